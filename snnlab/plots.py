@@ -1,0 +1,256 @@
+"""Pictures: arrays and an axes in, artists out.
+
+Nothing here touches pyplot's global state, so a figure is shown once, when `show` says so, and a thread may draw one.
+Colours are matplotlib's `okabe_ito` sequence, which colour-blind readers can tell apart; a marker and a line style
+always say the same thing a second time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
+
+from snnlab.pictures import show
+
+__all__ = [
+    "LOOKS",
+    "Look",
+    "bars_with_seeds",
+    "confusion",
+    "count_raster",
+    "delay_histogram",
+    "edge_shares",
+    "figure",
+    "in_words",
+    "kernel",
+    "learning_curves",
+    "legend",
+    "look",
+    "raster",
+    "show",
+    "tidy",
+    "trace",
+]
+
+DPI = 100
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = matplotlib.color_sequences["okabe_ito"]
+GREY = (0.45, 0.45, 0.45)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one variant is drawn, everywhere."""
+
+    colour: Any
+    marker: str
+    line: str
+    filled: bool = True
+
+
+LOOKS: Mapping[str, Look] = {
+    "none": Look(GREY, "s", ":"),
+    "fixed": Look(ORANGE, "^", "--"),
+    "learned": Look(BLUE, "o", "-"),
+}
+
+
+def look(variant: str) -> Look:
+    """The look of a variant; a control such as `"none, long tau"` is a hollow relative of the variant it begins with."""
+    if variant in LOOKS:
+        return LOOKS[variant]
+    family = next((one for name, one in LOOKS.items() if variant.startswith(name)), Look(GREEN, "D", "-."))
+    return Look(family.colour, family.marker, "-.", filled=False)
+
+
+def figure(
+    width: float = 7.0, height: float = 2.8, rows: int = 1, cols: int = 1, **subplots: Any
+) -> tuple[Figure, Any]:
+    """An off-screen figure of `width` x `height` inches, and its axes: one `Axes`, or an array of them as in pyplot.
+
+    The background is opaque white, so that the picture stays readable in a dark theme. `subplots` goes to
+    `Figure.subplots` (`sharex=True`, `width_ratios=[2, 1]`, ...).
+    """
+    fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(fig)
+    axes = fig.subplots(rows, cols, **subplots)
+    for ax in np.atleast_1d(axes).flat:
+        tidy(ax)
+    return fig, axes
+
+
+def tidy(ax: Axes) -> Axes:
+    """The house style of one axes: no box, small ticks."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=9)
+    return ax
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """A legend without a frame, where it covers least."""
+    ax.legend(**{"frameon": False, "fontsize": 9, **options})
+
+
+# Spikes and membranes -----------------------------------------------------------------------------------------------
+
+
+def raster(ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = BLACK, marker: str = "|") -> Line2D:
+    """Spikes as marks: `times_ms` (E,) and `neurons` (E,). One artist, whatever the number of spikes."""
+    size = 4.0 if marker == "|" else 1.5
+    (dots,) = ax.plot(np.asarray(times_ms), np.asarray(neurons), marker, color=colour, markersize=size)
+    ax.set(xlabel="time (ms)", ylabel="neuron")
+    return dots
+
+
+def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
+    """Binned spikes `(T, N)` as a picture, darker where a bin holds more; row 0 at the bottom."""
+    grid = np.asarray(counts).T
+    neurons, steps = grid.shape
+    image = ax.imshow(
+        grid, cmap="Greys", vmin=0, vmax=max(1.0, float(np.quantile(grid[grid > 0], 0.9)) if grid.any() else 1.0),
+        aspect="auto", origin="lower", extent=(0, steps * dt_ms, -0.5, neurons - 0.5),
+    )  # fmt: skip
+    ax.set(xlabel="time (ms)", ylabel="neuron")
+    return image
+
+
+def trace(
+    ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, threshold: float | None = None, spikes: ArrayLike | None = None,
+    colour: Any = BLUE, label: str | None = None,
+) -> list[Artist]:  # fmt: skip
+    """A membrane potential `v` (T,) over `t_ms` (T,), its threshold, and a mark above it for each of `spikes` (T,) != 0."""
+    t_ms, v = np.asarray(t_ms), np.asarray(v)
+    artists: list[Artist] = [*ax.plot(t_ms, v, color=colour, linewidth=1.3, label=label)]
+    top = float(max(v.max(initial=0.0), threshold or 0.0))
+    if threshold is not None:
+        artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
+        artists.append(
+            ax.text(
+                1.0, threshold, " threshold", color=RED, fontsize=8, va="center", transform=ax.get_yaxis_transform()
+            )
+        )
+    if spikes is not None:
+        at = t_ms[np.asarray(spikes) != 0]
+        artists += ax.plot(at, np.full(at.shape, top + 0.12 * (top or 1.0)), "|", color=BLACK, markersize=9)
+    ax.set(xlabel="time (ms)", ylabel="membrane potential")
+    return artists
+
+
+# Delays -------------------------------------------------------------------------------------------------------------
+
+
+def _delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDArray[np.float64]:
+    steps = np.rint(np.asarray(delays_ms, dtype=np.float64).ravel() / dt_ms).astype(np.int64)
+    last = round(max_delay_ms / dt_ms)
+    return np.bincount(np.clip(steps, 0, last), minlength=last + 1) / max(1, steps.size)
+
+
+def edge_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> tuple[float, float]:
+    """The shares (0..1) of delays that, rounded to steps, sit at 0 and at the largest delay."""
+    shares = _delay_shares(delays_ms, max_delay_ms, dt_ms)
+    return float(shares[0]), float(shares[-1])
+
+
+def delay_histogram(
+    ax: Axes, delays_ms: ArrayLike, max_delay_ms: float, *, dt_ms: float, initial_ms: ArrayLike | None = None
+) -> list[Artist]:
+    """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
+    edges = (np.arange(round(max_delay_ms / dt_ms) + 2) - 0.5) * dt_ms
+    shares = 100 * _delay_shares(delays_ms, max_delay_ms, dt_ms)
+    artists: list[Artist] = [ax.stairs(shares, edges, fill=True, color=look("learned").colour, label="now")]
+    if initial_ms is not None:
+        before = 100 * _delay_shares(initial_ms, max_delay_ms, dt_ms)
+        artists.append(ax.stairs(before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start"))
+        legend(ax, loc="upper center")
+    title = f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
+    ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
+    ax.set_title(title, fontsize=9)
+    return artists
+
+
+def kernel(ax: Axes, taps: ArrayLike, dt_ms: float) -> list[Artist]:
+    """A delay kernel over its delays: `(L,)` as bars, `(N, L)` as a picture with a row an input, red for positive."""
+    taps = np.asarray(taps)
+    ax.set(xlabel="delay (ms)")
+    if taps.ndim == 1:
+        ax.set(ylabel="weight")
+        return [*ax.bar(np.arange(taps.size) * dt_ms, taps, width=0.8 * dt_ms, color=BLUE)]
+    rows, length = taps.shape
+    limit = float(np.abs(taps).max(initial=0)) or 1.0
+    extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)
+    ax.set(ylabel="input")
+    return [ax.imshow(taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent)]
+
+
+# Results ------------------------------------------------------------------------------------------------------------
+
+
+def learning_curves(
+    ax: Axes, curves: Mapping[str, ArrayLike], *, ylabel: str = "accuracy (%)", scale: float = 100.0
+) -> list[Artist]:
+    """One line a variant, the mean of its `(seeds, epochs)`; the band reaches from the lowest seed to the highest."""
+    artists: list[Artist] = []
+    for variant, values in curves.items():
+        seeds, style = scale * np.atleast_2d(np.asarray(values, dtype=float)), look(variant)
+        epochs = np.arange(1, seeds.shape[1] + 1)
+        artists.append(ax.fill_between(epochs, seeds.min(0), seeds.max(0), color=style.colour, alpha=0.2, linewidth=0))
+        artists += ax.plot(
+            epochs, seeds.mean(0), style.line, color=style.colour, marker=style.marker, markevery=0.12, markersize=5,
+            markerfacecolor=style.colour if style.filled else "white", label=variant,
+        )  # fmt: skip
+    ax.set(xlabel="epoch", ylabel=ylabel)
+    legend(ax)
+    return artists
+
+
+def bars_with_seeds(
+    ax: Axes, accuracies: Mapping[str, Sequence[float]], *, ylabel: str = "accuracy (%)", chance: float | None = None
+) -> list[Artist]:
+    """A bar for the mean of each variant, a mark for every seed (accuracies 0..1), a line at chance level."""
+    artists: list[Artist] = []
+    for place, (variant, seeds) in enumerate(accuracies.items()):
+        values, style = 100 * np.asarray(seeds, dtype=float), look(variant)
+        fill = (
+            {"color": style.colour, "alpha": 0.45}
+            if style.filled
+            else {"facecolor": "white", "edgecolor": style.colour}
+        )
+        artists += ax.bar(place, values.mean(), width=0.6, hatch=None if style.filled else "//", **fill)
+        spread = place + np.linspace(-0.12, 0.12, values.size) * (values.size > 1)
+        artists += ax.plot(spread, values, style.marker, color=BLACK, markersize=4)
+    if chance is not None:
+        artists.append(ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1))
+        artists.append(ax.text(-0.45, 100 * chance, "chance", fontsize=8, va="bottom"))
+    ax.set_xticks(range(len(accuracies)), [name.replace(", ", ",\n") for name in accuracies])
+    ax.set(ylabel=ylabel)
+    return artists
+
+
+def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
+    """Counts `(classes, classes)`, row = what was said, column = what was understood; shades are shares of the row."""
+    counts = np.asarray(matrix, dtype=float)
+    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=100)
+    ax.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
+    ax.set_yticks(range(len(names)), list(names), fontsize=8)
+    ax.set(xlabel="understood", ylabel="said")
+    ax.figure.colorbar(image, ax=ax, label="of the row (%)")
+    return image
+
+
+def in_words(accuracies: Mapping[str, Iterable[float]]) -> str:
+    """`"none 40.1 % (38.0 to 42.2), fixed ..."`: accuracies 0..1 a seed, as the alt text of curves and bars says them."""
+    parts = []
+    for variant, seeds in accuracies.items():
+        values = 100 * np.asarray(list(seeds), dtype=float)
+        spread = f" ({values.min():.1f} to {values.max():.1f})" if values.size > 1 else ""
+        parts.append(f"{variant} {values.mean():.1f} %{spread}")
+    return ", ".join(parts)
