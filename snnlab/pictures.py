@@ -48,19 +48,18 @@ class Picture:
         return {"text/html": self.to_html(), "image/png": png, "text/plain": self.alt}
 
 
-def render(fig: Figure, alt: str) -> Picture:
-    """Draw `fig` as a PNG of at most 128 colours, a third of the usual size: notebooks carry every picture twice.
+def picture_of(canvas: FigureCanvasAgg, alt: str) -> Picture:
+    """The picture that `canvas` holds now, as a PNG of at most 128 colours: a notebook carries every picture twice.
 
     Raises:
         SnnlabError: `alt` is empty.
     """
-    if not alt.strip():
+    if not isinstance(alt, str) or not alt.strip():
         raise SnnlabError("A picture came without alt text; say in one sentence, with numbers, what it shows.")
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    rgb = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    rgb = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    few = rgb.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    rgb.quantize(128, dither=Image.Dither.NONE).save(buffer, "png", compress_level=6, dpi=(fig.dpi, fig.dpi))
+    few.save(buffer, "png", compress_level=3)
     return Picture(buffer.getvalue(), alt)
 
 
@@ -74,7 +73,9 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
     """
     from IPython.display import display  # only a notebook needs it
 
-    picture = render(fig, alt)
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    picture = picture_of(canvas, alt)
     if run is not None:
         with whole_file(Path(run.figure_dir) / f"{name}.png") as path:
             path.write_bytes(picture.png)

@@ -1,0 +1,140 @@
+"""The exercises' checkers: right, or not yet and a hint, at once.
+
+To add one, write a function that takes the answer and returns the hint it deserves, `""` if it is right:
+
+    @exercise("name", "What a right answer teaches.")
+    def _(answer):
+        return "" if close(answer, 0.05) else "Where does the membrane stop rising?"
+"""
+
+import html
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from snnlab.errors import SnnlabError
+
+Checker = Callable[[Any], str]
+_EXERCISES: dict[str, tuple[Checker, str]] = {}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`right` is None while there is no answer yet."""
+
+    right: bool | None
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        colour = {None: "#737373", True: "#009e73", False: "#e69f00"}[self.right]  # the words say it too
+        return (
+            f'<p role="status" style="border-left: 6px solid {colour}; margin: 0; padding: 4px 12px">'
+            f"{html.escape(self.text)}</p>"
+        )
+
+
+def exercise(name: str, praise: str) -> Callable[[Checker], Checker]:
+    """Register a checker under `name`; `praise` follows "Right." and says what the answer means."""
+
+    def register(checker: Checker) -> Checker:
+        _EXERCISES[name] = checker, praise
+        return checker
+
+    return register
+
+
+def check(name: str, answer: Any) -> Verdict:
+    """Judge `answer`; on the last line of a cell the verdict is shown. Whatever the answer is, this does not raise.
+
+    Raises:
+        SnnlabError: there is no exercise called `name`.
+    """
+    if name not in _EXERCISES:
+        near = get_close_matches(name, _EXERCISES, n=1)
+        raise SnnlabError(
+            f"There is no exercise {name!r}; " + (f"did you mean {near[0]!r}?" if near else "see checks.py.")
+        )
+    if answer is None:
+        return Verdict(None, "Your turn: replace None by your answer and run the cell again.")
+    checker, praise = _EXERCISES[name]
+    try:
+        hint = checker(answer)
+    except Exception as error:  # a student's function may do anything
+        return Verdict(False, f"Not yet. Your answer stopped with {type(error).__name__}: {error}")
+    return Verdict(False, f"Not yet. {hint}") if hint else Verdict(True, f"Right. {praise}")
+
+
+def close(answer: Any, expected: float, tolerance: float = 0.01) -> bool:
+    """Is `answer`, a number or a one-element tensor, within `tolerance` (relative) of `expected`?"""
+    return math.isclose(float(answer), expected, rel_tol=tolerance, abs_tol=1e-9)
+
+
+# Notebook 01 --------------------------------------------------------------------------------------------------------
+
+
+@exercise("weakest_input", "The membrane settles at X * tau, so anything above threshold / tau fires in the end.")
+def _weakest_input(answer: Any) -> str:
+    if close(answer, 0.05):
+        return ""
+    if close(answer, 1.0):
+        return "At X = 1 it fires in the first step. A weaker input, held for longer, adds up."
+    return "With X held constant, H stops rising where the leak eats all of X: H = (1 - 1/tau) * H + X. Solve for H."
+
+
+@exercise(
+    "tau_in_steps", "beta = 1 - 1/1.005 = 0.005: after one step 0.5 % is left. This neuron has no memory to speak of."
+)
+def _tau_in_steps(answer: Any) -> str:
+    if close(answer, 1 - 1 / 1.005, 0.05):
+        return ""
+    if close(answer, 1.005, 0.001):
+        return "That is tau in steps, well done. Now beta = 1 - 1/tau."
+    if close(answer, 1 - 1 / 10.05):
+        return "You put tau in ms into the formula. First divide by dt_ms."
+    return "tau in steps is tau_ms / dt_ms; beta is 1 - 1/tau."
+
+
+@exercise("subtract_reset", "What exceeded the threshold is kept, so a strong input is not forgotten with each spike.")
+def _subtract_reset(answer: Any) -> str:
+    if not callable(answer):
+        return "The answer is a function; pass its name, without calling it."
+    for v, x in ((0.0, 0.4), (0.8, 0.4), (0.5, 1.75), (0.4, 0.8)):
+        result = answer(v, x)
+        if result is None:
+            return "Your function returns nothing yet; it should return the spike and the new membrane potential."
+        spike, after = (float(part) for part in result)
+        h = 0.9 * v + x
+        if spike != float(h >= 1.0):
+            return f"From V = {v} with X = {x}, H is {h:.2f}, so the spike is {int(h >= 1.0)}; yours is {spike:g}."
+        if not close(after, h - spike, 1e-6):
+            return f"From V = {v} with X = {x}, H is {h:.2f}, so V becomes {h - spike:.2f}; yours is {after:.2f}."
+    return ""
+
+
+@exercise("largest_gap", "0.7 * 0.9^8 + 0.7 = 1.001 is enough, one step later it is not.")
+def _largest_gap(answer: Any) -> str:
+    if close(answer, 8):
+        return ""
+    if close(answer, 0.7 * 0.9**8 + 0.7):
+        return "That is H; the question asks for the number of steps."
+    if float(answer) > 8:
+        return f"After {float(answer):g} steps the first spike has shrunk to {0.7 * 0.9 ** float(answer):.3f}. Is the sum 1?"
+    return "A longer gap still works. When the second spike comes, the first has shrunk to 0.7 * 0.9^gap."
+
+
+@exercise(
+    "gradient_back", "2.5 * 0.9^3: a gradient leaks on its way back just as the membrane leaks on its way forward."
+)
+def _gradient_back(answer: Any) -> str:
+    if close(answer, 2.5 * 0.9**3):
+        return ""
+    if close(answer, 0.9**3):
+        return "That is how much of X[t-3] is left in H[t]. Multiply by the surrogate's slope at the threshold."
+    if close(answer, 2.5):
+        return "That is the gradient at X[t]. Three steps earlier, the leak has come in three times."
+    return "Two factors: the surrogate's slope at the threshold (alpha / 2), and beta once for each step back."
