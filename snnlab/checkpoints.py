@@ -1,0 +1,77 @@
+"""Checkpoints: written whole or not at all, read without running anybody's pickle, refused when they do not fit."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from snnlab.errors import SnnlabError
+from snnlab.files import whole_file
+from snnlab.models import DelayNet
+
+FORMAT = 1
+
+
+def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
+    """Write a checkpoint of tensors, numbers, strings, lists and dicts atomically.
+
+    Args:
+        path: the file; the one before stays whole until the new one is.
+        network: the network's `config`, by which `load` recognises it.
+        payload: what else is to be kept.
+
+    Raises:
+        SnnlabError: the disk is full or read-only.
+    """
+    with whole_file(path) as temporary:
+        try:
+            torch.save({"format": FORMAT, "network": network, **payload}, temporary)
+        except RuntimeError as error:  # torch's zip writer hides the OSError of a full disk
+            raise OSError(None, str(error).splitlines()[0]) from error
+
+
+def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Args:
+        path: the file.
+        network: the `config` of the network that it has to fit; None to accept any.
+
+    Raises:
+        SnnlabError: it is not a whole checkpoint, comes from a newer version, or belongs to another network.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise SnnlabError(f"{path}: there is no such checkpoint; check the path.") from error
+    except Exception as error:  # on arbitrary bytes torch's reader raises whatever it stumbles over
+        raise SnnlabError(
+            f"{path}: not a whole snnlab checkpoint; expected a file that snnlab wrote. Delete it to start anew."
+        ) from error
+    if not isinstance(content, dict) or not {"format", "network"} <= content.keys():
+        raise SnnlabError(f"{path}: holds no snnlab checkpoint (no 'format' and 'network'); choose another file.")
+    if content["format"] > FORMAT:
+        raise SnnlabError(
+            f"{path}: written by a newer snnlab (checkpoint format {content['format']}, this one reads up to {FORMAT}); "
+            "update snnlab."
+        )
+    if network is not None and content["network"] != network:
+        theirs = content["network"]
+        names = sorted(k for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k))
+        found = ", ".join(f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names)
+        raise SnnlabError(f"{path}: a checkpoint of another network: {found}; give the settings it was trained with.")
+    return content
+
+
+def load_network(path: str | Path) -> DelayNet:
+    """The network of a checkpoint with the parameters of its best validation epoch, in evaluation mode.
+
+    Raises:
+        SnnlabError: as `load`, or it holds no trained network.
+    """
+    content = load(path)
+    if content.get("best") is None:
+        raise SnnlabError(f"{path}: holds no finished epoch yet; let the training run for one epoch at least.")
+    model = DelayNet(**content["network"])
+    model.load_state_dict(content["best"])
+    return model.eval()

@@ -1,0 +1,80 @@
+"""Made-up tasks whose answer is known, for seeing what a delay can do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from snnlab.errors import SnnlabError
+
+
+@dataclass(frozen=True)
+class DenseSet:
+    """Recordings of equal length in one tensor.
+
+    Args:
+        spikes: `(T, n, N)`.
+        labels: `(n,)`, whole numbers from 0.
+    """
+
+    spikes: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of spikes `(T, B, N)` and labels `(B,)`; shuffled if there is a generator."""
+        order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
+        for index in order.split(batch_size):
+            yield self.spikes[:, index], self.labels[index]
+
+
+def interaural_lags(
+    n: int,
+    *,
+    lags: Sequence[int] = (0, 4, 8, 12, 16),
+    channels: int = 8,
+    steps: int = 60,
+    rate: float = 0.06,
+    seed: int = 0,
+) -> DenseSet:
+    """Noise that reaches the right ear some steps after the left one; the class is the lag.
+
+    Each channel of the left ear fires by chance in each step, anew in every trial; the same channel of the right ear
+    repeats it `lag` steps later. Both ears have the same rate in every class: each step for itself says nothing about
+    the lag, except whether it is 0. A network without memory therefore cannot be right more often than
+    `memoryless_ceiling` says.
+
+    Args:
+        n: trials, spread evenly over the lags.
+        lags: lag of each class in steps, from 0 to below `steps`.
+        channels: channels of each ear.
+        steps: T.
+        rate: chance of a spike per channel and step.
+        seed: of everything that is drawn.
+
+    Returns:
+        Spikes `(T, n, 2 * channels)`, left ear first, and the class of each trial.
+
+    Raises:
+        SnnlabError: a lag is outside 0 to below `steps`.
+    """
+    if not all(0 <= lag < steps for lag in lags):
+        raise SnnlabError(f"lags = {list(lags)}: expected whole numbers from 0 to below the {steps} steps of a trial.")
+    generator = torch.Generator().manual_seed(seed)
+    longest = max(lags)
+    sound = (torch.rand(longest + steps, n, channels, generator=generator) < rate).float()
+    labels = torch.randperm(n, generator=generator) % len(lags)
+    right = torch.empty(steps, n, channels)
+    for c, lag in enumerate(lags):
+        heard = labels == c
+        right[:, heard] = sound[longest - lag : longest - lag + steps, heard]  # the sound began before the trial did
+    return DenseSet(torch.cat([sound[longest:], right], dim=2), labels)
+
+
+def memoryless_ceiling(lags: Sequence[int] = (0, 4, 8, 12, 16)) -> float:
+    """The best accuracy without memory: lag 0 is seen as coincidence, the others are a guess among themselves."""
+    distinct = len(set(lags))
+    return min(2, distinct) / distinct if 0 in lags else 1 / distinct

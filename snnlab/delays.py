@@ -1,0 +1,234 @@
+r"""Synapses with a weight and a learnable delay: a DCLS convolution over time, read in delays instead of positions.
+
+A layer of delays is a causal convolution. Synapse $j \to i$ with weights $w_{ijk}$ and delays $d_{ijk}$ gives
+
+$$ X_i[t] = \sum_j \sum_k w_{ijk}\, S_j[t - d_{ijk}], \qquad d \in \{0, \dots, \text{max\_delay}\}. $$
+
+An integer delay has no gradient, so while training each weight is spread over the $L = \text{max\_delay} + 1$ taps by
+a normalised Gaussian of width $\sigma$ around a real-valued delay (Hammouamri et al. 2024, eq. 7 to 10; the kernel
+itself is built by DCLS). Annealing lets $\sigma$ shrink until the delay is nearly one tap; `discretise` then makes it
+exactly one.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from DCLS.construct.modules import ConstructKernel1d
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snnlab.errors import SnnlabError
+
+SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
+FINAL_SIGMA = 0.5  # where the paper's annealing ends
+
+
+class DelayLinear(nn.Module):
+    r"""A fully connected layer whose synapses have delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
+
+    The output at time t depends on inputs up to t only; the input is taken as zero before its first step. There is no
+    bias. Parameters carry DCLS's names, so that its checkpoints load: `weight` $(N_{out}, N_{in}, K)$, `P` (the
+    centred position, `delay = (L-1)//2 - P`) and `SIG`, both $(1, N_{out}, N_{in}, K)$. `SIG` holds one value
+    for the whole layer and is annealed, not trained.
+
+    Args:
+        in_features: $N_{in}$.
+        out_features: $N_{out}$.
+        max_delay: the largest delay in steps, 0 or more.
+        kernel_count: $K$, how many weights with a delay of their own each synapse has.
+        fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
+
+    Weights start as Kaiming-uniform over what a neuron listens to, delays uniform over 0 to `max_delay`, and sigma at
+    half of the kernel.
+
+    Raises:
+        SnnlabError: a size is not a positive whole number, or `max_delay` not a whole number from 0.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, max_delay: int, kernel_count: int = 1, *, fan_in: int | None = None
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("in_features", in_features, 1),
+            ("out_features", out_features, 1),
+            ("max_delay", max_delay, 0),
+            ("kernel_count", kernel_count, 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}.")
+        if fan_in is not None and not 1 <= fan_in <= in_features:
+            raise SnnlabError(f"fan_in = {fan_in!r}: expected a whole number from 1 to {in_features} inputs.")
+        self.in_features, self.out_features = in_features, out_features
+        self.max_delay, self.kernel_count, self.fan_in = max_delay, kernel_count, fan_in
+        self.construct = ConstructKernel1d(out_features, in_features, 1, kernel_count, [self.taps], "gauss")
+
+        shape = (out_features, in_features, kernel_count)
+        bound = math.sqrt(6 / ((fan_in or in_features) * kernel_count))
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.P = nn.Parameter(self._centre - torch.empty((1, *shape)).uniform_(0, 1) * max_delay)
+        self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
+        self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
+        if fan_in is not None:
+            heard = torch.rand(out_features, in_features).argsort(1) < fan_in
+            self.register_buffer("mask", heard[..., None])
+
+    @property
+    def taps(self) -> int:
+        """L, the number of taps of a kernel."""
+        return self.max_delay + 1
+
+    @property
+    def _centre(self) -> int:
+        return (self.taps - 1) // 2
+
+    def extra_repr(self) -> str:
+        sparse = "" if self.fan_in is None else f", fan_in={self.fan_in}"
+        return (
+            f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
+            f"kernel_count={self.kernel_count}{sparse}"
+        )
+
+    @property
+    def delay(self) -> Tensor:
+        """The delays in steps, `(N_out, N_in, K)`, real-valued, detached."""
+        return self._centre - self.P[0].detach()
+
+    @delay.setter
+    def delay(self, steps: Tensor) -> None:
+        with torch.no_grad():
+            self.P[0] = self._centre - steps
+
+    def delay_ms(self, dt_ms: float) -> Tensor:
+        """The delays in milliseconds, `(N_out, N_in, K)`, when a step lasts `dt_ms`."""
+        return self.delay * dt_ms
+
+    @property
+    def sigma(self) -> float:
+        """The effective width of the Gaussian in steps; 0 once the layer is discrete."""
+        return 0.0 if self.discrete else float(self.SIG.detach().abs().max()) + SIGMA_FLOOR
+
+    @sigma.setter
+    def sigma(self, steps: float) -> None:
+        if steps < SIGMA_FLOOR:
+            raise SnnlabError(f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide.")
+        with torch.no_grad():
+            self.SIG.fill_(steps - SIGMA_FLOOR)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether each synapse is exactly one tap (`discretise`) instead of a Gaussian."""
+        return self.construct.version == "max"
+
+    @torch.no_grad()
+    def clamp_delays(self) -> None:
+        """Bring every delay back into 0 to `max_delay`; called after each step of the optimiser."""
+        self.P.clamp_(self._centre - self.max_delay, self._centre)
+
+    @torch.no_grad()
+    def round_delays(self) -> None:
+        """Make every delay a whole number of steps and every kernel one-hot, in place."""
+        self.delay = self.delay.round().clamp(0, self.max_delay)
+        self.SIG.zero_()
+        self.construct.version = "max"  # DCLS's triangle, which at SIG = 0 and a whole position is a single tap
+
+    def kernel(self) -> Tensor:
+        """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
+        return self._taps_oldest_first().flip(-1)
+
+    def _taps_oldest_first(self) -> Tensor:
+        weight = self.weight if self.fan_in is None else self.weight * self.mask
+        if self.max_delay == 0:
+            return weight.sum(-1, keepdim=True)  # one tap: nothing to construct, and no position to learn
+        return self.construct(weight, self.P, self.SIG)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(T, B, N_in)` spikes or currents to `(T, B, N_out)` currents, causal."""
+        if x.dim() != 3 or x.shape[2] != self.in_features:
+            raise SnnlabError(
+                f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
+            )
+        if self.max_delay == 0:
+            return x @ self._taps_oldest_first()[..., 0].T  # the same product without the convolution's copies
+        past = F.pad(x.permute(1, 2, 0), (self.max_delay, 0))  # (B, N_in, max_delay + T)
+        return F.conv1d(past, self._taps_oldest_first()).permute(2, 0, 1)
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        self.construct.IDX = self.construct.lim = None  # DCLS keeps them on the first device that it saw
+        return super()._apply(fn, recurse)
+
+
+def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
+    """The delay layers of a model, in the order of its modules."""
+    return (module for module in model.modules() if isinstance(module, DelayLinear))
+
+
+def discretise(model: nn.Module) -> nn.Module:
+    """A copy of `model` with whole delays and one-hot kernels, in evaluation mode; `model` is left as it is.
+
+    This is the network that a neuromorphic chip would run, and the only one whose accuracy is reported.
+    """
+    copied = copy.deepcopy(model).eval()
+    for layer in delay_layers(copied):
+        layer.round_delays()
+    return copied
+
+
+@torch.no_grad()
+def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
+    """A copy of `model` in which each layer's delays are dealt anew to its synapses: same histogram, other places."""
+    copied = copy.deepcopy(model)
+    generator = torch.Generator().manual_seed(seed)
+    for layer in delay_layers(copied):
+        dealt = torch.randperm(layer.delay.numel(), generator=generator).to(layer.delay.device)
+        layer.delay = layer.delay.flatten()[dealt].view_as(layer.delay)
+    return copied
+
+
+def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
+    r"""The effective sigma of an epoch (from 0) in steps: Hammouamri et al.'s exponential decrease.
+
+    $\text{SIG}_e = \text{SIG}_0\,(0.23 / \text{SIG}_0)^{e/E}$ for $e < E$ and 0.23 afterwards, with
+    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel to half a step.
+
+    Args:
+        epoch: which epoch, counted from 0.
+        max_delay: largest delay in steps (L - 1).
+        anneal_epochs: E, how many epochs the decrease takes; 0 for the final width throughout.
+    """
+    start, end = max((max_delay + 1) // 2, FINAL_SIGMA - SIGMA_FLOOR), FINAL_SIGMA - SIGMA_FLOOR
+    if epoch >= anneal_epochs:
+        return FINAL_SIGMA
+    return start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
+
+
+@dataclass(frozen=True)
+class DelayStatistics:
+    """What a layer's delays look like, in milliseconds."""
+
+    mean_ms: float
+    sd_ms: float
+    share_at_zero: float  # share of synapses that round to no delay
+    share_at_max: float  # share of synapses that round to the largest delay
+
+
+def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
+    """Mean, spread and mass at both ends of the delays that are in use (a sparse layer's silent synapses are not)."""
+    steps = heard_delays(layer)
+    rounded = np.rint(steps)
+    return DelayStatistics(
+        mean_ms=float(steps.mean() * dt_ms),
+        sd_ms=float(steps.std() * dt_ms),
+        share_at_zero=float((rounded == 0).mean()),
+        share_at_max=float((rounded == layer.max_delay).mean()),
+    )
+
+
+def heard_delays(layer: DelayLinear) -> np.ndarray:
+    """The delays in steps of the synapses that exist, as a flat array."""
+    delay = layer.delay
+    return (delay if layer.fan_in is None else delay[layer.mask.expand_as(delay)]).flatten().cpu().numpy()

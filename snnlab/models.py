@@ -1,0 +1,174 @@
+"""Networks. They know tensors, not data sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from spikingjelly.activation_based import functional, layer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snnlab.delays import DelayLinear, delay_layers
+from snnlab.errors import SnnlabError
+from snnlab.neurons import LIF, LeakyIntegrator
+
+Variant = Literal["none", "fixed", "learned"]
+Padding = Literal["fixed", "reference"]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What happened in a network: everything that a raster or a loss can be made from."""
+
+    spikes: list[Tensor]  # of each hidden layer, (T', B, N), before dropout
+    potentials: Tensor  # of the readout, (T', B, classes)
+    valid: Tensor  # (T', B), False where a recording and its tail have ended
+
+
+class DelayNet(nn.Module):
+    r"""The network of Hammouamri et al. 2024: hidden layers of delays, batch norm, LIF and dropout, and a readout.
+
+    A hidden layer is `DelayLinear` - batch norm - `LIF` - dropout (one mask a sample and channel for all time); the
+    readout is `DelayLinear` and membranes that never fire. Class scores are
+    $\hat y_c = \sum_t \mathrm{softmax}_c(V_{out}[t])$, summed from the first step to `tail` steps after the last input
+    spike. Each sample ends there whatever else is in the batch and however many empty steps follow, so neither changes
+    a prediction; batch norm leaves the steps after the end out of its statistics.
+
+    Args:
+        n_in: input channels.
+        hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for SSC and GSC.
+        n_classes: outputs.
+        max_delay: largest delay in steps; 24 for SHD, 30 for SSC and GSC. Ignored by the variant "none".
+        tau: membrane time constant of all neurons in steps, above 1; 1.005 for SHD, 1.5 for SSC and GSC.
+        variant: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or "none" at all.
+        kernel_count: weights with a delay of their own per synapse.
+        dropout: probability; 0.4 for SHD, 0.25 for SSC and GSC.
+        tail: steps after the last input spike that still count; None for `max_delay`.
+        padding: "fixed" as above, or "reference" for the authors' code, where each delay layer appends (L-1)//2 steps,
+            and padding takes part in statistics and scores.
+        fan_in: inputs that each hidden and readout neuron listens to; None for all.
+
+    Raises:
+        SnnlabError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        hidden: Sequence[int],
+        n_classes: int,
+        *,
+        max_delay: int,
+        tau: float,
+        variant: Variant = "learned",
+        kernel_count: int = 1,
+        dropout: float = 0.4,
+        tail: int | None = None,
+        padding: Padding = "fixed",
+        fan_in: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value, choices in (("variant", variant, get_args(Variant)), ("padding", padding, get_args(Padding))):
+            if value not in choices:
+                raise SnnlabError(f"{name} = {value!r}: expected one of {', '.join(choices)}.")
+        if not hidden:
+            raise SnnlabError("hidden is empty: expected the number of neurons of at least one hidden layer.")
+        if not 0 <= dropout < 1:
+            raise SnnlabError(f"dropout = {dropout!r}: expected a probability from 0 to below 1.")
+        if tail is not None and tail < 0:
+            raise SnnlabError(f"tail = {tail!r}: expected a number of steps from 0.")
+        self.variant: Variant = variant
+        self.padding: Padding = padding
+        self.tail = max_delay if tail is None else tail
+        self.config: dict[str, Any] = dict(
+            n_in=n_in,
+            hidden=list(hidden),
+            n_classes=n_classes,
+            max_delay=max_delay,
+            tau=tau,
+            variant=variant,
+            kernel_count=kernel_count,
+            dropout=dropout,
+            tail=self.tail,
+            padding=padding,
+            fan_in=fan_in,
+        )
+        sizes = [n_in, *hidden, n_classes]
+        self.synapses = nn.ModuleList(
+            DelayLinear(
+                before,
+                after,
+                0 if variant == "none" else max_delay,
+                kernel_count,
+                fan_in=None if fan_in is None else min(fan_in, before),
+            )
+            for before, after in zip(sizes, sizes[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
+        self.neurons = nn.ModuleList(LIF(tau) for _ in hidden)
+        self.dropouts = nn.ModuleList(layer.Dropout(dropout, step_mode="m") for _ in hidden)
+        self.readout = LeakyIntegrator(tau)
+        if variant != "learned":
+            for synapses in delay_layers(self):
+                synapses.P.requires_grad_(False)
+                if variant == "fixed":
+                    synapses.round_delays()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(T, B, N_in)` spike counts to class scores `(B, classes)`, positive, summing to the steps that counted."""
+        activity = self.activity(x)
+        chances = activity.potentials.softmax(-1)
+        return (chances * activity.valid[..., None]).sum(0)
+
+    def activity(self, x: Tensor) -> Activity:
+        """`(T, B, N_in)` spike counts to the spikes and membranes of every layer; T' is T with its tail."""
+        try:
+            return self._activity(x)
+        finally:
+            functional.reset_net(self)  # no sequence starts from the membranes of the one before
+
+    def _activity(self, x: Tensor) -> Activity:
+        valid = None
+        if self.padding == "fixed":
+            x, valid = self._with_tail(x)
+        spikes = []
+        for synapses, norm, neurons, dropout in zip(
+            self.synapses, self.norms, self.neurons, self.dropouts, strict=False
+        ):
+            spikes.append(neurons(_normalise(norm, synapses(self._padded(x)), valid)))
+            x = dropout(spikes[-1])
+        potentials = self.readout(self.synapses[-1](self._padded(x)))
+        if valid is None:
+            valid = torch.ones(potentials.shape[:2], dtype=torch.bool, device=x.device)
+        return Activity(spikes, potentials, valid)
+
+    def _with_tail(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`x` cut or extended to the longest recording and its tail, and which of its steps (T', B) count."""
+        steps = torch.arange(1, len(x) + 1, device=x.device)
+        ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
+        ends = ends.clamp(min=1)  # an empty recording without a tail still has to be scored
+        total = int(ends.max())
+        x = F.pad(x, (0, 0, 0, 0, 0, total - len(x)))  # a negative pad cuts
+        return x, torch.arange(total, device=x.device)[:, None] < ends
+
+    def _padded(self, x: Tensor) -> Tensor:
+        if self.padding == "fixed" or self.variant == "none":
+            return x
+        return F.pad(x, (0, 0, 0, 0, 0, self.config["max_delay"] // 2))
+
+    def trainable_parameters(self) -> int:
+        """How many numbers training may change; silent synapses of a sparse network do not count."""
+        total = sum(p.numel() for p in self.parameters() if p.requires_grad)
+        for synapses in delay_layers(self):
+            if synapses.fan_in is not None:
+                silent = int((~synapses.mask).sum()) * synapses.kernel_count
+                total -= silent * (1 + synapses.P.requires_grad)
+        return total
+
+
+def _normalise(norm: nn.Module, x: Tensor, valid: Tensor | None) -> Tensor:
+    """Batch norm of (T, B, N) over time and batch; while training, over the steps that count only."""
+    if valid is None or not norm.training or bool(valid.all()):
+        return norm(x.flatten(0, 1)).view(x.shape)
+    return torch.zeros_like(x).index_put((valid,), norm(x[valid]))

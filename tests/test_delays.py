@@ -1,0 +1,193 @@
+"""Delay layers: delays land where they say, kernels equal DCLS's, discretising leaves the original alone."""
+
+import copy
+
+import pytest
+import torch
+from DCLS.construct.modules import Dcls1d
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snnlab.delays import (
+    DelayLinear,
+    delay_statistics,
+    discretise,
+    shuffle_delays,
+    sigma_schedule,
+)
+from snnlab.errors import SnnlabError
+
+
+def peer_of(layer: DelayLinear) -> Dcls1d:
+    """DCLS's own layer with the same parameters."""
+    peer = Dcls1d(
+        layer.in_features,
+        layer.out_features,
+        kernel_count=layer.kernel_count,
+        dilated_kernel_size=layer.taps,
+        bias=False,
+        version="gauss",
+    )
+    peer.load_state_dict({name: value for name, value in layer.state_dict().items()})
+    return peer
+
+
+@given(
+    max_delay=st.integers(0, 30),
+    n_in=st.integers(1, 5),
+    n_out=st.integers(1, 5),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=40, deadline=None)
+def test_an_impulse_comes_out_at_its_delay(max_delay, n_in, n_out, seed):
+    torch.manual_seed(seed)
+    layer = DelayLinear(n_in, n_out, max_delay)
+    whole = discretise(layer)
+    j = seed % n_in
+    x = torch.zeros(max_delay + 4, 1, n_in)
+    x[2, 0, j] = 1
+    y = whole(x)[:, 0]  # (T, N_out)
+    for i in range(n_out):
+        delay = int(whole.delay[i, j, 0])
+        assert delay == (layer.taps - 1) // 2 - whole.P[0, i, j, 0].item()
+        expected = torch.zeros(max_delay + 4)
+        expected[2 + delay : 3 + delay] = layer.weight[i, j, 0].detach()
+        assert torch.allclose(y[:, i], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("max_delay", [1, 2, 11, 12, 24])
+@pytest.mark.parametrize("kernel_count", [1, 3])
+def test_layer_equals_dcls_forward_and_backward(max_delay, kernel_count):
+    torch.manual_seed(0)
+    layer = DelayLinear(6, 4, max_delay, kernel_count)
+    layer.sigma = 1.3
+    peer = peer_of(layer)
+    x = torch.randn(17, 3, 6)
+    theirs = peer(torch.nn.functional.pad(x.permute(1, 2, 0), (max_delay, 0))).permute(2, 0, 1)
+    ours = layer(x)
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    weight = torch.randn_like(ours)
+    (ours * weight).sum().backward()
+    (theirs * weight).sum().backward()
+    assert torch.allclose(layer.weight.grad, peer.weight.grad, atol=1e-4)
+    assert torch.allclose(layer.P.grad, peer.P.grad, atol=1e-4)
+
+
+def test_convolution_equals_shift_and_add():
+    torch.manual_seed(0)
+    layer = discretise(DelayLinear(5, 3, 7, kernel_count=2))
+    x = torch.randn(20, 2, 5)
+    expected = torch.zeros(20, 2, 3)
+    for i in range(3):
+        for j in range(5):
+            for k in range(2):
+                d = int(layer.delay[i, j, k])
+                expected[d:, :, i] += layer.weight[i, j, k].detach() * x[: 20 - d, :, j]
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+
+
+def test_kernel_axis_is_the_delay():
+    layer = DelayLinear(1, 1, 8)
+    layer.delay = torch.full_like(layer.delay, 3.0)
+    layer.sigma = 0.5
+    taps = layer.kernel()[0, 0] / layer.weight[0, 0, 0]
+    assert taps.argmax() == 3 and taps.sum().item() == pytest.approx(1, abs=1e-5)
+    assert taps[3].item() == pytest.approx(0.786, abs=1e-3)  # the mass on the peak tap at the final sigma
+
+
+def test_causal():
+    torch.manual_seed(0)
+    layer = DelayLinear(3, 4, 6)
+    x = torch.randn(20, 2, 3)
+    late = x.clone()
+    late[12:] += 5
+    assert torch.equal(layer(x)[:12], layer(late)[:12])
+
+
+def test_discretise_is_one_hot_and_leaves_the_original():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(DelayLinear(4, 5, 9), DelayLinear(5, 2, 9))
+    before = copy.deepcopy(model.state_dict())
+    whole = discretise(model)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+    assert model.training and not model[0].discrete and model[0].sigma > 4
+    for layer, original in zip(whole, model, strict=True):
+        kernel = layer.kernel()
+        assert ((kernel != 0).sum(-1) == 1).all()
+        assert torch.equal(kernel.abs().argmax(-1), original.delay[..., 0].round().long())
+        assert torch.allclose(kernel.sum(-1), original.weight[..., 0], rtol=1e-6)
+        assert layer.sigma == 0
+
+
+@pytest.mark.parametrize("max_delay", [0, 1, 12, 25])
+def test_delays_are_clamped_into_their_range(max_delay):
+    layer = DelayLinear(3, 3, max_delay)
+    layer.delay = torch.linspace(-50, 50, 9).view(3, 3, 1)
+    layer.clamp_delays()
+    assert layer.delay.min() >= 0 and layer.delay.max() <= max_delay
+    assert discretise(layer).delay.max() <= max_delay
+
+
+def test_delays_start_uniform():
+    torch.manual_seed(0)
+    delays = DelayLinear(200, 200, 24).delay.flatten()
+    counts = torch.histc(delays, bins=24, min=0, max=24)
+    # 40,000 draws over 24 bins: 1,667 a bin with a standard deviation of 40
+    assert ((counts - 40_000 / 24).abs() < 5 * 40).all()
+
+
+def test_sigma_schedule_is_the_papers_table():
+    seen = [sigma_schedule(e, max_delay=24, anneal_epochs=37) for e in (0, 5, 10, 15, 20, 25, 30, 36, 37, 149)]
+    assert seen == pytest.approx([12.27, 7.30, 4.39, 2.69, 1.69, 1.10, 0.76, 0.53, 0.50, 0.50], abs=6e-3)
+    assert sigma_schedule(0, max_delay=30, anneal_epochs=15) == pytest.approx(15.27)
+    assert sigma_schedule(0, max_delay=24, anneal_epochs=0) == 0.5
+
+
+def test_delays_in_ms_and_their_statistics():
+    layer = DelayLinear(2, 2, 10)
+    layer.delay = torch.tensor([[0.0, 10.0], [4.0, 6.0]])[..., None]
+    assert torch.allclose(layer.delay_ms(20.0)[..., 0], torch.tensor([[0.0, 200.0], [80.0, 120.0]]))
+    statistics = delay_statistics(layer, 20.0)
+    assert statistics.mean_ms == pytest.approx(100) and statistics.sd_ms == pytest.approx(5200**0.5)
+    assert statistics.share_at_zero == 0.25 and statistics.share_at_max == 0.25
+
+
+def test_few_inputs_a_neuron():
+    torch.manual_seed(0)
+    layer = DelayLinear(40, 8, 5, fan_in=6)
+    assert (layer.mask[..., 0].sum(1) == 6).all()
+    silent = ~layer.mask[..., 0]
+    assert (layer.kernel()[silent] == 0).all()
+    layer(torch.randn(9, 2, 40)).square().sum().backward()
+    assert (layer.weight.grad[silent] == 0).all() and (layer.P.grad[0][silent] == 0).all()
+    assert layer.weight.grad[layer.mask].abs().min() > 0
+
+
+def test_shuffle_keeps_the_histogram():
+    layer = DelayLinear(10, 10, 20)
+    shuffled = shuffle_delays(layer, seed=1)
+    assert torch.equal(shuffled.delay.flatten().sort().values, layer.delay.flatten().sort().values)
+    assert not torch.equal(shuffled.delay, layer.delay)
+    assert torch.equal(shuffled.delay, shuffle_delays(layer, seed=1).delay)
+
+
+def test_moving_after_a_forward_pass():
+    layer = DelayLinear(3, 2, 4)
+    layer(torch.randn(5, 1, 3))
+    assert layer.to("meta")(torch.randn(5, 1, 3, device="meta")).device.type == "meta"
+
+
+@pytest.mark.parametrize("arguments", [(0, 1, 1), (1, 0, 1), (1, 1, -1), (1, 1, 2.5), (1, 1, True), (1, 1, 3, 0)])
+def test_sizes_are_checked(arguments):
+    with pytest.raises(SnnlabError, match="whole number"):
+        DelayLinear(*arguments)
+
+
+def test_wrong_input_names_both_shapes():
+    with pytest.raises(SnnlabError, match=r"\(5, 2, 7\).*\(T, B, 3\)"):
+        DelayLinear(3, 2, 4)(torch.zeros(5, 2, 7))
+
+
+def test_sigma_has_a_floor():
+    with pytest.raises(SnnlabError, match="0.27"):
+        DelayLinear(3, 2, 4).sigma = 0.1

@@ -1,0 +1,226 @@
+"""fit(): it learns, selects on validation, and a killed run ends as if it had not been killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from snnlab import checkpoints
+from snnlab.data.toys import interaural_lags
+from snnlab.delays import discretise
+from snnlab.errors import SnnlabError
+from snnlab.files import whole_file
+from snnlab.models import DelayNet
+from snnlab.training import Recipe, evaluate, fit, pick_device
+
+RECIPE = Recipe(epochs=4, batch_size=32, seed=5, device="cpu")
+
+
+def net(variant="learned", **changes):
+    torch.manual_seed(1)
+    return DelayNet(16, (12,), 5, **(dict(max_delay=16, tau=1.005, variant=variant, dropout=0.2) | changes))
+
+
+def sets():
+    return interaural_lags(160, seed=0, steps=30), interaural_lags(80, seed=1, steps=30)
+
+
+def train(**options):
+    return fit(net(), *sets(), RECIPE, progress=False, **options)
+
+
+def same_parameters(a, b):
+    return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_delays_learn_the_lag_and_the_memoryless_network_stays_at_its_ceiling():
+    accuracy = {}
+    for variant in ("none", "learned"):
+        recipe = Recipe(epochs=12, batch_size=64, device="cpu")
+        model = net(variant, dropout=0.0)
+        fit(model, interaural_lags(1000, seed=0), interaural_lags(300, seed=1), recipe, progress=False)
+        accuracy[variant] = evaluate(discretise(model), interaural_lags(1000, seed=2)).accuracy
+    assert 0.3 < accuracy["none"] < 0.4 + 4 * (0.24 / 1000) ** 0.5
+    assert accuracy["learned"] > 0.55
+
+
+def test_history_and_selection(tmp_path):
+    result = train(metrics=tmp_path / "metrics.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == result.history and [line["epoch"] for line in lines] == [0, 1, 2, 3]
+    assert lines[0]["sigma"] == pytest.approx(8.27) and lines[-1]["sigma"] == 0.5
+    ranks = [(line["valid_accuracy"], -line["valid_loss"]) for line in lines]
+    assert result.best_epoch == ranks.index(max(ranks))
+    again = evaluate(discretise(result.model), sets()[1])
+    assert again.accuracy == lines[result.best_epoch]["valid_accuracy"]
+
+
+def test_the_weights_and_delays_have_the_papers_schedules():
+    from snnlab.training import _optimisers
+
+    optimisers, schedulers = _optimisers(net(), Recipe(epochs=150, device="cpu"))
+    rates = []
+    for _ in range(150):
+        rates.append([o.param_groups[0]["lr"] for o in optimisers] + [optimisers[0].param_groups[0]["betas"][0]])
+        for optimiser, scheduler in zip(optimisers, schedulers, strict=True):
+            optimiser.step()
+            scheduler.step()
+    weights, delays, beta = zip(*rates, strict=True)
+    assert weights[0] == pytest.approx(2e-4) and max(weights) == pytest.approx(5e-3) and weights[-1] < 1e-7
+    assert weights.index(max(weights)) == 44  # 30 % of 150, counted from 0
+    assert delays[0] == 0.1 and delays[75] == pytest.approx(0.05, abs=1e-3) and delays[-1] < 1e-4
+    assert (beta[0], min(beta), beta[-1]) == pytest.approx((0.95, 0.85, 0.95), abs=1e-3)
+    groups = optimisers[0].param_groups
+    assert [g["weight_decay"] for g in groups] == [1e-5, 0.0] and optimisers[1].defaults["weight_decay"] == 0
+
+
+def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
+    whole = train(checkpoint=tmp_path / "whole.pt")
+    for stop in (1, 2, 3):
+        path = tmp_path / f"{stop}.pt"
+
+        class Stop(Exception):
+            pass
+
+        class Stopping:
+            """The training set, which breaks off in the middle of an epoch."""
+
+            def __init__(self, data):
+                self.data, self.epochs = data, 0
+
+            def __len__(self):
+                return len(self.data)
+
+            def batches(self, *args, **kwargs):
+                for number, batch in enumerate(self.data.batches(*args, **kwargs)):
+                    if self.epochs == stop and number == 2:
+                        raise Stop
+                    yield batch
+                self.epochs += 1
+
+        data, valid = sets()
+        with pytest.raises(Stop):
+            fit(net(), Stopping(data), valid, RECIPE, checkpoint=path, progress=False)
+        resumed = train(checkpoint=path, metrics=tmp_path / "m.jsonl")
+        assert same_parameters(resumed.model, whole.model)
+        final, expected = (checkpoints.load(p)["model"] for p in (path, tmp_path / "whole.pt"))
+        assert all(torch.equal(final[key], expected[key]) for key in expected)
+        assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 4
+
+
+def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
+    script = (
+        "import sys; sys.path.insert(0, 'tests'); import test_training as t; from pathlib import Path; "
+        f"t.train(checkpoint=Path({str(tmp_path / 'c.pt')!r}), metrics=Path({str(tmp_path / 'm.jsonl')!r}))"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script])
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "c.pt").exists() and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(0.02)  # somewhere inside the next epoch
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    finished = len(checkpoints.load(tmp_path / "c.pt")["history"])
+    assert 1 <= finished
+    resumed = train(checkpoint=tmp_path / "c.pt", metrics=tmp_path / "m.jsonl")
+    assert same_parameters(resumed.model, train().model)
+    assert [json.loads(line)["epoch"] for line in (tmp_path / "m.jsonl").read_text().splitlines()] == [0, 1, 2, 3]
+
+
+def test_training_leaves_the_callers_randomness_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    model, (data, valid) = net(), sets()
+    torch.manual_seed(3)
+    fit(model, data, valid, RECIPE, progress=False)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_evaluation_does_not_depend_on_the_batch_size():
+    model, (_, valid) = net(), sets()
+    one, many = (evaluate(model, valid, batch_size=size) for size in (1, 64))
+    assert torch.equal(one.predictions, many.predictions) and one.loss == pytest.approx(many.loss, rel=1e-4)
+    assert model.training
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "empty", "other pickle"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
+    path = tmp_path / "c.pt"
+    train(checkpoint=path)
+    whole = path.read_bytes()
+    if damage == "other pickle":
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes({"truncated": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage])
+    with pytest.raises(SnnlabError, match="c.pt"):
+        train(checkpoint=path)
+
+
+def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
+    path = tmp_path / "c.pt"
+    train(checkpoint=path)
+    with pytest.raises(SnnlabError, match="another network: max_delay = 16 instead of 9"):
+        fit(net(max_delay=9, tail=16), *sets(), RECIPE, checkpoint=path, progress=False)
+    with pytest.raises(SnnlabError, match="another recipe: seed = 5 instead of 6"):
+        fit(net(), *sets(), Recipe(epochs=4, batch_size=32, seed=6, device="cpu"), checkpoint=path, progress=False)
+    content = torch.load(path, weights_only=True) | {"format": checkpoints.FORMAT + 1}
+    torch.save(content, path)
+    with pytest.raises(SnnlabError, match="newer snnlab"):
+        train(checkpoint=path)
+
+
+def test_load_network_gives_the_best_epoch(tmp_path):
+    result = train(checkpoint=tmp_path / "c.pt")
+    loaded = checkpoints.load_network(tmp_path / "c.pt")
+    assert same_parameters(loaded, result.model) and not loaded.training
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    path = tmp_path / "c.pt"
+    checkpoints.save(path, network={"a": 1}, epoch=1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SnnlabError, match="No space left"):
+        checkpoints.save(path, network={"a": 1}, epoch=2)
+    assert checkpoints.load(path)["epoch"] == 1 and os.listdir(tmp_path) == ["c.pt"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_torchs_writer_on_a_full_device_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "save", lambda content, path, save=torch.save: save(content, "/dev/full"))
+    with pytest.raises(SnnlabError, match="could not be written"):
+        checkpoints.save(tmp_path / "c.pt", network={})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SnnlabError, match="could not be written"), whole_file(tmp_path / "file" / "c.pt"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [dict(epochs=0), dict(batch_size=0), dict(lr_weights=-1), dict(lr_delays=float("nan")), dict(anneal_share=2)],
+)
+def test_bad_recipes(changes):
+    with pytest.raises(SnnlabError, match=next(iter(changes))):
+        Recipe(**changes)
+
+
+def test_devices():
+    assert pick_device("cpu").type == "cpu"
+    with pytest.raises(SnnlabError, match="tpu"):
+        pick_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(SnnlabError, match="CUDA"):
+            pick_device("cuda")
