@@ -53,8 +53,9 @@ def read_events(path: str | Path) -> Events:
     """Read and check one file in SHD's layout.
 
     Raises:
-        SnnlabError: the file is missing, not HDF5 or cut short; a group is missing; rows disagree in number; times
-            are not finite, negative, unsorted or not in seconds; units or labels are out of range; a recording is empty.
+        SnnlabError: the file is missing, not HDF5 or cut short; a group is missing; rows differ in number; times
+            are not finite, negative, unsorted or not in seconds; units or labels are out of
+            range; a recording is empty.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,7 +65,8 @@ def read_events(path: str | Path) -> Events:
             return _read(file, path)
     except (OSError, RuntimeError) as error:  # what h5py raises for foreign, cut and damaged files
         raise SnnlabError(
-            f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's layout was expected. {_CURE}"
+            f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's layout was "
+            f"expected. {_CURE}"
         ) from error
 
 
@@ -109,7 +111,8 @@ def _read(file: h5py.File, path: Path) -> Events:
     keys = tuple(key.decode() if isinstance(key, bytes) else str(key) for key in _dataset(file, "extra/keys", path)[()])
     if len(units) != len(times):
         raise SnnlabError(
-            f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row each was expected. {_CURE}"
+            f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row each was expected. "
+            f"{_CURE}"
         )
     _check_rows(labels, speakers, keys, len(times), path)
     parts = [_read_rows(times, units, start, path) for start in range(0, len(times), _ROWS)]
@@ -147,8 +150,8 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
         raise SnnlabError(
-            f"{path}: the data set {name} is missing; SHD's layout has spikes/times, spikes/units, labels, extra/speaker "
-            f"and extra/keys. {_CURE}"
+            f"{path}: the data set {name} is missing; spikes/times, spikes/units, labels, extra/speaker and "
+            f"extra/keys were expected, as in SHD. {_CURE}"
         )
     return item
 
@@ -159,7 +162,8 @@ def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     base = h5py.check_vlen_dtype(item.dtype)
     if base is None or item.ndim != 1 or np.dtype(base).kind not in kind:
         raise SnnlabError(
-            f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of {words} a recording was expected. {_CURE}"
+            f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of {words} a recording "
+            f"was expected. {_CURE}"
         )
     return item
 

@@ -86,8 +86,8 @@ def _mapped(worker: Callable[[Any], Spikes], jobs: Sequence[Any], workers: int) 
         yield pool.map(worker, jobs)
     except BrokenProcessPool as error:
         raise SnnlabError(
-            "a worker process died, most likely for want of memory; one process was expected to encode one recording at "
-            "a time. Run it again with fewer workers: what is finished is kept."
+            "a worker process died, most likely for want of memory; one was expected to encode one recording at a "
+            "time. Run it again with fewer workers: what is finished is kept."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,0 +1,57 @@
+"""Which recordings to learn from and which to keep aside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SHARE = 0.15  # of the training recordings, held out for validation
+
+
+def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | None:
+    """Choose whole speakers, together close to 15 % of every class, and leave every class in training.
+
+    Greedy and without chance: the next speaker is the one that brings the classes' counts nearest to 15 %.
+
+    Args:
+        labels, speakers: (n,) int64.
+
+    Returns:
+        (n,) bool, True where held out; None when no speaker can be spared.
+    """
+    _, speaker = np.unique(speakers, return_inverse=True)
+    _, label = np.unique(labels, return_inverse=True)
+    table = np.zeros((speaker.max() + 1, label.max() + 1), dtype=np.int64)  # recordings by speaker and class
+    np.add.at(table, (speaker, label), 1)
+    target, all_of = SHARE * table.sum(0), table.sum(0)
+    held, chosen = np.zeros_like(all_of), np.zeros(len(table), dtype=bool)
+    while True:
+        distance = np.abs(held + table - target).sum(1)
+        distance[chosen | (held + table >= all_of).any(1)] = np.inf
+        best = int(distance.argmin())
+        if not np.isfinite(distance[best]) or (chosen.any() and distance[best] > np.abs(held - target).sum()):
+            return chosen[speaker] if chosen.any() else None
+        chosen[best] = True
+        held = held + table[best]
+
+
+def hold_out_recordings(labels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(n,) bool: 15 % of every class that has at least two recordings, and at least one of it."""
+    size = np.bincount(labels)[labels]
+    share = np.where(size > 1, np.maximum(1, np.round(SHARE * size)), 0)
+    return _rank_in_class(labels, seed) < share
+
+
+def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """Indices, ascending, of at most `limit` recordings, drawn by chance, as many of each class as can be."""
+    rank = _rank_in_class(labels, seed)
+    return np.sort(np.lexsort((np.random.default_rng(seed).permutation(len(labels)), rank))[:limit])
+
+
+def _rank_in_class(labels: np.ndarray, seed: int) -> np.ndarray:
+    """(n,): of each recording, its place among those of its class in a random order."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # class by class, shuffled inside
+    first = np.searchsorted(labels[order], labels[order], side="left")
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[order] = np.arange(len(labels)) - first
+    return rank

@@ -1,0 +1,196 @@
+"""One door for every data set in SHD's layout: what ships, SHD, SSC, and anybody's folder.
+
+Nothing binned is kept on disk: reading and binning a set of SHD's size takes seconds (`benchmarks/reader.py`), so the
+sets of the last few calls are kept in memory.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from snnlab.data.events import read_events, read_meta
+from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
+from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
+from snnlab.errors import SnnlabError
+from snnlab.files import sha256
+
+__all__ = ["SpikeSet", "Splits", "bin_events", "load"]
+
+_URL = "https://zenkelab.org/datasets"
+_PUBLISHED = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
+_NOTES = {
+    "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",
+    "shd": "the Spiking Heidelberg Digits",
+    "ssc": "the Spiking Speech Commands",
+}
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set, ready to learn from.
+
+    Attributes:
+        train, valid, test: the recordings; validation shares no speaker with training wherever that can be.
+        keys: the class names, the same in every split.
+        name: "spoken-digits", "shd", "ssc", or the folder's name.
+        path: the folder.
+        sha256: one checksum over the files.
+        note: one sentence: what this data is, and where validation comes from.
+    """
+
+    train: SpikeSet
+    valid: SpikeSet
+    test: SpikeSet
+    keys: tuple[str, ...]
+    name: str
+    path: str
+    sha256: str
+    note: str
+
+
+def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int | None = None) -> Splits:
+    """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
+
+    Args:
+        data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or `ssc/` below the
+            folder SNNLAB_DATA, or ./data); or a folder with train.h5, test.h5 and perhaps valid.h5, or with SHD's
+            or SSC's own file names; or one of those files.
+        dt_ms: time step, 1 to 1000 ms.
+        n_in: inputs, a divisor of 700.
+        seed: which recordings `limit` draws.
+        limit: at most so many training recordings, and a quarter of it for validation and for test, as many of each
+            class as can be.
+
+    Raises:
+        SnnlabError: there is no such data, a file is damaged, files do not belong together, or a number is out of
+            range.
+    """
+    check_bins(dt_ms, n_in)
+    if limit is not None and limit < 1:
+        raise SnnlabError(
+            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
+        )
+    name, files = _find(data)
+    sets = {split: _binned(file, _stamp(file), float(dt_ms), int(n_in)) for split, file in files.items()}
+    for split, file in files.items():
+        if sets[split].keys != sets["train"].keys:
+            raise SnnlabError(
+                f"{file}: extra/keys differs from that of {files['train']}; the same class names in the same order "
+                "were expected. Put files of one data set into one folder."
+            )
+    meta = read_meta(files["train"])
+    note = _NOTES.get(name) or meta.get("note") or f"recordings from {files['train'].parent}"
+    train, test = sets["train"], sets["test"]
+    if "valid" in sets:
+        valid = sets["valid"]
+    else:
+        train, valid, how = _split_off(train, files["train"])
+        note += f"; {how}"
+    if limit is not None:
+        train = _limited(train, limit, seed)
+        valid, test = (_limited(part, max(1, limit // 4), seed) for part in (valid, test))
+    digests = [_digest(file, _stamp(file)) for file in files.values()]
+    return Splits(
+        train=train,
+        valid=valid,
+        test=test,
+        keys=train.keys,
+        name=name,
+        path=str(files["train"].parent),
+        sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
+        note=note,
+    )
+
+
+def _find(data: str | Path) -> tuple[str, dict[str, Path]]:
+    """The name of a data set and the file of each of its splits."""
+    if data == "spoken-digits":
+        from snnlab.data.shipped import shipped  # here, for what it takes to unpack is not needed otherwise
+
+        return "spoken-digits", _files(shipped("spoken-digits"))
+    if data in _PUBLISHED:
+        return str(data), _published(str(data))
+    folder = Path(data).expanduser()
+    if folder.is_file():
+        folder = folder.parent  # one of the files was named; the others lie beside it
+    if not folder.is_dir():
+        near = difflib.get_close_matches(str(data).lower(), _NOTES, n=1, cutoff=0.5)
+        names = ", ".join(_NOTES)
+        raise SnnlabError(
+            f"data is {str(data)!r}, which is neither a folder nor one of {names}"
+            + (f" (did you mean {near[0]}?)" if near else "")
+            + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
+        )
+    return folder.resolve().name, _files(folder)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    for prefix in ("", "shd_", "ssc_"):
+        found = {split: folder / f"{prefix}{split}.h5" for split in ("train", "valid", "test")}
+        found = {split: path for split, path in found.items() if path.is_file()}
+        if {"train", "test"} <= found.keys():
+            return found
+    raise SnnlabError(
+        f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected there and are not. "
+        "Name both files so, or make such a folder from wav files with `snnlab data from-audio`."
+    )
+
+
+def _published(name: str) -> dict[str, Path]:
+    folder = Path(os.environ.get("SNNLAB_DATA", "data")).expanduser() / name
+    files = {split: folder / f"{name}_{split}.h5" for split in _PUBLISHED[name]}
+    missing = [path.name for path in files.values() if not path.is_file()]
+    if missing:
+        zips = ", ".join(f"{_URL}/{file}.zip" for file in missing)
+        raise SnnlabError(
+            f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there and are not. "
+            f"Fetch {zips}, unzip them into that folder, or set SNNLAB_DATA to the folder that holds {name}/."
+        )
+    return files
+
+
+def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:
+    """Training and validation out of one file, and how that was done."""
+    speakers = train.speakers.numpy()
+    held = hold_out_speakers(train.labels.numpy(), speakers)
+    if held is None:
+        held = hold_out_recordings(train.labels.numpy())
+        how = f"validation: {held.sum()} training recordings of the same speakers, for no speaker can be spared"
+    else:
+        how = f"validation: {len(set(speakers[held]))} of {len(set(speakers))} training speakers, held out"
+    if not held.any():
+        raise SnnlabError(
+            f"{path}: every class has one recording; at least two of some class were expected, for validation. "
+            "Add recordings or a valid.h5."
+        )
+    mask = torch.from_numpy(held)
+    return train.subset((~mask).nonzero().flatten()), train.subset(mask.nonzero().flatten()), how
+
+
+def _limited(part: SpikeSet, limit: int, seed: int) -> SpikeSet:
+    if limit >= len(part):
+        return part
+    return part.subset(torch.from_numpy(balanced(part.labels.numpy(), limit, seed)))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=6)
+def _binned(path: Path, stamp: tuple[int, int], dt_ms: float, n_in: int) -> SpikeSet:
+    return bin_events(read_events(path), dt_ms=dt_ms, n_in=n_in)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, stamp: tuple[int, int]) -> str:
+    return sha256(path)
