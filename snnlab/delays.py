@@ -49,6 +49,8 @@ class DelayLinear(nn.Module):
         SnnlabError: a size is not a positive whole number, or `max_delay` not a whole number from 0.
     """
 
+    mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
+
     def __init__(
         self, in_features: int, out_features: int, max_delay: int, kernel_count: int = 1, *, fan_in: int | None = None
     ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
@@ -81,19 +82,19 @@ class DelayNet(nn.Module):
         self.variant: Variant = variant
         self.padding: Padding = padding
         self.tail = max_delay if tail is None else tail
-        self.config: dict[str, Any] = dict(
-            n_in=n_in,
-            hidden=list(hidden),
-            n_classes=n_classes,
-            max_delay=max_delay,
-            tau=tau,
-            variant=variant,
-            kernel_count=kernel_count,
-            dropout=dropout,
-            tail=self.tail,
-            padding=padding,
-            fan_in=fan_in,
-        )
+        self.config: dict[str, Any] = {
+            "n_in": n_in,
+            "hidden": list(hidden),
+            "n_classes": n_classes,
+            "max_delay": max_delay,
+            "tau": tau,
+            "variant": variant,
+            "kernel_count": kernel_count,
+            "dropout": dropout,
+            "tail": self.tail,
+            "padding": padding,
+            "fan_in": fan_in,
+        }
         sizes = [n_in, *hidden, n_classes]
         self.synapses = nn.ModuleList(
             DelayLinear(
@@ -103,7 +104,7 @@ class DelayNet(nn.Module):
                 kernel_count,
                 fan_in=None if fan_in is None else min(fan_in, before),
             )
-            for before, after in zip(sizes, sizes[1:], strict=False)
+            for before, after in pairwise(sizes)
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
         self.neurons = nn.ModuleList(LIF(tau) for _ in hidden)

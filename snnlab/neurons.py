@@ -75,6 +75,8 @@ class LIF(neuron.LIFNode):
         SnnlabError: `tau` is not above 1.
     """
 
+    v: Tensor | float  # SpikingJelly's state: a number until the first step gives it a shape
+
     def __init__(self, tau: float, *, v_threshold: float = 1.0, alpha: float = ATAN_ALPHA) -> None:
         super().__init__(
             tau=check_tau(tau),
@@ -106,6 +108,8 @@ class LeakyIntegrator(base.MemoryModule):
     Raises:
         SnnlabError: `tau` is not above 1.
     """
+
+    v: Tensor | float
 
     def __init__(self, tau: float) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -122,6 +122,7 @@ def fit(
     checkpoint: str | Path | None = None,
     metrics: str | Path | None = None,
     progress: bool = True,
+    on_epochs: Callable[[int], object] | None = None,
 ) -> Fit:
     """Train a `DelayNet`; select the epoch by its accuracy on `valid` with whole delays (the lower loss on a tie).
 
@@ -137,6 +138,7 @@ def fit(
             the same as without the interruption, bit for bit on a CPU.
         metrics: file with one JSON object a line and epoch.
         progress: whether to show a progress bar.
+        on_epochs: called with the number of epochs that have just become finished, restored ones at once.
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
@@ -153,6 +155,8 @@ def fit(
             temporary.write_text("".join(json.dumps(line) + "\n" for line in state.history))
 
     epochs = range(len(state.history), recipe.epochs)
+    if on_epochs is not None and epochs.start:
+        on_epochs(epochs.start)
     with tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=not progress) as bar:
         for epoch in bar:
             line = _epoch(model, train, valid, recipe, epoch, device, optimisers)
@@ -164,6 +168,8 @@ def fit(
             if metrics is not None:
                 with open(metrics, "a") as file:
                     file.write(json.dumps(line) + "\n")
+            if on_epochs is not None:
+                on_epochs(1)
             bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.3f}")
     assert state.best is not None
     model.load_state_dict(state.best)

@@ -90,22 +90,22 @@ def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
         class Stopping:
             """The training set, which breaks off in the middle of an epoch."""
 
-            def __init__(self, data):
-                self.data, self.epochs = data, 0
+            def __init__(self, data, stop):
+                self.data, self.stop, self.epochs = data, stop, 0
 
             def __len__(self):
                 return len(self.data)
 
             def batches(self, *args, **kwargs):
                 for number, batch in enumerate(self.data.batches(*args, **kwargs)):
-                    if self.epochs == stop and number == 2:
+                    if self.epochs == self.stop and number == 2:
                         raise Stop
                     yield batch
                 self.epochs += 1
 
         data, valid = sets()
         with pytest.raises(Stop):
-            fit(net(), Stopping(data), valid, RECIPE, checkpoint=path, progress=False)
+            fit(net(), Stopping(data, stop), valid, RECIPE, checkpoint=path, progress=False)
         resumed = train(checkpoint=path, metrics=tmp_path / "m.jsonl")
         assert same_parameters(resumed.model, whole.model)
         final, expected = (checkpoints.load(p)["model"] for p in (path, tmp_path / "whole.pt"))
