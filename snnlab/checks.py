@@ -17,6 +17,7 @@ from typing import Any
 from snnlab.errors import SnnlabError
 
 Checker = Callable[[Any], str]
+YOUR_TURN = "Your turn: put your answer in and run the cell again."  # a checker returns it for an empty stub
 _EXERCISES: dict[str, tuple[Checker, str]] = {}
 
 
@@ -60,12 +61,14 @@ def check(name: str, answer: Any) -> Verdict:
             f"There is no exercise {name!r}; " + (f"did you mean {near[0]!r}?" if near else "see checks.py.")
         )
     if answer is None:
-        return Verdict(None, "Your turn: replace None by your answer and run the cell again.")
+        return Verdict(None, YOUR_TURN)
     checker, praise = _EXERCISES[name]
     try:
         hint = checker(answer)
-    except Exception as error:  # a student's function may do anything
+    except Exception as error:  # noqa: BLE001 - a student's function may do anything
         return Verdict(False, f"Not yet. Your answer stopped with {type(error).__name__}: {error}")
+    if hint == YOUR_TURN:
+        return Verdict(None, hint)
     return Verdict(False, f"Not yet. {hint}") if hint else Verdict(True, f"Right. {praise}")
 
 
@@ -106,7 +109,7 @@ def _subtract_reset(answer: Any) -> str:
     for v, x in ((0.0, 0.4), (0.8, 0.4), (0.5, 1.75), (0.4, 0.8)):
         result = answer(v, x)
         if result is None:
-            return "Your function returns nothing yet; it should return the spike and the new membrane potential."
+            return YOUR_TURN
         spike, after = (float(part) for part in result)
         h = 0.9 * v + x
         if spike != float(h >= 1.0):

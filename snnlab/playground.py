@@ -95,7 +95,7 @@ def draw_neuron(fig: Figure, *, tau_ms: float, v_threshold: float, reset: str, k
     above.lines[0].set_data(t, x)
     above.set_ylim(*((-0.1, 0.7) if kind in ("step", "ramp") else (-1.0, 3.0)))
     membrane, threshold, marks = below.lines
-    membrane.set_data(t, response.h)
+    membrane.set_data(np.repeat(t, 2), np.stack([response.h, response.v], 1).ravel())
     threshold.set_data([0, STEPS * DT_MS], [v_threshold, v_threshold])
     marks.set_data(fired, np.full(fired.shape, 2.3))
     line, point = curve.lines

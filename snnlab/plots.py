@@ -24,6 +24,7 @@ from snnlab.pictures import show
 __all__ = [
     "LOOKS",
     "Look",
+    "band",
     "bars_with_seeds",
     "confusion",
     "count_raster",
@@ -88,9 +89,10 @@ def figure(
 
 
 def tidy(ax: Axes) -> Axes:
-    """The house style of one axes: no box, small ticks."""
+    """The house style of one axes: no box, small ticks, safe colours."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=9)
+    ax.set_prop_cycle(color=[BLUE, ORANGE, GREEN, PINK, SKY, RED, BLACK])
     return ax
 
 
@@ -123,23 +125,26 @@ def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
 
 
 def trace(
-    ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, threshold: float | None = None, spikes: ArrayLike | None = None,
-    colour: Any = BLUE, label: str | None = None,
+    ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, after: ArrayLike | None = None, threshold: float | None = None,
+    spikes: ArrayLike | None = None, colour: Any = BLUE, label: str | None = None,
 ) -> list[Artist]:  # fmt: skip
-    """A membrane potential `v` (T,) over `t_ms` (T,), its threshold, and a mark above it for each of `spikes` (T,) != 0."""
+    """A membrane potential `v` (T,) over `t_ms` (T,), its threshold, and a mark above it where `spikes` (T,) is not 0.
+
+    With `after` (T,), the potential after the reset, the line drops to it within the step.
+    """
     t_ms, v = np.asarray(t_ms), np.asarray(v)
-    artists: list[Artist] = [*ax.plot(t_ms, v, color=colour, linewidth=1.3, label=label)]
-    top = float(max(v.max(initial=0.0), threshold or 0.0))
+    path = (t_ms, v) if after is None else (np.repeat(t_ms, 2), np.stack([v, np.asarray(after)], 1).ravel())
+    artists: list[Artist] = [*ax.plot(*path, color=colour, linewidth=1.3, label=label)]
     if threshold is not None:
         artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
-        artists.append(
-            ax.text(
-                1.0, threshold, " threshold", color=RED, fontsize=8, va="center", transform=ax.get_yaxis_transform()
-            )
-        )
+        cell = ax.get_subplotspec()
+        if cell is None or cell.is_last_col():
+            place = ax.get_yaxis_transform()
+            artists.append(ax.text(1.0, threshold, " threshold", color=RED, fontsize=8, va="center", transform=place))
     if spikes is not None:
         at = t_ms[np.asarray(spikes) != 0]
-        artists += ax.plot(at, np.full(at.shape, top + 0.12 * (top or 1.0)), "|", color=BLACK, markersize=9)
+        top = float(max(v.max(initial=0.0), threshold or 0.0)) or 1.0
+        artists += ax.plot(at, np.full(at.shape, 1.12 * top), "|", color=BLACK, markersize=9)
     ax.set(xlabel="time (ms)", ylabel="membrane potential")
     return artists
 
@@ -172,7 +177,7 @@ def delay_histogram(
         legend(ax, loc="upper center")
     title = f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
     ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=10)
     return artists
 
 
@@ -193,18 +198,26 @@ def kernel(ax: Axes, taps: ArrayLike, dt_ms: float) -> list[Artist]:
 # Results ------------------------------------------------------------------------------------------------------------
 
 
+def band(
+    ax: Axes, x: ArrayLike, values: ArrayLike, *, colour: Any, line: str = "-", label: str | None = None, **options: Any
+) -> list[Artist]:
+    """The mean of `values` (seeds, n) over `x` (n,); the band reaches from the lowest seed to the highest."""
+    seeds = np.atleast_2d(np.asarray(values, dtype=float))
+    spread = ax.fill_between(np.asarray(x), seeds.min(0), seeds.max(0), color=colour, alpha=0.2, linewidth=0)
+    return [spread, *ax.plot(np.asarray(x), seeds.mean(0), line, color=colour, label=label, **options)]
+
+
 def learning_curves(
     ax: Axes, curves: Mapping[str, ArrayLike], *, ylabel: str = "accuracy (%)", scale: float = 100.0
 ) -> list[Artist]:
-    """One line a variant, the mean of its `(seeds, epochs)`; the band reaches from the lowest seed to the highest."""
+    """A `band` for each variant's `(seeds, epochs)`, in its own look."""
     artists: list[Artist] = []
     for variant, values in curves.items():
         seeds, style = scale * np.atleast_2d(np.asarray(values, dtype=float)), look(variant)
-        epochs = np.arange(1, seeds.shape[1] + 1)
-        artists.append(ax.fill_between(epochs, seeds.min(0), seeds.max(0), color=style.colour, alpha=0.2, linewidth=0))
-        artists += ax.plot(
-            epochs, seeds.mean(0), style.line, color=style.colour, marker=style.marker, markevery=0.12, markersize=5,
-            markerfacecolor=style.colour if style.filled else "white", label=variant,
+        artists += band(
+            ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=variant,
+            marker=style.marker, markevery=0.12, markersize=5,
+            markerfacecolor=style.colour if style.filled else "white",
         )  # fmt: skip
     ax.set(xlabel="epoch", ylabel=ylabel)
     legend(ax)

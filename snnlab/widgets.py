@@ -116,7 +116,12 @@ class Panel:
 
 
 def play(
-    draw: Callable[..., str], *, live: bool = True, width: float = 7.0, height: float = 2.8, **controls: Slider | Choice
+    draw: Callable[..., str],
+    /,
+    *,
+    live: bool = True,
+    figsize: tuple[float, float] = (7.0, 2.8),
+    **controls: Slider | Choice,
 ) -> Panel:
     """A picture with controls.
 
@@ -127,8 +132,7 @@ def play(
     Args:
         draw: as above; a `SnnlabError` that it raises is shown in place of the picture.
         live: False leaves only the static picture, for batch runs; no widget is made.
-        width: of the figure, in inches.
-        height: of the figure, in inches.
+        figsize: width and height of the figure in inches.
         controls: a `Slider` or a `Choice` for each argument of `draw`.
 
     Returns:
@@ -140,5 +144,5 @@ def play(
     for name, control in controls.items():
         if not isinstance(control, (Slider, Choice)) or not control.label or not control.tip:
             raise SnnlabError(f"Control {name!r}: expected a Slider or a Choice with a label and a tip.")
-    fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    fig = Figure(figsize=figsize, dpi=DPI, layout="constrained", facecolor="white")
     return Panel(draw, controls, fig, live)

@@ -1,0 +1,155 @@
+"""Pictures: what the artists hold, what a picture carries, and that files repeat byte for byte."""
+
+import base64
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from snnlab import plots
+from snnlab.errors import SnnlabError
+from snnlab.pictures import picture_of
+
+
+def shown(monkeypatch, *args, **kwargs):
+    outputs = []
+    monkeypatch.setattr("IPython.display.display", outputs.append)
+    plots.show(*args, **kwargs)
+    return outputs
+
+
+def small_figure():
+    fig, ax = plots.figure(3, 2)
+    plots.raster(ax, [1.0, 2.0, 2.0], [0, 1, 2])
+    return fig
+
+
+def test_show_displays_one_output_with_alt_text(monkeypatch):
+    (picture,) = shown(monkeypatch, small_figure(), "raster", 'Three spikes, "A" < B & C.')
+    bundle = picture._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert bundle["text/plain"] == 'Three spikes, "A" < B & C.'
+    assert 'alt="Three spikes, &quot;A&quot; &lt; B &amp; C."' in bundle["text/html"]
+    image = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert image.size == (300, 200)
+    assert min(image.convert("RGBA").getpixel((0, 0))) >= 254  # white and opaque, for dark themes
+
+
+def test_show_saves_the_same_bytes_twice(monkeypatch, tmp_path):
+    for folder in ("a", "b"):
+        shown(monkeypatch, small_figure(), "raster", "Three spikes.", SimpleNamespace(figure_dir=tmp_path / folder))
+    for kind in ("png", "svg"):
+        first, second = ((tmp_path / folder / f"raster.{kind}").read_bytes() for folder in ("a", "b"))
+        assert first == second
+    svg = (tmp_path / "a" / "raster.svg").read_text()
+    assert "<dc:date>" not in svg
+    assert "Three spikes." in svg
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["raster.png", "raster.svg"]
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_a_picture_without_alt_text_is_refused(monkeypatch, tmp_path, alt):
+    with pytest.raises(SnnlabError, match="alt text"):
+        shown(monkeypatch, small_figure(), "raster", alt, SimpleNamespace(figure_dir=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_reaches_pyplot():
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    small_figure()
+    assert plt.get_fignums() == before
+
+
+def test_a_dense_raster_is_one_artist_and_a_small_picture():
+    rng = np.random.default_rng(0)
+    fig, ax = plots.figure()
+    dots = plots.raster(ax, rng.uniform(0, 1000, 5000), rng.integers(0, 700, 5000))
+    assert list(ax.lines) == [dots]
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    assert len(picture_of(canvas, "5000 spikes.").png) < 80_000
+
+
+def test_count_raster_puts_time_and_neurons_on_the_right_axes():
+    _, ax = plots.figure()
+    counts = np.zeros((5, 3))
+    counts[4, 2] = 1
+    image = plots.count_raster(ax, counts, dt_ms=10)
+    assert tuple(image.get_extent()) == (0, 50, -0.5, 2.5)
+    assert image.get_array()[2, 4] == 1
+    assert ax.get_xlabel() == "time (ms)"
+    plots.count_raster(ax, np.zeros((5, 3)), dt_ms=10)  # silence is a picture too
+
+
+def test_trace_marks_spikes_and_drops_to_the_reset():
+    _, ax = plots.figure()
+    plots.trace(ax, [0, 1, 2], [0.5, 1.5, 0.2], after=[0.5, 0.0, 0.2], threshold=1.0, spikes=[0, 1, 0])
+    path, threshold, marks = ax.lines
+    assert path.get_xdata().tolist() == [0, 0, 1, 1, 2, 2]
+    assert path.get_ydata().tolist() == [0.5, 0.5, 1.5, 0.0, 0.2, 0.2]
+    assert set(threshold.get_ydata()) == {1.0}
+    assert marks.get_xdata().tolist() == [1]
+    assert marks.get_ydata()[0] > 1.5
+
+
+def test_delay_histogram_counts_steps_and_both_ends():
+    _, ax = plots.figure()
+    now, before = plots.delay_histogram(ax, [[0, 4], [12, 20]], 20, dt_ms=10, initial_ms=[10.0, 10.0])[:2]
+    assert now.get_data().values.tolist() == [50, 25, 25]  # 0 and 4 ms are step 0, 12 ms is step 1
+    assert now.get_data().edges.tolist() == [-5, 5, 15, 25]
+    assert before.get_data().values.tolist() == [0, 100, 0]
+    assert ax.get_title() == "50.0 % at 0 ms, 25.0 % at 20 ms"
+    assert plots.edge_shares([0, 4, 12, 20], 20, 10) == (0.5, 0.25)
+    assert plots.edge_shares([-1, 21], 20, 10) == (0.5, 0.5)
+
+
+def test_kernel_has_a_bar_a_delay_or_a_row_an_input():
+    _, (one, many) = plots.figure(cols=2)
+    bars = plots.kernel(one, [0.0, 1.0, 0.5], dt_ms=10)
+    assert [bar.get_x() + bar.get_width() / 2 for bar in bars] == pytest.approx([0, 10, 20])
+    (image,) = plots.kernel(many, [[0.0, -2.0, 0.5]], dt_ms=10)
+    assert image.get_clim() == (-2, 2)  # white is zero
+    assert one.get_xlabel() == many.get_xlabel() == "delay (ms)"
+
+
+def test_learning_curves_show_mean_and_spread_in_percent():
+    _, ax = plots.figure()
+    plots.learning_curves(ax, {"learned": [[0.2, 0.6], [0.4, 0.8]]})
+    (line,) = ax.lines
+    assert line.get_xdata().tolist() == [1, 2]
+    assert line.get_ydata() == pytest.approx([30, 70])
+    low, high = (getattr(ax.collections[0].get_paths()[0].vertices[:, 1], f)() for f in ("min", "max"))
+    assert (low, high) == pytest.approx((20, 80))
+
+
+def test_bars_show_every_seed():
+    _, ax = plots.figure()
+    plots.bars_with_seeds(ax, {"none": [0.2, 0.4], "learned": [0.9]}, chance=0.05)
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([30, 90])
+    assert ax.lines[0].get_ydata() == pytest.approx([20, 40])
+    assert ax.lines[1].get_xdata() == pytest.approx([1])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["none", "learned"]
+
+
+def test_looks_differ_in_more_than_colour():
+    looks = list(plots.LOOKS.values())
+    assert len({one.marker for one in looks}) == len({one.line for one in looks}) == len(looks) == 3
+    control = plots.look("none, long tau")
+    assert control.colour == plots.look("none").colour
+    assert not control.filled
+
+
+def test_in_words_says_mean_and_range():
+    words = plots.in_words({"none": [0.38, 0.42], "learned": [0.9]})
+    assert words == "none 40.0 % (38.0 to 42.0), learned 90.0 %"
+
+
+def test_confusion_shades_are_shares_of_the_row():
+    _, ax = plots.figure()
+    image = plots.confusion(ax, [[3, 1], [0, 0]], ["zero", "one"])
+    assert image.get_array().tolist() == [[75, 25], [0, 0]]
