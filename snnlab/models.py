@@ -48,7 +48,7 @@ class DelayNet(nn.Module):
         tail: steps after the last input spike that still count; None for `max_delay`.
         padding: "fixed" as above, or "reference" for the authors' code, where each delay layer appends (L-1)//2 steps,
             and padding takes part in statistics and scores.
-        fan_in: inputs that each hidden and readout neuron listens to; None for all.
+        fan_in: inputs that each hidden neuron listens to, drawn at random (the paper's sparse ablation has 10); None for all.
 
     Raises:
         SnnlabError: an argument is out of its range.
@@ -96,15 +96,10 @@ class DelayNet(nn.Module):
             "fan_in": fan_in,
         }
         sizes = [n_in, *hidden, n_classes]
+        inputs = [None if fan_in is None else min(fan_in, size) for size in sizes[:-2]] + [None]
         self.synapses = nn.ModuleList(
-            DelayLinear(
-                before,
-                after,
-                0 if variant == "none" else max_delay,
-                kernel_count,
-                fan_in=None if fan_in is None else min(fan_in, before),
-            )
-            for before, after in pairwise(sizes)
+            DelayLinear(before, after, 0 if variant == "none" else max_delay, kernel_count, fan_in=heard)
+            for (before, after), heard in zip(pairwise(sizes), inputs, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
         self.neurons = nn.ModuleList(LIF(tau) for _ in hidden)

@@ -34,7 +34,7 @@ def test_trainable_parameters_of_the_variants(variant, share):
     synapses = 8 * 10 + 10 * 9 + 9 * 4
     assert small(variant).trainable_parameters() == share * synapses + 2 * 19
     sparse = small(variant, fan_in=3)
-    assert sparse.trainable_parameters() == share * 3 * (10 + 9 + 4) + 2 * 19
+    assert sparse.trainable_parameters() == share * (3 * (10 + 9) + 9 * 4) + 2 * 19
 
 
 @pytest.mark.parametrize("variant", ["none", "fixed", "learned"])
