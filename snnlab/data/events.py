@@ -7,7 +7,7 @@ any reader of SHD reads our files and we read anybody's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -221,7 +221,7 @@ def _check_spikes(times: np.ndarray, units: np.ndarray, counts: np.ndarray, path
     refuse((units < 0) | (units >= N_CHANNELS), "units", "has the channel", f"0 to {N_CHANNELS - 1}")
 
 
-def _refuse(bad, path: Path, field: str, first: int, says, expected: str) -> None:
+def _refuse(bad: np.ndarray, path: Path, field: str, first: int, says: Callable[[int], str], expected: str) -> None:
     """Raise for the first recording that is bad; `says(i)` tells what is wrong with it."""
     if bad.any():
         index = int(np.flatnonzero(bad)[0])

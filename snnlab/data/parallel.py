@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import signal
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
 
 
 def encode(
-    jobs: Sequence[Any], *, worker: Callable[[Any], Spikes], workers: int, partial: Path, title: str
+    jobs: Sequence[Any], *, worker: Callable[[Any], Spikes], workers: int | None, partial: Path, title: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn every job into spikes, in the jobs' order, whatever the number of workers.
 
@@ -35,7 +36,7 @@ def encode(
     Args:
         jobs: whatever `worker` takes; pickled, and told apart by their `repr` (frozen dataclasses of plain values).
         worker: a function of a module (processes are spawned), deterministic: a seed belongs in the job.
-        workers: processes; 1 works in this one.
+        workers: processes; 1 works in this one, None takes one a core.
         partial: folder for finished recordings.
         title: what the progress bar says.
 
@@ -45,6 +46,8 @@ def encode(
     Raises:
         SnnlabError: `workers` is below 1, a process died, or what `worker` itself raises.
     """
+    if workers is None:
+        workers = os.cpu_count() or 1
     if workers < 1:
         raise SnnlabError(
             f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for one a core."
@@ -70,6 +73,20 @@ def encode(
     times = np.concatenate([np.zeros(0), *(times for times, _ in spikes)]).astype(np.float32)
     units = np.concatenate([np.zeros(0), *(units for _, units in spikes)]).astype(np.uint16)
     return times, units, offsets
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder`, to learn before the work begins whether one may write there.
+
+    Raises:
+        SnnlabError: one may not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnnlabError(
+            f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. Choose another place."
+        ) from error
 
 
 @contextmanager
@@ -115,7 +132,7 @@ def _save(file: Path, spikes: list[Spikes]) -> None:
 def _load(file: Path, n: int) -> list[Spikes] | None:
     """What an earlier call left, or None where there is nothing whole."""
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as handle, np.load(handle) as stored:
             cuts = np.cumsum(stored["counts"])[:-1]
             spikes = list(zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):

@@ -146,7 +146,7 @@ def test_the_index_counts_from_the_start_of_the_file(tmp_path, make):
 @pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])
 def test_a_truncated_file(path, kept):
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(SnnlabError, match="cannot be read as HDF5.*a whole file in SHD's layout was expected"):
+    with pytest.raises(SnnlabError, match=r"cannot be read as HDF5.*a whole file in SHD's layout was expected"):
         read_events(path)
 
 
@@ -168,7 +168,7 @@ def test_other_files(tmp_path):
     with pytest.raises(SnnlabError, match="there is no such file"):
         read_events(tmp_path)
     (tmp_path / "text.h5").write_text("zero, one, two")
-    with pytest.raises(SnnlabError, match="text.h5: cannot be read as HDF5"):
+    with pytest.raises(SnnlabError, match=r"text.h5: cannot be read as HDF5"):
         read_events(tmp_path / "text.h5")
 
 

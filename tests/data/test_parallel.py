@@ -1,7 +1,6 @@
 """encode(): same result for any number of workers, nothing made twice, errors that speak."""
 
-import os
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +9,9 @@ import pytest
 from snnlab.data import parallel
 from snnlab.errors import SnnlabError
 
+sys.path.insert(0, str(Path(__file__).parent))  # spawned processes import the worker, too
 
-@dataclass(frozen=True)
-class Job:
-    seed: int
-    log: str = ""
-    die: bool = False
-
-
-def spike(job):
-    if job.die:
-        os._exit(9)
-    if job.seed < 0:
-        raise SnnlabError(f"seed {job.seed} is negative.")
-    if job.log:
-        with open(job.log, "a") as file:
-            file.write(f"{job.seed}\n")
-    rng = np.random.default_rng(job.seed)
-    n = 1 + job.seed % 7
-    return np.sort(rng.random(n)).astype(np.float32), rng.integers(0, 700, n).astype(np.uint16)
+from spiker import Job, spike
 
 
 def encode(jobs, partial, workers=1):
@@ -76,7 +59,7 @@ def test_no_job_gives_no_spike(tmp_path):
 def test_errors_of_workers_arrive(tmp_path):
     with pytest.raises(SnnlabError, match="seed -1 is negative"):
         encode([Job(0), Job(-1), Job(2)], tmp_path, workers=2)
-    with pytest.raises(SnnlabError, match="a worker process died.*fewer workers"):
+    with pytest.raises(SnnlabError, match=r"a worker process died.*fewer workers"):
         encode([Job(0), Job(1, die=True)], tmp_path, workers=2)
     with pytest.raises(SnnlabError, match="workers is 0"):
         encode([Job(0)], tmp_path, workers=0)

@@ -284,7 +284,7 @@ def test_what_ships(folder, monkeypatch):
 
 def test_no_such_data(folder, make, monkeypatch):
     monkeypatch.chdir(folder)
-    with pytest.raises(SnnlabError, match="'spoken-digit', which is neither.*did you mean spoken-digits"):
+    with pytest.raises(SnnlabError, match=r"'spoken-digit', which is neither.*did you mean spoken-digits"):
         load("spoken-digit", dt_ms=10, n_in=70)
     with pytest.raises(SnnlabError, match="neither a folder nor one of spoken-digits, shd, ssc;"):
         load("/nowhere/at/all", dt_ms=10, n_in=70)
@@ -303,11 +303,11 @@ def test_files_that_do_not_belong_together(folder, make):
 
 def test_nothing_to_hold_out(folder, make):
     write_events(folder / "train.h5", make([0, 1, 2, 3]))
-    with pytest.raises(SnnlabError, match="every class has one recording.*valid.h5"):
+    with pytest.raises(SnnlabError, match=r"every class has one recording.*valid.h5"):
         load(folder, dt_ms=10, n_in=70)
 
 
 def test_a_damaged_file_stops_loading(folder):
     (folder / "test.h5").write_bytes(b"no")
-    with pytest.raises(SnnlabError, match="test.h5: cannot be read as HDF5"):
+    with pytest.raises(SnnlabError, match=r"test.h5: cannot be read as HDF5"):
         load(folder, dt_ms=10, n_in=70)

@@ -1,0 +1,288 @@
+"""wav files to SHD's layout: what comes out, that nothing decides it but files and seed, and every refusal."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from snnlab.data import from_audio, parallel
+from snnlab.data.events import read_events, read_meta
+from snnlab.data.from_audio import convert
+from snnlab.data.shd import load
+from snnlab.data.wav import read_word, trim
+from snnlab.errors import SnnlabError
+
+RATE = 8000  # Hz, a telephone's
+
+
+def tone(hertz, seconds=0.1, rate=RATE, silence=0.0):
+    t = np.arange(round(seconds * rate)) / rate
+    around = np.zeros(round(silence * rate))
+    return np.concatenate([around, 0.3 * np.sin(2 * np.pi * hertz * t), around]).astype(np.float32)
+
+
+def write_table(folder, rows, columns=from_audio.COLUMNS):
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+ROWS = [
+    ("a/1.wav", "two", "Zoë", "train"),
+    ("a/2.wav", "one", "Zoë", "train"),
+    ("b/1.wav", "two", "Abe", "test"),
+    ("a/3.wav", "one", "Bob", "train"),
+    ("a/4.wav", "two", "Bob", "train"),
+]
+
+
+def make_words(folder):
+    for i, (path, label, *_) in enumerate(ROWS):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / path, tone({"one": 400, "two": 1500}[label] + 20 * i), RATE)
+    write_table(folder, ROWS)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_words(tmp_path / "words")
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
+    """The words through the real cochlea, by one process."""
+    root = tmp_path_factory.mktemp("heard")
+    return convert(make_words(root / "words"), root / "out", workers=1)
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """A cochlea that answers at once, for what is not about hearing."""
+
+    def hear(sound, rate, *, seed):
+        rng = np.random.default_rng(seed)
+        return np.sort(rng.random(9)).astype(np.float32) * len(sound) / rate, rng.integers(0, 700, 9).astype(np.uint16)
+
+    monkeypatch.setattr("snnlab.data.cochlea.cochlea", hear)
+
+
+def test_what_comes_out(heard):
+    out = heard
+    train, test = read_events(out / "train.h5"), read_events(out / "test.h5")
+    assert sorted(path.name for path in out.iterdir()) == ["test.h5", "train.h5"]
+    assert train.keys == test.keys == ("one", "two")
+    assert train.labels.tolist() == [1, 0, 0, 1] and test.labels.tolist() == [1]
+    assert train.speakers.tolist() == [2, 2, 1, 1] and test.speakers.tolist() == [0]
+    meta = read_meta(out / "train.h5")
+    assert meta["speakers"].split("\n") == ["Abe", "Bob", "Zoë"]
+    assert meta["note"] == "recordings of 3 speakers from words; 1 of 1 test speakers do not occur in training"
+    # a tone of 400 Hz is heard nearer the low end (699) than one of 1500 Hz, and lasts 0.1 s
+    middle = [np.median(train.units[train.offsets[i] : train.offsets[i + 1]]) for i in range(4)]
+    assert min(middle[1], middle[2]) > max(middle[0], middle[3]) + 50
+    assert 0.05 < train.times.max() < 0.2
+    data = load(out, dt_ms=10, n_in=70)
+    assert len(data.train) == len(data.valid) == 2 and data.note.startswith("recordings of 3 speakers from words;")
+
+
+@pytest.mark.usefixtures("fast")
+def test_validation_is_written_where_it_is_given_and_a_stale_one_goes(folder, tmp_path):
+    out = tmp_path / "out"
+    write_table(folder, [(*ROWS[0][:3], "valid"), *ROWS[1:]])
+    assert read_events(convert(folder, out, workers=1) / "valid.h5").labels.tolist() == [1]
+    write_table(folder, ROWS)
+    convert(folder, out, workers=1)
+    assert not (out / "valid.h5").exists()
+
+
+def test_workers_and_the_other_files_change_nothing(heard, folder, tmp_path):
+    write_table(folder, ROWS[2:])
+    out = convert(folder, tmp_path / "out", workers=2)
+    for split, skipped in (("train", 2), ("test", 0)):
+        one, two = read_events(heard / f"{split}.h5"), read_events(out / f"{split}.h5")
+        np.testing.assert_array_equal(two.units, one.units[one.offsets[skipped] :])
+        np.testing.assert_array_equal(two.times, one.times[one.offsets[skipped] :])
+
+
+@pytest.mark.usefixtures("fast")
+def test_the_seed_decides(folder, tmp_path):
+    one, same, other = (
+        read_events(convert(folder, tmp_path / str(i), workers=1, seed=seed) / "train.h5").units
+        for i, seed in enumerate((0, 0, 1))
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.usefixtures("fast")
+def test_labels_that_are_numbers_are_in_the_order_of_numbers(folder, tmp_path):
+    rows = [(path, {"one": "10", "two": "9"}[label], "x", split) for path, label, _, split in ROWS]
+    write_table(folder, rows)
+    assert read_events(convert(folder, tmp_path / "out", workers=1) / "train.h5").keys == ("9", "10")
+
+
+def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch):
+    """SIGKILL while encoding: no file of the set is there; the second run keeps the finished chunk, and ends alike."""
+    for i in range(parallel.CHUNK + 5):
+        soundfile.write(folder / f"{i}.wav", tone(300 + 50 * i), RATE)
+    write_table(folder, [*ROWS, *((f"{i}.wav", "one", "x", "train") for i in range(parallel.CHUNK + 5))])
+    out = tmp_path / "out"
+    script = f"""if True:
+        import os, signal
+        import numpy as np
+        import snnlab.data.cochlea as module
+        from snnlab.data.from_audio import convert
+
+        def hear(sound, rate, *, seed):
+            hear.calls += 1
+            if hear.calls == {parallel.CHUNK + 3}:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return np.array([0.1, 0.2], np.float32), np.array([seed % 700, 0], np.uint16)
+
+        hear.calls, module.cochlea = 0, hear
+        convert({str(folder)!r}, {str(out)!r}, workers=1)
+    """
+    run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
+    assert run.returncode == -signal.SIGKILL
+    assert [path.name for path in out.iterdir()] == [".partial"]
+    heard = []
+
+    def hear(sound, rate, *, seed):
+        heard.append(seed)
+        return np.array([0.1, 0.2], np.float32), np.array([seed % 700, 0], np.uint16)
+
+    monkeypatch.setattr("snnlab.data.cochlea.cochlea", hear)
+    convert(folder, out, workers=1)
+    assert len(heard) == 10  # of CHUNK + 10 recordings, those not finished
+    convert(folder, tmp_path / "again", workers=1)
+    assert (out / "train.h5").read_bytes() == (tmp_path / "again" / "train.h5").read_bytes()
+
+
+@pytest.mark.usefixtures("fast")
+def test_an_edited_file_is_encoded_again(folder):
+    row = from_audio.read_labels(folder)[0]
+    before = from_audio._job(row, 0)
+    soundfile.write(row.file, tone(500, seconds=0.3), RATE)
+    assert from_audio._job(row, 0) != before and from_audio._job(row, 1).seed != before.seed
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 44100])
+def test_trimming(rate):
+    word = tone(400, seconds=0.2, rate=rate, silence=0.5)
+    noise = np.random.default_rng(0).normal(0, 1e-4, len(word)).astype(np.float32)
+    for sound in (word, word + noise, word + 0.1):  # clean, noisy, with an offset of the sound card
+        kept = trim(sound, rate)
+        assert 0.2 <= len(kept) / rate <= 0.245  # whole frames of 20 ms
+    assert len(trim(np.full(1000, 0.5), rate)) == len(trim(noise * 0.1, rate)) == len(trim(np.zeros(0), rate)) == 0
+
+
+def test_trimming_keeps_what_is_quiet_inside_and_down_to_40_db_outside():
+    parts = [tone(400, 0.1), np.zeros(RATE // 2, np.float32), 0.02 * tone(400, 0.1), 0.005 * tone(400, 0.1)]
+    assert len(trim(np.concatenate(parts), RATE)) == round(0.7 * RATE)
+
+
+def test_telephone_encodings_are_read(tmp_path):
+    for subtype in ("ULAW", "ALAW", "GSM610", "PCM_U8", "PCM_24", "FLOAT"):
+        soundfile.write(tmp_path / "x.wav", tone(400, 0.2), RATE, subtype=subtype)
+        sound, rate = read_word(tmp_path / "x.wav")
+        assert rate == RATE and 0.18 < len(sound) / RATE < 0.26
+
+
+def rows_with(**changes):
+    return [tuple(changes.get(name, value) for name, value in zip(from_audio.COLUMNS, ROWS[2], strict=True))]
+
+
+@pytest.mark.parametrize(("rows", "words"), [
+    (rows_with(split="dev"), "line 6: split is 'dev'; train, valid or test"),
+    (rows_with(path="b/none.wav"), "line 6: there is no file b/none.wav; a path relative to"),
+    (rows_with(path="a/../a/1.wav"), r"line 6: a/../a/1.wav is already on line 2; each file .* once"),
+    (rows_with(label="three"), r"line 6: the label 'three' of b/1.wav \(test\) does not occur in training"),
+    (rows_with(speaker=" "), "line 6: speaker is empty"),
+    (rows_with(split="train"), "no line has the split test"),
+    ([("b/1.wav", "two")], "line 6: speaker is empty"),
+    ([(*ROWS[2], "loud, clear")], "line 6: has more cells than the 4 columns"),
+])  # fmt: skip
+def test_tables_that_are_refused(folder, tmp_path, rows, words):
+    write_table(folder, [row for row in ROWS if row is not ROWS[2]] + rows)
+    refused(folder, tmp_path, words)
+
+
+def test_files_that_are_no_table(folder, tmp_path):
+    write_table(folder, ROWS, columns=("path", "label", "who", "split"))
+    refused(folder, tmp_path, "line 1: the column speaker is missing; .* and path,label,who,split found")
+    (folder / "labels.csv").write_text("path;label;speaker;split\na/1.wav;two;x;train\n")
+    refused(folder, tmp_path, "the column path is missing.*commas between")
+    (folder / "labels.csv").write_text("")
+    refused(folder, tmp_path, "the column path is missing; .*nothing found")
+    (folder / "labels.csv").write_bytes(b"path,label,speaker,split\na/1.wav,f\xfcnf,x,train\n")
+    refused(folder, tmp_path, "cannot be read as a table.*CSV UTF-8")
+    write_table(folder, [row for row in ROWS if row[3] == "test"])
+    refused(folder, tmp_path, "no line has the split train")
+    (folder / "labels.csv").unlink()
+    refused(folder, tmp_path, "labels.csv: there is no such file; a table with the columns path, label, speaker, split")
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_spreadsheets_table_is_read(folder, tmp_path):
+    text = "\ufeffsplit, path ,comment,label,speaker\r\n" + "".join(
+        f"{split}, {path},,{label},{speaker}\r\n\r\n" for path, label, speaker, split in ROWS
+    )
+    (folder / "labels.csv").write_bytes(text.encode())
+    assert read_events(convert(folder, tmp_path / "out", workers=1) / "train.h5").labels.tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("sound", "words"), [
+    (np.zeros(8000), "is silent; a spoken word"),
+    (np.full(8000, 0.2), "is silent"),
+    (np.zeros(0), "is silent"),
+    (np.stack([tone(400)] * 2, axis=1), "has 2 channels; one was expected"),
+    (tone(400, seconds=5.2), r"lasts 5.2 s; one word of at most 5 s"),
+    (tone(400, seconds=0.03, silence=0.5), r"holds \d+ ms of sound; at least 50 ms"),
+    (np.where(np.arange(8000) == 99, np.nan, tone(400, 1)), "has samples that are NaN or infinite"),
+])  # fmt: skip
+def test_sounds_that_are_refused(folder, tmp_path, sound, words):
+    soundfile.write(folder / "b/1.wav", sound, RATE, subtype="FLOAT")
+    refused(folder, tmp_path, "labels.csv, line 4: b/1.wav " + words)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"not a sound at all" * 100])
+def test_files_that_are_no_wav(folder, tmp_path, content):
+    (folder / "b/1.wav").write_bytes(content)
+    refused(folder, tmp_path, "line 4: b/1.wav cannot be read as sound.*a wav file was expected")
+
+
+def test_another_format_of_sound(folder, tmp_path):
+    soundfile.write(folder / "b/1.wav", tone(400), RATE, format="FLAC")
+    refused(folder, tmp_path, "line 4: b/1.wav is FLAC.*; a wav file was expected")
+
+
+def refused(folder, tmp_path, words):
+    """One sentence, nothing written, and no sound encoded before."""
+    with pytest.raises(SnnlabError, match=words) as caught:
+        convert(folder, tmp_path / "out", workers=1)
+    assert str(folder) in str(caught.value) and "expected" in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_refusals(folder, tmp_path):
+    with pytest.raises(SnnlabError, match="max_seconds is 0"):
+        convert(folder, tmp_path / "out", workers=1, max_seconds=0)
+    with pytest.raises(SnnlabError, match="workers is 0"):
+        convert(folder, tmp_path / "out", workers=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SnnlabError, match=r"file/out/.partial: cannot be made"):
+        convert(folder, tmp_path / "file" / "out", workers=1)
+    with pytest.raises(SnnlabError, match=r"lasts 0.1 s; one word of at most 0.08 s"):
+        convert(folder, tmp_path / "out", workers=1, max_seconds=0.08)
+
+
+def test_a_sound_that_nobody_hears(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "snnlab.data.cochlea.cochlea", lambda *_, seed: (np.zeros(0, np.float32), np.zeros(0, np.uint16))
+    )
+    with pytest.raises(SnnlabError, match=f"{os.sep}1.wav gives no spike"):
+        convert(folder, tmp_path / "out", workers=1)
