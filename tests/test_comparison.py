@@ -1,22 +1,15 @@
 """Many trainings side by side: the same numbers whatever the number of workers, and nothing finished is done again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from snnlab.comparison import Job, best_by_validation, matched_hidden, train_all, untrained
-from snnlab.data.toys import DenseSet, interaural_lags
+from snnlab.data.toys import Three, interaural_lags
 from snnlab.delays import discretise
 from snnlab.models import DelayNet
 from snnlab.training import Recipe, evaluate
-
-
-@dataclass(frozen=True)
-class Three:
-    train: DenseSet
-    valid: DenseSet
-    test: DenseSet
 
 
 DATA = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))

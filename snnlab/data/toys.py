@@ -31,6 +31,15 @@ class DenseSet:
             yield self.spikes[:, index], self.labels[index]
 
 
+@dataclass(frozen=True)
+class Three:
+    """A toy with its three parts, as `snnlab.comparison` takes them."""
+
+    train: DenseSet
+    valid: DenseSet
+    test: DenseSet
+
+
 def interaural_lags(
     n: int,
     *,
