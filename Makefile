@@ -1,0 +1,70 @@
+# Needs python3 (3.11 or newer), make and git; everything else goes into .venv, once.
+#
+#   PYTHON=python3.12       another Python
+#   TORCH_INDEX=<url>       a package index to take torch from, such as the one for CPUs that PyTorch's site names
+#   PROFILE=tiny            another profile for `make tutorial`
+
+PYTHON ?= python3
+PROFILE ?= course
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-from-constraints
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+# One thread for each of the parallel tests, and JupyterLab finds data/ from inside notebooks/.
+export SNNLAB_DATA ?= $(CURDIR)/data
+
+# "==" also takes a local build such as 2.13.0+cpu, which pip then prefers; "===" only the public one, which has CUDA.
+TORCH := $(shell grep '^torch==' constraints.txt)
+ifneq ($(shell nvidia-smi >/dev/null 2>&1 && echo gpu),)
+ifndef TORCH_INDEX
+TORCH := $(subst ==,===,$(TORCH))
+endif
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: setup tutorial test lab lint notebooks bench clean
+
+setup: $(STAMP)
+	@echo "Ready: make tutorial, make lab, or $(BIN)/snnlab --help"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "snnlab needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
+	       "install one and name it: make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+# torch goes first and alone: nothing that follows may choose another build of it.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt setuptools
+	$(PIP) install -c constraints.txt '$(TORCH)' $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)')
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech]'
+	@touch $@
+
+tutorial: $(STAMP)
+	@$(BIN)/snnlab tutorial --profile $(PROFILE)
+
+# Tests run two at a time with one thread each; a notebook's cells have to stay together and in order.
+test: export OMP_NUM_THREADS := 1
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider $(NOTEBOOKS)
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(STAMP)
+	$(BIN)/python -m snnlab.publish $(NOTEBOOKS)
+
+bench: $(STAMP)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

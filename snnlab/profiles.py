@@ -1,0 +1,189 @@
+"""What a notebook can be told, and the three sizes in which it runs.
+
+A notebook's parameters are the fields of a frozen dataclass, each with its type, unit, range and meaning. A profile is
+one instance of it. `resolve` starts from a profile, puts in what was given, and refuses what does not fit.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from snnlab.errors import SnnlabError
+from snnlab.parameters import from_text, known, parameter, typed
+
+DEFAULT_PROFILE = "course"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What every notebook can be told. An instance is valid: making one checks every field.
+
+    Raises:
+        SnnlabError: a value has another type than its field, or is out of its range.
+    """
+
+    notebook: ClassVar[str]
+
+    profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
+    seed: int = parameter("where random numbers begin; the first seed of several", low=0, high=2**31 - 1)
+    out: str = parameter("folder for what the run leaves; empty for runs/<notebook>/<profile>")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
+
+
+@dataclass(frozen=True)
+class LifDynamics(Config):
+    """Notebook 01; its time step is 1 ms."""
+
+    notebook = "01_lif_dynamics"
+
+    tau_ms: float = parameter("membrane time constant of sections 5 and 8", unit="ms", low=1.001, high=10_000)
+    duration_ms: float = parameter("how long those neurons are watched", unit="ms", low=100, high=100_000)
+    neurons: int = parameter("neurons in section 8", low=1, high=10_000)
+    seeds: int = parameter("how many neurons section 11 trains, of each kind", low=1, high=1000)
+    training_steps: int = parameter("steps of the optimiser in section 11", low=1, high=100_000)
+    live: bool = parameter("sliders in section 6; False leaves a picture")
+
+
+@dataclass(frozen=True)
+class LearningDelays(Config):
+    """Notebook 04."""
+
+    notebook = "04_learning_delays"
+
+    data: str = parameter("spoken-digits, shd, ssc, or a folder with train.h5 and test.h5")
+    limit: int = parameter("training recordings to use; 0 for all", low=0)
+    seeds: int = parameter("networks of each variant", low=1, high=1000)
+    dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
+    n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
+    hidden: tuple[int, ...] = parameter("neurons of each hidden layer", low=1, high=100_000)
+    max_delay: int = parameter("largest delay", unit="steps", low=1, high=1000)
+    tau_ms: tuple[float, ...] = parameter(
+        "membrane time constants to choose from, by validation", unit="ms", low=1, high=100_000
+    )
+    kernel_count: int = parameter("weights with a delay of their own per synapse", low=1, high=100)
+    fan_in: int = parameter("inputs of each neuron in the sparse control", low=1, high=100_000)
+    epochs: int = parameter("passes through the training data", low=1, high=100_000)
+    batch_size: int = parameter("recordings in a batch", low=1, high=1_000_000)
+    dropout: float = parameter("probability of silencing a neuron while training", low=0, high=0.99)
+    lr_weights: float = parameter("highest learning rate of the weights", low=0, high=10)
+    lr_delays: float = parameter("first learning rate of the delays", unit="steps", low=0, high=1000)
+    weight_decay: float = parameter("weight decay of the weights", low=0, high=10)
+    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 700 % self.n_in:
+            raise SnnlabError(f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140.")
+        for tau_ms in self.tau_ms:
+            if tau_ms <= self.dt_ms:
+                raise SnnlabError(
+                    f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = {self.dt_ms:g}), "
+                    "or a neuron would forget before the next one; choose a longer tau_ms or a shorter dt_ms."
+                )
+
+
+def _sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:
+    return {
+        "tiny": dataclasses.replace(course, profile="tiny", **tiny),
+        "course": course,
+        "paper": dataclasses.replace(course, profile="paper", **paper),
+    }
+
+
+PROFILES: dict[str, dict[str, Config]] = {
+    LifDynamics.notebook: _sizes(
+        LifDynamics(
+            profile="course",
+            seed=0,
+            out="",
+            tau_ms=20.0,
+            duration_ms=1000.0,
+            neurons=100,
+            seeds=5,
+            training_steps=200,
+            live=True,
+        ),
+        tiny=dict(duration_ms=200.0, neurons=20, seeds=2, training_steps=20, live=False),
+        paper=dict(duration_ms=10_000.0, neurons=1000, seeds=20, training_steps=1000, live=False),
+    ),
+    LearningDelays.notebook: _sizes(
+        LearningDelays(
+            profile="course",
+            seed=0,
+            out="",
+            data="spoken-digits",
+            limit=0,
+            seeds=3,
+            dt_ms=20.0,
+            n_in=70,
+            hidden=(32, 32),
+            max_delay=12,
+            tau_ms=(20.1, 40.0, 100.0),
+            kernel_count=1,
+            fan_in=8,
+            epochs=25,
+            batch_size=64,
+            dropout=0.1,
+            lr_weights=5e-3,
+            lr_delays=0.1,
+            weight_decay=1e-5,
+            workers=0,
+            device="auto",
+        ),
+        tiny=dict(limit=200, seeds=1, hidden=(16,), tau_ms=(20.1, 100.0), epochs=2),
+        paper=dict(  # SHD in Hammouamri et al. 2024
+            data="shd",
+            seeds=10,
+            dt_ms=10.0,
+            n_in=140,
+            hidden=(256, 256),
+            max_delay=24,
+            tau_ms=(10.05,),
+            epochs=150,
+            batch_size=256,
+            dropout=0.4,
+        ),
+    ),
+}
+
+NOTEBOOKS: dict[str, type[Config]] = {stem: type(sizes["course"]) for stem, sizes in PROFILES.items()}
+
+
+def resolve(notebook: str, /, **parameters: Any) -> Any:
+    """The configuration of a run: the profile's values, and over them whatever is given and not None.
+
+    Args:
+        notebook: stem of the notebook, such as "04_learning_delays".
+        parameters: its parameters by name; `profile` is one of them, and None means SNNLAB_PROFILE, or else "course".
+
+    Returns:
+        An instance of `NOTEBOOKS[notebook]`.
+
+    Raises:
+        SnnlabError: there is no such notebook, profile or parameter, or a value has the wrong type or range.
+    """
+    sizes = PROFILES[known(notebook, PROFILES, "notebook")]
+    names = [field.name for field in dataclasses.fields(NOTEBOOKS[notebook])]
+    for name in parameters:
+        known(name, names, f"parameter of {notebook}")
+    given = {name: value for name, value in parameters.items() if value is not None}
+    profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
+    return dataclasses.replace(sizes[known(profile, sizes, "profile")], **given)
+
+
+def parse(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters typed on a command line, as values of the types that their fields have.
+
+    Raises:
+        SnnlabError: there is no such notebook or parameter, or a text cannot be read as its type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[known(notebook, NOTEBOOKS, "notebook")])}
+    return {
+        name: from_text(fields[known(name, fields, f"parameter of {notebook}")], text) for name, text in texts.items()
+    }

@@ -1,0 +1,232 @@
+"""One run: where it writes, what it was, and `result.json`, the record that everything later is collected from."""
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, get_origin
+
+import torch
+
+import snnlab
+from snnlab.errors import SnnlabError
+from snnlab.files import whole_file
+from snnlab.profiles import Config
+
+SCHEMA = 1
+PACKAGES = ("torch", "spikingjelly", "dcls", "numpy")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `result.json` holds.
+
+    Attributes:
+        schema: version of this layout.
+        notebook, profile: what ran, and in which size.
+        config: every parameter, defaults too.
+        versions: of Python, of the packages that matter, and of snnlab.
+        platform: operating system, processor, device, and the git commit with whether the tree was changed.
+        data: name, path, sha256, and a note that says in one sentence what this data is.
+        results: one object a trained network, with its `variant` and `seed`; shares such as `test_accuracy` are 0 to 1.
+        started, finished: in UTC, as ISO 8601.
+    """
+
+    schema: int
+    notebook: str
+    profile: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    platform: dict[str, Any]
+    data: dict[str, str]
+    results: list[dict[str, Any]]
+    started: str
+    finished: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun."""
+
+    config: Config
+    dir: Path
+    started: str = field(default_factory=lambda: _now())
+
+    @property
+    def figure_dir(self) -> Path:
+        """Where figures go."""
+        return self.dir / "figures"
+
+    def save_result(self, results: Sequence[Mapping[str, Any]], data: Mapping[str, str]) -> Path:
+        """Write `result.json`, whole or not at all.
+
+        Args:
+            results: one mapping a trained network, with at least `variant` and `seed`; numbers of numpy and torch do.
+            data: `name` and `note`, and where they make sense `path` and `sha256`.
+
+        Raises:
+            SnnlabError: an entry lacks something or is not finite, or the disk is full.
+        """
+        record = {
+            "schema": SCHEMA,
+            "notebook": self.config.notebook,
+            "profile": self.config.profile,
+            "config": dataclasses.asdict(self.config),
+            "versions": versions(),
+            "platform": _platform(),
+            "data": {"path": "", "sha256": "", **data},
+            "results": [dict(entry) for entry in results],
+            "started": self.started,
+            "finished": _now(),
+        }
+        path = self.dir / "result.json"
+        text = json.dumps(record, indent=1, default=_plain)
+        _check(json.loads(text), path)
+        with whole_file(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+        return path
+
+
+def start(config: Config) -> Run:
+    """Begin a run in the folder `config.out`, or else in runs/<notebook>/<profile> of the checkout.
+
+    Raises:
+        SnnlabError: the folder cannot be made.
+    """
+    folder = Path(config.out).expanduser() if config.out else home() / "runs" / config.notebook / config.profile
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnnlabError(
+            f"out = {str(folder)!r}: cannot be made ({error.strerror}); choose another folder."
+        ) from error
+    return Run(config, folder.resolve())
+
+
+def home() -> Path:
+    """The checkout that the working directory lies in, or else the working directory itself."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a `result.json`, or the one in a run's folder.
+
+    Raises:
+        SnnlabError: it is not there, damaged, incomplete, or of another schema.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path /= "result.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SnnlabError(f"{path}: there is no such result; check the path, or let the run finish.") from error
+    except (OSError, ValueError) as error:
+        raise SnnlabError(f"{path}: no readable JSON ({error}); run the notebook again.") from error
+    _check(content, path)
+    return Result(**content)
+
+
+def versions() -> dict[str, str]:
+    """Of Python, of the packages that decide about numbers, and of snnlab."""
+    found = {"python": platform.python_version(), "snnlab": snnlab.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _check(content: Any, path: Path) -> None:
+    """Raise the first thing that is wrong with the content of a `result.json`."""
+
+    def wrong(where: str, found: Any, expected: str) -> SnnlabError:
+        return SnnlabError(f"{path}: {where} is {found!r}; expected {expected}. Save it with `run.save_result`.")
+
+    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+        raise SnnlabError(f"{path}: holds no snnlab result (no 'schema'); choose another file.")
+    if content["schema"] != SCHEMA:
+        raise SnnlabError(
+            f"{path}: written in schema {content['schema']}, this snnlab reads {SCHEMA}; "
+            "use the snnlab that wrote it, or run the notebook again."
+        )
+    kinds = {one.name: get_origin(one.type) or one.type for one in dataclasses.fields(Result)}
+    if different := sorted(kinds.keys() ^ content.keys()):
+        raise SnnlabError(f"{path}: {', '.join(different)} missing or unknown; run the notebook again.")
+    for name, kind in kinds.items():
+        if not isinstance(content[name], kind):
+            raise wrong(name, content[name], f"a {kind.__name__}")
+    for name in ("name", "path", "sha256", "note"):
+        if not isinstance(content["data"].get(name), str):
+            raise wrong(f"data.{name}", content["data"].get(name), "text")
+    for index, entry in enumerate(content["results"]):
+        where = f"results[{index}]"
+        if not isinstance(entry, dict):
+            raise wrong(where, entry, "an object")
+        if not isinstance(entry.get("variant"), str):
+            raise wrong(f"{where}.variant", entry.get("variant"), "text")
+        if not isinstance(entry.get("seed"), int) or isinstance(entry["seed"], bool):
+            raise wrong(f"{where}.seed", entry.get("seed"), "a whole number")
+        for name, value in entry.items():
+            if not _finite(value):
+                raise wrong(f"{where}.{name}", value, "finite numbers")
+            share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+            if name.endswith("accuracy") and not share:
+                raise wrong(f"{where}.{name}", value, "a share from 0 to 1")
+
+
+def _finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch, as JSON has them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise SnnlabError(f"result.json: {value!r} is no number, text, list or object; convert it first.")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _platform() -> dict[str, Any]:
+    cuda = torch.cuda.is_available()
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        **_git(),
+    }
+
+
+def _git() -> dict[str, Any]:
+    """Commit of the checkout that snnlab was imported from, and whether tracked files were changed since."""
+    checkout = Path(snnlab.__file__).parents[1]
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    if not (checkout / ".git").exists():
+        return {}
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    return {} if commit is None else {"git_commit": commit, "git_changed": bool(changes)}
