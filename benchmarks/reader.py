@@ -1,0 +1,101 @@
+"""From an HDF5 file to a padded batch: this reader beside one recording after the other, in one run.
+
+    python benchmarks/reader.py [RECORDINGS]
+
+The file is of SHD's kind: about 8,000 spikes and 0.3 to 1.2 s a recording (8,156 recordings as in SHD's training set by
+default, of random spikes). The peer is what SpikingJelly 2.0 and the papers' code do for each recording: read it, cut it
+into frames of 10 ms in a loop over frames, sum five channels each, and pad the batch with `pad_sequence`. Seconds are of one thread's CPU time, so that a busy machine does
+not matter; both read from the page cache.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab.data.events import N_CHANNELS, Events, read_events, write_events
+from snnlab.data.spikeset import SpikeSet, bin_events
+
+T = TypeVar("T")
+DT_MS, N_IN, BATCH = 10, 140, 256
+PEER = 500  # recordings that the slow way gets: it is linear
+
+
+def recordings(n: int) -> Events:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(4000, 12000, n)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    seconds = rng.uniform(0.3, 1.2, n)
+    times = np.concatenate([np.sort(rng.random(k, dtype=np.float32)) * s for k, s in zip(sizes, seconds, strict=True)])
+    units = rng.integers(0, N_CHANNELS, offsets[-1]).astype(np.uint16)
+    labels = rng.integers(0, 20, n)
+    return Events(times.astype(np.float32), units, offsets, labels, labels, tuple(map(str, range(20))))
+
+
+def one_by_one(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
+    with h5py.File(path) as file:
+        for start in range(0, PEER, BATCH):
+            frames, labels = [], []
+            for i in range(start, min(start + BATCH, PEER)):
+                times = 1000 * file["spikes/times"][i].astype(np.float32)
+                units = file["spikes/units"][i].astype(int)
+                index = (times - times[0]) // DT_MS
+                recording = np.zeros((int(index[-1]) + 1, N_CHANNELS))
+                for t in range(len(recording)):
+                    left, right = np.searchsorted(index, [t, t + 1])
+                    recording[t] = np.bincount(units[left:right], minlength=N_CHANNELS)
+                frames.append(torch.from_numpy(recording.reshape(-1, N_IN, N_CHANNELS // N_IN).sum(-1)).float())
+                labels.append(int(file["labels"][i]))
+            yield torch.nn.utils.rnn.pad_sequence(frames), torch.tensor(labels)
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def main(n: int) -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.h5"
+        write_events(path, recordings(n))
+        bin_events(read_events(path), dt_ms=20, n_in=70)  # compiled, and the file in the page cache, before the clock
+        read, events = timed(lambda: read_events(path))
+        binned, data = timed(lambda: bin_events(events, dt_ms=DT_MS, n_in=N_IN))
+        generator = torch.Generator().manual_seed(0)
+        cut, cells = timed(lambda: sum(spikes.numel() for spikes, _ in data.batches(BATCH, generator=generator)))
+        slow, peer = timed(lambda: list(one_by_one(path)))
+    same(data, peer)
+    print(f"{n} recordings, {len(events.times) / n:.0f} spikes each; {data}")
+    print(f"read and check     {read:6.2f} s")
+    print(f"bin                {binned:6.2f} s")
+    print(
+        f"cut into batches   {cut:6.2f} s an epoch, {100 * (1 - int(data.lengths.sum()) * N_IN / cells):.0f} % padding"
+    )
+    print(f"file to batch      {n / (read + binned + cut):8.0f} recordings/s, later epochs {n / cut:.0f}")
+    print(f"one by one         {PEER / slow:8.0f} recordings/s (every epoch, unless kept as dense frames)")
+    print(
+        f"ratio              {n / (read + binned + cut) / (PEER / slow):8.1f}, later epochs {n / cut / (PEER / slow):.0f}"
+    )
+
+
+def same(data: SpikeSet, peer: list[tuple[Tensor, Tensor]]) -> None:
+    for start, (frames, labels) in zip(range(0, PEER, BATCH), peer, strict=True):
+        spikes, ours = data.batch(torch.arange(start, start + len(labels)))
+        assert torch.equal(ours, labels)
+        differing = (spikes != frames).float().mean() if spikes.shape == frames.shape else 1.0
+        assert differing < 1e-3, differing  # float32 against float64 at the edge of a bin
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8156)
