@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_origin, get_type_hints
 
 import torch
 
@@ -158,7 +158,7 @@ def _check(content: Any, path: Path) -> None:
             f"{path}: written in schema {content['schema']}, this snnlab reads {SCHEMA}; "
             "use the snnlab that wrote it, or run the notebook again."
         )
-    kinds = {one.name: get_origin(one.type) or one.type for one in dataclasses.fields(Result)}
+    kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(Result).items()}
     if different := sorted(kinds.keys() ^ content.keys()):
         raise SnnlabError(f"{path}: {', '.join(different)} missing or unknown; run the notebook again.")
     for name, kind in kinds.items():
