@@ -66,15 +66,19 @@ class LearningDelays(Config):
         "membrane time constants to choose from, by validation", unit="ms", low=1, high=100_000
     )
     kernel_count: int = parameter("weights with a delay of their own per synapse", low=1, high=100)
-    fan_in: int = parameter("inputs of each neuron in the sparse control", low=1, high=100_000)
     epochs: int = parameter("passes through the training data", low=1, high=100_000)
     batch_size: int = parameter("recordings in a batch", low=1, high=1_000_000)
     dropout: float = parameter("probability of silencing a neuron while training", low=0, high=0.99)
     lr_weights: float = parameter("highest learning rate of the weights", low=0, high=10)
     lr_delays: float = parameter("first learning rate of the delays", unit="steps", low=0, high=1000)
     weight_decay: float = parameter("weight decay of the weights", low=0, high=10)
+    anneal_share: float = parameter("share of the epochs in which sigma shrinks", low=0, high=1)
+    toy_trials: int = parameter("training trials of the toys in sections 1 and 7", low=100, high=1_000_000)
+    toy_epochs: int = parameter("passes through those trials", low=1, high=100_000)
+    fan_in: int = parameter("inputs of a hidden neuron in the sparse network of section 7", low=1, high=40)
     workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
     device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
+    live: bool = parameter("sliders; False leaves pictures only")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -126,17 +130,23 @@ PROFILES: dict[str, dict[str, Config]] = {
             max_delay=12,
             tau_ms=(20.1, 40.0, 100.0),
             kernel_count=1,
-            fan_in=8,
-            epochs=25,
+            epochs=12,
             batch_size=64,
             dropout=0.1,
-            lr_weights=5e-3,
-            lr_delays=0.1,
+            lr_weights=2e-2,
+            lr_delays=0.3,
             weight_decay=1e-5,
+            anneal_share=0.5,
+            toy_trials=2000,
+            toy_epochs=15,
+            fan_in=3,
             workers=0,
             device="auto",
+            live=True,
         ),
-        tiny=dict(limit=200, seeds=1, hidden=(16,), tau_ms=(20.1, 100.0), epochs=2),
+        tiny=dict(
+            limit=200, seeds=1, hidden=(16,), tau_ms=(20.1, 100.0), epochs=2, toy_trials=200, toy_epochs=2, live=False
+        ),
         paper=dict(  # SHD in Hammouamri et al. 2024
             data="shd",
             seeds=10,
@@ -148,6 +158,13 @@ PROFILES: dict[str, dict[str, Config]] = {
             epochs=150,
             batch_size=256,
             dropout=0.4,
+            lr_weights=5e-3,
+            lr_delays=0.1,
+            anneal_share=0.25,
+            toy_trials=4000,
+            toy_epochs=40,
+            workers=1,
+            live=False,
         ),
     ),
 }

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Result:
         platform: operating system, processor, device, and the git commit with whether the tree was changed.
         data: name, path, sha256, and a note that says in one sentence what this data is.
         results: one object a trained network, with its `variant` and `seed`; shares such as `test_accuracy` are 0 to 1.
+        more: what else was measured, each under its own name: controls, ablations, what a choice was made from.
         started, finished: in UTC, as ISO 8601.
     """
 
@@ -46,6 +48,7 @@ class Result:
     platform: dict[str, Any]
     data: dict[str, str]
     results: list[dict[str, Any]]
+    more: dict[str, Any]
     started: str
     finished: str
 
@@ -63,12 +66,18 @@ class Run:
         """Where figures go."""
         return self.dir / "figures"
 
-    def save_result(self, results: Sequence[Mapping[str, Any]], data: Mapping[str, str]) -> Path:
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Where checkpoints go; what was finished before a kill is found there again."""
+        return self.dir / "checkpoints"
+
+    def save_result(self, results: Sequence[Mapping[str, Any]], data: Mapping[str, str], **more: Any) -> Path:
         """Write `result.json`, whole or not at all.
 
         Args:
             results: one mapping a trained network, with at least `variant` and `seed`; numbers of numpy and torch do.
             data: `name` and `note`, and where they make sense `path` and `sha256`.
+            more: anything else that was measured and belongs to the record.
 
         Raises:
             SnnlabError: an entry lacks something or is not finite, or the disk is full.
@@ -82,6 +91,7 @@ class Run:
             "platform": _platform(),
             "data": {"path": "", "sha256": "", **data},
             "results": [dict(entry) for entry in results],
+            "more": more,
             "started": self.started,
             "finished": _now(),
         }
@@ -96,6 +106,9 @@ class Run:
 def start(config: Config) -> Run:
     """Begin a run in the folder `config.out`, or else in runs/<notebook>/<profile> of the checkout.
 
+    A run that was killed there goes on from its checkpoints; those of one that has its result, or had another
+    configuration, are removed first.
+
     Raises:
         SnnlabError: the folder cannot be made.
     """
@@ -106,7 +119,16 @@ def start(config: Config) -> Run:
         raise SnnlabError(
             f"out = {str(folder)!r}: cannot be made ({error.strerror}); choose another folder."
         ) from error
-    return Run(config, folder.resolve())
+    run = Run(config, folder.resolve())
+    mark = run.checkpoint_dir / "config.json"
+    text = json.dumps(dataclasses.asdict(config) | {"out": ""}, indent=1, default=_plain)
+    unfinished = mark.is_file() and mark.read_text(encoding="utf-8") == text and not (run.dir / "result.json").exists()
+    if not unfinished:
+        (run.dir / "result.json").unlink(missing_ok=True)
+        shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
+        with whole_file(mark) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return run
 
 
 def home() -> Path:
