@@ -88,7 +88,7 @@ class LIF(neuron.LIFNode):
             step_mode="m",
         )
 
-    def multi_step_forward(self, x_seq: Tensor) -> Tensor:  # type: ignore[override]
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         if x_seq.device.type != "cpu" or self.store_v_seq:
             return super().multi_step_forward(x_seq)
         v = torch.zeros_like(x_seq[0]) if isinstance(self.v, float) else self.v
