@@ -33,6 +33,7 @@ def hard(v, x):
         ("tau_in_steps", 1 - 1 / 1.005, 1.005, "Now beta"),
         ("tau_in_steps", 0.005, 1 - 1 / 10.05, "divide by dt_ms"),
         ("largest_gap", 8, 9, "shrunk to 0.271"),
+        ("largest_gap", 8, 0.7 * 0.9**8 + 0.7, "number of steps"),
         ("largest_gap", 8.0, 3, "longer gap still works"),
         ("gradient_back", 2.5 * 0.9**3, 0.9**3, "Multiply by the surrogate"),
         ("gradient_back", 1.82, 2.5, "Three steps earlier"),
