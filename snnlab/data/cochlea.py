@@ -102,12 +102,8 @@ def _random_states(seed: int, channels: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _binomial(n, p, u):
-    """How many of ``n`` fibres fire, each with probability ``p``: the uniform number ``u``, inverted from above."""
-    expected = n * p
-    pair = 0.5 * expected * expected
-    if pair < u < expected - pair:  # Bonferroni: P(K > 1) < pair, P(K > 0) > expected - pair
-        return 1
+def _inverted(n: int, p: float, u: float) -> int:
+    """The smallest ``k`` with ``P(K > k) <= u``, which for a uniform ``u`` is a draw of the binomial ``K``."""
     mass = (1.0 - p) ** n
     tail = 1.0 - mass
     k = 0
@@ -119,7 +115,17 @@ def _binomial(n, p, u):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fire(velocity, random, hair, bushy, rate):
+def _binomial(n: np.float32, p: np.float32, u: np.float32) -> np.float32:
+    """How many of ``n`` fibres fire, each with probability ``p``; ``u`` is uniform, and below ``n p``."""
+    expected = n * p
+    pair = np.float32(0.5) * expected * expected
+    if pair < u < expected - pair:  # Bonferroni: P(K > 1) < pair, P(K > 0) > expected - pair
+        return np.float32(1.0)
+    return np.float32(_inverted(int(n), float(p), float(u)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fire(velocity: np.ndarray, random: np.ndarray, hair: HairCell, bushy: BushyCell, rate: float) -> np.ndarray:
     """Spikes, uint8 ``(steps, _LANES)``, of ``_LANES`` channels; overwrites ``velocity`` (same shape) and ``random``.
 
     Meddis' pools, a step of Euler each (``q`` free, ``c`` in the cleft, ``w`` in the store, ``V`` the velocity):
@@ -173,14 +179,15 @@ def _fire(velocity, random, hair, bushy, rate):
             pools[_LANES + i] = left
             pools[2 * _LANES + i] = max(w + reuptake * c - recycled, zero)
             chance[i] = firing * left
-        for i in range(_LANES):  # fibres are exchangeable: how many of them may fire, and do, is all that matters
-            ready = cell[3 * _LANES + i] + now[i]
-            count = zero
-            if pools[3 * _LANES + i] < ready * chance[i]:  # P(K > 0) is no larger, so most steps end here
-                count = f32(_binomial(int(ready), float(chance[i]), float(pools[3 * _LANES + i])))
-            now[i] = count
-            cell[3 * _LANES + i] = ready - count
         for i in range(_LANES):
+            cell[3 * _LANES + i] += now[i]
+            now[i] = zero
+        for i in range(_LANES):  # fibres are exchangeable: how many may fire, and do, is all that matters
+            ready, p, u = cell[3 * _LANES + i], chance[i], pools[3 * _LANES + i]
+            if u < ready * p:  # P(K > 0) is no larger, so most steps end here
+                now[i] = _binomial(ready, p, u)
+        for i in range(_LANES):
+            cell[3 * _LANES + i] -= now[i]
             synapse = cell[i] * decay_syn + now[i]
             v, wait = cell[_LANES + i], cell[2 * _LANES + i]
             over = one if v >= one else zero
@@ -213,29 +220,34 @@ def cochlea(
     Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a bad rate, seed or channel.
     """
     sound = prepare(audio, sample_rate, ramp=ramp)
-    if not 0 <= seed < 2**64:
-        raise SnnlabError(f"seed is {seed}; expected a whole number from 0 to 2**64 - 1.")
+    if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
+        raise SnnlabError(f"seed is {seed!r}; expected a whole number from 0 to 2**64 - 1.")
+    picked = _picked(channels)
+    blocks, steps = membrane.spectra(sound), sound.size // 2 + 1
+    # Short of lanes, the last channel fills up: a copy costs no more than an empty lane, and is dropped.
+    groups = np.pad(picked, (0, -picked.size % _LANES), mode="edge").reshape(-1, _LANES)
+    found = []
+    for lanes in groups:
+        velocity = membrane.velocity(blocks, steps, tuple(lanes.tolist()))
+        spikes = _fire(velocity, _random_states(seed, lanes).ravel(), HairCell(), BushyCell(), float(STEP_RATE))
+        found.append(np.flatnonzero(spikes.view(bool)))
+    group = np.repeat(np.arange(len(found)), [len(f) for f in found])
+    step, lane = np.divmod(np.concatenate(found), _LANES)
+    position = group * _LANES + lane
+    order = np.argsort(step, kind="stable")
+    order = order[position[order] < picked.size]
+    # A neuron that ends a step at threshold is found there in the next: the spike belongs to the earlier.
+    return ((step[order] - 1) / STEP_RATE).astype(np.float32), picked[position[order]].astype(np.uint16)
+
+
+def _picked(channels: slice | Sequence[int] | None) -> np.ndarray:
+    """The numbers of the channels asked for, rising, each once."""
     try:
         picked = np.unique(np.arange(N_CHANNELS)[slice(None) if channels is None else channels])
-    except IndexError as error:
-        raise SnnlabError(f"channels is {channels}; expected a slice or numbers from 0 to {N_CHANNELS - 1}.") from error
-    blocks, steps = membrane.spectra(sound), sound.size // 2 + 1
-    # Short of lanes, the last channel is computed again: its copies cost nothing and are dropped.
-    padded = np.pad(picked, (0, -picked.size % _LANES), mode="edge").reshape(-1, _LANES)
-    spikes = np.concatenate(
-        [
-            _fire(
-                membrane.velocity(blocks, steps, lanes),
-                _random_states(seed, lanes).ravel(),
-                HairCell(),
-                BushyCell(),
-                float(STEP_RATE),
-            )
-            for lanes in padded
-        ],
-        axis=1,
-    )
-    when, lane = np.divmod(np.flatnonzero(spikes.view(bool)), spikes.shape[1])
-    when, lane = when[lane < picked.size], lane[lane < picked.size]
-    # A membrane at threshold at the end of a step is found there in the next: the spike belongs to the earlier.
-    return ((when - 1) / STEP_RATE).astype(np.float32), picked[lane].astype(np.uint16)
+    except (IndexError, TypeError):
+        picked = np.empty(0, dtype=int)
+    if picked.size == 0:
+        raise SnnlabError(
+            f"channels is {channels!r}; expected a slice or numbers from 0 to {N_CHANNELS - 1}, not none."
+        )
+    return picked

@@ -4,7 +4,6 @@ K. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acou
 with the parameters of ``lauscher`` (Cramer et al. 2020, arXiv:1910.07407), the program that made SHD and SSC.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, exp, log2
@@ -141,14 +140,14 @@ def spectra(sound: np.ndarray) -> np.ndarray:
     return scipy.fft.rfft(stretches, n=2 * _BLOCK, axis=1)[:, :_BLOCK]
 
 
-def velocity(blocks: np.ndarray, steps: int, channels: Sequence[int]) -> np.ndarray:
+def velocity(blocks: np.ndarray, steps: int, channels: tuple[int, ...]) -> np.ndarray:
     """Velocity of the membrane, float32 ``(steps, channels)`` at 24 kHz, from the ``spectra`` of a sound.
 
     As in lauscher, the positive frequencies alone go back, onto half as many points: the filtered sound
     at half its rate. And as there the sound counts as periodic in ``steps``: what rings beyond one end comes in at
     the other.
     """
-    filters = _filters(tuple(int(c) for c in channels))
+    filters = _filters(channels)
     low, high = filters[: _BLOCK // 2 + 1], filters[_BLOCK // 2 :]
     lead = -(-_BEFORE // steps) * steps
     periods = -(-(lead + _HOP * len(blocks) + _AFTER) // steps)
