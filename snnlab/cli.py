@@ -1,0 +1,166 @@
+"""The command line: arguments in, sentences out; the work is done elsewhere.
+
+Imports are inside the commands, so that a misspelt parameter is answered at once and not after torch is loaded.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnlab import __version__
+from snnlab.errors import SnnlabError
+
+
+def _speaking(command: Callable[..., None]) -> Callable[..., None]:
+    """What was given wrongly is answered by one sentence and exit code 2, what failed while running by code 1."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except SnnlabError as error:
+            click.echo(f"snnlab: {error}", err=True)
+            sys.exit(2)
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def app() -> None:
+    """Spiking networks with transferred weights and learned delays: run the notebooks, make data."""
+
+
+@app.command()
+@click.argument("notebook")
+@click.option("--profile", metavar="NAME", help="tiny, course or paper")
+@click.option("--seed", metavar="N", help="where random numbers begin")
+@click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
+@click.option("--out", metavar="DIR", help="where everything goes  [default: runs/NOTEBOOK/PROFILE]")
+@_speaking
+def run(
+    notebook: str, profile: str | None, seed: str | None, given: tuple[tuple[str, str], ...], out: str | None
+) -> None:
+    """Run NOTEBOOK, a path or its number, through papermill.
+
+    DIR then holds the executed notebook, result.json and figures as PNG and SVG. A wrong parameter stops with exit code 2
+    before anything starts, a failing cell with exit code 1.
+    """
+    from snnlab.profiles import parse
+
+    texts: dict[str, str] = {}
+    options = {"profile": profile, "seed": seed, "out": out}
+    for name, text in [*((name, text) for name, text in options.items() if text is not None), *given]:
+        if name in texts:
+            raise SnnlabError(f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once.")
+        texts[name] = text
+
+    from snnlab.execute import NotebookFailed, configure, execute, find
+
+    path = find(notebook)
+    values = parse(path.stem, texts)
+    configure(path, values)
+
+    from rich.console import Console
+
+    from snnlab.progress import progress
+    from snnlab.tutorial import show
+
+    try:
+        with progress(Console(stderr=True)) as bar:
+            folder = execute(path, values, bar(path.stem))
+    except NotebookFailed as error:
+        click.echo(f"snnlab: {error}", err=True)
+        sys.exit(1)
+    show(folder, Console())
+
+
+@app.command()
+@click.option("--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]")
+@_speaking
+def tutorial(profile: str, out: Path | None) -> None:
+    """Run all notebooks, export them as HTML, and print what came out."""
+    from rich.console import Console
+
+    from snnlab import runs
+    from snnlab.tutorial import run_all
+
+    home = runs.home()
+    notebooks = sorted((home / "notebooks").glob("*.ipynb"))
+    if not run_all(notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()):
+        sys.exit(1)
+
+
+@app.command()
+@_speaking
+def doctor() -> None:
+    """Look whether everything that snnlab needs is in place; exit code 1 if not."""
+    from snnlab.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        mark = {True: "ok", False: "MISSING", None: "absent"}[finding.ok]
+        click.echo(f"{mark:<8}{finding.what:<10}{finding.text}")
+    if any(finding.ok is False for finding in findings):
+        sys.exit(1)
+
+
+@app.group()
+def data() -> None:
+    """Make data sets of spikes, and look into them."""
+
+
+@data.command()
+@click.argument("name", type=click.Choice(["spoken-digits"]))
+@click.option("--size", required=True, help="recordings: a total, or train,valid,test")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="where the files go")
+@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
+@_speaking
+def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
+    """Generate a data set of any size: 20 digits by many voices, through the cochlea model."""
+    from snnlab.data import spoken_digits
+
+    spoken_digits.make(out, size=_size(size), seed=seed, workers=workers or None)
+
+
+@data.command("from-audio")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="the longest recording allowed")
+@_speaking
+def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: float | None) -> None:
+    """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split."""
+    from snnlab.data.from_audio import convert
+
+    limit = {} if max_seconds is None else {"max_seconds": max_seconds}
+    convert(folder, out, workers=workers or None, seed=seed, **limit)
+
+
+@data.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_speaking
+def info(path: Path) -> None:
+    """Count what is in PATH, a file in SHD's layout or a folder of them."""
+    from rich.console import Console
+
+    from snnlab.tables import data_table
+
+    Console().print(data_table(path))
+
+
+def _size(text: str) -> int | tuple[int, int, int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 3) or min(numbers) < 1:
+        raise SnnlabError(f"size = {text!r}: expected a number of recordings, or three as train,valid,test.")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])

@@ -1,0 +1,104 @@
+"""Notebooks as others see them: without what only a running kernel understands, and with a seal on their outputs.
+
+`python -m snnlab.publish NOTEBOOK...` runs notebooks at course profile and stores them with their outputs.
+"""
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert import HTMLExporter
+from rich.console import Console
+
+from snnlab import runs
+from snnlab.execute import execute
+from snnlab.files import whole_file
+from snnlab.profiles import NOTEBOOKS
+from snnlab.progress import progress
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def clean(nb: Any) -> Any:
+    """A copy without widget state, timings and injected parameters: a panel leaves its picture, a progress bar nothing."""
+    nb = nbformat.from_dict(nb)
+    nb.metadata = {"kernelspec": nb.metadata.kernelspec, "language_info": {"name": "python"}} | {
+        key: value for key, value in nb.metadata.items() if key in ("license", "snnlab")
+    }
+    nb.cells = [cell for cell in nb.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+    count = 0
+    for cell in nb.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [output for output in map(_still, cell.outputs) if output is not None]
+        count += 1
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+    return nb
+
+
+def _still(output: Any) -> Any:
+    """An output without its widget; None if nothing is left that a reader could use."""
+    data = output.get("data", {})
+    if _WIDGET not in data:
+        return output
+    rest = {kind: value for kind, value in data.items() if kind != _WIDGET}
+    if rest.keys() <= {"text/plain"}:
+        return None
+    return nbformat.from_dict({**output, "data": rest})
+
+
+def source_hash(nb: Any) -> str:
+    """SHA-256 over the sources of the code cells; outputs with another one belong to other code."""
+    sources = [cell.source for cell in nb.cells if cell.cell_type == "code"]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def write_html(executed: Path) -> Path:
+    """Write an executed notebook as HTML beside it; its pictures are inside the file and need no network.
+
+    Links to other notebooks go to their HTML in the folder next to this one.
+
+    Raises:
+        SnnlabError: the disk is full or read-only.
+    """
+    nb = clean(nbformat.read(executed, as_version=4))
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(
+                rf"\]\(({'|'.join(NOTEBOOKS)})\.ipynb", lambda link: f"](../{link[1]}/{link[1]}.html", cell.source
+            )
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(nb, {"metadata": {"name": executed.stem}})
+    path = executed.with_suffix(".html")
+    with whole_file(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    return path
+
+
+def rewrite(path: Path, report: Any) -> None:
+    """Run a notebook at course profile and store it, in its own place, with its outputs and their seal.
+
+    Raises:
+        SnnlabError, NotebookFailed: as `execute`; the notebook is then as it was.
+    """
+    folder = execute(path, {"profile": "course", "out": str(runs.home() / "runs" / "notebooks" / path.stem)}, report)
+    nb = clean(nbformat.read(folder / path.name, as_version=4))
+    nb.metadata["snnlab"] = {"profile": "course", "code_sha256": source_hash(nb)}
+    with whole_file(path) as temporary:
+        nbformat.write(nb, temporary)
+
+
+def main() -> None:
+    with progress(Console(stderr=True)) as bar:
+        for path in map(Path, sys.argv[1:]):
+            rewrite(path, bar(path.stem))
+
+
+if __name__ == "__main__":
+    main()
