@@ -84,6 +84,7 @@ def execute(path: Path, given: Mapping[str, Any], report: Report = lambda done, 
             parameters={**_literals(given), "profile": config.profile, "out": str(folder)},
             engine_name="snnlab",
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             report=report,
         )
@@ -122,6 +123,11 @@ class _Client(PapermillNotebookClient):
         self._index = cell_index
         self._tell()
         return super().execute_cell(cell, cell_index, *arguments, **options)
+
+    def papermill_execute_cells(self) -> None:
+        super().papermill_execute_cells()
+        if not self.nb.metadata.papermill["exception"]:
+            self._report(len(self._headings), len(self._headings), "done", "")
 
     def handle_comm_msg(self, outs: Any, msg: Any, cell_index: int) -> None:
         super().handle_comm_msg(outs, msg, cell_index)

@@ -34,6 +34,8 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     """
     spec: Spec = field.metadata["spec"]
     kind, many = _kind(field)
+    if spec.choices and isinstance(value, str):
+        return known(value, spec.choices, field.name)
     if many:
         right = isinstance(value, list | tuple) and len(value) > 0
         items = tuple(value) if right else ()
@@ -90,7 +92,7 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
     if kind is bool or isinstance(value, bool):  # True is not 1 here
         return kind is bool and isinstance(value, bool)
     if kind is str:
-        return isinstance(value, str) and (not spec.choices or value in spec.choices)
+        return isinstance(value, str) and not spec.choices
     number = isinstance(value, int) or (kind is float and isinstance(value, float) and math.isfinite(value))
     return number and spec.low <= value <= spec.high
 

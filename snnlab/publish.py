@@ -20,14 +20,14 @@ from snnlab.profiles import NOTEBOOKS
 from snnlab.progress import progress
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 def clean(nb: Any) -> Any:
     """A copy without widget state, timings and injected parameters: a panel leaves its picture, a progress bar nothing."""
     nb = nbformat.from_dict(nb)
-    nb.metadata = {"kernelspec": nb.metadata.kernelspec, "language_info": {"name": "python"}} | {
-        key: value for key, value in nb.metadata.items() if key in ("license", "snnlab")
-    }
+    kept = {key: value for key, value in nb.metadata.items() if key in ("license", "snnlab")}
+    nb.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": {"name": "python"}, **kept})
     nb.cells = [cell for cell in nb.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
     count = 0
     for cell in nb.cells:

@@ -186,6 +186,8 @@ def _check(content: Any, path: Path) -> None:
     for name, kind in kinds.items():
         if not isinstance(content[name], kind):
             raise wrong(name, content[name], f"a {kind.__name__}")
+    if not _finite(content["more"]):
+        raise wrong("more", content["more"], "finite numbers")
     for name in ("name", "path", "sha256", "note"):
         if not isinstance(content["data"].get(name), str):
             raise wrong(f"data.{name}", content["data"].get(name), "text")

@@ -63,6 +63,6 @@ def show(folder: Path, console: Console) -> None:
     for what, path in (
         ("notebook", folder / f"{result.notebook}.ipynb"),
         ("result", folder / "result.json"),
-        (f"{len(figures)} figures", folder / "figures"),
+        (f"{len(figures)} figure{'s' * (len(figures) != 1)}", folder / "figures"),
     ):
         console.print(f"{what:<12}{path}", highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,275 @@
+"""The command line, on a notebook of a few cells that is made here."""
+
+import json
+import sys
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from snnlab import cli, doctor, execute, runs
+from snnlab.errors import SnnlabError
+
+NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
+PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
+START = """
+from snnlab import plots, profiles, runs
+given = dict(profile=profile, seed=seed, tau_ms=tau_ms, duration_ms=duration_ms, neurons=neurons, out=out)
+config = profiles.resolve("01_lif_dynamics", **given)
+run = runs.start(config)
+"""
+SHOW = """
+fig, ax = plots.figure()
+ax.plot([0, 1])
+plots.show(fig, "line", "A line from 0 to 1.", run)
+"""
+SAVE = """
+entries = [{"variant": v, "seed": s, "test_accuracy": a} for v, s, a in (("none", 0, 0.4), ("none", 1, 0.5), ("learned", 0, 0.9))]
+run.save_result(entries, data={"name": "made here", "note": "three numbers"})
+"""
+
+
+def write(path, *sources):
+    cells = [new_markdown_cell("# A small notebook"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+    cells += [new_code_cell(source) for source in sources]
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    return write(tmp_path / "01_lif_dynamics.ipynb", START, SHOW, SAVE)
+
+
+@pytest.fixture
+def snnlab():
+    return lambda *arguments: CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
+    done = snnlab(
+        "run",
+        notebook,
+        "--profile",
+        "tiny",
+        "--seed",
+        7,
+        "-p",
+        "neurons",
+        12,
+        "-p",
+        "tau_ms",
+        "1e1",
+        "--out",
+        tmp_path / "out",
+    )
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "out"
+    assert {path.name for path in (out / "figures").iterdir()} == {"line.png", "line.svg"}
+    executed = nbformat.read(out / notebook.name, as_version=4)
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+    result = runs.load_result(out)
+    config = result.config
+    assert (config["profile"], config["seed"], config["neurons"], config["tau_ms"]) == ("tiny", 7, 12, 10.0)
+    for words in ("none", "45.0 ± 7.1", "learned", "90.0", str(out / "result.json"), "1 figure"):
+        assert words in done.stdout
+    assert "A small notebook" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-p", "neuron", "12"], ["'neuron'", "did you mean neurons?", "valid names: profile, seed, out, tau_ms"]),
+        (["-p", "neurons", "many"], ["neurons = 'many'", "expected a whole number"]),
+        (["-p", "tau_ms", "0"], ["tau_ms = 0.0", "expected a number from 1.001"]),
+        (["--profile", "corse"], ["'corse'", "did you mean course?"]),
+        (["--seed", "x"], ["seed = 'x'"]),
+        (["--seed", "1", "-p", "seed", "2"], ["seed is given twice, as '1' and '2'"]),
+        (["-p", "neurons", "1", "-p", "neurons", "2"], ["neurons is given twice"]),
+    ],
+)
+def test_a_wrong_parameter_stops_with_code_2_before_anything_starts(snnlab, notebook, tmp_path, arguments, words):
+    before = set(tmp_path.iterdir())
+    done = snnlab("run", notebook, *arguments, *(["--out", tmp_path / "out"]))
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert all(word in done.stderr for word in words), done.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(snnlab, notebook, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "result.json").write_text("{}")
+    write(notebook, START, "raise ValueError('no such luck')", SAVE)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", out)
+    assert done.exit_code == 1
+    assert "ValueError: no such luck" in done.stderr and str(out / notebook.name) in done.stderr
+    outputs = [
+        output for cell in nbformat.read(out / notebook.name, as_version=4).cells for output in cell.get("outputs", ())
+    ]
+    assert "ValueError" in [output.get("ename") for output in outputs]
+    assert not (out / "result.json").exists()  # nobody shall take the one of an earlier run for this one's
+
+
+def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):
+    write(notebook, START)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "saved no result" in done.stderr
+
+
+def test_a_killed_kernel_is_a_failure_too(snnlab, notebook, tmp_path):
+    write(notebook, START, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "its kernel died" in done.stderr
+
+
+def test_progress_bars_inside_the_notebook_are_told_to_the_outside(notebook, tmp_path):
+    write(notebook, START, "from tqdm.auto import tqdm\nfor i in tqdm(range(3), mininterval=0): pass", SAVE)
+    told = []
+    execute.execute(notebook, {"profile": "tiny", "out": str(tmp_path / "out")}, lambda *step: told.append(step))
+    assert (4, 6, "A small notebook", "2 of 3") in told  # the injected parameters are a cell, too
+    assert told[-1][:3] == (6, 6, "done")
+
+
+def test_a_notebook_is_not_written_over_itself(snnlab, notebook, tmp_path):
+    source = notebook.read_bytes()
+    done = snnlab("run", notebook, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "the notebook itself lies there" in done.stderr
+    assert notebook.read_bytes() == source
+
+
+def test_a_notebook_without_a_parameters_cell_is_refused(snnlab, notebook, tmp_path):
+    nbformat.write(new_notebook(cells=[new_code_cell("1")]), notebook)
+    done = snnlab("run", notebook, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "no cell with the tag 'parameters'" in done.stderr
+
+
+def test_notebooks_are_found_by_path_name_and_number(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "notebooks").mkdir()
+    path = write(tmp_path / "notebooks" / "01_lif_dynamics.ipynb")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    for name in (path, path.name, "01_lif_dynamics", "01", "1"):
+        assert execute.find(str(name)).samefile(path)
+    with pytest.raises(SnnlabError, match=r"did you mean 01_lif_dynamics\?"):
+        execute.find("01_lif_dynamic")
+    with pytest.raises(SnnlabError, match="there is no such notebook"):
+        execute.find("nowhere/01_lif_dynamics.ipynb")
+    other = write(tmp_path / "other.ipynb")
+    with pytest.raises(SnnlabError, match="no notebook called 'other'"):
+        execute.find(str(other))
+
+
+def test_the_tutorial_runs_all_exports_them_and_goes_on_after_a_failure(snnlab, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    good = write(tmp_path / "notebooks" / "04_learning_delays.ipynb", START, SHOW, SAVE)
+    write(tmp_path / "notebooks" / "01_lif_dynamics.ipynb", "raise ValueError('broken')")
+    done = snnlab("tutorial", "--profile", "tiny")
+    assert done.exit_code == 1
+    assert "ValueError: broken" in done.stdout
+    folder = tmp_path / "runs" / "tutorial" / good.stem
+    html = (folder / f"{good.stem}.html").read_text()
+    assert 'alt="A line from 0 to 1."' in html
+    assert "No description has been provided" not in html
+    for words in ("45.0 ± 7.1", str(folder / "result.json"), str(folder / f"{good.stem}.html")):
+        assert words in done.stdout
+
+
+def test_a_tutorial_without_notebooks_says_where_to_go(snnlab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = snnlab("tutorial")
+    assert done.exit_code == 2
+    assert "There are no notebooks here" in done.stderr
+
+
+def test_the_doctor_finds_what_is_missing(snnlab, monkeypatch):
+    def missing():
+        raise SnnlabError("it is not there")
+
+    looks = {"good": lambda: (True, "fine"), "spare": lambda: (None, "not needed"), "bad": missing}
+    monkeypatch.setattr(doctor, "_LOOKS", looks)
+    done = snnlab("doctor")
+    assert done.exit_code == 1
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["ok", "good"],
+        ["absent", "spare"],
+        ["MISSING", "bad"],
+    ]
+    del looks["bad"]
+    assert snnlab("doctor").exit_code == 0
+
+
+@pytest.mark.parametrize("what", [what for what in doctor._LOOKS if what != "data"])
+def test_this_installation_is_well(what):
+    ok, text = doctor._LOOKS[what]()
+    assert ok, text
+
+
+def test_the_doctor_misses_the_extension_that_shows_sliders(monkeypatch, tmp_path):
+    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *parts: [str(tmp_path)])
+    ok, text = doctor._widgets()
+    assert not ok and "make setup" in text
+
+
+@pytest.mark.parametrize("size", ["many", "1,2", "1,2,3,4", "0", "10,-1,10"])
+def test_a_size_that_is_none_is_refused(snnlab, tmp_path, size):
+    done = snnlab("data", "make", "spoken-digits", "--size", size, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert f"size = '{size}'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_arguments_reach_the_makers_of_data(snnlab, tmp_path, monkeypatch):
+    from snnlab.data import from_audio, spoken_digits
+
+    calls = []
+    monkeypatch.setattr(spoken_digits, "make", lambda *a, **k: calls.append((a, k)))
+    monkeypatch.setattr(from_audio, "convert", lambda *a, **k: calls.append((a, k)))
+    make = ["data", "make", "spoken-digits", "--out", tmp_path]
+    assert snnlab(*make, "--size", "100", "--seed", 3).exit_code == 0
+    assert snnlab(*make, "--size", "40,20,20", "--workers", 2).exit_code == 0
+    assert snnlab("data", "from-audio", "wavs", tmp_path, "--max-seconds", 2.5).exit_code == 0
+    assert calls == [
+        ((tmp_path,), {"size": 100, "seed": 3, "workers": None}),
+        ((tmp_path,), {"size": (40, 20, 20), "seed": 0, "workers": 2}),
+        ((type(tmp_path)("wavs"), tmp_path), {"seed": 0, "workers": None, "max_seconds": 2.5}),
+    ]
+
+
+def test_info_counts_what_is_in_a_folder(snnlab, tmp_path):
+    import numpy as np
+
+    from snnlab.data.events import Events, write_events
+
+    times, units = np.array([0.1, 0.25, 0.5], np.float32), np.array([3, 699, 0], np.uint16)
+    offsets, labels = np.array([0, 2, 3]), np.array([0, 1])
+    write_events(tmp_path / "train.h5", Events(times, units, offsets, labels, np.array([4, 4]), ("zero", "one")))
+    done = snnlab("data", "info", tmp_path)
+    assert done.exit_code == 0, done.output
+    table = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in done.stdout.splitlines() if "│" in line}
+    assert table["recordings"] == "2" and table["speakers"] == "1" and table["classes"] == "2"
+    assert table["seconds to the last spike"].startswith("0.38 (0.25 to 0.50)")
+
+
+def test_info_of_nothing_is_one_clear_sentence(snnlab, tmp_path):
+    done = snnlab("data", "info", tmp_path)
+    assert done.exit_code == 2 and "holds no .h5 file" in done.stderr
+
+
+def test_help_and_mistakes_do_not_wait_for_torch():
+    assert "torch" not in json.loads(_modules_after("snnlab.cli"))
+
+
+def _modules_after(module):
+    import subprocess
+
+    code = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"
+    return subprocess.check_output([sys.executable, "-c", code], text=True)
