@@ -1,0 +1,185 @@
+"""The notebooks that people read: their parameters, their stored outputs, and that they run."""
+
+import ast
+import dataclasses
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from snnlab import publish, runs
+from snnlab.execute import execute
+from snnlab.profiles import NOTEBOOKS
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KINDS = {
+    str: "str",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    tuple[int, ...]: "list of int",
+    tuple[float, ...]: "list of float",
+}
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def nb(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(nb):
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def parameters_cell(nb):
+    cells = code_cells(nb)
+    (index,) = (i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
+    return cells[index], cells[index + 1]
+
+
+def test_every_notebook_has_its_parameters_and_every_parameters_its_notebook():
+    assert {path.stem for path in PATHS} == NOTEBOOKS.keys()
+
+
+def test_the_parameters_cell_has_the_fields_of_the_configuration_all_none(path, nb):
+    cell, _ = parameters_cell(nb)
+    assignments = {}
+    for statement in ast.parse(cell.source).body:
+        assert isinstance(statement, ast.Assign) and len(statement.targets) == 1
+        assignments[statement.targets[0].id] = ast.literal_eval(statement.value)
+    names = [field.name for field in dataclasses.fields(NOTEBOOKS[path.stem])]
+    assert sorted(assignments) == sorted(names)
+    assert set(assignments.values()) == {None}
+
+
+def test_every_parameter_has_its_type_and_unit_in_a_comment(path, nb):
+    cell, _ = parameters_cell(nb)
+    comments = dict(re.findall(r"^(\w+) = None  # (.+)$", cell.source, re.MULTILINE))
+    for field in dataclasses.fields(NOTEBOOKS[path.stem]):
+        comment = comments[field.name]
+        assert re.match(rf"{KINDS[field.type]}\b", comment), f"{field.name}: {comment}"
+        unit = field.metadata["spec"].unit
+        assert re.search(rf"\b{unit}\b", comment), f"{field.name}: {comment} does not say {unit}"
+
+
+def test_the_next_cell_passes_every_parameter_on(path, nb):
+    _, cell = parameters_cell(nb)
+    calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    (call,) = (call for call in calls if ast.unparse(call.func) == "profiles.resolve")
+    assert ast.literal_eval(call.args[0]) == path.stem
+    passed = {keyword.arg: keyword.value.id for keyword in call.keywords}
+    assert passed == {field.name: field.name for field in dataclasses.fields(NOTEBOOKS[path.stem])}
+
+
+def test_stored_outputs_belong_to_the_code_beside_them(nb):
+    assert nb.metadata["snnlab"] == {"profile": "course", "code_sha256": publish.source_hash(nb)}, (
+        "run `make notebooks`"
+    )
+    assert [cell.execution_count for cell in code_cells(nb)] == list(range(1, len(code_cells(nb)) + 1))
+
+
+def test_the_stored_notebook_is_small_and_needs_no_kernel_to_be_read(path, nb):
+    assert path.stat().st_size <= 1_500_000
+    assert "widgets" not in nb.metadata and "papermill" not in nb.metadata
+    assert WIDGET not in path.read_text(encoding="utf-8")
+    assert all(cell.metadata.keys() <= {"tags"} for cell in nb.cells)
+
+
+def test_stored_outputs_have_no_warnings_and_no_paths_of_a_machine(path, nb):
+    for cell in code_cells(nb):
+        for output in cell.outputs:
+            assert output.output_type != "error" and output.get("name") != "stderr", output
+    assert str(FOLDER.parent) not in path.read_text(encoding="utf-8")
+
+
+def test_every_stored_picture_can_be_read_aloud(nb):
+    pictures = [output for cell in code_cells(nb) for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert pictures
+    for picture in pictures:
+        (alt,) = re.findall(r'<img[^>]*\balt="([^"]+)"', picture["data"]["text/html"])
+        assert len(alt) > 20
+
+
+def test_it_runs_at_tiny_profile_and_its_result_can_be_collected(path, tmp_path):
+    folder = execute(path, {"profile": "tiny", "out": str(tmp_path)})
+    result = runs.load_result(folder)
+    assert (result.notebook, result.profile) == (path.stem, "tiny")
+    assert result.results
+    figures = {figure.name for figure in (folder / "figures").iterdir()}
+    assert figures and {Path(name).with_suffix(".svg").name for name in figures} <= figures
+    html = publish.write_html(folder / path.name).read_text(encoding="utf-8")
+    assert "No description has been provided" not in html
+    if path.stem == "04_learning_delays":
+        found = {(entry["variant"], entry["seed"]) for entry in result.results}
+        first, many = result.config["seed"], result.config["seeds"]
+        assert found == {(v, s) for v in ("none", "fixed", "learned") for s in range(first, first + many)}
+        assert all(0 <= entry["test_accuracy"] <= 1 for entry in result.results)
+        assert len(result.data["sha256"]) == 64 and "not SHD" in result.data["note"]
+
+
+# What `make notebooks` stores ---------------------------------------------------------------------------------------
+
+
+def executed():
+    """A notebook as papermill leaves it: an injected cell, a panel, a progress bar, a value, state and timings."""
+    timing = {"papermill": {"duration": 1.0}}
+    panel = {WIDGET: {"model_id": "1"}, "text/html": '<img alt="a line">', "image/png": "aGk=", "text/plain": "a line"}
+    cells = [
+        new_code_cell("x = None", metadata={"tags": ["parameters"], **timing}, execution_count=1),
+        new_code_cell("x = 1", metadata={"tags": ["injected-parameters"], **timing}, execution_count=2),
+        new_code_cell("panel", execution_count=3, outputs=[new_output("display_data", panel)]),
+        new_code_cell("bar", execution_count=4, outputs=[new_output("display_data", {WIDGET: {}, "text/plain": "0%"})]),
+        new_code_cell(
+            "x", execution_count=5, outputs=[new_output("execute_result", {"text/plain": "1"}, execution_count=5)]
+        ),
+    ]
+    metadata = {"widgets": {}, "papermill": {}, "license": "CC", "kernelspec": {"name": "k", "display_name": "k"}}
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def test_what_only_a_running_kernel_understands_is_left_out():
+    nb = publish.clean(executed())
+    nbformat.validate(nb)
+    assert [cell.source for cell in nb.cells] == ["x = None", "panel", "bar", "x"]
+    assert [cell.execution_count for cell in nb.cells] == [1, 2, 3, 4]
+    assert [cell.metadata for cell in nb.cells] == [{"tags": ["parameters"]}, {}, {}, {}]
+    assert nb.cells[1].outputs[0]["data"].keys() == {"text/html", "image/png", "text/plain"}
+    assert nb.cells[2].outputs == []
+    assert nb.cells[3].outputs[0].execution_count == 4
+    assert nb.metadata.keys() == {"kernelspec", "language_info", "license"}
+
+
+def test_cleaning_leaves_the_original_alone_and_twice_is_once():
+    before = executed()
+    copy = nbformat.from_dict(before)
+    once = publish.clean(before)
+    assert before == copy
+    assert publish.clean(once) == once
+
+
+def test_the_seal_breaks_with_the_code_and_with_nothing_else():
+    nb = publish.clean(executed())
+    seal = publish.source_hash(nb)
+    nb.cells[1].outputs = []
+    assert publish.source_hash(nb) == seal
+    nb.cells[1].source = "panel "
+    assert publish.source_hash(nb) != seal
+
+
+def test_html_links_to_the_html_of_other_notebooks(tmp_path):
+    nb = new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("[next](04_learning_delays.ipynb#end) [other](notes.ipynb)")]
+    )
+    nbformat.write(nb, tmp_path / "01_lif_dynamics.ipynb")
+    html = publish.write_html(tmp_path / "01_lif_dynamics.ipynb").read_text(encoding="utf-8")
+    assert 'href="../04_learning_delays/04_learning_delays.html#end"' in html
+    assert 'href="notes.ipynb"' in html
