@@ -54,7 +54,7 @@ def encode(
         )
     chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
     files = [partial / f"{_fingerprint(worker, chunk)}.npz" for chunk in chunks]
-    done = [_load(file, len(chunk)) for file, chunk in zip(files, chunks, strict=True)]
+    done = [_load(file) for file in files]
     missing = [job for chunk, spikes in zip(chunks, done, strict=True) if spikes is None for job in chunk]
     with (
         tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit="recording") as bar,
@@ -129,12 +129,11 @@ def _save(file: Path, spikes: list[Spikes]) -> None:
         )
 
 
-def _load(file: Path, n: int) -> list[Spikes] | None:
+def _load(file: Path) -> list[Spikes] | None:
     """What an earlier call left, or None where there is nothing whole."""
     try:
         with file.open("rb") as handle, np.load(handle) as stored:
             cuts = np.cumsum(stored["counts"])[:-1]
-            spikes = list(zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True))
+            return list(zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return spikes if len(spikes) == n else None

@@ -1,7 +1,7 @@
 """One door for every data set in SHD's layout: what ships, SHD, SSC, and anybody's folder.
 
-Nothing binned is kept on disk: reading and binning a set of SHD's size takes seconds (`benchmarks/reader.py`), so the
-sets of the last few calls are kept in memory.
+Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to read and 1 to 2 s to bin on one core
+(`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
 """
 
 from __future__ import annotations

@@ -109,6 +109,28 @@ def test_workers_and_the_other_files_change_nothing(heard, folder, tmp_path):
 
 
 @pytest.mark.usefixtures("fast")
+def test_every_recording_has_its_own_spikes_and_chance(folder, tmp_path):
+    from snnlab.data.cochlea import cochlea  # the fast one
+
+    splits = ("test", "train", "valid", "test", "train")
+    write_table(folder, [(*row[:2], str(i), split) for i, (row, split) in enumerate(zip(ROWS, splits, strict=True))])
+    out, seeds = convert(folder, tmp_path / "out", workers=1), set()
+    for split in ("train", "valid", "test"):
+        events = read_events(out / f"{split}.h5")
+        part = [row for row in from_audio.read_labels(folder) if row.split == split]
+        assert [events.keys[label] for label in events.labels] == [row.label for row in part]
+        assert [str(who) for who in events.speakers] == [row.speaker for row in part]
+        for i, row in enumerate(part):
+            seed = from_audio._job(row, 0).seed
+            times, units = cochlea(*read_word(row.file), seed=seed)
+            cut = slice(events.offsets[i], events.offsets[i + 1])
+            np.testing.assert_array_equal(events.units[cut], units)
+            np.testing.assert_allclose(events.times[cut], times, rtol=1e-3)
+            seeds.add(seed)
+    assert len(seeds) == 5
+
+
+@pytest.mark.usefixtures("fast")
 def test_the_seed_decides(folder, tmp_path):
     one, same, other = (
         read_events(convert(folder, tmp_path / str(i), workers=1, seed=seed) / "train.h5").units
@@ -166,8 +188,9 @@ def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch):
 def test_an_edited_file_is_encoded_again(folder):
     row = from_audio.read_labels(folder)[0]
     before = from_audio._job(row, 0)
-    soundfile.write(row.file, tone(500, seconds=0.3), RATE)
-    assert from_audio._job(row, 0) != before and from_audio._job(row, 1).seed != before.seed
+    soundfile.write(row.file, tone(500), RATE)  # as long as before
+    os.utime(row.file, ns=(0, before.changed + 1))
+    assert from_audio._job(row, 0) != before
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 44100])

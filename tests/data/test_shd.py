@@ -276,8 +276,7 @@ def test_published_names(tmp_path, make, monkeypatch, name, splits):
 
 
 def test_what_ships(folder, monkeypatch):
-    shipped = pytest.importorskip("snnlab.data.shipped")
-    monkeypatch.setattr(shipped, "shipped", lambda name: folder)
+    monkeypatch.setattr("snnlab.data.shipped.shipped", lambda name: folder)
     data = load("spoken-digits", dt_ms=10, n_in=70)
     assert data.name == "spoken-digits" and data.note.startswith("generated speech") and "not SHD" in data.note
 
