@@ -11,16 +11,12 @@ import pytest
 
 import snnlab.data.cochlea
 from snnlab.data.events import read_events, read_meta
-from snnlab.data.spoken_digits import CLASSES, SPLITS, hear, make, statistics, take
+from snnlab.data.parallel import encode
+from snnlab.data.spoken_digits import CLASSES, SPLITS, VARIANTS, hear, make, statistics, take
+from snnlab.data.voices import RATE, record
 from snnlab.errors import SnnlabError
 
 SMALL = (20, 20, 20)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Three speakers, made by two processes."""
-    return make(tmp_path_factory.mktemp("digits"), size=SMALL, seed=5, workers=2)
 
 
 def quick_cochlea(audio, sample_rate, *, seed):
@@ -29,10 +25,33 @@ def quick_cochlea(audio, sample_rate, *, seed):
     return times, np.random.default_rng(seed).integers(0, 700, len(times)).astype(np.uint16)
 
 
-def test_the_file_holds_what_one_process_hears(folder):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snnlab.data.cochlea, "cochlea", quick_cochlea)
+        return make(tmp_path_factory.mktemp("digits"), size=SMALL, seed=5, workers=1)
+
+
+@pytest.fixture(scope="module")
+def heard():
+    """One speaker's words, through the cochlea in this process."""
+    return [hear(take(0, "train", index)) for index in range(20)]
+
+
+def test_two_processes_hear_what_one_hears(heard, tmp_path):
+    jobs = [take(0, "train", index) for index in (0, 7, 13, 19)]
+    times, units, offsets = encode(jobs, worker=hear, workers=2, partial=tmp_path, title="test")
+    for i, index in enumerate((0, 7, 13, 19)):
+        cut = slice(offsets[i], offsets[i + 1])
+        assert np.array_equal(times[cut], heard[index][0])
+        assert np.array_equal(units[cut], heard[index][1])
+
+
+def test_the_file_holds_what_was_heard(folder):
     for split, index in (("train", 0), ("valid", 13), ("test", 19)):
         events = read_events(folder / f"{split}.h5")
-        times, units = hear(take(5, split, index))
+        job = take(5, split, index)
+        times, units = quick_cochlea(record(job), RATE, seed=job.seed)
         cut = slice(events.offsets[index], events.offsets[index + 1])
         assert np.array_equal(events.units[cut], units)
         assert np.array_equal(events.times[cut], times.astype(np.float16).astype(np.float32))
@@ -50,14 +69,12 @@ def test_words_speakers_and_names_stand_where_shd_has_them(folder):
     assert not (folder / ".partial").exists()
 
 
-def test_it_sounds_like_speech(folder):
+def test_it_sounds_like_speech(heard):
     """As in SHD: thousands of spikes within a second, more where speech has its power than above 12 kHz."""
-    events = read_events(folder / "train.h5")
-    counts = np.diff(events.offsets)
-    assert ((counts > 1000) & (counts < 20_000)).all()
-    last = events.times[events.offsets[1:] - 1]
-    assert ((last > 0.15) & (last < 1.3)).all()
-    rates = np.bincount(events.units, minlength=700)
+    for times, _ in heard:
+        assert 1000 < len(times) < 20_000
+        assert 0.15 < times[-1] < 1.3
+    rates = np.bincount(np.concatenate([units for _, units in heard]), minlength=700)
     assert rates[400:650].mean() > 5 * rates[:80].mean()
 
 
@@ -69,8 +86,6 @@ def test_speakers_of_different_splits_and_seeds_differ():
 
 
 def test_half_of_the_voices_are_high():
-    from snnlab.data.spoken_digits import VARIANTS
-
     for split in SPLITS:
         low, high = ([take(0, split, 20 * i).voice.variant for i in range(start, 100, 2)] for start in (0, 1))
         assert set(low) <= set(VARIANTS[split][0])
