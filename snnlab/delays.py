@@ -67,6 +67,7 @@ class DelayLinear(nn.Module):
             raise SnnlabError(f"fan_in = {fan_in!r}: expected a whole number from 1 to {in_features} inputs.")
         self.in_features, self.out_features = in_features, out_features
         self.max_delay, self.kernel_count, self.fan_in = max_delay, kernel_count, fan_in
+        self.discrete = False  # whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
         self.construct = ConstructKernel1d(out_features, in_features, 1, kernel_count, [self.taps], "gauss")
 
         shape = (out_features, in_features, kernel_count)
@@ -121,11 +122,6 @@ class DelayLinear(nn.Module):
         with torch.no_grad():
             self.SIG.fill_(steps - SIGMA_FLOOR)
 
-    @property
-    def discrete(self) -> bool:
-        """Whether each synapse is exactly one tap (`discretise`) instead of a Gaussian."""
-        return self.construct.version == "max"
-
     @torch.no_grad()
     def clamp_delays(self) -> None:
         """Bring every delay back into 0 to `max_delay`; called after each step of the optimiser."""
@@ -135,8 +131,7 @@ class DelayLinear(nn.Module):
     def round_delays(self) -> None:
         """Make every delay a whole number of steps and every kernel one-hot, in place."""
         self.delay = self.delay.round().clamp(0, self.max_delay)
-        self.SIG.zero_()
-        self.construct.version = "max"  # DCLS's triangle, which at SIG = 0 and a whole position is a single tap
+        self.discrete = True
 
     def kernel(self) -> Tensor:
         """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
@@ -144,9 +139,11 @@ class DelayLinear(nn.Module):
 
     def _taps_oldest_first(self) -> Tensor:
         weight = self.weight if self.fan_in is None else self.weight * self.mask
-        if self.max_delay == 0:
-            return weight.sum(-1, keepdim=True)  # one tap: nothing to construct, and no position to learn
-        return self.construct(weight, self.P, self.SIG)
+        if not self.discrete:
+            return self.construct(weight, self.P, self.SIG)
+        # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
+        empty = weight.new_zeros(self.out_features, self.in_features, self.taps)
+        return empty.scatter_add(-1, (self.max_delay - self.delay).long(), weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(T, B, N_in)` spikes or currents to `(T, B, N_out)` currents, causal."""
@@ -155,7 +152,7 @@ class DelayLinear(nn.Module):
                 f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
             )
         if self.max_delay == 0:
-            return x @ self._taps_oldest_first()[..., 0].T  # the same product without the convolution's copies
+            return x @ self.kernel()[..., 0].T  # the same product without the convolution's copies
         past = F.pad(x.permute(1, 2, 0), (self.max_delay, 0))  # (B, N_in, max_delay + T)
         return F.conv1d(past, self._taps_oldest_first()).permute(2, 0, 1)
 

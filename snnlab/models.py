@@ -108,8 +108,7 @@ class DelayNet(nn.Module):
         if variant != "learned":
             for synapses in delay_layers(self):
                 synapses.P.requires_grad_(False)
-                if variant == "fixed":
-                    synapses.round_delays()
+                synapses.round_delays()
 
     def forward(self, x: Tensor) -> Tensor:
         """`(T, B, N_in)` spike counts to class scores `(B, classes)`, positive, summing to the steps that counted."""
