@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from rich.console import Console
 
 from snnlab import runs
@@ -60,8 +62,23 @@ def source_hash(nb: Any) -> str:
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
 
+class _Renderer(IPythonRenderer):
+    """Formulas as MathML, which browsers draw themselves; MathJax would have to be fetched from the network."""
+
+    def block_math(self, body: str) -> str:
+        return convert(body.replace("{aligned}", "{align*}"), display="block")  # the converter knows only the latter
+
+    def inline_math(self, body: str) -> str:
+        return convert(body)
+
+
+class _Exporter(HTMLExporter):
+    def markdown2html(self, source: str) -> str:
+        return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)
+
+
 def write_html(executed: Path) -> Path:
-    """Write an executed notebook as HTML beside it; its pictures are inside the file and need no network.
+    """Write an executed notebook as HTML beside it; pictures and formulas are inside the file and need no network.
 
     Links to other notebooks go to their HTML in the folder next to this one.
 
@@ -74,7 +91,8 @@ def write_html(executed: Path) -> Path:
             cell.source = re.sub(
                 rf"\]\(({'|'.join(NOTEBOOKS)})\.ipynb", lambda link: f"](../{link[1]}/{link[1]}.html", cell.source
             )
-    html, _ = HTMLExporter(embed_images=True).from_notebook_node(nb, {"metadata": {"name": executed.stem}})
+    exporter = _Exporter(mathjax_url="", require_js_url="")
+    html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": executed.stem}})
     path = executed.with_suffix(".html")
     with whole_file(path) as temporary:
         temporary.write_text(html, encoding="utf-8")

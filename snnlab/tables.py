@@ -28,7 +28,8 @@ def result_table(result: Result) -> Table:
         for variant in dict.fromkeys(entry["variant"] for entry in group):
             entries = [entry for entry in group if entry["variant"] == variant]
             cells = [_cell(name, [entry[name] for entry in entries if name in entry]) for name in columns]
-            table.add_row(variant, str(len(entries)), *cells)
+            if any(cells):
+                table.add_row(variant, str(len(entries)), *cells)
         table.add_section()
     return table
 

@@ -183,3 +183,14 @@ def test_html_links_to_the_html_of_other_notebooks(tmp_path):
     html = publish.write_html(tmp_path / "01_lif_dynamics.ipynb").read_text(encoding="utf-8")
     assert 'href="../04_learning_delays/04_learning_delays.html#end"' in html
     assert 'href="notes.ipynb"' in html
+
+
+def test_html_needs_no_network_for_pictures_and_formulas(tmp_path):
+    text = "$x^2$\n\n$$\\begin{aligned} a &= 1 \\\\ b &= 2 \\end{aligned}$$"
+    nb = new_notebook(cells=[nbformat.v4.new_markdown_cell(text), *executed().cells])
+    nbformat.write(nb, tmp_path / "n.ipynb")
+    html = publish.write_html(tmp_path / "n.ipynb").read_text(encoding="utf-8")
+    assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//', html)
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in html
+    assert html.count("<mtr>") == 2 and "aligned" not in html.split("<body")[1]
+    assert '<img alt="a line"' in html and WIDGET not in html
