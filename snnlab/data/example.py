@@ -1,0 +1,22 @@
+"""One spoken word that ships with snnlab, for hearing and seeing what the cochlea does."""
+
+import numpy as np
+import soundfile
+
+from snnlab.data.shipped import PACKED
+from snnlab.errors import SnnlabError
+
+
+def spoken_word() -> tuple[np.ndarray, int]:
+    """The word "seven", spoken by espeak-ng: the sound (samples,) float, within -1 to 1, and its sample rate in Hz.
+
+    Raises:
+        SnnlabError: the file that ships is missing or damaged.
+    """
+    path = PACKED / "seven.flac"
+    try:
+        return soundfile.read(path)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise SnnlabError(
+            f"{path}: the recording that ships with snnlab cannot be read ({error}); restore it from git."
+        ) from error
