@@ -63,7 +63,7 @@ def run(
 
     path = find(notebook)
     values = parse(path.stem, texts)
-    configure(path, values)
+    configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
 
     from rich.console import Console
 
