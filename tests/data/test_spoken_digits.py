@@ -81,6 +81,8 @@ def test_it_sounds_like_speech(heard):
 def test_speakers_of_different_splits_and_seeds_differ():
     takes = [take(seed, split, 20 * i) for seed in (0, 1) for split in SPLITS for i in range(50)]
     assert len({job.voice.tract for job in takes}) == len(takes)
+    accents = {tuple(job.voice.accent for job in takes[start : start + 50]) for start in range(0, len(takes), 50)}
+    assert len(accents) == 6
     by_split = [{take(0, split, 20 * i).voice.variant for i in range(300)} for split in SPLITS]
     assert not (by_split[0] & by_split[1] or by_split[0] & by_split[2] or by_split[1] & by_split[2])
 
