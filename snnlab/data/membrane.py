@@ -1,6 +1,6 @@
 """The basilar membrane: one linear filter for each place along the cochlea, in the closed form of Sieroka et al.
 
-K. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acoust. Soc. Am. 120 (2006) 297,
+N. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acoust. Soc. Am. 120 (2006) 297,
 with the parameters of ``lauscher`` (Cramer et al. 2020, arXiv:1910.07407), the program that made SHD and SSC.
 """
 
@@ -13,11 +13,11 @@ import scipy.fft
 from scipy.special import hankel1, j0, j1, y0, y1
 
 N_CHANNELS = 700
-AUDIO_RATE = 48_000  # Hz; at lower rates lauscher's explicit hair-cell step drifts, and below 18 kHz it explodes
+AUDIO_RATE = 48_000  # Hz; at lower rates the explicit step of the hair cell drifts, and below 9 kHz it is unstable
 STEP_RATE = AUDIO_RATE // 2  # Hz; the membrane, and all behind it, runs at half the audio rate
 
 _BLOCK = 16_384  # steps of one FFT block
-_BEFORE, _AFTER = 4_480, 1_408  # steps that a response reaches ahead of and behind its input: to -80 dB at 110 Hz
+_BEFORE, _AFTER = 4_480, 1_408  # steps that a response reaches ahead of and behind its input: to about -80 dB at 110 Hz
 _HOP = _BLOCK - _BEFORE - _AFTER  # steps of sound that one block carries
 _CUTOFF = 2.0  # centre frequencies; above it a response is 100 dB below its peak, and is left out
 _CYCLES = 30.0  # of its centre frequency, after which a response is taken to be over

@@ -149,6 +149,21 @@ def counts(runs: Runs) -> np.ndarray:
     return np.array([[np.sum(channel == c) for c in CHANNELS] for _, channel in runs])
 
 
+def test_the_parameters_are_lauschers() -> None:
+    """Several of them shift the spikes by less than the tests below can see."""
+    theirs, ours = HairCell(), module.HairCell()
+    assert tuple(ours) == (theirs.y, theirs.g, theirs.l, theirs.r, theirs.x, theirs.a, theirs.b, theirs.h)
+    assert theirs.m == 1  # the size of the pool, our unit
+    bushy = BushyCell()
+    assert tuple(module.BushyCell()) == (
+        bushy.n_convergence,
+        bushy.tau_mem,
+        bushy.tau_syn,
+        bushy.tau_refrac,
+        bushy.weight * bushy.n_convergence,
+    )
+
+
 def chi_square(a: np.ndarray, b: np.ndarray) -> float:
     """Squared differences of mean counts, ``(runs, cells)`` each, in units of their variance, summed over cells."""
     spread = (a.var(0) * len(a) + b.var(0) * len(b)) / (len(a) + len(b))
