@@ -11,7 +11,7 @@ from snnlab.runs import Result
 
 
 def result_table(result: Result) -> Table:
-    """One row a variant: every number that its networks have, as mean and standard deviation over the seeds.
+    """One row a variant: accuracies, or else every number there is, as mean and standard deviation over the seeds.
 
     Controls, if the run kept any, stand below a line.
     """
@@ -19,7 +19,8 @@ def result_table(result: Result) -> Table:
         title=f"{result.notebook}, profile {result.profile}",
         caption=f"Mean ± standard deviation over the seeds. Data: {result.data['note'] or result.data['name']}.",
     )
-    columns = list(dict.fromkeys(name for entry in result.results for name in _numbers(entry)))
+    numbers = list(dict.fromkeys(name for entry in result.results for name in _numbers(entry)))
+    columns = [name for name in numbers if name.endswith("accuracy")] or numbers
     table.add_column("variant")
     table.add_column("seeds", justify="right")
     for name in columns:
