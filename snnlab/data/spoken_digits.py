@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from snnlab import __version__
 from snnlab.data.events import N_CHANNELS, Events, write_events
 from snnlab.data.parallel import Spikes, encode, make_folder
 from snnlab.data.voices import RATE, Take, draw_take, draw_voice, record
@@ -46,6 +47,7 @@ VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _MOST = 65_536 // len(SPLITS) * len(CLASSES)  # SHD's layout numbers speakers in 16 bits
 _VOICE, _TAKE = 0, 1  # two streams of chance
+_MAKERS = ("espeakng-loader", "numpy", "scipy", "numba")
 
 
 def take(seed: int, split: str, index: int) -> Take:
@@ -73,8 +75,8 @@ def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, wo
 
     Args:
         out: where the files go; those there before are replaced.
-        size: recordings of the training set, to which a sixth is added for validation and a quarter for test; or the
-            three numbers. Each is at least 20.
+        size: recordings in all, two in seventeen of them for validation and three for test (at least 20 each, as in
+            training); or the three numbers.
         seed: 0 or more; another one gives other people.
         workers: processes, by default one a core; the result does not depend on it.
 
@@ -114,7 +116,7 @@ def statistics(events: Events) -> dict[str, str]:
     """What a data set is like, in words for a table."""
     counts = np.diff(events.offsets)
     seconds = events.times[events.offsets[1:] - 1]  # sorted: the last spike of each recording
-    rates = counts / seconds / N_CHANNELS
+    rates = counts / np.maximum(seconds, 0.001) / N_CHANNELS  # somebody's recording may be a single spike at 0
     return {
         "recordings": f"{len(events):,}",
         "speakers": f"{len(np.unique(events.speakers)):,}",
@@ -144,7 +146,8 @@ def _table(rows: dict[str, dict[str, str]]) -> Table:
 
 def _sizes(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
     if isinstance(size, int):
-        size = (size, max(size // 6, len(CLASSES)), max(size // 4, len(CLASSES)))
+        valid, test = (max(size * part // 17, len(CLASSES)) for part in (2, 3))
+        size = (size - valid - test, valid, test)
     for split, n in zip(SPLITS, size, strict=True):
         if not len(CLASSES) <= n <= _MOST:
             raise SnnlabError(
@@ -159,6 +162,6 @@ def _meta(sizes: dict[str, int], seed: int) -> dict[str, str]:
         "note": NOTE,
         "seed": str(seed),
         "size": " ".join(map(str, sizes.values())),
-        "made with": ", ".join(f"{name} {version(name)}" for name in ("snnlab", "espeakng-loader", "numpy", "scipy")),
+        "made with": ", ".join([f"snnlab {__version__}", *(f"{name} {version(name)}" for name in _MAKERS)]),
         "licence": "CC-BY-4.0",
     }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import snnlab.data.cochlea
+from snnlab.data import spoken_digits
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.parallel import encode
 from snnlab.data.spoken_digits import CLASSES, SPLITS, VARIANTS, hear, make, statistics, take
@@ -137,7 +138,7 @@ make({str(tmp_path / "killed")!r}, size=SMALL, seed=1, workers=1)
 
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(tmp_path, monkeypatch):
     monkeypatch.setattr(snnlab.data.cochlea, "cochlea", quick_cochlea)
-    small = read_events(make(tmp_path / "small", size=20, seed=2, workers=1) / "train.h5")
+    small = read_events(make(tmp_path / "small", size=60, seed=2, workers=1) / "train.h5")
     large = read_events(make(tmp_path / "large", size=(30, 20, 20), seed=2, workers=1) / "train.h5")
     assert len(large) == 30
     assert np.array_equal(large.times[: len(small.times)], small.times)
@@ -174,7 +175,19 @@ def test_statistics_are_printed_beside_shd(tmp_path, monkeypatch, capsys):
     assert "not published here" in printed
 
 
-@pytest.mark.parametrize("size", [19, (20, 19, 20), (20, 20, 500_000)])
+def test_a_total_is_divided_as_in_what_ships(tmp_path, monkeypatch):
+    monkeypatch.setattr(spoken_digits, "encode", lambda jobs, **settings: made.append(len(jobs)) or full(len(jobs)))
+
+    def full(n):
+        return np.zeros(n, np.float32), np.zeros(n, np.uint16), np.arange(n + 1)
+
+    for size, parts in ((8500, [6000, 1000, 1500]), (60, [20, 20, 20]), (180, [128, 21, 31])):
+        made = []
+        make(tmp_path, size=size, seed=0, workers=1)
+        assert made == parts
+
+
+@pytest.mark.parametrize("size", [59, (20, 19, 20), (20, 20, 500_000)])
 def test_a_size_out_of_range_is_refused(tmp_path, size):
     with pytest.raises(SnnlabError, match=r"size of \w+ is"):
         make(tmp_path / "out", size=size, seed=0, workers=1)
@@ -183,5 +196,5 @@ def test_a_size_out_of_range_is_refused(tmp_path, size):
 
 def test_a_negative_seed_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="seed is -1"):
-        make(tmp_path / "out", size=20, seed=-1, workers=1)
+        make(tmp_path / "out", size=60, seed=-1, workers=1)
     assert not (tmp_path / "out").exists()
