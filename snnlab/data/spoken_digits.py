@@ -20,7 +20,7 @@ from rich.table import Table
 from snnlab import __version__
 from snnlab.data.events import N_CHANNELS, Events, write_events
 from snnlab.data.parallel import Spikes, encode, make_folder
-from snnlab.data.voices import RATE, Take, draw_take, draw_voice, record
+from snnlab.data.voices import RATE, Espeak, Take, draw_take, draw_voice, record
 from snnlab.errors import SnnlabError
 
 CLASSES = (
@@ -89,9 +89,11 @@ def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, wo
     sizes = dict(zip(SPLITS, _sizes(size), strict=True))
     if seed < 0:
         raise SnnlabError(f"seed is {seed}; 0 or a larger whole number was expected. Choose another.")
+    with Espeak():  # what is missing is told at once,
+        pass
     out = Path(out).expanduser()
     partial = out / ".partial"
-    make_folder(partial)  # now, not after an hour
+    make_folder(partial)  # and not after an hour
     rows = {}
     for split, n in sizes.items():
         jobs = [take(seed, split, index) for index in range(n)]

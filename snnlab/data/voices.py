@@ -37,8 +37,9 @@ ENGLISH = (
 )
 GERMAN = "de"
 
-_SYNCHRONOUS, _UTF8 = 2, 1  # espeak-ng's own constants: AUDIO_OUTPUT_SYNCHRONOUS, espeakCHARS_UTF8,
-_SPEED, _PITCH, _PITCH_RANGE = 1, 3, 4  # and espeak_PARAMETER
+# espeak-ng's own constants: AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_DONT_EXIT, espeakCHARS_UTF8, espeak_PARAMETER
+_SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 0x8000, 1
+_SPEED, _PITCH, _PITCH_RANGE = 1, 3, 4
 _SINK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
@@ -179,13 +180,13 @@ def _noise(samples: int, slope: float, chance: np.random.Generator) -> np.ndarra
 
 
 class Espeak:
-    """A freshly loaded espeak-ng; use it in a `with`, once for each recording.
+    """A freshly loaded espeak-ng, on Linux or macOS; use it in a `with`, once for each recording.
 
     The library keeps phases and random numbers from word to word and has no way to reset them, so a word depends on
     those before it. Loading it anew costs 4 ms and makes a word depend on its own arguments only.
 
     Raises:
-        SnnlabError: the wheel is missing or cannot be loaded.
+        SnnlabError: the wheel is missing or cannot be loaded, or its data lies at too long a path.
     """
 
     def __init__(self) -> None:
@@ -209,12 +210,13 @@ class Espeak:
                 f"{self._path}: espeak-ng cannot be loaded ({error}); the library of the wheel espeakng-loader was "
                 'expected. Run `pip install --force-reinstall "snnlab[speech]"`.'
             ) from error
-        rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, bytes(self._data), 0)
+        rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, bytes(self._data), _DO_NOT_EXIT)
         if rate != ENGINE_RATE:
             self.__exit__(None, None, None)
             raise SnnlabError(
-                f"{self._data}: espeak-ng does not start with this data (it answers {rate}); it expects a path "
-                "of at most 140 characters. Install snnlab in an environment with a shorter path."
+                f"{self._data}: espeak-ng does not start with this data; its whole folder was expected, at a path of "
+                'less than 160 characters. Run `pip install --force-reinstall "snnlab[speech]"`, or install snnlab '
+                "at a shorter path."
             )
         self._library.espeak_SetSynthCallback(self._sink)
         return self

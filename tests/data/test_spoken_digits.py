@@ -198,3 +198,10 @@ def test_a_negative_seed_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="seed is -1"):
         make(tmp_path / "out", size=60, seed=-1, workers=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_without_espeak_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(SnnlabError, match=r"snnlab\[speech\]"):
+        make(tmp_path / "out", size=60, seed=0, workers=2)
+    assert not (tmp_path / "out").exists()

@@ -69,6 +69,12 @@ def test_without_the_wheel_the_cure_is_named(monkeypatch):
         record(take(0, "train", 0))
 
 
+def test_a_wheel_without_its_data_is_refused_and_does_not_end_the_process(monkeypatch, tmp_path):
+    monkeypatch.setattr("espeakng_loader.get_data_path", lambda: str(tmp_path / "espeak-ng-data"))
+    with pytest.raises(SnnlabError, match="espeak-ng-data: espeak-ng does not start"):
+        say("one", "en")
+
+
 @pytest.fixture(scope="module")
 def dry():
     """A take without room or noise: what the other tests change."""
