@@ -56,7 +56,7 @@ class LearningDelays(Config):
     notebook = "04_learning_delays"
 
     data: str = parameter("spoken-digits, shd, ssc, or a folder with train.h5 and test.h5")
-    limit: int = parameter("training recordings to use; 0 for all", low=0)
+    limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
     seeds: int = parameter("networks of each variant", low=1, high=1000)
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
@@ -122,11 +122,11 @@ PROFILES: dict[str, dict[str, Config]] = {
             seed=0,
             out="",
             data="spoken-digits",
-            limit=0,
+            limit=3000,
             seeds=3,
             dt_ms=20.0,
             n_in=70,
-            hidden=(32, 32),
+            hidden=(16, 16),
             max_delay=12,
             tau_ms=(20.1, 40.0, 100.0),
             kernel_count=1,
@@ -145,10 +145,19 @@ PROFILES: dict[str, dict[str, Config]] = {
             live=True,
         ),
         tiny=dict(
-            limit=200, seeds=1, hidden=(16,), tau_ms=(20.1, 100.0), epochs=2, toy_trials=200, toy_epochs=2, live=False
+            limit=200,
+            seeds=1,
+            hidden=(16,),
+            workers=1,
+            tau_ms=(20.1, 100.0),
+            epochs=2,
+            toy_trials=200,
+            toy_epochs=2,
+            live=False,
         ),
         paper=dict(  # SHD in Hammouamri et al. 2024
             data="shd",
+            limit=0,
             seeds=10,
             dt_ms=10.0,
             n_in=140,

@@ -11,7 +11,6 @@ from snnlab.delays import discretise
 from snnlab.models import DelayNet
 from snnlab.training import Recipe, evaluate
 
-
 DATA = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 
 

@@ -126,7 +126,7 @@ def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     finished = len(checkpoints.load(tmp_path / "c.pt")["history"])
-    assert 1 <= finished
+    assert finished >= 1
     resumed = train(checkpoint=tmp_path / "c.pt", metrics=tmp_path / "m.jsonl")
     assert same_parameters(resumed.model, train().model)
     assert [json.loads(line)["epoch"] for line in (tmp_path / "m.jsonl").read_text().splitlines()] == [0, 1, 2, 3]

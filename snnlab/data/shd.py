@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
+from snnlab.data.shipped import data_folder, shipped
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256
@@ -60,13 +60,13 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
 
     Args:
         data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or `ssc/` below the
-            folder SNNLAB_DATA, or ./data); or a folder with train.h5, test.h5 and perhaps valid.h5, or with SHD's
-            or SSC's own file names; or one of those files.
+            folder SNNLAB_DATA, or data/ of the clone); or a folder with train.h5, test.h5 and perhaps valid.h5, or with
+            SHD's or SSC's own file names; or one of those files.
         dt_ms: time step, 1 to 1000 ms.
         n_in: inputs, a divisor of 700.
         seed: which recordings `limit` draws.
-        limit: at most so many training recordings, and a quarter of it for validation and for test, as many of each
-            class as can be.
+        limit: at most so many training recordings, and a quarter of it for validation, as many of each class as can
+            be. The test set stays whole.
 
     Raises:
         SnnlabError: there is no such data, a file is damaged, files do not belong together, or a number is out of
@@ -95,7 +95,7 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
         note += f"; {how}"
     if limit is not None:
         train = _limited(train, limit, seed)
-        valid, test = (_limited(part, max(1, limit // 4), seed) for part in (valid, test))
+        valid = _limited(valid, max(1, limit // 4), seed)
     digests = [_digest(file, _stamp(file)) for file in files.values()]
     return Splits(
         train=train,
@@ -112,8 +112,6 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
 def _find(data: str | Path) -> tuple[str, dict[str, Path]]:
     """The name of a data set and the file of each of its splits."""
     if data == "spoken-digits":
-        from snnlab.data.shipped import shipped  # here, for what it takes to unpack is not needed otherwise
-
         return "spoken-digits", _files(shipped("spoken-digits"))
     if data in _PUBLISHED:
         return str(data), _published(str(data))
@@ -144,7 +142,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _published(name: str) -> dict[str, Path]:
-    folder = Path(os.environ.get("SNNLAB_DATA", "data")).expanduser() / name
+    folder = data_folder() / name
     files = {split: folder / f"{name}_{split}.h5" for split in _PUBLISHED[name]}
     missing = [path.name for path in files.values() if not path.is_file()]
     if missing:

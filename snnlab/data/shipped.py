@@ -38,6 +38,11 @@ _PACKED_AS = "unpacked from"  # the entry of extra/meta_info that tells our file
 _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
 
 
+def data_folder() -> Path:
+    """Where data sets lie: the folder SNNLAB_DATA, else data/ of the clone."""
+    return Path(os.environ.get("SNNLAB_DATA") or ROOT / "data").expanduser()
+
+
 def shipped(name: str = "spoken-digits") -> Path:
     """The folder with train.h5, valid.h5 and test.h5 of a set that ships, unpacked if that has not been done.
 
@@ -50,7 +55,7 @@ def shipped(name: str = "spoken-digits") -> Path:
     """
     packed = PACKED / f"{name}.npz.xz"
     digest = _expected(packed)
-    folder = Path(os.environ.get("SNNLAB_DATA") or ROOT / "data").expanduser() / name
+    folder = data_folder() / name
     files = {split: folder / f"{split}.h5" for split in SPLITS}
     origins = [_origin(file) for file in files.values()]
     if all(origin == digest for origin in origins):
