@@ -175,7 +175,7 @@ def test_statistics_are_printed_beside_shd(tmp_path, monkeypatch, capsys):
     assert "not published here" in printed
 
 
-def test_a_total_is_divided_as_in_what_ships(tmp_path, monkeypatch):
+def test_a_total_is_divided(tmp_path, monkeypatch):
     monkeypatch.setattr(spoken_digits, "encode", lambda jobs, **settings: made.append(len(jobs)) or full(len(jobs)))
 
     def full(n):
