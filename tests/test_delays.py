@@ -28,7 +28,7 @@ def peer_of(layer: DelayLinear) -> Dcls1d:
         bias=False,
         version="gauss",
     )
-    peer.load_state_dict({name: value for name, value in layer.state_dict().items()})
+    peer.load_state_dict(layer.state_dict())
     return peer
 
 

@@ -253,7 +253,7 @@ def test_a_changed_file_is_read_again(folder, make):
 
 def test_a_limit(folder):
     one, same, other = (load(folder, dt_ms=10, n_in=70, limit=20, seed=seed) for seed in (0, 0, 1))
-    assert (len(one.train), len(one.valid), len(one.test)) == (20, 5, 12)
+    assert (len(one.train), len(one.valid), len(one.test)) == (20, 5, 20)
     assert torch.bincount(one.train.labels).tolist() == [5, 5, 5, 5]
     assert torch.equal(one.train.cells, same.train.cells) and not torch.equal(one.train.cells, other.train.cells)
     assert len(load(folder, dt_ms=10, n_in=70, limit=10**6).train) == 96
