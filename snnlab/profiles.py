@@ -66,7 +66,9 @@ class LearningDelays(Config):
         "membrane time constants to choose from, by validation", unit="ms", low=1, high=100_000
     )
     kernel_count: int = parameter("weights with a delay of their own per synapse", low=1, high=100)
-    epochs: int = parameter("passes through the training data", low=1, high=100_000)
+    epochs: int = parameter(
+        "passes through the training data, more if it has fewer recordings than limit", low=1, high=100_000
+    )
     batch_size: int = parameter("recordings in a batch", low=1, high=1_000_000)
     dropout: float = parameter("probability of silencing a neuron while training", low=0, high=0.99)
     lr_weights: float = parameter("highest learning rate of the weights", low=0, high=10)
