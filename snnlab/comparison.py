@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +17,7 @@ from tqdm.auto import tqdm
 
 from snnlab import checkpoints
 from snnlab.delays import discretise
+from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.training import Batches, Recipe, evaluate, fit, pick_device
 
@@ -84,7 +87,7 @@ def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0
         The outcomes in the order of `jobs`.
 
     Raises:
-        SnnlabError: as `fit`.
+        SnnlabError: as `fit`, or a process died.
     """
     jobs = list(jobs)
     assert len({job.name for job in jobs}) == len(jobs), "two jobs of the same name would share a checkpoint"
@@ -102,7 +105,13 @@ def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0
         with ProcessPoolExecutor(
             workers, mp_context=context, initializer=_enter, initargs=(data, folder, ticks, max(1, cores // workers))
         ) as pool:
-            outcomes = list(pool.map(_work, jobs))
+            try:
+                outcomes = list(pool.map(_work, jobs))
+            except BrokenProcessPool as error:
+                raise SnnlabError(
+                    f"{folder}: one of the {workers} training processes died, perhaps for want of memory; "
+                    "run the same again with fewer workers: finished epochs are kept."
+                ) from error
         ticks.put(0)
         counting.join()
         return outcomes
@@ -117,13 +126,16 @@ def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
     """Hidden sizes, all scaled alike, with which `network` comes closest to `target` trainable parameters."""
     widest = network["hidden"][0]
 
-    def parameters(width: int) -> int:
-        hidden = [max(1, round(width * size / widest)) for size in network["hidden"]]
-        return DelayNet(**(network | {"hidden": hidden})).trainable_parameters()
+    def sizes(width: int) -> list[int]:
+        return [max(1, round(width * size / widest)) for size in network["hidden"]]
 
-    with torch.random.fork_rng(devices=[]):
-        width = min(range(1, 4 * widest + 1), key=lambda candidate: abs(parameters(candidate) - target))
-    return [max(1, round(width * size / widest)) for size in network["hidden"]]
+    def parameters(width: int) -> int:
+        with torch.random.fork_rng(devices=[]):
+            return DelayNet(**(network | {"hidden": sizes(width)})).trainable_parameters()
+
+    widths = range(1, 4 * widest + 1)
+    above = bisect_left(widths, target, key=parameters)  # the count grows with the width
+    return sizes(min(widths[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - target)))
 
 
 def _train(job: Job, data: Data, folder: Path, tick: Any) -> Outcome:

@@ -1,5 +1,6 @@
 """Many trainings side by side: the same numbers whatever the number of workers, and nothing finished is done again."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from snnlab.comparison import Job, best_by_validation, matched_hidden, train_all, untrained
 from snnlab.data.toys import Three, interaural_lags
 from snnlab.delays import discretise
+from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.training import Recipe, evaluate
 
@@ -39,6 +41,18 @@ def test_what_is_finished_is_only_read(tmp_path):
     again = train_all(JOBS, DATA, tmp_path, workers=1)
     assert [outcome.checkpoint.stat().st_mtime_ns for outcome in again[:2]] == stamps
     assert [outcome.history for outcome in again[:2]] == [outcome.history for outcome in first]
+
+
+class Fatal:
+    """Ends the process that unpickles it, as the kernel ends one that takes too much memory."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_a_worker_that_dies_is_told(tmp_path):
+    with pytest.raises(SnnlabError, match="one of the 2 training processes died"):
+        train_all(JOBS, replace(DATA, train=Fatal()), tmp_path, workers=2)
 
 
 def test_the_seed_decides_the_network():
