@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from snnlab import checkpoints
 from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
+from snnlab.files import make_folder
 from snnlab.models import DelayNet
 from snnlab.training import Batches, Recipe, evaluate, fit, pick_device
 
@@ -91,7 +92,7 @@ def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0
     """
     jobs = list(jobs)
     assert len({job.name for job in jobs}) == len(jobs), "two jobs of the same name would share a checkpoint"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(jobs))
     epochs = sum(job.recipe.epochs for job in jobs)

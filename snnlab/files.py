@@ -41,6 +41,20 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder`, to learn before the work begins whether one may write there.
+
+    Raises:
+        SnnlabError: one may not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnnlabError(
+            f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. Choose another place."
+        ) from error
+
+
 def _umask() -> int:
     mask = os.umask(0)  # the only way to read it is to set it
     os.umask(mask)

@@ -22,7 +22,8 @@ from numba import njit
 from scipy.signal import resample_poly
 
 from snnlab.data import membrane
-from snnlab.data.membrane import AUDIO_RATE, N_CHANNELS, STEP_RATE, centre_frequencies
+from snnlab.data.events import N_CHANNELS
+from snnlab.data.membrane import AUDIO_RATE, STEP_RATE, centre_frequencies
 from snnlab.errors import SnnlabError
 
 __all__ = ["BushyCell", "HairCell", "centre_frequencies", "cochlea", "prepare"]

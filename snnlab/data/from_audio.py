@@ -15,9 +15,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from snnlab.data.events import MAX_SECONDS, Events, write_events
-from snnlab.data.parallel import Spikes, encode, make_folder
+from snnlab.data.parallel import Spikes, encode
 from snnlab.data.wav import LONGEST, SHORTEST, read_word
 from snnlab.errors import SnnlabError
+from snnlab.files import make_folder
 
 COLUMNS = ("path", "label", "speaker", "split")
 SPLITS = ("train", "valid", "test")

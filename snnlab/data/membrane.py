@@ -12,7 +12,8 @@ import numpy as np
 import scipy.fft
 from scipy.special import hankel1, j0, j1, y0, y1
 
-N_CHANNELS = 700
+from snnlab.data.events import N_CHANNELS
+
 AUDIO_RATE = 48_000  # Hz; at lower rates the explicit step of the hair cell drifts, and below 9 kHz it is unstable
 STEP_RATE = AUDIO_RATE // 2  # Hz; the membrane, and all behind it, runs at half the audio rate
 

@@ -75,20 +75,6 @@ def encode(
     return times, units, offsets
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder`, to learn before the work begins whether one may write there.
-
-    Raises:
-        SnnlabError: one may not.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SnnlabError(
-            f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. Choose another place."
-        ) from error
-
-
 @contextmanager
 def _mapped(worker: Callable[[Any], Spikes], jobs: Sequence[Any], workers: int) -> Iterator[Iterator[Spikes]]:
     """Results in the jobs' order; an error or Ctrl-C stops the work that has not begun."""
