@@ -14,14 +14,18 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from DCLS.construct.modules import ConstructKernel1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snnlab import spectral
 from snnlab.errors import SnnlabError
+from snnlab.taps import gaussian_taps, one_hot_taps
+
+Engine = Literal["auto", "dense", "spectral"]
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
@@ -41,18 +45,29 @@ class DelayLinear(nn.Module):
         max_delay: the largest delay in steps, 0 or more.
         kernel_count: $K$, how many weights with a delay of their own each synapse has.
         fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
+        engine: how the convolution is computed, the result being the same up to rounding: "dense" as it stands,
+            "spectral" in the frequency domain (`snnlab.spectral`), "auto" whichever is faster by measurement. It may
+            be changed at any time, and is no part of the `state_dict`.
 
     Weights start as Kaiming-uniform over what a neuron listens to, delays uniform over 0 to `max_delay`, and sigma at
     half of the kernel.
 
     Raises:
-        SnnlabError: a size is not a positive whole number, or `max_delay` not a whole number from 0.
+        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0, or the engine is
+            unknown.
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
 
     def __init__(
-        self, in_features: int, out_features: int, max_delay: int, kernel_count: int = 1, *, fan_in: int | None = None
+        self,
+        in_features: int,
+        out_features: int,
+        max_delay: int,
+        kernel_count: int = 1,
+        *,
+        fan_in: int | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         for name, value, least in (
@@ -65,10 +80,12 @@ class DelayLinear(nn.Module):
                 raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}.")
         if fan_in is not None and not 1 <= fan_in <= in_features:
             raise SnnlabError(f"fan_in = {fan_in!r}: expected a whole number from 1 to {in_features} inputs.")
+        if engine not in get_args(Engine):
+            raise SnnlabError(f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}.")
+        self.engine: Engine = engine
         self.in_features, self.out_features = in_features, out_features
         self.max_delay, self.kernel_count, self.fan_in = max_delay, kernel_count, fan_in
         self.discrete = False  # whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
-        self.construct = ConstructKernel1d(out_features, in_features, 1, kernel_count, [self.taps], "gauss")
 
         shape = (out_features, in_features, kernel_count)
         bound = math.sqrt(6 / ((fan_in or in_features) * kernel_count))
@@ -135,15 +152,10 @@ class DelayLinear(nn.Module):
 
     def kernel(self) -> Tensor:
         """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
-        return self._taps_oldest_first().flip(-1)
-
-    def _taps_oldest_first(self) -> Tensor:
         weight = self.weight if self.fan_in is None else self.weight * self.mask
-        if not self.discrete:
-            return self.construct(weight, self.P, self.SIG)
-        # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
-        empty = weight.new_zeros(self.out_features, self.in_features, self.taps)
-        return empty.scatter_add(-1, (self.max_delay - self.delay).long(), weight)
+        if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
+            return one_hot_taps(weight, self.delay, self.taps)
+        return gaussian_taps(weight, self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR, self.taps)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(T, B, N_in)` spikes or currents to `(T, B, N_out)` currents, causal."""
@@ -151,14 +163,22 @@ class DelayLinear(nn.Module):
             raise SnnlabError(
                 f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
             )
+        if 0 in x.shape:
+            raise SnnlabError(
+                f"DelayLinear: got input of shape {tuple(x.shape)}, expected at least one time step and one sample."
+            )
         if self.max_delay == 0:
             return x @ self.kernel()[..., 0].T  # the same product without the convolution's copies
-        past = F.pad(x.permute(1, 2, 0), (self.max_delay, 0))  # (B, N_in, max_delay + T)
-        return F.conv1d(past, self._taps_oldest_first()).permute(2, 0, 1)
+        spectrally = (
+            spectral.pays(x, self.out_features, self.taps) if self.engine == "auto" else self.engine == "spectral"
+        )
+        return (spectral.causal_convolution if spectrally else dense_convolution)(x, self.kernel())
 
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        self.construct.IDX = self.construct.lim = None  # DCLS keeps them on the first device that it saw
-        return super()._apply(fn, recurse)
+
+def dense_convolution(x: Tensor, taps: Tensor) -> Tensor:
+    """The sum over delays as it stands in the formula: `(T, B, N_in)` and `(N_out, N_in, L)` to `(T, B, N_out)`."""
+    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, 0))  # (B, N_in, L - 1 + T)
+    return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)
 
 
 def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
