@@ -157,27 +157,34 @@ class DelayLinear(nn.Module):
             return one_hot_taps(weight, self.delay, self.taps)
         return gaussian_taps(weight, self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR, self.taps)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(T, B, N_in)` spikes or currents to `(T, B, N_out)` currents, causal."""
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """`(T, B, N_in)` spikes or currents to `(steps, B, N_out)` currents, causal.
+
+        `steps` is T if it is not said; with more of them the input is followed by silence, in which its delayed spikes
+        still arrive.
+        """
         if x.dim() != 3 or x.shape[2] != self.in_features:
             raise SnnlabError(
                 f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
             )
-        if 0 in x.shape:
+        steps = len(x) if steps is None else steps
+        if 0 in x.shape or steps < 1:
             raise SnnlabError(
-                f"DelayLinear: got input of shape {tuple(x.shape)}, expected at least one time step and one sample."
+                f"DelayLinear: got input of shape {tuple(x.shape)} for {steps} steps of output, expected at least one "
+                "time step and one sample."
             )
         if self.max_delay == 0:
-            return x @ self.kernel()[..., 0].T  # the same product without the convolution's copies
+            # the same product without the convolution's copies
+            return F.pad(x, (0, 0, 0, 0, 0, steps - len(x))) @ self.kernel()[..., 0].T
         spectrally = (
             spectral.pays(x, self.out_features, self.taps) if self.engine == "auto" else self.engine == "spectral"
         )
-        return (spectral.causal_convolution if spectrally else dense_convolution)(x, self.kernel())
+        return (spectral.causal_convolution if spectrally else dense_convolution)(x, self.kernel(), steps)
 
 
-def dense_convolution(x: Tensor, taps: Tensor) -> Tensor:
-    """The sum over delays as it stands in the formula: `(T, B, N_in)` and `(N_out, N_in, L)` to `(T, B, N_out)`."""
-    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, 0))  # (B, N_in, L - 1 + T)
+def dense_convolution(x: Tensor, taps: Tensor, steps: int) -> Tensor:
+    """The sum over delays as it stands in the formula: `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`."""
+    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))  # (B, N_in, L - 1 + steps)
     return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)
 
 

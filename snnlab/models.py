@@ -8,7 +8,6 @@ from typing import Any, Literal, get_args
 import torch
 from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from snnlab.delays import DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
@@ -124,33 +123,30 @@ class DelayNet(nn.Module):
             functional.reset_net(self)  # no sequence starts from the membranes of the one before
 
     def _activity(self, x: Tensor) -> Activity:
-        valid = None
+        more, valid = 0, None  # steps that a delay layer appends, and the steps that count
         if self.padding == "fixed":
-            x, valid = self._with_tail(x)
+            valid = self._valid(x)
+        elif self.variant != "none":
+            more = self.config["max_delay"] // 2
+        steps = len(x) if valid is None else len(valid)
         spikes = []
         for synapses, norm, neurons, dropout in zip(
             self.synapses, self.norms, self.neurons, self.dropouts, strict=False
         ):
-            spikes.append(neurons(_normalise(norm, synapses(self._padded(x)), valid)))
+            steps += more
+            spikes.append(neurons(_normalise(norm, synapses(x, steps), valid)))
             x = dropout(spikes[-1])
-        potentials = self.readout(self.synapses[-1](self._padded(x)))
+        potentials = self.readout(self.synapses[-1](x, steps + more))
         if valid is None:
             valid = torch.ones(potentials.shape[:2], dtype=torch.bool, device=x.device)
         return Activity(spikes, potentials, valid)
 
-    def _with_tail(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`x` cut or extended to the longest recording and its tail, and which of its steps (T', B) count."""
+    def _valid(self, x: Tensor) -> Tensor:
+        """Which steps of a recording and its tail count, (T', B); T' is that of the longest in the batch."""
         steps = torch.arange(1, len(x) + 1, device=x.device)
         ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
         ends = ends.clamp(min=1)  # an empty recording without a tail still has to be scored
-        total = int(ends.max())
-        x = F.pad(x, (0, 0, 0, 0, 0, total - len(x)))  # a negative pad cuts
-        return x, torch.arange(total, device=x.device)[:, None] < ends
-
-    def _padded(self, x: Tensor) -> Tensor:
-        if self.padding == "fixed" or self.variant == "none":
-            return x
-        return F.pad(x, (0, 0, 0, 0, 0, self.config["max_delay"] // 2))
+        return torch.arange(int(ends.max()), device=x.device)[:, None] < ends
 
     def trainable_parameters(self) -> int:
         """How many numbers training may change; silent synapses of a sparse network do not count."""

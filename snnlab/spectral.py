@@ -4,6 +4,8 @@ r"""The convolution of a delay layer in the frequency domain: what it costs hard
 
 $$ y_i[t] = \sum_j \sum_{d=0}^{L-1} h_{ij}[d]\, x_j[t - d], \qquad x[t < 0] = 0. \tag{1} $$
 
+Outputs may be asked for beyond T, where only delayed input still arrives; T stands for the input's steps here.
+
 **Why frequencies.** Extend everything to $N \ge T + L - 1$ steps, so that nothing that runs out at the end can come
 back at the start, and look at the frequencies $\omega_k = 2\pi (k + \tfrac12) / N$:
 
@@ -53,8 +55,8 @@ DTYPES = (torch.float32, torch.float64)
 WORTH_A_CALL = 10_000_000  # operations of a direct convolution so small that the number of calls decides
 
 
-def causal_convolution(x: Tensor, taps: Tensor) -> Tensor:
-    """Equation (1) by way of (2) and (3): `(T, B, N_in)` and `(N_out, N_in, L)` to `(T, B, N_out)`.
+def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Tensor:
+    """Equation (1) by way of (2) and (3): `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`.
 
     Agrees with the direct sum to rounding: about 1e-6 of the largest value in float32, 1e-15 in float64. The same
     holds for causality: what comes later changes an output by no more than that.
@@ -62,9 +64,10 @@ def causal_convolution(x: Tensor, taps: Tensor) -> Tensor:
     Args:
         x: input over time, float32 or float64, any strides.
         taps: tap d is what an input gives after d steps; same dtype and device as `x`.
+        steps: how many steps of output to compute, T if not said; what is beyond T hears the end of the input.
 
     Raises:
-        SnnlabError: shapes do not fit, a size is zero, or the dtypes are not both float32 or both float64.
+        SnnlabError: shapes do not fit, a size is zero or `steps` not positive, or the dtypes are not both float32 or both float64.
     """
     if x.dim() != 3 or taps.dim() != 3 or x.shape[2] != taps.shape[1]:
         raise SnnlabError(
@@ -81,15 +84,22 @@ def causal_convolution(x: Tensor, taps: Tensor) -> Tensor:
             f"got x in {x.dtype} and taps in {taps.dtype}: the spectral convolution needs both in float32 or both in "
             "float64; use the dense engine for other types."
         )
-    return _CausalConvolution.apply(x, taps[..., : len(x)])  # a delay longer than the recording is never heard
+    steps = len(x) if steps is None else steps
+    if steps < 1:
+        raise SnnlabError(f"steps = {steps}: expected at least one time step of output.")
+    if len(x) > steps:
+        x = x[:steps]
+    if taps.shape[-1] > steps:  # a longer delay than that is never heard
+        taps = taps[..., :steps]
+    return _CausalConvolution.apply(x, taps, steps)
 
 
 def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tuple[int, int]:
     """Multiplications and additions of one forward pass, as the table above counts them: direct, and spectral."""
     heard = min(n_taps, steps)
-    frequencies = (steps + heard) // 2
-    transforms = 4 * frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
-    return 2 * steps * heard * batch * n_in * n_out, transforms + 6 * frequencies * batch * n_in * n_out
+    n_frequencies = (steps + heard) // 2
+    transforms = 4 * n_frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
+    return 2 * steps * heard * batch * n_in * n_out, transforms + 6 * n_frequencies * batch * n_in * n_out
 
 
 def pays(x: Tensor, n_out: int, n_taps: int) -> bool:
@@ -100,29 +110,28 @@ def pays(x: Tensor, n_out: int, n_taps: int) -> bool:
     61 taps; `benchmarks/engines.py`): following it costs on average 5 % more time than always knowing the faster
     engine; always direct costs 65 %, always spectral 117 %. The same count decides on a GPU, where nothing is measured yet.
     """
-    direct, spectral = operations(*x.shape, n_out, n_taps)
+    direct, spectral = operations(x.shape[0], x.shape[1], x.shape[2], n_out, n_taps)
     return x.dtype in DTYPES and direct >= max(1.2 * spectral, WORTH_A_CALL)
 
 
 class _CausalConvolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, taps):  # type: ignore[no-untyped-def]
-        steps, n_taps = len(x), taps.shape[-1]
-        w = _dft_matrix(steps, n_taps, x.dtype, x.device)
+    def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
+        ctx.sizes = steps, len(x), taps.shape[-1]
+        w = _dft_matrix(*ctx.sizes, x.dtype, x.device)
         with torch.autocast(x.device.type, enabled=False):
             x_hat = _spectrum(w, x)  # (2, F, B, N_in)
             h_hat = _spectrum(w, taps.permute(2, 0, 1))  # (2, F, N_out, N_in)
             y = _signal(w, _product(x_hat, h_hat.mT), steps)
         ctx.save_for_backward(x_hat, h_hat)
-        ctx.sizes = steps, n_taps
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         x_hat, h_hat = ctx.saved_tensors
-        steps, n_taps = ctx.sizes
-        w = _dft_matrix(steps, n_taps, grad.dtype, grad.device)
+        _, steps, n_taps = ctx.sizes
+        w = _dft_matrix(*ctx.sizes, grad.dtype, grad.device)
         grad_x = grad_taps = None
         with torch.autocast(grad.device.type, enabled=False):
             g_hat = _spectrum(w, grad)  # (2, F, B, N_out)
@@ -130,17 +139,17 @@ class _CausalConvolution(torch.autograd.Function):
                 grad_x = _signal(w, _product(g_hat, h_hat, conjugate=True), steps)
             if ctx.needs_input_grad[1]:
                 grad_taps = _signal(w, _product(g_hat.mT, x_hat, conjugate=True), n_taps).permute(1, 2, 0)
-        return grad_x, grad_taps
+        return grad_x, grad_taps, None
 
 
 @functools.lru_cache(maxsize=64)
-def _dft_matrix(steps: int, n_taps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """W for a signal of `steps` steps, `(2F, steps)`; its first columns serve the shorter taps."""
-    n = steps + n_taps - 1
+def _dft_matrix(steps: int, n_x: int, n_taps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """W, `(2F, steps)`, for an output of `steps` steps; its first columns serve the shorter x and taps."""
+    n = max(steps, n_x + n_taps - 1)
     n += n % 2
-    k, t = torch.arange(n // 2, device=device)[:, None], torch.arange(steps, device=device)
-    angle = ((2 * k + 1) * t % (2 * n)) * (math.pi / n)  # reduced as whole numbers: exact for any t
-    return torch.cat([angle.double().cos(), -angle.double().sin()]).to(dtype)
+    k, t = torch.arange(n // 2)[:, None], torch.arange(steps)
+    angle = ((2 * k + 1) * t % (2 * n)).double() * (math.pi / n)  # reduced as whole numbers: exact for any t
+    return torch.cat([angle.cos(), -angle.sin()]).to(device, dtype)
 
 
 def _spectrum(w: Tensor, signal: Tensor) -> Tensor:

@@ -146,7 +146,8 @@ def fit(
     """
     device = pick_device(recipe.device)
     model.to(device)
-    optimisers, schedulers = _optimisers(model, recipe)
+    optimisers = make_optimisers(model, recipe)
+    schedulers = make_schedulers(optimisers, recipe)
     state = _State(model, optimisers, schedulers, recipe)
     if checkpoint is not None and Path(checkpoint).exists():
         state.restore(Path(checkpoint))
@@ -176,20 +177,38 @@ def fit(
     return Fit(model, state.history, state.best_epoch)
 
 
-def _optimisers(model: DelayNet, recipe: Recipe) -> tuple[list[Any], list[Any]]:
+def make_optimisers(model: DelayNet, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Adam for weights and batch norm and, where delays are learned, another one for them."""
     delays = [layer.P for layer in delay_layers(model) if layer.P.requires_grad]
     weights = [layer.weight for layer in delay_layers(model)]
     norms = list(model.norms.parameters())
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": norms, "weight_decay": 0.0}]
-    optimisers: list[Any] = [torch.optim.Adam(groups, lr=recipe.lr_weights)]
-    # OneCycleLR cannot be built for a single step
-    schedulers: list[Any] = [
-        OneCycleLR(optimisers[0], max_lr=recipe.lr_weights, total_steps=max(recipe.epochs, 2), cycle_momentum=True)
-    ]
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=recipe.lr_weights, fused=True)]
     if delays:
-        optimisers.append(torch.optim.Adam(delays, lr=recipe.lr_delays))
-        schedulers.append(CosineAnnealingLR(optimisers[1], T_max=recipe.epochs))
-    return optimisers, schedulers
+        optimisers.append(torch.optim.Adam(delays, lr=recipe.lr_delays, fused=True))
+    return optimisers
+
+
+def make_schedulers(optimisers: list[torch.optim.Optimizer], recipe: Recipe) -> list[Any]:
+    """One cycle for the weights, half a cosine for the delays; both move once an epoch."""
+    # OneCycleLR cannot be built for a single step
+    steps = max(recipe.epochs, 2)
+    rising = OneCycleLR(optimisers[0], max_lr=recipe.lr_weights, total_steps=steps, cycle_momentum=True)
+    return [rising, *(CosineAnnealingLR(falling, T_max=recipe.epochs) for falling in optimisers[1:])]
+
+
+def train_step(model: DelayNet, x: Tensor, y: Tensor, optimisers: list[torch.optim.Optimizer]) -> tuple[Tensor, Tensor]:
+    """One update from `(T, B, N)` spikes and `(B,)` labels; returns the loss and the class scores `(B, classes)`."""
+    scores = model(x)
+    loss = F.cross_entropy(scores, y)
+    for optimiser in optimisers:
+        optimiser.zero_grad()
+    loss.backward()
+    for optimiser in optimisers:
+        optimiser.step()
+    for layer in delay_layers(model):
+        layer.clamp_delays()
+    return loss.detach(), scores.detach()
 
 
 def _epoch(
@@ -212,23 +231,17 @@ def _epoch(
     model.train()
     seed = (recipe.seed << 20) + epoch
     order = torch.Generator().manual_seed(seed)
-    loss_sum, correct = 0.0, 0
+    loss_sum = torch.zeros((), dtype=torch.double, device=device)  # both stay there: asking a GPU makes it wait
+    correct = torch.zeros((), dtype=torch.long, device=device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for x, y in train.batches(recipe.batch_size, generator=order):
             x, y = x.to(device), y.to(device)
-            scores = model(x)
-            loss = F.cross_entropy(scores, y)
-            for optimiser in optimisers:
-                optimiser.zero_grad()
-            loss.backward()
-            for optimiser in optimisers:
-                optimiser.step()
-            for layer in delay_layers(model):
-                layer.clamp_delays()
-            loss_sum += loss.item() * len(y)
-            correct += int((scores.argmax(1) == y).sum())
-    if not math.isfinite(loss_sum):
+            loss, scores = train_step(model, x, y, optimisers)
+            loss_sum += loss.double() * len(y)
+            correct += (scores.argmax(1) == y).sum()
+    mean_loss = loss_sum.item() / len(train)
+    if not math.isfinite(mean_loss):
         raise SnnlabError(
             f"epoch {epoch}: the training loss is no longer finite; lower lr_weights (now {recipe.lr_weights}) "
             "or look for non-finite input."
@@ -236,8 +249,8 @@ def _epoch(
     validation = evaluate(discretise(model), valid, batch_size=recipe.batch_size)
     return {
         "epoch": epoch,
-        "loss": loss_sum / len(train),
-        "train_accuracy": correct / len(train),
+        "loss": mean_loss,
+        "train_accuracy": correct.item() / len(train),
         "valid_accuracy": validation.accuracy,
         "valid_loss": validation.loss,
         "sigma": sigma,

@@ -61,9 +61,11 @@ def test_history_and_selection(tmp_path):
 
 
 def test_the_weights_and_delays_have_the_papers_schedules():
-    from snnlab.training import _optimisers
+    from snnlab.training import make_optimisers, make_schedulers
 
-    optimisers, schedulers = _optimisers(net(), Recipe(epochs=150, device="cpu"))
+    recipe = Recipe(epochs=150, device="cpu")
+    optimisers = make_optimisers(net(), recipe)
+    schedulers = make_schedulers(optimisers, recipe)
     rates = []
     for _ in range(150):
         rates.append([o.param_groups[0]["lr"] for o in optimisers] + [optimisers[0].param_groups[0]["betas"][0]])
