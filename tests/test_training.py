@@ -16,7 +16,7 @@ from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
-from snnlab.training import Recipe, evaluate, fit, pick_device
+from snnlab.training import Recipe, evaluate, fit, make_optimisers, make_schedulers, pick_device
 
 RECIPE = Recipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
@@ -61,8 +61,6 @@ def test_history_and_selection(tmp_path):
 
 
 def test_the_weights_and_delays_have_the_papers_schedules():
-    from snnlab.training import make_optimisers, make_schedulers
-
     recipe = Recipe(epochs=150, device="cpu")
     optimisers = make_optimisers(net(), recipe)
     schedulers = make_schedulers(optimisers, recipe)

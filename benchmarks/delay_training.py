@@ -1,0 +1,323 @@
+"""A training step and an inference step with delays: snnlab beside what one would otherwise write, in one process.
+
+    python benchmarks/delay_training.py [--rows shd,ssc,...] [--repeats 5] [--threads 2] [--device auto] [--json FILE]
+
+The peer is the network of Hammouamri et al. 2024 from its parts: DCLS's `Dcls1d` on `(B, N, T)`, SpikingJelly's batch norm,
+`LIFNode` in multi-step mode and dropout, Adam for weights and for delays. Both have the same weights, and their losses are
+compared before anything is timed. They take turns; what is shown is the median of each, the ratio of each pair of
+neighbours (median, lowest and highest), and the peak memory of a process that does nothing but train with one of them.
+
+Rows whose name has no "tail" are arranged as in the authors' code: every delay layer appends (L-1)//2 steps. The "tail" rows
+have snnlab's own arrangement, the same number of steps in every layer, for both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from DCLS.construct.modules import Dcls1d
+from rich.console import Console
+from rich.table import Table
+from spikingjelly.activation_based import functional, layer, neuron, surrogate
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from snnlab.delays import delay_layers
+from snnlab.files import whole_file
+from snnlab.models import DelayNet
+from snnlab.spectral import operations
+from snnlab.training import Recipe, make_optimisers, pick_device, train_step
+
+EPOCH = 8156  # recordings of SHD's training set
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    batch: int
+    sizes: tuple[int, ...]
+    taps: int
+    tau: float
+    dropout: float
+    tail: int | None = None  # None: the authors' arrangement
+
+    steps = 100
+
+    def ours(self) -> DelayNet:
+        return DelayNet(
+            self.sizes[0],
+            self.sizes[1:-1],
+            self.sizes[-1],
+            max_delay=self.taps - 1,
+            tau=self.tau,
+            dropout=self.dropout,
+            tail=self.tail,
+            padding="reference" if self.tail is None else "fixed",
+        )
+
+    def batch_of_spikes(self) -> tuple[Tensor, Tensor]:
+        x = (torch.rand(self.steps, self.batch, self.sizes[0]) < 0.05).float()
+        x[-1, :, 0] = 1  # every recording lasts to the end, so that both arrangements see the same steps
+        return x, torch.randint(self.sizes[-1], (self.batch,))
+
+
+ROWS = {
+    "shd": Row(256, (140, 256, 256, 20), 25, 1.005, 0.4),
+    "ssc": Row(128, (140, 512, 512, 512, 35), 31, 1.5, 0.25),
+    "shd-1s": Row(256, (140, 256, 256, 20), 101, 1.005, 0.4),
+    "shd-tail": Row(256, (140, 256, 256, 20), 25, 1.005, 0.4, tail=24),
+    "shd-1s-tail": Row(256, (140, 256, 256, 20), 101, 1.005, 0.4, tail=24),
+}
+
+
+class Peer(nn.Module):
+    """The authors' network, from DCLS and SpikingJelly."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__()
+        self.row = row
+        make = {"kernel_count": 1, "bias": False, "dilated_kernel_size": row.taps, "version": "gauss"}
+        self.synapses = nn.ModuleList(Dcls1d(before, after, **make) for before, after in pairwise(row.sizes))
+        hidden = row.sizes[1:-1]
+        self.norms = nn.ModuleList(layer.BatchNorm1d(size, step_mode="m") for size in hidden)
+        spiking = {"tau": row.tau, "decay_input": False, "v_reset": 0.0, "detach_reset": True, "step_mode": "m"}
+        spiking["surrogate_function"] = surrogate.ATan(5.0)
+        self.neurons = nn.ModuleList(neuron.LIFNode(v_threshold=1.0, **spiking) for _ in hidden)
+        self.dropouts = nn.ModuleList(layer.Dropout(row.dropout, step_mode="m") for _ in hidden)
+        self.readout = neuron.LIFNode(v_threshold=1e9, store_v_seq=True, **spiking)
+        for synapses in self.synapses:
+            synapses.SIG.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.row.tail is not None:
+            x = F.pad(x, (0, 0, 0, 0, 0, self.row.tail))
+        for synapses, norm, neurons, dropout in zip(
+            self.synapses, self.norms, self.neurons, self.dropouts, strict=False
+        ):
+            x = norm(self.delayed(synapses, x).unsqueeze(3)).squeeze(3)
+            x = dropout(neurons(x))
+        self.readout(self.delayed(self.synapses[-1], x))
+        scores = self.readout.v_seq.softmax(-1).sum(0)
+        functional.reset_net(self)
+        return scores
+
+    def delayed(self, synapses: nn.Module, x: Tensor) -> Tensor:
+        more = (self.row.taps - 1) // 2 if self.row.tail is None else 0
+        return synapses(F.pad(x.permute(1, 2, 0), (self.row.taps - 1, more))).permute(2, 0, 1)
+
+    def adams(self, recipe: Recipe) -> list[torch.optim.Optimizer]:
+        weights = [synapses.weight for synapses in self.synapses]
+        groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": self.norms.parameters()}]
+        delays = [synapses.P for synapses in self.synapses]
+        return [torch.optim.Adam(groups, lr=recipe.lr_weights), torch.optim.Adam(delays, lr=recipe.lr_delays)]
+
+    def clamp(self) -> None:
+        with torch.no_grad():
+            for synapses in self.synapses:
+                synapses.P.clamp_(-(self.row.taps // 2), self.row.taps // 2)
+
+
+def steps(row: Row, who: str, device: torch.device) -> tuple[nn.Module, Callable[[], Tensor], Callable[[], Tensor]]:
+    """A network, one training step of it that returns the loss, and one inference step that returns the scores."""
+    torch.manual_seed(0)
+    x, y = (value.to(device) for value in row.batch_of_spikes())
+    ours = row.ours()
+    for synapses in delay_layers(ours):
+        synapses.sigma = 3.0
+    net: nn.Module = ours
+    if who == "peer":
+        net = Peer(row)
+        net.load_state_dict(ours.state_dict())
+    net.to(device)
+    adams = make_optimisers(ours, Recipe()) if who == "snnlab" else net.adams(Recipe())
+
+    def train() -> Tensor:
+        net.train()
+        if who == "snnlab":
+            return train_step(ours, x, y, adams)[0]
+        loss = F.cross_entropy(net(x), y)
+        for adam in adams:
+            adam.zero_grad()
+        loss.backward()
+        for adam in adams:
+            adam.step()
+        net.clamp()
+        return loss.detach()
+
+    @torch.no_grad()
+    def infer() -> Tensor:
+        net.eval()
+        return net(x)
+
+    return net, train, infer
+
+
+def agree(row: Row, device: torch.device) -> float:
+    """The relative difference of the two losses of a training step, without dropout: it would draw different masks."""
+    certain = dataclasses.replace(row, dropout=0.0)
+    losses = [steps(certain, who, device)[1]().item() for who in ("snnlab", "peer")]
+    difference = abs(losses[0] - losses[1]) / losses[1]
+    assert difference < 1e-3, losses  # a rounding error moves a spike that is exactly at threshold, no more
+    return difference
+
+
+def seconds(step: Callable[[], Tensor], device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def peak_memory(name: str, who: str, device: str, threads: int) -> float:
+    """GiB that three training steps take beyond what the process has before them; runs in a process of its own."""
+    torch.set_num_threads(threads)
+    _, train, _ = steps(ROWS[name], who, torch.device(device))
+    before = 0.0 if device == "cuda" else resident("VmRSS")
+    for _ in range(3):
+        train()
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 2**20
+    return float("nan")
+
+
+def measure(name: str, device: torch.device, threads: int, repeats: int, bar: tqdm) -> dict[str, Any]:
+    row = ROWS[name]
+    bar.set_description(f"{name}: losses")
+    result: dict[str, Any] = {"row": name, "loss_difference": agree(row, device)}
+    bar.update()
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for who in ("snnlab", "peer"):
+            bar.set_description(f"{name}: memory of {who}")
+            result[f"{who}_memory_gib"] = pool.apply(peak_memory, (name, who, device.type, threads))
+            bar.update()
+    _, *ours = steps(row, "snnlab", device)
+    _, *peer = steps(row, "peer", device)
+    for kind, mine, theirs in zip(("train", "infer"), ours, peer, strict=True):
+        mine(), theirs()
+        pairs = []
+        for i in range(repeats):
+            bar.set_description(f"{name}: {kind} {i + 1}/{repeats}")
+            pairs.append((seconds(mine, device), seconds(theirs, device)))
+            bar.update()
+        a, b = zip(*pairs, strict=True)
+        ratios = sorted(y / x for x, y in pairs)
+        result[kind] = {
+            "snnlab_s": statistics.median(a),
+            "peer_s": statistics.median(b),
+            "ratio_of_medians": statistics.median(b) / statistics.median(a),
+            "ratio_of_pairs": [ratios[0], statistics.median(ratios), ratios[-1]],
+            "pairs_s": pairs,
+        }
+    return result
+
+
+def floor_operations(row: Row) -> tuple[float, float]:
+    """Operations of the convolutions in one training step, direct and spectral, in units of 10^9."""
+    totals = [0.0, 0.0]
+    length = row.steps + (row.tail or 0)
+    for index, (before, after) in enumerate(pairwise(row.sizes)):
+        length += (row.taps - 1) // 2 if row.tail is None else 0
+        for i, forward in enumerate(operations(length, row.batch, before, after, row.taps)):
+            totals[i] += forward * (2 if index == 0 else 3) / 1e9
+    return totals[0], totals[1]
+
+
+def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
+    table = Table(title=f"{machine['device']}, {machine['threads']} threads; median seconds, ratio (lowest to highest)")
+    for column in (
+        "",
+        "training: peer",
+        "snnlab",
+        "ratio",
+        "inference: peer",
+        "snnlab",
+        "ratio",
+        "memory: peer",
+        "snnlab",
+    ):
+        table.add_column(column, justify="right" if column else "left")
+    for result in results:
+        cells = [result["row"]]
+        for kind in ("train", "infer"):
+            timed = result[kind]
+            low, _, high = timed["ratio_of_pairs"]
+            cells += [f"{timed['peer_s']:.3f}", f"{timed['snnlab_s']:.3f}"]
+            cells.append(f"{timed['ratio_of_medians']:.1f} ({low:.1f} to {high:.1f})")
+        cells += [f"{result['peer_memory_gib']:.2f} GiB", f"{result['snnlab_memory_gib']:.2f} GiB"]
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    by_name = {result["row"]: result for result in results}
+    for short, long in (("shd", "shd-1s"), ("shd-tail", "shd-1s-tail")):
+        if short in by_name and long in by_name:
+            cost = [
+                by_name[long]["train"][f"{who}_s"] / by_name[short]["train"][f"{who}_s"] for who in ("peer", "snnlab")
+            ]
+            console.print(
+                f"{short} to {long}: the peer's training step takes {cost[0]:.1f} times as long, ours {cost[1]:.2f}"
+            )
+    for result in results:
+        row, direct_spectral = ROWS[result["row"]], floor_operations(ROWS[result["row"]])
+        epoch = EPOCH / row.batch * result["train"]["snnlab_s"]
+        console.print(
+            f"{result['row']}: {direct_spectral[0]:.0f} G operations in direct convolutions, {direct_spectral[1]:.0f} G in "
+            f"spectral ones; {EPOCH:,} recordings in {epoch:.1f} s"
+        )
+
+
+@click.command()
+@click.option("--rows", default=",".join(ROWS), show_default=True, help="Which rows, separated by commas.")
+@click.option("--repeats", default=5, show_default=True, help="Pairs of steps for each figure.")
+@click.option("--threads", default=os.cpu_count(), show_default=True, help="Threads for both.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--json", "out", default="runs/benchmarks/delay_training.json", show_default=True, help="Where to.")
+def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
+    names = rows.split(",")
+    if unknown := sorted(set(names) - set(ROWS)):
+        raise click.BadParameter(f"{', '.join(unknown)}: expected some of {', '.join(ROWS)}.", param_hint="--rows")
+    torch.set_num_threads(threads)
+    where = pick_device(device)
+    if where.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+    machine = {
+        "device": torch.cuda.get_device_name() if where.type == "cuda" else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "spikingjelly", "dcls", "numba", "snnlab")},
+        "tf32": torch.backends.cuda.matmul.allow_tf32,
+    }
+    with tqdm(total=len(names) * (3 + 2 * repeats), unit="step") as bar:
+        results = [measure(name, where, threads, repeats, bar) for name in names]
+    show(results, machine)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out) as temporary:
+        temporary.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    click.echo(f"{out} holds every measurement")
+
+
+if __name__ == "__main__":
+    main()
