@@ -38,6 +38,7 @@ from tqdm.auto import tqdm
 
 from snnlab.delays import delay_layers
 from snnlab.files import whole_file
+from snnlab.memory import keep_freed_memory
 from snnlab.models import DelayNet
 from snnlab.spectral import operations
 from snnlab.training import Recipe, make_optimisers, pick_device, train_step
@@ -187,6 +188,7 @@ def seconds(step: Callable[[], Tensor], device: torch.device) -> float:
 def peak_memory(name: str, who: str, device: str, threads: int) -> float:
     """GiB that three training steps take beyond what the process has before them; runs in a process of its own."""
     torch.set_num_threads(threads)
+    keep_freed_memory()
     _, train, _ = steps(ROWS[name], who, torch.device(device))
     before = 0.0 if device == "cuda" else resident("VmRSS")
     for _ in range(3):
@@ -299,6 +301,7 @@ def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
     if unknown := sorted(set(names) - set(ROWS)):
         raise click.BadParameter(f"{', '.join(unknown)}: expected some of {', '.join(ROWS)}.", param_hint="--rows")
     torch.set_num_threads(threads)
+    keep_freed_memory()  # for both: it is a setting of the process
     where = pick_device(device)
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True

@@ -3,11 +3,7 @@
 Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis, `(T, B, N)`.
 """
 
-import functools
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -18,7 +14,6 @@ from torch import Tensor
 from snnlab.errors import SnnlabError
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
-WORTH_A_THREAD = 300_000  # steps times neurons; below, handing out the work takes longer than doing it
 
 
 def check_tau(tau: float) -> float:
@@ -152,7 +147,7 @@ class _LIFScan(torch.autograd.Function):
         flat = x.detach().reshape(len(x), -1).contiguous()
         spikes, h = torch.empty_like(flat), torch.empty_like(flat)
         last = v.detach().reshape(-1).clone()
-        _in_threads(_scan_forward, flat, last, spikes, h, constants=(tau, v_threshold))
+        _scan_forward(flat.numpy(), last.numpy(), spikes.numpy(), h.numpy(), tau, v_threshold)
         ctx.save_for_backward(h)
         ctx.constants = tau, v_threshold, alpha
         return spikes.view(x.shape), last.view(x.shape[1:])
@@ -164,50 +159,27 @@ class _LIFScan(torch.autograd.Function):
         grad = torch.empty_like(h)
         carry = grad_v.reshape(-1).to(h.dtype).clone()
         flat = grad_spikes.reshape(h.shape).contiguous()
-        _in_threads(_scan_backward, h, flat, carry, grad, constants=(tau, v_threshold, alpha))
+        _scan_backward(h.numpy(), flat.numpy(), carry.numpy(), grad.numpy(), tau, v_threshold, alpha)
         return grad.view(grad_spikes.shape), carry.view(grad_v.shape), None, None, None
 
 
-def _in_threads(scan: Callable[..., None], *tensors: Tensor, constants: tuple[float, ...]) -> None:
-    """Run a compiled scan on as many threads as torch would take; neurons are independent, so each gets a share."""
-    arrays = [tensor.numpy() for tensor in tensors]
-    width = tensors[0].shape[1]
-    threads = torch.get_num_threads() if tensors[0].numel() > WORTH_A_THREAD else 1
-    if threads == 1:
-        scan(0, width, *arrays, *constants)
-        return
-    shares = [(width * i // threads, width * (i + 1) // threads) for i in range(threads)]
-    list(_threads(threads).map(lambda share: scan(*share, *arrays, *constants), shares))
-
-
-@functools.cache
-def _threads(n: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n, thread_name_prefix="lif")
-
-
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process inherits the pool without its threads
-
-
 @numba.njit(cache=True, nogil=True)
-def _scan_forward(
-    start: int, stop: int, x: np.ndarray, v: np.ndarray, spikes: np.ndarray, h: np.ndarray, tau: float, theta: float
-) -> None:
-    """x, spikes, h: (T, M); v: (M,), read as V[-1] and left as V[T-1]; for neurons `start` to `stop`."""
+def _scan_forward(x: np.ndarray, v: np.ndarray, spikes: np.ndarray, h: np.ndarray, tau: float, theta: float) -> None:
+    """x, spikes, h: (T, M); v: (M,), read as V[-1] and left as V[T-1]."""
     decay, threshold = x.dtype.type(1 / tau), x.dtype.type(theta)
     one, zero = x.dtype.type(1), x.dtype.type(0)
     for t in range(x.shape[0]):
-        for m in range(start, stop):
-            charged = v[m] - v[m] * decay + x[t, m]
+        x_t, h_t, s_t = x[t], h[t], spikes[t]  # rows, or LLVM does not vectorise
+        for m in range(len(v)):
+            charged = v[m] - v[m] * decay + x_t[m]
             fires = charged >= threshold
-            h[t, m] = charged
-            spikes[t, m] = one if fires else zero
+            h_t[m] = charged
+            s_t[m] = one if fires else zero
             v[m] = zero if fires else charged
 
 
 @numba.njit(cache=True, nogil=True)
 def _scan_backward(
-    start: int,
-    stop: int,
     h: np.ndarray,
     grad_spikes: np.ndarray,
     carry: np.ndarray,
@@ -216,14 +188,17 @@ def _scan_backward(
     theta: float,
     alpha: float,
 ) -> None:
-    """h, grad_spikes, grad: (T, M); carry: (M,), read as dL/dV[T-1] and left as dL/dV[-1]; for `start` to `stop`."""
+    """h, grad_spikes, grad: (T, M); carry: (M,), read as dL/dV[T-1] and left as dL/dV[-1]."""
     beta, threshold = h.dtype.type(1 - 1 / tau), h.dtype.type(theta)
     peak, width = h.dtype.type(alpha / 2), h.dtype.type(np.pi / 2 * alpha)
     one, zero = h.dtype.type(1), h.dtype.type(0)
     for t in range(h.shape[0] - 1, -1, -1):
-        for m in range(start, stop):
-            scaled = width * (h[t, m] - threshold)
-            through_membrane = zero if h[t, m] >= threshold else carry[m]
-            d = grad_spikes[t, m] * peak / (one + scaled * scaled) + through_membrane
-            grad[t, m] = d
+        h_t, gs_t, g_t = h[t], grad_spikes[t], grad[t]
+        for m in range(len(carry)):
+            over = h_t[m] - threshold
+            scaled = width * over
+            kept = carry[m]  # read in any case, or LLVM does not vectorise
+            through_membrane = kept if over < zero else zero
+            d = gs_t[m] * peak / (one + scaled * scaled) + through_membrane
+            g_t[m] = d
             carry[m] = beta * d

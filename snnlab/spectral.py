@@ -15,19 +15,24 @@ $$ \hat x_j[k] = \sum_t x_j[t]\, e^{-i\omega_k t}
 The sum over delays has become one factor a frequency: a complex product of matrices, `(B, N_in)` by `(N_in, N_out)`.
 The half in $\omega_k$ shifts the usual frequencies by half a bin. It changes nothing in (2), and it makes all of them
 alike: for even N and real signals they come in N/2 conjugate pairs, with no lone ones at 0 and at the Nyquist
-frequency. So $F = N/2$ complex numbers say everything, and
+frequency. So $F = N/2$ complex numbers, one of each pair, say everything, and
 
-$$ y_i[t] = \frac{2}{N} \sum_{k < F} \operatorname{Re} \hat y_i[k] \cos\omega_k t
-            - \operatorname{Im} \hat y_i[k] \sin\omega_k t. \tag{3} $$
+$$ y_i[t] = \frac{2}{N} \sum_{\omega} \operatorname{Re} \hat y_i(\omega) \cos\omega t
+            - \operatorname{Im} \hat y_i(\omega) \sin\omega t. \tag{3} $$
 
-**As matrix products.** Let $W$ be the real `(2F, N)` matrix whose first F rows are $\cos\omega_k t$ and last F rows
-$-\sin\omega_k t$. Then $\hat x$, real parts over imaginary ones, is $W x$, and (3) is $y = \tfrac2N W^\top \hat y$. Time is
-the first axis of `(T, B, N)`, so that the whole batch is the right-hand side of one product: nothing is transposed,
-padded or copied, and for T of around 100 a matrix product is faster than a fast Fourier transform.
+**As matrix products.** For T of around 100 the transforms are fastest as real matrix products, `(F, T)` times `(T, B N)`:
+time is the first axis of `(T, B, N)`, so that the whole batch is one right-hand side, and nothing is transposed or
+padded. One old trick halves them. Let N be a multiple of 4, and take of each conjugate pair of frequencies
+the one that is among $\omega_k$ and $\omega_k + \pi$ for $k < F/2$. As $e^{-i\pi t} = (-1)^t$, even and odd steps
+together give both:
 
-**Backward.** (1) to (3) are linear, so the gradients take the same way back. With $g = \partial\ell/\partial y$:
-$\hat g = W g$, $\hat x' = \hat g\, \overline{\hat h}$, $\hat h' = \hat g^\top\, \overline{\hat x}$, and $\tfrac2N W^\top$ of
-these are the gradients of x and h.
+$$ \hat x(\omega) = e + o, \quad \hat x(\omega + \pi) = e - o, \qquad
+   e = \sum_{t\text{ even}} x[t]\, e^{-i\omega t}, \quad o = \sum_{t\text{ odd}} x[t]\, e^{-i\omega t}, \tag{4} $$
+
+and back, (3) takes the sums of both halves for even steps, and their differences for odd ones.
+
+**Backward.** (1) to (4) are linear, so the gradients take the same way. With g the gradient of y and $\hat g$
+its spectrum, the gradients of x and h are (3) of $\hat g\, \overline{\hat h}$ and of $\hat g^\top\, \overline{\hat x}$.
 
 **Operations**, multiplications and additions, forward; backward takes twice as many (for the first layer of a network,
 where nobody asks for the gradient of x, about as many). A complex product is done as three real ones (Gauss):
@@ -35,12 +40,12 @@ where nobody asks for the gradient of x, about as many). A complex product is do
 | | operations | T = 112, L = 25, B = N_in = N_out = 256 | L = 101 |
 |---|---|---|---|
 | direct, (1) | $2\,T L\, B N_{in} N_{out}$ | 94 G | 380 G |
-| spectra of x, back to y | $4F T\, B (N_{in} + N_{out})$ | 4.0 G | 6.2 G |
-| spectra of h | $4F L\, N_{in} N_{out}$ | 0.4 G | 2.8 G |
+| spectra of x, back to y | $2F T\, B (N_{in} + N_{out})$ | 2.0 G | 3.1 G |
+| spectra of h | $2F L\, N_{in} N_{out}$ | 0.2 G | 1.4 G |
 | products, (2) | $6F\, B N_{in} N_{out}$ | 6.8 G | 10.7 G |
 
 **Memory.** Kept for the backward pass are the two spectra, $2F\,N_{in}(B + N_{out})$ numbers, instead of x and h. With
-the sizes above, 71 MB at L = 25 (x alone has 29 MB) and 111 MB at L = 101.
+the sizes above and float32, 71 MB at L = 25 (x has 29 MB, h 7 MB) and 111 MB at L = 101 (h 26 MB).
 """
 
 import functools
@@ -98,7 +103,7 @@ def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tu
     """Multiplications and additions of one forward pass, as the table above counts them: direct, and spectral."""
     heard = min(n_taps, steps)
     n_frequencies = (steps + heard) // 2
-    transforms = 4 * n_frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
+    transforms = 2 * n_frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
     return 2 * steps * heard * batch * n_in * n_out, transforms + 6 * n_frequencies * batch * n_in * n_out
 
 
@@ -118,7 +123,7 @@ class _CausalConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
         ctx.sizes = steps, len(x), taps.shape[-1]
-        w = _dft_matrix(*ctx.sizes, x.dtype, x.device)
+        w = _waves(*ctx.sizes, x.dtype, x.device)
         with torch.autocast(x.device.type, enabled=False):
             x_hat = _spectrum(w, x)  # (2, F, B, N_in)
             h_hat = _spectrum(w, taps.permute(2, 0, 1))  # (2, F, N_out, N_in)
@@ -131,7 +136,7 @@ class _CausalConvolution(torch.autograd.Function):
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         x_hat, h_hat = ctx.saved_tensors
         _, steps, n_taps = ctx.sizes
-        w = _dft_matrix(*ctx.sizes, grad.dtype, grad.device)
+        w = _waves(*ctx.sizes, grad.dtype, grad.device)
         grad_x = grad_taps = None
         with torch.autocast(grad.device.type, enabled=False):
             g_hat = _spectrum(w, grad)  # (2, F, B, N_out)
@@ -143,25 +148,31 @@ class _CausalConvolution(torch.autograd.Function):
 
 
 @functools.lru_cache(maxsize=64)
-def _dft_matrix(steps: int, n_x: int, n_taps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """W, `(2F, steps)`, for an output of `steps` steps; its first columns serve the shorter x and taps."""
-    n = max(steps, n_x + n_taps - 1)
-    n += n % 2
-    k, t = torch.arange(n // 2)[:, None], torch.arange(steps)
+def _waves(steps: int, n_x: int, n_taps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`(F, steps)` for an output of `steps` steps: $\\cos\\omega t$ in F/2 rows, then $-\\sin\\omega t$, with $\\omega < \\pi$ as in (4)."""
+    n = -(-max(steps, n_x + n_taps - 1) // 4) * 4  # N
+    k, t = torch.arange(n // 4)[:, None], torch.arange(steps)
     angle = ((2 * k + 1) * t % (2 * n)).double() * (math.pi / n)  # reduced as whole numbers: exact for any t
     return torch.cat([angle.cos(), -angle.sin()]).to(device, dtype)
 
 
 def _spectrum(w: Tensor, signal: Tensor) -> Tensor:
-    """`(t, *, *)` to `(2, F, *, *)`: real parts, then imaginary parts."""
-    flat = w[:, : len(signal)] @ signal.flatten(1)
-    return flat.view(2, len(w) // 2, *signal.shape[1:])
+    """Equation (4): `(t, *, *)` to `(2, F, *, *)`, real parts, then imaginary parts."""
+    even, odd = (w[:, start : len(signal) : 2] @ signal[start::2].flatten(1) for start in (0, 1))
+    out = signal.new_empty(2, 2, len(w) // 2, even.shape[1])  # (real or imaginary, w or w + pi, frequency, all else)
+    even, odd = even.view_as(out[:, 0]), odd.view_as(out[:, 0])
+    torch.add(even, odd, out=out[:, 0])
+    torch.sub(even, odd, out=out[:, 1])
+    return out.view(2, len(w), *signal.shape[1:])
 
 
 def _signal(w: Tensor, spectrum: Tensor, steps: int) -> Tensor:
-    """`(2, F, *, *)` to the first `steps` steps, `(steps, *, *)`: equation (3)."""
-    back = w[:, :steps].T * (2 / len(w))
-    return (back @ spectrum.flatten(2).flatten(0, 1)).view(steps, *spectrum.shape[2:])
+    """Equation (3): `(2, F, *, *)` to the first `steps` steps, `(steps, *, *)`."""
+    halves = spectrum.view(2, 2, len(w) // 2, -1).unbind(1)
+    out = spectrum.new_empty(steps, halves[0].shape[-1])
+    for start, both in ((0, halves[0] + halves[1]), (1, halves[0] - halves[1])):
+        torch.mm(w[:, start:steps:2].T / len(w), both.flatten(0, 1), out=out[start::2])
+    return out.view(steps, *spectrum.shape[2:])
 
 
 def _product(a: Tensor, b: Tensor, *, conjugate: bool = False) -> Tensor:
@@ -171,13 +182,9 @@ def _product(a: Tensor, b: Tensor, *, conjugate: bool = False) -> Tensor:
     $s - a_i (b_r + b_i)$ and the imaginary part $s + a_r (b_i - b_r)$.
     """
     (a_re, a_im), (b_re, b_im) = a, b
-    with_re, with_im = (b_im + b_re, b_re + b_im)
-    if conjugate:
-        with_re, with_im = -(b_im + b_re), b_re - b_im
-    else:
-        with_re, with_im = b_im - b_re, b_re + b_im
+    sum_, difference = (b_re - b_im, -(b_im + b_re)) if conjugate else (b_re + b_im, b_im - b_re)
     out = a.new_empty(2, a.shape[1], a.shape[2], b.shape[3])
     torch.bmm(a_re + a_im, b_re, out=out[1])
-    torch.baddbmm(out[1], a_im, with_im, alpha=-1, out=out[0])
-    out[1].baddbmm_(a_re, with_re)
+    torch.baddbmm(out[1], a_im, sum_, alpha=-1, out=out[0])
+    out[1].baddbmm_(a_re, difference)
     return out

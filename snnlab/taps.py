@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-7  # DCLS's guard against a kernel without mass
-BLOCK = {"cpu": 2**17, "cuda": 2**25}  # taps at a time: what a core's cache holds; on a GPU, few launches
+FLOOR = -60  # exponents below it are cut: numbers near the smallest float are slow, and 1e-26 of the peak is nothing
+BLOCK = {"cpu": 2**20, "cuda": 2**25}  # taps at a time: what the cache holds; on a GPU, few launches
 
 
 def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> Tensor:
@@ -39,52 +40,56 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
 
 def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:
     """The limit of `gaussian_taps` for sigma to 0 and whole delays: each weight exactly on one tap."""
-    empty = weight.new_zeros(*weight.shape[:2], n_taps)
-    return empty.scatter_add(-1, delay.long(), weight)
+    empty = weight.new_zeros(n_taps, *weight.shape[:2])  # taps first in memory, like all kernels here
+    return empty.scatter_add(0, delay.long().permute(2, 0, 1), weight.permute(2, 0, 1)).permute(1, 2, 0)
 
 
 class _GaussianTaps(torch.autograd.Function):
+    """Works with taps first, `(L, K, n)` for n synapses: every product and sum runs over whole rows, and the spectral
+    convolution, whose time comes first too, takes the result as it lies in memory."""
+
     @staticmethod
     def forward(ctx, weight, delay, sigma, n_taps):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(weight, delay, sigma)
-        taps = weight.new_empty(*weight.shape[:2], n_taps)
-        for rows in _blocks(weight, n_taps):
-            _, gauss, mass = _gaussian(delay[rows], sigma[rows], n_taps)
-            gauss *= (weight[rows] / mass)[..., None]
-            torch.sum(gauss, 2, out=taps[rows])
-        return taps
+        w, d, s = (value.flatten(0, 1).T for value in (weight, delay, sigma))  # (K, n)
+        taps = weight.new_empty(n_taps, w.shape[1])
+        for block in _blocks(w, n_taps):
+            _, gauss, mass = _gaussian(d[:, block], s[:, block], n_taps)
+            gauss *= w[:, block] / mass
+            torch.sum(gauss, 1, out=taps[:, block])
+        return taps.view(n_taps, *weight.shape[:2]).permute(1, 2, 0)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        weight, delay, sigma = ctx.saved_tensors
-        by_weight, by_delay, by_sigma = (
-            torch.empty_like(value) if needed else None
-            for value, needed in zip(ctx.saved_tensors, ctx.needs_input_grad[:3], strict=True)
-        )
-        for rows in _blocks(weight, grad.shape[-1]):
-            z, gauss, mass = _gaussian(delay[rows], sigma[rows], grad.shape[-1])
-            gauss /= mass[..., None]
-            wanted = gauss * grad[rows, :, None]
-            mean = wanted.sum(-1)
+        w, d, s = (value.flatten(0, 1).T for value in ctx.saved_tensors)
+        wanted_at = grad.permute(2, 0, 1).flatten(1)  # (L, n)
+        by = [torch.empty_like(w) if needed else None for needed in ctx.needs_input_grad[:3]]
+        by_weight, by_delay, by_sigma = by
+        for block in _blocks(w, len(wanted_at)):
+            z, gauss, mass = _gaussian(d[:, block], s[:, block], len(wanted_at))
+            gauss /= mass
+            wanted = gauss * wanted_at[:, None, block]
+            mean = wanted.sum(0)
             if by_weight is not None:
-                by_weight[rows] = mean
-            for by, power in ((by_delay, 1), (by_sigma, 2)):
-                if by is not None:
-                    moment = z**power
-                    covariance = (wanted * moment).sum(-1) - mean * (gauss * moment).sum(-1)
-                    by[rows] = weight[rows] / sigma[rows] * covariance
-        return by_weight, by_delay, by_sigma, None
+                by_weight[:, block] = mean
+            for result, power in ((by_delay, 1), (by_sigma, 2)):
+                if result is not None:
+                    moment = z if power == 1 else z * z
+                    covariance = (wanted * moment).sum(0) - mean * (gauss * moment).sum(0)
+                    result[:, block] = w[:, block] / s[:, block] * covariance
+        shape = ctx.saved_tensors[0].shape
+        return *(None if value is None else value.T.reshape(shape) for value in by), None
 
 
 def _blocks(weight: Tensor, n_taps: int) -> Iterator[slice]:
-    at_once = max(1, BLOCK.get(weight.device.type, BLOCK["cpu"]) // (weight[0].numel() * n_taps))
-    return (slice(start, start + at_once) for start in range(0, len(weight), at_once))
+    at_once = max(1, BLOCK.get(weight.device.type, BLOCK["cpu"]) // (len(weight) * n_taps))
+    return (slice(start, start + at_once) for start in range(0, weight.shape[1], at_once))
 
 
 def _gaussian(delay: Tensor, sigma: Tensor, n_taps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """z and g of equation (1), both `(n, N_in, K, L)`, and n, `(n, N_in, K)`."""
-    z = torch.arange(n_taps, dtype=delay.dtype, device=delay.device) - delay[..., None]
-    z /= sigma[..., None]
-    gauss = (z * z).mul_(-0.5).exp_()
-    return z, gauss, gauss.sum(-1) + EPSILON
+    """z and g of equation (1), both `(L, K, n)`, and n, `(K, n)`."""
+    z = torch.arange(n_taps, dtype=delay.dtype, device=delay.device)[:, None, None] - delay
+    z /= sigma
+    gauss = (z * z).mul_(-0.5).clamp_(min=FLOOR).exp_()
+    return z, gauss, gauss.sum(0) + EPSILON

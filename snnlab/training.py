@@ -19,6 +19,7 @@ from snnlab import checkpoints
 from snnlab.delays import delay_layers, discretise, sigma_schedule
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
+from snnlab.memory import keep_freed_memory
 from snnlab.models import DelayNet
 
 
@@ -145,6 +146,8 @@ def fit(
             no longer finite.
     """
     device = pick_device(recipe.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     model.to(device)
     optimisers = make_optimisers(model, recipe)
     schedulers = make_schedulers(optimisers, recipe)
