@@ -1,6 +1,7 @@
 """Delay layers: delays land where they say, kernels equal DCLS's, discretising leaves the original alone."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -41,7 +42,7 @@ def peer_of(layer: DelayLinear) -> Dcls1d:
 @settings(max_examples=40, deadline=None)
 def test_an_impulse_comes_out_at_its_delay(max_delay, n_in, n_out, seed):
     torch.manual_seed(seed)
-    layer = DelayLinear(n_in, n_out, max_delay)
+    layer = DelayLinear(n_in, n_out, max_delay, engine=("dense", "spectral")[seed // 5 % 2])
     whole = discretise(layer)
     j = seed % n_in
     x = torch.zeros(max_delay + 4, 1, n_in)
@@ -71,6 +72,74 @@ def test_layer_equals_dcls_forward_and_backward(max_delay, kernel_count):
     (theirs * weight).sum().backward()
     assert torch.allclose(layer.weight.grad, peer.weight.grad, atol=1e-4)
     assert torch.allclose(layer.P.grad, peer.P.grad, atol=1e-4)
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 30), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)),
+    max_delay=st.integers(0, 40),
+    kernel_count=st.integers(1, 3),
+    more=st.integers(0, 10),
+    whole=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_engine_changes_nothing(sizes, max_delay, kernel_count, more, whole, seed):
+    t, b, n_in, n_out = sizes
+    torch.manual_seed(seed)
+    layer = DelayLinear(n_in, n_out, max_delay, kernel_count, engine="dense").double()
+    layer.sigma = 0.5 + seed % 3
+    layer = discretise(layer) if whole else layer
+    x = torch.randn(t, b, n_in, dtype=torch.double)
+    results = []
+    for engine in ("dense", "spectral", "auto"):
+        other = DelayLinear(n_in, n_out, max_delay, kernel_count, engine=engine).double()
+        other.load_state_dict(layer.state_dict())
+        other.discrete = layer.discrete
+        leaf = x.clone().requires_grad_()
+        y = other(leaf, t + more)
+        (y * torch.arange(1.0, t + more + 1)[:, None, None]).sum().backward()
+        assert y.shape == (t + more, b, n_out) and other.state_dict().keys() == layer.state_dict().keys()
+        results.append([y.detach(), leaf.grad, other.weight.grad] + ([] if whole else [other.P.grad]))
+    for others in results[1:]:
+        for expected, got in zip(results[0], others, strict=True):
+            assert (got - expected).abs().max() <= 1e-12 * expected.abs().max().clamp(min=1)
+
+
+def test_more_steps_are_those_of_an_input_followed_by_silence():
+    torch.manual_seed(0)
+    for max_delay in (0, 5):
+        layer = DelayLinear(3, 2, max_delay)
+        x = torch.randn(8, 2, 3)
+        silence = torch.zeros(4, 2, 3)
+        assert torch.allclose(layer(x, 12), layer(torch.cat([x, silence])), atol=1e-6)
+        assert torch.allclose(layer(x, 5), layer(x)[:5], atol=1e-6)
+
+
+def test_auto_takes_the_dense_engine_for_other_types():
+    layer = DelayLinear(64, 64, 40).bfloat16()
+    x = torch.randn(60, 64, 64).bfloat16()
+    expected = layer.float()(x.float())
+    got = layer.bfloat16()(x)
+    assert got.dtype == torch.bfloat16 and torch.allclose(got.float(), expected, atol=0.3)
+    layer.engine = "spectral"
+    with pytest.raises(SnnlabError, match="use the dense engine for other types"):
+        layer(x)
+
+
+def test_an_unknown_engine_and_an_empty_batch_are_refused():
+    with pytest.raises(SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral"):
+        DelayLinear(2, 2, 3, engine="fft")
+    for engine in ("auto", "dense", "spectral"):
+        for shape in ((5, 0, 2), (0, 3, 2)):
+            with pytest.raises(SnnlabError, match="expected at least one time step and one sample"):
+                DelayLinear(2, 2, 3, engine=engine)(torch.zeros(shape))
+
+
+def test_a_layer_that_has_run_can_be_copied_and_stored():
+    layer = DelayLinear(4, 3, 6, engine="spectral")
+    x = torch.randn(9, 2, 4)
+    y = layer(x)
+    assert torch.equal(copy.deepcopy(layer)(x), y) and torch.equal(pickle.loads(pickle.dumps(layer))(x), y)
 
 
 def test_convolution_equals_shift_and_add():
