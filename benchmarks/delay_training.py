@@ -4,8 +4,9 @@
 
 The peer is the network of Hammouamri et al. 2024 from its parts: DCLS's `Dcls1d` on `(B, N, T)`, SpikingJelly's batch norm,
 `LIFNode` in multi-step mode and dropout, Adam for weights and for delays. Both have the same weights, and their losses are
-compared before anything is timed. They take turns; what is shown is the median of each, the ratio of each pair of
-neighbours (median, lowest and highest), and the peak memory of a process that does nothing but train with one of them.
+compared before anything is timed. Inference is done with rounded delays, by each in its own way. They take turns. Shown are
+the median of each, the ratio of the medians with the lowest and the highest ratio of neighbours, and the peak memory of a
+process that does nothing but train with one of them.
 
 Rows whose name has no "tail" are arranged as in the authors' code: every delay layer appends (L-1)//2 steps. The "tail" rows
 have snnlab's own arrangement, the same number of steps in every layer, for both.
@@ -13,6 +14,7 @@ have snnlab's own arrangement, the same number of steps in every layer, for both
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import multiprocessing
@@ -36,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from snnlab.delays import delay_layers
+from snnlab.delays import delay_layers, discretise
 from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
 from snnlab.models import DelayNet
@@ -119,6 +121,15 @@ class Peer(nn.Module):
         more = (self.row.taps - 1) // 2 if self.row.tail is None else 0
         return synapses(F.pad(x.permute(1, 2, 0), (self.row.taps - 1, more))).permute(2, 0, 1)
 
+    def rounded(self) -> Peer:
+        """As the authors evaluate: whole positions, and the narrowest Gaussian."""
+        copied = copy.deepcopy(self).eval()
+        with torch.no_grad():
+            for synapses in copied.synapses:
+                synapses.P.round_()
+                synapses.SIG.zero_()
+        return copied
+
     def adams(self, recipe: Recipe) -> list[torch.optim.Optimizer]:
         weights = [synapses.weight for synapses in self.synapses]
         groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": self.norms.parameters()}]
@@ -132,7 +143,7 @@ class Peer(nn.Module):
 
 
 def steps(row: Row, who: str, device: torch.device) -> tuple[nn.Module, Callable[[], Tensor], Callable[[], Tensor]]:
-    """A network, one training step of it that returns the loss, and one inference step that returns the scores."""
+    """A network, one training step of it that returns the loss, and one inference step, with whole delays, that returns the scores."""
     torch.manual_seed(0)
     x, y = (value.to(device) for value in row.batch_of_spikes())
     ours = row.ours()
@@ -158,10 +169,11 @@ def steps(row: Row, who: str, device: torch.device) -> tuple[nn.Module, Callable
         net.clamp()
         return loss.detach()
 
+    rounded = discretise(ours) if who == "snnlab" else net.rounded()
+
     @torch.no_grad()
     def infer() -> Tensor:
-        net.eval()
-        return net(x)
+        return rounded(x)
 
     return net, train, infer
 
@@ -186,12 +198,12 @@ def seconds(step: Callable[[], Tensor], device: torch.device) -> float:
 
 
 def peak_memory(name: str, who: str, device: str, threads: int) -> float:
-    """GiB that three training steps take beyond what the process has before them; runs in a process of its own."""
+    """GiB that two training steps take beyond what the process has before them; runs in a process of its own."""
     torch.set_num_threads(threads)
     keep_freed_memory()
     _, train, _ = steps(ROWS[name], who, torch.device(device))
     before = 0.0 if device == "cuda" else resident("VmRSS")
-    for _ in range(3):
+    for _ in range(2):
         train()
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
@@ -236,15 +248,16 @@ def measure(name: str, device: torch.device, threads: int, repeats: int, bar: tq
     return result
 
 
-def floor_operations(row: Row) -> tuple[float, float]:
+def convolution_operations(row: Row) -> tuple[float, float]:
     """Operations of the convolutions in one training step, direct and spectral, in units of 10^9."""
-    totals = [0.0, 0.0]
-    length = row.steps + (row.tail or 0)
+    direct = spectral = 0.0
+    length = row.steps
     for index, (before, after) in enumerate(pairwise(row.sizes)):
-        length += (row.taps - 1) // 2 if row.tail is None else 0
-        for i, forward in enumerate(operations(length, row.batch, before, after, row.taps)):
-            totals[i] += forward * (2 if index == 0 else 3) / 1e9
-    return totals[0], totals[1]
+        heard, times = length, 2 if index == 0 else 3  # nobody asks for the gradient of the network's input
+        length += (row.taps - 1) // 2 if row.tail is None else (row.tail if index == 0 else 0)
+        direct += times * operations(length, row.batch, before, after, row.taps)[0] / 1e9
+        spectral += times * operations(heard, row.batch, before, after, row.taps)[1] / 1e9
+    return direct, spectral
 
 
 def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
@@ -270,7 +283,7 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
             cells.append(f"{timed['ratio_of_medians']:.1f} ({low:.1f} to {high:.1f})")
         cells += [f"{result['peer_memory_gib']:.2f} GiB", f"{result['snnlab_memory_gib']:.2f} GiB"]
         table.add_row(*cells)
-    console = Console()
+    console = Console(width=max(Console().width, 120))
     console.print(table)
     by_name = {result["row"]: result for result in results}
     for short, long in (("shd", "shd-1s"), ("shd-tail", "shd-1s-tail")):
@@ -282,10 +295,11 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
                 f"{short} to {long}: the peer's training step takes {cost[0]:.1f} times as long, ours {cost[1]:.2f}"
             )
     for result in results:
-        row, direct_spectral = ROWS[result["row"]], floor_operations(ROWS[result["row"]])
+        row = ROWS[result["row"]]
+        direct, spectral = convolution_operations(row)
         epoch = EPOCH / row.batch * result["train"]["snnlab_s"]
         console.print(
-            f"{result['row']}: {direct_spectral[0]:.0f} G operations in direct convolutions, {direct_spectral[1]:.0f} G in "
+            f"{result['row']}: {direct:.0f} G operations in direct convolutions, {spectral:.0f} G in "
             f"spectral ones; {EPOCH:,} recordings in {epoch:.1f} s"
         )
 

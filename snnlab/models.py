@@ -16,6 +16,9 @@ from snnlab.neurons import LIF, LeakyIntegrator
 Variant = Literal["none", "fixed", "learned"]
 Padding = Literal["fixed", "reference"]
 
+# SpikingJelly's GPU kernels are compiled once for every number of time steps, which takes longer than a few more of them
+STEPS_AT_A_TIME = {"cuda": 32}
+
 
 @dataclass(frozen=True)
 class Activity:
@@ -142,11 +145,12 @@ class DelayNet(nn.Module):
         return Activity(spikes, potentials, valid)
 
     def _valid(self, x: Tensor) -> Tensor:
-        """Which steps of a recording and its tail count, (T', B); T' is that of the longest in the batch."""
+        """Which steps of a recording and its tail count, (T', B); T' is that of the longest in the batch, or a bit more."""
         steps = torch.arange(1, len(x) + 1, device=x.device)
         ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
         ends = ends.clamp(min=1)  # an empty recording without a tail still has to be scored
-        return torch.arange(int(ends.max()), device=x.device)[:, None] < ends
+        at_a_time = STEPS_AT_A_TIME.get(x.device.type, 1)
+        return torch.arange(-(-int(ends.max()) // at_a_time) * at_a_time, device=x.device)[:, None] < ends
 
     def trainable_parameters(self) -> int:
         """How many numbers training may change; silent synapses of a sparse network do not count."""

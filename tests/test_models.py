@@ -6,6 +6,7 @@ from DCLS.construct.modules import Dcls1d
 from spikingjelly.activation_based import neuron, surrogate
 from torch.nn import functional as F
 
+from snnlab import models
 from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
@@ -50,6 +51,18 @@ def test_a_prediction_depends_on_its_sample_alone(variant):
     for b, end in enumerate(ends):
         assert torch.allclose(net(x[:end, b : b + 1]), together[b : b + 1], atol=1e-5)  # batch of one, cut at its end
         assert together[b].sum().item() == pytest.approx(end + 6, rel=1e-5)  # softmax sums to 1 in each step
+
+
+def test_steps_in_large_portions_change_nothing(monkeypatch):
+    """As on a GPU, where every other number of steps would have to be compiled."""
+    torch.manual_seed(0)
+    net = DelayNet(8, (6,), 3, max_delay=5, tau=2.0, dropout=0.0).double()
+    x = spikes(steps=21).double()
+    expected = net(x)
+    assert net.activity(x).valid.shape[0] <= 26
+    monkeypatch.setitem(models.STEPS_AT_A_TIME, "cpu", 32)
+    assert net.activity(x).valid.shape[0] == 32
+    assert torch.allclose(net(x), expected, atol=1e-10)
 
 
 def test_padding_stays_out_of_batch_norm():
