@@ -11,7 +11,7 @@ def keep_freed_memory() -> None:
 
     glibc returns blocks above 32 MiB, and the top of its heap, to the kernel, and asks for them again a moment later.
     A training step at the size of the paper's SHD network does that with some 200 MB, and the kernel fills every page with
-    zeros and maps it anew. Nothing happens where the C library is not glibc.
+    zeros and maps it anew. The price is a somewhat larger heap. Nothing happens where the C library is not glibc.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""What is freed stays: the second block of memory costs no page fault, as it does without the setting."""
+"""What is freed stays: a block of memory of the same size costs no page fault, as it does without the setting."""
 
 import platform
 import subprocess
@@ -8,18 +8,17 @@ import pytest
 
 SCRIPT = """
 import resource, sys
-import torch
+import numpy as np
 if sys.argv[1] == "keep":
     from snnlab.memory import keep_freed_memory
     keep_freed_memory()
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.empty(12_000_000).fill_(1)  # 48 MB
+    np.empty(12_000_000, np.float32).fill(1)  # 48 MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-faults()
-print(faults())
+print(min(faults() for _ in range(6)))  # the first ones may still enlarge the heap
 """
 
 
