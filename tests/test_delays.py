@@ -115,15 +115,37 @@ def test_more_steps_are_those_of_an_input_followed_by_silence():
         assert torch.allclose(layer(x, 5), layer(x)[:5], atol=1e-6)
 
 
-def test_auto_takes_the_dense_engine_for_other_types():
-    layer = DelayLinear(64, 64, 40).bfloat16()
-    x = torch.randn(60, 64, 64).bfloat16()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_auto_takes_the_dense_engine_for_other_types(dtype):
+    layer = DelayLinear(32, 32, 20).to(dtype)
+    x = torch.randn(40, 16, 32).to(dtype)
     expected = layer.float()(x.float())
-    got = layer.bfloat16()(x)
-    assert got.dtype == torch.bfloat16 and torch.allclose(got.float(), expected, atol=0.3)
+    got = layer.to(dtype)(x)
+    assert got.dtype == dtype and torch.allclose(got.float(), expected, atol=0.3)
     layer.engine = "spectral"
     with pytest.raises(SnnlabError, match="use the dense engine for other types"):
         layer(x)
+    with pytest.raises(SnnlabError, match="both in float32 or both in float64"):
+        layer(x.float())
+
+
+def test_autocast_leaves_the_spectral_engine_exact():
+    layer = DelayLinear(8, 4, 6, engine="spectral")
+    x = torch.randn(20, 3, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.float32 and torch.equal(y, layer(x))
+
+
+def test_the_engine_is_no_part_of_a_layers_parameters():
+    layers = []
+    for engine in ("dense", "spectral", "auto"):
+        torch.manual_seed(0)
+        layers.append(DelayLinear(3, 2, 4, engine=engine))
+    for other in layers[1:]:
+        states = layers[0].state_dict(), other.state_dict()
+        assert states[0].keys() == states[1].keys() == {"weight", "P", "SIG"}
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_an_unknown_engine_and_an_empty_batch_are_refused():

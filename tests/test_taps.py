@@ -23,7 +23,7 @@ sizes = st.fixed_dictionaries(
 def parameters(size, sigma):
     torch.manual_seed(size["seed"])
     shape = (size["n_out"], size["n_in"], size["kernel_count"])
-    delay = torch.empty(shape, dtype=torch.double).uniform_(-0.5, size["n_taps"] - 0.5)
+    delay = torch.empty(shape, dtype=torch.double).uniform_(-2, size["n_taps"] + 1)
     delay.flatten()[0] = (0.0, size["n_taps"] - 1.0)[size["seed"] % 2]  # an end, exactly
     values = torch.randn(shape, dtype=torch.double), delay, torch.full(shape, sigma, dtype=torch.double)
     return [value.requires_grad_() for value in values]
@@ -47,6 +47,28 @@ def test_values_and_gradients_are_those_of_dcls(size, sigma):
         results.append([h.detach(), *(leaf.grad for leaf in leaves)])
     for ours, theirs in zip(*results, strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+def test_an_example_by_hand():
+    # sigma 1, delay 1: exp(-1/2) = 0.60653 on both sides of 1, 2.21306 together
+    h = gaussian_taps(torch.tensor([[[2.0]]]), torch.ones(1, 1, 1), torch.ones(1, 1, 1), 3)
+    assert h.flatten().tolist() == pytest.approx([0.548137, 0.903726, 0.548137], abs=1e-6)
+
+
+@given(sizes, st.floats(0.27, 10))
+@settings(max_examples=30, deadline=None)
+def test_the_weights_of_a_synapse_add_up(size, sigma):
+    leaves = [value.detach() for value in parameters(size, sigma)]
+    one_by_one = [
+        gaussian_taps(*(value[..., k : k + 1] for value in leaves), size["n_taps"]) for k in range(size["kernel_count"])
+    ]
+    assert torch.allclose(gaussian_taps(*leaves, size["n_taps"]), sum(one_by_one), atol=1e-13)
+
+
+def test_far_from_the_delay_are_no_denormal_numbers():
+    weight, delay, sigma = torch.ones(3, 1, 1, 1).unbind()
+    h = gaussian_taps(weight, delay, 0.27 * sigma, 250)
+    assert h.min() > torch.finfo(torch.float32).tiny and h[0, 0, 20:].max() < 1e-25
 
 
 @given(sizes, st.floats(0.3, 5))
