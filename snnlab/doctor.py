@@ -47,9 +47,8 @@ def _torch() -> tuple[bool, str]:
 
 
 def _networks() -> tuple[bool, str]:
-    for module in ("spikingjelly.activation_based", "DCLS.construct.modules"):
-        importlib.import_module(module)
-    return True, "SpikingJelly and DCLS import"
+    importlib.import_module("spikingjelly.activation_based")
+    return True, "SpikingJelly imports"
 
 
 def _widgets() -> tuple[bool, str]:

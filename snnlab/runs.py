@@ -21,7 +21,7 @@ from snnlab.files import whole_file
 from snnlab.profiles import Config
 
 SCHEMA = 1
-PACKAGES = ("torch", "spikingjelly", "dcls", "numpy")
+PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_a_result_comes_back_as_it_was_saved(run):
         field for field in profiles.LearningDelays.__dataclass_fields__ if field != "notebook"
     }
     assert result.versions["torch"] == torch.__version__
-    assert result.versions.keys() == {"python", "snnlab", "torch", "spikingjelly", "dcls", "numpy"}
+    assert result.versions.keys() == {"python", "snnlab", "torch", "spikingjelly", "numba", "numpy"}
     assert result.started <= result.finished
 
 
