@@ -38,12 +38,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import delay_layers, discretise
 from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
 from snnlab.models import DelayNet
 from snnlab.spectral import operations
-from snnlab.training import Recipe, make_optimisers, pick_device, train_step
+from snnlab.training import pick_device, train_step
 
 EPOCH = 8156  # recordings of SHD's training set
 
@@ -130,7 +131,7 @@ class Peer(nn.Module):
                 synapses.SIG.zero_()
         return copied
 
-    def adams(self, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    def adams(self, recipe: DelayRecipe) -> list[torch.optim.Optimizer]:
         weights = [synapses.weight for synapses in self.synapses]
         groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": self.norms.parameters()}]
         delays = [synapses.P for synapses in self.synapses]
@@ -154,12 +155,13 @@ def steps(row: Row, who: str, device: torch.device) -> tuple[nn.Module, Callable
         net = Peer(row)
         net.load_state_dict(ours.state_dict())
     net.to(device)
-    adams = make_optimisers(ours, Recipe()) if who == "snnlab" else net.adams(Recipe())
+    recipe = DelayRecipe()
+    adams = recipe.optimisers(ours) if who == "snnlab" else net.adams(recipe)
 
     def train() -> Tensor:
         net.train()
         if who == "snnlab":
-            return train_step(ours, x, y, adams)[0]
+            return train_step(ours, x, y, adams, recipe)[0]
         loss = F.cross_entropy(net(x), y)
         for adam in adams:
             adam.zero_grad()

@@ -1,26 +1,20 @@
-"""Many small trainings side by side: variants, seeds and time constants, one process each, resumable."""
+"""Many small trainings of delays side by side: variants, seeds and time constants, one process each, resumable."""
 
-import multiprocessing
-import os
-import threading
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from tqdm.auto import tqdm
 
 from snnlab import checkpoints
+from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
-from snnlab.errors import SnnlabError
-from snnlab.files import make_folder
 from snnlab.models import DelayNet
-from snnlab.training import Batches, Recipe, evaluate, fit, pick_device
+from snnlab.side_by_side import Tick, run_all
+from snnlab.training import Batches, evaluate, fit, pick_device
 
 
 class Data(Protocol):
@@ -40,7 +34,11 @@ class Job:
 
     name: str
     network: dict[str, Any]
-    recipe: Recipe
+    recipe: DelayRecipe
+
+    @property
+    def epochs(self) -> int:
+        return self.recipe.epochs
 
 
 @dataclass(frozen=True)
@@ -90,32 +88,7 @@ def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0
     Raises:
         SnnlabError: as `fit`, or a process died.
     """
-    jobs = list(jobs)
-    assert len({job.name for job in jobs}) == len(jobs), "two jobs of the same name would share a checkpoint"
-    make_folder(folder)
-    cores = os.cpu_count() or 1
-    workers = min(workers or cores, len(jobs))
-    epochs = sum(job.recipe.epochs for job in jobs)
-    with tqdm(total=epochs, unit="epoch", desc=title or None) as bar:
-        if workers <= 1:
-            return [_train(job, data, folder, bar.update) for job in jobs]
-        context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state
-        ticks = context.SimpleQueue()
-        counting = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
-        counting.start()
-        with ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_enter, initargs=(data, folder, ticks, max(1, cores // workers))
-        ) as pool:
-            try:
-                outcomes = list(pool.map(_work, jobs))
-            except BrokenProcessPool as error:
-                raise SnnlabError(
-                    f"{folder}: one of the {workers} training processes died, perhaps for want of memory; "
-                    "run the same again with fewer workers: finished epochs are kept."
-                ) from error
-        ticks.put(0)
-        counting.join()
-        return outcomes
+    return run_all(jobs, _train, data, folder, workers=workers, title=title)
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:
@@ -139,7 +112,7 @@ def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
     return sizes(min(widths[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - target)))
 
 
-def _train(job: Job, data: Data, folder: Path, tick: Any) -> Outcome:
+def _train(job: Job, data: Data, folder: Path, tick: Tick) -> Outcome:
     started = time.perf_counter()
     model = untrained(job)
     path = folder / f"{job.name}.pt"
@@ -156,20 +129,3 @@ def _train(job: Job, data: Data, folder: Path, tick: Any) -> Outcome:
     score = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test)
     seconds = time.perf_counter() - started
     return Outcome(job, result.history, result.best_epoch, score.accuracy, model.trainable_parameters(), seconds, path)
-
-
-_worker: dict[str, Any] = {}  # what a worker process was given when it started
-
-
-def _enter(data: Data, folder: Path, ticks: Any, threads: int) -> None:
-    torch.set_num_threads(threads)
-    _worker.update(data=data, folder=folder, tick=ticks.put)
-
-
-def _work(job: Job) -> Outcome:
-    return _train(job, _worker["data"], _worker["folder"], _worker["tick"])
-
-
-def _count(ticks: Any, bar: Any) -> None:
-    while epochs := ticks.get():
-        bar.update(epochs)

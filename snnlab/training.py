@@ -1,26 +1,25 @@
-"""One training loop: two optimisers and their schedules, annealing, selection on validation, checkpoint and resume."""
+"""One training loop for every network: selection on validation, checkpoint and resume. A recipe says what differs."""
 
 import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 from tqdm.auto import tqdm
 
 from snnlab import checkpoints
-from snnlab.delays import delay_layers, discretise, sigma_schedule
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
-from snnlab.models import DelayNet
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class Batches(Protocol):
@@ -35,31 +34,60 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.
+    """How to train a network. A subclass says which optimisers, and what is special about its networks.
 
-    Weights and batch norm: Adam with a one-cycle schedule (30 % rise, cosine, beta1 from 0.95 to 0.85 and back).
-    Delays: Adam with a cosine schedule to 0. Both schedules move once an epoch. Weight decay is on weights only.
+    Raises:
+        SnnlabError: a number is out of its range.
     """
 
-    epochs: int = 150
-    batch_size: int = 256
-    lr_weights: float = 5e-3  # the peak of the one-cycle schedule
-    lr_delays: float = 0.1  # in steps of time
-    weight_decay: float = 1e-5
-    anneal_share: float = 0.25  # share of the epochs in which sigma shrinks; 0 for the final sigma throughout
+    epochs: int
+    batch_size: int
     seed: int = 0  # of data order and dropout; each epoch draws from (seed, epoch) alone
     device: str = "auto"  # "auto", "cpu" or "cuda"
 
+    keep: ClassVar[Literal["best", "last"]] = "best"  # the epoch whose parameters stay: best on validation, or the last
+
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SnnlabError(f"{name} = {getattr(self, name)!r}: expected a whole number from 1.")
-        for name in ("lr_weights", "lr_delays", "weight_decay"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise SnnlabError(f"{name} = {value!r}: expected a number from 0.")
-        if not 0 <= self.anneal_share <= 1:
-            raise SnnlabError(f"anneal_share = {self.anneal_share!r}: expected a share from 0 to 1.")
+        check_numbers(self, low=1, names=("epochs", "batch_size"))
+
+    def optimisers(self, model: Any) -> list[torch.optim.Optimizer]:
+        """The optimisers of a network's parameters."""
+        raise NotImplementedError
+
+    def schedulers(self, optimisers: list[torch.optim.Optimizer]) -> list[Any]:
+        """The schedules of their learning rates, which move once an epoch."""
+        return []
+
+    def before_epoch(self, model: Any, epoch: int) -> dict[str, float]:
+        """Change the network for an epoch; what is returned goes into the history."""
+        return {}
+
+    def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
+        """Called before each step of the optimisers; `done` is the share of the whole training, from 0 to below 1."""
+
+    def after_step(self, model: Any) -> None:
+        """Called after each step of the optimisers."""
+
+    def after_epoch(self, model: Any, valid: "Batches") -> dict[str, float]:
+        """Called after each epoch; what is measured here goes into the history."""
+        return {}
+
+    def as_used(self, model: Any) -> nn.Module:
+        """The network as it will be used, on which it is validated."""
+        return cast(nn.Module, model)
+
+    def time_steps(self, x: Tensor) -> int:
+        """For how many time steps a batch `(T, B, ...)` is shown."""
+        return len(x)
+
+
+def check_numbers(recipe: Recipe, *, low: float, names: Iterable[str]) -> None:
+    """Raise unless these fields are finite numbers from `low`."""
+    for name in names:
+        value = getattr(recipe, name)
+        if not (math.isfinite(value) and value >= low):
+            kind = "a whole number" if isinstance(value, int) else "a number"
+            raise SnnlabError(f"{name} = {value!r}: expected {kind} from {low}.")
 
 
 @dataclass(frozen=True)
@@ -90,6 +118,9 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
     """Score a network as it stands, in evaluation mode; its mode is put back afterwards.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
+
+    Raises:
+        SnnlabError: there is no sample.
     """
     device = next(model.parameters()).device
     training = model.training
@@ -106,16 +137,21 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What a training run leaves: the model holds the parameters of the best validation epoch."""
+class Fit(Generic[Model]):
+    """What a training run leaves: the model holds the parameters of the epoch that was kept.
 
-    model: DelayNet
-    history: list[dict[str, float]]  # a dict an epoch: epoch, loss, train_accuracy, valid_accuracy, valid_loss, ...
+    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`; `cpu_seconds`, CPU time of
+    this process in the training steps of the epoch; `sample_timesteps`, the time steps of all samples that it trained
+    on; `seconds` of wall-clock time with validation; and what the recipe adds.
+    """
+
+    model: Model
+    history: list[dict[str, float]]
     best_epoch: int
 
 
 def fit(
-    model: DelayNet,
+    model: Model,
     train: Batches,
     valid: Batches,
     recipe: Recipe,
@@ -124,14 +160,13 @@ def fit(
     metrics: str | Path | None = None,
     progress: bool = True,
     on_epochs: Callable[[int], object] | None = None,
-) -> Fit:
-    """Train a `DelayNet`; select the epoch by its accuracy on `valid` with whole delays (the lower loss on a tie).
+) -> Fit[Model]:
+    """Train a network on the cross-entropy of its class scores; keep the epoch that is best on `valid`, or the last.
 
-    The loss is the cross-entropy of the class scores (Hammouamri et al. 2024, eq. 12 and 13). After each step of the
-    optimisers the delays are brought back into 0 to `max_delay`; after each epoch sigma follows `sigma_schedule`.
+    Best is the highest accuracy, and the lower loss on a tie, of the network as it will be used (`recipe.as_used`).
 
     Args:
-        model: the network; it is trained in place.
+        model: the network, with `config`, the arguments that built it; it is trained in place.
         train: what the parameters are fitted to.
         valid: what the epoch is chosen on. The test set has no business here.
         recipe: how.
@@ -149,8 +184,8 @@ def fit(
     if device.type == "cpu":
         keep_freed_memory()
     model.to(device)
-    optimisers = make_optimisers(model, recipe)
-    schedulers = make_schedulers(optimisers, recipe)
+    optimisers = recipe.optimisers(model)
+    schedulers = recipe.schedulers(optimisers)
     state = _State(model, optimisers, schedulers, recipe)
     if checkpoint is not None and Path(checkpoint).exists():
         state.restore(Path(checkpoint))
@@ -180,28 +215,10 @@ def fit(
     return Fit(model, state.history, state.best_epoch)
 
 
-def make_optimisers(model: DelayNet, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Adam for weights and batch norm and, where delays are learned, another one for them."""
-    delays = [layer.P for layer in delay_layers(model) if layer.P.requires_grad]
-    weights = [layer.weight for layer in delay_layers(model)]
-    norms = list(model.norms.parameters())
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": norms, "weight_decay": 0.0}]
-    optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=recipe.lr_weights, fused=True)]
-    if delays:
-        optimisers.append(torch.optim.Adam(delays, lr=recipe.lr_delays, fused=True))
-    return optimisers
-
-
-def make_schedulers(optimisers: list[torch.optim.Optimizer], recipe: Recipe) -> list[Any]:
-    """One cycle for the weights, half a cosine for the delays; both move once an epoch."""
-    # OneCycleLR cannot be built for a single step
-    steps = max(recipe.epochs, 2)
-    rising = OneCycleLR(optimisers[0], max_lr=recipe.lr_weights, total_steps=steps, cycle_momentum=True)
-    return [rising, *(CosineAnnealingLR(falling, T_max=recipe.epochs) for falling in optimisers[1:])]
-
-
-def train_step(model: DelayNet, x: Tensor, y: Tensor, optimisers: list[torch.optim.Optimizer]) -> tuple[Tensor, Tensor]:
-    """One update from `(T, B, N)` spikes and `(B,)` labels; returns the loss and the class scores `(B, classes)`."""
+def train_step(
+    model: nn.Module, x: Tensor, y: Tensor, optimisers: list[torch.optim.Optimizer], recipe: Recipe
+) -> tuple[Tensor, Tensor]:
+    """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`."""
     scores = model(x)
     loss = F.cross_entropy(scores, y)
     for optimiser in optimisers:
@@ -209,13 +226,12 @@ def train_step(model: DelayNet, x: Tensor, y: Tensor, optimisers: list[torch.opt
     loss.backward()
     for optimiser in optimisers:
         optimiser.step()
-    for layer in delay_layers(model):
-        layer.clamp_delays()
+    recipe.after_step(model)
     return loss.detach(), scores.detach()
 
 
 def _epoch(
-    model: DelayNet,
+    model: nn.Module,
     train: Batches,
     valid: Batches,
     recipe: Recipe,
@@ -224,39 +240,43 @@ def _epoch(
     optimisers: list[torch.optim.Optimizer],
 ) -> dict[str, float]:
     """Train one epoch and validate; all of its randomness comes from (seed, epoch), so that resuming needs no state."""
-    started = time.perf_counter()
-    sigma = 0.0
-    if model.variant == "learned":
-        anneal_epochs = int(recipe.epochs * recipe.anneal_share)
-        sigma = sigma_schedule(epoch, max_delay=model.config["max_delay"], anneal_epochs=anneal_epochs)
-        for layer in delay_layers(model):
-            layer.sigma = sigma
+    started, cpu_started = time.perf_counter(), time.process_time()
+    more = recipe.before_epoch(model, epoch)
     model.train()
     seed = (recipe.seed << 20) + epoch
     order = torch.Generator().manual_seed(seed)
     loss_sum = torch.zeros((), dtype=torch.double, device=device)  # both stay there: asking a GPU makes it wait
     correct = torch.zeros((), dtype=torch.long, device=device)
+    seen = sample_timesteps = 0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for x, y in train.batches(recipe.batch_size, generator=order):
             x, y = x.to(device), y.to(device)
-            loss, scores = train_step(model, x, y, optimisers)
+            recipe.before_step(model, optimisers, (epoch + seen / len(train)) / recipe.epochs)
+            loss, scores = train_step(model, x, y, optimisers, recipe)
             loss_sum += loss.double() * len(y)
             correct += (scores.argmax(1) == y).sum()
+            seen += len(y)
+            sample_timesteps += len(y) * recipe.time_steps(x)
     mean_loss = loss_sum.item() / len(train)
+    cpu_seconds = time.process_time() - cpu_started
     if not math.isfinite(mean_loss):
+        rates = ", ".join(f"{optimiser.param_groups[0]['lr']:.2g}" for optimiser in optimisers)
         raise SnnlabError(
-            f"epoch {epoch}: the training loss is no longer finite; lower lr_weights (now {recipe.lr_weights}) "
+            f"epoch {epoch}: the training loss is no longer finite; lower the learning rate (now {rates}) "
             "or look for non-finite input."
         )
-    validation = evaluate(discretise(model), valid, batch_size=recipe.batch_size)
+    validation = evaluate(recipe.as_used(model), valid, batch_size=recipe.batch_size)
     return {
         "epoch": epoch,
         "loss": mean_loss,
         "train_accuracy": correct.item() / len(train),
         "valid_accuracy": validation.accuracy,
         "valid_loss": validation.loss,
-        "sigma": sigma,
+        **more,
+        **recipe.after_epoch(model, valid),
+        "sample_timesteps": sample_timesteps,
+        "cpu_seconds": cpu_seconds,
         "seconds": time.perf_counter() - started,
     }
 
@@ -264,7 +284,7 @@ def _epoch(
 class _State:
     """All that has to survive a kill: model, best model, optimisers, schedules and the history."""
 
-    def __init__(self, model: DelayNet, optimisers: list[Any], schedulers: list[Any], recipe: Recipe) -> None:
+    def __init__(self, model: Any, optimisers: list[Any], schedulers: list[Any], recipe: Recipe) -> None:
         self.model, self.recipe = model, recipe
         self.moving = [*optimisers, *schedulers]
         self.history: list[dict[str, float]] = []
@@ -274,7 +294,7 @@ class _State:
     def finish(self, line: dict[str, float]) -> None:
         self.history.append(line)
         rank = (line["valid_accuracy"], -line["valid_loss"])
-        if self.best is not None:
+        if self.best is not None and self.recipe.keep == "best":
             held = self.history[self.best_epoch]
             if rank <= (held["valid_accuracy"], -held["valid_loss"]):
                 return

@@ -7,18 +7,20 @@ import pytest
 import torch
 
 from snnlab.comparison import Job, best_by_validation, matched_hidden, train_all, untrained
-from snnlab.data.toys import Three, interaural_lags
+from snnlab.data.dense import Three
+from snnlab.data.toys import interaural_lags
+from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
-from snnlab.training import Recipe, evaluate
+from snnlab.training import evaluate
 
 DATA = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 
 
 def job(variant, seed, tau=1.005):
     network = {"n_in": 16, "hidden": [6], "n_classes": 5, "max_delay": 8, "tau": tau, "variant": variant}
-    return Job(f"{variant}-{seed}-{tau}", network, Recipe(epochs=2, batch_size=16, seed=seed, device="cpu"))
+    return Job(f"{variant}-{seed}-{tau}", network, DelayRecipe(epochs=2, batch_size=16, seed=seed, device="cpu"))
 
 
 JOBS = [job("learned", 0), job("none", 1), job("fixed", 0)]

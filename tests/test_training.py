@@ -12,13 +12,14 @@ import torch
 
 from snnlab import checkpoints
 from snnlab.data.toys import interaural_lags
+from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
-from snnlab.training import Recipe, evaluate, fit, make_optimisers, make_schedulers, pick_device
+from snnlab.training import evaluate, fit, pick_device
 
-RECIPE = Recipe(epochs=4, batch_size=32, seed=5, device="cpu")
+RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
 
 def net(variant="learned", **changes):
@@ -41,7 +42,7 @@ def same_parameters(a, b):
 def test_delays_learn_the_lag_and_the_memoryless_network_stays_at_its_ceiling():
     accuracy = {}
     for variant in ("none", "learned"):
-        recipe = Recipe(epochs=12, batch_size=64, device="cpu")
+        recipe = DelayRecipe(epochs=12, batch_size=64, device="cpu")
         model = net(variant, dropout=0.0)
         fit(model, interaural_lags(1000, seed=0), interaural_lags(300, seed=1), recipe, progress=False)
         accuracy[variant] = evaluate(discretise(model), interaural_lags(1000, seed=2)).accuracy
@@ -61,9 +62,9 @@ def test_history_and_selection(tmp_path):
 
 
 def test_the_weights_and_delays_have_the_papers_schedules():
-    recipe = Recipe(epochs=150, device="cpu")
-    optimisers = make_optimisers(net(), recipe)
-    schedulers = make_schedulers(optimisers, recipe)
+    recipe = DelayRecipe(epochs=150, device="cpu")
+    optimisers = recipe.optimisers(net())
+    schedulers = recipe.schedulers(optimisers)
     rates = []
     for _ in range(150):
         rates.append([o.param_groups[0]["lr"] for o in optimisers] + [optimisers[0].param_groups[0]["betas"][0]])
@@ -168,7 +169,7 @@ def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="another network: max_delay = 16 instead of 9"):
         fit(net(max_delay=9, tail=16), *sets(), RECIPE, checkpoint=path, progress=False)
     with pytest.raises(SnnlabError, match="another recipe: seed = 5 instead of 6"):
-        fit(net(), *sets(), Recipe(epochs=4, batch_size=32, seed=6, device="cpu"), checkpoint=path, progress=False)
+        fit(net(), *sets(), DelayRecipe(epochs=4, batch_size=32, seed=6, device="cpu"), checkpoint=path, progress=False)
     content = torch.load(path, weights_only=True) | {"format": checkpoints.FORMAT + 1}
     torch.save(content, path)
     with pytest.raises(SnnlabError, match="newer snnlab"):
@@ -214,7 +215,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 )
 def test_bad_recipes(changes):
     with pytest.raises(SnnlabError, match=next(iter(changes))):
-        Recipe(**changes)
+        DelayRecipe(**changes)
 
 
 def test_devices():

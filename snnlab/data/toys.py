@@ -1,43 +1,11 @@
 """Made-up tasks whose answer is known, for seeing what a delay can do."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
+from snnlab.data.dense import DenseSet
 from snnlab.errors import SnnlabError
-
-
-@dataclass(frozen=True)
-class DenseSet:
-    """Recordings of equal length in one tensor.
-
-    Args:
-        spikes: `(T, n, N)`.
-        labels: `(n,)`, whole numbers from 0.
-    """
-
-    spikes: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of spikes `(T, B, N)` and labels `(B,)`; shuffled if there is a generator."""
-        order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
-        for index in order.split(batch_size):
-            yield self.spikes[:, index], self.labels[index]
-
-
-@dataclass(frozen=True)
-class Three:
-    """A toy with its three parts, as `snnlab.comparison` takes them."""
-
-    train: DenseSet
-    valid: DenseSet
-    test: DenseSet
 
 
 def interaural_lags(

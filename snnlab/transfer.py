@@ -1,0 +1,330 @@
+"""pipe-S and pipe-D of Lin et al. 2022 as sequences of stages, and what they are compared with.
+
+A stage trains one network in one mode on one data set. Where the next stage names another network, the parameters are
+handed over; where it names another mode, they stay where they are. Every stage is a recipe for `snnlab.training.fit`, so a
+killed run goes on from its last epoch.
+"""
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from snnlab.activations import Mode, sharpened
+from snnlab.errors import SnnlabError
+from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
+from snnlab.side_by_side import Tick, run_all
+from snnlab.training import Batches, Recipe, check_numbers, evaluate, fit, pick_device
+from snnlab.vision import VisionNet, build
+
+REESTIMATE_BATCHES = 10
+Task = Mapping[str, Any]  # data sets by name, each with `train`, `valid` and `test`
+
+
+@dataclass(frozen=True)
+class Stage(Recipe):
+    """One stage: Adam or SGD on every trainable parameter, the rate falling as half a cosine from step to step.
+
+    A stage of 0 epochs only hands over and looks how well that does.
+    """
+
+    name: str = ""
+    mode: Mode = "lif"
+    steps: int = 1  # for how many time steps an image is shown
+    lr: float = 1e-2
+    network: dict[str, Any] | None = None  # `config` of a network; None for that of the stage before
+    data: str = "target"
+    levels: int = 1  # of the mode "quantised"
+    sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
+    leave: tuple[str, ...] = ()  # what is not handed over
+    first: str = ""  # see `hand_over`
+    reestimate: bool = True  # batch-norm statistics before the first epoch, if weights came from elsewhere
+    only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
+    optimiser: Literal["adam", "sgd"] = "adam"
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    drops: tuple[int, ...] = ()  # epochs from which the rate is multiplied by `drop`, once each
+    drop: float = 0.3
+    twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
+
+    keep: ClassVar[Literal["best", "last"]] = "last"  # the rate ends at 0, and a ramp is only sharp at the end
+
+    def __post_init__(self) -> None:
+        check_numbers(self, low=0, names=("epochs", "lr", "weight_decay"))
+        check_numbers(self, low=1, names=("batch_size", "steps", "levels"))
+
+    def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """One, for every parameter that may change."""
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.optimiser == "sgd":
+            return [torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay)]
+        return [torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
+
+    def before_epoch(self, model: VisionNet, epoch: int) -> dict[str, float]:
+        """Sharpen the ramp."""
+        low, high = sharpened((epoch + 1) / self.epochs) if self.sharpen else (0.0, 1.0)
+        model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
+        return {"low": low, "high": high} if self.mode == "ramp" else {}
+
+    def before_step(self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float) -> None:
+        """Set the learning rate."""
+        share = (1 + math.cos(math.pi * done)) / 2 if self.schedule == "cosine" else 1.0
+        share *= self.drop ** sum(done * self.epochs >= epoch for epoch in self.drops)
+        for group in optimisers[0].param_groups:
+            group["lr"] = self.lr * share
+
+    def after_epoch(self, model: VisionNet, valid: Batches) -> dict[str, float]:
+        """Validate the spiking twins: the same parameters, other activations."""
+        found = {f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins}
+        return found
+
+    def time_steps(self, x: Tensor) -> int:
+        return len(x) * self.steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages that lead to one trained network. The seed decides first weights and data order of all of them."""
+
+    name: str
+    recipe: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def epochs(self) -> int:
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def seed(self) -> int:
+        return self.stages[0].seed
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What a stage did. Accuracies are on its validation set, before its first epoch."""
+
+    stage: Stage
+    history: list[dict[str, float]]
+    handed_over: HandOver | None  # None where the network stayed the same
+    copied_accuracy: float | None  # None for the first stage
+    reestimated_accuracy: float | None  # with new batch-norm statistics
+    reestimate_seconds: float  # CPU seconds
+    checkpoint: Path
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of its training steps, and of making batch-norm statistics anew."""
+        return self.reestimate_seconds + sum(line["cpu_seconds"] for line in self.history)
+
+    @property
+    def sample_timesteps(self) -> int:
+        """Time steps of all samples that it trained on."""
+        return int(sum(line["sample_timesteps"] for line in self.history))
+
+
+@dataclass(frozen=True)
+class TransferOutcome:
+    """What became of a plan."""
+
+    plan: Plan
+    stages: list[StageOutcome]
+    valid_accuracy: float
+    test_accuracy: float
+    state: dict[str, Tensor]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the training, pretraining included."""
+        return sum(stage.cpu_seconds for stage in self.stages)
+
+    @property
+    def sample_timesteps(self) -> int:
+        """Time steps of all samples of the training, pretraining included."""
+        return sum(stage.sample_timesteps for stage in self.stages)
+
+    def network(self) -> VisionNet:
+        """The trained network, in the mode of its last stage."""
+        stage = self.plan.stages[-1]
+        net = build(next(s.network for s in reversed(self.plan.stages) if s.network is not None))
+        net.load_state_dict(self.state)
+        return net.set_mode(stage.mode, steps=stage.steps, levels=stage.levels).eval()
+
+
+def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -> TransferOutcome:
+    """Go through the stages of a plan, and score the network that comes out on the test set.
+
+    Args:
+        plan: the stages; the first one names its network.
+        data: the sets that the stages name.
+        folder: where each stage leaves a checkpoint and its metrics, from which a killed run goes on.
+        tick: told how many epochs have just become finished.
+
+    Raises:
+        SnnlabError: as `fit` and `hand_over`, or the first stage names no network.
+    """
+    net: VisionNet | None = None
+    done: list[StageOutcome] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        for number, stage in enumerate(plan.stages):
+            sets, device = data[stage.data], pick_device(stage.device)
+            before, report = net, None
+            if stage.network is not None:
+                net = build(stage.network)
+                if before is not None:
+                    report = hand_over(before, net, leave=stage.leave, first=stage.first)
+            if net is None:
+                raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
+            net.to(device).set_mode(stage.mode, steps=stage.steps, levels=stage.levels)
+            copied = reestimated = None
+            clock = 0.0
+            if before is not None:
+                copied = evaluate(net, sets.valid).accuracy
+                if stage.reestimate:
+                    started = time.process_time()
+                    reestimate_batch_norm(net, some_inputs(sets.train, stage, device))
+                    clock = time.process_time() - started
+                    reestimated = evaluate(net, sets.valid).accuracy
+            path = folder / f"{plan.name}-{number}.pt"
+            history: list[dict[str, float]] = []
+            if stage.epochs:
+                with trained(net, stage.only):
+                    history = fit(
+                        net,
+                        sets.train,
+                        sets.valid,
+                        stage,
+                        checkpoint=path,
+                        metrics=path.with_suffix(".jsonl"),
+                        progress=False,
+                        on_epochs=tick,
+                    ).history
+            done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
+    assert net is not None
+    test = evaluate(net, sets.test).accuracy
+    valid = evaluate(net, sets.valid).accuracy
+    state = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+    return TransferOutcome(plan, done, valid, test, state)
+
+
+def train_plans(
+    plans: Sequence[Plan], data: Task, folder: Path, *, workers: int = 0, title: str = ""
+) -> list[TransferOutcome]:
+    """`train_plan` for each, several at a time; see `snnlab.side_by_side.run_all`."""
+    return run_all(plans, train_plan, data, folder, workers=workers, title=title)
+
+
+def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
+    """The accuracy of the same parameters with other activations; the network is left as it was."""
+    activations = [m for m in net.modules() if hasattr(m, "mode")]
+    before = [(a.mode, a.low, a.high, a.levels) for a in activations]
+    shown = net.steps
+    try:
+        return evaluate(net.set_mode(mode, steps=steps), data).accuracy
+    finally:
+        net.steps = shown
+        for activation, state in zip(activations, before, strict=True):
+            activation.mode, activation.low, activation.high, activation.levels = state
+
+
+def some_inputs(train: Batches, stage: Stage, device: torch.device) -> list[Tensor]:
+    """A few batches to estimate batch-norm statistics from."""
+    order = torch.Generator().manual_seed(stage.seed)
+    return [x.to(device) for x, _ in islice(train.batches(stage.batch_size, generator=order), REESTIMATE_BATCHES)]
+
+
+@contextlib.contextmanager
+def trained(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
+    """Let only the parameters under these names be trained; () for all that are.
+
+    Raises:
+        SnnlabError: a name matches no parameter.
+    """
+    names = [name for name, _ in net.named_parameters()]
+    for prefix in only:
+        if not any(under(name, prefix) for name in names):
+            raise SnnlabError(f"only: nothing in {type(net).__name__} is called {prefix!r}.")
+    frozen = [
+        p for name, p in net.named_parameters() if only and p.requires_grad and not any(under(name, o) for o in only)
+    ]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+
+
+# What is compared. `common` is what all stages share: batch_size, seed, device.
+
+
+def scratch(recipe: str, network: dict[str, Any], *, mode: Mode = "lif", **settings: Any) -> Plan:
+    """No pretraining: the spiking network from its first weights."""
+    return plan(recipe, Stage(name="train", network=network, mode=mode, **settings))
+
+
+def pipe_s(
+    recipe: str,
+    network: dict[str, Any],
+    *,
+    steps: int,
+    pretrain_epochs: int,
+    epochs: int,
+    lr: float,
+    fine_tune_lr: float,
+    source: Literal["sharpened", "relu1", "one step"] = "sharpened",
+    twins: tuple[int, ...] = (),
+    **common: Any,
+) -> Plan:
+    """pipe-S: an ANN whose ReLU is sharpened to a step, the same parameters in the spiking network, a short fine-tuning.
+
+    The controls are other sources: a ReLU1 that stays as it is, and a spiking network of a single step, which is no ANN.
+    """
+    mode: Mode = "lif" if source == "one step" else "ramp"
+    return plan(
+        recipe,
+        Stage(
+            name="pretrain",
+            network=network,
+            mode=mode,
+            sharpen=source == "sharpened",
+            epochs=pretrain_epochs,
+            lr=lr,
+            twins=twins,
+            **common,
+        ),
+        Stage(name="fine-tune", mode="lif", steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
+    )
+
+
+def modern(
+    recipe: str,
+    network: dict[str, Any],
+    *,
+    steps: int,
+    pretrain_epochs: int,
+    epochs: int,
+    lr: float,
+    fine_tune_lr: float,
+    **common: Any,
+) -> Plan:
+    """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels."""
+    return plan(
+        recipe,
+        Stage(name="pretrain", network=network, mode="quantised", levels=steps, epochs=pretrain_epochs, lr=lr, **common),
+        Stage(name="fine-tune", mode="soft", steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
+    )
+
+
+def plan(recipe: str, *stages: Stage) -> Plan:
+    """Stages under a name that no other plan of the same recipe, rate and seed has."""
+    return Plan(f"{recipe}-lr{stages[0].lr:g}-seed{stages[0].seed}", recipe, stages)
