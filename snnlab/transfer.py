@@ -6,24 +6,24 @@ killed run goes on from its last epoch.
 """
 
 import contextlib
-import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from snnlab.activations import Mode, sharpened
+from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
 from snnlab.side_by_side import Tick, run_all
 from snnlab.training import Batches, Recipe, check_numbers, evaluate, fit, pick_device
-from snnlab.vision import VisionNet, build
+from snnlab.vision import SmallCNN, VisionNet, build
 
 REESTIMATE_BATCHES = 10
 Task = Mapping[str, Any]  # data sets by name, each with `train`, `valid` and `test`
@@ -42,6 +42,7 @@ class Stage(Recipe):
     lr: float = 1e-2
     network: dict[str, Any] | None = None  # `config` of a network; None for that of the stage before
     data: str = "target"
+    convert: Literal["", "rate", "balanced"] = ""  # through SpikingJelly's converter; see `snnlab.conversion`
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # what is not handed over
@@ -138,7 +139,7 @@ class TransferOutcome:
     stages: list[StageOutcome]
     valid_accuracy: float
     test_accuracy: float
-    state: dict[str, Tensor]
+    net: VisionNet  # as it came out, in evaluation mode and the mode of the last stage
 
     @property
     def cpu_seconds(self) -> float:
@@ -149,13 +150,6 @@ class TransferOutcome:
     def sample_timesteps(self) -> int:
         """Time steps of all samples of the training, pretraining included."""
         return sum(stage.sample_timesteps for stage in self.stages)
-
-    def network(self) -> VisionNet:
-        """The trained network, in the mode of its last stage."""
-        stage = self.plan.stages[-1]
-        net = build(next(s.network for s in reversed(self.plan.stages) if s.network is not None))
-        net.load_state_dict(self.state)
-        return net.set_mode(stage.mode, steps=stage.steps, levels=stage.levels).eval()
 
 
 def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -> TransferOutcome:
@@ -183,12 +177,14 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                     report = hand_over(before, net, leave=stage.leave, first=stage.first)
             if net is None:
                 raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
+            if stage.convert:
+                net = Converted(cast(SmallCNN, net), some_inputs(sets.train, stage, device), stage.convert)
             net.to(device).set_mode(stage.mode, steps=stage.steps, levels=stage.levels)
             copied = reestimated = None
             clock = 0.0
             if before is not None:
                 copied = evaluate(net, sets.valid).accuracy
-                if stage.reestimate:
+                if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
                     started = time.process_time()
                     reestimate_batch_norm(net, some_inputs(sets.train, stage, device))
                     clock = time.process_time() - started
@@ -211,8 +207,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
     assert net is not None
     test = evaluate(net, sets.test).accuracy
     valid = evaluate(net, sets.valid).accuracy
-    state = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
-    return TransferOutcome(plan, done, valid, test, state)
+    return TransferOutcome(plan, done, valid, test, net.cpu().eval())
 
 
 def train_plans(
@@ -320,8 +315,31 @@ def modern(
     """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels."""
     return plan(
         recipe,
-        Stage(name="pretrain", network=network, mode="quantised", levels=steps, epochs=pretrain_epochs, lr=lr, **common),
+        Stage(
+            name="pretrain", network=network, mode="quantised", levels=steps, epochs=pretrain_epochs, lr=lr, **common
+        ),
         Stage(name="fine-tune", mode="soft", steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
+    )
+
+
+def converted(
+    recipe: str,
+    network: dict[str, Any],
+    *,
+    how: Literal["rate", "balanced"] = "rate",
+    steps: int,
+    pretrain_epochs: int,
+    epochs: int,
+    lr: float,
+    fine_tune_lr: float,
+    **common: Any,
+) -> Plan:
+    """An ordinary ReLU network through SpikingJelly's converter, and the same fine-tuning."""
+    network = network | {"analogue": "relu"}
+    return plan(
+        recipe,
+        Stage(name="pretrain", network=network, mode="relu", epochs=pretrain_epochs, lr=lr, **common),
+        Stage(name="fine-tune", mode="soft", convert=how, steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
     )
 
 

@@ -1,0 +1,67 @@
+"""SpikingJelly's converter as one more way from an ANN to a spiking network, to be fine-tuned like the others."""
+
+import contextlib
+import copy
+import io
+from collections.abc import Sequence
+from typing import Any, Literal, Self, cast, get_args
+
+import torch
+from spikingjelly.activation_based import functional
+from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBalancingRecipe, RateCodingRecipe
+from torch import Tensor, nn
+
+from snnlab.activations import Mode
+from snnlab.parameters import known
+from snnlab.vision import SmallCNN, VisionNet
+
+How = Literal["rate", "balanced"]
+
+
+class Converted(VisionNet):
+    """A `SmallCNN` with ReLUs, converted by SpikingJelly: batch norm merged into the convolutions, IF neurons with soft reset.
+
+    Args:
+        ann: the trained network; it stays as it is.
+        inputs: batches `(1, B, C, H, W)` from which the converter takes its scales.
+        how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half full; "balanced",
+            local threshold balancing (CVPR 2025).
+
+    Raises:
+        SnnlabError: `how` is unknown.
+    """
+
+    def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
+        super().__init__()
+        known(how, get_args(How), "way to convert")
+        self.config = {"kind": "Converted", "how": how, "of": ann.config, "in_channels": ann.config["in_channels"]}
+        pairs = [
+            (x[0], torch.zeros(x.shape[1])) for x in inputs
+        ]  # the converter wants labels and does not look at them
+        if how == "rate":
+            recipe: Any = RateCodingRecipe(pairs, mode="99.9%", channel_wise=True, half_threshold=True)
+        else:
+            recipe = LocalThresholdBalancingRecipe(pairs)
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+            self.net = FXConverter(recipe).convert(_plain(ann).eval())
+        functional.set_step_mode(self.net, "m")
+
+    def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
+        """Show images for `steps` steps; there is but one mode."""
+        self.steps = steps
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(1, B, C, H, W)` to `(B, classes)`, the mean of the last layer over `self.steps` steps."""
+        try:
+            return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
+        finally:
+            functional.reset_net(self.net)
+
+
+def _plain(ann: SmallCNN) -> nn.Sequential:
+    """The same layers, copied, with `nn.ReLU`, the only activation that the converter knows."""
+    layers: list[nn.Module] = []
+    for layer in ann.layers:
+        layers += [*cast(nn.Sequential, layer), nn.ReLU()]
+    return copy.deepcopy(nn.Sequential(*layers, ann.pool, nn.Flatten(), ann.fc))
