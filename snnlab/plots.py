@@ -36,6 +36,7 @@ __all__ = [
     "learning_curves",
     "legend",
     "look",
+    "over_time",
     "raster",
     "show",
     "tidy",
@@ -61,6 +62,13 @@ LOOKS: Mapping[str, Look] = {
     "none": Look(GREY, "s", ":"),
     "fixed": Look(ORANGE, "^", "--"),
     "learned": Look(BLUE, "o", "-"),
+    "scratch": Look(GREY, "s", ":"),
+    "pipe-S": Look(BLUE, "o", "-"),
+    "pipe-D": Look(BLUE, "o", "-"),
+    "one step": Look(ORANGE, "^", "--"),
+    "relu1": Look(SKY, "v", "-."),
+    "modern": Look(GREEN, "D", "-"),
+    "converter": Look(PINK, "P", "--"),
 }
 
 
@@ -221,6 +229,29 @@ def learning_curves(
         )  # fmt: skip
     ax.set(xlabel="epoch", ylabel=ylabel)
     legend(ax)
+    return artists
+
+
+def over_time(
+    ax: Axes, runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]], *, xlabel: str, ylabel: str = "accuracy (%)"
+) -> list[Artist]:
+    """What a recipe reaches, and when: for each the curve of every seed, `(n,)` times and `(n,)` accuracies 0..1.
+
+    The last point of a seed, where it ends, is marked.
+    """
+    artists: list[Artist] = []
+    for recipe, seeds in runs.items():
+        style = look(recipe)
+        face = style.colour if style.filled else "white"
+        for number, (times, accuracies) in enumerate(seeds):
+            x, y = np.asarray(times, dtype=float), 100 * np.asarray(accuracies, dtype=float)
+            artists += ax.plot(x, y, style.line, color=style.colour, linewidth=1, alpha=0.7)
+            artists += ax.plot(
+                x[-1:], y[-1:], style.marker, color=style.colour, markerfacecolor=face, markersize=6,
+                label=None if number else recipe,
+            )  # fmt: skip
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))
+    legend(ax, loc="lower right")
     return artists
 
 

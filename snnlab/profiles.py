@@ -50,6 +50,35 @@ class LifDynamics(Config):
 
 
 @dataclass(frozen=True)
+class PretrainAndTransfer(Config):
+    """Notebook 02: pipe-S on handwritten digits."""
+
+    notebook = "02_pretrain_and_transfer"
+
+    samples: int = parameter("training samples made from the digits; a sixth for validation", low=60, high=10_000_000)
+    size: int = parameter("side length of a picture", unit="pixels", low=8, high=64)
+    noise: float = parameter("standard deviation of the noise; a digit is from 0 to 1", low=0, high=10)
+    channels: tuple[int, ...] = parameter("of each of the three convolutions", low=1, high=4096)
+    steps: int = parameter("T: how long the spiking network sees a picture", unit="steps", low=2, high=1000)
+    short: int = parameter("a smaller T, for sections 6 and 9", unit="steps", low=2, high=1000)
+    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
+    epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
+    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
+    batch_size: int = parameter("pictures in a batch", low=1, high=1_000_000)
+    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
+    fine_tune_lr: float = parameter("learning rate of the fine-tuning", low=0, high=10)
+    seeds: int = parameter("networks of each recipe", low=1, high=1000)
+    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
+    live: bool = parameter("sliders; False leaves pictures only")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.channels) != 3:
+            raise SnnlabError(f"channels = {self.channels}: expected three numbers, one a convolution.")
+
+
+@dataclass(frozen=True)
 class LearningDelays(Config):
     """Notebook 04."""
 
@@ -117,6 +146,50 @@ PROFILES: dict[str, dict[str, Config]] = {
         ),
         tiny=dict(duration_ms=200.0, neurons=20, seeds=2, training_steps=20, live=False),
         paper=dict(duration_ms=10_000.0, neurons=1000, seeds=20, training_steps=1000, live=False),
+    ),
+    PretrainAndTransfer.notebook: _sizes(
+        PretrainAndTransfer(
+            profile="course",
+            seed=0,
+            out="",
+            samples=6000,
+            size=12,
+            noise=0.12,
+            channels=(8, 16, 32),
+            steps=12,
+            short=6,
+            pretrain_epochs=12,
+            epochs=1,
+            scratch_epochs=(2, 4),
+            batch_size=64,
+            lr=(1e-2, 2e-2, 4e-2),
+            fine_tune_lr=1e-2,
+            seeds=3,
+            workers=0,
+            device="auto",
+            live=True,
+        ),
+        tiny=dict(
+            samples=300,
+            steps=4,
+            short=2,
+            pretrain_epochs=2,
+            scratch_epochs=(1, 2),
+            lr=(2e-2, 4e-2),
+            seeds=1,
+            workers=1,
+            live=False,
+        ),
+        paper=dict(
+            samples=60_000,
+            channels=(32, 64, 128),
+            pretrain_epochs=48,
+            epochs=4,
+            scratch_epochs=(4, 8, 16),
+            seeds=10,
+            workers=1,
+            live=False,
+        ),
     ),
     LearningDelays.notebook: _sizes(
         LearningDelays(

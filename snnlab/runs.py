@@ -35,7 +35,7 @@ class Result:
         versions: of Python, of the packages that matter, and of snnlab.
         platform: operating system, processor, device, and the git commit with whether the tree was changed.
         data: name, path, sha256, and a note that says in one sentence what this data is.
-        results: one object a trained network, with its `variant` and `seed`; shares such as `test_accuracy` are 0 to 1.
+        results: one object a trained network, with its `variant` or `recipe` and its `seed`; shares such as `test_accuracy` are 0 to 1.
         more: what else was measured, each under its own name: controls, ablations, what a choice was made from.
         started, finished: in UTC, as ISO 8601.
     """
@@ -75,7 +75,7 @@ class Run:
         """Write `result.json`, whole or not at all.
 
         Args:
-            results: one mapping a trained network, with at least `variant` and `seed`; numbers of numpy and torch do.
+            results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`; numbers of numpy and torch do.
             data: `name` and `note`, and where they make sense `path` and `sha256`.
             more: anything else that was measured and belongs to the record.
 
@@ -195,8 +195,8 @@ def _check(content: Any, path: Path) -> None:
         where = f"results[{index}]"
         if not isinstance(entry, dict):
             raise wrong(where, entry, "an object")
-        if not isinstance(entry.get("variant"), str):
-            raise wrong(f"{where}.variant", entry.get("variant"), "text")
+        if not isinstance(arm(entry), str):
+            raise wrong(f"{where}.variant", arm(entry), "text, there or in 'recipe'")
         if not isinstance(entry.get("seed"), int) or isinstance(entry["seed"], bool):
             raise wrong(f"{where}.seed", entry.get("seed"), "a whole number")
         for name, value in entry.items():
@@ -205,6 +205,11 @@ def _check(content: Any, path: Path) -> None:
             share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
             if name.endswith("accuracy") and not share:
                 raise wrong(f"{where}.{name}", value, "a share from 0 to 1")
+
+
+def arm(entry: Mapping[str, Any]) -> Any:
+    """What an entry of the results is compared as: its recipe, or else its variant."""
+    return entry.get("recipe", entry.get("variant"))
 
 
 def _finite(value: Any) -> bool:

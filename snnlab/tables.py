@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from snnlab.errors import SnnlabError
-from snnlab.runs import Result
+from snnlab.runs import Result, arm
 
 
 def result_table(result: Result) -> Table:
@@ -21,13 +21,13 @@ def result_table(result: Result) -> Table:
     )
     numbers = list(dict.fromkeys(name for entry in result.results for name in _numbers(entry)))
     columns = [name for name in numbers if name.endswith("accuracy")] or numbers
-    table.add_column("variant")
+    table.add_column("recipe" if any("recipe" in entry for entry in result.results) else "variant")
     table.add_column("seeds", justify="right")
     for name in columns:
         table.add_column(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""), justify="right")
     for group in (result.results, result.more.get("controls", [])):
-        for variant in dict.fromkeys(entry["variant"] for entry in group):
-            entries = [entry for entry in group if entry["variant"] == variant]
+        for variant in dict.fromkeys(arm(entry) for entry in group):
+            entries = [entry for entry in group if arm(entry) == variant]
             cells = [_cell(name, [entry[name] for entry in entries if name in entry]) for name in columns]
             if any(cells):
                 table.add_row(variant, str(len(entries)), *cells)

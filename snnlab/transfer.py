@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from snnlab import checkpoints
 from snnlab.activations import Mode, sharpened
 from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
@@ -120,6 +121,15 @@ class StageOutcome:
     reestimate_seconds: float  # CPU seconds
     checkpoint: Path
 
+    def network(self) -> VisionNet:
+        """The network as this stage left it, in evaluation mode and its own mode; not for a converted one."""
+        content = checkpoints.load(self.checkpoint)
+        net = build(content["network"])
+        net.load_state_dict(content["best"])
+        low, high = sharpened(1.0) if self.stage.sharpen else (0.0, 1.0)
+        stage = self.stage
+        return net.set_mode(stage.mode, steps=stage.steps, low=low, high=high, levels=stage.levels).eval()
+
     @property
     def cpu_seconds(self) -> float:
         """CPU time of its training steps, and of making batch-norm statistics anew."""
@@ -140,6 +150,25 @@ class TransferOutcome:
     valid_accuracy: float
     test_accuracy: float
     net: VisionNet  # as it came out, in evaluation mode and the mode of the last stage
+
+    def curve(self, *, pretraining: bool = True) -> tuple[list[float], list[float]]:
+        """CPU seconds spent after each epoch of the last stage, and the validation accuracy there.
+
+        Args:
+            pretraining: whether the clock runs from the first stage on, or only from the last.
+        """
+        *before, last = self.stages
+        spent = last.reestimate_seconds + (sum(stage.cpu_seconds for stage in before) if pretraining else 0.0)
+        times, accuracies = [], []
+        found = last.copied_accuracy if last.reestimated_accuracy is None else last.reestimated_accuracy
+        if found is not None:  # what the hand-over alone is worth
+            times.append(spent)
+            accuracies.append(found)
+        for line in last.history:
+            spent += line["cpu_seconds"]
+            times.append(spent)
+            accuracies.append(line["valid_accuracy"])
+        return times, accuracies
 
     @property
     def cpu_seconds(self) -> float:
