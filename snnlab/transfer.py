@@ -372,6 +372,48 @@ def converted(
     )
 
 
+def pipe_d(
+    recipe: str,
+    source: dict[str, Any],
+    network: dict[str, Any],
+    *,
+    data: str,
+    pretrain_epochs: int,
+    warm_up_epochs: int,
+    liaf_epochs: int,
+    lif_epochs: int,
+    lr: float,
+    leave: tuple[str, ...] = (),
+    first: str = "signed",
+    warm_up: tuple[str, ...] = ("layers.0", "fc"),
+    **common: Any,
+) -> Plan:
+    """pipe-D: an ANN on pictures, its parameters in a network for events, first with analogue output (LIAF), then spiking.
+
+    Args:
+        recipe: its name.
+        source, network: `config` of the network for pictures, and of the one for ON and OFF events.
+        data: the set of pictures; events are the set "target".
+        pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or LIF leave it out.
+        lr: rate of every stage; half of it for LIF after LIAF.
+        leave, first: see `hand_over`.
+        warm_up: what is new, and trained alone at first.
+        common: what all stages share: batch_size, seed, device.
+    """
+    mode: Mode = "liaf" if liaf_epochs else "lif"
+    stages = [Stage(name="pretrain", network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, **common)]
+    arrive = dict(network=network, leave=leave, first=first, mode=mode, lr=lr, **common)
+    if warm_up_epochs:
+        stages.append(Stage(name="warm up", epochs=warm_up_epochs, only=warm_up, **arrive))
+        arrive = dict(mode=mode, lr=lr, reestimate=False, **common)
+    if liaf_epochs:
+        stages.append(Stage(name="LIAF", epochs=liaf_epochs, **arrive))
+        arrive = dict(mode="lif", lr=lr / 2, **common)
+    if lif_epochs:
+        stages.append(Stage(name="LIF", epochs=lif_epochs, **(arrive | {"mode": "lif"})))
+    return plan(recipe, *stages)
+
+
 def plan(recipe: str, *stages: Stage) -> Plan:
     """Stages under a name that no other plan of the same recipe, rate and seed has."""
     return Plan(f"{recipe}-lr{stages[0].lr:g}-seed{stages[0].seed}", recipe, stages)
