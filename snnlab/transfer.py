@@ -78,7 +78,7 @@ class Stage(Recipe):
     def before_step(self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Set the learning rate."""
         share = (1 + math.cos(math.pi * done)) / 2 if self.schedule == "cosine" else 1.0
-        share *= self.drop ** sum(done * self.epochs >= epoch for epoch in self.drops)
+        share *= self.drop ** sum(done >= epoch / self.epochs for epoch in self.drops)  # 15 / 22 * 22 is below 15
         for group in optimisers[0].param_groups:
             group["lr"] = self.lr * share
 
