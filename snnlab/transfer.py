@@ -203,6 +203,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                         progress=False,
                         on_epochs=tick,
                     ).history
+                stage.before_epoch(net, stage.epochs - 1)  # a stage that was finished before has seen no epoch now
             done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
     assert net is not None
     test = evaluate(net, sets.test).accuracy
