@@ -21,6 +21,7 @@ from snnlab.activations import Mode, sharpened
 from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
+from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
 from snnlab.training import Batches, Recipe, check_numbers, evaluate, fit, pick_device
 from snnlab.vision import SmallCNN, VisionNet, build
@@ -162,14 +163,14 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
         tick: told how many epochs have just become finished.
 
     Raises:
-        SnnlabError: as `fit` and `hand_over`, or the first stage names no network.
+        SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
     """
     net: VisionNet | None = None
     done: list[StageOutcome] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         for number, stage in enumerate(plan.stages):
-            sets, device = data[stage.data], pick_device(stage.device)
+            sets, device = data[known(stage.data, data, "data set")], pick_device(stage.device)
             before, report = net, None
             if stage.network is not None:
                 net = build(stage.network)
