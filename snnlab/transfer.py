@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ from snnlab.training import Batches, Recipe, check_numbers, evaluate, fit, pick_
 from snnlab.vision import SmallCNN, VisionNet, build
 
 REESTIMATE_BATCHES = 10
+Optimiser = Literal["adam", "sgd"]
+Schedule = Literal["cosine", "constant"]
 Task = Mapping[str, Any]  # data sets by name, each with `train`, `valid` and `test`
 
 
@@ -50,9 +52,9 @@ class Stage(Recipe):
     first: str = ""  # see `hand_over`
     reestimate: bool = True  # batch-norm statistics before the first epoch, if weights came from elsewhere
     only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
-    optimiser: Literal["adam", "sgd"] = "adam"
+    optimiser: Optimiser = "adam"
     weight_decay: float = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     drops: tuple[int, ...] = ()  # epochs from which the rate is multiplied by `drop`, once each
     drop: float = 0.3
     twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
@@ -62,6 +64,8 @@ class Stage(Recipe):
     def __post_init__(self) -> None:
         check_numbers(self, low=0, names=("epochs", "lr", "weight_decay"))
         check_numbers(self, low=1, names=("batch_size", "steps", "levels"))
+        known(self.optimiser, get_args(Optimiser), "optimiser")
+        known(self.schedule, get_args(Schedule), "schedule")
 
     def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         """One, for every parameter that may change."""
