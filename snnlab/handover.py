@@ -133,11 +133,13 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average
     net.train()
-    for x in inputs:
-        net(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    net.train(training)
+    try:
+        for x in inputs:
+            net(x)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        net.train(training)
 
 
 def under(name: str, prefix: str) -> bool:
