@@ -26,7 +26,9 @@ def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float
     for name in names + [name for name, value in b.items() if value.dim() > 1 and name not in a]:
         first, second = (tuple(both[name].shape) if name in both else "nothing" for both in (a, b))
         if first != second:
-            raise SnnlabError(f"{name}: got {first} in the first network and {second} in the second; expected the same.")
+            raise SnnlabError(
+                f"{name}: got {first} in the first network and {second} in the second; expected the same."
+            )
     return {name: F.cosine_similarity(a[name].flatten(), b[name].flatten(), dim=0).item() for name in names}
 
 
