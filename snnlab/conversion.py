@@ -45,6 +45,7 @@ class Converted(VisionNet):
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             self.net = FXConverter(recipe).convert(_plain(ann).eval())
         functional.set_step_mode(self.net, "m")
+        self.net.requires_grad_()  # the biases that came from batch norm would stay as they are
 
     def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
         """Show images for `steps` steps; there is but one mode."""
