@@ -19,8 +19,9 @@ class Cost:
     """Of one sample, on average.
 
     A synaptic operation is a multiplication with an addition where the input is a number, and an addition alone, only
-    for inputs that are 1, where it is a spike. Batch norm (which a deployed network merges into the weights), neurons and
-    memory are left out, so the energy is that of arithmetic alone: good for comparing networks of one shape, no more.
+    for inputs that are 1, where it is a spike. Where a convolution reaches over the edge, multiplications with the
+    padding count, since a dense kernel does them, and additions do not, since no spike comes from there. Batch norm (which a deployed network merges into the weights), neurons and
+    memory are left out, and so is an LSTM, which the counter does not see, so the energy is that of arithmetic alone: good for comparing networks of one shape, no more.
     """
 
     multiply_accumulates: float
