@@ -12,6 +12,7 @@ from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBal
 from torch import Tensor, nn
 
 from snnlab.activations import Mode
+from snnlab.errors import SnnlabError
 from snnlab.parameters import known
 from snnlab.vision import SmallCNN, VisionNet
 
@@ -45,14 +46,24 @@ class Converted(VisionNet):
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             self.net = FXConverter(recipe).convert(_plain(ann).eval())
         functional.set_step_mode(self.net, "m")
+        self.net.requires_grad_()  # the biases that came from batch norm would stay as they are
 
     def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
         """Show images for `steps` steps; there is but one mode."""
+        if steps < 1:
+            raise SnnlabError(f"steps = {steps}: expected a whole number from 1.")
         self.steps = steps
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(1, B, C, H, W)` to `(B, classes)`, the mean of the last layer over `self.steps` steps."""
+        """`(1, B, C, H, W)` to `(B, classes)`, the mean of the last layer over `self.steps` steps.
+
+        Raises:
+            SnnlabError: `x` is no batch of images with the channels of the first network.
+        """
+        channels = self.config["in_channels"]
+        if x.dim() != 5 or len(x) != 1 or x.shape[2] != channels:
+            raise SnnlabError(f"got input of shape {tuple(x.shape)}; expected images (1, B, {channels}, H, W).")
         try:
             return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
         finally:

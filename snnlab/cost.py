@@ -8,6 +8,7 @@ from spikingjelly.activation_based.op_counter import ACCounter, DispatchCounterM
 from torch import Tensor, nn
 
 from snnlab.activations import Activation
+from snnlab.errors import SnnlabError
 
 SYNAPTIC = ("aten.convolution.default", "aten.addmm.default", "aten.mm.default")
 PICOJOULE_MAC, PICOJOULE_AC = 4.6, 0.9  # float32 in 45 nm: Horowitz, ISSCC 2014
@@ -18,8 +19,9 @@ class Cost:
     """Of one sample, on average.
 
     A synaptic operation is a multiplication with an addition where the input is a number, and an addition alone, only
-    for inputs that are 1, where it is a spike. Batch norm (which a deployed network merges into the weights), neurons and
-    memory are left out, so the energy is that of arithmetic alone: good for comparing networks of one shape, no more.
+    for inputs that are 1, where it is a spike. Where a convolution reaches over the edge, multiplications with the
+    padding count, since a dense kernel does them, and additions do not, since no spike comes from there. Batch norm (which a deployed network merges into the weights), neurons and
+    memory are left out, and so is an LSTM, which the counter does not see, so the energy is that of arithmetic alone: good for comparing networks of one shape, no more.
     """
 
     multiply_accumulates: float
@@ -38,7 +40,7 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
     """Count what `net` does for some inputs `(T, B, ...)`, in the mode it is in.
 
     Raises:
-        ZeroDivisionError: there was no input.
+        SnnlabError: there was no input.
     """
     additions, products = ACCounter(), MACCounter()
     spikes, neurons, samples = 0.0, 0, 0
@@ -62,6 +64,9 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         for hook in hooks:
             hook.remove()
         net.train(training)
+
+    if not samples:
+        raise SnnlabError("no input to count the operations of: expected at least one batch.")
 
     def synaptic(counter: ACCounter | MACCounter) -> float:
         return sum(n for operation, n in counter.get_counts()["Global"].items() if str(operation) in SYNAPTIC) / samples

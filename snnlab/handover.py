@@ -72,6 +72,7 @@ def hand_over(
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(f"leave: nothing in {type(target).__name__} is called {prefix!r}; names: {_some(ours)}.")
+    new: dict[str, Tensor] = {}
     moved, adapted, left_out = [], [], {}
     for name, value in ours.items():
         if any(under(name, prefix) for prefix in leave):
@@ -83,10 +84,10 @@ def hand_over(
                 f"{name}: the source holds values that are not finite; hand over a network that trained well."
             )
         elif theirs[name].shape == value.shape:
-            value.copy_(theirs[name])
+            new[name] = theirs[name]
             moved.append(name)
         elif first and _differs_in_channels(theirs[name], value):
-            value.copy_(_on_off(theirs[name], first))
+            new[name] = _on_off(theirs[name], first)
             adapted.append(name)
         else:
             left_out[name] = f"shape {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
@@ -108,6 +109,8 @@ def hand_over(
         raise SnnlabError(
             f"hand-over to {type(target).__name__}: {what}. Name it in `leave`, adapt it with `first`, or pass strict=False."
         )
+    for name, value in new.items():  # only now: a hand-over that fails changes nothing
+        ours[name].copy_(value)
     return HandOver(tuple(moved), tuple(adapted), left_out, unused)
 
 
@@ -133,11 +136,13 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average
     net.train()
-    for x in inputs:
-        net(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    net.train(training)
+    try:
+        for x in inputs:
+            net(x)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        net.train(training)
 
 
 def under(name: str, prefix: str) -> bool:

@@ -201,6 +201,8 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spikes, grad_h, grad_v):  # type: ignore[no-untyped-def]
+        if grad_spikes is None and grad_h is None and grad_v is None:  # what follows passes no gradient on
+            return None, None, None, None, None, None
         h, first = ctx.saved_tensors
         leak, v_threshold, slope, soft_reset = ctx.constants
         shape = (

@@ -23,10 +23,12 @@ def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float
         SnnlabError: a tensor is missing in one of them or has another shape.
     """
     names = [name for name, value in a.items() if value.dim() > 1]
-    for name in names:
-        if name not in b or b[name].shape != a[name].shape:
-            found = tuple(b[name].shape) if name in b else "nothing"
-            raise SnnlabError(f"{name}: got {found} in the second network; expected {tuple(a[name].shape)}.")
+    for name in names + [name for name, value in b.items() if value.dim() > 1 and name not in a]:
+        first, second = (tuple(both[name].shape) if name in both else "nothing" for both in (a, b))
+        if first != second:
+            raise SnnlabError(
+                f"{name}: got {first} in the first network and {second} in the second; expected the same."
+            )
     return {name: F.cosine_similarity(a[name].flatten(), b[name].flatten(), dim=0).item() for name in names}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +22,14 @@ from snnlab.activations import Mode, sharpened
 from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
+from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
 from snnlab.training import Batches, Recipe, check_numbers, evaluate, fit, pick_device
 from snnlab.vision import SmallCNN, VisionNet, build
 
 REESTIMATE_BATCHES = 10
+Optimiser = Literal["adam", "sgd"]
+Schedule = Literal["cosine", "constant"]
 Task = Mapping[str, Any]  # data sets by name, each with `train`, `valid` and `test`
 
 
@@ -50,9 +53,9 @@ class Stage(Recipe):
     first: str = ""  # see `hand_over`
     reestimate: bool = True  # batch-norm statistics before the first epoch, if weights came from elsewhere
     only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
-    optimiser: Literal["adam", "sgd"] = "adam"
+    optimiser: Optimiser = "adam"
     weight_decay: float = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     drops: tuple[int, ...] = ()  # epochs from which the rate is multiplied by `drop`, once each
     drop: float = 0.3
     twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
@@ -62,6 +65,8 @@ class Stage(Recipe):
     def __post_init__(self) -> None:
         check_numbers(self, low=0, names=("epochs", "lr", "weight_decay"))
         check_numbers(self, low=1, names=("batch_size", "steps", "levels"))
+        known(self.optimiser, get_args(Optimiser), "optimiser")
+        known(self.schedule, get_args(Schedule), "schedule")
 
     def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         """One, for every parameter that may change."""
@@ -79,7 +84,7 @@ class Stage(Recipe):
     def before_step(self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Set the learning rate."""
         share = (1 + math.cos(math.pi * done)) / 2 if self.schedule == "cosine" else 1.0
-        share *= self.drop ** sum(done * self.epochs >= epoch for epoch in self.drops)
+        share *= self.drop ** sum(done >= epoch / self.epochs for epoch in self.drops)  # 15 / 22 * 22 is below 15
         for group in optimisers[0].param_groups:
             group["lr"] = self.lr * share
 
@@ -191,14 +196,14 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
         tick: told how many epochs have just become finished.
 
     Raises:
-        SnnlabError: as `fit` and `hand_over`, or the first stage names no network.
+        SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
     """
     net: VisionNet | None = None
     done: list[StageOutcome] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         for number, stage in enumerate(plan.stages):
-            sets, device = data[stage.data], pick_device(stage.device)
+            sets, device = data[known(stage.data, data, "data set")], pick_device(stage.device)
             before, report = net, None
             if stage.network is not None:
                 net = build(stage.network)
@@ -232,6 +237,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                         progress=False,
                         on_epochs=tick,
                     ).history
+                stage.before_epoch(net, stage.epochs - 1)  # a stage that was finished before has seen no epoch now
             done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
     assert net is not None
     test = evaluate(net, sets.test).accuracy

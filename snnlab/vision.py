@@ -236,7 +236,7 @@ class VideoNet(VisionNet):
             sizes = [(size - kernel) // 2 + 1 for size in sizes]
         if min(sizes) < 1:
             raise SnnlabError(
-                f"frames of {height} x {width}: expected at least 47 x 47 for four convolutions of stride 2."
+                f"frames of {height} x {width}: expected at least 33 x 33 for four convolutions of stride 2."
             )
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, kernel, stride=2), _norm(after, 1.0))

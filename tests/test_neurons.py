@@ -5,7 +5,7 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 from snnlab.errors import SnnlabError
-from snnlab.neurons import LIF, LeakyIntegrator, lif_step
+from snnlab.neurons import LIF, LeakyIntegrator, lif_step, membrane
 
 
 def peer(tau: float, v_threshold: float = 1.0) -> neuron.LIFNode:
@@ -121,3 +121,129 @@ def test_tau_must_exceed_one(tau):
     for module in (LIF, LeakyIntegrator):
         with pytest.raises(SnnlabError, match="tau"):
             module(tau)
+
+
+def membranes(x, v, leak, *, soft_reset, v_threshold=0.5):
+    """The equation of `membrane`, a step at a time, differentiated by autograd alone."""
+    spikes, charged = [], []
+    for x_t in x:
+        h = (1 - leak) * v + x_t
+        s = surrogate.Rect(1.0)(h - v_threshold)
+        v = h - v_threshold * s.detach() if soft_reset else h * (1 - s.detach())
+        spikes.append(s)
+        charged.append(h)
+    return torch.stack(spikes), torch.stack(charged), v
+
+
+def test_a_hard_and_a_soft_reset_by_hand():
+    x = torch.tensor([0.5, 0.5, 1.5, 0.5, -1.0, 0.25]).view(6, 1)
+    arguments = dict(leak=0.5, v_threshold=1.0, slope=surrogate.Rect(1.0))
+    s, h, v = membrane(x, torch.tensor([1.0]), **arguments)
+    assert h.flatten().tolist() == [1.0, 0.5, 1.75, 0.5, -0.75, -0.125]  # H = V/2 + X; 1 is enough to fire
+    assert s.flatten().tolist() == [1, 0, 1, 0, 0, 0] and v.tolist() == [-0.125]
+    s, h, v = membrane(x, torch.tensor([1.0]), soft_reset=True, **arguments)
+    assert h.flatten().tolist() == [1.0, 0.5, 1.75, 0.875, -0.5625, -0.03125]
+    assert s.flatten().tolist() == [1, 0, 1, 0, 0, 0] and v.tolist() == [-0.03125]
+
+
+@pytest.mark.parametrize("kind", ["LIF", "IF"])
+@pytest.mark.parametrize("v_reset", [0.0, None])
+def test_membrane_equals_spikingjelly_with_a_rectangle(kind, v_reset):
+    torch.manual_seed(0)
+    x = torch.randn(30, 4, 9, dtype=torch.double) * 0.7 + 0.2
+    first, weight = torch.rand(4, 9, dtype=torch.double) / 2, torch.randn_like(x)
+    settings = dict(v_threshold=0.5, v_reset=v_reset, surrogate_function=surrogate.Rect(2.0), detach_reset=True)
+    node = (
+        neuron.LIFNode(tau=1.6, decay_input=False, step_mode="m", **settings)
+        if kind == "LIF"
+        else neuron.IFNode(step_mode="m", **settings)
+    )
+    leak = 1 / 1.6 if kind == "LIF" else 0.0
+    results = []
+    for ours in (True, False):
+        leaves = [x.clone().requires_grad_(), first.clone().requires_grad_()]
+        if ours:
+            slope = surrogate.Rect(2.0)
+            spikes, _, v = membrane(*leaves, leak=leak, v_threshold=0.5, slope=slope, soft_reset=v_reset is None)
+        else:
+            node.v = leaves[1]
+            spikes, v = node(leaves[0]), node.v
+        ((spikes * weight).sum() + v.square().sum()).backward()
+        results.append((spikes.detach(), v.detach(), *(leaf.grad for leaf in leaves)))
+    assert 0.1 < results[0][0].mean() < 0.9 and torch.equal(results[0][0], results[1][0])
+    for a, b in zip(*results, strict=True):
+        assert torch.allclose(a, b, atol=1e-12)
+
+
+def test_a_learned_leak_equals_spikingjellys():
+    torch.manual_seed(1)
+    x = torch.randn(25, 3, 8, dtype=torch.double) * 0.6 + 0.2
+    weight = torch.randn_like(x)
+    settings = dict(v_threshold=0.5, v_reset=0.0, surrogate_function=surrogate.Rect(1.0), detach_reset=True)
+    node = neuron.ParametricLIFNode(init_tau=1.7, decay_input=False, step_mode="m", **settings).double()
+    w = node.w.detach().clone().requires_grad_()
+    theirs, leaf = node(x), x.clone().requires_grad_()
+    (theirs * weight).sum().backward()
+    zero = torch.zeros(3, 8, dtype=torch.double)
+    spikes, _, _ = membrane(leaf, zero, leak=w.sigmoid(), v_threshold=0.5, slope=surrogate.Rect(1.0))
+    (spikes * weight).sum().backward()
+    assert torch.equal(spikes, theirs) and w.grad.item() == pytest.approx(node.w.grad.item(), rel=1e-9)
+    assert abs(w.grad) > 0.1
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that says that it is not on the CPU, so that the path of a GPU runs here."""
+
+    @property
+    def device(self):
+        return torch.device("cuda")
+
+
+@pytest.mark.parametrize("soft_reset", [False, True])
+@pytest.mark.parametrize("used", ["s", "h", "v", "sh", "shv"])
+def test_every_output_passes_its_gradient_on_and_both_paths_agree(soft_reset, used):
+    torch.manual_seed(2)
+    x, first = torch.randn(12, 2, 5, dtype=torch.double), torch.rand(2, 5, dtype=torch.double)
+    weights = [torch.randn_like(x), torch.randn_like(x), torch.randn_like(first)]
+    results = []
+    for path in ("scan", "steps", "autograd"):
+        leaves = [
+            x.clone().requires_grad_(),
+            first.clone().requires_grad_(),
+            torch.tensor(0.3).double().requires_grad_(),
+        ]
+        if path == "autograd":
+            outputs = membranes(*leaves, soft_reset=soft_reset)
+        else:
+            current = leaves[0].as_subclass(Elsewhere) if path == "steps" else leaves[0]
+            slope = surrogate.Rect(1.0)
+            outputs = membrane(current, leaves[1], leak=leaves[2], v_threshold=0.5, slope=slope, soft_reset=soft_reset)
+        loss = sum((o * w).sum() for name, o, w in zip("shv", outputs, weights, strict=True) if name in used)
+        loss.backward()
+        results.append([*(o.detach() for o in outputs), *(leaf.grad for leaf in leaves)])
+    assert 0.1 < results[0][0].mean() < 0.9
+    for scan, steps, truth in zip(*results, strict=True):
+        assert torch.allclose(scan, truth, atol=1e-12) and torch.allclose(steps, truth, atol=1e-12)
+
+
+@pytest.mark.parametrize("soft_reset", [False, True])
+def test_the_gradient_of_the_charged_membrane_is_exact(soft_reset):
+    """The spikes stay where they are under a small change, so what the reset lets through can be differentiated."""
+    torch.manual_seed(3)
+    x = torch.randn(6, 2, 3, dtype=torch.double, requires_grad=True)
+    v = torch.rand(2, 3, dtype=torch.double, requires_grad=True)
+    leak = torch.tensor(0.3, dtype=torch.double, requires_grad=True)
+
+    def charged_and_last(x, v, leak):
+        slope = surrogate.Rect(1.0)
+        return membrane(x, v, leak=leak, v_threshold=0.5, slope=slope, soft_reset=soft_reset)[1:]
+
+    assert torch.autograd.gradcheck(charged_and_last, (x, v, leak))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_membrane_adds_up_in_float32_whatever_comes_in(dtype):
+    x = torch.full((1000, 1), 0.001, dtype=dtype)
+    _, h, v = membrane(x, torch.zeros(1), leak=0.0, v_threshold=9.0, slope=surrogate.Rect(1.0))
+    assert h.dtype == v.dtype == torch.float32
+    assert v.item() == pytest.approx(1000 * x[0].item(), rel=1e-4)

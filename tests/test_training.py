@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -225,3 +227,64 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(SnnlabError, match="CUDA"):
             pick_device("cuda")
+
+
+@dataclass(frozen=True)
+class Told(DelayRecipe):
+    """Writes down when it is asked, and with what."""
+
+    log: ClassVar[list] = []
+    keep: ClassVar = "last"
+
+    def before_epoch(self, model, epoch):
+        self.log.append(("epoch", epoch, model.training))
+        return {**super().before_epoch(model, epoch), "mine": epoch + 10.0}
+
+    def before_step(self, model, optimisers, done):
+        assert model.training and len(optimisers) == 2
+        self.log.append(("step", done))
+
+    def after_step(self, model):
+        super().after_step(model)
+        self.log.append(("stepped",))
+
+    def after_epoch(self, model, valid):
+        self.log.append(("after", len(valid)))
+        return {"more": 1.5}
+
+    def time_steps(self, x):
+        return 2 * len(x)
+
+
+def test_a_recipe_is_asked_at_each_turn(tmp_path):
+    Told.log.clear()
+    data, valid = sets()
+    recipe = Told(epochs=2, batch_size=64, seed=5, device="cpu")
+    result = fit(net(), data, valid, recipe, metrics=tmp_path / "m.jsonl", progress=False)
+    steps = [("step", done) for done in (0, 64 / 320, 128 / 320, 0.5, 224 / 320, 288 / 320)]  # 160 samples an epoch
+    turns = [*(t for s in steps[:3] for t in (s, ("stepped",))), ("after", 80)]
+    assert Told.log[0] == ("epoch", 0, True) and Told.log[1:8] == turns
+    assert Told.log[8][:2] == ("epoch", 1) and [entry for entry in Told.log if entry[0] == "step"] == steps
+    assert [(line["mine"], line["more"]) for line in result.history] == [(10, 1.5), (11, 1.5)]
+    assert [line["sample_timesteps"] for line in result.history] == [160 * 2 * 30] * 2
+    assert all(line["cpu_seconds"] > 0 for line in result.history)
+    assert [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()] == result.history
+
+
+def test_the_last_epoch_is_kept_where_a_recipe_says_so(tmp_path):
+    data, valid = sets()
+    settings = dict(epochs=4, batch_size=32, seed=5, device="cpu")
+    last = fit(net(), data, valid, Told(**settings), checkpoint=tmp_path / "last.pt", progress=False)
+    best = fit(net(), data, valid, DelayRecipe(**settings), checkpoint=tmp_path / "best.pt", progress=False)
+    assert last.best_epoch == 3 != best.best_epoch  # or this would not show anything
+    whole = checkpoints.load(tmp_path / "best.pt")["model"]  # both trained alike; they differ in what they keep
+    assert all(torch.equal(value, whole[name]) for name, value in last.model.state_dict().items())
+    assert not same_parameters(last.model, best.model)
+
+
+def test_who_waits_is_told_of_every_epoch_and_of_restored_ones_at_once(tmp_path):
+    told = []
+    train(checkpoint=tmp_path / "c.pt", on_epochs=told.append)
+    assert told == [1, 1, 1, 1]
+    train(checkpoint=tmp_path / "c.pt", on_epochs=told.append)
+    assert told[4:] == [4]
