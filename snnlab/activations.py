@@ -74,9 +74,18 @@ class Activation(base.MemoryModule):
         self.low, self.high = 0.0, 1.0
         self.levels = 1
         self.k = nn.Parameter(torch.tensor(math.log(decay / (1 - decay))), requires_grad=learn_decay)
-        self.scale = nn.Parameter(torch.tensor(THRESHOLD), requires_grad=learn_scale)
+        self.scale = nn.Parameter(torch.tensor(1.0), requires_grad=learn_scale)
         self.step_mode = "m"
         self.register_memory("v", None)
+
+    @property
+    def amplitude(self) -> Tensor | float:
+        r"""What an output of 1 stands for: $\lambda$ in the modes `quantised` and `soft`, else 1.
+
+        Behind batch norm it makes no difference. A readout multiplies by it, or training would shrink $\lambda$ to get larger
+        outputs, until the activation is nothing but a step.
+        """
+        return self.scale if self.mode in ("quantised", "soft") else 1.0
 
     def extra_repr(self) -> str:
         return f"mode={self.mode}"

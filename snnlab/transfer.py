@@ -353,7 +353,8 @@ def modern(
         Stage(
             name="pretrain", network=network, mode="quantised", levels=steps, epochs=pretrain_epochs, lr=lr, **common
         ),
-        Stage(name="fine-tune", mode="soft", steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
+        # nothing changes but the activation, and that hardly: the statistics of the pretraining are the better ones
+        Stage(name="fine-tune", mode="soft", steps=steps, epochs=epochs, lr=fine_tune_lr, reestimate=False, **common),
     )
 
 

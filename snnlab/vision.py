@@ -116,7 +116,8 @@ class SmallCNN(VisionNet):
         x = self.acts[0](x)
         for layer, act in zip(self.layers[1:], self.acts[1:], strict=True):
             x = act(functional.seq_to_ann_forward(x, layer))
-        return cast(Tensor, self.fc(self.pool(x.mean(0)).flatten(1)))
+        features = x.mean(0) * cast(Activation, self.acts[-1]).amplitude
+        return cast(Tensor, self.fc(self.pool(features).flatten(1)))
 
 
 class ResNet(VisionNet):
@@ -176,7 +177,8 @@ class ResNet(VisionNet):
         x = self.act(x)
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
-        return cast(Tensor, self.fc(x.mean((0, 3, 4))))
+        last = cast(_Block, cast(nn.Sequential, self.layer4)[-1]).act2
+        return cast(Tensor, self.fc(x.mean((0, 3, 4)) * last.amplitude))
 
 
 class _Block(nn.Module):
@@ -255,7 +257,8 @@ class VideoNet(VisionNet):
         x = self.acts[0](x)
         for layer, act in zip(self.layers[1:], self.acts[1:-1], strict=True):
             x = act(functional.seq_to_ann_forward(x, layer))
-        x = self.acts[-1](self.hidden(x.flatten(2)))  # (T, B, 1024)
+        last = cast(Activation, self.acts[-1])
+        x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, 1024)
         over_time, _ = self.lstm(self.embed(x))
         return cast(Tensor, self.fc(over_time[-1]))
 

@@ -188,7 +188,7 @@ def test_soft_fires_at_the_rate_that_quantised_gives_out(steps, scale, levels, d
 @pytest.mark.parametrize("steps", [1, 2, 4, 16])
 def test_on_a_tie_both_round_up(steps):
     """Powers of two, so that all sums are exact."""
-    x = (torch.arange(-2, steps + 3) + 0.5)[None] / steps * 0.5
+    x = (torch.arange(-2, steps + 3) + 0.5)[None] / steps
     soft, quantised = Activation(), Activation()
     set_mode(soft, "soft")
     set_mode(quantised, "quantised", levels=steps)

@@ -303,3 +303,21 @@ def test_a_mode_that_is_refused_changes_nothing():
         with pytest.raises(SnnlabError):
             net.set_mode(**wrong)
     assert net.steps == 3 and all(module.mode == "lif" for module in net.modules() if isinstance(module, Activation))
+
+
+@pytest.mark.parametrize("mode", ["quantised", "soft", "lif", "relu"])
+def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(mode):
+    net = SmallCNN(1, 3, learn_scale=True).eval().set_mode(mode, steps=2 if mode in ("soft", "lif") else 1, levels=2)
+    x = torch.rand(1, 4, 1, 8, 8)
+    logits = []
+    with torch.no_grad():
+        net.fc.bias.zero_()
+        for scale in (1.0, 1e6):  # so large that nothing fires, if it divides the input, too
+            net.acts[-1].scale.fill_(scale)
+            logits.append(net(x))
+    last = net.acts[-1]
+    assert last.amplitude == (1e6 if mode in ("quantised", "soft") else 1.0)
+    if mode in ("lif", "relu"):
+        assert torch.equal(*logits)
+    else:
+        assert not torch.equal(*logits) and torch.equal(logits[1], torch.zeros_like(logits[1]))
