@@ -307,12 +307,12 @@ def test_a_mode_that_is_refused_changes_nothing():
 
 @pytest.mark.parametrize("mode", ["quantised", "soft", "lif", "relu"])
 def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(mode):
-    net = SmallCNN(1, 3, learn_scale=True).eval().set_mode(mode, steps=2 if mode in ("soft", "lif") else 1, levels=2)
+    net = SmallCNN(1, 3, learn_scale=True).train().set_mode(mode, steps=2 if mode in ("soft", "lif") else 1, levels=2)
     x = torch.rand(1, 4, 1, 8, 8)
     logits = []
     with torch.no_grad():
         net.fc.bias.zero_()
-        for scale in (1.0, 1e6):  # so large that nothing fires, if it divides the input, too
+        for scale in (0.1, 1e6):  # so large that nothing fires, where it divides the input
             net.acts[-1].scale.fill_(scale)
             logits.append(net(x))
     last = net.acts[-1]
