@@ -20,23 +20,24 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
     """
     wanted = " and ".join(names)
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            missing = [name for name in names if name not in getattr(stored, "files", ())]
-            if missing:
-                found = ", ".join(getattr(stored, "files", ())) or "none"
-                raise SnnlabError(f"{path} has no array {missing[0]}; {wanted} was expected, {found} found. {_CURE}")
-            return [stored[name] for name in names]
+        with open(path, "rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            found = getattr(stored, "files", [])  # an npy file is one array, without a name
+            missing = [name for name in names if name not in found]
+            if not missing:
+                return [stored[name] for name in names]
     except FileNotFoundError as error:
         raise SnnlabError(
             f"{path}: there is no such file; an npz file with {wanted} was expected. Check the path."
         ) from error
-    except SnnlabError:
-        raise
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise SnnlabError(
             f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
             f"a whole npz file with {wanted} was expected. {_CURE}"
         ) from error
+    raise SnnlabError(
+        f"{path} has no array {missing[0]}; {wanted} was expected, {', '.join(found) or 'none with a name'} found. {_CURE}"
+    )
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
