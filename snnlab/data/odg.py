@@ -115,8 +115,7 @@ def _check_images(images: Tensor) -> None:
 def _level(value: Tensor, theta: float, relative: bool) -> Tensor | float:
     """The threshold in units of the values; with `relative` one for each image, (B, 1). Of bytes, the whole part."""
     if not relative:
-        # the largest difference of bytes that is no event, counted: 255 * theta may lie an ulp below a whole number
-        return sum(step / 255 <= theta for step in range(1, 256)) if value.dtype == torch.uint8 else theta
+        return math.floor(255 * theta) if value.dtype == torch.uint8 else theta
     pixels = value.flatten(1)
     level = theta * (pixels.amax(1) - pixels.amin(1))[:, None].double()
     return level.to(value.dtype)  # a byte is the whole part

@@ -59,6 +59,15 @@ def test_of_any_bytes(image, theta):
     np.testing.assert_array_equal(odg_events(torch.from_numpy(image)[None], theta)[:, 0], expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float64])
+def test_a_difference_of_exactly_theta_is_no_event(dtype):
+    for level in range(255):
+        images = torch.tensor([[[0, level]], [[0, level + 1]]], dtype=dtype)
+        images = images if dtype == torch.uint8 else images / 255
+        equal, more = odg_events(images, level / 255).unbind(1)
+        assert not equal.any() and more.any()
+
+
 @settings(deadline=None)
 @given(arrays(np.uint8, SMALL), st.floats(0, 0.999))
 def test_relative_to_the_contrast_of_each_picture(image, theta):
