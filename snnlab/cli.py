@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snnlab import __version__
 from snnlab.errors import SnnlabError
+
+if TYPE_CHECKING:
+    from snnlab.data.batch import Outcome
 
 
 def _speaking(command: Callable[..., None]) -> Callable[..., None]:
@@ -144,6 +147,47 @@ def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: fl
     convert(folder, out, workers=workers or None, seed=seed, **limit)
 
 
+@data.command("events-from-images")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
+@click.option("--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness")
+@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
+@_speaking
+def events_from_images(folder: Path, target: Path, split: str, theta: float, workers: int) -> None:
+    """Turn static images into events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
+
+    A file that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
+    """
+    from snnlab.data.from_images import convert_folder
+
+    _conclude(convert_folder(folder, target, split=split, theta=theta, workers=workers or None))
+
+
+@data.command("events-from-video")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--ratio", default=0.15, show_default=True, help="part of all pixels and steps that has an event")
+@click.option("--frames", default=31, show_default=True, type=click.IntRange(2), help="frames taken of a video")
+@click.option("--mode", default="1", show_default=True, type=click.Choice(["1", "2"]), help="2 has noisy thresholds")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the noise")
+@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
+@_speaking
+def events_from_video(
+    source: Path, target: Path, ratio: float, frames: int, mode: str, seed: int, workers: int
+) -> None:
+    """Turn videos into events as ES-UCF101 was made: SOURCE is a video, a folder of frames, or a folder of these.
+
+    A video that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
+    """
+    from snnlab.data.video_events import convert_videos
+
+    outcome = convert_videos(
+        source, target, ratio=ratio, n_frames=frames, mode=int(mode), seed=seed, workers=workers or None
+    )
+    _conclude(outcome)
+
+
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @_speaking
@@ -164,3 +208,9 @@ def _size(text: str) -> int | tuple[int, int, int]:
     if len(numbers) not in (1, 3) or min(numbers) < 1:
         raise SnnlabError(f"size = {text!r}: expected a number of recordings, or three as train,valid,test.")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
+
+
+def _conclude(outcome: "Outcome") -> None:
+    click.echo(str(outcome), err=bool(outcome.failed))
+    if outcome.failed:
+        sys.exit(1)

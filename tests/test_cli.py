@@ -244,6 +244,34 @@ def test_arguments_reach_the_makers_of_data(snnlab, tmp_path, monkeypatch):
     ]
 
 
+def test_events_of_images_and_videos(snnlab, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "images" / "cat"
+    folder.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 20, 20)).astype(np.uint8)
+    for i, frame in enumerate(pixels, 1):
+        Image.fromarray(frame).save(folder / f"frame{i:06d}.png")
+    done = snnlab("data", "events-from-images", folder.parent, tmp_path / "a", "--split", "val", "--workers", 1)
+    assert done.exit_code == 0 and "6 converted, 0 there already, 0 dropped, 0 failed" in done.stdout, done.output
+    assert len((tmp_path / "a" / "vallabel.txt").read_text().splitlines()) == 6
+    done = snnlab("data", "events-from-video", folder, tmp_path / "b", "--frames", 6, "--mode", 2, "--workers", 1)
+    assert done.exit_code == 0 and "1 converted" in done.stdout, done.output
+    with np.load(tmp_path / "b" / "cat.npz") as stored:
+        assert stored["arr_0"].shape == (2, 5, 20, 20)
+
+    (folder / "bad.png").write_bytes(b"")
+    done = snnlab("data", "events-from-images", folder.parent, tmp_path / "a", "--split", "val", "--workers", 1)
+    assert done.exit_code == 1 and "0 converted, 6 there already, 0 dropped, 1 failed" in done.stderr
+    assert "bad.png cannot be read as an image" in done.stderr
+    (folder / "frame000003.png").unlink()
+    done = snnlab("data", "events-from-video", folder, tmp_path / "c", "--workers", 1)
+    assert done.exit_code == 1 and "frame 3 is missing" in done.stderr
+    done = snnlab("data", "events-from-video", tmp_path / "nowhere", tmp_path / "c")
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+
+
 def test_info_counts_what_is_in_a_folder(snnlab, tmp_path):
     import numpy as np
 

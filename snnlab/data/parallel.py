@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -22,6 +22,7 @@ from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 
 Spikes = tuple[np.ndarray, np.ndarray]  # times (E,) seconds, units (E,)
+Result = TypeVar("Result")
 CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
 
 
@@ -46,19 +47,14 @@ def encode(
     Raises:
         SnnlabError: `workers` is below 1, a process died, or what `worker` itself raises.
     """
-    if workers is None:
-        workers = os.cpu_count() or 1
-    if workers < 1:
-        raise SnnlabError(
-            f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for one a core."
-        )
+    workers = processes(workers)
     chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
     files = [partial / f"{_fingerprint(worker, chunk)}.npz" for chunk in chunks]
     done = [_load(file) for file in files]
     missing = [job for chunk, spikes in zip(chunks, done, strict=True) if spikes is None for job in chunk]
     with (
         tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit="recording") as bar,
-        _mapped(worker, missing, workers) as results,
+        mapped(worker, missing, workers) as results,
     ):
         for i, chunk in enumerate(chunks):
             if done[i] is None:
@@ -75,29 +71,55 @@ def encode(
     return times, units, offsets
 
 
+def processes(workers: int | None) -> int:
+    """How many processes `workers` means: None is one a core.
+
+    Raises:
+        SnnlabError: it is below 1.
+    """
+    if workers is None:
+        workers = os.cpu_count() or 1
+    if workers < 1:
+        raise SnnlabError(
+            f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for one a core."
+        )
+    return workers
+
+
 @contextmanager
-def _mapped(worker: Callable[[Any], Spikes], jobs: Sequence[Any], workers: int) -> Iterator[Iterator[Spikes]]:
-    """Results in the jobs' order; an error or Ctrl-C stops the work that has not begun."""
+def mapped(
+    worker: Callable[[Any], Result], jobs: Sequence[Any], workers: int, *, together: int = 1
+) -> Iterator[Iterator[Result]]:
+    """Results in the jobs' order; an error or Ctrl-C stops the work that has not begun.
+
+    Args:
+        worker, jobs: as `encode` has them.
+        workers: processes; 1 works in this one.
+        together: jobs that go to a process at once, for many short ones.
+
+    Raises:
+        SnnlabError: a process died.
+    """
     if workers == 1 or len(jobs) < 2:
         yield map(worker, jobs)
         return
     # spawn: a fork of a process that runs threads (torch, numba, Jupyter) may hang
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_let_parent_stop
-    )
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        yield pool.map(worker, jobs)
+        yield pool.map(worker, jobs, chunksize=together)
     except BrokenProcessPool as error:
         raise SnnlabError(
-            "a worker process died, most likely for want of memory; one was expected to encode one recording at a "
+            "a worker process died, most likely for want of memory; one was expected to do one file at a "
             "time. Run it again with fewer workers: what is finished is kept."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _let_parent_stop() -> None:
+def _begin() -> None:
+    """What a process does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, which is not loaded yet: the processes are the threads
 
 
 def _fingerprint(worker: Callable[[Any], Spikes], chunk: Sequence[Any]) -> str:

@@ -1,0 +1,166 @@
+"""Convert many files: go on after a bad one, say at the end which it was, and leave out what an earlier call did."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from snnlab.data.parallel import mapped, processes
+from snnlab.errors import SnnlabError
+from snnlab.files import whole_file
+
+LISTED = 20  # lines that a summary shows; the file has all
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next file would meet, too
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make, and from what.
+
+    Attributes:
+        source: a file, or a folder of frames.
+        target: the file to write.
+        settings: what else the converter needs, pickled for other processes.
+    """
+
+    source: Path
+    target: Path
+    settings: Any = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        written: sources converted by this call.
+        kept: sources that an earlier call had converted.
+        dropped: source and sentence, of those that the rule of the data set leaves out.
+        failed: source and sentence, of those that could not be converted.
+        report: the file that lists the dropped and the failed; it exists if there are any.
+    """
+
+    written: int
+    kept: int
+    dropped: tuple[tuple[Path, str], ...]
+    failed: tuple[tuple[Path, str], ...]
+    report: Path
+
+    def __str__(self) -> str:
+        text = f"{self.written} converted, {self.kept} there already, "
+        text += f"{len(self.dropped)} dropped, {len(self.failed)} failed"
+        if not (self.dropped or self.failed):
+            return text
+        lines = [sentence for _, sentence in self.failed[:LISTED]]
+        if len(self.failed) > LISTED:
+            lines.append(f"and {len(self.failed) - LISTED} more")
+        return "\n  ".join([f"{text}; listed in {self.report}", *lines])
+
+
+def convert_all(
+    jobs: Sequence[Job],
+    *,
+    worker: Callable[[Job], str | None],
+    workers: int | None,
+    report: Path,
+    title: str,
+    unit: str,
+    together: int = 1,
+) -> Outcome:
+    """Do every job whose target is not there, or older than its source; a job that fails does not stop the others.
+
+    Targets must be written whole, so that what exists is done: a call after a kill goes on where the first one was.
+
+    Args:
+        jobs: each with a target of its own.
+        worker: writes the target and returns None, or writes nothing and returns a sentence that says why. What it
+            refuses, it refuses by a SnnlabError. A function of a module: processes are spawned.
+        workers: processes; 1 works in this one, None takes one a core.
+        report: csv file (what, source, sentence) of what was dropped or failed; removed when nothing was.
+        title, unit: what the progress bar says.
+        together: jobs that go to a process at once, for many short ones.
+
+    Raises:
+        SnnlabError: `workers` is below 1, a process died, or the disk is full or read-only.
+    """
+    workers = processes(workers)
+    missing = [job for job in jobs if not _done(job)]
+    dropped: list[tuple[Path, str]] = []
+    failed: list[tuple[Path, str]] = []
+    with (
+        tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit=unit) as bar,
+        mapped(partial(_attempt, worker), missing, workers, together=together) as results,
+    ):
+        for job, (good, sentence) in zip(missing, results, strict=True):
+            if sentence is not None:
+                (dropped if good else failed).append((job.source, sentence))
+            bar.update()
+    outcome = Outcome(
+        written=len(missing) - len(dropped) - len(failed),
+        kept=len(jobs) - len(missing),
+        dropped=tuple(dropped),
+        failed=tuple(failed),
+        report=report,
+    )
+    _write_report(outcome)
+    return outcome
+
+
+def same_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings of a conversion beside its files, or compare them with those of an earlier call.
+
+    Raises:
+        SnnlabError: the files there were made with other settings, or `file` is damaged.
+    """
+    if not file.exists():
+        with whole_file(file) as temporary:
+            temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")
+        return
+    try:
+        before = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SnnlabError(
+            f"{file} cannot be read ({error}); the settings of an earlier conversion were expected. "
+            "Remove the folder or choose another one."
+        ) from error
+    if before != settings:
+        raise SnnlabError(
+            f"{file.parent} holds files made with {before}; {dict(settings)} was expected, "
+            "for all files of a folder are made alike. Choose another folder or these settings."
+        )
+
+
+def _done(job: Job) -> bool:
+    try:
+        return job.target.stat().st_mtime_ns >= job.source.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _attempt(worker: Callable[[Job], str | None], job: Job) -> tuple[bool, str | None]:
+    """Whether the source is good, and what is to be said of it; None where the target was written."""
+    try:
+        return True, worker(job)
+    except SnnlabError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+            raise
+        return False, str(error)
+
+
+def _write_report(outcome: Outcome) -> None:
+    if not (outcome.dropped or outcome.failed):
+        outcome.report.unlink(missing_ok=True)  # of an earlier call
+        return
+    with whole_file(outcome.report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("what", "source", "sentence"))
+        for what, rows in (("failed", outcome.failed), ("dropped", outcome.dropped)):
+            table.writerows((what, source, sentence) for source, sentence in rows)
