@@ -74,8 +74,33 @@ class PretrainAndTransfer(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.channels) != 3:
-            raise SnnlabError(f"channels = {self.channels}: expected three numbers, one a convolution.")
+        _three(self.channels)
+
+
+@dataclass(frozen=True)
+class TransferToEvents(Config):
+    """Notebook 03: pipe-D on handwritten digits as events."""
+
+    notebook = "03_transfer_to_event_streams"
+
+    pictures: int = parameter("pictures to pretrain on", low=60, high=10_000_000)
+    labelled: int = parameter("recordings of events to train on", low=20, high=10_000_000)
+    channels: tuple[int, ...] = parameter("of each of the three convolutions", low=1, high=4096)
+    decay: float = parameter("share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99)
+    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
+    warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
+    epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
+    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
+    batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
+    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
+    seeds: int = parameter("networks of each recipe", low=1, high=1000)
+    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
+    live: bool = parameter("sliders; False leaves pictures only")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _three(self.channels)
 
 
 @dataclass(frozen=True)
@@ -121,6 +146,11 @@ class LearningDelays(Config):
                     f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = {self.dt_ms:g}), "
                     "or a neuron would forget before the next one; choose a longer tau_ms or a shorter dt_ms."
                 )
+
+
+def _three(channels: tuple[int, ...]) -> None:
+    if len(channels) != 3:
+        raise SnnlabError(f"channels = {channels}: expected three numbers, one a convolution.")
 
 
 def _sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:
@@ -186,6 +216,49 @@ PROFILES: dict[str, dict[str, Config]] = {
             pretrain_epochs=48,
             epochs=4,
             scratch_epochs=(4, 8, 16),
+            seeds=10,
+            workers=1,
+            live=False,
+        ),
+    ),
+    TransferToEvents.notebook: _sizes(
+        TransferToEvents(
+            profile="course",
+            seed=0,
+            out="",
+            pictures=3000,
+            labelled=500,
+            channels=(8, 16, 32),
+            decay=0.622,
+            pretrain_epochs=8,
+            warm_up_epochs=1,
+            epochs=10,
+            scratch_epochs=(10, 20, 40),
+            batch_size=32,
+            lr=(1e-2, 2e-2, 4e-2),
+            seeds=3,
+            workers=0,
+            device="auto",
+            live=True,
+        ),
+        tiny=dict(
+            pictures=200,
+            labelled=60,
+            pretrain_epochs=1,
+            epochs=2,
+            scratch_epochs=(1, 2),
+            lr=(2e-2, 4e-2),
+            seeds=1,
+            workers=1,
+            live=False,
+        ),
+        paper=dict(
+            pictures=30_000,
+            labelled=5000,
+            channels=(32, 64, 128),
+            pretrain_epochs=24,
+            epochs=30,
+            scratch_epochs=(30, 60, 120),
             seeds=10,
             workers=1,
             live=False,

@@ -1,5 +1,7 @@
 """One spoken word that ships with snnlab, for hearing and seeing what the cochlea does."""
 
+from pathlib import Path
+
 import numpy as np
 import soundfile
 
@@ -20,3 +22,8 @@ def spoken_word() -> tuple[np.ndarray, int]:
         raise SnnlabError(
             f"{path}: the recording that ships with snnlab cannot be read ({error}); restore it from git."
         ) from error
+
+
+def film() -> Path:
+    """A folder with 62 frames, 160 x 90, of five seconds of *Big Buck Bunny* (Blender Foundation 2008, CC BY 3.0)."""
+    return PACKED / "big-buck-bunny"
