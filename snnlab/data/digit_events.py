@@ -16,7 +16,7 @@ SHARES = {
     "test": 0.25,
 }  # of the originals; no handwriting is in two of them
 
-NOTE = "Handwritten digits of scikit-learn (UCI) as pictures, and as events made by ODG; no event camera recorded them."
+NOTE = "Handwritten digits of scikit-learn (UCI) as pictures, and as events made by ODG; no event camera recorded them"
 
 
 def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Three]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from snnlab.data.dense import DenseSet
 from snnlab.errors import SnnlabError
 
-NOTE = "Handwritten digits of scikit-learn (UCI), placed at random under noise; not MNIST."
+NOTE = "Handwritten digits of scikit-learn (UCI), placed at random under noise; not MNIST"
 
 
 def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, Tensor]]:
