@@ -161,7 +161,15 @@ def membrane(
 
     Returns:
         Spikes and H, both `(T, ...)`, and the membrane potential after the last step, `(...)`.
+
+    Raises:
+        SnnlabError: `x` and `v` do not have the same neurons.
     """
+    if v.shape != x.shape[1:]:  # the compiled loop would read beyond its arrays
+        raise SnnlabError(
+            f"got membranes of shape {tuple(v.shape)} for input of shape {tuple(x.shape)}; expected {tuple(x.shape[1:])}: "
+            "reset the network between sequences, as SpikingJelly's functional.reset_net does."
+        )
     if x.dtype in (torch.float16, torch.bfloat16):  # mixed precision: a membrane adds up too much for these
         x = x.float()
     if x.device.type == "cpu":

@@ -247,3 +247,13 @@ def test_a_membrane_adds_up_in_float32_whatever_comes_in(dtype):
     _, h, v = membrane(x, torch.zeros(1), leak=0.0, v_threshold=9.0, slope=surrogate.Rect(1.0))
     assert h.dtype == v.dtype == torch.float32
     assert v.item() == pytest.approx(1000 * x[0].item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_a_membrane_left_from_another_batch_is_refused_and_not_read_beyond_its_end(batch):
+    node = LIF(2.0)
+    node(torch.rand(5, 4, 6))
+    with pytest.raises(SnnlabError, match=r"got membranes of shape \(4, 6\).*expected .*reset"):
+        node(torch.rand(5, batch, 6))
+    functional.reset_net(node)
+    assert node(torch.rand(5, batch, 6)).shape == (5, batch, 6)

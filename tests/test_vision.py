@@ -239,6 +239,15 @@ def test_batch_norm_is_over_time_batch_height_and_width(kind):
     assert torch.allclose(norm.running_var, current.transpose(0, 1).flatten(1).var(1), rtol=1e-4)
 
 
+def test_a_residual_network_takes_the_mean_over_time_and_places():
+    net, x = network("ResNet").set_mode("liaf"), events("ResNet")
+    found = outputs(net, x)
+    features = found["layer4.1.act2"]
+    assert features.shape[0] == 4 and not torch.allclose(features[0], features[3], atol=1e-2)
+    by_hand = features.flatten(3).mean(3).mean(0)
+    assert torch.allclose(found["scores"], by_hand @ net.fc.weight.T + net.fc.bias, atol=1e-5)
+
+
 def test_the_small_network_by_hand():
     torch.manual_seed(0)
     net = SmallCNN(1, 3, channels=(2, 4), strides=(1, 2), pool=2).set_mode("relu").eval()

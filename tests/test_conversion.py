@@ -1,0 +1,117 @@
+"""SpikingJelly's converter: at many steps it is the ReLU network, its neurons fire 0 or 1, and it can be trained."""
+
+import pickle
+
+import pytest
+import torch
+from spikingjelly.activation_based import neuron
+from torch.nn import functional as F
+
+from snnlab.conversion import Converted
+from snnlab.errors import SnnlabError
+from snnlab.handover import reestimate_batch_norm
+from snnlab.vision import SmallCNN
+
+HOWS = ("rate", "balanced")
+
+
+def ann_and_inputs():
+    """A network of which all layers do something, batch norm included, and what it was calibrated on."""
+    torch.manual_seed(0)
+    ann = SmallCNN(1, 6, channels=(6, 8, 10), pool=2, analogue="relu")
+    for layer in ann.layers:
+        torch.nn.init.uniform_(layer[1].weight, 0.5, 1.5)
+        torch.nn.init.normal_(layer[1].bias)
+    inputs = [torch.randn(1, 40, 1, 8, 8) for _ in range(3)]
+    reestimate_batch_norm(ann, inputs)
+    return ann.eval(), inputs
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_at_many_steps_the_output_is_that_of_the_relu_network(how):
+    """Within 8 % of the scores' spread at 256 steps; what is clipped, the top 0.1 % of a channel, stays different."""
+    ann, inputs = ann_and_inputs()
+    inputs = inputs * (60 if how == "balanced" else 1)  # it moves its thresholds by little for each batch
+    with torch.no_grad():
+        expected = ann(inputs[0])
+        net = Converted(ann, inputs, how).eval()
+        errors, agree = [], []
+        for steps in (4, 32, 256):
+            scores = net.set_mode("soft", steps=steps)(inputs[0])
+            errors.append(((scores - expected).square().mean().sqrt() / expected.std()).item())
+            agree.append((scores.argmax(1) == expected.argmax(1)).double().mean().item())
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 0.08, errors
+    assert agree[2] >= 0.95, agree
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_its_neurons_give_out_zeros_and_ones(how):
+    ann, inputs = ann_and_inputs()
+    net = Converted(ann, inputs, how).set_mode("soft", steps=7)
+    found = []
+    nodes = [m for m in net.modules() if isinstance(m, neuron.BaseNode)]
+    for node in nodes:
+        node.register_forward_hook(lambda m, i, out: found.append(out.detach()))
+    net(inputs[0])
+    assert len(nodes) == len(found) == 3
+    for spikes in found:
+        assert len(spikes) == 7 and set(spikes.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_it_can_be_trained_and_leaves_the_ann_as_it_was(how):
+    ann, inputs = ann_and_inputs()
+    ann.train()
+    before = {name: value.clone() for name, value in ann.state_dict().items()}
+    net = Converted(ann, inputs, how).set_mode("soft", steps=4).train()
+    assert ann.training and ann.acts[0].mode == "relu"
+    x, y = inputs[0][:, :12], torch.arange(12) % 6
+    optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
+    losses, weights = [], [p.detach().clone() for p in net.parameters()]
+    for _ in range(15):
+        loss = F.cross_entropy(net(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+    assert len(weights) == 2 * 4 and all(not torch.equal(p, q) for p, q in zip(net.parameters(), weights, strict=True))
+    assert all(torch.equal(value, before[name]) for name, value in ann.state_dict().items())
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_call_leaves_no_state_and_a_copy_is_the_same(how):
+    ann, inputs = ann_and_inputs()
+    net = Converted(ann, inputs, how).set_mode("soft", steps=3).eval()
+    scores = net(inputs[0])
+    assert torch.equal(net(inputs[0]), scores) and scores.shape == (40, 6)
+    order = torch.randperm(40)
+    assert torch.allclose(net(inputs[0][:, order]), scores[order], atol=1e-5)
+    assert torch.equal(pickle.loads(pickle.dumps(net))(inputs[0]), scores)
+    again = Converted(ann, [x * 2 for x in inputs], how).set_mode("soft", steps=3).eval()
+    assert not torch.equal(again(inputs[0]), scores)  # other scales, which are in the state
+    again.load_state_dict(net.state_dict())
+    assert torch.equal(again(inputs[0]), scores)
+    hook = net.net.get_submodule("11").register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        net(inputs[0])
+    hook.remove()
+    assert torch.equal(net(inputs[0]), scores)
+
+
+def test_the_config_says_what_it_was_made_of():
+    ann, inputs = ann_and_inputs()
+    net = Converted(ann, inputs, "balanced")
+    assert net.config == {"kind": "Converted", "how": "balanced", "of": ann.config, "in_channels": 1}
+
+
+def test_what_cannot_be_is_refused():
+    ann, inputs = ann_and_inputs()
+    with pytest.raises(SnnlabError, match="did you mean balanced"):
+        Converted(ann, inputs, "balance")
+    net = Converted(ann, inputs)
+    with pytest.raises(SnnlabError, match="steps = 0"):
+        net.set_mode("soft", steps=0)
+    for wrong in (torch.zeros(3, 2, 1, 8, 8), torch.zeros(1, 2, 3, 8, 8), torch.zeros(2, 1, 8, 8)):
+        with pytest.raises(SnnlabError, match="expected"):
+            net.set_mode("soft", steps=3)(wrong)

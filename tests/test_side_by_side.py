@@ -1,0 +1,67 @@
+"""Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are passed on."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from snnlab import side_by_side
+from snnlab.errors import SnnlabError
+from snnlab.side_by_side import run_all
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    epochs: int
+
+
+def work(job, data, folder, tick):
+    """A training that leaves a file and counts its epochs."""
+    if job.epochs < 0:
+        raise SnnlabError(f"{job.name} cannot be trained.")
+    (folder / job.name).write_text(data)
+    for _ in range(job.epochs):
+        tick(1)
+    return job.name, data
+
+
+class Bar:
+    """Stands for the progress bar."""
+
+    made: list = []  # noqa: RUF012
+
+    def __init__(self, total, **more):
+        self.total, self.n, self.more = total, 0, more
+        self.made.append(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, epochs):
+        self.n += epochs
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_outcomes_are_in_order_and_every_epoch_is_counted(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(side_by_side, "tqdm", Bar)
+    jobs = [Job("c", 3), Job("a", 0), Job("b", 5)]
+    outcomes = run_all(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many")
+    assert outcomes == [("c", "data"), ("a", "data"), ("b", "data")]
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {"a", "b", "c"}
+    bar = Bar.made[-1]
+    assert (bar.total, bar.n, bar.more["desc"]) == (8, 8, "many")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_training_says_is_passed_on(tmp_path, workers):
+    with pytest.raises(SnnlabError, match="b cannot be trained"):
+        run_all([Job("a", 1), Job("b", -1)], work, "data", tmp_path, workers=workers)
+
+
+def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
+    assert run_all([], work, "data", tmp_path) == []
+    with pytest.raises(AssertionError, match="same name"):
+        run_all([Job("a", 1), Job("a", 2)], work, "data", tmp_path)
