@@ -3,6 +3,7 @@
 Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis, `(T, B, N)`.
 """
 
+import logging
 import math
 
 import numba
@@ -12,6 +13,9 @@ from spikingjelly.activation_based import base, neuron, surrogate
 from torch import Tensor
 
 from snnlab.errors import SnnlabError
+
+# SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a GPU
+logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
 

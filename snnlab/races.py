@@ -36,14 +36,18 @@ def tune(
         By name, an outcome a seed.
     """
     trials = [make(rate, seeds[0]) for make in recipes.values() for rate in rates]
-    tried = train_plans(trials, data, folder, workers=workers, title=f"{title}: rates")
-    groups = [tried[start : start + len(rates)] for start in range(0, len(tried), len(rates))]
-    best = [max(group, key=lambda outcome: outcome.valid_accuracy) for group in groups]
-    others = [
-        make(o.plan.stages[0].lr, seed) for make, o in zip(recipes.values(), best, strict=True) for seed in seeds[1:]
-    ]
-    rest = iter(train_plans(others, data, folder, workers=workers, title=f"{title}: seeds") if others else [])
-    return {name: [first, *(next(rest) for _ in seeds[1:])] for name, first in zip(recipes, best, strict=True)}
+
+    def best(tried: list[TransferOutcome]) -> list[TransferOutcome]:
+        groups = [tried[start : start + len(rates)] for start in range(0, len(trials), len(rates))]
+        return [max(group, key=lambda outcome: outcome.valid_accuracy) for group in groups]
+
+    def others(tried: list[TransferOutcome]) -> list[Plan]:
+        chosen = [outcome.plan.stages[0].lr for outcome in best(tried)]
+        return [make(rate, seed) for make, rate in zip(recipes.values(), chosen, strict=True) for seed in seeds[1:]]
+
+    done = train_plans(trials, data, folder, workers=workers, title=title, then=others)
+    rest = iter(done[len(trials) :])
+    return {name: [first, *(next(rest) for _ in seeds[1:])] for name, first in zip(recipes, best(done), strict=True)}
 
 
 def at_equal_time(

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -39,6 +39,7 @@ def run_all(
     *,
     workers: int = 0,
     title: str = "",
+    then: Callable[[list[Outcome]], Sequence[Job]] | None = None,
 ) -> list[Outcome]:
     """Call `train(job, data, folder, tick)` for every job, several at a time.
 
@@ -49,9 +50,10 @@ def run_all(
         folder: where files go; made if need be.
         workers: processes; 0 for one a core, and 1 for none besides this one, which is what a GPU wants.
         title: what the progress bar is called.
+        then: given the outcomes, what to train besides; by the same processes, which take seconds to start.
 
     Returns:
-        The outcomes in the order of `jobs`.
+        The outcomes in the order of `jobs`, then those of `then`.
 
     Raises:
         SnnlabError: as `train`, or a process died.
@@ -63,8 +65,15 @@ def run_all(
     workers = min(workers or cores, len(jobs))
     epochs = sum(job.epochs for job in jobs)
     with tqdm(total=epochs, unit="epoch", desc=title or None) as bar:
+
+        def run(work: Callable[[Iterable[Job]], Iterable[Outcome]]) -> list[Outcome]:
+            outcomes = list(work(jobs))
+            more = [] if then is None else then(outcomes)
+            bar.total += sum(job.epochs for job in more)
+            return outcomes + list(work(more))
+
         if workers <= 1:
-            return [train(job, data, folder, bar.update) for job in jobs]
+            return run(lambda some: [train(job, data, folder, bar.update) for job in some])
         context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state
         ticks = context.SimpleQueue()
         counting = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
@@ -76,7 +85,7 @@ def run_all(
             initargs=(train, data, folder, ticks, max(1, cores // workers)),
         ) as pool:
             try:
-                outcomes = list(pool.map(_work, jobs))
+                outcomes = run(lambda some: pool.map(_work, some))
             except BrokenProcessPool as error:
                 raise SnnlabError(
                     f"{folder}: one of the {workers} training processes died, perhaps for want of memory; "

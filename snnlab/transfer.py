@@ -245,11 +245,9 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
     return TransferOutcome(plan, done, valid, test, net.cpu().eval())
 
 
-def train_plans(
-    plans: Sequence[Plan], data: Task, folder: Path, *, workers: int = 0, title: str = ""
-) -> list[TransferOutcome]:
+def train_plans(plans: Sequence[Plan], data: Task, folder: Path, **options: Any) -> list[TransferOutcome]:
     """`train_plan` for each, several at a time; see `snnlab.side_by_side.run_all`."""
-    return run_all(plans, train_plan, data, folder, workers=workers, title=title)
+    return run_all(plans, train_plan, data, folder, **options)
 
 
 def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:

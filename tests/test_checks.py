@@ -37,6 +37,13 @@ def hard(v, x):
         ("largest_gap", 8.0, 3, "longer gap still works"),
         ("gradient_back", 2.5 * 0.9**3, 0.9**3, "Multiply by the surrogate"),
         ("gradient_back", 1.82, 2.5, "Three steps earlier"),
+        ("weakest_current", 0.375, 0.5, "weaker input"),
+        ("weakest_current", 3 / 8, 0.125, "What is lost"),
+        ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
+        ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
+        ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
+        ("flat_picture", 0, 100, "What is left"),
+        ("on_off_weights", 144, 72, "two channels"),
         ("subtract_reset", soft, hard, "V becomes 0.12; yours is 0.00"),
     ],
 )

@@ -153,3 +153,15 @@ def test_confusion_shades_are_shares_of_the_row():
     _, ax = plots.figure()
     image = plots.confusion(ax, [[3, 1], [0, 0]], ["zero", "one"])
     assert image.get_array().tolist() == [[75, 25], [0, 0]]
+
+
+def test_over_time_marks_where_each_seed_ends_and_names_a_recipe_once():
+    _, ax = plots.figure()
+    plots.over_time(ax, {"pipe-S": [([1, 2], [0.2, 0.6]), ([1, 4], [0.1, 0.5])], "scratch": [([3], [0.3])]}, xlabel="s")
+    ends = [line for line in ax.lines if line.get_marker() not in ("None", None)]
+    assert [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in ends] == [
+        ([2.0], [60.0]),
+        ([4.0], [50.0]),
+        ([3.0], [30.0]),
+    ]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["pipe-S", "scratch"]

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -13,7 +15,6 @@ from torch.nn import functional as F
 
 from snnlab import checkpoints
 from snnlab.activations import activations
-from snnlab.data.dense import DenseSet, Three
 from snnlab.errors import SnnlabError
 from snnlab.handover import reestimate_batch_norm
 from snnlab.training import evaluate
@@ -32,32 +33,13 @@ from snnlab.transfer import (
 )
 from snnlab.vision import SmallCNN, build
 
-NET = dict(kind="SmallCNN", in_channels=1, classes=3, channels=[4, 5], strides=[1, 2], pool=3)
-COMMON = dict(batch_size=8, device="cpu")
+sys.path.insert(0, str(Path(__file__).parent))
 
-
-def images(n, seed, *, steps=1, channels=1):
-    """Bars at one of three heights, under noise; as events, a frame of them a step."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(3, (n,), generator=generator)
-    x = 0.3 * torch.randn(steps, n, channels, 6, 6, generator=generator)
-    x[:, torch.arange(n), :, 2 * labels] += 1
-    return DenseSet(x, labels)
-
-
-def three(**more):
-    return Three(*(images(n, seed, **more) for seed, n in enumerate((28, 18, 30))))
-
-
-DATA = {"target": three(), "events": three(steps=3, channels=2)}
+from bars import COMMON, DATA, NET, same
 
 
 def stage(**changes):
     return Stage(**(COMMON | dict(epochs=2, network=NET) | changes))
-
-
-def same(a, b):
-    return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
 def without_clocks(outcome):

@@ -41,7 +41,11 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Th
         make("valid", max(10, pictures // 6), 1),
         make("test", max(10, pictures // 4), 2),
     ]
-    target = [make("target", labelled, 3), make("valid", max(10, labelled), 4), make("test", max(10, 3 * labelled), 5)]
+    target = [
+        make("target", labelled, 3),
+        make("valid", max(10, labelled // 2), 4),
+        make("test", max(10, 2 * labelled), 5),
+    ]
     return {
         "pictures": Three(*(_framed(images) for images in source)),
         "edges": Three(*(_edges(images) for images in source)),
