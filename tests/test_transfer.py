@@ -306,6 +306,20 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
     assert again.stages[1].copied_accuracy == done.copied_accuracy
 
 
+def test_levels_and_steps_are_set_where_nothing_is_trained(tmp_path):
+    made = plan("levels", stage(mode="quantised", levels=4, steps=2, epochs=0))
+    net = train_plan(made, DATA, tmp_path).net
+    assert net.steps == 2 and all((a.mode, a.levels) == ("quantised", 4) for _, a in activations(net))
+
+
+def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
+    settings = dict(steps=2, pretrain_epochs=1, epochs=0, lr=2e-2, fine_tune_lr=1e-2)
+    outcome = train_plan(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
+    done = outcome.stages[1]
+    assert done.copied_accuracy == outcome.valid_accuracy and done.reestimated_accuracy is None
+    assert outcome.net.config["of"]["analogue"] == "relu" and done.cpu_seconds == 0
+
+
 def test_some_inputs_are_few_and_always_the_same():
     made = stage(batch_size=2, seed=6)
     first, second = (some_inputs(DATA["target"].train, made, torch.device("cpu")) for _ in range(2))
