@@ -58,13 +58,28 @@ def test_its_neurons_give_out_zeros_and_ones(how):
         assert len(spikes) == 7 and set(spikes.unique().tolist()) == {0.0, 1.0}
 
 
+def test_the_first_neurons_round_their_constant_input():
+    """Their membranes begin half full, so the count of spikes is the nearest, not the next lower one."""
+    ann, inputs = ann_and_inputs()
+    net = Converted(ann, inputs).set_mode("soft", steps=4).eval()
+    node = next(m for m in net.modules() if isinstance(m, neuron.BaseNode))
+    found = []
+    node.register_forward_hook(lambda m, i, out: found.append((4 * i[0][0].detach(), out.detach().sum(0))))
+    net(inputs[0])
+    ((current, spikes),) = found
+    sure = ((current + 0.5) % 1 - 0.5).abs() < 0.499  # away from ties
+    assert torch.equal(spikes[sure], (current[sure] + 0.5).floor().clamp(0, 4)) and len(spikes[sure].unique()) == 5
+
+
 @pytest.mark.parametrize("how", HOWS)
 def test_it_can_be_trained_and_leaves_the_ann_as_it_was(how):
     ann, inputs = ann_and_inputs()
     ann.train()
     before = {name: value.clone() for name, value in ann.state_dict().items()}
     net = Converted(ann, inputs, how).set_mode("soft", steps=4).train()
-    assert ann.training and ann.acts[0].mode == "relu"
+    assert all(m.training for m in ann.modules()) and ann.acts[0].mode == "relu"
+    scales = [buffer for name, buffer in net.named_buffers() if name.endswith("scaler1.scale")]
+    assert [scale.flatten().unique().numel() for scale in scales] == [6, 8, 10]  # one a channel
     x, y = inputs[0][:, :12], torch.arange(12) % 6
     optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
     losses, weights = [], [p.detach().clone() for p in net.parameters()]

@@ -94,8 +94,11 @@ def test_another_number_of_channels_is_an_error_unless_asked_for():
         hand_over(net(3), net())
     with pytest.raises(SnnlabError, match="expected one of mean, signed"):
         hand_over(net(3), net(), first="average")
-    with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
-        hand_over(net(2), net(3), first="mean")  # only towards events
+    for before, after in ((2, 3), (3, 1), (1, 3)):  # only towards events
+        with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
+            hand_over(net(before), net(after), first="mean")
+    with pytest.raises(SnnlabError, match="0.weight: shape .5, 3. instead of .5, 2."):  # and only convolutions
+        hand_over(nn.Sequential(nn.Linear(3, 5)), nn.Sequential(nn.Linear(2, 5)), first="mean")
 
 
 def test_names_that_do_not_match_are_errors_or_listed():
@@ -105,6 +108,11 @@ def test_names_that_do_not_match_are_errors_or_listed():
     with pytest.raises(SnnlabError, match="fc.bias: not in the source; gone.weight: not in the target.*strict=False"):
         hand_over(source, target)
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
+    for name, value in (("fc.bias", before["fc.bias"]), ("more", torch.ones(1))):  # one of both is enough
+        with pytest.raises(
+            SnnlabError, match="SmallCNN: gone.weight: not in the target" if name == "fc.bias" else "more"
+        ):
+            hand_over(source | {name: value}, target)
     report = hand_over(source, target, strict=False)
     assert report.left_out == {"fc.bias": "not in the source"} and report.unused == ("gone.weight",)
     assert torch.equal(target.fc.bias, before["fc.bias"]) and torch.equal(target.fc.weight, source["fc.weight"])
@@ -202,7 +210,10 @@ def test_batch_norm_statistics_are_averages_over_the_batches_by_hand():
         after = made[3](normal.relu())
         means.append((mean, after.mean((0, 2, 3))))
         variances.append((var, after.var((0, 2, 3))))
-    reestimate_batch_norm(made, batches)
+    grads = []
+    made[0].register_forward_hook(lambda m, i, out: grads.append(out.requires_grad))
+    reestimate_batch_norm(made.eval(), batches)
+    assert grads == [False] * 3  # nothing is kept for a backward pass
     for norm, mean, var in zip((made[1], made[4]), zip(*means, strict=True), zip(*variances, strict=True), strict=True):
         assert torch.allclose(norm.running_mean, torch.stack(mean).mean(0), atol=1e-5)
         assert torch.allclose(norm.running_var, torch.stack(var).mean(0), rtol=1e-4)  # unbiased, batches weighed alike

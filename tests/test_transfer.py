@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from snnlab import checkpoints
+from snnlab import checkpoints, transfer
 from snnlab.activations import activations
 from snnlab.errors import SnnlabError
 from snnlab.handover import reestimate_batch_norm
@@ -286,6 +286,31 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
     )
     assert same(again.net, net) and again.stages[1].reestimated_accuracy == again.valid_accuracy
     assert again.stages[1].copied_accuracy == done.copied_accuracy
+
+
+def test_levels_and_steps_are_set_where_nothing_is_trained(tmp_path):
+    made = plan("levels", stage(mode="quantised", levels=4, steps=2, epochs=0))
+    outcome = train_plan(made, DATA, tmp_path)
+    net, target = outcome.net, DATA["target"]
+    scores = [evaluate(net, part).accuracy for part in (target.valid, target.test, target.train)]
+    assert [outcome.valid_accuracy, outcome.test_accuracy] == scores[:2] and len(set(scores)) == 3
+    assert net.steps == 2 and all((a.mode, a.levels) == ("quantised", 4) for _, a in activations(net))
+
+
+def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
+    settings = dict(steps=2, pretrain_epochs=1, epochs=0, lr=2e-2, fine_tune_lr=1e-2)
+    outcome = train_plan(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
+    done = outcome.stages[1]
+    assert done.copied_accuracy == outcome.valid_accuracy and done.reestimated_accuracy is None
+    assert outcome.net.config["of"]["analogue"] == "relu" and done.cpu_seconds == 0
+
+
+def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):
+    ticks = iter(range(100, 200))
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(process_time=lambda: next(ticks)))
+    made = plan("clock", stage(epochs=0), stage(epochs=0, network=None))
+    outcome = train_plan(made, DATA, tmp_path)
+    assert [s.cpu_seconds for s in outcome.stages] == [0, 1] and outcome.cpu_seconds == 1
 
 
 def test_some_inputs_are_few_and_always_the_same():

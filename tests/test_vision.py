@@ -291,6 +291,7 @@ def test_the_video_network_ends_with_its_last_step():
     ("call", "message"),
     [
         (lambda: SmallCNN(2, 3)(torch.zeros(3, 2, 8, 8)), "shape (3, 2, 8, 8); expected (T, B, 2, H, W)"),
+        (lambda: SmallCNN(2, 3)(torch.zeros(3, 1, 2, 8)), "shape (3, 1, 2, 8); expected (T, B, 2, H, W)"),
         (lambda: SmallCNN(2, 3)(torch.zeros(1, 3, 1, 8, 8)), "expected (T, B, 2, H, W)"),
         (lambda: SmallCNN(2, 3).set_mode("lif", steps=4)(torch.zeros(2, 3, 2, 8, 8)), "has 2 time steps already"),
         (lambda: SmallCNN(2, 3).set_mode("lif", steps=0), "steps = 0"),
