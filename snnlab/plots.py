@@ -64,11 +64,7 @@ LOOKS: Mapping[str, Look] = {
     "learned": Look(BLUE, "o", "-"),
     "scratch": Look(GREY, "s", ":"),
     "pipe-S": Look(BLUE, "o", "-"),
-    "pipe-D": Look(BLUE, "o", "-"),
     "one step": Look(ORANGE, "^", "--"),
-    "relu1": Look(SKY, "v", "-."),
-    "modern": Look(GREEN, "D", "-"),
-    "converter": Look(PINK, "P", "--"),
 }
 
 

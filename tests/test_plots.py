@@ -137,8 +137,11 @@ def test_bars_show_every_seed():
 
 
 def test_looks_differ_in_more_than_colour():
-    looks = list(plots.LOOKS.values())
-    assert len({one.marker for one in looks}) == len({one.line for one in looks}) == len(looks) == 3
+    families = ("none", "fixed", "learned"), ("scratch", "pipe-S", "one step")  # those that share a picture
+    assert sum(families, ()) == tuple(plots.LOOKS)
+    for family in families:
+        looks = [plots.LOOKS[name] for name in family]
+        assert len({one.marker for one in looks}) == len({one.line for one in looks}) == len(looks) == 3
     control = plots.look("none, long tau")
     assert control.colour == plots.look("none").colour
     assert not control.filled
