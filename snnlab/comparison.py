@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -14,18 +14,7 @@ from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
 from snnlab.models import DelayNet
 from snnlab.side_by_side import Tick, run_all
-from snnlab.training import Batches, evaluate, fit, pick_device
-
-
-class Data(Protocol):
-    """A data set with its three parts."""
-
-    @property
-    def train(self) -> Batches: ...
-    @property
-    def valid(self) -> Batches: ...
-    @property
-    def test(self) -> Batches: ...
+from snnlab.training import Data, evaluate, fit, pick_device
 
 
 @dataclass(frozen=True)

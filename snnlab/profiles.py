@@ -50,7 +50,33 @@ class LifDynamics(Config):
 
 
 @dataclass(frozen=True)
-class PretrainAndTransfer(Config):
+class Training(Config):
+    """What every notebook that trains several networks side by side can be told."""
+
+    seeds: int = parameter("networks of each recipe", low=1, high=1000)
+    batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
+    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
+    live: bool = parameter("sliders; False leaves pictures only")
+
+
+@dataclass(frozen=True)
+class Transfer(Training):
+    """What the notebooks about pretraining can both be told."""
+
+    channels: tuple[int, ...] = parameter("of each of the three convolutions", low=1, high=4096)
+    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
+    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
+    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.channels) != 3:
+            raise SnnlabError(f"channels = {self.channels}: expected three numbers, one a convolution.")
+
+
+@dataclass(frozen=True)
+class PretrainAndTransfer(Transfer):
     """Notebook 02: pipe-S on handwritten digits."""
 
     notebook = "02_pretrain_and_transfer"
@@ -58,60 +84,33 @@ class PretrainAndTransfer(Config):
     samples: int = parameter("training samples made from the digits; a sixth for validation", low=60, high=10_000_000)
     size: int = parameter("side length of a picture", unit="pixels", low=8, high=64)
     noise: float = parameter("standard deviation of the noise; a digit is from 0 to 1", low=0, high=10)
-    channels: tuple[int, ...] = parameter("of each of the three convolutions", low=1, high=4096)
     steps: int = parameter("T: how long the spiking network sees a picture", unit="steps", low=2, high=1000)
-    short: int = parameter("a smaller T, for sections 6 and 9", unit="steps", low=2, high=1000)
-    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
+    short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=2, high=1000)
     epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
-    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
-    batch_size: int = parameter("pictures in a batch", low=1, high=1_000_000)
-    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
     fine_tune_lr: float = parameter("learning rate of the fine-tuning", low=0, high=10)
-    seeds: int = parameter("networks of each recipe", low=1, high=1000)
-    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
-    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
-    live: bool = parameter("sliders; False leaves pictures only")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _three(self.channels)
 
 
 @dataclass(frozen=True)
-class TransferToEvents(Config):
+class TransferToEvents(Transfer):
     """Notebook 03: pipe-D on handwritten digits as events."""
 
     notebook = "03_transfer_to_event_streams"
 
     pictures: int = parameter("pictures to pretrain on", low=60, high=10_000_000)
     labelled: int = parameter("recordings of events to train on", low=20, high=10_000_000)
-    channels: tuple[int, ...] = parameter("of each of the three convolutions", low=1, high=4096)
     decay: float = parameter("share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99)
-    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
     warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
-    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
-    batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
-    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
-    seeds: int = parameter("networks of each recipe", low=1, high=1000)
-    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
-    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
-    live: bool = parameter("sliders; False leaves pictures only")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _three(self.channels)
 
 
 @dataclass(frozen=True)
-class LearningDelays(Config):
+class LearningDelays(Training):
     """Notebook 04."""
 
     notebook = "04_learning_delays"
 
     data: str = parameter("spoken-digits, shd, ssc, or a folder with train.h5 and test.h5")
     limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
-    seeds: int = parameter("networks of each variant", low=1, high=1000)
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
     hidden: tuple[int, ...] = parameter("neurons of each hidden layer", low=1, high=100_000)
@@ -123,7 +122,6 @@ class LearningDelays(Config):
     epochs: int = parameter(
         "passes through the training data, more if it has fewer recordings than limit", low=1, high=100_000
     )
-    batch_size: int = parameter("recordings in a batch", low=1, high=1_000_000)
     dropout: float = parameter("probability of silencing a neuron while training", low=0, high=0.99)
     lr_weights: float = parameter("highest learning rate of the weights", low=0, high=10)
     lr_delays: float = parameter("first learning rate of the delays", unit="steps", low=0, high=1000)
@@ -132,9 +130,6 @@ class LearningDelays(Config):
     toy_trials: int = parameter("training trials of the toys in sections 1 and 7", low=100, high=1_000_000)
     toy_epochs: int = parameter("passes through those trials", low=1, high=100_000)
     fan_in: int = parameter("inputs of a hidden neuron in the sparse network of section 7", low=1, high=40)
-    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
-    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
-    live: bool = parameter("sliders; False leaves pictures only")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,11 +141,6 @@ class LearningDelays(Config):
                     f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = {self.dt_ms:g}), "
                     "or a neuron would forget before the next one; choose a longer tau_ms or a shorter dt_ms."
                 )
-
-
-def _three(channels: tuple[int, ...]) -> None:
-    if len(channels) != 3:
-        raise SnnlabError(f"channels = {channels}: expected three numbers, one a convolution.")
 
 
 def _sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:

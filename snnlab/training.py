@@ -32,6 +32,17 @@ class Batches(Protocol):
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 
+class Data(Protocol):
+    """A data set with its three parts."""
+
+    @property
+    def train(self) -> Batches: ...
+    @property
+    def valid(self) -> Batches: ...
+    @property
+    def test(self) -> Batches: ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to train a network. A subclass says which optimisers, and what is special about its networks.

@@ -18,19 +18,19 @@ import torch
 from torch import Tensor, nn
 
 from snnlab import checkpoints
-from snnlab.activations import Mode, sharpened
+from snnlab.activations import Mode, activations, sharpened
 from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
 from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
-from snnlab.training import Batches, Recipe, check_numbers, evaluate, fit, pick_device
+from snnlab.training import Batches, Data, Recipe, check_numbers, evaluate, fit, pick_device
 from snnlab.vision import SmallCNN, VisionNet, build
 
 REESTIMATE_BATCHES = 10
 Optimiser = Literal["adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
-Task = Mapping[str, Any]  # data sets by name, each with `train`, `valid` and `test`
+Task = Mapping[str, Data]  # data sets by name
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,15 @@ class Stage(Recipe):
             return [torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay)]
         return [torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
 
-    def before_epoch(self, model: VisionNet, epoch: int) -> dict[str, float]:
-        """Sharpen the ramp."""
-        low, high = sharpened((epoch + 1) / self.epochs) if self.sharpen else (0.0, 1.0)
+    def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
+        """Put a network into the mode that it has after a share of the epochs; returns where its ramp begins and ends."""
+        low, high = sharpened(share) if self.sharpen else (0.0, 1.0)
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}
+
+    def before_epoch(self, model: VisionNet, epoch: int) -> dict[str, float]:
+        """Sharpen the ramp."""
+        return self.enter(model, (epoch + 1) / self.epochs)
 
     def before_step(self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Set the learning rate."""
@@ -90,8 +94,7 @@ class Stage(Recipe):
 
     def after_epoch(self, model: VisionNet, valid: Batches) -> dict[str, float]:
         """Validate the spiking twins: the same parameters, other activations."""
-        found = {f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins}
-        return found
+        return {f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins}
 
     def time_steps(self, x: Tensor) -> int:
         return len(x) * self.steps
@@ -131,9 +134,8 @@ class StageOutcome:
         content = checkpoints.load(self.checkpoint)
         net = build(content["network"])
         net.load_state_dict(content["best"])
-        low, high = sharpened(1.0) if self.stage.sharpen else (0.0, 1.0)
-        stage = self.stage
-        return net.set_mode(stage.mode, steps=stage.steps, low=low, high=high, levels=stage.levels).eval()
+        self.stage.enter(net)
+        return net.eval()
 
     @property
     def cpu_seconds(self) -> float:
@@ -213,7 +215,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                 raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
             if stage.convert:
                 net = Converted(cast(SmallCNN, net), some_inputs(sets.train, stage, device), stage.convert)
-            net.to(device).set_mode(stage.mode, steps=stage.steps, levels=stage.levels)
+            stage.enter(net.to(device), 0.0)
             copied = reestimated = None
             clock = 0.0
             if before is not None:
@@ -237,7 +239,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                         progress=False,
                         on_epochs=tick,
                     ).history
-                stage.before_epoch(net, stage.epochs - 1)  # a stage that was finished before has seen no epoch now
+                stage.enter(net)  # a stage that was finished before has seen no epoch now
             done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
     assert net is not None
     test = evaluate(net, sets.test).accuracy
@@ -252,14 +254,14 @@ def train_plans(plans: Sequence[Plan], data: Task, folder: Path, **options: Any)
 
 def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
     """The accuracy of the same parameters with other activations; the network is left as it was."""
-    activations = [m for m in net.modules() if hasattr(m, "mode")]
-    before = [(a.mode, a.low, a.high, a.levels) for a in activations]
+    found = [activation for _, activation in activations(net)]
+    before = [(a.mode, a.low, a.high, a.levels) for a in found]
     shown = net.steps
     try:
         return evaluate(net.set_mode(mode, steps=steps), data).accuracy
     finally:
         net.steps = shown
-        for activation, state in zip(activations, before, strict=True):
+        for activation, state in zip(found, before, strict=True):
             activation.mode, activation.low, activation.high, activation.levels = state
 
 
@@ -304,63 +306,48 @@ def pipe_s(
     recipe: str,
     network: dict[str, Any],
     *,
-    steps: int,
-    pretrain_epochs: int,
-    epochs: int,
-    lr: float,
-    fine_tune_lr: float,
     source: Literal["sharpened", "relu1", "one step"] = "sharpened",
     twins: tuple[int, ...] = (),
-    **common: Any,
+    **settings: Any,
 ) -> Plan:
     """pipe-S: an ANN whose ReLU is sharpened to a step, the same parameters in the spiking network, a short fine-tuning.
 
     The controls are other sources: a ReLU1 that stays as it is, and a spiking network of a single step, which is no ANN.
+    `settings` are those of `fine_tuned`.
     """
     mode: Mode = "lif" if source == "one step" else "ramp"
-    return plan(
-        recipe,
-        Stage(
-            name="pretrain",
-            network=network,
-            mode=mode,
-            sharpen=source == "sharpened",
-            epochs=pretrain_epochs,
-            lr=lr,
-            twins=twins,
-            **common,
-        ),
-        Stage(name="fine-tune", mode="lif", steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
-    )
+    ann = dict(mode=mode, sharpen=source == "sharpened", twins=twins)
+    return fine_tuned(recipe, network, ann, dict(mode="lif"), **settings)
 
 
-def modern(
-    recipe: str,
-    network: dict[str, Any],
-    *,
-    steps: int,
-    pretrain_epochs: int,
-    epochs: int,
-    lr: float,
-    fine_tune_lr: float,
-    **common: Any,
-) -> Plan:
-    """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels."""
-    return plan(
-        recipe,
-        Stage(
-            name="pretrain", network=network, mode="quantised", levels=steps, epochs=pretrain_epochs, lr=lr, **common
-        ),
-        # nothing changes but the activation, and that hardly: the statistics of the pretraining are the better ones
-        Stage(name="fine-tune", mode="soft", steps=steps, epochs=epochs, lr=fine_tune_lr, reestimate=False, **common),
-    )
+def modern(recipe: str, network: dict[str, Any], *, steps: int, **settings: Any) -> Plan:
+    """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels.
+
+    `settings` are those of `fine_tuned`.
+    """
+    # nothing changes but the activation, and that hardly: the statistics of the pretraining are the better ones
+    snn = dict(mode="soft", reestimate=False)
+    return fine_tuned(recipe, network, dict(mode="quantised", levels=steps), snn, steps=steps, **settings)
 
 
 def converted(
+    recipe: str, network: dict[str, Any], *, how: Literal["rate", "balanced"] = "rate", **settings: Any
+) -> Plan:
+    """An ordinary ReLU network through SpikingJelly's converter, and the same fine-tuning.
+
+    `settings` are those of `fine_tuned`.
+    """
+    return fine_tuned(
+        recipe, network | {"analogue": "relu"}, dict(mode="relu"), dict(mode="soft", convert=how), **settings
+    )
+
+
+def fine_tuned(
     recipe: str,
     network: dict[str, Any],
+    ann: dict[str, Any],
+    snn: dict[str, Any],
     *,
-    how: Literal["rate", "balanced"] = "rate",
     steps: int,
     pretrain_epochs: int,
     epochs: int,
@@ -368,12 +355,21 @@ def converted(
     fine_tune_lr: float,
     **common: Any,
 ) -> Plan:
-    """An ordinary ReLU network through SpikingJelly's converter, and the same fine-tuning."""
-    network = network | {"analogue": "relu"}
+    """Two stages of one network: an ANN, and the spiking network that it becomes, trained on for a short while.
+
+    Args:
+        recipe: its name.
+        network: `config` of both.
+        ann, snn: what else the two stages are told, their mode first.
+        steps: T of the spiking network.
+        pretrain_epochs, epochs: of the two stages.
+        lr, fine_tune_lr: their rates.
+        common: what both share: batch_size, seed, device.
+    """
     return plan(
         recipe,
-        Stage(name="pretrain", network=network, mode="relu", epochs=pretrain_epochs, lr=lr, **common),
-        Stage(name="fine-tune", mode="soft", convert=how, steps=steps, epochs=epochs, lr=fine_tune_lr, **common),
+        Stage(name="pretrain", network=network, epochs=pretrain_epochs, lr=lr, **ann, **common),
+        Stage(name="fine-tune", steps=steps, epochs=epochs, lr=fine_tune_lr, **snn, **common),
     )
 
 

@@ -31,7 +31,7 @@ class DenseSet:
 
 @dataclass(frozen=True)
 class Three:
-    """A task with its three parts, as `snnlab.comparison` takes them."""
+    """A task with its three parts, the `Data` of `snnlab.training`."""
 
     train: DenseSet
     valid: DenseSet

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
-
-from PIL import Image
 
 from snnlab.data.batch import Job, Outcome, convert_all, same_settings
 from snnlab.data.es_imagenet import LEAST, Label, encode, resized, write_labels, write_sample
+from snnlab.data.images import SUFFIXES, opened
 from snnlab.data.odg import THETA
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder, whole_file
-
-SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
 
 
 def convert_folder(
@@ -123,14 +119,12 @@ def _jobs(folders: list[Path], classes: list[str], target: Path, theta: float) -
 
 def _convert(job: Job) -> str | None:
     """Write the events of one image, or say why there is no file."""
-    try:
-        with Image.open(job.source) as image:
-            image.load()
+    with opened(job.source) as image:
+        image.load()
+        try:
             sample = encode(image, job.settings)
-    except SnnlabError as error:
-        raise SnnlabError(f"{job.source}: {error}") from error
-    except _UNREADABLE as error:
-        raise _unreadable(job.source, error) from error
+        except SnnlabError as error:
+            raise SnnlabError(f"{job.source}: {error}") from error
     if len(sample) < LEAST:
         job.target.unlink(missing_ok=True)  # of an earlier state of the image
         return f"{job.source} has {len(sample)} events; {LEAST} are the least that a sample of ES-ImageNet has."
@@ -140,19 +134,6 @@ def _convert(job: Job) -> str | None:
 
 def _size(source: Path) -> tuple[int, int]:
     """Rows and columns of the resized image; only the header is read."""
-    try:
-        with Image.open(source) as image:
-            columns, rows = resized(image.size)
-    except _UNREADABLE as error:
-        raise _unreadable(source, error) from error
+    with opened(source) as image:
+        columns, rows = resized(image.size)
     return rows, columns
-
-
-# what Pillow raises for damaged files, by format
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
-
-
-def _unreadable(source: Path, error: BaseException) -> SnnlabError:
-    return SnnlabError(
-        f"{source} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. Fetch it again or remove it."
-    )

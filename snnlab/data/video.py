@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from PIL import Image
 
+from snnlab.data.images import opened
 from snnlab.errors import SnnlabError
 
 FRAME = re.compile(r"frame(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
@@ -70,13 +70,8 @@ def _from_folder(folder: Path, n_frames: int) -> np.ndarray:
     _check_length(len(files), folder)
     grey = []
     for i in positions(len(files), n_frames):
-        try:
-            with Image.open(files[i]) as image:
-                grey.append(np.asarray(image.convert("L")))
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise SnnlabError(
-                f"{files[i]} cannot be read as an image ({error}); a whole frame was expected. Extract it again."
-            ) from error
+        with opened(files[i]) as image:
+            grey.append(np.asarray(image.convert("L")))
     return _stacked(grey, folder)
 
 

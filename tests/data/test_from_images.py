@@ -2,9 +2,8 @@
 
 import csv
 import os
-import signal
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,10 @@ from snnlab.data import from_images
 from snnlab.data.es_imagenet import encode, read_labels, read_sample
 from snnlab.data.from_images import convert_folder
 from snnlab.errors import SnnlabError
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from killing import kill_while_writing_the_third
 
 
 def picture(seed, width=60, height=40):
@@ -128,24 +131,10 @@ def test_an_edited_image_is_converted_again(images, tmp_path):
 def test_a_killed_run_goes_on(images, tmp_path, monkeypatch):
     """SIGKILL in the middle of writing the third: two files are whole, no label list; the second run makes the rest."""
     out = tmp_path / "out"
-    script = f"""if True:
-        import os, signal
-        import numpy as np
-        from snnlab.data.from_images import convert_folder
-
-        save = np.savez_compressed
-        def dying(file, **arrays):
-            dying.calls += 1
-            if dying.calls == 3:
-                open(file, "wb").write(b"PK")
-                os.kill(os.getpid(), signal.SIGKILL)
-            save(file, **arrays)
-
-        dying.calls, np.savez_compressed = 0, dying
-        convert_folder({str(images)!r}, {str(out)!r}, workers=1)
-    """
-    run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
-    assert run.returncode == -signal.SIGKILL
+    kill_while_writing_the_third(
+        "from snnlab.data.from_images import convert_folder",
+        f"convert_folder({str(images)!r}, {str(out)!r}, workers=1)",
+    )
     assert len(list(out.rglob("[!.]*.npz"))) == 2 and not (out / "trainlabel.txt").exists()
     encoded = []
     monkeypatch.setattr(from_images, "encode", lambda *a: encoded.append(a) or encode(*a))

@@ -1,8 +1,7 @@
 """Events of videos: both modes beside the published rule, the files, and a batch that goes on."""
 
-import signal
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,10 @@ from PIL import Image
 from snnlab.data.video import sample_frames
 from snnlab.data.video_events import convert_videos, read_clip, video_events, write_clip
 from snnlab.errors import SnnlabError
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from killing import kill_while_writing_the_third
 
 
 def noise(n=31, height=40, width=50, seed=0):
@@ -245,24 +248,10 @@ def test_a_bad_video_does_not_stop_the_others(videos, tmp_path):
 
 def test_a_killed_run_goes_on(videos, tmp_path):
     out = tmp_path / "out"
-    script = f"""if True:
-        import os, signal
-        import numpy as np
-        from snnlab.data.video_events import convert_videos
-
-        save = np.savez_compressed
-        def dying(file, **arrays):
-            dying.calls += 1
-            if dying.calls == 3:
-                open(file, "wb").write(b"PK")
-                os.kill(os.getpid(), signal.SIGKILL)
-            save(file, **arrays)
-
-        dying.calls, np.savez_compressed = 0, dying
-        convert_videos({str(videos)!r}, {str(out)!r}, n_frames=6, mode=2, workers=1)
-    """
-    run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
-    assert run.returncode == -signal.SIGKILL
+    kill_while_writing_the_third(
+        "from snnlab.data.video_events import convert_videos",
+        f"convert_videos({str(videos)!r}, {str(out)!r}, n_frames=6, mode=2, workers=1)",
+    )
     before = {path: path.stat().st_mtime_ns for path in out.rglob("[!.]*.npz")}
     assert len(before) == 2
     outcome = convert(videos, out, mode=2)

@@ -1,0 +1,35 @@
+"""Opening picture files, with one sentence for what cannot be read."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from snnlab.errors import SnnlabError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
+
+# what Pillow raises for damaged files, by format
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture; it is decoded as far as is asked for, so its size costs no more than its header.
+
+    Raises:
+        SnnlabError: the file cannot be read, on opening or on decoding inside the block.
+    """
+    try:
+        with Image.open(path) as image:
+            yield image
+    except SnnlabError:
+        raise
+    except _UNREADABLE as error:
+        raise SnnlabError(
+            f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. Fetch it again or remove it."
+        ) from error
