@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from snnlab import checkpoints
+from snnlab.data.order import WHOLE, Part
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
@@ -23,12 +24,17 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class Batches(Protocol):
-    """What training and evaluation need of data: its size, and batches of `(T, B, N)` spikes and `(B,)` labels."""
+    """What training and evaluation need of data: its size, its labels `(n,)`, and batches `(T, B, ...)` with theirs `(B,)`."""
+
+    @property
+    def labels(self) -> Tensor: ...
 
     def __len__(self) -> int: ...
 
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]: ...
+
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from snnlab.data.order import WHOLE, Part, dealt, shuffled
+
 
 @dataclass(frozen=True)
 class DenseSet:
@@ -22,11 +24,16 @@ class DenseSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches `(T, B, ...)` and their labels `(B,)`; shuffled if there is a generator."""
-        order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
-        for index in order.split(batch_size):
-            yield self.x[:, index].float(), self.labels[index]
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples `index` (B,), `(T, B, ...)` float32, and their labels `(B,)`."""
+        return self.x[:, index].float(), self.labels[index]
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `dealt`)."""
+        indices = shuffled(len(self), batch_size, generator)
+        return map(self.batch, dealt(indices, part, training=generator is not None))
 
 
 @dataclass(frozen=True)

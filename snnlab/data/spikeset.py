@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from snnlab.data.events import N_CHANNELS, Events
+from snnlab.data.order import WHOLE, Part, dealt
 from snnlab.errors import SnnlabError
 
 _POOL = 8  # batches that are sorted by length together
@@ -88,9 +89,12 @@ class SpikeSet:
         batches = [batch for pool in pools for batch in pool[lengths[pool].argsort(stable=True)].split(batch_size)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
-    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for each of `index_batches`."""
-        for index in self.index_batches(batch_size, generator=generator):
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.order.dealt`)."""
+        indices = self.index_batches(batch_size, generator=generator)
+        for index in dealt(indices, part, training=generator is not None):
             yield self.batch(index.to(self.labels.device))
 
     def subset(self, index: Tensor) -> SpikeSet:

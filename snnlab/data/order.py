@@ -1,0 +1,28 @@
+"""In which order a set is gone through, by one process or by several that train the same network."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+Part = tuple[int, int]  # number of this process, and how many there are
+WHOLE: Part = (0, 1)
+
+
+def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tuple[Tensor, ...]:
+    """The indices of n samples, once each, in batches `(B,)`; in order if there is no generator."""
+    order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+    return order.split(batch_size)
+
+
+def dealt(batches: Iterable[Tensor], part: Part, *, training: bool) -> Iterator[Tensor]:
+    """Of each batch the samples of one process: every `part[1]`-th.
+
+    While training, a batch with fewer samples than there are processes is left out, for each has to take every step.
+    """
+    number, processes = part
+    for index in batches:
+        if training and len(index) < processes:
+            continue
+        if number < len(index):
+            yield index[number::processes]

@@ -1,0 +1,27 @@
+"""Who gets which sample."""
+
+import pytest
+import torch
+
+from snnlab.data.order import dealt, shuffled
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_every_sample_goes_to_one_process(processes):
+    parts = [torch.cat(list(dealt(shuffled(11, 4, None), (i, processes), training=False))) for i in range(processes)]
+    assert sorted(torch.cat(parts).tolist()) == list(range(11))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 3  # at most one a batch
+
+
+def test_all_processes_take_as_many_steps_of_training():
+    """Batches of 4, 4 and 1 for three processes: the last one is left out, for two would have nothing to do."""
+    generator = [torch.Generator().manual_seed(3) for _ in range(3)]
+    parts = [list(dealt(shuffled(9, 4, generator[i]), (i, 3), training=True)) for i in range(3)]
+    assert [len(part) for part in parts] == [2, 2, 2]
+    seen = torch.cat([index for part in parts for index in part]).tolist()
+    assert len(seen) == len(set(seen)) == 8
+
+
+def test_the_order_is_that_of_the_generator():
+    a, b, c = (torch.cat(shuffled(20, 6, torch.Generator().manual_seed(seed))).tolist() for seed in (0, 0, 1))
+    assert a == b != c and sorted(a) == list(range(20))
