@@ -4,11 +4,13 @@ import contextlib
 import copy
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, Self, cast, get_args
 
 import torch
 from spikingjelly.activation_based import functional
 from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBalancingRecipe, RateCodingRecipe
+from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 from torch import Tensor, nn
 
 from snnlab.activations import Mode
@@ -54,6 +56,24 @@ class Converted(VisionNet):
             raise SnnlabError(f"steps = {steps}: expected a whole number from 1.")
         self.steps = steps
         return self
+
+    @torch.no_grad()
+    def merged(self) -> Self:
+        """The same network with the converter's scales in the weights, so that its convolutions see zeros and ones."""
+        net = copy.deepcopy(self)
+        layers = [m for m in net.net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        scales = [
+            m for m in net.net.modules() if isinstance(m, ChannelVoltageScaler)
+        ]  # two a neuron: before, and behind
+        for number, (before, behind) in enumerate(pairwise(layers)):
+            down, up = scales[2 * number : 2 * number + 2]
+            before.weight *= down.scale.view(-1, 1, 1, 1)
+            before.bias *= down.scale
+            inputs = up.scale.repeat_interleave(behind.weight.shape[1] // len(up.scale))  # of a channel's pooled places
+            behind.weight *= inputs.view(-1, *[1] * (behind.weight.dim() - 2))
+            down.scale.fill_(1)
+            up.scale.fill_(1)
+        return net
 
     def forward(self, x: Tensor) -> Tensor:
         """`(1, B, C, H, W)` to `(B, classes)`, the mean of the last layer over `self.steps` steps.

@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
+from spikingjelly.activation_based import neuron
 from spikingjelly.activation_based.op_counter import ACCounter, DispatchCounterMode, MACCounter
 from torch import Tensor, nn
 
 from snnlab.activations import Activation
+from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
 
 SYNAPTIC = ("aten.convolution.default", "aten.addmm.default", "aten.mm.default")
+NEURONS = (Activation, neuron.BaseNode)  # the latter those of a converter
 PICOJOULE_MAC, PICOJOULE_AC = 4.6, 0.9  # float32 in 45 nm: Horowitz, ISSCC 2014
 
 
@@ -37,11 +40,13 @@ class Cost:
 
 @torch.no_grad()
 def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
-    """Count what `net` does for some inputs `(T, B, ...)`, in the mode it is in.
+    """Count what `net` does for some inputs `(T, B, ...)`, in the mode it is in; scales of a converter are merged first.
 
     Raises:
         SnnlabError: there was no input.
     """
+    if isinstance(net, Converted):
+        net = net.merged()
     additions, products = ACCounter(), MACCounter()
     spikes, neurons, samples = 0.0, 0, 0
     training = net.training
@@ -52,7 +57,7 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
             spikes += out.sum().item()
         neurons += out[0, 0].numel()
 
-    hooks = [module.register_forward_hook(look) for module in net.modules() if isinstance(module, Activation)]
+    hooks = [module.register_forward_hook(look) for module in net.modules() if isinstance(module, NEURONS)]
     net.eval()
     try:
         for x in inputs:

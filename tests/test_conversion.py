@@ -8,6 +8,7 @@ from spikingjelly.activation_based import neuron
 from torch.nn import functional as F
 
 from snnlab.conversion import Converted
+from snnlab.cost import cost
 from snnlab.errors import SnnlabError
 from snnlab.handover import reestimate_batch_norm
 from snnlab.vision import SmallCNN
@@ -130,3 +131,20 @@ def test_what_cannot_be_is_refused():
     for wrong in (torch.zeros(3, 2, 1, 8, 8), torch.zeros(1, 2, 3, 8, 8), torch.zeros(2, 1, 8, 8)):
         with pytest.raises(SnnlabError, match="expected"):
             net.set_mode("soft", steps=3)(wrong)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_scales_can_be_merged_into_the_weights(how):
+    """The scores stay; behind the first layer every convolution gets zeros and ones, and is counted as additions."""
+    ann, inputs = ann_and_inputs()
+    net = Converted(ann, inputs, how).eval().set_mode("soft", steps=5)
+    merged = net.merged()
+    torch.testing.assert_close(merged(inputs[0]), net(inputs[0]), rtol=1e-4, atol=1e-5)
+    seen = []
+    for layer in [m for m in merged.modules() if isinstance(m, torch.nn.Conv2d)][1:]:
+        layer.register_forward_hook(lambda m, given, out: seen.append(given[0]))
+    merged(inputs[0])
+    assert len(seen) == 2 and all(set(x.unique().tolist()) == {0.0, 1.0} for x in seen)
+    counted = cost(net, inputs[:1])
+    assert counted.multiply_accumulates == 6 * 9 * 64 * 5  # of the first layer; the pooling of 2 x 2 is none here
+    assert counted.accumulates > counted.spikes > 0 and counted.neurons == 6 * 64 + 8 * 16 + 10 * 4
