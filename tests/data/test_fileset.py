@@ -13,9 +13,9 @@ import torch
 from snnlab.data.dense import DenseSet
 from snnlab.data.fileset import FileSet, check_classes, hold_out
 from snnlab.errors import SnnlabError
-from snnlab.vision import build
 from snnlab.training import fit
 from snnlab.transfer import Stage
+from snnlab.vision import build
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
