@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from snnlab.data.fileset import FileSet
 from snnlab.data.order import WHOLE, Part, dealt, shuffled
 
 
@@ -40,6 +41,6 @@ class DenseSet:
 class Three:
     """A task with its three parts, the `Data` of `snnlab.training`."""
 
-    train: DenseSet
-    valid: DenseSet
-    test: DenseSet
+    train: DenseSet | FileSet
+    valid: DenseSet | FileSet
+    test: DenseSet | FileSet

@@ -1,8 +1,10 @@
 """ES-ImageNet's files: read as its authors' loader reads them, and written from any folder of images.
 
 A sample is an npz file with `pos` and `neg`, uint8 (N, 3): row, column and t = 1 ... 8 of the ON and the OFF events, in a
-frame 4 pixels larger than the image, whose long side is 254. A label list has one line a sample, `path class rows columns`:
-the path is relative to the list, the class a number from 0, rows and columns those of the image.
+frame 4 pixels larger than the image, whose long side is 254. The samples lie below `train` and `val`; beside these folders,
+`trainlabel.txt` and `vallabel.txt` have one line a sample, `path class rows columns`: the path below `train` or `val`, the
+class a number from 0, rows and columns those of the image. In the event-frame variant the lists are `trainlabel.csv` and
+`vallabel.csv`, with `path,class`.
 """
 
 from __future__ import annotations
@@ -140,31 +142,33 @@ def read_frames(path: str | Path) -> Tensor:
     return torch.from_numpy(array.astype(np.uint8)).transpose(0, 1).contiguous()
 
 
-def read_labels(path: str | Path) -> list[Label]:
-    """The lines of a label list, checked, with the files that it names.
+def read_labels(folder: str | Path, split: str) -> list[Label]:
+    """The lines of a label list, `{split}label.txt`, checked; the files that it names are there.
 
     Raises:
         SnnlabError: the list is missing, is not text or is empty; a line is not `path class rows columns`, with rows and
             columns of which the longer is 254; a file is missing.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SnnlabError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'}); a label list was expected. "
-            "Check the path."
-        ) from error
-    labels = [_label(line, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
-    if not labels:
-        raise SnnlabError(f"{path} is empty; one line `path class rows columns` a sample was expected. Convert again.")
-    there = {folder: _files(path.parent / folder) for folder in {Path(label.path).parent for label in labels}}
-    for i, label in enumerate(labels, 1):
-        if Path(label.path).name not in there[Path(label.path).parent]:
-            raise SnnlabError(
-                f"{path}, sample {i}: there is no file {label.path} in {path.parent}; a list that matches the folder was "
-                "expected. Put the list beside its files, or convert or fetch what is missing."
-            )
+    path = Path(folder) / f"{split}label.txt"
+    labels = [_label(line, where) for line, where in _lines(path, "`path class rows columns`")]
+    _check_files(path, Path(folder) / split, [label.path for label in labels])
+    return labels
+
+
+def read_frame_labels(folder: str | Path, split: str) -> list[tuple[str, int]]:
+    """The lines of a label list of the event-frame variant, `{split}label.csv`: path and class; the files are there.
+
+    Raises:
+        SnnlabError: the list is missing, is not text or is empty; a line is not `path,class`; a file is missing.
+    """
+    path = Path(folder) / f"{split}label.csv"
+    labels = []
+    for line, where in _lines(path, "`path,class`"):
+        name, _, label = line.strip().rpartition(",")
+        if not (name and label.isdecimal()):
+            raise SnnlabError(f"{where}: {line[:80]!r}; `path,class` was expected. Correct the line.")
+        labels.append((name, int(label)))
+    _check_files(path, Path(folder) / split, [name for name, _ in labels])
     return labels
 
 
@@ -217,6 +221,32 @@ def _label(line: str, where: str) -> Label:
             "expected. Correct the line."
         )
     return Label(parts[0], label, rows, columns)
+
+
+def _lines(path: Path, form: str) -> list[tuple[str, str]]:
+    """The lines of a label list, and where each stands."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnnlabError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'}); a label list was expected. "
+            "Check the path."
+        ) from error
+    lines = [(line, f"{path}, line {i}") for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise SnnlabError(f"{path} is empty; one line {form} a sample was expected. Convert again.")
+    return lines
+
+
+def _check_files(path: Path, folder: Path, names: list[str]) -> None:
+    there = {below: _files(folder / below) for below in {os.path.dirname(name) for name in names}}
+    for i, name in enumerate(names, 1):
+        below, file = os.path.split(name)
+        if file not in there[below]:
+            raise SnnlabError(
+                f"{path}, sample {i}: there is no file {name} in {folder}; a list that matches the folder was expected. "
+                "Put the list beside its folder, or convert or fetch what is missing."
+            )
 
 
 def _files(folder: Path) -> set[str]:

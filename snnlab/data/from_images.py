@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snnlab.data.batch import Job, Outcome, convert_all, same_settings
 from snnlab.data.es_imagenet import LEAST, Label, encode, resized, write_labels, write_sample
-from snnlab.data.images import SUFFIXES, opened
+from snnlab.data.images import SUFFIXES, class_folders, opened
 from snnlab.data.odg import THETA
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder, whole_file
@@ -44,7 +44,7 @@ def convert_folder(
         raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
     if not 0 <= theta < 1:
         raise SnnlabError(f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one.")
-    folders = _class_folders(images)
+    folders = class_folders(images)
     classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
     jobs, numbers = _jobs(folders, classes, target / split, theta)
     if not jobs:
@@ -63,16 +63,9 @@ def convert_folder(
     done = [(job, number) for job, number in zip(jobs, numbers, strict=True) if job.source not in left_out]
     write_labels(
         target / f"{split}label.txt",
-        (Label(job.target.relative_to(target).as_posix(), number, *_size(job.source)) for job, number in done),
+        (Label(job.target.relative_to(target / split).as_posix(), number, *_size(job.source)) for job, number in done),
     )
     return outcome
-
-
-def _class_folders(images: Path) -> list[Path]:
-    folders = sorted(path for path in images.iterdir() if path.is_dir()) if images.is_dir() else []
-    if not folders:
-        raise SnnlabError(f"{images} holds no folder; one folder of images a class was expected. Check the path.")
-    return folders
 
 
 def _classes(file: Path, names: list[str], images: Path) -> list[str]:

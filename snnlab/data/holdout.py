@@ -34,11 +34,11 @@ def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | 
         held = held + table[best]
 
 
-def hold_out_recordings(labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(n,) bool: 15 % of every class that has at least two recordings, and at least one of it."""
+def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE) -> np.ndarray:
+    """(n,) bool: this share of every class that has at least two recordings, and at least one of it."""
     size = np.bincount(labels)[labels]
-    share = np.where(size > 1, np.maximum(1, np.round(SHARE * size)), 0)
-    return _rank_in_class(labels, seed) < share
+    wanted = np.where(size > 1, np.maximum(1, np.round(share * size)), 0)
+    return _rank_in_class(labels, seed) < wanted
 
 
 def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:

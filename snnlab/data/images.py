@@ -33,3 +33,15 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise SnnlabError(
             f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. Fetch it again or remove it."
         ) from error
+
+
+def class_folders(images: Path) -> list[Path]:
+    """The folders in a folder, one a class, in order of the alphabet.
+
+    Raises:
+        SnnlabError: there is none.
+    """
+    folders = sorted(path for path in images.iterdir() if path.is_dir()) if images.is_dir() else []
+    if not folders:
+        raise SnnlabError(f"{images} holds no folder; one folder of images a class was expected. Check the path.")
+    return folders

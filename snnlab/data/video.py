@@ -40,6 +40,20 @@ def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
     return _from_folder(source, n_frames) if source.is_dir() else _from_file(source, n_frames)
 
 
+def colour_frames(folder: str | Path, n_frames: int, wanted: slice) -> np.ndarray:
+    """In colour, some of the frames that `sample_frames` takes of a folder: (wanted, H, W, 3) uint8, red, green and blue.
+
+    Args:
+        folder: with `frame000001.jpg` and so on.
+        n_frames: at least 2.
+        wanted: which of the n_frames; the others are not opened.
+
+    Raises:
+        SnnlabError: the folder has fewer than 2 frames, one of it is missing, there twice or damaged, or they differ in size.
+    """
+    return _from_folder(Path(folder), n_frames, "RGB", wanted)
+
+
 def positions(n: int, n_frames: int) -> np.ndarray:
     """The numbers of the frames that are taken of n, (n_frames,), from 0."""
     return np.round(np.linspace(0, n - 1, n_frames)).astype(int)
@@ -65,14 +79,14 @@ def numbered_frames(folder: Path) -> list[Path]:
     return [path for _, path in found]
 
 
-def _from_folder(folder: Path, n_frames: int) -> np.ndarray:
+def _from_folder(folder: Path, n_frames: int, mode: str = "L", wanted: slice = slice(None)) -> np.ndarray:
     files = numbered_frames(folder)
     _check_length(len(files), folder)
-    grey = []
-    for i in positions(len(files), n_frames):
+    frames = []
+    for i in positions(len(files), n_frames)[wanted]:
         with opened(files[i]) as image:
-            grey.append(np.asarray(image.convert("L")))
-    return _stacked(grey, folder)
+            frames.append(np.asarray(image.convert(mode)))
+    return _stacked(frames, folder)
 
 
 def _from_file(path: Path, n_frames: int) -> np.ndarray:
@@ -114,14 +128,14 @@ def _decode(av: ModuleType, path: Path, n: int | None, n_frames: int) -> tuple[i
     return declared, count, frames
 
 
-def _stacked(grey: list[np.ndarray], source: Path) -> np.ndarray:
-    shapes = sorted({frame.shape for frame in grey})
+def _stacked(frames: list[np.ndarray], source: Path) -> np.ndarray:
+    shapes = sorted({frame.shape[:2] for frame in frames})
     if len(shapes) > 1:
         raise SnnlabError(
             f"{source} has frames of {' and '.join(f'{width} x {height}' for height, width in shapes)} px; "
             "one size was expected. Resize them."
         )
-    return np.stack(grey)
+    return np.stack(frames)
 
 
 def _check_length(n: int, source: Path) -> None:

@@ -13,6 +13,7 @@ from snnlab.data.es_imagenet import (
     Sample,
     encode,
     frames,
+    read_frame_labels,
     read_frames,
     read_labels,
     read_sample,
@@ -181,15 +182,37 @@ def test_event_frames_that_are_refused(tmp_path, array, words):
 
 
 def test_a_label_list_comes_back(tmp_path):
-    labels = [Label("train/class0/a.npz", 0, 254, 190), Label("val/b.npz", 12, 100, 254)]
-    for label in labels:
-        (tmp_path / label.path).parent.mkdir(parents=True)
-        (tmp_path / label.path).touch()
-    write_labels(tmp_path / "list.txt", labels)
-    assert (tmp_path / "list.txt").read_text() == "train/class0/a.npz 0 254 190\nval/b.npz 12 100 254\n"
-    assert read_labels(tmp_path / "list.txt") == labels
-    (tmp_path / "val/b.npz").unlink()
-    refused(lambda: read_labels(tmp_path / "list.txt"), "sample 2: there is no file val/b.npz in")
+    labels = [Label("class0/a.npz", 0, 254, 190), Label("b.npz", 12, 100, 254)]
+    touch(tmp_path, "train/class0/a.npz", "train/b.npz")
+    write_labels(tmp_path / "trainlabel.txt", labels)
+    assert (tmp_path / "trainlabel.txt").read_text() == "class0/a.npz 0 254 190\nb.npz 12 100 254\n"
+    assert read_labels(tmp_path, "train") == labels
+    (tmp_path / "train/b.npz").rename(tmp_path / "b.npz")  # beside the list is not where it belongs
+    refused(
+        lambda: read_labels(tmp_path, "train"), "trainlabel.txt, sample 2: there is no file b.npz in .*train; a list"
+    )
+
+
+def touch(folder, *files):
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+
+
+def test_the_list_of_the_event_frame_variant(tmp_path):
+    touch(tmp_path, "val/a.npz", "val/class7/b,c.npz")
+    (tmp_path / "vallabel.csv").write_text("a.npz,12\nclass7/b,c.npz,7\n")
+    assert read_frame_labels(tmp_path, "val") == [("a.npz", 12), ("class7/b,c.npz", 7)]
+    for text, words in (
+        ("a.npz\n", "vallabel.csv, line 1: 'a.npz'; `path,class` was expected"),
+        ("a.npz,12\na.npz,x\n", "line 2: 'a.npz,x'"),
+        (",3\n", "line 1: ',3'"),
+        ("\n", "is empty; one line `path,class` a sample"),
+        ("b.npz,3\n", "sample 1: there is no file b.npz in .*val; a list"),
+    ):
+        (tmp_path / "vallabel.csv").write_text(text)
+        refused(lambda: read_frame_labels(tmp_path, "val"), words)
+    refused(lambda: read_frame_labels(tmp_path, "train"), "trainlabel.csv cannot be read .No such file")
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -203,16 +226,16 @@ def test_a_label_list_comes_back(tmp_path):
     ("nowhere/a.npz 0 254 254\n", "sample 1: there is no file nowhere/a.npz"),
 ])  # fmt: skip
 def test_label_lists_that_are_refused(tmp_path, text, words):
-    (tmp_path / "a.npz").touch()
-    (tmp_path / "list.txt").write_text(text)
-    refused(lambda: read_labels(tmp_path / "list.txt"), words)
+    touch(tmp_path, "val/a.npz")
+    (tmp_path / "vallabel.txt").write_text(text)
+    refused(lambda: read_labels(tmp_path, "val"), words)
 
 
 def test_label_lists_that_cannot_be_read(tmp_path):
-    refused(lambda: read_labels(tmp_path / "list.txt"), "list.txt cannot be read .No such file")
-    (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00")
+    refused(lambda: read_labels(tmp_path, "val"), "vallabel.txt cannot be read .No such file")
+    (tmp_path / "vallabel.txt").write_bytes(b"\xff\xfe\x00")
     refused(
-        lambda: read_labels(tmp_path / "list.txt"), "list.txt cannot be read .no UTF-8 text.; a label list was expected"
+        lambda: read_labels(tmp_path, "val"), "vallabel.txt cannot be read .no UTF-8 text.; a label list was expected"
     )
 
 

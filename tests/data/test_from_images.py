@@ -42,14 +42,15 @@ def test_what_comes_out(images, tmp_path):
     assert str(outcome) == "4 converted, 0 there already, 0 dropped, 0 failed"
     assert (out / "classes.txt").read_text() == "cat\ndog\n"
     assert (out / "trainlabel.txt").read_text().splitlines() == [
-        "train/class0/1.npz 0 127 254",
-        "train/class0/more_2.npz 0 169 254",
-        "train/class1/3.npz 1 254 254",
-        "train/class1/a_dog.npz 1 212 254",
+        "class0/1.npz 0 127 254",
+        "class0/more_2.npz 0 169 254",
+        "class1/3.npz 1 254 254",
+        "class1/a_dog.npz 1 212 254",
     ]
     sources = ("cat/1.jpg", "cat/more/2.PNG", "dog/3.jpeg", "dog/a dog.JPEG")
-    for label, source in zip(read_labels(out / "trainlabel.txt"), sources, strict=True):
-        read, expected = read_sample(out / label.path, label.rows, label.columns), encode(Image.open(images / source))
+    for label, source in zip(read_labels(out, "train"), sources, strict=True):
+        read = read_sample(out / "train" / label.path, label.rows, label.columns)
+        expected = encode(Image.open(images / source))
         np.testing.assert_array_equal(read.pos, expected.pos)
         np.testing.assert_array_equal(read.neg, expected.neg)
         assert (read.rows, read.columns) == (expected.rows, expected.columns)
@@ -84,7 +85,7 @@ def test_a_bad_image_does_not_stop_the_others_and_is_listed(images, tmp_path):
     damage(images)
     out = tmp_path / "out"
     outcome = convert_folder(images, out, workers=1)
-    assert outcome.written == 4 and len(read_labels(out / "trainlabel.txt")) == 4
+    assert outcome.written == 4 and len(read_labels(out, "train")) == 4
     failed = {source.name: sentence for source, sentence in outcome.failed}
     assert set(failed) == {"cut.jpg", "empty.png", "words.jpg", "broken.png", "deep.png"}
     for name, sentence in failed.items():
@@ -110,7 +111,7 @@ def test_once_repaired_nothing_is_listed_any_more(images, tmp_path, monkeypatch)
     (images / "dog/flat.png").unlink()
     outcome = convert_folder(images, out, workers=1)
     assert (outcome.written, outcome.kept, outcome.failed) == (5, 4, ())
-    assert not outcome.report.exists() and len(read_labels(out / "trainlabel.txt")) == 9
+    assert not outcome.report.exists() and len(read_labels(out, "train")) == 9
 
 
 def test_an_edited_image_is_converted_again(images, tmp_path):
@@ -141,8 +142,8 @@ def test_a_killed_run_goes_on(images, tmp_path, monkeypatch):
     outcome = convert_folder(images, out, workers=1)
     assert (outcome.written, outcome.kept, len(encoded)) == (2, 2, 2)
     convert_folder(images, tmp_path / "again", workers=1)
-    for label in read_labels(out / "trainlabel.txt"):
-        assert (out / label.path).read_bytes() == (tmp_path / "again" / label.path).read_bytes()
+    for label in read_labels(out, "train"):
+        assert (out / "train" / label.path).read_bytes() == (tmp_path / "again/train" / label.path).read_bytes()
 
 
 def test_a_full_disk_stops_at_once(images, tmp_path, monkeypatch):
@@ -170,7 +171,7 @@ def test_validation_has_the_classes_of_training(images, tmp_path):
     refused(images, out, r"the class emu is in .*classes.txt but not in .*images;", "val")
     (images / "emu").mkdir()
     convert_folder(images, out, split="val", workers=1)
-    assert [label.label for label in read_labels(out / "vallabel.txt")] == [1, 1, 2, 2, 0]
+    assert [label.label for label in read_labels(out, "val")] == [1, 1, 2, 2, 0]
 
 
 def refused(images, out, words, split="train", **settings):

@@ -1,0 +1,219 @@
+"""Samples that are files: read when they are needed, by processes of their own, so that a GPU does not wait for them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from snnlab.data.holdout import hold_out_recordings
+from snnlab.data.order import WHOLE, Part, dealt, shuffled
+from snnlab.errors import SnnlabError
+
+Reader = Callable[[Any, int | None], Tensor]
+_Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the seed of each
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """Samples that are files.
+
+    A batch does not depend on the number of processes. With a generator, that is in training, each sample gets a seed for
+    its augmentation, drawn from the generator after the order; without one there is none.
+
+    Args:
+        samples: n of what `read` takes: a path, or whatever says where a sample is.
+        labels: `(n,)`, whole numbers from 0.
+        classes: the name of each class, in the order of their numbers.
+        read: gives a sample `(T, C, H, W)`, of any type, from one of `samples` and a seed, which is None where nothing is
+            to be augmented. It goes to other processes, so it is a function of a module, or a `partial` of one.
+        loaders: processes that read; 0 reads in this one. They are kept from one call to the next.
+
+    Raises:
+        SnnlabError: `loaders` is below 0.
+    """
+
+    samples: Sequence[Any]
+    labels: Tensor
+    classes: tuple[str, ...]
+    read: Reader
+    loaders: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loaders < 0:
+            raise SnnlabError(
+                f"loaders is {self.loaders}; a whole number from 0 was expected. 0 reads in this process."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples `index` (B,), not augmented, `(T, B, C, H, W)` float32, and their labels `(B,)`.
+
+        Raises:
+            SnnlabError: a file cannot be read, or two samples differ in size.
+        """
+        return _together(self._job(index, None)), self.labels[index]
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `dealt`).
+
+        Raises:
+            SnnlabError: a file cannot be read, two samples of a batch differ in size, or a loader process died.
+        """
+        indices = list(dealt(shuffled(len(self), batch_size, generator), part, training=generator is not None))
+        seeds = None if generator is None else torch.randint(2**63 - 1, (len(self),), generator=generator)
+        return self._loaded(indices, seeds)
+
+    def subset(self, index: Tensor) -> FileSet:
+        """The samples `index` (m,), in that order, as a set of their own."""
+        return replace(self, samples=[self.samples[i] for i in index.tolist()], labels=self.labels[index])
+
+    def _loaded(self, indices: list[Tensor], seeds: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        jobs = (self._job(index, seeds) for index in indices)
+        for x, index in zip(_results(jobs, self.loaders), indices, strict=True):
+            yield x, self.labels[index]
+
+    def _job(self, index: Tensor, seeds: Tensor | None) -> _Job:
+        samples = [self.samples[i] for i in index.tolist()]
+        return self.read, samples, [None] * len(samples) if seeds is None else seeds[index].tolist()
+
+
+def hold_out(whole: FileSet, share: float) -> tuple[FileSet, FileSet]:
+    """Training and validation: held out is this share of every class, at least one sample of it, always the same ones.
+
+    A class with a single sample stays in training.
+
+    Raises:
+        SnnlabError: every class has a single sample.
+    """
+    held = torch.from_numpy(hold_out_recordings(whole.labels.numpy(), share=share))
+    if not held.any():
+        raise SnnlabError(
+            f"every class has one sample for training, such as {_name(whole.samples[0])}; at least two of some class were "
+            "expected, for validation. Add samples."
+        )
+    return whole.subset((~held).nonzero().flatten()), whole.subset(held.nonzero().flatten())
+
+
+def check_classes(part: FileSet, where: object) -> FileSet:
+    """`part`, if each class has a sample and each sample a class.
+
+    Raises:
+        SnnlabError: one has none.
+    """
+    counts = torch.bincount(part.labels, minlength=len(part.classes))
+    if len(counts) > len(part.classes):
+        raise SnnlabError(
+            f"{where} has a sample of class {len(counts) - 1}; classes 0 to {len(part.classes) - 1} were expected, as in the "
+            "rest of the data. Put together what belongs together."
+        )
+    for name, count in zip(part.classes, counts.tolist(), strict=True):
+        if not count:
+            raise SnnlabError(
+                f"{where} has no sample of the class {name}; at least one of each of the {len(part.classes)} classes was "
+                "expected. Fetch what is missing, or take the class away everywhere."
+            )
+    return part
+
+
+def _together(job: _Job) -> Tensor:
+    """A batch `(T, B, C, H, W)` float32."""
+    read, samples, seeds = job
+    read_ones = [read(sample, seed) for sample, seed in zip(samples, seeds, strict=True)]
+    for sample, x in zip(samples, read_ones, strict=True):
+        if x.shape != read_ones[0].shape:
+            raise SnnlabError(
+                f"{_name(sample)} gives {tuple(x.shape)}, {_name(samples[0])} {tuple(read_ones[0].shape)}; samples of one size "
+                "were expected. Convert them alike, or leave one out."
+            )
+    return torch.stack(read_ones, 1).float()
+
+
+def _name(sample: Any) -> str:
+    return str(getattr(sample, "path", sample))
+
+
+class _Desk(Dataset[Any]):
+    """What a loader process has: nothing. A job says it all, so that any set may use the same processes."""
+
+    def __getitem__(self, job: _Job) -> Tensor | SnnlabError:
+        try:
+            return _together(job)
+        except SnnlabError as error:
+            return error  # raised, it would come out with the traceback of another process in its sentence
+
+
+class _Queue:
+    """The jobs of one call, in place of a sampler's indices."""
+
+    jobs: Iterable[_Job] = ()
+
+    def __iter__(self) -> Iterator[_Job]:
+        return iter(self.jobs)
+
+
+_idle: dict[int, DataLoader[Any]] = {}  # by the number of their processes, which take seconds to start
+
+
+def _results(jobs: Iterable[_Job], loaders: int) -> Iterator[Tensor]:
+    """The batches, in the order of the jobs."""
+    if not loaders:
+        yield from map(_together, jobs)
+        return
+    loader = (
+        _idle.pop(loaders) if loaders in _idle else _started(loaders)
+    )  # away while in use: two calls may run at once
+    loader.sampler.jobs = jobs  # type: ignore[attr-defined]
+    good = False
+    try:
+        for result in loader:
+            if isinstance(result, SnnlabError):
+                raise result
+            yield result
+        good = True
+    except (SnnlabError, GeneratorExit):
+        good = True  # the processes are well; what they still have in hand, DataLoader throws away
+        raise
+    except RuntimeError as error:
+        if "DataLoader worker (pid" not in str(error):
+            raise
+        raise SnnlabError(
+            f"a loader process died, most likely for want of memory; {loaders} were expected to read batches. Take fewer "
+            "loaders or smaller batches; in a container, give it more shared memory (docker run --shm-size)."
+        ) from error
+    finally:
+        if good:
+            _idle[loaders] = loader
+
+
+def _started(loaders: int) -> DataLoader[Any]:
+    return DataLoader(
+        _Desk(),
+        batch_size=None,
+        sampler=_Queue(),
+        collate_fn=_as_it_is,
+        num_workers=loaders,
+        multiprocessing_context="spawn",  # a fork of a process that runs threads (torch, CUDA, Jupyter) may hang
+        persistent_workers=True,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_begin,
+        generator=torch.Generator(),  # else each call would draw from the generator of dropout
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _begin(number: int) -> None:
+    """What a loader process does first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the next call needs them again

@@ -1,0 +1,114 @@
+"""ImageNet-1K, or any pictures in its folders, to train an ordinary network on.
+
+    train/<class>/*.JPEG    val/<class>/*.JPEG
+
+Pictures are prepared as the authors of pipe-S did it: a crop of random size and shape for training, without a flip.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from snnlab.data.dense import Three
+from snnlab.data.fileset import FileSet, check_classes, hold_out
+from snnlab.data.images import SUFFIXES, class_folders, opened
+from snnlab.errors import SnnlabError
+
+SIDE = 224  # px
+HELD_OUT = 0.02  # of the training pictures of a class, for validation
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
+AREA = (0.08, 1.0)  # of a random crop, as a part of the picture
+RATIO = (3 / 4, 4 / 3)  # its width over its height
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom, px
+
+
+def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three:
+    """Pictures `(1, B, 3, size, size)`, minus the mean of ImageNet's colours and divided by their standard deviation.
+
+    `train` is the folder train, of which `random_box` is cut out anew in each epoch. `valid` are 2 % of each class of it,
+    at least one, always the same ones. `test` is the folder val: the authors chose their best epoch on it, here it is left
+    alone. Of `valid` and `test`, the short side is resized to 256 / 224 of `size`, and the middle is cut out.
+
+    Args:
+        folder: with the folders train and val, and in both the same folders, one a class; a class is numbered by its place
+            in the alphabet.
+        size: of a side, px.
+        loaders: processes that read, see `FileSet`.
+
+    Raises:
+        SnnlabError: a folder is missing or empty, the classes in train and val differ, `size` or `loaders` is too small.
+    """
+    folder = Path(folder).expanduser()
+    if size < 1:
+        raise SnnlabError(f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one.")
+    train, val = ({path.name: path for path in class_folders(folder / part)} for part in ("train", "val"))
+    for name in [*train, *val]:
+        if name not in train or name not in val:
+            there, missing = ("train", "val") if name in train else ("val", "train")
+            raise SnnlabError(
+                f"the class {name} is in {folder / there} but not in {folder / missing}; the same folders were expected. "
+                "Fetch what is missing, or take the class away from both."
+            )
+    read = partial(_read, size=size)
+    whole, test = (
+        check_classes(_found(part, read, loaders), folder / name) for name, part in (("train", train), ("val", val))
+    )
+    return Three(*hold_out(whole, HELD_OUT), test)
+
+
+def random_box(size: tuple[int, int], rng: Random) -> Box:
+    """A part of a picture of `size` (width, height) px, by the rule of torchvision's RandomResizedCrop.
+
+    Its area is uniform from 8 to 100 % of the picture's, the logarithm of width over height uniform from 3/4 to 4/3, its
+    place uniform. What does not fit is drawn again; after ten times, it is the largest part in the middle of a shape so limited.
+    """
+    width, height = size
+    for _ in range(10):
+        area = width * height * rng.uniform(*AREA)
+        ratio = math.exp(rng.uniform(*map(math.log, RATIO)))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = rng.randint(0, width - w), rng.randint(0, height - h)
+            return left, top, left + w, top + h
+    ratio = min(max(width / height, RATIO[0]), RATIO[1])
+    w, h = min(width, max(1, round(height * ratio))), min(height, max(1, round(width / ratio)))
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def _found(folders: dict[str, Path], read: partial[Tensor], loaders: int) -> FileSet:
+    samples: list[str] = []  # a million paths: text is smaller than objects
+    labels: list[int] = []
+    for label, folder in enumerate(folders.values()):
+        found = [f"{folder}/{name}" for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES)]
+        samples += found
+        labels += [label] * len(found)
+    return FileSet(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)
+
+
+def _read(path: str, seed: int | None, *, size: int) -> Tensor:
+    """One picture, (1, 3, size, size)."""
+    with opened(Path(path)) as image:
+        colour = image.convert("RGB")
+    part = _middle(colour, size) if seed is None else colour.crop(random_box(colour.size, Random(seed)))
+    pixels = np.array(part.resize((size, size), Image.Resampling.BILINEAR))
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+    mean, std = (torch.tensor(colours)[:, None, None] for colours in (MEAN, STD))
+    return (x - mean) / std
+
+
+def _middle(image: Image.Image, size: int) -> Image.Image:
+    short = round(size * 256 / 224)
+    width, height = (int(short * side / min(image.size)) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))

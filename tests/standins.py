@@ -1,0 +1,82 @@
+"""Small folders laid out as the large data sets are: three classes, told apart by where a bar is."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from snnlab.data.es_imagenet import Label, encode, write_labels, write_sample
+from snnlab.data.video_events import convert_videos
+
+WORDNET = ("n01440764", "n02123045", "n04285008")  # ImageNet's names of classes
+ACTIONS = ("Archery", "Biking", "YoYo")
+GROUPS = (1, 2, 7, 8, 9, 10, 11, 12, 13, 14, 25)  # of UCF101, which has 1 to 25
+
+
+def bar(k, height, width, rng, shift=0):
+    """A lit bar in the upper, the middle or the lower third, under noise: (height, width) from 0 to 255."""
+    picture = rng.integers(0, 40, (height, width))
+    thick = height // 6
+    top = k * height // 3 + height // 12 + shift
+    picture[top : top + thick] += 180
+    return picture
+
+
+def imagenet(folder, train=6, test=2):
+    """`train/<class>/*.JPEG` and `val/<class>/*.JPEG`: so many of each class, in red, green or blue, of several sizes."""
+    rng = np.random.default_rng(0)
+    for part, n in (("train", train), ("val", test)):
+        for k, name in enumerate(WORDNET):
+            (Path(folder) / part / name).mkdir(parents=True)
+            for i in range(n):
+                height, width = rng.integers(48, 80, 2)
+                pixels = np.stack([bar(k, height, width, rng) // (1 if colour == k else 3) for colour in range(3)], 2)
+                Image.fromarray(pixels.astype(np.uint8)).save(Path(folder) / part / name / f"{name}_{i}.JPEG")
+
+
+def es_imagenet(folder, train=6, test=2):
+    """`train/class0/class0_1.npz`, `val/ILSVRC2012_val_00000001.npz` and so on, with the label lists beside the folders."""
+    rng = np.random.default_rng(1)
+    for split, n in (("train", train), ("val", test)):
+        labels = []
+        for i in range(3 * n):
+            k = i % 3
+            height, width = ((75, 100), (100, 75), (90, 90))[i // 3 % 3]
+            picture = bar(k, height, width, rng)
+            picture[:, rng.integers(width)] = 250  # and a line somewhere, which says nothing
+            sample = encode(Image.fromarray(picture.astype(np.uint8)))
+            name = f"class{k}/class{k}_{i // 3 + 1}.npz" if split == "train" else f"ILSVRC2012_val_{i + 1:08}.npz"
+            write_sample(Path(folder) / split / name, sample)
+            labels.append(Label(name, k, sample.rows, sample.columns))
+        write_labels(Path(folder) / f"{split}label.txt", labels)
+
+
+def cifar10_dvs(folder, train=6, test=2, steps=10):
+    """`train/*.mat` and `test/*.mat`: counts of `steps` steps in which the bar comes and goes, and a label from 0."""
+    rng = np.random.default_rng(2)
+    for part, n in (("train", train), ("test", test)):
+        (Path(folder) / part).mkdir(parents=True)
+        for i in range(3 * n):
+            k = i % 3
+            counts = rng.poisson(0.02, (2, steps, 128, 128)).astype(np.uint8)
+            lit = bar(k, 128, 128, rng) > 100
+            counts[0, ::2, lit] += 1
+            counts[1, 1::2, lit] += 1
+            sample = {"frame_Data": counts, "label": np.array([[k]]), "name": f"sample {i}"}
+            savemat(Path(folder) / part / f"{i}.mat", sample, do_compression=True)
+
+
+def es_ucf101(folder, clips=1, height=48, width=64):
+    """`frames/<clip>/frame000001.jpg` and so on, and what becomes of them, `events/<clip>.npz`: a bar that trembles."""
+    rng = np.random.default_rng(3)
+    folder = Path(folder)
+    for k, name in enumerate(ACTIONS):
+        for group in GROUPS:
+            for i in range(clips):
+                clip = folder / "frames" / f"v_{name}_g{group:02}_c{i + 1:02}"
+                clip.mkdir(parents=True)
+                for t in range(33):
+                    grey = bar(k, height, width, rng, shift=t % 2).astype(np.uint8)
+                    Image.fromarray(grey).convert("RGB").save(clip / f"frame{t + 1:06}.jpg")
+    convert_videos(folder / "frames", folder / "events", workers=1)
