@@ -43,17 +43,24 @@ def app() -> None:
 @click.option("--profile", metavar="NAME", help="tiny, course or paper")
 @click.option("--seed", metavar="N", help="where random numbers begin")
 @click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
+@click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
 @click.option("--out", metavar="DIR", help="where everything goes  [default: runs/NOTEBOOK/PROFILE]")
 @_speaking
 def run(
-    notebook: str, profile: str | None, seed: str | None, given: tuple[tuple[str, str], ...], out: str | None
+    notebook: str,
+    profile: str | None,
+    seed: str | None,
+    given: tuple[tuple[str, str], ...],
+    file: Path | None,
+    out: str | None,
 ) -> None:
     """Run NOTEBOOK, a path or its number, through papermill.
 
+    What is given here goes before what stands in YAML; params/ has a file for every experiment of the papers.
     DIR then holds the executed notebook, result.json and figures as PNG and SVG. A wrong parameter stops with exit code 2
     before anything starts, a failing cell with exit code 1.
     """
-    from snnlab.profiles import parse
+    from snnlab.profiles import from_file, parse
 
     texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out}
@@ -65,7 +72,7 @@ def run(
     from snnlab.execute import NotebookFailed, configure, execute, find
 
     path = find(notebook)
-    values = parse(path.stem, texts)
+    values = ({} if file is None else from_file(file)) | parse(path.stem, texts)
     configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
 
     from rich.console import Console

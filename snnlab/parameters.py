@@ -12,13 +12,17 @@ from snnlab.errors import SnnlabError
 
 @dataclass(frozen=True)
 class Spec:
-    """What a parameter may be; for a tuple, what each of its numbers may be. Both limits are allowed values."""
+    """What a parameter may be; for a tuple, what each of its numbers may be, and whether there may be none.
+
+    Both limits are allowed values.
+    """
 
     help: str
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    empty: bool = False
 
 
 def parameter(help: str, **limits: Any) -> Any:
@@ -37,7 +41,7 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     if spec.choices and isinstance(value, str):
         return known(value, spec.choices, field.name)
     if many:
-        right = isinstance(value, list | tuple) and len(value) > 0
+        right = isinstance(value, list | tuple) and (len(value) > 0 or spec.empty)
         items = tuple(value) if right else ()
     else:
         right, items = True, (value,)
@@ -55,7 +59,8 @@ def from_text(field: "dataclasses.Field[Any]", text: str) -> Any:
     """
     kind, many = _kind(field)
     if many:
-        return typed(field, [_read(item.strip(), kind) for item in text.strip().strip("[]").split(",")])
+        inside = text.strip().strip("[]").strip()
+        return typed(field, [_read(item.strip(), kind) for item in inside.split(",")] if inside else [])
     return typed(field, _read(text, kind))
 
 

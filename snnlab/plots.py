@@ -37,6 +37,7 @@ __all__ = [
     "legend",
     "look",
     "over_time",
+    "picture",
     "raster",
     "show",
     "tidy",
@@ -226,6 +227,15 @@ def learning_curves(
     ax.set(xlabel="epoch", ylabel=ylabel)
     legend(ax)
     return artists
+
+
+def picture(ax: Axes, pixels: ArrayLike) -> list[Artist]:
+    """A picture `(C, H, W)` of 1 or 3 channels as it looks, from its darkest to its brightest value; grey ones dark on white."""
+    values = np.moveaxis(np.asarray(pixels, dtype=float), 0, -1)
+    low, high = values.min(), values.max()
+    values = (values - low) / (high - low if high > low else 1)
+    ax.set(xticks=[], yticks=[])
+    return [ax.imshow(values[..., 0], cmap="Greys") if values.shape[-1] == 1 else ax.imshow(values)]
 
 
 def over_time(

@@ -8,7 +8,10 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
+
+import yaml
 
 from snnlab.errors import SnnlabError
 from snnlab.parameters import from_text, known, parameter, typed
@@ -64,10 +67,21 @@ class Training(Config):
 class Transfer(Training):
     """What the notebooks about pretraining can both be told."""
 
-    channels: tuple[int, ...] = parameter("of each of the three convolutions", low=1, high=4096)
+    model: str = parameter("the network", choices=("small", "resnet18", "resnet34", "video"))
+    channels: tuple[int, ...] = parameter("of each of the three convolutions of the small network", low=1, high=4096)
     pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
     scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
     lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
+    schedule: str = parameter("how the learning rate of the ANN falls", choices=("cosine", "constant"))
+    drops: tuple[int, ...] = parameter(
+        "epochs of the spiking network from which its learning rate is multiplied by drop; [] for a cosine",
+        low=0,
+        empty=True,
+    )
+    drop: float = parameter("see drops", low=0, high=1)
+    precision: str = parameter("of convolutions and matrix products", choices=("float32", "bfloat16"))
+    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024)
+    loaders: int = parameter("processes that read files, for each of them", low=0, high=1024)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,28 +91,39 @@ class Transfer(Training):
 
 @dataclass(frozen=True)
 class PretrainAndTransfer(Transfer):
-    """Notebook 02: pipe-S on handwritten digits."""
+    """Notebook 02: pipe-S on pictures."""
 
     notebook = "02_pretrain_and_transfer"
 
+    data: str = parameter("digits, imagenet, or a folder laid out as ImageNet-1K")
+    size: int = parameter("side length of a picture", unit="pixels", low=8, high=1024)
     samples: int = parameter("training samples made from the digits; a sixth for validation", low=60, high=10_000_000)
-    size: int = parameter("side length of a picture", unit="pixels", low=8, high=64)
-    noise: float = parameter("standard deviation of the noise; a digit is from 0 to 1", low=0, high=10)
+    noise: float = parameter("standard deviation of the noise on digits, which are from 0 to 1", low=0, high=10)
     steps: int = parameter("T: how long the spiking network sees a picture", unit="steps", low=2, high=1000)
     short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=2, high=1000)
     epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
     fine_tune_lr: float = parameter("learning rate of the fine-tuning", low=0, high=10)
+    optimiser: str = parameter("adam, or sgd with a momentum of 0.9", choices=("adam", "sgd"))
 
 
 @dataclass(frozen=True)
 class TransferToEvents(Transfer):
-    """Notebook 03: pipe-D on handwritten digits as events."""
+    """Notebook 03: pipe-D, from pictures to events."""
 
     notebook = "03_transfer_to_event_streams"
 
-    pictures: int = parameter("pictures to pretrain on", low=60, high=10_000_000)
-    labelled: int = parameter("recordings of events to train on", low=20, high=10_000_000)
+    data: str = parameter("what to learn", choices=("digits", "es-imagenet", "cifar10-dvs", "es-ucf101"))
+    events_folder: str = parameter("where the events lie; empty for a folder with the name of the data")
+    pictures_folder: str = parameter("where the pictures lie; empty for imagenet, or ucf101 for videos")
+    size: int = parameter("side length of a frame of CIFAR10-DVS", unit="pixels", low=8, high=128)
+    pictures: int = parameter("digits to pretrain on", low=60, high=10_000_000)
+    labelled: int = parameter("recordings of digits as events to train on", low=20, high=10_000_000)
+    first: str = parameter(
+        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
+        choices=("signed", "mean"),
+    )
     decay: float = parameter("share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99)
+    weight_decay: float = parameter("weight decay on everything", low=0, high=10)
     warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
 
@@ -172,9 +197,11 @@ PROFILES: dict[str, dict[str, Config]] = {
             profile="course",
             seed=0,
             out="",
+            data="digits",
             samples=3500,
             size=12,
             noise=0.12,
+            model="small",
             channels=(8, 16, 32),
             steps=12,
             short=6,
@@ -184,6 +211,13 @@ PROFILES: dict[str, dict[str, Config]] = {
             batch_size=64,
             lr=(2e-2, 4e-2),
             fine_tune_lr=1e-2,
+            optimiser="adam",
+            schedule="cosine",
+            drops=(),
+            drop=0.3,
+            precision="float32",
+            processes=1,
+            loaders=0,
             seeds=3,
             workers=0,
             device="auto",
@@ -200,13 +234,24 @@ PROFILES: dict[str, dict[str, Config]] = {
             workers=1,
             live=False,
         ),
-        paper=dict(
-            samples=60_000,
-            channels=(32, 64, 128),
-            pretrain_epochs=48,
-            epochs=4,
-            scratch_epochs=(4, 8, 16),
-            seeds=10,
+        paper=dict(  # ImageNet-1K in Lin et al. 2022; what differs stands in params/pipe_s_imagenet_resnet18.yaml
+            data="imagenet",
+            size=224,
+            model="resnet18",
+            steps=6,
+            short=4,
+            pretrain_epochs=100,
+            epochs=10,
+            scratch_epochs=(14, 27),
+            batch_size=256,
+            lr=(0.05, 0.1),
+            fine_tune_lr=0.1,
+            optimiser="sgd",
+            schedule="constant",
+            drops=(2, 4, 6, 8),
+            precision="bfloat16",
+            loaders=12,
+            seeds=1,
             workers=1,
             live=False,
         ),
@@ -216,16 +261,29 @@ PROFILES: dict[str, dict[str, Config]] = {
             profile="course",
             seed=0,
             out="",
+            data="digits",
+            events_folder="",
+            pictures_folder="",
             pictures=3000,
             labelled=500,
+            size=128,
+            model="small",
             channels=(8, 16, 32),
+            first="signed",
             decay=0.622,
+            weight_decay=0.0,
             pretrain_epochs=8,
             warm_up_epochs=1,
             epochs=10,
             scratch_epochs=(20, 40),
             batch_size=32,
             lr=(2e-2, 4e-2),
+            schedule="cosine",
+            drops=(),
+            drop=0.3,
+            precision="float32",
+            processes=1,
+            loaders=0,
             seeds=3,
             workers=0,
             device="auto",
@@ -242,14 +300,21 @@ PROFILES: dict[str, dict[str, Config]] = {
             workers=1,
             live=False,
         ),
-        paper=dict(
-            pictures=30_000,
-            labelled=5000,
-            channels=(32, 64, 128),
-            pretrain_epochs=24,
-            epochs=30,
-            scratch_epochs=(30, 60, 120),
-            seeds=10,
+        paper=dict(  # ES-ImageNet in Lin et al. 2022; what differs stands in params/pipe_d_es_imagenet_resnet18.yaml
+            data="es-imagenet",
+            model="resnet18",
+            first="mean",
+            pretrain_epochs=25,
+            warm_up_epochs=2,
+            epochs=25,
+            scratch_epochs=(25, 50),
+            batch_size=160,
+            lr=(1e-2, 3e-2),
+            schedule="constant",
+            drops=(15,),
+            precision="bfloat16",
+            loaders=12,
+            seeds=1,
             workers=1,
             live=False,
         ),
@@ -339,6 +404,23 @@ def resolve(notebook: str, /, **parameters: Any) -> Any:
     given = {name: value for name, value in parameters.items() if value is not None}
     profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
     return dataclasses.replace(sizes[known(profile, sizes, "profile")], **given)
+
+
+def from_file(path: Path) -> dict[str, Any]:
+    """The parameters in a YAML file, as papermill's -f takes them; `resolve` checks them.
+
+    Raises:
+        SnnlabError: the file is missing or no YAML, or holds no parameters.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SnnlabError(
+            f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); lines such as `epochs: 30` were expected."
+        ) from error
+    if not isinstance(content, dict):
+        raise SnnlabError(f"{path}: holds no parameters; lines such as `epochs: 30` were expected.")
+    return content
 
 
 def parse(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -20,9 +20,7 @@ def tune(
     seeds: Sequence[int],
     data: Task,
     folder: Path,
-    *,
-    workers: int = 0,
-    title: str = "",
+    **options: Any,
 ) -> dict[str, list[TransferOutcome]]:
     """Every recipe with every rate and the first seed; then with the rate that is best on validation and all seeds.
 
@@ -30,7 +28,7 @@ def tune(
         recipes: by name, what makes a plan from a learning rate and a seed.
         rates: learning rates; as many trials for every recipe.
         seeds: the first one is that of the trials.
-        data, folder, workers, title: as `train_plans`.
+        data, folder, options: as `train_plans`.
 
     Returns:
         By name, an outcome a seed.
@@ -45,7 +43,7 @@ def tune(
         chosen = [outcome.plan.stages[0].lr for outcome in best(tried)]
         return [make(rate, seed) for make, rate in zip(recipes.values(), chosen, strict=True) for seed in seeds[1:]]
 
-    done = train_plans(trials, data, folder, workers=workers, title=title, then=others)
+    done = train_plans(trials, data, folder, then=others, **options)
     rest = iter(done[len(trials) :])
     return {name: [first, *(next(rest) for _ in seeds[1:])] for name, first in zip(recipes, best(done), strict=True)}
 

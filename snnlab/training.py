@@ -130,6 +130,14 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def work_clock(device: torch.device) -> float:
+    """Seconds of work so far: CPU time of this process, or on a GPU, once it has done what it was given, wall-clock time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
+
+
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score:
     """Score a network as it stands, in evaluation mode; its mode is put back afterwards.

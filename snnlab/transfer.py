@@ -7,11 +7,11 @@ killed run goes on from its last epoch.
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, cast, get_args
 
 import torch
@@ -24,8 +24,8 @@ from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
 from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
-from snnlab.training import Batches, Data, Recipe, check_numbers, evaluate, fit, pick_device
-from snnlab.vision import SmallCNN, VisionNet, build
+from snnlab.training import Batches, Data, Recipe, check_numbers, evaluate, fit, pick_device, work_clock
+from snnlab.vision import KINDS, SmallCNN, VisionNet, build
 
 REESTIMATE_BATCHES = 10
 Optimiser = Literal["adam", "sgd"]
@@ -126,7 +126,7 @@ class StageOutcome:
     handed_over: HandOver | None  # None where the network stayed the same
     copied_accuracy: float | None  # None for the first stage
     reestimated_accuracy: float | None  # with new batch-norm statistics
-    reestimate_seconds: float  # CPU seconds
+    arrival_seconds: float  # of work (see `work_clock`) to convert the network or measure its batch norm anew
     checkpoint: Path
 
     def network(self) -> VisionNet:
@@ -139,8 +139,8 @@ class StageOutcome:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of its training steps, and of making batch-norm statistics anew."""
-        return self.reestimate_seconds + sum(line["cpu_seconds"] for line in self.history)
+        """CPU time of its training steps, and of converting it or making batch-norm statistics anew."""
+        return self.arrival_seconds + sum(line["cpu_seconds"] for line in self.history)
 
     @property
     def sample_timesteps(self) -> int:
@@ -165,7 +165,7 @@ class TransferOutcome:
             pretraining: whether the clock runs from the first stage on, or only from the last.
         """
         *before, last = self.stages
-        spent = last.reestimate_seconds + (sum(stage.cpu_seconds for stage in before) if pretraining else 0.0)
+        spent = last.arrival_seconds + (sum(stage.cpu_seconds for stage in before) if pretraining else 0.0)
         times, accuracies = [], []
         found = last.copied_accuracy if last.reestimated_accuracy is None else last.reestimated_accuracy
         if found is not None:  # what the hand-over alone is worth
@@ -213,17 +213,19 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                     report = hand_over(before, net, leave=stage.leave, first=stage.first)
             if net is None:
                 raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
-            if stage.convert:
-                net = Converted(cast(SmallCNN, net), some_inputs(sets.train, stage, device), stage.convert)
-            stage.enter(net.to(device), 0.0)
             copied = reestimated = None
             clock = 0.0
+            if stage.convert:
+                started = work_clock(device)
+                net = Converted(cast(SmallCNN, net), some_inputs(sets.train, stage, device), stage.convert)
+                clock = work_clock(device) - started
+            stage.enter(net.to(device), 0.0)
             if before is not None:
                 copied = evaluate(net, sets.valid).accuracy
                 if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
-                    started = time.process_time()
+                    started = work_clock(device)
                     reestimate_batch_norm(net, some_inputs(sets.train, stage, device))
-                    clock = time.process_time() - started
+                    clock = work_clock(device) - started
                     reestimated = evaluate(net, sets.valid).accuracy
             path = folder / f"{plan.name}-{number}.pt"
             history: list[dict[str, float]] = []
@@ -353,6 +355,9 @@ def fine_tuned(
     epochs: int,
     lr: float,
     fine_tune_lr: float,
+    schedule: Schedule = "cosine",
+    drops: tuple[int, ...] = (),
+    drop: float = 0.3,
     **common: Any,
 ) -> Plan:
     """Two stages of one network: an ANN, and the spiking network that it becomes, trained on for a short while.
@@ -364,13 +369,13 @@ def fine_tuned(
         steps: T of the spiking network.
         pretrain_epochs, epochs: of the two stages.
         lr, fine_tune_lr: their rates.
-        common: what both share: batch_size, seed, device.
+        schedule: of the ANN.
+        drops, drop: epochs of the fine-tuning from which its rate is multiplied by `drop`; without any it falls as a cosine.
+        common: what both share: batch_size, seed, device, optimiser, precision.
     """
-    return plan(
-        recipe,
-        Stage(name="pretrain", network=network, epochs=pretrain_epochs, lr=lr, **ann, **common),
-        Stage(name="fine-tune", steps=steps, epochs=epochs, lr=fine_tune_lr, **snn, **common),
-    )
+    first: dict[str, Any] = dict(network=network, epochs=pretrain_epochs, lr=lr, schedule=schedule) | ann
+    second: dict[str, Any] = dict(steps=steps, epochs=epochs, lr=fine_tune_lr, **falling(drops, drop)) | snn
+    return plan(recipe, Stage(name="pretrain", **first, **common), Stage(name="fine-tune", **second, **common))
 
 
 def pipe_d(
@@ -386,7 +391,9 @@ def pipe_d(
     lr: float,
     leave: tuple[str, ...] = (),
     first: str = "signed",
-    warm_up: tuple[str, ...] = ("layers.0", "fc"),
+    warm_up: tuple[str, ...] = (),
+    schedule: Schedule = "cosine",
+    on_events: Mapping[str, Any] = MappingProxyType({}),
     **common: Any,
 ) -> Plan:
     """pipe-D: an ANN on pictures, its parameters in a network for events, first with analogue output (LIAF), then spiking.
@@ -397,12 +404,20 @@ def pipe_d(
         data: the set of pictures; events are the set "target".
         pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or LIF leave it out.
         lr: rate of every stage; half of it for LIF after LIAF.
-        leave, first: see `hand_over`.
-        warm_up: what is new, and trained alone at first.
-        common: what all stages share: batch_size, seed, device.
+        leave, first: see `hand_over`; a last layer for other classes is left in any case.
+        warm_up: what is new, and trained alone at first; () for the first layer and the head.
+        schedule: of the ANN.
+        on_events: further settings of the stages on events, such as those of `falling`.
+        common: what all stages share: batch_size, seed, device, precision, weight_decay.
     """
     mode: Mode = "liaf" if liaf_epochs else "lif"
-    stages = [Stage(name="pretrain", network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, **common)]
+    kind = KINDS[network["kind"]]
+    warm_up = warm_up or kind.FIRST + kind.HEAD
+    if source["classes"] != network["classes"]:
+        leave = tuple({*leave, kind.HEAD[-1]})
+    ann: dict[str, Any] = dict(network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, schedule=schedule)
+    stages = [Stage(name="pretrain", **ann, **common)]
+    common |= on_events
     arrive = dict(network=network, leave=leave, first=first, mode=mode, lr=lr, **common)
     if warm_up_epochs:
         stages.append(Stage(name="warm up", epochs=warm_up_epochs, only=warm_up, **arrive))
@@ -413,6 +428,11 @@ def pipe_d(
     if lif_epochs:
         stages.append(Stage(name="LIF", epochs=lif_epochs, **(arrive | {"mode": "lif"})))
     return plan(recipe, *stages)
+
+
+def falling(drops: tuple[int, ...], drop: float) -> dict[str, Any]:
+    """A stage's settings for a rate that is multiplied by `drop` at these epochs, or falls as a cosine if there are none."""
+    return dict(schedule="constant" if drops else "cosine", drops=drops, drop=drop)
 
 
 def plan(recipe: str, *stages: Stage) -> Plan:

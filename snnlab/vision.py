@@ -7,7 +7,7 @@ step; shown for longer, its first convolution is still done once.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
@@ -28,6 +28,14 @@ class VisionNet(nn.Module):
 
     config: dict[str, Any]
     steps = 1
+
+    FIRST: ClassVar[tuple[str, ...]] = ()  # names of what reads the input: other sensors need another one
+    HEAD: ClassVar[tuple[str, ...]] = ("fc",)  # names of what goes from the features to the classes
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of everything before the head."""
+        return tuple(dict.fromkeys(name for key in self.state_dict() if (name := key.split(".")[0]) not in self.HEAD))
 
     def set_mode(self, mode: Mode, *, steps: int = 1, low: float = 0.0, high: float = 1.0, levels: int = 1) -> Self:
         """Put every activation into `mode` (see `snnlab.activations`), and show images for `steps` steps; returns self.
@@ -80,6 +88,8 @@ class SmallCNN(VisionNet):
         pool: the feature map is averaged to pool x pool before the linear layer.
         activation: arguments of every `Activation`.
     """
+
+    FIRST = ("layers.0",)
 
     def __init__(
         self,
@@ -138,6 +148,8 @@ class ResNet(VisionNet):
     Raises:
         SnnlabError: `depth` is another number.
     """
+
+    FIRST = ("conv1", "bn1")
 
     def __init__(
         self, depth: int, in_channels: int = 3, classes: int = 1000, *, events: bool = False, **activation: Any
@@ -220,6 +232,9 @@ class VideoNet(VisionNet):
     Raises:
         SnnlabError: the frames are too small for four convolutions.
     """
+
+    FIRST = ("layers.0",)
+    HEAD = ("lstm", "fc")
 
     def __init__(
         self, in_channels: int = 2, classes: int = 101, *, height: int = 256, width: int = 342, **activation: Any

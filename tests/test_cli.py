@@ -47,6 +47,18 @@ def snnlab():
     return lambda *arguments: CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
 
 
+def test_parameters_from_a_file_and_what_goes_before_them(snnlab, notebook, tmp_path):
+    (tmp_path / "some.yaml").write_text("neurons: 12\ntau_ms: 30\n")
+    out = ("--profile", "tiny", "--out", tmp_path / "out")
+    done = snnlab("run", notebook, *out, "-f", tmp_path / "some.yaml", "-p", "neurons", 13)
+    assert done.exit_code == 0, done.output
+    config = json.loads((tmp_path / "out/result.json").read_text())["config"]
+    assert (config["neurons"], config["tau_ms"]) == (13, 30.0)
+    (tmp_path / "some.yaml").write_text("neurone: 12\n")
+    done = snnlab("run", notebook, *out, "-f", tmp_path / "some.yaml")
+    assert done.exit_code == 2 and "neurone" in done.output and "did you mean neurons?" in done.output
+
+
 def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
     done = snnlab(
         "run",

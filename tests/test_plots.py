@@ -57,6 +57,16 @@ def test_a_picture_without_alt_text_is_refused(monkeypatch, tmp_path, alt):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_picture_is_shown_from_its_darkest_to_its_brightest_value():
+    _, axes = plots.figure(3, 2, 1, 3)
+    grey, colour = np.array([[[-1.0, 0], [1, 3]]]), np.arange(12.0).reshape(3, 2, 2)
+    (a,), (b,), (c,) = plots.picture(axes[0], grey), plots.picture(axes[1], colour), plots.picture(axes[2], 0 * grey)
+    assert a.get_array().tolist() == [[0, 0.25], [0.5, 1]] and a.get_cmap().name == "Greys"
+    assert b.get_array().shape == (2, 2, 3) and b.get_array()[1, 1].tolist() == [3 / 11, 7 / 11, 1]
+    assert not c.get_array().any()
+    assert not axes[0].get_xticks().size
+
+
 def test_nothing_reaches_pyplot():
     import matplotlib.pyplot as plt
 

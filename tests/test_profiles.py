@@ -1,6 +1,8 @@
 """Profiles, and how a notebook's parameters become a configuration."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +98,55 @@ def test_command_line_texts_are_typed_by_their_fields():
     assert profiles.parse(DELAYS, texts) == {"lr_weights": 1e-3, "data": "3", "hidden": (32, 32), "live": False}
     with pytest.raises(SnnlabError, match="did you mean hidden"):
         profiles.parse(DELAYS, {"hiden": "[32]"})
+
+
+PARAMS = sorted((Path(__file__).parents[1] / "params").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PARAMS, ids=[path.stem for path in PARAMS])
+def test_every_file_of_parameters_fits_the_notebook_that_its_first_lines_name(path):
+    """Its command line is the one to type, and what it needs and what differs from the paper stand above it."""
+    text = path.read_text()
+    (notebook,) = re.findall(r"#   snnlab run (\d\d) --profile paper -f params/" + re.escape(path.name), text)
+    (stem,) = (stem for stem in profiles.NOTEBOOKS if stem.startswith(notebook))
+    given = profiles.from_file(path)
+    config = profiles.resolve(stem, profile="paper", **given)
+    assert all(getattr(config, name) == (tuple(v) if isinstance(v, list) else v) for name, v in given.items())
+    assert "What differs, and why:" in text and "Not measured by this project." in text.replace("\n# ", " ")
+
+
+def test_the_hyper_parameters_of_the_transfer_paper():
+    """Lin et al. 2022: the rows of its three experiments, with a second rate to choose from."""
+    pipe_s = profiles.resolve("02_pretrain_and_transfer", profile="paper")
+    assert (pipe_s.model, pipe_s.steps, pipe_s.pretrain_epochs, pipe_s.epochs) == ("resnet18", 6, 100, 10)
+    assert (pipe_s.optimiser, pipe_s.batch_size, 0.1 in pipe_s.lr, pipe_s.fine_tune_lr) == ("sgd", 256, True, 0.1)
+    assert (pipe_s.schedule, pipe_s.drops, pipe_s.drop) == ("constant", (2, 4, 6, 8), 0.3)
+    rows = {path.stem: profiles.resolve("03_transfer_to_event_streams", profile="paper", **profiles.from_file(path))
+            for path in PARAMS if path.stem.startswith("pipe_d")}  # fmt: skip
+    imagenet, cifar, ucf = (rows[f"pipe_d_{name}"] for name in ("es_imagenet_resnet18", "cifar10_dvs", "es_ucf101"))
+    assert (3e-2 in imagenet.lr, imagenet.epochs, imagenet.drops, imagenet.drop) == (True, 25, (15,), 0.3)
+    assert (1e-3 in cifar.lr, cifar.weight_decay, cifar.drops, cifar.drop) == (True, 1e-4, (20, 30, 40), 0.1)
+    assert (cifar.batch_size, cifar.epochs, cifar.size) == (64, 60, 128)
+    assert (1e-4 in ucf.lr, ucf.epochs, ucf.batch_size, ucf.drop, ucf.model) == (True, 60, 64, 1.0, "video")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("- 1", "holds no parameters"), ("a: [", "cannot be read as YAML"), (None, "cannot be read")]
+)
+def test_a_file_that_holds_no_parameters(tmp_path, text, words):
+    path = tmp_path / "x.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SnnlabError, match=words) as caught:
+        profiles.from_file(path)
+    assert "x.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_list_may_be_empty_only_where_that_means_something():
+    assert profiles.resolve("02_pretrain_and_transfer", drops=[]).drops == ()
+    assert profiles.parse("02_pretrain_and_transfer", {"drops": "[]"}) == {"drops": ()}
+    assert profiles.parse("02_pretrain_and_transfer", {"drops": "[2, 4]"}) == {"drops": (2, 4)}
+    with pytest.raises(SnnlabError, match="lr = "):
+        profiles.resolve("02_pretrain_and_transfer", lr=[])
+    with pytest.raises(SnnlabError, match="lr = "):
+        profiles.parse("02_pretrain_and_transfer", {"lr": ""})

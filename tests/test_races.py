@@ -85,7 +85,7 @@ def test_the_clock_of_a_curve_may_leave_the_pretraining_out(tmp_path):
     tuned, again = outcome.curve(pretraining=False)
     assert accuracies == again == [last.reestimated_accuracy, last.history[0]["valid_accuracy"]]
     assert whole[-1] == pytest.approx(outcome.cpu_seconds)
-    assert whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.reestimate_seconds
+    assert whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.arrival_seconds
     alone = train_plan(recipes()["scratch"](1e-2, 3), DATA, tmp_path)
     assert alone.curve() == ([alone.cpu_seconds], [alone.valid_accuracy])
 

@@ -21,7 +21,9 @@ from snnlab.training import evaluate
 from snnlab.transfer import (
     Stage,
     converted,
+    falling,
     modern,
+    pipe_d,
     pipe_s,
     plan,
     scratch,
@@ -229,12 +231,12 @@ def test_it_learns_and_the_outcome_says_what_was_done(tmp_path):
     assert outcome.test_accuracy > 0.8  # a third by chance
     first, second = outcome.stages
     assert first.handed_over is first.copied_accuracy is first.reestimated_accuracy is None
-    assert first.reestimate_seconds == 0 < second.reestimate_seconds
+    assert first.arrival_seconds == 0 < second.arrival_seconds
     assert 0 <= second.copied_accuracy <= 1 and 0 <= second.reestimated_accuracy <= 1 and second.handed_over is None
     assert first.sample_timesteps == 6 * 28 and second.sample_timesteps == 3 * 28 * 3
     assert outcome.sample_timesteps == 6 * 28 + 3 * 28 * 3
     seconds = [sum(line["cpu_seconds"] for line in s.history) for s in outcome.stages]
-    assert outcome.cpu_seconds == pytest.approx(sum(seconds) + second.reestimate_seconds)
+    assert outcome.cpu_seconds == pytest.approx(sum(seconds) + second.arrival_seconds)
     assert first.cpu_seconds == pytest.approx(seconds[0]) and min(seconds) > 0
     assert outcome.net.steps == 3 and all(a.mode == "lif" for _, a in activations(outcome.net))
     assert not outcome.net.training and all(a.v is None for _, a in activations(outcome.net))
@@ -282,7 +284,7 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
     before = checkpoints.load(outcome.stages[0].checkpoint)["model"]
     assert all(torch.equal(value, before[name]) for name, value in outcome.net.state_dict().items())
     done = outcome.stages[1]
-    assert done.history == [] and done.sample_timesteps == 0 and done.cpu_seconds == 0
+    assert done.history == [] and done.sample_timesteps == 0 and done.cpu_seconds == done.arrival_seconds > 0
     assert not done.checkpoint.exists() and sum(told) == 2
     assert done.reestimated_accuracy is None and done.copied_accuracy == outcome.valid_accuracy
     assert outcome.net.steps == 4
@@ -311,12 +313,12 @@ def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
     outcome = train_plan(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
     done = outcome.stages[1]
     assert done.copied_accuracy == outcome.valid_accuracy and done.reestimated_accuracy is None
-    assert outcome.net.config["of"]["analogue"] == "relu" and done.cpu_seconds == 0
+    assert outcome.net.config["of"]["analogue"] == "relu" and done.cpu_seconds == done.arrival_seconds > 0
 
 
 def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):
     ticks = iter(range(100, 200))
-    monkeypatch.setattr(transfer, "time", SimpleNamespace(process_time=lambda: next(ticks)))
+    monkeypatch.setattr(transfer, "work_clock", lambda device: next(ticks))
     made = plan("clock", stage(epochs=0), stage(epochs=0, network=None))
     outcome = train_plan(made, DATA, tmp_path)
     assert [s.cpu_seconds for s in outcome.stages] == [0, 1] and outcome.cpu_seconds == 1
@@ -453,3 +455,44 @@ def test_a_batch_trains_by_the_gradient_of_the_cross_entropy(tmp_path):
         expected = p if p.grad is None else p - 0.1 * p.grad
         assert torch.allclose(q, expected, atol=1e-6), name
     assert dataclasses.asdict(made)["optimiser"] == "sgd"
+
+
+def test_how_the_rates_of_a_fine_tuned_network_fall():
+    settings = dict(steps=2, pretrain_epochs=3, epochs=4, lr=2e-2, fine_tune_lr=1e-2, **COMMON)
+    ann, snn = pipe_s("cosines", NET, **settings).stages
+    assert (ann.schedule, snn.schedule, snn.drops) == ("cosine", "cosine", ())
+    ann, snn = pipe_s("published", NET, schedule="constant", drops=(1, 3), drop=0.5, **settings).stages
+    assert (ann.schedule, ann.drops, snn.schedule, snn.drops, snn.drop) == ("constant", (), "constant", (1, 3), 0.5)
+    rates = []
+    net = build(NET)
+    optimisers = snn.optimisers(net)
+    for epoch in range(4):
+        snn.before_step(net, optimisers, epoch / 4)
+        rates.append(optimisers[0].param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-2, 5e-3, 5e-3, 2.5e-3])
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "head"),
+    [
+        (dict(kind="SmallCNN"), ("layers.0",), ("fc",)),
+        (dict(kind="ResNet", depth=18), ("conv1", "bn1"), ("fc",)),
+        (dict(kind="VideoNet", height=33, width=33), ("layers.0",), ("lstm", "fc")),
+    ],
+    ids=["SmallCNN", "ResNet", "VideoNet"],
+)
+def test_pipe_d_knows_what_is_new_in_a_network(kind, first, head):
+    """The first layer, which has other channels, and the head; a last layer for other classes stays as it is."""
+    rest = dict(data="events", pretrain_epochs=1, warm_up_epochs=1, liaf_epochs=0, lif_epochs=1, lr=1e-2, **COMMON)
+    source, target = (kind | dict(in_channels=channels, classes=3) for channels in (3, 2))
+    _, warm_up, lif = pipe_d("d", source, target, on_events=falling((4,), 0.1), schedule="constant", **rest).stages
+    assert warm_up.only == first + head and warm_up.leave == () and lif.only == ()
+    assert (lif.schedule, lif.drops, lif.drop) == ("constant", (4,), 0.1)
+    _, warm_up, _ = pipe_d("d", source | {"classes": 5}, target, **rest).stages
+    assert warm_up.leave == ("fc",) and warm_up.schedule == "cosine"
+    net = build(target)
+    assert set(net.features).isdisjoint(head)
+    other = build(source).state_dict()
+    different = {name for name, value in net.state_dict().items() if value.shape != other[name].shape}
+    assert len(different) == 1 and all(name.startswith(first[0]) for name in different)
+    assert {name.split(".")[0] for name in net.state_dict()} == {*net.features, *head}

@@ -1,0 +1,137 @@
+"""What the notebooks about pretraining can be run on: the course's digits, or the data sets of the paper."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_ucf101, imagenet
+from snnlab.data.dense import Three
+from snnlab.data.shipped import data_folder
+from snnlab.errors import SnnlabError
+from snnlab.profiles import PretrainAndTransfer, TransferToEvents
+from snnlab.training import Batches
+
+DEPTHS = {"resnet18": 18, "resnet34": 34}
+SIDE = 32  # pixels; of larger pictures only a few fit into memory with all that a network makes of them
+
+
+@dataclass(frozen=True)
+class StaticTask:
+    """Pictures to classify.
+
+    Attributes:
+        data: pictures `(1, B, C, H, W)`.
+        network: `config` of the network for them.
+        source: what `result.json` says about the data.
+    """
+
+    data: Three
+    network: dict[str, Any]
+    source: dict[str, str]
+
+
+@dataclass(frozen=True)
+class EventTask:
+    """Events to classify, and what one may pretrain on.
+
+    Attributes:
+        data: by name, `pictures` and `edges` to pretrain on, of 1 or 3 channels, and the events, `target`, of ON and OFF.
+        networks: by the same names, the `config` of each one's network.
+        source: what `result.json` says about the data.
+    """
+
+    data: dict[str, Three]
+    networks: dict[str, dict[str, Any]]
+    source: dict[str, str]
+
+
+def static(config: PretrainAndTransfer) -> StaticTask:
+    """The pictures of notebook 02, and the network for them.
+
+    Raises:
+        SnnlabError: as the readers, or the model is none for pictures.
+    """
+    if config.data == "digits":
+        parts = digits.originals((0.55, 0.15, 0.30))
+        counts = (config.samples, config.samples // 6, config.samples // 4)
+        sets = [
+            digits.place(*originals, count, size=config.size, noise=config.noise, seed=number)
+            for number, (originals, count) in enumerate(zip(parts, counts, strict=True))
+        ]
+        data, source = Three(*sets), {"name": "digits", "note": digits.NOTE}
+    else:
+        folder = _folder("" if config.data == "imagenet" else config.data, "imagenet")
+        data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
+        source = {"name": "imagenet", "path": str(folder), "note": "pictures in the layout of ImageNet-1K"}
+    return StaticTask(data, _network(config.model, data, list(config.channels)), source)
+
+
+def events(config: TransferToEvents) -> EventTask:
+    """The pictures and events of notebook 03, and the networks for them.
+
+    Raises:
+        SnnlabError: as the readers, or the model does not fit the data.
+    """
+    if (config.model == "video") != (config.data == "es-ucf101"):
+        raise SnnlabError(
+            f"model = {config.model!r}, data = {config.data!r}: expected the model video for es-ucf101, and for nothing else."
+        )
+    if config.data == "digits":
+        data = digit_events.digit_events(pictures=config.pictures, labelled=config.labelled, seed=config.seed)
+        source = {"name": "digit-events", "note": digit_events.NOTE}
+    else:
+        at = _folder(config.events_folder, config.data)
+        loaders = config.loaders
+        if config.data == "es-ucf101":
+            other = _folder(config.pictures_folder, "ucf101")
+            pictures, edges = es_ucf101.frames(other, loaders=loaders), es_ucf101.edges(at, loaders=loaders)
+            target = es_ucf101.events(at, loaders=loaders)
+        elif config.data == "cifar10-dvs":
+            other = _folder(config.pictures_folder, "imagenet")
+            pictures = imagenet.pictures(other, size=config.size, loaders=loaders)
+            edges = cifar10_dvs.edges(at, size=config.size, loaders=loaders)
+            target = cifar10_dvs.events(at, size=config.size, loaders=loaders)
+        else:
+            other = _folder(config.pictures_folder, "imagenet")
+            pictures = imagenet.pictures(other, loaders=loaders)
+            edges, target = es_imagenet_sets.edges(at, loaders=loaders), es_imagenet_sets.events(at, loaders=loaders)
+        data = {"pictures": pictures, "edges": edges, "target": target}
+        note = f"files in the layout of {config.data}, pretrained on {other.name}"
+        source = {"name": config.data, "path": str(at), "note": note}
+    small = dict(strides=[2, 1, 2], pool=3)
+    networks = {
+        name: _network(config.model, part, list(config.channels), events=True, **small) for name, part in data.items()
+    }
+    networks["target"] |= {"decay": config.decay, "learn_decay": True}
+    return EventTask(data, networks, source)
+
+
+def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:
+    """A sample `(T, n, C, H, W)` of each of the first n classes, and their labels `(n,)`."""
+    there = part.labels.unique()[:classes]
+    return part.batch(torch.stack([(part.labels == label).nonzero()[0, 0] for label in there]))
+
+
+def a_few(part: Batches, most: int) -> Tensor:
+    """Up to `most` samples, `(T, n, C, H, W)`; of large pictures an eighth as many."""
+    first, _ = part.batch(torch.arange(1))
+    return part.batch(torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8))))[0]
+
+
+def _folder(given: str, name: str) -> Path:
+    return Path(given).expanduser() if given else data_folder() / name
+
+
+def _network(model: str, data: Three, channels: list[int], *, events: bool = False, **small: Any) -> dict[str, Any]:
+    x, _ = data.train.batch(torch.arange(1))
+    shape: dict[str, Any] = {"in_channels": x.shape[2], "classes": int(data.train.labels.max()) + 1}
+    if model == "small":
+        return {"kind": "SmallCNN", **shape, "channels": channels, **small}
+    if model == "video":
+        if not events:
+            raise SnnlabError("model = 'video': expected small, resnet18 or resnet34 for pictures.")
+        return {"kind": "VideoNet", **shape, "height": x.shape[3], "width": x.shape[4]}
+    return {"kind": "ResNet", "depth": DEPTHS[model], **shape, "events": events}

@@ -1,0 +1,122 @@
+"""What the notebooks about pretraining run on: digits, and the large data sets' layouts, from a file to a result."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from snnlab import profiles, runs, tasks
+from snnlab.errors import SnnlabError
+from snnlab.execute import execute
+from snnlab.vision import build
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import standins
+
+ROOT = Path(__file__).parents[1]
+STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Stand-ins for every data set, side by side as below SNNLAB_DATA."""
+    at = tmp_path_factory.mktemp("data")
+    standins.imagenet(at / "imagenet")
+    standins.es_imagenet(at / "es-imagenet")
+    standins.cifar10_dvs(at / "cifar10-dvs")
+    standins.es_ucf101(at / "ucf")
+    (at / "ucf/frames").rename(at / "ucf101")
+    (at / "ucf/events").rename(at / "es-ucf101")
+    return at
+
+
+@pytest.fixture(autouse=True)
+def below(folder, monkeypatch):
+    monkeypatch.setenv("SNNLAB_DATA", str(folder))
+
+
+def test_digits_and_their_networks():
+    task = tasks.static(profiles.resolve(STATIC, profile="tiny"))
+    assert task.network == dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 16, 32])
+    assert [len(part) for part in (task.data.train, task.data.valid, task.data.test)] == [300, 50, 75]
+    assert "not MNIST" in task.source["note"]
+    task = tasks.events(profiles.resolve(EVENTS, profile="tiny", decay=0.3))
+    shape = dict(kind="SmallCNN", classes=10, channels=[8, 16, 32], strides=[2, 1, 2], pool=3)
+    assert task.networks["pictures"] == task.networks["edges"] == shape | {"in_channels": 1}
+    assert task.networks["target"] == shape | {"in_channels": 2, "decay": 0.3, "learn_decay": True}
+
+
+def test_pictures_below_the_data_folder_or_anywhere(folder):
+    config = profiles.resolve(STATIC, profile="paper", loaders=0, size=32)
+    task = tasks.static(config)
+    assert task.network == dict(kind="ResNet", depth=18, in_channels=3, classes=3, events=False)
+    assert task.source["path"] == str(folder / "imagenet")
+    elsewhere = tasks.static(
+        profiles.resolve(STATIC, profile="paper", loaders=0, size=32, data=str(folder / "imagenet"))
+    )
+    assert torch.equal(elsewhere.data.test.batch(torch.arange(2))[0], task.data.test.batch(torch.arange(2))[0])
+    with pytest.raises(SnnlabError, match="nowhere"):
+        tasks.static(profiles.resolve(STATIC, profile="paper", data="nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "shapes"),
+    [
+        ("es-imagenet", {}, [(1, 3, 224, 224), (1, 1, 224, 224), (8, 2, 224, 224)]),
+        ("cifar10-dvs", {"size": 42}, [(1, 3, 42, 42), (1, 1, 42, 42), (8, 2, 42, 42)]),
+        ("es-ucf101", {"model": "video"}, [(15, 3, 48, 64), (15, 1, 48, 64), (15, 2, 48, 64)]),
+    ],
+)
+def test_events_and_what_one_may_pretrain_on(data, more, shapes):
+    task = tasks.events(profiles.resolve(EVENTS, profile="paper", loaders=0, data=data, **more))
+    for (name, part), shape in zip(task.data.items(), shapes, strict=True):
+        (x, y) = tasks.first_of_each_class(part.train)
+        assert (x.shape[0], *x.shape[2:]) == shape and y.tolist() == [0, 1, 2]
+        network = task.networks[name]
+        assert (network["in_channels"], network["classes"]) == (shape[1], 3)
+        if data != "es-imagenet":  # large
+            assert build(network).eval()(x[:, :1]).shape == (1, 3)
+    assert list(task.data) == ["pictures", "edges", "target"]
+
+
+@pytest.mark.parametrize(("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")])
+def test_a_model_that_does_not_fit(data, model):
+    with pytest.raises(SnnlabError, match="expected the model video for es-ucf101, and for nothing else"):
+        tasks.events(profiles.resolve(EVENTS, data=data, model=model, loaders=0))
+
+
+def test_no_video_network_for_pictures():
+    with pytest.raises(SnnlabError, match="expected small, resnet18 or resnet34"):
+        tasks.static(profiles.resolve(STATIC, profile="tiny", model="video"))
+
+
+def test_of_large_pictures_only_a_few_are_looked_at():
+    task = tasks.static(profiles.resolve(STATIC, profile="tiny"))
+    assert tasks.a_few(task.data.test, 50).shape == (1, 50, 1, 12, 12)
+    assert tasks.a_few(task.data.test, 500).shape == (1, 75, 1, 12, 12)
+    large = tasks.static(profiles.resolve(STATIC, profile="paper", loaders=0, size=48))
+    assert tasks.a_few(large.data.test, 32).shape == (1, 4, 3, 48, 48)
+
+
+SHORT = dict(profile="paper", loaders=0, precision="bfloat16", batch_size=9, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "file", "more"),
+    [
+        (STATIC, "pipe_s_imagenet_resnet18", dict(size=32, steps=2, short=2, pretrain_epochs=1, epochs=1, scratch_epochs=[1, 2])),
+        (EVENTS, "pipe_d_cifar10_dvs", dict(size=32, pretrain_epochs=1, warm_up_epochs=1, epochs=2, scratch_epochs=[1, 2])),
+        (EVENTS, "pipe_d_es_ucf101", dict(pretrain_epochs=1, warm_up_epochs=1, epochs=2, scratch_epochs=[1, 2])),
+    ],
+    ids=["imagenet", "cifar10-dvs", "es-ucf101"],
+)  # fmt: skip
+def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
+    """The published settings but for lengths and sizes, on a stand-in; every network of the notebook is trained."""
+    given = profiles.from_file(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
+    result = runs.load_result(execute(ROOT / f"notebooks/{notebook}.ipynb", given))
+    assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
+    assert len(result.results) >= 6
+    for entry in result.results:
+        assert entry["cpu_seconds"] > 0 and entry["sample_timesteps"] > 0 and 0 <= entry["test_accuracy"] <= 1
