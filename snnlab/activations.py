@@ -93,6 +93,8 @@ class Activation(base.MemoryModule):
     def multi_step_forward(self, x: Tensor) -> Tensor:
         if self.mode == "relu":
             return _ANALOGUE[self.analogue](x)
+        if x.dtype in (torch.float16, torch.bfloat16):  # mixed precision: thresholds and levels need all digits
+            x = x.float()
         if self.mode == "ramp":
             return _Ramp.apply(x, self.low, self.high)
         if self.mode == "quantised":

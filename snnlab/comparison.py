@@ -58,7 +58,9 @@ def untrained(job: Job) -> DelayNet:
         return DelayNet(**job.network)
 
 
-def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0, title: str = "") -> list[Outcome]:
+def train_all(
+    jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0, processes: int = 1, title: str = ""
+) -> list[Outcome]:
     """Train every job, and score each on the test set once it is chosen.
 
     Each job keeps a checkpoint and a metrics file in `folder`, so that a comparison that was killed goes on where it
@@ -68,7 +70,7 @@ def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0
         jobs: what to train; the most expensive one first shortens the wait at the end.
         data: where `train`, `valid` and `test` come from; copied to each worker once.
         folder: where checkpoints and metrics go.
-        workers: processes; 0 for one a core, and 1 for none besides this one, which is what a GPU wants.
+        workers, processes: as `snnlab.side_by_side.run_all` has them.
         title: what the progress bar is called.
 
     Returns:
@@ -77,7 +79,7 @@ def train_all(jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0
     Raises:
         SnnlabError: as `fit`, or a process died.
     """
-    return run_all(jobs, _train, data, folder, workers=workers, title=title)
+    return run_all(jobs, _train, data, folder, workers=workers, processes=processes, title=title)
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:

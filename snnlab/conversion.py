@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal, Self, cast, get_args
 
 import torch
-from spikingjelly.activation_based import functional
+from spikingjelly.activation_based import functional, neuron
 from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBalancingRecipe, RateCodingRecipe
 from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 from torch import Tensor, nn
@@ -48,6 +48,9 @@ class Converted(VisionNet):
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             self.net = FXConverter(recipe).convert(_plain(ann).eval())
         functional.set_step_mode(self.net, "m")
+        for module in self.net.modules():
+            if isinstance(module, neuron.BaseNode):
+                module.register_forward_pre_hook(_float)
         self.net.requires_grad_()  # the biases that came from batch norm would stay as they are
 
     def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
@@ -88,6 +91,11 @@ class Converted(VisionNet):
             return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
         finally:
             functional.reset_net(self.net)
+
+
+def _float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Mixed precision ends before a membrane, as everywhere else."""
+    return tuple(x.float() for x in inputs)
 
 
 def _plain(ann: SmallCNN) -> nn.Sequential:

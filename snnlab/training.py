@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
@@ -15,7 +16,8 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from snnlab import checkpoints
-from snnlab.data.order import WHOLE, Part
+from snnlab.data.order import WHOLE, Part, dealt, shuffled
+from snnlab.distributed import own_gpu, own_part, own_seed, same_as_first, sum_gradients, summed, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
@@ -93,6 +95,10 @@ class Recipe:
         """The network as it will be used, on which it is validated."""
         return cast(nn.Module, model)
 
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        """The precision in which the network is called; parameters, optimisers and losses stay in float32."""
+        return nullcontext()
+
     def time_steps(self, x: Tensor) -> int:
         """For how many time steps a batch `(T, B, ...)` is shown."""
         return len(x)
@@ -118,16 +124,16 @@ class Score:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the GPU where there is one.
+    """The device of a name; "auto" is the GPU where there is one. Of processes that train together, each has its own.
 
     Raises:
-        SnnlabError: an unknown name, or "cuda" on a machine without it.
+        SnnlabError: an unknown name, "cuda" on a machine without it, or more processes than GPUs.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise SnnlabError(f"device = {name!r}: expected auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
         raise SnnlabError("device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    return own_gpu() if name != "cpu" and torch.cuda.is_available() else torch.device("cpu")
 
 
 def work_clock(device: torch.device) -> float:
@@ -143,30 +149,33 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
     """Score a network as it stands, in evaluation mode; its mode is put back afterwards.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
+    Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
 
     Raises:
         SnnlabError: there is no sample.
     """
-    device = next(model.parameters()).device
+    if len(data) == 0:
+        raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")
+    device, part = next(model.parameters()).device, own_part()
     training = model.training
     model.eval()
-    loss, predictions, labels = 0.0, [], []
-    for x, y in data.batches(batch_size):
-        scores = model(x.to(device))
+    loss, (predictions, labels) = 0.0, torch.zeros(2, len(data), dtype=torch.long)
+    places = dealt(shuffled(len(data), batch_size, None), part, training=False)  # of the samples, in their order
+    for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
+        scores = model(x.to(device)).float()
         loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
-        predictions.append(scores.argmax(1).cpu())
-        labels.append(y)
+        predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
     model.train(training)
-    predicted, true = torch.cat(predictions), torch.cat(labels)
-    return Score((predicted == true).double().mean().item(), loss / len(true), predicted, true)
+    predictions, labels = summed(predictions), summed(labels)
+    return Score((predictions == labels).double().mean().item(), total(loss) / len(data), predictions, labels)
 
 
 @dataclass(frozen=True)
 class Fit(Generic[Model]):
     """What a training run leaves: the model holds the parameters of the epoch that was kept.
 
-    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`; `cpu_seconds`, CPU time of
-    this process in the training steps of the epoch; `sample_timesteps`, the time steps of all samples that it trained
+    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`; `cpu_seconds`, the work (see `work_clock`) of
+    all processes in the training steps of the epoch; `sample_timesteps`, the time steps of all samples that they trained
     on; `seconds` of wall-clock time with validation; and what the recipe adds.
     """
 
@@ -190,21 +199,34 @@ def fit(
 
     Best is the highest accuracy, and the lower loss on a tie, of the network as it will be used (`recipe.as_used`).
 
+    Several processes train one network together where each calls this with the same arguments, in a group of
+    `torch.distributed`, each with a GPU of its own or all on the CPU. `snnlab.side_by_side.run_all` starts them
+    (`processes`); under `torchrun`, call `torch.distributed.init_process_group()` first. All start from the parameters
+    of process 0, share every batch, and have batch norm over all of it: the result is that of one process up to
+    rounding and dropout, and the same in each. Process 0 alone writes, shows progress and calls `on_epochs`. A last
+    batch of fewer samples than processes is left out.
+
     Args:
         model: the network, with `config`, the arguments that built it; it is trained in place.
         train: what the parameters are fitted to.
         valid: what the epoch is chosen on. The test set has no business here.
         recipe: how.
         checkpoint: file that is written whole after each epoch, and continued from when it is there: the end is then
-            the same as without the interruption, bit for bit on a CPU.
+            the same as without the interruption, bit for bit on a CPU. All processes have to see it.
         metrics: file with one JSON object a line and epoch.
         progress: whether to show a progress bar.
         on_epochs: called with the number of epochs that have just become finished, restored ones at once.
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite.
+            no longer finite; there are more processes than samples in a batch.
     """
+    number, processes = own_part()
+    if min(recipe.batch_size, len(train)) < processes:
+        raise SnnlabError(
+            f"batch_size = {recipe.batch_size} of {len(train)} samples for {processes} processes: expected at least a "
+            "sample each; start fewer processes or choose a larger batch."
+        )
     device = pick_device(recipe.device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -214,6 +236,9 @@ def fit(
     state = _State(model, optimisers, schedulers, recipe)
     if checkpoint is not None and Path(checkpoint).exists():
         state.restore(Path(checkpoint))
+    same_as_first(model)
+    if number != 0:  # process 0 writes and tells for all
+        checkpoint = metrics = on_epochs = None
     if metrics is not None:
         with whole_file(metrics) as temporary:  # a line half written by a killed run goes
             temporary.write_text("".join(json.dumps(line) + "\n" for line in state.history))
@@ -221,7 +246,11 @@ def fit(
     epochs = range(len(state.history), recipe.epochs)
     if on_epochs is not None and epochs.start:
         on_epochs(epochs.start)
-    with tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=not progress) as bar:
+    hidden = not progress or number != 0
+    with (
+        synchronised(model),
+        tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
+    ):
         for epoch in bar:
             line = _epoch(model, train, valid, recipe, epoch, device, optimisers)
             for scheduler in schedulers:
@@ -241,14 +270,26 @@ def fit(
 
 
 def train_step(
-    model: nn.Module, x: Tensor, y: Tensor, optimisers: list[torch.optim.Optimizer], recipe: Recipe
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    optimisers: list[torch.optim.Optimizer],
+    recipe: Recipe,
+    *,
+    share: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`."""
-    scores = model(x)
+    """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`.
+
+    Where several processes train together, theirs are parts of one batch, and `share` is the share that this one has.
+    """
+    with recipe.autocast(x.device):
+        scores = model(x)
+    scores = scores.float()  # a loss needs all digits
     loss = F.cross_entropy(scores, y)
     for optimiser in optimisers:
         optimiser.zero_grad()
-    loss.backward()
+    (loss * share).backward()  # the mean over the whole batch is the sum of these
+    sum_gradients(optimisers)
     for optimiser in optimisers:
         optimiser.step()
     recipe.after_step(model)
@@ -265,7 +306,7 @@ def _epoch(
     optimisers: list[torch.optim.Optimizer],
 ) -> dict[str, float]:
     """Train one epoch and validate; all of its randomness comes from (seed, epoch), so that resuming needs no state."""
-    started, cpu_started = time.perf_counter(), time.process_time()
+    started, work_started = time.perf_counter(), work_clock(device)
     more = recipe.before_epoch(model, epoch)
     model.train()
     seed = (recipe.seed << 20) + epoch
@@ -274,33 +315,35 @@ def _epoch(
     correct = torch.zeros((), dtype=torch.long, device=device)
     seen = sample_timesteps = 0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for x, y in train.batches(recipe.batch_size, generator=order):
+        torch.manual_seed(own_seed(seed))
+        for x, y in train.batches(recipe.batch_size, generator=order, part=own_part()):
             x, y = x.to(device), y.to(device)
+            whole = round(total(len(y)))  # samples in the parts of all processes
             recipe.before_step(model, optimisers, (epoch + seen / len(train)) / recipe.epochs)
-            loss, scores = train_step(model, x, y, optimisers, recipe)
+            loss, scores = train_step(model, x, y, optimisers, recipe, share=len(y) / whole)
             loss_sum += loss.double() * len(y)
             correct += (scores.argmax(1) == y).sum()
-            seen += len(y)
+            seen += whole
             sample_timesteps += len(y) * recipe.time_steps(x)
-    mean_loss = loss_sum.item() / len(train)
-    cpu_seconds = time.process_time() - cpu_started
+    mean_loss = total(loss_sum.item()) / seen
+    cpu_seconds = total(work_clock(device) - work_started)
     if not math.isfinite(mean_loss):
         rates = ", ".join(f"{optimiser.param_groups[0]['lr']:.2g}" for optimiser in optimisers)
         raise SnnlabError(
             f"epoch {epoch}: the training loss is no longer finite; lower the learning rate (now {rates}) "
             "or look for non-finite input."
         )
-    validation = evaluate(recipe.as_used(model), valid, batch_size=recipe.batch_size)
+    with recipe.autocast(device):
+        validation = evaluate(recipe.as_used(model), valid, batch_size=recipe.batch_size)
+        more = {**more, **recipe.after_epoch(model, valid)}
     return {
         "epoch": epoch,
         "loss": mean_loss,
-        "train_accuracy": correct.item() / len(train),
+        "train_accuracy": total(correct.item()) / seen,
         "valid_accuracy": validation.accuracy,
         "valid_loss": validation.loss,
         **more,
-        **recipe.after_epoch(model, valid),
-        "sample_timesteps": sample_timesteps,
+        "sample_timesteps": round(total(sample_timesteps)),
         "cpu_seconds": cpu_seconds,
         "seconds": time.perf_counter() - started,
     }

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from snnlab import checkpoints
 from snnlab.activations import Mode, activations, sharpened
 from snnlab.conversion import Converted
+from snnlab.data.order import WHOLE, Part
+from snnlab.distributed import own_part, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
 from snnlab.parameters import known
@@ -30,6 +32,7 @@ from snnlab.vision import KINDS, SmallCNN, VisionNet, build
 REESTIMATE_BATCHES = 10
 Optimiser = Literal["adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
+Precision = Literal["float32", "bfloat16"]
 Task = Mapping[str, Data]  # data sets by name
 
 
@@ -59,6 +62,7 @@ class Stage(Recipe):
     drops: tuple[int, ...] = ()  # epochs from which the rate is multiplied by `drop`, once each
     drop: float = 0.3
     twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
+    precision: Precision = "float32"  # of convolutions and matrix products; membranes and parameters stay in float32
 
     keep: ClassVar[Literal["best", "last"]] = "last"  # the rate ends at 0, and a ramp is only sharp at the end
 
@@ -67,6 +71,7 @@ class Stage(Recipe):
         check_numbers(self, low=1, names=("batch_size", "steps", "levels"))
         known(self.optimiser, get_args(Optimiser), "optimiser")
         known(self.schedule, get_args(Schedule), "schedule")
+        known(self.precision, get_args(Precision), "precision")
 
     def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         """One, for every parameter that may change."""
@@ -95,6 +100,10 @@ class Stage(Recipe):
     def after_epoch(self, model: VisionNet, valid: Batches) -> dict[str, float]:
         """Validate the spiking twins: the same parameters, other activations."""
         return {f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins}
+
+    def autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        """torch's mixed precision; bfloat16 has the range of float32, so gradients need no scaling."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def time_steps(self, x: Tensor) -> int:
         return len(x) * self.steps
@@ -191,6 +200,8 @@ class TransferOutcome:
 def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -> TransferOutcome:
     """Go through the stages of a plan, and score the network that comes out on the test set.
 
+    Several processes train it together where each calls this with the same arguments; see `fit`.
+
     Args:
         plan: the stages; the first one names its network.
         data: the sets that the stages name.
@@ -221,12 +232,14 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                 clock = work_clock(device) - started
             stage.enter(net.to(device), 0.0)
             if before is not None:
-                copied = evaluate(net, sets.valid).accuracy
-                if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
-                    started = work_clock(device)
-                    reestimate_batch_norm(net, some_inputs(sets.train, stage, device))
-                    clock = work_clock(device) - started
-                    reestimated = evaluate(net, sets.valid).accuracy
+                with stage.autocast(device):
+                    copied = evaluate(net, sets.valid).accuracy
+                    if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
+                        started = work_clock(device)
+                        with synchronised(net):
+                            reestimate_batch_norm(net, some_inputs(sets.train, stage, device, part=own_part()))
+                        clock = total(work_clock(device) - started)
+                        reestimated = evaluate(net, sets.valid).accuracy
             path = folder / f"{plan.name}-{number}.pt"
             history: list[dict[str, float]] = []
             if stage.epochs:
@@ -244,8 +257,9 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                 stage.enter(net)  # a stage that was finished before has seen no epoch now
             done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
     assert net is not None
-    test = evaluate(net, sets.test).accuracy
-    valid = evaluate(net, sets.valid).accuracy
+    with stage.autocast(device):
+        test = evaluate(net, sets.test).accuracy
+        valid = evaluate(net, sets.valid).accuracy
     return TransferOutcome(plan, done, valid, test, net.cpu().eval())
 
 
@@ -267,10 +281,11 @@ def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") 
             activation.mode, activation.low, activation.high, activation.levels = state
 
 
-def some_inputs(train: Batches, stage: Stage, device: torch.device) -> list[Tensor]:
-    """A few batches to estimate batch-norm statistics from."""
+def some_inputs(train: Batches, stage: Stage, device: torch.device, *, part: Part = WHOLE) -> list[Tensor]:
+    """A few batches, or a part of each, to estimate batch-norm statistics from."""
     order = torch.Generator().manual_seed(stage.seed)
-    return [x.to(device) for x, _ in islice(train.batches(stage.batch_size, generator=order), REESTIMATE_BATCHES)]
+    batches = train.batches(stage.batch_size, generator=order, part=part)
+    return [x.to(device) for x, _ in islice(batches, REESTIMATE_BATCHES)]
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from snnlab.activations import THRESHOLD, Activation, Mode, set_mode
 from snnlab.errors import SnnlabError
+from snnlab.parameters import known
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # blocks of each stage by depth
 
@@ -282,9 +283,13 @@ KINDS: dict[str, type[VisionNet]] = {kind.__name__: kind for kind in (SmallCNN, 
 
 
 def build(config: dict[str, Any]) -> VisionNet:
-    """The network of a `config`, with fresh weights."""
+    """The network of a `config`, with fresh weights.
+
+    Raises:
+        SnnlabError: there is no network of that kind, or as the network itself.
+    """
     arguments = dict(config)
-    return KINDS[arguments.pop("kind")](**arguments)
+    return KINDS[known(arguments.pop("kind", None), KINDS, "kind of network")](**arguments)
 
 
 def _norm(channels: int, scale: float = THRESHOLD) -> nn.BatchNorm2d:

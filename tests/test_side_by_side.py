@@ -1,5 +1,6 @@
 """Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are passed on."""
 
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -59,6 +60,7 @@ def test_outcomes_are_in_order_and_every_epoch_is_counted(tmp_path, monkeypatch,
 def test_what_a_training_says_is_passed_on(tmp_path, workers):
     with pytest.raises(SnnlabError, match="b cannot be trained"):
         run_all([Job("a", 1), Job("b", -1)], work, "data", tmp_path, workers=workers)
+    assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_count)")]  # none waits for more
 
 
 def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):

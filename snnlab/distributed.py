@@ -1,0 +1,243 @@
+"""One training by several processes: sums over all of them, batch norm over the whole batch, and how they are started.
+
+Each process takes its part of every batch (`snnlab.data.order`) and the same step as all others. Everything here also works
+for a process alone, where a sum is what it is given.
+"""
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from snnlab.data.order import WHOLE, Part
+from snnlab.errors import SnnlabError
+
+
+def own_part() -> Part:
+    """The number of this process, and how many train together; (0, 1) alone."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return WHOLE
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def own_gpu() -> torch.device:
+    """The GPU of this process, which becomes torch's current one; alone, the one that is current.
+
+    Raises:
+        SnnlabError: there are fewer GPUs than processes.
+    """
+    number, processes = own_part()
+    if processes == 1:
+        return torch.device("cuda")
+    if torch.cuda.device_count() < processes:
+        raise SnnlabError(
+            f"{processes} processes, but {torch.cuda.device_count()} GPU(s): expected one each; start fewer processes."
+        )
+    torch.cuda.set_device(number)  # compiled kernels start on the current GPU, wherever their tensors are
+    return torch.device("cuda", number)
+
+
+def own_seed(seed: int) -> int:
+    """A seed for what may differ from process to process, such as dropout; process 0 has `seed` itself."""
+    number, _ = own_part()
+    drawn = torch.randint(2**62, (number,), generator=torch.Generator().manual_seed(seed))
+    return int(drawn[-1]) if number else seed
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over the processes, in its place; bit for bit the same in all of them."""
+    if own_part() != WHOLE:
+        distributed.all_reduce(tensor)
+    return tensor
+
+
+def total(number: float) -> float:
+    """The sum of a number over the processes."""
+    return summed(torch.tensor(number, dtype=torch.double)).item()
+
+
+def sum_gradients(optimisers: Iterable[torch.optim.Optimizer]) -> None:
+    """Replace every gradient by its sum over the processes."""
+    if own_part() == WHOLE:
+        return
+    parameters = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    sums = summed(torch.cat([gradient.flatten() for gradient in gradients]))  # one message, not one a layer
+    for gradient, whole in zip(gradients, sums.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(whole.view_as(gradient))
+
+
+def same_as_first(model: nn.Module) -> None:
+    """Give the network of every process the parameters and buffers of process 0."""
+    if own_part() != WHOLE:
+        for tensor in model.state_dict().values():
+            distributed.broadcast(tensor, 0)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch norm over the parts of all processes, `(B, C, ...)` to the same shape; torch's own one wants a GPU.
+
+    While training, mean and variance are those of the whole batch, and gradients are those of the sum of all losses: each
+    process has to call it as often as the others. In evaluation mode it is torch's batch norm.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        pass  # the layer that this one stands for has a fixed number of axes; here all of them do
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        with torch.no_grad():
+            x, axes, _ = _wide(input)
+            variance, mean = (part.double() for part in torch.var_mean(x, axes, correction=0))
+            ones = torch.ones_like(mean[:1])
+            sums = summed(torch.cat([mean, variance + mean.square(), ones]) * (x.numel() // x.shape[1]))
+            count = sums[-1]
+            mean, square = (sums[:-1] / count).chunk(2)
+            variance = (square - mean.square()).clamp(min=0)  # a difference of what may be large, hence in double
+            self._update(mean, variance * count / (count - 1))
+        weight, bias = (torch.ones_like(mean), mean * 0) if self.weight is None else (self.weight, self.bias)
+        return _Normalise.apply(input, weight, bias, mean, (variance + self.eps).rsqrt(), count)
+
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards these, (C,) each."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), share)
+
+
+class _Normalise(torch.autograd.Function):
+    """y = x^ * weight + bias, where x^ = (x - mean) * inverse, and both depend on the samples of every process.
+
+    With incoming gradient g, and sums over all samples of all processes:
+        dL/dweight = sum g x^     dL/dbias = sum g     dL/dx = weight * inverse * (g - sum g / n - x^ * sum g x^ / n)
+    Weight and bias get the own part of their sums, as all parameters do before `sum_gradients`.
+    """
+
+    @staticmethod
+    def forward(ctx, input, weight, bias, mean, inverse, count):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(input, weight, mean, inverse, count)
+        x, _, shape = _wide(input)
+        normal = (x - mean.to(x.dtype).view(shape)) * inverse.to(x.dtype).view(shape)
+        return (normal * weight.to(x.dtype).view(shape) + bias.to(x.dtype).view(shape)).to(input.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        input, weight, mean, inverse, count = ctx.saved_tensors
+        x, axes, shape = _wide(input)
+        g = gradient.to(x.dtype)
+        normal = (x - mean.to(x.dtype).view(shape)) * inverse.to(x.dtype).view(shape)
+        own = torch.cat([(g * normal).sum(axes, dtype=torch.double), g.sum(axes, dtype=torch.double)])
+        of_weight, of_bias = own.to(weight.dtype).chunk(2)
+        along, level = (summed(own) / count).to(x.dtype).chunk(2)
+        slope = (weight * inverse).to(x.dtype).view(shape)
+        of_input = slope * (g - level.view(shape) - normal * along.view(shape))
+        return of_input.to(input.dtype), of_weight, of_bias, None, None, None
+
+
+def _wide(input: Tensor) -> tuple[Tensor, list[int], list[int]]:
+    """`(B, C, ...)` with all digits; the axes that batch norm averages over; the shape in which (C,) goes with it."""
+    x = input if input.dtype == torch.double else input.float()
+    return x, [axis for axis in range(x.dim()) if axis != 1], [1, -1] + [1] * (x.dim() - 2)
+
+
+@contextmanager
+def synchronised(model: nn.Module) -> Iterator[None]:
+    """Within, every batch norm of the network is a `SyncBatchNorm`, if several processes train; the tensors stay."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)] if own_part() != WHOLE else []
+    kinds = [type(norm) for norm in norms]
+    for norm in norms:
+        norm.__class__ = SyncBatchNorm
+    try:
+        yield
+    finally:
+        for norm, kind in zip(norms, kinds, strict=True):
+            norm.__class__ = kind
+
+
+def together(
+    train: Callable[..., Any], job: Any, data: Any, folder: Path, tick: Callable[[int], object], processes: int
+) -> Any:
+    """Call `train(job, data, folder, tick)` in several new processes, which are a group of `torch.distributed`.
+
+    Returns:
+        What it gave in process 0.
+
+    Raises:
+        SnnlabError: as `train`, in whichever process, or a process died. None of them is left behind.
+    """
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state
+    pipes: list[Connection] = []
+    members: list[Any] = []
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            for number in range(processes):
+                ours, theirs = context.Pipe()
+                given = ((number, processes), f"{place}/rendezvous", theirs, train, job, data, folder)
+                member = context.Process(target=_member, args=given)
+                pipes.append(ours)
+                members.append(member)
+                member.start()
+                theirs.close()  # or its end would not be noticed
+            return _outcome(pipes, members, tick, f"{folder}: one of the {processes} processes that train {job.name}")
+        finally:
+            for member in members:
+                if member.pid is not None:
+                    member.kill()  # all has been said, or one has failed and the others wait for it
+                    member.join()
+
+
+def _outcome(pipes: list[Connection], members: list[Any], tick: Callable[[int], object], who: str) -> Any:
+    outcome, working = None, list(pipes)
+    dead = SnnlabError(
+        f"{who} died, perhaps for want of memory; run the same again or with fewer processes: finished epochs are kept."
+    )
+    while working:
+        for pipe in wait(working):
+            assert isinstance(pipe, Connection)
+            try:
+                what, value = pipe.recv()
+            except (EOFError, OSError) as error:
+                raise dead from error
+            if what == "failed":
+                # where a process has died, the others' connections break, and they may be the first to say so
+                lost = not isinstance(value, SnnlabError) and wait([member.sentinel for member in members], timeout=1)
+                raise dead if lost else value
+            if what == "epochs":
+                tick(value)
+            else:
+                working.remove(pipe)
+                outcome = value if pipe is pipes[0] else outcome
+    return outcome
+
+
+def _member(
+    part: Part, rendezvous: str, pipe: Connection, train: Callable[..., Any], job: Any, data: Any, folder: Path
+) -> None:
+    number, processes = part
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
+    try:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
+        distributed.init_process_group(backend, f"file://{rendezvous}", rank=number, world_size=processes)
+        outcome = train(job, data, folder, lambda epochs: pipe.send(("epochs", epochs)))
+        pipe.send(("done", outcome if number == 0 else None))
+    except Exception as error:  # noqa: BLE001 - the process that waits for this one will raise it
+        if not isinstance(error, SnnlabError):
+            error.add_note(traceback.format_exc())  # a traceback does not travel
+        pipe.send(("failed", error))
+    pipe.poll(None)  # leaving now would break connections that others still use
