@@ -100,10 +100,17 @@ class PretrainAndTransfer(Transfer):
     samples: int = parameter("training samples made from the digits; a sixth for validation", low=60, high=10_000_000)
     noise: float = parameter("standard deviation of the noise on digits, which are from 0 to 1", low=0, high=10)
     steps: int = parameter("T: how long the spiking network sees a picture", unit="steps", low=2, high=1000)
-    short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=2, high=1000)
+    short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
     epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
     fine_tune_lr: float = parameter("learning rate of the fine-tuning", low=0, high=10)
     optimiser: str = parameter("adam, or sgd with a momentum of 0.9", choices=("adam", "sgd"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.short >= self.steps:
+            raise SnnlabError(
+                f"short = {self.short}, steps = {self.steps}: expected short to be smaller; choose others."
+            )
 
 
 @dataclass(frozen=True)

@@ -150,3 +150,8 @@ def test_a_list_may_be_empty_only_where_that_means_something():
         profiles.resolve("02_pretrain_and_transfer", lr=[])
     with pytest.raises(SnnlabError, match="lr = "):
         profiles.parse("02_pretrain_and_transfer", {"lr": ""})
+
+
+def test_the_smaller_number_of_steps_is_smaller():
+    with pytest.raises(SnnlabError, match="short = 12, steps = 12"):
+        profiles.resolve("02_pretrain_and_transfer", steps=12, short=12)
