@@ -79,6 +79,14 @@ def delayed():
     return dict(state=net.state_dict(), history=result.history)
 
 
+def handed(folder):
+    """A spiking network that has the parameters of an ANN, and statistics of its own."""
+    pretrain, tune = PLAN.stages
+    outcome = train_plan(replace(PLAN, stages=(pretrain, replace(tune, epochs=0))), TASK, folder)
+    last = outcome.stages[1]
+    return outcome.net.state_dict(), (last.copied_accuracy, last.reestimated_accuracy, last.cpu_seconds)
+
+
 def dropped():
     """Of 64 ones, those that dropout leaves in an epoch's first step."""
     kept = []
@@ -103,9 +111,13 @@ def dropped():
 
 
 def scored():
-    """Predictions of a fresh network, in more batches than one, the last of a single sample."""
-    torch.manual_seed(0)
-    return evaluate(build(NET).set_mode("lif", steps=3), VALID, batch_size=4)
+    """Predictions of a network that is sure of itself, in more batches than one, the last of a single sample."""
+    torch.manual_seed(2)
+    net = build(NET).set_mode("relu")
+    with torch.no_grad():
+        net.fc.weight.mul_(30)
+        net.fc.bias.zero_()
+    return evaluate(net, VALID, batch_size=4)
 
 
 def statistics():
@@ -155,6 +167,7 @@ def everything(job, data, folder, tick):
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
         plan=train_plan(PLAN, TASK, folder, tick),
+        handed=handed(folder / "handed"),
     )
     if number == 1:
         torch.save(found, folder / "second.pt")
@@ -262,6 +275,15 @@ def test_statistics_made_anew_are_those_of_one_process(two):
     assert alone["layers.0.1.num_batches_tracked"] == 4
 
 
+def test_between_two_stages_each_process_takes_its_part(two, tmp_path):
+    first, second, _ = two
+    (state, (*accuracies, seconds)), (other, told) = first["handed"], second["handed"]
+    alone, (*expected, _) = handed(tmp_path)
+    close(state, alone, 1e-5)
+    assert accuracies == expected and told == (*accuracies, seconds) and seconds > 0
+    assert all(torch.equal(value, other[name]) for name, value in state.items())
+
+
 @pytest.mark.parametrize("number", range(len(NORMS)))
 def test_batch_norm_is_torchs_on_the_whole_batch(two, number):
     """Beside torch in double precision, for a mean far above the spread; as close to it as torch in single precision."""
@@ -282,7 +304,7 @@ def test_batch_norm_is_torchs_on_the_whole_batch(two, number):
             whole = torch.empty(shape)
             whole[0::2], whole[1::2] = a, b
             a = whole
-        assert torch.allclose(a.double(), expected.double(), rtol=1e-6, atol=1e-6 * expected.abs().max()), name
+        assert torch.allclose(a.double(), expected.double(), rtol=5e-6, atol=5e-6 * expected.abs().max()), name
 
 
 def test_dropout_differs_and_is_that_of_one_process_in_process_0(two):
