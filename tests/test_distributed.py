@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from spikingjelly.activation_based import layer
 from torch import distributed as dist
 from torch import nn
 from torch.nn import functional as F
@@ -435,6 +436,17 @@ def test_batch_norms_are_put_back_after_an_error(monkeypatch):
         assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 2
         raise ZeroDivisionError
     assert [type(module) for module in net.modules()] == [type(module) for module in build(NET).modules()]
+
+
+def test_a_batch_norm_of_another_kind_is_refused(monkeypatch):
+    """SpikingJelly's folds time and batch by itself."""
+    net = nn.Sequential(nn.BatchNorm2d(2), layer.BatchNorm2d(3, step_mode="m"))
+    with synchronised(net):
+        pass
+    monkeypatch.setattr(distributed, "own_part", lambda: (0, 2))
+    with pytest.raises(SnnlabError, match=r"spikingjelly.*BatchNorm2d: several processes cannot"), synchronised(net):
+        pass
+    assert type(net[0]) is nn.BatchNorm2d
 
 
 def test_each_process_has_its_gpu(monkeypatch):
