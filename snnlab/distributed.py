@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -157,8 +157,16 @@ def _wide(input: Tensor) -> tuple[Tensor, list[int], list[int]]:
 
 @contextmanager
 def synchronised(model: nn.Module) -> Iterator[None]:
-    """Within, every batch norm of the network is a `SyncBatchNorm`, if several processes train; the tensors stay."""
+    """Within, every batch norm of the network is a `SyncBatchNorm`, if several processes train; the tensors stay.
+
+    Raises:
+        SnnlabError: one of them does something else than torch's.
+    """
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)] if own_part() != WHOLE else []
+    for norm in norms:
+        if type(norm).forward is not _BatchNorm.forward:
+            name = f"{type(norm).__module__}.{type(norm).__qualname__}"
+            raise SnnlabError(f"{name}: several processes cannot share it; expected torch's nn.BatchNorm1d, 2d or 3d.")
     kinds = [type(norm) for norm in norms]
     for norm in norms:
         norm.__class__ = SyncBatchNorm
@@ -207,8 +215,7 @@ def _outcome(pipes: list[Connection], members: list[Any], tick: Callable[[int], 
         f"{who} died, perhaps for want of memory; run the same again or with fewer processes: finished epochs are kept."
     )
     while working:
-        for pipe in wait(working):
-            assert isinstance(pipe, Connection)
+        for pipe in cast(list[Connection], wait(working)):
             try:
                 what, value = pipe.recv()
             except (EOFError, OSError) as error:

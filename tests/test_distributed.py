@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from spikingjelly.activation_based import layer
 from torch import distributed as dist
 from torch import nn
 from torch.nn import functional as F
@@ -79,6 +80,14 @@ def delayed():
     return dict(state=net.state_dict(), history=result.history)
 
 
+def handed(folder):
+    """A spiking network that has the parameters of an ANN, and statistics of its own."""
+    pretrain, tune = PLAN.stages
+    outcome = train_plan(replace(PLAN, stages=(pretrain, replace(tune, epochs=0))), TASK, folder)
+    last = outcome.stages[1]
+    return outcome.net.state_dict(), (last.copied_accuracy, last.reestimated_accuracy, last.cpu_seconds)
+
+
 def dropped():
     """Of 64 ones, those that dropout leaves in an epoch's first step."""
     kept = []
@@ -103,9 +112,13 @@ def dropped():
 
 
 def scored():
-    """Predictions of a fresh network, in more batches than one, the last of a single sample."""
-    torch.manual_seed(0)
-    return evaluate(build(NET).set_mode("lif", steps=3), VALID, batch_size=4)
+    """Predictions of a network that is sure of itself, in more batches than one, the last of a single sample."""
+    torch.manual_seed(2)
+    net = build(NET).set_mode("relu")
+    with torch.no_grad():
+        net.fc.weight.mul_(30)
+        net.fc.bias.zero_()
+    return evaluate(net, VALID, batch_size=4)
 
 
 def statistics():
@@ -155,6 +168,7 @@ def everything(job, data, folder, tick):
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
         plan=train_plan(PLAN, TASK, folder, tick),
+        handed=handed(folder / "handed"),
     )
     if number == 1:
         torch.save(found, folder / "second.pt")
@@ -262,6 +276,15 @@ def test_statistics_made_anew_are_those_of_one_process(two):
     assert alone["layers.0.1.num_batches_tracked"] == 4
 
 
+def test_between_two_stages_each_process_takes_its_part(two, tmp_path):
+    first, second, _ = two
+    (state, (*accuracies, seconds)), (other, told) = first["handed"], second["handed"]
+    alone, (*expected, _) = handed(tmp_path)
+    close(state, alone, 1e-5)
+    assert accuracies == expected and told == (*accuracies, seconds) and seconds > 0
+    assert all(torch.equal(value, other[name]) for name, value in state.items())
+
+
 @pytest.mark.parametrize("number", range(len(NORMS)))
 def test_batch_norm_is_torchs_on_the_whole_batch(two, number):
     """Beside torch in double precision, for a mean far above the spread; as close to it as torch in single precision."""
@@ -282,7 +305,7 @@ def test_batch_norm_is_torchs_on_the_whole_batch(two, number):
             whole = torch.empty(shape)
             whole[0::2], whole[1::2] = a, b
             a = whole
-        assert torch.allclose(a.double(), expected.double(), rtol=1e-6, atol=1e-6 * expected.abs().max()), name
+        assert torch.allclose(a.double(), expected.double(), rtol=5e-6, atol=5e-6 * expected.abs().max()), name
 
 
 def test_dropout_differs_and_is_that_of_one_process_in_process_0(two):
@@ -413,6 +436,17 @@ def test_batch_norms_are_put_back_after_an_error(monkeypatch):
         assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 2
         raise ZeroDivisionError
     assert [type(module) for module in net.modules()] == [type(module) for module in build(NET).modules()]
+
+
+def test_a_batch_norm_of_another_kind_is_refused(monkeypatch):
+    """SpikingJelly's folds time and batch by itself."""
+    net = nn.Sequential(nn.BatchNorm2d(2), layer.BatchNorm2d(3, step_mode="m"))
+    with synchronised(net):
+        pass
+    monkeypatch.setattr(distributed, "own_part", lambda: (0, 2))
+    with pytest.raises(SnnlabError, match=r"spikingjelly.*BatchNorm2d: several processes cannot"), synchronised(net):
+        pass
+    assert type(net[0]) is nn.BatchNorm2d
 
 
 def test_each_process_has_its_gpu(monkeypatch):

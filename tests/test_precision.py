@@ -58,9 +58,8 @@ def test_it_learns_and_ends_near_float32(tmp_path):
     fine = train_plan(pipe_s("fine", NET, **LONG), DATA, tmp_path)
     assert coarse.test_accuracy > 0.8  # a third by chance
     assert abs(coarse.test_accuracy - fine.test_accuracy) < 0.15
-    for a, b in zip(coarse.stages, fine.stages, strict=True):
-        assert a.history[0]["loss"] == pytest.approx(b.history[0]["loss"], rel=0.1)
-        assert a.history[0]["loss"] != b.history[0]["loss"]
+    losses = [outcome.stages[0].history[0]["loss"] for outcome in (coarse, fine)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02) and losses[0] != losses[1]
 
 
 def test_parameters_optimisers_and_statistics_stay_in_float32(tmp_path):

@@ -331,3 +331,9 @@ def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(m
         assert torch.equal(*logits)
     else:
         assert not torch.equal(*logits) and torch.equal(logits[1], torch.zeros_like(logits[1]))
+
+
+@pytest.mark.parametrize("config", [{"kind": "SmalCNN"}, {"in_channels": 1}])
+def test_a_network_of_another_kind_is_told(config):
+    with pytest.raises(SnnlabError, match="no kind of network called .*valid names: SmallCNN, ResNet, VideoNet"):
+        build(config)
