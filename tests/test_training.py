@@ -19,7 +19,7 @@ from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
-from snnlab.training import evaluate, fit, pick_device
+from snnlab.training import epoch_seed, evaluate, fit, pick_device
 
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
@@ -288,3 +288,12 @@ def test_who_waits_is_told_of_every_epoch_and_of_restored_ones_at_once(tmp_path)
     assert told == [1, 1, 1, 1]
     train(checkpoint=tmp_path / "c.pt", on_epochs=told.append)
     assert told[4:] == [4]
+
+
+def test_no_two_seeds_share_the_draws_of_an_epoch():
+    """Seeds from 4096 on lie above the 32 bits that torch's generator reads; epochs of neighbours must not meet either."""
+    seeds = [0, 1, 2, 3, 4095, 4096, 4097, 8192, 12288, 2**20, 2**30, 2**31 - 1]
+    drawn = {(seed, epoch): epoch_seed(seed, epoch) for seed in seeds for epoch in range(300)}
+    first = {key: torch.rand(2, generator=torch.Generator().manual_seed(value)) for key, value in drawn.items()}
+    assert len(set(drawn.values())) == len(drawn)
+    assert len({tuple(pair.tolist()) for pair in first.values()}) == len(drawn)
