@@ -187,7 +187,7 @@ def _results(jobs: Iterable[_Job], loaders: int) -> Iterator[Tensor]:
         if "DataLoader worker (pid" not in str(error):
             raise
         raise SnnlabError(
-            f"a loader process died, most likely for want of memory; {loaders} were expected to read batches. Take fewer "
+            f"a loader process died, most likely for want of memory; {loaders} of them were expected to read batches. Take fewer "
             "loaders or smaller batches; in a container, give it more shared memory (docker run --shm-size)."
         ) from error
     finally:

@@ -67,7 +67,7 @@ def test_edges_are_on_minus_off_averaged_over_the_same_steps(source):
         x = events(source, steps=3, size=size).test.batch(torch.tensor([4]))[0]
         e, y = edges(source, steps=3, size=size).test.batch(torch.tensor([4]))
         assert e.shape == (1, 1, 1, size, size) and y.tolist() == [1] and e.min() < 0 < e.max()
-        torch.testing.assert_close(e[0, :, 0], (x[0] + x[1] + x[2] - 0)[:, 0] / 3 - (x[0] + x[1] + x[2])[:, 1] / 3)
+        torch.testing.assert_close(e[0, :, 0], (x[0] + x[1] + x[2])[:, 0] / 3 - (x[0] + x[1] + x[2])[:, 1] / 3)
 
 
 def test_the_classes_can_be_told_apart(source):

@@ -99,12 +99,15 @@ def test_the_frames_show_what_the_events_are_of(tmp_path):
         clip = tmp_path / f"frames/v_A_g{group:02}_c01"
         clip.mkdir(parents=True)
         for i in range(91):
-            Image.new("RGB", (8, 6), (2 * i, 100, 7)).save(clip / f"frame{i + 1:06}.png")
+            picture = Image.new("RGB", (8, 6), (2 * i, 100, 7))
+            picture.putpixel((1, 4), (0, 0, 255))
+            picture.save(clip / f"frame{i + 1:06}.png")
     x, y = frames(tmp_path, steps=15).test.batch(torch.tensor([0]))
     assert x.shape == (15, 1, 3, 6, 8) and x.dtype == torch.float32 and y.tolist() == [0]
     for t in range(15):
-        colours = torch.tensor([2 * (3 * t + 3), 100, 7]) / 255
-        torch.testing.assert_close(x[t, 0], colours[:, None, None].expand(3, 6, 8))
+        expected = (torch.tensor([2 * (3 * t + 3), 100, 7]) / 255)[:, None, None].repeat(1, 6, 8)
+        expected[:, 4, 1] = torch.tensor([0, 0, 1])
+        torch.testing.assert_close(x[t, 0], expected)
     seeded = next(frames(tmp_path, steps=15).train.batches(1, generator=torch.Generator().manual_seed(0)))[0]
     assert torch.equal(seeded, x)  # nothing is augmented
 
