@@ -195,6 +195,22 @@ def events_from_video(
     _conclude(outcome)
 
 
+@data.command("events-from-recordings")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time")
+@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
+@_speaking
+def events_from_recordings(source: Path, target: Path, steps: int, workers: int) -> None:
+    """Turn CIFAR10-DVS's recordings into counts in steps: SOURCE has a folder of aedat4 files a class.
+
+    A recording that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
+    """
+    from snnlab.data.from_aedat4 import convert_recordings
+
+    _conclude(convert_recordings(source, target, steps=steps, workers=workers or None))
+
+
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @_speaking

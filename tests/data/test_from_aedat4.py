@@ -1,14 +1,17 @@
-"""CIFAR10-DVS's recordings to counts in steps, with a stand-in for the decoder."""
+"""CIFAR10-DVS's recordings to counts in steps: a real file, and many made for a stand-in of the decoder."""
 
 import csv
 import shutil
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from snnlab.cli import app
 from snnlab.data import cifar10_dvs
 from snnlab.data.from_aedat4 import convert_recordings
 from snnlab.errors import SnnlabError
@@ -38,6 +41,30 @@ def source(tmp_path, monkeypatch):
 def record(path, events):
     with path.open("wb") as file:
         np.save(file, np.array(events, dtype=FIELDS))
+
+
+def test_a_real_recording(tmp_path):
+    """A square of three rows that moves right by a pixel a millisecond, 16 times: ON ahead of it, OFF behind."""
+    recording = Path(__file__).parent / "recordings/square.aedat4"  # made with dv-processing
+    for name in cifar10_dvs.CLASSES[:2]:
+        (tmp_path / "raw" / name).mkdir(parents=True)
+        for i in range(3):
+            shutil.copy(recording, tmp_path / f"raw/{name}/{i}.aedat4")
+    done = CliRunner().invoke(
+        app, ["data", "events-from-recordings", str(tmp_path / "raw"), str(tmp_path / "out"), "--workers", "1"]
+    )
+    assert done.exit_code == 0 and "6 converted" in done.output, done.output
+    x, y = cifar10_dvs.events(tmp_path / "out").test.batch(torch.tensor([1]))
+    expected = torch.zeros(8, 2, 128, 128)
+    for k in range(16):
+        expected[k // 2, 0, 60:63, 40 + k] = 1
+        expected[k // 2, 1, 60:63, 36 + k] = 1
+    assert torch.equal(x[:, 0], expected) and y.tolist() == [1]
+    (tmp_path / "raw/airplane/1.aedat4").write_bytes(recording.read_bytes()[:300])
+    done = CliRunner().invoke(
+        app, ["data", "events-from-recordings", str(tmp_path / "raw"), str(tmp_path / "new"), "--workers", "1"]
+    )
+    assert done.exit_code == 1 and "1.aedat4" in done.stderr and "a whole AEDAT4 file was expected" in done.stderr
 
 
 def test_what_comes_out_can_be_learnt_from(source, tmp_path):
