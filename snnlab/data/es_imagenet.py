@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from snnlab.data.npz import read_arrays, write_arrays
 from snnlab.data.odg import MARGIN, STEPS, THETA, odg_events
@@ -72,16 +73,17 @@ def encode(image: Image.Image, theta: float = THETA) -> Sample:
     if image.mode.startswith(("I", "F")):
         raise SnnlabError(f"an image has the mode {image.mode}; 8 bits a colour were expected. Save it as 8-bit RGB.")
     columns, rows = resized(image.size)
-    pixels = np.array(image.convert("RGB").resize((columns, rows), Image.Resampling.NEAREST))
-    events = odg_events(torch.from_numpy(pixels).permute(2, 0, 1)[None], theta, dtype=torch.bool)
+    pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
+    pixels = F.interpolate(pixels, size=(rows, columns), mode="nearest")  # the authors' one; Pillow's picks other pixels
+    events = odg_events(pixels, theta, dtype=torch.bool)
     kept = events[:, 0, :, FIRST : LAST + 1, FIRST : LAST + 1]
     pos, neg = (_listed(kept[:, channel]) for channel in (0, 1))
     return Sample(pos, neg, rows, columns)
 
 
 def resized(size: tuple[int, int]) -> tuple[int, int]:
-    """The size of an image, either side first, when its long side has become 254."""
-    first, second = (max(1, round(side * LONG_SIDE / max(size))) for side in size)
+    """The size of an image, either side first, when its long side has become 254; the other is rounded down."""
+    first, second = (max(1, int(side * LONG_SIDE / max(size))) for side in size)
     return first, second
 
 
