@@ -190,6 +190,20 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
     assert same(again.net, whole.net) and again.test_accuracy == whole.test_accuracy
 
 
+@pytest.mark.parametrize("left", [2, 6, 10, 14])
+def test_a_converted_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left):
+    """Four batches an epoch: before the first one of the ANN, in its second, while it is converted, and after an epoch of fine-tuning."""
+    settings = dict(steps=2, pretrain_epochs=2, epochs=2, lr=2e-2, fine_tune_lr=1e-2)
+    made = converted("c", NET, **settings, **COMMON)
+    whole = train_plan(made, DATA, tmp_path / "whole")
+    target = DATA["target"]
+    stopping = SimpleNamespace(train=Stopping(target.train, left), valid=target.valid, test=target.test)
+    with pytest.raises(Stop):
+        train_plan(made, {"target": stopping}, tmp_path / "killed")
+    resumed = train_plan(made, DATA, tmp_path / "killed")
+    assert same(resumed.net, whole.net) and without_clocks(resumed) == without_clocks(whole)
+
+
 @pytest.fixture
 def one_thread():
     """As many as each worker has: sums in another order differ in the last digit."""
