@@ -22,6 +22,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnlab.data.order import WHOLE, Part
 from snnlab.errors import SnnlabError
 
+PATIENCE = 30  # seconds for a process to end when all is done
+
 
 def own_part() -> Part:
     """The number of this process, and how many train together; (0, 1) alone."""
@@ -201,11 +203,18 @@ def together(
                 members.append(member)
                 member.start()
                 theirs.close()  # or its end would not be noticed
-            return _outcome(pipes, members, tick, f"{folder}: one of the {processes} processes that train {job.name}")
+            outcome = _outcome(
+                pipes, members, tick, f"{folder}: one of the {processes} processes that train {job.name}"
+            )
+            for pipe in pipes:
+                pipe.close()  # they wait for this, and end as processes should
+            for member in members:
+                member.join(PATIENCE)
+            return outcome
         finally:
             for member in members:
                 if member.pid is not None:
-                    member.kill()  # all has been said, or one has failed and the others wait for it
+                    member.kill()  # one has failed and the others wait for it, or does not end
                     member.join()
 
 
@@ -248,3 +257,5 @@ def _member(
             error.add_note(traceback.format_exc())  # a traceback does not travel
         pipe.send(("failed", error))
     pipe.poll(None)  # leaving now would break connections that others still use
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
