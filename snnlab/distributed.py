@@ -20,6 +20,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnlab.data.order import WHOLE, Part
+from snnlab.data.parallel import end_with_parent
 from snnlab.errors import SnnlabError
 
 PATIENCE = 30  # seconds for a process to end when all is done
@@ -245,6 +246,7 @@ def _member(
     part: Part, rendezvous: str, pipe: Connection, train: Callable[..., Any], job: Any, data: Any, folder: Path
 ) -> None:
     number, processes = part
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
     try:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))

@@ -80,11 +80,37 @@ def as_text(race: Race) -> str:
     return "\n".join(lines)
 
 
-def summary(recipe: str, outcome: TransferOutcome, inputs: Iterable[Tensor]) -> dict[str, Any]:
-    """An entry of `result.json`; `inputs` are a few samples `(T, B, ...)` to count operations and spikes with."""
+def nearest_in_time(race: Race, recipe: str, *, against: Sequence[str]) -> str:
+    """Which of the names in `against` trained for about as long as `recipe`, in CPU seconds."""
+    log = {name: np.log(mean(outcome.cpu_seconds for outcome in race[name])) for name in (recipe, *against)}
+    return min(against, key=lambda name: float(abs(log[name] - log[recipe])))
+
+
+def summaries(
+    race: Race,
+    recipes: Mapping[str, str],
+    inputs: Sequence[Tensor],
+    *,
+    suffix: str = "",
+) -> list[dict[str, Any]]:
+    """The entries of `result.json`, one a network.
+
+    Args:
+        race: outcomes by name; with `suffix`, the name becomes an entry's `variant`.
+        recipes: by name, which recipe it is, such as "pipe-S" or "scratch".
+        inputs: a few samples `(T, B, ...)` to count operations and spikes with.
+        suffix: what tells two races apart.
+    """
+    return [
+        {"recipe": recipes[name], "variant": name + suffix, **_summary(outcome, inputs)}
+        for name, outcomes in race.items()
+        for outcome in outcomes
+    ]
+
+
+def _summary(outcome: TransferOutcome, inputs: Iterable[Tensor]) -> dict[str, Any]:
     counted, last = cost(outcome.net, inputs), outcome.plan.stages[-1]
     return {
-        "recipe": recipe,
         "seed": outcome.plan.seed,
         "test_accuracy": outcome.test_accuracy,
         "valid_accuracy": outcome.valid_accuracy,

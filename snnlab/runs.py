@@ -35,7 +35,7 @@ class Result:
         versions: of Python, of the packages that matter, and of snnlab.
         platform: operating system, processor, device, and the git commit with whether the tree was changed.
         data: name, path, sha256, and a note that says in one sentence what this data is.
-        results: one object a trained network, with its `variant` or `recipe` and its `seed`; shares such as `test_accuracy` are 0 to 1.
+        results: one object a trained network, with its `variant`, its `recipe`, or both, and its `seed`; shares such as `test_accuracy` are 0 to 1.
         more: what else was measured, each under its own name: controls, ablations, what a choice was made from.
         started, finished: in UTC, as ISO 8601.
     """
@@ -208,8 +208,8 @@ def _check(content: Any, path: Path) -> None:
 
 
 def arm(entry: Mapping[str, Any]) -> Any:
-    """What an entry of the results is compared as: its recipe, or else its variant."""
-    return entry.get("recipe", entry.get("variant"))
+    """What an entry of the results is compared as: its variant, or else its recipe."""
+    return entry.get("variant", entry.get("recipe"))
 
 
 def _finite(value: Any) -> bool:

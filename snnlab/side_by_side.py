@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from tqdm.auto import tqdm
 
+from snnlab.data.parallel import end_with_parent
 from snnlab.distributed import together
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
@@ -117,6 +118,7 @@ _worker: dict[str, Any] = {}  # what a worker process was given when it started
 
 
 def _enter(train: Any, data: Any, folder: Path, ticking: Any, threads: int) -> None:
+    end_with_parent()
     torch.set_num_threads(threads)
     _worker.update(train=train, data=data, folder=folder, tick=ticking.send)
 

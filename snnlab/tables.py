@@ -21,7 +21,7 @@ def result_table(result: Result) -> Table:
     )
     numbers = list(dict.fromkeys(name for entry in result.results for name in _numbers(entry)))
     columns = [name for name in numbers if name.endswith("accuracy")] or numbers
-    table.add_column("recipe" if any("recipe" in entry for entry in result.results) else "variant")
+    table.add_column("variant")
     table.add_column("seeds", justify="right")
     for name in columns:
         table.add_column(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""), justify="right")

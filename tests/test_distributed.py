@@ -337,11 +337,12 @@ def test_a_process_that_was_killed_is_told_and_the_training_goes_on_with_the_sam
     first, _, _ = two
     pretrain, tune = PLAN.stages
     killed = replace(PLAN, stages=(pretrain, Killed(**vars(tune))))
+    others = set(multiprocessing.active_children())  # such as those that read files for other tests
     with pytest.raises(
         SnnlabError, match=f"one of the 2 processes that train {PLAN.name} died, perhaps for want of mem"
     ):
         train_plans([killed], TASK, tmp_path, processes=2)
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= others
     found = sorted(tmp_path.glob("*.pt"))
     assert [len(checkpoints.load(path)["history"]) for path in found] == [2, 1]
     (again,) = train_plans([PLAN], TASK, tmp_path, processes=2)
@@ -368,9 +369,10 @@ def test_what_one_process_says_is_passed_on_and_no_other_waits_for_it(tmp_path):
 
     network = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5)
     job = DelayJob("delays", network, DelayRecipe(epochs=2, batch_size=16, device="cpu"))
+    others = set(multiprocessing.active_children())
     with pytest.raises(SnnlabError, match=r"^the second half is missing\.$"):
         train_all([job], replace(LAGS, train=Failing(LAGS.train)), tmp_path, processes=2)
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= others
 
 
 class Member:

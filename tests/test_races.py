@@ -65,6 +65,13 @@ def test_accuracy_at_equal_time_is_read_between_two_lengths_on_a_logarithmic_clo
     assert races.at_equal_time(race, "other", against=["long", "short"])[1] == pytest.approx(0.9)
 
 
+def test_which_length_took_as_long():
+    """Nearest by ratio: 5 s lie nearer to 9 than to 2, though 4 s from one and 3 from the other."""
+    race = {"pipe-S": [Done(4, 0), Done(6, 0)], "short": [Done(2, 0)], "long": [Done(9, 0)]}
+    assert races.nearest_in_time(race, "pipe-S", against=["short", "long"]) == "long"
+    assert races.nearest_in_time(race, "pipe-S", against=["short"]) == "short"
+
+
 def test_the_table_and_the_summary_say_what_was_measured(tmp_path):
     outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
     line = races.as_text({"pipe-S": [outcome, replace(outcome, test_accuracy=0.0)]}).splitlines()[1]
@@ -72,8 +79,12 @@ def test_the_table_and_the_summary_say_what_was_measured(tmp_path):
     assert f"{mean:.1%} (0.0% to {outcome.test_accuracy:.1%})" in line and "0.01" in line
     assert f"{outcome.sample_timesteps:,d}" in line
     few = [DATA["target"].test.x]
-    entry = races.summary("pipe-S", outcome, few)
-    assert entry["recipe"] == "pipe-S" and entry["seed"] == 3 and entry["steps"] == 2
+    entry, other = races.summaries(
+        {"a": [outcome], "b": [outcome]}, {"a": "pipe-S", "b": "scratch"}, few, suffix=" (T = 2)"
+    )
+    assert (entry["recipe"], entry["variant"]) == ("pipe-S", "a (T = 2)")
+    assert other == entry | {"recipe": "scratch", "variant": "b (T = 2)"}
+    assert entry["seed"] == 3 and entry["steps"] == 2
     assert entry["pretrain_cpu_seconds"] == outcome.stages[0].cpu_seconds < entry["cpu_seconds"]
     assert entry["spikes"] == cost(outcome.net, few).spikes > 0
 

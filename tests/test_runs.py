@@ -155,3 +155,8 @@ def test_the_commit_and_whether_it_was_changed_are_recorded(tmp_path, monkeypatc
 def test_without_a_checkout_no_commit_is_claimed(tmp_path, monkeypatch):
     monkeypatch.setattr(snnlab, "__file__", str(tmp_path / "snnlab" / "__init__.py"))
     assert runs._git() == {}
+
+
+def test_an_entry_is_compared_as_its_variant_or_else_its_recipe():
+    assert runs.arm({"recipe": "pipe-S", "variant": "pipe-S (T = 6)"}) == "pipe-S (T = 6)"
+    assert runs.arm({"recipe": "pipe-S"}) == "pipe-S"

@@ -1,8 +1,12 @@
 """Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are passed on."""
 
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import dataclass
 
+import psutil
 import pytest
 
 from snnlab import side_by_side
@@ -67,3 +71,38 @@ def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
     assert run_all([], work, "data", tmp_path) == []
     with pytest.raises(AssertionError, match="same name"):
         run_all([Job("a", 1), Job("a", 2)], work, "data", tmp_path)
+
+
+@pytest.mark.parametrize("how", [dict(workers=2), dict(processes=2)], ids=["workers", "processes"])
+def test_no_process_outlives_a_run_that_was_killed(tmp_path, how):
+    script = tmp_path / "killed.py"
+    script.write_text(
+        f"""
+import os, time
+from pathlib import Path
+from types import SimpleNamespace
+from snnlab.side_by_side import run_all
+
+def sleep(job, data, folder, tick):
+    (folder / f"{{job.name}}-{{os.getpid()}}").touch()
+    time.sleep(300)
+
+if __name__ == "__main__":
+    run_all([SimpleNamespace(name=name, epochs=1) for name in "ab"], sleep, None, Path({str(tmp_path / "at")!r}), **{how})
+"""
+    )
+    run = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
+    waited = time.monotonic() + 120
+    while len(list((tmp_path / "at").glob("*-*"))) < 2 and time.monotonic() < waited:
+        time.sleep(0.1)
+    processes = [int(path.name.split("-")[1]) for path in (tmp_path / "at").glob("*-*")]
+    run.kill()
+    run.wait()
+    assert len(processes) == 2
+    left = processes
+    while left and time.monotonic() < waited:
+        left = [
+            process for process in left if psutil.pid_exists(process) and psutil.Process(process).status() != "zombie"
+        ]
+        time.sleep(0.1)
+    assert not left

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -116,8 +117,21 @@ def mapped(
         pool.shutdown(cancel_futures=True)
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, in whatever way; else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _begin() -> None:
     """What a process does first."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, which is not loaded yet: the processes are the threads
 
