@@ -65,9 +65,8 @@ class Converted(VisionNet):
         """The same network with the converter's scales in the weights, so that its convolutions see zeros and ones."""
         net = copy.deepcopy(self)
         layers = [m for m in net.net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        scales = [
-            m for m in net.net.modules() if isinstance(m, ChannelVoltageScaler)
-        ]  # two a neuron: before, and behind
+        # two a neuron: before, and behind
+        scales = [m for m in net.net.modules() if isinstance(m, ChannelVoltageScaler)]
         for number, (before, behind) in enumerate(pairwise(layers)):
             down, up = scales[2 * number : 2 * number + 2]
             before.weight *= down.scale.view(-1, 1, 1, 1)

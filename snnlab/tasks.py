@@ -84,18 +84,16 @@ def events(config: TransferToEvents) -> EventTask:
         source = {"name": "digit-events", "note": digit_events.NOTE}
     else:
         at = _folder(config.events_folder, config.data)
+        other = _folder(config.pictures_folder, "ucf101" if config.model == "video" else "imagenet")
         loaders = config.loaders
         if config.data == "es-ucf101":
-            other = _folder(config.pictures_folder, "ucf101")
             pictures, edges = es_ucf101.frames(other, loaders=loaders), es_ucf101.edges(at, loaders=loaders)
             target = es_ucf101.events(at, loaders=loaders)
         elif config.data == "cifar10-dvs":
-            other = _folder(config.pictures_folder, "imagenet")
             pictures = imagenet.pictures(other, size=config.size, loaders=loaders)
             edges = cifar10_dvs.edges(at, size=config.size, loaders=loaders)
             target = cifar10_dvs.events(at, size=config.size, loaders=loaders)
         else:
-            other = _folder(config.pictures_folder, "imagenet")
             pictures = imagenet.pictures(other, loaders=loaders)
             edges, target = es_imagenet_sets.edges(at, loaders=loaders), es_imagenet_sets.events(at, loaders=loaders)
         data = {"pictures": pictures, "edges": edges, "target": target}

@@ -74,9 +74,8 @@ def encode(image: Image.Image, theta: float = THETA) -> Sample:
         raise SnnlabError(f"an image has the mode {image.mode}; 8 bits a colour were expected. Save it as 8-bit RGB.")
     columns, rows = resized(image.size)
     pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
-    pixels = F.interpolate(
-        pixels, size=(rows, columns), mode="nearest"
-    )  # the authors' one; Pillow's picks other pixels
+    # the authors' interpolation; Pillow's nearest picks other pixels
+    pixels = F.interpolate(pixels, size=(rows, columns), mode="nearest")
     events = odg_events(pixels, theta, dtype=torch.bool)
     kept = events[:, 0, :, FIRST : LAST + 1, FIRST : LAST + 1]
     pos, neg = (_listed(kept[:, channel]) for channel in (0, 1))

@@ -169,9 +169,8 @@ def _results(jobs: Iterable[_Job], loaders: int) -> Iterator[Tensor]:
     if not loaders:
         yield from map(_together, jobs)
         return
-    loader = (
-        _idle.pop(loaders) if loaders in _idle else _started(loaders)
-    )  # away while in use: two calls may run at once
+    # away while in use: two calls may run at once
+    loader = _idle.pop(loaders) if loaders in _idle else _started(loaders)
     loader.sampler.jobs = jobs  # type: ignore[attr-defined]
     good = False
     try:
