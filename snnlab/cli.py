@@ -212,6 +212,15 @@ def events_from_recordings(source: Path, target: Path, steps: int, workers: int)
 
 
 @data.command()
+@_speaking
+def clean() -> None:
+    """Remove what was kept to save time; it is made again when it is needed."""
+    from snnlab.data.cache import cache_folder, clean
+
+    click.echo(f"{clean() / 1e6:.1f} MB removed from {cache_folder()}")
+
+
+@data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @_speaking
 def info(path: Path) -> None:

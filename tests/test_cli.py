@@ -4,11 +4,13 @@ import json
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from snnlab import cli, doctor, execute, runs
+from snnlab.data.cache import cached
 from snnlab.errors import SnnlabError
 
 NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
@@ -297,6 +299,14 @@ def test_info_counts_what_is_in_a_folder(snnlab, tmp_path):
     table = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in done.stdout.splitlines() if "│" in line}
     assert table["recordings"] == "2" and table["speakers"] == "1" and table["classes"] == "2"
     assert table["seconds to the last spike"].startswith("0.38 (0.25 to 0.50)")
+
+
+def test_clean_says_what_it_removed(snnlab, tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_CACHE", str(tmp_path / "cache"))
+    cached("thing", {}, lambda: np.zeros(10**6))
+    done = snnlab("data", "clean")
+    assert done.exit_code == 0 and done.output == f"8.0 MB removed from {tmp_path / 'cache'}\n"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_info_of_nothing_is_one_clear_sentence(snnlab, tmp_path):

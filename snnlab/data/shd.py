@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from snnlab.data.cache import stamp
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.shipped import data_folder, shipped
@@ -78,7 +79,7 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
             f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
         )
     name, files = _find(data)
-    sets = {split: _binned(file, _stamp(file), float(dt_ms), int(n_in)) for split, file in files.items()}
+    sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in)) for split, file in files.items()}
     for split, file in files.items():
         if sets[split].keys != sets["train"].keys:
             raise SnnlabError(
@@ -96,7 +97,7 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
     if limit is not None:
         train = _limited(train, limit, seed)
         valid = _limited(valid, max(1, limit // 4), seed)
-    digests = [_digest(file, _stamp(file)) for file in files.values()]
+    digests = [_digest(file, stamp(file)) for file in files.values()]
     return Splits(
         train=train,
         valid=valid,
@@ -176,12 +177,6 @@ def _limited(part: SpikeSet, limit: int, seed: int) -> SpikeSet:
     if limit >= len(part):
         return part
     return part.subset(torch.from_numpy(balanced(part.labels.numpy(), limit, seed)))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """What changes when a file does."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=6)

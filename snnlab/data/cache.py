@@ -1,0 +1,129 @@
+"""What takes long to make and can be made again: arrays on disk, shared by the processes that need them.
+
+They lie in `cache/` below the data folder, or in the folder SNNLAB_CACHE. Once they take more than SNNLAB_CACHE_GB gigabytes
+(50 if it is not set), those that were not used for longest go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+import snnlab
+from snnlab.data.shipped import data_folder
+from snnlab.errors import SnnlabError
+from snnlab.files import make_folder, whole_file
+
+LIMIT_GB = 50.0
+
+
+def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The array that `make` gives, made once for a key; read-only, mapped from a file, so that processes share its memory.
+
+    The file is there whole or not at all. While one process makes it, others that want the same one wait.
+
+    Args:
+        what: a word for people, the name of a folder.
+        key: all that decides about the content, as JSON has it: which files (`stamp`), and every parameter. The version
+            of snnlab is added.
+        make: is called if no file is there, or none that can be read. It gives numbers, bytes or texts, or a structured array, no objects.
+
+    Raises:
+        SnnlabError: the folder cannot be made or written, or what `make` raises.
+    """
+    text = json.dumps({"what": what, "snnlab": snnlab.__version__, **key}, sort_keys=True)
+    folder = cache_folder() / what
+    file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy"
+    found = _load(file)
+    if found is None:
+        make_folder(folder)
+        with FileLock(file.with_suffix(".lock")):
+            found = _load(file)  # perhaps made while we waited
+            if found is None:
+                array = make()
+                with whole_file(file) as temporary:
+                    np.save(temporary, array, allow_pickle=False)
+                with whole_file(file.with_suffix(".json")) as temporary:
+                    temporary.write_text(text + "\n", encoding="utf-8")  # nobody reads it but people
+                _shrink(keep=file)
+                found = _load(file)
+        if found is None:
+            raise SnnlabError(
+                f"{file}: was written and cannot be read; a file system that keeps what it is given was expected. Set "
+                "SNNLAB_CACHE to a folder on another disk."
+            )
+    return found
+
+
+def stamp(path: str | Path) -> tuple[int, int]:
+    """Size in bytes and time of change in ns: what is another when a file is."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def cache_folder() -> Path:
+    """The folder SNNLAB_CACHE, else cache/ below the data folder."""
+    given = os.environ.get("SNNLAB_CACHE")
+    return Path(given).expanduser() if given else data_folder() / "cache"
+
+
+def clean() -> int:
+    """Remove all of it; returns how many bytes that were.
+
+    A process that still uses an array goes on with it, for a file that is mapped stays until it is let go.
+
+    Raises:
+        SnnlabError: the folder cannot be removed.
+    """
+    folder = cache_folder()
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise SnnlabError(f"{folder}: cannot be removed ({error.strerror}); remove it by hand.") from error
+    return size
+
+
+def _load(file: Path) -> np.ndarray | None:
+    """The array in a file, or None where there is nothing whole."""
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        os.utime(file)  # used now
+    except (OSError, ValueError, EOFError):  # of a file cut short, ValueError: it cannot be mapped
+        return None
+    return array
+
+
+def _shrink(keep: Path) -> None:
+    """Remove what was not used for longest until the rest is within the limit; `keep` stays, for it is needed now."""
+    text = os.environ.get("SNNLAB_CACHE_GB") or str(LIMIT_GB)
+    try:
+        limit = float(text) * 1e9
+    except ValueError:
+        raise SnnlabError(
+            f"SNNLAB_CACHE_GB is {text!r}; a number of gigabytes was expected. Set it, or leave it out for {LIMIT_GB:g}."
+        ) from None
+    found = []
+    for path in cache_folder().glob("*/[0-9a-f]*.npy"):
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # another process removed it
+            continue
+        found.append((status.st_mtime_ns, status.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= limit:
+            return
+        if path != keep:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
+            total -= size
