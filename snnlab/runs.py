@@ -34,7 +34,8 @@ class Result:
         config: every parameter, defaults too.
         versions: of Python, of the packages that matter, and of snnlab.
         platform: operating system, processor, device, and the git commit with whether the tree was changed.
-        data: name, path, sha256, and a note that says in one sentence what this data is.
+        data: name, path, sha256, and a note that says in one sentence what this data is; also the shape and unit of a batch, the
+            numbers of samples, how they were made from the files, and where these came from.
         results: one object a trained network, with its `variant`, its `recipe`, or both, and its `seed`; shares such as `test_accuracy` are 0 to 1.
         more: what else was measured, each under its own name: controls, ablations, what a choice was made from.
         started, finished: in UTC, as ISO 8601.
@@ -46,7 +47,7 @@ class Result:
     config: dict[str, Any]
     versions: dict[str, str]
     platform: dict[str, Any]
-    data: dict[str, str]
+    data: dict[str, Any]
     results: list[dict[str, Any]]
     more: dict[str, Any]
     started: str
@@ -71,12 +72,12 @@ class Run:
         """Where checkpoints go; what was finished before a kill is found there again."""
         return self.dir / "checkpoints"
 
-    def save_result(self, results: Sequence[Mapping[str, Any]], data: Mapping[str, str], **more: Any) -> Path:
+    def save_result(self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **more: Any) -> Path:
         """Write `result.json`, whole or not at all.
 
         Args:
             results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`; numbers of numpy and torch do.
-            data: `name` and `note`, and where they make sense `path` and `sha256`.
+            data: `name` and `note`; the `source` of a task or of `Splits` has them, and more.
             more: anything else that was measured and belongs to the record.
 
         Raises:

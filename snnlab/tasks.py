@@ -9,6 +9,7 @@ from torch import Tensor
 
 from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_ucf101, imagenet
 from snnlab.data.dense import Three
+from snnlab.data.provenance import record
 from snnlab.data.shipped import data_folder
 from snnlab.errors import SnnlabError
 from snnlab.profiles import PretrainAndTransfer, TransferToEvents
@@ -30,7 +31,7 @@ class StaticTask:
 
     data: Three
     network: dict[str, Any]
-    source: dict[str, str]
+    source: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class EventTask:
 
     data: dict[str, Three]
     networks: dict[str, dict[str, Any]]
-    source: dict[str, str]
+    source: dict[str, Any]
 
 
 def static(config: PretrainAndTransfer) -> StaticTask:
@@ -61,11 +62,13 @@ def static(config: PretrainAndTransfer) -> StaticTask:
             digits.place(*originals, count, size=config.size, noise=config.noise, seed=number)
             for number, (originals, count) in enumerate(zip(parts, counts, strict=True))
         ]
-        data, source = Three(*sets), {"name": "digits", "note": digits.NOTE}
+        made = {"size": config.size, "noise": config.noise}
+        data = Three(*sets, unit="brightness, 0 to 1, with noise", preprocessing=made)
+        source = record("digits", digits.NOTE, data)
     else:
         folder = _folder("" if config.data == "imagenet" else config.data, "imagenet")
         data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
-        source = {"name": "imagenet", "path": str(folder), "note": "pictures in the layout of ImageNet-1K"}
+        source = record("imagenet", "pictures in the layout of ImageNet-1K", data, folder)
     return StaticTask(data, _network(config.model, data, list(config.channels)), source)
 
 
@@ -81,7 +84,8 @@ def events(config: TransferToEvents) -> EventTask:
         )
     if config.data == "digits":
         data = digit_events.digit_events(pictures=config.pictures, labelled=config.labelled, seed=config.seed)
-        source = {"name": "digit-events", "note": digit_events.NOTE}
+        at = other = None
+        name, note = "digit-events", digit_events.NOTE
     else:
         at = _folder(config.events_folder, config.data)
         other = _folder(config.pictures_folder, "ucf101" if config.model == "video" else "imagenet")
@@ -97,8 +101,12 @@ def events(config: TransferToEvents) -> EventTask:
             pictures = imagenet.pictures(other, loaders=loaders)
             edges, target = es_imagenet_sets.edges(at, loaders=loaders), es_imagenet_sets.events(at, loaders=loaders)
         data = {"pictures": pictures, "edges": edges, "target": target}
-        note = f"files in the layout of {config.data}, pretrained on {other.name}"
-        source = {"name": config.data, "path": str(at), "note": note}
+        name, note = config.data, f"files in the layout of {config.data}, pretrained on {other.name}"
+    source = record(name, note, data["target"], at) | {
+        "pretraining": {
+            what: record(what, note, data[what], folder) for what, folder in (("pictures", other), ("edges", at))
+        }
+    }
     small = dict(strides=[2, 1, 2], pool=3)
     networks = {
         name: _network(config.model, part, list(config.channels), events=True, **small) for name, part in data.items()

@@ -79,6 +79,9 @@ def test_events_and_what_one_may_pretrain_on(data, more, shapes):
         if data != "es-imagenet":  # large
             assert build(network).eval()(x[:, :1]).shape == (1, 3)
     assert list(task.data) == ["pictures", "edges", "target"]
+    assert task.source["batch"] == [shapes[-1][0], "B", *shapes[-1][1:]] and "event" in task.source["unit"]
+    assert task.source["pretraining"]["pictures"]["batch"] == [shapes[0][0], "B", *shapes[0][1:]]
+    assert len({task.source["sha256"], *(entry["sha256"] for entry in task.source["pretraining"].values())}) >= 2
 
 
 @pytest.mark.parametrize(("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")])

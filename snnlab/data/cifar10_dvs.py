@@ -16,6 +16,7 @@ import torch
 from scipy.io import loadmat
 from torch import Tensor
 
+from snnlab.data.cache import cached, stamp
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, check_classes, hold_out
 from snnlab.errors import SnnlabError
@@ -66,7 +67,7 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
         )
     read = partial(_read, steps=steps, size=size, edges=edges)
     train, test = (_files(folder / part) for part in ("train", "test"))
-    labels = torch.tensor([_label(path) for path in train])
+    labels = _labels(train)
     if (found := labels.unique().tolist()) != list(range(len(found))) or len(found) > len(CLASSES):
         raise SnnlabError(
             f"{folder / 'train'}: the labels are {', '.join(map(str, found))}; 0 to 9 were expected, or the first of them. One "
@@ -74,8 +75,10 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
         )
     classes = CLASSES[: len(found)]
     whole = FileSet(train, labels, classes, read, loaders)
-    other = FileSet(test, torch.tensor([_label(path) for path in test]), classes, read, loaders)
-    return Three(*hold_out(whole, HELD_OUT), check_classes(other, folder / "test"))
+    other = FileSet(test, _labels(test), classes, read, loaders)
+    unit = "ON minus OFF, mean of the steps" if edges else "events a step and pixel; channel 0 the first of the file"
+    settings = {"steps": steps, "size": size, "held_out": HELD_OUT}
+    return Three(*hold_out(whole, HELD_OUT), check_classes(other, folder / "test"), unit=unit, preprocessing=settings)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -83,6 +86,14 @@ def _files(folder: Path) -> list[Path]:
     if not files:
         raise SnnlabError(f"{folder} holds no file .mat; one a sample was expected. Check the path.")
     return files
+
+
+def _labels(files: list[Path]) -> Tensor:
+    """The label of each; kept, for opening ten thousand files takes its time."""
+    key = {"files": [(str(path), *stamp(path)) for path in files]}
+    return torch.from_numpy(
+        np.array(cached("cifar10-dvs-labels", key, lambda: np.array([_label(path) for path in files])))
+    )
 
 
 def _label(path: Path) -> int:

@@ -1,7 +1,8 @@
 """Samples of one size in one tensor, and the three parts of a task."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,8 +40,16 @@ class DenseSet:
 
 @dataclass(frozen=True)
 class Three:
-    """A task with its three parts, the `Data` of `snnlab.training`."""
+    """A task with its three parts, the `Data` of `snnlab.training`.
+
+    Attributes:
+        train, valid, test: the parts.
+        unit: what a number of a batch is, in words.
+        preprocessing: what was done to the samples, by the names of the parameters.
+    """
 
     train: DenseSet | FileSet
     valid: DenseSet | FileSet
     test: DenseSet | FileSet
+    unit: str = field(default="", kw_only=True)
+    preprocessing: Mapping[str, Any] = field(default_factory=dict, kw_only=True)

@@ -46,10 +46,14 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Th
         make("valid", max(10, labelled // 2), 4),
         make("test", max(10, 2 * labelled), 5),
     ]
+    made = {"pixels": PIXELS, "noise": NOISE, "seed": seed}
+    kinds = {
+        "pictures": (_framed, source, "brightness, 0 to 1, with noise"),
+        "edges": (_edges, source, "ON minus OFF, mean of the steps"),
+        "target": (_events, target, "0 or 1, whether there was an event; ON and OFF"),
+    }
     return {
-        "pictures": Three(*(_framed(images) for images in source)),
-        "edges": Three(*(_edges(images) for images in source)),
-        "target": Three(*(_events(images) for images in target)),
+        name: Three(*map(convert, sets), unit=unit, preprocessing=made) for name, (convert, sets, unit) in kinds.items()
     }
 
 

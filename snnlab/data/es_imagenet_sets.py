@@ -51,7 +51,8 @@ def _three(folder: Path, loaders: int, *, edges: bool) -> Three:
     read = partial(_read, edges=edges)
     whole = check_classes(FileSet(train, labels, classes, read, loaders), folder / "train")
     test = check_classes(FileSet(val, val_labels, classes, read, loaders), folder / "val")
-    return Three(*hold_out(whole, HELD_OUT), test)
+    unit = "ON minus OFF, mean of the steps" if edges else "0 or 1, whether there was an event; ON and OFF"
+    return Three(*hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT})
 
 
 def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:

@@ -25,6 +25,7 @@ from snnlab.parameters import known
 
 STEPS = 15
 TEST_GROUPS, VALID_GROUPS = range(1, 8), range(8, 11)
+EVENTS = "0 or 1, whether there was an event; ON and OFF"
 HELD_OUT = 0.1  # of the training clips of a class, for validation of the random split
 _CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
 
@@ -45,12 +46,12 @@ def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loa
         SnnlabError: the folder is missing or holds no clip, a clip has another name, or is there twice, a class has no clip
             in one of the parts, or `steps`, `split` or `loaders` is another.
     """
-    return _three(_files(folder), partial(_events, steps=steps), steps, split, loaders)
+    return _three(_files(folder), partial(_events, steps=steps), steps, split, loaders, EVENTS)
 
 
 def edges(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
     """The same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1. Arguments and errors as `events`."""
-    return _three(_files(folder), partial(_edges, steps=steps), steps, split, loaders)
+    return _three(_files(folder), partial(_edges, steps=steps), steps, split, loaders, "ON minus OFF")
 
 
 def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
@@ -67,13 +68,14 @@ def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loa
     Raises:
         SnnlabError: as `events`.
     """
-    return _three(_folders(folder), partial(_frames, steps=steps), steps, split, loaders)
+    return _three(_folders(folder), partial(_frames, steps=steps), steps, split, loaders, "colour from 0 to 1")
 
 
-def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int) -> Three:
+def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str) -> Three:
     if not 1 <= steps <= N_FRAMES - 1:
         raise SnnlabError(f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one.")
     known(split, ("groups", "random"), "split")
+    settings = {"steps": steps, "split": split}
     names = sorted(clips)
     parsed = [match for name in names if (match := _CLIP.fullmatch(name))]
     classes = tuple(sorted({match["name"] for match in parsed}))
@@ -83,13 +85,15 @@ def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders:
         group = np.array([int(match["group"]) for match in parsed])
         test, valid = np.isin(group, TEST_GROUPS), np.isin(group, VALID_GROUPS)
         masks = ("groups from 11", ~test & ~valid), ("groups 8 to 10", valid), ("groups 1 to 7", test)
-        return Three(*(check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks))
+        three = (check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks)
+        return Three(*three, unit=unit, preprocessing=settings)
     from sklearn.model_selection import train_test_split
 
     drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
     rest, test_part = (whole.subset(torch.as_tensor(index)) for index in drawn)
     rest = check_classes(rest, "the part for training of the random split")
-    return Three(*hold_out(rest, HELD_OUT), check_classes(test_part, "the part for testing of the random split"))
+    test_part = check_classes(test_part, "the part for testing of the random split")
+    return Three(*hold_out(rest, HELD_OUT), test_part, unit=unit, preprocessing=settings)
 
 
 def _part(whole: FileSet, mask: np.ndarray) -> FileSet:

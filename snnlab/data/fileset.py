@@ -98,7 +98,7 @@ def hold_out(whole: FileSet, share: float) -> tuple[FileSet, FileSet]:
     held = torch.from_numpy(hold_out_recordings(whole.labels.numpy(), share=share))
     if not held.any():
         raise SnnlabError(
-            f"every class has one sample for training, such as {_name(whole.samples[0])}; at least two of some class were "
+            f"every class has one sample for training, such as {name_of(whole.samples[0])}; at least two of some class were "
             "expected, for validation. Add samples."
         )
     return whole.subset((~held).nonzero().flatten()), whole.subset(held.nonzero().flatten())
@@ -132,13 +132,14 @@ def _together(job: _Job) -> Tensor:
     for sample, x in zip(samples, read_ones, strict=True):
         if x.shape != read_ones[0].shape:
             raise SnnlabError(
-                f"{_name(sample)} gives {tuple(x.shape)}, {_name(samples[0])} {tuple(read_ones[0].shape)}; samples of one size "
+                f"{name_of(sample)} gives {tuple(x.shape)}, {name_of(samples[0])} {tuple(read_ones[0].shape)}; samples of one size "
                 "were expected. Convert them alike, or leave one out."
             )
     return torch.stack(read_ones, 1).float()
 
 
-def _name(sample: Any) -> str:
+def name_of(sample: Any) -> str:
+    """The path of a sample, as text."""
     return str(getattr(sample, "path", sample))
 
 

@@ -26,6 +26,7 @@ from snnlab.errors import SnnlabError
 SIDE = 224  # px
 HELD_OUT = 0.02  # of the training pictures of a class, for validation
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
+UNIT = "brightness of red, green and blue, in standard deviations from the mean"
 AREA = (0.08, 1.0)  # of a random crop, as a part of the picture
 RATIO = (3 / 4, 4 / 3)  # its width over its height
 
@@ -63,7 +64,14 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
     whole, test = (
         check_classes(_found(part, read, loaders), folder / name) for name, part in (("train", train), ("val", val))
     )
-    return Three(*hold_out(whole, HELD_OUT), test)
+    settings = {
+        "size": size,
+        "mean": MEAN,
+        "std": STD,
+        "random_crop": {"area": AREA, "ratio": RATIO},
+        "held_out": HELD_OUT,
+    }
+    return Three(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
 
 
 def random_box(size: tuple[int, int], rng: Random) -> Box:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from snnlab.data.cache import stamp
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
+from snnlab.data.provenance import origin
 from snnlab.data.shipped import data_folder, shipped
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
 from snnlab.errors import SnnlabError
@@ -44,6 +47,7 @@ class Splits:
         path: the folder.
         sha256: one checksum over the files.
         note: one sentence: what this data is, and where validation comes from.
+        preprocessing: how the files became batches, by the names of the parameters.
     """
 
     train: SpikeSet
@@ -54,9 +58,28 @@ class Splits:
     path: str
     sha256: str
     note: str
+    preprocessing: Mapping[str, Any]
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The `data` of a `result.json`."""
+        parts = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {
+            "name": self.name,
+            "note": self.note,
+            "path": self.path,
+            "sha256": self.sha256,
+            "batch": ["T", "B", self.train.n_in],
+            "unit": "spikes a step and input",
+            "samples": {name: len(part) for name, part in parts.items()},
+            "preprocessing": dict(self.preprocessing),
+            "origin": origin(Path(self.path)),
+        }
 
 
-def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int | None = None) -> Splits:
+def load(
+    data: str | Path, *, dt_ms: float, n_in: int, binning: str = "regular", seed: int = 0, limit: int | None = None
+) -> Splits:
     """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
 
     Args:
@@ -65,6 +88,7 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
             SHD's or SSC's own file names; or one of those files.
         dt_ms: time step, 1 to 1000 ms.
         n_in: inputs, a divisor of 700.
+        binning: "regular" steps, or "event" as in the published numbers; see `bin_events`.
         seed: which recordings `limit` draws.
         limit: at most so many training recordings, and a quarter of it for validation, as many of each class as can
             be. The test set stays whole.
@@ -73,13 +97,13 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
         SnnlabError: there is no such data, a file is damaged, files do not belong together, or a number is out of
             range.
     """
-    check_bins(dt_ms, n_in)
+    check_bins(dt_ms, n_in, binning)
     if limit is not None and limit < 1:
         raise SnnlabError(
             f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
         )
     name, files = _find(data)
-    sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in)) for split, file in files.items()}
+    sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning) for split, file in files.items()}
     for split, file in files.items():
         if sets[split].keys != sets["train"].keys:
             raise SnnlabError(
@@ -107,6 +131,7 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
         path=str(files["train"].parent),
         sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
         note=note,
+        preprocessing={"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning, "limit": limit, "seed": seed},
     )
 
 
@@ -180,8 +205,8 @@ def _limited(part: SpikeSet, limit: int, seed: int) -> SpikeSet:
 
 
 @lru_cache(maxsize=6)
-def _binned(path: Path, stamp: tuple[int, int], dt_ms: float, n_in: int) -> SpikeSet:
-    return bin_events(read_events(path), dt_ms=dt_ms, n_in=n_in)
+def _binned(path: Path, stamp: tuple[int, int], dt_ms: float, n_in: int, binning: str) -> SpikeSet:
+    return bin_events(read_events(path), dt_ms=dt_ms, n_in=n_in, binning=binning)
 
 
 @lru_cache(maxsize=64)

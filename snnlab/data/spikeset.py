@@ -15,7 +15,9 @@ from torch import Tensor
 from snnlab.data.events import N_CHANNELS, Events
 from snnlab.data.order import WHOLE, Part, dealt
 from snnlab.errors import SnnlabError
+from snnlab.parameters import known
 
+BINNINGS = ("regular", "event")
 _POOL = 8  # batches that are sorted by length together
 
 
@@ -125,18 +127,28 @@ class SpikeSet:
         return torch.arange(len(owner), device=index.device) + (starts - first)[owner], owner
 
 
-def bin_events(events: Events, *, dt_ms: float, n_in: int) -> SpikeSet:
-    """Count the spikes in cells of `dt_ms` and `700 / n_in` adjacent channels.
+def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regular") -> SpikeSet:
+    """Count the spikes in cells of a time step and `700 / n_in` adjacent channels: `input = channel // (700 / n_in)`.
 
-    Time begins at each recording's first spike, t0: `step = floor((t - t0) / dt)`, `input = channel // (700 / n_in)`.
+    Args:
+        events: the recordings.
+        dt_ms: length of a step, ms.
+        n_in: inputs, a divisor of 700.
+        binning: "regular": time begins at each recording's first spike, t0, and `step = floor((t - t0) / dt)`. "event", as
+            SpikingJelly had it when the numbers of Hammouamri et al. 2024 were measured: a step begins with the first spike
+            that is in none yet, and takes all that follow by at most dt. So silence is left out, a recording has 3 to 20 %
+            fewer steps, and a delay in steps is no fixed time. Times are rounded as there, to float16 of ms.
 
     Raises:
-        SnnlabError: `dt_ms` is not 1 to 1000, or `n_in` does not divide 700.
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is another.
     """
-    check_bins(dt_ms, n_in)
+    check_bins(dt_ms, n_in, binning)
     lengths, stored = np.zeros((2, len(events)), dtype=np.int64)
     cells, counts = np.zeros((2, len(events.times)), dtype=np.int32)  # room for a cell a spike
-    _count(events.times, events.units, events.offsets, float(dt_ms), int(n_in), cells, counts, lengths, stored)
+    by_event = binning == "event"
+    times = (events.times.astype(np.float16) * np.float16(1000)).astype(np.float32) if by_event else events.times
+    length = _longest(dt_ms) if by_event else float(dt_ms)
+    _count(times, events.units, events.offsets, length, int(n_in), by_event, cells, counts, lengths, stored)
     used = int(stored.sum())
     return SpikeSet(
         labels=torch.from_numpy(events.labels.astype(np.int64)),
@@ -151,9 +163,19 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int) -> SpikeSet:
     )
 
 
+def _longest(dt_ms: float) -> float:
+    """The largest difference of two times, ms, that float16 rounds to dt or less."""
+    dt = np.float16(dt_ms)
+    tie = (float(dt) + float(np.nextafter(dt, np.float16(np.inf)))) / 2
+    return tie if np.float16(tie) == dt else math.nextafter(tie, 0)
+
+
 @numba.njit(cache=True)
-def _count(times, units, offsets, dt_ms, n_in, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
-    """Fill `cells`, `counts` (one entry a filled cell), `lengths` and `stored` (n,) in one pass over the spikes."""
+def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
+    """Fill `cells`, `counts` (one entry a filled cell), `lengths` and `stored` (n,) in one pass over the spikes.
+
+    `times` are seconds; or, where a step begins with a spike (`by_event`), ms, and `dt_ms` is what `_longest` says of it.
+    """
     group = N_CHANNELS // n_in
     entry = np.full(n_in, -1)  # of each input: where its latest cell is stored
     end = 0
@@ -161,7 +183,10 @@ def _count(times, units, offsets, dt_ms, n_in, cells, counts, lengths, stored): 
         begin, fresh, current = end, end, 0  # fresh: the first entry of the current step
         start = np.float64(times[offsets[i]])  # in float64 the difference of two float32 is exact
         for event in range(offsets[i], offsets[i + 1]):
-            step = int((np.float64(times[event]) - start) * 1000 / dt_ms)
+            passed = np.float64(times[event]) - start
+            step = current + int(passed > dt_ms) if by_event else int(passed * 1000 / dt_ms)
+            if step > current and by_event:
+                start = np.float64(times[event])
             if step > current:
                 current, fresh = step, end
             channel = units[event] // group
@@ -173,12 +198,13 @@ def _count(times, units, offsets, dt_ms, n_in, cells, counts, lengths, stored): 
         lengths[i], stored[i] = current + 1, end - begin
 
 
-def check_bins(dt_ms: float, n_in: int) -> None:
+def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
     """Refuse bins that the recordings cannot fill.
 
     Raises:
-        SnnlabError: `dt_ms` is not 1 to 1000, or `n_in` does not divide 700.
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is neither regular nor event.
     """
+    known(binning, BINNINGS, "binning")
     if not (math.isfinite(dt_ms) and 1 <= dt_ms <= 1000):
         raise SnnlabError(
             f"dt_ms is {dt_ms}; 1 to 1000 ms was expected, for the files keep times to about 1 ms. "

@@ -45,6 +45,18 @@ def test_the_parts(source):
     assert {path.parent.name for path in data.test.samples} == {"test"}
 
 
+def test_labels_are_read_once_unless_a_file_changes(folder, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "snnlab.data.cifar10_dvs.loadmat", lambda path, **more: opened.append(path) or loadmat(path, **more)
+    )
+    before = events(folder).train.labels
+    assert len(opened) == 24
+    assert torch.equal(edges(folder).train.labels, before) and len(opened) == 24
+    rewrite(folder / "test/0.mat", label=np.array([[1.0]]), frame_Data=np.ones((2, 8, 128, 128)))
+    assert events(folder).test.labels.tolist()[0] == 1 and len(opened) == 24 + 6
+
+
 def test_the_counts_are_kept(folder):
     counts = np.random.default_rng(0).integers(0, 7, (2, 9, 128, 128))
     rewrite(folder / "test/0.mat", frame_Data=counts.astype(float), label=np.array([[0.0]]))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from snnlab.data.events import Events, write_events
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.shd import bin_events, load
+from snnlab.data.spikeset import _longest
 from snnlab.errors import SnnlabError
 
 
@@ -24,15 +25,26 @@ def oracle(events, i, dt_ms, n_in):
     )
 
 
+def by_event(events, i, dt_ms, n_in):
+    """The same with `binning="event"`, in NumPy's float16, as the published rule goes: a step ends before the first
+    spike that is more than dt after the spike with which it began."""
+    times = np.float16(1000) * events.times[events.offsets[i] : events.offsets[i + 1]].astype(np.float16)
+    units = events.units[events.offsets[i] : events.offsets[i + 1]].tolist()
+    cells, step, first = Counter(), 0, times[0]
+    for t, unit in zip(times, units, strict=True):
+        if t - first > np.float16(dt_ms):
+            step, first = step + 1, t
+        cells[step, unit * n_in // 700] += 1
+    return cells
+
+
 def dense_as_counter(column):
     return Counter({tuple(where): int(column[tuple(where)]) for where in column.nonzero().tolist()})
 
 
-recording = st.lists(
-    st.tuples(st.integers(0, 1200).map(lambda ms: np.float32(np.float16(ms / 1000))), st.integers(0, 699)),
-    min_size=1,
-    max_size=30,
-)
+whole_ms = st.integers(0, 1200).map(lambda ms: np.float32(np.float16(ms / 1000)))
+any_time = st.floats(0, 1.5, width=16).map(np.float32)
+recording = st.lists(st.tuples(whole_ms | any_time, st.integers(0, 699)), min_size=1, max_size=30)
 
 
 @settings(max_examples=60, deadline=None)
@@ -40,9 +52,11 @@ recording = st.lists(
     st.lists(recording, min_size=1, max_size=6),
     st.sampled_from([1.0, 2.5, 10.0, 20.0, 1000.0]),
     st.sampled_from([1, 7, 70, 140, 700]),
+    st.sampled_from([("regular", oracle), ("event", by_event)]),
     st.data(),
 )
-def test_batches_equal_a_count_of_one_spike_at_a_time(rows, dt_ms, n_in, data):
+def test_batches_equal_a_count_of_one_spike_at_a_time(rows, dt_ms, n_in, binning, data):
+    binning, counted = binning
     rows = [sorted(row, key=lambda spike: spike[0]) for row in rows]
     events = Events(
         times=np.array([t for row in rows for t, _ in row], dtype=np.float32),
@@ -52,11 +66,11 @@ def test_batches_equal_a_count_of_one_spike_at_a_time(rows, dt_ms, n_in, data):
         speakers=np.zeros(len(rows), dtype=np.int64),
         keys=tuple(map(str, range(len(rows)))),
     )
-    whole = bin_events(events, dt_ms=dt_ms, n_in=n_in)
+    whole = bin_events(events, dt_ms=dt_ms, n_in=n_in, binning=binning)
     index = torch.tensor(data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=8)))
     for part, chosen in ((whole, index), (whole.subset(index), torch.arange(len(index)))):
         spikes, labels = part.batch(chosen)
-        expected = [oracle(events, int(i), dt_ms, n_in) for i in index]
+        expected = [counted(events, int(i), dt_ms, n_in) for i in index]
         assert labels.tolist() == index.tolist()
         assert part.lengths[chosen].tolist() == [1 + max(step for step, _ in cells) for cells in expected]
         assert spikes.shape == (int(part.lengths[chosen].max()), len(index), n_in) and spikes.dtype == torch.float32
@@ -75,6 +89,38 @@ def test_a_recording_by_hand():
     spikes, _ = bin_events(events, dt_ms=10, n_in=140).batch(torch.tensor([0]))
     assert spikes.shape == (4, 1, 140)
     assert dense_as_counter(spikes[:, 0]) == {(0, 0): 2, (0, 1): 1, (1, 139): 1, (3, 0): 1}
+
+
+def test_silence_is_left_out_where_a_step_begins_with_a_spike():
+    """By hand: 0 to 10 ms is one step, its end included; the 200 ms of silence are none; then 210 to 220, and 221."""
+    one = np.array([0])
+    times = np.array([0, 4, 10, 210, 212, 220, 221], dtype=np.float32) / 1000
+    units = np.array([0, 0, 5, 10, 699, 10, 0], dtype=np.uint16)
+    events = Events(times.astype(np.float16).astype(np.float32), units, np.array([0, 7]), one, one, ("a",))
+    spikes, _ = bin_events(events, dt_ms=10, n_in=140, binning="event").batch(torch.tensor([0]))
+    assert dense_as_counter(spikes[:, 0]) == {(0, 0): 2, (0, 1): 1, (1, 2): 2, (1, 139): 1, (2, 0): 1}
+    regular = bin_events(events, dt_ms=10, n_in=140)
+    assert regular.lengths.tolist() == [23]
+
+
+@pytest.mark.parametrize(
+    "first, steps",
+    [(0.0005040168762207031, 1), (0.0005035400390625, 2)],  # 10.00390625 ms and, in float16, the next earlier time
+)
+def test_a_step_ends_where_float16_has_it(first, steps):
+    """The difference of the first pair is 10 when it is rounded to float16, the tie going to even."""
+    times = np.array([first, 0.01050567626953125], dtype=np.float32)
+    assert np.array_equal(times, times.astype(np.float16))
+    one = np.array([0])
+    events = Events(times, np.array([0, 1], np.uint16), np.array([0, 2]), one, one, ("a",))
+    assert bin_events(events, dt_ms=10, n_in=700, binning="event").lengths.item() == steps
+
+
+@pytest.mark.parametrize("dt_ms", [1.0, 2.5, 2.501953125, 10.0, 10.1])
+def test_differences_are_compared_as_float16_compares_them(dt_ms):
+    for ulps in range(-8, 9):  # quarters of the distance to the next float16
+        difference = float(np.float16(dt_ms)) + ulps / 4 * float(np.spacing(np.float16(dt_ms)))
+        assert (difference <= _longest(dt_ms)) == (np.float16(difference) <= np.float16(dt_ms)), ulps
 
 
 def test_bins_equal_those_of_spikingjelly_where_its_half_precision_does_not_matter(make):
@@ -222,6 +268,27 @@ def test_a_folder_without_validation_holds_speakers_out(folder):
     assert data.name == folder.name and data.path == str(folder)
     assert data.note == f"recordings from {folder}; validation: 2 of 10 training speakers, held out"
     assert len(data.sha256) == 64
+    assert data.source == {
+        "name": folder.name,
+        "note": data.note,
+        "path": str(folder),
+        "sha256": data.sha256,
+        "batch": ["T", "B", 70],
+        "unit": "spikes a step and input",
+        "samples": {"train": 96, "valid": 24, "test": 20},
+        "preprocessing": {"dt_ms": 10.0, "n_in": 70, "binning": "regular", "limit": None, "seed": 0},
+        "origin": {},
+    }
+
+
+def test_the_binning_is_asked_for_and_recorded(folder):
+    regular, other = (load(folder, dt_ms=10, n_in=70, binning=name) for name in ("regular", "event"))
+    assert (other.test.lengths <= regular.test.lengths).all() and not torch.equal(
+        other.test.lengths, regular.test.lengths
+    )
+    assert other.source["preprocessing"]["binning"] == "event"
+    with pytest.raises(SnnlabError, match="no binning called 'events' .did you mean event"):
+        load(folder, dt_ms=10, n_in=70, binning="events")
 
 
 def test_a_folder_with_validation_keeps_it(folder, make):

@@ -1,0 +1,87 @@
+"""What a run writes down of its data: where it came from, what was done to it, and what a batch of it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnlab.data.dense import DenseSet, Three
+from snnlab.data.fileset import FileSet, name_of
+from snnlab.errors import SnnlabError
+
+FILE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
+
+
+def record(name: str, note: str, data: Three, folder: Path | None = None) -> dict[str, Any]:
+    """The `data` of a `result.json`, for samples in tensors or files.
+
+    `sha256` is over the content of samples that were made here, and over the labels and names of those that are files: what is in
+    a hundred gigabytes of them was checked when they were fetched, which `origin` tells (`snnlab data get`, `snnlab data check`).
+
+    Args:
+        name, note: which data, and one sentence on it.
+        data: its three parts.
+        folder: where the files lie, for those that are files.
+
+    Raises:
+        SnnlabError: the first sample cannot be read, or `provenance.json` in the folder is damaged.
+    """
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    digest = hashlib.sha256()
+    for part in parts.values():
+        for piece in _pieces(part, folder):
+            digest.update(piece)
+    shape: list[Any] = list(data.train.batch(torch.arange(1))[0].shape)
+    shape[1] = "B"
+    return {
+        "name": name,
+        "note": note,
+        "path": "" if folder is None else str(folder),
+        "sha256": digest.hexdigest(),
+        "batch": shape,
+        "unit": data.unit,
+        "samples": {name: len(part) for name, part in parts.items()},
+        "preprocessing": dict(data.preprocessing),
+        "origin": origin(folder),
+    }
+
+
+def origin(folder: Path | None) -> dict[str, Any]:
+    """What `provenance.json` in a folder says, or nothing where there is none.
+
+    Raises:
+        SnnlabError: it cannot be read.
+    """
+    if folder is None or not (folder / FILE).is_file():
+        return {}
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SnnlabError(
+            f"{folder / FILE} cannot be read ({error}); what `snnlab data get` wrote there was expected. Remove it, and check the "
+            "data with `snnlab data check`."
+        ) from error
+    if not isinstance(content, Mapping):
+        raise SnnlabError(f"{folder / FILE} holds no object; what `snnlab data get` writes was expected. Remove it.")
+    return dict(content)
+
+
+def _pieces(part: DenseSet | FileSet, folder: Path | None) -> Iterator[bytes]:
+    if isinstance(part, DenseSet):
+        yield from _bytes((part.x, part.labels))
+        return
+    above = f"{folder}/"
+    for sample, label in zip(part.samples, part.labels.tolist(), strict=True):
+        yield f"{label} {name_of(sample).removeprefix(above)}\n".encode()
+
+
+def _bytes(tensors: Iterable[Tensor]) -> Iterator[bytes]:
+    for tensor in tensors:
+        yield f"{tensor.dtype} {tuple(tensor.shape)}\n".encode()
+        yield tensor.contiguous().numpy().tobytes()

@@ -1,0 +1,75 @@
+"""What a run writes down of its data."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from snnlab.data.dense import DenseSet, Three
+from snnlab.data.fileset import FileSet
+from snnlab.data.provenance import origin, record
+from snnlab.errors import SnnlabError
+
+
+def picture(path, seed):
+    return torch.zeros(2, 3, 4, 5)
+
+
+def files(folder, *names, labels=(0, 1)):
+    return FileSet([folder / name for name in names], torch.tensor(labels), ("a", "b"), picture)
+
+
+def three(folder, name="one.jpg", labels=(0, 1)):
+    parts = files(folder, name, "two.jpg", labels=labels), files(folder, "v1", "v2"), files(folder, "t1", "t2")
+    return Three(*parts, unit="brightness", preprocessing={"size": 4})
+
+
+def test_all_of_it(tmp_path):
+    found = record("imagenet", "pictures", three(tmp_path), tmp_path)
+    assert len(found.pop("sha256")) == 64
+    assert found == {
+        "name": "imagenet",
+        "note": "pictures",
+        "path": str(tmp_path),
+        "batch": [2, "B", 3, 4, 5],
+        "unit": "brightness",
+        "samples": {"train": 2, "valid": 2, "test": 2},
+        "preprocessing": {"size": 4},
+        "origin": {},
+    }
+    json.dumps(found)
+
+
+def test_the_checksum_is_of_names_and_labels_wherever_they_lie(tmp_path):
+    def digest(*arguments, **more):
+        return record("a", "b", three(*arguments, **more), arguments[0])["sha256"]
+
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert digest(here) == digest(there)
+    assert digest(here) != digest(here, name="other.jpg")
+    assert digest(here) != digest(here, labels=(1, 0))
+
+
+def test_of_samples_made_here_it_is_of_their_content():
+    def digest(x, y=0):
+        parts = [DenseSet(torch.tensor([[[x]]]), torch.tensor([y]))] * 3
+        return record("a", "b", Three(*parts))["sha256"]
+
+    assert digest(1.0) == digest(1.0)
+    assert len({digest(1.0), digest(2.0), digest(1.0, 1), digest(1)}) == 4
+
+
+def test_where_it_came_from(tmp_path):
+    (tmp_path / "provenance.json").write_text('{"name": "shd", "archives": [{"md5": "f3"}]}')
+    assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {"name": "shd", "archives": [{"md5": "f3"}]}
+    assert origin(None) == origin(tmp_path / "elsewhere") == {}
+
+
+@pytest.mark.parametrize(
+    "content, sentence", [("{", "cannot be read"), ("[]", "holds no object"), ("\xff", "cannot be read")]
+)
+def test_a_damaged_one_is_one_clear_sentence(tmp_path, content, sentence):
+    Path(tmp_path / "provenance.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(SnnlabError, match=rf"provenance.json {sentence}.*Remove it"):
+        origin(tmp_path)
