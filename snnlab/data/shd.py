@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.shipped import data_folder, shipped
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
+from snnlab.data.splits import Splits, check_limit
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256
 
@@ -33,30 +33,7 @@ _NOTES = {
 }
 
 
-@dataclass(frozen=True)
-class Splits:
-    """A data set, ready to learn from.
-
-    Attributes:
-        train, valid, test: the recordings; validation shares no speaker with training wherever that can be.
-        keys: the class names, the same in every split.
-        name: "spoken-digits", "shd", "ssc", or the folder's name.
-        path: the folder.
-        sha256: one checksum over the files.
-        note: one sentence: what this data is, and where validation comes from.
-    """
-
-    train: SpikeSet
-    valid: SpikeSet
-    test: SpikeSet
-    keys: tuple[str, ...]
-    name: str
-    path: str
-    sha256: str
-    note: str
-
-
-def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int | None = None) -> Splits:
+def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int | None = None) -> Splits[SpikeSet]:
     """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
 
     Args:
@@ -74,10 +51,7 @@ def load(data: str | Path, *, dt_ms: float, n_in: int, seed: int = 0, limit: int
             range.
     """
     check_bins(dt_ms, n_in)
-    if limit is not None and limit < 1:
-        raise SnnlabError(
-            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
-        )
+    check_limit(limit)
     name, files = _find(data)
     sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in)) for split, file in files.items()}
     for split, file in files.items():
