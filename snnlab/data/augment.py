@@ -122,9 +122,7 @@ def _window(sizes: Tensor, most: int | None, probability: float, generator: torc
 
     All lengths are equally likely, and of a length all places.
     """
-    # float64: in float32 the largest number below 1, times a hundred, is a hundred
-    chance = torch.rand(len(sizes), 3, generator=generator, device=generator.device, dtype=torch.double)
-    chance = chance.to(sizes.device)
+    chance = torch.rand(len(sizes), 3, generator=generator, device=generator.device).to(sizes.device)
     largest = sizes if most is None else sizes.clamp(max=most)
     length = (chance[:, 0] * (largest + 1)).long() * (chance[:, 2] < probability)
     start = (chance[:, 1] * (sizes - length + 1)).long()

