@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
+from snnlab.data.augment import Augment
 from snnlab.delays import delay_layers, discretise, sigma_schedule
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
@@ -27,6 +28,7 @@ class DelayRecipe(Recipe):
     lr_delays: float = 0.1  # in steps of time
     weight_decay: float = 1e-5
     anneal_share: float = 0.25  # share of the epochs in which sigma shrinks; 0 for the final sigma throughout
+    augment: Augment | None = None  # what is done to the batches of training; nothing in the paper
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +63,10 @@ class DelayRecipe(Recipe):
             for layer in delay_layers(model):
                 layer.sigma = sigma
         return {"sigma": sigma}
+
+    def augmented(self, model: DelayNet, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What `augment` makes of a batch."""
+        return (x, y) if self.augment is None else self.augment(x, y, generator, classes=model.config["n_classes"])
 
     def after_step(self, model: DelayNet) -> None:
         """Bring the delays back into 0 to `max_delay`."""

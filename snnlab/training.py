@@ -84,6 +84,10 @@ class Recipe:
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Called before each step of the optimisers; `done` is the share of the whole training, from 0 to below 1."""
 
+    def augmented(self, model: Any, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What a batch `(T, B, ...)` for training becomes, and its labels `(B,)` or shares of the classes `(B, classes)`."""
+        return x, y
+
     def after_step(self, model: Any) -> None:
         """Called after each step of the optimisers."""
 
@@ -280,7 +284,7 @@ def train_step(
 ) -> tuple[Tensor, Tensor]:
     """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`.
 
-    Where several processes train together, theirs are parts of one batch, and `share` is the share that this one has.
+    Labels may be shares of the classes, too, `(B, classes)`. Where several processes train together, theirs are parts of one batch, and `share` is the share that this one has.
     """
     with recipe.autocast(x.device):
         scores = model(x)
@@ -317,6 +321,7 @@ def _epoch(
     model.train()
     seed = epoch_seed(recipe.seed, epoch)
     order = torch.Generator().manual_seed(seed)
+    chance = torch.Generator().manual_seed(own_seed(seed) ^ 0x9E3779B1)  # of augmentation: not dropout's numbers
     loss_sum = torch.zeros((), dtype=torch.double, device=device)  # both stay there: asking a GPU makes it wait
     correct = torch.zeros((), dtype=torch.long, device=device)
     seen = sample_timesteps = 0
@@ -326,9 +331,12 @@ def _epoch(
             x, y = x.to(device), y.to(device)
             whole = round(total(len(y)))  # samples in the parts of all processes
             recipe.before_step(model, optimisers, (epoch + seen / len(train)) / recipe.epochs)
+            x, y = recipe.augmented(model, x, y, chance)
             loss, scores = train_step(model, x, y, optimisers, recipe, share=len(y) / whole)
             loss_sum += loss.double() * len(y)
-            correct += (scores.argmax(1) == y).sum()
+            correct += (
+                scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))
+            ).sum()  # of a mixture, its largest part
             seen += whole
             sample_timesteps += len(y) * recipe.time_steps(x)
     mean_loss = total(loss_sum.item()) / seen

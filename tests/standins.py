@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from PIL import Image
 from scipy.io import savemat
 
 from snnlab.data.es_imagenet import Label, encode, write_labels, write_sample
+from snnlab.data.gsc_folder import LISTS, which_set
 from snnlab.data.video_events import convert_videos
 
 WORDNET = ("n01440764", "n02123045", "n04285008")  # ImageNet's names of classes
@@ -80,3 +82,36 @@ def es_ucf101(folder, clips=1, height=48, width=64):
                     grey = bar(k, height, width, rng, shift=t % 2).astype(np.uint8)
                     Image.fromarray(grey).convert("RGB").save(clip / f"frame{t + 1:06}.jpg")
     convert_videos(folder / "frames", folder / "events", workers=1)
+
+
+def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):
+    """Google Speech Commands: `<word>/<8 hex>_nohash_<n>.wav`, the two lists by its rule, and the noise that is no word.
+
+    A word is two tones, one after the other, under noise; its speaker says how high. Every fifth clip is shorter than a
+    second. So many speakers are for training, validation and test; each says every word so often.
+    """
+    rng, folder = np.random.default_rng(4), Path(folder)
+    lists = {"train": [], "valid": [], "test": []}
+    wanted = dict(zip(lists, speakers, strict=True))
+    while any(wanted.values()):
+        speaker = f"{rng.integers(2**32):08x}"
+        part = which_set(f"{speaker}_nohash_0.wav")
+        if not wanted[part]:
+            continue
+        wanted[part] -= 1
+        pitch = rng.uniform(0.8, 1.25)
+        for k, word in enumerate(words):
+            (folder / word).mkdir(parents=True, exist_ok=True)
+            for take in range(takes):
+                samples = 16_000 if rng.random() < 0.8 else int(rng.integers(8_000, 16_000))
+                t = np.arange(samples) / 16_000
+                tone = np.where(t < 0.25, 300 + 250 * k, 1100 - 250 * k) * pitch
+                sound = 0.3 * np.sin(2 * np.pi * tone * t) + 0.02 * rng.standard_normal(samples)
+                name = f"{word}/{speaker}_nohash_{take}.wav"
+                soundfile.write(folder / name, sound, 16_000, subtype="PCM_16")
+                lists[part].append(name)
+    for part, file in LISTS.items():
+        (folder / file).write_text("".join(f"{name}\n" for name in lists[part]))
+    (folder / "_background_noise_").mkdir()
+    soundfile.write(folder / "_background_noise_" / "white_noise.wav", 0.1 * rng.standard_normal(40_000), 16_000)
+    return lists

@@ -39,12 +39,10 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
     Raises:
         SnnlabError: the folder cannot be made or written, or what `make` raises.
     """
-    text = json.dumps({"what": what, "snnlab": snnlab.__version__, **key}, sort_keys=True)
-    folder = cache_folder() / what
-    file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy"
+    file, text = _place(what, key)
     found = _load(file)
     if found is None:
-        make_folder(folder)
+        make_folder(file.parent)
         with FileLock(file.with_suffix(".lock")):
             found = _load(file)  # perhaps made while we waited
             if found is None:
@@ -61,6 +59,12 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
                 "SNNLAB_CACHE to a folder on another disk."
             )
     return found
+
+
+def made(what: str, key: Mapping[str, Any]) -> np.ndarray | None:
+    """What `cached` would give if it has been made, else None; nothing is made."""
+    file, _ = _place(what, key)
+    return _load(file)
 
 
 def stamp(path: str | Path) -> tuple[int, int]:
@@ -91,6 +95,12 @@ def clean() -> int:
         except OSError as error:
             raise SnnlabError(f"{folder}: cannot be removed ({error.strerror}); remove it by hand.") from error
     return size
+
+
+def _place(what: str, key: Mapping[str, Any]) -> tuple[Path, str]:
+    """The file of a key, and all that decided about its name."""
+    text = json.dumps({"what": what, "snnlab": snnlab.__version__, **key}, sort_keys=True)
+    return cache_folder() / what / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy", text
 
 
 def _load(file: Path) -> np.ndarray | None:

@@ -37,19 +37,28 @@ def record(name: str, note: str, data: Three, folder: Path | None = None) -> dic
     for part in parts.values():
         for piece in _pieces(part, folder):
             digest.update(piece)
-    shape: list[Any] = list(data.train.batch(torch.arange(1))[0].shape)
-    shape[1] = "B"
     return {
         "name": name,
         "note": note,
         "path": "" if folder is None else str(folder),
         "sha256": digest.hexdigest(),
-        "batch": shape,
-        "unit": data.unit,
-        "samples": {name: len(part) for name, part in parts.items()},
+        **described(parts, data.unit),
         "preprocessing": dict(data.preprocessing),
         "origin": origin(folder),
     }
+
+
+def described(parts: Mapping[str, Any], unit: str) -> dict[str, Any]:
+    """What a batch of these sets is: its shape, as that of the first sample, its unit, and how many samples there are.
+
+    T is a number only where all samples are of one length.
+    """
+    train = parts["train"]
+    shape: list[Any] = list(train.batch(torch.arange(1))[0].shape)
+    shape[1] = "B"
+    if len(getattr(train, "lengths", torch.zeros(1)).unique()) > 1:
+        shape[0] = "T"
+    return {"batch": shape, "unit": unit, "samples": {name: len(part) for name, part in parts.items()}}
 
 
 def origin(folder: Path | None) -> dict[str, Any]:

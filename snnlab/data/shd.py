@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from snnlab.data.cache import stamp
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
-from snnlab.data.provenance import origin
 from snnlab.data.shipped import data_folder, shipped
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
+from snnlab.data.splits import Splits, check_limit
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256
 
@@ -36,50 +33,9 @@ _NOTES = {
 }
 
 
-@dataclass(frozen=True)
-class Splits:
-    """A data set, ready to learn from.
-
-    Attributes:
-        train, valid, test: the recordings; validation shares no speaker with training wherever that can be.
-        keys: the class names, the same in every split.
-        name: "spoken-digits", "shd", "ssc", or the folder's name.
-        path: the folder.
-        sha256: one checksum over the files.
-        note: one sentence: what this data is, and where validation comes from.
-        preprocessing: how the files became batches, by the names of the parameters.
-    """
-
-    train: SpikeSet
-    valid: SpikeSet
-    test: SpikeSet
-    keys: tuple[str, ...]
-    name: str
-    path: str
-    sha256: str
-    note: str
-    preprocessing: Mapping[str, Any]
-
-    @property
-    def source(self) -> dict[str, Any]:
-        """The `data` of a `result.json`."""
-        parts = {"train": self.train, "valid": self.valid, "test": self.test}
-        return {
-            "name": self.name,
-            "note": self.note,
-            "path": self.path,
-            "sha256": self.sha256,
-            "batch": ["T", "B", self.train.n_in],
-            "unit": "spikes a step and input",
-            "samples": {name: len(part) for name, part in parts.items()},
-            "preprocessing": dict(self.preprocessing),
-            "origin": origin(Path(self.path)),
-        }
-
-
 def load(
     data: str | Path, *, dt_ms: float, n_in: int, binning: str = "regular", seed: int = 0, limit: int | None = None
-) -> Splits:
+) -> Splits[SpikeSet]:
     """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
 
     Args:
@@ -98,10 +54,7 @@ def load(
             range.
     """
     check_bins(dt_ms, n_in, binning)
-    if limit is not None and limit < 1:
-        raise SnnlabError(
-            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
-        )
+    check_limit(limit)
     name, files = _find(data)
     sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning) for split, file in files.items()}
     for split, file in files.items():
@@ -131,6 +84,7 @@ def load(
         path=str(files["train"].parent),
         sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
         note=note,
+        unit="spikes a step and input",
         preprocessing={"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning, "limit": limit, "seed": seed},
     )
 

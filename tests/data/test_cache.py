@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snnlab.data.cache import cache_folder, cached, clean, stamp
+from snnlab.data.cache import cache_folder, cached, clean, made, stamp
 from snnlab.errors import SnnlabError
 
 
@@ -35,6 +35,13 @@ def test_an_array_is_made_once_for_a_key():
         found = cached("thing", {"a": 1}, make)
         assert np.array_equal(found, make.array) and found.dtype == np.float64
     assert make.calls == 1
+
+
+def test_what_has_been_made_can_be_asked_for():
+    assert made("thing", {"a": 1}) is None and not cache_folder().exists()
+    cached("thing", {"a": 1}, Maker(np.arange(3)))
+    assert made("thing", {"a": 1}).tolist() == [0, 1, 2]
+    assert made("thing", {"a": 2}) is None and made("other", {"a": 1}) is None
 
 
 def test_another_key_or_word_is_another_array():

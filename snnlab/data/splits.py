@@ -1,0 +1,69 @@
+"""The three parts of a data set, and what is known about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from snnlab.data.features import FeatureSet
+from snnlab.data.provenance import described, origin
+from snnlab.data.spikeset import SpikeSet
+from snnlab.errors import SnnlabError
+
+Set = TypeVar("Set", SpikeSet, FeatureSet)
+
+
+@dataclass(frozen=True)
+class Splits(Generic[Set]):
+    """A data set, ready to learn from.
+
+    Attributes:
+        train, valid, test: the recordings; validation shares no speaker with training wherever that can be.
+        keys: the class names, the same in every split.
+        name: "spoken-digits", "shd", "ssc", "gsc", or the folder's name.
+        path: the folder.
+        sha256: one checksum over the files.
+        note: one sentence: what this data is, and where validation comes from.
+        unit: what a number of a batch is, in words.
+        preprocessing: how the files became batches, by the names of the parameters.
+    """
+
+    train: Set
+    valid: Set
+    test: Set
+    keys: tuple[str, ...]
+    name: str
+    path: str
+    sha256: str
+    note: str
+    unit: str
+    preprocessing: Mapping[str, Any]
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The `data` of a `result.json`.
+
+        Raises:
+            SnnlabError: the first recording cannot be read, or `provenance.json` beside the files is damaged.
+        """
+        return {
+            "name": self.name,
+            "note": self.note,
+            "path": self.path,
+            "sha256": self.sha256,
+            **described({"train": self.train, "valid": self.valid, "test": self.test}, self.unit),
+            "preprocessing": dict(self.preprocessing),
+            "origin": origin(Path(self.path)),
+        }
+
+
+def check_limit(limit: int | None) -> None:
+    """Refuse a limit that leaves nothing to train on.
+
+    Raises:
+        SnnlabError: it is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise SnnlabError(
+            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
+        )
