@@ -118,11 +118,13 @@ def raster(ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = B
 
 
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
-    """Binned spikes `(T, N)` as a picture, darker where a bin holds more; row 0 at the bottom."""
+    """Binned spikes, or features in dB, `(T, N)` as a picture, darker where there is more; row 0 at the bottom."""
     grid = np.asarray(counts).T
     neurons, steps = grid.shape
+    low = min(0.0, float(grid.min()))
+    filled = grid[grid > low]
     image = ax.imshow(
-        grid, cmap="Greys", vmin=0, vmax=max(1.0, float(np.quantile(grid[grid > 0], 0.9)) if grid.any() else 1.0),
+        grid, cmap="Greys", vmin=low, vmax=max(low + 1, float(np.quantile(filled, 0.9)) if filled.size else 0.0),
         aspect="auto", origin="lower", extent=(0, steps * dt_ms, -0.5, neurons - 0.5),
     )  # fmt: skip
     ax.set(xlabel="time (ms)", ylabel="neuron")

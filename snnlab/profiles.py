@@ -141,7 +141,14 @@ class LearningDelays(Training):
 
     notebook = "04_learning_delays"
 
-    data: str = parameter("spoken-digits, shd, ssc, or a folder with train.h5 and test.h5")
+    data: str = parameter("spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
+    features: str = parameter(
+        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
+        choices=("spikes", "paper", "sane"),
+    )
+    binning: str = parameter(
+        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
+    )
     limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
@@ -165,7 +172,12 @@ class LearningDelays(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if 700 % self.n_in:
+        if (self.data == "gsc") != (self.features != "spikes") and not Path(self.data).expanduser().is_dir():
+            raise SnnlabError(
+                f"data = {self.data!r}, features = {self.features!r}: expected the features paper or sane for gsc, and spikes for the "
+                "others."
+            )
+        if self.features == "spikes" and 700 % self.n_in:
             raise SnnlabError(f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140.")
         for tau_ms in self.tau_ms:
             if tau_ms <= self.dt_ms:
@@ -332,6 +344,8 @@ PROFILES: dict[str, dict[str, Config]] = {
             seed=0,
             out="",
             data="spoken-digits",
+            features="spikes",
+            binning="regular",
             limit=2000,
             seeds=3,
             dt_ms=20.0,

@@ -1,4 +1,4 @@
-"""What the notebooks about pretraining can be run on: the course's digits, or the data sets of the paper."""
+"""What the notebooks can be run on: the course's digits, or the data sets of the papers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_ucf101, imagenet
+from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_ucf101, gsc, imagenet, shd
 from snnlab.data.dense import Three
+from snnlab.data.features import FeatureSet
 from snnlab.data.provenance import record
 from snnlab.data.shipped import data_folder
+from snnlab.data.spikeset import SpikeSet
+from snnlab.data.splits import Splits
 from snnlab.errors import SnnlabError
-from snnlab.profiles import PretrainAndTransfer, TransferToEvents
+from snnlab.profiles import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.training import Batches
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
@@ -70,6 +73,27 @@ def static(config: PretrainAndTransfer) -> StaticTask:
         data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
         source = record("imagenet", "pictures in the layout of ImageNet-1K", data, folder)
     return StaticTask(data, _network(config.model, data, list(config.channels)), source)
+
+
+def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
+    """The words of notebook 04, as spikes or as features.
+
+    Raises:
+        SnnlabError: as the readers, or the time step or the number of inputs is not that of the features.
+    """
+    limit = config.limit or None
+    if config.features == "spikes":
+        return shd.load(
+            config.data, dt_ms=config.dt_ms, n_in=config.n_in, binning=config.binning, seed=config.seed, limit=limit
+        )
+    mel = gsc.FEATURES[config.features]
+    if (mel.dt_ms, mel.n_mels) != (config.dt_ms, config.n_in):
+        raise SnnlabError(
+            f"dt_ms = {config.dt_ms:g}, n_in = {config.n_in}: expected {mel.dt_ms:g} and {mel.n_mels}, as the features "
+            f"{config.features} have them."
+        )
+    folder = _folder("" if config.data == "gsc" else config.data, "gsc")
+    return gsc.load(folder, features=config.features, limit=limit, seed=config.seed, workers=config.workers or None)
 
 
 def events(config: TransferToEvents) -> EventTask:

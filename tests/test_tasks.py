@@ -1,5 +1,6 @@
-"""What the notebooks about pretraining run on: digits, and the large data sets' layouts, from a file to a result."""
+"""What the notebooks run on: digits, and the large data sets' layouts, from a file to a result."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from snnlab import profiles, runs, tasks
+from snnlab.data.spikeset import BINNINGS
 from snnlab.errors import SnnlabError
 from snnlab.execute import execute
 from snnlab.vision import build
@@ -16,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import standins
 
 ROOT = Path(__file__).parents[1]
-STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"
+STATIC, EVENTS, DELAYS = "02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,7 @@ def folder(tmp_path_factory):
     standins.imagenet(at / "imagenet")
     standins.es_imagenet(at / "es-imagenet")
     standins.cifar10_dvs(at / "cifar10-dvs")
+    standins.gsc(at / "gsc")
     standins.es_ucf101(at / "ucf")
     (at / "ucf/frames").rename(at / "ucf101")
     (at / "ucf/events").rename(at / "es-ucf101")
@@ -84,6 +87,44 @@ def test_events_and_what_one_may_pretrain_on(data, more, shapes):
     assert len({task.source["sha256"], *(entry["sha256"] for entry in task.source["pretraining"].values())}) >= 2
 
 
+def test_words_as_features_below_the_data_folder_or_anywhere(folder):
+    asked = dict(profile="tiny", data="gsc", features="paper", dt_ms=10, n_in=140, limit=0)
+    data = tasks.recordings(profiles.resolve(DELAYS, **asked))
+    assert data.keys == ("cat", "dog", "yes") and data.source["batch"] == [101, "B", 140]
+    assert data.source["path"] == str(folder / "gsc") and data.source["preprocessing"]["f_max"] == 14_000
+    elsewhere = profiles.resolve(DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40))
+    data = tasks.recordings(elsewhere)
+    assert data.source["batch"] == [101, "B", 40] and data.source["samples"]["train"] == 36
+    x = torch.arange(3.0)
+    assert torch.equal(data.train.rising(x), x)
+
+
+def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
+    monkeypatch.setenv("SNNLAB_DATA", str(ROOT / "data"))
+    regular, event = (
+        tasks.recordings(profiles.resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning))
+        for binning in BINNINGS
+    )
+    assert event.train.lengths.sum() < regular.train.lengths.sum()
+    assert event.source["preprocessing"]["binning"] == "event"
+    assert regular.train.rising(torch.arange(3.0)).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"data": "gsc"}, "expected the features paper or sane for gsc"),
+        ({"data": "shd", "features": "paper"}, "and spikes for the others"),
+        ({"data": "gsc", "features": "paper", "n_in": 70, "dt_ms": 10}, "n_in = 70: expected 10 and 140"),
+        ({"data": "gsc", "features": "sane", "n_in": 40}, "dt_ms = 20, n_in = 40: expected 10 and 40"),
+        ({"n_in": 40}, "n_in = 40: expected a divisor"),
+    ],
+)
+def test_data_and_features_that_do_not_go_together(given, words):
+    with pytest.raises(SnnlabError, match=words):
+        tasks.recordings(profiles.resolve(DELAYS, profile="tiny", **given))
+
+
 @pytest.mark.parametrize(("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")])
 def test_a_model_that_does_not_fit(data, model):
     with pytest.raises(SnnlabError, match="expected the model video for es-ucf101, and for nothing else"):
@@ -115,6 +156,16 @@ SHORT = dict(
     lr=[0.01],
 )
 EVENTS_SHORT = dict(warm_up_epochs=1, epochs=2)
+
+
+def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
+    """The paper's features and batches of GSC; the network is small, and so are the toys."""
+    tiny = dataclasses.asdict(profiles.PROFILES[DELAYS]["tiny"]) | {"profile": "paper", "out": str(tmp_path)}
+    given = tiny | dict(data="gsc", features="paper", dt_ms=10.0, n_in=140, max_delay=30, tau_ms=(15.0,), limit=0)
+    given |= dict(epochs=1, toy_trials=100, toy_epochs=1)
+    result = runs.load_result(execute(ROOT / f"notebooks/{DELAYS}.ipynb", given))
+    assert result.data["path"] == str(folder / "gsc") and result.data["unit"] == "dB"
+    assert {entry["variant"] for entry in result.results} == {"none", "fixed", "learned"}
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,10 @@ class FeatureSet:
         for index in dealt(indices, part, training=generator is not None):
             yield self.batch(index.to(self.labels.device))
 
+    def rising(self, x: Tensor) -> Tensor:
+        """The features of x (..., N) in order of rising frequency, in which they are."""
+        return x
+
     def subset(self, index: Tensor) -> FeatureSet:
         """The recordings `index` (m,), in that order, as a set of their own; nothing is copied."""
         return replace(self, labels=self.labels[index], speakers=self.speakers[index], places=self.places[index])

@@ -99,6 +99,10 @@ class SpikeSet:
         for index in dealt(indices, part, training=generator is not None):
             yield self.batch(index.to(self.labels.device))
 
+    def rising(self, x: Tensor) -> Tensor:
+        """The inputs of x (..., N) in order of rising frequency: the cochlea's channel 0 hears the highest."""
+        return x.flip(-1)
+
     def subset(self, index: Tensor) -> SpikeSet:
         """The recordings `index` (m,), in that order, as a set of their own."""
         where, _ = self._entries(index)
