@@ -62,14 +62,17 @@ class FileSet:
         return _together(self._job(index, None)), self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `dealt`).
+
+        Without the first so many, which are not read; what follows is as if they had been.
 
         Raises:
             SnnlabError: a file cannot be read, two samples of a batch differ in size, or a loader process died.
         """
-        indices = list(dealt(shuffled(len(self), batch_size, generator), part, training=generator is not None))
+        order = shuffled(len(self), batch_size, generator)
+        indices = list(dealt(order, part, training=generator is not None, first=first))
         seeds = None if generator is None else torch.randint(2**63 - 1, (len(self),), generator=generator)
         return self._loaded(indices, seeds)
 
