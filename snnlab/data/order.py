@@ -16,6 +16,23 @@ def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tupl
     return order.split(batch_size)
 
 
+def shuffled_shards(shards: Tensor, window: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The same of samples that lie in shards: shards are shuffled, and the samples of `window` of them at a time.
+
+    Only so many shards are in use at once, so that each is read once and in one go.
+
+    Args:
+        shards: (n,) number of the shard of each sample.
+        window: shards whose samples are mixed.
+        batch_size: samples of a batch.
+        generator: what decides the order, and nothing else does.
+    """
+    _, shard = shards.unique(return_inverse=True)
+    turn = torch.randperm(int(shard.max()) + 1, generator=generator)[shard] // window  # of each sample
+    order = torch.randperm(len(shards), generator=generator)
+    return order[turn[order].argsort(stable=True)].split(batch_size)
+
+
 def dealt(batches: Iterable[Tensor], part: Part, *, training: bool, first: int = 0) -> Iterator[Tensor]:
     """Of each batch the samples of one process: every `part[1]`-th; without those of its first so many batches.
 
