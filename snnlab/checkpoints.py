@@ -9,7 +9,7 @@ from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
 
-FORMAT = 1
+FORMAT = 2  # from 2 on, perhaps of the middle of an epoch
 
 
 def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:

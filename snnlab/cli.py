@@ -211,6 +211,22 @@ def events_from_recordings(source: Path, target: Path, steps: int, workers: int)
     _conclude(convert_recordings(source, target, steps=steps, workers=workers or None))
 
 
+@data.command("shards")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures of a shard")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of their order")
+@_speaking
+def write_shards(folder: Path, out: Path, samples: int, seed: int) -> None:
+    """Put the pictures of FOLDER, in ImageNet's layout, into a few large tar files in OUT.
+
+    A call that was killed goes on at the next tar file.
+    """
+    from snnlab.data import imagenet
+
+    click.echo(f"{imagenet.write_shards(folder, out, samples=samples, seed=seed)} shards written to {out}")
+
+
 @data.command()
 @_speaking
 def clean() -> None:

@@ -69,6 +69,16 @@ def total(number: float) -> float:
     return summed(torch.tensor(number, dtype=torch.double)).item()
 
 
+def gathered(tensor: Tensor) -> list[Tensor]:
+    """The tensors of all processes, of one shape, in the order of their numbers."""
+    _, processes = own_part()
+    if processes == 1:
+        return [tensor]
+    found = [torch.empty_like(tensor) for _ in range(processes)]
+    distributed.all_gather(found, tensor)
+    return found
+
+
 def sum_gradients(optimisers: Iterable[torch.optim.Optimizer]) -> None:
     """Replace every gradient by its sum over the processes."""
     if own_part() == WHOLE:

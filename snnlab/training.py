@@ -1,12 +1,12 @@
 """One training loop for every network: selection on validation, checkpoint and resume. A recipe says what differs."""
 
-import dataclasses
 import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from snnlab import checkpoints
 from snnlab.data.order import WHOLE, Part, dealt, shuffled
 from snnlab.distributed import own_gpu, own_part, own_seed, same_as_first, sum_gradients, summed, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
+from snnlab.resume import State, Tally
 
 Model = TypeVar("Model", bound=nn.Module)
+SAVE_EVERY = 300.0  # s; what a kill costs at most
 
 
 class Batches(Protocol):
@@ -36,7 +37,7 @@ class Batches(Protocol):
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]: ...
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 
@@ -78,7 +79,10 @@ class Recipe:
         return []
 
     def before_epoch(self, model: Any, epoch: int) -> dict[str, float]:
-        """Change the network for an epoch; what is returned goes into the history."""
+        """Change the network for an epoch; what is returned goes into the history.
+
+        Called again where a training goes on in the middle of the epoch, so it has to follow from the epoch alone.
+        """
         return {}
 
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
@@ -196,6 +200,7 @@ def fit(
     *,
     checkpoint: str | Path | None = None,
     metrics: str | Path | None = None,
+    save_every: float = SAVE_EVERY,
     progress: bool = True,
     on_epochs: Callable[[int], object] | None = None,
 ) -> Fit[Model]:
@@ -215,16 +220,20 @@ def fit(
         train: what the parameters are fitted to.
         valid: what the epoch is chosen on. The test set has no business here.
         recipe: how.
-        checkpoint: file that is written whole after each epoch, and continued from when it is there: the end is then
-            the same as without the interruption, bit for bit on a CPU. All processes have to see it.
+        checkpoint: file that is written whole after each epoch and, in a long one, in the middle of it. When it is
+            there, training goes on at the batch where it stood: the end is then the same as without the interruption,
+            bit for bit on a CPU with as many processes as before. All processes have to see it.
         metrics: file with one JSON object a line and epoch.
+        save_every: seconds of wall-clock time without a checkpoint after which one is written in the middle of an epoch.
         progress: whether to show a progress bar.
         on_epochs: called with the number of epochs that have just become finished, restored ones at once.
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite; there are more processes than samples in a batch.
+            no longer finite; there are more processes than samples in a batch; `save_every` is below 0.
     """
+    if not save_every >= 0:
+        raise SnnlabError(f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}.")
     number, processes = own_part()
     if min(recipe.batch_size, len(train)) < processes:
         raise SnnlabError(
@@ -237,12 +246,13 @@ def fit(
     model.to(device)
     optimisers = recipe.optimisers(model)
     schedulers = recipe.schedulers(optimisers)
-    state = _State(model, optimisers, schedulers, recipe)
+    state = State(model, optimisers, schedulers, recipe, every=save_every)
     if checkpoint is not None and Path(checkpoint).exists():
         state.restore(Path(checkpoint))
     same_as_first(model)
     if number != 0:  # process 0 writes and tells for all
         checkpoint = metrics = on_epochs = None
+    state.path = None if checkpoint is None else Path(checkpoint)
     if metrics is not None:
         with whole_file(metrics) as temporary:  # a line half written by a killed run goes
             temporary.write_text("".join(json.dumps(line) + "\n" for line in state.history))
@@ -256,12 +266,11 @@ def fit(
         tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
     ):
         for epoch in bar:
-            line = _epoch(model, train, valid, recipe, epoch, device, optimisers)
+            line = _epoch(model, train, valid, recipe, epoch, device, optimisers, state)
             for scheduler in schedulers:
                 scheduler.step()
             state.finish(line)
-            if checkpoint is not None:
-                state.save(Path(checkpoint))
+            state.save()
             if metrics is not None:
                 with open(metrics, "a") as file:
                     file.write(json.dumps(line) + "\n")
@@ -314,33 +323,34 @@ def _epoch(
     epoch: int,
     device: torch.device,
     optimisers: list[torch.optim.Optimizer],
+    state: State,
 ) -> dict[str, float]:
-    """Train one epoch and validate; all of its randomness comes from (seed, epoch), so that resuming needs no state."""
-    started, work_started = time.perf_counter(), work_clock(device)
+    """Train one epoch, or what is left of it, and validate; all of its randomness comes from (seed, epoch)."""
+    tally = Tally(device, partial(work_clock, device))
     more = recipe.before_epoch(model, epoch)
     model.train()
     seed = epoch_seed(recipe.seed, epoch)
     order = torch.Generator().manual_seed(seed)
-    chance = torch.Generator().manual_seed(own_seed(seed) ^ 0x9E3779B1)  # of augmentation: not dropout's numbers
-    loss_sum = torch.zeros((), dtype=torch.double, device=device)  # both stay there: asking a GPU makes it wait
-    correct = torch.zeros((), dtype=torch.long, device=device)
-    seen = sample_timesteps = 0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(own_seed(seed))
-        for x, y in train.batches(recipe.batch_size, generator=order, part=own_part()):
+        if state.under_way is not None:
+            tally.restore(state.under_way)
+            state.under_way = None
+        for x, y in train.batches(recipe.batch_size, generator=order, part=own_part(), first=tally.batches):
+            # of all processes: how many samples their parts have, and whether the one that writes wants to
+            whole, due = map(round, summed(torch.tensor([len(y), state.due()], dtype=torch.double)).tolist())
+            if due:
+                state.save(tally)
             x, y = x.to(device), y.to(device)
-            whole = round(total(len(y)))  # samples in the parts of all processes
-            recipe.before_step(model, optimisers, (epoch + seen / len(train)) / recipe.epochs)
-            x, y = recipe.augmented(model, x, y, chance)
-            loss, scores = train_step(model, x, y, optimisers, recipe, share=len(y) / whole)
-            loss_sum += loss.double() * len(y)
-            correct += (
-                scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))
-            ).sum()  # of a mixture, its largest part
-            seen += whole
-            sample_timesteps += len(y) * recipe.time_steps(x)
-    mean_loss = total(loss_sum.item()) / seen
-    cpu_seconds = total(work_clock(device) - work_started)
+            recipe.before_step(model, optimisers, (epoch + tally.seen / len(train)) / recipe.epochs)
+            # not dropout's numbers, and none that would have to be kept when this goes on in the middle of an epoch
+            chance = torch.Generator().manual_seed(epoch_seed(own_seed(seed) ^ 0x9E3779B1, tally.batches))
+            samples, (x, y) = len(y), recipe.augmented(model, x, y, chance)
+            loss, scores = train_step(model, x, y, optimisers, recipe, share=samples / whole)
+            correct = (scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))).sum()  # of a mixture, its largest part
+            tally.add(loss, correct, samples=samples, whole=whole, time_steps=recipe.time_steps(x))
+    mean_loss = total(tally.loss.item()) / tally.seen
+    cpu_seconds = total(tally.work_seconds)
     if not math.isfinite(mean_loss):
         rates = ", ".join(f"{optimiser.param_groups[0]['lr']:.2g}" for optimiser in optimisers)
         raise SnnlabError(
@@ -353,56 +363,11 @@ def _epoch(
     return {
         "epoch": epoch,
         "loss": mean_loss,
-        "train_accuracy": total(correct.item()) / seen,
+        "train_accuracy": total(tally.correct.item()) / tally.seen,
         "valid_accuracy": validation.accuracy,
         "valid_loss": validation.loss,
         **more,
-        "sample_timesteps": round(total(sample_timesteps)),
+        "sample_timesteps": round(total(tally.sample_timesteps)),
         "cpu_seconds": cpu_seconds,
-        "seconds": time.perf_counter() - started,
+        "seconds": tally.seconds,
     }
-
-
-class _State:
-    """All that has to survive a kill: model, best model, optimisers, schedules and the history."""
-
-    def __init__(self, model: Any, optimisers: list[Any], schedulers: list[Any], recipe: Recipe) -> None:
-        self.model, self.recipe = model, recipe
-        self.moving = [*optimisers, *schedulers]
-        self.history: list[dict[str, float]] = []
-        self.best: dict[str, Tensor] | None = None
-        self.best_epoch = -1
-
-    def finish(self, line: dict[str, float]) -> None:
-        self.history.append(line)
-        rank = (line["valid_accuracy"], -line["valid_loss"])
-        if self.best is not None and self.recipe.keep == "best":
-            held = self.history[self.best_epoch]
-            if rank <= (held["valid_accuracy"], -held["valid_loss"]):
-                return
-        self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
-        self.best_epoch = int(line["epoch"])
-
-    def save(self, path: Path) -> None:
-        checkpoints.save(
-            path,
-            network=self.model.config,
-            recipe=dataclasses.asdict(self.recipe),
-            model=self.model.state_dict(),
-            moving=[part.state_dict() for part in self.moving],
-            history=self.history,
-            best=self.best,
-            best_epoch=self.best_epoch,
-        )
-
-    def restore(self, path: Path) -> None:
-        content = checkpoints.load(path, network=self.model.config)
-        recipe = dataclasses.asdict(self.recipe)
-        different = sorted(key for key in recipe if content["recipe"].get(key) != recipe[key])
-        if different:
-            found = ", ".join(f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}" for key in different)
-            raise SnnlabError(f"{path}: trained with another recipe: {found}; use the same one or another file.")
-        self.model.load_state_dict(content["model"])
-        for part, saved in zip(self.moving, content["moving"], strict=True):
-            part.load_state_dict(saved)
-        self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]

@@ -31,11 +31,14 @@ class DenseSet:
         return self.x[:, index].float(), self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `dealt`)."""
+        """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `dealt`).
+
+        Without the first so many, which are as if they had been taken.
+        """
         indices = shuffled(len(self), batch_size, generator)
-        return map(self.batch, dealt(indices, part, training=generator is not None))
+        return map(self.batch, dealt(indices, part, training=generator is not None, first=first))
 
 
 @dataclass(frozen=True)

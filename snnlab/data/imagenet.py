@@ -1,6 +1,7 @@
-"""ImageNet-1K, or any pictures in its folders, to train an ordinary network on.
+"""ImageNet-1K, or any pictures in its folders or in shards, to train an ordinary network on.
 
     train/<class>/*.JPEG    val/<class>/*.JPEG
+    train-000000.tar ...    val-000000.tar ...     see `snnlab.data.shards`
 
 Pictures are prepared as the authors of pipe-S did it: a crop of random size and shape for training, without a flip.
 """
@@ -18,8 +19,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from snnlab.data import shards
 from snnlab.data.dense import Three
-from snnlab.data.fileset import FileSet, check_classes, hold_out
+from snnlab.data.fileset import FileSet, Reader, check_classes, hold_out
 from snnlab.data.images import SUFFIXES, class_folders, opened
 from snnlab.errors import SnnlabError
 
@@ -42,28 +44,17 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
 
     Args:
         folder: with the folders train and val, and in both the same folders, one a class; a class is numbered by its place
-            in the alphabet.
+            in the alphabet. Or with shards of them, whose samples come in the order in which they lie there.
         size: of a side, px.
         loaders: processes that read, see `FileSet`.
 
     Raises:
-        SnnlabError: a folder is missing or empty, the classes in train and val differ, `size` or `loaders` is too small.
+        SnnlabError: a folder is missing or empty, the classes in train and val differ, shards are damaged, `size` or `loaders` is too small.
     """
     folder = Path(folder).expanduser()
     if size < 1:
         raise SnnlabError(f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one.")
-    train, val = ({path.name: path for path in class_folders(folder / part)} for part in ("train", "val"))
-    for name in [*train, *val]:
-        if name not in train or name not in val:
-            there, missing = ("train", "val") if name in train else ("val", "train")
-            raise SnnlabError(
-                f"the class {name} is in {folder / there} but not in {folder / missing}; the same folders were expected. "
-                "Fetch what is missing, or take the class away from both."
-            )
     read = partial(_read, size=size)
-    whole, test = (
-        check_classes(_found(part, read, loaders), folder / name) for name, part in (("train", train), ("val", val))
-    )
     settings = {
         "size": size,
         "mean": MEAN,
@@ -71,7 +62,27 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
         "random_crop": {"area": AREA, "ratio": RATIO},
         "held_out": HELD_OUT,
     }
-    return Three(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
+    if not shards.there(folder):
+        whole, test = _folders(folder, read, loaders)
+        return Three(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
+    found = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
+    whole, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in found)
+    # held out before the order is that of the shards, so that it is the same samples as in folders
+    three = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
+    return Three(*three, unit=UNIT, preprocessing=settings)
+
+
+def write_shards(folder: str | Path, out: str | Path, *, samples: int = shards.SAMPLES, seed: int = 0) -> int:
+    """Put the pictures of class folders into shards, see `snnlab.data.shards.write`; returns how many were written.
+
+    Raises:
+        SnnlabError: as `pictures` of folders and `snnlab.data.shards.write`.
+    """
+    folder, out = Path(folder).expanduser(), Path(out).expanduser()
+    train, test = _folders(folder, partial(_read, size=SIDE), 0)
+    return sum(
+        shards.write(name, part, out, samples=samples, seed=seed) for name, part in (("train", train), ("val", test))
+    )
 
 
 def random_box(size: tuple[int, int], rng: Random) -> Box:
@@ -94,7 +105,23 @@ def random_box(size: tuple[int, int], rng: Random) -> Box:
     return left, top, left + w, top + h
 
 
-def _found(folders: dict[str, Path], read: partial[Tensor], loaders: int) -> FileSet:
+def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
+    """Training and test pictures of class folders, in order of class and name."""
+    train, val = ({path.name: path for path in class_folders(folder / part)} for part in ("train", "val"))
+    for name in [*train, *val]:
+        if name not in train or name not in val:
+            there, missing = ("train", "val") if name in train else ("val", "train")
+            raise SnnlabError(
+                f"the class {name} is in {folder / there} but not in {folder / missing}; the same folders were expected. "
+                "Fetch what is missing, or take the class away from both."
+            )
+    whole, test = (
+        check_classes(_found(part, read, loaders), folder / name) for name, part in (("train", train), ("val", val))
+    )
+    return whole, test
+
+
+def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileSet:
     samples: list[str] = []  # a million paths: text is smaller than objects
     labels: list[int] = []
     for label, folder in enumerate(folders.values()):
@@ -104,9 +131,9 @@ def _found(folders: dict[str, Path], read: partial[Tensor], loaders: int) -> Fil
     return FileSet(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)
 
 
-def _read(path: str, seed: int | None, *, size: int) -> Tensor:
-    """One picture, (1, 3, size, size)."""
-    with opened(Path(path)) as image:
+def _read(sample: str | shards.Member, seed: int | None, *, size: int) -> Tensor:
+    """One picture, (1, 3, size, size), from its file or its shard."""
+    with opened(sample) if isinstance(sample, str) else shards.opened_member(sample) as image:
         colour = image.convert("RGB")
     part = _middle(colour, size) if seed is None else colour.crop(random_box(colour.size, Random(seed)))
     pixels = np.array(part.resize((size, size), Image.Resampling.BILINEAR))

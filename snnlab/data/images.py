@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
@@ -18,14 +19,18 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.D
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image.Image]:
     """A picture; it is decoded as far as is asked for, so its size costs no more than its header.
+
+    Args:
+        path: of the file, or what it is called where `content` has it.
+        content: its bytes.
 
     Raises:
         SnnlabError: the file cannot be read, on opening or on decoding inside the block.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path if content is None else content) as image:
             yield image
     except SnnlabError:
         raise

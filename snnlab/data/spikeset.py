@@ -92,11 +92,14 @@ class SpikeSet:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.order.dealt`)."""
+        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.order.dealt`).
+
+        Without the first so many, which are as if they had been taken.
+        """
         indices = self.index_batches(batch_size, generator=generator)
-        for index in dealt(indices, part, training=generator is not None):
+        for index in dealt(indices, part, training=generator is not None, first=first):
             yield self.batch(index.to(self.labels.device))
 
     def rising(self, x: Tensor) -> Tensor:

@@ -25,3 +25,10 @@ def test_all_processes_take_as_many_steps_of_training():
 def test_the_order_is_that_of_the_generator():
     a, b, c = (torch.cat(shuffled(20, 6, torch.Generator().manual_seed(seed))).tolist() for seed in (0, 0, 1))
     assert a == b != c and sorted(a) == list(range(20))
+
+
+@pytest.mark.parametrize(("part", "rest"), [((0, 1), [[2, 3], [5, 6]]), ((0, 2), [[5]]), ((1, 2), [[6]])])
+def test_the_first_batches_are_left_out_of_those_that_the_process_has(part, rest):
+    """Of two processes none takes the batch of one sample, wherever it stands."""
+    batches = [torch.tensor(index) for index in ([0, 1], [4], [2, 3], [5, 6])]
+    assert [index.tolist() for index in dealt(batches, part, training=True, first=2)] == rest

@@ -1,0 +1,155 @@
+"""All of a training that has to survive a kill, between two epochs and in the middle of one."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnlab import checkpoints
+from snnlab.distributed import gathered, own_part
+from snnlab.errors import SnnlabError
+
+
+class Tally:
+    """What this process has counted in an epoch so far, and the randomness from which it goes on.
+
+    Args:
+        device: of the network.
+        clock: gives the seconds of work so far.
+    """
+
+    def __init__(self, device: torch.device, clock: Callable[[], float]) -> None:
+        self.device, self.clock = device, clock
+        self.batches = self.seen = 0  # batches, and samples of all processes in them
+        self.sample_timesteps = 0
+        self.loss = torch.zeros((), dtype=torch.double, device=device)  # both stay there: asking a GPU makes it wait
+        self.correct = torch.zeros((), dtype=torch.long, device=device)
+        self.started, self.work_started = time.perf_counter(), clock()
+
+    def add(self, loss: Tensor, correct: Tensor, *, samples: int, whole: int, time_steps: int) -> None:
+        """Count a batch: the mean loss and the right answers of own `samples`, of `whole` in all processes."""
+        self.loss += loss.double() * samples
+        self.correct += correct
+        self.batches += 1
+        self.seen += whole
+        self.sample_timesteps += samples * time_steps
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the epoch, without that between a kill and going on."""
+        return time.perf_counter() - self.started
+
+    @property
+    def work_seconds(self) -> float:
+        """Seconds of this process's work in the epoch."""
+        return self.clock() - self.work_started
+
+    def state(self) -> dict[str, Any]:
+        """All of it, of every process; each of them has to call this, where it draws its random numbers."""
+        own = [self.loss.item(), self.correct.item(), self.sample_timesteps, self.work_seconds, self.seconds]
+        gpu = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else torch.empty(0, dtype=torch.uint8)
+        return {
+            "batches": self.batches,
+            "seen": self.seen,
+            "sums": gathered(torch.tensor(own, dtype=torch.double)),
+            "random": gathered(torch.get_rng_state()),
+            "random_gpu": gathered(gpu),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there. Where more processes go on than there were, the new ones draw what they would at the start."""
+        number, processes = own_part()
+        self.batches, self.seen = state["batches"], state["seen"]
+        # fewer processes share what the missing ones had counted
+        own = sum(state["sums"][number::processes], torch.zeros(5, dtype=torch.double))
+        self.loss.fill_(own[0])
+        self.correct.fill_(round(own[1].item()))
+        self.sample_timesteps = round(own[2].item())
+        self.work_started -= own[3].item()
+        self.started -= state["sums"][0][4].item()
+        if number < len(state["random"]):
+            torch.set_rng_state(state["random"][number])
+            if self.device.type == "cuda" and len(state["random_gpu"][number]):
+                torch.cuda.set_rng_state(state["random_gpu"][number], self.device)
+
+
+class State:
+    """Network, best network, optimisers, schedules, the history, and what was counted of the epoch that was under way.
+
+    Args:
+        model: the network, with `config`.
+        optimisers, schedulers: of its parameters.
+        recipe: how it is trained, a dataclass.
+        every: seconds after which it is time to save in the middle of an epoch.
+    """
+
+    def __init__(
+        self, model: Any, optimisers: list[Any], schedulers: list[Any], recipe: Any, *, every: float = 0.0
+    ) -> None:
+        self.model, self.recipe, self.every = model, recipe, every
+        self.moving = [*optimisers, *schedulers]
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] | None = None
+        self.best_epoch = -1
+        self.under_way: dict[str, Any] | None = None  # `Tally.state` of an epoch that is to be gone on with
+        self.path: Path | None = None  # what this process writes
+        self._saved = time.perf_counter()
+
+    def finish(self, line: dict[str, float]) -> None:
+        """An epoch is over: keep its line, and its parameters if they are the ones to keep."""
+        self.history.append(line)
+        rank = (line["valid_accuracy"], -line["valid_loss"])
+        if self.best is not None and self.recipe.keep == "best":
+            held = self.history[self.best_epoch]
+            if rank <= (held["valid_accuracy"], -held["valid_loss"]):
+                return
+        self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+        self.best_epoch = int(line["epoch"])
+
+    def due(self) -> bool:
+        """Whether this process writes, and it is time to."""
+        return self.path is not None and time.perf_counter() - self._saved >= self.every
+
+    def save(self, tally: Tally | None = None) -> None:
+        """Write the checkpoint; with a tally in the middle of an epoch, and then every process has to call this.
+
+        Raises:
+            SnnlabError: the disk is full or read-only.
+        """
+        under_way = None if tally is None else tally.state()
+        if self.path is None:
+            return
+        checkpoints.save(
+            self.path,
+            network=self.model.config,
+            recipe=dataclasses.asdict(self.recipe),
+            model=self.model.state_dict(),
+            moving=[part.state_dict() for part in self.moving],
+            history=self.history,
+            best=self.best,
+            best_epoch=self.best_epoch,
+            under_way=under_way,
+        )
+        self._saved = time.perf_counter()
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            SnnlabError: it is of another network or recipe, damaged or newer.
+        """
+        content = checkpoints.load(path, network=self.model.config)
+        recipe = dataclasses.asdict(self.recipe)
+        different = sorted(key for key in recipe if content["recipe"].get(key) != recipe[key])
+        if different:
+            found = ", ".join(f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}" for key in different)
+            raise SnnlabError(f"{path}: trained with another recipe: {found}; use the same one or another file.")
+        self.model.load_state_dict(content["model"])
+        for part, saved in zip(self.moving, content["moving"], strict=True):
+            part.load_state_dict(saved)
+        self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
+        self.under_way = content.get("under_way")  # format 1 has none: it was written between two epochs alone
