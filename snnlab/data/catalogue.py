@@ -86,7 +86,7 @@ class DataSet:
         if not self.parts:
             found, expected = _clips(self.folder), self.counts[0]["all"]
             if 0 < found < expected:
-                return False, f"incomplete: {found:,} clips of {expected:,}"
+                return False, f"incomplete: {found:,} of {expected:,} clips"
             missing = [] if found else [self.name]
         if not missing:
             return True, "complete, checked" if "checked" in provenance(self.folder) else "complete"

@@ -25,7 +25,7 @@ from snnlab.files import make_folder, whole_file
 ATTEMPTS = 5  # in a row without a single new byte
 PAUSE = 2.0  # s before the second attempt; doubled before each further one
 TIMEOUT = (15, 60)  # s to connect, and between two pieces
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16  # bytes; of a block in which the connection breaks, nothing is kept
 _REPEAT = (408, 425, 429, 500, 502, 503, 504)  # the server may think better of it
 _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
