@@ -212,8 +212,9 @@ def _cifar10_dvs(look: _Looking, findings: list[Finding], counts: dict[str, int]
 
 def _clips(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
     from snnlab.data import es_ucf101
+    from snnlab.data.video_events import N_FRAMES
 
-    three = (es_ucf101.frames if look.data.name == "ucf101" else es_ucf101.events)(look.data.folder)
+    three = (es_ucf101.frames if look.data.name == "ucf101" else es_ucf101.events)(look.data.folder, steps=N_FRAMES - 1)
     everything = _joined(three.train, three.valid, three.test)
     _compare(look, findings, counts, {"all": everything})
     groups = {int(match[1]) for sample in everything[0] if (match := _GROUP.search(sample.rsplit("/", 1)[-1]))}
