@@ -14,7 +14,7 @@ from typing import Any
 
 from snnlab.data import by_hand
 
-PROVENANCE = "provenance.json"
+PROVENANCE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
 UNFINISHED = (".unpacking-", ".unpacked-", ".converting")  # how the names of unfinished folders begin
 PART = ".part"  # how the names of unfinished downloads end; beside each lies a `.part.json`
 

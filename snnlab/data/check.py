@@ -77,6 +77,10 @@ def check(data: DataSet, *, thorough: bool = False, workers: int | None = None) 
         _CHECKS[data.name](look, findings, counts)
     except SnnlabError as error:
         findings.append(Finding(False, str(error)))
+    except OSError as error:
+        findings.append(
+            Finding(False, f"{data.folder} cannot be read ({error}); a folder that one may read was expected.")
+        )
     if not any(finding.ok is False for finding in findings):
         with suppress(SnnlabError):  # it may be read-only, as shared data should be
             write_provenance(data.folder, checked={"date": now(), "thorough": thorough, "counts": counts})

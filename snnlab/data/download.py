@@ -52,14 +52,14 @@ def download(url: str, path: Path, md5: str) -> Checksums:
     Raises:
         SnnlabError: SNNLAB_OFFLINE is set, the server refuses or cannot be reached, the disk is full, or the file is another.
     """
-    online(url)
+    _online(url, path)
     make_folder(path.parent)
     part = path.with_name(path.name + PART)
     attempt = 0
     while True:
         before = _size(part)
         try:
-            _fetch(url, part)
+            _fetch(url, part, path)
             break
         except (_Again, *_BROKEN) as error:
             attempt = 1 if _size(part) > before else attempt + 1
@@ -100,37 +100,25 @@ def checksums(path: Path, title: str) -> Checksums:
     return Checksums(_size(path), md5.hexdigest(), sha256.hexdigest())
 
 
-def remote_size(url: str) -> int | None:
-    """How many bytes there are to fetch, or None where the server does not say.
+def remote_size(url: str, path: Path) -> int | None:
+    """How many bytes there are to fetch to `path`, or None where the server does not say.
 
     Raises:
         SnnlabError: SNNLAB_OFFLINE is set, the server refuses or cannot be reached.
     """
-    online(url)
+    _online(url, path)
     try:
         # not HEAD, which servers that redirect to signed addresses refuse
         with _get(url, {}) as answer:
-            _look(answer, url)
+            _look(answer, url, path)
             return _whole(answer.headers.get("Content-Length"))
     except _Again:
         return None  # download() will ask again, more patiently
     except requests.RequestException as error:
         raise SnnlabError(
             f"{url} could not be reached ({_reason(error)}); a file was expected there. Check the connection, or fetch it on another "
-            "machine."
+            f"machine and put it there as {path}."
         ) from error
-
-
-def online(url: str) -> None:
-    """Refuse to use the network where a person forbade it.
-
-    Raises:
-        SnnlabError: SNNLAB_OFFLINE is set.
-    """
-    if os.environ.get("SNNLAB_OFFLINE", "0") not in ("", "0"):
-        raise SnnlabError(
-            f"SNNLAB_OFFLINE is set, so {url} is not fetched. Unset it, or put the file in its place by other means."
-        )
 
 
 def check_room(folder: Path, bytes: int, what: str) -> None:
@@ -148,7 +136,7 @@ def check_room(folder: Path, bytes: int, what: str) -> None:
         )
 
 
-def _fetch(url: str, part: Path) -> None:
+def _fetch(url: str, part: Path, path: Path) -> None:
     """One attempt: on its return, `part` is as long as the server says that the file is."""
     start, validator = _size(part), _validator(part, url)
     if start and validator:
@@ -161,7 +149,7 @@ def _fetch(url: str, part: Path) -> None:
                 return
             part.unlink()
             raise _Again("the server has another version of the file")
-        _look(answer, url)
+        _look(answer, url, path)
         if answer.status_code == 206:
             if not headers or _first(answer) != start:
                 part.unlink(missing_ok=True)
@@ -185,19 +173,27 @@ def _fetch(url: str, part: Path) -> None:
         raise _Again(f"{_size(part):,} bytes came of {total:,}")
 
 
+def _online(url: str, path: Path) -> None:
+    """Refuse to use the network where a person forbade it."""
+    if os.environ.get("SNNLAB_OFFLINE", "0") not in ("", "0"):
+        raise SnnlabError(
+            f"SNNLAB_OFFLINE is set, so {url} is not fetched. Unset it, or put the file there as {path} and run the same command again."
+        )
+
+
 def _get(url: str, headers: dict[str, str]) -> Any:
     # identity: else a server may pack what is packed, and its length would be another
     return requests.get(url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=TIMEOUT)
 
 
-def _look(answer: Any, url: str) -> None:
+def _look(answer: Any, url: str, path: Path) -> None:
     status = answer.status_code
     if status in _REPEAT:
         raise _Again(f"the server answers {status} {answer.reason}")
     if status not in (200, 206):
         raise SnnlabError(
-            f"{url} could not be fetched (the server answers {status} {answer.reason}); a file was expected there. Look whether it has "
-            "moved, and put it in its place by hand."
+            f"{url} could not be fetched (the server answers {status} {answer.reason}); a file was expected there. Look where it "
+            f"has gone, put it there as {path}, and run the same command again."
         )
 
 
@@ -240,4 +236,8 @@ def _size(path: Path) -> int:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return "no answer in time"
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__

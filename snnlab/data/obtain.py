@@ -152,7 +152,7 @@ def _moving(data: DataSet, file: str) -> Path:
 
 def _agreed(data: DataSet, archives: list[Archive], agree: Callable[[str], bool]) -> bool:
     """Whether what is to be fetched fits on the disk and, if it is much, whether a person wants it."""
-    sizes = [remote_size(one.url) for one in archives]
+    sizes = [remote_size(one.url, data.folder / one.file) for one in archives]
     known = sum(size or 0 for size in sizes)
     parts = [data.folder / (one.file + PART) for one in archives]
     left = known - sum(part.stat().st_size for part in parts if part.exists())

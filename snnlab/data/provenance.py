@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from snnlab.data.catalogue import PROVENANCE as FILE
 from snnlab.data.dense import DenseSet, Three
 from snnlab.data.fileset import FileSet, name_of
 from snnlab.errors import SnnlabError
-
-FILE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
 
 
 def record(name: str, note: str, data: Three, folder: Path | None = None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def test_a_file_and_its_checksums(server, path):
     assert path.read_bytes() == CONTENT and names(path) == ["file.zip"]
     assert (found.bytes, found.md5, found.sha256) == (3_000_000, MD5, hashlib.sha256(CONTENT).hexdigest())
     assert server.asked == [("file.zip", None, None)]
-    assert remote_size(server.url("file.zip")) == 3_000_000
+    assert remote_size(server.url("file.zip"), path) == 3_000_000
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(server, path):
@@ -67,7 +67,10 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(server, path):
 
 def test_the_next_call_asks_for_the_rest_only(server, path):
     server.cuts = [MIB, *[0] * 9]
-    with pytest.raises(SnnlabError, match=r"1,048,576 bytes are kept in .*file.zip.part: run the same command again"):
+    with pytest.raises(
+        SnnlabError,
+        match=r"the connection broke off.*1,048,576 bytes are kept in .*file.zip.part: run the same command again",
+    ):
         download(server.url("file.zip"), path, MD5)
     assert len(server.asked) == 1 + module.ATTEMPTS - 1 and names(path) == ["file.zip.part", "file.zip.part.json"]
     server.cuts, server.asked = [], []
@@ -84,7 +87,7 @@ def test_many_breaks_do_not_matter_as_long_as_something_comes(server, path):
 
 def test_without_a_length_the_end_of_the_connection_is_the_end(server, path):
     server.length = False
-    assert remote_size(server.url("file.zip")) is None
+    assert remote_size(server.url("file.zip"), path) is None
     download(server.url("file.zip"), path, MD5)
     assert path.read_bytes() == CONTENT
 
@@ -154,7 +157,7 @@ def test_a_server_that_is_ill_is_asked_again_and_one_that_refuses_is_not(server,
     assert len(server.asked) == 3
     for status in (403, 404):
         server.asked, server.answers = [], [status]
-        with pytest.raises(SnnlabError, match=f"the server answers {status} .*put it in its place by hand"):
+        with pytest.raises(SnnlabError, match=f"the server answers {status} .*put it there as .*set/x, and run"):
             download(server.url("file.zip"), path.with_name("x"), MD5)
         assert len(server.asked) == 1
     server.asked, server.answers = [], [500] * 99
@@ -171,14 +174,17 @@ def test_no_connection(monkeypatch, path):
     with pytest.raises(SnnlabError, match="could not be fetched"):
         download(url, path, MD5)
     with pytest.raises(SnnlabError, match="could not be reached .*Check the connection"):
-        remote_size(url)
+        remote_size(url, path)
     with pytest.raises(SnnlabError, match="could not be fetched"):
         download("https://", path, MD5)
 
 
 def test_offline_means_offline(server, path, monkeypatch):
     monkeypatch.setenv("SNNLAB_OFFLINE", "1")
-    for call in (lambda: download(server.url("file.zip"), path, MD5), lambda: remote_size(server.url("file.zip"))):
+    for call in (
+        lambda: download(server.url("file.zip"), path, MD5),
+        lambda: remote_size(server.url("file.zip"), path),
+    ):
         with pytest.raises(SnnlabError, match="SNNLAB_OFFLINE is set, so http.*file.zip is not fetched"):
             call()
     assert server.asked == []

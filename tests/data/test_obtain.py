@@ -215,7 +215,7 @@ def test_an_unknown_amount_is_asked_for_too(server, digits):
 
 
 def test_no_room_and_no_network(snnlab, server, digits, monkeypatch):
-    monkeypatch.setattr(obtain, "remote_size", lambda url: 10**15)
+    monkeypatch.setattr(obtain, "remote_size", lambda url, path: 10**15)
     done = snnlab("get", "shd", "--yes")
     assert done.exit_code == 1 and "4000000.0 GB was expected, for shd_train.h5.zip, shd_test.h5.zip" in done.stderr
     monkeypatch.undo()
