@@ -166,7 +166,6 @@ def _fetch(url: str, part: Path, path: Path) -> None:
         ):
             for block in answer.iter_content(_BLOCK):
                 file.write(block)
-                file.flush()  # so that a kill loses no more than a block
                 bar.update(len(block))
             os.fsync(file.fileno())
     if total is not None and _size(part) != total:

@@ -50,7 +50,9 @@ def test_a_file_and_its_checksums(server, path):
     found = download(server.url("file.zip"), path, MD5)
     assert path.read_bytes() == CONTENT and names(path) == ["file.zip"]
     assert (found.bytes, found.md5, found.sha256) == (3_000_000, MD5, hashlib.sha256(CONTENT).hexdigest())
-    assert server.asked == [("file.zip", None, None)]
+    assert server.asked == [("file.zip", None, None)] and server.encodings == [
+        "identity"
+    ]  # else its length would be another
     assert remote_size(server.url("file.zip"), path) == 3_000_000
 
 
@@ -83,6 +85,19 @@ def test_many_breaks_do_not_matter_as_long_as_something_comes(server, path):
     server.cuts = [5 << 16] * 9
     download(server.url("file.zip"), path, MD5)
     assert path.read_bytes() == CONTENT and len(server.asked) == 10
+
+
+def test_parts_that_are_shorter_than_what_was_asked_for(server, path):
+    server.cuts, server.most = [MIB], MIB // 2
+    download(server.url("file.zip"), path, MD5)
+    assert path.read_bytes() == CONTENT
+    assert server.parts("file.zip")[1:] == [f"bytes={k * MIB // 2}-" for k in (2, 3, 4, 5)]
+
+
+def test_a_part_that_begins_elsewhere_is_thrown_away(server, path):
+    server.cuts, server.shift = [MIB], 5
+    download(server.url("file.zip"), path, MD5)
+    assert path.read_bytes() == CONTENT and server.parts("file.zip") == [None, f"bytes={MIB}-", None]
 
 
 def test_without_a_length_the_end_of_the_connection_is_the_end(server, path):

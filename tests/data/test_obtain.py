@@ -20,7 +20,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from snnlab import cli
-from snnlab.data import catalogue, cifar10_dvs, imagenet, obtain, shd
+from snnlab.data import catalogue, cifar10_dvs, imagenet, obtain, shd, unpack
 from snnlab.data import download as downloading
 from snnlab.data.catalogue import SETS, leftovers
 from snnlab.data.events import write_events
@@ -144,14 +144,28 @@ def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
 
 
 def test_killed_between_download_and_unpacking(snnlab, server, digits, monkeypatch):
-    unpack = obtain.unpack
+    real = obtain.unpack
     monkeypatch.setattr(obtain, "unpack", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
     assert snnlab("get", "shd").exit_code == 1
     assert not SETS["shd"].state()[0]
-    monkeypatch.setattr(obtain, "unpack", unpack)
+    monkeypatch.setattr(obtain, "unpack", real)
     server.asked = []
     assert snnlab("get", "shd").exit_code == 0 and server.asked == []
     assert SETS["shd"].state() == (True, "complete") and (digits / "provenance.json").exists()
+
+
+def test_killed_after_moving_in_place(snnlab, server, digits, monkeypatch):
+    remove = unpack._remove
+
+    def killed(folder):
+        if folder.name.startswith(".unpacked-shd_test"):
+            raise KeyboardInterrupt
+        remove(folder)
+
+    monkeypatch.setattr(unpack, "_remove", killed)
+    assert snnlab("get", "shd").exit_code == 1 and SETS["shd"].state() == (False, "unfinished")
+    monkeypatch.setattr(unpack, "_remove", remove)
+    assert snnlab("get", "shd").exit_code == 0 and SETS["shd"].state() == (True, "complete")
 
 
 def test_killed_before_its_origin_was_written_down(snnlab, server, digits, monkeypatch):
@@ -178,7 +192,7 @@ def test_an_archive_that_lies_there_and_is_another(snnlab, server, digits):
 
 
 def test_two_at_once_fetch_it_once(server, digits):
-    server.pause = 0.3
+    server.pause = 0.5  # so that the first is still at work when the second begins
     script = f"""if True:
         from dataclasses import replace
         from snnlab.data import catalogue, obtain
@@ -204,6 +218,13 @@ def test_asks_before_much_is_fetched(snnlab, server, digits, monkeypatch):
     told = []
     assert not obtain.get(SETS["shd"], agree=lambda question: told.append(question) or False)
     assert told == [f"Fetch 0.0 GB to {digits}?"] and not list(digits.glob("*.h5*"))
+    (digits / "shd_train.h5.zip.part").write_bytes(
+        server.files["shd_train.h5.zip"]
+    )  # what is there need not be fetched
+    (digits / "shd_test.h5.zip.part").write_bytes(server.files["shd_test.h5.zip"][:-50])
+    assert obtain.get(SETS["shd"], agree=None)
+    for path in digits.glob("shd*"):
+        path.unlink()
     assert snnlab("get", "shd", "--yes").exit_code == 0
 
 
@@ -407,6 +428,41 @@ def test_imagenet_with_an_archive_that_is_missing_or_another(snnlab, photographs
     (folder / name).unlink()
     done = snnlab("get", "imagenet")
     assert done.exit_code == 1 and f"{name} is not there" in done.stderr and not (folder / "train").exists()
+
+
+@pytest.mark.parametrize(
+    ("which", "old", "new", "words"),
+    [
+        ("ILSVRC2012_img_val.tar", "ILSVRC2012_val_00000005.JPEG", None, "holds 5 pictures; 6 were expected"),
+        (
+            "ILSVRC2012_img_val.tar",
+            "ILSVRC2012_val_00000005.JPEG",
+            "ILSVRC2012_val_00000007.JPEG",
+            "00000007.JPEG; a name",
+        ),
+        ("ILSVRC2012_img_train.tar", "n02123045.tar", "n02123045.txt", "holds n02123045.txt; <class>.tar was expected"),
+        ("ILSVRC2012_devkit_t12.tar.gz", b"3\n1\n", b"4\n1\n", "cannot be understood"),  # 4 is no class
+    ],
+)
+def test_imagenet_with_an_archive_of_something_else(snnlab, photographs, monkeypatch, which, old, new, words):
+    folder, _ = photographs
+    with tarfile.open(folder / which) as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar}
+    if isinstance(old, bytes):
+        files = {name: content.replace(old, new) for name, content in files.items()}
+    else:
+        content = files.pop(old)
+        files |= {} if new is None else {new: content}
+    changed = tarred(files, "w:gz" if which.endswith("gz") else "w")
+    (folder / which).write_bytes(changed)
+    data = SETS["imagenet"]
+    archives = [
+        replace(one, md5=hashlib.md5(changed).hexdigest()) if one.file == which else one for one in data.archives
+    ]
+    monkeypatch.setitem(catalogue.SETS, "imagenet", replace(data, archives=tuple(archives)))
+    done = snnlab("get", "imagenet")
+    assert done.exit_code == 1 and words in done.stderr, done.stderr
+    assert not (folder / "val").exists() and not list(folder.glob(".unpack*"))
 
 
 def test_imagenet_with_a_devkit_that_does_not_belong_to_it(snnlab, photographs, monkeypatch):
