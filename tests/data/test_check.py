@@ -101,6 +101,9 @@ def test_the_other_count_of_shd_is_accepted_and_a_mixture_is_not(shd):
     digits(shd, sizes={"train": 64, "test": 20})
     good, said = look("shd")
     assert good and "samples: train 64, test 20\n" in said
+    digits(shd, sizes={"train": 61, "test": 24})
+    good, said = look("shd")
+    assert not good and f"WRONG   {shd}: samples: train 61, test 24;" in said
     digits(shd, sizes={"train": 64, "test": 24})
     good, said = look("shd")
     assert not good and "train 64, test 24; train 60, test 24, or train 64, test 20 is published" in said
@@ -283,7 +286,7 @@ def test_es_imagenet(monkeypatch):
     lines = (folder / "vallabel.txt").read_text().splitlines(keepends=True)
     (folder / "vallabel.txt").write_text("".join(lines[:-1]))
     good, said = look("es-imagenet")
-    assert not good and "val 5;" in said
+    assert not good and f"WRONG   {folder}: samples: train 18, val 5;" in said  # that number is not from memory
     (folder / "vallabel.txt").write_text("".join(lines))
     (folder / "val/ILSVRC2012_val_00000002.npz").unlink()
     good, said = look("es-imagenet")
