@@ -4,38 +4,22 @@ Imports are inside the commands, so that a misspelt parameter is answered at onc
 """
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnlab import __version__
+from snnlab import __version__, cli_data
 from snnlab.errors import SnnlabError
-
-if TYPE_CHECKING:
-    from snnlab.data.batch import Outcome
-
-
-def _speaking(command: Callable[..., None]) -> Callable[..., None]:
-    """What was given wrongly is answered by one sentence and exit code 2, what failed while running by code 1."""
-
-    @wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-        except SnnlabError as error:
-            click.echo(f"snnlab: {error}", err=True)
-            sys.exit(2)
-
-    return wrapped
+from snnlab.speaking import speaking
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def app() -> None:
     """Spiking networks with transferred weights and learned delays: run the notebooks, make data."""
+
+
+app.add_command(cli_data.data)
 
 
 @app.command()
@@ -45,7 +29,7 @@ def app() -> None:
 @click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
 @click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
 @click.option("--out", metavar="DIR", help="where everything goes  [default: runs/NOTEBOOK/PROFILE]")
-@_speaking
+@speaking
 def run(
     notebook: str,
     profile: str | None,
@@ -92,7 +76,7 @@ def run(
 @app.command()
 @click.option("--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]")
-@_speaking
+@speaking
 def tutorial(profile: str, out: Path | None) -> None:
     """Run all notebooks, export them as HTML, and print what came out."""
     from rich.console import Console
@@ -107,7 +91,7 @@ def tutorial(profile: str, out: Path | None) -> None:
 
 
 @app.command()
-@_speaking
+@speaking
 def doctor() -> None:
     """Look whether everything that snnlab needs is in place; exit code 1 if not."""
     from snnlab.doctor import examine
@@ -117,148 +101,4 @@ def doctor() -> None:
         mark = {True: "ok", False: "MISSING", None: "absent"}[finding.ok]
         click.echo(f"{mark:<8}{finding.what:<10}{finding.text}")
     if any(finding.ok is False for finding in findings):
-        sys.exit(1)
-
-
-@app.group()
-def data() -> None:
-    """Make data sets of spikes, and look into them."""
-
-
-@data.command()
-@click.argument("name", type=click.Choice(["spoken-digits"]))
-@click.option("--size", required=True, help="recordings: a total, or train,valid,test")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="where the files go")
-@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
-def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
-    """Generate a data set of any size: 20 digits by many voices, through the cochlea model."""
-    from snnlab.data import spoken_digits
-
-    spoken_digits.make(out, size=_size(size), seed=seed, workers=workers or None)
-
-
-@data.command("from-audio")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="the longest recording allowed")
-@_speaking
-def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: float | None) -> None:
-    """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split."""
-    from snnlab.data.from_audio import convert
-
-    limit = {} if max_seconds is None else {"max_seconds": max_seconds}
-    convert(folder, out, workers=workers or None, seed=seed, **limit)
-
-
-@data.command("events-from-images")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
-@click.option("--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness")
-@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
-def events_from_images(folder: Path, target: Path, split: str, theta: float, workers: int) -> None:
-    """Turn static images into events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
-
-    A file that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
-    """
-    from snnlab.data.from_images import convert_folder
-
-    _conclude(convert_folder(folder, target, split=split, theta=theta, workers=workers or None))
-
-
-@data.command("events-from-video")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--ratio", default=0.15, show_default=True, help="part of all pixels and steps that has an event")
-@click.option("--frames", default=31, show_default=True, type=click.IntRange(2), help="frames taken of a video")
-@click.option("--mode", default="1", show_default=True, type=click.Choice(["1", "2"]), help="2 has noisy thresholds")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the noise")
-@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
-def events_from_video(
-    source: Path, target: Path, ratio: float, frames: int, mode: str, seed: int, workers: int
-) -> None:
-    """Turn videos into events as ES-UCF101 was made: SOURCE is a video, a folder of frames, or a folder of these.
-
-    A video that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
-    """
-    from snnlab.data.video_events import convert_videos
-
-    outcome = convert_videos(
-        source, target, ratio=ratio, n_frames=frames, mode=int(mode), seed=seed, workers=workers or None
-    )
-    _conclude(outcome)
-
-
-@data.command("events-from-recordings")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time")
-@click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
-def events_from_recordings(source: Path, target: Path, steps: int, workers: int) -> None:
-    """Turn CIFAR10-DVS's recordings into counts in steps: SOURCE has a folder of aedat4 files a class.
-
-    A recording that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
-    """
-    from snnlab.data.from_aedat4 import convert_recordings
-
-    _conclude(convert_recordings(source, target, steps=steps, workers=workers or None))
-
-
-@data.command("shards")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures of a shard")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of their order")
-@_speaking
-def write_shards(folder: Path, out: Path, samples: int, seed: int) -> None:
-    """Put the pictures of FOLDER, in ImageNet's layout, into a few large tar files in OUT.
-
-    A call that was killed goes on at the next tar file.
-    """
-    from snnlab.data import imagenet
-
-    click.echo(f"{imagenet.write_shards(folder, out, samples=samples, seed=seed)} shards written to {out}")
-
-
-@data.command()
-@_speaking
-def clean() -> None:
-    """Remove what was kept to save time; it is made again when it is needed."""
-    from snnlab.data.cache import cache_folder, clean
-
-    click.echo(f"{clean() / 1e6:.1f} MB removed from {cache_folder()}")
-
-
-@data.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@_speaking
-def info(path: Path) -> None:
-    """Count what is in PATH, a file in SHD's layout or a folder of them."""
-    from rich.console import Console
-
-    from snnlab.tables import data_table
-
-    Console().print(data_table(path))
-
-
-def _size(text: str) -> int | tuple[int, int, int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 3) or min(numbers) < 1:
-        raise SnnlabError(f"size = {text!r}: expected a number of recordings, or three as train,valid,test.")
-    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
-
-
-def _conclude(outcome: "Outcome") -> None:
-    click.echo(str(outcome), err=bool(outcome.failed))
-    if outcome.failed:
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,21 @@ def _umask() -> int:
     mask = os.umask(0)  # the only way to read it is to set it
     os.umask(mask)
     return mask
+
+
+def remove(path: Path) -> int:
+    """Remove a file, or a folder with all that is in it; returns how many bytes that were.
+
+    Raises:
+        SnnlabError: it cannot be removed.
+    """
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    try:
+        size = sum(file.stat().st_size for file in files)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SnnlabError(f"{path}: cannot be removed ({error.strerror}); remove it by hand.") from error
+    return size
 
 
 def sha256(path: str | Path) -> str:

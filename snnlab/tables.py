@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from snnlab.errors import SnnlabError
@@ -55,6 +56,20 @@ def data_table(path: str | Path) -> Table:
     table = Table("", *columns, title=str(path), caption="means, and smallest to largest")
     for line in next(iter(columns.values())):
         table.add_row(line, *(column[line] for column in columns.values()))
+    return table
+
+
+def sets_table() -> Table:
+    """One row a data set that snnlab knows: what it is, its size, licence and citation, and where it is. No file of it is opened."""
+    from snnlab.data.catalogue import SETS
+
+    table = Table("set", "what", "download / unpacked", "licence", "cite", "here", title="Data sets", show_lines=True)
+    for one in SETS.values():
+        whole, words = one.state()
+        here = f"[{'green' if whole else 'yellow'}]{words}[/]" + (
+            f"\n{escape(str(one.folder))}" if one.folder.exists() else ""
+        )
+        table.add_row(one.name, one.title, f"{one.download} / {one.unpacked}", one.licence, one.cite, here)
     return table
 
 

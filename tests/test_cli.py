@@ -309,6 +309,19 @@ def test_clean_says_what_it_removed(snnlab, tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
 
 
+def test_clean_leaves_unfinished_downloads_unless_asked(snnlab, tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLAB_DATA", str(tmp_path))
+    part = tmp_path / "shd/shd_train.h5.zip.part"
+    part.parent.mkdir()
+    part.write_bytes(bytes(2_000_000))
+    (tmp_path / "gsc/.unpacking-some").mkdir(parents=True)
+    assert snnlab("data", "clean").exit_code == 0 and part.exists()
+    done = snnlab("data", "clean", "--unfinished")
+    assert f"2.0 MB removed from {part}" in done.output and not part.exists()
+    assert not (tmp_path / "gsc/.unpacking-some").exists()
+
+
 def test_info_of_nothing_is_one_clear_sentence(snnlab, tmp_path):
     done = snnlab("data", "info", tmp_path)
     assert done.exit_code == 2 and "holds no .h5 file" in done.stderr

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from filelock import FileLock
 import snnlab
 from snnlab.data.shipped import data_folder
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import make_folder, remove, whole_file
 
 LIMIT_GB = 50.0
+_OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")  # also what a killed process left half written
 
 
 def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -80,20 +82,19 @@ def cache_folder() -> Path:
 
 
 def clean() -> int:
-    """Remove all of it; returns how many bytes that were.
+    """Remove all that `cached` has made, and nothing else that lies there; returns how many bytes that were.
 
     A process that still uses an array goes on with it, for a file that is mapped stays until it is let go.
 
     Raises:
-        SnnlabError: the folder cannot be removed.
+        SnnlabError: a file cannot be removed.
     """
-    folder = cache_folder()
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if folder.exists():
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise SnnlabError(f"{folder}: cannot be removed ({error.strerror}); remove it by hand.") from error
+    folder, size = cache_folder(), 0
+    for path in [path for path in folder.glob("*/*") if _OURS.fullmatch(path.name)]:
+        size += remove(path)
+    for path in (*folder.glob("*/"), folder):
+        with suppress(OSError):  # it holds something else
+            path.rmdir()
     return size
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from snnlab.data.catalogue import provenance
 from snnlab.data.dense import DenseSet, Three
 from snnlab.data.fileset import FileSet, name_of
-from snnlab.errors import SnnlabError
-
-FILE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
 
 
 def record(name: str, note: str, data: Three, folder: Path | None = None) -> dict[str, Any]:
@@ -30,7 +27,7 @@ def record(name: str, note: str, data: Three, folder: Path | None = None) -> dic
         folder: where the files lie, for those that are files.
 
     Raises:
-        SnnlabError: the first sample cannot be read, or `provenance.json` in the folder is damaged.
+        SnnlabError: the first sample cannot be read.
     """
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     digest = hashlib.sha256()
@@ -44,7 +41,7 @@ def record(name: str, note: str, data: Three, folder: Path | None = None) -> dic
         "sha256": digest.hexdigest(),
         **described(parts, data.unit),
         "preprocessing": dict(data.preprocessing),
-        "origin": origin(folder),
+        "origin": {} if folder is None else provenance(folder),
     }
 
 
@@ -59,26 +56,6 @@ def described(parts: Mapping[str, Any], unit: str) -> dict[str, Any]:
     if len(getattr(train, "lengths", torch.zeros(1)).unique()) > 1:
         shape[0] = "T"
     return {"batch": shape, "unit": unit, "samples": {name: len(part) for name, part in parts.items()}}
-
-
-def origin(folder: Path | None) -> dict[str, Any]:
-    """What `provenance.json` in a folder says, or nothing where there is none.
-
-    Raises:
-        SnnlabError: it cannot be read.
-    """
-    if folder is None or not (folder / FILE).is_file():
-        return {}
-    try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SnnlabError(
-            f"{folder / FILE} cannot be read ({error}); what `snnlab data get` wrote there was expected. Remove it, and check the "
-            "data with `snnlab data check`."
-        ) from error
-    if not isinstance(content, Mapping):
-        raise SnnlabError(f"{folder / FILE} holds no object; what `snnlab data get` writes was expected. Remove it.")
-    return dict(content)
 
 
 def _pieces(part: DenseSet | FileSet, folder: Path | None) -> Iterator[bytes]:

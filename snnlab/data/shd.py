@@ -129,7 +129,8 @@ def _published(name: str) -> dict[str, Path]:
         zips = ", ".join(f"{_URL}/{file}.zip" for file in missing)
         raise SnnlabError(
             f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there and are not. "
-            f"Fetch {zips}, unzip them into that folder, or set SNNLAB_DATA to the folder that holds {name}/."
+            f"Get them with `snnlab data get {name}`, or unzip {zips} into that folder, or set SNNLAB_DATA to the folder that "
+            f"holds {name}/."
         )
     return files
 

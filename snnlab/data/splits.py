@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from snnlab.data.catalogue import provenance
 from snnlab.data.features import FeatureSet
-from snnlab.data.provenance import described, origin
+from snnlab.data.provenance import described
 from snnlab.data.spikeset import SpikeSet
 from snnlab.errors import SnnlabError
 
@@ -44,7 +45,7 @@ class Splits(Generic[Set]):
         """The `data` of a `result.json`.
 
         Raises:
-            SnnlabError: the first recording cannot be read, or `provenance.json` beside the files is damaged.
+            SnnlabError: the first recording cannot be read.
         """
         return {
             "name": self.name,
@@ -53,7 +54,7 @@ class Splits(Generic[Set]):
             "sha256": self.sha256,
             **described({"train": self.train, "valid": self.valid, "test": self.test}, self.unit),
             "preprocessing": dict(self.preprocessing),
-            "origin": origin(Path(self.path)),
+            "origin": provenance(Path(self.path)),
         }
 
 

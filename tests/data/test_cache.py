@@ -145,6 +145,15 @@ def test_clean_removes_all_and_says_how_much(here):
     assert clean() == 0
 
 
+def test_clean_leaves_what_is_not_the_caches(here):
+    cached("thing", {}, Maker(np.zeros(1)))
+    (here / "thing/notes.txt").write_text("mine")
+    (here / "mine").mkdir()
+    (here / "mine/2026.npy").write_text("mine")
+    clean()
+    assert {path.name for path in here.rglob("*") if path.is_file()} == {"notes.txt", "2026.npy"}
+
+
 def test_it_lies_below_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("SNNLAB_CACHE")
     monkeypatch.setenv("SNNLAB_DATA", str(tmp_path))

@@ -1,15 +1,12 @@
 """What a run writes down of its data."""
 
 import json
-from pathlib import Path
 
-import pytest
 import torch
 
 from snnlab.data.dense import DenseSet, Three
 from snnlab.data.fileset import FileSet
-from snnlab.data.provenance import origin, record
-from snnlab.errors import SnnlabError
+from snnlab.data.provenance import record
 
 
 def picture(path, seed):
@@ -63,13 +60,3 @@ def test_of_samples_made_here_it_is_of_their_content():
 def test_where_it_came_from(tmp_path):
     (tmp_path / "provenance.json").write_text('{"name": "shd", "archives": [{"md5": "f3"}]}')
     assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {"name": "shd", "archives": [{"md5": "f3"}]}
-    assert origin(None) == origin(tmp_path / "elsewhere") == {}
-
-
-@pytest.mark.parametrize(
-    "content, sentence", [("{", "cannot be read"), ("[]", "holds no object"), ("\xff", "cannot be read")]
-)
-def test_a_damaged_one_is_one_clear_sentence(tmp_path, content, sentence):
-    Path(tmp_path / "provenance.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(SnnlabError, match=rf"provenance.json {sentence}.*Remove it"):
-        origin(tmp_path)

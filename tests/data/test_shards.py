@@ -153,7 +153,7 @@ def test_we_read_shards_of_webdataset(folders, tmp_path):
     data = pictures(tmp_path, size=16)
     found = {
         s.key: (content(s), y)
-        for part in vars(data).values()
+        for part in (data.train, data.valid, data.test)
         for s, y in zip(part.samples, part.labels.tolist(), strict=True)
     }
     assert found == read and len(found) == 66

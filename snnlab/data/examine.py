@@ -1,0 +1,103 @@
+"""Read many files with several processes: go on after a bad one, and say at the end which they were."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from snnlab.data.batch import LISTED
+from snnlab.data.parallel import mapped, processes
+from snnlab.errors import SnnlabError
+from snnlab.files import whole_file
+
+RATE = 16000  # Hz, and samples at most: a second
+
+
+def examine(
+    samples: Sequence[Any], worker: Callable[[Any], float], workers: int | None, report: Path, title: str
+) -> tuple[list[float], str]:
+    """What `worker` gives for each sample that it does not refuse, and a sentence about those that it does; empty if there is none.
+
+    Args:
+        samples: what the worker takes.
+        worker: a function of a module, for processes are spawned; refuses by a SnnlabError.
+        workers: processes; 1 works in this one, None takes one a core.
+        report: csv file of all sentences; removed when there is none, and not written where one may not write.
+        title: what the progress bar says.
+
+    Raises:
+        SnnlabError: `workers` is below 1, or a process died.
+    """
+    values, sentences = [], []
+    with (
+        tqdm(total=len(samples), desc=title, unit="file") as bar,
+        mapped(partial(_attempt, worker), samples, processes(workers), together=16) as results,
+    ):
+        for value, sentence in results:
+            if sentence:
+                sentences.append(sentence)
+            else:
+                values.append(value)
+            bar.update()
+    where = _reported(sentences, report)
+    if not sentences:
+        return values, ""
+    more = [f"and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
+    first = f"{len(sentences):,} of {len(samples):,} files that were read are bad{where}"
+    return values, "\n  ".join([first, *sentences[:LISTED], *more])
+
+
+def total(job: tuple[Callable[[Any, int | None], Any], Any]) -> float:
+    """The sum of a sample, read as for training, by what reads it; what cannot be read is refused by a SnnlabError."""
+    read, sample = job
+    return float(read(sample, None).sum())
+
+
+def read_second(path: str) -> float:
+    """The seconds of a recording of the Google Speech Commands.
+
+    Raises:
+        SnnlabError: it cannot be read, is cut short, is not 16 kHz mono or longer than a second, or holds nothing.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+        frames = len(soundfile.read(path, dtype="int16")[0])
+        with open(path, "rb") as file:
+            said = int.from_bytes(file.read(8)[4:], "little")  # RIFF's own length
+    except (soundfile.SoundFileError, OSError) as error:
+        raise SnnlabError(f"{path} cannot be read as sound ({str(error).strip()}); a wav file was expected.") from error
+    size = Path(path).stat().st_size
+    if size < said + 8 and said != 0xFFFFFFFF:  # which a program writes that does not know yet
+        raise SnnlabError(f"{path} has {size:,} bytes; {said + 8:,} were expected by its own account: it is cut short.")
+    if info.samplerate != RATE or info.channels != 1 or not 0 < frames <= RATE:
+        raise SnnlabError(
+            f"{path} has {info.samplerate} Hz, {info.channels} channels and {frames:,} samples; {RATE} Hz, one channel and 1 to {RATE:,} "
+            "samples were expected."
+        )
+    return frames / RATE
+
+
+def _attempt(worker: Callable[[Any], float], sample: Any) -> tuple[float, str]:
+    try:
+        return worker(sample), ""
+    except SnnlabError as error:
+        return 0.0, str(error)
+
+
+def _reported(sentences: list[str], report: Path) -> str:
+    try:
+        if not sentences:
+            report.unlink(missing_ok=True)  # of an earlier call
+            return ""
+        with whole_file(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("sentence",), *((sentence,) for sentence in sentences)])
+    except (SnnlabError, OSError):
+        return ""
+    return f"; all are listed in {report}"
