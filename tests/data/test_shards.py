@@ -128,6 +128,8 @@ def told(path):
     return {s["__key__"]: (next(v for k, v in s.items() if k in ("jpg", "jpeg", "png")), int(s["cls"])) for s in found}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves files to the collector
+@pytest.mark.filterwarnings("ignore:unclosed file")
 def test_webdataset_reads_our_shards(sharded):
     data = pictures(sharded)
     for name in ("train", "val"):
