@@ -96,7 +96,8 @@ def test_what_is_read_is_what_folders_give(folders, sharded):
 
 
 def test_samples_come_as_they_lie(sharded):
-    for part in vars(pictures(sharded)).values():
+    data = pictures(sharded)
+    for part in (data.train, data.valid, data.test):
         places = [(sample.shard.path, sample.offset) for sample in part.samples]
         assert places == sorted(places)
         assert [int(Path(path).stem[-6:]) for path, _ in places] == part.shards.tolist()
