@@ -84,20 +84,7 @@ class FeatureSet:
 
     def to(self, device: torch.device | str) -> FeatureSet:
         """The same set on another device, all of it: batches are then cut there."""
-        labels = self.labels.to(device)
-        if labels.device == self.labels.device:
-            return self
-        chunk = torch.empty((len(self), *self.chunks[0].shape[1:]), device=device)
-        for part in torch.arange(len(self), device=self.labels.device).split(_TOGETHER):
-            chunk[part.to(device)] = self._gathered(self.places[part]).transpose(0, 1).to(device)
-        return replace(
-            self,
-            labels=labels,
-            speakers=self.speakers.to(device),
-            chunks=(chunk,),
-            places=torch.arange(len(self), device=device),
-            scale=None if self.scale is None else self.scale.to(device),
-        )
+        return self if self.labels.to(device).device == self.labels.device else self._copied(device)
 
     def standardised(self, scale: Tensor | None = None) -> FeatureSet:
         """The set with every feature at mean 0 and standard deviation 1 over all recordings and steps.
@@ -107,6 +94,20 @@ class FeatureSet:
                 here. A feature that does not vary here is not divided.
         """
         return replace(self, scale=self._measured() if scale is None else scale)
+
+    def _copied(self, device: torch.device | str) -> FeatureSet:
+        """What this set uses of its chunks, in one chunk."""
+        chunk = torch.empty((len(self), *self.chunks[0].shape[1:]), device=device)
+        for part in torch.arange(len(self), device=self.labels.device).split(_TOGETHER):
+            chunk[part.to(device)] = self._gathered(self.places[part]).transpose(0, 1).to(device)
+        return replace(
+            self,
+            labels=self.labels.to(device),
+            speakers=self.speakers.to(device),
+            chunks=(chunk,),
+            places=torch.arange(len(self), device=device),
+            scale=None if self.scale is None else self.scale.to(device),
+        )
 
     def _measured(self) -> Tensor:
         """Mean and standard deviation of each feature as it is stored, (2, N) float32."""

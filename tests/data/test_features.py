@@ -100,6 +100,11 @@ def test_a_feature_that_never_changes_becomes_zero():
 def test_on_another_device_only_what_is_used(data):
     part = data.subset(torch.tensor([12, 0, 6])).standardised()
     assert part.to("cpu") is part
+    copied = part._copied("cpu")
+    assert all(
+        torch.equal(a, b) for a, b in zip(copied.batch(torch.arange(3)), part.batch(torch.arange(3)), strict=True)
+    )
+    assert len(copied.chunks[0]) == 3
     there = part.to("meta")  # a device that has shapes only
     assert there.chunks[0].shape == (3, 4, 3) and len(there.chunks) == 1
     assert all(

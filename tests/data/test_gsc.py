@@ -200,6 +200,11 @@ def test_a_cache_that_is_too_small_still_gives_everything(original, monkeypatch)
     assert torch.equal(quick(original[0]).train.batch(torch.arange(36))[0], whole)
 
 
+def test_what_another_process_removes_meanwhile_is_made_again(original, monkeypatch, read):
+    monkeypatch.setattr(gsc, "_prepare", lambda chunk: [])  # made, and gone again
+    assert len(quick(original[0]).train.batch(torch.arange(36))[1]) == 36 and len(read) == 60
+
+
 SCRIPT = """
 import os, pathlib, signal, sys, time
 sys.path.insert(0, {root!r})
