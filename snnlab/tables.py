@@ -63,13 +63,18 @@ def sets_table() -> Table:
     """One row a data set that snnlab knows: what it is, its size, licence and citation, and where it is. No file of it is opened."""
     from snnlab.data.catalogue import SETS
 
-    table = Table("set", "what", "download / unpacked", "licence", "cite", "here", title="Data sets", show_lines=True)
+    table = Table(title="Data sets", show_lines=True)
+    table.add_column("set", no_wrap=True)
+    table.add_column("what it is, its size, licence, whom to cite, and where it is", overflow="fold")
     for one in SETS.values():
         whole, words = one.state()
-        here = f"[{'green' if whole else 'yellow'}]{words}[/]" + (
-            f"\n{escape(str(one.folder))}" if one.folder.exists() else ""
-        )
-        table.add_row(one.name, one.title, f"{one.download} / {one.unpacked}", one.licence, one.cite, here)
+        lines = [
+            one.title,
+            f"[dim]to fetch {one.download}, unpacked {one.unpacked}; {one.licence}; {one.cite}[/]",
+            f"[{'green' if whole else 'yellow'}]{words}[/]"
+            + (f"  {escape(str(one.folder))}" if one.folder.exists() else ""),
+        ]
+        table.add_row(one.name, "\n".join(lines))
     return table
 
 

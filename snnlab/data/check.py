@@ -127,18 +127,20 @@ def _lengths(events: Events, file: Path) -> Finding:
 def _speech(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
     from snnlab.data.catalogue import WORDS
     from snnlab.data.examine import read_second
+    from snnlab.data.gsc_folder import LISTS, find_clips, word_of
 
     folder = look.data.folder
-    files = {f"{word}/{path.name}" for word in WORDS for path in sorted((folder / word).glob("*.wav"))}
+    files = find_clips(folder).keys()
+    words = {word_of(file) for file in files}
     for word in WORDS:
-        if not any(file.startswith(f"{word}/") for file in files):
+        if word not in words:
             findings.append(
                 Finding(
                     False, f"{folder / word} holds no wav file; recordings of the word were expected. Get it again."
                 )
             )
     lists = {}
-    for split, name in (("valid", "validation_list.txt"), ("test", "testing_list.txt")):
+    for split, name in LISTS.items():
         try:
             lists[split] = [line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line]
         except (OSError, UnicodeDecodeError) as error:

@@ -21,6 +21,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from snnlab.data.cache import cached, made
+from snnlab.data.catalogue import SETS
 from snnlab.data.features import FeatureSet, read_only
 from snnlab.data.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
 from snnlab.data.holdout import balanced
@@ -33,7 +34,6 @@ from snnlab.parameters import known
 FEATURES = {"paper": PAPER, "sane": SANE}
 CHUNK = 4000  # clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
 
-_PUBLISHED = (84_843, 9_981, 11_005)  # clips for training, validation and test
 _NAMED = 5  # bad files that a sentence names
 _TOGETHER = 256  # clips read and made at a time
 
@@ -92,7 +92,7 @@ def load(
     names = split_by_lists(folder, stamps)
     checksum = hashlib.sha256(repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode())
     note = f"log-mel features ({features}) of words from {folder}; {provenance(names)}"
-    published = tuple(map(len, names.values())) == _PUBLISHED
+    published = {part: len(found) for part, found in names.items()} == SETS["gsc"].counts[0]
     keys = tuple(sorted({word_of(name) for name in stamps}))
     if limit is not None:
         names["train"] = _limited(names["train"], limit, seed)

@@ -12,7 +12,6 @@ from snnlab.errors import SnnlabError
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 
-_URL = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 _LARGEST = 2**27 - 1  # of the published rule
 
 Stamp = tuple[int, int]  # size in bytes and time of change in ns
@@ -50,8 +49,8 @@ def find_clips(folder: Path) -> dict[str, Stamp]:
     """
     if not folder.is_dir():
         raise SnnlabError(
-            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Unpack {_URL} into it, "
-            "or check the path."
+            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Fetch them with `snnlab data get "
+            "gsc`, or check the path."
         )
     stamps = {}
     for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir()):
@@ -77,7 +76,7 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
         except (OSError, UnicodeDecodeError) as error:
             raise SnnlabError(
                 f"{folder / file}: cannot be read ({getattr(error, 'strerror', error)}); the list that comes with Google Speech "
-                f"Commands was expected there. Unpack all of {_URL} into one folder."
+                "Commands was expected there. Fetch all of it with `snnlab data get gsc`."
             ) from error
         missing = sorted(listed[part] - stamps.keys())
         if missing:

@@ -311,14 +311,14 @@ def test_a_sound_that_is_not_finite_or_has_no_sample(folder, original):
 
 
 def test_there_is_no_such_folder(tmp_path):
-    with pytest.raises(SnnlabError, match=r"nowhere: this folder was expected .* Unpack https"):
+    with pytest.raises(SnnlabError, match=r"nowhere: this folder was expected .* Fetch them with"):
         load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("name", ["validation_list.txt", "testing_list.txt"])
 def test_a_list_is_missing_or_no_text(folder, name):
     (folder / name).unlink()
-    with pytest.raises(SnnlabError, match=f"{name}: cannot be read .No such file.*Unpack all of"):
+    with pytest.raises(SnnlabError, match=f"{name}: cannot be read .No such file.*Fetch all of it with"):
         quick(folder)
     (folder / name).write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(SnnlabError, match=f"{name}: cannot be read"):

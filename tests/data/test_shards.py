@@ -256,7 +256,7 @@ KEY = r"train-000003\.tar, 000000\d\d-[\w-]+"
     ("change", "words"),
     [
         (lambda m: m[1:], f"{KEY}: has a picture and no class"),  # webdataset sorts: capitals before cls
-        (lambda m: [pair for pair in m if pair is not m[0]][:1] + m[2:], f"{KEY}: has a "),
+        (lambda m: m[:1] + m[2:], f"{KEY}: has a class and no picture"),
         (lambda m: [*m, m[0]], f"{KEY}: is there twice"),
         (
             lambda m: [(n, b"x" if n.endswith("cls") else d) for n, d in m],
