@@ -28,7 +28,9 @@ app.add_command(cli_data.data)
 @click.option("--seed", metavar="N", help="where random numbers begin")
 @click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
 @click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
-@click.option("--out", metavar="DIR", help="where everything goes  [default: runs/NOTEBOOK/PROFILE]")
+@click.option("--out", metavar="DIR", help="where everything goes")
+@click.option("--wait", is_flag=True, help="for another process that has the same run in work")
+@click.option("--again", is_flag=True, help="run it anew if it is finished")
 @speaking
 def run(
     notebook: str,
@@ -37,12 +39,18 @@ def run(
     given: tuple[tuple[str, str], ...],
     file: Path | None,
     out: str | None,
+    wait: bool,
+    again: bool,
 ) -> None:
     """Run NOTEBOOK, a path or its number, through papermill.
 
     What is given here goes before what stands in YAML; params/ has a file for every experiment of the papers.
-    DIR then holds the executed notebook, result.json and figures as PNG and SVG. A wrong parameter stops with exit code 2
-    before anything starts, a failing cell with exit code 1.
+    DIR is runs/EXPERIMENT/HASH/seed=N if it is not given: EXPERIMENT is the name of YAML or else of the notebook, HASH is over
+    all parameters that decide about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
+    checkpoints, and figures as PNG and SVG.
+
+    A run that was killed goes on where it was. One that is finished is shown. A wrong parameter stops with exit
+    code 2 before anything starts, a failing cell with exit code 1.
     """
     from snnlab.profiles import from_file, parse
 
@@ -53,20 +61,26 @@ def run(
             raise SnnlabError(f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once.")
         texts[name] = text
 
-    from snnlab.execute import NotebookFailed, configure, execute, find
+    from snnlab.execute import NotebookFailed, configure, execute, find, finished
 
     path = find(notebook)
     values = ({} if file is None else from_file(file)) | parse(path.stem, texts)
-    configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
+    config = configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
+    experiment = "" if file is None else file.stem
 
     from rich.console import Console
 
     from snnlab.progress import progress
     from snnlab.tutorial import show
 
+    done = None if again else finished(config, experiment)
+    if done is not None:
+        click.echo(f"It is finished since {done[1]}; to run it anew: --again", err=True)
+        show(done[0], Console())
+        return
     try:
         with progress(Console(stderr=True)) as bar:
-            folder = execute(path, values, bar(path.stem))
+            folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
     except NotebookFailed as error:
         click.echo(f"snnlab: {error}", err=True)
         sys.exit(1)

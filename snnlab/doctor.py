@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from snnlab import runs
+from snnlab import manifest
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def examine() -> list[Finding]:
 
 
 def _versions() -> tuple[bool, str]:
-    found = runs.versions()
+    found = manifest.versions()
     return "not installed" not in found.values(), ", ".join(f"{name} {number}" for name, number in found.items())
 
 

@@ -14,8 +14,9 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
-from snnlab import runs
+from snnlab import manifest, runs
 from snnlab.errors import SnnlabError
+from snnlab.files import make_folder
 from snnlab.parameters import known
 from snnlab.profiles import NOTEBOOKS, Config, resolve
 
@@ -56,32 +57,63 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
     return config
 
 
-def execute(path: Path, given: Mapping[str, Any], report: Report = lambda done, total, heading, count: None) -> Path:
-    """Run a notebook into a folder of its own: the executed notebook, `result.json`, and what else it writes.
+def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:
+    """The folder of a run that has its result, and since when; None if it has none."""
+    folder = runs.folder(config, experiment)
+    found = manifest.read(folder)
+    if found.get("status") != "finished" or not manifest.same(found, config) or not (folder / "result.json").is_file():
+        return None
+    return folder, found["finished"]
+
+
+def execute(
+    path: Path,
+    given: Mapping[str, Any],
+    report: Report = lambda done, total, heading, count: None,
+    *,
+    experiment: str = "",
+    wait: bool = False,
+) -> Path:
+    """Run a notebook into a folder of its own: the executed notebook, `manifest.json`, `result.json`, and what else it writes.
 
     Args:
         path: the notebook; its name says which parameters it has.
         given: the parameters to set, `profile` and `out` among them or not.
         report: is told of progress.
+        experiment: see `runs.folder`.
+        wait: for another process that has the same run in work, instead of refusing.
 
     Returns:
-        The folder, `out` or runs/<notebook>/<profile>.
+        The folder, `runs.folder`.
 
     Raises:
-        SnnlabError: as `configure`, or the folder cannot be written.
+        SnnlabError: as `configure`, the folder cannot be written, or the same run is going on.
         NotebookFailed: a cell failed; the notebook is there, with its error.
     """
     config = configure(path, given)
     if config.out and Path(config.out).expanduser().resolve() == path.parent.resolve():
         raise SnnlabError(f"out = {config.out!r}: the notebook itself lies there; choose another folder.")
-    folder = runs.start(config).dir
+    folder = runs.folder(config, experiment)
+    make_folder(folder)
+    with manifest.hold(folder, "runner", -1 if wait else 0):
+        try:
+            _execute(path, folder, {**_literals(given), "profile": config.profile, "out": str(folder)}, report)
+        except NotebookFailed as error:
+            (folder / "result.json").unlink(missing_ok=True)  # of an earlier run, or of one that failed after it
+            manifest.end(folder, "failed", error=str(error))
+            raise
+    return folder
+
+
+def _execute(path: Path, folder: Path, parameters: Mapping[str, Any], report: Report) -> None:
     executed = folder / path.name
+    before = manifest.read(folder)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the kernel would print a warning about itself
     try:
         papermill.execute_notebook(
             path,
             executed,
-            parameters={**_literals(given), "profile": config.profile, "out": str(folder)},
+            parameters=dict(parameters),
             engine_name="snnlab",
             kernel_name="python3",
             language="python",
@@ -95,11 +127,10 @@ def execute(path: Path, given: Mapping[str, Any], report: Report = lambda done, 
         ) from error
     except DeadKernelError as error:
         raise NotebookFailed(f"{path.name}: its kernel died, perhaps for want of memory; see {executed}.") from error
-    if not (folder / "result.json").is_file():
+    if manifest.read(folder) == before or not (folder / "result.json").is_file():
         raise NotebookFailed(
             f"{path.name}: ran to its end, but saved no result with `run.save_result`; see {executed}."
         )
-    return folder
 
 
 def _literals(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from snnlab.errors import SnnlabError
 
@@ -54,6 +55,19 @@ def make_folder(folder: Path) -> None:
         raise SnnlabError(
             f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. Choose another place."
         ) from error
+
+
+def plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch, and paths, as JSON has them: the `default` of `json.dumps`.
+
+    Raises:
+        SnnlabError: it is something else.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise SnnlabError(f"{value!r} is no number, text, list or object, as JSON has them; convert it first.")
 
 
 def _umask() -> int:

@@ -14,6 +14,8 @@ from snnlab.errors import SnnlabError
 class Spec:
     """What a parameter may be; for a tuple, what each of its numbers may be, and whether there may be none.
 
+    One that does not decide about the result, up to rounding, may be another when a killed run goes on.
+
     Both limits are allowed values.
     """
 
@@ -23,6 +25,7 @@ class Spec:
     high: float = math.inf
     choices: tuple[str, ...] = ()
     empty: bool = False
+    decides: bool = True
 
 
 def parameter(help: str, **limits: Any) -> Any:

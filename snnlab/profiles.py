@@ -31,11 +31,20 @@ class Config:
 
     profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
     seed: int = parameter("where random numbers begin; the first seed of several", low=0, high=2**31 - 1)
-    out: str = parameter("folder for what the run leaves; empty for runs/<notebook>/<profile>")
+    out: str = parameter(
+        "folder for what the run leaves; empty for runs/<notebook>/<hash of the parameters>/seed=<seed>", decides=False
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
+
+    def deciding(self) -> dict[str, Any]:
+        """The parameters that decide about the result, without the seed."""
+        fields = (
+            field for field in dataclasses.fields(self) if field.metadata["spec"].decides and field.name != "seed"
+        )
+        return {field.name: getattr(self, field.name) for field in fields}
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class LifDynamics(Config):
     neurons: int = parameter("neurons in section 8", low=1, high=10_000)
     seeds: int = parameter("how many neurons section 11 trains, of each kind", low=1, high=1000)
     training_steps: int = parameter("steps of the optimiser in section 11", low=1, high=100_000)
-    live: bool = parameter("sliders in section 6; False leaves a picture")
+    live: bool = parameter("sliders in section 6; False leaves a picture", decides=False)
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,9 @@ class Training(Config):
 
     seeds: int = parameter("networks of each recipe", low=1, high=1000)
     batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
-    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024)
-    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"))
-    live: bool = parameter("sliders; False leaves pictures only")
+    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
+    live: bool = parameter("sliders; False leaves pictures only", decides=False)
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,8 @@ class Transfer(Training):
     )
     drop: float = parameter("see drops", low=0, high=1)
     precision: str = parameter("of convolutions and matrix products", choices=("float32", "bfloat16"))
-    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024)
-    loaders: int = parameter("processes that read files, for each of them", low=0, high=1024)
+    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024, decides=False)
+    loaders: int = parameter("processes that read files, for each of them", low=0, high=1024, decides=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,27 +1,21 @@
 """One run: where it writes, what it was, and `result.json`, the record that everything later is collected from."""
 
 import dataclasses
+import hashlib
 import json
-import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-import torch
-
-import snnlab
+from snnlab import manifest
 from snnlab.errors import SnnlabError
-from snnlab.files import whole_file
+from snnlab.files import plain, whole_file
 from snnlab.profiles import Config
 
 SCHEMA = 1
-PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
+PATIENCE = 20.0  # s; when a runner is killed, its kernel finds out within some seconds
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Run:
 
     config: Config
     dir: Path
-    started: str = field(default_factory=lambda: _now())
+    started: str = field(default_factory=manifest.now)
 
     @property
     def figure_dir(self) -> Path:
@@ -88,48 +82,76 @@ class Run:
             "notebook": self.config.notebook,
             "profile": self.config.profile,
             "config": dataclasses.asdict(self.config),
-            "versions": versions(),
-            "platform": _platform(),
+            "versions": manifest.versions(),
+            "platform": manifest.machine(),
             "data": {"path": "", "sha256": "", **data},
             "results": [dict(entry) for entry in results],
             "more": more,
             "started": self.started,
-            "finished": _now(),
+            "finished": manifest.now(),
         }
         path = self.dir / "result.json"
-        text = json.dumps(record, indent=1, default=_plain)
+        text = json.dumps(record, indent=1, default=plain)
         _check(json.loads(text), path)
+        self._gather_metrics()
         with whole_file(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
+        manifest.end(self.dir, "finished", data=record["data"])
         return path
+
+    def _gather_metrics(self) -> None:
+        """All lines that the trainings wrote, one an epoch, with `network` before them, in one file."""
+        with whole_file(self.dir / "metrics.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
+            for path in sorted(self.checkpoint_dir.rglob("*.jsonl")):
+                name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
+                for line in path.read_text(encoding="utf-8").splitlines():
+                    file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
 
 def start(config: Config) -> Run:
-    """Begin a run in the folder `config.out`, or else in runs/<notebook>/<profile> of the checkout.
+    """Begin a run in its folder, and hold that folder until this process ends.
 
     A run that was killed there goes on from its checkpoints; those of one that has its result, or had another
     configuration, are removed first.
 
     Raises:
-        SnnlabError: the folder cannot be made.
+        SnnlabError: the folder cannot be made, or another process holds it.
     """
-    folder = Path(config.out).expanduser() if config.out else home() / "runs" / config.notebook / config.profile
+    where = folder(config)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SnnlabError(
-            f"out = {str(folder)!r}: cannot be made ({error.strerror}); choose another folder."
-        ) from error
-    run = Run(config, folder.resolve())
+        raise SnnlabError(f"out = {str(where)!r}: cannot be made ({error.strerror}); choose another folder.") from error
+    run = Run(config, where)
+    if run.dir not in _held:  # a cell that starts the run may be run twice
+        _held[run.dir] = manifest.hold(run.dir, "run", PATIENCE)
     mark = run.checkpoint_dir / "config.json"
-    text = json.dumps(dataclasses.asdict(config) | {"out": ""}, indent=1, default=_plain)
+    text = json.dumps(config.deciding() | {"seed": config.seed}, indent=1, default=plain)
     unfinished = mark.is_file() and mark.read_text(encoding="utf-8") == text and not (run.dir / "result.json").exists()
     if not unfinished:
         (run.dir / "result.json").unlink(missing_ok=True)
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
         with whole_file(mark) as temporary:
             temporary.write_text(text, encoding="utf-8")
+    manifest.begin(run.dir, config)
     return run
+
+
+def folder(config: Config, experiment: str = "") -> Path:
+    """Where a run goes: `config.out`, or else runs/<experiment>/<hash>/seed=<seed> of the checkout.
+
+    Args:
+        config: the run; the hash is over all parameters that decide about its result, but for the seed.
+        experiment: a name; that of the notebook if there is none.
+    """
+    if config.out:
+        return Path(config.out).expanduser().resolve()
+    text = json.dumps({"notebook": config.notebook, **config.deciding()}, sort_keys=True, default=plain)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return home() / "runs" / (experiment or config.notebook) / digest / f"seed={config.seed}"
+
+
+_held: dict[Path, Any] = {}  # by this process, until it ends
 
 
 def home() -> Path:
@@ -155,17 +177,6 @@ def load_result(path: str | Path) -> Result:
         raise SnnlabError(f"{path}: no readable JSON ({error}); run the notebook again.") from error
     _check(content, path)
     return Result(**content)
-
-
-def versions() -> dict[str, str]:
-    """Of Python, of the packages that decide about numbers, and of snnlab."""
-    found = {"python": platform.python_version(), "snnlab": snnlab.__version__}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def _check(content: Any, path: Path) -> None:
@@ -219,44 +230,3 @@ def _finite(value: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy and torch, as JSON has them."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    raise SnnlabError(f"result.json: {value!r} is no number, text, list or object; convert it first.")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _platform() -> dict[str, Any]:
-    cuda = torch.cuda.is_available()
-    return {
-        "system": platform.platform(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
-        **_git(),
-    }
-
-
-def _git() -> dict[str, Any]:
-    """Commit of the checkout that snnlab was imported from, and whether tracked files were changed since."""
-    checkout = Path(snnlab.__file__).parents[1]
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
-
-    if not (checkout / ".git").exists():
-        return {}
-    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    return {} if commit is None else {"git_commit": commit, "git_changed": bool(changes)}

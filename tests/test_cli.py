@@ -1,6 +1,7 @@
 """The command line, on a notebook of a few cells that is made here."""
 
 import json
+import subprocess
 import sys
 
 import nbformat
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from snnlab import cli, doctor, execute, runs
+from snnlab import cli, doctor, execute, manifest, runs
 from snnlab.data.cache import cached
 from snnlab.errors import SnnlabError
 
@@ -125,6 +126,65 @@ def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(
     ]
     assert "ValueError" in [output.get("ename") for output in outputs]
     assert not (out / "result.json").exists()  # nobody shall take the one of an earlier run for this one's
+
+
+def test_a_failed_run_is_recorded_and_goes_on_when_it_is_run_again(snnlab, notebook, tmp_path):
+    mark = "open(run.checkpoint_dir / 'mark', 'a').write('x')"
+    write(notebook, START, mark, "raise ValueError('no such luck')", SAVE)
+    arguments = ("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert snnlab(*arguments).exit_code == 1
+    found = manifest.read(tmp_path / "out")
+    assert found["status"] == "failed" and "ValueError: no such luck" in found["error"] and found["finished"]
+    write(notebook, START, mark, SAVE)
+    assert snnlab(*arguments).exit_code == 0
+    found = manifest.read(tmp_path / "out")
+    assert (found["status"], found["error"], len(found["started"])) == ("finished", "", 2)
+    assert (tmp_path / "out/checkpoints/mark").read_text() == "xx"
+
+
+def test_a_notebook_that_fails_before_it_starts_its_run_has_failed_too(snnlab, notebook, tmp_path):
+    arguments = ("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert snnlab(*arguments).exit_code == 0
+    write(notebook, "raise ValueError('at once')")
+    assert snnlab(*arguments, "--again").exit_code == 1
+    assert manifest.read(tmp_path / "out")["status"] == "failed" and not (tmp_path / "out/result.json").exists()
+    write(notebook, "1")
+    assert snnlab(*arguments).exit_code == 1
+
+
+def test_a_finished_run_is_shown_and_run_anew_only_if_asked(snnlab, notebook, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shd_some.yaml").write_text("neurons: 12\n")
+    arguments = ("run", notebook, "--profile", "tiny", "--seed", 3, "-f", tmp_path / "shd_some.yaml")
+    first = snnlab(*arguments)
+    assert first.exit_code == 0, first.output
+    (folder,) = (tmp_path / "runs/shd_some").glob("*/seed=3")
+    left = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    assert left == {notebook.name, "manifest.json", "metrics.jsonl", "result.json", "figures", "checkpoints"}
+    changed = (folder / notebook.name).stat().st_mtime_ns
+    shown = snnlab(*arguments)
+    assert shown.exit_code == 0 and "finished since" in shown.stderr and "45.0 ± 7.1" in shown.stdout
+    assert (folder / notebook.name).stat().st_mtime_ns == changed
+    assert snnlab(*arguments, "--again").exit_code == 0
+    assert (folder / notebook.name).stat().st_mtime_ns > changed
+    assert len(list((tmp_path / "runs/shd_some").glob("*/*"))) == 1
+
+
+def test_the_same_run_twice_at_once_is_refused_or_waits(snnlab, notebook, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = ("run", notebook, "--profile", "tiny", "--out", out)
+    with manifest.hold(out, "runner", 0):
+        done = snnlab(*arguments)
+        assert done.exit_code == 2 and "the same run is going on there" in done.stderr
+        command = [sys.executable, "-c", "from snnlab.cli import app; app()", *map(str, arguments), "--wait"]
+        waiting = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(5)
+        assert not (out / notebook.name).exists()
+    assert waiting.wait(60) == 0
+    assert (out / "result.json").exists()
 
 
 def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):

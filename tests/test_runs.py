@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 import snnlab
-from snnlab import profiles, runs
+from snnlab import manifest, profiles, runs
 from snnlab.errors import SnnlabError
 
 DATA = {"name": "made here", "note": "random numbers"}
@@ -30,8 +32,80 @@ def test_a_run_goes_to_the_checkouts_runs_from_wherever_it_starts(tmp_path, monk
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    run = runs.start(profiles.resolve("01_lif_dynamics", profile="tiny"))
-    assert run.dir == tmp_path / "runs" / "01_lif_dynamics" / "tiny"
+    run = runs.start(profiles.resolve("01_lif_dynamics", profile="tiny", seed=3))
+    below = run.dir.relative_to(tmp_path)
+    assert below.parts[:2] == ("runs", "01_lif_dynamics") and below.name == "seed=3"
+    assert re.fullmatch("[0-9a-f]{12}", below.parts[2])
+
+
+def test_the_folder_tells_runs_apart_that_may_end_differently():
+    def folder(**parameters):
+        return runs.folder(profiles.resolve("04_learning_delays", profile="tiny", **parameters))
+
+    usual = folder()
+    for parameters in ({"workers": 7}, {"device": "cpu"}, {"live": True}):
+        assert folder(**parameters) == usual
+    assert folder(seed=1) == usual.parent / "seed=1"
+    others = {folder(epochs=9), folder(hidden=(8, 8)), folder(tau_ms=(21.0,)), folder(seed=1), usual}
+    assert len(others) == 5 and len({path.parent for path in others}) == 4
+    config = profiles.resolve("04_learning_delays", profile="tiny")
+    assert runs.folder(config, "shd_fixed").parent.parent.name == "shd_fixed"
+    assert runs.folder(config, "shd_fixed").parent.name == usual.parent.name
+
+
+def test_the_manifest_says_what_a_run_is_and_what_became_of_it(run):
+    found = manifest.read(run.dir)
+    assert (found["schema"], found["notebook"], found["profile"], found["status"]) == (
+        1,
+        "04_learning_delays",
+        "tiny",
+        "running",
+    )
+    assert found["config"]["epochs"] == run.config.epochs and found["versions"]["torch"] == torch.__version__
+    assert found["process"]["pid"] == os.getpid() and found["finished"] == "" and found["data"] == {}
+    (run.checkpoint_dir / "a.jsonl").write_text('{"epoch": 0, "loss": 2.5}\n{"epoch": 1, "loss": 1.5}\n')
+    (run.checkpoint_dir / "b").mkdir()
+    (run.checkpoint_dir / "b/c.jsonl").write_text('{"epoch": 0, "loss": 3.5}\n')
+    run.save_result([ENTRY], data=DATA | {"sha256": "ab"})
+    after = manifest.read(run.dir)
+    assert after["status"] == "finished" and after["finished"] >= found["started"][0]
+    assert after["data"]["sha256"] == "ab" and after["config"] == found["config"]
+    lines = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["network"], line["epoch"], line["loss"]) for line in lines] == [
+        ("a", 0, 2.5),
+        ("a", 1, 1.5),
+        ("b/c", 0, 3.5),
+    ]
+
+
+def test_a_run_that_goes_on_says_so_and_one_that_begins_anew_does_not(run):
+    assert len(manifest.read(runs.start(run.config).dir)["started"]) == 2
+    manifest.end(run.dir, "failed", error="no such luck")
+    assert manifest.read(run.dir)["error"] == "no such luck"
+    assert len(manifest.read(runs.start(run.config).dir)["started"]) == 3
+    assert manifest.read(run.dir)["error"] == ""
+    run.save_result([ENTRY], data=DATA)
+    assert len(manifest.read(runs.start(run.config).dir)["started"]) == 1
+    other = runs.start(profiles.resolve("04_learning_delays", profile="tiny", out=str(run.dir), seed=1))
+    assert len(manifest.read(other.dir)["started"]) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 0}'])
+def test_a_manifest_that_cannot_be_read_is_as_none(run, content):
+    (run.dir / "manifest.json").write_text(content)
+    assert manifest.read(run.dir) == {}
+
+
+def test_of_two_processes_with_the_same_run_the_second_says_who_holds_it(run, monkeypatch):
+    code = f"""
+from snnlab import profiles, runs
+runs.PATIENCE = 0
+runs.start(profiles.resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
+"""
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert other.returncode == 1
+    assert f"{run.dir}: the same run is going on there (process {os.getpid()} on " in other.stderr
+    assert manifest.read(run.dir)["process"]["pid"] == os.getpid()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path):
@@ -147,14 +221,14 @@ def test_the_commit_and_whether_it_was_changed_are_recorded(tmp_path, monkeypatc
     git("add", ".")
     git("commit", "-qm", "first")
     monkeypatch.setattr(snnlab, "__file__", str(tmp_path / "snnlab" / "__init__.py"))
-    assert runs._git() == {"git_commit": git("rev-parse", "HEAD"), "git_changed": False}
+    assert manifest._git() == {"git_commit": git("rev-parse", "HEAD"), "git_changed": False}
     (tmp_path / "snnlab" / "__init__.py").write_text("# changed")
-    assert runs._git()["git_changed"] is True
+    assert manifest._git()["git_changed"] is True
 
 
 def test_without_a_checkout_no_commit_is_claimed(tmp_path, monkeypatch):
     monkeypatch.setattr(snnlab, "__file__", str(tmp_path / "snnlab" / "__init__.py"))
-    assert runs._git() == {}
+    assert manifest._git() == {}
 
 
 def test_an_entry_is_compared_as_its_variant_or_else_its_recipe():

@@ -1,0 +1,157 @@
+"""`manifest.json`, what a run is and what became of it, and the lock of its folder."""
+
+import dataclasses
+import json
+import os
+import platform
+import socket
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import AcquireReturnProxy, FileLock, Timeout
+
+import snnlab
+from snnlab.errors import SnnlabError
+from snnlab.files import plain, whole_file
+from snnlab.profiles import Config
+
+FILE = "manifest.json"
+SCHEMA = 1
+PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
+
+
+def begin(folder: Path, config: Config) -> None:
+    """Write that a run begins, or goes on: then the times of earlier beginnings stay.
+
+    It has `schema`, `notebook`, `profile`, `config` (every parameter, defaults too), `versions`, `platform` (system, processor, device,
+    git commit and whether the tree was changed), `process` (host and number), `status` ("running"; "finished" or "failed"
+    with `error`; one that was killed stays "running"), `started` (a time each beginning, UTC), `finished`, and, from its result on, `data`.
+
+    Raises:
+        SnnlabError: the disk is full or read-only.
+    """
+    before = read(folder)
+    goes_on = before.get("status") != "finished" and same(before, config)
+    _write(
+        folder,
+        {
+            "schema": SCHEMA,
+            "notebook": config.notebook,
+            "profile": config.profile,
+            "config": dataclasses.asdict(config),
+            "versions": versions(),
+            "platform": machine(),
+            "process": {"host": socket.gethostname(), "pid": os.getpid()},
+            "status": "running",
+            "error": "",
+            "started": [*(before["started"] if goes_on else []), now()],
+            "finished": "",
+            "data": {},
+        },
+    )
+
+
+def end(folder: Path, status: str, **entries: Any) -> None:
+    """Write that a run is "finished" or has "failed", and what else is known of it.
+
+    Raises:
+        SnnlabError: the disk is full or read-only.
+    """
+    _write(folder, {**read(folder), "status": status, "finished": now(), **entries})
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a run; empty where there is none that can be read."""
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and content.get("schema") == SCHEMA else {}
+
+
+def same(content: Mapping[str, Any], config: Config) -> bool:
+    """Whether a manifest is of this run, up to what does not decide about the result."""
+    wanted = json.loads(json.dumps(config.deciding() | {"seed": config.seed}, default=plain))
+    before = content.get("config", {})
+    return content.get("notebook") == config.notebook and {name: before.get(name) for name in wanted} == wanted
+
+
+def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:
+    """Keep others from running in a folder; a process that ends, however it does, lets go.
+
+    Args:
+        folder: of the run; made by the caller.
+        name: of the lock; who starts a notebook and the notebook itself have one each.
+        patience: seconds to wait; -1 for as long as it takes.
+
+    Returns:
+        What has to be kept, or used in `with`.
+
+    Raises:
+        SnnlabError: another process has it still.
+    """
+    try:
+        return FileLock(folder / f".{name}.lock").acquire(timeout=patience)
+    except Timeout as error:
+        held = read(folder)
+        process = held.get("process", {})
+        who = f"process {process['pid']} on {process['host']}, since {held['started'][-1]}" if process else "a process"
+        raise SnnlabError(
+            f"{folder}: the same run is going on there ({who}); nobody was expected to hold it. Wait for it "
+            "(`snnlab run --wait`), or choose another folder with out."
+        ) from error
+
+
+def versions() -> dict[str, str]:
+    """Of Python, of the packages that decide about numbers, and of snnlab."""
+    found = {"python": platform.python_version(), "snnlab": snnlab.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Operating system, processor, device, and the git commit with whether the tree was changed."""
+    cuda = torch.cuda.is_available()
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        **_git(),
+    }
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _git() -> dict[str, Any]:
+    """Commit of the checkout that snnlab was imported from, and whether tracked files were changed since."""
+    checkout = Path(snnlab.__file__).parents[1]
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    if not (checkout / ".git").exists():
+        return {}
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    return {} if commit is None else {"git_commit": commit, "git_changed": bool(changes)}
+
+
+def _write(folder: Path, content: Mapping[str, Any]) -> None:
+    with whole_file(folder / FILE) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, default=plain) + "\n", encoding="utf-8")
