@@ -3,6 +3,7 @@
 Imports are inside the commands, so that a misspelt parameter is answered at once and not after torch is loaded.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ app.add_command(cli_data.data)
 @click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
 @click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
 @click.option("--out", metavar="DIR", help="where everything goes")
+@click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
 @click.option("--wait", is_flag=True, help="for another process that has the same run in work")
 @click.option("--again", is_flag=True, help="run it anew if it is finished")
 @speaking
@@ -39,6 +41,7 @@ def run(
     given: tuple[tuple[str, str], ...],
     file: Path | None,
     out: str | None,
+    log: str | None,
     wait: bool,
     again: bool,
 ) -> None:
@@ -52,6 +55,7 @@ def run(
     A run that was killed goes on where it was. One that is finished is shown. A wrong parameter stops with exit
     code 2 before anything starts, a failing cell with exit code 1.
     """
+    from snnlab import metrics
     from snnlab.profiles import from_file, parse
 
     texts: dict[str, str] = {}
@@ -63,6 +67,9 @@ def run(
 
     from snnlab.execute import NotebookFailed, configure, execute, find, finished
 
+    if log is not None:
+        os.environ[metrics.GIVEN] = log
+    metrics.chosen()
     path = find(notebook)
     values = ({} if file is None else from_file(file)) | parse(path.stem, texts)
     config = configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses

@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from snnlab import manifest
+from snnlab import manifest, metrics
 from snnlab.errors import SnnlabError
 from snnlab.files import plain, whole_file
 from snnlab.profiles import Config
@@ -134,6 +135,7 @@ def start(config: Config) -> Run:
         with whole_file(mark) as temporary:
             temporary.write_text(text, encoding="utf-8")
     manifest.begin(run.dir, config)
+    os.environ[metrics.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
 
 

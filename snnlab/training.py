@@ -1,6 +1,5 @@
 """One training loop for every network: selection on validation, checkpoint and resume. A recipe says what differs."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +17,8 @@ from tqdm.auto import tqdm
 from snnlab.data.order import WHOLE, Part, dealt, shuffled
 from snnlab.distributed import own_gpu, own_part, own_seed, same_as_first, sum_gradients, summed, synchronised, total
 from snnlab.errors import SnnlabError
-from snnlab.files import whole_file
 from snnlab.memory import keep_freed_memory
+from snnlab.metrics import written
 from snnlab.resume import State, Tally
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -223,7 +222,7 @@ def fit(
         checkpoint: file that is written whole after each epoch and, in a long one, in the middle of it. When it is
             there, training goes on at the batch where it stood: the end is then the same as without the interruption,
             bit for bit on a CPU with as many processes as before. All processes have to see it.
-        metrics: file with one JSON object a line and epoch.
+        metrics: file with one JSON object a line and epoch; TensorBoard or Weights & Biases get the same, see `snnlab.metrics`.
         save_every: seconds of wall-clock time without a checkpoint after which one is written in the middle of an epoch.
         progress: whether to show a progress bar.
         on_epochs: called with the number of epochs that have just become finished, restored ones at once.
@@ -253,16 +252,14 @@ def fit(
     if number != 0:  # process 0 writes and tells for all
         checkpoint = metrics = on_epochs = None
     state.path = None if checkpoint is None else Path(checkpoint)
-    if metrics is not None:
-        with whole_file(metrics) as temporary:  # a line half written by a killed run goes
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in state.history))
-
     epochs = range(len(state.history), recipe.epochs)
     if on_epochs is not None and epochs.start:
         on_epochs(epochs.start)
     hidden = not progress or number != 0
+    logged = nullcontext(_unlogged) if metrics is None else written(Path(metrics), state.history)
     with (
         synchronised(model),
+        logged as log,
         tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
     ):
         for epoch in bar:
@@ -271,15 +268,17 @@ def fit(
                 scheduler.step()
             state.finish(line)
             state.save()
-            if metrics is not None:
-                with open(metrics, "a") as file:
-                    file.write(json.dumps(line) + "\n")
+            log(line)
             if on_epochs is not None:
                 on_epochs(1)
             bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.3f}")
     assert state.best is not None
     model.load_state_dict(state.best)
     return Fit(model, state.history, state.best_epoch)
+
+
+def _unlogged(line: dict[str, float]) -> None:
+    """Where no metrics are wanted."""
 
 
 def train_step(

@@ -100,11 +100,15 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
         (["-p", "tau_ms", "0"], ["tau_ms = 0.0", "expected a number from 1.001"]),
         (["--profile", "corse"], ["'corse'", "did you mean course?"]),
         (["--seed", "x"], ["seed = 'x'"]),
+        (["--log", "tensorbord"], ["no log called 'tensorbord'", "did you mean tensorboard?"]),
         (["--seed", "1", "-p", "seed", "2"], ["seed is given twice, as '1' and '2'"]),
         (["-p", "neurons", "1", "-p", "neurons", "2"], ["neurons is given twice"]),
     ],
 )
-def test_a_wrong_parameter_stops_with_code_2_before_anything_starts(snnlab, notebook, tmp_path, arguments, words):
+def test_a_wrong_parameter_stops_with_code_2_before_anything_starts(
+    snnlab, notebook, tmp_path, arguments, words, monkeypatch
+):
+    monkeypatch.setenv("SNNLAB_LOG", "none")  # and put back
     before = set(tmp_path.iterdir())
     done = snnlab("run", notebook, *arguments, *(["--out", tmp_path / "out"]))
     assert done.exit_code == 2
