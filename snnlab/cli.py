@@ -16,6 +16,7 @@ from snnlab.errors import SnnlabError
 
 if TYPE_CHECKING:
     from snnlab.data.batch import Outcome
+    from snnlab.models import Padding
 
 
 def _speaking(command: Callable[..., None]) -> Callable[..., None]:
@@ -104,6 +105,30 @@ def tutorial(profile: str, out: Path | None) -> None:
     notebooks = sorted((home / "notebooks").glob("*.ipynb"))
     if not run_all(notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()):
         sys.exit(1)
+
+
+@app.command("import-checkpoint")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--tau", required=True, type=float, help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC")
+@click.option("--max-delay", type=int, help="L - 1, where the file does not tell")
+@click.option(
+    "--padding",
+    default="fixed",
+    show_default=True,
+    type=click.Choice(["fixed", "reference"]),
+    help="reference: scores as the authors' code has them",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]")
+@_speaking
+def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None) -> None:
+    """Turn FILE, a network trained by the code of Hammouamri et al. (SNN-delays), into a checkpoint of snnlab."""
+    from snnlab.import_checkpoint import convert
+
+    out = out or file.with_suffix(".snnlab.pt")
+    found = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
+    sizes = "-".join(str(size) for size in (found["n_in"], *found["hidden"], found["n_classes"]))
+    names = ("variant", "max_delay", "kernel_count", "tau", "padding")
+    click.echo(f"{out}: {sizes}, " + ", ".join(f"{name} = {found[name]}" for name in names))
 
 
 @app.command()
