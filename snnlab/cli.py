@@ -107,6 +107,34 @@ def tutorial(profile: str, out: Path | None) -> None:
         sys.exit(1)
 
 
+@app.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
+@click.option("--all-parameters", is_flag=True, help="columns also for parameters that are the same everywhere")
+@_speaking
+def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
+    """Collect every result.json below FOLDER: a row for each trained network, and a summary over the seeds.
+
+    Runs without a result yet are named. Results that cannot be read are named, too, and left out, with exit code 1.
+    """
+    from rich.console import Console
+
+    from snnlab import collecting
+    from snnlab.tables import summary_tables
+
+    found = collecting.collect(folder, all_parameters=all_parameters)
+    if out is not None:
+        collecting.write_csv(found.table, out)
+    if not found.table.empty:
+        Console().print(*summary_tables(collecting.summary(found.table)))
+    for run in found.unfinished:
+        click.echo(f"snnlab: {run}: unfinished; run it again, and it goes on where it stopped.", err=True)
+    for sentence in found.damaged:
+        click.echo(f"snnlab: {sentence}", err=True)
+    if found.damaged:
+        sys.exit(1)
+
+
 @app.command("import-checkpoint")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--tau", required=True, type=float, help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC")

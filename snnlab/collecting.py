@@ -1,0 +1,151 @@
+"""Many results become one table: a row for each trained network, and the mean and spread over their seeds."""
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from snnlab.errors import SnnlabError
+from snnlab.files import whole_file
+from snnlab.runs import OtherSchema, Result, arm, load_result, numbers
+
+BEFORE = ("notebook", "profile", "arm", "seed")
+AFTER = ("data", "git_commit", "git_changed", "finished", "path")
+CONFIG = "config."  # before the name of a parameter, because an entry may have a number of the same name
+IN_A_COLUMN = {"profile", "seed", "out"}  # parameters that the table says elsewhere
+OF_THE_RUN = {"seed", "seeds", "out", "live", "workers"}  # parameters that leave each single network as it is
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What lies below a folder.
+
+    Attributes:
+        table: as `runs.collect` returns it.
+        damaged: a sentence for each result that cannot be read.
+        unfinished: folders of runs that began and have no result.
+    """
+
+    table: pd.DataFrame
+    damaged: list[str]
+    unfinished: list[Path]
+
+
+def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
+    """Read every `result.json` below a folder; see `runs.collect` for the table.
+
+    Raises:
+        SnnlabError: the folder is not there, has no run in it, or results in different versions of the schema.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
+    results: dict[Path, Result] = {}
+    damaged: list[str] = []
+    unfinished: list[Path] = []
+    schemas: dict[int, Path] = {}  # where each was seen first
+    for run, finished in _runs(folder, damaged):
+        if not finished:
+            unfinished.append(run)
+            continue
+        path = run / "result.json"
+        try:
+            results[path] = load_result(path)
+            schemas.setdefault(results[path].schema, path)
+        except OtherSchema as error:
+            schemas.setdefault(error.schema, path)
+            damaged.append(str(error))
+        except SnnlabError as error:
+            damaged.append(str(error))
+    if len(schemas) > 1:
+        (one, first), (other, second) = list(schemas.items())[:2]
+        raise SnnlabError(
+            f"{first} is written in schema {one} and {second} in schema {other}, whose numbers may not mean the same; "
+            "collect from folders with one schema each."
+        )
+    if not results and not damaged and not unfinished:
+        raise SnnlabError(f"{folder}: holds no result.json; name a folder that runs were written to.")
+    return Collection(_table(results, all_parameters), damaged, unfinished)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """See `runs.summary`."""
+    parameters = [name for name in table if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in OF_THE_RUN]
+    keys = ["notebook", "profile", "data", *parameters, "arm"]
+    measured = [name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)]
+    if table.empty or not measured:
+        raise SnnlabError("the table has no numbers to summarise; expected one of runs.collect with a result in it.")
+    by_age = table.sort_values("finished", kind="stable")
+    latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
+    counted = by_age[by_age["path"] == latest].sort_index()
+    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table, whole or not at all; what is missing stays empty.
+
+    Raises:
+        SnnlabError: the disk is full or read-only.
+    """
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def _runs(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
+    """Every run below a folder, in the order of the names, and whether it has its result."""
+
+    def unreadable(error: OSError) -> None:
+        damaged.append(f"{error.filename}: cannot be looked into ({error.strerror}); see to its permissions.")
+
+    for here, folders, files in os.walk(folder, onerror=unreadable):
+        folders.sort()
+        finished = "result.json" in files
+        if finished or os.path.isfile(os.path.join(here, "checkpoints", "config.json")):
+            yield Path(here), finished
+
+
+def _table(results: dict[Path, Result], all_parameters: bool) -> pd.DataFrame:
+    shown = _parameters(results.values(), all_parameters)
+    rows, measured = [], dict[str, None]()
+    for path, result in results.items():
+        config = {CONFIG + name: _plain(result.config[name]) for name in shown if name in result.config}
+        source = {
+            "data": result.data["name"],
+            "git_commit": result.platform.get("git_commit"),
+            "git_changed": result.platform.get("git_changed"),
+            "finished": result.finished,
+            "path": str(path),
+        }
+        run = {"notebook": result.notebook, "profile": result.profile, **config, **source}
+        for entry in result.results:
+            values = {name: entry[name] for name in numbers(entry)}
+            measured |= dict.fromkeys(values)
+            rows.append({**values, **run, "arm": arm(entry), "seed": entry["seed"]})
+    columns = [*BEFORE, *(CONFIG + name for name in shown), *(name for name in measured if name not in AFTER), *AFTER]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+
+
+def _parameters(results: Iterable[Result], all_parameters: bool) -> list[str]:
+    """The parameters that differ between runs of the same notebook, or else all, in their own order."""
+    runs = Counter[str]()
+    values: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for result in results:
+        runs[result.notebook] += 1
+        for name, value in result.config.items():
+            values[result.notebook, name].append(_plain(value))
+    names = dict[str, None]()
+    for (notebook, name), found in values.items():
+        differs = len(set(found)) > 1 or len(found) < runs[notebook]
+        if all_parameters or (differs and name not in IN_A_COLUMN):
+            names[name] = None
+    return list(names)
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as one cell: a list as the command line takes it, `[32, 32]`."""
+    return json.dumps(value) if isinstance(value, list | dict) else value
