@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,32 +44,36 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
-    results: dict[Path, Result] = {}
+    begun: list[dict[str, Any]] = []
+    trained: list[dict[str, Any]] = []
     damaged: list[str] = []
     unfinished: list[Path] = []
     schemas: dict[int, Path] = {}  # where each was seen first
-    for run, finished in _runs(folder, damaged):
+    for folder_of_run, finished in _runs(folder, damaged):
         if not finished:
-            unfinished.append(run)
+            unfinished.append(folder_of_run)
             continue
-        path = run / "result.json"
+        path = folder_of_run / "result.json"
         try:
-            results[path] = load_result(path)
-            schemas.setdefault(results[path].schema, path)
+            result = load_result(path)
+            schemas.setdefault(result.schema, path)
         except OtherSchema as error:
             schemas.setdefault(error.schema, path)
             damaged.append(str(error))
         except SnnlabError as error:
             damaged.append(str(error))
+        else:  # only what is needed of it: thousands of whole results fill the memory
+            trained.extend({"run": len(begun)} | _network(entry) for entry in result.results)
+            begun.append(_run(result, path))
     if len(schemas) > 1:
         (one, first), (other, second) = list(schemas.items())[:2]
         raise SnnlabError(
             f"{first} is written in schema {one} and {second} in schema {other}, whose numbers may not mean the same; "
             "collect from folders with one schema each."
         )
-    if not results and not damaged and not unfinished:
+    if not begun and not damaged and not unfinished:
         raise SnnlabError(f"{folder}: holds no result.json; name a folder that runs were written to.")
-    return Collection(_table(results, all_parameters), damaged, unfinished)
+    return Collection(_table(begun, trained, all_parameters), damaged, unfinished)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -105,47 +108,41 @@ def _runs(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
     for here, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
         finished = "result.json" in files
-        if finished or os.path.isfile(os.path.join(here, "checkpoints", "config.json")):
+        if finished or ("checkpoints" in folders and os.path.isfile(os.path.join(here, "checkpoints", "config.json"))):
+            folders[:] = [name for name in folders if name not in ("checkpoints", "figures")]  # no run is in there
             yield Path(here), finished
 
 
-def _table(results: dict[Path, Result], all_parameters: bool) -> pd.DataFrame:
-    shown = _parameters(results.values(), all_parameters)
-    rows, measured = [], dict[str, None]()
-    for path, result in results.items():
-        config = {CONFIG + name: _plain(result.config[name]) for name in shown if name in result.config}
-        source = {
-            "data": result.data["name"],
-            "git_commit": result.platform.get("git_commit"),
-            "git_changed": result.platform.get("git_changed"),
-            "finished": result.finished,
-            "path": str(path),
-        }
-        run = {"notebook": result.notebook, "profile": result.profile, **config, **source}
-        for entry in result.results:
-            values = {name: entry[name] for name in numbers(entry)}
-            measured |= dict.fromkeys(values)
-            rows.append({**values, **run, "arm": arm(entry), "seed": entry["seed"]})
-    columns = [*BEFORE, *(CONFIG + name for name in shown), *(name for name in measured if name not in AFTER), *AFTER]
-    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+def _run(result: Result, path: Path) -> dict[str, Any]:
+    """What all networks of a run have in common; a list is written as the command line takes it, `[32, 32]`."""
+    config = {
+        CONFIG + name: json.dumps(value) if isinstance(value, list | dict) else value
+        for name, value in result.config.items()
+    }
+    return {
+        "notebook": result.notebook,
+        "profile": result.profile,
+        **config,
+        "data": result.data["name"],
+        "git_commit": result.platform.get("git_commit"),
+        "git_changed": result.platform.get("git_changed"),
+        "finished": result.finished,
+        "path": str(path),
+    }
 
 
-def _parameters(results: Iterable[Result], all_parameters: bool) -> list[str]:
-    """The parameters that differ between runs of the same notebook, or else all, in their own order."""
-    runs = Counter[str]()
-    values: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for result in results:
-        runs[result.notebook] += 1
-        for name, value in result.config.items():
-            values[result.notebook, name].append(_plain(value))
-    names = dict[str, None]()
-    for (notebook, name), found in values.items():
-        differs = len(set(found)) > 1 or len(found) < runs[notebook]
-        if all_parameters or (differs and name not in IN_A_COLUMN):
-            names[name] = None
-    return list(names)
+def _network(entry: dict[str, Any]) -> dict[str, Any]:
+    measured = {name: entry[name] for name in numbers(entry) if name not in (*BEFORE, *AFTER)}
+    return {"arm": arm(entry), "seed": entry["seed"], **measured}
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as one cell: a list as the command line takes it, `[32, 32]`."""
-    return json.dumps(value) if isinstance(value, list | dict) else value
+def _table(begun: list[dict[str, Any]], trained: list[dict[str, Any]], all_parameters: bool) -> pd.DataFrame:
+    if not trained:
+        return pd.DataFrame(columns=[*BEFORE, *AFTER])
+    runs, networks = pd.DataFrame(begun), pd.DataFrame(trained)
+    parameters = [name for name in runs if name.startswith(CONFIG)]
+    if not all_parameters:  # a parameter that another notebook does not have is no difference
+        differ = runs.groupby("notebook")[parameters].nunique(dropna=False).gt(1).any()
+        parameters = [name for name in parameters if differ[name] and name.removeprefix(CONFIG) not in IN_A_COLUMN]
+    measured = [name for name in networks if name not in ("run", *BEFORE)]
+    return networks.join(runs, on="run")[[*BEFORE, *parameters, *measured, *AFTER]]

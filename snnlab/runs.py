@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import shutil
@@ -255,8 +256,7 @@ def _check(content: Any, path: Path) -> None:
         for name, value in entry.items():
             if not _finite(value):
                 raise wrong(f"{where}.{name}", value, "finite numbers")
-            share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-            if name.endswith("accuracy") and not share:
+            if name.endswith("accuracy") and (type(value) not in (int, float) or not 0 <= value <= 1):
                 raise wrong(f"{where}.{name}", value, "a share from 0 to 1")
 
 
@@ -281,6 +281,10 @@ def numbers(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if not isinstance(value, list | dict):
+        return True
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
