@@ -92,10 +92,13 @@ def _heading(name: str) -> str:
 
 
 def _spread(name: str, mean: float, std: float, count: float) -> str:
-    """`81.2 ± 1.3`, without a spread where there is one seed, and nothing where there is none."""
+    """`81.2 ± 1.3`, without a spread where there is one seed or all are the same, and nothing where there is none."""
     scale = 100 if name.endswith("accuracy") else 1
+    alone = count < 2 or std == 0
     digits = 1 if scale == 100 or abs(mean) >= 10 else 3
-    numbers = [mean, std][: min(int(count), 2)]
+    if alone and scale == 1 and float(mean).is_integer():
+        digits = 0
+    numbers = [mean, std][: 0 if count == 0 else 1 if alone else 2]
     return " ± ".join(f"{scale * number:,.{digits}f}" for number in numbers)
 
 
