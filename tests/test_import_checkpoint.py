@@ -186,6 +186,9 @@ def test_random_delays_that_were_never_trained_are_fixed_ones(file):
     assert ours.variant == "fixed"
     assert close(ours.double()(counts()), net.double()(counts())[1].softmax(-1).sum(0))
     with torch.no_grad():
+        net.synapses[1].SIG.fill_(0.23)
+        assert read(file(net), tau=TAU).variant == "learned"
+        net.synapses[1].SIG.zero_()
         net.synapses[1].P[0, 2, 3] += 0.25
     assert read(file(net), tau=TAU).variant == "learned"
 
