@@ -74,6 +74,9 @@ def read(path: str | Path, *, tau: float, max_delay: int | None = None, padding:
     for i, weight in enumerate(weights):
         if weight.dim() != layout.count(",") + 1 or 0 in weight.shape:
             raise _misshapen(path, f"model.{PER_LAYER * i}.weight", weight, layout)
+        position = f"model.{PER_LAYER * i}.P"
+        if delayed and state[position].numel() == 0:  # of which L could not be read
+            raise _misshapen(path, position, state[position], str((1, *weight.shape)))
     if not delayed and max_delay is not None:
         raise SnnlabError(f"max_delay = {max_delay}: {path} holds a network without delays; leave max_delay out.")
     positions = torch.cat([state[key].flatten() for key in names if key.endswith(".P")] or [torch.zeros(0)])

@@ -13,9 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from snnlab import checkpoints, cli
+from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.import_checkpoint import convert, read
+from snnlab.training import fit
 
 TAPS, TAU = 9, 1.5
 
@@ -234,6 +236,13 @@ def test_the_checkpoint_is_one_that_the_rest_of_the_package_opens(file, tmp_path
     assert checkpoints.load(tmp_path / "ours.pt")["imported"]["file"] == "theirs.pt"
 
 
+def test_training_does_not_go_on_from_a_network_whose_optimisers_are_not_known(file, tmp_path):
+    model = convert(file(trained()), tmp_path / "ours.pt", tau=TAU)
+    loader = [(counts().float(), torch.tensor([0, 1, 2]))]
+    with pytest.raises(SnnlabError, match="ours.pt: trained with another recipe"):
+        fit(model, loader, loader, DelayRecipe(epochs=1), checkpoint=tmp_path / "ours.pt", progress=False)
+
+
 def test_the_checkpoint_does_not_replace_the_file(file):
     path = file(trained())
     before = path.read_bytes()
@@ -264,6 +273,8 @@ def renamed(old, new):
         (lambda s: [1, 2], "holds no network of SNN-delays"),
         (lambda s: s | {"model.4.weight": torch.ones(11, 10, 1)}, r"model.4.weight has shape \(11, 10, 1\), expected \(11, 11, 1\)"),
         (lambda s: s | {"model.4.P": torch.zeros(1, 11, 11, 2)}, r"model.4.P has shape .*, expected \(1, 11, 11, 1\)"),
+        (lambda s: s | {k: torch.zeros(0) for k in s if k.endswith(".P")}, r"model.0.P has shape \(0,\), expected \(1, 11, 7, 1\)"),
+        (lambda s: s | {"model.4.SIG": torch.zeros(1)}, r"model.4.SIG has shape \(1,\), expected \(1, 11, 11, 1\)"),
         (lambda s: s | {"model.5.bias": torch.zeros(10)}, r"model.5.bias has shape \(10,\), expected \(11,\)"),
         (lambda s: s | {"model.0.weight": torch.ones(11, 7)}, r"model.0.weight has shape .* \(N_out, N_in, K\)"),
         (lambda s: s | {"model.8.weight": torch.full((5, 11, 1), torch.nan)}, "model.8.weight is no tensor of finite"),
