@@ -6,12 +6,16 @@ Imports are inside the commands, so that a misspelt parameter is answered at onc
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from snnlab import __version__, cli_data
 from snnlab.errors import SnnlabError
 from snnlab.speaking import speaking
+
+if TYPE_CHECKING:
+    from snnlab.models import Padding
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,6 +113,58 @@ def tutorial(profile: str, out: Path | None) -> None:
     notebooks = sorted((home / "notebooks").glob("*.ipynb"))
     if not run_all(notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()):
         sys.exit(1)
+
+
+@app.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
+@click.option("--all-parameters", is_flag=True, help="columns also for parameters that are the same everywhere")
+@speaking
+def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
+    """Collect every result.json below FOLDER: a row for each trained network, and a summary over the seeds.
+
+    Runs without a result yet are named. Results that cannot be read are named, too, and left out, with exit code 1.
+    """
+    from rich.console import Console
+
+    from snnlab import collecting
+    from snnlab.tables import summary_tables
+
+    found = collecting.collect(folder, all_parameters=all_parameters)
+    if out is not None:
+        collecting.write_csv(found.table, out)
+    if not found.table.empty:
+        Console().print(*summary_tables(collecting.summary(found.table)))
+    for run in found.unfinished:
+        click.echo(f"snnlab: {run}: unfinished; run it again, and it goes on where it stopped.", err=True)
+    for sentence in found.damaged:
+        click.echo(f"snnlab: {sentence}", err=True)
+    if found.damaged:
+        sys.exit(1)
+
+
+@app.command("import-checkpoint")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--tau", required=True, type=float, help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC")
+@click.option("--max-delay", type=int, help="L - 1, where the file does not tell")
+@click.option(
+    "--padding",
+    default="fixed",
+    show_default=True,
+    type=click.Choice(["fixed", "reference"]),
+    help="reference: scores as the authors' code has them",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]")
+@speaking
+def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None) -> None:
+    """Turn FILE, a network trained by the code of Hammouamri et al. (SNN-delays), into a checkpoint of snnlab."""
+    from snnlab.import_checkpoint import convert
+
+    out = out or file.with_suffix(".snnlab.pt")
+    found = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
+    sizes = "-".join(str(size) for size in (found["n_in"], *found["hidden"], found["n_classes"]))
+    names = ("variant", "max_delay", "kernel_count", "tau", "padding")
+    click.echo(f"{out}: {sizes}, " + ", ".join(f"{name} = {found[name]}" for name in names))
 
 
 @app.command()

@@ -3,20 +3,34 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from snnlab import manifest, metrics
 from snnlab.errors import SnnlabError
 from snnlab.files import plain, whole_file
 from snnlab.profiles import Config
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCHEMA = 1
 PATIENCE = 20.0  # s; when a runner is killed, its kernel finds out within some seconds
+
+
+class OtherSchema(SnnlabError):
+    """A result in a schema that this snnlab does not read."""
+
+    def __init__(self, message: str, schema: int) -> None:
+        super().__init__(message)
+        self.schema = schema
 
 
 @dataclass(frozen=True)
@@ -181,6 +195,44 @@ def load_result(path: str | Path) -> Result:
     return Result(**content)
 
 
+def collect(folder: str | Path, *, all_parameters: bool = False) -> "pd.DataFrame":
+    """Every `result.json` below a folder as one table, a row for each trained network.
+
+    Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for every parameter that
+    differs between the runs of a notebook (lists as text); the numbers of the entry under their names; `data`,
+    `git_commit`, `git_changed`, `finished`, `path`. What a run does not have is empty. Results that cannot be read are left
+    out, with a warning each.
+
+    Args:
+        folder: where the runs are, at any depth.
+        all_parameters: whether to show those parameters, too, that are the same everywhere.
+
+    Raises:
+        SnnlabError: the folder is not there, has no run in it, or results in different versions of the schema.
+    """
+    from snnlab import collecting  # with pandas, which no run needs
+
+    found = collecting.collect(folder, all_parameters=all_parameters)
+    for sentence in found.damaged:
+        warnings.warn(sentence, stacklevel=2)
+    return found.table
+
+
+def summary(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Mean, standard deviation (of a sample, ddof = 1) and count over the seeds of each number in a table of `collect`.
+
+    One row for each notebook, profile, data, configuration and arm, which are the index; columns such as
+    `("test_accuracy", "mean")`, `"std"` (nan for one seed) and `"count"`. If a configuration was run again, the latest
+    run of a seed counts.
+
+    Raises:
+        SnnlabError: the table has no numbers.
+    """
+    from snnlab import collecting
+
+    return collecting.summary(table)
+
+
 def _check(content: Any, path: Path) -> None:
     """Raise the first thing that is wrong with the content of a `result.json`."""
 
@@ -190,11 +242,12 @@ def _check(content: Any, path: Path) -> None:
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
         raise SnnlabError(f"{path}: holds no snnlab result (no 'schema'); choose another file.")
     if content["schema"] != SCHEMA:
-        raise SnnlabError(
+        raise OtherSchema(
             f"{path}: written in schema {content['schema']}, this snnlab reads {SCHEMA}; "
-            "use the snnlab that wrote it, or run the notebook again."
+            "use the snnlab that wrote it, or run the notebook again.",
+            content["schema"],
         )
-    kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(Result).items()}
+    kinds = _kinds()
     if different := sorted(kinds.keys() ^ content.keys()):
         raise SnnlabError(f"{path}: {', '.join(different)} missing or unknown; run the notebook again.")
     for name, kind in kinds.items():
@@ -216,9 +269,14 @@ def _check(content: Any, path: Path) -> None:
         for name, value in entry.items():
             if not _finite(value):
                 raise wrong(f"{where}.{name}", value, "finite numbers")
-            share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-            if name.endswith("accuracy") and not share:
+            if name.endswith("accuracy") and (type(value) not in (int, float) or not 0 <= value <= 1):
                 raise wrong(f"{where}.{name}", value, "a share from 0 to 1")
+
+
+@cache
+def _kinds() -> dict[str, type]:
+    """The type of every field of a result."""
+    return {name: get_origin(kind) or kind for name, kind in get_type_hints(Result).items()}
 
 
 def arm(entry: Mapping[str, Any]) -> Any:
@@ -226,7 +284,20 @@ def arm(entry: Mapping[str, Any]) -> Any:
     return entry.get("variant", entry.get("recipe"))
 
 
+def numbers(entry: Mapping[str, Any]) -> list[str]:
+    """The names of what was measured as one number each."""
+    return [
+        name
+        for name, value in entry.items()
+        if name != "seed" and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
 def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if not isinstance(value, list | dict):
+        return True
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

@@ -1,14 +1,18 @@
-"""Tables for people: results of several seeds, and what is in a data set."""
+"""Tables for people: results of several seeds, of one run or of many, and what is in a data set."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
 from snnlab.errors import SnnlabError
-from snnlab.runs import Result, arm
+from snnlab.runs import Result, arm, numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def result_table(result: Result) -> Table:
@@ -20,12 +24,12 @@ def result_table(result: Result) -> Table:
         title=f"{result.notebook}, profile {result.profile}",
         caption=f"Mean ± standard deviation over the seeds. Data: {result.data['note'] or result.data['name']}.",
     )
-    numbers = list(dict.fromkeys(name for entry in result.results for name in _numbers(entry)))
-    columns = [name for name in numbers if name.endswith("accuracy")] or numbers
+    measured = list(dict.fromkeys(name for entry in result.results for name in numbers(entry)))
+    columns = [name for name in measured if name.endswith("accuracy")] or measured
     table.add_column("variant")
     table.add_column("seeds", justify="right")
     for name in columns:
-        table.add_column(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""), justify="right")
+        table.add_column(_heading(name), justify="right")
     for group in (result.results, result.more.get("controls", [])):
         for variant in dict.fromkeys(arm(entry) for entry in group):
             entries = [entry for entry in group if arm(entry) == variant]
@@ -34,6 +38,31 @@ def result_table(result: Result) -> Table:
                 table.add_row(variant, str(len(entries)), *cells)
         table.add_section()
     return table
+
+
+def summary_tables(summary: "pd.DataFrame") -> Iterator[Table]:
+    """A table for each notebook, profile and data of `runs.summary`: a row for each configuration and arm.
+
+    Cells are mean and standard deviation of accuracies, or else of every number there is.
+    """
+    for where, part in summary.groupby(level=["notebook", "profile", "data"], sort=False):
+        keys = part.index.to_frame(index=False)
+        varying = [name for name in keys if name == "arm" or keys[name].nunique(dropna=False) > 1]
+        shown = keys[varying].astype(object).where(keys[varying].notna(), "")
+        measured = [name for name in part.columns.unique(0) if part[name]["count"].any()]
+        columns = [name for name in measured if name.endswith("accuracy")] or measured
+        table = Table(
+            title="{}, profile {}, data {}".format(*where), caption="Mean ± standard deviation over the seeds."
+        )
+        for name in varying:
+            table.add_column(name.removeprefix("config."))
+        table.add_column("seeds", justify="right")
+        for name in columns:
+            table.add_column(_heading(name), justify="right")
+        for (_, row), cells in zip(part.iterrows(), shown.itertuples(index=False), strict=True):
+            if seeds := max((int(row[name]["count"]) for name in columns), default=0):
+                table.add_row(*map(str, cells), str(seeds), *(_spread(name, *row[name]) for name in columns))
+        yield table
 
 
 def data_table(path: str | Path) -> Table:
@@ -78,12 +107,19 @@ def sets_table() -> Table:
     return table
 
 
-def _numbers(entry: dict[str, Any]) -> list[str]:
-    return [
-        name
-        for name, value in entry.items()
-        if name != "seed" and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+def _heading(name: str) -> str:
+    return name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else "")
+
+
+def _spread(name: str, mean: float, std: float, count: float) -> str:
+    """`81.2 ± 1.3`, without a spread where there is one seed or all are the same, and nothing where there is none."""
+    scale = 100 if name.endswith("accuracy") else 1
+    alone = count < 2 or std == 0
+    digits = 1 if scale == 100 or abs(mean) >= 10 else 3
+    if alone and scale == 1 and float(mean).is_integer():
+        digits = 0
+    numbers = [mean, std][: 0 if count == 0 else 1 if alone else 2]
+    return " ± ".join(f"{scale * number:,.{digits}f}" for number in numbers)
 
 
 def _cell(name: str, values: list[float]) -> str:
