@@ -60,10 +60,12 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
 def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:
     """The folder of a run that has its result, and since when; None if it has none."""
     folder = runs.folder(config, experiment)
-    found = manifest.read(folder)
-    if found.get("status") != "finished" or not manifest.same(found, config) or not (folder / "result.json").is_file():
+    if not manifest.same(manifest.read(folder), config) or not (folder / "result.json").is_file():
         return None
-    return folder, found["finished"]
+    result = runs.load_result(folder)
+    if manifest.read(folder)["status"] == "running":  # killed in the moment between the result and this
+        manifest.end(folder, "finished", data=result.data)
+    return folder, result.finished
 
 
 def execute(

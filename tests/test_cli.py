@@ -170,6 +170,9 @@ def test_a_finished_run_is_shown_and_run_anew_only_if_asked(snnlab, notebook, tm
     shown = snnlab(*arguments)
     assert shown.exit_code == 0 and "finished since" in shown.stderr and "45.0 ± 7.1" in shown.stdout
     assert (folder / notebook.name).stat().st_mtime_ns == changed
+    manifest.end(folder, "running")  # as a kill right after the result leaves it
+    assert snnlab(*arguments).exit_code == 0 and manifest.read(folder)["status"] == "finished"
+    assert (folder / notebook.name).stat().st_mtime_ns == changed
     assert snnlab(*arguments, "--again").exit_code == 0
     assert (folder / notebook.name).stat().st_mtime_ns > changed
     assert len(list((tmp_path / "runs/shd_some").glob("*/*"))) == 1
