@@ -68,6 +68,7 @@ class Training(Config):
     seeds: int = parameter("networks of each recipe", low=1, high=1000)
     batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
     workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False)
+    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024, decides=False)
     device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
     live: bool = parameter("sliders; False leaves pictures only", decides=False)
 
@@ -89,7 +90,6 @@ class Transfer(Training):
     )
     drop: float = parameter("see drops", low=0, high=1)
     precision: str = parameter("of convolutions and matrix products", choices=("float32", "bfloat16"))
-    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024, decides=False)
     loaders: int = parameter("processes that read files, for each of them", low=0, high=1024, decides=False)
 
     def __post_init__(self) -> None:
@@ -177,6 +177,7 @@ class LearningDelays(Training):
     anneal_share: float = parameter("share of the epochs in which sigma shrinks", low=0, high=1)
     toy_trials: int = parameter("training trials of the toys in sections 1 and 7", low=100, high=1_000_000)
     toy_epochs: int = parameter("passes through those trials", low=1, high=100_000)
+    connections: int = parameter("inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000)
     fan_in: int = parameter("inputs of a hidden neuron in the sparse network of section 7", low=1, high=40)
 
     def __post_init__(self) -> None:
@@ -372,7 +373,9 @@ PROFILES: dict[str, dict[str, Config]] = {
             anneal_share=0.5,
             toy_trials=2000,
             toy_epochs=15,
+            connections=0,
             fan_in=2,
+            processes=1,
             workers=0,
             device="auto",
             live=True,

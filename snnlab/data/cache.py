@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from filelock import FileLock
@@ -23,11 +23,12 @@ from snnlab.data.shipped import data_folder
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder, remove, whole_file
 
+Mapped: TypeAlias = "np.memmap[Any, Any]"
 LIMIT_GB = 50.0
 _OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")  # also what a killed process left half written
 
 
-def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> np.ndarray:
+def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> Mapped:
     """The array that `make` gives, made once for a key; read-only, mapped from a file, so that processes share its memory.
 
     The file is there whole or not at all. While one process makes it, others that want the same one wait.
@@ -63,7 +64,7 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
     return found
 
 
-def made(what: str, key: Mapping[str, Any]) -> np.ndarray | None:
+def made(what: str, key: Mapping[str, Any]) -> Mapped | None:
     """What `cached` would give if it has been made, else None; nothing is made."""
     file, _ = _place(what, key)
     return _load(file)
@@ -104,7 +105,7 @@ def _place(what: str, key: Mapping[str, Any]) -> tuple[Path, str]:
     return cache_folder() / what / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy", text
 
 
-def _load(file: Path) -> np.ndarray | None:
+def _load(file: Path) -> Mapped | None:
     """The array in a file, or None where there is nothing whole."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ class FeatureSet:
         chunks: (n_k, T, N) float32 each, which nobody may write to; of every recording in them, `places` says which.
         places: (n,) int64, where each recording lies in the chunks, put one after the other.
         scale: (2, N), mean and standard deviation, by which each feature is standardised; None for as it is.
+        files: of the chunks, if each is mapped from an npy file: another process then maps it, too, instead of being sent it.
     """
 
     labels: Tensor
@@ -39,6 +41,14 @@ class FeatureSet:
     chunks: tuple[Tensor, ...]
     places: Tensor
     scale: Tensor | None = None
+    files: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "chunks": ()} if self.files else dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        chunks = tuple(read_only(np.load(file, mmap_mode="r")) for file in state["files"]) or state["chunks"]
+        vars(self).update({**state, "chunks": chunks})
 
     @property
     def n_in(self) -> int:
@@ -105,6 +115,7 @@ class FeatureSet:
             labels=self.labels.to(device),
             speakers=self.speakers.to(device),
             chunks=(chunk,),
+            files=(),
             places=torch.arange(len(self), device=device),
             scale=None if self.scale is None else self.scale.to(device),
         )

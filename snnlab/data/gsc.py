@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
-from snnlab.data.cache import cached, made
+from snnlab.data.cache import Mapped, cached, made
 from snnlab.data.catalogue import SETS
 from snnlab.data.features import FeatureSet, read_only
 from snnlab.data.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
@@ -52,7 +51,7 @@ class _Chunk:
         first, last = self.clips[0][0], self.clips[-1][0]
         return {"folder": str(self.folder), "first": first, "last": last, "clips": clips, "mel": asdict(self.mel)}
 
-    def features(self) -> np.ndarray:
+    def features(self) -> Mapped:
         return cached("gsc", self.key, partial(_features, self))
 
 
@@ -110,7 +109,8 @@ def load(
             speakers=torch.from_numpy(own),
             keys=keys,
             dt_ms=mel.dt_ms,
-            chunks=tuple(next(mapped_in) for _ in chunks[part]),
+            chunks=tuple(map(read_only, arrays := [next(mapped_in) for _ in chunks[part]])),
+            files=tuple(str(array.filename) for array in arrays),
             places=torch.arange(len(own)),
         )
     if features == "sane":
@@ -143,7 +143,7 @@ def _chunks(folder: Path, names: list[str], stamps: Mapping[str, Stamp], mel: Me
     return chunks
 
 
-def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Tensor]:
+def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
     """The features of every chunk, (clips, T, n_mels) each, mapped; those that are not in the cache are made."""
     arrays = [made("gsc", chunk.key) for chunk in chunks]
     missing = [chunk for chunk, array in zip(chunks, arrays, strict=True) if array is None]
@@ -167,7 +167,7 @@ def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Tensor]:
             f"{RATE:,} Hz were expected. Fetch them again, or remove them and their lines in the lists; what is finished is "
             "kept."
         )
-    return [read_only(array) for array in arrays if array is not None]
+    return [array for array in arrays if array is not None]
 
 
 def _prepare(chunk: _Chunk) -> list[str]:

@@ -1,5 +1,8 @@
 """Features on disk: batches, standardisation, and the protocol that training needs."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +56,17 @@ def test_one_chunk_is_cut_like_many(data, chunks):
 def test_what_is_said_about_a_set(data):
     assert len(data) == 13 and data.n_in == 3 and data.dt_ms == 10 and data.lengths.tolist() == [4] * 13
     assert repr(data) == "<13 recordings of 3 classes by 7 speakers, 4 steps of 10 ms, 3 features>"
+
+
+def test_another_process_maps_the_files_and_is_not_sent_them(data, tmp_path):
+    files = tuple(str(tmp_path / f"{k}.npy") for k in range(len(SIZES)))
+    mapped = replace(data, files=files).subset(torch.tensor([10, 2])).standardised()
+    sent = pickle.dumps(mapped)
+    assert torch.equal(pickle.loads(sent).batch(torch.arange(2))[0], mapped.batch(torch.arange(2))[0])
+    (tmp_path / "0.npy").unlink()
+    with pytest.raises(FileNotFoundError):
+        pickle.loads(sent)
+    assert torch.equal(pickle.loads(pickle.dumps(data)).batch(torch.arange(2))[0], data.batch(torch.arange(2))[0])
 
 
 def test_a_subset_of_a_subset(data):
