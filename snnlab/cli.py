@@ -4,32 +4,17 @@ Imports are inside the commands, so that a misspelt parameter is answered at onc
 """
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from snnlab import __version__
+from snnlab import __version__, cli_sweep
 from snnlab.errors import SnnlabError
+from snnlab.speaking import speaking
 
 if TYPE_CHECKING:
     from snnlab.data.batch import Outcome
-
-
-def _speaking(command: Callable[..., None]) -> Callable[..., None]:
-    """What was given wrongly is answered by one sentence and exit code 2, what failed while running by code 1."""
-
-    @wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-        except SnnlabError as error:
-            click.echo(f"snnlab: {error}", err=True)
-            sys.exit(2)
-
-    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,7 +32,7 @@ def app() -> None:
 @click.option("--out", metavar="DIR", help="where everything goes")
 @click.option("--wait", is_flag=True, help="for another process that has the same run in work")
 @click.option("--again", is_flag=True, help="run it anew if it is finished")
-@_speaking
+@speaking
 def run(
     notebook: str,
     profile: str | None,
@@ -106,7 +91,7 @@ def run(
 @app.command()
 @click.option("--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]")
-@_speaking
+@speaking
 def tutorial(profile: str, out: Path | None) -> None:
     """Run all notebooks, export them as HTML, and print what came out."""
     from rich.console import Console
@@ -121,7 +106,7 @@ def tutorial(profile: str, out: Path | None) -> None:
 
 
 @app.command()
-@_speaking
+@speaking
 def doctor() -> None:
     """Look whether everything that snnlab needs is in place; exit code 1 if not."""
     from snnlab.doctor import examine
@@ -132,6 +117,9 @@ def doctor() -> None:
         click.echo(f"{mark:<8}{finding.what:<10}{finding.text}")
     if any(finding.ok is False for finding in findings):
         sys.exit(1)
+
+
+app.add_command(cli_sweep.sweep)
 
 
 @app.group()
@@ -145,7 +133,7 @@ def data() -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="where the files go")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
+@speaking
 def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
     """Generate a data set of any size: 20 digits by many voices, through the cochlea model."""
     from snnlab.data import spoken_digits
@@ -159,7 +147,7 @@ def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="the longest recording allowed")
-@_speaking
+@speaking
 def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: float | None) -> None:
     """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split."""
     from snnlab.data.from_audio import convert
@@ -174,7 +162,7 @@ def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: fl
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
 @click.option("--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
+@speaking
 def events_from_images(folder: Path, target: Path, split: str, theta: float, workers: int) -> None:
     """Turn static images into events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
 
@@ -193,7 +181,7 @@ def events_from_images(folder: Path, target: Path, split: str, theta: float, wor
 @click.option("--mode", default="1", show_default=True, type=click.Choice(["1", "2"]), help="2 has noisy thresholds")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the noise")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
+@speaking
 def events_from_video(
     source: Path, target: Path, ratio: float, frames: int, mode: str, seed: int, workers: int
 ) -> None:
@@ -214,7 +202,7 @@ def events_from_video(
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@_speaking
+@speaking
 def events_from_recordings(source: Path, target: Path, steps: int, workers: int) -> None:
     """Turn CIFAR10-DVS's recordings into counts in steps: SOURCE has a folder of aedat4 files a class.
 
@@ -226,7 +214,7 @@ def events_from_recordings(source: Path, target: Path, steps: int, workers: int)
 
 
 @data.command()
-@_speaking
+@speaking
 def clean() -> None:
     """Remove what was kept to save time; it is made again when it is needed."""
     from snnlab.data.cache import cache_folder, clean
@@ -236,7 +224,7 @@ def clean() -> None:
 
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@_speaking
+@speaking
 def info(path: Path) -> None:
     """Count what is in PATH, a file in SHD's layout or a folder of them."""
     from rich.console import Console

@@ -1,5 +1,6 @@
 """Tables for people: results of several seeds, and what is in a data set."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -31,6 +32,34 @@ def result_table(result: Result) -> Table:
             cells = [_cell(name, [entry[name] for entry in entries if name in entry]) for name in columns]
             if any(cells):
                 table.add_row(variant, str(len(entries)), *cells)
+        table.add_section()
+    return table
+
+
+def sweep_table(title: str, found: Mapping[str, tuple[Sequence[Result], int]]) -> Table:
+    """One row a configuration and variant: accuracies, or else every number, as mean and standard deviation over seeds.
+
+    Args:
+        title: of the table.
+        found: for each configuration the results that there are, and of how many runs. A seed that several of these
+            runs trained counts once.
+    """
+    table = Table(title=title, caption="Mean ± standard deviation over the seeds.")
+    entries = {name: [entry for result in results for entry in result.results] for name, (results, _) in found.items()}
+    numbers = list(dict.fromkeys(name for some in entries.values() for entry in some for name in _numbers(entry)))
+    columns = [name for name in numbers if name.endswith("accuracy")] or numbers
+    table.add_column("configuration")
+    table.add_column("variant")
+    table.add_column("seeds", justify="right")
+    for name in columns:
+        table.add_column(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""), justify="right")
+    for configuration, (results, runs) in found.items():
+        label = configuration + (f" ({len(results)} of {runs} runs)" if len(results) < runs else "")
+        for variant in dict.fromkeys(arm(entry) for entry in entries[configuration]) or [""]:
+            seeds = {entry["seed"]: entry for entry in reversed(entries[configuration]) if arm(entry) == variant}
+            cells = [_cell(name, [entry[name] for entry in seeds.values() if name in entry]) for name in columns]
+            table.add_row(label, variant, str(len(seeds)), *cells)
+            label = ""
         table.add_section()
     return table
 
