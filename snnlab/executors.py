@@ -74,7 +74,9 @@ class Task:
                 if finished(config) is None:  # another sweep may have done it
                     execute(self.notebook, self.given, _sayer())
                 if finished(config) is None:
-                    return Outcome("failed", f"{self.notebook.name}: ran, but not with the parameters that it was given.")
+                    return Outcome(
+                        "failed", f"{self.notebook.name}: ran, but not with the parameters that it was given."
+                    )
                 return Outcome("finished")
             except Held as error:
                 return Outcome("held", str(error))
@@ -262,7 +264,7 @@ class _Workers:
             if said := last_said(job.paths.stdout):
                 self.watcher.at(run, *said)
             time.sleep(0.1)
-        outcome = _outcome(job)
+        outcome = outcome_of(job)
         for file in (job.paths.submitted_pickle, job.paths.result_pickle):
             file.unlink(missing_ok=True)  # its number may come again
         return outcome
@@ -274,8 +276,8 @@ def given_for(run: "Planned", cores: int) -> dict[str, Any]:
     return {**run.given, **mine}
 
 
-def _outcome(job: Any) -> Outcome:
-    """What a submitit job that is over came to."""
+def outcome_of(job: Any) -> Outcome:
+    """What a job of submitit that is over came to."""
     if not job.paths.result_pickle.exists():
         return Outcome(
             "failed",

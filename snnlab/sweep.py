@@ -183,3 +183,13 @@ def _said(path: Path, where: str, check: Any, *arguments: Any) -> Any:
         return check(*arguments)
     except SnnlabError as error:
         raise SnnlabError(f"{', '.join(filter(None, (str(path), where)))}: {error}") from error
+
+
+def results(sweep: Sweep) -> dict[str, tuple[list[runs.Result], int]]:
+    """For each configuration the results that there are, and of how many runs."""
+    groups: dict[str, list[Planned]] = {}
+    for run in sweep.runs:
+        groups.setdefault(run.configuration, []).append(run)
+    return {
+        name: ([runs.load_result(run.folder) for run in some if run.done], len(some)) for name, some in groups.items()
+    }
