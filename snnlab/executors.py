@@ -285,7 +285,7 @@ def outcome_of(job: Any) -> Outcome:
         )
     error = job.exception()
     if error is not None:
-        last = str(error).strip().splitlines()[-1]
+        last = [line for line in str(error).splitlines() if line and not line.startswith((" ", "-", "You can"))][-1]
         return Outcome("failed", f"its worker broke ({last}); see {job.paths.stderr}")
     outcome: Outcome = job.result()
     return outcome

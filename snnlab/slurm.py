@@ -3,7 +3,9 @@
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +74,7 @@ def submit(sweep: "Sweep", planned: Sequence["Planned"], slurm: Slurm, *, worker
     threads = dict.fromkeys(THREADS, str(slurm.cpus))
     tasks = [Task(sweep.notebook, given_for(run, slurm.cpus), threads, retries=retries) for run in planned]
     try:
-        with executor.batch():
+        with redirect_stderr(StringIO()), executor.batch():  # submitit prints there what it raises
             return [executor.submit(task) for task in tasks]
     except (module.core.utils.FailedJobError, module.core.utils.FailedSubmissionError) as error:
         raise SnnlabError(f"SLURM refused the job: {' '.join(str(error).split())}") from error
