@@ -156,6 +156,11 @@ def last_said(log: Path) -> tuple[int, int, str] | None:
     return int(done), int(total), doing.strip()
 
 
+def cores() -> int:
+    """The cores that this process may use, where the system knows; else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def gpus() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -205,7 +210,7 @@ class _Workers:
     ) -> None:
         self.sweep, self.planned, self.retries, self.watcher, self.folder = sweep, planned, retries, watcher, folder
         self.workers = max(1, min(workers, len(planned)))
-        self.gpus, self.cores = gpus(), len(os.sched_getaffinity(0))
+        self.gpus, self.cores = gpus(), cores()
         self.waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in range(len(planned)):
             self.waiting.put(number)

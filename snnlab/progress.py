@@ -61,14 +61,14 @@ class Overview:
         self._console, self._runs, self._done, self._over = console, runs, done, 0
         self._started = time.monotonic()
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[doing]}", style="dim"),
+            TextColumn("{task.fields[doing]}", style="dim", markup=False),
         )
         self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
         self._all = self._bars.add_task("runs", total=runs, completed=done, doing="")
-        self._tasks: dict[Planned, TaskID] = {}
+        self._tasks: dict[str, TaskID] = {}  # of each run in work, by its name
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -80,10 +80,10 @@ class Overview:
     def change(self, run: "Planned", what: str) -> None:
         """Say that something became of a run: "begins", "tried again", "finished", "held", "failed" and why."""
         if what == "begins":
-            self._tasks[run] = self._bars.add_task(run.name, total=None, doing="starting")
+            self._tasks[run.name] = self._bars.add_task(run.name, total=None, doing="starting")
         elif what in ("finished", "held") or what.startswith("failed: "):
             self._over += 1
-            self._bars.remove_task(self._tasks.pop(run))
+            self._bars.remove_task(self._tasks.pop(run.name))
         self._done += what == "finished"
         self.refresh()
         if not self._console.is_terminal:
@@ -92,7 +92,7 @@ class Overview:
 
     def at(self, run: "Planned", done: int, total: int, doing: str) -> None:
         """Say where a run is: cells done, of how many, and under which heading."""
-        self._bars.update(self._tasks[run], completed=done, total=total, doing=doing)
+        self._bars.update(self._tasks[run.name], completed=done, total=total, doing=doing)
 
     def refresh(self) -> None:
         """Show the time anew."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from snnlab import manifest, runs
@@ -64,7 +65,7 @@ def table(sweep: Sweep, device: str) -> Table:
         left = None if run.done else hours(run, before)
         total, unknown = total + (left or 0.0), unknown + (left is None and not run.done)
         cost = "" if run.done else "not measured" if left is None else f"{left:.2g}"
-        lines.add_row(run.name, run.state, cost, str(run.folder.relative_to(sweep.folder)))
+        lines.add_row(escape(run.name), run.state, cost, str(run.folder.relative_to(sweep.folder)))
     known = f"{total:.2g} {unit} on {device}" if unknown < len(sweep.left) else ""
     other = f"{unknown} of them not measured" if unknown else ""
     cost = " and ".join(filter(None, (known, other))) or "nothing"

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from snnlab.errors import SnnlabError
@@ -54,7 +55,7 @@ def sweep_table(title: str, found: Mapping[str, tuple[Sequence[Result], int]]) -
     for name in columns:
         table.add_column(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""), justify="right")
     for configuration, (results, runs) in found.items():
-        label = configuration + (f" ({len(results)} of {runs} runs)" if len(results) < runs else "")
+        label = escape(configuration) + (f" ({len(results)} of {runs} runs)" if len(results) < runs else "")
         for variant in dict.fromkeys(arm(entry) for entry in entries[configuration]) or [""]:
             seeds = {entry["seed"]: entry for entry in reversed(entries[configuration]) if arm(entry) == variant}
             cells = [_cell(name, [entry[name] for entry in seeds.values() if name in entry]) for name in columns]

@@ -3,10 +3,12 @@
 import json
 import os
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from snnlab import cli, manifest, profiles, runs, sweep, sweep_cost, tables
 from snnlab.errors import SnnlabError
@@ -173,11 +175,18 @@ def test_the_table_has_mean_and_deviation_over_seeds_and_marks_what_is_missing(t
     ]
 
 
+def _shown(table):
+    console = Console(file=StringIO(), width=200)
+    console.print(table)
+    return console.file.getvalue()
+
+
 def test_a_seed_that_two_runs_trained_counts_once(tmp_path):
     plan = sweeps.read(tmp_path, parameters={"seeds": 2}, grid=None)
     finish(plan.runs[0], 0.5, seeds=[0, 1])
     finish(plan.runs[1], 0.8, seeds=[1, 2])
-    table = tables.sweep_table("small", sweep.results(plan))
+    table = tables.sweep_table("small", {"[a]": value for value in sweep.results(plan).values()})
+    assert "[a]" in _shown(table)
     assert [list(column.cells) for column in table.columns][2:] == [["3"], ["60.0 ± 17.3"]]  # 50, 50, 80
 
 
