@@ -87,7 +87,7 @@ def quick(tmp_path, monkeypatch):
             SimpleNamespace(name=name, config=config, given={"code": code, "out": str(tmp_path / name)})
             for name, code in codes.items()
         ]
-        told = Told()
+        run.told = told = Told()
         sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
         return run_here(sweep, planned, workers=workers, retries=retries, watcher=told), told
 
@@ -149,16 +149,18 @@ def test_workers_share_gpus_round_robin_and_cores(quick, tmp_path, monkeypatch):
     assert found == ["3 3", "3 3", "GPU-ab 3"]
 
 
-def test_the_terminals_ctrl_c_is_for_the_sweep_alone(quick, tmp_path):
+def test_the_terminals_ctrl_c_is_for_the_sweep_alone_and_time_is_not_short(quick, tmp_path):
     """Submitit's process blocks it, the worker has a session of its own, where its notebook can be interrupted."""
     code = """
 blocked = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("SigBlk")][0]
 between = int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1
 mine = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 (folder / "found").write_text(f"{between} {mine} {os.getsid(0) == os.getpid()}")
+(folder / "hours").write_text(str(int(os.environ["SUBMITIT_LOCAL_TIMEOUT_S"]) // 3600))
 """
     quick({"one": code})
     assert (tmp_path / "one/found").read_text() == "1 False True"
+    assert int((tmp_path / "one/hours").read_text()) == 24 * 365  # submitit gives a job two minutes
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
@@ -257,14 +259,16 @@ def test_an_interruption_leaves_no_worker_and_starts_no_other(quick, tmp_path, n
     finally:
         signal.signal(signal.SIGTERM, before)
     pids = numbers(tmp_path)
+    assert [what for _, what in quick.told.changes] == ["begins", "begins"]
     assert len(pids) == 2 and not any(psutil.pid_exists(pid) for pid in pids)
     assert {len(path.read_text()) for path in tmp_path.glob("*/starts")} == {1}
 
 
 def test_a_worker_ends_when_the_process_between_is_killed(quick, tmp_path):
-    code = NUMBER + "starts > 1 or (os.kill(os.getppid(), signal.SIGKILL), time.sleep(60))"
+    code = "(folder / f'pid{starts}').write_text(str(os.getpid()))\nstarts > 1 or (os.kill(os.getppid(), signal.SIGKILL), time.sleep(60))"
     outcomes, _ = quick({"one": code})
     assert outcomes[0].status == "finished" and len((tmp_path / "one/starts").read_text()) == 2
+    assert gone(int((tmp_path / "one/pid1").read_text()))
 
 
 def test_a_broken_watcher_ends_everything(tmp_path, monkeypatch):
@@ -303,11 +307,11 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     path = sweeps.write(tmp_path)
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     monkeypatch.setattr(executors, "run_here", interrupted)
     done = CliRunner().invoke(cli.app, ["sweep", str(path)])
     assert done.exit_code == 130 and "Stopped: 0 of 4 runs are finished. The same command goes on." in done.stderr
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
 
 
 def test_without_submitit_it_is_said_what_to_install(tmp_path, monkeypatch):

@@ -185,7 +185,7 @@ def test_a_seed_that_two_runs_trained_counts_once(tmp_path):
     plan = sweeps.read(tmp_path, parameters={"seeds": 2}, grid=None)
     finish(plan.runs[0], 0.5, seeds=[0, 1])
     finish(plan.runs[1], 0.8, seeds=[1, 2])
-    table = tables.sweep_table("small", {"[a]": value for value in sweep.results(plan).values()})
+    table = tables.sweep_table("small", {"[a]": sweep.results(plan)[""]})
     assert "[a]" in _shown(table)
     assert [list(column.cells) for column in table.columns][2:] == [["3"], ["60.0 ± 17.3"]]  # 50, 50, 80
 
@@ -256,6 +256,18 @@ def test_cost_grows_with_epochs_and_falls_with_networks_at_a_time(delays):
     assert cost(delays(epochs=8, workers=2))[1] == pytest.approx(4.0)  # it was measured with one
     train(delays(workers=2, epochs=5).runs[0], [900.0] * 5)
     assert cost(delays(epochs=5))[1] == pytest.approx(10 * 900 / 3600 / 2)
+
+
+def test_cost_counts_every_gpu_of_a_run(tmp_path):
+    def read(**parameters):
+        path = sweeps.write(tmp_path, notebook="02", grid=None, parameters={"seeds": 1, "processes": 2, **parameters})
+        os.replace(tmp_path / "notebooks/01_lif_dynamics.ipynb", tmp_path / "notebooks/02_pretrain_and_transfer.ipynb")
+        return sweep.read(path)
+
+    train(read().runs[0], [900.0] * 4)
+    left = sweep_cost.measured("02_pretrain_and_transfer", "cpu")
+    assert sweep_cost.hours(read().runs[1], left) == pytest.approx(4.0)
+    assert sweep_cost.hours(read(processes=1).runs[1], left) is None
 
 
 def test_what_was_measured_elsewhere_or_of_another_network_is_no_measure(delays):
