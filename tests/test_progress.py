@@ -19,6 +19,7 @@ def test_a_log_file_gets_a_line_a_change():
         overview.change(ONE, "failed")
         overview.change(ONE, "tried again")
         overview.refresh()
+        overview._started -= 3600
         overview.change(ONE, "finished")
         overview.change(TWO, "begins")
         overview.change(TWO, "failed: [no] such luck")
@@ -31,6 +32,7 @@ def test_a_log_file_gets_a_line_a_change():
         ("2/3 runs", "[two]", "begins"),
         ("2/3 runs", "[two]", "failed: [no] such luck"),
     ]
+    assert lines[3][1] == "1 runs an hour, 1:00 left"
     assert [len(line) for line in lines] == [3, 3, 3, 4, 4, 4]  # the pace is known when a run is over
 
 
