@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snnlab import __version__, cli_data
+from snnlab import __version__, cli_data, cli_sweep
 from snnlab.errors import SnnlabError
 from snnlab.speaking import speaking
 
@@ -25,6 +25,7 @@ def app() -> None:
 
 
 app.add_command(cli_data.data)
+app.add_command(cli_sweep.sweep)
 
 
 @app.command()

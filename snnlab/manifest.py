@@ -25,6 +25,10 @@ SCHEMA = 1
 PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
 
 
+class Held(SnnlabError):
+    """Another process has the run in work."""
+
+
 def begin(folder: Path, config: Config) -> None:
     """Write that a run begins, or goes on: then the times of earlier beginnings stay.
 
@@ -93,7 +97,7 @@ def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:
         What has to be kept, or used in `with`.
 
     Raises:
-        SnnlabError: another process has it still.
+        Held: another process has it still.
     """
     try:
         return FileLock(folder / f".{name}.lock").acquire(timeout=patience)
@@ -101,7 +105,7 @@ def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:
         held = read(folder)
         process = held.get("process", {})
         who = f"process {process['pid']} on {process['host']}, since {held['started'][-1]}" if process else "a process"
-        raise SnnlabError(
+        raise Held(
             f"{folder}: the same run is going on there ({who}); nobody was expected to hold it. Wait for it "
             "(`snnlab run --wait`), or choose another folder with out."
         ) from error
