@@ -116,7 +116,7 @@ def test_following_an_end_that_slurm_made(cluster):
         "neurons=20, seed=1 failed: SLURM says FAILED; submit it again.",
     ):
         assert words in done.stderr
-    assert "neurons=20 (0 of 2 runs)" in done.stdout
+    assert "4 of 4 runs have no result yet: neurons=10, seed=0 ..." in done.stderr
 
 
 def task(cluster, number):
