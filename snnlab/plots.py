@@ -121,10 +121,12 @@ def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     """Binned spikes, or features in dB, `(T, N)` as a picture, darker where there is more; row 0 at the bottom."""
     grid = np.asarray(counts).T
     neurons, steps = grid.shape
-    low = min(0.0, float(grid.min()))
-    filled = grid[grid > low]
+    if grid.min() < 0:  # features: most of what is above silence
+        vmin, vmax = np.quantile(grid[grid > grid.min()], [0.05, 0.98]) if np.ptp(grid) else (grid.min(), 0.0)
+    else:
+        vmin, vmax = 0.0, max(1.0, float(np.quantile(grid[grid > 0], 0.9)) if grid.any() else 1.0)
     image = ax.imshow(
-        grid, cmap="Greys", vmin=low, vmax=max(low + 1, float(np.quantile(filled, 0.9)) if filled.size else 0.0),
+        grid, cmap="Greys", vmin=vmin, vmax=vmax,
         aspect="auto", origin="lower", extent=(0, steps * dt_ms, -0.5, neurons - 0.5),
     )  # fmt: skip
     ax.set(xlabel="time (ms)", ylabel="neuron")

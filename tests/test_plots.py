@@ -178,3 +178,14 @@ def test_over_time_marks_where_each_seed_ends_and_names_a_recipe_once():
         ([3.0], [30.0]),
     ]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["pipe-S", "scratch"]
+
+
+def test_features_in_db_are_seen_above_silence():
+    """Half of the channels are silent for ever; the picture shows where the rest differs."""
+    features = np.full((20, 10), -100.0)
+    features[:, :5] = np.linspace(-60, 20, 100).reshape(20, 5)
+    _, ax = plots.figure()
+    image = plots.count_raster(ax, features, dt_ms=10)
+    low, high = image.get_clim()
+    assert -60 < low < -50 and 10 < high < 20
+    plots.count_raster(ax, np.full((3, 2), -100.0), dt_ms=10)
