@@ -35,6 +35,7 @@ app.add_command(cli_sweep.sweep)
 @click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
 @click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
 @click.option("--out", metavar="DIR", help="where everything goes")
+@click.option("--nproc", metavar="N", help="processes that train each network together, one a GPU; as -p processes N")
 @click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
 @click.option("--wait", is_flag=True, help="for another process that has the same run in work")
 @click.option("--again", is_flag=True, help="run it anew if it is finished")
@@ -46,6 +47,7 @@ def run(
     given: tuple[tuple[str, str], ...],
     file: Path | None,
     out: str | None,
+    nproc: str | None,
     log: str | None,
     wait: bool,
     again: bool,
@@ -64,7 +66,7 @@ def run(
     from snnlab.profiles import from_file, parse
 
     texts: dict[str, str] = {}
-    options = {"profile": profile, "seed": seed, "out": out}
+    options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
     for name, text in [*((name, text) for name, text in options.items() if text is not None), *given]:
         if name in texts:
             raise SnnlabError(f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once.")

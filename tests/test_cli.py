@@ -100,6 +100,7 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
         (["-p", "tau_ms", "0"], ["tau_ms = 0.0", "expected a number from 1.001"]),
         (["--profile", "corse"], ["'corse'", "did you mean course?"]),
         (["--seed", "x"], ["seed = 'x'"]),
+        (["--nproc", "2"], ["There is no parameter of 01_lif_dynamics called 'processes'"]),
         (["--log", "tensorbord"], ["no log called 'tensorbord'", "did you mean tensorboard?"]),
         (["--seed", "1", "-p", "seed", "2"], ["seed is given twice, as '1' and '2'"]),
         (["-p", "neurons", "1", "-p", "neurons", "2"], ["neurons is given twice"]),

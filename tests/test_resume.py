@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from snnlab import checkpoints, resume, training
 from snnlab.data.dense import DenseSet
+from snnlab.data.features import FeatureSet
 from snnlab.data.fileset import FileSet
 from snnlab.distributed import own_part
 from snnlab.errors import SnnlabError
@@ -254,7 +255,14 @@ def files(n, loaders=0):
     return FileSet(range(n), torch.arange(n), tuple(map(str, range(n))), tell, loaders)
 
 
-SETS = {"dense": dense, "files": files, "spikes": partial(spikes, seed=0)}
+def features(n):
+    chunks = (torch.arange(6.0).view(3, 2, 1), torch.arange(6.0, 2 * n).view(n - 3, 2, 1)) if n > 3 else None
+    return FeatureSet(
+        torch.arange(n), torch.zeros(n), ("a",), 10.0, chunks or (torch.arange(2.0 * n).view(n, 2, 1),), torch.arange(n)
+    )
+
+
+SETS = {"dense": dense, "files": files, "features": features, "spikes": partial(spikes, seed=0)}
 
 
 @settings(max_examples=60, deadline=None)

@@ -77,11 +77,14 @@ class FeatureSet:
         return x, self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `dealt`)."""
+        """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `dealt`).
+
+        Without the first so many, which are as if they had been taken.
+        """
         indices = shuffled(len(self), batch_size, generator)
-        for index in dealt(indices, part, training=generator is not None):
+        for index in dealt(indices, part, training=generator is not None, first=first):
             yield self.batch(index.to(self.labels.device))
 
     def rising(self, x: Tensor) -> Tensor:

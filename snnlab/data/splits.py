@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from snnlab.data.catalogue import provenance
-from snnlab.data.features import FeatureSet
 from snnlab.data.provenance import described
-from snnlab.data.spikeset import SpikeSet
 from snnlab.errors import SnnlabError
 
-Set = TypeVar("Set", SpikeSet, FeatureSet)
+if TYPE_CHECKING:
+    from snnlab.training import Batches
+
+Set = TypeVar("Set", bound="Batches")
 
 
 @dataclass(frozen=True)
