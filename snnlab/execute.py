@@ -98,11 +98,17 @@ def execute(
     folder = runs.folder(config, experiment)
     make_folder(folder)
     with manifest.hold(folder, "runner", -1 if wait else 0):
+        before = manifest.read(folder)
         try:
             _execute(path, folder, {**_literals(given), "profile": config.profile, "out": str(folder)}, report)
         except NotebookFailed as error:
-            (folder / "result.json").unlink(missing_ok=True)  # of an earlier run, or of one that failed after it
-            manifest.end(folder, "failed", error=str(error))
+            result = folder / "result.json"
+            if manifest.read(folder) != before:  # else it did not even begin, and what an earlier run left stays
+                result.unlink(missing_ok=True)
+            if not result.exists():
+                if not manifest.same(manifest.read(folder), config):
+                    manifest.begin(folder, config)
+                manifest.end(folder, "failed", error=str(error))
             raise
     return folder
 

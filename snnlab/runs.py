@@ -112,6 +112,8 @@ class Run:
         with whole_file(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
         manifest.end(self.dir, "finished", data=record["data"])
+        if held := _held.pop(self.dir, None):
+            held.lock.release()  # a notebook that stays open is no run that is going on
         return path
 
     def _gather_metrics(self) -> None:
@@ -124,7 +126,7 @@ class Run:
 
 
 def start(config: Config) -> Run:
-    """Begin a run in its folder, and hold that folder until this process ends.
+    """Begin a run in its folder, and hold that folder until its result is saved or this process ends.
 
     A run that was killed there goes on from its checkpoints; those of one that has its result, or had another
     configuration, are removed first.
@@ -167,7 +169,7 @@ def folder(config: Config, experiment: str = "") -> Path:
     return home() / "runs" / (experiment or config.notebook) / digest / f"seed={config.seed}"
 
 
-_held: dict[Path, Any] = {}  # by this process, until it ends
+_held: dict[Path, Any] = {}  # by this process
 
 
 def home() -> Path:

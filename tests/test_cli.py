@@ -152,9 +152,13 @@ def test_a_notebook_that_fails_before_it_starts_its_run_has_failed_too(snnlab, n
     assert snnlab(*arguments).exit_code == 0
     write(notebook, "raise ValueError('at once')")
     assert snnlab(*arguments, "--again").exit_code == 1
-    assert manifest.read(tmp_path / "out")["status"] == "failed" and not (tmp_path / "out/result.json").exists()
-    write(notebook, "1")
-    assert snnlab(*arguments).exit_code == 1
+    assert manifest.read(tmp_path / "out")["status"] == "finished" and runs.load_result(tmp_path / "out")  # as it was
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "new")
+    assert done.exit_code == 1
+    found = manifest.read(tmp_path / "new")
+    assert (
+        found["status"] == "failed" and "ValueError: at once" in found["error"] and found["config"]["profile"] == "tiny"
+    )
 
 
 def test_a_finished_run_is_shown_and_run_anew_only_if_asked(snnlab, notebook, tmp_path, monkeypatch):

@@ -106,6 +106,9 @@ runs.start(profiles.resolve("04_learning_delays", profile="tiny", out={str(run.d
     assert other.returncode == 1
     assert f"{run.dir}: the same run is going on there (process {os.getpid()} on " in other.stderr
     assert manifest.read(run.dir)["process"]["pid"] == os.getpid()
+    run.save_result([ENTRY], data=DATA)  # and though this process goes on, others may
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert other.returncode == 0, other.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path):
