@@ -40,7 +40,8 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
     """Fetch a published data set, or say how to fetch it by hand.
 
     It goes to the folder NAME below the one that SNNLAB_DATA names, else below data/ of the clone. A call that was broken off is
-    gone on with by the next. Exit code 1 if the set is not there in the end.
+    gone on with by the next. What came is compared with what is published, as by `check`. Exit code 1 if the set is not there in the end,
+    or something is wrong with it.
     """
     from snnlab.data.obtain import get as obtain
 
@@ -58,6 +59,8 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
         there = False
     if not there:
         sys.exit(1)
+    if catalogue.SETS[name].counts and "checked" not in catalogue.provenance(catalogue.SETS[name].folder):
+        _compare(name, thorough=False, workers=workers)
 
 
 @data.command()
@@ -67,14 +70,7 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
 @speaking
 def check(name: str, thorough: bool, workers: int) -> None:
     """Compare a data set on this machine with what is published of it; exit code 1 if something is wrong."""
-    from snnlab.data.check import check as examine
-
-    findings = examine(catalogue.SETS[name], thorough=thorough, workers=workers or None)
-    for finding in findings:
-        mark = {True: "ok", False: "WRONG", None: "unsure"}[finding.ok]
-        click.echo(f"{mark:<8}{finding.text}")
-    if any(finding.ok is False for finding in findings):
-        sys.exit(1)
+    _compare(name, thorough=thorough, workers=workers)
 
 
 @data.command()
@@ -218,4 +214,15 @@ def _size(text: str) -> int | tuple[int, int, int]:
 def _conclude(outcome: "Outcome") -> None:
     click.echo(str(outcome), err=bool(outcome.failed))
     if outcome.failed:
+        sys.exit(1)
+
+
+def _compare(name: str, *, thorough: bool, workers: int) -> None:
+    from snnlab.data.check import check as examine
+
+    findings = examine(catalogue.SETS[name], thorough=thorough, workers=workers or None)
+    for finding in findings:
+        mark = {True: "ok", False: "WRONG", None: "unsure"}[finding.ok]
+        click.echo(f"{mark:<8}{finding.text}")
+    if any(finding.ok is False for finding in findings):
         sys.exit(1)

@@ -52,7 +52,7 @@ def get(
         say(f"{data.name} ships with snnlab, and is unpacked on first use; there is nothing to get.")
         return True
     if data.by_hand and not _todo(data) and data.state()[0]:
-        say(f"{data.name} is in {folder}; to look into it: snnlab data check {data.name}")
+        say(f"{data.name} is in {folder}; to read every file of it: snnlab data check {data.name} --thorough")
         return True
     if data.by_hand and not any((folder / archive.file).exists() for archive in data.archives):
         say(data.by_hand.format(folder=folder, data=folder.parent))
@@ -69,7 +69,9 @@ def _get(
     todo = _todo(data)
     lying = [archive for archive in data.archives if (folder / archive.file).exists()]
     if not todo and (not lying or provenance(folder).get("archives")):
-        say(f"{data.name} is in {folder}, and nothing was fetched; to look into it: snnlab data check {data.name}")
+        say(
+            f"{data.name} is in {folder}, and nothing was fetched; to read every file of it: snnlab data check {data.name} --thorough"
+        )
         return True
     needed = [
         one for one in data.archives if one in todo or (not one.makes and any("val" in other.makes for other in todo))
@@ -97,7 +99,7 @@ def _get(
     if not keep:
         for one in known:
             (folder / one.file).unlink(missing_ok=True)
-    say(f"{data.name} is in {folder}. To look into it: snnlab data check {data.name}")
+    say(f"{data.name} is in {folder}. To read every file of it: snnlab data check {data.name} --thorough")
     return True
 
 

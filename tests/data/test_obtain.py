@@ -44,9 +44,15 @@ def server(monkeypatch, tmp_path):
         yield server
 
 
+def call(*arguments):
+    return CliRunner().invoke(cli.app, ["data", *arguments])
+
+
 @pytest.fixture
-def snnlab():
-    return lambda *arguments: CliRunner().invoke(cli.app, ["data", *arguments])
+def snnlab(monkeypatch):
+    """Without the look at what came, for what comes here is small."""
+    monkeypatch.setattr("snnlab.data.check.check", lambda data, **options: [])
+    return call
 
 
 def publish(monkeypatch, server, name, files):
@@ -113,6 +119,19 @@ def test_shd_is_fetched_and_read(snnlab, server, digits):
     server.asked = []
     done = snnlab("get", "shd")
     assert done.exit_code == 0 and "nothing was fetched" in done.output and server.asked == []
+
+
+def test_what_came_is_compared_with_what_is_published(server, digits, monkeypatch):
+    done = call("get", "shd", "--workers", "1")
+    assert done.exit_code == 1 and "WRONG" in done.output and "8,156" in done.output
+    assert {"shd_train.h5", "shd_test.h5"} <= {path.name for path in digits.iterdir()}  # but there it is
+    monkeypatch.setitem(catalogue.SETS, "shd", replace(catalogue.SETS["shd"], counts=({"train": 60, "test": 20},)))
+    done = call("get", "shd", "--workers", "1")
+    assert done.exit_code == 0 and "nothing was fetched" in done.output and "WRONG" not in done.output, done.output
+    assert (
+        "ok" in done.output and json.loads((digits / "provenance.json").read_text())["checked"]["counts"]["train"] == 60
+    )
+    assert "ok" not in call("get", "shd").output  # not again
 
 
 def test_with_keep_tonic_takes_it(snnlab, server, digits):
