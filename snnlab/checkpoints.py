@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, read without running anybody's pickle, refused when they do not fit."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,11 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
     Raises:
         SnnlabError: it is not a whole checkpoint, comes from a newer version, or belongs to another network.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise SnnlabError(f"{path}: there is no such checkpoint; check the path.") from error
-    except Exception as error:  # on arbitrary bytes torch's reader raises whatever it stumbles over
-        raise SnnlabError(
-            f"{path}: not a whole snnlab checkpoint; expected a file that snnlab wrote. Delete it to start anew."
-        ) from error
+    content = read_tensors(
+        path,
+        what="checkpoint",
+        otherwise="not a whole snnlab checkpoint; expected a file that snnlab wrote. Delete it to start anew.",
+    )
     if not isinstance(content, dict) or not {"format", "network"} <= content.keys():
         raise SnnlabError(f"{path}: holds no snnlab checkpoint (no 'format' and 'network'); choose another file.")
     if content["format"] > FORMAT:
@@ -61,6 +59,22 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
         found = ", ".join(f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names)
         raise SnnlabError(f"{path}: a checkpoint of another network: {found}; give the settings it was trained with.")
     return content
+
+
+def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
+    """What torch.save wrote, on the CPU, without running anything that is in it.
+
+    Raises:
+        SnnlabError: there is no such `what`; or the file cannot be read so, and `otherwise` is said of it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of a pickle that it refuses anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise SnnlabError(f"{path}: there is no such {what}; check the path.") from error
+    except Exception as error:  # on arbitrary bytes torch's reader raises whatever it stumbles over
+        raise SnnlabError(f"{path}: {otherwise}") from error
 
 
 def load_network(path: str | Path) -> DelayNet:

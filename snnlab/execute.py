@@ -60,10 +60,11 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
 def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:
     """The folder of a run that has its result, and since when; None if it has none."""
     folder = runs.folder(config, experiment)
-    if not manifest.same(manifest.read(folder), config) or not (folder / "result.json").is_file():
+    found = manifest.read(folder)
+    if not manifest.same(found, config) or not (folder / "result.json").is_file():
         return None
     result = runs.load_result(folder)
-    if manifest.read(folder)["status"] == "running":  # killed in the moment between the result and this
+    if found["status"] == "running":  # killed in the moment between the result and this
         manifest.end(folder, "finished", data=result.data)
     return folder, result.finished
 
@@ -100,7 +101,7 @@ def execute(
     with manifest.hold(folder, "runner", -1 if wait else 0):
         before = manifest.read(folder)
         try:
-            _execute(path, folder, {**_literals(given), "profile": config.profile, "out": str(folder)}, report)
+            _execute(path, folder, {**_literals(given), "profile": config.profile, "out": str(folder)}, report, before)
         except NotebookFailed as error:
             result = folder / "result.json"
             if manifest.read(folder) != before:  # else it did not even begin, and what an earlier run left stays
@@ -113,9 +114,11 @@ def execute(
     return folder
 
 
-def _execute(path: Path, folder: Path, parameters: Mapping[str, Any], report: Report) -> None:
+def _execute(
+    path: Path, folder: Path, parameters: Mapping[str, Any], report: Report, before: Mapping[str, Any]
+) -> None:
+    """Run it; `before` is the manifest that lay there."""
     executed = folder / path.name
-    before = manifest.read(folder)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the kernel would print a warning about itself
     try:
         papermill.execute_notebook(

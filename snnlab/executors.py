@@ -193,11 +193,11 @@ def run_here(
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
     from snnlab import manifest
-    from snnlab.files import make_folder
+    from snnlab.files import make_folder, now
 
     submitit()
     make_folder(sweep.folder / "workers")
-    folder = Path(tempfile.mkdtemp(prefix=f"{manifest.now().replace(':', '')[:17]}-", dir=sweep.folder / "workers"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers"))
     with manifest.hold(folder, "sweep", 0):
         return _Workers(sweep, planned, workers, retries, watcher, folder).run()
 

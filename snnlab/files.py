@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def now() -> str:
+    """The time as records have it, in UTC and to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def make_folder(folder: Path) -> None:

@@ -15,7 +15,6 @@ are LIF with a threshold of 1; and L only by its outermost positions.
 
 import math
 import re
-import warnings
 from pathlib import Path
 
 import torch
@@ -103,17 +102,12 @@ def read(path: str | Path, *, tau: float, max_delay: int | None = None, padding:
 
 def _tensors(path: str | Path) -> dict[str, Tensor]:
     """The content of a file of torch, without running anything that is in it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch thinks of a pickle that it refuses anyway
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise SnnlabError(f"{path}: there is no such file; check the path.") from error
-    except Exception as error:  # on arbitrary bytes torch's reader raises whatever it stumbles over
-        raise SnnlabError(
-            f"{path}: no whole file of tensors alone, and nothing else is read, because a pickle may run code; expected "
-            "what torch.save(model.state_dict(), path) writes."
-        ) from error
+    content = checkpoints.read_tensors(
+        path,
+        what="file",
+        otherwise="no whole file of tensors alone, and nothing else is read, because a pickle may run code; expected what "
+        "torch.save(model.state_dict(), path) writes.",
+    )
     return content if isinstance(content, dict) else {}
 
 

@@ -7,7 +7,6 @@ import platform
 import socket
 import subprocess
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 import snnlab
 from snnlab.errors import SnnlabError
-from snnlab.files import plain, whole_file
+from snnlab.files import now, plain, whole_file
 from snnlab.profiles import Config
 
 FILE = "manifest.json"
@@ -132,11 +131,6 @@ def machine() -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         **_git(),
     }
-
-
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _git() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from snnlab import manifest, metrics
 from snnlab.errors import SnnlabError
-from snnlab.files import plain, whole_file
+from snnlab.files import now, plain, whole_file
 from snnlab.profiles import Config
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Run:
 
     config: Config
     dir: Path
-    started: str = field(default_factory=manifest.now)
+    started: str = field(default_factory=now)
 
     @property
     def figure_dir(self) -> Path:
@@ -103,7 +103,7 @@ class Run:
             "results": [dict(entry) for entry in results],
             "more": more,
             "started": self.started,
-            "finished": manifest.now(),
+            "finished": now(),
         }
         path = self.dir / "result.json"
         text = json.dumps(record, indent=1, default=plain)

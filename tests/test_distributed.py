@@ -44,13 +44,7 @@ PLAN = pipe_s("pipe", NET, steps=2, pretrain_epochs=2, epochs=2, lr=2e-2, fine_t
 LAGS = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((42, 30, 31))))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As many as each process has: sums in another order differ in the last digit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @dataclass(frozen=True)

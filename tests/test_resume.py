@@ -30,13 +30,7 @@ from resumed import STEPS, delays, doomed, pictures, spikes
 CLOCKS = ("seconds", "cpu_seconds")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As many as each process has: sums in another order differ in the last digit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def same_fits(a, b):

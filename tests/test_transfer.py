@@ -204,15 +204,6 @@ def test_a_converted_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left
     assert same(resumed.net, whole.net) and without_clocks(resumed) == without_clocks(whole)
 
 
-@pytest.fixture
-def one_thread():
-    """As many as each worker has: sums in another order differ in the last digit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_workers_change_nothing(tmp_path, one_thread):
     settings = dict(steps=2, pretrain_epochs=1, epochs=1, lr=2e-2, fine_tune_lr=1e-2)
     plans = [PIPE, converted("converted", NET, **settings, **COMMON), modern("modern", NET, **settings, **COMMON)]

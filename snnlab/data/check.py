@@ -15,8 +15,9 @@ import numpy as np
 
 from snnlab.data.catalogue import DataSet
 from snnlab.data.examine import examine
-from snnlab.data.obtain import now, write_provenance
+from snnlab.data.obtain import write_provenance
 from snnlab.errors import SnnlabError
+from snnlab.files import now
 
 if TYPE_CHECKING:
     from snnlab.data.events import Events

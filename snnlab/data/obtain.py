@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib.util
 import json
 import os
@@ -19,7 +18,7 @@ from snnlab.data.catalogue import PART, PROVENANCE, Archive, DataSet, provenance
 from snnlab.data.download import Checksums, check_room, checksums, download, remote_size
 from snnlab.data.unpack import extract_all, move_in, unpack
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import make_folder, now, whole_file
 
 ASK_FROM = 1e9  # bytes
 
@@ -113,11 +112,6 @@ def write_provenance(folder: Path, **entries: Any) -> None:
         temporary.write_text(
             json.dumps({**provenance(folder), **entries}, indent=2, ensure_ascii=False) + "\n", "utf-8"
         )
-
-
-def now() -> str:
-    """The time, in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
