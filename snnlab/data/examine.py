@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from snnlab.data.batch import LISTED
 from snnlab.data.parallel import mapped, processes
+from snnlab.data.wav import said_size
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 
@@ -69,13 +70,12 @@ def read_second(path: str) -> float:
     try:
         info = soundfile.info(path)
         frames = len(soundfile.read(path, dtype="int16")[0])
-        with open(path, "rb") as file:
-            said = int.from_bytes(file.read(8)[4:], "little")  # RIFF's own length
+        said = said_size(Path(path))
     except (soundfile.SoundFileError, OSError) as error:
         raise SnnlabError(f"{path} cannot be read as sound ({str(error).strip()}); a wav file was expected.") from error
     size = Path(path).stat().st_size
-    if size < said + 8 and said != 0xFFFFFFFF:  # which a program writes that does not know yet
-        raise SnnlabError(f"{path} has {size:,} bytes; {said + 8:,} were expected by its own account: it is cut short.")
+    if said is not None and size < said:
+        raise SnnlabError(f"{path} has {size:,} bytes; {said:,} were expected by its own account: it is cut short.")
     if info.samplerate != RATE or info.channels != 1 or not 0 < frames <= RATE:
         raise SnnlabError(
             f"{path} has {info.samplerate} Hz, {info.channels} channels and {frames:,} samples; {RATE} Hz, one channel and 1 to {RATE:,} "

@@ -27,6 +27,7 @@ from snnlab.data.holdout import balanced
 from snnlab.data.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.parallel import mapped, processes
 from snnlab.data.splits import Splits, check_limit
+from snnlab.data.wav import said_size
 from snnlab.errors import SnnlabError
 from snnlab.parameters import known
 
@@ -209,10 +210,8 @@ def _read(file: Path, size: int) -> np.ndarray:
     if not size:
         raise ValueError("is empty")
     try:
-        with file.open("rb") as handle:
-            head = handle.read(8)
-        said = int.from_bytes(head[4:], "little") + len(head)  # bytes
-        if head[:4] == b"RIFF" and said > size:  # which soundfile passes over
+        said = said_size(file)
+        if said is not None and said > size:
             raise ValueError(f"is cut short ({size} of {said} bytes)")
         sound, rate = soundfile.read(file, dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:

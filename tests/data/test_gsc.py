@@ -310,6 +310,14 @@ def test_a_sound_that_is_not_finite_or_has_no_sample(folder, original):
         quick(folder)
 
 
+def test_a_stream_whose_length_its_writer_did_not_know_is_not_cut_short(folder, original):
+    name = folder / original[1]["train"][0]
+    content = name.read_bytes()
+    before = quick(folder).train.batch(torch.arange(3))[0]
+    name.write_bytes(content[:4] + b"\xff" * 4 + content[8:])
+    assert torch.equal(quick(folder).train.batch(torch.arange(3))[0], before)
+
+
 def test_there_is_no_such_folder(tmp_path):
     with pytest.raises(SnnlabError, match=r"nowhere: this folder was expected .* Fetch them with"):
         load(tmp_path / "nowhere")
