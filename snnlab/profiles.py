@@ -67,6 +67,9 @@ class Training(Config):
 
     seeds: int = parameter("networks of each recipe", low=1, high=1000)
     batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
+    accumulate: int = parameter(
+        "parts of a batch that go through a network one by one, for want of memory", low=1, high=1_000_000
+    )
     workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False)
     processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024, decides=False)
     device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
@@ -158,6 +161,10 @@ class LearningDelays(Training):
     binning: str = parameter(
         "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
     )
+    protocol: str = parameter(
+        "who chooses the epoch: held-out data, or, as published for SHD, nobody, with all training recordings to train on",
+        choices=("held-out", "published"),
+    )
     limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
@@ -186,6 +193,11 @@ class LearningDelays(Training):
             raise SnnlabError(
                 f"data = {self.data!r}, features = {self.features!r}: expected the features paper or sane for gsc, and spikes for the "
                 "others."
+            )
+        if self.protocol == "published" and self.features != "spikes":
+            raise SnnlabError(
+                "protocol = 'published': gsc has a validation set, which is used; expected held-out, which also says how well the last epoch and "
+                "the best on the test set do."
             )
         if self.features == "spikes" and 700 % self.n_in:
             raise SnnlabError(f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140.")
@@ -238,6 +250,7 @@ PROFILES: dict[str, dict[str, Config]] = {
             epochs=1,
             scratch_epochs=(2, 4),
             batch_size=64,
+            accumulate=1,
             lr=(2e-2, 4e-2),
             fine_tune_lr=1e-2,
             optimiser="adam",
@@ -306,6 +319,7 @@ PROFILES: dict[str, dict[str, Config]] = {
             epochs=10,
             scratch_epochs=(20, 48),
             batch_size=32,
+            accumulate=1,
             lr=(2e-2, 4e-2),
             schedule="cosine",
             drops=(),
@@ -356,6 +370,7 @@ PROFILES: dict[str, dict[str, Config]] = {
             data="spoken-digits",
             features="spikes",
             binning="regular",
+            protocol="held-out",
             limit=2000,
             seeds=3,
             dt_ms=20.0,
@@ -366,6 +381,7 @@ PROFILES: dict[str, dict[str, Config]] = {
             kernel_count=1,
             epochs=12,
             batch_size=64,
+            accumulate=1,
             dropout=0.1,
             lr_weights=2e-2,
             lr_delays=0.3,

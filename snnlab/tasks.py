@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from snnlab.comparison import Job
 from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_ucf101, gsc, imagenet, shd
 from snnlab.data.dense import Three
 from snnlab.data.features import FeatureSet
@@ -14,6 +15,7 @@ from snnlab.data.provenance import record
 from snnlab.data.shipped import data_folder
 from snnlab.data.spikeset import SpikeSet
 from snnlab.data.splits import Splits
+from snnlab.delay_recipe import DelayRecipe
 from snnlab.errors import SnnlabError
 from snnlab.profiles import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.training import Batches
@@ -84,7 +86,13 @@ def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
     limit = config.limit or None
     if config.features == "spikes":
         return shd.load(
-            config.data, dt_ms=config.dt_ms, n_in=config.n_in, binning=config.binning, seed=config.seed, limit=limit
+            config.data,
+            dt_ms=config.dt_ms,
+            n_in=config.n_in,
+            binning=config.binning,
+            seed=config.seed,
+            limit=limit,
+            hold_out=config.protocol == "held-out",
         )
     mel = gsc.FEATURES[config.features]
     if (mel.dt_ms, mel.n_mels) != (config.dt_ms, config.n_in):
@@ -94,6 +102,48 @@ def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
         )
     folder = _folder("" if config.data == "gsc" else config.data, "gsc")
     return gsc.load(folder, features=config.features, limit=limit, seed=config.seed, workers=config.workers or None)
+
+
+def delay_job(
+    config: LearningDelays, variant: str, *, classes: int, tau_ms: float, seed: int, epochs: int, **changes: Any
+) -> Job:
+    """One network of notebook 04: the paper's, with the sizes and rates of a configuration.
+
+    Args:
+        config: the configuration.
+        variant: "none", "fixed" or "learned".
+        classes: of the recordings.
+        tau_ms: membrane time constant, ms.
+        seed: of weights, delays, data order and dropout.
+        epochs: passes through the training data.
+        changes: arguments of `DelayNet` that are to be others.
+    """
+    network = {
+        "n_in": config.n_in,
+        "hidden": list(config.hidden),
+        "n_classes": classes,
+        "max_delay": config.max_delay,
+        "kernel_count": config.kernel_count,
+        "dropout": config.dropout,
+        "fan_in": config.connections or None,
+        "variant": variant,
+        "tau": tau_ms / config.dt_ms,
+        **changes,
+    }
+    recipe = DelayRecipe(
+        epochs=epochs,
+        batch_size=config.batch_size,
+        accumulate=config.accumulate,
+        keep="best" if config.protocol == "held-out" else "last",
+        lr_weights=config.lr_weights,
+        lr_delays=config.lr_delays,
+        weight_decay=config.weight_decay,
+        anneal_share=config.anneal_share,
+        seed=seed,
+        device=config.device,
+    )
+    name = f"digits-{variant}-tau{tau_ms:g}-hidden{network['hidden'][0]}-seed{seed}"
+    return Job(name, network, recipe, test_each_epoch=True)
 
 
 def events(config: TransferToEvents) -> EventTask:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,11 @@ from snnlab.distributed import own_gpu, own_part, own_seed, same_as_first, sum_g
 from snnlab.errors import SnnlabError
 from snnlab.memory import keep_freed_memory
 from snnlab.metrics import written
+from snnlab.parameters import known
 from snnlab.resume import State, Tally
 
 Model = TypeVar("Model", bound=nn.Module)
+Keep = Literal["best", "last"]
 SAVE_EVERY = 300.0  # s; what a kill costs at most
 
 
@@ -63,11 +65,17 @@ class Recipe:
     batch_size: int
     seed: int = 0  # of data order and dropout; each epoch draws from (seed, epoch) alone
     device: str = "auto"  # "auto", "cpu" or "cuda"
-
-    keep: ClassVar[Literal["best", "last"]] = "best"  # the epoch whose parameters stay: best on validation, or the last
+    accumulate: int = 1  # parts of a batch that go through the network one by one, their gradients summed
+    keep: Keep = "best"  # the epoch whose parameters stay: best on validation, or the last
 
     def __post_init__(self) -> None:
-        check_numbers(self, low=1, names=("epochs", "batch_size"))
+        check_numbers(self, low=1, names=("epochs", "batch_size", "accumulate"))
+        known(self.keep, get_args(Keep), "epoch to keep")
+
+    @property
+    def at_once(self) -> int:
+        """How many samples the network sees at once."""
+        return math.ceil(self.batch_size / self.accumulate)
 
     def optimisers(self, model: Any) -> list[torch.optim.Optimizer]:
         """The optimisers of a network's parameters."""
@@ -181,7 +189,7 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
 class Fit(Generic[Model]):
     """What a training run leaves: the model holds the parameters of the epoch that was kept.
 
-    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`; `cpu_seconds`, the work (see `work_clock`) of
+    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`, and `test_accuracy` where there is a test set; `cpu_seconds`, the work (see `work_clock`) of
     all processes in the training steps of the epoch; `sample_timesteps`, the time steps of all samples that they trained
     on; `seconds` of wall-clock time with validation; and what the recipe adds.
     """
@@ -197,6 +205,7 @@ def fit(
     valid: Batches,
     recipe: Recipe,
     *,
+    test: Batches | None = None,
     checkpoint: str | Path | None = None,
     metrics: str | Path | None = None,
     save_every: float = SAVE_EVERY,
@@ -217,8 +226,9 @@ def fit(
     Args:
         model: the network, with `config`, the arguments that built it; it is trained in place.
         train: what the parameters are fitted to.
-        valid: what the epoch is chosen on. The test set has no business here.
+        valid: what the epoch is chosen on.
         recipe: how.
+        test: scored after each epoch, too, and never chosen by; None leaves it alone, as is good practice.
         checkpoint: file that is written whole after each epoch and, in a long one, in the middle of it. When it is
             there, training goes on at the batch where it stood: the end is then the same as without the interruption,
             bit for bit on a CPU with as many processes as before. All processes have to see it.
@@ -263,7 +273,7 @@ def fit(
         tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
     ):
         for epoch in bar:
-            line = _epoch(model, train, valid, recipe, epoch, device, optimisers, state)
+            line = _epoch(model, train, valid, test, recipe, epoch, device, optimisers, state)
             for scheduler in schedulers:
                 scheduler.step()
             state.finish(line)
@@ -293,19 +303,24 @@ def train_step(
     """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`.
 
     Labels may be shares of the classes, too, `(B, classes)`. Where several processes train together, theirs are parts of one batch, and `share` is the share that this one has.
+    With `recipe.accumulate` above 1, batch norm takes its mean and variance from each part by itself.
     """
-    with recipe.autocast(x.device):
-        scores = model(x)
-    scores = scores.float()  # a loss needs all digits
-    loss = F.cross_entropy(scores, y)
     for optimiser in optimisers:
         optimiser.zero_grad()
-    (loss * share).backward()  # the mean over the whole batch is the sum of these
+    loss, scores = torch.zeros((), device=x.device), []
+    for some_x, some_y in zip(x.chunk(recipe.accumulate, 1), y.chunk(recipe.accumulate), strict=True):
+        with recipe.autocast(x.device):
+            found = model(some_x)
+        found = found.float()  # a loss needs all digits
+        part = F.cross_entropy(found, some_y) * (len(some_y) / len(y))
+        (part * share).backward()  # the mean over the whole batch is the sum of these
+        loss += part.detach()
+        scores.append(found.detach())
     sum_gradients(optimisers)
     for optimiser in optimisers:
         optimiser.step()
     recipe.after_step(model)
-    return loss.detach(), scores.detach()
+    return loss, torch.cat(scores)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -318,6 +333,7 @@ def _epoch(
     model: nn.Module,
     train: Batches,
     valid: Batches,
+    test: Batches | None,
     recipe: Recipe,
     epoch: int,
     device: torch.device,
@@ -357,7 +373,11 @@ def _epoch(
             "or look for non-finite input."
         )
     with recipe.autocast(device):
-        validation = evaluate(recipe.as_used(model), valid, batch_size=recipe.batch_size)
+        used = recipe.as_used(model)
+        validation = evaluate(used, valid, batch_size=recipe.at_once)
+        if test is not None:
+            tested = validation if test is valid else evaluate(used, test, batch_size=recipe.at_once)
+            more = {**more, "test_accuracy": tested.accuracy}
         more = {**more, **recipe.after_epoch(model, valid)}
     return {
         "epoch": epoch,

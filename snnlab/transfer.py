@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
 from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
-from snnlab.training import Batches, Data, Recipe, check_numbers, evaluate, fit, pick_device, work_clock
+from snnlab.training import Batches, Data, Keep, Recipe, check_numbers, evaluate, fit, pick_device, work_clock
 from snnlab.vision import KINDS, SmallCNN, VisionNet, build
 
 REESTIMATE_BATCHES = 10
@@ -63,12 +63,11 @@ class Stage(Recipe):
     drop: float = 0.3
     twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
     precision: Precision = "float32"  # of convolutions and matrix products; membranes and parameters stay in float32
-
-    keep: ClassVar[Literal["best", "last"]] = "last"  # the rate ends at 0, and a ramp is only sharp at the end
+    keep: Keep = "last"  # the rate ends at 0, and a ramp is only sharp at the end
 
     def __post_init__(self) -> None:
         check_numbers(self, low=0, names=("epochs", "lr", "weight_decay"))
-        check_numbers(self, low=1, names=("batch_size", "steps", "levels"))
+        check_numbers(self, low=1, names=("batch_size", "accumulate", "steps", "levels"))
         known(self.optimiser, get_args(Optimiser), "optimiser")
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")

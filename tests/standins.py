@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from snnlab.data.es_imagenet import Label, encode, write_labels, write_sample
+from snnlab.data.events import Events, write_events
 from snnlab.data.gsc_folder import LISTS, which_set
 from snnlab.data.video_events import convert_videos
 
@@ -82,6 +83,27 @@ def es_ucf101(folder, clips=1, height=48, width=64):
                     grey = bar(k, height, width, rng, shift=t % 2).astype(np.uint8)
                     Image.fromarray(grey).convert("RGB").save(clip / f"frame{t + 1:06}.jpg")
     convert_videos(folder / "frames", folder / "events", workers=1)
+
+
+def shd(folder, name="shd", recordings=40, classes=4, spikes=60):
+    """`shd_train.h5` and so on, or SSC's, with a validation file: four voices, a second long, and a class is where most of its spikes are."""
+    rng, folder = np.random.default_rng(5), Path(folder)
+    folder.mkdir(parents=True)
+    sizes = {"train": recordings, "test": 2 * classes} | ({"valid": 2 * classes} if name == "ssc" else {})
+    for part, n in sizes.items():
+        labels = np.arange(n) % classes
+        times = np.sort(rng.uniform(0, 1, (n, spikes)), axis=1).astype(np.float16).astype(np.float32)
+        times[:, 0], times[:, -1] = 0, 1
+        units = (rng.normal(0, 20, (n, spikes)) + 700 * (labels[:, None] + 0.5) / classes).clip(0, 699)
+        everything = Events(
+            times=times.ravel(),
+            units=units.ravel().astype(np.uint16),
+            offsets=np.arange(n + 1) * spikes,
+            labels=labels,
+            speakers=np.arange(n) // classes % 4 + (10 if part == "test" else 0),
+            keys=tuple(f"word {k}" for k in range(classes)),
+        )
+        write_events(folder / f"{name}_{part}.h5", everything)
 
 
 def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):

@@ -37,6 +37,18 @@ def test_workers_change_nothing(tmp_path):
         assert a.test_accuracy == evaluate(discretise(a.network()), DATA.test).accuracy
 
 
+def test_how_the_field_reports(tmp_path):
+    asked = replace(job("learned", 0), test_each_epoch=True)
+    asked = replace(asked, recipe=replace(asked.recipe, epochs=5))
+    last = replace(asked, name="last", recipe=replace(asked.recipe, keep="last"))
+    best, kept = train_all([asked, last], DATA, tmp_path, workers=1)
+    each = [line["test_accuracy"] for line in best.history]
+    assert each == [line["test_accuracy"] for line in kept.history] and len(set(each)) > 1
+    for outcome in (best, kept):
+        assert outcome.protocols() == {"last_epoch_accuracy": each[4], "best_on_test_accuracy": max(each)}
+    assert best.test_accuracy == each[best.best_epoch] and kept.test_accuracy == each[4]
+
+
 def test_what_is_finished_is_only_read(tmp_path):
     first = train_all(JOBS[:2], DATA, tmp_path, workers=1)
     stamps = [outcome.checkpoint.stat().st_mtime_ns for outcome in first]

@@ -29,6 +29,7 @@ def folder(tmp_path_factory):
     standins.es_imagenet(at / "es-imagenet")
     standins.cifar10_dvs(at / "cifar10-dvs")
     standins.gsc(at / "gsc")
+    standins.shd(at / "shd")
     standins.es_ucf101(at / "ucf")
     (at / "ucf/frames").rename(at / "ucf101")
     (at / "ucf/events").rename(at / "es-ucf101")
@@ -118,11 +119,26 @@ def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
         ({"data": "gsc", "features": "paper", "n_in": 70, "dt_ms": 10}, "n_in = 70: expected 10 and 140"),
         ({"data": "gsc", "features": "sane", "n_in": 40}, "dt_ms = 20, n_in = 40: expected 10 and 40"),
         ({"n_in": 40}, "n_in = 40: expected a divisor"),
+        ({"data": "gsc", "features": "paper", "protocol": "published"}, "gsc has a validation set, which is used"),
     ],
 )
 def test_data_and_features_that_do_not_go_together(given, words):
     with pytest.raises(SnnlabError, match=words):
         tasks.recordings(profiles.resolve(DELAYS, profile="tiny", **given))
+
+
+def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():
+    held_out, published = (
+        profiles.resolve(DELAYS, profile="paper", data="shd", protocol=protocol)
+        for protocol in ("held-out", "published")
+    )
+    ours, theirs = tasks.recordings(held_out), tasks.recordings(published)
+    assert len(theirs.train) == len(ours.train) + len(ours.valid) and theirs.valid is theirs.test
+    keep = [
+        tasks.delay_job(config, "learned", classes=20, tau_ms=20.1, seed=0, epochs=1).recipe.keep
+        for config in (held_out, published)
+    ]
+    assert keep == ["best", "last"]
 
 
 @pytest.mark.parametrize(("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")])

@@ -20,7 +20,7 @@ from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
-from snnlab.training import epoch_seed, evaluate, fit, pick_device
+from snnlab.training import Recipe, epoch_seed, evaluate, fit, pick_device, train_step
 
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
@@ -214,7 +214,15 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(epochs=0), dict(batch_size=0), dict(lr_weights=-1), dict(lr_delays=float("nan")), dict(anneal_share=2)],
+    [
+        dict(epochs=0),
+        dict(batch_size=0),
+        dict(accumulate=0),
+        dict(keep="first"),
+        dict(lr_weights=-1),
+        dict(lr_delays=float("nan")),
+        dict(anneal_share=2),
+    ],
 )
 def test_bad_recipes(changes):
     with pytest.raises(SnnlabError, match=next(iter(changes))):
@@ -235,7 +243,6 @@ class Told(DelayRecipe):
     """Writes down when it is asked, and with what."""
 
     log: ClassVar[list] = []
-    keep: ClassVar = "last"
 
     def before_epoch(self, model, epoch):
         self.log.append(("epoch", epoch, model.training))
@@ -275,12 +282,69 @@ def test_a_recipe_is_asked_at_each_turn(tmp_path):
 def test_the_last_epoch_is_kept_where_a_recipe_says_so(tmp_path):
     data, valid = sets()
     settings = dict(epochs=4, batch_size=32, seed=5, device="cpu")
-    last = fit(net(), data, valid, Told(**settings), checkpoint=tmp_path / "last.pt", progress=False)
+    keep = DelayRecipe(**settings, keep="last")
+    last = fit(net(), data, valid, keep, checkpoint=tmp_path / "last.pt", progress=False)
     best = fit(net(), data, valid, DelayRecipe(**settings), checkpoint=tmp_path / "best.pt", progress=False)
     assert last.best_epoch == 3 != best.best_epoch  # or this would not show anything
     whole = checkpoints.load(tmp_path / "best.pt")["model"]  # both trained alike; they differ in what they keep
     assert all(torch.equal(value, whole[name]) for name, value in last.model.state_dict().items())
     assert not same_parameters(last.model, best.model)
+
+
+def test_the_test_set_is_scored_each_epoch_and_nothing_is_chosen_by_it():
+    data, valid = sets()
+    test = interaural_lags(60, seed=2, steps=30)
+    alone, watched = train(), train(test=test)
+    assert same_parameters(alone.model, watched.model) and alone.best_epoch == watched.best_epoch
+    each = [line["test_accuracy"] for line in watched.history]
+    assert each[watched.best_epoch] == evaluate(discretise(watched.model), test).accuracy
+    assert len(set(each)) > 1 and "test_accuracy" not in alone.history[0]
+    both = fit(net(), data, valid, RECIPE, test=valid, progress=False)
+    assert [line["test_accuracy"] for line in both.history] == [line["valid_accuracy"] for line in both.history]
+
+
+class Plain(torch.nn.Module):
+    """Scores that depend on one sample each, so that a batch in parts must have the gradient of the whole."""
+
+    config: ClassVar[dict] = {}
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.seen = torch.nn.Linear(16, 5), []
+
+    def forward(self, x):
+        self.seen.append(x.shape[1])
+        return self.layer(x).tanh().sum(0)
+
+
+@dataclass(frozen=True)
+class Steepest(Recipe):
+    """Plain gradient descent, so that a wrong factor shows."""
+
+    def optimisers(self, model):
+        return [torch.optim.SGD(model.parameters(), lr=0.1)]
+
+
+@pytest.mark.parametrize(("accumulate", "seen"), [(2, [5, 5]), (3, [4, 4, 2]), (10, [1] * 10), (40, [1] * 10)])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(accumulate, seen):
+    x, y = torch.randn(7, 10, 16, generator=torch.Generator().manual_seed(1)), torch.arange(10) % 5
+    for labels in (y, torch.nn.functional.one_hot(y, 5) * 0.7 + 0.06):
+        stepped = []
+        for parts in (1, accumulate):
+            model, recipe = Plain(), Steepest(epochs=1, batch_size=10, accumulate=parts)
+            loss, scores = train_step(model, x, labels, recipe.optimisers(model), recipe, share=0.25)
+            stepped.append((loss, scores, *model.layer.parameters()))
+        assert model.seen == seen and max(seen) <= recipe.at_once
+        for whole, in_parts in zip(*stepped, strict=True):
+            assert torch.allclose(whole, in_parts, rtol=0, atol=1e-6)
+
+
+def test_in_parts_the_network_never_sees_more_at_once_when_it_is_validated_either():
+    data, valid = sets()
+    model = Plain()
+    fit(model, data, valid, Steepest(epochs=1, batch_size=64, accumulate=4, device="cpu"), progress=False)
+    assert max(model.seen) == 16 and sum(model.seen) == 160 + 80
 
 
 def test_who_waits_is_told_of_every_epoch_and_of_restored_ones_at_once(tmp_path):

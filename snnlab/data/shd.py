@@ -34,7 +34,14 @@ _NOTES = {
 
 
 def load(
-    data: str | Path, *, dt_ms: float, n_in: int, binning: str = "regular", seed: int = 0, limit: int | None = None
+    data: str | Path,
+    *,
+    dt_ms: float,
+    n_in: int,
+    binning: str = "regular",
+    seed: int = 0,
+    limit: int | None = None,
+    hold_out: bool = True,
 ) -> Splits[SpikeSet]:
     """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
 
@@ -48,10 +55,11 @@ def load(
         seed: which recordings `limit` draws.
         limit: at most so many training recordings, and a quarter of it for validation, as many of each class as can
             be. The test set stays whole.
+        hold_out: False trains on all recordings, as is published for SHD, and gives the test set in place of a validation set.
 
     Raises:
-        SnnlabError: there is no such data, a file is damaged, files do not belong together, or a number is out of
-            range.
+        SnnlabError: there is no such data, a file is damaged, files do not belong together, a number is out of
+            range, or nothing is to be held out where there is a validation file.
     """
     check_bins(dt_ms, n_in, binning)
     check_limit(limit)
@@ -66,14 +74,21 @@ def load(
     meta = read_meta(files["train"])
     note = _NOTES.get(name) or meta.get("note") or f"recordings from {files['train'].parent}"
     train, test = sets["train"], sets["test"]
+    if "valid" in sets and not hold_out:
+        raise SnnlabError(
+            f"{files['valid']}: a validation set is there, which nothing has to be held out for; expected the protocol held-out, which uses it."
+        )
     if "valid" in sets:
         valid = sets["valid"]
+    elif not hold_out:
+        valid = test
+        note += "; no validation: all training recordings are trained on"
     else:
         train, valid, how = _split_off(train, files["train"])
         note += f"; {how}"
     if limit is not None:
         train = _limited(train, limit, seed)
-        valid = _limited(valid, max(1, limit // 4), seed)
+        valid = _limited(valid, max(1, limit // 4), seed) if valid is not test else test
     digests = [_digest(file, stamp(file)) for file in files.values()]
     return Splits(
         train=train,
@@ -85,7 +100,14 @@ def load(
         sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
         note=note,
         unit="spikes a step and input",
-        preprocessing={"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning, "limit": limit, "seed": seed},
+        preprocessing={
+            "dt_ms": float(dt_ms),
+            "n_in": int(n_in),
+            "binning": binning,
+            "limit": limit,
+            "seed": seed,
+            "hold_out": hold_out,
+        },
     )
 
 

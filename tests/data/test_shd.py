@@ -276,7 +276,7 @@ def test_a_folder_without_validation_holds_speakers_out(folder):
         "batch": ["T", "B", 70],
         "unit": "spikes a step and input",
         "samples": {"train": 96, "valid": 24, "test": 20},
-        "preprocessing": {"dt_ms": 10.0, "n_in": 70, "binning": "regular", "limit": None, "seed": 0},
+        "preprocessing": {"dt_ms": 10.0, "n_in": 70, "binning": "regular", "limit": None, "seed": 0, "hold_out": True},
         "origin": {},
     }
 
@@ -296,6 +296,17 @@ def test_a_folder_with_validation_keeps_it(folder, make):
     data = load(str(folder), dt_ms=20, n_in=140)
     assert (len(data.train), len(data.valid)) == (120, 4) and data.note == f"recordings from {folder}"
     assert (data.train.dt_ms, data.train.n_in) == (20.0, 140)
+
+
+def test_nothing_is_held_out_where_all_is_to_be_trained_on(folder, make):
+    data = load(folder, dt_ms=10, n_in=70, hold_out=False, limit=40)
+    assert (len(data.train), len(data.test)) == (40, 20) and data.valid is data.test
+    assert len(load(folder, dt_ms=10, n_in=70, hold_out=False).train) == 120
+    assert data.note.endswith("; no validation: all training recordings are trained on")
+    assert data.source["preprocessing"]["hold_out"] is False
+    write_events(folder / "valid.h5", make([0, 1, 2, 3], [1, 1, 1, 1], seed=5), {})
+    with pytest.raises(SnnlabError, match=r"valid.h5: a validation set is there"):
+        load(folder, dt_ms=10, n_in=70, hold_out=False)
 
 
 def test_one_speaker_holds_recordings_out_and_says_so(folder, make):
