@@ -183,7 +183,8 @@ def _found(target: Target, seen: Mapping[tuple[str, str], Seen]) -> Found:
     if seeds < planned:
         status, reason = Status.NOT_RUN, f"only {seeds} of {planned} seeds"
     else:
-        status, reason = _status(target, estimate, share), ""
+        status = _status(target, estimate, share)
+        reason = f"results without {CLOCK}" if status is Status.NOT_RUN else ""
     return Found(target, status, "; ".join(filter(None, (reason, left_out))), estimate, share, seeds, planned)
 
 

@@ -94,7 +94,12 @@ def of_claim(difference: Estimate) -> Status:
 
 
 def of_share(difference: Estimate, share: float, published: float, tolerance: float) -> Status:
-    """As `of_claim`, in so small a share of the time: reproduced also needs share <= published, within band <= published + tolerance."""
+    """As `of_claim`, in so small a share of the time: reproduced also needs share <= published, within band <= published + tolerance.
+
+    Where the time was not measured (nan), that is not run.
+    """
+    if math.isnan(share):
+        return Status.NOT_RUN
     if share > published + tolerance + ROUNDING:
         return Status.DIFFERS
     status = of_claim(difference)
