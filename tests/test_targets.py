@@ -215,7 +215,7 @@ def arms(config):
     if config.notebook.startswith("02"):
         assert {"pipe-S", "T = {T}"} <= texts and 'suffix=f" ({where})"' in code
         return {f"{name} (T = {config.steps})" for name in {*lengths, "pipe-S", "one step"}}
-    assert {"handed_over", "neurons", "ablation=["} - texts == {"ablation=["} and "ablation=[" in code
+    assert {"handed_over", "neurons"} <= texts and "ablation=[" in code
     parts, neurons = ({name for name in names if name in texts} for names in (
         ("nothing", "convolutions", "head", "both"), ("LIAF", "LIF", "LIAF, LIF")))  # fmt: skip
     grid = {f"ablation: {part}, {neuron}" for part in parts for neuron in neurons}
