@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snnlab import __version__, cli_data, cli_sweep
+from snnlab import __version__, cli_data, cli_sweep, cli_targets
 from snnlab.errors import SnnlabError
 from snnlab.speaking import speaking
 
@@ -26,6 +26,7 @@ def app() -> None:
 
 app.add_command(cli_data.data)
 app.add_command(cli_sweep.sweep)
+app.add_command(cli_targets.targets)
 
 
 @app.command()

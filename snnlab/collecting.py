@@ -57,7 +57,7 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
     damaged: list[str] = []
     unfinished: list[Path] = []
     schemas: dict[int, Path] = {}  # where each was seen first
-    for folder_of_run, finished in _runs(folder, damaged):
+    for folder_of_run, finished in runs_below(folder, damaged):
         if not finished:
             unfinished.append(folder_of_run)
             continue
@@ -107,7 +107,7 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         table.to_csv(temporary, index=False)
 
 
-def _runs(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
+def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
     """Every run below a folder, in the order of the names, and whether it has its result."""
 
     def unreadable(error: OSError) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,3 +101,8 @@ def sha256(path: str | Path) -> str:
     """The SHA-256 of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(checksums: Iterable[str]) -> str:
+    """One checksum over those of several files, in their order."""
+    return hashlib.sha256("".join(checksums).encode()).hexdigest()

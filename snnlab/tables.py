@@ -107,6 +107,22 @@ def sets_table() -> Table:
     return table
 
 
+def target_tables(found: "pd.DataFrame") -> Iterator[Table]:
+    """A table for each table and figure of the papers in `snnlab.targets.table`: each row with what was measured of it."""
+    for (paper, name), part in found.groupby(["paper", "table"], sort=False):
+        table = Table(title=f"{name} ({paper})", show_lines=True)
+        for column in ("row", "protocol", "published", "measured", "seeds", "status"):
+            table.add_column(column, overflow="fold")
+        for _, row in part.iterrows():
+            published, status = (
+                f"{row['published']}\n{row['source']}",
+                ": ".join(filter(None, (row["status"], row["why"]))),
+            )
+            cells = (row["row"], row["protocol"], published, row["measured"], row["seeds"], status)
+            table.add_row(*map(escape, cells))
+        yield table
+
+
 def _heading(name: str) -> str:
     return name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else "")
 

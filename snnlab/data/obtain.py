@@ -18,7 +18,7 @@ from snnlab.data.catalogue import PART, PROVENANCE, Archive, DataSet, provenance
 from snnlab.data.download import Checksums, check_room, checksums, download, remote_size
 from snnlab.data.unpack import extract_all, move_in, unpack
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, now, whole_file
+from snnlab.files import make_folder, now, sha256, whole_file
 
 ASK_FROM = 1e9  # bytes
 
@@ -90,6 +90,9 @@ def _get(
         known[one] = download(one.url, folder / one.file, one.md5)
     for one in todo:
         _unpack(data, one)
+        new = {name: sha256(folder / name) for name in one.makes if (folder / name).is_file()}
+        # at once, for what lies there when a killed call is called again may be anything
+        write_provenance(folder, files=provenance(folder).get("files", {}) | new)
     if _recordings(data):
         _convert(data, keep, workers)
     write_provenance(

@@ -7,7 +7,6 @@ Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to re
 from __future__ import annotations
 
 import difflib
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from snnlab.data.shipped import data_folder, shipped
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
 from snnlab.data.splits import Splits, check_limit
 from snnlab.errors import SnnlabError
-from snnlab.files import sha256
+from snnlab.files import sha256, sha256_of
 
 __all__ = ["SpikeSet", "Splits", "bin_events", "load"]
 
@@ -97,7 +96,7 @@ def load(
         keys=train.keys,
         name=name,
         path=str(files["train"].parent),
-        sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
+        sha256=sha256_of(digests),
         note=note,
         unit="spikes a step and input",
         preprocessing={

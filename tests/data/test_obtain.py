@@ -24,6 +24,7 @@ from snnlab.data import catalogue, cifar10_dvs, imagenet, obtain, shd, unpack
 from snnlab.data import download as downloading
 from snnlab.data.catalogue import SETS, leftovers
 from snnlab.data.events import write_events
+from snnlab.data.published import why_not
 from snnlab.errors import SnnlabError
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
@@ -185,6 +186,21 @@ def test_killed_after_moving_in_place(snnlab, server, digits, monkeypatch):
     assert snnlab("get", "shd").exit_code == 1 and SETS["shd"].state() == (False, "unfinished")
     monkeypatch.setattr(unpack, "_remove", remove)
     assert snnlab("get", "shd").exit_code == 0 and SETS["shd"].state() == (True, "complete")
+
+
+def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(snnlab, digits, monkeypatch, tmp_path):
+    monkeypatch.setitem(catalogue.SETS, "shd", replace(catalogue.SETS["shd"], counts=({"train": 60, "test": 20},)))
+    assert snnlab("get", "shd").exit_code == 0
+    assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
+    others = recordings(np.arange(60) % 20, speakers=np.arange(60) % 3, seed=1)
+    assert others.keys == tuple(f"word {i}" for i in range(20))
+    write_events(digits / "shd_train.h5", others)
+    assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == "on other files than those that came as shd"
+    (digits / "shd_train.h5").unlink()
+    assert snnlab("get", "shd").exit_code == 0
+    assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
+    (digits / "provenance.json").unlink()
+    assert "without the checksums" in why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source)
 
 
 def test_killed_before_its_origin_was_written_down(snnlab, server, digits, monkeypatch):
