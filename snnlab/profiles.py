@@ -186,10 +186,6 @@ class LearningDelays(Training):
     toy_epochs: int = parameter("passes through those trials", low=1, high=100_000)
     connections: int = parameter("inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000)
     fan_in: int = parameter("inputs of a hidden neuron in the sparse network of section 7", low=1, high=40)
-    protocol: str = parameter(
-        "who chooses the epoch: held-out data, or as published the test set, which trains on everything",
-        choices=("held-out", "published"),
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -395,7 +391,6 @@ PROFILES: dict[str, dict[str, Config]] = {
             toy_epochs=15,
             connections=0,
             fan_in=2,
-            protocol="held-out",
             processes=1,
             workers=0,
             device="auto",

@@ -71,6 +71,7 @@ SHAPES = (  # of a batch
     ("pipe_d_es_imagenet_resnet18", (8, 2, 2, 224, 224)),
     ("pipe_d_es_imagenet_resnet34", (8, 2, 2, 224, 224)),
     ("pipe_d_cifar10_dvs", (8, 2, 2, 128, 128)),
+    ("pipe_d_cifar10_dvs_42", (8, 2, 2, 42, 42)),
     ("pipe_d_es_ucf101", (15, 2, 2, 240, 320)),
 )
 
