@@ -209,6 +209,17 @@ class LearningDelays(Training):
                 )
 
 
+@dataclass(frozen=True)
+class PaperResults(Config):
+    """Notebook 07."""
+
+    notebook = "07_paper_results"
+
+    folder: str = parameter("where the runs are, at any depth; empty for runs/")
+    trainings: int = parameter("trainings that section 2 imagines", low=10, high=1_000_000)
+    live: bool = parameter("sliders; False leaves pictures only", decides=False)
+
+
 def _sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:
     return {
         "tiny": dataclasses.replace(course, profile="tiny", **tiny),
@@ -427,6 +438,11 @@ PROFILES: dict[str, dict[str, Config]] = {
             workers=1,
             live=False,
         ),
+    ),
+    PaperResults.notebook: _sizes(
+        PaperResults(profile="course", seed=0, out="", folder="", trainings=2000, live=True),
+        tiny=dict(trainings=200, live=False),
+        paper=dict(trainings=20_000, live=False),
     ),
 }
 

@@ -44,6 +44,11 @@ def hard(v, x):
         ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
         ("flat_picture", 0, 100, "What is left"),
         ("on_off_weights", 144, 72, "two channels"),
+        ("luckiest_epoch", 1.12, 2.25, "half a point"),
+        ("luckiest_epoch", 1.2, 0.5, "50 epochs"),
+        ("three_seeds", 2.79, 1.27, "with three, t is 4.303"),
+        ("three_seeds", 2.8, 4.84, "square root of n"),
+        ("three_seeds", 2.79, 2.28, "divides by n;"),
         ("subtract_reset", soft, hard, "V becomes 0.12; yours is 0.00"),
     ],
 )
