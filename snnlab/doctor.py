@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab import doctor_disk, doctor_jupyter, doctor_torch
 from snnlab.errors import SnnlabError
-from snnlab.findings import ANEW, ROOT, Finding, note, pip, problem_of, well, wrong
+from snnlab.findings import ROOT, Finding, anew, note, pip, problem_of, well, wrong
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -38,8 +38,7 @@ def examine() -> Iterator[tuple[str, Finding]]:
             yield (
                 what,
                 wrong(
-                    f"could not be looked at ({reason}). Mend what is wrong with packages first; if nothing is, remove "
-                    f"{sys.prefix} and run `make setup` again."
+                    f"could not be looked at ({reason}). Mend what is wrong with packages first; if nothing is, {anew()}."
                 ),
             )
 
@@ -52,8 +51,7 @@ def _python() -> Iterator[Finding]:
         yield well(f"Python {found}, {sys.executable}")
     else:
         yield wrong(
-            f"{sys.executable} is Python {found}; {expected} was expected. Install one, remove {sys.prefix} and run "
-            "`make setup PYTHON=<that one>`."
+            f"{sys.executable} is Python {found}; {expected} was expected. Install one, {anew('PYTHON=<that one>')}."
         )
 
 

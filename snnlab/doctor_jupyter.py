@@ -15,7 +15,7 @@ from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
-from snnlab.findings import Finding, note, pip, problem_of, well, wrong
+from snnlab.findings import Finding, anew, note, pip, problem_of, well, wrong
 
 EXTENSION = "@jupyter-widgets/jupyterlab-manager"
 
@@ -71,7 +71,7 @@ def _examine(server: Path) -> Finding:
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         return wrong(
             f"{server} does not say where its extensions lie ({error}); a JupyterLab that starts was expected. "
-            + (f"Remove {sys.prefix} and run `make setup` again." if ours else "Open notebooks by `make lab`.")
+            + (f"To mend it {anew()}." if ours else "Open notebooks by `make lab`.")
         )
     places = [folder / "labextensions" / EXTENSION for folder in data]
     place = next((folder for folder in places if _version(folder)), None)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 
-from snnlab.findings import Finding, note, pip, well, wrong
+from snnlab.findings import Finding, anew, note, pip, well, wrong
 
 COMPANIONS = ("torchvision", "torchaudio")  # SpikingJelly asks for both, and what snnlab takes of it needs neither
 
@@ -38,10 +38,11 @@ def gpu() -> Iterator[Finding]:
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        if torch.cuda.is_available():
-            count, first = torch.cuda.device_count(), torch.cuda.get_device_name()
-            yield well(f"{count}, the first {first}; torch is built for CUDA {torch.version.cuda}")
-            return
+        sees = torch.cuda.is_available()
+    if sees:
+        count, first = torch.cuda.device_count(), torch.cuda.get_device_name()
+        yield well(f"{count}, the first {first}; torch is built for CUDA {torch.version.cuda}")
+        return
     cards, hidden = _cards(), os.environ.get("CUDA_VISIBLE_DEVICES")
     on_cpu = "training runs on the CPU, for which the profiles tiny and course are made; paper is not"
     built = f"torch {torch.__version__} in {sys.prefix}"
@@ -49,8 +50,7 @@ def gpu() -> Iterator[Finding]:
         yield note(f"there is none: {on_cpu}.")
     elif torch.version.cuda is None:
         yield note(
-            f"{cards[0]} is there, but {built} is a CPU build: {on_cpu}. To use the GPU remove {sys.prefix} and run `make setup` "
-            "without TORCH_INDEX."
+            f"{cards[0]} is there, but {built} is a CPU build: {on_cpu}. To use the GPU {anew()}, without TORCH_INDEX."
         )
     elif not cards:
         yield note(
@@ -63,8 +63,7 @@ def gpu() -> Iterator[Finding]:
         reason = " ".join(str(said[-1].message).split()) if said else "it does not say why"
         yield wrong(
             f"{built} is built for CUDA {torch.version.cuda}, but does not see {cards[0]} ({reason}): {on_cpu}. Install a newer "
-            f"driver of NVIDIA, or remove {sys.prefix} and run `make setup TORCH_INDEX=<url>` with the index that PyTorch's site "
-            "names for the CUDA of this driver."
+            f"driver of NVIDIA, or {anew('TORCH_INDEX=<url>')}, with the index that PyTorch's site names for the CUDA of this driver."
         )
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-ANEW = f"remove .venv in {ROOT} and run `make setup` there"  # never sys.prefix, which may be that of the system
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,11 @@ def pip(*words: str) -> str:
     """A command of this environment's pip, between backticks, with the tested versions where it installs."""
     tested = ["-c", str(ROOT / "constraints.txt")] if words[0] == "install" else []
     return f"`{shlex.join([sys.executable, '-m', 'pip', words[0], *tested, *words[1:]])}`"
+
+
+def anew(words: str = "") -> str:
+    """How to make the environment anew: not by removing sys.prefix, which may be the system's."""
+    return f"remove .venv in {ROOT} and run `make setup{words and f' {words}'}` there"
 
 
 def problem_of(asked: Requirement) -> str:
