@@ -31,12 +31,11 @@ def data() -> Iterator[Finding]:
         )
         return
     yield well(f"{ours.name} is in {shipped(ours.name)}; {_said(free)} is free")
-    if large := [
-        f"{_said(_need(one))} for {one.name}" for one in SETS.values() if _need(one) > free and one is not ours
-    ]:
+    absent = {one.name: _need(one) for one in SETS.values() if one is not ours}
+    if large := [f"{name} takes {_said(need)}" for name, need in absent.items() if need > free]:
         yield note(
-            f"{folder} has {_said(free)} of free space; to get every published set takes, as far as sizes are known, "
-            f"{', '.join(large)}. For these set SNNLAB_DATA to a folder on a larger disk."
+            f"{folder} has {_said(free)} of free space; {', '.join(large)} to download and unpack, as far as sizes are published. "
+            "To use that set SNNLAB_DATA to a folder on a larger disk."
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -141,6 +142,12 @@ def test_another_python(monkeypatch, tmp_path):
     )
 
 
+def test_a_python_that_is_not_released_yet_will_do(monkeypatch):
+    monkeypatch.setattr(platform, "python_version", lambda: "3.15.0b1")
+    (found,) = doctor._python()
+    told(found, True, "3.15.0b1")
+
+
 def test_snnlab_outside_of_its_clone(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "ROOT", tmp_path)
     monkeypatch.setattr(doctor, "LOOKS", {"packages": doctor._packages})
@@ -196,7 +203,7 @@ def test_networks_that_do_not_import(monkeypatch):
         ("2.13.0+cpu", "0.28.0", (), "is no CPU build"),
         ("2.13.0+cpu", "0.28.0+cu130", ("torch (==2.13.0)",), "is no CPU build"),
         ("2.13.0+cpu", "0.28.0+cpu", ("torch==2.13.0",), ""),
-        ("2.13.0", "0.28.0", ("numpy", "torch (==2.13.0)"), ""),
+        ("2.13.0", "0.28.0", ("numpy<2", "torch (==2.13.0)"), ""),
         ("2.13.0", "0.27.0", ("torch==2.12.0",), "was made for torch==2.12.0"),
         ("2.13.0+cpu", "0.27.0+cpu", ("numpy", "torch==2.12.0"), "was made for torch==2.12.0"),
     ],
@@ -570,7 +577,14 @@ def test_a_full_disk_is_no_matter_once_the_set_is_unpacked(monkeypatch, unpacked
     free(monkeypatch, 0.05 * GB)
     fine, large = doctor_disk.data()
     told(fine, True, unpacked / "spoken-digits")
-    told(large, None, "2.4 GB for gsc", "290.0 GB for imagenet", "100.0 GB for es-imagenet", "6.9 GB for ucf101")
+    told(
+        large,
+        None,
+        "gsc takes 2.4 GB",
+        " imagenet takes 290.0 GB",
+        "es-imagenet takes 100.0 GB",
+        " ucf101 takes 6.9 GB",
+    )
 
 
 @pytest.mark.parametrize(("size", "named"), [(99, "imagenet es-imagenet"), (101, "imagenet"), (291, "")])
@@ -579,7 +593,7 @@ def test_published_sets_for_which_there_is_no_room(monkeypatch, unpacked, size, 
     free(monkeypatch, size * GB)
     fine, *notes = doctor_disk.data()
     told(fine, True, f"{size}.0 GB is free")
-    assert [len(notes), *(f"for {name}" in notes[0].text for name in named.split())] == [
+    assert [len(notes), *(f" {name} takes" in notes[0].text for name in named.split())] == [
         bool(named),
         *[True] * len(named.split()),
     ]
