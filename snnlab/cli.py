@@ -174,12 +174,17 @@ def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "P
 @app.command()
 @speaking
 def doctor() -> None:
-    """Look whether everything that snnlab needs is in place; exit code 1 if not."""
+    """Say what is wrong with this installation, and how to mend it; exit code 1 if anything is.
+
+    A note is about what not everybody needs. Nothing is changed, except that the data that ships is unpacked if it was not yet.
+    """
     from snnlab.doctor import examine
 
-    findings = examine()
-    for finding in findings:
-        mark = {True: "ok", False: "MISSING", None: "absent"}[finding.ok]
-        click.echo(f"{mark:<8}{finding.what:<10}{finding.text}")
-    if any(finding.ok is False for finding in findings):
+    marks = {True: "ok", False: "WRONG", None: "note"}
+    found = []
+    for what, finding in examine():
+        click.echo(f"{marks[finding.ok]:<6} {what}: {finding.text}")
+        found.append(finding.ok)
+    click.echo(f"{found.count(False) or 'Nothing'} wrong, notes: {found.count(None)}.")
+    if False in found:
         sys.exit(1)

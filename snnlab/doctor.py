@@ -1,98 +1,139 @@
-"""Is everything in place? One line for each thing that has gone wrong on somebody's machine before."""
+"""Is everything in place? What has gone wrong on somebody's machine before is looked for, and how to mend it is said.
+
+Nothing that has to be installed is imported at the top: whether it is, is the question.
+"""
+
+from __future__ import annotations
 
 import importlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import platform
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from snnlab import manifest
+from snnlab import doctor_disk, doctor_jupyter, doctor_torch
+from snnlab.errors import SnnlabError
+from snnlab.findings import ROOT, Finding, anew, note, pip, problem_of, well, wrong
 
-
-@dataclass(frozen=True)
-class Finding:
-    """`ok` is None for something that is absent and not needed by everybody."""
-
-    what: str
-    ok: bool | None
-    text: str
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 
-def examine() -> list[Finding]:
-    """Look at everything; nothing is changed, except that the data that ships is unpacked if it was not yet."""
-    findings = []
-    for what, look in _LOOKS.items():
+def examine() -> Iterator[tuple[str, Finding]]:
+    """Look at everything, and give what was looked at and each finding as it comes.
+
+    Nothing is changed, except that the data that ships is unpacked if it was not yet.
+    """
+    for what, look in LOOKS.items():
         try:
-            ok, text = look()
+            for finding in look():
+                yield what, finding
+        except SnnlabError as error:
+            yield what, wrong(str(error))
         except Exception as error:  # noqa: BLE001 - a doctor who faints helps nobody
-            ok, text = False, f"{type(error).__name__}: {error}"
-        findings.append(Finding(what, ok, text))
-    return findings
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            yield (
+                what,
+                wrong(
+                    f"could not be looked at ({reason}). Mend what is wrong with packages first; if nothing is, {anew()}."
+                ),
+            )
 
 
-def _versions() -> tuple[bool, str]:
-    found = manifest.versions()
-    return "not installed" not in found.values(), ", ".join(f"{name} {number}" for name, number in found.items())
+def _python() -> Iterator[Finding]:
+    from packaging.specifiers import SpecifierSet
+
+    found, expected = platform.python_version(), _project()["requires-python"]
+    if SpecifierSet(expected).contains(found, prereleases=True):
+        yield well(f"Python {found}, {sys.executable}")
+    else:
+        yield wrong(
+            f"{sys.executable} is Python {found}; {expected} was expected. Install one, {anew('PYTHON=<that one>')}."
+        )
 
 
-def _torch() -> tuple[bool, str]:
-    import torch
+def _packages() -> Iterator[Finding]:
+    problems = [problem for asked in _asked(_project()["dependencies"]) if (problem := problem_of(asked))]
+    yield from map(wrong, problems)
+    if not problems:
+        from snnlab import manifest  # here: it imports torch
 
-    if torch.cuda.is_available():
-        return True, f"CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}"
-    if torch.version.cuda:
-        return True, f"built for CUDA {torch.version.cuda}, but sees no GPU; trains on the CPU"
-    return True, f"CPU build, {torch.get_num_threads()} threads"
+        yield well(", ".join(f"{name} {found}" for name, found in manifest.versions().items()))
 
 
-def _networks() -> tuple[bool, str]:
+def _extras() -> Iterator[Finding]:
+    """What only some need. Speech has a look of its own; what tests need, tests say."""
+    extras = {
+        name: _asked(texts)
+        for name, texts in _project()["optional-dependencies"].items()
+        if name not in ("speech", "test")
+    }
+    problems = [
+        (name, problem) for name, all_asked in extras.items() for one in all_asked if (problem := problem_of(one))
+    ]
+    for name, problem in problems:
+        yield note(f"only for snnlab[{name}]: {problem}")
+    if not problems:
+        yield well(f"the packages for {', '.join(extras)} are there")
+
+
+def _networks() -> Iterator[Finding]:
     importlib.import_module("spikingjelly.activation_based")
-    return True, "SpikingJelly imports"
+    yield well(f"SpikingJelly {version('spikingjelly')} imports")
 
 
-def _widgets() -> tuple[bool, str]:
-    """JupyterLab shows `VBox(children=...` in place of sliders where this extension is missing."""
-    from jupyter_core.paths import jupyter_path
-
-    for folder in map(Path, jupyter_path("labextensions")):
-        manifest = folder / "@jupyter-widgets" / "jupyterlab-manager" / "package.json"
-        if manifest.is_file():
-            found = json.loads(manifest.read_text(encoding="utf-8"))["version"]
-            return True, f"ipywidgets {version('ipywidgets')} with JupyterLab extension {found}"
-    return (
-        False,
-        "JupyterLab's extension for sliders is missing; run `make setup` again, and open notebooks by `make lab`",
-    )
-
-
-def _kernel() -> tuple[bool, str]:
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    spec = KernelSpecManager().get_kernel_spec("python3")
-    return True, f"notebooks run in {spec.resource_dir}"
-
-
-def _speech() -> tuple[bool | None, str]:
+def _speech() -> Iterator[Finding]:
+    (asked,) = _asked(_project()["optional-dependencies"]["speech"])
     try:
-        found = version("espeakng-loader")
+        found = version(asked.name)
     except PackageNotFoundError:
-        return None, "no espeak-ng; only `snnlab data make` needs it: pip install 'snnlab[speech]'"
-    return True, f"espeak-ng from espeakng-loader {found}"
+        program = shutil.which("espeak-ng")
+        absent = (
+            f"{program} is there, but snnlab speaks through the wheel {asked.name}, which is not installed in {sys.prefix}"
+            if program
+            else f"there is no espeak-ng, neither the wheel {asked.name} in {sys.prefix} nor a program on PATH"
+        )
+        yield note(f"{absent}; only `snnlab data make` needs it. For that run {pip('install', str(asked))}.")
+        return
+    if problem := problem_of(asked):
+        yield wrong(problem)
+        return
+    from snnlab.data.voices import Espeak
+
+    with Espeak():  # loads the library, and says what to do if that fails
+        yield well(f"espeak-ng of {asked.name} {found} starts")
 
 
-def _data() -> tuple[bool, str]:
-    from snnlab.data.shipped import shipped
+def _project() -> dict[str, Any]:
+    """What snnlab asks for. Its metadata say so, too, but those of an editable installation are as old as the installation."""
+    file = ROOT / "pyproject.toml"
+    if not file.is_file():
+        raise SnnlabError(
+            f"{file} is not there; snnlab was expected in its clone, where its data is. Install it from there with `pip install -e .`."
+        )
+    return dict(tomllib.loads(file.read_text(encoding="utf-8"))["project"])
 
-    return True, f"spoken-digits in {shipped('spoken-digits')}"
+
+def _asked(texts: list[str]) -> list[Requirement]:
+    from packaging.requirements import Requirement
+
+    return [asked for asked in map(Requirement, texts) if asked.marker is None or asked.marker.evaluate()]
 
 
-_LOOKS: dict[str, Callable[[], tuple[bool | None, str]]] = {
-    "versions": _versions,
-    "torch": _torch,
+LOOKS: dict[str, Callable[[], Iterator[Finding]]] = {
+    "python": _python,
+    "packages": _packages,
+    "extras": _extras,
+    "torch": doctor_torch.build,
+    "gpu": doctor_torch.gpu,
     "networks": _networks,
-    "sliders": _widgets,
-    "kernel": _kernel,
+    "sliders": doctor_jupyter.sliders,
+    "kernel": doctor_jupyter.kernel,
     "speech": _speech,
-    "data": _data,
+    "data": doctor_disk.data,
+    "cache": doctor_disk.cache,
+    "runs": doctor_disk.runs,
 }

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from snnlab import cli, doctor, execute, manifest, runs
+from snnlab import cli, execute, manifest, runs
 from snnlab.data.cache import cached
 from snnlab.errors import SnnlabError
 
@@ -274,35 +274,6 @@ def test_a_tutorial_without_notebooks_says_where_to_go(snnlab, tmp_path, monkeyp
     done = snnlab("tutorial")
     assert done.exit_code == 2
     assert "There are no notebooks here" in done.stderr
-
-
-def test_the_doctor_finds_what_is_missing(snnlab, monkeypatch):
-    def missing():
-        raise SnnlabError("it is not there")
-
-    looks = {"good": lambda: (True, "fine"), "spare": lambda: (None, "not needed"), "bad": missing}
-    monkeypatch.setattr(doctor, "_LOOKS", looks)
-    done = snnlab("doctor")
-    assert done.exit_code == 1
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
-        ["ok", "good"],
-        ["absent", "spare"],
-        ["MISSING", "bad"],
-    ]
-    del looks["bad"]
-    assert snnlab("doctor").exit_code == 0
-
-
-@pytest.mark.parametrize("what", [what for what in doctor._LOOKS if what != "data"])
-def test_this_installation_is_well(what):
-    ok, text = doctor._LOOKS[what]()
-    assert ok, text
-
-
-def test_the_doctor_misses_the_extension_that_shows_sliders(monkeypatch, tmp_path):
-    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *parts: [str(tmp_path)])
-    ok, text = doctor._widgets()
-    assert not ok and "make setup" in text
 
 
 @pytest.mark.parametrize("size", ["many", "1,2", "1,2,3,4", "0", "10,-1,10"])

@@ -82,6 +82,21 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else data_folder() / "cache"
 
 
+def limit() -> float:
+    """How many bytes the cache may take: SNNLAB_CACHE_GB gigabytes.
+
+    Raises:
+        SnnlabError: that is no number.
+    """
+    text = os.environ.get("SNNLAB_CACHE_GB") or str(LIMIT_GB)
+    try:
+        return float(text) * 1e9
+    except ValueError:
+        raise SnnlabError(
+            f"SNNLAB_CACHE_GB is {text!r}; a number of gigabytes was expected. Set it, or leave it out for {LIMIT_GB:g}."
+        ) from None
+
+
 def clean() -> int:
     """Remove all that `cached` has made, and nothing else that lies there; returns how many bytes that were.
 
@@ -117,13 +132,7 @@ def _load(file: Path) -> Mapped | None:
 
 def _shrink(keep: Path) -> None:
     """Remove what was not used for longest until the rest is within the limit; `keep` stays, for it is needed now."""
-    text = os.environ.get("SNNLAB_CACHE_GB") or str(LIMIT_GB)
-    try:
-        limit = float(text) * 1e9
-    except ValueError:
-        raise SnnlabError(
-            f"SNNLAB_CACHE_GB is {text!r}; a number of gigabytes was expected. Set it, or leave it out for {LIMIT_GB:g}."
-        ) from None
+    most = limit()
     found = []
     for path in cache_folder().glob("*/[0-9a-f]*.npy"):
         try:
@@ -133,7 +142,7 @@ def _shrink(keep: Path) -> None:
         found.append((status.st_mtime_ns, status.st_size, path))
     total = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
-        if total <= limit:
+        if total <= most:
             return
         if path != keep:
             path.unlink(missing_ok=True)
