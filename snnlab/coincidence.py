@@ -46,7 +46,7 @@ def played(net: DelayNet, recording: Tensor) -> Played:
             f"recording of shape {tuple(recording.shape)}: expected (T, {n_in}), time first, with a spike at least."
         )
     steps = int(recording.any(1).nonzero().max()) + 1 + net.tail
-    x = recording.new_zeros(steps, n_in)
+    x = torch.zeros(steps, n_in)
     x[: min(steps, len(recording))] = recording[:steps]
     heard, charge, fired = [], [], []
     for number, synapses in enumerate(net.synapses):
