@@ -181,12 +181,17 @@ def arrivals(net: DelayNet, what: Played, layer: int, neuron: int, dt_ms: float,
     )
 
 
-def telling(net: DelayNet, what: Played, dt_ms: float) -> tuple[int, int]:
-    """The layer and the neuron of a hidden layer that owes the most of its spikes in this recording to its delays."""
+def telling(net: DelayNet, what: Played, dt_ms: float) -> int:
+    """The neuron of the first layer that owes the most of its spikes in this recording to its delays.
 
-    def owed(layer: int, neuron: int) -> int:
-        with_, without = (arrivals(net, what, layer, neuron, dt_ms, share=share) for share in (1.0, 0.0))
-        return len(with_.fired_ms) - len(without.fired_ms)
+    Of those that need their inputs to fire, if there are any: without a spike their membrane stays below the threshold.
+    """
+    cells = net.neurons[0]
+    assert isinstance(cells, LIF)
+    _, offset = drive(net, 0)
 
-    places = [(layer, neuron) for layer, fired in enumerate(what.fired) for neuron in range(fired.shape[1])]
-    return max(places, key=lambda place: owed(*place))
+    def rank(neuron: int) -> tuple[bool, int]:
+        fired, plain = (arrivals(net, what, 0, neuron, dt_ms, share=share).fired_ms.size for share in (1.0, 0.0))
+        return bool(offset[neuron] * cells.tau < cells.v_threshold), fired - plain
+
+    return max(range(len(offset)), key=rank)

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from snnlab import explorer, plots
 from snnlab.coincidence import Arrivals, Played, arrivals, played
+from snnlab.errors import SnnlabError
 from snnlab.explorer_panel import SIGNS, Network
 from snnlab.training import Batches
 from snnlab.widgets import Panel, Slider, play
@@ -26,14 +27,28 @@ class Heard:
         of: the network.
         recordings: what there is to hear.
         words: the names of the classes.
+
+    Raises:
+        SnnlabError: the network has another number of classes.
     """
 
     def __init__(self, of: Network, recordings: Batches, words: Sequence[str]) -> None:
+        if len(words) != of.net.config["n_classes"]:
+            raise SnnlabError(
+                f"the network tells {of.net.config['n_classes']} classes apart, and these recordings have {len(words)}; "
+                "give the data that it was trained on."
+            )
         self.of, self.recordings, self.words = of, recordings, words
         self._kept: tuple[int, Played, str] | None = None
 
     def sample(self, number: int) -> tuple[Played, str]:
-        """A recording in the network, and its word; the one asked for before is kept."""
+        """A recording in the network, and its word; the one asked for before is kept.
+
+        Raises:
+            SnnlabError: there is no such recording.
+        """
+        if not 0 <= number < len(self.recordings):
+            raise SnnlabError(f"recording {number}: expected 0 to {len(self.recordings) - 1}; choose another sample.")
         if self._kept is None or self._kept[0] != number:
             x, label = self.recordings.batch(torch.tensor([number]))
             self._kept = number, played(self.of.net, x[:, 0]), self.words[int(label)]

@@ -4,6 +4,7 @@ Delays are in steps inside a network and in milliseconds in everything that is g
 the last one is the readout.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +33,16 @@ TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
 }
 
 
-def opened(path: str | Path) -> tuple[DelayNet, Path]:
+def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
     """The network of a checkpoint, in evaluation mode, delays not rounded; and where it was found.
 
     Args:
         path: a checkpoint, or a folder with some, such as that of a run of notebook 04: then of the networks with
             learned delays that have the most inputs (toys have few) the one that is best on validation.
+        dt_ms: length of its steps, ms. A checkpoint does not say it; the run that it lies in may.
 
     Raises:
-        SnnlabError: there is none, it is damaged, or the network has no delays.
+        SnnlabError: there is none, it is damaged, the network has no delays, or was trained with another step.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -48,6 +50,10 @@ def opened(path: str | Path) -> tuple[DelayNet, Path]:
     net = checkpoints.load_network(path)
     if net.config["max_delay"] == 0 or net.variant == "none":
         raise SnnlabError(f"{path}: a network without delays; choose one whose delays are learned or fixed.")
+    said = path.parent / "config.json"  # what `snnlab.runs` leaves beside checkpoints
+    step = json.loads(said.read_text(encoding="utf-8")).get("dt_ms", dt_ms) if said.is_file() else dt_ms
+    if step != dt_ms:
+        raise SnnlabError(f"{path}: trained with steps of {step:g} ms, not of {dt_ms:g}; give dt_ms = {step:g}.")
     return net, path
 
 

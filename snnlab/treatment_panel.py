@@ -54,7 +54,7 @@ class Treatments:
             text.set_y(min(max(now[place], before[place]) + 0.03 * top, 0.8 * top))
         for bar, text, value in zip(self.bars, self.values, (whole, accuracy), strict=True):
             bar.set_width(100 * value)
-            text.set_text(f"{value:.1%}")
+            text.set(text=f"{value:.1%}", x=100 * value + 2)
         return (
             f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its synapses at 0 ms, "
             f"{now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on {len(self.test)} recordings; with the learned delays, "
@@ -78,12 +78,12 @@ class Treatments:
         self.delays.stairs(nothing, edges, color=plots.BLACK, linestyle="--", label="learned")
         plots.legend(self.delays, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         self.bars = right.barh([1, 0], [0, 0], 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True)
-        self.values = [right.text(2, y, "", va="center", color="white", fontsize=10, animated=True) for y in (1, 0)]
+        self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in (1, 0)]
         chance = 100 / self.of.net.config["n_classes"]
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
         right.text(chance, 1.42, " chance", fontsize=8)
         right.set_yticks([1, 0], ["learned", "now"])
-        right.set(xlabel="accuracy (%)", xlim=(0, 100), ylim=(-0.5, 1.6))
+        right.set(xlabel="accuracy (%)", xlim=(0, 119), ylim=(-0.5, 1.6), xticks=range(0, 101, 20))
 
 
 def treatment_panel(

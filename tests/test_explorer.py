@@ -54,7 +54,7 @@ def save(path, net, accuracy, **more):
 def test_a_checkpoint_is_opened_as_it_was_saved(tmp_path):
     net = random_net()
     save(tmp_path / "a.pt", net, 0.5)
-    found, path = explorer.opened(tmp_path / "a.pt")
+    found, path = explorer.opened(tmp_path / "a.pt", dt_ms=10.0)
     assert path == tmp_path / "a.pt" and not found.training
     assert torch.equal(found.synapses[1].P, net.synapses[1].P)
 
@@ -64,15 +64,23 @@ def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp
     save(tmp_path / "run" / "worse.pt", random_net(), 0.5)
     save(tmp_path / "run" / "better.pt", random_net(), 0.6)
     save(tmp_path / "run" / "fixed.pt", random_net(variant="fixed"), 0.9)
-    assert explorer.opened(tmp_path)[1].name == "better.pt"
+    assert explorer.opened(tmp_path, dt_ms=10.0)[1].name == "better.pt"
 
 
 def test_what_cannot_be_explored_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="no checkpoint of a network with learned delays"):
-        explorer.opened(tmp_path)
+        explorer.opened(tmp_path, dt_ms=10.0)
     save(tmp_path / "none.pt", random_net(variant="none"), 0.5)
     with pytest.raises(SnnlabError, match=r"none.pt: a network without delays"):
-        explorer.opened(tmp_path / "none.pt")
+        explorer.opened(tmp_path / "none.pt", dt_ms=10.0)
+
+
+def test_the_step_is_that_of_the_run(tmp_path):
+    save(tmp_path / "a.pt", random_net(), 0.5)
+    (tmp_path / "config.json").write_text('{"dt_ms": 20.0}')
+    assert explorer.opened(tmp_path, dt_ms=20.0)[1].name == "a.pt"
+    with pytest.raises(SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"):
+        explorer.opened(tmp_path, dt_ms=10.0)
 
 
 # One neuron ---------------------------------------------------------------------------------------------------------
@@ -206,10 +214,14 @@ def test_every_neuron_fires_as_in_the_whole_network(changes):
 
 
 def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
-    net = by_hand(weights=((0.4, 0.7), (1.5, 1.5)))
     x = torch.zeros(4, 2)
     x[2, 0] = x[0, 1] = 1
-    assert coincidence.telling(net, coincidence.played(net, x), 10.0) == (0, 0)  # the other one fires anyway
+    net = by_hand(weights=((1.5, 1.5), (0.4, 0.7)), delays=((0.0, 4.0), (1.0, 3.4)))
+    assert coincidence.telling(net, coincidence.played(net, x), 10.0) == 1  # the other one fires without delays, too
+    net.norms[0].bias.data[1] = 1.2
+    assert (
+        coincidence.telling(net, coincidence.played(net, x), 10.0) == 0
+    )  # now the first needs an input, and it does not
 
 
 # A whole network ----------------------------------------------------------------------------------------------------
