@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
+from snnlab import snapshots
 from snnlab.data.augment import Augment
 from snnlab.delays import delay_layers, discretise, sigma_schedule
 from snnlab.errors import SnnlabError
@@ -72,6 +73,10 @@ class DelayRecipe(Recipe):
         """Bring the delays back into 0 to `max_delay`."""
         for layer in delay_layers(model):
             layer.clamp_delays()
+
+    def snapshot(self, model: DelayNet) -> list[Tensor]:
+        """Some of its delays, where they are learned."""
+        return snapshots.taken(model) if model.variant == "learned" else []
 
     def as_used(self, model: DelayNet) -> nn.Module:
         """With whole delays."""

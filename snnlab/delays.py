@@ -116,12 +116,16 @@ class DelayLinear(nn.Module):
     @property
     def delay(self) -> Tensor:
         """The delays in steps, `(N_out, N_in, K)`, real-valued, detached."""
-        return self._centre - self.P[0].detach()
+        return self.delay_of(slice(None))
 
     @delay.setter
     def delay(self, steps: Tensor) -> None:
         with torch.no_grad():
             self.P[0] = self._centre - steps
+
+    def delay_of(self, neuron: int | slice) -> Tensor:
+        """The delays of one neuron, `(N_in, K)`, or of several, without touching those of the others."""
+        return self._centre - self.P[0, neuron].detach()
 
     def delay_ms(self, dt_ms: float) -> Tensor:
         """The delays in milliseconds, `(N_out, N_in, K)`, when a step lasts `dt_ms`."""
@@ -212,6 +216,29 @@ def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
     for layer in delay_layers(copied):
         dealt = torch.randperm(layer.delay.numel(), generator=generator).to(layer.delay.device)
         layer.delay = layer.delay.flatten()[dealt].view_as(layer.delay)
+    return copied
+
+
+def zero_delays(model: nn.Module) -> nn.Module:
+    """A copy of `model` in which no synapse has a delay: what is left is the weights."""
+    return scale_delays(model, 0.0)
+
+
+@torch.no_grad()
+def scale_delays(model: nn.Module, factor: float) -> nn.Module:
+    """A copy of `model` with every delay multiplied by `factor`; what would exceed `max_delay` stays there.
+
+    Raises:
+        SnnlabError: the factor is below 0 or not finite.
+    """
+    if not (math.isfinite(factor) and factor >= 0):
+        raise SnnlabError(f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays.")
+    copied = copy.deepcopy(model)
+    for layer in delay_layers(copied):
+        layer.delay = factor * layer.delay
+        layer.clamp_delays()
+        if layer.discrete:  # half a step is no tap
+            layer.round_delays()
     return copied
 
 

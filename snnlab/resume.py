@@ -98,10 +98,17 @@ class State:
         self.under_way: dict[str, Any] | None = None  # `Tally.state` of an epoch that is to be gone on with
         self.path: Path | None = None  # what this process writes
         self._saved = time.perf_counter()
+        self.snapshots: dict[int, list[Tensor]] = {}  # by the number of epochs that were over
+        self._look()
+
+    def _look(self) -> None:
+        if kept := self.recipe.snapshot(self.model):
+            self.snapshots[len(self.history)] = kept
 
     def finish(self, line: dict[str, float]) -> None:
         """An epoch is over: keep its line, and its parameters if they are the ones to keep."""
         self.history.append(line)
+        self._look()
         rank = (line["valid_accuracy"], -line["valid_loss"])
         if self.best is not None and self.recipe.keep == "best":
             held = self.history[self.best_epoch]
@@ -132,6 +139,7 @@ class State:
             history=self.history,
             best=self.best,
             best_epoch=self.best_epoch,
+            snapshots=self.snapshots,
             under_way=under_way,
         )
         self._saved = time.perf_counter()
@@ -152,4 +160,5 @@ class State:
         for part, saved in zip(self.moving, content["moving"], strict=True):
             part.load_state_dict(saved)
         self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
+        self.snapshots = content.get("snapshots", {})  # what was trained before there were any, has none
         self.under_way = content.get("under_way")  # format 1 has none: it was written between two epochs alone

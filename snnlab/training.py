@@ -106,6 +106,10 @@ class Recipe:
         """Called after each epoch; what is measured here goes into the history."""
         return {}
 
+    def snapshot(self, model: Any) -> list[Tensor]:
+        """What of the network is to be seen later as it was at this epoch: little, for the checkpoint keeps it of each."""
+        return []
+
     def as_used(self, model: Any) -> nn.Module:
         """The network as it will be used, on which it is validated."""
         return cast(nn.Module, model)

@@ -19,6 +19,7 @@ from snnlab.pictures import Picture, picture_of
 from snnlab.plots import DPI
 
 LAYOUT = {"width": "24em"}
+BACKGROUNDS = 8  # of a panel, 2 MB each: going back to limits and titles that were there before is cheap
 STYLE = {"description_width": "10em"}
 
 
@@ -63,7 +64,7 @@ class Panel:
 
     def __init__(self, draw: Callable[..., str], controls: dict[str, Slider | Choice], fig: Figure, live: bool) -> None:
         self._draw, self._fig, self._canvas = draw, fig, FigureCanvasAgg(fig)
-        self._background: tuple[Hashable, Any] | None = None
+        self._backgrounds: dict[Hashable, Any] = {}
         self.static = self._picture({name: control.value for name, control in controls.items()})
         self.controls: dict[str, ipywidgets.ValueWidget] = {}
         self.box: ipywidgets.VBox | None = None
@@ -99,10 +100,12 @@ class Panel:
 
     def _blit(self, moving: list[tuple[Axes, Artist]]) -> None:
         frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title()) for ax in self._fig.axes)
-        if self._background is None or self._background[0] != frame:
+        if frame not in self._backgrounds:
             self._canvas.draw()  # leaves animated artists out
-            self._background = frame, self._canvas.copy_from_bbox(self._fig.bbox)
-        self._canvas.restore_region(self._background[1])
+            while len(self._backgrounds) >= BACKGROUNDS:
+                del self._backgrounds[next(iter(self._backgrounds))]
+            self._backgrounds[frame] = self._canvas.copy_from_bbox(self._fig.bbox)
+        self._canvas.restore_region(self._backgrounds[frame])
         for ax, artist in moving:
             ax.draw_artist(artist)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -93,12 +94,22 @@ def filters(mel: Mel) -> Tensor:
     triangle, float64 would change the fourth decimal in dB.
     """
     frequencies = torch.linspace(0, mel.rate // 2, mel.n_fft // 2 + 1)
-    low, high = (2595 * math.log10(1 + f / 700) for f in (mel.f_min, mel.f_max))
-    edges = 700 * (10 ** (torch.linspace(low, high, mel.n_mels + 2) / 2595) - 1)
+    edges = _edges(mel)
     widths = edges.diff()
     distances = edges - frequencies[:, None]  # (bins, n_mels + 2)
     rising, falling = -distances[:, :-2] / widths[:-1], distances[:, 2:] / widths[1:]
     return torch.minimum(rising, falling).clamp(min=0)
+
+
+def middles(mel: Mel) -> np.ndarray:
+    """The frequency in the middle of each channel, (n_mels,) Hz, rising."""
+    return _edges(mel)[1:-1].double().numpy()
+
+
+def _edges(mel: Mel) -> Tensor:
+    """Where the triangles begin, peak and end, (n_mels + 2,) Hz: each one's peak is where its neighbours end."""
+    low, high = (2595 * math.log10(1 + f / 700) for f in (mel.f_min, mel.f_max))
+    return 700 * (10 ** (torch.linspace(low, high, mel.n_mels + 2) / 2595) - 1)
 
 
 def resample(waves: Tensor, rate: int) -> Tensor:

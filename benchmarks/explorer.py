@@ -1,0 +1,91 @@
+"""How long the explorer's panels take to answer, on a layer of a million synapses: kernel side, from a control to the PNG.
+
+    python benchmarks/explorer.py
+
+What is timed is the change of one control: another neuron, another layer, another recording, another share of the delays. The
+browser's part comes on top and does not depend on the network. Accuracy under a treatment is a pass over a set, and not here.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+from snnlab import snapshots
+from snnlab.coincidence_panel import Heard, coincidence_panel
+from snnlab.data.dense import DenseSet
+from snnlab.explorer_panel import Network, synapses_panel
+from snnlab.files import whole_file
+from snnlab.models import DelayNet
+
+BUDGET_MS = 150
+
+
+def setting(side: int, steps: int, rate: float) -> tuple[DelayNet, DenseSet, list[snapshots.Movement]]:
+    """A network of `side` inputs and as many hidden neurons, recordings in which `rate` of the cells have a spike, and 30 epochs."""
+    torch.manual_seed(0)
+    net = DelayNet(side, (side,), 20, max_delay=24, tau=1.005).eval()
+    x = (torch.rand(steps, 20, side) < rate).float()
+    movements = []
+    for layer in net.synapses:
+        place = snapshots.sampled(layer).numpy()
+        way = np.random.default_rng(0).uniform(0, 240, (30, len(place))).astype(np.float32)
+        movements.append(snapshots.Movement(np.arange(30), *np.divmod(place, layer.in_features), way))
+    return net, DenseSet(x, torch.arange(20)), movements
+
+
+def median_ms(change: Callable[[int], object], repeats: int) -> tuple[float, float]:
+    """Median and slowest of `repeats` changes, ms; two more warm up."""
+    took = []
+    for i in range(repeats + 2):
+        began = time.perf_counter()
+        change(i)
+        took.append(1000 * (time.perf_counter() - began))
+    return statistics.median(took[2:]), max(took[2:])
+
+
+@click.command()
+@click.option("--side", default=1000, show_default=True, help="Inputs, and neurons of the hidden layer.")
+@click.option("--steps", default=100, show_default=True, help="Time steps of a recording.")
+@click.option("--rate", default=0.05, show_default=True, help="Share of cells with a spike.")
+@click.option("--repeats", default=11, show_default=True, help="Changes of each kind.")
+@click.option("--json", "out", default="runs/benchmarks/explorer.json", show_default=True, help="Where to.")
+def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
+    net, recordings, movements = setting(side, steps, rate)
+    of = Network(net, 10.0)
+    synapses = synapses_panel(of, movements)
+    fires = coincidence_panel(Heard(of, recordings, [str(label) for label in range(20)]))
+
+    def put(panel: object, name: str, value: object) -> None:
+        panel.controls[name].value = value  # type: ignore[attr-defined]
+
+    layers = of.names
+    changes: dict[str, Callable[[int], object]] = {
+        "synapses: another neuron of a million synapses": lambda i: put(synapses, "neuron", i % 7 + 1),
+        "synapses: another layer": lambda i: put(synapses, "layer", layers[(i + 1) % 2]),
+        "coincidence: another neuron of a million synapses": lambda i: put(fires, "neuron", i % 7 + 1),
+        "coincidence: another share of its delays": lambda i: put(fires, "share", 10 * (i % 9)),
+        "coincidence: another layer": lambda i: put(fires, "layer", layers[(i + 1) % 2]),
+        "coincidence: another recording": lambda i: put(fires, "sample", i % 9 + 1),
+    }
+    results = {}
+    for name, change in changes.items():
+        put(synapses, "layer", layers[0])
+        put(fires, "layer", layers[0])
+        results[name] = median_ms(change, repeats)
+        middle, slowest = results[name]
+        click.echo(f"{name:52s}{middle:7.0f} ms   (slowest {slowest:.0f}; budget {BUDGET_MS})")
+    machine = {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
+    record = {"side": side, "steps": steps, "rate": rate, "machine": machine, "median_and_slowest_ms": results}
+    with whole_file(Path(out)) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

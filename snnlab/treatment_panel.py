@@ -1,0 +1,111 @@
+"""What a network is worth with other delays: rounded, shuffled, all zero, all longer or shorter, as a panel."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snnlab import explorer, plots
+from snnlab.delays import delay_layers
+from snnlab.explorer_panel import Network
+from snnlab.training import Batches, evaluate
+from snnlab.widgets import Choice, Panel, Slider, play
+
+
+class Treatments:
+    """A network under treatment and its accuracy on a set; every treatment is measured once.
+
+    Args:
+        of: the network.
+        test: what the accuracy is measured on.
+        seed: of the shuffling.
+    """
+
+    def __init__(self, of: Network, test: Batches, *, seed: int = 0) -> None:
+        self.of, self.test, self.seed = of, test, seed
+        self._known: dict[tuple[str, int], tuple[list[np.ndarray], float]] = {}
+
+    def measured(self, treatment: str, percent: int = 100) -> tuple[list[np.ndarray], float]:
+        """The shares of synapses at each whole delay, (L,) a layer, and the accuracy from 0 to 1.
+
+        Args:
+            treatment: one of `explorer.TREATMENTS`.
+            percent: what each delay is multiplied by before.
+        """
+        if (treatment, percent) not in self._known:
+            net = explorer.treated(self.of.net, treatment, factor=percent / 100, seed=self.seed)
+            layers = [explorer.shares(layer) for layer in delay_layers(net)]
+            self._known[treatment, percent] = layers, evaluate(net, self.test).accuracy
+        return self._known[treatment, percent]
+
+    def draw(self, fig: Figure, *, layer: str, treatment: str, percent: int) -> str:
+        """Draw for `snnlab.widgets.play`; returns the alt text."""
+        number = self.of.names.index(layer)
+        learned, whole = self.measured("rounded")
+        layers, accuracy = self.measured(treatment, percent)
+        now, before, end = 100 * layers[number], 100 * learned[number], self.of.longest_ms
+        if not fig.axes:
+            self._prepare(fig)
+        top = 1.35 * before.max()
+        self.delays.set_ylim(0, top)  # what is higher is cut off, and the words at the edges say how high
+        self.delays.set_title(layer, fontsize=9, loc="left")
+        self.now.set_data(now)
+        self.before.set_data(before)
+        for text, place, at in zip(self.edges, (0, -1), (0, end), strict=True):
+            text.set_text(f"{now[place]:.1f} %\nat {at:g} ms")
+            text.set_y(min(max(now[place], before[place]) + 0.03 * top, 0.8 * top))
+        for bar, text, value in zip(self.bars, self.values, (whole, accuracy), strict=True):
+            bar.set_width(100 * value)
+            text.set(text=f"{value:.1%}", x=100 * value + 2)
+        return (
+            f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its synapses at 0 ms, "
+            f"{now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on {len(self.test)} recordings; with the learned delays, "
+            f"rounded, {whole:.1%}."
+        )
+
+    def _prepare(self, fig: Figure) -> None:
+        """Artists that stay."""
+        axes = fig.subplots(1, 2, width_ratios=[1.6, 1])
+        self.delays, right = (plots.tidy(ax) for ax in axes)
+        steps, dt_ms = self.of.net.config["max_delay"] + 1, self.of.dt_ms
+        edges, nothing = (np.arange(steps + 1) - 0.5) * dt_ms, np.zeros(steps)
+        self.now = self.delays.stairs(nothing, edges, fill=True, color=plots.BLUE, alpha=0.8, animated=True)
+        self.before = self.delays.stairs(nothing, edges, color=plots.BLACK, linestyle="--", animated=True)
+        self.edges = [
+            self.delays.text(place, 0, "", ha=side, va="bottom", fontsize=8, animated=True)
+            for place, side in ((edges[0] + 0.1 * dt_ms, "left"), (edges[-1], "right"))
+        ]
+        self.delays.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
+        self.delays.stairs(nothing, edges, fill=True, color=plots.BLUE, alpha=0.8, label="now")
+        self.delays.stairs(nothing, edges, color=plots.BLACK, linestyle="--", label="learned")
+        plots.legend(self.delays, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+        self.bars = right.barh([1, 0], [0, 0], 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True)
+        self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in (1, 0)]
+        chance = 100 / self.of.net.config["n_classes"]
+        right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
+        right.text(chance, 1.42, " chance", fontsize=8)
+        right.set_yticks([1, 0], ["learned", "now"])
+        right.set(xlabel="accuracy (%)", xlim=(0, 119), ylim=(-0.5, 1.6), xticks=range(0, 101, 20))
+
+
+def treatment_panel(
+    treatments: Treatments, *, layer: int = 0, treatment: str = "shuffled", percent: int = 100, live: bool = True
+) -> Panel:
+    """What other delays are worth, measured when they are chosen.
+
+    Args:
+        treatments: the network and the recordings.
+        layer, treatment, percent: what is shown first.
+        live: False leaves only the picture.
+    """
+    names = treatments.of.names
+    return play(
+        treatments.draw,
+        live=live,
+        figsize=(8.4, 3.0),
+        layer=Choice(names[layer], tuple(names), "layer", "whose delays are shown; all layers are treated"),
+        treatment=Choice(
+            treatment, tuple(explorer.TREATMENTS), "treatment", "what is done to all delays of the network"
+        ),
+        percent=Slider(
+            percent, 0, 200, 10, "delays (%)", "by how much every delay is multiplied before, held within the range"
+        ),
+    )
