@@ -248,6 +248,32 @@ def test_every_file_in_params_is_of_some_row_and_of_one_data_set():
         assert {(file, name) for name in named} <= measured_with
 
 
+def test_configurations_are_what_their_names_say(plans):
+    """The hyper-parameters of Hammouamri et al. 2024, and over them what a name says."""
+    constant, sparse = {"anneal_share": 0.0}, {"connections": 10}
+    three, two = {"hidden": (512, 512, 512)}, {"kernel_count": 2}
+    words = {"2L-1KC": {}, "2L-2KC": two, "3L-1KC": three, "3L-2KC": three | two}
+    ablation = {"": {}, ", constant sigma": constant, ", sparse": sparse, ", sparse, constant sigma": sparse | constant}
+    common = dict(dt_ms=10.0, n_in=140, anneal_share=0.25, lr_weights=5e-3, lr_delays=0.1, weight_decay=1e-5, seeds=1,
+                  connections=0, kernel_count=1, limit=0, protocol="held-out")  # fmt: skip
+    speech = common | dict(hidden=(512, 512), max_delay=30, tau_ms=(15.0,), dropout=0.25, batch_size=128)
+    shd = common | dict(data="shd", binning="event", hidden=(256, 256), max_delay=24, tau_ms=(10.05,), dropout=0.4,
+                        batch_size=256, epochs=150)  # fmt: skip
+    expected = {
+        "delays_shd": (shd, 10, {"dense": {}, "dense, published protocol": {"protocol": "published"}, "sparse": sparse,
+                                 "dense, constant sigma": constant, "sparse, constant sigma": sparse | constant}),
+        "delays_ssc": (speech | dict(data="ssc", binning="event", epochs=60), 5,
+                       words | {f"2L-1KC{name}": change for name, change in ablation.items()}),
+        "delays_gsc": (speech | dict(data="gsc", features="paper", epochs=100), 5, words),
+    }  # fmt: skip
+    for file, (base, seeds, changes) in expected.items():
+        assert plans[file].keys() == changes.keys()
+        for name, (config, planned) in plans[file].items():
+            wanted = base | changes[name]
+            assert {key: getattr(config, key) for key in wanted} == wanted, (file, name)
+            assert planned == set(range(seeds))
+
+
 def test_the_protocols_of_shd_have_their_own_numbers():
     """95.07 is the best epoch on the test set, 93.9 the last one, and 94.1 what held-out data choose."""
     rows = [target for target in targets.targets("delays") if target.table == "Table 1, SHD" and not target.gap]
@@ -362,6 +388,8 @@ def test_a_stand_in_never_stands_under_a_papers_number(save, change):
     assert set(found["status"]) == {"not run"} and set(found["measured"]) == {"-"} and found["mean"].isna().all()
     why = row(save.folder, HEADLINE, **PAPER).why
     assert why.startswith("no result; 10 runs left out: 10 on "), why
+    both = row(save.folder, "dense, learned against fixed", table="SHD").why
+    assert both.startswith("no result; 10 runs left out: 10 on "), both  # two arms, and not twice as many runs
 
 
 def test_stand_ins_beside_the_set_change_nothing_but_are_told(save):
