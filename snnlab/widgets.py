@@ -70,7 +70,8 @@ class Panel:
         if not live:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
-        self.image = ipywidgets.HTML(self.static.to_html())
+        self.image = ipywidgets.HTML()
+        self._update(None)
         rows = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
         self.box = ipywidgets.VBox([rows, self.image])
         self.box.add_class("snnlab-panel")
@@ -79,13 +80,13 @@ class Panel:
 
     def _update(self, _change: Any) -> None:
         try:
-            picture = self._picture({name: widget.value for name, widget in self.controls.items()})
+            picture = self._picture({name: widget.value for name, widget in self.controls.items()}, compress_level=1)
         except SnnlabError as error:  # an exception in a callback would vanish in a log that nobody reads
             self.image.value = f'<p role="alert">{error}</p>'
         else:
             self.image.value = picture.to_html()
 
-    def _picture(self, values: dict[str, Any]) -> Picture:
+    def _picture(self, values: dict[str, Any], compress_level: int = 3) -> Picture:
         alt = self._draw(self._fig, **values)
         moving = [(ax, one) for ax in self._fig.axes for one in ax.get_children() if one.get_animated()]
         if moving:
@@ -95,7 +96,7 @@ class Panel:
         self._fig.set_layout_engine(
             "none"
         )  # the first drawing has settled the layout; solving it anew doubles the cost
-        return picture_of(self._canvas, alt)
+        return picture_of(self._canvas, alt, compress_level=compress_level)
 
     def _blit(self, moving: list[tuple[Axes, Artist]]) -> None:
         frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title()) for ax in self._fig.axes)
