@@ -21,7 +21,12 @@ from snnlab.plots import DPI
 
 LAYOUT = {"width": "24em"}
 STYLE = {"description_width": "10em"}
-FOCUS = "<style>.snnlab-panel :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }</style>"
+# What is focused can be seen; and while a control is, JupyterLab leaves the keys to it, instead of moving to the next
+# cell at an arrow, or making a raw cell of this one at an R. ipywidgets can set no attribute, but a style can.
+KEYBOARD = """<style onload="this.closest('.snnlab-panel').addEventListener(
+    'focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))">
+.snnlab-panel :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -62,39 +67,43 @@ class Choice:
 
 @dataclass(frozen=True)
 class Switches:
-    """A row of buttons that stay pressed; the value says which: a bool for each of `names`."""
+    """A row of boxes to tick; the value says which are: a bool for each of `names`."""
 
     value: tuple[bool, ...]
     names: tuple[str, ...]
     label: str
     tip: str
 
-    def widget(self) -> ipywidgets.ValueWidget:
+    def widget(self) -> ipywidgets.DOMWidget:
         return _Row(self)
 
 
-class _Row(ipywidgets.HBox, ipywidgets.ValueWidget):
-    """`Switches`, with a button for all and one for none; `value` and the buttons follow each other."""
+class _Row(ipywidgets.HBox):
+    """`Switches`, with a button for all and one for none; `value` and the boxes follow each other.
+
+    Check boxes, because ipywidgets' toggle buttons do not tell a screen reader whether they are pressed.
+    """
 
     value = traitlets.Tuple()
 
     def __init__(self, control: Switches) -> None:
         self.description = control.label
         self.switches = [
-            ipywidgets.ToggleButton(
-                value=on, description=name, tooltip=f"{control.label} {name}: {control.tip}", layout={"width": "3.4em"}
+            ipywidgets.Checkbox(
+                value=on, description=name, tooltip=f"{control.label} {name}: {control.tip}", indent=False,
+                layout={"width": "4em"},
             )
             for name, on in zip(control.names, control.value, strict=True)
-        ]
+        ]  # fmt: skip
         several = [
-            ipywidgets.Button(description=word, tooltip=f"{control.label}: {word} of them", layout={"width": "4em"})
+            ipywidgets.Button(description=word, tooltip=f"{control.label}: {word} of them", layout={"width": "5em"})
             for word in ("all", "none")
         ]
-        label = ipywidgets.Label(control.label, layout={"width": STYLE["description_width"]})
+        # the tip is the label's: a box with one cannot be shown, since ipywidgets 8.1 looks for its <input>
+        label = ipywidgets.Label(control.label, tooltip=control.tip, layout={"width": STYLE["description_width"]})
         super().__init__(
-            [label, *self.switches, *several],
-            value=control.value, tooltip=control.tip, layout={"flex_flow": "row wrap", "width": "100%"},
-        )  # fmt: skip
+            [label, *self.switches, *several], value=control.value, layout={"flex_flow": "row wrap", "width": "100%"}
+        )
         self._spreading = False
         self.observe(self._spread, names="value")
         for one in self.switches:
@@ -124,20 +133,20 @@ class Panel:
         self._draw, self._fig, self._canvas = draw, fig, FigureCanvasAgg(fig)
         self._background: tuple[Hashable, Any] | None = None
         self.static = self._picture({name: control.value for name, control in controls.items()})
-        self.controls: dict[str, ipywidgets.ValueWidget] = {}
+        self.controls: dict[str, ipywidgets.DOMWidget] = {}
         self.box: ipywidgets.VBox | None = None
         if not live:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
         self.image, self.table = ipywidgets.HTML(), ipywidgets.HTML()
-        self.numbers = ipywidgets.ToggleButton(
-            value=False, description="numbers", tooltip="Show the numbers behind the picture as a table"
+        self.numbers = ipywidgets.Checkbox(
+            value=False, description="numbers", tooltip="Show the numbers behind the picture as a table", indent=False
         )
         self._update(None)
         rows = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
         below = [] if self.static.numbers is None else [self.numbers, self.table]
-        focus = ipywidgets.HTML(FOCUS, layout={"display": "none"})
-        self.box = ipywidgets.VBox([focus, rows, self.image, *below])
+        keyboard = ipywidgets.HTML(KEYBOARD, layout={"display": "none"})
+        self.box = ipywidgets.VBox([keyboard, rows, self.image, *below])
         self.box.add_class("snnlab-panel")
         for widget in (*self.controls.values(), self.numbers):
             widget.observe(self._update, names="value")

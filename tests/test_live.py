@@ -29,6 +29,12 @@ def test_each_spike_is_where_its_step_and_its_neuron_are():
     spikes = np.zeros((3, 2), dtype=bool)
     spikes[0, 0] = spikes[2, 1] = True
     assert pixels(spikes).tolist() == [[255, 255, 0, 0, 0, 0]] * 2 + [[0, 0, 0, 0, 255, 255]] * 2
+    _, ax = plots.figure()
+    live.Raster(ax, steps=3, neurons=2, dt_ms=2.0)
+    assert ax.get_xlim() == (0, 6) and ax.get_ylim() == (
+        -0.5,
+        1.5,
+    )  # as `plots.count_raster`: a neuron's row is around it
 
 
 def test_no_spike_is_lost_where_many_share_a_pixel():
