@@ -9,18 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
+import traitlets
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from snnlab.errors import SnnlabError
-from snnlab.pictures import Picture, picture_of
+from snnlab.pictures import Numbers, Picture, picture_of, table_html
 from snnlab.plots import DPI
 
 LAYOUT = {"width": "24em"}
 BACKGROUNDS = 8  # of a panel, 2 MB each: going back to limits and titles that were there before is cheap
 STYLE = {"description_width": "10em"}
+# What is focused can be seen; and while a control is, JupyterLab leaves the keys to it, instead of moving to the next
+# cell at an arrow, or making a raw cell of this one at an R. ipywidgets can set no attribute, but a style can.
+KEYBOARD = """<style onload="this.closest('.snnlab-panel').addEventListener(
+    'focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))">
+.snnlab-panel :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -59,44 +66,111 @@ class Choice:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Switches:
+    """A row of boxes to tick; the value says which are: a bool for each of `names`."""
+
+    value: tuple[bool, ...]
+    names: tuple[str, ...]
+    label: str
+    tip: str
+
+    def widget(self) -> ipywidgets.DOMWidget:
+        return _Row(self)
+
+
+class _Row(ipywidgets.HBox):
+    """`Switches`, with a button for all and one for none; `value` and the boxes follow each other.
+
+    Check boxes, because ipywidgets' toggle buttons do not tell a screen reader whether they are pressed.
+    """
+
+    value = traitlets.Tuple()
+
+    def __init__(self, control: Switches) -> None:
+        self.description = control.label
+        self.switches = [
+            ipywidgets.Checkbox(
+                value=on, description=name, tooltip=f"{control.label} {name}: {control.tip}", indent=False,
+                layout={"width": "4em"},
+            )
+            for name, on in zip(control.names, control.value, strict=True)
+        ]  # fmt: skip
+        several = [
+            ipywidgets.Button(description=word, tooltip=f"{control.label}: {word} of them", layout={"width": "5em"})
+            for word in ("all", "none")
+        ]
+        # the tip is the label's: a box with one cannot be shown, since ipywidgets 8.1 looks for its <input>
+        label = ipywidgets.Label(control.label, tooltip=control.tip, layout={"width": STYLE["description_width"]})
+        super().__init__(
+            [label, *self.switches, *several], value=control.value, layout={"flex_flow": "row wrap", "width": "100%"}
+        )
+        self._spreading = False
+        self.observe(self._spread, names="value")
+        for one in self.switches:
+            one.observe(self._gather, names="value")
+        several[0].on_click(lambda _: self.set_trait("value", (True,) * len(self.switches)))
+        several[1].on_click(lambda _: self.set_trait("value", (False,) * len(self.switches)))
+
+    def _gather(self, _change: Any) -> None:
+        if not self._spreading:
+            self.value = tuple(one.value for one in self.switches)
+
+    def _spread(self, _change: Any) -> None:
+        self._spreading = True  # one change for all of them
+        for one, on in zip(self.switches, self.value, strict=True):
+            one.value = on
+        self._spreading = False
+
+
+Control = Slider | Choice | Switches
+Drawn = str | tuple[str, Numbers]
+
+
 class Panel:
     """What `play` returns: put it on the last line of a cell to see it. `controls[name].value = ...` moves a control."""
 
-    def __init__(self, draw: Callable[..., str], controls: dict[str, Slider | Choice], fig: Figure, live: bool) -> None:
+    def __init__(self, draw: Callable[..., Drawn], controls: dict[str, Control], fig: Figure, live: bool) -> None:
         self._draw, self._fig, self._canvas = draw, fig, FigureCanvasAgg(fig)
         self._backgrounds: dict[Hashable, Any] = {}
         self.static = self._picture({name: control.value for name, control in controls.items()})
-        self.controls: dict[str, ipywidgets.ValueWidget] = {}
+        self.controls: dict[str, ipywidgets.DOMWidget] = {}
         self.box: ipywidgets.VBox | None = None
         if not live:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
-        self.image = ipywidgets.HTML(self.static.to_html())
+        self.image, self.table = ipywidgets.HTML(), ipywidgets.HTML()
+        self.numbers = ipywidgets.Checkbox(
+            value=False, description="numbers", tooltip="Show the numbers behind the picture as a table", indent=False
+        )
+        self._update(None)
         rows = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
-        self.box = ipywidgets.VBox([rows, self.image])
+        below = [] if self.static.numbers is None else [self.numbers, self.table]
+        keyboard = ipywidgets.HTML(KEYBOARD, layout={"display": "none"})
+        self.box = ipywidgets.VBox([keyboard, rows, self.image, *below])
         self.box.add_class("snnlab-panel")
-        for widget in self.controls.values():
+        for widget in (*self.controls.values(), self.numbers):
             widget.observe(self._update, names="value")
 
     def _update(self, _change: Any) -> None:
         try:
-            picture = self._picture({name: widget.value for name, widget in self.controls.items()})
+            picture = self._picture({name: widget.value for name, widget in self.controls.items()}, compress_level=1)
+            table = table_html(picture.numbers) if self.numbers.value and picture.numbers is not None else ""
         except SnnlabError as error:  # an exception in a callback would vanish in a log that nobody reads
-            self.image.value = f'<p role="alert">{error}</p>'
+            self.image.value, self.table.value = f'<p role="alert">{error}</p>', ""
         else:
-            self.image.value = picture.to_html()
+            self.image.value, self.table.value = picture.to_html(), table
 
-    def _picture(self, values: dict[str, Any]) -> Picture:
-        alt = self._draw(self._fig, **values)
+    def _picture(self, values: dict[str, Any], compress_level: int = 3) -> Picture:
+        drawn = self._draw(self._fig, **values)
+        alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
         moving = [(ax, one) for ax in self._fig.axes for one in ax.get_children() if one.get_animated()]
         if moving:
             self._blit(moving)
         else:
             self._canvas.draw()
-        self._fig.set_layout_engine(
-            "none"
-        )  # the first drawing has settled the layout; solving it anew doubles the cost
-        return picture_of(self._canvas, alt)
+        self._fig.set_layout_engine("none")  # the first drawing has settled it; solving it anew doubles the cost
+        return picture_of(self._canvas, alt, numbers, compress_level=compress_level)
 
     def _blit(self, moving: list[tuple[Axes, Artist]]) -> None:
         frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title()) for ax in self._fig.axes)
@@ -119,33 +193,33 @@ class Panel:
 
 
 def play(
-    draw: Callable[..., str],
+    draw: Callable[..., Drawn],
     /,
     *,
     live: bool = True,
     figsize: tuple[float, float] = (7.0, 2.8),
-    **controls: Slider | Choice,
+    **controls: Control,
 ) -> Panel:
     """A picture with controls.
 
     `draw(fig, **values)` gets the same figure every time, draws the values of the controls on it, and returns the alt
-    text: one sentence, with numbers. To be cheap, it makes its axes and artists when `fig.axes` is empty, and only sets
+    text: one sentence, with numbers; or that and a table, `{heading: values}`, which a reader can ask for. To be cheap, it makes its axes and artists when `fig.axes` is empty, and only sets
     their data afterwards; artists made with `animated=True` are drawn over a kept background.
 
     Args:
         draw: as above; a `SnnlabError` that it raises is shown in place of the picture.
         live: False leaves only the static picture, for batch runs; no widget is made.
         figsize: width and height of the figure in inches.
-        controls: a `Slider` or a `Choice` for each argument of `draw`.
+        controls: a `Slider`, a `Choice` or `Switches` for each argument of `draw`.
 
     Returns:
         A panel whose one output holds the widget, and the static picture for wherever widgets do not live.
 
     Raises:
-        SnnlabError: a control has no label or tip, or `draw` returned no alt text.
+        SnnlabError: a control has no label or tip, or `draw` returned no alt text or columns of different lengths.
     """
     for name, control in controls.items():
-        if not isinstance(control, (Slider, Choice)) or not control.label or not control.tip:
-            raise SnnlabError(f"Control {name!r}: expected a Slider or a Choice with a label and a tip.")
+        if not isinstance(control, Control) or not control.label or not control.tip:
+            raise SnnlabError(f"Control {name!r}: expected a Slider, a Choice or Switches with a label and a tip.")
     fig = Figure(figsize=figsize, dpi=DPI, layout="constrained", facecolor="white")
     return Panel(draw, controls, fig, live)

@@ -7,9 +7,8 @@ import re
 import pytest
 from PIL import Image
 
-from snnlab import playground
 from snnlab.errors import SnnlabError
-from snnlab.widgets import Choice, Slider, play
+from snnlab.widgets import Choice, Slider, Switches, play
 
 HEIGHT = Slider(1, 0, 5, 1, "height", "How high the bar is")
 KIND = Choice("solid", ("solid", "dashed"), "line", "How the bar is drawn")
@@ -103,22 +102,82 @@ def test_whole_numbers_stay_whole():
     assert isinstance(fine.value, float)
 
 
-def test_the_playground_answers_to_every_control():
-    panel = play(
-        playground.draw_neuron,
-        tau_ms=Slider(20, 2, 50, 1, "tau (ms)", "tip"),
-        v_threshold=Slider(1.0, 0.5, 2.0, 0.1, "threshold", "tip"),
-        reset=Choice("to zero", playground.RESETS, "reset", "tip"),
-        kind=Choice("step", playground.INPUTS, "input", "tip"),
-        strength=Slider(0.08, 0.0, 0.3, 0.01, "strength", "tip"),
+WHICH = Switches((True, False, True), ("a", "b", "c"), "which", "Draw it")
+
+
+def draw_letters(fig, *, which):
+    drawn.append(which)
+    if not fig.axes:
+        fig.subplots().set(xlim=(0, 4))
+    return f"{sum(which)} letters."
+
+
+drawn = []
+
+
+def test_pressed_switches_are_the_value_and_the_value_presses_switches():
+    panel = play(draw_letters, which=WHICH)
+    row = panel.controls["which"]
+    assert [one.value for one in row.switches] == [True, False, True]
+    row.switches[1].value = True
+    assert row.value == (True, True, True)
+    assert 'alt="3 letters."' in panel.image.value
+    row.value = (False, False, True)
+    assert [one.value for one in row.switches] == [False, False, True]
+    assert 'alt="1 letters."' in panel.image.value
+
+
+def test_all_and_none_are_one_change():
+    panel = play(draw_letters, which=WHICH)
+    row = panel.controls["which"]
+    everything, nothing = row.children[-2:]
+    for button, expected in ((nothing, False), (everything, True)):
+        drawn.clear()
+        button.click()
+        assert drawn == [(expected,) * 3]
+        assert [one.value for one in row.switches] == [expected] * 3
+
+
+def test_every_switch_says_what_it_is():
+    row = play(draw_letters, which=WHICH).controls["which"]
+    assert [one.description for one in row.switches] == ["a", "b", "c"]
+    assert [one.tooltip for one in row.switches] == [f"which {name}: Draw it" for name in "abc"]
+    label = row.children[0]
+    assert (label.value, label.tooltip) == (row.description, "Draw it") == ("which", "Draw it")
+
+
+def draw_with_numbers(fig, *, height):
+    if not fig.axes:
+        fig.subplots()
+    values = [0.123456, 2.0] if height != 3 else [0.5]
+    return f"Height {height}.", {"bar & <b>": ["one", "two"], "height": [height, 7], "exact": values}
+
+
+def test_numbers_are_a_table_on_request():
+    panel = play(draw_with_numbers, height=HEIGHT)
+    assert panel.table.value == ""
+    panel.numbers.value = True
+    assert panel.table.value == (
+        '<table><thead><tr><th scope="col">bar &amp; &lt;b&gt;</th><th scope="col">height</th><th scope="col">exact</th></tr>'
+        '</thead><tbody><tr><th scope="row">one</th><td>1</td><td>0.1235</td></tr>'
+        '<tr><th scope="row">two</th><td>7</td><td>2</td></tr></tbody></table>'
     )
-    assert "8 spikes, the first after 19 ms; 50 spikes a second" in panel.image.value
-    moves = {"tau_ms": 12, "v_threshold": 0.9, "reset": "subtract", "kind": "spikes", "strength": 0.0}
-    for name, value in moves.items():
-        before = panel.image.value
-        panel.controls[name].value = value
-        assert panel.image.value != before, name
-    assert "0 spikes, the membrane stays below the threshold" in panel.image.value
+    panel.controls["height"].value = 4
+    assert "<td>4</td>" in panel.table.value
+    panel.controls["height"].value = 3
+    assert "different lengths" in panel.image.value and panel.table.value == ""
+    panel.controls["height"].value = 2
+    panel.numbers.value = False
+    assert panel.table.value == ""
+    assert panel.table in panel.box.children and panel.numbers in panel.box.children
+
+
+def test_the_static_picture_keeps_its_numbers_folded():
+    page = play(draw_with_numbers, live=False, height=HEIGHT)._repr_mimebundle_()["text/html"]
+    assert re.search(r"</figure><details><summary>Numbers</summary><table>.*<td>7</td>.*</table></details>$", page)
+    panel = play(draw_bar, height=HEIGHT)
+    assert "<details>" not in panel._repr_mimebundle_()["text/html"]
+    assert panel.numbers not in panel.box.children
 
 
 def _pixels(html):

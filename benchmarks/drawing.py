@@ -1,0 +1,83 @@
+"""A frame of a live panel, from the moved slider to the HTML with the picture's bytes, beside a new figure and `savefig`.
+
+    OMP_NUM_THREADS=1 python benchmarks/drawing.py
+
+CPU time of one thread, median (lowest to highest). Nothing is sent to a browser. The raster has 1,024 neurons and 250
+steps, one in twenty with a spike; the histogram has a million delays.
+"""
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snnlab import live, plots
+from snnlab.widgets import Slider, play
+
+STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = 250, 1024, 1_000_000, 240.0, 10.0, 8, 100
+
+rng = np.random.default_rng(0)
+SPIKES = rng.random((VARIANTS, STEPS, NEURONS)) < 0.05
+DELAYS = rng.uniform(0, MAX_DELAY_MS, (VARIANTS, SYNAPSES)).astype(np.float32)
+ARTISTS: dict[Figure, Any] = {}
+
+
+def raster(fig: Figure, *, number: int) -> str:
+    if fig not in ARTISTS:
+        ARTISTS[fig] = live.Raster(plots.tidy(fig.subplots()), steps=STEPS, neurons=NEURONS, dt_ms=1.0)
+    ARTISTS[fig].set_data(SPIKES[number])
+    return f"Raster {number}: {SPIKES[number].sum()} spikes."
+
+
+def histogram(fig: Figure, *, number: int) -> str:
+    if fig not in ARTISTS:
+        ax = plots.tidy(fig.subplots())
+        ARTISTS[fig] = live.DelayHistogram(ax, max_delay_ms=MAX_DELAY_MS, dt_ms=DT_MS, initial_ms=DELAYS[0])
+    return f"Histogram {number}: {plots.both_ends(ARTISTS[fig].set_data(DELAYS[number]), MAX_DELAY_MS)}."
+
+
+def new_raster(number: int) -> None:
+    fig, ax = plots.figure()
+    ax.eventplot([np.flatnonzero(train) for train in SPIKES[number].T], color="black")
+    fig.savefig(io.BytesIO(), format="png")
+
+
+def new_marks(number: int) -> None:
+    fig, ax = plots.figure()
+    plots.raster(ax, *SPIKES[number].nonzero())
+    fig.savefig(io.BytesIO(), format="png")
+
+
+def new_histogram(number: int) -> None:
+    fig, ax = plots.figure()
+    ax.hist(DELAYS[number], bins=np.arange(26) * DT_MS - DT_MS / 2)
+    fig.savefig(io.BytesIO(), format="png")
+
+
+def milliseconds(draw: Callable[[int], None], repeats: int) -> np.ndarray:
+    times = []
+    for k in range(repeats + 2):  # the first ones compile, and fill caches
+        start = time.process_time()
+        draw(1 + k % (VARIANTS - 1))
+        times.append(1000 * (time.process_time() - start))
+    return np.array(times[2:])
+
+
+def main() -> None:
+    print(f"{'':36s}{'new figure (ms)':>28s}{'panel (ms)':>24s}{'ratio':>8s}")
+    for name, draw, naive in (
+        (f"raster, {NEURONS} x {STEPS}, eventplot", raster, new_raster),
+        (f"raster, {NEURONS} x {STEPS}, marks", raster, new_marks),
+        (f"histogram, {SYNAPSES:,} synapses", histogram, new_histogram),
+    ):
+        slider = play(draw, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")).controls["number"]
+        theirs, ours = milliseconds(naive, 5), milliseconds(lambda k, s=slider: setattr(s, "value", k), REPEATS)
+        cells = [f"{np.median(t):.1f} ({t.min():.1f} to {t.max():.1f})" for t in (theirs, ours)]
+        print(f"{name:36s}{cells[0]:>28s}{cells[1]:>24s}{np.median(theirs) / np.median(ours):8.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Artists for a live panel: made once, fed again and again, and cheap to draw however much data they are given.
+
+They are `animated`, as `snnlab.widgets.play` wants it: it draws them over a kept background.
+
+    def draw(fig, *, trial):
+        if not fig.axes:
+            fig.raster = live.Raster(fig.subplots(), steps=250, neurons=1024, dt_ms=1.0)
+        fig.raster.set_data(spikes[trial])
+        return f"Raster of trial {trial}: {spikes[trial].sum()} spikes."
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike, NDArray
+
+from snnlab import plots
+from snnlab.errors import SnnlabError
+
+
+class Raster(Artist):
+    """Spikes or counts `(T, N)` as pixels, time to the right, neuron 0 at the bottom, darker where there is more.
+
+    Where several values fall on one pixel, it shows the largest, so that no spike is lost. The cost depends on the size
+    of the picture and of the array, not on the number of spikes.
+
+    Args:
+        ax: gets its labels and limits here.
+        steps: T, number of time steps.
+        neurons: N, number of neurons.
+        dt_ms: length of a time step, ms.
+        full: the value that is drawn black.
+    """
+
+    def __init__(self, ax: Axes, *, steps: int, neurons: int, dt_ms: float, full: float = 1.0) -> None:
+        super().__init__()
+        self._shape, self._full = (steps, neurons), full
+        self._corners = np.array([[0, -0.5], [steps * dt_ms, neurons - 0.5]])
+        self._grey = np.zeros((neurons, steps), dtype=np.uint8)
+        self.set_animated(True)
+        ax.add_artist(self)
+        ax.set(xlabel="time (ms)", ylabel="neuron", xlim=self._corners[:, 0], ylim=self._corners[:, 1])
+
+    def set_data(self, values: ArrayLike) -> None:
+        """The values `(T, N)` to draw next, from 0 (white) to `full` (black).
+
+        Raises:
+            SnnlabError: `values` has another shape.
+        """
+        grid = np.asarray(values)
+        if grid.shape != self._shape:
+            raise SnnlabError(f"got values of shape {grid.shape} for a raster of (T, N) = {self._shape}.")
+        if grid.dtype == bool and self._full == 1:
+            self._grey = np.ascontiguousarray(grid.T).view(np.uint8) * np.uint8(255)
+        else:
+            self._grey = (np.clip(grid.T / self._full, 0, 1) * 255).astype(np.uint8)
+        self.stale = True
+
+    def draw(self, renderer: Any) -> None:
+        if not self.get_visible() or self.axes is None:
+            return
+        (left, low), (right, high) = np.rint(self.axes.transData.transform(self._corners)).astype(int)
+        ink = _largest(_largest(self._grey, high - low, axis=0), right - left, axis=1)
+        pixels = np.zeros((*ink.shape, 4), dtype=np.uint8)  # black, more or less opaque
+        pixels[..., 3] = ink
+        gc = renderer.new_gc()
+        gc.set_clip_rectangle(self.axes.bbox)
+        renderer.draw_image(gc, left, low, pixels)
+        gc.restore()
+
+
+def _largest(grid: NDArray[np.uint8], size: int, *, axis: int) -> NDArray[np.uint8]:
+    """`grid` stretched to `size` along an axis, or shrunk to the largest value of what falls together."""
+    starts = np.arange(size) * grid.shape[axis] // size
+    if size >= grid.shape[axis]:
+        return np.take(grid, starts, axis)
+    return np.maximum.reduceat(grid, starts, axis)
+
+
+class DelayHistogram:
+    """A histogram of delays, a bar a time step: `plots.delay_histogram`, live.
+
+    It has no title, which would take longer to draw than all the bars: say the shares that `set_data` returns in the alt
+    text, as `plots.both_ends(shares, max_delay_ms)` does; a panel shows that below its picture.
+
+    Args:
+        ax: gets its labels and limits here; the y axis ends at the first of 5, 10, 20, 50 and 101 % that holds all bars.
+        max_delay_ms: largest delay, ms.
+        dt_ms: length of a time step, ms.
+        initial_ms: delays at the start of training, any shape, drawn as an outline.
+    """
+
+    def __init__(self, ax: Axes, *, max_delay_ms: float, dt_ms: float, initial_ms: ArrayLike | None = None) -> None:
+        self._ax, self._max_delay_ms, self._dt_ms = ax, max_delay_ms, dt_ms
+        self._bars, *outline = plots.delay_histogram(ax, [], max_delay_ms, dt_ms=dt_ms, initial_ms=initial_ms)
+        self._highest = max((np.max(one.get_data()[0]) for one in outline), default=0.0)
+        for one in (self._bars, *outline):  # the outline stays above the bars
+            one.set_animated(True)
+        ax.set_title("")
+        if outline:  # above the axes, where no bar covers it
+            plots.legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+    def set_data(self, delays_ms: ArrayLike) -> NDArray[np.float64]:
+        """The delays to draw next, in ms, any shape; returns what the bars say: the share of each time step, % `(L,)`."""
+        shares = 100 * plots.delay_shares(delays_ms, self._max_delay_ms, self._dt_ms)
+        self._bars.set_data(values=shares)
+        top = max(self._highest, shares.max())
+        self._ax.set_ylim(0, next(limit for limit in (5, 10, 20, 50, 101) if top <= limit))
+        return shares

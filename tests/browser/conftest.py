@@ -1,0 +1,121 @@
+"""A real JupyterLab on this machine, and a real Chromium that opens notebooks in it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def absent(what):
+    """Skip, or fail where somebody counts on these tests."""
+    message = f"Not tested in a browser: {what}"
+    if os.environ.get("SNNLAB_BROWSER") == "required":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser, by Playwright."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("Playwright is missing; pip install 'snnlab[browser]'.")
+    program = os.environ.get("SNNLAB_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        absent("there is no Chromium; apt-get install chromium, or name its file in SNNLAB_CHROMIUM.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, chromium):
+    """JupyterLab with settings and notebooks of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
+    private |= {"IPYTHONDIR": str(folder / "ipython"), "SNNLAB_PROFILE": "tiny"}
+    quiet = folder / "config/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    (folder / "notebooks").mkdir()
+    command = (
+        f"{sys.executable} -m jupyterlab --no-browser --allow-root --ip=127.0.0.1 --IdentityProvider.token= "
+        f"--ServerApp.password= --notebook-dir={folder / 'notebooks'}"
+    )
+    env = {"SNNLAB_DATA": str(ROOT / "data"), **os.environ, **private}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command.split(), cwd=folder, env=env, stdout=log, stderr=log)
+    try:
+        yield Lab(_address(server, folder), folder / "notebooks", chromium)
+    finally:
+        server.terminate()  # and its kernels with it
+        server.wait(30)
+
+
+def _address(server, folder):
+    said, until = folder / f"runtime/jpserver-{server.pid}.json", time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            address = json.loads(said.read_text())["url"]
+            urllib.request.urlopen(f"{address}api/status", timeout=5).close()
+            return address
+        except (OSError, ValueError):
+            time.sleep(0.1)
+    pytest.fail(f"JupyterLab did not start:\n{(folder / 'log').read_text()[-2000:]}")
+
+
+class Lab:
+    def __init__(self, address, folder, chromium):
+        self.address, self.folder, self.chromium, self.pages = address, folder, chromium, {}
+
+    def page(self, stem):
+        """A notebook with live panels after Run All Cells, run once; what follows the last panel is left out."""
+        if stem not in self.pages:
+            self.pages[stem] = self._run(stem, self._copy(stem))
+        return self.pages[stem]
+
+    def _copy(self, stem):
+        """Write the notebook that is opened; returns how many code cells it has."""
+        nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
+        last = max(i for i, cell in enumerate(nb.cells) if re.search(r"^play\(", cell.source, re.MULTILINE))
+        nb.cells = nb.cells[: last + 1]
+        (parameters,) = (cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", ()))
+        given = {"live": True, "out": str(self.folder.parent / "out" / stem)}
+        for name, value in given.items():
+            parameters.source, found = re.subn(
+                rf"^{name} = None", f"{name} = {value!r}", parameters.source, flags=re.MULTILINE
+            )
+            assert found == 1, name
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(nb, self.folder / f"{stem}.ipynb")
+        return sum(cell.cell_type == "code" for cell in nb.cells)
+
+    def _run(self, stem, cells):
+        page = self.chromium.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.goto(f"{self.address}lab/tree/{stem}.ipynb?reset")
+        page.locator(".jp-Notebook").wait_for()
+        page.get_by_text("(ipykernel) | Idle").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_function(  # every prompt has its number: nothing waits, nothing runs
+            "n => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+            ".filter(p => /\\[\\d+\\]/.test(p.textContent)).length === n",
+            arg=cells,
+        )
+        return page

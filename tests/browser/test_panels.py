@@ -1,0 +1,106 @@
+"""Panels as a reader meets them: JupyterLab, Chromium, and nothing but the keyboard."""
+
+import statistics
+
+import pytest
+
+# Each new picture in a panel, and the ms from the last key to when it can be painted.
+WATCH = """panel => {
+    const watched = window.watched = {times: [], pressed: null, src: panel.querySelector("img").src};
+    document.addEventListener("keydown", () => { watched.pressed = performance.now() }, true);
+    new MutationObserver(async () => {
+        const img = panel.querySelector("img"), pressed = watched.pressed;
+        if (!img || img.src === watched.src) return;
+        watched.src = img.src;
+        await img.decode();
+        watched.times.push(performance.now() - pressed);
+    }).observe(panel, {subtree: true, childList: true, attributes: true});
+}"""
+
+
+def picture(panel):
+    img = panel.locator("img")
+    return img.get_attribute("src"), img.get_attribute("alt")
+
+
+def press(page, panel, key):
+    """Press a key, wait for the next picture, and return it."""
+    before = panel.locator("img").get_attribute("src")
+    page.keyboard.press(key)
+    page.wait_for_function(
+        "([panel, src]) => panel.querySelector('img') && panel.querySelector('img').src !== src",
+        arg=[panel.element_handle(), before],
+    )
+    return picture(panel)
+
+
+@pytest.mark.parametrize("stem", ["01_lif_dynamics", "04_learning_delays"])
+def test_every_slider_moves_its_picture_by_keyboard(lab, stem):
+    page = lab.page(stem)
+    text = page.locator(".jp-Notebook").inner_text()
+    assert "VBox(children=" not in text and "javascript error" not in text
+    assert not page.locator("[data-mime-type='application/vnd.jupyter.error']").count()
+    panels = page.locator(".snnlab-panel").all()
+    assert panels
+    for panel in panels:
+        panel.scroll_into_view_if_needed()
+        sliders = panel.get_by_role("slider").all()
+        assert sliders
+        for slider in sliders:
+            (src, alt), value = picture(panel), slider.get_attribute("aria-valuetext")
+            assert len(alt) > 20
+            slider.focus()
+            new_src, new_alt = press(page, panel, "ArrowRight")
+            assert new_src != src and new_alt != alt
+            assert slider.get_attribute("aria-valuetext") != value
+        panel.evaluate(WATCH)
+        for k in range(20):
+            press(page, panel, ("ArrowRight", "ArrowLeft")[k % 2])
+        times = page.evaluate("watched.times")
+        print(f"\n{stem}: key to picture, median {statistics.median(times):.0f} ms of {len(times)} presses "
+              f"({min(times):.0f} to {max(times):.0f})")  # fmt: skip
+
+
+def test_every_control_is_reached_by_tab_and_shows_that_it_is(lab):
+    page = lab.page("01_lif_dynamics")
+    panel = page.locator(".snnlab-panel")
+    controls = "[role=slider], select, input, button"
+    panel.evaluate(f"panel => panel.querySelectorAll('{controls}').forEach((e, i) => e.dataset.number = i)")
+    panel.locator(controls).first.focus()
+    reached, outlines = [], set()
+    for _ in range(60):
+        number, outline = page.evaluate(
+            "() => [document.activeElement.dataset.number, getComputedStyle(document.activeElement).outline]"
+        )
+        reached.append(number)
+        if number is not None:
+            outlines.add(outline)
+        page.keyboard.press("Tab")
+    count = panel.locator(controls).count()
+    assert count == 4 + 3 + 20 + 2 + 1  # sliders, choices, slots, all and none, numbers
+    assert {str(i) for i in range(count)} <= set(reached)
+    (outline,) = outlines
+    assert "solid 3px" in outline
+
+
+def test_a_spike_train_is_made_and_numbers_are_read_by_keyboard(lab):
+    page = lab.page("01_lif_dynamics")
+    panel = page.locator(".snnlab-panel")
+    panel.get_by_role("combobox").nth(1).focus()
+    for kind in ("ramp", "noise", "20 input spikes"):
+        assert kind in press(page, panel, "ArrowDown")[1]
+    panel.get_by_role("button", name="none").focus()
+    assert " 0 input spikes" in press(page, panel, "Enter")[1]
+    for count, slot in enumerate(("28", "36"), 1):
+        box = panel.get_by_role("checkbox", name=slot, exact=True)
+        box.focus()
+        assert f" {count} input spikes" in press(page, panel, "Space")[1]
+        assert box.is_checked()
+    assert not panel.get_by_role("table").count()
+    panel.get_by_role("checkbox", name="numbers").focus()
+    page.keyboard.press("Space")
+    table = panel.get_by_role("table")
+    table.wait_for()
+    assert table.get_by_role("columnheader").first.inner_text() == "from (ms)"
+    page.keyboard.press("r")  # JupyterLab would turn the cell into a raw one
+    assert table.get_by_role("rowheader").all_inner_texts() == [str(ms) for ms in range(20, 180, 8)]

@@ -1,0 +1,131 @@
+"""Live artists: pixels counted by hand, the same bars as the static histogram, and nothing left of the frame before."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from snnlab import live, plots
+from snnlab.errors import SnnlabError
+from snnlab.widgets import Slider, play
+
+
+def pixels(values, width=6, height=4, **options):
+    """What a raster shows on axes of `width` x `height` pixels that fill the figure: black 255, row 0 at the bottom."""
+    fig = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(fig)
+    ax = fig.add_axes((0, 0, 1, 1))
+    steps, neurons = np.shape(values)
+    raster = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=2.0, **options)
+    raster.set_data(values)
+    ax.set_axis_off()
+    canvas.draw()
+    assert (np.asarray(canvas.buffer_rgba())[..., :3] == 255).all()  # animated: left out of the background
+    ax.draw_artist(raster)
+    return 255 - np.asarray(canvas.buffer_rgba())[::-1, :, 0].astype(int)
+
+
+def test_each_spike_is_where_its_step_and_its_neuron_are():
+    spikes = np.zeros((3, 2), dtype=bool)
+    spikes[0, 0] = spikes[2, 1] = True
+    assert pixels(spikes).tolist() == [[255, 255, 0, 0, 0, 0]] * 2 + [[0, 0, 0, 0, 255, 255]] * 2
+    _, ax = plots.figure()
+    live.Raster(ax, steps=3, neurons=2, dt_ms=2.0)
+    assert ax.get_xlim() == (0, 6) and ax.get_ylim() == (
+        -0.5,
+        1.5,
+    )  # as `plots.count_raster`: a neuron's row is around it
+
+
+def test_no_spike_is_lost_where_many_share_a_pixel():
+    spikes = np.zeros((600, 400))
+    spikes[250, 333] = 1
+    ink = pixels(spikes)
+    assert ink[3, 2] == 255  # step 250 of 100 a pixel, neuron 333 of 100 a pixel
+    assert ink.sum() == 255
+
+
+def test_counts_are_shades_up_to_full():
+    assert pixels([[0], [1], [2], [9], [-3], [4]], full=4).tolist() == [[0, 63, 127, 255, 0, 255]] * 4
+    assert pixels(np.array([[True], [False]] * 3), full=2).tolist() == [[127, 0] * 3] * 4
+
+
+def test_spikes_stay_inside_the_axes():
+    fig, ax = plots.figure(3, 2)
+    raster = live.Raster(ax, steps=10, neurons=10, dt_ms=1.0)
+    raster.set_data(np.ones((10, 10)))
+    ax.set_xlim(5, 10)
+    canvas = fig.canvas
+    canvas.draw()
+    before = np.asarray(canvas.buffer_rgba()).copy()
+    ax.draw_artist(raster)
+    changed = (np.asarray(canvas.buffer_rgba()) != before).any(-1).nonzero()
+    box = ax.bbox
+    assert changed[1].min() == pytest.approx(box.x0, abs=2)
+    assert changed[1].max() == pytest.approx(box.x1, abs=2)
+    assert len(changed[0]) > 0.95 * box.width * box.height
+
+
+def test_a_raster_of_another_shape_is_refused():
+    raster = live.Raster(plots.figure()[1], steps=3, neurons=2, dt_ms=1.0)
+    with pytest.raises(SnnlabError, match=r"\(2, 3\).*\(T, N\) = \(3, 2\)"):
+        raster.set_data(np.zeros((2, 3)))
+
+
+def test_the_histogram_says_what_the_static_one_says():
+    rng = np.random.default_rng(0)
+    now, before = rng.uniform(-5, 130, 5000), rng.uniform(0, 120, 500)
+    static = plots.delay_histogram(plots.figure()[1], now, 120, dt_ms=10, initial_ms=before)
+    _, ax = plots.figure()
+    histogram = live.DelayHistogram(ax, max_delay_ms=120, dt_ms=10, initial_ms=before)
+    histogram.set_data(before)
+    shares = histogram.set_data(now)
+    bars, outline = ax.patches
+    for one, other in zip((bars, outline), static, strict=True):
+        assert one.get_animated() and not other.get_animated()
+        assert np.array_equal(one.get_data().values, other.get_data().values)
+        assert np.array_equal(one.get_data().edges, other.get_data().edges)
+    assert np.array_equal(shares, bars.get_data().values)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["now", "at the start"]
+
+
+def test_the_histogram_is_as_high_as_its_highest_bar_needs():
+    _, ax = plots.figure()
+    histogram = live.DelayHistogram(ax, max_delay_ms=30, dt_ms=10)
+    for delays, top in (([0, 10, 20, 30], 50), ([0] * 10, 101), ([0] * 6 + [10] * 4, 101), ([0, 10], 50)):
+        histogram.set_data(delays)
+        assert ax.get_ylim() == (0, top)
+    _, ax = plots.figure()
+    live.DelayHistogram(ax, max_delay_ms=30, dt_ms=10, initial_ms=[0]).set_data([0, 10, 20, 30])
+    assert ax.get_ylim() == (0, 101)  # the outline needs it
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_shares_are_counts_of_rounded_steps(dtype):
+    delays = np.array([[-40, 4, 5, 6], [14, 15, 16, 25], [29, 30, 36, 999]], dtype=dtype)  # halves go to the even step
+    assert (12 * plots.delay_shares(delays, 30, 10)).tolist() == pytest.approx([3, 2, 3, 4])
+    assert plots.delay_shares([], 30, 10).tolist() == [0, 0, 0, 0]
+    assert plots.delay_shares([np.nan, np.inf, -np.inf], 30, 10).tolist() == pytest.approx([2 / 3, 0, 0, 1 / 3])
+
+
+def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
+    spikes = np.random.default_rng(0).random((3, 50, 30)) < 0.1
+    artists = []
+
+    def draw(fig, *, trial):
+        if not fig.axes:
+            left, right = fig.subplots(1, 2)
+            artists[:] = (
+                live.Raster(left, steps=50, neurons=30, dt_ms=1.0),
+                live.DelayHistogram(right, max_delay_ms=50, dt_ms=5, initial_ms=[10]),
+            )
+        artists[0].set_data(spikes[trial])
+        artists[1].set_data(spikes[trial].nonzero()[0])
+        return f"Trial {trial}."
+
+    panel = play(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))
+    first = panel.image.value
+    panel.controls["trial"].value = 2
+    assert panel.image.value != first
+    panel.controls["trial"].value = 0
+    assert panel.image.value == first
