@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from snnlab import checkpoints
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
 from snnlab.models import DelayNet
+from snnlab.moments import Moment
 from snnlab.side_by_side import Tick, run_all
 from snnlab.training import Data, evaluate, fit, pick_device
 
@@ -91,7 +92,40 @@ def train_all(
     Raises:
         SnnlabError: as `fit`, or a process died.
     """
-    return run_all(jobs, _train, data, folder, workers=workers, processes=processes, title=title)
+    return run_all(jobs, train_job, data, folder, workers=workers, processes=processes, title=title)
+
+
+def train_job(
+    job: Job,
+    data: Data,
+    folder: Path,
+    tick: Tick | None = None,
+    *,
+    on_batch: Callable[[Moment], object] | None = None,
+) -> Outcome:
+    """Train one job as `train_all` does, which then finds it done; `tick` and `on_batch` are those of `fit`.
+
+    Raises:
+        SnnlabError, Stopped: as `fit`.
+    """
+    started = time.perf_counter()
+    model = untrained(job)
+    path = folder / f"{job.name}.pt"
+    result = fit(
+        model,
+        data.train,
+        data.valid,
+        job.recipe,
+        test=data.test if job.test_each_epoch else None,
+        checkpoint=path,
+        metrics=path.with_suffix(".jsonl"),
+        progress=False,
+        on_epochs=tick,
+        on_batch=on_batch,
+    )
+    score = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test)
+    seconds = time.perf_counter() - started
+    return Outcome(job, result.history, result.best_epoch, score.accuracy, model.trainable_parameters(), seconds, path)
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:
@@ -113,23 +147,3 @@ def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
     widths = range(1, 4 * widest + 1)
     above = bisect_left(widths, target, key=parameters)  # the count grows with the width
     return sizes(min(widths[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - target)))
-
-
-def _train(job: Job, data: Data, folder: Path, tick: Tick) -> Outcome:
-    started = time.perf_counter()
-    model = untrained(job)
-    path = folder / f"{job.name}.pt"
-    result = fit(
-        model,
-        data.train,
-        data.valid,
-        job.recipe,
-        test=data.test if job.test_each_epoch else None,
-        checkpoint=path,
-        metrics=path.with_suffix(".jsonl"),
-        progress=False,
-        on_epochs=tick,
-    )
-    score = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test)
-    seconds = time.perf_counter() - started
-    return Outcome(job, result.history, result.best_epoch, score.accuracy, model.trainable_parameters(), seconds, path)

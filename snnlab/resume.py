@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,16 @@ class Tally:
     def work_seconds(self) -> float:
         """Seconds of this process's work in the epoch."""
         return self.clock() - self.work_started
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done in here, and how long it takes, is no part of the epoch."""
+        seconds, work = self.seconds, self.work_seconds
+        try:
+            yield
+        finally:
+            self.started += self.seconds - seconds
+            self.work_started += self.work_seconds - work
 
     def state(self) -> dict[str, Any]:
         """All of it, of every process; each of them has to call this, where it draws its random numbers."""

@@ -19,6 +19,7 @@ from snnlab.distributed import own_gpu, own_part, own_seed, same_as_first, sum_g
 from snnlab.errors import SnnlabError
 from snnlab.memory import keep_freed_memory
 from snnlab.metrics import written
+from snnlab.moments import Interrupted, Moment, Stopped
 from snnlab.parameters import known
 from snnlab.resume import State, Tally
 
@@ -215,6 +216,7 @@ def fit(
     save_every: float = SAVE_EVERY,
     progress: bool = True,
     on_epochs: Callable[[int], object] | None = None,
+    on_batch: Callable[[Moment], object] | None = None,
 ) -> Fit[Model]:
     """Train a network on the cross-entropy of its class scores; keep the epoch that is best on `valid`, or the last.
 
@@ -238,12 +240,16 @@ def fit(
             bit for bit on a CPU with as many processes as before. All processes have to see it.
         metrics: file with one JSON object a line and epoch; TensorBoard or Weights & Biases get the same, see `snnlab.metrics`.
         save_every: seconds of wall-clock time without a checkpoint after which one is written in the middle of an epoch.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar; there is none where `on_batch` looks.
         on_epochs: called with the number of epochs that have just become finished, restored ones at once.
+        on_batch: called at the start, before each batch of training and validation, and at the end. It may look, wait,
+            or raise `Stopped`: then the checkpoint is written, and the same call goes on from there another time.
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite; there are more processes than samples in a batch; `save_every` is below 0.
+            no longer finite; there are more processes than samples in a batch; `save_every` is below 0; several
+            processes train together, and there is an `on_batch`.
+        Stopped: `on_batch` raised it.
     """
     if not save_every >= 0:
         raise SnnlabError(f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}.")
@@ -253,6 +259,8 @@ def fit(
             f"batch_size = {recipe.batch_size} of {len(train)} samples for {processes} processes: expected at least a "
             "sample each; start fewer processes or choose a larger batch."
         )
+    if on_batch is not None and processes > 1:  # the others would wait for ever for one that is stopped
+        raise SnnlabError(f"on_batch: one process can be watched, and {processes} train together; leave it out.")
     device = pick_device(recipe.device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -260,16 +268,31 @@ def fit(
     optimisers = recipe.optimisers(model)
     schedulers = recipe.schedulers(optimisers)
     state = State(model, optimisers, schedulers, recipe, every=save_every)
-    if checkpoint is not None and Path(checkpoint).exists():
-        state.restore(Path(checkpoint))
+
+    place = None if checkpoint is None else Path(checkpoint)
+
+    def look(tally: Tally | None) -> None:
+        if on_batch is None:
+            return
+        batches = -(-len(train) // recipe.batch_size)
+        try:
+            on_batch(Moment(model, recipe, valid, state.history, tally, batches, place))
+        except Stopped:
+            if tally is not None:
+                state.save(tally)
+            raise
+
+    look(None)
+    if place is not None and place.exists():
+        state.restore(place)
     same_as_first(model)
     if number != 0:  # process 0 writes and tells for all
-        checkpoint = metrics = on_epochs = None
-    state.path = None if checkpoint is None else Path(checkpoint)
+        place = metrics = on_epochs = None
+    state.path = place
     epochs = range(len(state.history), recipe.epochs)
     if on_epochs is not None and epochs.start:
         on_epochs(epochs.start)
-    hidden = not progress or number != 0
+    hidden = not progress or number != 0 or on_batch is not None
     logged = nullcontext(_unlogged) if metrics is None else written(Path(metrics), state.history)
     with (
         synchronised(model),
@@ -277,7 +300,7 @@ def fit(
         tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
     ):
         for epoch in bar:
-            line = _epoch(model, train, valid, test, recipe, epoch, device, optimisers, state)
+            line = _epoch(model, train, valid, test, recipe, epoch, device, optimisers, state, look)
             for scheduler in schedulers:
                 scheduler.step()
             state.finish(line)
@@ -288,6 +311,7 @@ def fit(
             bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.3f}")
     assert state.best is not None
     model.load_state_dict(state.best)
+    look(None)
     return Fit(model, state.history, state.best_epoch)
 
 
@@ -343,6 +367,7 @@ def _epoch(
     device: torch.device,
     optimisers: list[torch.optim.Optimizer],
     state: State,
+    look: Callable[[Tally | None], None],
 ) -> dict[str, float]:
     """Train one epoch, or what is left of it, and validate; all of its randomness comes from (seed, epoch)."""
     tally = Tally(device, partial(work_clock, device))
@@ -356,6 +381,7 @@ def _epoch(
             tally.restore(state.under_way)
             state.under_way = None
         for x, y in train.batches(recipe.batch_size, generator=order, part=own_part(), first=tally.batches):
+            look(tally)
             # of all processes: how many samples their parts have, and whether the one that writes wants to
             whole, due = map(round, summed(torch.tensor([len(y), state.due()], dtype=torch.double)).tolist())
             if due:
@@ -377,12 +403,12 @@ def _epoch(
             "or look for non-finite input."
         )
     with recipe.autocast(device):
-        used = recipe.as_used(model)
-        validation = evaluate(used, valid, batch_size=recipe.at_once)
+        used, stoppable = recipe.as_used(model), partial(Interrupted, look=partial(look, tally))
+        validation = evaluate(used, stoppable(valid), batch_size=recipe.at_once)
         if test is not None:
-            tested = validation if test is valid else evaluate(used, test, batch_size=recipe.at_once)
+            tested = validation if test is valid else evaluate(used, stoppable(test), batch_size=recipe.at_once)
             more = {**more, "test_accuracy": tested.accuracy}
-        more = {**more, **recipe.after_epoch(model, valid)}
+        more = {**more, **recipe.after_epoch(model, stoppable(valid))}
     return {
         "epoch": epoch,
         "loss": mean_loss,

@@ -7,7 +7,7 @@ killed run goes on from its last epoch.
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from snnlab.data.order import WHOLE, Part
 from snnlab.distributed import own_part, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
+from snnlab.moments import Moment
 from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
 from snnlab.training import Batches, Data, Keep, Recipe, check_numbers, evaluate, fit, pick_device, work_clock
@@ -196,7 +197,14 @@ class TransferOutcome:
         return sum(stage.sample_timesteps for stage in self.stages)
 
 
-def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -> TransferOutcome:
+def train_plan(
+    plan: Plan,
+    data: Task,
+    folder: Path,
+    tick: Tick | None = None,
+    *,
+    on_batch: Callable[[Moment], object] | None = None,
+) -> TransferOutcome:
     """Go through the stages of a plan, and score the network that comes out on the test set.
 
     Several processes train it together where each calls this with the same arguments; see `fit`.
@@ -206,6 +214,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
         data: the sets that the stages name.
         folder: where each stage leaves a checkpoint and its metrics, from which a killed run goes on.
         tick: told how many epochs have just become finished.
+        on_batch: see `fit`; one stage follows the other.
 
     Raises:
         SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
@@ -252,6 +261,7 @@ def train_plan(plan: Plan, data: Task, folder: Path, tick: Tick | None = None) -
                         metrics=path.with_suffix(".jsonl"),
                         progress=False,
                         on_epochs=tick,
+                        on_batch=on_batch,
                     ).history
                 stage.enter(net)  # a stage that was finished before has seen no epoch now
             done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))

@@ -172,6 +172,10 @@ class Panel:
         self._fig.set_layout_engine("none")  # the first drawing has settled it; solving it anew doubles the cost
         return picture_of(self._canvas, alt, numbers, compress_level=compress_level)
 
+    def redraw(self, **values: Any) -> Picture:
+        """The picture anew, with these values of the controls."""
+        return self._picture(values, compress_level=1)
+
     def _blit(self, moving: list[tuple[Axes, Artist]]) -> None:
         frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title()) for ax in self._fig.axes)
         if frame not in self._backgrounds:

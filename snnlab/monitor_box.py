@@ -1,0 +1,58 @@
+"""The panel of a watched training: buttons, a line that says where it is, its picture, and the numbers on request."""
+
+import html
+from collections.abc import Callable, Mapping
+
+import ipywidgets
+
+from snnlab.pictures import Picture, table_html
+
+TIPS = {
+    "Pause": "Let the training wait before its next batch",
+    "Continue": "Go on where the training waits, or from the checkpoint where it was stopped",
+    "Stop": "End the training before its next batch and keep a checkpoint, from which it can go on",
+}
+POSSIBLE = {
+    "Pause": ("running",),
+    "Continue": ("paused", "stopped", "failed"),
+    "Stop": ("running", "paused"),
+}  # in which states of the training
+
+
+class Box:
+    """The widgets; `widget` holds them all.
+
+    Args:
+        actions: what each button does, by its name in `TIPS`.
+    """
+
+    def __init__(self, actions: Mapping[str, Callable[[], object]]) -> None:
+        self.buttons = {name: ipywidgets.Button(description=name, tooltip=tip) for name, tip in TIPS.items()}
+        for name, button in self.buttons.items():
+            button.on_click(lambda _, name=name: actions[name]())
+        self.numbers = ipywidgets.ToggleButton(
+            value=False, description="numbers", tooltip="Show the numbers behind the curves as a table"
+        )
+        self.numbers.observe(lambda _: self._list(), names="value")
+        self.status, self.image, self.table = (ipywidgets.HTML() for _ in range(3))
+        self._picture: Picture | None = None
+        row = ipywidgets.HBox([*self.buttons.values(), self.numbers], layout={"flex_flow": "row wrap"})
+        self.widget = ipywidgets.VBox([row, self.status, self.image, self.table])
+        self.widget.add_class("snnlab-monitor")
+
+    def tell(self, state: str, where: str) -> None:
+        """Say where the training is, and offer what can be done now."""
+        role = "alert" if state == "failed" else "status"
+        self.status.value = f'<div role="{role}">{html.escape(where)}</div>'
+        for name, button in self.buttons.items():
+            button.disabled = state not in POSSIBLE[name]
+
+    def show(self, picture: Picture) -> None:
+        """Replace the picture."""
+        self._picture = picture
+        self.image.value = picture.to_html()
+        self._list()
+
+    def _list(self) -> None:
+        numbers = self._picture.numbers if self._picture is not None and self.numbers.value else None
+        self.table.value = "" if numbers is None else table_html(numbers)

@@ -1,0 +1,246 @@
+"""What the monitor shows: `look_at` makes arrays of a moment of a training, `View` a picture and words of arrays."""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from snnlab import live, plots
+from snnlab.activations import SPIKING, activations
+from snnlab.delays import delay_layers, heard_delays
+from snnlab.models import DelayNet
+from snnlab.moments import Moment
+from snnlab.pictures import Numbers
+from snnlab.similarity import layer_outputs
+
+SAMPLES = 16  # of the validation set, for the rates; the first of them is the one in the rasters
+MARKS = ("o-", "s--", "^:", "D-.")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a network, as it will be used, on the first samples of the validation set.
+
+    Attributes:
+        history: a line for each finished epoch, those of earlier stages first.
+        total: epochs, with those of this stage that are to come.
+        dt: length of a time step, in `unit`.
+        unit: "ms", or "steps" where the data have no length of a step.
+        sample: the class of the sample in the rasters.
+        rasters: its spikes `(T, N)`, of the input and of each layer by name; empty but for a `DelayNet`.
+        rates: what the neurons of each layer give out on average, in `rate_unit`, by name.
+        delays: of each layer's synapses, in `unit`, by name; empty where there are none.
+        longest: the largest delay, in `unit`.
+        sigma: how wide the kernels are now, in steps.
+    """
+
+    history: list[dict[str, float]]
+    total: int
+    dt: float
+    unit: str
+    sample: str
+    rasters: dict[str, NDArray[np.float32]]
+    rates: dict[str, float]
+    rate_unit: str
+    delays: dict[str, NDArray[np.float32]]
+    longest: float
+    sigma: float
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What a picture of it consists of."""
+        shapes = tuple((name, spikes.shape) for name, spikes in self.rasters.items())
+        return shapes, *self.rates, self.rate_unit, *self.delays, self.sigma > 0
+
+
+@torch.no_grad()
+def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> Seen:
+    """Look at a copy of the network: nothing of the training changes. `before` are the epochs of earlier stages."""
+    model, recipe, valid = moment.model, moment.recipe, moment.valid
+    device, (dt, unit) = next(model.parameters()).device, step_of(valid)
+    rate_unit = "second" if unit == "ms" else "step"
+    x, labels = valid.batch(torch.arange(min(SAMPLES, len(valid)), device=valid.labels.device))
+    label = int(labels[0])
+    rasters: dict[str, NDArray[np.float32]] = {}
+    with recipe.autocast(device):
+        net = recipe.as_used(copy.deepcopy(model)).eval()
+        if isinstance(net, DelayNet):
+            rasters, rates = _spikes(net, x.to(device), getattr(valid, "rising", lambda channels: channels))
+            rates = {name: rate * (1000 / dt if unit == "ms" else 1) for name, rate in rates.items()}
+        else:
+            rates = {name: float(out.float().mean()) for name, out in layer_outputs(net, [x.to(device)]).items()}
+            rate_unit = "step"
+    spiking = rasters or all(activation.mode in SPIKING for _, activation in activations(net))
+    delays, longest = delays_of(model, dt)
+    return Seen(
+        history=[*before, *moment.history],
+        total=len(before) + recipe.epochs,
+        dt=dt,
+        unit=unit,
+        sample=str(valid.keys[label]) if hasattr(valid, "keys") else f"class {label}",
+        rasters=rasters,
+        rates=rates,
+        rate_unit=f"{'spikes' if spiking else 'output'} a neuron and {rate_unit}",
+        delays=delays,
+        longest=longest,
+        sigma=max((layer.sigma for layer in delay_layers(model) if layer.max_delay), default=0.0),
+    )
+
+
+def delays_of(model: nn.Module, dt: float) -> tuple[dict[str, NDArray[np.float32]], float]:
+    """The delays of each layer's synapses by name, and the largest that there may be, where a step lasts `dt`."""
+    layers = [layer for layer in delay_layers(model) if layer.max_delay]
+    names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
+    delays = {name: heard_delays(layer) * np.float32(dt) for name, layer in zip(names, layers, strict=False)}
+    return delays, max((layer.max_delay for layer in layers), default=0) * dt
+
+
+def step_of(valid: Any) -> tuple[float, str]:
+    """How long a time step of a set lasts, and in which unit: "ms", or "steps" where it does not say."""
+    dt_ms = getattr(valid, "dt_ms", None)
+    return (1.0, "steps") if dt_ms is None else (float(dt_ms), "ms")
+
+
+def _spikes(net: DelayNet, x: Tensor, rising: Any) -> tuple[dict[str, NDArray[np.float32]], dict[str, float]]:
+    """Of the first sample, the spikes of input and layers until its tail ends; of all, the spikes a neuron and step."""
+    activity = net.activity(x)
+    steps = int(activity.valid[:, 0].sum())
+    heard = torch.zeros(max(steps, len(x)), x.shape[2])
+    heard[: len(x)] = rising(x[:, 0]).float().cpu()
+    rasters, rates = {"input": heard[:steps].numpy()}, {}
+    for number, spikes in enumerate(activity.spikes, 1):
+        rasters[f"layer {number}"] = spikes[:steps, 0].float().cpu().numpy()
+        valid = activity.valid[: len(spikes)]  # a layer of padding="reference" ends before the next one
+        rates[f"layer {number}"] = float(spikes[valid].mean())
+    return rasters, rates
+
+
+class View:
+    """A picture of what was seen: its artists are made once, and later only get other data.
+
+    Args:
+        fig: without axes as yet.
+        seen: says what there will be to show.
+        initial: delays at the start, as `Seen.delays` has them.
+    """
+
+    def __init__(self, fig: Figure, seen: Seen, initial: Mapping[str, NDArray[np.float32]]) -> None:
+        columns = ["loss", "accuracy", *(["sigma"] if seen.sigma else []), *(["rates"] if seen.rates else [])]
+        rows = [names for names in ([*seen.rasters], [*seen.delays], columns) if names]
+        fig.set_layout_engine("none")  # solving a layout takes longer than drawing all the rest
+        inches = fig.get_figheight()
+
+        def axes(names: list[str]) -> dict[str, Axes]:
+            below = len(rows) - 1 - rows.index(names)
+            height = (inches - 0.1) / len(rows)  # of a row
+            top, bottom = (below + 1) * height - 0.25, below * height + 0.5
+            room = dict(left=0.07, right=0.99, wspace=0.35, top=top / inches, bottom=bottom / inches)
+            grid = fig.add_gridspec(1, len(names), **room)
+            return {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
+
+        self._rasters: dict[str, live.Raster] = {}
+        self._histograms: dict[str, live.DelayHistogram] = {}
+        for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
+            steps, neurons = seen.rasters[name].shape
+            full = max(1.0, float(seen.rasters[name].max()))
+            self._rasters[name] = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt, full=full)
+            ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9)
+            ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
+        for name, ax in axes([*seen.delays]).items() if seen.delays else ():
+            bars = live.DelayHistogram(ax, max_delay_ms=seen.longest, dt_ms=seen.dt, initial_ms=initial[name])
+            cast(Legend, ax.get_legend()).remove()  # the label below says it
+            ax.set_xlabel(f"delay ({seen.unit}); dashed: at the start", fontsize=9)
+            ax.set_title(name, fontsize=9)  # the words below the picture say more: letters that change cost most
+            self._histograms[name] = bars
+        self._axes = axes(columns)
+        self._lines: dict[str, Line2D] = {}  # by the name in the history
+        for name, label in (("loss", "loss"), ("accuracy", "accuracy (%)"), ("sigma", "sigma (steps)")):
+            if name in self._axes:
+                self._axes[name].set(xlabel="epoch", ylabel=label, ylim=(0, 100 if name == "accuracy" else 0.1))
+        if seen.rates:
+            ax = self._axes["rates"]
+            self._bars = ax.bar(range(1, 1 + len(seen.rates)), 0.0, color=plots.BLUE, animated=True)
+            ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"), ylim=(0, 0.1))
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+    def draw(self, seen: Seen) -> tuple[str, Numbers]:
+        """Show what was seen; returns the alt text and the numbers of the curves."""
+        for name, spikes in seen.rasters.items():
+            self._rasters[name].set_data(spikes)
+        for name, delays in seen.delays.items():
+            self._histograms[name].set_data(delays)
+        for key, values in curves(seen).items():
+            self._curve(key, values)
+        for name in ("loss", "accuracy", "sigma"):
+            if name in self._axes and self._axes[name].get_xlim()[1] != seen.total + 0.5:
+                self._axes[name].set_xlim(0.5, seen.total + 0.5)
+        if seen.rates:
+            for bar, rate in zip(self._bars, seen.rates.values(), strict=True):
+                bar.set_height(rate)
+                _reach(self._axes["rates"], rate)
+        return in_words(seen), {"epoch": [*range(1, 1 + len(seen.history))], **curves(seen)}
+
+    def _curve(self, key: str, values: list[float]) -> None:
+        what = next(what for what in ("loss", "accuracy", "sigma") if what in key)
+        if what not in self._axes:
+            return
+        ax = self._axes[what]
+        if key not in self._lines:
+            label = key.replace("_", " ").removesuffix("loss").removesuffix("accuracy").strip() or "train"
+            mark = MARKS[len(ax.lines) % len(MARKS)]
+            (self._lines[key],) = ax.plot([], [], mark, markersize=3, label=label, animated=True)
+            if what != "sigma":
+                plots.legend(ax, fontsize=8, loc="lower right" if what == "accuracy" else "upper right")
+        scale = 100 if what == "accuracy" else 1
+        self._lines[key].set_data(range(1, 1 + len(values)), [scale * value for value in values])
+        if what != "accuracy":
+            _reach(ax, max((value for value in values if math.isfinite(value)), default=0.0))
+
+
+def curves(seen: Seen) -> dict[str, list[float]]:
+    """What is followed over the epochs, by its name in the history; nan where a stage has not measured it."""
+    keys = dict.fromkeys(key for line in seen.history for key in line)
+    followed = (key for key in keys if key == "sigma" or key.endswith(("loss", "accuracy")))
+    return {key: [line.get(key, math.nan) for line in seen.history] for key in followed}
+
+
+def in_words(seen: Seen) -> str:
+    """The alt text: what the picture shows, with its numbers."""
+    parts = [f"Training after {len(seen.history)} of {seen.total} epochs"]
+    for key, values in curves(seen).items():
+        if key != "sigma" and math.isfinite(values[-1]):
+            value = f"{100 * values[-1]:.1f} %" if key.endswith("accuracy") else f"{values[-1]:.3f}"
+            parts.append(f"{key.replace('_', ' ')} {value}")
+    if seen.rasters:
+        counts = ", ".join(f"{name} {spikes.sum():.0f}" for name, spikes in seen.rasters.items())
+        parts.append(f"spikes for one sample of validation ({seen.sample}): {counts}")
+    parts += [f"delays of {name}: {_ends(delays, seen)}" for name, delays in seen.delays.items()]
+    if seen.sigma:
+        parts.append(f"sigma {seen.sigma:.2f} steps")
+    if seen.rates:
+        rates = ", ".join(f"{name} {rate:.3g}" for name, rate in seen.rates.items())
+        parts.append(f"{seen.rate_unit}: {rates}")
+    return "; ".join(parts) + "."
+
+
+def _ends(delays: NDArray[np.float32], seen: Seen) -> str:
+    """The mass at both ends."""
+    none, most = plots.edge_shares(delays, seen.longest, seen.dt)
+    return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {seen.longest:g} {seen.unit}"
+
+
+def _reach(ax: Axes, top: float) -> None:
+    """Let the axis reach up to `top`, and further: each new limit costs a whole drawing."""
+    if top > ax.get_ylim()[1]:
+        ax.set_ylim(0, 1.5 * top)
