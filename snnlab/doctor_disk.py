@@ -31,8 +31,8 @@ def data() -> Iterator[Finding]:
         )
         return
     yield well(f"{ours.name} is in {shipped(ours.name)}; {_said(free)} is free")
-    absent = {one.name: _need(one) for one in SETS.values() if one is not ours}
-    if large := [f"{name} takes {_said(need)}" for name, need in absent.items() if need > free]:
+    needs = {one.name: _need(one) for one in SETS.values()}
+    if large := [f"{name} takes {_said(need)}" for name, need in needs.items() if need > free]:
         yield note(
             f"{folder} has {_said(free)} of free space; {', '.join(large)} to download and unpack, as far as sizes are published. "
             "To use that set SNNLAB_DATA to a folder on a larger disk."

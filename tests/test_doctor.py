@@ -585,6 +585,7 @@ def test_a_full_disk_is_no_matter_once_the_set_is_unpacked(monkeypatch, unpacked
         " imagenet takes 290.0 GB",
         "es-imagenet takes 100.0 GB",
         " ucf101 takes 6.9 GB",
+        "es-ucf101 takes 6.9 GB",
     )
 
 
