@@ -150,7 +150,7 @@ def draw_with_numbers(fig, *, height):
     if not fig.axes:
         fig.subplots()
     values = [0.123456, 2.0] if height != 3 else [0.5]
-    return f"Height {height}.", {"bar & <b>": ["one", "two"], "height": [height, 7], "exact": values}
+    return f"Height {height}.", {"bar & <b>": ["<one>", "two"], "height": [height, 7], "exact": values}
 
 
 def test_numbers_are_a_table_on_request():
@@ -159,7 +159,7 @@ def test_numbers_are_a_table_on_request():
     panel.numbers.value = True
     assert panel.table.value == (
         '<table><thead><tr><th scope="col">bar &amp; &lt;b&gt;</th><th scope="col">height</th><th scope="col">exact</th></tr>'
-        '</thead><tbody><tr><th scope="row">one</th><td>1</td><td>0.1235</td></tr>'
+        '</thead><tbody><tr><th scope="row">&lt;one&gt;</th><td>1</td><td>0.1235</td></tr>'
         '<tr><th scope="row">two</th><td>7</td><td>2</td></tr></tbody></table>'
     )
     panel.controls["height"].value = 4
