@@ -182,16 +182,18 @@ def arrivals(net: DelayNet, what: Played, layer: int, neuron: int, dt_ms: float,
 
 
 def telling(net: DelayNet, what: Played, dt_ms: float) -> int:
-    """The neuron of the first layer that owes the most of its spikes in this recording to its delays.
+    """The neuron of the first layer whose firing in this recording is most clearly the work of its delays.
 
-    Of those that need their inputs to fire, if there are any: without a spike their membrane stays below the threshold.
+    It needs its inputs: with none of them its membrane stays below half of the threshold. With its delays it fires more
+    often than without; of these neurons, it is one that fires least without them, and then most with them.
     """
     cells = net.neurons[0]
     assert isinstance(cells, LIF)
     _, offset = drive(net, 0)
 
-    def rank(neuron: int) -> tuple[bool, int]:
+    def rank(neuron: int) -> tuple[bool, int, int]:
         fired, plain = (arrivals(net, what, 0, neuron, dt_ms, share=share).fired_ms.size for share in (1.0, 0.0))
-        return bool(offset[neuron] * cells.tau < cells.v_threshold), fired - plain
+        needs = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
+        return needs and fired > plain, -plain, fired
 
     return max(range(len(offset)), key=rank)

@@ -76,8 +76,8 @@ class View:
             ax.plot([], [], color=plots.YELLOW, linewidth=4, alpha=0.6, zorder=0, **moving)[0] for ax in (above, below)
         ]
         self.spikes = [
-            above.scatter([], [], marker=marker, color=colour, linewidths=0, alpha=0.8, **moving)
-            for _, colour, marker in SIGNS
+            above.scatter([], [], marker=marker, color=colour, linewidths=0, alpha=0.8, zorder=order, **moving)
+            for order, (_, colour, marker) in zip((3, 2), SIGNS, strict=True)  # few excite, and would be hidden
         ]
         (self.plain,) = below.plot([], [], ":", color=plots.GREY, **steps, **moving)
         (self.charge,) = below.plot([], [], color=plots.BLACK, **steps, **moving)

@@ -213,6 +213,17 @@ def test_every_neuron_fires_as_in_the_whole_network(changes):
                 assert found.fired_ms.size == 0 and found.rest == 0
 
 
+def test_each_weight_of_a_synapse_has_a_spike_and_a_delay_of_its_own():
+    net = random_net(kernel_count=2)
+    what = coincidence.played(net, recording())
+    found = coincidence.arrivals(net, what, 0, 3, dt_ms=10.0)
+    when, inputs = what.heard[0].nonzero(as_tuple=True)
+    assert found.source.tolist() == [j for j in inputs.tolist() for _ in range(2)]
+    assert found.sent_ms.tolist() == [10 * t for t in when.tolist() for _ in range(2)]
+    delay = net.synapses[0].delay[3][inputs].round().flatten().numpy()
+    assert np.array_equal(found.arrived_ms - found.sent_ms, 10 * delay)
+
+
 def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
     x = torch.zeros(4, 2)
     x[2, 0] = x[0, 1] = 1
