@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from snnlab import explorer, plots
@@ -152,9 +151,7 @@ class Synapses:
             handles=[axes["weights"].plot([], [], marker, color=colour, label=name)[0] for name, colour, marker in SIGNS],
         )  # fmt: skip
         axes["weights"].set(ylabel="weight")
-        (image,) = plots.kernel(axes["kernel"], np.zeros((2, self.of.net.config["max_delay"] + 1)), self.of.dt_ms)
-        assert isinstance(image, AxesImage)
-        self.image = image
+        self.image = plots.kernels(axes["kernel"], np.zeros((2, self.of.net.config["max_delay"] + 1)), self.of.dt_ms)
         self.image.set(animated=True, interpolation="nearest")
         for name in ("weights", "strongest", "kernel"):
             axes[name].set(xlabel="delay (ms)", xlim=(-0.04 * end, 1.04 * end))

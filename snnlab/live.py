@@ -79,6 +79,25 @@ def _largest(grid: NDArray[np.uint8], size: int, *, axis: int) -> NDArray[np.uin
     return np.maximum.reduceat(grid, starts, axis)
 
 
+class Bars:
+    """A row of bars of which one is marked.
+
+    Args:
+        ax: where they go.
+        x: their middles, (n,).
+        width: of each.
+    """
+
+    def __init__(self, ax: Axes, x: ArrayLike, width: float) -> None:
+        middles = np.asarray(x)
+        self._bars = ax.bar(middles, np.zeros(len(middles)), width, animated=True)
+
+    def set_data(self, heights: ArrayLike, marked: int) -> None:
+        """Their heights, (n,), to draw next, and the number of the one in the darker colour."""
+        for number, (bar, height) in enumerate(zip(self._bars, np.asarray(heights), strict=True)):
+            bar.set(height=height, color=plots.BLUE if number == marked else plots.SKY)
+
+
 class DelayHistogram:
     """A histogram of delays, a bar a time step: `plots.delay_histogram`, live.
 

@@ -213,18 +213,14 @@ def delay_histogram(
     return artists
 
 
-def kernel(ax: Axes, taps: ArrayLike, dt_ms: float) -> list[Artist]:
-    """A delay kernel over its delays: `(L,)` as bars, `(N, L)` as a picture with a row an input, red for positive."""
+def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
+    """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
     taps = np.asarray(taps)
-    ax.set(xlabel="delay (ms)")
-    if taps.ndim == 1:
-        ax.set(ylabel="weight")
-        return [*ax.bar(np.arange(taps.size) * dt_ms, taps, width=0.8 * dt_ms, color=BLUE)]
     rows, length = taps.shape
     limit = float(np.abs(taps).max(initial=0)) or 1.0
     extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)
-    ax.set(ylabel="input")
-    return [ax.imshow(taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent)]
+    ax.set(xlabel="delay (ms)", ylabel="input")
+    return ax.imshow(taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent)
 
 
 # Results ------------------------------------------------------------------------------------------------------------

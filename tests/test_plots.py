@@ -118,13 +118,11 @@ def test_delay_histogram_counts_steps_and_both_ends():
     assert plots.edge_shares([-1, 21], 20, 10) == (0.5, 0.5)
 
 
-def test_kernel_has_a_bar_a_delay_or_a_row_an_input():
-    _, (one, many) = plots.figure(cols=2)
-    bars = plots.kernel(one, [0.0, 1.0, 0.5], dt_ms=10)
-    assert [bar.get_x() + bar.get_width() / 2 for bar in bars] == pytest.approx([0, 10, 20])
-    (image,) = plots.kernel(many, [[0.0, -2.0, 0.5]], dt_ms=10)
-    assert image.get_clim() == (-2, 2)  # white is zero
-    assert one.get_xlabel() == many.get_xlabel() == "delay (ms)"
+def test_kernels_are_a_row_an_input_and_white_is_zero():
+    _, ax = plots.figure()
+    image = plots.kernels(ax, [[0.0, -2.0, 0.5]], dt_ms=10)
+    assert image.get_clim() == (-2, 2) and image.get_extent() == [-5, 25, -0.5, 0.5]
+    assert ax.get_xlabel() == "delay (ms)"
 
 
 def test_learning_curves_show_mean_and_spread_in_percent():
