@@ -36,7 +36,7 @@ __all__ = [
     "edge_shares",
     "figure",
     "in_words",
-    "kernel",
+    "kernels",
     "learning_curves",
     "legend",
     "look",
