@@ -49,7 +49,7 @@ tutorial: $(STAMP)
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
-	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
+	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
