@@ -1,10 +1,11 @@
 """A training that one can watch: it runs in a thread, so that its picture is drawn and its buttons work meanwhile."""
 
+import asyncio
 import atexit
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Generic, Literal, TypeVar
 
 from snnlab.errors import SnnlabError
@@ -24,7 +25,7 @@ _latest: "Watched[Any] | None" = None  # torch has one random generator a proces
 
 
 class Watched(Generic[Outcome]):
-    """What `watch` returns: put it on the last line of a cell to see the training. `result()` waits for its end.
+    """What `watch` returns: put it on the last line of a cell to see the training, and `await` it in a later one.
 
     It lives in the kernel. Closing the page does not end the training; on a page that is opened later, the panel shows
     where it is, and so does a cell with its name. When it is over, its picture stays in the notebook.
@@ -77,21 +78,40 @@ class Watched(Generic[Outcome]):
             self._tell()
 
     def result(self) -> Outcome:
-        """What the training function returns; waits until it does.
+        """What the training function returns; waits until it does. In a notebook, `await` the panel instead.
 
-        An interrupt of the kernel meanwhile stops the training, which keeps its checkpoint.
+        While this waits, the kernel hears no button; an interrupt stops the training, which keeps its checkpoint.
 
         Raises:
-            SnnlabError: the training is paused, or was stopped: what follows in a notebook needs a trained network.
+            SnnlabError: the training is paused, or was stopped: what follows needs a trained network.
             Exception: what the training raised.
         """
-        if self.state == "paused":
-            raise SnnlabError(f"The training is paused ({self._moment}): press Continue, then run this cell again.")
+        self._refuse_pause()
         try:
             while not self._over.wait(0.2):
                 pass
         except KeyboardInterrupt:
             self.stop()
+        return self._given()
+
+    def __await__(self) -> Generator[Any, None, Outcome]:
+        """`await` in a cell gives what `result` does, and lets buttons and sliders work while it waits."""
+        return self._wait_for_result().__await__()
+
+    async def _wait_for_result(self) -> Outcome:
+        self._refuse_pause()
+        try:
+            while not self._over.is_set():
+                await asyncio.sleep(0.1)
+        except asyncio.CancelledError:  # that is how an interrupt reaches a cell that awaits
+            self.stop()
+        return self._given()
+
+    def _refuse_pause(self) -> None:
+        if self.state == "paused":
+            raise SnnlabError(f"The training is paused ({self._moment}): press Continue, then run this cell again.")
+
+    def _given(self) -> Outcome:
         if self._live:
             self._publish()  # a notebook without a page takes pictures only from the cell that runs now
         if self._error is not None:
@@ -154,15 +174,18 @@ class Watched(Generic[Outcome]):
             return
         if self._stage_began is None:
             self._stage_began = time.perf_counter(), moment.done
-        if self._due() or self._stop.is_set() or not self._go.is_set():
+        now = time.perf_counter()
+        if self._due(now) or self._stop.is_set() or not self._go.is_set():
             with moment.tally.aside():
                 self._draw()
                 self._wait()
+        elif now - self._told >= INTERVAL:
+            self._tell()
         if self._stop.is_set():
             raise Stopped
 
-    def _due(self) -> bool:
-        now = time.perf_counter()
+    def _due(self, now: float) -> bool:
+        """Whether it is time for another picture, and what it will cost can be afforded."""
         if not self._spent:
             return True
         return now - self._last >= INTERVAL and self._spent + self._cost <= BUDGET * (now - self._began)
@@ -209,6 +232,7 @@ class Watched(Generic[Outcome]):
         if self.box is not None:
             state = self.state
             self.box.tell(state, self._where(state))
+            self._told = time.perf_counter()
 
     def _where(self, state: State) -> str:
         where = f"{self._moment}" if self._moment is not None else "about to begin"
@@ -256,11 +280,11 @@ def watch(train: Callable[..., Outcome], *arguments: Any, live: bool = True, **o
         watched = watch(fit, net, data.train, data.valid, recipe, checkpoint="net.pt")
         watched             # on the last line of a cell
         ...
-        trained = watched.result()  # in a later cell: waits until the training is over
+        trained = await watched  # in a later cell: waits for the end; buttons and sliders work meanwhile
 
     The training goes on from its checkpoint, if there is one: after a stop, running the cell again does that, too.
     Watching changes nothing of it, and its clocks leave the watching out. But torch has one random generator a process:
-    code that draws from it while the training runs changes both, so let it wait for `result()`. For the same reason
+    code that draws from it while the training runs changes both, so let it wait. For the same reason
     there is one watched training at a time, and a new one stops the one before.
 
     Args:
@@ -269,7 +293,7 @@ def watch(train: Callable[..., Outcome], *arguments: Any, live: bool = True, **o
         live: False trains here and now, and leaves the picture of the end, for batch runs.
 
     Raises:
-        SnnlabError: where it is not live, as `train`; else the panel says what went wrong, and `result` raises it.
+        SnnlabError: where it is not live, as `train`; else the panel says what went wrong, and awaiting it raises that.
     """
 
     def training(**hook: Any) -> Outcome:

@@ -147,7 +147,10 @@ class View:
             top, bottom = (below + 1) * height - 0.25, below * height + 0.5
             room = dict(left=0.07, right=0.99, wspace=0.35, top=top / inches, bottom=bottom / inches)
             grid = fig.add_gridspec(1, len(names), **room)
-            return {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
+            made = {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
+            for ax in made.values():
+                ax.locator_params(nbins=4)  # ticks are most of what a new background costs
+            return made
 
         self._rasters: dict[str, live.Raster] = {}
         self._histograms: dict[str, live.DelayHistogram] = {}
@@ -155,13 +158,13 @@ class View:
             steps, neurons = seen.rasters[name].shape
             full = max(1.0, float(seen.rasters[name].max()))
             self._rasters[name] = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt, full=full)
-            ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9)
+            ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9, y=1.0)
             ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
         for name, ax in axes([*seen.delays]).items() if seen.delays else ():
             bars = live.DelayHistogram(ax, max_delay_ms=seen.longest, dt_ms=seen.dt, initial_ms=initial[name])
             cast(Legend, ax.get_legend()).remove()  # the label below says it
             ax.set_xlabel(f"delay ({seen.unit}); dashed: at the start", fontsize=9)
-            ax.set_title(name, fontsize=9)  # the words below the picture say more: letters that change cost most
+            ax.set_title(name, fontsize=9, y=1.0)  # the words below the picture say more: letters that change cost most
             self._histograms[name] = bars
         self._axes = axes(columns)
         self._lines: dict[str, Line2D] = {}  # by the name in the history

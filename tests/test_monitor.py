@@ -422,7 +422,7 @@ def test_pictures_take_no_more_than_their_share_of_the_time(monkeypatch):
     panel._began, panel._last, panel._spent, panel._cost = now, 0.0, 0.0, 0.0
     drawn = []
     for _ in range(20_000):  # batches of 10 ms, and pictures of 80
-        if panel._due():
+        if panel._due(now):
             drawn.append(now)
             now += 0.08
             panel._spent, panel._cost, panel._last = panel._spent + 0.08, 0.08, now
