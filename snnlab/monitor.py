@@ -6,11 +6,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from snnlab.errors import SnnlabError
 from snnlab.moments import Moment, Stopped
-from snnlab.monitor_box import Box
+from snnlab.monitor_box import Box, State, sentence
 from snnlab.monitor_view import Seen, View, delays_of, look_at, step_of
 from snnlab.widgets import Panel, play
 
@@ -18,7 +18,6 @@ INTERVAL = 0.5  # s; there is at most so often another picture
 BUDGET = 0.05  # of the time since the start; for looking and drawing
 
 Outcome = TypeVar("Outcome")
-State = Literal["running", "paused", "stopped", "finished", "failed"]
 
 _beginning = threading.Lock()
 _latest: "Watched[Any] | None" = None  # torch has one random generator a process, so there is one training at a time
@@ -39,7 +38,8 @@ class Watched(Generic[Outcome]):
         self._error: BaseException | None = None
         self._moment: Moment | None = None
         self._stages: list[list[dict[str, float]]] = []  # the history of each call of `fit`
-        self._initial: dict[str, Any] = {}
+        self._initial: list[dict[str, Any]] = []  # delays at the start, for each of them
+        self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
         self._panel: Panel | None = None
         self._view: View | None = None
         self._seen: Seen | None = None
@@ -52,7 +52,7 @@ class Watched(Generic[Outcome]):
     @property
     def state(self) -> State:
         """`running`, `paused`, `stopped` with a checkpoint, `finished` or `failed`."""
-        if self._over.is_set():
+        if self._end != "running":
             return self._end
         return "running" if self._go.is_set() else "paused"
 
@@ -132,7 +132,8 @@ class Watched(Generic[Outcome]):
                 _latest.stop()
             _latest = self
             self._stages, self._outcome, self._error, self._end = [], None, None, "running"
-            self._began, self._last, self._spent, self._cost = time.perf_counter(), 0.0, 0.0, 0.0
+            self._began: float | None = None  # when the first picture was there
+            self._last = self._spent = 0.0
             self._stop.clear()
             self._over.clear()
             self._go.set()
@@ -154,9 +155,9 @@ class Watched(Generic[Outcome]):
             if not self._live:
                 raise  # of a thread nobody would hear: there the panel says it, and `result` raises it
         finally:
-            self._over.set()
             self._tell()
             self._publish()
+            self._over.set()
 
     def _look(self, moment: Moment) -> None:
         """The `on_batch` of the training."""
@@ -166,9 +167,12 @@ class Watched(Generic[Outcome]):
             )
         self._moment = moment
         if moment.at_start:
-            self._initial, _ = delays_of(moment.model, step_of(moment.valid)[0])
             self._stages.append([])
-            self._stage_began: tuple[float, float] | None = None
+            if len(self._stages) > len(
+                self._initial
+            ):  # else it goes on after a stop, perhaps with delays that have moved
+                self._initial.append(delays_of(moment.model, step_of(moment.valid)[0])[0])
+            self._stage_began = None
         self._stages[-1] = moment.history
         if moment.tally is None or not self._live:
             return
@@ -185,18 +189,18 @@ class Watched(Generic[Outcome]):
             raise Stopped
 
     def _due(self, now: float) -> bool:
-        """Whether it is time for another picture, and what it will cost can be afforded."""
-        if not self._spent:
+        """Whether it is time for another picture, and those since the first have not cost too much."""
+        if self._began is None:
             return True
-        return now - self._last >= INTERVAL and self._spent + self._cost <= BUDGET * (now - self._began)
+        return now - self._last >= INTERVAL and self._spent <= BUDGET * (now - self._began)
 
     def _wait(self) -> None:
         """Until there is no pause."""
         began = time.perf_counter()
         self._go.wait()
         waited = time.perf_counter() - began
-        self._began += waited
-        if self._stage_began is not None:
+        if self._began is not None and self._stage_began is not None:
+            self._began += waited
             self._stage_began = self._stage_began[0] + waited, self._stage_began[1]
 
     # What there is to see ---------------------------------------------------------------------------------------------
@@ -219,42 +223,24 @@ class Watched(Generic[Outcome]):
             self.box.show(self._panel.static)
             self._tell()
         self._last = time.perf_counter()
-        self._cost = self._last - began
-        self._spent += self._cost
+        if self._began is None:
+            self._began = self._last
+        else:
+            self._spent += self._last - began
 
     def _paint(self, fig: Any) -> Any:
         assert self._seen is not None
         if self._view is None:
-            self._view = View(fig, self._seen, self._initial)
+            self._view = View(fig, self._seen, self._initial[len(self._stages) - 1])
         return self._view.draw(self._seen)
 
     def _tell(self) -> None:
         if self.box is not None:
-            state = self.state
-            self.box.tell(state, self._where(state))
+            self.box.tell(self.state, self._where())
             self._told = time.perf_counter()
 
-    def _where(self, state: State) -> str:
-        where = f"{self._moment}" if self._moment is not None else "about to begin"
-        if state == "failed":
-            return f"Failed ({where}): {self._error}"
-        if state == "stopped":
-            return f"Stopped: {where}. Its checkpoint is kept; Continue goes on from there."
-        if state == "paused":
-            return f"Paused: {where}."
-        if state == "finished":
-            return f"Finished: {where}."
-        return f"Training: {where}{self._left()}"
-
-    def _left(self) -> str:
-        if self._moment is None or self._moment.tally is None or self._stage_began is None:
-            return ""
-        began, first = self._stage_began
-        done = self._moment.done
-        if done <= first:
-            return ""
-        seconds = (time.perf_counter() - began) * (self._moment.recipe.epochs - done) / (done - first)
-        return f", {round(seconds) // 60}:{round(seconds) % 60:02} left"
+    def _where(self) -> str:
+        return sentence(self.state, self._moment, self._stage_began, self._error)
 
     def _ipython_display_(self) -> None:
         self._display = self._display or uuid.uuid4().hex
@@ -267,7 +253,7 @@ class Watched(Generic[Outcome]):
         from IPython.display import display  # only a notebook needs it
 
         bundle: dict[str, Any] = {} if self._panel is None else dict(self._panel.static._repr_mimebundle_())
-        bundle.setdefault("text/plain", self._where(self.state))
+        bundle.setdefault("text/plain", self._where())
         if self.box is not None:
             widget = self.box.widget._repr_mimebundle_().items()
             bundle |= {kind: value for kind, value in widget if kind.startswith("application/")}

@@ -1,11 +1,16 @@
 """The panel of a watched training: buttons, a line that says where it is, its picture, and the numbers on request."""
 
 import html
+import time
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import ipywidgets
 
+from snnlab.moments import Moment
 from snnlab.pictures import Picture, table_html
+
+State = Literal["running", "paused", "stopped", "finished", "failed"]
 
 TIPS = {
     "Pause": "Let the training wait before its next batch",
@@ -17,6 +22,24 @@ POSSIBLE = {
     "Continue": ("paused", "stopped", "failed"),
     "Stop": ("running", "paused"),
 }  # in which states of the training
+
+
+def sentence(
+    state: State, moment: Moment | None, began: tuple[float, float] | None, error: BaseException | None
+) -> str:
+    """Where a training is; `began` says when it was seen first, and after how many epochs."""
+    where = "about to begin" if moment is None else str(moment)
+    if state == "failed":
+        return f"Failed ({where}): {error}"
+    if state == "stopped":
+        return f"Stopped: {where}. Its checkpoint is kept; Continue goes on from there."
+    if state != "running":
+        return f"{state.capitalize()}: {where}."
+    if moment is None or began is None or moment.tally is None or moment.done <= began[1]:
+        return f"Training: {where}"
+    pace = (time.perf_counter() - began[0]) / (moment.done - began[1])  # s an epoch
+    seconds = round(pace * (moment.recipe.epochs - moment.done))
+    return f"Training: {where}, {seconds // 60}:{seconds % 60:02} left"
 
 
 class Box:
@@ -40,7 +63,7 @@ class Box:
         self.widget = ipywidgets.VBox([row, self.status, self.image, self.table])
         self.widget.add_class("snnlab-monitor")
 
-    def tell(self, state: str, where: str) -> None:
+    def tell(self, state: State, where: str) -> None:
         """Say where the training is, and offer what can be done now."""
         role = "alert" if state == "failed" else "status"
         self.status.value = f'<div role="{role}">{html.escape(where)}</div>'
