@@ -87,6 +87,8 @@ def test_no_neuron_leaves_a_trace_on_the_next(of):
     panel.controls["neuron"].value = 3
     assert picture(panel) != first[0] and alt(panel).startswith("Neuron 3 of layer 1")
     panel.controls["layer"].value = "layer 2"
+    ways = [len(line.get_xdata()) for line in panel._draw.__self__.paths]
+    assert ways == [3] * 6 + [0] * 6  # those of the 10 inputs before are gone
     assert "neuron" in alt(panel).split("Strongest: ")[1] and "kHz" not in alt(panel)
     panel.controls["layer"].value, panel.controls["neuron"].value = "layer 1", 0
     assert (picture(panel), alt(panel)) == first
@@ -132,6 +134,9 @@ def test_another_recording_and_layer_and_back(heard):
     assert alt(panel).startswith('"perhaps"')
     panel.controls["layer"].value = "readout"
     assert "a readout never fires" in alt(panel)
+    view, charge = panel._draw.__self__.view, heard.sample(2)[0].charge[-1]
+    assert view.above.get_ylim() == (-0.5, 3.5) and view.above.get_ylabel() == "neuron of layer 2"
+    assert view.below.get_ylim()[0] < charge.min() and charge.max() < view.below.get_ylim()[1]
     panel.controls["layer"].value, panel.controls["sample"].value = "layer 1", 0
     assert panel.image.value == first
 
