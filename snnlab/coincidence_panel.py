@@ -171,7 +171,8 @@ def in_words(heard: Heard, sample: int, layer: int, neuron: int, now: Arrivals, 
         return f"{first}, the membrane ends at {now.charge[-1]:.1f}; a readout never fires."
     when = f", first at {now.fired_ms[0]:.0f} ms" if now.fired_ms.size else ""
     plain = heard.arrivals(sample, layer, neuron, 0.0).fired_ms.size
-    return f"{first}, it fires {now.fired_ms.size} times{when}; without delays it would fire {plain} times."
+    fires, would = (f"fire{s} {count} time{'s' * (count != 1)}" for s, count in (("s", now.fired_ms.size), ("", plain)))
+    return f"{first}, it {fires}{when}; without delays it would {would}."
 
 
 def coincidence_panel(heard: Heard, *, layer: int = 0, neuron: int = 0, sample: int = 0, live: bool = True) -> Panel:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from snnlab import explorer, plots
@@ -155,11 +156,15 @@ class Synapses:
         self.image.set(animated=True, interpolation="nearest")
         for name in ("weights", "strongest", "kernel"):
             axes[name].set(xlabel="delay (ms)", xlim=(-0.04 * end, 1.04 * end))
+            axes[name].xaxis.set_major_locator(MaxNLocator(4))  # each label costs a millisecond of a new background
+        axes["weights"].yaxis.set_major_locator(MaxNLocator(4))
         axes["kernel"].set_xlim(-0.5 * self.of.dt_ms, end + 0.5 * self.of.dt_ms)
         if self.movements:
             self.paths = [axes["paths"].plot([], [], linewidth=1.2, alpha=0.8, animated=True)[0] for _ in range(PATHS)]
             last = max(1, int(self.movements[0].epochs[-1]))
             axes["paths"].set(xlabel="epoch", ylabel="delay (ms)", xlim=(0, last), ylim=(-0.04 * end, 1.04 * end))
+            for axis in (axes["paths"].xaxis, axes["paths"].yaxis):
+                axis.set_major_locator(MaxNLocator(4, integer=True))
 
     def _frame(self, number: int) -> None:
         """What is the same for all neurons of a layer, so that choosing another one leaves the background as it is."""

@@ -122,8 +122,8 @@ def test_spikes_are_drawn_where_they_arrive(heard):
         assert np.allclose(drawing.view.charge.get_ydata(), now.charge)
         bars = drawing.view.bars[0].get_xdata()[::3]
         assert np.allclose(bars, now.fired_ms)
-        assert f"it fires {now.fired_ms.size} times" in alt(panel)
-        assert f"without delays it would fire {heard.arrivals(4, 0, 1, 0.0).fired_ms.size} times" in alt(panel)
+        counts = [now.fired_ms.size, heard.arrivals(4, 0, 1, 0.0).fired_ms.size]
+        assert [int(n) for n in re.findall(r"fires? (\d+) time", alt(panel))] == counts
     assert alt(panel).startswith('"yes" at neuron 1 of layer 1 with 0 % of each delay: ')
 
 
