@@ -9,6 +9,7 @@ import ipywidgets
 
 from snnlab.moments import Moment
 from snnlab.pictures import Picture, table_html
+from snnlab.widgets import by_keyboard
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
 
@@ -60,7 +61,7 @@ class Box:
         self.status, self.image, self.table = (ipywidgets.HTML() for _ in range(3))
         self._picture: Picture | None = None
         row = ipywidgets.HBox([*self.buttons.values(), self.numbers], layout={"flex_flow": "row wrap"})
-        self.widget = ipywidgets.VBox([row, self.status, self.image, self.table])
+        self.widget = by_keyboard(row, self.status, self.image, self.table)
         self.widget.add_class("snnlab-monitor")
 
     def tell(self, state: State, where: str) -> None:

@@ -24,9 +24,9 @@ BACKGROUNDS = 8  # of a panel, 2 MB each: going back to limits and titles that w
 STYLE = {"description_width": "10em"}
 # What is focused can be seen; and while a control is, JupyterLab leaves the keys to it, instead of moving to the next
 # cell at an arrow, or making a raw cell of this one at an R. ipywidgets can set no attribute, but a style can.
-KEYBOARD = """<style onload="this.closest('.snnlab-panel').addEventListener(
+KEYBOARD = """<style onload="this.closest('.snnlab-keys').addEventListener(
     'focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))">
-.snnlab-panel :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }
+.snnlab-keys :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }
 </style>"""
 
 
@@ -123,6 +123,13 @@ class _Row(ipywidgets.HBox):
         self._spreading = False
 
 
+def by_keyboard(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
+    """Widgets below each other that can be used without a mouse; see `KEYBOARD`."""
+    box = ipywidgets.VBox([ipywidgets.HTML(KEYBOARD, layout={"display": "none"}), *parts])
+    box.add_class("snnlab-keys")
+    return box
+
+
 Control = Slider | Choice | Switches
 Drawn = str | tuple[str, Numbers]
 
@@ -146,8 +153,7 @@ class Panel:
         self._update(None)
         rows = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
         below = [] if self.static.numbers is None else [self.numbers, self.table]
-        keyboard = ipywidgets.HTML(KEYBOARD, layout={"display": "none"})
-        self.box = ipywidgets.VBox([keyboard, rows, self.image, *below])
+        self.box = by_keyboard(rows, self.image, *below)
         self.box.add_class("snnlab-panel")
         for widget in (*self.controls.values(), self.numbers):
             widget.observe(self._update, names="value")

@@ -84,38 +84,50 @@ class Lab:
     def page(self, stem):
         """A notebook with live panels after Run All Cells, run once; what follows the last panel is left out."""
         if stem not in self.pages:
-            self.pages[stem] = self._run(stem, self._copy(stem))
+            cells = self.copy(stem, r"^(play|\w+_panel)\(")
+            self.pages[stem] = self.run(stem)
+            self.finish(self.pages[stem], cells)
         return self.pages[stem]
 
-    def _copy(self, stem):
-        """Write the notebook that is opened; returns how many code cells it has."""
-        nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
-        last = max(i for i, cell in enumerate(nb.cells) if re.search(r"^play\(", cell.source, re.MULTILINE))
-        nb.cells = nb.cells[: last + 1]
-        (parameters,) = (cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", ()))
-        given = {"live": True, "out": str(self.folder.parent / "out" / stem)}
-        for name, value in given.items():
-            parameters.source, found = re.subn(
-                rf"^{name} = None", f"{name} = {value!r}", parameters.source, flags=re.MULTILINE
-            )
-            assert found == 1, name
-        for cell in nb.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        nbformat.write(nb, self.folder / f"{stem}.ipynb")
-        return sum(cell.cell_type == "code" for cell in nb.cells)
-
-    def _run(self, stem, cells):
-        page = self.chromium.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
-        page.goto(f"{self.address}lab/tree/{stem}.ipynb?reset")
-        page.locator(".jp-Notebook").wait_for()
-        page.get_by_text("(ipykernel) | Idle").wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_function(  # every prompt has its number: nothing waits, nothing runs
+    def finish(self, page, cells):
+        """Wait until so many cells have their number: nothing waits then, nothing runs."""
+        page.wait_for_function(
             "n => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
             ".filter(p => /\\[\\d+\\]/.test(p.textContent)).length === n",
             arg=cells,
         )
+
+    def copy(self, stem, last, name="", **given):
+        """Write the notebook that is opened, up to the last cell with a line of that pattern; returns how many code cells it has."""
+        name = name or stem
+        nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
+        end = max(i for i, cell in enumerate(nb.cells) if re.search(last, cell.source, re.MULTILINE))
+        nb.cells = nb.cells[: end + 1]
+        (parameters,) = (cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", ()))
+        given |= {"live": True, "out": str(self.folder.parent / "out" / name)}
+        for parameter, value in given.items():
+            parameters.source, found = re.subn(
+                rf"^{parameter} = None", f"{parameter} = {value!r}", parameters.source, flags=re.MULTILINE
+            )
+            assert found == 1, parameter
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(nb, self.folder / f"{name}.ipynb")
+        return sum(cell.cell_type == "code" for cell in nb.cells)
+
+    def open(self, stem):
+        """A new page with a notebook of the folder."""
+        page = self.chromium.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.goto(f"{self.address}lab/tree/{stem}.ipynb?reset")
+        page.locator(".jp-Notebook").wait_for()
+        return page
+
+    def run(self, stem):
+        """A new page on which all cells of a notebook begin to run."""
+        page = self.open(stem)
+        page.get_by_text("(ipykernel) | Idle").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         return page

@@ -10,7 +10,7 @@ from snnlab import publish
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-@pytest.mark.parametrize("stem", ["01_lif_dynamics", "04_learning_delays"])
+@pytest.mark.parametrize("stem", ["01_lif_dynamics", "04_learning_delays", "05_exploring_delays"])
 def test_every_picture_of_an_exported_notebook_is_there_and_can_be_read_aloud(chromium, tmp_path, stem):
     html = publish.write_html(Path(shutil.copy(NOTEBOOKS / f"{stem}.ipynb", tmp_path)))
     page, asked = chromium.new_page(), []

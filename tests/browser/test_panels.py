@@ -34,7 +34,7 @@ def press(page, panel, key):
     return picture(panel)
 
 
-@pytest.mark.parametrize("stem", ["01_lif_dynamics", "04_learning_delays"])
+@pytest.mark.parametrize("stem", ["01_lif_dynamics", "04_learning_delays", "05_exploring_delays"])
 def test_every_slider_moves_its_picture_by_keyboard(lab, stem):
     page = lab.page(stem)
     text = page.locator(".jp-Notebook").inner_text()

@@ -1,0 +1,56 @@
+"""A watched training in JupyterLab: stopped, gone on with, left alone, and found again."""
+
+import re
+
+NAME = "watched"
+STATUS = ".snnlab-monitor [role=status]"
+
+
+def say(page, text):
+    """Wait until the status line says this, and return it."""
+    page.locator(STATUS, has_text=re.compile(text)).wait_for()
+    return page.locator(STATUS).inner_text()
+
+
+def epoch(text):
+    return int(re.search(r"epoch (\d+)", text)[1])
+
+
+def press(page, name):
+    page.locator(".snnlab-monitor").get_by_role("button", name=name).focus()
+    page.keyboard.press("Enter")
+
+
+def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
+    cells = lab.copy("04_learning_delays", r"^first = await watched", NAME, epochs=100_000)
+    page = lab.run(NAME)
+    say(page, "^Training: epoch")
+    panel = page.locator(".snnlab-monitor")
+    panel.scroll_into_view_if_needed()
+    before = panel.locator("img").get_attribute("src")
+    page.wait_for_function(  # it moves by itself
+        "src => document.querySelector('.snnlab-monitor img').src !== src", arg=before
+    )
+    assert re.search(r"Training after \d+\.\d of 100000 epochs", panel.locator("img").get_attribute("alt"))
+    press(page, "Pause")
+    assert say(page, "^Paused: ") == say(page, "^Paused: ")
+    press(page, "Continue")
+    say(page, "^Training: ")
+    press(page, "Stop")
+    stopped = epoch(say(page, "^Stopped: .*Its checkpoint is kept"))
+    lab.finish(page, cells)  # the cell that waited says why it did not get its network
+    assert "The training was stopped" in page.locator(".jp-CodeCell").last.inner_text()
+    assert "VBox(children=" not in page.locator(".jp-Notebook").inner_text()
+
+    press(page, "Continue")
+    say(page, "^Training: ")
+    page.keyboard.press("Control+s")
+    page.locator(".jp-Notebook").wait_for()
+    page.close()
+    page = lab.open(NAME)
+    page.locator(".snnlab-monitor").scroll_into_view_if_needed()
+    later = say(page, "^Training: ")
+    assert epoch(later) >= stopped
+    page.wait_for_function(f"now => document.querySelector('{STATUS}').innerText !== now", arg=later)
+    press(page, "Stop")
+    assert epoch(say(page, "^Stopped: ")) >= epoch(later)
