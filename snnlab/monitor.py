@@ -15,7 +15,7 @@ from snnlab.monitor_view import Seen, View, delays_of, look_at, step_of
 from snnlab.widgets import Panel, play
 
 INTERVAL = 0.5  # s; there is at most so often another picture
-BUDGET = 0.05  # of the time since the start; for looking and drawing
+BUDGET = 0.04  # of the time since the first picture, for looking and drawing; with the one that goes beyond, below 5 %
 
 Outcome = TypeVar("Outcome")
 
@@ -225,7 +225,7 @@ class Watched(Generic[Outcome]):
         self._last = time.perf_counter()
         if self._began is None:
             self._began = self._last
-        else:
+        elif not last:
             self._spent += self._last - began
 
     def _paint(self, fig: Any) -> Any:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from snnlab.similarity import layer_outputs
 
 SAMPLES = 16  # of the validation set, for the rates; the first of them is the one in the rasters
 MARKS = ("o-", "s--", "^:", "D-.")
+STANDARD = ("loss", "valid_loss", "train_accuracy", "valid_accuracy", "sigma")  # what every `fit` has, and sigma
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Seen:
         total: epochs, with those of this stage that are to come.
         dt: length of a time step, in `unit`.
         unit: "ms", or "steps" where the data have no length of a step.
+        classes: how many there are.
         sample: the class of the sample in the rasters.
         rasters: its spikes `(T, N)`, of the input and of each layer by name; empty but for a `DelayNet`.
         rates: what the neurons of each layer give out on average, in `rate_unit`, by name.
@@ -49,6 +52,7 @@ class Seen:
     total: int
     dt: float
     unit: str
+    classes: int
     sample: str
     rasters: dict[str, NDArray[np.float32]]
     rates: dict[str, float]
@@ -88,6 +92,7 @@ def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> Seen:
         total=len(before) + recipe.epochs,
         dt=dt,
         unit=unit,
+        classes=int(valid.labels.max()) + 1,
         sample=str(valid.keys[label]) if hasattr(valid, "keys") else f"class {label}",
         rasters=rasters,
         rates=rates,
@@ -149,11 +154,11 @@ class View:
             grid = fig.add_gridspec(1, len(names), **room)
             made = {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
             for ax in made.values():
-                ax.locator_params(nbins=4)  # ticks are most of what a new background costs
+                ax.locator_params(nbins=3)  # ticks are most of what a new background costs
             return made
 
         self._rasters: dict[str, live.Raster] = {}
-        self._histograms: dict[str, live.DelayHistogram] = {}
+        self._histograms: dict[str, tuple[Axes, StepPatch]] = {}
         for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
             steps, neurons = seen.rasters[name].shape
             full = max(1.0, float(seen.rasters[name].max()))
@@ -161,20 +166,30 @@ class View:
             ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9, y=1.0)
             ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
         for name, ax in axes([*seen.delays]).items() if seen.delays else ():
-            bars = live.DelayHistogram(ax, max_delay_ms=seen.longest, dt_ms=seen.dt, initial_ms=initial[name])
+            bars, outline = plots.delay_histogram(
+                ax, delays := initial[name], seen.longest, dt_ms=seen.dt, initial_ms=delays
+            )
+            for artist in (bars, outline):
+                artist.set_animated(True)
             cast(Legend, ax.get_legend()).remove()  # the label below says it
+            ax.set_ylim(0, min(100, 400 * plots.delay_shares(delays, seen.longest, seen.dt).max()))
             ax.set_xlabel(f"delay ({seen.unit}); dashed: at the start", fontsize=9)
             ax.set_title(name, fontsize=9, y=1.0)  # the words below the picture say more: letters that change cost most
-            self._histograms[name] = bars
+            self._histograms[name] = ax, bars
         self._axes = axes(columns)
         self._lines: dict[str, Line2D] = {}  # by the name in the history
+        # limits that will do, as a rule: a new one costs more than ten pictures
+        tops = {"loss": 1.2 * math.log(max(2, seen.classes)), "accuracy": 100, "sigma": 1.1 * seen.sigma}
         for name, label in (("loss", "loss"), ("accuracy", "accuracy (%)"), ("sigma", "sigma (steps)")):
             if name in self._axes:
-                self._axes[name].set(xlabel="epoch", ylabel=label, ylim=(0, 100 if name == "accuracy" else 0.1))
+                self._axes[name].set(xlabel="epoch", ylabel=label, ylim=(0, tops[name]))
+        for key in STANDARD:
+            self._curve(key, [])
         if seen.rates:
             ax = self._axes["rates"]
             self._bars = ax.bar(range(1, 1 + len(seen.rates)), 0.0, color=plots.BLUE, animated=True)
-            ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"), ylim=(0, 0.1))
+            top = 2 * max(seen.rates.values()) or 1.0
+            ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"), ylim=(0, top))
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     def draw(self, seen: Seen) -> tuple[str, Numbers]:
@@ -182,7 +197,10 @@ class View:
         for name, spikes in seen.rasters.items():
             self._rasters[name].set_data(spikes)
         for name, delays in seen.delays.items():
-            self._histograms[name].set_data(delays)
+            shares = 100 * plots.delay_shares(delays, seen.longest, seen.dt)
+            ax, bars = self._histograms[name]
+            bars.set_data(values=shares)
+            _reach(ax, shares.max())
         for key, values in curves(seen).items():
             self._curve(key, values)
         for name in ("loss", "accuracy", "sigma"):
@@ -205,6 +223,8 @@ class View:
             (self._lines[key],) = ax.plot([], [], mark, markersize=3, label=label, animated=True)
             if what != "sigma":
                 plots.legend(ax, fontsize=8, loc="lower right" if what == "accuracy" else "upper right")
+            if key not in STANDARD:
+                ax.set_ylim(top=ax.get_ylim()[1] * 1.001)  # another frame, or the legend would stay as it is
         scale = 100 if what == "accuracy" else 1
         self._lines[key].set_data(range(1, 1 + len(values)), [scale * value for value in values])
         if what != "accuracy":

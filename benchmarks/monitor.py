@@ -1,0 +1,116 @@
+"""What watching a training costs: the course's network of notebook 04 with the monitor and without, in turns, in one process.
+
+    python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 2] [--json FILE]
+
+Both are `train_job` on the CPU with the notebook's settings. With the monitor it runs in a thread, and widgets without a
+browser take the pictures. Shown are seconds of wall-clock time of all epochs, with the pictures that are drawn meanwhile,
+and their ratio; and apart from them what the first picture, before the training, and the last one, after it, take: a panel
+that is not live needs the last one, too. All losses have to be the same, bit for bit.
+"""
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import click
+import torch
+from rich.console import Console
+from tqdm.auto import tqdm
+
+from snnlab import monitor, profiles, tasks
+from snnlab.comparison import Job, Outcome, train_job
+from snnlab.delay_recipe import DelayRecipe
+from snnlab.files import make_folder, whole_file
+from snnlab.memory import keep_freed_memory
+
+
+def course(epochs: int) -> tuple[Job, Any]:
+    """The network with learned delays that notebook 04 watches, and its data."""
+    config = profiles.resolve("04_learning_delays", profile="course")
+    digits = tasks.recordings(config)
+    network = {
+        "n_in": config.n_in,
+        "hidden": list(config.hidden),
+        "n_classes": len(digits.keys),
+        "max_delay": config.max_delay,
+        "tau": config.tau_ms[0] / config.dt_ms,
+        "dropout": config.dropout,
+        "variant": "learned",
+    }
+    recipe = DelayRecipe(
+        epochs=epochs,
+        batch_size=config.batch_size,
+        lr_weights=config.lr_weights,
+        lr_delays=config.lr_delays,
+        weight_decay=config.weight_decay,
+        anneal_share=config.anneal_share,
+        device="cpu",
+    )
+    return Job("watched", network, recipe), digits
+
+
+def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, float], Outcome]:
+    with tempfile.TemporaryDirectory() as folder:
+        pictures: list[float] = []
+        draw = monitor.Watched._draw
+
+        def drawn(panel: Any, **last: bool) -> None:
+            began = time.perf_counter()
+            draw(panel, **last)
+            pictures.append(time.perf_counter() - began)
+
+        if watched:
+            with mock.patch.object(monitor.Watched, "_draw", drawn):
+                outcome = monitor.watch(train_job, job, data, Path(folder)).result()
+        else:
+            outcome = train_job(job, data, Path(folder))
+        first, *between, last = pictures or (0.0, 0.0)
+        epochs = sum(line["seconds"] for line in outcome.history)  # the pictures are no part of these
+        return {
+            "seconds": epochs + sum(between),
+            "ends": first + last,
+            "pictures": len(between),
+            "drawing": sum(between),
+        }, outcome
+
+
+@click.command()
+@click.option("--repeats", default=3, show_default=True, help="Pairs of trainings.")
+@click.option("--epochs", default=12, show_default=True, help="Of each; the notebook has 12.")
+@click.option("--threads", default=os.cpu_count(), show_default=True, help="Of torch.")
+@click.option("--json", "out", default="runs/benchmarks/monitor.json", show_default=True, help="Where to.")
+def main(repeats: int, epochs: int, threads: int, out: str) -> None:
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    job, data = course(epochs)
+    timed(job, data, watched=True)  # compiled loops, fonts
+    pairs, losses = [], set()
+    for number in tqdm(range(repeats), unit="pair"):
+        pair = {}
+        for watched in (True, False) if number % 2 else (False, True):
+            pair[watched], outcome = timed(job, data, watched=watched)
+            losses.add(tuple(line["loss"] for line in outcome.history))
+        pairs.append({"without": pair[False]["seconds"], "with": pair[True]["seconds"], **pair[True]})
+    assert len(losses) == 1, "watching changed the training"
+    ratios = [pair["with"] / pair["without"] for pair in pairs]
+    console = Console()
+    for pair, ratio in zip(pairs, ratios, strict=True):
+        console.print(
+            f"without {pair['without']:.2f} s, with {pair['with']:.2f} s, ratio {ratio:.3f}; {pair['pictures']} pictures took "
+            f"{pair['drawing'] / pair['with']:.1%}, and the first and the last {pair['ends']:.2f} s"
+        )
+    console.print(f"median ratio {statistics.median(ratios):.3f}; all losses equal bit for bit")
+    make_folder(Path(out).parent)
+    with whole_file(out) as temporary:
+        result = {"threads": threads, "epochs": epochs, "torch": torch.__version__, "pairs": pairs}
+        temporary.write_text(json.dumps(result, indent=1) + "\n")
+    console.print(f"{out} holds every measurement")
+
+
+if __name__ == "__main__":
+    main()
