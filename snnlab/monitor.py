@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
+import torch
+
 from snnlab.errors import SnnlabError
 from snnlab.moments import Moment, Stopped
 from snnlab.monitor_box import Box, State, sentence
@@ -260,7 +262,9 @@ class Watched(Generic[Outcome]):
         display(bundle, raw=True, display_id=self._display, update=update)
 
 
-def watch(train: Callable[..., Outcome], *arguments: Any, live: bool = True, **options: Any) -> Watched[Outcome]:
+def watch(
+    train: Callable[..., Outcome], *arguments: Any, live: bool = True, threads: int | None = None, **options: Any
+) -> Watched[Outcome]:
     """Call a training function, and show the training while it runs.
 
         watched = watch(fit, net, data.train, data.valid, recipe, checkpoint="net.pt")
@@ -277,13 +281,20 @@ def watch(train: Callable[..., Outcome], *arguments: Any, live: bool = True, **o
         train: `fit`, `train_job`, `train_plan`, or another function that hands its `on_batch` to `fit`.
         arguments, options: of `train`; for `fit` a `checkpoint` is needed.
         live: False trains here and now, and leaves the picture of the end, for batch runs.
+        threads: of torch while it trains, on a CPU; another number rounds otherwise, so that a small difference grows to
+            another network. None for as many as there are.
 
     Raises:
         SnnlabError: where it is not live, as `train`; else the panel says what went wrong, and awaiting it raises that.
     """
 
     def training(**hook: Any) -> Outcome:
-        return train(*arguments, **options, **hook)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads or before)
+        try:
+            return train(*arguments, **options, **hook)
+        finally:
+            torch.set_num_threads(before)
 
     watched = Watched(training, live)
     watched._begin()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -545,3 +545,16 @@ def test_a_notebook_without_a_page_keeps_the_last_picture(tmp_path):
     assert "after 3 of 3 epochs" in shown["data"]["text/plain"]
     assert {"image/png", "text/html", "application/vnd.jupyter.widget-view+json"} <= shown["data"].keys()
     assert nb.cells[2].outputs[0]["data"]["text/plain"] == "3"
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_the_training_has_as_many_threads_as_it_was_given(live, tmp_path):
+    before, seen = torch.get_num_threads(), []
+
+    def train(**hook):
+        seen.append(torch.get_num_threads())
+        return fit(net(), TRAIN, HELD_OUT, replace(RECIPE, epochs=1), checkpoint=tmp_path / "c.pt", **hook)
+
+    for threads in (1, 2, None):
+        watch(train, live=live, threads=threads).result()
+    assert seen[:2] == [1, 2] and torch.get_num_threads() == before
