@@ -15,7 +15,7 @@ from snnlab.coincidence import Arrivals, Played, arrivals, played
 from snnlab.errors import SnnlabError
 from snnlab.explorer_panel import SIGNS, Network
 from snnlab.training import Batches
-from snnlab.widgets import Panel, Slider, play
+from snnlab.widgets import Drawn, Panel, Slider, play
 
 INPUTS = 20  # synapses whose spikes are shown
 
@@ -147,8 +147,8 @@ class Coincidence:
         self.heard = heard
         self.view: View | None = None
 
-    def draw(self, fig: Figure, *, layer: str, neuron: int, sample: int, share: int) -> str:
-        """Draw for `snnlab.widgets.play`, `share` in percent of each delay; returns the alt text.
+    def draw(self, fig: Figure, *, layer: str, neuron: int, sample: int, share: int) -> Drawn:
+        """Draw for `snnlab.widgets.play`, `share` in percent of each delay; returns the alt text, and the membrane as a table.
 
         Raises:
             SnnlabError: the layer has no such neuron.
@@ -159,7 +159,13 @@ class Coincidence:
             self.view = View(*fig.subplots(2, 1, height_ratios=[1.5, 1]), animated=True)
             self.view.label()
         now = self.view.show(self.heard, sample, number, neuron, share / 100)
-        return in_words(self.heard, sample, number, neuron, now, share)
+        plain = self.heard.arrivals(sample, number, neuron, 0.0)
+        numbers = {
+            "time (ms)": [step * self.heard.of.dt_ms for step in range(len(now.charge))],
+            "membrane": now.charge.astype(float).round(2).tolist(),
+            "without delays": plain.charge.astype(float).round(2).tolist(),
+        }
+        return in_words(self.heard, sample, number, neuron, now, share), numbers
 
 
 def in_words(heard: Heard, sample: int, layer: int, neuron: int, now: Arrivals, share: int) -> str:

@@ -16,7 +16,7 @@ from snnlab import explorer, plots
 from snnlab.delays import DelayLinear, delay_layers
 from snnlab.models import DelayNet
 from snnlab.snapshots import Movement
-from snnlab.widgets import Choice, Panel, Slider, play
+from snnlab.widgets import Choice, Drawn, Panel, Slider, play
 
 SIGNS = (("excites", plots.RED, "o"), ("inhibits", plots.BLUE, "s"))
 STRONGEST = 20  # synapses in the picture over frequency
@@ -80,8 +80,8 @@ class Synapses:
         self.limits: dict[int, float] = {}
         self.layer = -1
 
-    def draw(self, fig: Figure, *, layer: str, neuron: int) -> str:
-        """Draw for `snnlab.widgets.play`; returns the alt text.
+    def draw(self, fig: Figure, *, layer: str, neuron: int) -> Drawn:
+        """Draw for `snnlab.widgets.play`; returns the alt text, and the strongest synapses as a table.
 
         Raises:
             SnnlabError: the layer has no such neuron.
@@ -102,7 +102,12 @@ class Synapses:
         taps = explorer.neuron_kernel(self.of.net, number, neuron)
         self.image.set_data(taps[np.argsort(rows)])
         told = self._paths(number, neuron)
-        return self._alt(layer, neuron, number, heard) + told
+        numbers = {
+            "strongest": [self.of.called(number, int(source)) for source in best.source],
+            "weight": best.weight.astype(float).round(3).tolist(),
+            "delay (ms)": best.delay_ms.astype(float).round(1).tolist(),
+        }
+        return self._alt(layer, neuron, number, heard) + told, numbers
 
     def _alt(self, layer: str, neuron: int, number: int, heard: explorer.Incoming) -> str:
         excite = int((heard.weight > 0).sum())

@@ -7,7 +7,7 @@ from snnlab import explorer, plots
 from snnlab.delays import delay_layers
 from snnlab.explorer_panel import Network
 from snnlab.training import Batches, evaluate
-from snnlab.widgets import Choice, Panel, Slider, play
+from snnlab.widgets import Choice, Drawn, Panel, Slider, play
 
 
 class Treatments:
@@ -36,8 +36,8 @@ class Treatments:
             self._known[treatment, percent] = layers, evaluate(net, self.test).accuracy
         return self._known[treatment, percent]
 
-    def draw(self, fig: Figure, *, layer: str, treatment: str, percent: int) -> str:
-        """Draw for `snnlab.widgets.play`; returns the alt text."""
+    def draw(self, fig: Figure, *, layer: str, treatment: str, percent: int) -> Drawn:
+        """Draw for `snnlab.widgets.play`; returns the alt text, and the histogram as a table."""
         number = self.of.names.index(layer)
         learned, whole = self.measured("rounded")
         layers, accuracy = self.measured(treatment, percent)
@@ -55,11 +55,17 @@ class Treatments:
         for bar, text, value in zip(self.bars, self.values, (whole, accuracy), strict=True):
             bar.set_width(100 * value)
             text.set(text=f"{value:.1%}", x=100 * value + 2)
-        return (
+        numbers = {
+            "delay (ms)": [step * self.of.dt_ms for step in range(len(now))],
+            "now (%)": now.astype(float).round(1).tolist(),
+            "learned (%)": before.astype(float).round(1).tolist(),
+        }
+        alt = (
             f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its synapses at 0 ms, "
             f"{now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on {len(self.test)} recordings; with the learned delays, "
             f"rounded, {whole:.1%}."
         )
+        return alt, numbers
 
     def _prepare(self, fig: Figure) -> None:
         """Artists that stay."""

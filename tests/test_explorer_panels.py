@@ -60,7 +60,7 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     fig, _ = figure(8, 5)
     fig.clear()
     drawing = Synapses(of, movements(of.net))
-    said = drawing.draw(fig, layer="layer 1", neuron=2)
+    said, numbers = drawing.draw(fig, layer="layer 1", neuron=2)
     weight, delay = (value[2, :, 0].detach().numpy() for value in (of.net.synapses[0].weight, of.net.synapses[0].delay))
     red, blue = drawing.points
     assert np.allclose(red.get_xdata(), 10 * delay[weight > 0]) and np.allclose(red.get_ydata(), weight[weight > 0])
@@ -79,6 +79,9 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     assert f"Strongest: the input at {top} after {10 * delay[strongest]:.0f} ms" in said
     assert f"{(weight > 0).sum()} synapses excite, {(weight < 0).sum()} inhibit" in said
     assert "moved by 10 ms on average" in said
+    assert numbers["strongest"][0] == f"the input at {of.hertz[strongest] / 1000:.2g} kHz"
+    assert numbers["weight"][0] == pytest.approx(weight[strongest], abs=6e-4)
+    assert numbers["delay (ms)"][0] == pytest.approx(10 * delay[strongest], abs=0.06)
 
 
 def test_no_neuron_leaves_a_trace_on_the_next(of):
@@ -125,6 +128,9 @@ def test_spikes_are_drawn_where_they_arrive(heard):
         counts = [now.fired_ms.size, heard.arrivals(4, 0, 1, 0.0).fired_ms.size]
         assert [int(n) for n in re.findall(r"fires? (\d+) time", alt(panel))] == counts
     assert alt(panel).startswith('"yes" at neuron 1 of layer 1 with 0 % of each delay: ')
+    shown, whole = panel.static.numbers, heard.arrivals(4, 0, 1, 1.0)
+    assert shown["time (ms)"][:2] == [0, 10] and np.allclose(shown["membrane"], whole.charge, atol=0.006)
+    assert np.allclose(shown["without delays"], now.charge, atol=0.006)
 
 
 def test_another_recording_and_layer_and_back(heard):
@@ -158,6 +164,9 @@ def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
     assert len(calls) == 2  # the learned one to compare with
     assert "100.0 % of its synapses at 0 ms, 0.0 % at 50 ms. Accuracy 50.0% on 8 recordings" in alt(panel)
     assert "with the learned delays, rounded, 25.0%" in alt(panel)
+    shown = panel.static.numbers
+    assert shown["delay (ms)"] == [0, 10, 20, 30, 40, 50] and shown["now (%)"] == [100, 0, 0, 0, 0, 0]
+    assert sum(shown["learned (%)"]) == pytest.approx(100, abs=0.3)
     panel.controls["layer"].value = "readout"
     assert len(calls) == 2 and alt(panel).startswith("readout, all zero")
     panel.controls["percent"].value, panel.controls["treatment"].value = 200, "rounded"
