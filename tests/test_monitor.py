@@ -420,6 +420,7 @@ def test_axes_grow_to_what_they_have_to_show():
     axes = {ax.get_ylabel(): ax for ax in fig.axes}
     assert axes["loss"].get_ylim()[1] >= 20 and axes["accuracy (%)"].get_ylim() == (0, 100)
     assert axes["spikes\na neuron and step"].get_ylim()[1] >= 7
+    assert axes["spikes\na neuron and step"].get_xticks().tolist() == [1, 2]
     (histogram,) = (ax for ax in fig.axes if ax.get_title() == "layer 1" and ax.get_ylabel() == "synapses (%)")
     assert histogram.get_ylim()[1] >= 100
     drawn = {line.get_label(): line.get_ydata()[0] for line in axes["accuracy (%)"].lines}
