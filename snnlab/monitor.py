@@ -170,9 +170,8 @@ class Watched(Generic[Outcome]):
         self._moment = moment
         if moment.at_start:
             self._stages.append([])
-            if len(self._stages) > len(
-                self._initial
-            ):  # else it goes on after a stop, perhaps with delays that have moved
+            # after a stop, this is the network that was stopped: its delays have moved
+            if len(self._stages) > len(self._initial):
                 self._initial.append(delays_of(moment.model, step_of(moment.valid)[0])[0])
             self._stage_began = None
         self._stages[-1] = moment.history

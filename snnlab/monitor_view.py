@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -190,7 +189,7 @@ class View:
             self._bars = ax.bar(range(1, 1 + len(seen.rates)), 0.0, color=plots.BLUE, animated=True)
             top = 2 * max(seen.rates.values()) or 1.0
             ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"), ylim=(0, top))
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.set_xticks(range(1, 1 + len(seen.rates), -(-len(seen.rates) // 8)))  # at most eight of them
 
     def draw(self, seen: Seen) -> tuple[str, Numbers]:
         """Show what was seen; returns the alt text and the numbers of the curves."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from snnlab import checkpoints, monitor, monitor_box, monitor_view
 from snnlab import training as snnlab_training
@@ -26,7 +27,7 @@ from snnlab.models import DelayNet
 from snnlab.moments import Moment
 from snnlab.monitor import watch
 from snnlab.resume import Tally
-from snnlab.training import fit
+from snnlab.training import Recipe, fit
 from snnlab.transfer import pipe_s, train_plan
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -393,6 +394,9 @@ def test_a_moment_becomes_arrays():
     assert np.array_equal(first.rasters["input"][: len(x)], x.flip(-1)[:steps].numpy())
     assert (first.longest, first.unit, first.dt, first.sigma) == (320.0, "ms", 20.0, pytest.approx(8.27))
     assert np.allclose(first.delays["layer 1"], model.synapses[0].delay_ms(20.0).flatten().numpy())
+    raw = Recipe(epochs=1, batch_size=1)  # what it uses is the network itself, with dropout and batch norm
+    twice = [monitor_view.look_at(Moment(model, raw, valid, [], None, BATCHES, None)).rasters for _ in range(2)]
+    assert all(np.array_equal(twice[0][name], twice[1][name]) for name in first.rasters)
     without = monitor_view.look_at(Moment(net(variant="none"), RECIPE, HELD_OUT, [], None, BATCHES, None))
     assert (
         without.delays == {}
@@ -401,6 +405,26 @@ def test_a_moment_becomes_arrays():
         and without.sample == f"class {int(HELD_OUT.labels[0])}"
     )
     assert without.rate_unit == "spikes a neuron and step"
+
+
+def test_axes_grow_to_what_they_have_to_show():
+    model, fig = net(), Figure()
+    seen = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
+    view = monitor_view.View(fig, seen, seen.delays)
+    model.synapses[0].delay = torch.zeros_like(model.synapses[0].delay)
+    line = {"loss": 20.0, "valid_loss": 3.0, "train_accuracy": 0.5, "valid_accuracy": 0.25, "sigma": 4.0}
+    now = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [line], None, BATCHES, None))
+    alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}))
+    assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "layer 2 7." in alt
+    assert numbers == {"epoch": [1], **{key: [value] for key, value in line.items()}}
+    axes = {ax.get_ylabel(): ax for ax in fig.axes}
+    assert axes["loss"].get_ylim()[1] >= 20 and axes["accuracy (%)"].get_ylim() == (0, 100)
+    assert axes["spikes\na neuron and step"].get_ylim()[1] >= 7
+    assert axes["spikes\na neuron and step"].get_xticks().tolist() == [1, 2]
+    (histogram,) = (ax for ax in fig.axes if ax.get_title() == "layer 1" and ax.get_ylabel() == "synapses (%)")
+    assert histogram.get_ylim()[1] >= 100
+    drawn = {line.get_label(): line.get_ydata()[0] for line in axes["accuracy (%)"].lines}
+    assert drawn == {"train": 50.0, "valid": 25.0}
 
 
 def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
@@ -531,20 +555,33 @@ def test_python_ends_cleanly_while_a_training_runs(tmp_path):
     assert checkpoints.load(tmp_path / "c.pt")["under_way"] is not None
 
 
+MUTED = """
+import threading
+publish = t.monitor.Watched._publish
+def only_from(main):
+    def published(self, **update):
+        if update == {"update": False} or main == (threading.current_thread() is threading.main_thread()):
+            publish(self, **update)
+    t.monitor.Watched._publish = published
+"""
+
+
 def test_a_notebook_without_a_page_keeps_the_last_picture(tmp_path):
-    """Cells run one after another, as papermill does it: the output of the first is replaced when the second has waited."""
+    """Cells run one after another, as papermill does it: the last picture comes from the thread, and again from who waits."""
     nbformat, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cells = [
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_monitor as t",
-        f"panel = t.watched({str(tmp_path / 'c.pt')!r}, live=True)\npanel",
-        "history = (await panel).history; len(history)",
-    ]
+    cells = [f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_monitor as t\n{MUTED}"]
+    for main in (True, False):
+        cells += [
+            f"only_from(main={main}); panel = t.watched({str(tmp_path / f'{main}.pt')!r}, live=True)\npanel",
+            "len((await panel).history)",
+        ]
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client.NotebookClient(nb, timeout=120, kernel_name="python3").execute()
-    (shown,) = nb.cells[1].outputs
-    assert "after 3 of 3 epochs" in shown["data"]["text/plain"]
-    assert {"image/png", "text/html", "application/vnd.jupyter.widget-view+json"} <= shown["data"].keys()
-    assert nb.cells[2].outputs[0]["data"]["text/plain"] == "3"
+    for cell, waited in (nb.cells[1:3], nb.cells[3:5]):
+        (shown,) = cell.outputs
+        assert "after 3 of 3 epochs" in shown["data"]["text/plain"]
+        assert {"image/png", "text/html", "application/vnd.jupyter.widget-view+json"} <= shown["data"].keys()
+        assert waited.outputs[0]["data"]["text/plain"] == "3"
 
 
 @pytest.mark.parametrize("live", [False, True])
