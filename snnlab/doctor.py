@@ -69,7 +69,7 @@ def _extras() -> Iterator[Finding]:
     extras = {
         name: _asked(texts)
         for name, texts in _project()["optional-dependencies"].items()
-        if name not in ("speech", "test")
+        if name not in ("speech", "test", "browser")
     }
     problems = [
         (name, problem) for name, all_asked in extras.items() for one in all_asked if (problem := problem_of(one))

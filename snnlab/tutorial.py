@@ -59,8 +59,7 @@ def show(folder: Path, console: Console) -> None:
     result = runs.load_result(folder)
     figures = sorted((folder / "figures").glob("*.png"))
     console.print()
-    if result.results:
-        console.print(result_table(result))
+    console.print(result_table(result))
     for what, path in (
         ("notebook", folder / f"{result.notebook}.ipynb"),
         ("result", folder / "result.json"),

@@ -119,7 +119,7 @@ class Lab:
     def open(self, stem):
         """A new page with a notebook of the folder."""
         page = self.chromium.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.goto(f"{self.address}lab/tree/{stem}.ipynb?reset")
         page.locator(".jp-Notebook").wait_for()
         return page

@@ -7,9 +7,12 @@ STATUS = ".snnlab-monitor [role=status]"
 
 
 def say(page, text):
-    """Wait until the status line says this, and return it."""
-    page.locator(STATUS, has_text=re.compile(text)).wait_for()
-    return page.locator(STATUS).inner_text()
+    """Wait until the status line says this, and return what it says then: it changes all the time."""
+    said = page.wait_for_function(
+        "([status, text]) => { const now = document.querySelector(status)?.innerText ?? ''; return new RegExp(text).test(now) && now }",
+        arg=[STATUS, text],
+    )
+    return said.json_value()
 
 
 def epoch(text):
@@ -22,7 +25,9 @@ def press(page, name):
 
 
 def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
-    cells = lab.copy("04_learning_delays", r"^first = await watched", NAME, epochs=100_000)
+    cells = lab.copy(
+        "04_learning_delays", r"^first = await watched", NAME, epochs=100_000, toy_trials=100, toy_epochs=1
+    )
     page = lab.run(NAME)
     say(page, "^Training: epoch")
     panel = page.locator(".snnlab-monitor")
@@ -49,8 +54,8 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     page.close()
     page = lab.open(NAME)
     page.locator(".snnlab-monitor").scroll_into_view_if_needed()
-    later = say(page, "^Training: ")
+    later = say(page, "^Training: epoch")
     assert epoch(later) >= stopped
-    page.wait_for_function(f"now => document.querySelector('{STATUS}').innerText !== now", arg=later)
+    page.wait_for_function(f"now => document.querySelector('{STATUS}')?.innerText !== now", arg=later)
     press(page, "Stop")
     assert epoch(say(page, "^Stopped: ")) >= epoch(later)
