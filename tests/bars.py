@@ -2,10 +2,12 @@
 
 import torch
 
+from snnlab import checkpoints
 from snnlab.data.dense import DenseSet, Three
 
 NET = dict(kind="SmallCNN", in_channels=1, classes=3, channels=[4, 5], strides=[1, 2], pool=3)
 COMMON = dict(batch_size=8, device="cpu")
+CLOCKS = ("seconds", "cpu_seconds")
 
 
 def images(n, seed, *, steps=1, channels=1):
@@ -26,3 +28,17 @@ DATA = {"target": three(), "events": three(steps=3, channels=2)}
 
 def same(a, b):
     return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def same_fits(a, b):
+    """Parameters, and the history but for its clocks."""
+    assert same(a.model, b.model) and a.best_epoch == b.best_epoch
+    for x, y in zip(a.history, b.history, strict=True):
+        assert {k: v for k, v in x.items() if k not in CLOCKS} == {k: v for k, v in y.items() if k not in CLOCKS}
+
+
+def same_checkpoints(a, b):
+    """Optimisers and schedules, too."""
+    a, b = (checkpoints.load(path) for path in (a, b))
+    assert all(torch.equal(value, b["model"][name]) for name, value in a["model"].items())
+    assert str(a["moving"]) == str(b["moving"]) and a["under_way"] is None is b["under_way"]

@@ -32,12 +32,11 @@ from snnlab.transfer import pipe_s, train_plan
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bars import COMMON, DATA, NET, same
+from bars import COMMON, DATA, NET, same, same_checkpoints, same_fits
 
 RECIPE = DelayRecipe(epochs=3, batch_size=32, seed=5, device="cpu", anneal_share=1.0)
 BATCHES = 5  # of training in an epoch
 VALID = 3  # of validation
-CLOCKS = ("seconds", "cpu_seconds")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -104,18 +103,6 @@ def eventually(true):
     while not true() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert true()
-
-
-def same_fits(a, b):
-    assert same(a.model, b.model) and a.best_epoch == b.best_epoch
-    for x, y in zip(a.history, b.history, strict=True):
-        assert {k: v for k, v in x.items() if k not in CLOCKS} == {k: v for k, v in y.items() if k not in CLOCKS}
-
-
-def same_checkpoints(a, b):
-    a, b = (checkpoints.load(path) for path in (a, b))
-    assert all(torch.equal(value, b["model"][name]) for name, value in a["model"].items())
-    assert str(a["moving"]) == str(b["moving"]) and a["under_way"] is None is b["under_way"]
 
 
 def click(panel, name):

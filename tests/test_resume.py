@@ -23,27 +23,11 @@ from snnlab.side_by_side import run_all
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "data")]
 
 import resumed
-from bars import same
+from bars import same_checkpoints, same_fits
 from readers import tell
 from resumed import STEPS, delays, doomed, pictures, spikes
 
-CLOCKS = ("seconds", "cpu_seconds")
-
-
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def same_fits(a, b):
-    assert same(a.model, b.model) and a.best_epoch == b.best_epoch
-    for x, y in zip(a.history, b.history, strict=True):
-        assert {k: v for k, v in x.items() if k not in CLOCKS} == {k: v for k, v in y.items() if k not in CLOCKS}
-
-
-def same_checkpoints(a, b):
-    """Optimisers and schedules, too."""
-    a, b = (checkpoints.load(path) for path in (a, b))
-    assert all(torch.equal(value, b["model"][name]) for name, value in a["model"].items())
-    assert str(a["moving"]) == str(b["moving"]) and a["under_way"] is None is b["under_way"]
 
 
 # in the first epoch and the second, in a step and in the middle of writing; and the batch before which the last whole
