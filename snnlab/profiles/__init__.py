@@ -1,0 +1,104 @@
+"""What a notebook can be told, and the three sizes in which it runs.
+
+A notebook's parameters are the fields of a frozen dataclass, each with its type, unit, range and meaning. A profile is
+one instance of it. Each notebook has a module here with both. `resolve` starts from a profile, puts in what was given,
+and refuses what does not fit.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from snnlab.errors import SnnlabError
+from snnlab.parameters import from_text, known
+from snnlab.profiles.exploring_delays import EXPLORING_DELAYS, ExploringDelays
+from snnlab.profiles.learning_delays import LEARNING_DELAYS, LearningDelays
+from snnlab.profiles.lif_dynamics import LIF_DYNAMICS, LifDynamics
+from snnlab.profiles.paper_results import PAPER_RESULTS, PaperResults
+from snnlab.profiles.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
+from snnlab.profiles.shared import Config
+from snnlab.profiles.transfer_to_event_streams import TRANSFER_TO_EVENT_STREAMS, TransferToEvents
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "NOTEBOOKS",
+    "PROFILES",
+    "Config",
+    "ExploringDelays",
+    "LearningDelays",
+    "LifDynamics",
+    "PaperResults",
+    "PretrainAndTransfer",
+    "TransferToEvents",
+    "from_file",
+    "parse",
+    "resolve",
+]
+
+DEFAULT_PROFILE = "course"
+
+PROFILES: dict[str, dict[str, Config]] = {
+    LifDynamics.notebook: LIF_DYNAMICS,
+    PretrainAndTransfer.notebook: PRETRAIN_AND_TRANSFER,
+    TransferToEvents.notebook: TRANSFER_TO_EVENT_STREAMS,
+    LearningDelays.notebook: LEARNING_DELAYS,
+    ExploringDelays.notebook: EXPLORING_DELAYS,
+    PaperResults.notebook: PAPER_RESULTS,
+}
+
+NOTEBOOKS: dict[str, type[Config]] = {stem: type(sizes["course"]) for stem, sizes in PROFILES.items()}
+
+
+def resolve(notebook: str, /, **parameters: Any) -> Any:
+    """The configuration of a run: the profile's values, and over them whatever is given and not None.
+
+    Args:
+        notebook: stem of the notebook, such as "04_learning_delays".
+        parameters: its parameters by name; `profile` is one of them, and None means SNNLAB_PROFILE, or else "course".
+
+    Returns:
+        An instance of `NOTEBOOKS[notebook]`.
+
+    Raises:
+        SnnlabError: there is no such notebook, profile or parameter, or a value has the wrong type or range.
+    """
+    sizes = PROFILES[known(notebook, PROFILES, "notebook")]
+    names = [field.name for field in dataclasses.fields(NOTEBOOKS[notebook])]
+    for name in parameters:
+        known(name, names, f"parameter of {notebook}")
+    given = {name: value for name, value in parameters.items() if value is not None}
+    profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
+    return dataclasses.replace(sizes[known(profile, sizes, "profile")], **given)
+
+
+def from_file(path: Path) -> dict[str, Any]:
+    """The parameters in a YAML file, as papermill's -f takes them; `resolve` checks them.
+
+    Raises:
+        SnnlabError: the file is missing or no YAML, or holds no parameters.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SnnlabError(
+            f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); lines such as `epochs: 30` were expected."
+        ) from error
+    if not isinstance(content, dict):
+        raise SnnlabError(f"{path}: holds no parameters; lines such as `epochs: 30` were expected.")
+    return content
+
+
+def parse(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters typed on a command line, as values of the types that their fields have.
+
+    Raises:
+        SnnlabError: there is no such notebook or parameter, or a text cannot be read as its type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[known(notebook, NOTEBOOKS, "notebook")])}
+    return {
+        name: from_text(fields[known(name, fields, f"parameter of {notebook}")], text) for name, text in texts.items()
+    }

@@ -1,0 +1,54 @@
+"""The parameters of notebook 05, and its three profiles."""
+
+from dataclasses import dataclass
+
+from snnlab.parameters import parameter
+from snnlab.profiles.shared import Config, sizes
+
+
+@dataclass(frozen=True)
+class ExploringDelays(Config):
+    """Notebook 05. What it does not say about the training of a network is as in the same profile of notebook 04."""
+
+    notebook = "05_exploring_delays"
+
+    checkpoint: str = parameter(
+        "the network: a checkpoint, or the folder of a run of notebook 04; empty to train a small one on the spot"
+    )
+    data: str = parameter("what it hears: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
+    features: str = parameter(
+        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
+        choices=("spikes", "paper", "sane"),
+    )
+    binning: str = parameter(
+        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
+    )
+    dt_ms: float = parameter("length of the time step that it was trained with", unit="ms", low=1, high=1000)
+    epochs: int = parameter("passes through the training data, where a network is trained", low=1, high=100_000)
+    sample: int = parameter("which test recording is heard", low=0)
+    recordings: int = parameter("test recordings that accuracies are measured on; 0 for all", low=0)
+    factors: tuple[float, ...] = parameter("by which all delays are multiplied in section 5", low=0, high=100)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
+    live: bool = parameter("controls; False leaves pictures only", decides=False)
+
+
+EXPLORING_DELAYS = sizes(
+    ExploringDelays(
+        profile="course",
+        seed=0,
+        out="",
+        checkpoint="",
+        data="spoken-digits",
+        features="spikes",
+        binning="regular",
+        dt_ms=20.0,
+        epochs=8,
+        sample=777,
+        recordings=500,
+        factors=(0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0),
+        device="auto",
+        live=True,
+    ),
+    tiny=dict(epochs=2, recordings=100, factors=(0.0, 1.0, 2.0), live=False),
+    paper=dict(data="shd", dt_ms=10.0, epochs=150, recordings=0, live=False),
+)

@@ -1,0 +1,94 @@
+"""The parameters of notebook 03, and its three profiles."""
+
+from dataclasses import dataclass
+
+from snnlab.parameters import parameter
+from snnlab.profiles.shared import Transfer, sizes
+
+
+@dataclass(frozen=True)
+class TransferToEvents(Transfer):
+    """Notebook 03: pipe-D, from pictures to events."""
+
+    notebook = "03_transfer_to_event_streams"
+
+    data: str = parameter("what to learn", choices=("digits", "es-imagenet", "cifar10-dvs", "es-ucf101"))
+    events_folder: str = parameter("where the events lie; empty for a folder with the name of the data")
+    pictures_folder: str = parameter("where the pictures lie; empty for imagenet, or ucf101 for videos")
+    size: int = parameter("side length of a frame of CIFAR10-DVS", unit="pixels", low=8, high=128)
+    pictures: int = parameter("digits to pretrain on", low=60, high=10_000_000)
+    labelled: int = parameter("recordings of digits as events to train on", low=20, high=10_000_000)
+    first: str = parameter(
+        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
+        choices=("signed", "mean"),
+    )
+    decay: float = parameter("share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99)
+    weight_decay: float = parameter("weight decay on everything", low=0, high=10)
+    warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
+    epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
+
+
+TRANSFER_TO_EVENT_STREAMS = sizes(
+    TransferToEvents(
+        profile="course",
+        seed=0,
+        out="",
+        data="digits",
+        events_folder="",
+        pictures_folder="",
+        pictures=3000,
+        labelled=500,
+        size=128,
+        model="small",
+        channels=(8, 16, 32),
+        first="signed",
+        decay=0.622,
+        weight_decay=0.0,
+        pretrain_epochs=8,
+        warm_up_epochs=1,
+        epochs=10,
+        scratch_epochs=(20, 48),
+        batch_size=32,
+        accumulate=1,
+        lr=(2e-2, 4e-2),
+        schedule="cosine",
+        drops=(),
+        drop=0.3,
+        precision="float32",
+        processes=1,
+        loaders=0,
+        seeds=3,
+        workers=0,
+        device="auto",
+        live=True,
+    ),
+    tiny=dict(
+        pictures=200,
+        labelled=60,
+        pretrain_epochs=1,
+        epochs=2,
+        scratch_epochs=(1, 2),
+        lr=(2e-2, 4e-2),
+        seeds=1,
+        workers=1,
+        live=False,
+    ),
+    paper=dict(  # ES-ImageNet in Lin et al. 2022; what differs stands in params/pipe_d_es_imagenet_resnet18.yaml
+        data="es-imagenet",
+        model="resnet18",
+        first="mean",
+        pretrain_epochs=25,
+        warm_up_epochs=2,
+        epochs=25,
+        scratch_epochs=(25, 50),
+        batch_size=160,
+        lr=(1e-2, 3e-2),
+        schedule="constant",
+        drops=(15,),
+        precision="bfloat16",
+        loaders=12,
+        seeds=1,
+        workers=1,
+        live=False,
+    ),
+)
