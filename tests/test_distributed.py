@@ -30,7 +30,8 @@ from snnlab.handover import reestimate_batch_norm
 from snnlab.models import DelayNet
 from snnlab.side_by_side import run_all
 from snnlab.training import Recipe, evaluate, fit, pick_device
-from snnlab.transfer import Stage, pipe_s, some_inputs, train_plan, train_plans
+from snnlab.transfer import Stage, pipe_s, train_plan, train_plans
+from snnlab.transfer.train import some_inputs
 from snnlab.vision import build
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from snnlab import checkpoints, transfer
+from snnlab import checkpoints
 from snnlab.activations import activations
 from snnlab.errors import SnnlabError
 from snnlab.handover import reestimate_batch_norm
@@ -27,12 +27,12 @@ from snnlab.transfer import (
     pipe_s,
     plan,
     scratch,
-    some_inputs,
+    train,
     train_plan,
     train_plans,
-    trained,
     zero_shot,
 )
+from snnlab.transfer.train import some_inputs, trained
 from snnlab.vision import SmallCNN, build
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -323,7 +323,7 @@ def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
 
 def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):
     ticks = iter(range(100, 200))
-    monkeypatch.setattr(transfer, "work_clock", lambda device: next(ticks))
+    monkeypatch.setattr(train, "work_clock", lambda device: next(ticks))
     made = plan("clock", stage(epochs=0), stage(epochs=0, network=None))
     outcome = train_plan(made, DATA, tmp_path)
     assert [s.cpu_seconds for s in outcome.stages] == [0, 1] and outcome.cpu_seconds == 1

@@ -1,0 +1,103 @@
+"""A stage: one network in one mode on one data set, as a recipe for `snnlab.training.fit`."""
+
+import contextlib
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from snnlab.activations import Mode, activations, sharpened
+from snnlab.parameters import known
+from snnlab.training import Batches, Keep, Recipe, check_numbers, evaluate
+from snnlab.vision import VisionNet
+
+Optimiser = Literal["adam", "sgd"]
+Schedule = Literal["cosine", "constant"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Stage(Recipe):
+    """One stage: Adam or SGD on every trainable parameter, the rate falling as half a cosine from step to step.
+
+    A stage of 0 epochs only hands over and looks how well that does.
+    """
+
+    name: str = ""
+    mode: Mode = "lif"
+    steps: int = 1  # for how many time steps an image is shown
+    lr: float = 1e-2
+    network: dict[str, Any] | None = None  # `config` of a network; None for that of the stage before
+    data: str = "target"
+    convert: Literal["", "rate", "balanced"] = ""  # through SpikingJelly's converter; see `snnlab.conversion`
+    levels: int = 1  # of the mode "quantised"
+    sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
+    leave: tuple[str, ...] = ()  # what is not handed over
+    first: str = ""  # see `hand_over`
+    reestimate: bool = True  # batch-norm statistics before the first epoch, if weights came from elsewhere
+    only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
+    optimiser: Optimiser = "adam"
+    weight_decay: float = 0.0
+    schedule: Schedule = "cosine"
+    drops: tuple[int, ...] = ()  # epochs from which the rate is multiplied by `drop`, once each
+    drop: float = 0.3
+    twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
+    precision: Precision = "float32"  # of convolutions and matrix products; membranes and parameters stay in float32
+    keep: Keep = "last"  # the rate ends at 0, and a ramp is only sharp at the end
+
+    def __post_init__(self) -> None:
+        check_numbers(self, low=0, names=("epochs", "lr", "weight_decay"))
+        check_numbers(self, low=1, names=("batch_size", "accumulate", "steps", "levels"))
+        known(self.optimiser, get_args(Optimiser), "optimiser")
+        known(self.schedule, get_args(Schedule), "schedule")
+        known(self.precision, get_args(Precision), "precision")
+
+    def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """One, for every parameter that may change."""
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.optimiser == "sgd":
+            return [torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay)]
+        return [torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
+
+    def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
+        """Put a network into the mode that it has after a share of the epochs; returns where its ramp begins and ends."""
+        low, high = sharpened(share) if self.sharpen else (0.0, 1.0)
+        model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
+        return {"low": low, "high": high} if self.mode == "ramp" else {}
+
+    def before_epoch(self, model: VisionNet, epoch: int) -> dict[str, float]:
+        """Sharpen the ramp."""
+        return self.enter(model, (epoch + 1) / self.epochs)
+
+    def before_step(self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float) -> None:
+        """Set the learning rate."""
+        share = (1 + math.cos(math.pi * done)) / 2 if self.schedule == "cosine" else 1.0
+        share *= self.drop ** sum(done >= epoch / self.epochs for epoch in self.drops)  # 15 / 22 * 22 is below 15
+        for group in optimisers[0].param_groups:
+            group["lr"] = self.lr * share
+
+    def after_epoch(self, model: VisionNet, valid: Batches) -> dict[str, float]:
+        """Validate the spiking twins: the same parameters, other activations."""
+        return {f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins}
+
+    def autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        """torch's mixed precision; bfloat16 has the range of float32, so gradients need no scaling."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def time_steps(self, x: Tensor) -> int:
+        return len(x) * self.steps
+
+
+def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
+    """The accuracy of the same parameters with other activations; the network is left as it was."""
+    found = [activation for _, activation in activations(net)]
+    before = [(a.mode, a.low, a.high, a.levels) for a in found]
+    shown = net.steps
+    try:
+        return evaluate(net.set_mode(mode, steps=steps), data).accuracy
+    finally:
+        net.steps = shown
+        for activation, state in zip(found, before, strict=True):
+            activation.mode, activation.low, activation.high, activation.levels = state

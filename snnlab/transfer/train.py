@@ -1,0 +1,137 @@
+"""Going through the stages of a plan, with a hand-over wherever the network is another one."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from snnlab.conversion import Converted
+from snnlab.data.order import WHOLE, Part
+from snnlab.distributed import own_part, synchronised, total
+from snnlab.errors import SnnlabError
+from snnlab.handover import hand_over, reestimate_batch_norm, under
+from snnlab.moments import Moment
+from snnlab.parameters import known
+from snnlab.side_by_side import Tick, run_all
+from snnlab.training import Batches, Data, evaluate, fit, pick_device, work_clock
+from snnlab.transfer.outcomes import StageOutcome, TransferOutcome
+from snnlab.transfer.plans import Plan
+from snnlab.transfer.stages import Stage
+from snnlab.vision import SmallCNN, VisionNet, build
+
+REESTIMATE_BATCHES = 10
+Task = Mapping[str, Data]  # data sets by name
+
+
+def train_plan(
+    plan: Plan,
+    data: Task,
+    folder: Path,
+    tick: Tick | None = None,
+    *,
+    on_batch: Callable[[Moment], object] | None = None,
+) -> TransferOutcome:
+    """Go through the stages of a plan, and score the network that comes out on the test set.
+
+    Several processes train it together where each calls this with the same arguments; see `fit`.
+
+    Args:
+        plan: the stages; the first one names its network.
+        data: the sets that the stages name.
+        folder: where each stage leaves a checkpoint and its metrics, from which a killed run goes on.
+        tick: told how many epochs have just become finished.
+        on_batch: see `fit`; one stage follows the other.
+
+    Raises:
+        SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
+    """
+    net: VisionNet | None = None
+    done: list[StageOutcome] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        for number, stage in enumerate(plan.stages):
+            sets, device = data[known(stage.data, data, "data set")], pick_device(stage.device)
+            before, report = net, None
+            if stage.network is not None:
+                net = build(stage.network)
+                if before is not None:
+                    report = hand_over(before, net, leave=stage.leave, first=stage.first)
+            if net is None:
+                raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
+            copied = reestimated = None
+            clock = 0.0
+            if stage.convert:
+                started = work_clock(device)
+                net = Converted(cast(SmallCNN, net), some_inputs(sets.train, stage, device), stage.convert)
+                clock = work_clock(device) - started
+            stage.enter(net.to(device), 0.0)
+            if before is not None:
+                with stage.autocast(device):
+                    copied = evaluate(net, sets.valid).accuracy
+                    if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
+                        started = work_clock(device)
+                        with synchronised(net):
+                            reestimate_batch_norm(net, some_inputs(sets.train, stage, device, part=own_part()))
+                        clock = total(work_clock(device) - started)
+                        reestimated = evaluate(net, sets.valid).accuracy
+            path = folder / f"{plan.name}-{number}.pt"
+            history: list[dict[str, float]] = []
+            if stage.epochs:
+                with trained(net, stage.only):
+                    history = fit(
+                        net,
+                        sets.train,
+                        sets.valid,
+                        stage,
+                        checkpoint=path,
+                        metrics=path.with_suffix(".jsonl"),
+                        progress=False,
+                        on_epochs=tick,
+                        on_batch=on_batch,
+                    ).history
+                stage.enter(net)  # a stage that was finished before has seen no epoch now
+            done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
+    assert net is not None
+    with stage.autocast(device):
+        test = evaluate(net, sets.test).accuracy
+        valid = evaluate(net, sets.valid).accuracy
+    return TransferOutcome(plan, done, valid, test, net.cpu().eval())
+
+
+def train_plans(plans: Sequence[Plan], data: Task, folder: Path, **options: Any) -> list[TransferOutcome]:
+    """`train_plan` for each, several at a time; see `snnlab.side_by_side.run_all`."""
+    return run_all(plans, train_plan, data, folder, **options)
+
+
+def some_inputs(train: Batches, stage: Stage, device: torch.device, *, part: Part = WHOLE) -> list[Tensor]:
+    """A few batches, or a part of each, to estimate batch-norm statistics from."""
+    order = torch.Generator().manual_seed(stage.seed)
+    batches = train.batches(stage.batch_size, generator=order, part=part)
+    return [x.to(device) for x, _ in islice(batches, REESTIMATE_BATCHES)]
+
+
+@contextlib.contextmanager
+def trained(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
+    """Let only the parameters under these names be trained; () for all that are.
+
+    Raises:
+        SnnlabError: a name matches no parameter.
+    """
+    names = [name for name, _ in net.named_parameters()]
+    for prefix in only:
+        if not any(under(name, prefix) for name in names):
+            raise SnnlabError(f"only: nothing in {type(net).__name__} is called {prefix!r}.")
+    frozen = [
+        p for name, p in net.named_parameters() if only and p.requires_grad and not any(under(name, o) for o in only)
+    ]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
