@@ -19,6 +19,7 @@ from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
 from snnlab.parameters import known
 from snnlab.profiles import NOTEBOOKS, Config, resolve
+from snnlab.results import load_result
 
 # How many cells are done, of how many, the heading that the notebook is at, and the count of a progress bar there.
 Report = Callable[[int, int, str, str], None]
@@ -63,7 +64,7 @@ def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:
     found = manifest.read(folder)
     if not manifest.same(found, config) or not (folder / "result.json").is_file():
         return None
-    result = runs.load_result(folder)
+    result = load_result(folder)
     if found["status"] == "running":  # killed in the moment between the result and this
         manifest.end(folder, "finished", data=result.data)
     return folder, result.finished

@@ -9,9 +9,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from snnlab import publish, runs
+from snnlab import publish
 from snnlab.execute import execute
 from snnlab.profiles import NOTEBOOKS
+from snnlab.results import load_result
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -111,7 +112,7 @@ def test_every_stored_picture_can_be_read_aloud(nb):
 
 def test_it_runs_at_tiny_profile_and_its_result_can_be_collected(path, tmp_path):
     folder = execute(path, {"profile": "tiny", "out": str(tmp_path)})
-    result = runs.load_result(folder)
+    result = load_result(folder)
     assert (result.notebook, result.profile) == (path.stem, "tiny")
     assert result.results
     figures = {figure.name for figure in (folder / "figures").iterdir()}

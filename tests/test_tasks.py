@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from snnlab import profiles, runs, tasks
+from snnlab import profiles, tasks
 from snnlab.data.spikeset import BINNINGS
 from snnlab.errors import SnnlabError
 from snnlab.execute import execute
+from snnlab.results import load_result
 from snnlab.vision import build
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -179,7 +180,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     tiny = dataclasses.asdict(profiles.PROFILES[DELAYS]["tiny"]) | {"profile": "paper", "out": str(tmp_path)}
     given = tiny | dict(data="gsc", features="paper", dt_ms=10.0, n_in=140, max_delay=30, tau_ms=(15.0,), limit=0)
     given |= dict(epochs=1, toy_trials=100, toy_epochs=1)
-    result = runs.load_result(execute(ROOT / f"notebooks/{DELAYS}.ipynb", given))
+    result = load_result(execute(ROOT / f"notebooks/{DELAYS}.ipynb", given))
     assert result.data["path"] == str(folder / "gsc") and result.data["unit"] == "dB"
     assert {entry["variant"] for entry in result.results} == {"none", "fixed", "learned"}
 
@@ -197,7 +198,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
 def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     """The published settings but for lengths and sizes (ES-ImageNet has one size, so its network is small), on stand-ins."""
     given = profiles.from_file(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
-    result = runs.load_result(execute(ROOT / f"notebooks/{notebook}.ipynb", given))
+    result = load_result(execute(ROOT / f"notebooks/{notebook}.ipynb", given))
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
     assert len(result.results) >= 5
     for entry in result.results:
