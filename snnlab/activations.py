@@ -96,7 +96,7 @@ class Activation(base.MemoryModule):
         if x.dtype in (torch.float16, torch.bfloat16):  # mixed precision: thresholds and levels need all digits
             x = x.float()
         if self.mode == "ramp":
-            return _Ramp.apply(x, self.low, self.high)
+            return sharpened_relu(x, self.low, self.high)
         if self.mode == "quantised":
             share = (x / self.scale).clamp(0, 1)
             return share + ((share * self.levels + 0.5).floor() / self.levels - share).detach()
@@ -151,6 +151,11 @@ def sharpened(share: float) -> tuple[float, float]:
     Lin et al. 2022, code: in epoch e of 100, from min(e / 200, 0.49) to 1 - e / 200.
     """
     return min(share / 2, THRESHOLD - 0.01), 1 - share / 2
+
+
+def sharpened_relu(x: Tensor, low: float, high: float) -> Tensor:
+    """The ramp from 0 at `low` to 1 at `high`, any shape to the same; backward as that of the mode `ramp`, whatever both are."""
+    return _Ramp.apply(x, low, high)
 
 
 def firing_rate(current: Tensor, *, steps: int, decay: float = DECAY) -> Tensor:

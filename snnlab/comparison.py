@@ -12,6 +12,7 @@ import torch
 from snnlab import checkpoints
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
+from snnlab.handover import Takes, hand_over_delays
 from snnlab.models import DelayNet
 from snnlab.moments import Moment
 from snnlab.side_by_side import Tick, run_all
@@ -22,17 +23,21 @@ from snnlab.training import Data, evaluate, fit, pick_device
 class Job:
     """One network to train: a name that no other job of the comparison has, `DelayNet`'s arguments, and a recipe.
 
-    With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is chosen by.
+    With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is chosen by. With `after`, that
+    job is done first, and this one begins with what it `takes` of its network: see `hand_over_delays`.
     """
 
     name: str
     network: dict[str, Any]
     recipe: DelayRecipe
     test_each_epoch: bool = False
+    after: "Job | None" = None
+    takes: Takes = "both"
 
     @property
     def epochs(self) -> int:
-        return self.recipe.epochs
+        """Of this job and of the one before it."""
+        return self.recipe.epochs + (0 if self.after is None else self.after.epochs)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,13 @@ class Outcome:
     trainable_parameters: int
     seconds: float
     checkpoint: Path
+    before: "Outcome | None" = None
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Work of the training steps (`snnlab.training.work_clock`), with those of the job before it."""
+        before = 0.0 if self.before is None else self.before.cpu_seconds
+        return before + sum(line["cpu_seconds"] for line in self.history)
 
     @property
     def valid_accuracy(self) -> float:
@@ -61,18 +73,27 @@ class Outcome:
 
     def network(self) -> DelayNet:
         """The trained network at the epoch that was kept, in evaluation mode, delays not rounded."""
-        return checkpoints.load_network(self.checkpoint)
+        net = checkpoints.load_network(self.checkpoint)
+        self.job.recipe.before_epoch(net, self.best_epoch)  # a checkpoint does not know how sharp a ramp was
+        return net
 
 
 def untrained(job: Job) -> DelayNet:
-    """The network of a job as it is before the first step: the seed decides weights and delays."""
+    """The network of a job as it is before the first step, and before it gets another's: the seed decides weights and delays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.recipe.seed)
         return DelayNet(**job.network)
 
 
 def train_all(
-    jobs: Iterable[Job], data: Data, folder: Path, *, workers: int = 0, processes: int = 1, title: str = ""
+    jobs: Iterable[Job],
+    data: Data,
+    folder: Path,
+    *,
+    workers: int = 0,
+    processes: int = 1,
+    title: str = "",
+    then: Callable[[list[Outcome]], Sequence[Job]] | None = None,
 ) -> list[Outcome]:
     """Train every job, and score each on the test set once it is chosen.
 
@@ -83,16 +104,16 @@ def train_all(
         jobs: what to train; the most expensive one first shortens the wait at the end.
         data: where `train`, `valid` and `test` come from; copied to each worker once.
         folder: where checkpoints and metrics go.
-        workers, processes: as `snnlab.side_by_side.run_all` has them.
+        workers, processes, then: as `snnlab.side_by_side.run_all` has them.
         title: what the progress bar is called.
 
     Returns:
-        The outcomes in the order of `jobs`.
+        The outcomes in the order of `jobs`, then those of `then`.
 
     Raises:
         SnnlabError: as `fit`, or a process died.
     """
-    return run_all(jobs, train_job, data, folder, workers=workers, processes=processes, title=title)
+    return run_all(jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then)
 
 
 def train_job(
@@ -108,8 +129,11 @@ def train_job(
     Raises:
         SnnlabError, Stopped: as `fit`.
     """
+    before = None if job.after is None else train_job(job.after, data, folder, tick, on_batch=on_batch)
     started = time.perf_counter()
     model = untrained(job)
+    if before is not None:
+        hand_over_delays(before.network(), model, takes=job.takes)
     path = folder / f"{job.name}.pt"
     result = fit(
         model,
@@ -125,7 +149,8 @@ def train_job(
     )
     score = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test)
     seconds = time.perf_counter() - started
-    return Outcome(job, result.history, result.best_epoch, score.accuracy, model.trainable_parameters(), seconds, path)
+    trainable = model.trainable_parameters()
+    return Outcome(job, result.history, result.best_epoch, score.accuracy, trainable, seconds, path, before)
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:

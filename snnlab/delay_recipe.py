@@ -1,4 +1,4 @@
-"""How networks with delays are trained: two optimisers and their schedules, and the annealing of sigma."""
+"""How networks with delays are trained: two optimisers and their schedules, the annealing of sigma, the sharpening of a ramp."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from snnlab import snapshots
+from snnlab.analogue import Analogue
 from snnlab.data.augment import Augment
 from snnlab.delays import delay_layers, discretise, sigma_schedule
 from snnlab.errors import SnnlabError
@@ -29,13 +30,15 @@ class DelayRecipe(Recipe):
     lr_delays: float = 0.1  # in steps of time
     weight_decay: float = 1e-5
     anneal_share: float = 0.25  # share of the epochs in which sigma shrinks; 0 for the final sigma throughout
+    sharpen: float = 0.0  # how far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
     augment: Augment | None = None  # what is done to the batches of training; nothing in the paper
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay"))
-        if not 0 <= self.anneal_share <= 1:
-            raise SnnlabError(f"anneal_share = {self.anneal_share!r}: expected a share from 0 to 1.")
+        for name in ("anneal_share", "sharpen"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SnnlabError(f"{name} = {getattr(self, name)!r}: expected a share from 0 to 1.")
 
     def optimisers(self, model: DelayNet) -> list[torch.optim.Optimizer]:
         """Adam for weights and batch norm and, where delays are learned, another one for them."""
@@ -56,14 +59,16 @@ class DelayRecipe(Recipe):
         return [rising, *(CosineAnnealingLR(falling, T_max=self.epochs) for falling in optimisers[1:])]
 
     def before_epoch(self, model: DelayNet, epoch: int) -> dict[str, float]:
-        """Let sigma follow `sigma_schedule`, where delays are learned."""
+        """Let sigma follow `sigma_schedule`, where delays are learned, and sharpen the ramps, where there are some."""
         sigma = 0.0
         if model.variant == "learned":
             anneal_epochs = int(self.epochs * self.anneal_share)
             sigma = sigma_schedule(epoch, max_delay=model.config["max_delay"], anneal_epochs=anneal_epochs)
             for layer in delay_layers(model):
                 layer.sigma = sigma
-        return {"sigma": sigma}
+        ramps = [neurons for neurons in model.neurons if isinstance(neurons, Analogue)]
+        widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
+        return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
 
     def augmented(self, model: DelayNet, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What `augment` makes of a batch."""

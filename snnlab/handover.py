@@ -2,14 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from snnlab.delays import delay_layers
 from snnlab.errors import SnnlabError
+from snnlab.models import DelayNet
+from snnlab.parameters import known
 
 FIRST = ("mean", "signed")
+Takes = Literal["both", "weights", "delays"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,31 @@ def hand_over(
     for name, value in new.items():  # only now: a hand-over that fails changes nothing
         ours[name].copy_(value)
     return HandOver(tuple(moved), tuple(adapted), left_out, unused)
+
+
+def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both") -> HandOver:
+    """Copy what a network with delays has learned to another one of the same shape, such as a spiking one.
+
+    Args:
+        source: the network; its neurons may be others.
+        target: the network that receives. Where its delays are not learned, they are whole afterwards.
+        takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and nothing else.
+
+    Raises:
+        SnnlabError: as `hand_over`, or `takes` is unknown.
+    """
+    known(takes, get_args(Takes), "part to hand over")
+    layers = range(len(target.synapses))
+    leave: list[str] = []
+    if takes == "weights":
+        leave = [f"synapses.{number}.P" for number in layers]
+    elif takes == "delays":
+        leave = [*(f"synapses.{number}.weight" for number in layers), "norms"]
+    handed = hand_over(source, target, leave=leave)
+    if target.variant != "learned":
+        for synapses in delay_layers(target):
+            synapses.round_delays()
+    return handed
 
 
 @torch.no_grad()

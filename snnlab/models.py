@@ -9,12 +9,14 @@ import torch
 from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
 
+from snnlab.analogue import Analogue
 from snnlab.delays import DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
 from snnlab.neurons import LIF, LeakyIntegrator
 
 Variant = Literal["none", "fixed", "learned"]
 Padding = Literal["fixed", "reference"]
+Neuron = Literal["lif", "relu"]
 
 # SpikingJelly's GPU kernels are compiled once for every number of time steps, which takes longer than a few more of them
 STEPS_AT_A_TIME = {"cuda": 32}
@@ -24,7 +26,7 @@ STEPS_AT_A_TIME = {"cuda": 32}
 class Activity:
     """What happened in a network: everything that a raster or a loss can be made from."""
 
-    spikes: list[Tensor]  # of each hidden layer, (T', B, N), before dropout
+    spikes: list[Tensor]  # of each hidden layer, (T', B, N), before dropout; from 0 to 1 where a ReLU stands for them
     potentials: Tensor  # of the readout, (T', B, classes)
     valid: Tensor  # (T', B), False where a recording and its tail have ended
 
@@ -51,6 +53,7 @@ class DelayNet(nn.Module):
         padding: "fixed" as above, or "reference" for the authors' code, where each delay layer appends (L-1)//2 steps,
             and padding takes part in statistics and scores.
         fan_in: inputs that each hidden neuron listens to, drawn at random (the paper's sparse ablation has 10); None for all.
+        neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`Analogue`). Both have the same parameters.
 
     Raises:
         SnnlabError: an argument is out of its range.
@@ -70,9 +73,14 @@ class DelayNet(nn.Module):
         tail: int | None = None,
         padding: Padding = "fixed",
         fan_in: int | None = None,
+        neuron: Neuron = "lif",
     ) -> None:
         super().__init__()
-        for name, value, choices in (("variant", variant, get_args(Variant)), ("padding", padding, get_args(Padding))):
+        for name, value, choices in (
+            ("variant", variant, get_args(Variant)),
+            ("padding", padding, get_args(Padding)),
+            ("neuron", neuron, get_args(Neuron)),
+        ):
             if value not in choices:
                 raise SnnlabError(f"{name} = {value!r}: expected one of {', '.join(choices)}.")
         if not hidden:
@@ -83,6 +91,7 @@ class DelayNet(nn.Module):
             raise SnnlabError(f"tail = {tail!r}: expected a number of steps from 0.")
         self.variant: Variant = variant
         self.padding: Padding = padding
+        self.neuron: Neuron = neuron
         self.tail = max_delay if tail is None else tail
         self.config: dict[str, Any] = {
             "n_in": n_in,
@@ -96,6 +105,7 @@ class DelayNet(nn.Module):
             "tail": self.tail,
             "padding": padding,
             "fan_in": fan_in,
+            "neuron": neuron,
         }
         sizes = [n_in, *hidden, n_classes]
         inputs = [None if fan_in is None else min(fan_in, size) for size in sizes[:-2]] + [None]
@@ -104,7 +114,7 @@ class DelayNet(nn.Module):
             for (before, after), heard in zip(pairwise(sizes), inputs, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
-        self.neurons = nn.ModuleList(LIF(tau) for _ in hidden)
+        self.neurons = nn.ModuleList(LIF(tau) if neuron == "lif" else Analogue(tau) for _ in hidden)
         self.dropouts = nn.ModuleList(layer.Dropout(dropout, step_mode="m") for _ in hidden)
         self.readout = LeakyIntegrator(tau)
         if variant != "learned":

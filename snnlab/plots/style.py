@@ -32,6 +32,8 @@ LOOKS: Mapping[str, Look] = {
     "scratch": Look(GREY, "s", ":"),
     "pipe-S": Look(BLUE, "o", "-"),
     "one step": Look(ORANGE, "^", "--"),
+    "pretrained": Look(BLUE, "o", "-"),
+    "sharpened": Look(ORANGE, "^", "--"),
 }
 
 

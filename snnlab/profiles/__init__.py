@@ -20,6 +20,7 @@ from snnlab.profiles.learning_delays import LEARNING_DELAYS, LearningDelays
 from snnlab.profiles.lif_dynamics import LIF_DYNAMICS, LifDynamics
 from snnlab.profiles.paper_results import PAPER_RESULTS, PaperResults
 from snnlab.profiles.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
+from snnlab.profiles.pretrained_delays import PRETRAINED_DELAYS, PretrainedDelays
 from snnlab.profiles.shared import Config
 from snnlab.profiles.transfer_to_event_streams import TRANSFER_TO_EVENT_STREAMS, TransferToEvents
 
@@ -33,6 +34,7 @@ __all__ = [
     "LifDynamics",
     "PaperResults",
     "PretrainAndTransfer",
+    "PretrainedDelays",
     "TransferToEvents",
     "from_file",
     "parse",
@@ -47,6 +49,7 @@ PROFILES: dict[str, dict[str, Config]] = {
     TransferToEvents.notebook: TRANSFER_TO_EVENT_STREAMS,
     LearningDelays.notebook: LEARNING_DELAYS,
     ExploringDelays.notebook: EXPLORING_DELAYS,
+    PretrainedDelays.notebook: PRETRAINED_DELAYS,
     PaperResults.notebook: PAPER_RESULTS,
 }
 
