@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnlab.errors import SnnlabError
-from snnlab.neurons import membrane
 from snnlab.parameters import known
+from snnlab.scan import membrane
 
 Mode = Literal["relu", "ramp", "liaf", "lif", "quantised", "soft"]
 Analogue = Literal["relu", "relu1", "leaky_relu"]
