@@ -36,12 +36,16 @@ class Frame(Artist):
 
     def get_window_extent(self, renderer: Any = None) -> Bbox:
         assert self.axes is not None
-        renderer = renderer or cast(FigureCanvasAgg, self.get_figure(root=True).canvas).get_renderer()
-        boxes = [self.axes.bbox.frozen()]
+        if renderer is None:
+            fig = self.axes.get_figure(root=True)
+            assert fig is not None
+            renderer = cast(FigureCanvasAgg, fig.canvas).get_renderer()
+        boxes = []
         for axis in (self.axes.xaxis, self.axes.yaxis):
-            boxes += [box for _, text, box, _ in self._numbers(axis, renderer) if text]
+            boxes.append(
+                self._place(axis, renderer, [box for _, text, box, _ in self._numbers(axis, renderer) if text])
+            )
             if axis.label.get_text():
-                self._place(axis, renderer, boxes)
                 boxes.append(axis.label.get_window_extent(renderer))
         return Bbox.union(boxes)
 
@@ -54,7 +58,7 @@ class Frame(Artist):
         long, height = renderer.points_to_pixels(LENGTH), self.axes.figure.bbox.height
         ends: list[tuple[float, float]] = []
         for axis in (self.axes.xaxis, self.axes.yaxis):
-            boxes = [self.axes.bbox]
+            boxes = []
             for (x, y), text, box, descent in self._numbers(axis, renderer):
                 ends += [(x, y), (x, y - long) if axis is self.axes.xaxis else (x - long, y)]
                 if text:
@@ -83,15 +87,20 @@ class Frame(Artist):
             x, y = self.axes.transData.transform((place, 0) if across else (0, place))
             x, y = (x, corner.y0) if across else (corner.x0, y)
             text = text if shown else ""
-            wide, high_, descent = renderer.get_text_width_height_descent(text, self._font, False)
-            left, base = (
-                (x - wide / 2, y - away - tall + deep) if across else (x - away - wide, y - (high_ - descent) / 2)
-            )
-            yield (x, y), text, Bbox.from_bounds(left, base - descent, wide, high_), descent
+            wide, own, descent = renderer.get_text_width_height_descent(text, self._font, False)
+            if across:  # a line is as high as one with "l" and "p", whatever is in it
+                base, descent, own = y - away - tall + deep, deep, tall
+            else:
+                base = y - (own - descent) / 2
+            left = x - wide / 2 if across else x - away - wide
+            yield (x, y), text, Bbox.from_bounds(left, base - descent, wide, own), descent
 
-    def _place(self, axis: Axis, renderer: Any, boxes: list[Bbox]) -> None:
-        """Put the label beside the numbers."""
-        around, (x, y) = Bbox.union(boxes), axis.label.get_position()
-        away = renderer.points_to_pixels(axis.labelpad)
-        across = self.axes is not None and axis is self.axes.xaxis
+    def _place(self, axis: Axis, renderer: Any, numbers: list[Bbox]) -> Bbox:
+        """Put the label beside ticks and numbers; returns the box of these and the axes."""
+        assert self.axes is not None
+        (left, bottom), long = self.axes.bbox.min, renderer.points_to_pixels(LENGTH)
+        around = Bbox.union([Bbox([[left - long, bottom - long], self.axes.bbox.max]), *numbers])
+        (x, y), away = axis.label.get_position(), renderer.points_to_pixels(axis.labelpad)
+        across = axis is self.axes.xaxis
         axis.label.set_position((x, around.y0 - away) if across else (around.x0 - away, y))
+        return around
