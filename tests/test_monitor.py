@@ -417,11 +417,11 @@ def test_axes_grow_to_what_they_have_to_show():
 def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
     panel = watched(tmp_path / "c.pt")
     history = panel.result().history
-    assert panel.box.table.value == ""
-    panel.box.numbers.value = True
-    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([\d.]+)</td>', panel.box.table.value)
+    assert panel.box.numbers.table.value == ""
+    panel.box.numbers.switch.value = True
+    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([\d.]+)</td>', panel.box.numbers.table.value)
     assert rows == [(str(n), f"{line['loss']:.4g}") for n, line in enumerate(history, 1)]
-    for widget in (*panel.box.buttons.values(), panel.box.numbers):
+    for widget in (*panel.box.buttons.values(), panel.box.numbers.switch):
         assert widget.description and widget.tooltip
     assert 'role="status"' in panel.box.status.value
     assert "<details>" in panel._panel.static._repr_mimebundle_()["text/html"]
