@@ -123,9 +123,12 @@ def train_job(
         on_epochs=tick,
         on_batch=on_batch,
     )
-    score = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test)
+    if job.test_each_epoch:
+        accuracy = result.history[result.best_epoch]["test_accuracy"]
+    else:
+        accuracy = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test).accuracy
     seconds = time.perf_counter() - started
-    return Outcome(job, result.history, result.best_epoch, score.accuracy, model.trainable_parameters(), seconds, path)
+    return Outcome(job, result.history, result.best_epoch, accuracy, model.trainable_parameters(), seconds, path)
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:
