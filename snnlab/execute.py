@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snnlab import without_iris  # noqa: F401  before all that imports jsonschema
+
+# isort: split
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
