@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     """Stand-ins for every data set, side by side as below SNNLAB_DATA."""
     at = tmp_path_factory.mktemp("data")
     standins.imagenet(at / "imagenet")
-    standins.es_imagenet(at / "es-imagenet")
+    standins.es_imagenet(at / "es-imagenet", train=3, test=1)
     standins.cifar10_dvs(at / "cifar10-dvs")
     standins.gsc(at / "gsc")
     standins.shd(at / "shd")
@@ -193,7 +193,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
 @pytest.mark.parametrize(
     ("notebook", "file", "more"),
     [
-        (STATIC, "pipe_s_imagenet_resnet18", dict(size=32, steps=2, short=1, epochs=1)),
+        (STATIC, "pipe_s_imagenet_resnet18", dict(size=16, batch_size=6, steps=2, short=1, epochs=1)),
         (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | dict(model="small", channels=[2, 3, 4])),
         (EVENTS, "pipe_d_cifar10_dvs", EVENTS_SHORT | dict(model="small", size=32)),
         (EVENTS, "pipe_d_es_ucf101", EVENTS_SHORT),
