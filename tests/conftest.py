@@ -19,6 +19,7 @@ LONG = """
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     order = {here / f"{name}.py": number for number, name in enumerate(LONG)}
+    assert all(path.is_file() for path in order)  # or a name has changed
     items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
