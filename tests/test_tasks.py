@@ -193,7 +193,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
 @pytest.mark.parametrize(
     ("notebook", "file", "more"),
     [
-        (STATIC, "pipe_s_imagenet_resnet18", dict(size=16, batch_size=6, steps=2, short=1, epochs=1)),
+        (STATIC, "pipe_s_imagenet_resnet18", dict(size=16, steps=2, short=1, epochs=1)),
         (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | dict(model="small", channels=[2, 3, 4])),
         (EVENTS, "pipe_d_cifar10_dvs", EVENTS_SHORT | dict(model="small", size=32)),
         (EVENTS, "pipe_d_es_ucf101", EVENTS_SHORT),
