@@ -13,7 +13,7 @@ import pandas as pd
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.profiles import NOTEBOOKS
-from snnlab.runs import OtherSchema, Result, arm, load_result, numbers
+from snnlab.results import OtherSchema, Result, arm, load_result, numbers
 
 BEFORE = ("notebook", "profile", "arm", "seed")
 AFTER = ("data", "git_commit", "git_changed", "finished", "path")

@@ -13,7 +13,7 @@ from snnlab.data.published import why_not
 from snnlab.errors import SnnlabError
 from snnlab.files import plain
 from snnlab.profiles import NOTEBOOKS, Config, from_file
-from snnlab.runs import Result, load_result
+from snnlab.results import Result, arm, load_result, numbers
 
 NOTEBOOK = {"pipe_s": "02", "pipe_d": "03"}  # of a file that does not say it: its first command does, to a person
 # where data lies, and what it is called there: the result's own record of its data is looked into instead
@@ -100,8 +100,8 @@ def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[st
             if reason := reason or why_not(files[file], result.data):
                 seen[file, name].left_out[reason] += 1
                 continue
-            for arm, network in _networks(result):
-                seen[file, name].networks.setdefault(arm, []).append(network)
+            for variant, network in _networks(result):
+                seen[file, name].networks.setdefault(variant, []).append(network)
     return seen, damaged
 
 
@@ -125,10 +125,10 @@ def _key(notebook: str, config: Mapping[str, Any]) -> str:
 def _networks(result: Result) -> Iterator[tuple[str, Network]]:
     """Every network of a result by what it is called: the results, the controls of notebook 04, the ablation of notebook 03."""
     for entry in (*result.results, *result.more.get("controls", ())):
-        yield runs.arm(entry), _network(result, entry)
+        yield arm(entry), _network(result, entry)
     for entry in result.more.get("ablation", ()):
         yield f"ablation: {entry['handed_over']}, {entry['neurons']}", _network(result, entry)
 
 
 def _network(result: Result, entry: Mapping[str, Any]) -> Network:
-    return Network(result.finished, entry["seed"], {name: entry[name] for name in runs.numbers(entry)})
+    return Network(result.finished, entry["seed"], {name: entry[name] for name in numbers(entry)})

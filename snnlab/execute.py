@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
 from snnlab import manifest, runs
+from snnlab.data.cache import stamp
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
 from snnlab.parameters import known
 from snnlab.profiles import NOTEBOOKS, Config, resolve
+from snnlab.results import load_result
 
 # How many cells are done, of how many, the heading that the notebook is at, and the count of a progress bar there.
 Report = Callable[[int, int, str, str], None]
@@ -61,15 +64,27 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
 
 
 def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:
-    """The folder of a run that has its result, and since when; None if it has none."""
+    """The folder of a run that has its result, and since when; None if it has none.
+
+    Raises:
+        SnnlabError: what is there is no whole result.
+    """
     folder = runs.folder(config, experiment)
-    found = manifest.read(folder)
-    if not manifest.same(found, config) or not (folder / "result.json").is_file():
+    found, path = manifest.read(folder), folder / "result.json"
+    if not manifest.same(found, config):
         return None
-    result = runs.load_result(folder)
+    try:
+        since = _since(path, *stamp(path))
+    except FileNotFoundError:
+        return None
     if found["status"] == "running":  # killed in the moment between the result and this
-        manifest.end(folder, "finished", data=result.data)
-    return folder, result.finished
+        manifest.end(folder, "finished", data=load_result(path).data)
+    return folder, since
+
+
+@lru_cache(10_000)  # a sweep asks several times, of every run
+def _since(path: Path, size: int, mtime_ns: int) -> str:
+    return load_result(path).finished
 
 
 def execute(

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from snnlab.errors import SnnlabError
-from snnlab.runs import Result, arm, numbers
+from snnlab.results import Result, arm, numbers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from snnlab import runs
 from snnlab.errors import SnnlabError
 from snnlab.execute import NotebookFailed, configure, execute
 from snnlab.progress import progress
 from snnlab.publish import write_html
+from snnlab.results import load_result
 from snnlab.tables import result_table
 
 
@@ -56,7 +56,7 @@ def run_all(notebooks: list[Path], *, profile: str, out: Path, console: Console)
 
 def show(folder: Path, console: Console) -> None:
     """Print the table of a run, and where its files are."""
-    result = runs.load_result(folder)
+    result = load_result(folder)
     figures = sorted((folder / "figures").glob("*.png"))
     console.print()
     console.print(result_table(result))

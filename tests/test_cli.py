@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from snnlab import cli, execute, manifest, runs
+from snnlab import cli, execute, manifest
 from snnlab.data.cache import cached
 from snnlab.errors import SnnlabError
+from snnlab.results import load_result
 
 NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
@@ -86,7 +87,7 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
     assert {path.name for path in (out / "figures").iterdir()} == {"line.png", "line.svg"}
     executed = nbformat.read(out / notebook.name, as_version=4)
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
-    result = runs.load_result(out)
+    result = load_result(out)
     config = result.config
     assert (config["profile"], config["seed"], config["neurons"], config["tau_ms"]) == ("tiny", 7, 12, 10.0)
     for words in ("none", "45.0 ± 7.1", "learned", "90.0", str(out / "result.json"), "1 figure"):
@@ -154,7 +155,7 @@ def test_a_notebook_that_fails_before_it_starts_its_run_has_failed_too(snnlab, n
     assert snnlab(*arguments).exit_code == 0
     write(notebook, "raise ValueError('at once')")
     assert snnlab(*arguments, "--again").exit_code == 1
-    assert manifest.read(tmp_path / "out")["status"] == "finished" and runs.load_result(tmp_path / "out")  # as it was
+    assert manifest.read(tmp_path / "out")["status"] == "finished" and load_result(tmp_path / "out")  # as it was
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "new")
     assert done.exit_code == 1
     found = manifest.read(tmp_path / "new")

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from snnlab import cli, execute, executors, manifest, runs
 from snnlab.executors import Outcome, gpus, last_said, run_here, share
+from snnlab.results import load_result
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -399,7 +400,7 @@ if config.neurons == 20:
     assert done.exit_code == 0, done.output
     assert "neurons=10" not in done.stderr and first.stat().st_mtime_ns == changed
     assert "2/2 runs" in done.stderr and "10.0" in done.stdout and "20.0" in done.stdout
-    results = [runs.load_result(folder) for folder in (tmp_path / "runs/small").glob("*/seed=0")]
+    results = [load_result(folder) for folder in (tmp_path / "runs/small").glob("*/seed=0")]
     assert sorted((r.config["neurons"], r.more["starts"]) for r in results) == [(10, 1), (20, 2)]
     cores = len(os.sched_getaffinity(0))
     shares = {r.config["neurons"]: r.more["environment"] for r in results}

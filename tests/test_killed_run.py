@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from snnlab import checkpoints, manifest, runs
+from snnlab import checkpoints, manifest
+from snnlab.results import load_result
 
 CLOCKS = {"seconds", "cpu_seconds"}
 
@@ -36,7 +37,7 @@ def test_twenty_kills(tmp_path):
 def told(folder):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return {
-        "results": runs.load_result(folder).results,
+        "results": load_result(folder).results,
         "metrics": [{k: v for k, v in line.items() if k not in CLOCKS} for line in lines],
         "networks": {path.stem: checkpoints.load(path) for path in (folder / "checkpoints").glob("[!.]*.pt")},
     }

@@ -6,6 +6,7 @@ import pytest
 
 from snnlab import pages, profiles, runs, targets
 from snnlab.errors import SnnlabError
+from snnlab.results import load_result
 
 DELAYS, TRANSFER = "04_learning_delays", "02_pretrain_and_transfer"
 
@@ -100,7 +101,7 @@ def manifest_time(folder, day):
     """Make a result some day's."""
     path = folder / "result.json"
     text = path.read_text()
-    found = runs.load_result(folder).finished
+    found = load_result(folder).finished
     path.write_text(text.replace(f'"finished": "{found}"', f'"finished": "{day}T00:00:00+00:00"'))
 
 

@@ -13,6 +13,7 @@ import torch
 import snnlab
 from snnlab import manifest, profiles, runs
 from snnlab.errors import SnnlabError
+from snnlab.results import arm, load_result
 
 DATA = {"name": "made here", "note": "random numbers"}
 ENTRY = {"variant": "learned", "seed": 0, "test_accuracy": 0.75}
@@ -119,7 +120,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path):
 
 def test_a_result_comes_back_as_it_was_saved(run):
     run.save_result([ENTRY, ENTRY | {"seed": 1}], data=DATA, controls=[ENTRY])
-    result = runs.load_result(run.dir)
+    result = load_result(run.dir)
     assert (result.schema, result.notebook, result.profile) == (1, "04_learning_delays", "tiny")
     assert result.results == [ENTRY, ENTRY | {"seed": 1}]
     assert result.more == {"controls": [ENTRY]}
@@ -186,12 +187,12 @@ def test_a_damaged_result_is_refused_by_name(run, damage, words):
     path = run.save_result([ENTRY], data=DATA)
     path.write_text(damage(path.read_text()))
     with pytest.raises(SnnlabError, match=f"^{path}: .*{words}"):
-        runs.load_result(run.dir)
+        load_result(run.dir)
 
 
 def test_a_result_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(SnnlabError, match="result.json: there is no such result"):
-        runs.load_result(tmp_path)
+        load_result(tmp_path)
 
 
 def test_a_killed_run_keeps_its_checkpoints_and_a_finished_or_other_one_does_not(tmp_path):
@@ -235,5 +236,5 @@ def test_without_a_checkout_no_commit_is_claimed(tmp_path, monkeypatch):
 
 
 def test_an_entry_is_compared_as_its_variant_or_else_its_recipe():
-    assert runs.arm({"recipe": "pipe-S", "variant": "pipe-S (T = 6)"}) == "pipe-S (T = 6)"
-    assert runs.arm({"recipe": "pipe-S"}) == "pipe-S"
+    assert arm({"recipe": "pipe-S", "variant": "pipe-S (T = 6)"}) == "pipe-S (T = 6)"
+    assert arm({"recipe": "pipe-S"}) == "pipe-S"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from snnlab import cli, runs, slurm, sweep
+from snnlab import cli, slurm, sweep
 from snnlab.executors import Outcome
+from snnlab.results import load_result
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -153,7 +154,7 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
     assert jobs[1].submission()._timeout_countdown == slurm.TIMEOUTS - 1
     assert all(job.submission().function.retries == 3 for job in jobs)
     task(cluster, 1).wait(120)
-    result = runs.load_result(plan.runs[1].folder)
+    result = load_result(plan.runs[1].folder)
     assert result.more["starts"] == 2 and result.more["environment"]["OMP_NUM_THREADS"] == "3"
     (cluster / "states").write_text("4242_0|NODE_FAIL|\n4242_1|COMPLETED|\n")
     changes = []

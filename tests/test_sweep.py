@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from snnlab import cli, manifest, profiles, runs, sweep, sweep_cost, tables
+from snnlab import cli, execute, manifest, profiles, runs, sweep, sweep_cost, tables
 from snnlab.errors import SnnlabError
+from snnlab.results import load_result
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -148,6 +150,36 @@ def test_the_state_of_a_run_is_what_its_folder_says(tmp_path):
     finish(finished)
     assert [run.state.split()[0] for run in plan.runs] == ["new", "begun", "failed", "finished"]
     assert plan.left == [new, begun, failed] and finished.done
+
+
+def test_a_result_is_read_once_until_it_is_another(tmp_path, monkeypatch):
+    first, second = sweeps.read(tmp_path).runs[:2]
+    finish(first), finish(second)
+    read = []
+    monkeypatch.setattr(execute, "load_result", lambda path: read.append(path) or load_result(path))
+    path = first.folder / "result.json"
+    whole = path.read_text()
+    since = first.state
+    assert [first.state, first.done, first.state] == [since, True, since] and read == [path]
+    assert second.done and read == [path, second.folder / "result.json"]
+    path.write_text(re.sub('"finished": ".*"', '"finished": "2031-01-01T00:00:00+00:00"', whole))
+    assert first.state == "finished 2031-01-01T00:00:00+00:00"
+    path.write_text(whole[: len(whole) // 2])
+    for _ in range(2):
+        with pytest.raises(SnnlabError, match="result.json: no readable JSON"):
+            first.state  # noqa: B018
+    path.unlink()
+    assert not first.done
+
+
+def test_a_run_that_was_killed_after_its_result_is_finished(tmp_path):
+    run = sweeps.read(tmp_path).runs[0]
+    finish(run)
+    content = json.loads((run.folder / "manifest.json").read_text())
+    (run.folder / "manifest.json").write_text(json.dumps(content | {"status": "running", "finished": "", "data": {}}))
+    assert run.done
+    after = manifest.read(run.folder)
+    assert after["status"] == "finished" and after["data"]["name"] == "made here"
 
 
 def test_seeds_that_train_the_same_networks_twice_are_noted(tmp_path):

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from snnlab.runs import Result
+from snnlab.results import Result
 from snnlab.tables import result_table
 
 

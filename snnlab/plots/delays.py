@@ -1,0 +1,68 @@
+"""How delays are distributed, and what their kernels look like."""
+
+import numba
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.patches import StepPatch
+from numpy.typing import ArrayLike, NDArray
+
+from snnlab.plots.style import BLACK, legend, look
+
+
+def delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDArray[np.float64]:
+    """The share (0..1) of delays, of any shape, at each time step from 0 to the largest delay, `(L,)`."""
+    delays, counts = np.asarray(delays_ms).reshape(-1), np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
+    _count_steps(delays if delays.dtype == np.float32 else delays.astype(np.float64, copy=False), dt_ms, counts)
+    return counts / max(1, delays.size)
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_steps(delays: np.ndarray, dt: float, counts: np.ndarray) -> None:
+    """`bincount` of rounded steps, beyond the ends counted at the ends, without arrays in between."""
+    last = len(counts) - 1
+    for delay in delays:
+        step = np.rint(delay / dt)
+        if not step > 0:  # also what is not a number
+            counts[0] += 1
+        elif step >= last:
+            counts[last] += 1
+        else:
+            counts[int(step)] += 1
+
+
+def edge_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> tuple[float, float]:
+    """The shares (0..1) of delays that, rounded to steps, sit at 0 and at the largest delay."""
+    shares = delay_shares(delays_ms, max_delay_ms, dt_ms)
+    return float(shares[0]), float(shares[-1])
+
+
+def both_ends(shares: NDArray[np.float64], max_delay_ms: float) -> str:
+    """Shares in % at the first and the last time step, in words."""
+    return f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
+
+
+def delay_histogram(
+    ax: Axes, delays_ms: ArrayLike, max_delay_ms: float, *, dt_ms: float, initial_ms: ArrayLike | None = None
+) -> list[StepPatch]:
+    """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
+    edges = (np.arange(round(max_delay_ms / dt_ms) + 2) - 0.5) * dt_ms
+    shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
+    artists = [ax.stairs(shares, edges, fill=True, color=look("learned").colour, label="now")]
+    if initial_ms is not None:
+        before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
+        artists.append(ax.stairs(before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start"))
+        legend(ax, loc="upper center")
+    ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
+    ax.set_title(both_ends(shares, max_delay_ms), fontsize=10)
+    return artists
+
+
+def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
+    """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
+    taps = np.asarray(taps)
+    rows, length = taps.shape
+    limit = float(np.abs(taps).max(initial=0)) or 1.0
+    extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)
+    ax.set(xlabel="delay (ms)", ylabel="input")
+    return ax.imshow(taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent)
