@@ -22,6 +22,7 @@ STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = 250, 1024, 1_
 rng = np.random.default_rng(0)
 SPIKES = rng.random((VARIANTS, STEPS, NEURONS)) < 0.05
 DELAYS = rng.uniform(0, MAX_DELAY_MS, (VARIANTS, SYNAPSES)).astype(np.float32)
+INITIAL = plots.delay_shares(DELAYS[0], MAX_DELAY_MS, DT_MS)
 ARTISTS: dict[Figure, Any] = {}
 
 
@@ -35,8 +36,10 @@ def raster(fig: Figure, *, number: int) -> str:
 def histogram(fig: Figure, *, number: int) -> str:
     if fig not in ARTISTS:
         ax = plots.tidy(fig.subplots())
-        ARTISTS[fig] = live.DelayHistogram(ax, max_delay_ms=MAX_DELAY_MS, dt_ms=DT_MS, initial_ms=DELAYS[0])
-    return f"Histogram {number}: {plots.both_ends(ARTISTS[fig].set_data(DELAYS[number]), MAX_DELAY_MS)}."
+        ARTISTS[fig] = live.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
+    shares = plots.delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
+    ARTISTS[fig].set_data(shares, INITIAL)
+    return f"Histogram {number}: {plots.both_ends(100 * shares, MAX_DELAY_MS)}."
 
 
 def new_raster(number: int) -> None:

@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from snnlab import monitor, profiles, tasks
+from snnlab import lookout, monitor, profiles, tasks
 from snnlab.comparison import Job, Outcome, train_job
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.files import make_folder, whole_file
@@ -57,15 +57,15 @@ def course(epochs: int) -> tuple[Job, Any]:
 def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, float], Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         pictures: list[float] = []
-        draw = monitor.Watched._draw
+        look = lookout.Lookout._look
 
-        def drawn(panel: Any, **last: bool) -> None:
+        def looked(self: Any, **last: bool) -> None:
             began = time.perf_counter()
-            draw(panel, **last)
+            look(self, **last)  # and draw, which is in the same process here
             pictures.append(time.perf_counter() - began)
 
         if watched:
-            with mock.patch.object(monitor.Watched, "_draw", drawn):
+            with mock.patch.object(lookout.Lookout, "_look", looked):
                 outcome = monitor.watch(train_job, job, data, Path(folder)).result()
         else:
             outcome = train_job(job, data, Path(folder))

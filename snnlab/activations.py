@@ -22,14 +22,13 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import torch
-from scipy.optimize import minimize
 from spikingjelly.activation_based import base, surrogate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnlab.errors import SnnlabError
-from snnlab.neurons import membrane
 from snnlab.parameters import known
+from snnlab.scan import membrane
 
 Mode = Literal["relu", "ramp", "liaf", "lif", "quantised", "soft"]
 Analogue = Literal["relu", "relu1", "leaky_relu"]
@@ -175,6 +174,8 @@ def matched_ramp(*, steps: int, decay: float = DECAY) -> tuple[float, float, flo
     def error(ends: tuple[float, float]) -> float:
         low, high = ends
         return float(((((x - low) / max(high - low, 1e-6)).clip(0, 1) - rate) ** 2).mean() ** 0.5)
+
+    from scipy.optimize import minimize  # here: half a second that only a fit need wait for
 
     found = minimize(error, (THRESHOLD - 0.2, THRESHOLD + 0.1), method="Nelder-Mead")
     return float(found.x[0]), float(found.x[1]), float(found.fun)

@@ -306,7 +306,9 @@ def _fair_epochs(answer: Any) -> str:
 def _delays_alone(answer: Any) -> str:
     if isinstance(answer, int) and answer == 0:
         return ""
-    return "Every delay is right, and every weight is drawn anew. Which inputs then excite a neuron, and which inhibit it?"
+    return (
+        "Every delay is right, and every weight is drawn anew. Which inputs then excite a neuron, and which inhibit it?"
+    )
 
 
 # Notebook 07 --------------------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from snnlab.errors import SnnlabError
 from snnlab.speaking import speaking
 
 if TYPE_CHECKING:
-    from snnlab.executors import Outcome
     from snnlab.slurm import Slurm
     from snnlab.sweep import Planned, Sweep
+    from snnlab.worker import Outcome
 
 
 @click.command()

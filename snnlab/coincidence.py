@@ -12,7 +12,8 @@ from snnlab.delays import DelayLinear
 from snnlab.errors import SnnlabError
 from snnlab.explorer import heard_inputs, picked
 from snnlab.models import DelayNet
-from snnlab.neurons import LIF, LeakyIntegrator, membrane
+from snnlab.neurons import LIF, LeakyIntegrator
+from snnlab.scan import membrane
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from snnlab import explorer, plots
 from snnlab.coincidence import Arrivals, Played, arrivals, played
 from snnlab.errors import SnnlabError
 from snnlab.explorer_panel import SIGNS, Network
+from snnlab.frame import Frame
 from snnlab.training import Batches
 from snnlab.widgets import Drawn, Panel, Slider, play
 
@@ -85,6 +86,8 @@ class View:
         below.set(xlabel="time (ms)", ylabel="membrane")
         below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         above.tick_params(labelbottom=False)
+        for ax in (above, below):
+            Frame(ax)
 
     def label(self) -> None:
         """Say above the axes what the marks and lines are."""

@@ -147,10 +147,13 @@ def train_job(
         on_epochs=tick,
         on_batch=on_batch,
     )
-    score = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test)
+    if job.test_each_epoch:
+        accuracy = result.history[result.best_epoch]["test_accuracy"]
+    else:
+        accuracy = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test).accuracy
     seconds = time.perf_counter() - started
     trainable = model.trainable_parameters()
-    return Outcome(job, result.history, result.best_epoch, score.accuracy, trainable, seconds, path, before)
+    return Outcome(job, result.history, result.best_epoch, accuracy, trainable, seconds, path, before)
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:

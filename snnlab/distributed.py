@@ -1,29 +1,18 @@
-"""One training by several processes: sums over all of them, batch norm over the whole batch, and how they are started.
+"""One training by several processes: sums over all of them, and batch norm over the whole batch.
 
 Each process takes its part of every batch (`snnlab.data.order`) and the same step as all others. Everything here also works
 for a process alone, where a sum is what it is given.
 """
 
-import multiprocessing
-import os
-import signal
-import tempfile
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnlab.data.order import WHOLE, Part
-from snnlab.data.parallel import end_with_parent
 from snnlab.errors import SnnlabError
-
-PATIENCE = 30  # seconds for a process to end when all is done
 
 
 def own_part() -> Part:
@@ -188,86 +177,3 @@ def synchronised(model: nn.Module) -> Iterator[None]:
     finally:
         for norm, kind in zip(norms, kinds, strict=True):
             norm.__class__ = kind
-
-
-def together(
-    train: Callable[..., Any], job: Any, data: Any, folder: Path, tick: Callable[[int], object], processes: int
-) -> Any:
-    """Call `train(job, data, folder, tick)` in several new processes, which are a group of `torch.distributed`.
-
-    Returns:
-        What it gave in process 0.
-
-    Raises:
-        SnnlabError: as `train`, in whichever process, or a process died. None of them is left behind.
-    """
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state
-    pipes: list[Connection] = []
-    members: list[Any] = []
-    with tempfile.TemporaryDirectory() as place:
-        try:
-            for number in range(processes):
-                ours, theirs = context.Pipe()
-                given = ((number, processes), f"{place}/rendezvous", theirs, train, job, data, folder)
-                member = context.Process(target=_member, args=given)
-                pipes.append(ours)
-                members.append(member)
-                member.start()
-                theirs.close()  # or its end would not be noticed
-            outcome = _outcome(
-                pipes, members, tick, f"{folder}: one of the {processes} processes that train {job.name}"
-            )
-            for pipe in pipes:
-                pipe.close()  # they wait for this, and end as processes should
-            for member in members:
-                member.join(PATIENCE)
-            return outcome
-        finally:
-            for member in members:
-                if member.pid is not None:
-                    member.kill()  # one has failed and the others wait for it, or does not end
-                    member.join()
-
-
-def _outcome(pipes: list[Connection], members: list[Any], tick: Callable[[int], object], who: str) -> Any:
-    outcome, working = None, list(pipes)
-    dead = SnnlabError(
-        f"{who} died, perhaps for want of memory; run the same again or with fewer processes: finished epochs are kept."
-    )
-    while working:
-        for pipe in cast(list[Connection], wait(working)):
-            try:
-                what, value = pipe.recv()
-            except (EOFError, OSError) as error:
-                raise dead from error
-            if what == "failed":
-                # where a process has died, the others' connections break, and they may be the first to say so
-                lost = not isinstance(value, SnnlabError) and wait([member.sentinel for member in members], timeout=1)
-                raise dead if lost else value
-            if what == "epochs":
-                tick(value)
-            else:
-                working.remove(pipe)
-                outcome = value if pipe is pipes[0] else outcome
-    return outcome
-
-
-def _member(
-    part: Part, rendezvous: str, pipe: Connection, train: Callable[..., Any], job: Any, data: Any, folder: Path
-) -> None:
-    number, processes = part
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
-    try:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
-        distributed.init_process_group(backend, f"file://{rendezvous}", rank=number, world_size=processes)
-        outcome = train(job, data, folder, lambda epochs: pipe.send(("epochs", epochs)))
-        pipe.send(("done", outcome if number == 0 else None))
-    except Exception as error:  # noqa: BLE001 - the process that waits for this one will raise it
-        if not isinstance(error, SnnlabError):
-            error.add_note(traceback.format_exc())  # a traceback does not travel
-        pipe.send(("failed", error))
-    pipe.poll(None)  # leaving now would break connections that others still use
-    if distributed.is_initialized():
-        distributed.destroy_process_group()

@@ -59,7 +59,7 @@ def _packages() -> Iterator[Finding]:
     problems = [problem for asked in _asked(_project()["dependencies"]) if (problem := problem_of(asked))]
     yield from map(wrong, problems)
     if not problems:
-        from snnlab import manifest  # here: it imports torch
+        from snnlab import manifest  # here: it imports packages
 
         yield well(", ".join(f"{name} {found}" for name, found in manifest.versions().items()))
 

@@ -7,6 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from snnlab import without_iris  # noqa: F401  before all that imports jsonschema
+
+# isort: split
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from snnlab import explorer, plots
 from snnlab.delays import DelayLinear, delay_layers
+from snnlab.frame import Frame
 from snnlab.models import DelayNet
 from snnlab.snapshots import Movement
 from snnlab.widgets import Choice, Drawn, Panel, Slider, play
@@ -57,13 +58,14 @@ class Network:
         ax.set_ylim(-0.5, n_in - 0.5)
         if layer == 0 and self.hertz is not None:
             rising = np.sort(self.hertz) / 1000
-            shown = [tick for tick in TICKS_KHZ if rising[0] <= tick <= rising[-1]]
-            ax.set_yticks(np.interp(np.log(shown), np.log(rising), np.arange(n_in)), [f"{tick:g}" for tick in shown])
+            shown = np.array([tick for tick in TICKS_KHZ if rising[0] <= tick <= rising[-1]])
+            places = np.interp(np.log(shown), np.log(rising), np.arange(n_in))
             ax.set_ylabel("input (kHz)")
         else:
-            places = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
-            ax.set_yticks(places, [str(place) for place in places])
+            places = shown = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
             ax.set_ylabel("input" if layer == 0 else f"neuron of {self.names[layer - 1]}")
+        ax.yaxis.set_major_locator(FixedLocator(places.tolist()))  # `set_yticks` makes artists of them
+        ax.yaxis.set_major_formatter(FixedFormatter([f"{number:g}" for number in shown]))
 
     def called(self, layer: int, source: int) -> str:
         """An input in words."""
@@ -144,6 +146,8 @@ class Synapses:
             [["weights", "strongest"], ["kernel", "paths"]] if self.movements else [["weights", "strongest", "kernel"]]
         )
         axes = {name: plots.tidy(ax) for name, ax in fig.subplot_mosaic(places).items()}
+        for ax in axes.values():
+            Frame(ax)
         self.axes = axes
         end = self.of.longest_ms
         self.points, self.strong = [], []

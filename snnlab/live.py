@@ -99,32 +99,33 @@ class Bars:
 
 
 class DelayHistogram:
-    """A histogram of delays, a bar a time step: `plots.delay_histogram`, live.
+    """Two histograms of delays, a bar a time step: as filled bars, and as a dashed outline above them.
 
-    It has no title, which would take longer to draw than all the bars: say the shares that `set_data` returns in the alt
-    text, as `plots.both_ends(shares, max_delay_ms)` does; a panel shows that below its picture.
+    The y axis ends at 5, 10, 20, 50 or 101 %, the first that leaves some room above all bars. The numbers in words would take longer to draw than all the bars: say them in the alt text, which a panel shows below
+    its picture.
 
     Args:
-        ax: gets its labels and limits here; the y axis ends at the first of 5, 10, 20, 50 and 101 % that holds all bars.
-        max_delay_ms: largest delay, ms.
-        dt_ms: length of a time step, ms.
-        initial_ms: delays at the start of training, any shape, drawn as an outline.
+        ax: gets its labels and limits here.
+        max_delay: largest delay, in `unit`.
+        dt: length of a time step, in `unit`.
+        unit: "ms", or "steps" where a step has no length.
+        outline: what the outline is, for the label below.
     """
 
-    def __init__(self, ax: Axes, *, max_delay_ms: float, dt_ms: float, initial_ms: ArrayLike | None = None) -> None:
-        self._ax, self._max_delay_ms, self._dt_ms = ax, max_delay_ms, dt_ms
-        self._bars, *outline = plots.delay_histogram(ax, [], max_delay_ms, dt_ms=dt_ms, initial_ms=initial_ms)
-        self._highest = max((np.max(one.get_data()[0]) for one in outline), default=0.0)
-        for one in (self._bars, *outline):  # the outline stays above the bars
-            one.set_animated(True)
-        ax.set_title("")
-        if outline:  # above the axes, where no bar covers it
-            plots.legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    def __init__(
+        self, ax: Axes, *, max_delay: float, dt: float, unit: str = "ms", outline: str = "at the start"
+    ) -> None:
+        edges = (np.arange(round(max_delay / dt) + 2) - 0.5) * dt
+        nothing = np.zeros(len(edges) - 1)
+        self._ax = ax
+        self._bars = ax.stairs(nothing, edges, fill=True, color=plots.BLUE, animated=True)
+        self._outline = ax.stairs(nothing, edges, color=plots.BLACK, linestyle="--", linewidth=1.2, animated=True)
+        ax.set(xlabel=f"delay ({unit}); dashed: {outline}", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
 
-    def set_data(self, delays_ms: ArrayLike) -> NDArray[np.float64]:
-        """The delays to draw next, in ms, any shape; returns what the bars say: the share of each time step, % `(L,)`."""
-        shares = 100 * plots.delay_shares(delays_ms, self._max_delay_ms, self._dt_ms)
-        self._bars.set_data(values=shares)
-        top = max(self._highest, shares.max())
-        self._ax.set_ylim(0, next(limit for limit in (5, 10, 20, 50, 101) if top <= limit))
-        return shares
+    def set_data(self, now: ArrayLike, outline: ArrayLike) -> None:
+        """The shares (0..1) of delays at each time step, as `plots.delay_shares` has them, each `(L,)`, to draw next."""
+        bars, line = 100 * np.asarray(now), 100 * np.asarray(outline)
+        self._bars.set_data(values=bars)
+        self._outline.set_data(values=line)
+        top = 1.1 * max(bars.max(), line.max())
+        self._ax.set_ylim(0, next((limit for limit in (5, 10, 20, 50) if top <= limit), 101))

@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 import snnlab
@@ -123,6 +122,8 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Operating system, processor, device, and the git commit with whether the tree was changed."""
+    import torch  # here: who only reads a manifest, as the command line does, need not wait for it
+
     cuda = torch.cuda.is_available()
     return {
         "system": platform.platform(),

@@ -1,13 +1,15 @@
 """Between two batches: where a training is, for somebody who looks at it or stops it there."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from snnlab.resume import Tally
+from snnlab.distributed import own_part, summed
+from snnlab.resume import State, Tally
 
 
 class Stopped(Exception):
@@ -48,6 +50,11 @@ class Moment:
         """How many epochs are done, with the share of the one that is under way."""
         return len(self.history) + (self.tally.batches / self.batches if self.tally is not None else 0)
 
+    def from_afar(self) -> "Moment":
+        """The same without network, data and sums: little enough for another process to be told of it."""
+        nothing: Any = None
+        return replace(self, model=nothing, valid=None, tally=None if self.tally is None else self.tally.place())
+
     def __str__(self) -> str:
         """`epoch 3 of 12, batch 17 of 32`, where both are the ones under way."""
         epochs, name = self.recipe.epochs, getattr(self.recipe, "name", "")
@@ -59,8 +66,57 @@ class Moment:
         return f"{place}epoch {len(self.history) + 1} of {epochs}, {what}"
 
 
+class Between:
+    """What happens between two batches: process 0 looks, and all processes save, wait or stop there.
+
+    What they have to agree on travels with the number of their samples, which is summed anyway.
+
+    Args:
+        state: what is saved.
+        on_batch: called in process 0, where it may wait or raise `Stopped`; None for nobody who looks, in any process.
+        moment: what it is given, made of a tally.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        on_batch: Callable[[Moment], object] | None,
+        moment: Callable[[Tally | None], Moment],
+    ) -> None:
+        self._state, self._on_batch, self._moment = state, on_batch, moment
+
+    def __call__(self, tally: Tally | None, samples: int = 0) -> int:
+        """Before a batch of training, of which this process has `samples`, returns how many all of them have.
+
+        Each process has to call this as often as the others.
+
+        Raises:
+            Stopped: `on_batch` raised it; the checkpoint is written where there is a tally.
+        """
+        if self._on_batch is None and not samples:
+            return 0
+        stop, aside, first = False, 0.0, own_part()[0] == 0
+        if self._on_batch is not None and first:
+            began = 0.0 if tally is None else tally.started
+            try:
+                self._on_batch(self._moment(tally))
+            except Stopped:
+                stop = True
+            aside = 0.0 if tally is None else tally.started - began
+        own = torch.tensor([samples, samples > 0 and self._state.due(), stop, aside], dtype=torch.double)
+        whole, due, stopped, waited = summed(own).tolist()
+        if tally is not None:
+            if not first:
+                tally.wait(waited)
+            if due or stopped:
+                self._state.save(tally)
+        if stopped:
+            raise Stopped
+        return round(whole)
+
+
 class Interrupted:
-    """A set whose batches are interrupted: before each, `look` is called."""
+    """A set whose batches are interrupted: before each, `look` is called, in all processes equally often."""
 
     def __init__(self, data: Any, look: Callable[[], object]) -> None:
         self._data, self._look = data, look
@@ -75,7 +131,10 @@ class Interrupted:
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         return self._data.batch(index)
 
-    def batches(self, *arguments: Any, **options: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        for batch in self._data.batches(*arguments, **options):
+    def batches(self, batch_size: int, **options: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = iter(self._data.batches(batch_size, **options))
+        for _ in range(-(-len(self) // batch_size)):
+            batch = next(batches, None)
             self._look()
-            yield batch
+            if batch is not None:  # of the last one, perhaps not every process has a part
+                yield batch

@@ -1,4 +1,7 @@
-"""A training that one can watch: it runs in a thread, so that its picture is drawn and its buttons work meanwhile."""
+"""A training that one can watch: it runs beside the notebook, so that its picture is drawn and its buttons work meanwhile.
+
+In a thread, or in processes of its own. `snnlab.lookout` is the part that is there where it trains; here is what a reader has.
+"""
 
 import asyncio
 import atexit
@@ -8,16 +11,13 @@ import uuid
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
-import torch
-
 from snnlab.errors import SnnlabError
+from snnlab.lookout import Report, Training, Wish
 from snnlab.moments import Moment, Stopped
 from snnlab.monitor_box import Box, State, sentence
-from snnlab.monitor_view import Seen, View, delays_of, look_at, step_of
+from snnlab.monitor_view import Seen, View
+from snnlab.together import together
 from snnlab.widgets import Panel, play
-
-INTERVAL = 0.5  # s; there is at most so often another picture
-BUDGET = 0.04  # of the time since the first picture, for looking and drawing; with the one that goes beyond, below 5 %
 
 Outcome = TypeVar("Outcome")
 
@@ -32,22 +32,21 @@ class Watched(Generic[Outcome]):
     where it is, and so does a cell with its name. When it is over, its picture stays in the notebook.
     """
 
-    def __init__(self, train: Callable[..., Outcome], live: bool) -> None:
-        self._train, self._live = train, live
-        self._go, self._stop, self._over = threading.Event(), threading.Event(), threading.Event()
+    def __init__(self, training: Training, processes: int) -> None:
+        self._training, self._processes, self._wish, self._live = training, processes, training.wish, training.live
+        self._over = threading.Event()
         self._end: State = "running"
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._moment: Moment | None = None
-        self._stages: list[list[dict[str, float]]] = []  # the history of each call of `fit`
-        self._initial: list[dict[str, Any]] = []  # delays at the start, for each of them
+        self._initial: dict[int, dict[str, Any]] = {}  # delays at the start of each call of `fit`
         self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
         self._panel: Panel | None = None
         self._view: View | None = None
         self._seen: Seen | None = None
         self._display = ""  # what it is called in the notebook, once it is shown there
         actions = {"Pause": self.pause, "Continue": self.go_on, "Stop": self.stop}
-        self.box = Box(actions) if live else None
+        self.box = Box(actions) if self._live else None
 
     # What a reader does -----------------------------------------------------------------------------------------------
 
@@ -56,19 +55,18 @@ class Watched(Generic[Outcome]):
         """`running`, `paused`, `stopped` with a checkpoint, `finished` or `failed`."""
         if self._end != "running":
             return self._end
-        return "running" if self._go.is_set() else "paused"
+        return "paused" if self._wish.paused else "running"
 
     def pause(self) -> None:
         """Let the training wait before its next batch."""
         if not self._over.is_set():
-            self._go.clear()
+            self._wish.pause()
             self._tell()
 
     def stop(self) -> None:
         """End the training before its next batch; returns when its checkpoint is written. `go_on` goes on from there."""
         if not self._over.is_set():
-            self._stop.set()
-            self._go.set()
+            self._wish.stop()
             self._over.wait()
 
     def go_on(self) -> None:
@@ -76,7 +74,7 @@ class Watched(Generic[Outcome]):
         if self.state in ("stopped", "failed"):
             self._begin()
         else:
-            self._go.set()
+            self._wish.go_on()
             self._tell()
 
     def result(self) -> Outcome:
@@ -133,12 +131,9 @@ class Watched(Generic[Outcome]):
             if _latest is not None:
                 _latest.stop()
             _latest = self
-            self._stages, self._outcome, self._error, self._end = [], None, None, "running"
-            self._began: float | None = None  # when the first picture was there
-            self._last = self._spent = 0.0
-            self._stop.clear()
+            self._outcome, self._error, self._end, self._drawn = None, None, "running", 0
+            self._wish.begin()
             self._over.clear()
-            self._go.set()
         if self._live:
             self._tell()
             threading.Thread(target=self._run, name="watched training", daemon=True).start()
@@ -147,8 +142,11 @@ class Watched(Generic[Outcome]):
 
     def _run(self) -> None:
         try:
-            self._outcome = self._train(on_batch=self._look)
-            self._draw(last=True)
+            if self._processes == 1:
+                self._outcome = self._training.alone(self._hear)
+            else:
+                who = f"One of the {self._processes} processes that train"
+                self._outcome = together(self._training.as_one_of_several, self._processes, self._hear, who)
             self._end = "finished"
         except Stopped:
             self._end = "stopped"
@@ -161,84 +159,44 @@ class Watched(Generic[Outcome]):
             self._publish()
             self._over.set()
 
-    def _look(self, moment: Moment) -> None:
-        """The `on_batch` of the training."""
-        if moment.checkpoint is None:
-            raise SnnlabError(
-                "watch: a training that can be stopped needs a checkpoint; give the file that it may write."
-            )
-        self._moment = moment
-        if moment.at_start:
-            self._stages.append([])
-            # after a stop, this is the network that was stopped: its delays have moved
-            if len(self._stages) > len(self._initial):
-                self._initial.append(delays_of(moment.model, step_of(moment.valid)[0])[0])
-            self._stage_began = None
-        self._stages[-1] = moment.history
-        if moment.tally is None or not self._live:
-            return
-        if self._stage_began is None:
-            self._stage_began = time.perf_counter(), moment.done
-        now = time.perf_counter()
-        if self._due(now) or self._stop.is_set() or not self._go.is_set():
-            with moment.tally.aside():
-                self._draw()
-                self._wait()
-        elif now - self._told >= INTERVAL:
-            self._tell()
-        if self._stop.is_set():
-            raise Stopped
-
-    def _due(self, now: float) -> bool:
-        """Whether it is time for another picture, and those since the first have not cost too much."""
-        if self._began is None:
-            return True
-        return now - self._last >= INTERVAL and self._spent <= BUDGET * (now - self._began)
-
-    def _wait(self) -> None:
-        """Until there is no pause."""
-        began = time.perf_counter()
-        self._go.wait()
-        waited = time.perf_counter() - began
-        if self._began is not None and self._stage_began is not None:
-            self._began += waited
-            self._stage_began = self._stage_began[0] + waited, self._stage_began[1]
+    def _hear(self, report: Report) -> None:
+        """The `tell` of the training, wherever that is."""
+        self._moment = report.moment
+        # after a stop, what begins again may be the network that was stopped: its delays have moved
+        self._initial.setdefault(report.stage, report.initial)
+        self._stage_began = report.began and (time.perf_counter() - report.began[0], report.began[1])
+        if report.seen is not None:
+            self._draw(report.seen, self._initial[report.stage], last=report.last)
+        self._tell()
 
     # What there is to see ---------------------------------------------------------------------------------------------
 
-    def _draw(self, *, last: bool = False) -> None:
-        """Look at the network and draw what is there; the last time anew, with no axis still as far as it once had to."""
-        assert self._moment is not None
+    def _draw(self, seen: Seen, initial: dict[str, Any], *, last: bool) -> None:
+        """Draw what was seen; the last time anew, with no axis still as far as it once had to."""
         began = time.perf_counter()
-        before = [line for history in self._stages[:-1] for line in history]
-        seen = look_at(self._moment, before)
         if last or self._seen is None or seen.kind != self._seen.kind:
             self._panel = self._view = None
         self._seen = seen
         if self._panel is None:
             rows = bool(seen.rasters) + bool(seen.delays) + 1
-            self._panel = play(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
+            self._panel = play(lambda fig: self._paint(fig, initial), live=False, figsize=(9.5, 0.2 + 2.2 * rows))
         else:
             self._panel.static = self._panel.redraw()
         if self.box is not None:
             self.box.show(self._panel.static)
-            self._tell()
-        self._last = time.perf_counter()
-        if self._began is None:
-            self._began = self._last
-        elif not last:
-            self._spent += self._last - began
+        self._drawn += 1
+        if self._drawn > 1:  # the first one sets the clock of all that follow
+            self._wish.add(time.perf_counter() - began)
 
-    def _paint(self, fig: Any) -> Any:
+    def _paint(self, fig: Any, initial: dict[str, Any]) -> Any:
         assert self._seen is not None
         if self._view is None:
-            self._view = View(fig, self._seen, self._initial[len(self._stages) - 1])
+            self._view = View(fig, self._seen, initial)
         return self._view.draw(self._seen)
 
     def _tell(self) -> None:
         if self.box is not None:
             self.box.tell(self.state, self._where())
-            self._told = time.perf_counter()
 
     def _where(self) -> str:
         return sentence(self.state, self._moment, self._stage_began, self._error)
@@ -262,7 +220,12 @@ class Watched(Generic[Outcome]):
 
 
 def watch(
-    train: Callable[..., Outcome], *arguments: Any, live: bool = True, threads: int | None = None, **options: Any
+    train: Callable[..., Outcome],
+    *arguments: Any,
+    live: bool = True,
+    threads: int | None = None,
+    processes: int = 1,
+    **options: Any,
 ) -> Watched[Outcome]:
     """Call a training function, and show the training while it runs.
 
@@ -276,26 +239,29 @@ def watch(
     code that draws from it while the training runs changes both, so let it wait. For the same reason
     there is one watched training at a time, and a new one stops the one before.
 
+    Several processes train as `snnlab.side_by_side.run_all` has them do it: what they need is copied to them, and a
+    network that `fit` is given stays as it is; the trained one is in what `fit` returns.
+
     Args:
         train: `fit`, `train_job`, `train_plan`, or another function that hands its `on_batch` to `fit`.
         arguments, options: of `train`; for `fit` a `checkpoint` is needed.
         live: False trains here and now, and leaves the picture of the end, for batch runs.
         threads: of torch while it trains, on a CPU; another number rounds otherwise, so that a small difference grows to
-            another network. None for as many as there are.
+            another network. None for as many as there are, which several processes share.
+        processes: how many train one network together, on GPUs as many as there are; 1 for none besides this one.
 
     Raises:
-        SnnlabError: where it is not live, as `train`; else the panel says what went wrong, and awaiting it raises that.
+        SnnlabError: `processes` is below 1, or above, and `train` is no function of a module; where it is not live, as
+            `train`; else the panel says what went wrong, and awaiting it raises that.
     """
-
-    def training(**hook: Any) -> Outcome:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads or before)
-        try:
-            return train(*arguments, **options, **hook)
-        finally:
-            torch.set_num_threads(before)
-
-    watched = Watched(training, live)
+    if processes < 1:
+        raise SnnlabError(f"processes = {processes}: expected a whole number from 1.")
+    if processes > 1 and (train.__module__ == "__main__" or "<locals>" in train.__qualname__):
+        raise SnnlabError(
+            f"{train.__name__}: other processes cannot import it; expected a function of a module, such as `fit`. Move it "
+            "to a module, or train with one process."
+        )
+    watched: Watched[Outcome] = Watched(Training(train, arguments, options, threads, Wish(), live), processes)
     watched._begin()
     return watched
 

@@ -8,8 +8,8 @@ from typing import Literal
 import ipywidgets
 
 from snnlab.moments import Moment
-from snnlab.pictures import Picture, table_html
-from snnlab.widgets import by_keyboard
+from snnlab.pictures import Picture
+from snnlab.widgets import NumbersBox, by_keyboard
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
 
@@ -54,14 +54,9 @@ class Box:
         self.buttons = {name: ipywidgets.Button(description=name, tooltip=tip) for name, tip in TIPS.items()}
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: actions[name]())
-        self.numbers = ipywidgets.ToggleButton(
-            value=False, description="numbers", tooltip="Show the numbers behind the curves as a table"
-        )
-        self.numbers.observe(lambda _: self._list(), names="value")
-        self.status, self.image, self.table = (ipywidgets.HTML() for _ in range(3))
-        self._picture: Picture | None = None
-        row = ipywidgets.HBox([*self.buttons.values(), self.numbers], layout={"flex_flow": "row wrap"})
-        self.widget = by_keyboard(row, self.status, self.image, self.table)
+        self.status, self.image, self.numbers = ipywidgets.HTML(), ipywidgets.HTML(), NumbersBox()
+        row = ipywidgets.HBox([*self.buttons.values(), self.numbers.switch], layout={"flex_flow": "row wrap"})
+        self.widget = by_keyboard(row, self.status, self.image, self.numbers.table)
         self.widget.add_class("snnlab-monitor")
 
     def tell(self, state: State, where: str) -> None:
@@ -73,10 +68,5 @@ class Box:
 
     def show(self, picture: Picture) -> None:
         """Replace the picture."""
-        self._picture = picture
         self.image.value = picture.to_html()
-        self._list()
-
-    def _list(self) -> None:
-        numbers = self._picture.numbers if self._picture is not None and self.numbers.value else None
-        self.table.value = "" if numbers is None else table_html(numbers)
+        self.numbers.show(picture.numbers)

@@ -4,21 +4,20 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab import live, plots
 from snnlab.activations import SPIKING, activations
 from snnlab.delays import delay_layers, heard_delays
+from snnlab.frame import Frame
 from snnlab.models import DelayNet
 from snnlab.moments import Moment
 from snnlab.pictures import Numbers
@@ -149,15 +148,17 @@ class View:
             below = len(rows) - 1 - rows.index(names)
             height = (inches - 0.1) / len(rows)  # of a row
             top, bottom = (below + 1) * height - 0.25, below * height + 0.5
-            room = dict(left=0.07, right=0.99, wspace=0.35, top=top / inches, bottom=bottom / inches)
+            room = dict(left=0.07, right=0.99, wspace=0.4, top=top / inches, bottom=bottom / inches)
             grid = fig.add_gridspec(1, len(names), **room)
             made = {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
             for ax in made.values():
-                ax.locator_params(nbins=3)  # ticks are most of what a new background costs
+                Frame(ax)
+                ax.locator_params(nbins=2)  # numbers are most of what a new background costs
             return made
 
         self._rasters: dict[str, live.Raster] = {}
-        self._histograms: dict[str, tuple[Axes, StepPatch]] = {}
+        self._histograms: dict[str, live.DelayHistogram] = {}
+        self._initial = {name: plots.delay_shares(initial[name], seen.longest, seen.dt) for name in seen.delays}
         for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
             steps, neurons = seen.rasters[name].shape
             full = max(1.0, float(seen.rasters[name].max()))
@@ -165,16 +166,8 @@ class View:
             ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9, y=1.0)
             ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
         for name, ax in axes([*seen.delays]).items() if seen.delays else ():
-            bars, outline = plots.delay_histogram(
-                ax, delays := initial[name], seen.longest, dt_ms=seen.dt, initial_ms=delays
-            )
-            for artist in (bars, outline):
-                artist.set_animated(True)
-            cast(Legend, ax.get_legend()).remove()  # the label below says it
-            ax.set_ylim(0, min(100, 400 * plots.delay_shares(delays, seen.longest, seen.dt).max()))
-            ax.set_xlabel(f"delay ({seen.unit}); dashed: at the start", fontsize=9)
-            ax.set_title(name, fontsize=9, y=1.0)  # the words below the picture say more: letters that change cost most
-            self._histograms[name] = ax, bars
+            self._histograms[name] = live.DelayHistogram(ax, max_delay=seen.longest, dt=seen.dt, unit=seen.unit)
+            ax.set_title(name, fontsize=9, y=1.0)
         self._axes = axes(columns)
         self._lines: dict[str, Line2D] = {}  # by the name in the history
         # limits that will do, as a rule: a new one costs more than ten pictures
@@ -196,10 +189,8 @@ class View:
         for name, spikes in seen.rasters.items():
             self._rasters[name].set_data(spikes)
         for name, delays in seen.delays.items():
-            shares = 100 * plots.delay_shares(delays, seen.longest, seen.dt)
-            ax, bars = self._histograms[name]
-            bars.set_data(values=shares)
-            _reach(ax, shares.max())
+            shares = plots.delay_shares(delays, seen.longest, seen.dt)
+            self._histograms[name].set_data(shares, self._initial[name])
         for key, values in curves(seen).items():
             self._curve(key, values)
         for name in ("loss", "accuracy", "sigma"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from snnlab import runs
 from snnlab.errors import SnnlabError
+from snnlab.targets import outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def target_tables(found: "pd.DataFrame") -> str:
                 row["source"],
                 row["measured"],
                 row["seeds"],
-                ": ".join(filter(None, (row["status"], row["why"]))),
+                outcome(row),
             )
             for row in part.to_dict("records")
         ]

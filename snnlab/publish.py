@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from snnlab import without_iris  # noqa: F401  before all that imports jsonschema
+
+# isort: split
 import nbformat
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter

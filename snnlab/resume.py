@@ -14,6 +14,8 @@ from snnlab import checkpoints
 from snnlab.distributed import gathered, own_part
 from snnlab.errors import SnnlabError
 
+KEPT = {"recipe", "model", "moving", "history", "best", "best_epoch", "snapshots", "under_way"}  # in a checkpoint
+
 
 class Tally:
     """What this process has counted in an epoch so far, and the randomness from which it goes on.
@@ -58,6 +60,18 @@ class Tally:
         finally:
             self.started += self.seconds - seconds
             self.work_started += self.work_seconds - work
+
+    def wait(self, seconds: float) -> None:
+        """Leave out a time that process 0 was aside, while this one waited for it."""
+        self.started += seconds
+        if self.device.type == "cuda":  # whose clock runs meanwhile
+            self.work_started += seconds
+
+    def place(self) -> "Tally":
+        """Where the epoch is, without what was counted: asking a GPU for that would make it wait."""
+        place = Tally(torch.device("cpu"), float)
+        place.batches = self.batches
+        return place
 
     def state(self) -> dict[str, Any]:
         """All of it, of every process; each of them has to call this, where it draws its random numbers."""
@@ -159,9 +173,15 @@ class State:
         """Go on from a checkpoint.
 
         Raises:
-            SnnlabError: it is of another network or recipe, damaged or newer.
+            SnnlabError: it is of another network or recipe, damaged or newer, or holds no training.
         """
         content = checkpoints.load(path, network=self.model.config)
+        missing = sorted(KEPT - content.keys())
+        if missing:
+            raise SnnlabError(
+                f"{path}: a checkpoint without {', '.join(missing)}; expected one from which a training can go on. "
+                "Delete it to start anew, or choose another file."
+            )
         recipe = dataclasses.asdict(self.recipe)
         different = sorted(key for key in recipe if content["recipe"].get(key) != recipe[key])
         if different:
@@ -171,5 +191,4 @@ class State:
         for part, saved in zip(self.moving, content["moving"], strict=True):
             part.load_state_dict(saved)
         self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
-        self.snapshots = content.get("snapshots", {})  # what was trained before there were any, has none
-        self.under_way = content.get("under_way")  # format 1 has none: it was written between two epochs alone
+        self.snapshots, self.under_way = content["snapshots"], content["under_way"]

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,9 +15,9 @@ import torch
 from tqdm.auto import tqdm
 
 from snnlab.data.parallel import end_with_parent
-from snnlab.distributed import together
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
+from snnlab.together import together
 
 
 class Work(Protocol):
@@ -82,6 +83,10 @@ def run_all(
     epochs = sum(job.epochs for job in jobs)
     with tqdm(total=epochs, unit="epoch", desc=title or None) as bar:
 
+        def all_for(job: Job) -> Outcome:
+            who = f"{folder}: one of the {processes} processes that train {job.name}"
+            return together(partial(train, job, data, folder), processes, bar.update, who)
+
         def run(work: Callable[[Iterable[Job]], Iterable[Outcome]]) -> list[Outcome]:
             outcomes = list(work(jobs))
             more = [] if then is None else then(outcomes)
@@ -89,7 +94,7 @@ def run_all(
             return outcomes + list(work(more))
 
         if processes > 1:
-            return run(lambda some: [together(train, job, data, folder, bar.update, processes) for job in some])
+            return run(lambda some: [all_for(job) for job in some])
         if workers <= 1:
             return run(lambda some: [train(job, data, folder, bar.update) for job in some])
         context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab.errors import SnnlabError
-from snnlab.executors import THREADS, Outcome, Task, Watcher, given_for, last_said, outcome_of, submitit
+from snnlab.executors import THREADS, Watcher, given_for, outcome_of, submitit
+from snnlab.worker import Outcome, Task, last_said
 
 if TYPE_CHECKING:
     from snnlab.sweep import Planned, Sweep

@@ -109,16 +109,15 @@ def sets_table() -> Table:
 
 def target_tables(found: "pd.DataFrame") -> Iterator[Table]:
     """A table for each table and figure of the papers in `snnlab.targets.table`: each row with what was measured of it."""
+    from snnlab.targets import outcome  # with papermill, which no other table needs
+
     for (paper, name), part in found.groupby(["paper", "table"], sort=False):
         table = Table(title=f"{name} ({paper})", show_lines=True)
         for column in ("row", "protocol", "published", "measured", "seeds", "status"):
             table.add_column(column, overflow="fold")
         for _, row in part.iterrows():
-            published, status = (
-                f"{row['published']}\n{row['source']}",
-                ": ".join(filter(None, (row["status"], row["why"]))),
-            )
-            cells = (row["row"], row["protocol"], published, row["measured"], row["seeds"], status)
+            published = f"{row['published']}\n{row['source']}"
+            cells = (row["row"], row["protocol"], published, row["measured"], row["seeds"], outcome(row))
             table.add_row(*map(escape, cells))
         yield table
 

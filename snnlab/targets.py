@@ -28,7 +28,7 @@ from snnlab.verdicts import Estimate, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PAPERS", "Arm", "Found", "Status", "Target", "citation", "measured", "table", "targets"]
+__all__ = ["PAPERS", "Arm", "Found", "Status", "Target", "citation", "measured", "outcome", "table", "targets"]
 
 PAPERS = ("delays", "transfer")
 CLOCK = "cpu_seconds"  # what a share of the training time is measured with
@@ -246,6 +246,11 @@ def as_row(found: Found) -> dict[str, Any]:
         **{name: _number(getattr(target, name)) for name in ("value", "spread")},
         **{name: _number(value) for name, value in dataclasses.asdict(estimate).items()},
     }
+
+
+def outcome(row: "Mapping[str, Any] | pd.Series") -> str:
+    """What became of a row of `table`, in words: its status, and why where there is something to say."""
+    return ": ".join(filter(None, (row["status"], row["why"])))
 
 
 def _published(target: Target) -> str:

@@ -1,193 +1,45 @@
 """One training loop for every network: selection on validation, checkpoint and resume. A recipe says what differs."""
 
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, cast, get_args
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from snnlab.data.order import WHOLE, Part, dealt, shuffled
-from snnlab.distributed import own_gpu, own_part, own_seed, same_as_first, sum_gradients, summed, synchronised, total
+from snnlab.distributed import own_part, own_seed, same_as_first, sum_gradients, synchronised, total
 from snnlab.errors import SnnlabError
+from snnlab.evaluation import Score, evaluate, pick_device, work_clock
 from snnlab.memory import keep_freed_memory
 from snnlab.metrics import written
-from snnlab.moments import Interrupted, Moment, Stopped
-from snnlab.parameters import known
+from snnlab.moments import Between, Interrupted, Moment
+from snnlab.recipe import Batches, Data, Keep, Recipe, check_numbers
 from snnlab.resume import State, Tally
 
+__all__ = [
+    "Batches",
+    "Data",
+    "Fit",
+    "Keep",
+    "Recipe",
+    "Score",
+    "check_numbers",
+    "epoch_seed",
+    "evaluate",
+    "fit",
+    "pick_device",
+    "train_step",
+    "work_clock",
+]  # all that one needs to train, wherever it is defined
+
 Model = TypeVar("Model", bound=nn.Module)
-Keep = Literal["best", "last"]
 SAVE_EVERY = 300.0  # s; what a kill costs at most
-
-
-class Batches(Protocol):
-    """What training and evaluation need of data: its size, its labels `(n,)`, and batches `(T, B, ...)` with theirs `(B,)`."""
-
-    @property
-    def labels(self) -> Tensor: ...
-
-    def __len__(self) -> int: ...
-
-    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]: ...
-
-    def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor]]: ...
-
-
-class Data(Protocol):
-    """A data set with its three parts."""
-
-    @property
-    def train(self) -> Batches: ...
-    @property
-    def valid(self) -> Batches: ...
-    @property
-    def test(self) -> Batches: ...
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train a network. A subclass says which optimisers, and what is special about its networks.
-
-    Raises:
-        SnnlabError: a number is out of its range.
-    """
-
-    epochs: int
-    batch_size: int
-    seed: int = 0  # of data order and dropout; each epoch draws from (seed, epoch) alone
-    device: str = "auto"  # "auto", "cpu" or "cuda"
-    accumulate: int = 1  # parts of a batch that go through the network one by one, their gradients summed
-    keep: Keep = "best"  # the epoch whose parameters stay: best on validation, or the last
-
-    def __post_init__(self) -> None:
-        check_numbers(self, low=1, names=("epochs", "batch_size", "accumulate"))
-        known(self.keep, get_args(Keep), "epoch to keep")
-
-    @property
-    def at_once(self) -> int:
-        """How many samples the network sees at once."""
-        return math.ceil(self.batch_size / self.accumulate)
-
-    def optimisers(self, model: Any) -> list[torch.optim.Optimizer]:
-        """The optimisers of a network's parameters."""
-        raise NotImplementedError
-
-    def schedulers(self, optimisers: list[torch.optim.Optimizer]) -> list[Any]:
-        """The schedules of their learning rates, which move once an epoch."""
-        return []
-
-    def before_epoch(self, model: Any, epoch: int) -> dict[str, float]:
-        """Change the network for an epoch; what is returned goes into the history.
-
-        Called again where a training goes on in the middle of the epoch, so it has to follow from the epoch alone.
-        """
-        return {}
-
-    def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
-        """Called before each step of the optimisers; `done` is the share of the whole training, from 0 to below 1."""
-
-    def augmented(self, model: Any, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What a batch `(T, B, ...)` for training becomes, and its labels `(B,)` or shares of the classes `(B, classes)`."""
-        return x, y
-
-    def after_step(self, model: Any) -> None:
-        """Called after each step of the optimisers."""
-
-    def after_epoch(self, model: Any, valid: "Batches") -> dict[str, float]:
-        """Called after each epoch; what is measured here goes into the history."""
-        return {}
-
-    def snapshot(self, model: Any) -> list[Tensor]:
-        """What of the network is to be seen later as it was at this epoch: little, for the checkpoint keeps it of each."""
-        return []
-
-    def as_used(self, model: Any) -> nn.Module:
-        """The network as it will be used, on which it is validated."""
-        return cast(nn.Module, model)
-
-    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        """The precision in which the network is called; parameters, optimisers and losses stay in float32."""
-        return nullcontext()
-
-    def time_steps(self, x: Tensor) -> int:
-        """For how many time steps a batch `(T, B, ...)` is shown."""
-        return len(x)
-
-
-def check_numbers(recipe: Recipe, *, low: float, names: Iterable[str]) -> None:
-    """Raise unless these fields are finite numbers from `low`."""
-    for name in names:
-        value = getattr(recipe, name)
-        if not (math.isfinite(value) and value >= low):
-            kind = "a whole number" if isinstance(value, int) else "a number"
-            raise SnnlabError(f"{name} = {value!r}: expected {kind} from {low}.")
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a network does on a set: counted over all samples, not averaged over batches."""
-
-    accuracy: float
-    loss: float
-    predictions: Tensor  # (n,) class of each sample, in the order in which `labels` has them
-    labels: Tensor  # (n,)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the GPU where there is one. Of processes that train together, each has its own.
-
-    Raises:
-        SnnlabError: an unknown name, "cuda" on a machine without it, or more processes than GPUs.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise SnnlabError(f"device = {name!r}: expected auto, cpu or cuda.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise SnnlabError("device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or auto.")
-    return own_gpu() if name != "cpu" and torch.cuda.is_available() else torch.device("cpu")
-
-
-def work_clock(device: torch.device) -> float:
-    """Seconds of work so far: CPU time of this process, or on a GPU, once it has done what it was given, wall-clock time."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        return time.perf_counter()
-    return time.process_time()
-
-
-@torch.no_grad()
-def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score:
-    """Score a network as it stands, in evaluation mode; its mode is put back afterwards.
-
-    For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
-    Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
-
-    Raises:
-        SnnlabError: there is no sample.
-    """
-    if len(data) == 0:
-        raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")
-    device, part = next(model.parameters()).device, own_part()
-    training = model.training
-    model.eval()
-    loss, (predictions, labels) = 0.0, torch.zeros(2, len(data), dtype=torch.long)
-    places = dealt(shuffled(len(data), batch_size, None), part, training=False)  # of the samples, in their order
-    for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
-        scores = model(x.to(device)).float()
-        loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
-        predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
-    model.train(training)
-    predictions, labels = summed(predictions), summed(labels)
-    return Score((predictions == labels).double().mean().item(), total(loss) / len(data), predictions, labels)
 
 
 @dataclass(frozen=True)
@@ -243,13 +95,13 @@ def fit(
         progress: whether to show a progress bar; there is none where `on_batch` looks.
         on_epochs: called with the number of epochs that have just become finished, restored ones at once.
         on_batch: called at the start, before each batch of training and validation, and at the end. It may look, wait,
-            or raise `Stopped`: then the checkpoint is written, and the same call goes on from there another time.
+            or raise `Stopped`: then the checkpoint is written, and the same call goes on from there another time. Of
+            several processes, all have to be given one: process 0 calls it, and the others wait and stop with it.
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite; there are more processes than samples in a batch; `save_every` is below 0; several
-            processes train together, and there is an `on_batch`.
-        Stopped: `on_batch` raised it.
+            no longer finite; there are more processes than samples in a batch; `save_every` is below 0.
+        Stopped: `on_batch` raised it; in all processes, at the same batch.
     """
     if not save_every >= 0:
         raise SnnlabError(f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}.")
@@ -259,8 +111,6 @@ def fit(
             f"batch_size = {recipe.batch_size} of {len(train)} samples for {processes} processes: expected at least a "
             "sample each; start fewer processes or choose a larger batch."
         )
-    if on_batch is not None and processes > 1:  # the others would wait for ever for one that is stopped
-        raise SnnlabError(f"on_batch: one process can be watched, and {processes} train together; leave it out.")
     device = pick_device(recipe.device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -271,18 +121,11 @@ def fit(
 
     place = None if checkpoint is None else Path(checkpoint)
 
-    def look(tally: Tally | None) -> None:
-        if on_batch is None:
-            return
-        batches = -(-len(train) // recipe.batch_size)
-        try:
-            on_batch(Moment(model, recipe, valid, state.history, tally, batches, place))
-        except Stopped:
-            if tally is not None:
-                state.save(tally)
-            raise
+    def moment(tally: Tally | None) -> Moment:
+        return Moment(model, recipe, valid, state.history, tally, -(-len(train) // recipe.batch_size), place)
 
-    look(None)
+    between = Between(state, on_batch, moment)
+    between(None)
     if place is not None and place.exists():
         state.restore(place)
     same_as_first(model)
@@ -300,7 +143,7 @@ def fit(
         tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
     ):
         for epoch in bar:
-            line = _epoch(model, train, valid, test, recipe, epoch, device, optimisers, state, look)
+            line = _epoch(model, train, valid, test, recipe, epoch, device, optimisers, state, between)
             for scheduler in schedulers:
                 scheduler.step()
             state.finish(line)
@@ -311,7 +154,7 @@ def fit(
             bar.set_postfix(loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.3f}")
     assert state.best is not None
     model.load_state_dict(state.best)
-    look(None)
+    between(None)
     return Fit(model, state.history, state.best_epoch)
 
 
@@ -367,7 +210,7 @@ def _epoch(
     device: torch.device,
     optimisers: list[torch.optim.Optimizer],
     state: State,
-    look: Callable[[Tally | None], None],
+    between: Between,
 ) -> dict[str, float]:
     """Train one epoch, or what is left of it, and validate; all of its randomness comes from (seed, epoch)."""
     tally = Tally(device, partial(work_clock, device))
@@ -381,11 +224,7 @@ def _epoch(
             tally.restore(state.under_way)
             state.under_way = None
         for x, y in train.batches(recipe.batch_size, generator=order, part=own_part(), first=tally.batches):
-            look(tally)
-            # of all processes: how many samples their parts have, and whether the one that writes wants to
-            whole, due = map(round, summed(torch.tensor([len(y), state.due()], dtype=torch.double)).tolist())
-            if due:
-                state.save(tally)
+            whole = between(tally, len(y))
             x, y = x.to(device), y.to(device)
             recipe.before_step(model, optimisers, (epoch + tally.seen / len(train)) / recipe.epochs)
             # not dropout's numbers, and none that would have to be kept when this goes on in the middle of an epoch
@@ -403,7 +242,7 @@ def _epoch(
             "or look for non-finite input."
         )
     with recipe.autocast(device):
-        used, stoppable = recipe.as_used(model), partial(Interrupted, look=partial(look, tally))
+        used, stoppable = recipe.as_used(model), partial(Interrupted, look=partial(between, tally))
         validation = evaluate(used, stoppable(valid), batch_size=recipe.at_once)
         if test is not None:
             tested = validation if test is valid else evaluate(used, stoppable(test), batch_size=recipe.at_once)

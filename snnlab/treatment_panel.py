@@ -3,11 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from snnlab import explorer, plots
+from snnlab import explorer, live, plots
 from snnlab.delays import delay_layers
 from snnlab.explorer_panel import Network
 from snnlab.training import Batches, evaluate
 from snnlab.widgets import Choice, Drawn, Panel, Slider, play
+
+PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}  # below words that a bar may reach
 
 
 class Treatments:
@@ -41,14 +43,12 @@ class Treatments:
         number = self.of.names.index(layer)
         learned, whole = self.measured("rounded")
         layers, accuracy = self.measured(treatment, percent)
-        now, before, end = 100 * layers[number], 100 * learned[number], self.of.longest_ms
+        now, before, end = layers[number], learned[number], self.of.longest_ms
         if not fig.axes:
             self._prepare(fig)
-        top = 1.35 * before.max()
-        self.delays.set_ylim(0, top)  # what is higher is cut off, and the words at the edges say how high
         self.delays.set_title(layer, fontsize=9, loc="left")
-        self.now.set_data(now)
-        self.before.set_data(before)
+        self.histogram.set_data(now, before)
+        now, before, top = 100 * now, 100 * before, self.delays.get_ylim()[1]
         for text, place, at in zip(self.edges, (0, -1), (0, end), strict=True):
             text.set_text(f"{now[place]:.1f} %\nat {at:g} ms")
             text.set_y(min(max(now[place], before[place]) + 0.03 * top, 0.8 * top))
@@ -71,18 +71,12 @@ class Treatments:
         """Artists that stay."""
         axes = fig.subplots(1, 2, width_ratios=[1.6, 1])
         self.delays, right = (plots.tidy(ax) for ax in axes)
-        steps, dt_ms = self.of.net.config["max_delay"] + 1, self.of.dt_ms
-        edges, nothing = (np.arange(steps + 1) - 0.5) * dt_ms, np.zeros(steps)
-        self.now = self.delays.stairs(nothing, edges, fill=True, color=plots.BLUE, alpha=0.8, animated=True)
-        self.before = self.delays.stairs(nothing, edges, color=plots.BLACK, linestyle="--", animated=True)
+        dt_ms, end = self.of.dt_ms, self.of.longest_ms
+        self.histogram = live.DelayHistogram(self.delays, max_delay=end, dt=dt_ms, outline="learned")
         self.edges = [
-            self.delays.text(place, 0, "", ha=side, va="bottom", fontsize=8, animated=True)
-            for place, side in ((edges[0] + 0.1 * dt_ms, "left"), (edges[-1], "right"))
+            self.delays.text(place, 0, "", ha=side, va="bottom", fontsize=8, animated=True, bbox=PAPER)
+            for place, side in ((-0.4 * dt_ms, "left"), (end + 0.5 * dt_ms, "right"))
         ]
-        self.delays.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
-        self.delays.stairs(nothing, edges, fill=True, color=plots.BLUE, alpha=0.8, label="now")
-        self.delays.stairs(nothing, edges, color=plots.BLACK, linestyle="--", label="learned")
-        plots.legend(self.delays, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         self.bars = right.barh([1, 0], [0, 0], 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True)
         self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in (1, 0)]
         chance = 100 / self.of.net.config["n_classes"]

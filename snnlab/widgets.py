@@ -4,6 +4,7 @@ One off-screen figure lives as long as the panel. It reaches the browser as a PN
 carries alt text and needs neither `Output` nor `clear_output`, which papermill and nbval do not survive.
 """
 
+import html
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +131,35 @@ def by_keyboard(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
     return box
 
 
+class NumbersBox:
+    """A box to tick, `switch`, and what is shown while it is ticked: the numbers behind a picture, as a `table`."""
+
+    def __init__(self) -> None:
+        self.switch = ipywidgets.Checkbox(
+            value=False, description="numbers", tooltip="Show the numbers behind the picture as a table", indent=False,
+            layout={"width": "8em"},
+        )  # fmt: skip
+        self.table = ipywidgets.HTML()
+        self._numbers: Numbers | None = None
+        self.switch.observe(lambda _: self._list(), names="value")
+
+    def show(self, numbers: Numbers | None) -> None:
+        """These are the numbers now; None for none."""
+        self._numbers = numbers
+        self._list()
+
+    def _list(self) -> None:
+        try:
+            self.table.value = table_html(self._numbers) if self._numbers is not None and self.switch.value else ""
+        except SnnlabError as error:  # an exception in a callback would vanish in a log that nobody reads
+            self.table.value = _told(error)
+
+
+def _told(error: SnnlabError) -> str:
+    """What is shown in place of something that was refused."""
+    return f'<p role="alert">{html.escape(str(error))}</p>'
+
+
 Control = Slider | Choice | Switches
 Drawn = str | tuple[str, Numbers]
 
@@ -146,26 +176,24 @@ class Panel:
         if not live:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
-        self.image, self.table = ipywidgets.HTML(), ipywidgets.HTML()
-        self.numbers = ipywidgets.Checkbox(
-            value=False, description="numbers", tooltip="Show the numbers behind the picture as a table", indent=False
-        )
+        self.image, self.numbers = ipywidgets.HTML(), NumbersBox()
         self._update(None)
         rows = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
-        below = [] if self.static.numbers is None else [self.numbers, self.table]
+        below = [] if self.static.numbers is None else [self.numbers.switch, self.numbers.table]
         self.box = by_keyboard(rows, self.image, *below)
         self.box.add_class("snnlab-panel")
-        for widget in (*self.controls.values(), self.numbers):
+        for widget in self.controls.values():
             widget.observe(self._update, names="value")
 
     def _update(self, _change: Any) -> None:
         try:
             picture = self._picture({name: widget.value for name, widget in self.controls.items()}, compress_level=1)
-            table = table_html(picture.numbers) if self.numbers.value and picture.numbers is not None else ""
-        except SnnlabError as error:  # an exception in a callback would vanish in a log that nobody reads
-            self.image.value, self.table.value = f'<p role="alert">{error}</p>', ""
+        except SnnlabError as error:
+            self.image.value = _told(error)
+            self.numbers.show(None)
         else:
-            self.image.value, self.table.value = picture.to_html(), table
+            self.image.value = picture.to_html()
+            self.numbers.show(picture.numbers)
 
     def _picture(self, values: dict[str, Any], compress_level: int = 3) -> Picture:
         drawn = self._draw(self._fig, **values)

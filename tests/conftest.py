@@ -1,7 +1,27 @@
 """What all tests share."""
 
+from pathlib import Path
+
 import pytest
 import torch
+
+import snnlab.without_iris  # noqa: F401  before a test imports nbformat
+
+# What takes longest is begun first: a file begun last would leave the other cores idle. Those in a browser wait most of
+# their time, so work comes between them.
+LONG = """
+    test_tasks browser/test_panels test_notebooks test_distributed test_monitor test_params test_killed_run browser/test_monitor
+    test_cli test_executors test_training test_transfer test_vision test_slurm data/test_cochlea data/test_gsc
+    data/test_from_audio data/test_fileset data/test_spoken_digits test_resume test_side_by_side test_comparison test_races
+    browser/test_export
+""".split()
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    order = {here / f"{name}.py": number for number, name in enumerate(LONG)}
+    assert all(path.is_file() for path in order)  # or a name has changed
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)

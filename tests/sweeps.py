@@ -11,7 +11,8 @@ PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = f"""
 import os, signal, time
 from pathlib import Path
-from snnlab import profiles, runs
+from snnlab import manifest, profiles, runs
+manifest.machine = dict  # it asks torch for the device, whose import is most of what such a small notebook takes
 config = profiles.resolve("01_lif_dynamics", **{{name: globals()[name] for name in {NAMES}}})
 run = runs.start(config)
 with open(run.checkpoint_dir / "starts", "a") as file: file.write("x")

@@ -18,12 +18,14 @@ from snnlab.results import load_result
 NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = """
-from snnlab import plots, profiles, runs
+from snnlab import manifest, profiles, runs
+manifest.machine = dict  # it asks torch for the device, whose import is most of what such a small notebook takes
 given = dict(profile=profile, seed=seed, tau_ms=tau_ms, duration_ms=duration_ms, neurons=neurons, out=out)
 config = profiles.resolve("01_lif_dynamics", **given)
 run = runs.start(config)
 """
 SHOW = """
+from snnlab import plots
 fig, ax = plots.figure()
 ax.plot([0, 1])
 plots.show(fig, "line", "A line from 0 to 1.", run)
@@ -371,12 +373,11 @@ def test_info_of_nothing_is_one_clear_sentence(snnlab, tmp_path):
     assert done.exit_code == 2 and "holds no .h5 file" in done.stderr
 
 
-def test_help_and_mistakes_do_not_wait_for_torch():
-    assert "torch" not in json.loads(_modules_after("snnlab.cli"))
+@pytest.mark.parametrize("module", ["snnlab.cli", "snnlab.execute", "snnlab.publish", "snnlab.sweep"])
+def test_neither_help_nor_who_only_starts_a_notebook_waits_for_torch_or_a_parser_of_web_addresses(module):
+    assert {"torch", "rfc3987_syntax", "lark"}.isdisjoint(json.loads(_modules_after(module)))
 
 
 def _modules_after(module):
-    import subprocess
-
     code = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"
     return subprocess.check_output([sys.executable, "-c", code], text=True)

@@ -18,7 +18,7 @@ from torch import distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
-from snnlab import checkpoints, distributed
+from snnlab import checkpoints, distributed, together
 from snnlab.comparison import train_all
 from snnlab.data.dense import Three
 from snnlab.data.order import WHOLE
@@ -397,26 +397,26 @@ def test_the_outcome_is_that_of_process_0_and_epochs_are_counted(members):
     found, ours, theirs = members
     told = []
     theirs[1].send(("done", "other"))
-    for said in (("epochs", 3), ("epochs", 1), ("done", "mine")):
+    for said in (("told", 3), ("told", 1), ("done", "mine")):
         theirs[0].send(said)
-    assert distributed._outcome(list(ours), found, told.append, "who") == "mine" and told == [3, 1]
+    assert together._outcome(list(ours), found, told.append, "who") == "mine" and told == [3, 1]
 
 
 def test_an_error_is_raised_but_not_one_that_a_death_has_caused(members):
     found, ours, theirs = members
     theirs[0].send(("failed", RuntimeError("connection closed by peer")))
     with pytest.raises(RuntimeError, match="closed by peer"):
-        distributed._outcome(list(ours), found, print, "who")
+        together._outcome(list(ours), found, print, "who")
     theirs[0].send(("failed", RuntimeError("connection closed by peer")))
     found[1].die()
     with pytest.raises(SnnlabError, match="who died, perhaps for want of memory"):
-        distributed._outcome(list(ours), found, print, "who")
+        together._outcome(list(ours), found, print, "who")
     theirs[0].send(("failed", SnnlabError("mine")))
     with pytest.raises(SnnlabError, match="mine"):  # nobody's death makes one of these
-        distributed._outcome(list(ours), found, print, "who")
+        together._outcome(list(ours), found, print, "who")
     theirs[1].close()
     with pytest.raises(SnnlabError, match="who died, perhaps for want of memory"):
-        distributed._outcome(list(ours), found, print, "who")
+        together._outcome(list(ours), found, print, "who")
 
 
 def test_alone_nothing_is_shared():

@@ -16,9 +16,10 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from snnlab import cli, execute, executors, manifest, runs
-from snnlab.executors import Outcome, gpus, last_said, run_here, share
+from snnlab import cli, execute, executors, manifest, runs, worker
+from snnlab.executors import gpus, run_here, share
 from snnlab.results import load_result
+from snnlab.worker import Outcome, last_said
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -44,7 +45,7 @@ class Quick:
     sweep: Path
 
     def __call__(self):
-        executors._leave_with(self.sweep)
+        worker._leave_with(self.sweep)
         os.environ.update(self.environment)
         folder = Path(self.given["out"])
         folder.mkdir(exist_ok=True)
@@ -206,7 +207,7 @@ def test_what_a_worker_said_last(tmp_path):
 def test_a_report_says_a_heading_once_and_a_count_now_and_then(capsys, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    report = executors._sayer()
+    report = worker._sayer()
     for second, count in ((1, ""), (2, "1 of 9"), (3, "2 of 9"), (20, "3 of 9"), (21, "4 of 9")):
         clock[0] = second
         report(2, 7, "Training", count)
@@ -298,7 +299,7 @@ def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
     run = sweeps.read(tmp_path).runs[0]
     run.folder.mkdir(parents=True)
     with manifest.hold(run.folder, "runner", 0):
-        outcome = executors.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given)()
+        outcome = worker.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given)()
     assert outcome.status == "held" and "the same run is going on there" in outcome.text
 
 
@@ -348,7 +349,7 @@ def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retrie
         runs.start(run.config).save_result([{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"})
 
     monkeypatch.setattr(execute, "execute", execute_)
-    outcome = executors.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given, retries=retries)()
+    outcome = worker.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given, retries=retries)()
     assert outcome == Outcome(status, f"no luck {failures}" if status == "failed" else "")
     assert calls == [run.given] * (min(retries, failures) + 1)
 
@@ -356,7 +357,7 @@ def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retrie
 def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
     monkeypatch.setattr(execute, "execute", lambda path, given, report: None)
-    outcome = executors.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given)()
+    outcome = worker.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given)()
     assert outcome.status == "failed" and "not with the parameters that it was given" in outcome.text
 
 

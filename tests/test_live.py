@@ -73,31 +73,46 @@ def test_a_raster_of_another_shape_is_refused():
         raster.set_data(np.zeros((2, 3)))
 
 
-def test_the_histogram_says_what_the_static_one_says():
+def test_the_histogram_has_the_bars_of_the_static_one():
     rng = np.random.default_rng(0)
     now, before = rng.uniform(-5, 130, 5000), rng.uniform(0, 120, 500)
     static = plots.delay_histogram(plots.figure()[1], now, 120, dt_ms=10, initial_ms=before)
     _, ax = plots.figure()
-    histogram = live.DelayHistogram(ax, max_delay_ms=120, dt_ms=10, initial_ms=before)
-    histogram.set_data(before)
-    shares = histogram.set_data(now)
-    bars, outline = ax.patches
-    for one, other in zip((bars, outline), static, strict=True):
+    histogram = live.DelayHistogram(ax, max_delay=120, dt=10)
+    for shown in (before, now):  # the second replaces the first
+        histogram.set_data(*(plots.delay_shares(delays, 120, 10) for delays in (shown, before)))
+    for one, other in zip(ax.patches, static, strict=True):
         assert one.get_animated() and not other.get_animated()
         assert np.array_equal(one.get_data().values, other.get_data().values)
         assert np.array_equal(one.get_data().edges, other.get_data().edges)
-    assert np.array_equal(shares, bars.get_data().values)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["now", "at the start"]
+        assert (one.get_fill(), one.get_linestyle()) == (other.get_fill(), other.get_linestyle())
+    assert ax.get_xlim() == (-5, 125)
+
+
+def test_the_histogram_says_in_which_unit_and_what_the_outline_is():
+    for options, label in (
+        ({}, "delay (ms); dashed: at the start"),
+        ({"unit": "steps", "outline": "learned"}, "delay (steps); dashed: learned"),
+    ):
+        _, ax = plots.figure()
+        live.DelayHistogram(ax, max_delay=30, dt=10, **options)
+        assert ax.get_xlabel() == label
 
 
 def test_the_histogram_is_as_high_as_its_highest_bar_needs():
     _, ax = plots.figure()
-    histogram = live.DelayHistogram(ax, max_delay_ms=30, dt_ms=10)
-    for delays, top in (([0, 10, 20, 30], 50), ([0] * 10, 101), ([0] * 6 + [10] * 4, 101), ([0, 10], 50)):
-        histogram.set_data(delays)
+    histogram = live.DelayHistogram(ax, max_delay=30, dt=10)
+    flat = [0.04] * 4
+    for shares, top in (
+        ([0.25] * 4, 50),
+        ([1, 0, 0, 0], 101),
+        ([0.46, 0.54, 0, 0], 101),
+        ([0, 0.45, 0, 0], 50),
+        (flat, 5),
+    ):
+        histogram.set_data(shares, flat)
         assert ax.get_ylim() == (0, top)
-    _, ax = plots.figure()
-    live.DelayHistogram(ax, max_delay_ms=30, dt_ms=10, initial_ms=[0]).set_data([0, 10, 20, 30])
+    histogram.set_data(flat, [1, 0, 0, 0])
     assert ax.get_ylim() == (0, 101)  # the outline needs it
 
 
@@ -118,10 +133,10 @@ def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
             left, right = fig.subplots(1, 2)
             artists[:] = (
                 live.Raster(left, steps=50, neurons=30, dt_ms=1.0),
-                live.DelayHistogram(right, max_delay_ms=50, dt_ms=5, initial_ms=[10]),
+                live.DelayHistogram(right, max_delay=50, dt=5),
             )
         artists[0].set_data(spikes[trial])
-        artists[1].set_data(spikes[trial].nonzero()[0])
+        artists[1].set_data(plots.delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11))
         return f"Trial {trial}."
 
     panel = play(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))

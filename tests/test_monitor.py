@@ -15,7 +15,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from snnlab import checkpoints, monitor, monitor_box, monitor_view
+from snnlab import checkpoints, lookout, monitor, monitor_box, monitor_view
 from snnlab import training as snnlab_training
 from snnlab.comparison import Job, train_all, train_job
 from snnlab.data.dense import Three
@@ -23,6 +23,7 @@ from snnlab.data.toys import interaural_lags
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import delay_statistics, discretise
 from snnlab.errors import SnnlabError
+from snnlab.lookout import Lookout, Wish
 from snnlab.models import DelayNet
 from snnlab.moments import Moment
 from snnlab.monitor import watch
@@ -122,7 +123,7 @@ def test_stop_is_honoured_within_a_batch_and_continue_ends_with_the_same_bits(tm
     eventually(lambda: gate.given == BATCHES + 2)  # the third of the second epoch is waited for
     stopping = threading.Thread(target=panel.stop)
     stopping.start()
-    eventually(panel._stop.is_set)
+    eventually(lambda: panel._wish.stopped)
     gate.allow(1)
     stopping.join(60)
     assert panel.state == "stopped" and gate.given == BATCHES + 3  # that batch was asked for before the stop
@@ -144,7 +145,7 @@ def test_a_stop_in_validation_does_not_wait_for_its_end(tmp_path, whole):
     eventually(lambda: held_out.given == VALID + 1)  # in the second epoch's
     stopping = threading.Thread(target=panel.stop)
     stopping.start()
-    eventually(panel._stop.is_set)
+    eventually(lambda: panel._wish.stopped)
     held_out.allow(1)
     stopping.join(60)
     assert panel.state == "stopped" and held_out.given == VALID + 2
@@ -164,7 +165,8 @@ def test_pause_waits_and_continue_goes_on_with_the_same_bits(tmp_path, gate, who
     gate.allow()
     eventually(lambda: gate.given == 4)  # it was asked for before the pause
     time.sleep(0.3)
-    assert gate.given == 4 and "Paused: epoch 1 of 3, batch 4 of 5." in panel.box.status.value
+    eventually(lambda: "Paused: epoch 1 of 3, batch 4 of 5." in panel.box.status.value)
+    assert gate.given == 4
     with pytest.raises(SnnlabError, match=r"paused \(epoch 1 of 3, batch 4 of 5\): press Continue"):
         panel.result()
     click(panel, "Continue")
@@ -234,11 +236,13 @@ def test_what_is_done_aside_is_not_counted(monkeypatch):
 
 
 def test_live_or_not_the_parameters_and_the_picture_are_the_same(tmp_path, whole, monkeypatch):
-    monkeypatch.setattr(monitor, "INTERVAL", 0.0)
-    monkeypatch.setattr(monitor, "BUDGET", 1e9)  # a picture before each batch
+    monkeypatch.setattr(lookout, "INTERVAL", 0.0)
+    monkeypatch.setattr(lookout, "BUDGET", 1e9)  # a picture before each batch
     pictures = []
     draw = monitor.Watched._draw
-    monkeypatch.setattr(monitor.Watched, "_draw", lambda self, **last: [draw(self, **last), pictures.append(self)])
+    monkeypatch.setattr(
+        monitor.Watched, "_draw", lambda self, *seen, **last: [draw(self, *seen, **last), pictures.append(self)]
+    )
     live = watched(tmp_path / "live.pt")
     same_fits(live.result(), whole[0])
     same_checkpoints(tmp_path / "live.pt", whole[1])
@@ -276,15 +280,15 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
     settings = dict(steps=4, pretrain_epochs=2, epochs=2, lr=0.02, fine_tune_lr=0.01, seed=0, **COMMON)
     plan = pipe_s("pipe-S", NET, twins=(1, 4), **settings)
     expected = train_plan(plan, DATA, tmp_path / "without")
-    monkeypatch.setattr(monitor, "INTERVAL", 0.0)
-    monkeypatch.setattr(monitor, "BUDGET", 1e9)
+    monkeypatch.setattr(lookout, "INTERVAL", 0.0)
+    monkeypatch.setattr(lookout, "BUDGET", 1e9)
     seen, stops = [], []
     draw = monitor.View.draw
 
     def stop_in_the_second(view, now):
         seen.append(now)
         if len(now.history) == 3 and not stops:
-            stops.append(panel._stop.set())
+            stops.append(panel._wish.stop())
         return draw(view, now)
 
     monkeypatch.setattr(monitor.View, "draw", stop_in_the_second)
@@ -417,11 +421,11 @@ def test_axes_grow_to_what_they_have_to_show():
 def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
     panel = watched(tmp_path / "c.pt")
     history = panel.result().history
-    assert panel.box.table.value == ""
-    panel.box.numbers.value = True
-    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([\d.]+)</td>', panel.box.table.value)
+    assert panel.box.numbers.table.value == ""
+    panel.box.numbers.switch.value = True
+    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([\d.]+)</td>', panel.box.numbers.table.value)
     assert rows == [(str(n), f"{line['loss']:.4g}") for n, line in enumerate(history, 1)]
-    for widget in (*panel.box.buttons.values(), panel.box.numbers):
+    for widget in (*panel.box.buttons.values(), panel.box.numbers.switch):
         assert widget.description and widget.tooltip
     assert 'role="status"' in panel.box.status.value
     assert "<details>" in panel._panel.static._repr_mimebundle_()["text/html"]
@@ -438,19 +442,23 @@ def test_the_time_left(monkeypatch):
 
 
 def test_pictures_take_no_more_than_their_share_of_the_time(monkeypatch):
-    panel, now = monitor.Watched(None, live=False), 1000.0
-    panel._began, panel._last, panel._spent = now, now, 0.0
-    drawn, longest = [], 0.0
-    for _ in range(20_000):  # batches of 10 ms, and pictures of 50, some of 300
-        if panel._due(now):
+    wish, now = Wish(), 1000.0
+    wish.begin()
+    looks = Lookout(wish, print, live=True)
+    looks._began, looks._last = now, now
+    drawn, longest, looked, spent = [], 0.0, 0.02, 0.0
+    for _ in range(20_000):  # batches of 10 ms, and pictures of 50, some of 300, most of it drawing
+        if looks._due(now):
             drawn.append(now)
             cost = 0.3 if len(drawn) % 10 == 0 else 0.05
-            panel._spent, panel._last, now = panel._spent + cost, now + cost, now + cost
-        longest = max(longest, panel._spent - monitor.BUDGET * (now - 1000.0))
+            wish.add(cost - looked)
+            looks._looked, spent, now = looks._looked + looked, spent + cost, now + cost
+            looks._last = now
+        longest = max(longest, spent - lookout.BUDGET * (now - 1000.0))
         now += 0.01
-    assert drawn[0] >= 1000.0 + monitor.INTERVAL and min(np.diff(drawn)) >= monitor.INTERVAL
+    assert drawn[0] >= 1000.0 + lookout.INTERVAL and min(np.diff(drawn)) >= lookout.INTERVAL
     assert 0 < longest < 0.3  # one picture ahead at most
-    assert panel._spent / (now - 1000.0) == pytest.approx(monitor.BUDGET, rel=0.03)
+    assert spent / (now - 1000.0) == pytest.approx(lookout.BUDGET, rel=0.03)
 
 
 # What goes wrong ----------------------------------------------------------------------------------------------------
@@ -499,7 +507,7 @@ def test_a_cell_that_awaits_leaves_the_kernel_free_and_gets_the_result(tmp_path,
     async def interrupted():
         waiting = asyncio.create_task(awaited(panel))
         await asyncio.sleep(0.3)
-        threading.Thread(target=lambda: (eventually(panel._stop.is_set), held.allow(1))).start()
+        threading.Thread(target=lambda: (eventually(lambda: panel._wish.stopped), held.allow(1))).start()
         waiting.cancel()
         await waiting
 
@@ -519,7 +527,7 @@ def test_an_interrupt_while_waiting_stops_and_keeps_the_checkpoint(tmp_path, gat
 
     def interrupt():
         signal.raise_signal(signal.SIGINT)
-        eventually(panel._stop.is_set)
+        eventually(lambda: panel._wish.stopped)
         gate.allow(1)
 
     threading.Timer(0.3, interrupt).start()

@@ -5,7 +5,8 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 from snnlab.errors import SnnlabError
-from snnlab.neurons import LIF, LeakyIntegrator, lif_step, membrane
+from snnlab.neurons import LIF, LeakyIntegrator, lif_step
+from snnlab.scan import membrane
 
 
 def peer(tau: float, v_threshold: float = 1.0) -> neuron.LIFNode:

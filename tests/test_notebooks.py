@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,10 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from snnlab import publish
 from snnlab.execute import execute
 from snnlab.profiles import NOTEBOOKS
-from snnlab.results import load_result
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from leftovers import checked
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -110,21 +114,14 @@ def test_every_stored_picture_can_be_read_aloud(nb):
         assert len(alt) > 20
 
 
-def test_it_runs_at_tiny_profile_and_its_result_can_be_collected(path, tmp_path):
-    folder = execute(path, {"profile": "tiny", "out": str(tmp_path)})
-    result = load_result(folder)
-    assert (result.notebook, result.profile) == (path.stem, "tiny")
-    assert result.results
-    figures = {figure.name for figure in (folder / "figures").iterdir()}
-    assert figures and {Path(name).with_suffix(".svg").name for name in figures} <= figures
-    html = publish.write_html(folder / path.name).read_text(encoding="utf-8")
-    assert "No description has been provided" not in html
-    if path.stem == "04_learning_delays":
-        found = {(entry["variant"], entry["seed"]) for entry in result.results}
-        first, many = result.config["seed"], result.config["seeds"]
-        assert found == {(v, s) for v in ("none", "fixed", "learned") for s in range(first, first + many)}
-        assert all(0 <= entry["test_accuracy"] <= 1 for entry in result.results)
-        assert len(result.data["sha256"]) == 64 and "not SHD" in result.data["note"]
+ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"}
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem)
+def test_it_runs_through_papermill_and_its_result_can_be_collected(path, tmp_path):
+    """At profile tiny; those elsewhere in test_tasks, at the papers' settings. nbval runs all of them at tiny."""
+    result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path)}), path)
+    assert result.profile == "tiny"
 
 
 # What `make notebooks` stores ---------------------------------------------------------------------------------------

@@ -121,19 +121,15 @@ def test_a_time_that_is_none(tmp_path, seconds):
         delays(tmp_path / "c.pt", save_every=seconds)
 
 
-def test_a_checkpoint_of_the_format_before_is_read(tmp_path):
-    """It is of the end of an epoch."""
-    whole = delays(tmp_path / "whole.pt")
-
-    def stop(epochs):
-        raise Stop
-
-    with pytest.raises(Stop):
-        delays(tmp_path / "c.pt", on_epochs=stop)
+def test_a_checkpoint_that_lacks_something_is_refused(tmp_path):
+    delays(tmp_path / "c.pt")
     content = torch.load(tmp_path / "c.pt", weights_only=True)
-    assert content.pop("under_way") is None and content["format"] == 2
-    torch.save(content | {"format": 1}, tmp_path / "c.pt")
-    same_fits(delays(tmp_path / "c.pt"), whole)
+    del content["under_way"], content["moving"]
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(
+        SnnlabError, match=r"c.pt: a checkpoint without moving, under_way; expected .* Delete it to start"
+    ):
+        delays(tmp_path / "c.pt")
 
 
 def counted(work, *, part=(0, 1)):

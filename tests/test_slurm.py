@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from snnlab import cli, slurm, sweep
-from snnlab.executors import Outcome
 from snnlab.results import load_result
+from snnlab.worker import Outcome
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -536,6 +536,7 @@ def test_the_command_prints_the_rows_and_writes_them(save, tmp_path):
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.stdout.splitlines() if "│" in line]
     assert cells[0][2:] == ["95.07 ± 0.24 %", "95.00 ± 0.11 %", "10 of 10", "reproduced"]
     assert "(not confirmed)" in done.stdout and "ImageNet" not in done.stdout
+    assert "not run: " in done.stdout  # and the reason
     assert done.stderr.count("\n") == 1 and "no readable JSON" in done.stderr
     table = pd.read_csv(tmp_path / "table.csv")
     assert len(table) == len(targets.targets("delays")) and table.loc[0, "mean"] == pytest.approx(0.95)

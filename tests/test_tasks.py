@@ -11,12 +11,12 @@ from snnlab import profiles, tasks
 from snnlab.data.spikeset import BINNINGS
 from snnlab.errors import SnnlabError
 from snnlab.execute import execute
-from snnlab.results import load_result
 from snnlab.vision import build
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import standins
+from leftovers import checked
 
 ROOT = Path(__file__).parents[1]
 STATIC, EVENTS, DELAYS = "02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     """Stand-ins for every data set, side by side as below SNNLAB_DATA."""
     at = tmp_path_factory.mktemp("data")
     standins.imagenet(at / "imagenet")
-    standins.es_imagenet(at / "es-imagenet")
+    standins.es_imagenet(at / "es-imagenet", train=3, test=1)
     standins.cifar10_dvs(at / "cifar10-dvs")
     standins.gsc(at / "gsc")
     standins.shd(at / "shd")
@@ -110,6 +110,7 @@ def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
     assert event.train.lengths.sum() < regular.train.lengths.sum()
     assert event.source["preprocessing"]["binning"] == "event"
     assert regular.train.rising(torch.arange(3.0)).tolist() == [2, 1, 0]
+    assert len(event.source["sha256"]) == 64 and "not SHD" in event.source["note"]
 
 
 @pytest.mark.parametrize(
@@ -180,15 +181,19 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     tiny = dataclasses.asdict(profiles.PROFILES[DELAYS]["tiny"]) | {"profile": "paper", "out": str(tmp_path)}
     given = tiny | dict(data="gsc", features="paper", dt_ms=10.0, n_in=140, max_delay=30, tau_ms=(15.0,), limit=0)
     given |= dict(epochs=1, toy_trials=100, toy_epochs=1)
-    result = load_result(execute(ROOT / f"notebooks/{DELAYS}.ipynb", given))
-    assert result.data["path"] == str(folder / "gsc") and result.data["unit"] == "dB"
-    assert {entry["variant"] for entry in result.results} == {"none", "fixed", "learned"}
+    notebook = ROOT / f"notebooks/{DELAYS}.ipynb"
+    result = checked(execute(notebook, given), notebook)
+    assert result.profile == "paper" and result.data["path"] == str(folder / "gsc") and result.data["unit"] == "dB"
+    found = {(entry["variant"], entry["seed"]) for entry in result.results}
+    seeds = range(given["seed"], given["seed"] + given["seeds"])
+    assert found == {(variant, seed) for variant in ("none", "fixed", "learned") for seed in seeds}
+    assert all(0 <= entry["test_accuracy"] <= 1 for entry in result.results)
 
 
 @pytest.mark.parametrize(
     ("notebook", "file", "more"),
     [
-        (STATIC, "pipe_s_imagenet_resnet18", dict(size=32, steps=2, short=1, epochs=1)),
+        (STATIC, "pipe_s_imagenet_resnet18", dict(size=16, steps=2, short=1, epochs=1)),
         (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | dict(model="small", channels=[2, 3, 4])),
         (EVENTS, "pipe_d_cifar10_dvs", EVENTS_SHORT | dict(model="small", size=32)),
         (EVENTS, "pipe_d_es_ucf101", EVENTS_SHORT),
@@ -198,7 +203,8 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
 def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     """The published settings but for lengths and sizes (ES-ImageNet has one size, so its network is small), on stand-ins."""
     given = profiles.from_file(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
-    result = load_result(execute(ROOT / f"notebooks/{notebook}.ipynb", given))
+    path = ROOT / f"notebooks/{notebook}.ipynb"
+    result = checked(execute(path, given), path)
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
     assert len(result.results) >= 5
     for entry in result.results:

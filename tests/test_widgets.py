@@ -155,21 +155,21 @@ def draw_with_numbers(fig, *, height):
 
 def test_numbers_are_a_table_on_request():
     panel = play(draw_with_numbers, height=HEIGHT)
-    assert panel.table.value == ""
-    panel.numbers.value = True
-    assert panel.table.value == (
+    assert panel.numbers.table.value == ""
+    panel.numbers.switch.value = True
+    assert panel.numbers.table.value == (
         '<table><thead><tr><th scope="col">bar &amp; &lt;b&gt;</th><th scope="col">height</th><th scope="col">exact</th></tr>'
         '</thead><tbody><tr><th scope="row">&lt;one&gt;</th><td>1</td><td>0.1235</td></tr>'
         '<tr><th scope="row">two</th><td>7</td><td>2</td></tr></tbody></table>'
     )
     panel.controls["height"].value = 4
-    assert "<td>4</td>" in panel.table.value
+    assert "<td>4</td>" in panel.numbers.table.value
     panel.controls["height"].value = 3
-    assert "different lengths" in panel.image.value and panel.table.value == ""
+    assert 'role="alert"' in panel.numbers.table.value and "different lengths" in panel.numbers.table.value
     panel.controls["height"].value = 2
-    panel.numbers.value = False
-    assert panel.table.value == ""
-    assert panel.table in panel.box.children and panel.numbers in panel.box.children
+    panel.numbers.switch.value = False
+    assert panel.numbers.table.value == ""
+    assert {panel.numbers.switch, panel.numbers.table} < set(panel.box.children)
 
 
 def test_the_static_picture_keeps_its_numbers_folded():
@@ -177,7 +177,7 @@ def test_the_static_picture_keeps_its_numbers_folded():
     assert re.search(r"</figure><details><summary>Numbers</summary><table>.*<td>7</td>.*</table></details>$", page)
     panel = play(draw_bar, height=HEIGHT)
     assert "<details>" not in panel._repr_mimebundle_()["text/html"]
-    assert panel.numbers not in panel.box.children
+    assert panel.numbers.switch not in panel.box.children
 
 
 def _pixels(html):

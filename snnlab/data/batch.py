@@ -59,10 +59,7 @@ class Outcome:
         text += f"{len(self.dropped)} dropped, {len(self.failed)} failed"
         if not (self.dropped or self.failed):
             return text
-        lines = [sentence for _, sentence in self.failed[:LISTED]]
-        if len(self.failed) > LISTED:
-            lines.append(f"and {len(self.failed) - LISTED} more")
-        return "\n  ".join([f"{text}; listed in {self.report}", *lines])
+        return listed(f"{text}; listed in {self.report}", [sentence for _, sentence in self.failed])
 
 
 def convert_all(
@@ -91,27 +88,60 @@ def convert_all(
     Raises:
         SnnlabError: `workers` is below 1, a process died, or the disk is full or read-only.
     """
-    workers = processes(workers)
     missing = [job for job in jobs if not _done(job)]
-    dropped: list[tuple[Path, str]] = []
-    failed: list[tuple[Path, str]] = []
-    with (
-        tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit=unit) as bar,
-        mapped(partial(_attempt, worker), missing, workers, together=together) as results,
-    ):
-        for job, (good, sentence) in zip(missing, results, strict=True):
-            if sentence is not None:
-                (dropped if good else failed).append((job.source, sentence))
-            bar.update()
+    kept = len(jobs) - len(missing)
+    attempts = attempt_all(missing, worker, workers, title=title, unit=unit, before=kept, together=together)
+    dropped = [(job.source, why) for job, (why, _) in zip(missing, attempts, strict=True) if why is not None]
+    failed = [(job.source, why) for job, (_, why) in zip(missing, attempts, strict=True) if why]
     outcome = Outcome(
         written=len(missing) - len(dropped) - len(failed),
-        kept=len(jobs) - len(missing),
+        kept=kept,
         dropped=tuple(dropped),
         failed=tuple(failed),
         report=report,
     )
     _write_report(outcome)
     return outcome
+
+
+def attempt_all(
+    items: Sequence[Any],
+    worker: Callable[[Any], Any],
+    workers: int | None,
+    *,
+    title: str,
+    unit: str,
+    before: int = 0,
+    together: int = 1,
+) -> list[tuple[Any, str]]:
+    """What `worker` returns for each item, and ""; or None, and the sentence by which it refuses it.
+
+    Args:
+        items: what the worker takes.
+        worker: a function of a module, for processes are spawned; refuses by a SnnlabError.
+        workers: processes; 1 works in this one, None takes one a core.
+        title, unit: what the progress bar says.
+        before: items that were done before, for the bar.
+        together: items that go to a process at once, for many short ones.
+
+    Raises:
+        SnnlabError: `workers` is below 1, a process died, or the disk is full or read-only.
+    """
+    attempts = []
+    with (
+        tqdm(total=before + len(items), initial=before, desc=title, unit=unit) as bar,
+        mapped(partial(_attempt, worker), items, processes(workers), together=together) as results,
+    ):
+        for result in results:
+            attempts.append(result)
+            bar.update()
+    return attempts
+
+
+def listed(first: str, sentences: Sequence[str]) -> str:
+    """A line, and below it some of the sentences, with how many more there are."""
+    more = [f"and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
+    return "\n  ".join([first, *sentences[:LISTED], *more])
 
 
 def same_settings(file: Path, settings: Mapping[str, Any]) -> None:
@@ -145,14 +175,13 @@ def _done(job: Job) -> bool:
         return False
 
 
-def _attempt(worker: Callable[[Job], str | None], job: Job) -> tuple[bool, str | None]:
-    """Whether the source is good, and what is to be said of it; None where the target was written."""
+def _attempt(worker: Callable[[Any], Any], item: Any) -> tuple[Any, str]:
     try:
-        return True, worker(job)
+        return worker(item), ""
     except SnnlabError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
             raise
-        return False, str(error)
+        return None, str(error)
 
 
 def _write_report(outcome: Outcome) -> None:

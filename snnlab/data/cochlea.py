@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.signal import resample_poly
 
 from snnlab.data import membrane
 from snnlab.data.events import N_CHANNELS
@@ -78,6 +77,8 @@ def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.nd
         raise SnnlabError(f"audio is silent: {sound.size} samples, none above zero; expected a sound: leave it out.")
     sound /= peak
     if sample_rate != AUDIO_RATE:
+        from scipy.signal import resample_poly  # here: its import takes longer than most sounds do
+
         divisor = gcd(int(sample_rate), AUDIO_RATE)
         sound = resample_poly(sound, AUDIO_RATE // divisor, int(sample_rate) // divisor)
     sound *= RMS / np.sqrt(np.mean(sound**2))

@@ -7,7 +7,6 @@ E. Alpaydin and C. Kaynak 1998, CC BY 4.0). No original is in two parts, so a ne
 from collections.abc import Sequence
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,6 +31,8 @@ def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, 
     """
     if min(parts, default=0) <= 0 or sum(parts) > 1 + 1e-9:
         raise SnnlabError(f"parts = {list(parts)}: expected positive shares, together at most 1.")
+    from sklearn.datasets import load_digits  # here: spoken digits do not wait for its import
+
     digits = load_digits()
     images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]
     if pixels != 8:

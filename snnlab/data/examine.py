@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
-from snnlab.data.batch import LISTED
-from snnlab.data.parallel import mapped, processes
+from snnlab.data.batch import attempt_all, listed
 from snnlab.data.wav import said_size
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
@@ -34,23 +30,13 @@ def examine(
     Raises:
         SnnlabError: `workers` is below 1, or a process died.
     """
-    values, sentences = [], []
-    with (
-        tqdm(total=len(samples), desc=title, unit="file") as bar,
-        mapped(partial(_attempt, worker), samples, processes(workers), together=16) as results,
-    ):
-        for value, sentence in results:
-            if sentence:
-                sentences.append(sentence)
-            else:
-                values.append(value)
-            bar.update()
+    attempts = attempt_all(samples, worker, workers, title=title, unit="file", together=16)
+    values = [value for value, sentence in attempts if not sentence]
+    sentences = [sentence for _, sentence in attempts if sentence]
     where = _reported(sentences, report)
     if not sentences:
         return values, ""
-    more = [f"and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
-    first = f"{len(sentences):,} of {len(samples):,} files that were read are bad{where}"
-    return values, "\n  ".join([first, *sentences[:LISTED], *more])
+    return values, listed(f"{len(sentences):,} of {len(samples):,} files that were read are bad{where}", sentences)
 
 
 def total(job: tuple[Callable[[Any, int | None], Any], Any]) -> float:
@@ -82,13 +68,6 @@ def read_second(path: str) -> float:
             "samples were expected."
         )
     return frames / RATE
-
-
-def _attempt(worker: Callable[[Any], float], sample: Any) -> tuple[float, str]:
-    try:
-        return worker(sample), ""
-    except SnnlabError as error:
-        return 0.0, str(error)
 
 
 def _reported(sentences: list[str], report: Path) -> str:

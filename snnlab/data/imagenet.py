@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from snnlab.data import shards
+from snnlab.data import shard_writing, shards
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, Reader, check_classes, hold_out
 from snnlab.data.images import SUFFIXES, class_folders, opened
@@ -72,16 +72,17 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
     return Three(*three, unit=UNIT, preprocessing=settings)
 
 
-def write_shards(folder: str | Path, out: str | Path, *, samples: int = shards.SAMPLES, seed: int = 0) -> int:
-    """Put the pictures of class folders into shards, see `snnlab.data.shards.write`; returns how many were written.
+def write_shards(folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0) -> int:
+    """Put the pictures of class folders into shards, see `snnlab.data.shard_writing.write`; returns how many were written.
 
     Raises:
-        SnnlabError: as `pictures` of folders and `snnlab.data.shards.write`.
+        SnnlabError: as `pictures` of folders and `snnlab.data.shard_writing.write`.
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser()
     train, test = _folders(folder, partial(_read, size=SIDE), 0)
     return sum(
-        shards.write(name, part, out, samples=samples, seed=seed) for name, part in (("train", train), ("val", test))
+        shard_writing.write(name, part, out, samples=samples, seed=seed)
+        for name, part in (("train", train), ("val", test))
     )
 
 

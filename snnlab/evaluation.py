@@ -1,0 +1,70 @@
+"""How well a network does, where it runs, and what that costs."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snnlab.data.order import dealt, shuffled
+from snnlab.distributed import own_gpu, own_part, summed, total
+from snnlab.errors import SnnlabError
+from snnlab.recipe import Batches
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a network does on a set: counted over all samples, not averaged over batches."""
+
+    accuracy: float
+    loss: float
+    predictions: Tensor  # (n,) class of each sample, in the order in which `labels` has them
+    labels: Tensor  # (n,)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; "auto" is the GPU where there is one. Of processes that train together, each has its own.
+
+    Raises:
+        SnnlabError: an unknown name, "cuda" on a machine without it, or more processes than GPUs.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise SnnlabError(f"device = {name!r}: expected auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SnnlabError("device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or auto.")
+    return own_gpu() if name != "cpu" and torch.cuda.is_available() else torch.device("cpu")
+
+
+def work_clock(device: torch.device) -> float:
+    """Seconds of work so far: CPU time of this process, or on a GPU, once it has done what it was given, wall-clock time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score:
+    """Score a network as it stands, in evaluation mode; its mode is put back afterwards.
+
+    For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
+    Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
+
+    Raises:
+        SnnlabError: there is no sample.
+    """
+    if len(data) == 0:
+        raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")
+    device, part = next(model.parameters()).device, own_part()
+    training = model.training
+    model.eval()
+    loss, (predictions, labels) = 0.0, torch.zeros(2, len(data), dtype=torch.long)
+    places = dealt(shuffled(len(data), batch_size, None), part, training=False)  # of the samples, in their order
+    for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
+        scores = model(x.to(device)).float()
+        loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
+        predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
+    model.train(training)
+    predictions, labels = summed(predictions), summed(labels)
+    return Score((predictions == labels).double().mean().item(), total(loss) / len(data), predictions, labels)
