@@ -42,7 +42,7 @@ def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
         dt_ms: length of its steps, ms. A checkpoint does not say it; the run that it lies in may.
 
     Raises:
-        SnnlabError: there is none, it is damaged, the network has no delays, or was trained with another step.
+        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, or was trained with another step.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -50,6 +50,10 @@ def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
     net = checkpoints.load_network(path)
     if net.config["max_delay"] == 0 or net.variant == "none":
         raise SnnlabError(f"{path}: a network without delays; choose one whose delays are learned or fixed.")
+    if net.neuron != "lif":
+        raise SnnlabError(
+            f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
+        )
     said = path.parent / "config.json"  # what `snnlab.runs` leaves beside checkpoints
     step = json.loads(said.read_text(encoding="utf-8")).get("dt_ms", dt_ms) if said.is_file() else dt_ms
     if step != dt_ms:
@@ -61,7 +65,8 @@ def _best_in(folder: Path) -> Path:
     ranked = []
     for path in sorted(folder.rglob("*.pt")):
         content = checkpoints.load(path)
-        if content["network"].get("variant") == "learned" and content.get("history"):
+        kind = content["network"].get("variant"), content["network"].get("neuron")
+        if kind == ("learned", "lif") and content.get("history"):
             line = content["history"][content["best_epoch"]]
             ranked.append((content["network"]["n_in"], line["valid_accuracy"], -line["valid_loss"], path))
     if not ranked:

@@ -83,7 +83,9 @@ def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> Seen:
         else:
             rates = {name: float(out.float().mean()) for name, out in layer_outputs(net, [x.to(device)]).items()}
             rate_unit = "step"
-    spiking = rasters or all(activation.mode in SPIKING for _, activation in activations(net))
+    spiking = (
+        model.neuron == "lif" if isinstance(model, DelayNet) else all(a.mode in SPIKING for _, a in activations(net))
+    )
     delays, longest = delays_of(model, dt)
     return Seen(
         history=[*before, *moment.history],
@@ -237,7 +239,7 @@ def in_words(seen: Seen) -> str:
             parts.append(f"{key.replace('_', ' ')} {value}")
     if seen.rasters:
         counts = ", ".join(f"{name} {spikes.sum():.0f}" for name, spikes in seen.rasters.items())
-        parts.append(f"spikes for one sample of validation ({seen.sample}): {counts}")
+        parts.append(f"{seen.rate_unit.split()[0]} for one sample of validation ({seen.sample}): {counts}")
     parts += [f"delays of {name}: {_ends(delays, seen)}" for name, delays in seen.delays.items()]
     if seen.sigma:
         parts.append(f"sigma {seen.sigma:.2f} steps")

@@ -64,6 +64,7 @@ def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp
     save(tmp_path / "run" / "worse.pt", random_net(), 0.5)
     save(tmp_path / "run" / "better.pt", random_net(), 0.6)
     save(tmp_path / "run" / "fixed.pt", random_net(variant="fixed"), 0.9)
+    save(tmp_path / "run" / "relu.pt", random_net(neuron="relu"), 0.9)
     assert explorer.opened(tmp_path, dt_ms=10.0)[1].name == "better.pt"
 
 
@@ -73,6 +74,9 @@ def test_what_cannot_be_explored_is_refused(tmp_path):
     save(tmp_path / "none.pt", random_net(variant="none"), 0.5)
     with pytest.raises(SnnlabError, match=r"none.pt: a network without delays"):
         explorer.opened(tmp_path / "none.pt", dt_ms=10.0)
+    save(tmp_path / "relu.pt", random_net(neuron="relu"), 0.5)
+    with pytest.raises(SnnlabError, match=r"relu.pt: a ReLU network, which does not fire"):
+        explorer.opened(tmp_path / "relu.pt", dt_ms=10.0)
 
 
 def test_the_step_is_that_of_the_run(tmp_path):

@@ -396,6 +396,9 @@ def test_a_moment_becomes_arrays():
         and without.sample == f"class {int(HELD_OUT.labels[0])}"
     )
     assert without.rate_unit == "spikes a neuron and step"
+    relu = monitor_view.look_at(Moment(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None))
+    assert relu.rate_unit == "output a neuron and step"
+    assert "; output for one sample of validation (class" in monitor_view.in_words(relu)
 
 
 def test_axes_grow_to_what_they_have_to_show():
