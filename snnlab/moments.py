@@ -103,16 +103,20 @@ class Between:
             except Stopped:
                 stop = True
             aside = 0.0 if tally is None else tally.started - began
-        own = torch.tensor([samples, samples > 0 and self._state.due(), stop, aside], dtype=torch.double)
-        whole, due, stopped, waited = summed(own).tolist()
+        due = samples > 0 and self._state.due()  # true in process 0 alone, as all of what it says
+        said = (
+            round(1000 * aside) << 2 | stop << 1 | due
+        )  # one number: gloo takes a third longer for three than for two
+        whole, said = map(round, summed(torch.tensor([samples, said], dtype=torch.double)).tolist())
+        due, stop, waited = bool(said & 1), bool(said & 2), (said >> 2) / 1000
         if tally is not None:
             if not first:
                 tally.wait(waited)
-            if due or stopped:
+            if due or stop:
                 self._state.save(tally)
-        if stopped:
+        if stop:
             raise Stopped
-        return round(whole)
+        return whole
 
 
 class Interrupted:

@@ -253,6 +253,9 @@ class Saves:
         self.saved.append(tally)
 
 
+SAID = 7000 * 4 + 2  # aside for 7000 ms, stop, and no checkpoint is due
+
+
 def group(monkeypatch, number, others):
     """This process is one of two; `others` are the sums of what the other one gives."""
     given = []
@@ -279,31 +282,31 @@ def test_process_0_asks_and_all_save_where_it_stops(monkeypatch):
         raise Stopped
 
     state, tally = Saves(), tally_of()
-    given = group(monkeypatch, 0, [3, 0, 0, 0])
+    given = group(monkeypatch, 0, [3, 0])
     with pytest.raises(Stopped):
         Between(state, stop, lambda tally: tally)(tally, 4)
-    assert given == [[4, 0, 1, 7]] and state.saved == [tally] and tally.started == 7.0
+    assert given == [[4, SAID]] and state.saved == [tally] and tally.started == 7.0
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_another_process_does_not_look_but_stops_with_it_and_its_clocks_wait(monkeypatch, device):
     state, tally = Saves(), tally_of(device)
-    given = group(monkeypatch, 1, [4, 0, 1, 7])
+    given = group(monkeypatch, 1, [4, SAID])
     with pytest.raises(Stopped):
         Between(state, None.__eq__, lambda tally: 1 / 0)(tally, 3)
-    assert given == [[3, 0, 0, 0]] and state.saved == [tally]
+    assert given == [[3, 0]] and state.saved == [tally]
     assert tally.started == 7.0 and tally.work_started == (7.0 if device == "cuda" else 0.0)
 
 
 def test_all_save_when_one_is_due_and_go_on(monkeypatch):
     state, tally = Saves(due=True), tally_of()
-    given = group(monkeypatch, 0, [3, 0, 0, 0])
+    given = group(monkeypatch, 0, [3, 0])
     between = Between(state, None, lambda tally: 1 / 0)
-    assert between(tally, 4) == 7 and given == [[4, 1, 0, 0]] and state.saved == [tally]
+    assert between(tally, 4) == 7 and given == [[4, 1]] and state.saved == [tally]
     assert between(tally) == between(None) == 0 and len(given) == 1  # where nobody looks, nothing more is sent
     watched = Between(state, lambda moment: None, lambda tally: tally)
     watched(tally)
-    assert given[1:] == [[0, 0, 0, 0]] and state.saved == [tally]  # in validation nothing is due
+    assert given[1:] == [[0, 0]] and state.saved == [tally]  # in validation nothing is due
 
 
 def test_each_process_looks_as_often_whether_or_not_it_has_a_part_of_the_last_batch():
