@@ -1,6 +1,6 @@
 """What watching a training costs: the course's network of notebook 04 with the monitor and without, in turns, in one process.
 
-    python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 2] [--json FILE]
+    python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 1] [--json FILE]
 
 Both are `train_job` on the CPU with the notebook's settings. With the monitor it runs in a thread, and widgets without a
 browser take the pictures. Shown are seconds of wall-clock time of all epochs, with the pictures that are drawn meanwhile,
@@ -9,7 +9,6 @@ that is not live needs the last one, too. All losses have to be the same, bit fo
 """
 
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -82,7 +81,7 @@ def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, float], Outc
 @click.command()
 @click.option("--repeats", default=3, show_default=True, help="Pairs of trainings.")
 @click.option("--epochs", default=12, show_default=True, help="Of each; the notebook has 12.")
-@click.option("--threads", default=os.cpu_count(), show_default=True, help="Of torch.")
+@click.option("--threads", default=1, show_default=True, help="Of torch; the notebooks watch with 1.")
 @click.option("--json", "out", default="runs/benchmarks/monitor.json", show_default=True, help="Where to.")
 def main(repeats: int, epochs: int, threads: int, out: str) -> None:
     torch.set_num_threads(threads)

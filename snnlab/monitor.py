@@ -247,7 +247,8 @@ def watch(
         arguments, options: of `train`; for `fit` a `checkpoint` is needed.
         live: False trains here and now, and leaves the picture of the end, for batch runs.
         threads: of torch while it trains, on a CPU; another number rounds otherwise, so that a small difference grows to
-            another network. None for as many as there are, which several processes share.
+            another network. None for as many as there are, which several processes share. For a small network say 1: torch
+            keeps threads for the notebook, too, and with more of them than cores each step waits for all.
         processes: how many train one network together, on GPUs as many as there are; 1 for none besides this one.
 
     Raises:
