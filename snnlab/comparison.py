@@ -129,11 +129,18 @@ def train_job(
     Raises:
         SnnlabError, Stopped: as `fit`.
     """
-    before = None if job.after is None else train_job(job.after, data, folder, tick, on_batch=on_batch)
+    return _trained(job, data, folder, tick, on_batch)[0]
+
+
+def _trained(
+    job: Job, data: Data, folder: Path, tick: Tick | None, on_batch: Callable[[Moment], object] | None
+) -> tuple[Outcome, DelayNet]:
+    """The outcome of a job and its network; not the one in the file, which another process may still be writing."""
+    before, source = (None, None) if job.after is None else _trained(job.after, data, folder, tick, on_batch)
     started = time.perf_counter()
     model = untrained(job)
-    if before is not None:
-        hand_over_delays(before.network(), model, takes=job.takes)
+    if source is not None:
+        hand_over_delays(source, model, takes=job.takes)
     path = folder / f"{job.name}.pt"
     result = fit(
         model,
@@ -150,10 +157,10 @@ def train_job(
     if job.test_each_epoch:
         accuracy = result.history[result.best_epoch]["test_accuracy"]
     else:
-        accuracy = evaluate(discretise(result.model.to(pick_device(job.recipe.device))), data.test).accuracy
+        accuracy = evaluate(discretise(model.to(pick_device(job.recipe.device))), data.test).accuracy
     seconds = time.perf_counter() - started
     trainable = model.trainable_parameters()
-    return Outcome(job, result.history, result.best_epoch, accuracy, trainable, seconds, path, before)
+    return Outcome(job, result.history, result.best_epoch, accuracy, trainable, seconds, path, before), model
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:
