@@ -45,11 +45,11 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 tutorial: $(STAMP)
 	@$(BIN)/snnlab tutorial --profile $(PROFILE)
 
-# Tests run with one thread each, three at a time since those in a browser wait most of theirs; a notebook's cells have to stay together and in order, the files of tests as tests/conftest.py
+# Tests run with one thread each; a notebook's cells have to stay together and in order, the files of tests as tests/conftest.py
 # has them. nbval would import nbformat before that does.
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
-	$(BIN)/python -m pytest -p no:nbval -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -p no:nbval -n 2 --dist loadfile --no-loadscope-reorder
 	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 
 lab: $(STAMP)

@@ -53,8 +53,11 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
 
     press(page, "Continue")
     say(page, "^Training: ")
-    page.keyboard.press("Control+s")
-    page.locator(".jp-Notebook").wait_for()
+    page.locator(
+        ".snnlab-monitor button:disabled", has_text="Continue"
+    ).wait_for()  # it has the focus, and keys go to it
+    with page.expect_response(lambda reply: reply.request.method == "PUT" and "/api/contents/" in reply.url):
+        page.keyboard.press("Control+s")
     page.close()
     page = lab.open(NAME)
     page.locator(".snnlab-monitor").scroll_into_view_if_needed()
