@@ -3,25 +3,17 @@
 from dataclasses import dataclass
 
 from snnlab.parameters import parameter
-from snnlab.profiles.shared import Config, sizes
+from snnlab.profiles.shared import Recordings, sizes
 
 
 @dataclass(frozen=True)
-class ExploringDelays(Config):
+class ExploringDelays(Recordings):
     """Notebook 05. What it does not say about the training of a network is as in the same profile of notebook 04."""
 
     notebook = "05_exploring_delays"
 
     checkpoint: str = parameter(
         "the network: a checkpoint, or the folder of a run of notebook 04; empty to train a small one on the spot"
-    )
-    data: str = parameter("what it hears: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
-    features: str = parameter(
-        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
-        choices=("spikes", "paper", "sane"),
-    )
-    binning: str = parameter(
-        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
     )
     dt_ms: float = parameter("length of the time step that it was trained with", unit="ms", low=1, high=1000)
     epochs: int = parameter("passes through the training data, where a network is trained", low=1, high=100_000)

@@ -5,23 +5,15 @@ from pathlib import Path
 
 from snnlab.errors import SnnlabError
 from snnlab.parameters import parameter
-from snnlab.profiles.shared import Training, sizes
+from snnlab.profiles.shared import Recordings, Training, sizes
 
 
 @dataclass(frozen=True)
-class LearningDelays(Training):
+class LearningDelays(Training, Recordings):
     """Notebook 04."""
 
     notebook = "04_learning_delays"
 
-    data: str = parameter("spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
-    features: str = parameter(
-        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
-        choices=("spikes", "paper", "sane"),
-    )
-    binning: str = parameter(
-        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
-    )
     protocol: str = parameter(
         "who chooses the epoch: held-out data, or, as published for SHD, nobody, with all training recordings to train on",
         choices=("held-out", "published"),

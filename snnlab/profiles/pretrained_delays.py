@@ -3,23 +3,15 @@
 from dataclasses import dataclass
 
 from snnlab.parameters import parameter
-from snnlab.profiles.shared import Training, sizes
+from snnlab.profiles.shared import Recordings, Training, sizes
 
 
 @dataclass(frozen=True)
-class PretrainedDelays(Training):
+class PretrainedDelays(Training, Recordings):
     """Notebook 06. What it does not say about networks and their training is as in the same profile of notebook 04."""
 
     notebook = "06_pretrained_delays"
 
-    data: str = parameter("what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
-    features: str = parameter(
-        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
-        choices=("spikes", "paper", "sane"),
-    )
-    binning: str = parameter(
-        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
-    )
     limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)

@@ -77,6 +77,20 @@ class Transfer(Training):
             raise SnnlabError(f"channels = {self.channels}: expected three numbers, one a convolution.")
 
 
+@dataclass(frozen=True)
+class Recordings(Config):
+    """What the notebooks about delays can all be told of the recordings that a network hears."""
+
+    data: str = parameter("what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
+    features: str = parameter(
+        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
+        choices=("spikes", "paper", "sane"),
+    )
+    binning: str = parameter(
+        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
+    )
+
+
 def sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:
     """The three profiles of a notebook: "course", and what of it is different in "tiny" and in "paper"."""
     return {
