@@ -31,19 +31,18 @@ class Raster(Artist):
         steps: T, number of time steps.
         neurons: N, number of neurons.
         dt_ms: length of a time step, ms.
-        full: the value that is drawn black.
     """
 
-    def __init__(self, ax: Axes, *, steps: int, neurons: int, dt_ms: float, full: float = 1.0) -> None:
+    def __init__(self, ax: Axes, *, steps: int, neurons: int, dt_ms: float) -> None:
         super().__init__()
-        self._shape, self._full = (steps, neurons), full
+        self._shape = steps, neurons
         self._corners = np.array([[0, -0.5], [steps * dt_ms, neurons - 0.5]])
         self._grey = np.zeros((neurons, steps), dtype=np.uint8)
         self.set_animated(True)
         ax.add_artist(self)
         ax.set(xlabel="time (ms)", ylabel="neuron", xlim=self._corners[:, 0], ylim=self._corners[:, 1])
 
-    def set_data(self, values: ArrayLike) -> None:
+    def set_data(self, values: ArrayLike, full: float = 1.0) -> None:
         """The values `(T, N)` to draw next, from 0 (white) to `full` (black).
 
         Raises:
@@ -52,10 +51,10 @@ class Raster(Artist):
         grid = np.asarray(values)
         if grid.shape != self._shape:
             raise SnnlabError(f"got values of shape {grid.shape} for a raster of (T, N) = {self._shape}.")
-        if grid.dtype == bool and self._full == 1:
+        if grid.dtype == bool and full == 1:
             self._grey = np.ascontiguousarray(grid.T).view(np.uint8) * np.uint8(255)
         else:
-            self._grey = (np.clip(grid.T / self._full, 0, 1) * 255).astype(np.uint8)
+            self._grey = (np.clip(grid.T / full, 0, 1) * 255).astype(np.uint8)
         self.stale = True
 
     def draw(self, renderer: Any) -> None:

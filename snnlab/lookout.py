@@ -23,7 +23,9 @@ from snnlab.moments import Moment, Stopped
 from snnlab.monitor_view import Seen, delays_of, look_at, step_of
 
 INTERVAL = 0.5  # s; there is at most so often another picture
-BUDGET = 0.04  # of the time since the first picture, for looking and drawing; with the one that goes beyond, below 5 %
+BUDGET = (
+    0.045  # of the time of training, for all looking and drawing; what the last picture adds to that stays below 5 %
+)
 NAP = 0.02  # s; how often a training that waits asks whether it may go on
 
 GO, PAUSE, STOP = range(3)
@@ -109,7 +111,9 @@ class Lookout:
         self._stages: list[list[dict[str, float]]] = []  # the history of each call of `fit`
         self._initial: dict[str, NDArray[np.float32]] = {}
         self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
-        self._began: float | None = None  # when the first picture was there
+        self._began: float | None = None  # when the first picture was begun
+        self._done = 0.0  # epochs, until then
+        self._first = self._latest = 0.0  # s; what these pictures took
         self._last = self._told = self._looked = 0.0
 
     def __call__(self, moment: Moment) -> None:
@@ -157,11 +161,23 @@ class Lookout:
             self._tell()
 
     def _due(self, now: float) -> bool:
-        """Whether it is time for another picture, and those since the first have not cost too much."""
-        if self._began is None:
+        """Whether it is time for another picture.
+
+        The first, which takes as long as ten others, and the last are paid for evenly, over the whole of the first stage.
+        """
+        if self._began is None or self._moment is None:
             return True
-        spent = self._looked + self._wish.drawn
-        return now - self._last >= INTERVAL and spent <= BUDGET * (now - self._began)
+        if now - self._last < INTERVAL:
+            return False
+        stage = len(self._stages) == 1
+        share = (self._moment.done - self._done) / (self._moment.recipe.epochs - self._done) if stage else 1.0
+        earned = BUDGET * (now - self._began - self._spent) - share * (self._first + self._latest)
+        return self._spent - self._first + self._latest <= earned
+
+    @property
+    def _spent(self) -> float:
+        """Seconds of looking and drawing."""
+        return self._looked + self._wish.drawn
 
     def _wait(self) -> None:
         """Until there is no pause."""
@@ -176,15 +192,15 @@ class Lookout:
     def _look(self, *, last: bool = False) -> None:
         """Look at the network, and tell what is to be seen."""
         assert self._moment is not None
-        began = time.perf_counter()
+        began, before = time.perf_counter(), self._spent
         seen = look_at(self._moment, [line for history in self._stages[:-1] for line in history])
-        looked = time.perf_counter() - began
+        self._looked += time.perf_counter() - began
         self._tell(seen, last=last)
         self._last = time.perf_counter()
         if self._began is None:
-            self._began = self._last
+            self._began, self._done, self._first = began, self._moment.done, self._spent
         else:
-            self._looked += looked
+            self._latest = self._spent - before
 
     def _tell(self, seen: Seen | None = None, *, last: bool = False) -> None:
         assert self._moment is not None

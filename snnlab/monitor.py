@@ -43,7 +43,7 @@ class Watched(Generic[Outcome]):
         self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
         self._panel: Panel | None = None
         self._view: View | None = None
-        self._seen: Seen | None = None
+        self._seen: tuple[Seen, dict[str, Any]] | None = None  # what is drawn, and the delays at the start of its stage
         self._display = ""  # what it is called in the notebook, once it is shown there
         actions = {"Pause": self.pause, "Continue": self.go_on, "Stop": self.stop}
         self.box = Box(actions) if self._live else None
@@ -131,7 +131,7 @@ class Watched(Generic[Outcome]):
             if _latest is not None:
                 _latest.stop()
             _latest = self
-            self._outcome, self._error, self._end, self._drawn = None, None, "running", 0
+            self._outcome, self._error, self._end = None, None, "running"
             self._wish.begin()
             self._over.clear()
         if self._live:
@@ -172,27 +172,25 @@ class Watched(Generic[Outcome]):
     # What there is to see ---------------------------------------------------------------------------------------------
 
     def _draw(self, seen: Seen, initial: dict[str, Any], *, last: bool) -> None:
-        """Draw what was seen; the last time anew, with no axis still as far as it once had to."""
+        """Draw what was seen."""
         began = time.perf_counter()
-        if last or self._seen is None or seen.kind != self._seen.kind:
+        if self._seen is None or seen.kind != self._seen[0].kind:
             self._panel = self._view = None
-        self._seen = seen
+        self._seen = seen, initial
         if self._panel is None:
             rows = bool(seen.rasters) + bool(seen.delays) + 1
-            self._panel = play(lambda fig: self._paint(fig, initial), live=False, figsize=(9.5, 0.2 + 2.2 * rows))
+            self._panel = play(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
         else:
-            self._panel.static = self._panel.redraw()
+            self._panel.redraw(kept=last)
         if self.box is not None:
             self.box.show(self._panel.static)
-        self._drawn += 1
-        if self._drawn > 1:  # the first one sets the clock of all that follow
-            self._wish.add(time.perf_counter() - began)
+        self._wish.add(time.perf_counter() - began)
 
-    def _paint(self, fig: Any, initial: dict[str, Any]) -> Any:
+    def _paint(self, fig: Any) -> Any:
         assert self._seen is not None
         if self._view is None:
-            self._view = View(fig, self._seen, initial)
-        return self._view.draw(self._seen)
+            self._view = View(fig, self._seen[0])
+        return self._view.draw(*self._seen)
 
     def _tell(self) -> None:
         if self.box is not None:

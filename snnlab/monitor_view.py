@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,13 +134,15 @@ def _spikes(net: DelayNet, x: Tensor, rising: Any) -> tuple[dict[str, NDArray[np
 class View:
     """A picture of what was seen: its artists are made once, and later only get other data.
 
+    It depends on what it is given last, and on nothing before: a training that was watched leaves the picture that one leaves
+    which was not. Limits of axes go in large steps, as a new one costs more than a picture.
+
     Args:
         fig: without axes as yet.
         seen: says what there will be to show.
-        initial: delays at the start, as `Seen.delays` has them.
     """
 
-    def __init__(self, fig: Figure, seen: Seen, initial: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(self, fig: Figure, seen: Seen) -> None:
         columns = ["loss", "accuracy", *(["sigma"] if seen.sigma else []), *(["rates"] if seen.rates else [])]
         rows = [names for names in ([*seen.rasters], [*seen.delays], columns) if names]
         fig.set_layout_engine("none")  # solving a layout takes longer than drawing all the rest
@@ -160,11 +162,9 @@ class View:
 
         self._rasters: dict[str, live.Raster] = {}
         self._histograms: dict[str, live.DelayHistogram] = {}
-        self._initial = {name: plots.delay_shares(initial[name], seen.longest, seen.dt) for name in seen.delays}
         for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
             steps, neurons = seen.rasters[name].shape
-            full = max(1.0, float(seen.rasters[name].max()))
-            self._rasters[name] = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt, full=full)
+            self._rasters[name] = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt)
             ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9, y=1.0)
             ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
         for name, ax in axes([*seen.delays]).items() if seen.delays else ():
@@ -172,55 +172,57 @@ class View:
             ax.set_title(name, fontsize=9, y=1.0)
         self._axes = axes(columns)
         self._lines: dict[str, Line2D] = {}  # by the name in the history
-        # limits that will do, as a rule: a new one costs more than ten pictures
-        tops = {"loss": 1.2 * math.log(max(2, seen.classes)), "accuracy": 100, "sigma": 1.1 * seen.sigma}
         for name, label in (("loss", "loss"), ("accuracy", "accuracy (%)"), ("sigma", "sigma (steps)")):
             if name in self._axes:
-                self._axes[name].set(xlabel="epoch", ylabel=label, ylim=(0, tops[name]))
-        for key in STANDARD:
-            self._curve(key, [])
+                self._axes[name].set(xlabel="epoch", ylabel=label)
+        self._follow(STANDARD)
         if seen.rates:
             ax = self._axes["rates"]
             self._bars = ax.bar(range(1, 1 + len(seen.rates)), 0.0, color=plots.BLUE, animated=True)
-            top = 2 * max(seen.rates.values()) or 1.0
-            ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"), ylim=(0, top))
+            ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"))
             ax.set_xticks(range(1, 1 + len(seen.rates), -(-len(seen.rates) // 8)))  # at most eight of them
 
-    def draw(self, seen: Seen) -> tuple[str, Numbers]:
-        """Show what was seen; returns the alt text and the numbers of the curves."""
+    def draw(self, seen: Seen, initial: Mapping[str, NDArray[np.float32]]) -> tuple[str, Numbers]:
+        """Show what was seen, and the delays at the start, as `Seen.delays` has them.
+
+        Returns:
+            The alt text and the numbers of the curves.
+        """
         for name, spikes in seen.rasters.items():
-            self._rasters[name].set_data(spikes)
-        for name, delays in seen.delays.items():
-            shares = plots.delay_shares(delays, seen.longest, seen.dt)
-            self._histograms[name].set_data(shares, self._initial[name])
-        for key, values in curves(seen).items():
-            self._curve(key, values)
-        for name in ("loss", "accuracy", "sigma"):
-            if name in self._axes and self._axes[name].get_xlim()[1] != seen.total + 0.5:
-                self._axes[name].set_xlim(0.5, seen.total + 0.5)
+            self._rasters[name].set_data(spikes, max(1.0, float(spikes.max())))
+        for name in seen.delays:
+            now, first = (plots.delay_shares(delays[name], seen.longest, seen.dt) for delays in (seen.delays, initial))
+            self._histograms[name].set_data(now, first)
+        followed = curves(seen)
+        self._follow(followed)
+        for key, line in self._lines.items():
+            values = followed.get(key, [])
+            scale = 100 if "accuracy" in key else 1
+            line.set_data(range(1, 1 + len(values)), [scale * value for value in values])
+        known = {"loss": [1.2 * math.log(max(2, seen.classes))], "accuracy": [100.0], "sigma": [seen.sigma]}
+        for name in known.keys() & self._axes.keys():
+            reached = [value for key in followed if name in key and name != "accuracy" for value in followed[key]]
+            self._axes[name].set(xlim=(0.5, seen.total + 0.5), ylim=(0, _ceiling(known[name] + reached)))
         if seen.rates:
             for bar, rate in zip(self._bars, seen.rates.values(), strict=True):
                 bar.set_height(rate)
-                _reach(self._axes["rates"], rate)
-        return in_words(seen), {"epoch": [*range(1, 1 + len(seen.history))], **curves(seen)}
+            self._axes["rates"].set_ylim(0, _ceiling(seen.rates.values()))
+        return in_words(seen), {"epoch": [*range(1, 1 + len(seen.history))], **followed}
 
-    def _curve(self, key: str, values: list[float]) -> None:
-        what = next(what for what in ("loss", "accuracy", "sigma") if what in key)
-        if what not in self._axes:
-            return
-        ax = self._axes[what]
-        if key not in self._lines:
+    def _follow(self, keys: Iterable[str]) -> None:
+        """A line for each of these that has none, and a legend where that is another one then."""
+        changed = set()
+        for key in keys:
+            what = next(what for what in ("loss", "accuracy", "sigma") if what in key)
+            if what not in self._axes or key in self._lines:
+                continue
+            ax = self._axes[what]
             label = key.replace("_", " ").removesuffix("loss").removesuffix("accuracy").strip() or "train"
             mark = MARKS[len(ax.lines) % len(MARKS)]
             (self._lines[key],) = ax.plot([], [], mark, markersize=3, label=label, animated=True)
-            if what != "sigma":
-                plots.legend(ax, fontsize=8, loc="lower right" if what == "accuracy" else "upper right")
-            if key not in STANDARD:
-                ax.set_ylim(top=ax.get_ylim()[1] * 1.001)  # another frame, or the legend would stay as it is
-        scale = 100 if what == "accuracy" else 1
-        self._lines[key].set_data(range(1, 1 + len(values)), [scale * value for value in values])
-        if what != "accuracy":
-            _reach(ax, max((value for value in values if math.isfinite(value)), default=0.0))
+            changed.add(what)
+        for what in changed - {"sigma"}:
+            plots.legend(self._axes[what], fontsize=8, loc="lower right" if what == "accuracy" else "upper right")
 
 
 def curves(seen: Seen) -> dict[str, list[float]]:
@@ -255,7 +257,8 @@ def _ends(delays: NDArray[np.float32], seen: Seen) -> str:
     return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {seen.longest:g} {seen.unit}"
 
 
-def _reach(ax: Axes, top: float) -> None:
-    """Let the axis reach up to `top`, and further: each new limit costs a whole drawing."""
-    if top > ax.get_ylim()[1]:
-        ax.set_ylim(0, 1.5 * top)
+def _ceiling(values: Iterable[float]) -> float:
+    """A round number that none of them exceeds, of seven in a decade; 1 for nothing but zeros."""
+    top = max((value for value in values if math.isfinite(value)), default=0.0) or 1.0
+    power = 10.0 ** math.floor(math.log10(top))
+    return next(power * digit for digit in (1, 1.5, 2, 3, 5, 7, 10) if top <= power * digit)

@@ -13,9 +13,9 @@ import ipywidgets
 import traitlets
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from snnlab.canvas import Canvas
 from snnlab.errors import SnnlabError
 from snnlab.pictures import Numbers, Picture, picture_of, table_html
 from snnlab.plots import DPI
@@ -168,7 +168,7 @@ class Panel:
     """What `play` returns: put it on the last line of a cell to see it. `controls[name].value = ...` moves a control."""
 
     def __init__(self, draw: Callable[..., Drawn], controls: dict[str, Control], fig: Figure, live: bool) -> None:
-        self._draw, self._fig, self._canvas = draw, fig, FigureCanvasAgg(fig)
+        self._draw, self._fig, self._canvas = draw, fig, Canvas(fig)
         self._backgrounds: dict[Hashable, Any] = {}
         self.static = self._picture({name: control.value for name, control in controls.items()})
         self.controls: dict[str, ipywidgets.DOMWidget] = {}
@@ -206,12 +206,12 @@ class Panel:
         self._fig.set_layout_engine("none")  # the first drawing has settled it; solving it anew doubles the cost
         return picture_of(self._canvas, alt, numbers, compress_level=compress_level)
 
-    def redraw(self, **values: Any) -> Picture:
-        """The picture anew, with these values of the controls."""
-        return self._picture(values, compress_level=1)
+    def redraw(self, *, kept: bool = False) -> None:
+        """Draw the picture of a panel without controls anew; one that is to be kept takes longer, and fewer bytes."""
+        self.static = self._picture({}, compress_level=3 if kept else 1)
 
     def _blit(self, moving: list[tuple[Axes, Artist]]) -> None:
-        frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title()) for ax in self._fig.axes)
+        frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title(), len(ax.get_children())) for ax in self._fig.axes)
         if frame not in self._backgrounds:
             self._canvas.draw()  # leaves animated artists out
             while len(self._backgrounds) >= BACKGROUNDS:

@@ -17,8 +17,8 @@ def pixels(values, width=6, height=4, **options):
     canvas = FigureCanvasAgg(fig)
     ax = fig.add_axes((0, 0, 1, 1))
     steps, neurons = np.shape(values)
-    raster = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=2.0, **options)
-    raster.set_data(values)
+    raster = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=2.0)
+    raster.set_data(values, **options)
     ax.set_axis_off()
     canvas.draw()
     assert (np.asarray(canvas.buffer_rgba())[..., :3] == 255).all()  # animated: left out of the background

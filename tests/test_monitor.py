@@ -1,6 +1,7 @@
 """The monitor: it stops and waits within a batch, goes on with the same bits, and changes nothing of what it watches."""
 
 import asyncio
+import math
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 
 from snnlab import checkpoints, lookout, monitor, monitor_box, monitor_view
 from snnlab import training as snnlab_training
+from snnlab.canvas import Canvas
 from snnlab.comparison import Job, train_all, train_job
 from snnlab.data.dense import Three
 from snnlab.data.toys import interaural_lags
@@ -285,11 +287,11 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
     seen, stops = [], []
     draw = monitor.View.draw
 
-    def stop_in_the_second(view, now):
+    def stop_in_the_second(view, now, initial):
         seen.append(now)
         if len(now.history) == 3 and not stops:
             stops.append(panel._wish.stop())
-        return draw(view, now)
+        return draw(view, now, initial)
 
     monkeypatch.setattr(monitor.View, "draw", stop_in_the_second)
     panel = watch(train_plan, plan, DATA, tmp_path / "with")
@@ -404,21 +406,26 @@ def test_a_moment_becomes_arrays():
 def test_axes_grow_to_what_they_have_to_show():
     model, fig = net(), Figure()
     seen = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
-    view = monitor_view.View(fig, seen, seen.delays)
+    view = monitor_view.View(fig, seen)
     model.synapses[0].delay = torch.zeros_like(model.synapses[0].delay)
     line = {"loss": 20.0, "valid_loss": 3.0, "train_accuracy": 0.5, "valid_accuracy": 0.25, "sigma": 4.0}
     now = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [line], None, BATCHES, None))
-    alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}))
+    alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}), seen.delays)
     assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "layer 2 7." in alt
     assert numbers == {"epoch": [1], **{key: [value] for key, value in line.items()}}
     axes = {ax.get_ylabel(): ax for ax in fig.axes}
-    assert axes["loss"].get_ylim()[1] >= 20 and axes["accuracy (%)"].get_ylim() == (0, 100)
-    assert axes["spikes\na neuron and step"].get_ylim()[1] >= 7
+    assert axes["loss"].get_ylim() == (0, 20) and axes["accuracy (%)"].get_ylim() == (0, 100)
+    assert axes["spikes\na neuron and step"].get_ylim() == (0, 7)
+    assert [text.get_text() for text in axes["loss"].get_legend().get_texts()] == ["train", "valid"]
     assert axes["spikes\na neuron and step"].get_xticks().tolist() == [1, 2]
     (histogram,) = (ax for ax in fig.axes if ax.get_title() == "layer 1" and ax.get_ylabel() == "synapses (%)")
     assert histogram.get_ylim()[1] >= 100
     drawn = {line.get_label(): line.get_ydata()[0] for line in axes["accuracy (%)"].lines}
     assert drawn == {"train": 50.0, "valid": 25.0}
+    grey = np.zeros_like(now.rasters["layer 1"])
+    grey[:3, 0] = 1, 2, 4  # what a network without spikes gives out
+    view.draw(replace(now, rasters=now.rasters | {"layer 1": grey}), seen.delays)
+    assert view._rasters["layer 1"]._grey[0, :4].tolist() == [63, 127, 255, 0]
 
 
 def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
@@ -444,24 +451,106 @@ def test_the_time_left(monkeypatch):
     assert monitor_box.sentence("running", moment, (170.0, 2.4), None) == "Training: epoch 3 of 3, batch 3 of 5"
 
 
-def test_pictures_take_no_more_than_their_share_of_the_time(monkeypatch):
-    wish, now = Wish(), 1000.0
+def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1):
+    """A training of batches of 10 ms, apart from its pictures: when they are begun, and what each costs, also the last."""
+    now, batches, wish = [1000.0], round(100 * seconds / stages), Wish()
     wish.begin()
-    looks = Lookout(wish, print, live=True)
-    looks._began, looks._last = now, now
-    drawn, longest, looked, spent = [], 0.0, 0.02, 0.0
-    for _ in range(20_000):  # batches of 10 ms, and pictures of 50, some of 300, most of it drawing
-        if looks._due(now):
-            drawn.append(now)
-            cost = 0.3 if len(drawn) % 10 == 0 else 0.05
-            wish.add(cost - looked)
-            looks._looked, spent, now = looks._looked + looked, spent + cost, now + cost
-            looks._last = now
-        longest = max(longest, spent - lookout.BUDGET * (now - 1000.0))
-        now += 0.01
-    assert drawn[0] >= 1000.0 + lookout.INTERVAL and min(np.diff(drawn)) >= lookout.INTERVAL
-    assert 0 < longest < 0.3  # one picture ahead at most
-    assert spent / (now - 1000.0) == pytest.approx(lookout.BUDGET, rel=0.03)
+    monkeypatch.setattr(lookout.time, "perf_counter", lambda: now[0])
+    drawn, costs = [], []
+
+    def look(moment, before):
+        drawn.append(now[0] - 1000.0)
+        costs.append(others[len(costs) % len(others)] if costs else first)
+        now[0] += 0.01
+
+    def tell(report):
+        if len(costs) > told[0]:
+            told[0] += 1
+            now[0] += costs[-1] - 0.01
+            wish.add(costs[-1] - 0.01)
+
+    told = [0]
+    monkeypatch.setattr(lookout, "look_at", look)
+    looks = Lookout(wish, tell, live=True)
+    model, recipe = net(), replace(RECIPE, epochs=5)
+
+    def moment(epoch, tally):
+        return Moment(model, recipe, HELD_OUT, [{}] * epoch, tally, batches // 5, Path("c.pt"))
+
+    for _ in range(stages):
+        looks(moment(0, None))
+        for batch in range(batches):
+            tally = Tally(torch.device("cpu"), time.process_time)
+            epoch, tally.batches = divmod(batch, batches // 5)
+            looks(moment(epoch, tally))
+            now[0] += 0.01
+    looks.finish()
+    return np.array(drawn), np.array(costs)
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+@pytest.mark.parametrize("others", [(0.04,), (0.04, 0.04, 0.1)])
+@pytest.mark.parametrize("seconds", [8, 30, 200])
+def test_all_pictures_together_take_no_more_than_their_share(monkeypatch, seconds, others, stages):
+    drawn, costs = drawn_in(monkeypatch, seconds, others=others, stages=stages)
+    assert drawn[0] == 0 and min(np.diff(drawn[:-1])) >= lookout.INTERVAL
+    assert drawn[-1] == pytest.approx(seconds + sum(costs[:-1]), abs=0.02)
+    assert lookout.BUDGET * seconds - 0.15 <= sum(costs) <= 0.05 * seconds
+
+
+def test_the_first_picture_is_paid_for_evenly(monkeypatch):
+    drawn, _ = drawn_in(monkeypatch, 20)
+    assert drawn[1] < 2 and max(np.diff(drawn)) < 3  # all at once, it would be after 6 s
+
+
+def test_what_cannot_be_afforded_is_not_drawn_but_at_both_ends(monkeypatch):
+    drawn, _ = drawn_in(monkeypatch, 5, first=0.4)
+    assert len(drawn) == 2 and drawn[0] == 0 and drawn[1] > 5
+
+
+def test_a_picture_depends_on_what_was_seen_last_alone():
+    model = net()
+    first = monitor_view.look_at(Moment(model, RECIPE, Spoken(), [], None, BATCHES, None))
+    lines = [{"loss": 40.0, "valid_loss": 1.5, "train_accuracy": 0.5, "valid_accuracy": 0.25, "sigma": 40.0}]
+    rasters = first.rasters | {"layer 1": 9 * first.rasters["layer 1"]}
+    rates = dict.fromkeys(first.rates, 700.0)
+    high = replace(first, history=lines, rates=rates, rasters=rasters, total=9, sigma=40.0)
+    moved = {name: np.zeros_like(delays) for name, delays in first.delays.items()}
+    last = replace(first, history=[{"loss": 0.7, "twin_accuracy": 0.5, "sigma": 3.0}])
+
+    def picture(*seen):
+        view = monitor_view.View(fig := Figure(), seen[0][0])
+        canvas = Canvas(fig)
+        for one in seen:
+            words = view.draw(*one)
+        canvas.draw()
+        for ax in fig.axes:
+            for artist in ax.get_children():
+                if artist.get_animated():
+                    ax.draw_artist(artist)
+        return words, np.asarray(canvas.buffer_rgba())
+
+    words, expected = picture((last, moved))
+    again, found = picture((first, first.delays), (replace(high, delays=moved), first.delays), (last, moved))
+    assert words == again
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "limit"),
+    [
+        ([0.0], 1),
+        ([], 1),
+        ([math.nan, 2.3], 3),
+        ([0.012], 0.015),
+        ([1.0], 1),
+        ([100.0, 7], 100),
+        ([101], 150),
+        ([7.1], 10),
+    ],
+)
+def test_limits_are_round(values, limit):
+    assert monitor_view._ceiling(values) == pytest.approx(limit)
 
 
 # What goes wrong ----------------------------------------------------------------------------------------------------

@@ -54,6 +54,22 @@ def test_a_kept_background_follows_the_limits():
         assert _ink(panel.image.value) == pytest.approx(_ink(fresh.image.value), rel=0.05)
 
 
+def test_a_kept_background_follows_what_is_added():
+    def draw(fig, *, height):
+        if not fig.axes:
+            fig.subplots().set(xlim=(0, 1), ylim=(0, 5))
+        ax = fig.axes[0]
+        while len(ax.lines) < height:
+            ax.plot([0, 1], [0, len(ax.lines)], label=f"line {len(ax.lines)}", animated=True)
+            ax.legend()
+        return f"{height} lines."
+
+    panel = play(draw, height=HEIGHT)
+    panel.controls["height"].value = 3
+    fresh = play(draw, height=Slider(3, 0, 5, 1, "height", "tip"))
+    assert panel.image.value == fresh.image.value
+
+
 def test_what_draw_refuses_is_said_in_place_of_the_picture():
     panel = play(draw_bar, height=HEIGHT)
     panel.controls["height"].value = 5
