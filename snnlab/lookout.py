@@ -169,8 +169,8 @@ class Lookout:
             return True
         if now - self._last < INTERVAL:
             return False
-        stage = len(self._stages) == 1
-        share = (self._moment.done - self._done) / (self._moment.recipe.epochs - self._done) if stage else 1.0
+        ahead = self._moment.recipe.epochs - self._done if len(self._stages) == 1 else 0.0
+        share = (self._moment.done - self._done) / ahead if ahead else 1.0
         earned = BUDGET * (now - self._began - self._spent) - share * (self._first + self._latest)
         return self._spent - self._first + self._latest <= earned
 

@@ -451,8 +451,11 @@ def test_the_time_left(monkeypatch):
     assert monitor_box.sentence("running", moment, (170.0, 2.4), None) == "Training: epoch 3 of 3, batch 3 of 5"
 
 
-def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1):
-    """A training of batches of 10 ms, apart from its pictures: when they are begun, and what each costs, also the last."""
+def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, after=0):
+    """A training of batches of 10 ms, apart from its pictures: when they are begun, and what each costs, also the last.
+
+    `after` so many epochs it goes on, in the validation.
+    """
     now, batches, wish = [1000.0], round(100 * seconds / stages), Wish()
     wish.begin()
     monkeypatch.setattr(lookout.time, "perf_counter", lambda: now[0])
@@ -481,7 +484,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1):
         looks(moment(0, None))
         for batch in range(batches):
             tally = Tally(torch.device("cpu"), time.process_time)
-            epoch, tally.batches = divmod(batch, batches // 5)
+            epoch, tally.batches = (after - 1, batches // 5) if after else divmod(batch, batches // 5)
             looks(moment(epoch, tally))
             now[0] += 0.01
     looks.finish()
@@ -501,6 +504,11 @@ def test_all_pictures_together_take_no_more_than_their_share(monkeypatch, second
 def test_the_first_picture_is_paid_for_evenly(monkeypatch):
     drawn, _ = drawn_in(monkeypatch, 20)
     assert drawn[1] < 2 and max(np.diff(drawn)) < 3  # all at once, it would be after 6 s
+
+
+def test_where_nothing_but_validation_is_to_come_there_are_pictures(monkeypatch):
+    drawn, costs = drawn_in(monkeypatch, 8, after=5)
+    assert len(drawn) > 2 and sum(costs) <= 0.05 * 8
 
 
 def test_what_cannot_be_afforded_is_not_drawn_but_at_both_ends(monkeypatch):
