@@ -23,9 +23,7 @@ from snnlab.moments import Moment, Stopped
 from snnlab.monitor_view import Seen, delays_of, look_at, step_of
 
 INTERVAL = 0.5  # s; there is at most so often another picture
-BUDGET = (
-    0.045  # of the time of training, for all looking and drawing; what the last picture adds to that stays below 5 %
-)
+BUDGET = 0.045  # of the time of training, for all pictures; with a last one that is dear it stays below 5 %
 NAP = 0.02  # s; how often a training that waits asks whether it may go on
 
 GO, PAUSE, STOP = range(3)

@@ -175,6 +175,7 @@ class View:
         for name, label in (("loss", "loss"), ("accuracy", "accuracy (%)"), ("sigma", "sigma (steps)")):
             if name in self._axes:
                 self._axes[name].set(xlabel="epoch", ylabel=label)
+                self._axes[name].locator_params(axis="x", integer=True)
         self._follow(STANDARD)
         if seen.rates:
             ax = self._axes["rates"]
