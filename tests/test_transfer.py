@@ -440,6 +440,12 @@ def test_a_plan_that_cannot_be_is_told_in_a_sentence(tmp_path, changes, message)
         train_plan(plan("wrong", stage(name="begin", **changes)), DATA, tmp_path)
 
 
+def test_a_later_stage_that_cannot_be_is_told_before_the_first_is_trained(tmp_path):
+    with pytest.raises(SnnlabError, match="no data set called 'event'"):
+        train_plan(plan("late", stage(), stage(name="later", data="event")), DATA, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_recipe_does_not_go_on_from_the_checkpoint(tmp_path):
     train_plan(plan("p", stage()), DATA, tmp_path)
     with pytest.raises(SnnlabError, match="another recipe: drop = 0.3 instead of 0.5"):

@@ -49,14 +49,17 @@ def train_plan(
     Raises:
         SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
     """
+    for stage in plan.stages:
+        known(stage.data, data, "data set")
+    first = plan.stages[0]
+    if first.network is None:
+        raise SnnlabError(f"{plan.name}: the first stage, {first.name!r}, names no network to begin with.")
     before: VisionNet | None = None
     done: list[StageOutcome] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         for number, stage in enumerate(plan.stages):
-            sets = data[known(stage.data, data, "data set")]
-            if before is None and stage.network is None:
-                raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
+            sets = data[stage.data]
             path = folder / f"{plan.name}-{number}.pt"
             net, outcome = _train_stage(before, stage, sets, path, tick, on_batch)
             done.append(outcome)
