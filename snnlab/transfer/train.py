@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlab.conversion import Converted
+from snnlab.data.loaders import kept
 from snnlab.data.order import WHOLE, Part
 from snnlab.distributed import own_part, synchronised, total
 from snnlab.errors import SnnlabError
@@ -27,6 +28,7 @@ REESTIMATE_BATCHES = 10
 Task = Mapping[str, Data]  # data sets by name
 
 
+@kept()
 def train_plan(
     plan: Plan,
     data: Task,
