@@ -410,7 +410,10 @@ def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(epochs=-1), "epochs = -1"),
+        (dict(epochs=-1), "epochs = -1: expected a whole number from 0"),
+        (dict(epochs=2.5), "epochs = 2.5: expected a whole number"),
+        (dict(lr="0.1"), "lr = '0.1': expected a number from 0"),
+        (dict(lr=-1), "lr = -1: expected a number from 0"),
         (dict(lr=float("nan")), "lr = nan"),
         (dict(weight_decay=-1.0), "weight_decay"),
         (dict(batch_size=0), "batch_size = 0"),
