@@ -31,7 +31,7 @@ from snnlab.parameters import known
 from snnlab.scan import membrane
 
 Mode = Literal["relu", "ramp", "liaf", "lif", "quantised", "soft"]
-Analogue = Literal["relu", "relu1", "leaky_relu"]
+Rectifier = Literal["relu", "relu1", "leaky_relu"]
 SPIKING = ("lif", "soft")  # modes whose output is 0 or 1
 OVER_TIME = ("liaf", "lif", "soft")  # modes with a membrane: what they give out depends on the steps before
 
@@ -60,13 +60,13 @@ class Activation(base.MemoryModule):
     def __init__(
         self,
         *,
-        analogue: Analogue = "relu1",
+        analogue: Rectifier = "relu1",
         decay: float = DECAY,
         learn_decay: bool = False,
         learn_scale: bool = False,
     ) -> None:
         super().__init__()
-        self.analogue = known(analogue, get_args(Analogue), "analogue function")
+        self.analogue = known(analogue, get_args(Rectifier), "analogue function")
         if not 0 < decay < 1:
             raise SnnlabError(f"decay = {decay!r}: expected the share of the membrane that stays, between 0 and 1.")
         self.mode: Mode = "relu"

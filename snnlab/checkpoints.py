@@ -81,9 +81,13 @@ def load_network(path: str | Path) -> DelayNet:
     """The network of a checkpoint with the parameters of its best validation epoch, in evaluation mode.
 
     Raises:
-        SnnlabError: as `load`, or it holds no trained network.
+        SnnlabError: as `load`, or it holds no trained network, or one without delays.
     """
     content = load(path)
+    if "kind" in content["network"]:  # those of `snnlab.vision` have one
+        raise SnnlabError(
+            f"{path}: a {content['network']['kind']}; expected a network with delays. Choose another file."
+        )
     if content.get("best") is None:
         raise SnnlabError(f"{path}: holds no finished epoch yet; let the training run for one epoch at least.")
     model = DelayNet(**content["network"])

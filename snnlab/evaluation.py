@@ -46,7 +46,7 @@ def work_clock(device: torch.device) -> float:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score:
-    """Score a network as it stands, in evaluation mode; its mode is put back afterwards.
+    """Score a network as it stands, in evaluation mode; its mode is put back afterwards, whatever happens.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
     Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
@@ -61,10 +61,12 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
     model.eval()
     loss, (predictions, labels) = 0.0, torch.zeros(2, len(data), dtype=torch.long)
     places = dealt(shuffled(len(data), batch_size, None), part, training=False)  # of the samples, in their order
-    for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
-        scores = model(x.to(device)).float()
-        loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
-        predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
-    model.train(training)
+    try:
+        for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
+            scores = model(x.to(device)).float()
+            loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
+            predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
+    finally:
+        model.train(training)
     predictions, labels = summed(predictions), summed(labels)
     return Score((predictions == labels).double().mean().item(), total(loss) / len(data), predictions, labels)

@@ -35,12 +35,11 @@ class Recipes:
 
     def sharpened(self, layers: int, rate: float, seed: int) -> Job:
         """A ReLU network for as many epochs, whose ramps become steps; its `twin` is the result."""
-        return self.relu(layers, rate, seed, sharpen=1.0, epochs=self.together)
+        return self._relu(layers, rate, seed, self.together, sharpen=1.0)
 
-    def relu(self, layers: int, rate: float, seed: int, *, sharpen: float, epochs: int = 0) -> Job:
-        """A ReLU network for the epochs of pretraining, or others. Its last epoch is kept: only then it is as sharp as asked."""
-        name, epochs = f"relu-{sharpen:g}", epochs or self.config.pretrain_epochs
-        return self._job(name, layers, rate, seed, epochs, neuron="relu", sharpen=sharpen, keep="last")
+    def relu(self, layers: int, rate: float, seed: int, *, sharpen: float) -> Job:
+        """A ReLU network for the epochs of pretraining."""
+        return self._relu(layers, rate, seed, self.config.pretrain_epochs, sharpen=sharpen)
 
     def pretrained(
         self,
@@ -73,6 +72,10 @@ class Recipes:
             anneal_share=0.0,  # the delays are nearly whole already
         )
         return replace(job, after=self.relu(layers, rate, seed, sharpen=sharpen), takes=takes)
+
+    def _relu(self, layers: int, rate: float, seed: int, epochs: int, *, sharpen: float) -> Job:
+        """Its last epoch is kept: only then it is as sharp as asked."""
+        return self._job(f"relu-{sharpen:g}", layers, rate, seed, epochs, neuron="relu", sharpen=sharpen, keep="last")
 
     def _job(
         self,

@@ -1,9 +1,11 @@
 """How a network is trained: what all recipes have in common, and what they need of data."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, Protocol, cast, get_args
 
 import torch
@@ -113,9 +115,11 @@ class Recipe:
 
 
 def check_numbers(recipe: Recipe, *, low: float, names: Iterable[str]) -> None:
-    """Raise unless these fields are finite numbers from `low`."""
+    """Raise unless these fields are finite numbers from `low`, whole ones where their type is int."""
+    whole = {field.name for field in dataclasses.fields(recipe) if field.type is int}
     for name in names:
         value = getattr(recipe, name)
-        if not (math.isfinite(value) and value >= low):
-            kind = "a whole number" if isinstance(value, int) else "a number"
-            raise SnnlabError(f"{name} = {value!r}: expected {kind} from {low}.")
+        fits = isinstance(value, Integral if name in whole else Real)
+        if not (fits and math.isfinite(value) and value >= low):
+            expected = "a whole number" if name in whole else "a number"
+            raise SnnlabError(f"{name} = {value!r}: expected {expected} from {low}.")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from snnlab.data.loaders import kept
 from snnlab.distributed import own_part, own_seed, same_as_first, sum_gradients, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.evaluation import Score, evaluate, pick_device, work_clock
@@ -56,6 +57,7 @@ class Fit(Generic[Model]):
     best_epoch: int
 
 
+@kept()
 def fit(
     model: Model,
     train: Batches,

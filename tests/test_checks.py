@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from snnlab import checks
 from snnlab.checks import check
+from snnlab.checks.judge import EXERCISES
 from snnlab.errors import SnnlabError
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -67,7 +67,7 @@ def test_right_and_wrong_answers(name, right, wrong, hint):
     assert hint in verdict.text
 
 
-@pytest.mark.parametrize("name", checks._EXERCISES)
+@pytest.mark.parametrize("name", EXERCISES)
 def test_whatever_the_answer_is_a_verdict_comes_back(name):
     assert check(name, None).right is None
     for strange in ("abc", [1, 2], torch.zeros(3), object(), float("nan"), lambda: 1):
@@ -79,7 +79,7 @@ def test_an_empty_function_is_not_an_answer_yet():
 
 
 def test_unknown_exercise_names_the_nearest():
-    with pytest.raises(SnnlabError, match="did you mean 'largest_gap'"):
+    with pytest.raises(SnnlabError, match="no exercise called 'largest_gab'.*did you mean largest_gap"):
         check("largest_gab", 8)
 
 
@@ -109,3 +109,8 @@ def test_the_solutions_in_a_notebook_are_right(path):
         names: dict = {"torch": torch}
         exec(solution, names)  # noqa: S102 - our own notebooks
         assert check(name, names["answer"]).right is True, f"{path.name}: {name}"
+
+
+def test_each_exercise_is_asked_in_the_notebook_of_its_module():
+    asked = {name: path.stem[3:] for path in NOTEBOOKS for name, _ in exercises_of(path)}
+    assert asked == {name: checker.__module__.rpartition(".")[2] for name, (checker, _) in EXERCISES.items()}

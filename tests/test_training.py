@@ -20,7 +20,9 @@ from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
+from snnlab.moments import Interrupted, Stopped
 from snnlab.training import Recipe, epoch_seed, evaluate, fit, pick_device, train_step
+from snnlab.vision import build
 
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
@@ -153,6 +155,16 @@ def test_evaluation_does_not_depend_on_the_batch_size():
     assert model.training
 
 
+def test_a_network_is_in_training_mode_again_when_its_evaluation_is_stopped():
+    def stop():
+        raise Stopped
+
+    model, (_, valid) = net(), sets()
+    with pytest.raises(Stopped):
+        evaluate(model, Interrupted(valid, stop))
+    assert model.training
+
+
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty", "other pickle"])
 def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / "c.pt"
@@ -177,6 +189,13 @@ def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
     torch.save(content, path)
     with pytest.raises(SnnlabError, match="newer snnlab"):
         train(checkpoint=path)
+
+
+def test_load_network_wants_one_with_delays(tmp_path):
+    vision = build({"kind": "SmallCNN", "in_channels": 1, "classes": 3, "channels": [2, 2, 2]})
+    checkpoints.save(tmp_path / "v.pt", network=vision.config, best=vision.state_dict())
+    with pytest.raises(SnnlabError, match="v.pt: a SmallCNN; expected a network with delays"):
+        checkpoints.load_network(tmp_path / "v.pt")
 
 
 def test_load_network_gives_the_best_epoch(tmp_path):

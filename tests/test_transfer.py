@@ -410,7 +410,10 @@ def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(epochs=-1), "epochs = -1"),
+        (dict(epochs=-1), "epochs = -1: expected a whole number from 0"),
+        (dict(epochs=2.5), "epochs = 2.5: expected a whole number"),
+        (dict(lr="0.1"), "lr = '0.1': expected a number from 0"),
+        (dict(lr=-1), "lr = -1: expected a number from 0"),
         (dict(lr=float("nan")), "lr = nan"),
         (dict(weight_decay=-1.0), "weight_decay"),
         (dict(batch_size=0), "batch_size = 0"),
@@ -438,6 +441,12 @@ def test_a_stage_that_cannot_be_is_refused(changes, message):
 def test_a_plan_that_cannot_be_is_told_in_a_sentence(tmp_path, changes, message):
     with pytest.raises(SnnlabError, match=message):
         train_plan(plan("wrong", stage(name="begin", **changes)), DATA, tmp_path)
+
+
+def test_a_later_stage_that_cannot_be_is_told_before_the_first_is_trained(tmp_path):
+    with pytest.raises(SnnlabError, match="no data set called 'event'"):
+        train_plan(plan("late", stage(), stage(name="later", data="event")), DATA, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_recipe_does_not_go_on_from_the_checkpoint(tmp_path):

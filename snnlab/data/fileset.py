@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from snnlab.data.holdout import hold_out_recordings
+from snnlab.data.loaders import read_ahead
 from snnlab.data.order import WHOLE, Part, dealt, shuffled, shuffled_shards
 from snnlab.errors import SnnlabError
 
@@ -33,7 +32,7 @@ class FileSet:
         classes: the name of each class, in the order of their numbers.
         read: gives a sample `(T, C, H, W)`, of any type, from one of `samples` and a seed, which is None where nothing is
             to be augmented. It goes to other processes, so it is a function of a module, or a `partial` of one.
-        loaders: processes that read; 0 reads in this one. They are kept from one call to the next.
+        loaders: processes that read; 0 reads in this one. They end with each call of `batches`, unless they are `loaders.kept`.
         shards: `(n,)`, the number of the large file in which each sample lies; None where each has a file of its own.
         window: how many of these are mixed at a time in training, see `shuffled_shards`. More mix better, and take more
             memory to read each but once.
@@ -96,7 +95,7 @@ class FileSet:
 
     def _loaded(self, indices: list[Tensor], seeds: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         jobs = (self._job(index, seeds) for index in indices)
-        for x, index in zip(_results(jobs, self.loaders), indices, strict=True):
+        for x, index in zip(read_ahead(_together, jobs, self.loaders), indices, strict=True):
             yield x, self.labels[index]
 
     def _job(self, index: Tensor, seeds: Tensor | None) -> _Job:
@@ -158,79 +157,3 @@ def _together(job: _Job) -> Tensor:
 def name_of(sample: Any) -> str:
     """The path of a sample, as text."""
     return str(getattr(sample, "path", sample))
-
-
-class _Desk(Dataset[Any]):
-    """What a loader process has: nothing. A job says it all, so that any set may use the same processes."""
-
-    def __getitem__(self, job: _Job) -> Tensor | SnnlabError:
-        try:
-            return _together(job)
-        except SnnlabError as error:
-            return error  # raised, it would come out with the traceback of another process in its sentence
-
-
-class _Queue:
-    """The jobs of one call, in place of a sampler's indices."""
-
-    jobs: Iterable[_Job] = ()
-
-    def __iter__(self) -> Iterator[_Job]:
-        return iter(self.jobs)
-
-
-_idle: dict[int, DataLoader[Any]] = {}  # by the number of their processes, which take seconds to start
-
-
-def _results(jobs: Iterable[_Job], loaders: int) -> Iterator[Tensor]:
-    """The batches, in the order of the jobs."""
-    if not loaders:
-        yield from map(_together, jobs)
-        return
-    # away while in use: two calls may run at once
-    loader = _idle.pop(loaders) if loaders in _idle else _started(loaders)
-    loader.sampler.jobs = jobs  # type: ignore[attr-defined]
-    good = False
-    try:
-        for result in loader:
-            if isinstance(result, SnnlabError):
-                raise result
-            yield result
-        good = True
-    except (SnnlabError, GeneratorExit):
-        good = True  # the processes are well; what they still have in hand, DataLoader throws away
-        raise
-    except RuntimeError as error:
-        if "DataLoader worker (pid" not in str(error):
-            raise
-        raise SnnlabError(
-            f"a loader process died, most likely for want of memory; {loaders} of them were expected to read batches. Take fewer "
-            "loaders or smaller batches; in a container, give it more shared memory (docker run --shm-size)."
-        ) from error
-    finally:
-        if good:
-            _idle[loaders] = loader
-
-
-def _started(loaders: int) -> DataLoader[Any]:
-    return DataLoader(
-        _Desk(),
-        batch_size=None,
-        sampler=_Queue(),
-        collate_fn=_as_it_is,
-        num_workers=loaders,
-        multiprocessing_context="spawn",  # a fork of a process that runs threads (torch, CUDA, Jupyter) may hang
-        persistent_workers=True,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_begin,
-        generator=torch.Generator(),  # else each call would draw from the generator of dropout
-    )
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def _begin(number: int) -> None:
-    """What a loader process does first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the next call needs them again

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from snnlab.conversion import Converted
+from snnlab.data.loaders import kept
 from snnlab.data.order import WHOLE, Part
 from snnlab.distributed import own_part, synchronised, total
 from snnlab.errors import SnnlabError
-from snnlab.handover import hand_over, reestimate_batch_norm, under
+from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
 from snnlab.moments import Moment
 from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
@@ -27,6 +28,7 @@ REESTIMATE_BATCHES = 10
 Task = Mapping[str, Data]  # data sets by name
 
 
+@kept()
 def train_plan(
     plan: Plan,
     data: Task,
@@ -49,54 +51,22 @@ def train_plan(
     Raises:
         SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
     """
-    net: VisionNet | None = None
+    for stage in plan.stages:
+        known(stage.data, data, "data set")
+    first = plan.stages[0]
+    if first.network is None:
+        raise SnnlabError(f"{plan.name}: the first stage, {first.name!r}, names no network to begin with.")
+    before: VisionNet | None = None
     done: list[StageOutcome] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         for number, stage in enumerate(plan.stages):
-            sets, device = data[known(stage.data, data, "data set")], pick_device(stage.device)
-            before, report = net, None
-            if stage.network is not None:
-                net = build(stage.network)
-                if before is not None:
-                    report = hand_over(before, net, leave=stage.leave, first=stage.first)
-            if net is None:
-                raise SnnlabError(f"{plan.name}: the first stage, {stage.name!r}, names no network to begin with.")
-            copied = reestimated = None
-            clock = 0.0
-            if stage.convert:
-                started = work_clock(device)
-                net = Converted(cast(SmallCNN, net), some_inputs(sets.train, stage, device), stage.convert)
-                clock = work_clock(device) - started
-            stage.enter(net.to(device), 0.0)
-            if before is not None:
-                with stage.autocast(device):
-                    copied = evaluate(net, sets.valid).accuracy
-                    if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
-                        started = work_clock(device)
-                        with synchronised(net):
-                            reestimate_batch_norm(net, some_inputs(sets.train, stage, device, part=own_part()))
-                        clock = total(work_clock(device) - started)
-                        reestimated = evaluate(net, sets.valid).accuracy
+            sets = data[stage.data]
             path = folder / f"{plan.name}-{number}.pt"
-            history: list[dict[str, float]] = []
-            if stage.epochs:
-                with trained(net, stage.only):
-                    history = fit(
-                        net,
-                        sets.train,
-                        sets.valid,
-                        stage,
-                        checkpoint=path,
-                        metrics=path.with_suffix(".jsonl"),
-                        progress=False,
-                        on_epochs=tick,
-                        on_batch=on_batch,
-                    ).history
-                stage.enter(net)  # a stage that was finished before has seen no epoch now
-            done.append(StageOutcome(stage, history, report, copied, reestimated, clock, path))
-    assert net is not None
-    with stage.autocast(device):
+            net, outcome = _train_stage(before, stage, sets, path, tick, on_batch)
+            done.append(outcome)
+            before = net
+    with stage.autocast(pick_device(stage.device)):
         test = evaluate(net, sets.test).accuracy
         valid = evaluate(net, sets.valid).accuracy
     return TransferOutcome(plan, done, valid, test, net.cpu().eval())
@@ -105,6 +75,82 @@ def train_plan(
 def train_plans(plans: Sequence[Plan], data: Task, folder: Path, **options: Any) -> list[TransferOutcome]:
     """`train_plan` for each, several at a time; see `snnlab.side_by_side.run_all`."""
     return run_all(plans, train_plan, data, folder, **options)
+
+
+def _train_stage(
+    before: VisionNet | None,
+    stage: Stage,
+    sets: Data,
+    path: Path,
+    tick: Tick | None,
+    on_batch: Callable[[Moment], object] | None,
+) -> tuple[VisionNet, StageOutcome]:
+    """The network as a stage leaves it, and what the stage did; `before` is that of the stage before, None for the first."""
+    device = pick_device(stage.device)
+    net, report = _arrived(before, stage)
+    copied = reestimated = None
+    seconds = 0.0
+    if stage.convert:
+        net, seconds = _converted(net, sets.train, stage, device)
+    stage.enter(net.to(device), 0.0)
+    if before is not None:
+        with stage.autocast(device):
+            copied = evaluate(net, sets.valid).accuracy
+            if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
+                seconds = _reestimate(net, sets.train, stage, device)
+                reestimated = evaluate(net, sets.valid).accuracy
+    history = _fit(net, sets, stage, path, tick, on_batch) if stage.epochs else []
+    return net, StageOutcome(stage, history, report, copied, reestimated, seconds, path)
+
+
+def _arrived(before: VisionNet | None, stage: Stage) -> tuple[VisionNet, HandOver | None]:
+    """The network that a stage begins with, and what was handed over to it if it is a new one."""
+    if stage.network is None:
+        assert before is not None
+        return before, None
+    net = build(stage.network)
+    return net, None if before is None else hand_over(before, net, leave=stage.leave, first=stage.first)
+
+
+def _converted(net: VisionNet, train: Batches, stage: Stage, device: torch.device) -> tuple[VisionNet, float]:
+    """What SpikingJelly's converter makes of a network, and the seconds of work that it took."""
+    assert stage.convert
+    started = work_clock(device)
+    made = Converted(cast(SmallCNN, net), some_inputs(train, stage, device), stage.convert)
+    return made, work_clock(device) - started
+
+
+def _reestimate(net: VisionNet, train: Batches, stage: Stage, device: torch.device) -> float:
+    """Measure a network's batch-norm statistics anew; returns the seconds of work of all processes."""
+    started = work_clock(device)
+    with synchronised(net):
+        reestimate_batch_norm(net, some_inputs(train, stage, device, part=own_part()))
+    return total(work_clock(device) - started)
+
+
+def _fit(
+    net: VisionNet,
+    sets: Data,
+    stage: Stage,
+    path: Path,
+    tick: Tick | None,
+    on_batch: Callable[[Moment], object] | None,
+) -> list[dict[str, float]]:
+    """Train a network for the epochs of a stage; returns what was measured in each."""
+    with trained(net, stage.only):
+        result = fit(
+            net,
+            sets.train,
+            sets.valid,
+            stage,
+            checkpoint=path,
+            metrics=path.with_suffix(".jsonl"),
+            progress=False,
+            on_epochs=tick,
+            on_batch=on_batch,
+        )
+    stage.enter(net)  # a stage that was finished before has seen no epoch now
+    return result.history
 
 
 def some_inputs(train: Batches, stage: Stage, device: torch.device, *, part: Part = WHOLE) -> list[Tensor]:

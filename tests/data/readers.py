@@ -1,10 +1,12 @@
-"""Readers for test_fileset, in a module of their own, for spawned processes import it."""
+"""Readers for test_fileset and test_loaders, in a module of their own, for spawned processes import it."""
 
 import os
 import time
+from functools import partial
 
 import torch
 
+from snnlab.data.loaders import kept, read_ahead
 from snnlab.errors import SnnlabError
 
 
@@ -34,3 +36,13 @@ def bars(sample, seed):
     x = 0.3 * torch.randn(1, 1, 6, 6, generator=generator)
     x[..., 2 * (sample % 3), :] += 1
     return x
+
+
+def threads(_):
+    return torch.tensor(torch.get_num_threads())
+
+
+def read_some():
+    """Read by a process of this one's own, which it keeps for a while."""
+    with kept():
+        assert len(list(read_ahead(partial(tell, seed=None), range(5), 1))) == 5

@@ -1,7 +1,5 @@
 """Samples that are files: the same batches whoever reads them, and one sentence when they cannot be read."""
 
-import os
-import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -12,6 +10,7 @@ import torch
 
 from snnlab.data.dense import DenseSet
 from snnlab.data.fileset import FileSet, check_classes, hold_out
+from snnlab.data.loaders import kept
 from snnlab.errors import SnnlabError
 from snnlab.training import fit
 from snnlab.transfer import Stage
@@ -21,6 +20,12 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from bars import COMMON, NET, same
 from readers import bars, noisy, tell
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started_once():
+    with kept():
+        yield
 
 
 def samples(n=11, read=tell, **more):
@@ -85,30 +90,6 @@ def test_the_number_of_loaders_changes_nothing(seed):
     assert torch.equal(torch.get_rng_state(), before)  # dropout draws the same with and without loaders
 
 
-def processes(batches):
-    return {int(process) for x, _ in batches for process in x[0, :, 0, 0, 2].tolist()}
-
-
-def test_the_processes_are_kept_whatever_happens():
-    two = samples(24, loaders=2)
-    first = processes(two.batches(4))
-    assert len(first) == 2 and os.getpid() not in first
-    assert processes(samples().batches(4)) == {os.getpid()}
-    next(two.batches(4))  # and no more of it
-    with pytest.raises(SnnlabError, match="bad.npz"):
-        list(replace(two, samples=["bad", *range(23)]).batches(4))
-    for process in first:
-        os.kill(process, signal.SIGINT)  # as Ctrl-C does
-    again = list(replace(two, samples=range(100, 124)).batches(4))
-    assert processes(again) == first and sorted(told(again)) == list(range(100, 124))
-
-
-def test_two_sets_at_once():
-    sets = [replace(samples(12, loaders=1), samples=range(start, start + 12)) for start in (0, 50)]
-    pairs = list(zip(*(one.batches(3) for one in sets), strict=True))
-    assert [sorted(told(batches)) for batches in zip(*pairs, strict=True)] == [list(range(12)), list(range(50, 62))]
-
-
 @pytest.mark.parametrize("loaders", [0, 2])
 def test_the_sentence_of_a_bad_file_is_the_readers_own(loaders):
     batches = replace(samples(loaders=loaders), samples=[*range(7), "bad", 8, 9, 10]).batches(2)
@@ -123,13 +104,6 @@ def test_errors_that_are_no_sentence_stay_what_they_are():
     for loaders in (0, 2):
         with pytest.raises(RuntimeError, match="not the data's fault"):
             list(replace(samples(3, loaders=loaders), samples=[0, "breaks", 1]).batches(1))
-
-
-def test_a_process_that_dies():
-    broken = replace(samples(3, loaders=1), samples=[0, "dies", 2])
-    with pytest.raises(SnnlabError, match="a loader process died.*1 of them were expected.*Take fewer loaders"):
-        list(broken.batches(1))
-    assert sorted(told(samples(5, loaders=1).batches(2))) == list(range(5))
 
 
 def test_samples_of_two_sizes():
