@@ -1,5 +1,6 @@
 """Short trainings for test_resume, and deaths in the middle of them, in a module of their own, for other processes import it."""
 
+import importlib
 import os
 import signal
 import sys
@@ -59,6 +60,18 @@ def pictures(path, *, loaders=0, **options):
     return fit(net, train, valid, stage, checkpoint=path, progress=False, **options)
 
 
+class Stop(Exception):
+    pass
+
+
+def stopping(left, step, *arguments, **named):
+    """A step of training, unless none is left."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise Stop
+    return step(*arguments, **named)
+
+
 def doomed(*, step=None, save=None, rhythm=1):
     """From now on this process dies in a step, counted from 0, or half-way through a save; it saves at each so manyth batch."""
     calls = {"step": -1, "save": -1, "due": -1}
@@ -88,6 +101,7 @@ def doomed(*, step=None, save=None, rhythm=1):
 def die(train, deaths, **options):
     """For each file, start `train` in a process of its own, which dies as it is said."""
     torch.set_num_threads(1)  # as the test has it
+    importlib.import_module("torch._dynamo")  # the first optimiser of each process imports it, for seconds
     for path, death in deaths.items():
         child = os.fork()
         if child == 0:

@@ -85,7 +85,7 @@ def pictures(tmp_path_factory):
     standins.imagenet(at / "imagenet", train=4, test=1)
     standins.es_imagenet(at / "es-imagenet", train=4, test=1)
     standins.cifar10_dvs(at / "cifar10-dvs", train=4, test=1)
-    standins.es_ucf101(at / "ucf", height=240, width=320)
+    standins.es_ucf101(at / "ucf", height=240, width=320, groups=(1, 8, 11))
     (at / "ucf/frames").rename(at / "ucf101")
     (at / "ucf/events").rename(at / "es-ucf101")
     return at
