@@ -1,6 +1,5 @@
 """Short trainings for test_resume, and deaths in the middle of them, in a module of their own, for other processes import it."""
 
-import importlib
 import os
 import signal
 import sys
@@ -101,7 +100,7 @@ def doomed(*, step=None, save=None, rhythm=1):
 def die(train, deaths, **options):
     """For each file, start `train` in a process of its own, which dies as it is said."""
     torch.set_num_threads(1)  # as the test has it
-    importlib.import_module("torch._dynamo")  # the first optimiser of each process imports it, for seconds
+    delays(None)  # what a first training imports takes seconds, here once
     for path, death in deaths.items():
         child = os.fork()
         if child == 0:
