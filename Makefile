@@ -45,9 +45,10 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 tutorial: $(STAMP)
 	@$(BIN)/snnlab tutorial --profile $(PROFILE)
 
-# Tests run with one thread each; a notebook's cells have to stay together and in order, the files of tests as tests/conftest.py
+# Tests run with one thread each, and the many processes that they start find snnlab compiled; a notebook's cells have to stay together and in order, the files of tests as tests/conftest.py
 # has them. nbval would import nbformat before that does.
 test: export OMP_NUM_THREADS := 1
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)
 	$(BIN)/python -m pytest -p no:nbval -n 2 --dist loadfile --no-loadscope-reorder
 	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)

@@ -57,10 +57,15 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
         SnnlabError: a parameter is unknown, ill-typed or out of range, or not in the notebook's parameters cell.
     """
     config: Config = resolve(path.stem, **given)
-    cells = nbformat.read(path, as_version=4).cells
-    if not any("parameters" in cell.metadata.get("tags", ()) for cell in cells):
+    if not _takes_parameters(path, *stamp(path)):
         raise SnnlabError(f"{path}: has no cell with the tag 'parameters'; tag the one that holds them.")
     return config
+
+
+@lru_cache(100)  # a sweep asks for each of its runs
+def _takes_parameters(path: Path, size: int, mtime_ns: int) -> bool:
+    cells = nbformat.read(path, as_version=4).cells
+    return any("parameters" in cell.metadata.get("tags", ()) for cell in cells)
 
 
 def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:

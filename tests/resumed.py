@@ -59,6 +59,18 @@ def pictures(path, *, loaders=0, **options):
     return fit(net, train, valid, stage, checkpoint=path, progress=False, **options)
 
 
+class Stop(Exception):
+    pass
+
+
+def stopping(left, step, *arguments, **named):
+    """A step of training, unless none is left."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise Stop
+    return step(*arguments, **named)
+
+
 def doomed(*, step=None, save=None, rhythm=1):
     """From now on this process dies in a step, counted from 0, or half-way through a save; it saves at each so manyth batch."""
     calls = {"step": -1, "save": -1, "due": -1}
@@ -88,6 +100,7 @@ def doomed(*, step=None, save=None, rhythm=1):
 def die(train, deaths, **options):
     """For each file, start `train` in a process of its own, which dies as it is said."""
     torch.set_num_threads(1)  # as the test has it
+    delays(None)  # what a first training imports takes seconds, here once
     for path, death in deaths.items():
         child = os.fork()
         if child == 0:

@@ -70,12 +70,12 @@ def cifar10_dvs(folder, train=6, test=2, steps=10):
             savemat(Path(folder) / part / f"{i}.mat", sample, do_compression=True)
 
 
-def es_ucf101(folder, clips=1, height=48, width=64):
+def es_ucf101(folder, clips=1, height=48, width=64, groups=GROUPS):
     """`frames/<clip>/frame000001.jpg` and so on, and what becomes of them, `events/<clip>.npz`: a bar that trembles."""
     rng = np.random.default_rng(3)
     folder = Path(folder)
     for k, name in enumerate(ACTIONS):
-        for group in GROUPS:
+        for group in groups:
             for i in range(clips):
                 clip = folder / "frames" / f"v_{name}_g{group:02}_c{i + 1:02}"
                 clip.mkdir(parents=True)

@@ -125,15 +125,6 @@ def test_pretrained_and_handed_over(tmp_path):
     assert "ramp_width" not in both.history[0]
 
 
-def test_two_processes_hand_over_what_each_of_them_has(tmp_path):
-    first = Job("relu", NET | {"neuron": "relu"}, replace(RECIPE, epochs=1), test_each_epoch=True)
-    kept = replace(RECIPE, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
-    (spiking,) = train_all([Job("lif", NET, kept, after=first)], DATA, tmp_path, processes=2)
-    for ours, theirs in zip(delay_layers(spiking.network()), delay_layers(spiking.before.network()), strict=True):
-        torch.testing.assert_close(ours.weight, theirs.weight)
-        torch.testing.assert_close(ours.delay, theirs.delay)
-
-
 def test_a_share_of_sharpening():
     with pytest.raises(SnnlabError, match=r"sharpen = 1\.2: expected a share from 0 to 1"):
         replace(RECIPE, sharpen=1.2)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,19 @@ from torch import distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
-from snnlab import checkpoints, distributed, together
-from snnlab.comparison import train_all
+from snnlab import checkpoints, distributed, together, training
+from snnlab.comparison import Job as DelayJob
+from snnlab.comparison import train_all, train_job
 from snnlab.data.dense import Three
 from snnlab.data.order import WHOLE
 from snnlab.data.toys import interaural_lags
 from snnlab.delay_recipe import DelayRecipe
+from snnlab.delays import delay_layers
 from snnlab.distributed import SyncBatchNorm, own_part, own_seed, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.handover import reestimate_batch_norm
 from snnlab.models import DelayNet
+from snnlab.resume import State
 from snnlab.side_by_side import run_all
 from snnlab.training import Recipe, evaluate, fit, pick_device
 from snnlab.transfer import Stage, pipe_s, train_plan, train_plans
@@ -36,7 +40,8 @@ from snnlab.vision import build
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bars import COMMON, NET, images
+from bars import COMMON, NET, images, same_fits
+from resumed import STEPS, Stop, delays, stopping
 
 CLOCKS = ("seconds", "cpu_seconds")
 TRAIN, VALID = images(27, 0), images(17, 1)  # 8 + 8 + 8 + 3: the last batch is odd, and its parts are 2 and 1
@@ -81,6 +86,28 @@ def handed(folder):
     outcome = train_plan(replace(PLAN, stages=(pretrain, replace(tune, epochs=0))), TASK, folder)
     last = outcome.stages[1]
     return outcome.net.state_dict(), (last.copied_accuracy, last.reestimated_accuracy, last.cpu_seconds)
+
+
+def pretrained(folder):
+    """A ReLU network, and a spiking one that has its weights and delays and does not learn."""
+    network = dict(n_in=16, hidden=[6, 5], n_classes=5, max_delay=8, tau=1.005)
+    recipe = DelayRecipe(epochs=1, batch_size=16, keep="last", sharpen=0.8, device="cpu")
+    first = DelayJob("relu", network | {"neuron": "relu"}, recipe, test_each_epoch=True)
+    still = replace(recipe, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
+    return train_job(DelayJob("lif", network, still, after=first), LAGS, folder)
+
+
+def stopped(folder):
+    """Delays, trained again after a stop in the second epoch, and without one; they have dropout of their own."""
+    path = folder / "delays.pt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_step", partial(stopping, [STEPS + 3], training.train_step))
+        with pytest.raises(Stop):
+            delays(path, save_every=0)
+    dist.barrier()  # process 0 has written
+    place = checkpoints.load(path)["under_way"]
+    dist.barrier()
+    return place, delays(path), delays(None)
 
 
 def dropped():
@@ -163,6 +190,9 @@ def everything(job, data, folder, tick):
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
         plan=train_plan(PLAN, TASK, folder, tick),
+        again=train_plan(PLAN, TASK, folder / "killed"),
+        pretrained=pretrained(folder),
+        stopped=stopped(folder),
         handed=handed(folder / "handed"),
     )
     if number == 1:
@@ -171,12 +201,39 @@ def everything(job, data, folder, tick):
     return found
 
 
+@dataclass(frozen=True)
+class Killed(Stage):
+    """Ends process 1 in the third step of its second epoch; a checkpoint was due after the first one."""
+
+    def before_step(self, model, optimisers, done):
+        super().before_step(model, optimisers, done)
+        State.due = lambda state: state.path is not None and done == 0.5
+        if own_part()[0] == 1 and done > 0.75:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """What two processes found, process 0 first; and where they wrote."""
+def killed(tmp_path_factory):
+    """Where two processes trained, below the folder `killed`, until one of them was."""
     folder = tmp_path_factory.mktemp("two")
-    (first,) = run_all([Job("all", PLAN.epochs)], everything, None, folder, processes=2)
-    return first, torch.load(folder / "second.pt", weights_only=False), folder
+    pretrain, tune = PLAN.stages
+    plan = replace(PLAN, stages=(pretrain, Killed(**vars(tune))))
+    others = set(multiprocessing.active_children())  # such as those that read files for other tests
+    with pytest.raises(
+        SnnlabError, match=f"one of the 2 processes that train {PLAN.name} died, perhaps for want of mem"
+    ):
+        train_plans([plan], TASK, folder / "killed", processes=2)
+    assert set(multiprocessing.active_children()) <= others
+    found = [checkpoints.load(path) for path in sorted((folder / "killed").glob("*.pt"))]
+    assert [len(content["history"]) for content in found] == [2, 1] and found[1]["under_way"]["batches"] == 1
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(killed):
+    """What two processes found, process 0 first; and where they wrote."""
+    (first,) = run_all([Job("all", PLAN.epochs)], everything, None, killed, processes=2)
+    return first, torch.load(killed / "second.pt", weights_only=False), killed
 
 
 def close(a, b, tolerance):
@@ -318,30 +375,25 @@ def same_outcome(a, b):
         assert (x.copied_accuracy, x.reestimated_accuracy) == (y.copied_accuracy, y.reestimated_accuracy)
 
 
-@dataclass(frozen=True)
-class Killed(Stage):
-    """Ends process 1 in the middle of its second epoch."""
-
-    def before_step(self, model, optimisers, done):
-        super().before_step(model, optimisers, done)
-        if own_part()[0] == 1 and done > 0.6:
-            os.kill(os.getpid(), signal.SIGKILL)
+def test_after_a_kill_in_the_middle_of_an_epoch_the_training_goes_on_with_the_same_bits(two):
+    for found in two[:2]:
+        same_outcome(found["again"], found["plan"])
 
 
-def test_a_process_that_was_killed_is_told_and_the_training_goes_on_with_the_same_bits(two, tmp_path):
-    first, _, _ = two
-    pretrain, tune = PLAN.stages
-    killed = replace(PLAN, stages=(pretrain, Killed(**vars(tune))))
-    others = set(multiprocessing.active_children())  # such as those that read files for other tests
-    with pytest.raises(
-        SnnlabError, match=f"one of the 2 processes that train {PLAN.name} died, perhaps for want of mem"
-    ):
-        train_plans([killed], TASK, tmp_path, processes=2)
-    assert set(multiprocessing.active_children()) <= others
-    found = sorted(tmp_path.glob("*.pt"))
-    assert [len(checkpoints.load(path)["history"]) for path in found] == [2, 1]
-    (again,) = train_plans([PLAN], TASK, tmp_path, processes=2)
-    same_outcome(again, first["plan"])
+def test_after_a_stop_each_process_goes_on_with_its_own_random_numbers(two):
+    first, second, _ = two
+    place, again, whole = first["stopped"]
+    assert place["batches"] == 3 and len(place["random"]) == 2 and not torch.equal(*place["random"])
+    same_fits(again, whole)
+    for found in second["stopped"][1:]:
+        same_fits(found, whole)
+
+
+def test_weights_and_delays_are_handed_over_by_what_each_process_has(two):
+    spiking = two[0]["pretrained"]
+    for ours, theirs in zip(delay_layers(spiking.network()), delay_layers(spiking.before.network()), strict=True):
+        torch.testing.assert_close(ours.weight, theirs.weight)
+        torch.testing.assert_close(ours.delay, theirs.delay)
 
 
 class Failing:
@@ -360,8 +412,6 @@ class Failing:
 
 
 def test_what_one_process_says_is_passed_on_and_no_other_waits_for_it(tmp_path):
-    from snnlab.comparison import Job as DelayJob
-
     network = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5)
     job = DelayJob("delays", network, DelayRecipe(epochs=2, batch_size=16, device="cpu"))
     others = set(multiprocessing.active_children())

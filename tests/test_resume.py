@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,17 +14,15 @@ from snnlab import checkpoints, resume, training
 from snnlab.data.dense import DenseSet
 from snnlab.data.features import FeatureSet
 from snnlab.data.fileset import FileSet
-from snnlab.distributed import own_part
 from snnlab.errors import SnnlabError
 from snnlab.resume import State, Tally
-from snnlab.side_by_side import run_all
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "data")]
 
 import resumed
 from bars import same_checkpoints, same_fits
 from readers import tell
-from resumed import STEPS, delays, doomed, pictures, spikes
+from resumed import STEPS, Stop, delays, pictures, spikes, stopping
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -42,7 +39,7 @@ DEATHS = [
 
 
 @pytest.mark.parametrize(
-    ("train", "options", "deaths"), [(delays, {}, DEATHS), (pictures, {"loaders": 1}, DEATHS[2::2])]
+    ("train", "options", "deaths"), [(delays, {}, DEATHS), (pictures, {"loaders": 1}, DEATHS[2:3])]
 )
 def test_sigkill_at_several_moments(tmp_path, train, options, deaths):
     whole = train(tmp_path / "whole.pt")
@@ -58,18 +55,6 @@ def test_sigkill_at_several_moments(tmp_path, train, options, deaths):
         assert checkpoints.load(path)["under_way"]["batches"] == batches
         same_fits(train(path, **options), whole)
         same_checkpoints(path, tmp_path / "whole.pt")
-
-
-class Stop(Exception):
-    pass
-
-
-def stopping(left, step, *arguments, **named):
-    """A step of training, unless none is left."""
-    left[0] -= 1
-    if left[0] < 0:
-        raise Stop
-    return step(*arguments, **named)
 
 
 def test_it_goes_on_at_each_batch_and_trains_on_none_twice(tmp_path, monkeypatch):
@@ -175,50 +160,6 @@ def test_another_number_of_processes_goes_on_with_all_that_was_counted(monkeypat
             assert found == (5.5 * sums[number], 3 * sums[number], 35 * sums[number])
             seed = number + 1 if number < 3 else 99
             assert torch.equal(drawn, torch.rand(1, generator=torch.Generator().manual_seed(seed)))
-
-
-@dataclass(frozen=True)
-class Job:
-    name: str
-    epochs: int = 0
-
-
-def killed(job, data, folder, tick):
-    """Process 1 dies in the third step of the second epoch."""
-    doomed(rhythm=2, step=STEPS + 2 if own_part()[0] else None)
-    pictures(folder / "pictures.pt")
-
-
-def gone_on(job, data, folder, tick):
-    """What became of the one that was killed, of one that was stopped in both processes, and of those that were not."""
-    again = [pictures(folder / "pictures.pt")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "train_step", partial(stopping, [STEPS + 3], training.train_step))
-        with pytest.raises(Stop):
-            delays(folder / "delays.pt", save_every=0)
-    torch.distributed.barrier()  # process 0 has written
-    pairs = list(zip([*again, delays(folder / "delays.pt")], [pictures(None), delays(None)], strict=True))
-    if own_part()[0] == 1:
-        torch.save([[(fit.model.state_dict(), fit.history) for fit in pair] for pair in pairs], folder / "second.pt")
-    torch.distributed.barrier()
-    return pairs
-
-
-def test_two_processes_go_on_with_the_same_bits(tmp_path):
-    with pytest.raises(SnnlabError, match="one of the 2 processes that train pictures died"):
-        run_all([Job("pictures")], killed, None, tmp_path, processes=2)
-    content = checkpoints.load(tmp_path / "pictures.pt")
-    # written before the batches 1 and 3 of the first epoch, then 0 and 2 of the second
-    assert len(content["history"]) == 1 and content["under_way"]["batches"] == 2
-    states = content["under_way"]["random"]
-    assert len(states) == 2 and not torch.equal(*states)
-    (first,) = run_all([Job("both")], gone_on, None, tmp_path, processes=2)
-    second = torch.load(tmp_path / "second.pt", weights_only=False)
-    for (again, whole), pair in zip(first, second, strict=True):
-        same_fits(again, whole)
-        for parameters, history in pair:
-            assert all(torch.equal(value, parameters[name]) for name, value in whole.model.state_dict().items())
-            assert [line["loss"] for line in history] == [line["loss"] for line in whole.history]
 
 
 def dense(n):

@@ -50,20 +50,23 @@ class Bar:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_outcomes_are_in_order_and_every_epoch_is_counted(tmp_path, monkeypatch, workers):
+def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_is_passed_on(
+    tmp_path, monkeypatch, workers
+):
+    """Two rounds, for the processes take seconds to start; the second one fails."""
     monkeypatch.setattr(side_by_side, "tqdm", Bar)
-    jobs = [Job("c", 3), Job("a", 0), Job("b", 5)]
-    outcomes = run_all(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many")
-    assert outcomes == [("c", "data"), ("a", "data"), ("b", "data")]
-    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {"a", "b", "c"}
+    jobs, first = [Job("c", 3), Job("a", 0), Job("b", 5)], []
+
+    def then(outcomes):
+        first.extend(outcomes)
+        return [Job("d", 2), Job("e", -1)]
+
+    with pytest.raises(SnnlabError, match="e cannot be trained"):
+        run_all(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many", then=then)
+    assert first == [("c", "data"), ("a", "data"), ("b", "data")]
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {"a", "b", "c", "d"}
     bar = Bar.made[-1]
-    assert (bar.total, bar.n, bar.more["desc"]) == (8, 8, "many")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_training_says_is_passed_on(tmp_path, workers):
-    with pytest.raises(SnnlabError, match="b cannot be trained"):
-        run_all([Job("a", 1), Job("b", -1)], work, "data", tmp_path, workers=workers)
+    assert (bar.total, bar.n, bar.more["desc"]) == (8 + 2 - 1, 8 + 2, "many")
     assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_count)")]  # none waits for more
 
 

@@ -26,12 +26,12 @@ STATIC, EVENTS, DELAYS = "02_pretrain_and_transfer", "03_transfer_to_event_strea
 def folder(tmp_path_factory):
     """Stand-ins for every data set, side by side as below SNNLAB_DATA."""
     at = tmp_path_factory.mktemp("data")
-    standins.imagenet(at / "imagenet")
-    standins.es_imagenet(at / "es-imagenet", train=3, test=1)
-    standins.cifar10_dvs(at / "cifar10-dvs")
+    standins.imagenet(at / "imagenet", train=2, test=2)
+    standins.es_imagenet(at / "es-imagenet", train=2, test=1)
+    standins.cifar10_dvs(at / "cifar10-dvs", train=3, test=1)
     standins.gsc(at / "gsc")
     standins.shd(at / "shd")
-    standins.es_ucf101(at / "ucf")
+    standins.es_ucf101(at / "ucf", groups=(1, 8, 11, 25))
     (at / "ucf/frames").rename(at / "ucf101")
     (at / "ucf/events").rename(at / "es-ucf101")
     return at
@@ -167,7 +167,7 @@ SHORT = dict(
     profile="paper",
     loaders=0,
     precision="float32",
-    batch_size=18,
+    batch_size=6,
     workers=1,
     pretrain_epochs=1,
     scratch_epochs=[1],

@@ -95,6 +95,7 @@ class Lab:
             "n => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
             ".filter(p => /\\[\\d+\\]/.test(p.textContent)).length === n",
             arg=cells,
+            polling=250,  # ms; else as often as the screen is drawn
         )
 
     def copy(self, stem, last, name="", **given):
@@ -118,7 +119,8 @@ class Lab:
 
     def open(self, stem):
         """A new page with a notebook of the folder."""
-        page = self.chromium.new_page(viewport={"width": 1400, "height": 1000})
+        still = "reduce"  # else what moves while cells run is drawn again and again
+        page = self.chromium.new_page(viewport={"width": 1400, "height": 1000}, reduced_motion=still)
         page.set_default_timeout(180_000)
         page.goto(f"{self.address}lab/tree/{stem}.ipynb?reset")
         page.locator(".jp-Notebook").wait_for()
