@@ -45,8 +45,8 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 tutorial: $(STAMP)
 	@$(BIN)/snnlab tutorial --profile $(PROFILE)
 
-# Tests run with one thread each, and the many processes that they start find snnlab compiled; a notebook's cells have to stay together and in order, the files of tests as tests/conftest.py
-# has them. nbval would import nbformat before that does.
+# Tests run with one thread each, and the many processes that they start find snnlab compiled. A notebook's cells have to
+# stay together and in order, the files of tests as tests/conftest.py has them. nbval would import nbformat before that does.
 test: export OMP_NUM_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)

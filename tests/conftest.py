@@ -11,8 +11,8 @@ import snnlab.without_iris  # noqa: F401  before a test imports nbformat
 # their time, so work comes between them.
 LONG = """
     test_tasks browser/test_panels test_notebooks test_distributed test_monitor test_params test_killed_run browser/test_monitor
-    test_cli test_executors test_training test_transfer test_vision test_slurm data/test_cochlea data/test_gsc
-    data/test_from_audio data/test_fileset data/test_spoken_digits test_resume test_side_by_side test_comparison test_races
+    test_watched_together test_cli test_executors test_training test_transfer test_vision test_slurm data/test_cochlea data/test_gsc
+    data/test_from_audio data/test_loaders data/test_spoken_digits test_resume test_side_by_side test_comparison test_races
     browser/test_export
 """.split()
 
