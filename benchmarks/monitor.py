@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from snnlab import lookout, monitor, profiles, tasks
+from snnlab import canvas, lookout, monitor, profiles, tasks
 from snnlab.comparison import Job, Outcome, train_job
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.files import make_folder, whole_file
@@ -64,6 +64,8 @@ def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcom
             pictures.append(time.perf_counter() - began)
 
         if watched:
+            canvas._rendered.cache_clear()  # a notebook watches one training
+            canvas._measured.cache_clear()
             with mock.patch.object(lookout.Lookout, "_look", looked):
                 outcome = monitor.watch(train_job, job, data, Path(folder)).result()
         else:

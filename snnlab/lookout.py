@@ -111,7 +111,7 @@ class Lookout:
         self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
         self._began: float | None = None  # when the first picture was begun
         self._done = 0.0  # epochs, until then
-        self._first = self._latest = 0.0  # s; what these pictures took
+        self._first = self._latest = 0.0  # s; what these pictures took, or will take
         self._last = self._told = self._looked = 0.0
 
     def __call__(self, moment: Moment) -> None:
@@ -197,6 +197,7 @@ class Lookout:
         self._last = time.perf_counter()
         if self._began is None:
             self._began, self._done, self._first = began, self._moment.done, self._spent
+            self._latest = self._first / 4  # as a rule, on axes that are there
         else:
             self._latest = self._spent - before
 

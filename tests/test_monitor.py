@@ -493,7 +493,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
 
 @pytest.mark.parametrize("stages", [1, 2])
 @pytest.mark.parametrize("others", [(0.04,), (0.04, 0.04, 0.1)])
-@pytest.mark.parametrize("seconds", [8, 30, 200])
+@pytest.mark.parametrize("seconds", [12, 30, 200])
 def test_all_pictures_together_take_no_more_than_their_share(monkeypatch, seconds, others, stages):
     drawn, costs = drawn_in(monkeypatch, seconds, others=others, stages=stages)
     assert drawn[0] == 0 and min(np.diff(drawn[:-1])) >= lookout.INTERVAL
@@ -503,12 +503,12 @@ def test_all_pictures_together_take_no_more_than_their_share(monkeypatch, second
 
 def test_the_first_picture_is_paid_for_evenly(monkeypatch):
     drawn, _ = drawn_in(monkeypatch, 20)
-    assert drawn[1] < 2 and max(np.diff(drawn)) < 3  # all at once, it would be after 6 s
+    assert drawn[1] < 3 and max(np.diff(drawn)) < 3  # all at once, it would be after 6 s
 
 
 def test_where_nothing_but_validation_is_to_come_there_are_pictures(monkeypatch):
-    drawn, costs = drawn_in(monkeypatch, 8, after=5)
-    assert len(drawn) > 2 and sum(costs) <= 0.05 * 8
+    drawn, costs = drawn_in(monkeypatch, 12, after=5)
+    assert len(drawn) > 2 and sum(costs) <= 0.05 * 12
 
 
 def test_what_cannot_be_afforded_is_not_drawn_but_at_both_ends(monkeypatch):
