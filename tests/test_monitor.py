@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,6 +107,12 @@ def eventually(true):
     while not true() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert true()
+
+
+def on_a_loop(coroutine):
+    """What it returns; in a thread of its own, for tests in a browser leave an event loop running in this one."""
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def click(panel, name):
@@ -600,7 +607,7 @@ def test_a_cell_that_awaits_leaves_the_kernel_free_and_gets_the_result(tmp_path,
     async def awaited(panel):
         return await panel
 
-    same_fits(asyncio.run(cells()), whole[0])
+    same_fits(on_a_loop(cells()), whole[0])
     held = Gate(TRAIN, allowed=2)
     panel = watched(tmp_path / "other.pt", held)
 
@@ -612,7 +619,7 @@ def test_a_cell_that_awaits_leaves_the_kernel_free_and_gets_the_result(tmp_path,
         await waiting
 
     with pytest.raises(SnnlabError, match="was stopped"):
-        asyncio.run(interrupted())
+        on_a_loop(interrupted())
 
 
 def test_without_a_checkpoint_nothing_is_watched():
