@@ -161,9 +161,10 @@ class Lookout:
     def _due(self, now: float) -> bool:
         """Whether it is time for another picture.
 
-        The first, which takes as long as ten others, and the last are paid for evenly, over the whole of the first stage.
+        The first, which takes several times as long as others, and the last are paid for evenly, over the whole of the first stage.
         """
-        if self._began is None or self._moment is None:
+        assert self._moment is not None
+        if self._began is None:
             return True
         if now - self._last < INTERVAL:
             return False

@@ -259,7 +259,7 @@ def _ends(delays: NDArray[np.float32], seen: Seen) -> str:
 
 
 def _ceiling(values: Iterable[float]) -> float:
-    """A round number that none of them exceeds, of seven in a decade; 1 for nothing but zeros."""
-    top = max((value for value in values if math.isfinite(value)), default=0.0) or 1.0
+    """A round number that none of them exceeds, of seven in a decade; 1 where none is above 0."""
+    top = max((value for value in values if math.isfinite(value) and value > 0), default=1.0)
     power = 10.0 ** math.floor(math.log10(top))
     return next(power * digit for digit in (1, 1.5, 2, 3, 5, 7, 10) if top <= power * digit)

@@ -556,6 +556,7 @@ def test_a_picture_depends_on_what_was_seen_last_alone():
     [
         ([0.0], 1),
         ([], 1),
+        ([-0.3, -0.1], 1),
         ([math.nan, 2.3], 3),
         ([0.012], 0.015),
         ([1.0], 1),
