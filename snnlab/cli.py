@@ -53,11 +53,11 @@ def run(
     wait: bool,
     again: bool,
 ) -> None:
-    """Run NOTEBOOK, a path or its number, through papermill.
+    """Run NOTEBOOK through papermill: its number, its path, or the path of an edited copy of it.
 
     What is given here goes before what stands in YAML; params/ has a file for every experiment of the papers.
     DIR is runs/EXPERIMENT/HASH/seed=N if it is not given: EXPERIMENT is the name of YAML or else of the notebook, HASH is over
-    all parameters that decide about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
+    the notebook's code and all parameters that decide about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
     checkpoints, and figures as PNG and SVG.
 
     A run that was killed goes on where it was. One that is finished is shown. A wrong parameter stops with exit
@@ -73,13 +73,13 @@ def run(
             raise SnnlabError(f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once.")
         texts[name] = text
 
-    from snnlab.execute import NotebookFailed, configure, execute, find, finished
+    from snnlab.execute import NotebookFailed, configure, execute, find, finished, kind_of, of_other_code
 
     if log is not None:
         os.environ[metrics.GIVEN] = log
     metrics.chosen()
     path = find(notebook)
-    values = ({} if file is None else from_file(file)) | parse(path.stem, texts)
+    values = ({} if file is None else from_file(file)) | parse(kind_of(path), texts)
     config = configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
     experiment = "" if file is None else file.stem
 
@@ -88,11 +88,16 @@ def run(
     from snnlab.progress import progress
     from snnlab.tutorial import show
 
-    done = None if again else finished(config, experiment)
+    done = None if again else finished(path, config, experiment)
     if done is not None:
         click.echo(f"It is finished since {done[1]}; to run it anew: --again", err=True)
         show(done[0], Console())
         return
+    if (other := of_other_code(path, config, experiment)) is not None:
+        click.echo(
+            f"{path.name} has other code than the run with these parameters in {other}: it is run anew.",
+            err=True,
+        )
     try:
         with progress(Console(stderr=True)) as bar:
             folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)

@@ -1,5 +1,6 @@
 """One notebook from start to end through papermill, with somebody told how far it is."""
 
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +11,6 @@ from typing import Any
 from snnlab import without_iris  # noqa: F401  before all that imports jsonschema
 
 # isort: split
-import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
@@ -22,6 +22,7 @@ from snnlab import manifest, runs
 from snnlab.data.cache import stamp
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
+from snnlab.notebook_code import NotebookCode, notebook_code, parameter_values
 from snnlab.parameters import known
 from snnlab.profiles import NOTEBOOKS, Config, resolve
 from snnlab.results import load_result
@@ -43,48 +44,94 @@ def find(notebook: str) -> Path:
     path = Path(notebook)
     if path.suffix != ".ipynb":
         stem = next((stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook)
-        path = runs.home() / "notebooks" / f"{known(stem, NOTEBOOKS, 'notebook')}.ipynb"
+        try:
+            path = runs.home() / "notebooks" / f"{known(stem, NOTEBOOKS, 'notebook')}.ipynb"
+        except SnnlabError as error:
+            raise SnnlabError(
+                f"{error} An edited copy of one of them is given by its path, with .ipynb at the end."
+            ) from error
     if not path.is_file():
         raise SnnlabError(f"{path}: there is no such notebook; give a path, or run in the folder that snnlab is in.")
-    known(path.stem, NOTEBOOKS, "notebook")
     return path
+
+
+def kind_of(path: Path) -> str:
+    """Return the notebook of snnlab whose parameters a file has: its own name, or that of its original.
+
+    Raises:
+        SnnlabError: the file is not a notebook, or its parameters are those of none of them.
+    """
+    if path.stem in NOTEBOOKS:
+        return path.stem
+    names = parameter_values(path).keys()
+    fields = {stem: {field.name for field in dataclasses.fields(NOTEBOOKS[stem])} for stem in NOTEBOOKS}
+    nearest = min(fields, key=lambda stem: len(fields[stem] ^ names))
+    if fields[nearest] == names:
+        return nearest
+    differences = (
+        ("unknown", sorted(names - fields[nearest])),
+        ("missing", sorted(fields[nearest] - names)),
+    )
+    listed = "; ".join(f"{what}: {', '.join(some)}" for what, some in differences if some)
+    raise SnnlabError(
+        f"{path}: its parameters cell is that of no notebook of snnlab; the nearest is {nearest} "
+        f"({listed}). Copy one of them, and keep the names in its parameters cell."
+    )
 
 
 def configure(path: Path, given: Mapping[str, Any]) -> Config:
     """The configuration of a run, checked before anything starts.
 
+    Args:
+        path: the notebook.
+        given: parameters; they go before the values in the notebook's parameters cell.
+
     Raises:
-        SnnlabError: a parameter is unknown, ill-typed or out of range, or not in the notebook's parameters cell.
+        SnnlabError: a parameter is unknown, ill-typed or out of range, or the file is no notebook with a parameters cell.
     """
-    config: Config = resolve(path.stem, **given)
-    if not _takes_parameters(path, *stamp(path)):
-        raise SnnlabError(f"{path}: has no cell with the tag 'parameters'; tag the one that holds them.")
+    parameters: dict[str, Any] = {}
+    for source in (parameter_values(path), given):
+        parameters |= {name: value for name, value in source.items() if value is not None}
+    config: Config = resolve(kind_of(path), **parameters)
     return config
 
 
-@lru_cache(100)  # a sweep asks for each of its runs
-def _takes_parameters(path: Path, size: int, mtime_ns: int) -> bool:
-    cells = nbformat.read(path, as_version=4).cells
-    return any("parameters" in cell.metadata.get("tags", ()) for cell in cells)
-
-
-def finished(config: Config, experiment: str = "") -> tuple[Path, str] | None:
+def finished(path: Path, config: Config, experiment: str = "") -> tuple[Path, str] | None:
     """The folder of a run that has its result, and since when; None if it has none.
+
+    Args:
+        path: the notebook; with other code in it, it is another run.
+        config: its parameters.
+        experiment: see `runs.folder`.
 
     Raises:
         SnnlabError: what is there is no whole result.
     """
-    folder = runs.folder(config, experiment)
-    found, path = manifest.read(folder), folder / "result.json"
-    if not manifest.same(found, config):
+    code = notebook_code(path)
+    folder = runs.folder(config, experiment, code)
+    found, result = manifest.read(folder), folder / "result.json"
+    if not manifest.same(found, config, code):
         return None
     try:
-        since = _since(path, *stamp(path))
+        since = _since(result, *stamp(result))
     except FileNotFoundError:
         return None
     if found["status"] == "running":  # killed in the moment between the result and this
-        manifest.end(folder, "finished", data=load_result(path).data)
+        manifest.end(folder, "finished", data=load_result(result).data)
     return folder, since
+
+
+def of_other_code(path: Path, config: Config, experiment: str = "") -> Path | None:
+    """Return the folder of a finished run with these parameters, but of another version of the notebook."""
+    code = notebook_code(path)
+    folder = runs.folder(config, experiment, code)
+    beside = [folder] if config.out else sorted(folder.parents[1].glob(f"*/{folder.name}"))
+    for one in beside:
+        content = manifest.read(one)
+        other = dataclasses.replace(code, sha256=content.get("notebook_sha256", ""))
+        if other != code and content.get("status") == "finished" and manifest.same(content, config, other):
+            return one
+    return None
 
 
 @lru_cache(10_000)  # a sweep asks several times, of every run
@@ -116,29 +163,35 @@ def execute(
         SnnlabError: as `configure`, the folder cannot be written, or the same run is going on.
         NotebookFailed: a cell failed; the notebook is there, with its error.
     """
-    config = configure(path, given)
+    config, code = configure(path, given), notebook_code(path)
     if config.out and Path(config.out).expanduser().resolve() == path.parent.resolve():
         raise SnnlabError(f"out = {config.out!r}: the notebook itself lies there; choose another folder.")
-    folder = runs.folder(config, experiment)
+    folder = runs.folder(config, experiment, code)
     make_folder(folder)
     with manifest.hold(folder, "runner", -1 if wait else 0):
         before = manifest.read(folder)
         try:
-            _execute(path, folder, {**_literals(given), "profile": config.profile, "out": str(folder)}, report, before)
+            parameters = {**_literals(given), "profile": config.profile, "out": str(folder)}
+            _execute(path, code, folder, parameters, report, before)
         except NotebookFailed as error:
             result = folder / "result.json"
             if manifest.read(folder) != before:  # else it did not even begin, and what an earlier run left stays
                 result.unlink(missing_ok=True)
             if not result.exists():
-                if not manifest.same(manifest.read(folder), config):
-                    manifest.begin(folder, config)
+                if not manifest.same(manifest.read(folder), config, code):
+                    manifest.begin(folder, config, code)
                 manifest.end(folder, "failed", error=str(error))
             raise
     return folder
 
 
 def _execute(
-    path: Path, folder: Path, parameters: Mapping[str, Any], report: Report, before: Mapping[str, Any]
+    path: Path,
+    code: NotebookCode,
+    folder: Path,
+    parameters: Mapping[str, Any],
+    report: Report,
+    before: Mapping[str, Any],
 ) -> None:
     """Run it; `before` is the manifest that lay there."""
     executed = folder / path.name
@@ -149,6 +202,7 @@ def _execute(
             executed,
             parameters=dict(parameters),
             engine_name="snnlab",
+            env=os.environ | code.to_environment(),
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -158,6 +212,12 @@ def _execute(
         raise NotebookFailed(
             f"{path.name}, cell [{error.exec_count}]: {error.ename}: {error.evalue}\n"
             f"The notebook with its error is {executed}."
+        ) from error
+    except OSError as error:
+        executed.unlink(missing_ok=True)  # half of one is of no use, and the manifest needs the space
+        raise NotebookFailed(
+            f"{path.name}: stopped, as {folder} could not be written to ({error.strerror or error}). "
+            "Free some space, and run it again."
         ) from error
     except DeadKernelError as error:
         raise NotebookFailed(f"{path.name}: its kernel died, perhaps for want of memory; see {executed}.") from error
@@ -203,11 +263,13 @@ class _Client(PapermillNotebookClient):
 
 class _Engine(NBClientEngine):
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, report: Report, **_: Any) -> None:
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, report: Report, env: Mapping[str, str], **_: Any
+    ) -> None:
         quiet = ["--log-level=ERROR"]  # or every kernel warns about its transport, which stays on this machine
         _Client(
             nb_man, report, kernel_name=kernel_name, startup_timeout=120, log=logger, extra_arguments=quiet
-        ).execute()
+        ).execute(env=env)
 
 
 papermill_engines.register("snnlab", _Engine)

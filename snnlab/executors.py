@@ -129,7 +129,8 @@ class _Workers:
     def _attempt(self, run: "Planned", slot: int) -> Outcome:
         config: Any = run.config
         environment = share(slot, self.workers, getattr(config, "processes", 1), self.cores, self.gpus)
-        task = Task(self.sweep.notebook, given_for(run, self.cores // self.workers), environment, self.folder)
+        given = given_for(run, self.cores // self.workers)
+        task = Task(self.sweep.notebook, run.code.sha256, given, environment, self.folder)
         executor = submitit().LocalExecutor(self.folder)
         executor.update_parameters(timeout_min=YEAR)
         job = executor.submit(task)

@@ -16,6 +16,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 import snnlab
 from snnlab.errors import SnnlabError
 from snnlab.files import now, plain, whole_file
+from snnlab.notebook_code import NotebookCode, running_notebook
 from snnlab.profiles import Config
 
 FILE = "manifest.json"
@@ -27,23 +28,29 @@ class Held(SnnlabError):
     """Another process has the run in work."""
 
 
-def begin(folder: Path, config: Config) -> None:
+def begin(folder: Path, config: Config, code: NotebookCode | None = None) -> None:
     """Write that a run begins, or goes on: then the times of earlier beginnings stay.
 
-    It has `schema`, `notebook`, `profile`, `config` (every parameter, defaults too), `versions`, `platform` (system, processor, device,
+    It has `schema`, `notebook` and `notebook_sha256` (name and code of the notebook that runs), `profile`, `config` (every parameter, defaults too), `versions`, `platform` (system, processor, device,
     git commit and whether the tree was changed), `process` (host and number), `status` ("running"; "finished" or "failed"
     with `error`; one that was killed stays "running"), `started` (a time each beginning, UTC), `finished`, and, from its result on, `data`.
+
+    Args:
+        folder: of the run.
+        config: its parameters.
+        code: of its notebook; by default that of `running_notebook`.
 
     Raises:
         SnnlabError: the disk is full or read-only.
     """
-    before = read(folder)
-    goes_on = before.get("status") != "finished" and same(before, config)
+    before, code = read(folder), code or running_notebook()
+    goes_on = before.get("status") != "finished" and same(before, config, code)
     _write(
         folder,
         {
             "schema": SCHEMA,
-            "notebook": config.notebook,
+            "notebook": code.name or config.notebook,
+            "notebook_sha256": code.sha256,
             "profile": config.profile,
             "config": dataclasses.asdict(config),
             "versions": versions(),
@@ -76,11 +83,19 @@ def read(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) and content.get("schema") == SCHEMA else {}
 
 
-def same(content: Mapping[str, Any], config: Config) -> bool:
-    """Whether a manifest is of this run, up to what does not decide about the result."""
+def same(content: Mapping[str, Any], config: Config, code: NotebookCode) -> bool:
+    """Whether a manifest is of this run, up to what does not decide about the result.
+
+    Args:
+        content: of the manifest.
+        config: the parameters of the run.
+        code: of the notebook that runs.
+    """
+    if (content.get("notebook"), content.get("notebook_sha256")) != (code.name or config.notebook, code.sha256):
+        return False
     wanted = json.loads(json.dumps(config.deciding() | {"seed": config.seed}, default=plain))
     before = content.get("config", {})
-    return content.get("notebook") == config.notebook and {name: before.get(name) for name in wanted} == wanted
+    return {name: before.get(name) for name in wanted} == wanted
 
 
 def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:

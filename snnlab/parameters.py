@@ -71,9 +71,22 @@ def _read(text: str, kind: Any) -> Any:
     if kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     try:
-        return kind(text)
+        return kind(text) if kind is str else read_number(text)
     except ValueError:
         return text  # `typed` will say what was expected instead
+
+
+def read_number(text: str) -> int | float:
+    """Read a number in any usual spelling: 1000, 1_000 and 1e3 are whole, 0.01 and 1e-2 are not.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    return int(number) if "." not in text and number.is_integer() else number
 
 
 def known(name: Any, names: Iterable[str], what: str) -> str:

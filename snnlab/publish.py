@@ -3,7 +3,6 @@
 `python -m snnlab.publish NOTEBOOK...` runs notebooks at course profile and stores them with their outputs.
 """
 
-import hashlib
 import re
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from rich.console import Console
 from snnlab import runs
 from snnlab.execute import execute
 from snnlab.files import whole_file
+from snnlab.notebook_code import INJECTED, read_notebook, source_hash
 from snnlab.profiles import NOTEBOOKS
 from snnlab.progress import progress
 
@@ -33,7 +33,7 @@ def clean(nb: Any) -> Any:
     nb = nbformat.from_dict(nb)
     kept = {key: value for key, value in nb.metadata.items() if key in ("license", "snnlab")}
     nb.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": {"name": "python"}, **kept})
-    nb.cells = [cell for cell in nb.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+    nb.cells = [cell for cell in nb.cells if INJECTED not in cell.metadata.get("tags", ())]
     count = 0
     for cell in nb.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
@@ -59,12 +59,6 @@ def _still(output: Any) -> Any:
     return nbformat.from_dict({**output, "data": rest})
 
 
-def source_hash(nb: Any) -> str:
-    """SHA-256 over the sources of the code cells; outputs with another one belong to other code."""
-    sources = [cell.source for cell in nb.cells if cell.cell_type == "code"]
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
-
-
 class _Renderer(IPythonRenderer):
     """Formulas as MathML, which browsers draw themselves; MathJax would have to be fetched from the network."""
 
@@ -88,7 +82,7 @@ def write_html(executed: Path) -> Path:
     Raises:
         SnnlabError: the disk is full or read-only.
     """
-    nb = clean(nbformat.read(executed, as_version=4))
+    nb = clean(read_notebook(executed))
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(
@@ -109,7 +103,7 @@ def rewrite(path: Path, report: Any) -> None:
         SnnlabError, NotebookFailed: as `execute`; the notebook is then as it was.
     """
     folder = execute(path, {"profile": "course", "out": str(runs.home() / "runs" / "notebooks" / path.stem)}, report)
-    nb = clean(nbformat.read(folder / path.name, as_version=4))
+    nb = clean(read_notebook(folder / path.name))
     nb.metadata["snnlab"] = {"profile": "course", "code_sha256": source_hash(nb)}
     with whole_file(path) as temporary:
         nbformat.write(nb, temporary)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from snnlab import manifest, metrics
 from snnlab.errors import SnnlabError
 from snnlab.files import now, plain, whole_file
+from snnlab.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.profiles import Config
 from snnlab.results import SCHEMA, check
 
@@ -29,6 +30,7 @@ class Run:
 
     config: Config
     dir: Path
+    code: NotebookCode
     started: str = field(default_factory=now)
 
     @property
@@ -52,13 +54,18 @@ class Run:
         Raises:
             SnnlabError: an entry lacks something or is not finite, or the disk is full.
         """
+        code = self.code
         record = {
             "schema": SCHEMA,
-            "notebook": self.config.notebook,
+            "notebook": code.name or self.config.notebook,
             "profile": self.config.profile,
             "config": dataclasses.asdict(self.config),
             "versions": manifest.versions(),
-            "platform": manifest.machine(),
+            "platform": {
+                **manifest.machine(),
+                "notebook_sha256": code.sha256,
+                "notebook_edited": code.edited,
+            },
             "data": {"path": "", "sha256": "", **data},
             "results": [dict(entry) for entry in results],
             "more": more,
@@ -89,44 +96,49 @@ def start(config: Config) -> Run:
     """Begin a run in its folder, and hold that folder until its result is saved or this process ends.
 
     A run that was killed there goes on from its checkpoints; those of one that has its result, or had another
-    configuration, are removed first.
+    configuration or notebook, are removed first.
 
     Raises:
         SnnlabError: the folder cannot be made, or another process holds it.
     """
-    where = folder(config)
+    code = running_notebook()
+    where = folder(config, code=code)
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SnnlabError(f"out = {str(where)!r}: cannot be made ({error.strerror}); choose another folder.") from error
-    run = Run(config, where)
+    run = Run(config, where, code)
     if run.dir not in _held:  # a cell that starts the run may be run twice
         _held[run.dir] = manifest.hold(run.dir, "run", PATIENCE)
     mark = run.checkpoint_dir / "config.json"
-    text = json.dumps(config.deciding() | {"seed": config.seed}, indent=1, default=plain)
+    decisive = config.deciding() | {"seed": config.seed, "notebook_sha256": code.sha256}
+    text = json.dumps(decisive, indent=1, default=plain)
     unfinished = mark.is_file() and mark.read_text(encoding="utf-8") == text and not (run.dir / "result.json").exists()
     if not unfinished:
         (run.dir / "result.json").unlink(missing_ok=True)
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
         with whole_file(mark) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    manifest.begin(run.dir, config)
+    manifest.begin(run.dir, config, code)
     os.environ[metrics.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
 
 
-def folder(config: Config, experiment: str = "") -> Path:
+def folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOWN) -> Path:
     """Where a run goes: `config.out`, or else runs/<experiment>/<hash>/seed=<seed> of the checkout.
 
     Args:
         config: the run; the hash is over all parameters that decide about its result, but for the seed.
         experiment: a name; that of the notebook if there is none.
+        code: of the notebook; the hash is over it, too.
     """
     if config.out:
         return Path(config.out).expanduser().resolve()
-    text = json.dumps({"notebook": config.notebook, **config.deciding()}, sort_keys=True, default=plain)
+    name = code.name or config.notebook
+    identity = {"notebook": name, "notebook_sha256": code.sha256, **config.deciding()}
+    text = json.dumps(identity, sort_keys=True, default=plain)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return home() / "runs" / (experiment or config.notebook) / digest / f"seed={config.seed}"
+    return home() / "runs" / (experiment or name) / digest / f"seed={config.seed}"
 
 
 _held: dict[Path, Any] = {}  # by this process

@@ -73,7 +73,9 @@ def submit(sweep: "Sweep", planned: Sequence["Planned"], slurm: Slurm, *, worker
         **({"partition": slurm.partition} if slurm.partition else {}),
     )
     threads = dict.fromkeys(THREADS, str(slurm.cpus))
-    tasks = [Task(sweep.notebook, given_for(run, slurm.cpus), threads, retries=retries) for run in planned]
+    tasks = [
+        Task(sweep.notebook, run.code.sha256, given_for(run, slurm.cpus), threads, retries=retries) for run in planned
+    ]
     try:
         with redirect_stderr(StringIO()), executor.batch():  # submitit prints there what it raises
             return [executor.submit(task) for task in tasks]

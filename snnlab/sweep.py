@@ -12,6 +12,7 @@ All keys but `notebook` may be missing. The runs go to runs/<stem of the file>/<
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab import execute, manifest, runs
 from snnlab.errors import SnnlabError
+from snnlab.notebook_code import NotebookCode, notebook_code
 from snnlab.parameters import known, typed
 from snnlab.profiles import NOTEBOOKS, Config, from_file, parse
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("notebook", "profile", "seeds", "parameters", "grid", "configurations")
+MAX_RUNS = 10_000  # a file with more of them is most likely a mistake; to check so many takes two seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +39,15 @@ class Planned:
         configuration: its name, the same for all seeds; empty where there is one configuration only.
         config: every parameter; `out` is the folder.
         given: those of them that the notebook is told.
+        notebook: its file.
+        code: what stood in that file when the sweep was read.
     """
 
     configuration: str
     config: Config
     given: Mapping[str, Any]
+    notebook: Path
+    code: NotebookCode
 
     @property
     def name(self) -> str:
@@ -55,15 +62,15 @@ class Planned:
     @property
     def done(self) -> bool:
         """Whether it has its result."""
-        return execute.finished(self.config) is not None
+        return execute.finished(self.notebook, self.config) is not None
 
     @property
     def state(self) -> str:
         """What became of it: new, begun (by a process that may be gone), failed or finished, and since when."""
-        if found := execute.finished(self.config):
+        if found := execute.finished(self.notebook, self.config):
             return f"finished {found[1]}"
         content = manifest.read(self.folder)
-        if not manifest.same(content, self.config):
+        if not manifest.same(content, self.config, self.code):
             return "new"
         since = content["started"][-1]
         return f"failed {content['finished']}" if content["status"] == "failed" else f"begun {since}"
@@ -116,7 +123,8 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     if "notebook" not in content:
         raise SnnlabError(f'{path}: says no notebook; a line such as `notebook: "04"` was expected.')
     notebook = _said(path, "notebook", execute.find, str(content["notebook"]))
-    stem = notebook.stem
+    stem = _said(path, "notebook", execute.kind_of, notebook)
+    code = notebook_code(notebook)
     common = _parameters(path, "parameters", stem, content.get("parameters"))
     above = parse(stem, texts or {})
     if taken := {"seed", "out", "profile"} & above.keys():
@@ -125,13 +133,22 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     if not isinstance(seeds, list) or not seeds:
         raise SnnlabError(f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2].")
     planned, places = [], dict[Path, str]()
-    for name, own in _configurations(path, stem, content):
+    grid = _parameters(path, "grid", stem, content.get("grid"), many=True)
+    named = _mapping(path, "configurations", content.get("configurations")) or {"": {}}
+    count = len(seeds) * len(named) * math.prod(len(values) for values in grid.values())
+    if count > MAX_RUNS:
+        raise SnnlabError(
+            f"{path}: seeds, grid and configurations make {count:,} runs; expected at most "
+            f"{MAX_RUNS:,}. Shorten the lists, or split the file."
+        )
+    for name, own in _configurations(path, stem, grid, named):
         for seed in seeds:
             given = {"profile": content.get("profile"), **common, **own, **above, "seed": seed}
             config = _said(path, name, execute.configure, notebook, given)
-            folder = runs.folder(config, path.stem)
+            folder = runs.folder(config, path.stem, code)
             given |= {"profile": config.profile, "out": str(folder)}
-            run = Planned(name, dataclasses.replace(config, out=str(folder)), given)
+            config = dataclasses.replace(config, out=str(folder))
+            run = Planned(name, config, given, notebook, code)
             if folder in places:
                 raise SnnlabError(
                     f"{path}: {places[folder]!r} and {run.name!r} are the same run, as nothing that decides about the result "
@@ -142,17 +159,17 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     return Sweep(path, notebook, planned)
 
 
-def _configurations(path: Path, stem: str, content: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _configurations(
+    path: Path, stem: str, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and parameters of each configuration."""
-    grid = _parameters(path, "grid", stem, content.get("grid"), many=True)
-    named = _mapping(path, "configurations", content.get("configurations")) or {"": {}}
     for name, entries in named.items():
         own = _parameters(path, f"configurations, {name}" if name else "configurations", stem, entries)
         if twice := own.keys() & grid.keys():
             raise SnnlabError(f"{path}: {min(twice)} stands in grid and in configurations, {name}; keep one of them.")
         for values in itertools.product(*grid.values()):
             point = dict(zip(grid, values, strict=True))
-            parts = [str(name), *(f"{key}={value}" for key, value in point.items())]
+            parts = [name, *(f"{key}={value}" for key, value in point.items())]
             yield ", ".join(filter(None, parts)), own | point
 
 

@@ -32,6 +32,7 @@ class Task:
 
     Attributes:
         notebook: the file.
+        sha256: of its code when the sweep was planned; see `NotebookCode`.
         given: its parameters, `profile` and `out` among them.
         environment: variables to set before anything is imported.
         sweep: folder whose lock the sweep holds: this process ends when that one has; None if it need not.
@@ -39,6 +40,7 @@ class Task:
     """
 
     notebook: Path
+    sha256: str
     given: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     sweep: Path | None = None
@@ -51,13 +53,19 @@ class Task:
 
         from snnlab.execute import NotebookFailed, configure, execute, finished
         from snnlab.manifest import Held
+        from snnlab.notebook_code import notebook_code
 
         for attempt in range(self.retries + 1):
             try:
+                if notebook_code(self.notebook).sha256 != self.sha256:
+                    return Outcome(
+                        "failed",
+                        f"{self.notebook}: its code has changed since the sweep was started; start the sweep again.",
+                    )
                 config = configure(self.notebook, self.given)
-                if finished(config) is None:  # another sweep may have done it
+                if finished(self.notebook, config) is None:  # another sweep may have done it
                     execute(self.notebook, self.given, _sayer())
-                if finished(config) is None:
+                if finished(self.notebook, config) is None:
                     return Outcome(
                         "failed", f"{self.notebook.name}: ran, but not with the parameters that it was given."
                     )

@@ -1,10 +1,11 @@
 """A notebook of a few cells and a sweep of it, for the tests of sweeps."""
 
 import nbformat
+import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from snnlab import sweep
+from snnlab import runs, sweep
 
 NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
@@ -40,3 +41,11 @@ def write(folder, middle="", **more):
 def read(folder, middle="", **more):
     """The sweep of `write`."""
     return sweep.read(write(folder, middle, **more))
+
+
+def start(run):
+    """Begin a run of a sweep in this process, as its notebook does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in run.code.to_environment().items():
+            patch.setenv(name, value)
+        return runs.start(run.config)

@@ -1,6 +1,7 @@
 """The command line, on a notebook of a few cells that is made here."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from snnlab import cli, execute, manifest
 from snnlab.data.cache import cached
 from snnlab.errors import SnnlabError
+from snnlab.notebook_code import notebook_code, source_hash
 from snnlab.results import load_result
 
 NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
@@ -100,7 +102,7 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
     [
         (["-p", "neuron", "12"], ["'neuron'", "did you mean neurons?", "valid names: profile, seed, out, tau_ms"]),
         (["-p", "neurons", "many"], ["neurons = 'many'", "expected a whole number"]),
-        (["-p", "tau_ms", "0"], ["tau_ms = 0.0", "expected a number from 1.001"]),
+        (["-p", "tau_ms", "0"], ["tau_ms = 0:", "expected a number from 1.001"]),
         (["--profile", "corse"], ["'corse'", "did you mean course?"]),
         (["--seed", "x"], ["seed = 'x'"]),
         (["--nproc", "2"], ["There is no parameter of 01_lif_dynamics called 'processes'"]),
@@ -138,12 +140,14 @@ def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(
 
 def test_a_failed_run_is_recorded_and_goes_on_when_it_is_run_again(snnlab, notebook, tmp_path):
     mark = "open(run.checkpoint_dir / 'mark', 'a').write('x')"
-    write(notebook, START, mark, "raise ValueError('no such luck')", SAVE)
+    luck = tmp_path / "luck"
+    fail = f"if not __import__('os').path.exists({str(luck)!r}): raise ValueError('no such luck')"
+    write(notebook, START, mark, fail, SAVE)
     arguments = ("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert snnlab(*arguments).exit_code == 1
     found = manifest.read(tmp_path / "out")
     assert found["status"] == "failed" and "ValueError: no such luck" in found["error"] and found["finished"]
-    write(notebook, START, mark, SAVE)
+    luck.touch()
     assert snnlab(*arguments).exit_code == 0
     found = manifest.read(tmp_path / "out")
     assert (found["status"], found["error"], len(found["started"])) == ("finished", "", 2)
@@ -216,6 +220,28 @@ def test_a_killed_kernel_is_a_failure_too(snnlab, notebook, tmp_path):
     assert "its kernel died" in done.stderr
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(snnlab, notebook, small_disk):
+    write(notebook, START, "print('x' * 100_000)", SAVE)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
+    assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
+    assert "No space left on device). Free some space, and run it again." in done.stderr
+    found = manifest.read(small_disk / "out")
+    assert found["status"] == "failed" and "No space left on device" in found["error"]
+    assert not (small_disk / "out" / notebook.name).exists()
+
+
 def test_progress_bars_inside_the_notebook_are_told_to_the_outside(notebook, tmp_path):
     write(notebook, START, "from tqdm.auto import tqdm\nfor i in tqdm(range(3), mininterval=0): pass", SAVE)
     told = []
@@ -250,9 +276,103 @@ def test_notebooks_are_found_by_path_name_and_number(tmp_path, monkeypatch):
         execute.find("01_lif_dynamic")
     with pytest.raises(SnnlabError, match="there is no such notebook"):
         execute.find("nowhere/01_lif_dynamics.ipynb")
-    other = write(tmp_path / "other.ipynb")
-    with pytest.raises(SnnlabError, match="no notebook called 'other'"):
-        execute.find(str(other))
+    with pytest.raises(SnnlabError, match="no notebook called 'other'.*edited copy .* its path"):
+        execute.find("other")
+
+
+def edited_accuracy(path, accuracy):
+    """Have a notebook write a made-up accuracy."""
+    path.write_text(path.read_text().replace("0.4", str(accuracy)))
+
+
+def test_an_edited_notebook_is_a_run_of_its_own(snnlab, notebook, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    arguments = ("run", notebook, "--profile", "tiny")
+    assert snnlab(*arguments).exit_code == 0
+    (first,) = (tmp_path / "runs/01_lif_dynamics").glob("*/seed=0")
+    before = (first / "result.json").read_bytes()
+    nb = nbformat.read(notebook, as_version=4)
+    nb.cells.append(new_markdown_cell("A remark, which is not code."))
+    nb.metadata["snnlab"] = {"code_sha256": source_hash(nb)}  # as `make notebooks` does
+    nbformat.write(nb, notebook)
+    assert "finished since" in snnlab(*arguments).stderr
+    edited_accuracy(notebook, 0.123456)
+    done = snnlab(*arguments)
+    assert done.exit_code == 0 and "has other code than the run with these parameters in" in done.stderr
+    assert str(first) in done.stderr
+    (second,) = set((tmp_path / "runs/01_lif_dynamics").glob("*/seed=0")) - {first}
+    assert (first / "result.json").read_bytes() == before
+    results = load_result(first), load_result(second)
+    assert [result.results[0]["test_accuracy"] for result in results] == [0.4, 0.123456]
+    shas = [result.platform["notebook_sha256"] for result in results]
+    assert shas[0] != shas[1] == notebook_code(notebook).sha256
+    assert manifest.read(second)["notebook_sha256"] == shas[1]
+    assert results[1].platform["notebook_edited"]
+
+
+def test_into_a_folder_that_is_named_an_edited_notebook_is_run_anew(snnlab, notebook, tmp_path):
+    arguments = ("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert snnlab(*arguments).exit_code == 0
+    (tmp_path / "out/checkpoints/mark").touch()
+    edited_accuracy(notebook, 0.123456)
+    done = snnlab(*arguments)
+    assert done.exit_code == 0 and "has other code than" in done.stderr
+    assert load_result(tmp_path / "out").results[0]["test_accuracy"] == 0.123456
+    assert not (tmp_path / "out/checkpoints/mark").exists()  # the other code's
+
+
+def test_checkpoints_of_other_code_are_not_resumed(snnlab, notebook, tmp_path):
+    mark = "open(run.checkpoint_dir / 'mark', 'a').write('x')"
+    arguments = ("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    write(notebook, START, mark, "raise ValueError('no such luck')")
+    assert snnlab(*arguments).exit_code == 1
+    write(notebook, START, mark, SAVE)
+    assert snnlab(*arguments).exit_code == 0
+    assert (tmp_path / "out/checkpoints/mark").read_text() == "x"
+
+
+def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(snnlab, notebook, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "my_lesson.ipynb"
+    copy.write_text(notebook.read_text().replace("neurons = None", "neurons = 12"))
+    for more, neurons in ((), 12), (("-p", "neurons", 13), 13):
+        done = snnlab("run", copy, "--profile", "tiny", *more)
+        assert done.exit_code == 0, done.output
+        places = (tmp_path / "runs/my_lesson").glob("*/seed=0")
+        (result,) = (one for one in map(load_result, places) if one.config["neurons"] == neurons)
+        assert result.notebook == "my_lesson"
+        assert "finished since" in snnlab("run", copy, "--profile", "tiny", *more).stderr
+    done = snnlab("run", copy, "-p", "neuron", 1)
+    assert done.exit_code == 2 and "did you mean neurons?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("neurons = None", "neuron = None", "nearest is 01_lif_dynamics (unknown: neuron; missing: neurons)"),
+        ("neurons = None", "neurons = 2 * 3", "holds more than literals"),
+        ("neurons = None", "neurons =", "holds more than literals"),
+    ],
+)
+def test_a_copy_with_other_parameters_is_refused(snnlab, notebook, tmp_path, before, after, words):
+    copy = tmp_path / "my_lesson.ipynb"
+    copy.write_text(notebook.read_text().replace(before, after))
+    done = snnlab("run", copy)
+    assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<<<<<<< HEAD\n{}", b"{}", b"[]", b"", b'{"nbformat": 4, "cells": [1]}', b"caf\xe9", b"[" * 100_000],
+    ids=["conflict", "object", "list", "empty", "cell", "latin-1", "nested"],
+)
+def test_what_is_no_notebook_is_refused_by_a_sentence(snnlab, notebook, content):
+    notebook.write_bytes(content)
+    done = snnlab("run", notebook)
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert f"{notebook}: is not a readable notebook" in done.stderr
 
 
 def test_the_tutorial_runs_all_exports_them_and_goes_on_after_a_failure(snnlab, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from snnlab import cli, execute, executors, manifest, runs, worker
+from snnlab import cli, execute, executors, manifest, worker
 from snnlab.executors import gpus, run_here, share
 from snnlab.results import load_result
 from snnlab.worker import Outcome, last_said
@@ -35,11 +35,15 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
+CODE = SimpleNamespace(sha256="")
+
+
 @dataclass
 class Quick:
     """In place of `Task`: it runs some Python instead of a notebook; `folder` is the run's."""
 
     notebook: Path
+    sha256: str
     given: Any
     environment: Any
     sweep: Path
@@ -86,7 +90,7 @@ def quick(tmp_path, monkeypatch):
     def run(codes, *, workers=2, retries=1, config=None):
         config = config or SimpleNamespace()
         planned = [
-            SimpleNamespace(name=name, config=config, given={"code": code, "out": str(tmp_path / name)})
+            SimpleNamespace(name=name, config=config, code=CODE, given={"code": code, "out": str(tmp_path / name)})
             for name, code in codes.items()
         ]
         run.told = told = Told()
@@ -290,7 +294,8 @@ def test_a_broken_watcher_ends_everything(tmp_path, monkeypatch):
             raise OSError("the terminal is gone")
 
     sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
-    planned = [SimpleNamespace(name="a", config=SimpleNamespace(), given={"code": "pass", "out": str(tmp_path / "a")})]
+    given = {"code": "pass", "out": str(tmp_path / "a")}
+    planned = [SimpleNamespace(name="a", config=SimpleNamespace(), code=CODE, given=given)]
     with pytest.raises(OSError, match="the terminal is gone"):
         run_here(sweep, planned, workers=1, retries=0, watcher=Broken())
 
@@ -299,7 +304,7 @@ def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
     run = sweeps.read(tmp_path).runs[0]
     run.folder.mkdir(parents=True)
     with manifest.hold(run.folder, "runner", 0):
-        outcome = worker.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given)()
+        outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert outcome.status == "held" and "the same run is going on there" in outcome.text
 
 
@@ -346,10 +351,11 @@ def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retrie
         calls.append(given)
         if len(calls) <= failures:
             raise execute.NotebookFailed(f"no luck {len(calls)}")
-        runs.start(run.config).save_result([{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"})
+        began = sweeps.start(run)
+        began.save_result([{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"})
 
     monkeypatch.setattr(execute, "execute", execute_)
-    outcome = worker.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given, retries=retries)()
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given, retries=retries)()
     assert outcome == Outcome(status, f"no luck {failures}" if status == "failed" else "")
     assert calls == [run.given] * (min(retries, failures) + 1)
 
@@ -357,7 +363,7 @@ def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retrie
 def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
     monkeypatch.setattr(execute, "execute", lambda path, given, report: None)
-    outcome = worker.Task(tmp_path / "notebooks/01_lif_dynamics.ipynb", run.given)()
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert outcome.status == "failed" and "not with the parameters that it was given" in outcome.text
 
 

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from snnlab import publish
 from snnlab.execute import execute
+from snnlab.notebook_code import source_hash
 from snnlab.profiles import NOTEBOOKS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -86,9 +87,7 @@ def test_the_next_cell_passes_every_parameter_on(path, nb):
 
 
 def test_stored_outputs_belong_to_the_code_beside_them(nb):
-    assert nb.metadata["snnlab"] == {"profile": "course", "code_sha256": publish.source_hash(nb)}, (
-        "run `make notebooks`"
-    )
+    assert nb.metadata["snnlab"] == {"profile": "course", "code_sha256": source_hash(nb)}, "run `make notebooks`"
     assert [cell.execution_count for cell in code_cells(nb)] == list(range(1, len(code_cells(nb)) + 1))
 
 
@@ -166,11 +165,13 @@ def test_cleaning_leaves_the_original_alone_and_twice_is_once():
 
 def test_the_seal_breaks_with_the_code_and_with_nothing_else():
     nb = publish.clean(executed())
-    seal = publish.source_hash(nb)
+    seal = source_hash(nb)
     nb.cells[1].outputs = []
-    assert publish.source_hash(nb) == seal
+    assert source_hash(nb) == seal
+    nb.cells[0].source = "x = 2"  # a parameter is no code
+    assert source_hash(nb) == seal
     nb.cells[1].source = "panel "
-    assert publish.source_hash(nb) != seal
+    assert source_hash(nb) != seal
 
 
 def test_html_links_to_the_html_of_other_notebooks(tmp_path):

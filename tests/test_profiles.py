@@ -135,7 +135,18 @@ def test_the_hyper_parameters_of_the_transfer_paper():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("- 1", "holds no parameters"), ("a: [", "cannot be read as YAML"), (None, "cannot be read")]
+    ("text", "words"),
+    [
+        ("- 1", "holds no parameters"),
+        ("a: [", "cannot be read as YAML"),
+        ("[" * 100_000, "cannot be read as YAML"),
+        ("a: 1__", "cannot be read as YAML"),
+        (None, "cannot be read"),
+        ("a: 1\nb: 2\na: 3", "line 3: a is there twice; keep one"),
+        ("b: {a: 1, a: 1}", "line 1: a is there twice; keep one"),
+        ("b:\n  1: 2\n  '1': 2", "line 3: 1 is there twice; keep one"),
+        ("? [1, 2]\n: 3", "line 1: a list or an object is used as a name"),
+    ],
 )
 def test_a_file_that_holds_no_parameters(tmp_path, text, words):
     path = tmp_path / "x.yaml"
@@ -144,6 +155,22 @@ def test_a_file_that_holds_no_parameters(tmp_path, text, words):
     with pytest.raises(SnnlabError, match=words) as caught:
         profiles.from_file(path)
     assert "x.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_number_in_a_file_has_any_usual_spelling_and_a_name_is_text(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("a: [1e-2, 1_000, 1e3, 1.5e3, 010, -.5, +7, 1E2, 0.1_5]\nb: [1:30, 0x10, 1.2.3, .inf, true]")
+    content = profiles.from_file(path)
+    numbers = [0.01, 1000, 1000, 1500.0, 10, -0.5, 7, 100, 0.15]
+    assert content["a"] == numbers and list(map(type, content["a"])) == list(map(type, numbers))
+    assert content["b"] == ["1:30", "0x10", "1.2.3", ".inf", True]
+    path.write_text("c: {1: a, true: b, null: c, 1.0: d}")
+    assert profiles.from_file(path) == {"c": {"1": "a", "true": "b", "null": "c", "1.0": "d"}}
+    texts = {"lr_weights": "1e-2", "limit": "1_000", "batch_size": "1e2"}
+    assert profiles.parse(DELAYS, texts) == {"lr_weights": 0.01, "limit": 1000, "batch_size": 100}
+    for text in ("1.0", "1e-2", "nan", "1e999", "0x10"):
+        with pytest.raises(SnnlabError, match="batch_size = .*expected a whole number"):
+            profiles.parse(DELAYS, {"batch_size": text})
 
 
 def test_a_list_may_be_empty_only_where_that_means_something():

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from snnlab import cli, execute, manifest, profiles, runs, sweep, sweep_cost, tables
+from snnlab import cli, execute, manifest, profiles, runs, sweep, sweep_cost, tables, worker
 from snnlab.errors import SnnlabError
+from snnlab.notebook_code import notebook_code
 from snnlab.results import load_result
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -35,7 +36,7 @@ def snnlab():
 
 def finish(run, accuracy=0.5, seeds=None):
     """Leave what a run leaves."""
-    began = runs.start(run.config)
+    began = sweeps.start(run)
     entries = [{"variant": "plain", "seed": s, "test_accuracy": accuracy} for s in seeds or [run.config.seed]]
     began.save_result(entries, data=DATA)
 
@@ -66,7 +67,7 @@ def test_configurations_come_in_their_order_and_the_seeds_of_each_together(tmp_p
 def test_a_run_of_a_sweep_is_the_run_that_the_same_parameters_give_alone(tmp_path):
     run = sweeps.read(tmp_path).runs[1]
     alone = profiles.resolve("01_lif_dynamics", profile="tiny", seed=1, seeds=1, neurons=10)
-    assert run.folder == runs.folder(alone, "small")
+    assert run.folder == runs.folder(alone, "small", notebook_code(run.notebook))
 
 
 def test_without_configurations_there_is_one_run_a_seed(tmp_path):
@@ -122,6 +123,38 @@ def test_a_mistake_in_the_file_is_named_with_its_place(tmp_path, more, words):
     assert not (tmp_path / "runs").exists()
 
 
+def test_configurations_keep_the_names_that_they_have_in_the_file(tmp_path):
+    path = sweeps.write(tmp_path, seeds=[0], grid=None)
+    path.write_text(path.read_text() + "configurations: {1: {neurons: 10}, true: {neurons: 20}, null: {neurons: 30}}\n")
+    assert [run.configuration for run in sweep.read(path).runs] == ["1", "true", "null"]
+    path.write_text(path.read_text().replace("null:", "true:"))
+    with pytest.raises(SnnlabError, match=r"small.yaml, line \d+: true is there twice"):
+        sweep.read(path)
+
+
+def test_a_sweep_of_a_million_runs_is_refused_before_they_are_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "configure", None)  # nothing gets that far
+    names = ("neurons", "training_steps", "seeds")
+    with pytest.raises(SnnlabError, match="make 2,000,000 runs; expected at most 10,000"):
+        sweeps.read(tmp_path, grid={name: list(range(1, 101)) for name in names}, parameters=None)
+
+
+def test_a_sweep_takes_an_edited_copy_and_is_another_one_when_that_changes(tmp_path):
+    path = sweeps.write(tmp_path)
+    copy = tmp_path / "my_lesson.ipynb"
+    os.replace(tmp_path / "notebooks/01_lif_dynamics.ipynb", copy)
+    path.write_text(path.read_text().replace("'01'", str(copy)))
+    before = sweep.read(path)
+    finish(before.runs[0])
+    assert [run.done for run in before.runs] == [True, False, False, False]
+    copy.write_text(copy.read_text().replace("/ 100", "/ 50"))
+    assert not any(run.done for run in before.runs)
+    after = sweep.read(path)
+    assert not {run.folder for run in before.runs} & {run.folder for run in after.runs}
+    outcome = worker.Task(copy, before.runs[1].code.sha256, before.runs[1].given)()
+    assert outcome.status == "failed" and "its code has changed since the sweep was started" in outcome.text
+
+
 def test_a_file_without_a_notebook_and_a_missing_one_are_refused(tmp_path):
     (tmp_path / "empty.yaml").write_text("seeds: [1]")
     with pytest.raises(SnnlabError, match="says no notebook"):
@@ -144,8 +177,8 @@ def test_mistakes_on_the_command_line_end_with_code_2(snnlab, tmp_path):
 
 def test_the_state_of_a_run_is_what_its_folder_says(tmp_path):
     new, begun, failed, finished = (plan := sweeps.read(tmp_path)).runs
-    runs.start(begun.config)
-    runs.start(failed.config)
+    sweeps.start(begun)
+    sweeps.start(failed)
     manifest.end(failed.folder, "failed", error="no such luck")
     finish(finished)
     assert [run.state.split()[0] for run in plan.runs] == ["new", "begun", "failed", "finished"]
@@ -196,12 +229,8 @@ def test_the_table_has_mean_and_deviation_over_seeds(tmp_path):
         finish(run, accuracy)
     finish(plan.runs[3], 0.25)
     (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
-    assert [list(column.cells) for column in table.columns] == [
-        ["10", "20"],
-        ["plain", "plain"],
-        ["3", "1"],
-        ["60.0 ± 10.0", "25.0"],
-    ]
+    rows = sorted(zip(*(column.cells for column in table.columns), strict=True))
+    assert rows == [("10", "plain", "3", "60.0 ± 10.0"), ("20", "plain", "1", "25.0")]
 
 
 def test_only_runs_of_the_file_are_in_the_table(tmp_path):
@@ -263,7 +292,7 @@ def delays(tmp_path):
 
 def train(run, seconds, *, whole=True):
     """Leave the epochs of two networks, the second not whole if it was killed."""
-    began = runs.start(run.config)
+    began = sweeps.start(run)
     lines = [json.dumps({"epoch": i, "seconds": s}) + "\n" for i, s in enumerate(seconds)]
     (began.checkpoint_dir / "a.jsonl").write_text("".join(lines))
     (began.checkpoint_dir / "b.jsonl").write_text("".join(lines) if whole else '{"epoch": 0, "seco')

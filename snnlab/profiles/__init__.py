@@ -8,12 +8,9 @@ and refuses what does not fit.
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from snnlab.errors import SnnlabError
+from snnlab.parameter_file import from_file
 from snnlab.parameters import from_text, known
 from snnlab.profiles.exploring_delays import EXPLORING_DELAYS, ExploringDelays
 from snnlab.profiles.learning_delays import LEARNING_DELAYS, LearningDelays
@@ -76,23 +73,6 @@ def resolve(notebook: str, /, **parameters: Any) -> Any:
     given = {name: value for name, value in parameters.items() if value is not None}
     profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
     return dataclasses.replace(sizes[known(profile, sizes, "profile")], **given)
-
-
-def from_file(path: Path) -> dict[str, Any]:
-    """The parameters in a YAML file, as papermill's -f takes them; `resolve` checks them.
-
-    Raises:
-        SnnlabError: the file is missing or no YAML, or holds no parameters.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SnnlabError(
-            f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); lines such as `epochs: 30` were expected."
-        ) from error
-    if not isinstance(content, dict):
-        raise SnnlabError(f"{path}: holds no parameters; lines such as `epochs: 30` were expected.")
-    return content
 
 
 def parse(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:
