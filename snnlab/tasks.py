@@ -1,7 +1,6 @@
 """What the notebooks can be run on: the course's digits, or the data sets of the papers."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,11 +11,11 @@ from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_
 from snnlab.data.dense import Three
 from snnlab.data.features import FeatureSet
 from snnlab.data.provenance import record
-from snnlab.data.shipped import data_folder
 from snnlab.data.spikeset import SpikeSet
 from snnlab.data.splits import Splits
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.errors import SnnlabError
+from snnlab.present import folder_of
 from snnlab.profiles import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.training import Batches
 
@@ -71,7 +70,7 @@ def static(config: PretrainAndTransfer) -> StaticTask:
         data = Three(*sets, unit="brightness, 0 to 1, with noise", preprocessing=made)
         source = record("digits", digits.NOTE, data)
     else:
-        folder = _folder("" if config.data == "imagenet" else config.data, "imagenet")
+        folder = folder_of("" if config.data == "imagenet" else config.data, "imagenet")
         data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
         source = record("imagenet", "pictures in the layout of ImageNet-1K", data, folder)
     return StaticTask(data, _network(config.model, data, list(config.channels)), source)
@@ -100,7 +99,7 @@ def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
             f"dt_ms = {config.dt_ms:g}, n_in = {config.n_in}: expected {mel.dt_ms:g} and {mel.n_mels}, as the features "
             f"{config.features} have them."
         )
-    folder = _folder("" if config.data == "gsc" else config.data, "gsc")
+    folder = folder_of("" if config.data == "gsc" else config.data, "gsc")
     return gsc.load(folder, features=config.features, limit=limit, seed=config.seed, workers=config.workers or None)
 
 
@@ -161,8 +160,8 @@ def events(config: TransferToEvents) -> EventTask:
         at = other = None
         name, note = "digit-events", digit_events.NOTE
     else:
-        at = _folder(config.events_folder, config.data)
-        other = _folder(config.pictures_folder, "ucf101" if config.model == "video" else "imagenet")
+        at = folder_of(config.events_folder, config.data)
+        other = folder_of(config.pictures_folder, config.pictures_set)
         loaders = config.loaders
         if config.data == "es-ucf101":
             pictures, edges = es_ucf101.frames(other, loaders=loaders), es_ucf101.edges(at, loaders=loaders)
@@ -199,10 +198,6 @@ def a_few(part: Batches, most: int) -> Tensor:
     """Up to `most` samples, `(T, n, C, H, W)`; of large pictures an eighth as many."""
     first, _ = part.batch(torch.arange(1))
     return part.batch(torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8))))[0]
-
-
-def _folder(given: str, name: str) -> Path:
-    return Path(given).expanduser() if given else data_folder() / name
 
 
 def _network(model: str, data: Three, channels: list[int], *, events: bool = False, **small: Any) -> dict[str, Any]:

@@ -78,11 +78,19 @@ class DataSet:
 
         return data_folder() / self.name
 
+    def missing(self, folder: Path) -> list[str]:
+        """The parts that a folder lacks, each as `parts` has it."""
+
+        def there(part: str) -> bool:
+            return any(os.path.exists(folder / name) for name in part.split("|"))
+
+        return [part for part in self.parts if not there(part)]
+
     def state(self) -> tuple[bool, str]:
         """Whether it is whole, as far as names tell, and that in words. No file of data is opened."""
         if leftovers(self.folder):
             return False, "unfinished"
-        missing = [part for part in self.parts if not any((self.folder / name).exists() for name in part.split("|"))]
+        missing = self.missing(self.folder)
         if not self.parts:
             found, expected = _clips(self.folder), self.counts[0]["all"]
             if 0 < found < expected:

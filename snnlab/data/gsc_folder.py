@@ -41,17 +41,29 @@ def speaker_of(name: str) -> str:
     return re.sub(r"_nohash_.*$", "", name.rpartition("/")[2])
 
 
-def find_clips(folder: Path) -> dict[str, Stamp]:
-    """`word/file.wav` of every clip, in order, and what its file is told by.
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be that of Google Speech Commands.
 
     Raises:
-        SnnlabError: there is no such folder.
+        SnnlabError: it is not there, or has not both lists.
     """
     if not folder.is_dir():
         raise SnnlabError(
             f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Fetch them with `snnlab data get "
             "gsc`, or check the path."
         )
+    for file in LISTS.values():
+        if not (folder / file).is_file():
+            raise _unreadable(folder / file, "No such file or directory")
+
+
+def find_clips(folder: Path) -> dict[str, Stamp]:
+    """`word/file.wav` of every clip, in order, and what its file is told by.
+
+    Raises:
+        SnnlabError: there is no such folder, or a list is missing in it.
+    """
+    check_folder(folder)
     stamps = {}
     for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir()):
         if not word.startswith(("_", ".")):
@@ -74,10 +86,7 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
         try:
             listed[part] = {line.strip() for line in (folder / file).read_text().splitlines() if line.strip()}
         except (OSError, UnicodeDecodeError) as error:
-            raise SnnlabError(
-                f"{folder / file}: cannot be read ({getattr(error, 'strerror', error)}); the list that comes with Google Speech "
-                "Commands was expected there. Fetch all of it with `snnlab data get gsc`."
-            ) from error
+            raise _unreadable(folder / file, getattr(error, "strerror", error)) from error
         missing = sorted(listed[part] - stamps.keys())
         if missing:
             raise SnnlabError(
@@ -114,3 +123,10 @@ def provenance(names: Mapping[str, list[str]]) -> str:
     )
     astray = sum(which_set(name) != part for part, clips in names.items() for name in clips)
     return text + (f"; the lists and Google's rule differ on {astray} clips" if astray else ", as Google's rule has it")
+
+
+def _unreadable(file: Path, why: object) -> SnnlabError:
+    return SnnlabError(
+        f"{file}: cannot be read ({why}); the list that comes with Google Speech Commands was "
+        "expected there. Fetch all of it with `snnlab data get gsc`."
+    )

@@ -59,6 +59,18 @@ def there(folder: Path) -> bool:
     return any(_paths(folder, part) for part in PARTS)
 
 
+def complete(folder: Path) -> dict[str, list[Path]]:
+    """The shards of each part, in order.
+
+    Raises:
+        SnnlabError: one is missing, as far as one can know.
+    """
+    found = {part: _paths(folder, part) for part in PARTS}
+    for part, paths in found.items():
+        _complete(folder, part, paths)
+    return found
+
+
 def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
     """Training and test pictures of a folder of shards, in order of class and key.
 
@@ -68,9 +80,7 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
     Raises:
         SnnlabError: shards are missing or damaged, a picture has no class or the other way round, or a class no name.
     """
-    found = {part: _paths(folder, part) for part in PARTS}
-    for part, paths in found.items():
-        _complete(folder, part, paths)
+    found = complete(folder)
     indices = {part: [_index(path) for path in paths] for part, paths in found.items()}
     classes = _classes(folder, [index for part in PARTS for index in indices[part]])
     for part, paths in found.items():

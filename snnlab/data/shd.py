@@ -6,7 +6,6 @@ Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to re
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,21 +14,13 @@ import torch
 from snnlab.data.cache import stamp
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
-from snnlab.data.shipped import data_folder, shipped
+from snnlab.data.shd_files import NOTES, check_protocol, find
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
 from snnlab.data.splits import Splits, check_limit
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256, sha256_of
 
 __all__ = ["SpikeSet", "Splits", "bin_events", "load"]
-
-_URL = "https://zenkelab.org/datasets"
-_PUBLISHED = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
-_NOTES = {
-    "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",
-    "shd": "the Spiking Heidelberg Digits",
-    "ssc": "the Spiking Speech Commands",
-}
 
 
 def load(
@@ -62,7 +53,8 @@ def load(
     """
     check_bins(dt_ms, n_in, binning)
     check_limit(limit)
-    name, files = _find(data)
+    name, files = find(data)
+    check_protocol(files, hold_out)
     sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning) for split, file in files.items()}
     for split, file in files.items():
         if sets[split].keys != sets["train"].keys:
@@ -71,12 +63,8 @@ def load(
                 "were expected. Put files of one data set into one folder."
             )
     meta = read_meta(files["train"])
-    note = _NOTES.get(name) or meta.get("note") or f"recordings from {files['train'].parent}"
+    note = NOTES.get(name) or meta.get("note") or f"recordings from {files['train'].parent}"
     train, test = sets["train"], sets["test"]
-    if "valid" in sets and not hold_out:
-        raise SnnlabError(
-            f"{files['valid']}: a validation set is there, which nothing has to be held out for; expected the protocol held-out, which uses it."
-        )
     if "valid" in sets:
         valid = sets["valid"]
     elif not hold_out:
@@ -108,52 +96,6 @@ def load(
             "hold_out": hold_out,
         },
     )
-
-
-def _find(data: str | Path) -> tuple[str, dict[str, Path]]:
-    """The name of a data set and the file of each of its splits."""
-    if data == "spoken-digits":
-        return "spoken-digits", _files(shipped("spoken-digits"))
-    if data in _PUBLISHED:
-        return str(data), _published(str(data))
-    folder = Path(data).expanduser()
-    if folder.is_file():
-        folder = folder.parent  # one of the files was named; the others lie beside it
-    if not folder.is_dir():
-        near = difflib.get_close_matches(str(data).lower(), _NOTES, n=1, cutoff=0.5)
-        names = ", ".join(_NOTES)
-        raise SnnlabError(
-            f"data is {str(data)!r}, which is neither a folder nor one of {names}"
-            + (f" (did you mean {near[0]}?)" if near else "")
-            + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
-        )
-    return folder.resolve().name, _files(folder)
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    for prefix in ("", "shd_", "ssc_"):
-        found = {split: folder / f"{prefix}{split}.h5" for split in ("train", "valid", "test")}
-        found = {split: path for split, path in found.items() if path.is_file()}
-        if {"train", "test"} <= found.keys():
-            return found
-    raise SnnlabError(
-        f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected there and are not. "
-        "Name both files so, or make such a folder from wav files with `snnlab data from-audio`."
-    )
-
-
-def _published(name: str) -> dict[str, Path]:
-    folder = data_folder() / name
-    files = {split: folder / f"{name}_{split}.h5" for split in _PUBLISHED[name]}
-    missing = [path.name for path in files.values() if not path.is_file()]
-    if missing:
-        zips = ", ".join(f"{_URL}/{file}.zip" for file in missing)
-        raise SnnlabError(
-            f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there and are not. "
-            f"Get them with `snnlab data get {name}`, or unzip {zips} into that folder, or set SNNLAB_DATA to the folder that "
-            f"holds {name}/."
-        )
-    return files
 
 
 def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:

@@ -43,11 +43,15 @@ def data_folder() -> Path:
     return Path(os.environ.get("SNNLAB_DATA") or ROOT / "data").expanduser()
 
 
-def shipped(name: str = "spoken-digits") -> Path:
+def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
     """The folder with train.h5, valid.h5 and test.h5 of a set that ships, unpacked if that has not been done.
 
     It lies below the folder SNNLAB_DATA, else below data/ of the clone. Each file appears whole or not at all, so two
     processes may do this at once; a newer packed file replaces what an older one left.
+
+    Args:
+        name: of the set.
+        unpack: False only checks that the files are there or can be unpacked.
 
     Raises:
         SnnlabError: nothing of this name ships, the packed file is missing or damaged, the folder holds another
@@ -66,6 +70,8 @@ def shipped(name: str = "spoken-digits") -> Path:
                 f"{file}: is not a file that ships with snnlab, and would be overwritten; {folder} was expected to "
                 "hold the set that ships or nothing. Move your files and give their folder as data."
             )
+    if not unpack:
+        return folder
     content = _load(packed, digest)
     meta = {**json.loads(str(content["meta"])), _PACKED_AS: digest}
     for split, file in files.items():

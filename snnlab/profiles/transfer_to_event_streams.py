@@ -27,6 +27,11 @@ class TransferToEvents(Transfer):
     warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
 
+    @property
+    def pictures_set(self) -> str:
+        """The data set that one pretrains on where the data is not digits."""
+        return "ucf101" if self.data == "es-ucf101" else "imagenet"
+
 
 TRANSFER_TO_EVENT_STREAMS = sizes(
     TransferToEvents(
