@@ -57,6 +57,7 @@ def sweep(
     if len({name for name, _ in given}) < len(given):
         raise SnnlabError("a parameter is given twice with -p; give it once.")
 
+    from snnlab.present import check_data
     from snnlab.slurm import Slurm
     from snnlab.sweep import read
 
@@ -67,6 +68,8 @@ def sweep(
         _say(plan)
         return
     left = plan.left
+    for run in left:
+        check_data(run.config)
     slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped is stopped
     try:

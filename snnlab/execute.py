@@ -24,6 +24,7 @@ from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
 from snnlab.notebook_code import NotebookCode, notebook_code, parameter_values
 from snnlab.parameters import known
+from snnlab.present import check_data
 from snnlab.profiles import NOTEBOOKS, Config, resolve
 from snnlab.results import load_result
 
@@ -160,13 +161,16 @@ def execute(
         The folder, `runs.folder`.
 
     Raises:
-        SnnlabError: as `configure`, the folder cannot be written, or the same run is going on.
+        SnnlabError: as `configure`, its data is not there, the folder cannot be written, or the same run is going on.
         NotebookFailed: a cell failed; the notebook is there, with its error.
     """
     config, code = configure(path, given), notebook_code(path)
+    check_data(config)
     if config.out and Path(config.out).expanduser().resolve() == path.parent.resolve():
         raise SnnlabError(f"out = {config.out!r}: the notebook itself lies there; choose another folder.")
     folder = runs.folder(config, experiment, code)
+    for place in (path.resolve(), folder):
+        _check_encoding(place)
     make_folder(folder)
     with manifest.hold(folder, "runner", -1 if wait else 0):
         before = manifest.read(folder)
@@ -183,6 +187,15 @@ def execute(
                 manifest.end(folder, "failed", error=str(error))
             raise
     return folder
+
+
+def _check_encoding(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise SnnlabError(
+            f"{str(path)!r}: this name is not in UTF-8, and a notebook cannot record it; rename the file or folder."
+        ) from error
 
 
 def _execute(

@@ -1,9 +1,11 @@
 """The command line, on a notebook of a few cells that is made here."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -121,6 +123,32 @@ def test_a_wrong_parameter_stops_with_code_2_before_anything_starts(
     assert done.stderr.count("\n") == 1
     assert all(word in done.stderr for word in words), done.stderr
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("04_learning_delays", ["-p", "data", "shd"], "snnlab data get shd"),
+        ("02_pretrain_and_transfer", ["-p", "data", "{}/nowhere"], "nowhere is not there"),
+        ("05_exploring_delays", ["-p", "checkpoint", "{}/nowhere.pt"], "nowhere.pt is not there"),
+    ],
+)
+def test_data_that_is_not_there_stops_with_code_2_before_anything_starts(
+    snnlab, tmp_path, monkeypatch, name, arguments, words
+):
+    monkeypatch.setenv("SNNLAB_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    notebook = write(tmp_path / f"{name}.ipynb")
+    before = set(tmp_path.iterdir())
+    done = snnlab("run", notebook, *(text.format(tmp_path) for text in arguments))
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and words in done.stderr, done.output
+    (tmp_path / "some.yaml").write_text(f"notebook: {notebook}\n")
+    given = [text.format(tmp_path) for text in arguments]
+    for executor in ("local", "slurm"):
+        done = snnlab("sweep", tmp_path / "some.yaml", *given, "--executor", executor)
+        assert done.exit_code == 2 and words in done.stderr, done.output
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "some.yaml"}
 
 
 def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(snnlab, notebook, tmp_path):
@@ -373,6 +401,20 @@ def test_what_is_no_notebook_is_refused_by_a_sentence(snnlab, notebook, content)
     done = snnlab("run", notebook)
     assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
     assert f"{notebook}: is not a readable notebook" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_path_that_is_not_utf8_is_refused_by_a_sentence(snnlab, notebook, tmp_path):
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", strange)
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "not in UTF-8" in done.stderr and not strange.exists()
+    strange.mkdir()
+    notebook.rename(strange / notebook.name)
+    done = snnlab("run", strange / notebook.name, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 2 and "not in UTF-8" in done.stderr
+    done = snnlab("run", notebook, "-f", strange / "x.yaml")
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
 
 
 def test_the_tutorial_runs_all_exports_them_and_goes_on_after_a_failure(snnlab, tmp_path, monkeypatch):

@@ -21,9 +21,7 @@ class Config:
 
     profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
     seed: int = parameter("where random numbers begin; the first seed of several", low=0, high=2**31 - 1)
-    out: str = parameter(
-        "folder for what the run leaves; empty for runs/<notebook>/<hash of the parameters>/seed=<seed>", decides=False
-    )
+    out: str = parameter("folder for what the run leaves; empty for runs/<notebook>/<hash>/seed=<seed>", decides=False)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
