@@ -105,7 +105,7 @@ def _check(ann: Any, inputs: Sequence[Any]) -> None:
         if (activation.analogue, activation.mode) != ("relu", "relu"):
             raise SnnlabError(
                 f"{name} is {activation.analogue!r} in mode {activation.mode!r}; the converter "
-                "makes a ReLU of it. Train a network with analogue='relu', and call set_mode('relu')."
+                "makes a ReLU of it. Train one with analogue='relu', and call set_mode('relu')."
             )
     if not all(value.isfinite().all() for value in ann.state_dict().values()):
         raise SnnlabError("the network to convert has values that are not finite; train it anew.")

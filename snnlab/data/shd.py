@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from snnlab.data.cache import stamp
+from snnlab.data.catalogue import name_of_data
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.shipped import data_folder, shipped
@@ -127,7 +128,7 @@ def _find(data: str | Path) -> tuple[str, dict[str, Path]]:
             + (f" (did you mean {near[0]}?)" if near else "")
             + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
         )
-    return folder.resolve().name, _files(folder)
+    return name_of_data(folder, folder.resolve().name, "recordings"), _files(folder)
 
 
 def _files(folder: Path) -> dict[str, Path]:
