@@ -51,6 +51,9 @@ class Activation(base.MemoryModule):
         learn_decay: whether `k` is trained.
         learn_scale: whether $\lambda$, the parameter `scale`, is trained.
 
+    Attributes:
+        learns: whether `k` and `scale` are trained, by name.
+
     Raises:
         SnnlabError: `analogue` is unknown, or `decay` not between 0 and 1.
     """
@@ -72,8 +75,10 @@ class Activation(base.MemoryModule):
         self.mode: Mode = "relu"
         self.low, self.high = 0.0, 1.0
         self.levels = 1
-        self.k = nn.Parameter(torch.tensor(math.log(decay / (1 - decay))), requires_grad=learn_decay)
-        self.scale = nn.Parameter(torch.tensor(1.0), requires_grad=learn_scale)
+        self.learns = {"k": learn_decay, "scale": learn_scale}
+        self._built = {"k": math.log(decay / (1 - decay)), "scale": 1.0}
+        self.k = nn.Parameter(torch.tensor(self._built["k"]), requires_grad=learn_decay)
+        self.scale = nn.Parameter(torch.tensor(self._built["scale"]), requires_grad=learn_scale)
         self.step_mode = "m"
         self.register_memory("v", None)
 
@@ -85,6 +90,11 @@ class Activation(base.MemoryModule):
         outputs, until the activation is nothing but a step.
         """
         return self.scale if self.mode in ("quantised", "soft") else 1.0
+
+    def has_learned(self, name: str) -> bool:
+        """Whether the parameter `name`, `k` or `scale`, differs from what it was built with."""
+        now = self.get_parameter(name).item()
+        return not math.isclose(now, self._built[name], rel_tol=1e-6, abs_tol=1e-9)
 
     def extra_repr(self) -> str:
         return f"mode={self.mode}"

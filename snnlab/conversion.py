@@ -13,7 +13,7 @@ from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBal
 from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 from torch import Tensor, nn
 
-from snnlab.activations import Mode
+from snnlab.activations import Mode, activations
 from snnlab.errors import SnnlabError
 from snnlab.parameters import known
 from snnlab.vision import SmallCNN, VisionNet
@@ -25,18 +25,20 @@ class Converted(VisionNet):
     """A `SmallCNN` with ReLUs, converted by SpikingJelly: batch norm merged into the convolutions, IF neurons with soft reset.
 
     Args:
-        ann: the trained network; it stays as it is.
+        ann: the trained network, its `analogue` and its mode "relu"; it stays as it is.
         inputs: batches `(1, B, C, H, W)` from which the converter takes its scales.
         how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half full; "balanced",
             local threshold balancing (CVPR 2025).
 
     Raises:
-        SnnlabError: `how` is unknown.
+        SnnlabError: `how` is unknown, the network is another one or not finite, or the inputs are
+            none for it.
     """
 
     def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
         super().__init__()
         known(how, get_args(How), "way to convert")
+        _check(ann, inputs)
         self.config = {"kind": "Converted", "how": how, "of": ann.config, "in_channels": ann.config["in_channels"]}
         pairs = [
             (x[0], torch.zeros(x.shape[1])) for x in inputs
@@ -90,6 +92,35 @@ class Converted(VisionNet):
             return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
         finally:
             functional.reset_net(self.net)
+
+
+def _check(ann: Any, inputs: Sequence[Any]) -> None:
+    """Raise unless the converter can make a network of this one, with these batches."""
+    if not isinstance(ann, SmallCNN):
+        raise SnnlabError(
+            f"got a {type(ann).__name__} to convert; the converter knows the layers of "
+            "snnlab.vision.SmallCNN only. Train such a network."
+        )
+    for name, activation in activations(ann):
+        if (activation.analogue, activation.mode) != ("relu", "relu"):
+            raise SnnlabError(
+                f"{name} is {activation.analogue!r} in mode {activation.mode!r}; the converter "
+                "makes a ReLU of it. Train one with analogue='relu', and call set_mode('relu')."
+            )
+    if not all(value.isfinite().all() for value in ann.state_dict().values()):
+        raise SnnlabError("the network to convert has values that are not finite; train it anew.")
+    channels, kind = ann.config["in_channels"], ann.fc.weight.dtype
+    if not len(inputs):
+        raise SnnlabError(f"no inputs to take scales from; expected some (1, B, {channels}, H, W).")
+    for x in inputs:
+        shape = tuple(x.shape) if isinstance(x, Tensor) else ()
+        if len(shape) != 5 or shape[0] != 1 or shape[2] != channels or 0 in shape:
+            found = f"shape {shape}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise SnnlabError(f"inputs: got {found}; expected images (1, B, {channels}, H, W).")
+        if x.dtype != kind:
+            raise SnnlabError(f"inputs: got {x.dtype}; expected {kind}, as the network has.")
+        if not x.isfinite().all():
+            raise SnnlabError("inputs: got values that are not finite; leave such samples out.")
 
 
 def _float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

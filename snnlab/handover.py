@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from snnlab.delays import delay_layers
+from snnlab.activations import activations
+from snnlab.delays import DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.parameters import known
@@ -44,7 +46,7 @@ class HandOver:
 
 @torch.no_grad()
 def hand_over(
-    source: Mapping[str, Tensor] | nn.Module,
+    source: Mapping[str, Any] | nn.Module,
     target: nn.Module,
     *,
     leave: Collection[str] = (),
@@ -53,22 +55,28 @@ def hand_over(
 ) -> HandOver:
     """Copy every parameter and buffer of `source` to the one of the same name in `target`.
 
+    The target keeps the `k` and `scale` of an `Activation` as it was built with, unless both
+    networks learn them: a value that the source never trained says nothing about the target. The
+    report lists them as left out.
+
     Args:
-        source: a network or its `state_dict`.
+        source: a network or its `state_dict`, of tensors or NumPy arrays.
         target: the network that receives; the rest of it stays as it is.
         leave: prefixes of names that are not to move, such as "fc" for a new head.
         first: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean", both the mean over the
             colours (Lin et al. 2022); "signed", ON its sum and OFF the negative of it, as an event is a change; "" for not at all.
         strict: whether a name or a shape that does not match is an error; False lists it and goes on.
+            What the target keeps as it was built is no error.
 
     Returns:
         What moved, what was adapted, and what was left out.
 
     Raises:
         SnnlabError: nothing moved; a tensor that should have matched did not (`strict`); a prefix in `leave` that
-            matches nothing; a value that is not finite.
+            matches nothing; a value that is not finite, or of another kind of number; `source` is
+            neither a network nor a `state_dict`.
     """
-    theirs = dict(source.state_dict() if isinstance(source, nn.Module) else source)
+    theirs = _entries(source)
     ours = target.state_dict()
     if first not in ("", *FIRST):
         raise SnnlabError(
@@ -77,6 +85,8 @@ def hand_over(
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(f"leave: nothing in {type(target).__name__} is called {prefix!r}; names: {_some(ours)}.")
+    as_built = _as_built(source, target)
+    misfits = _misfits(source, target) if isinstance(source, nn.Module) else {}
     new: dict[str, Tensor] = {}
     moved, adapted, left_out = [], [], {}
     for name, value in ours.items():
@@ -84,25 +94,29 @@ def hand_over(
             left_out[name] = "as asked"
         elif name not in theirs:
             left_out[name] = "not in the source"
-        elif theirs[name].is_floating_point() and not theirs[name].isfinite().all():
-            raise SnnlabError(
-                f"{name}: the source holds values that are not finite; hand over a network that trained well."
-            )
-        elif theirs[name].shape == value.shape:
-            new[name] = theirs[name]
-            moved.append(name)
-        elif first and _differs_in_channels(theirs[name], value):
-            new[name] = _on_off(theirs[name], first)
-            adapted.append(name)
+        elif name in misfits:
+            left_out[name] = misfits[name]
         else:
-            left_out[name] = f"shape {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
-    weights = {name for name, _ in target.named_parameters()}
+            given = _tensor(name, theirs[name], value)
+            if given.shape == value.shape:
+                if name in as_built and not torch.equal(given, value):
+                    left_out[name] = as_built[name]
+                    continue
+                new[name] = given
+                moved.append(name)
+            elif first and _differs_in_channels(given, value):
+                new[name] = _on_off(given, first)
+                adapted.append(name)
+            else:
+                left_out[name] = f"shape {tuple(given.shape)} instead of {tuple(value.shape)}"
+    weights = {name for name, _ in target.named_parameters()} - as_built.keys()
     if not weights & {*moved, *adapted}:
         raise SnnlabError(
             f"nothing moved into {type(target).__name__}: no parameter of the source has a name and shape of its own "
-            f"(source: {_some(theirs)}; target: {_some(ours)}); check that both are of the same architecture."
+            f"(source: {_some(theirs)}; target: {_some(ours)}); {_hint(theirs, ours)}."
         )
-    unexpected = {name: why for name, why in left_out.items() if why != "as asked"}
+    expected = {name for name, why in left_out.items() if why == "as asked"} | as_built.keys()
+    unexpected = {name: why for name, why in left_out.items() if name not in expected}
     unused = tuple(name for name in theirs if name not in ours)
     if strict and (unexpected or unused):
         what = "; ".join(
@@ -127,14 +141,18 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
         target: the network that receives. Where its delays are not learned, they are whole afterwards.
         takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and nothing else.
 
+    Returns:
+        What moved, and what was left out.
+
     Raises:
-        SnnlabError: as `hand_over`, or `takes` is unknown.
+        SnnlabError: as `hand_over`, `takes` is unknown, or the layers differ in what they take over
+            (`max_delay` for delays, `fan_in`).
     """
     known(takes, get_args(Takes), "part to hand over")
     layers = range(len(target.synapses))
     leave: list[str] = []
-    if takes == "weights":
-        leave = [f"synapses.{number}.P" for number in layers]
+    if takes == "weights":  # the width of a kernel belongs to its delay
+        leave = [f"synapses.{number}.{name}" for number in layers for name in ("P", "SIG")]
     elif takes == "delays":
         leave = [*(f"synapses.{number}.weight" for number in layers), "norms"]
     handed = hand_over(source, target, leave=leave)
@@ -177,6 +195,99 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
 
 def under(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
+
+
+def _entries(source: Any) -> dict[str, Any]:
+    """What a network or a `state_dict` holds, by name.
+
+    Raises:
+        SnnlabError: it is something else, or a `state_dict` inside of something else.
+    """
+    if isinstance(source, nn.Module):
+        return dict(source.state_dict())
+    if not isinstance(source, Mapping):
+        kind = type(source).__name__
+        raise SnnlabError(f"source is a {kind}; expected a network or its state_dict.")
+    for name, value in source.items():
+        if isinstance(value, Mapping | nn.Module):
+            kind = type(value).__name__
+            raise SnnlabError(f"source has a {kind} under {name!r}; pass source[{name!r}].")
+    return {str(name): value for name, value in source.items()}
+
+
+def _tensor(name: str, given: Any, ours: Tensor) -> Tensor:
+    """A value of the source on the target's device and in its precision, all finite.
+
+    Raises:
+        SnnlabError: it cannot be.
+    """
+    if isinstance(given, np.ndarray | np.generic):
+        try:  # of a copy, as torch wants it: writeable, and in the byte order of this machine
+            given = torch.from_numpy(np.array(given, dtype=given.dtype.newbyteorder("=")))
+        except (TypeError, ValueError) as error:  # text or objects
+            raise SnnlabError(
+                f"{name}: the source holds a NumPy array of {given.dtype}; expected {ours.dtype}."
+            ) from error
+    if not isinstance(given, Tensor):
+        kind = type(given).__name__
+        raise SnnlabError(f"{name}: the source holds a {kind}; expected a tensor or an array.")
+    if given.is_meta or ours.is_meta:
+        whose = "source's" if given.is_meta else "target's"
+        raise SnnlabError(f"{name}: the {whose} tensor is on the device meta and has no values.")
+    real = ours.is_floating_point()
+    if given.is_floating_point() and not real and torch.equal(given, given.round()):
+        given = given.long()  # a count that was converted together with the weights
+    if given.is_complex() or given.is_floating_point() != real:
+        raise SnnlabError(f"{name}: the source holds {given.dtype}; expected {ours.dtype}.")
+    given = given.detach().to(ours.device, ours.dtype)
+    if given.is_floating_point() and not given.isfinite().all():
+        raise SnnlabError(
+            f"{name}: the source holds values that are not finite in {given.dtype}; "
+            "hand over a network that trained well."
+        )
+    return given
+
+
+def _as_built(source: Any, target: nn.Module) -> dict[str, str]:
+    """What the neurons of the target keep as it was built, by name, each with the reason."""
+    theirs = dict(activations(source)) if isinstance(source, nn.Module) else None
+    kept = {}
+    for place, activation in activations(target):
+        for name, learns in activation.learns.items():
+            if not learns:
+                why = "not learned in the target, which keeps its own"
+            elif theirs is None:
+                why = "a state_dict does not say whether it was learned; pass the network itself"
+            elif place not in theirs or not theirs[place].has_learned(name):
+                why = "not learned in the source, so the target begins with its own"
+            else:
+                continue
+            kept[f"{place}.{name}" if place else name] = why
+    return kept
+
+
+def _misfits(source: nn.Module, target: nn.Module) -> dict[str, str]:
+    """Tensors with the same shape but another meaning, by name, each with the reason."""
+    theirs, found = dict(source.named_modules()), {}
+    for place, layer in target.named_modules():
+        before = theirs.get(place)
+        if isinstance(layer, DelayLinear) and isinstance(before, DelayLinear):
+            for name, what in (("P", "max_delay"), ("mask", "fan_in")):
+                given, wanted = getattr(before, what), getattr(layer, what)
+                if given != wanted:  # a position is counted from the middle of the kernel
+                    key = f"{place}.{name}" if place else name
+                    found[key] = f"{what} = {given} instead of {wanted}"
+    return found
+
+
+def _hint(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str:
+    """What to do where no name matches."""
+    for name in theirs:
+        for own in ours:
+            if name.endswith(f".{own}"):
+                prefix = name.removesuffix(own)
+                return f"names of the source begin with {prefix!r}, which a wrapper adds: remove it"
+    return "check that both are of the same architecture"
 
 
 def _differs_in_channels(theirs: Tensor, ours: Tensor) -> bool:

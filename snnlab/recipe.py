@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +59,11 @@ class Recipe:
     accumulate: int = 1  # parts of a batch that go through the network one by one, their gradients summed
     keep: Keep = "best"  # the epoch whose parameters stay: best on validation, or the last
 
+    LEAST_EPOCHS: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
-        check_numbers(self, low=1, names=("epochs", "batch_size", "accumulate"))
+        check_numbers(self, low=self.LEAST_EPOCHS, names=("epochs",))
+        check_numbers(self, low=1, names=("batch_size", "accumulate"))
         known(self.keep, get_args(Keep), "epoch to keep")
 
     @property

@@ -1,6 +1,7 @@
 """What the notebooks can be run on: the course's digits, or the data sets of the papers."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from snnlab.comparison import Job
 from snnlab.data import cifar10_dvs, digit_events, digits, es_imagenet_sets, es_ucf101, gsc, imagenet, shd
+from snnlab.data.catalogue import name_of_data
 from snnlab.data.dense import Three
 from snnlab.data.features import FeatureSet
 from snnlab.data.provenance import record
@@ -17,7 +19,7 @@ from snnlab.delay_recipe import DelayRecipe
 from snnlab.errors import SnnlabError
 from snnlab.present import folder_of
 from snnlab.profiles import LearningDelays, PretrainAndTransfer, TransferToEvents
-from snnlab.training import Batches
+from snnlab.training import Batches, Data
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
 SIDE = 32  # pixels; of larger pictures only a few fit into memory with all that a network makes of them
@@ -57,7 +59,7 @@ def static(config: PretrainAndTransfer) -> StaticTask:
     """The pictures of notebook 02, and the network for them.
 
     Raises:
-        SnnlabError: as the readers, or the model is none for pictures.
+        SnnlabError: as the readers, there is one class only, or the model is none for pictures.
     """
     if config.data == "digits":
         parts = digits.originals((0.55, 0.15, 0.30))
@@ -72,7 +74,9 @@ def static(config: PretrainAndTransfer) -> StaticTask:
     else:
         folder = folder_of("" if config.data == "imagenet" else config.data, "imagenet")
         data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
-        source = record("imagenet", "pictures in the layout of ImageNet-1K", data, folder)
+        name = name_of_data(folder, "imagenet", "pictures")
+        source = record(name, "pictures in the layout of ImageNet-1K", data, folder)
+    _several_classes(data, source["path"])
     return StaticTask(data, _network(config.model, data, list(config.channels)), source)
 
 
@@ -80,8 +84,15 @@ def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
     """The words of notebook 04, as spikes or as features.
 
     Raises:
-        SnnlabError: as the readers, or the time step or the number of inputs is not that of the features.
+        SnnlabError: as the readers, there is one class only, or the time step or the number of
+            inputs is not that of the features.
     """
+    data = _recordings(config)
+    _several_classes(data, data.path)
+    return data
+
+
+def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
     limit = config.limit or None
     if config.features == "spikes":
         return shd.load(
@@ -149,7 +160,7 @@ def events(config: TransferToEvents) -> EventTask:
     """The pictures and events of notebook 03, and the networks for them.
 
     Raises:
-        SnnlabError: as the readers, or the model does not fit the data.
+        SnnlabError: as the readers, there is one class only, or the model does not fit the data.
     """
     if (config.model == "video") != (config.data == "es-ucf101"):
         raise SnnlabError(
@@ -174,7 +185,10 @@ def events(config: TransferToEvents) -> EventTask:
             pictures = imagenet.pictures(other, loaders=loaders)
             edges, target = es_imagenet_sets.edges(at, loaders=loaders), es_imagenet_sets.events(at, loaders=loaders)
         data = {"pictures": pictures, "edges": edges, "target": target}
-        name, note = config.data, f"files in the layout of {config.data}, pretrained on {other.name}"
+        name = name_of_data(at, config.data, "events")
+        note = f"files in the layout of {config.data}, pretrained on {other.name}"
+    for what, folder in (("pictures", other), ("edges", at), ("target", at)):
+        _several_classes(data[what], folder or name)
     source = record(name, note, data["target"], at) | {
         "pretraining": {
             what: record(what, note, data[what], folder) for what, folder in (("pictures", other), ("edges", at))
@@ -198,6 +212,20 @@ def a_few(part: Batches, most: int) -> Tensor:
     """Up to `most` samples, `(T, n, C, H, W)`; of large pictures an eighth as many."""
     first, _ = part.batch(torch.arange(1))
     return part.batch(torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8))))[0]
+
+
+def _several_classes(data: Data, where: str | Path) -> None:
+    """Refuse training data of a single class, of which nothing can be learned.
+
+    Raises:
+        SnnlabError: they are.
+    """
+    classes = data.train.labels.unique().tolist()
+    if len(classes) < 2:
+        raise SnnlabError(
+            f"{where}: all {len(data.train):,} samples for training are of one class; "
+            "expected samples of at least two. Add another class."
+        )
 
 
 def _network(model: str, data: Three, channels: list[int], *, events: bool = False, **small: Any) -> dict[str, Any]:

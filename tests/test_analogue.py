@@ -92,6 +92,31 @@ def test_delays_that_are_not_learned_arrive_as_whole_ones():
         assert ours.discrete and not ours.P.requires_grad
 
 
+@pytest.mark.parametrize(("takes", "moves"), [("both", True), ("weights", False), ("delays", True)])
+def test_the_width_of_a_kernel_goes_with_its_delay(takes, moves):
+    source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET)
+    for layer in delay_layers(source):
+        layer.sigma = 0.5
+    before = target.synapses[0].sigma
+    hand_over_delays(source, target, takes=takes)
+    assert target.synapses[0].sigma == pytest.approx(0.5 if moves else before) and before > 1
+
+
+def test_delays_do_not_move_between_layers_of_other_kernels():
+    """A position counts from the middle of the kernel: the same number is another delay."""
+    source, target = DelayNet(**NET), DelayNet(**NET | {"max_delay": NET["max_delay"] + 4})
+    before = [layer.delay.clone() for layer in delay_layers(target)]
+    for takes in ("both", "delays"):
+        with pytest.raises(SnnlabError, match=r"synapses.0.P: max_delay = \d+ instead of"):
+            hand_over_delays(source, target, takes=takes)
+    hand_over_delays(source, target, takes="weights")
+    after = [layer.delay for layer in delay_layers(target)]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert torch.equal(target.synapses[0].weight, source.synapses[0].weight)
+    with pytest.raises(SnnlabError, match="synapses.0.mask: fan_in = 1 instead of 2"):
+        hand_over_delays(DelayNet(**NET, fan_in=1), DelayNet(**NET, fan_in=2), takes="weights")
+
+
 def test_an_unknown_part_is_refused():
     with pytest.raises(SnnlabError, match="delay"):
         hand_over_delays(DelayNet(**NET), DelayNet(**NET), takes="delay")

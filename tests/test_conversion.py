@@ -11,7 +11,7 @@ from snnlab.conversion import Converted
 from snnlab.cost import cost
 from snnlab.errors import SnnlabError
 from snnlab.handover import reestimate_batch_norm
-from snnlab.vision import SmallCNN
+from snnlab.vision import ResNet, SmallCNN
 
 HOWS = ("rate", "balanced")
 
@@ -131,6 +131,43 @@ def test_what_cannot_be_is_refused():
     for wrong in (torch.zeros(3, 2, 1, 8, 8), torch.zeros(1, 2, 3, 8, 8), torch.zeros(2, 1, 8, 8)):
         with pytest.raises(SnnlabError, match="expected"):
             net.set_mode("soft", steps=3)(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ([], r"no inputs.*expected some \(1, B, 1, H, W\)"),
+        ([torch.rand(40, 1, 8, 8)], r"got shape \(40, 1, 8, 8\); expected .* \(1, B, 1, H, W\)"),
+        (torch.rand(1, 40, 1, 8, 8), r"got shape \(40, 1, 8, 8\); expected images"),
+        ([torch.rand(2, 3, 1, 8, 8)], r"got shape \(2, 3, 1, 8, 8\)"),
+        ([torch.rand(1, 3, 2, 8, 8)], r"got shape \(1, 3, 2, 8, 8\)"),
+        ([torch.rand(1, 0, 1, 8, 8)], r"got shape \(1, 0, 1, 8, 8\)"),
+        ([torch.rand(1, 3, 1, 8, 8).numpy()], "got a ndarray"),
+        ([torch.ones(1, 3, 1, 8, 8, dtype=torch.long)], "got torch.int64; expected torch.float32"),
+        ([torch.full((1, 3, 1, 8, 8), float("nan"))], "inputs: got values that are not finite"),
+    ],
+)
+def test_inputs_that_give_no_scales_are_refused(wrong, words):
+    ann, _ = ann_and_inputs()
+    for how in HOWS:
+        with pytest.raises(SnnlabError, match=words):
+            Converted(ann, wrong, how)
+
+
+def test_a_network_that_the_converter_does_not_know_is_refused():
+    ann, inputs = ann_and_inputs()
+    for foreign in (ResNet(18, 1), torch.nn.Sequential(torch.nn.Linear(8, 2))):
+        with pytest.raises(SnnlabError, match=f"a {type(foreign).__name__} to convert.*SmallCNN"):
+            Converted(foreign, inputs)
+    with pytest.raises(SnnlabError, match="acts.0 is 'relu1' in mode 'relu'"):
+        Converted(SmallCNN(1, 6), inputs)
+    with pytest.raises(SnnlabError, match="acts.0 is 'relu' in mode 'lif'"):
+        Converted(ann.set_mode("lif"), inputs)
+    ann.set_mode("relu")
+    with torch.no_grad():
+        ann.fc.weight[0, 0] = float("nan")
+    with pytest.raises(SnnlabError, match="network to convert has values that are not finite"):
+        Converted(ann, inputs)
 
 
 @pytest.mark.parametrize("how", HOWS)

@@ -1,9 +1,13 @@
 """Handing parameters over: what moves is copied exactly, the rest is named, and what does not fit is an error."""
 
+import warnings
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from snnlab.activations import activations
 from snnlab.errors import SnnlabError
 from snnlab.handover import hand_over, reestimate_batch_norm, under
 from snnlab.vision import ResNet, SmallCNN, VideoNet
@@ -12,8 +16,9 @@ from snnlab.vision import ResNet, SmallCNN, VideoNet
 def net(in_channels=2, classes=3, seed=0, **more):
     torch.manual_seed(seed)
     made = SmallCNN(in_channels, classes, channels=(4, 5), strides=(1, 2), **more)
-    for p in made.parameters():  # batch norm and decays of two networks differ, too
-        nn.init.normal_(p)
+    for p in made.parameters():  # batch norm and learned decays of two networks differ, too
+        if p.requires_grad:
+            nn.init.normal_(p)
     for name, buffer in made.named_buffers():
         buffer.fill_(seed + 1) if name.endswith("tracked") else buffer.uniform_(0.5, 2)
     return made
@@ -24,7 +29,7 @@ def state(made):
 
 
 def test_everything_moves_and_is_a_copy():
-    source, target = net(seed=1), net(seed=2)
+    source, target = (net(seed=s, learn_decay=True, learn_scale=True) for s in (1, 2))
     before = state(source)
     report = hand_over(source, target)
     assert report.moved == tuple(before) and not report.adapted and not report.left_out and not report.unused
@@ -121,9 +126,12 @@ def test_names_that_do_not_match_are_errors_or_listed():
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_nothing_that_moves_is_an_error(strict):
-    source = {f"module.{name}": value for name, value in net().state_dict().items()}
-    with pytest.raises(SnnlabError, match="nothing moved into SmallCNN.*module.layers.0.0.weight.*same architecture"):
+    source = nn.Sequential(nn.Linear(3, 2))
+    with pytest.raises(SnnlabError, match="nothing moved into SmallCNN.*0.weight.*architecture"):
         hand_over(source, net(), strict=strict)
+    wrapped = {f"module.{name}": value for name, value in net().state_dict().items()}
+    with pytest.raises(SnnlabError, match="nothing moved.*of the source begin with 'module.'"):
+        hand_over(wrapped, net(), strict=strict)
     buffers = {name: value for name, value in net().state_dict().items() if "running" in name}
     with pytest.raises(SnnlabError, match="nothing moved"):  # statistics alone are nothing
         hand_over(buffers, net(), strict=False)
@@ -139,6 +147,113 @@ def test_values_that_are_not_finite_are_an_error_and_change_nothing(value):
             hand_over(source, target, strict=strict)
     assert all(torch.equal(now, before[name]) for name, now in target.state_dict().items())
     assert hand_over(source, target, leave=["fc"]).left_out.keys() == {"fc.weight", "fc.bias"}
+
+
+DECAY, ASKED = 0.25, 0.622
+
+
+def decays(made):
+    return [torch.sigmoid(activation.k).item() for _, activation in activations(made)]
+
+
+@pytest.mark.parametrize("mode", ["relu", "lif"])
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_decay_that_was_not_trained_does_not_replace_the_one_that_was_asked_for(mode, learned):
+    source = SmallCNN(1, 3, decay=DECAY, learn_decay=learned).set_mode(mode)
+    target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
+    report = hand_over(source, target, first="signed")
+    assert decays(target) == pytest.approx([ASKED] * 3)
+    assert report.left_out.keys() == {f"acts.{i}.k" for i in range(3)}
+    assert report.adapted == ("layers.0.0.weight",)
+    assert "left out: acts.0.k (not learned in the source" in str(report)
+
+
+def test_a_decay_that_both_learn_moves_and_one_that_the_target_holds_stays():
+    source = SmallCNN(2, 3, decay=DECAY, learn_decay=True, learn_scale=True)
+    for activation, decay in zip(source.acts, (0.1, 0.2, 0.3), strict=True):
+        nn.init.constant_(activation.k, torch.logit(torch.tensor(decay)))
+        nn.init.constant_(activation.scale, decay)
+    source.requires_grad_(False)  # frozen by now, but it was learned
+    target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
+    report = hand_over(source, target)
+    assert decays(target) == pytest.approx([0.1, 0.2, 0.3])
+    assert [a.scale.item() for a in target.acts] == [1, 1, 1]
+    why = "not learned in the target, which keeps its own"
+    assert report.left_out == {f"acts.{i}.scale": why for i in range(3)}
+    target = SmallCNN(2, 3, decay=ASKED, learn_scale=True)
+    report = hand_over(source, target)
+    assert decays(target) == pytest.approx([ASKED] * 3)
+    assert [a.scale.item() for a in target.acts] == pytest.approx([0.1, 0.2, 0.3])
+    assert set(report.left_out) == {f"acts.{i}.k" for i in range(3)}
+
+
+def test_a_state_dict_does_not_say_what_was_learned():
+    target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
+    report = hand_over(SmallCNN(2, 3, decay=DECAY).state_dict(), target)
+    assert decays(target) == pytest.approx([ASKED] * 3)
+    assert "pass the network itself" in report.left_out["acts.0.k"] and len(report.left_out) == 3
+    without = state(net())
+    for name in ("acts.0.k", "acts.0.scale", "acts.1.k", "acts.1.scale"):
+        del without[name]  # as in networks that are not ours
+    report = hand_over(without, net(seed=2))
+    assert set(report.left_out.values()) == {"not in the source"} and len(report.left_out) == 4
+
+
+def test_values_of_numpy_and_of_other_precisions_move():
+    source = state(net(seed=1))
+    for kind in (torch.float16, torch.float64):
+        target = net(seed=2)
+        hand_over({name: value.to(kind) for name, value in source.items()}, target)
+        for name, value in target.state_dict().items():
+            torch.testing.assert_close(value, source[name], rtol=1e-3, atol=1e-3)
+    arrays = {name: value.numpy() for name, value in source.items()}
+    arrays["fc.bias"] = arrays["fc.bias"].astype(">f8")
+    arrays["fc.weight"].flags.writeable = False
+    target = net(seed=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(hand_over(arrays, target).moved) == len(source)
+    assert all(torch.equal(value, source[name]) for name, value in target.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.ones(3, dtype=torch.long), "holds torch.int64; expected torch.float32"),
+        (torch.ones(3, dtype=torch.complex64), "holds torch.complex64; expected torch.float32"),
+        (torch.full((3,), 1e300, dtype=torch.double), "that are not finite in torch.float32"),
+        (torch.ones(3, device="meta"), "the source's tensor is on the device meta"),
+        ([1.0, 2.0, 3.0], "the source holds a list; expected a tensor or an array"),
+        (np.array(["a", "b", "c"]), "the source holds a NumPy array of <U1"),
+    ],
+)
+def test_values_that_are_no_such_numbers_are_an_error_and_change_nothing(value, words):
+    target = net(seed=2)
+    before = state(target)
+    with pytest.raises(SnnlabError, match=f"fc.bias: .*{words}"):
+        hand_over(state(net(seed=1)) | {"fc.bias": value}, target, strict=False)
+    assert all(torch.equal(now, before[name]) for name, now in target.state_dict().items())
+
+
+def test_a_target_without_values_is_refused():
+    with torch.device("meta"):
+        target = SmallCNN(2, 3)
+    with pytest.raises(SnnlabError, match="the target's tensor is on the device meta"):
+        hand_over(SmallCNN(2, 3), target)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"epoch": 3, "state_dict": {"fc.bias": torch.ones(3)}}, "has a dict under 'state_dict'"),
+        ({"model": nn.Linear(1, 1)}, r"has a Linear under 'model'.*pass source\['model'\]"),
+        ([("fc.bias", torch.ones(3))], "source is a list; expected a network or its state_dict"),
+        ("ann.pt", "source is a str; expected a network"),
+    ],
+)
+def test_what_is_no_state_dict_is_named(source, words):
+    with pytest.raises(SnnlabError, match=words):
+        hand_over(source, net(), strict=False)
 
 
 def test_an_unknown_prefix_is_an_error():

@@ -1,6 +1,7 @@
 """What the notebooks run on: digits, and the large data sets' layouts, from a file to a result."""
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 
@@ -141,6 +142,54 @@ def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():
         for config in (held_out, published)
     ]
     assert keep == ["best", "last"]
+
+
+def test_what_lies_elsewhere_is_not_called_by_the_name_of_a_published_set(folder, tmp_path):
+    """A folder of one's own may be called as it likes: it is the place that decides."""
+    ours, theirs = (
+        tasks.static(profiles.resolve(STATIC, profile="paper", loaders=0, size=16, data=data))
+        for data in (str(shutil.copytree(folder / "imagenet", tmp_path / "imagenet")), "imagenet")
+    )
+    assert (ours.source["name"], theirs.source["name"]) == ("pictures", "imagenet")
+    assert ours.source["path"] == str(tmp_path / "imagenet")
+    assert ours.source["sha256"] == theirs.source["sha256"]
+    link = tmp_path / "link"
+    link.symlink_to(folder / "imagenet")
+    linked = profiles.resolve(STATIC, profile="paper", loaders=0, size=16, data=str(link))
+    assert tasks.static(linked).source["name"] == "imagenet"
+
+    own = shutil.copytree(folder / "cifar10-dvs", tmp_path / "cifar10-dvs")
+    asked = dict(profile="paper", loaders=0, data="cifar10-dvs", size=42)
+    for given, name in (({}, "cifar10-dvs"), ({"events_folder": str(own)}, "events")):
+        source = tasks.events(profiles.resolve(EVENTS, **asked, **given)).source
+        assert source["name"] == name and source["pretraining"]["pictures"]["name"] == "pictures"
+
+    own = shutil.copytree(folder / "shd", tmp_path / "shd")
+    asked = dict(profile="tiny", dt_ms=10, limit=0)
+    for given, name in (("shd", "shd"), (str(folder / "shd"), "shd"), (str(own), "recordings")):
+        data = tasks.recordings(profiles.resolve(DELAYS, **asked, data=given))
+        assert data.source["name"] == name
+        assert ("Heidelberg" in data.note) == (name == "shd")
+
+    own = shutil.copytree(folder / "gsc", tmp_path / "gsc")
+    words = profiles.resolve(DELAYS, **asked | dict(data=str(own), features="sane", n_in=40))
+    assert tasks.recordings(words).source["name"] == "recordings"
+
+
+def test_a_single_class_is_refused_before_anything_is_trained(tmp_path):
+    standins.shd(tmp_path / "words", classes=1)
+    with pytest.raises(SnnlabError, match="words: all .* samples for training are of one class"):
+        tasks.recordings(profiles.resolve(DELAYS, profile="tiny", data=str(tmp_path / "words")))
+    standins.imagenet(tmp_path / "imagenet", train=3, test=1)
+    for part in ("train", "val"):
+        for name in standins.WORDNET[1:]:
+            shutil.rmtree(tmp_path / "imagenet" / part / name)
+    asked = dict(profile="paper", loaders=0, size=32)
+    with pytest.raises(SnnlabError, match="imagenet: all 2 samples for training are of one class"):
+        tasks.static(profiles.resolve(STATIC, **asked, data=str(tmp_path / "imagenet")))
+    given = asked | dict(data="cifar10-dvs", pictures_folder=str(tmp_path / "imagenet"))
+    with pytest.raises(SnnlabError, match="imagenet: all 2 samples for training are of one class"):
+        tasks.events(profiles.resolve(EVENTS, **given))
 
 
 @pytest.mark.parametrize(("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")])

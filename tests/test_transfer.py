@@ -282,6 +282,18 @@ def test_from_images_to_events(tmp_path):
     assert outcome.net.config["in_channels"] == 2
 
 
+def test_the_network_for_events_begins_with_the_decay_that_was_asked_for(tmp_path):
+    events = NET | {"in_channels": 2, "decay": 0.622, "learn_decay": True}
+    epochs = dict(pretrain_epochs=1, warm_up_epochs=1, liaf_epochs=0, lif_epochs=1)
+    data = DATA | {"pictures": DATA["target"], "target": DATA["events"]}
+    made = pipe_d("d", NET, events, data="pictures", lr=1e-2, **epochs, **COMMON)
+    outcome = train_plan(made, data, tmp_path)
+    _, warm_up, _ = outcome.stages  # which leaves the decay alone
+    assert [torch.sigmoid(a.k).item() for a in warm_up.network().acts] == pytest.approx([0.622] * 2)
+    assert warm_up.handed_over.left_out.keys() == {"acts.0.k", "acts.1.k"}
+    assert all(0.5 < torch.sigmoid(a.k).item() < 0.75 for a in outcome.net.acts)
+
+
 def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
     made = plan("zero", stage(mode="relu"), stage(epochs=0, network=None, mode="lif", steps=4, reestimate=False))
     told = []
@@ -421,6 +433,13 @@ def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
         (dict(levels=0), "levels = 0"),
         (dict(optimiser="SGD"), "no optimiser called 'SGD'"),
         (dict(schedule="cosin"), "did you mean cosine"),
+        (dict(keep="frist"), "no epoch to keep called 'frist'.*valid names: best, last"),
+        (dict(accumulate=0), "accumulate = 0"),
+        (dict(drop=-0.1), "drop = -0.1"),
+        (dict(mode="liff"), "did you mean li"),
+        (dict(convert="balance"), "did you mean balanced"),
+        (dict(first="sign"), "did you mean signed"),
+        (dict(precision="bfloat"), "did you mean bfloat16"),
     ],
 )
 def test_a_stage_that_cannot_be_is_refused(changes, message):
@@ -434,7 +453,6 @@ def test_a_stage_that_cannot_be_is_refused(changes, message):
         (dict(data="event"), "no data set called 'event' .did you mean events.*; valid names: target, events"),
         (dict(network=None), "the first stage, 'begin', names no network"),
         (dict(only=("head",)), "nothing in SmallCNN is called 'head'"),
-        (dict(mode="liff"), "did you mean li"),
         (dict(device="tpu"), "tpu"),
     ],
 )

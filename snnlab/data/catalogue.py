@@ -103,6 +103,17 @@ class DataSet:
         return False, f"incomplete: no {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
 
 
+def name_of_data(folder: Path, name: str, own: str) -> str:
+    """How a run names its data: as a published set only where it lies in the folder of that set.
+
+    Args:
+        folder: where the data lie.
+        name: what they would be called.
+        own: what they are called instead where `name` is that of a set with another folder.
+    """
+    return own if name in SETS and folder.resolve() != SETS[name].folder.resolve() else name
+
+
 def leftovers(folder: Path) -> list[Path]:
     """What unfinished downloads and unpackings left in the folder of a set. Without it, they begin anew."""
     if not folder.is_dir():

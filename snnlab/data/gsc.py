@@ -20,7 +20,7 @@ import torch
 from tqdm.auto import tqdm
 
 from snnlab.data.cache import Mapped, cached, made
-from snnlab.data.catalogue import SETS
+from snnlab.data.catalogue import SETS, name_of_data
 from snnlab.data.features import FeatureSet, read_only
 from snnlab.data.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
 from snnlab.data.holdout import balanced
@@ -121,7 +121,7 @@ def load(
     return Splits(
         **sets,
         keys=keys,
-        name="gsc" if published else folder.name,
+        name="gsc" if published else name_of_data(folder, folder.name, "recordings"),
         path=str(folder),
         sha256=checksum.hexdigest(),
         note=note,

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
+from snnlab.data.catalogue import name_of_data
 from snnlab.data.shipped import SPLITS, data_folder, shipped
 from snnlab.errors import SnnlabError
 
@@ -48,7 +49,7 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
             + (f" (did you mean {near[0]}?)" if near else "")
             + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
         )
-    return folder.resolve().name, _files(folder)
+    return name_of_data(folder, folder.resolve().name, "recordings"), _files(folder)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -22,7 +22,8 @@ class Splits(Generic[Set]):
     Attributes:
         train, valid, test: the recordings; validation shares no speaker with training wherever that can be.
         keys: the class names, the same in every split.
-        name: "spoken-digits", "shd", "ssc", "gsc", or the folder's name.
+        name: "spoken-digits", "shd", "ssc", "gsc", or the folder's name; "recordings" where that is
+            the name of a published set with another folder.
         path: the folder.
         sha256: one checksum over the files.
         note: one sentence: what this data is, and where validation comes from.

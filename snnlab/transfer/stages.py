@@ -3,12 +3,14 @@
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from snnlab.activations import Mode, activations, sharpened
+from snnlab.conversion import How
+from snnlab.handover import FIRST
 from snnlab.parameters import known
 from snnlab.training import Batches, Keep, Recipe, check_numbers, evaluate
 from snnlab.vision import VisionNet
@@ -31,7 +33,7 @@ class Stage(Recipe):
     lr: float = 1e-2
     network: dict[str, Any] | None = None  # `config` of a network; None for that of the stage before
     data: str = "target"
-    convert: Literal["", "rate", "balanced"] = ""  # through SpikingJelly's converter; see `snnlab.conversion`
+    convert: Literal["", How] = ""  # through SpikingJelly's converter; see `snnlab.conversion`
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # what is not handed over
@@ -47,9 +49,15 @@ class Stage(Recipe):
     precision: Precision = "float32"  # of convolutions and matrix products; membranes and parameters stay in float32
     keep: Keep = "last"  # the rate ends at 0, and a ramp is only sharp at the end
 
+    LEAST_EPOCHS: ClassVar[int] = 0
+
     def __post_init__(self) -> None:
-        check_numbers(self, low=0, names=("epochs", "lr", "weight_decay"))
-        check_numbers(self, low=1, names=("batch_size", "accumulate", "steps", "levels"))
+        super().__post_init__()
+        check_numbers(self, low=0, names=("lr", "weight_decay", "drop"))
+        check_numbers(self, low=1, names=("steps", "levels"))
+        known(self.mode, get_args(Mode), "mode of an activation")
+        known(self.convert, ("", *get_args(How)), "way to convert")
+        known(self.first, ("", *FIRST), "way to adapt a first convolution")
         known(self.optimiser, get_args(Optimiser), "optimiser")
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")
