@@ -14,6 +14,7 @@ from snnlab.data.provenance import record
 from snnlab.data.spikeset import SpikeSet
 from snnlab.data.splits import Splits
 from snnlab.delay_recipe import DelayRecipe
+from snnlab.memory import memory_errors
 from snnlab.present import folder_of
 from snnlab.profiles import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.training import Batches
@@ -52,6 +53,7 @@ class EventTask:
     source: dict[str, Any]
 
 
+@memory_errors("reading the pictures", "fewer samples or a smaller size")
 def static(config: PretrainAndTransfer) -> StaticTask:
     """The pictures of notebook 02, and the network for them.
 
@@ -75,6 +77,7 @@ def static(config: PretrainAndTransfer) -> StaticTask:
     return StaticTask(data, _network(config.model, data, list(config.channels)), source)
 
 
+@memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
 def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
     """The words of notebook 04, as spikes or as features.
 
@@ -138,6 +141,7 @@ def delay_job(
     return Job(name, network, recipe, test_each_epoch=True)
 
 
+@memory_errors("reading pictures and events", "fewer pictures and labelled")
 def events(config: TransferToEvents) -> EventTask:
     """The pictures and events of notebook 03, and the networks for them.
 
