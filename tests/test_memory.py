@@ -13,10 +13,12 @@ import torch
 
 from snnlab import profiles, tasks
 from snnlab.comparison import Job, untrained
+from snnlab.cost import cost
 from snnlab.data.toys import interaural_lags
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.errors import SnnlabError
 from snnlab.memory import memory_errors
+from snnlab.similarity import layer_outputs
 from snnlab.training import Recipe, evaluate, fit, train_step
 from snnlab.vision import build
 
@@ -124,6 +126,13 @@ def test_networks_say_so():
         untrained(Job("large", network, DelayRecipe(epochs=1, batch_size=1)))
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
         build(dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 2**45, 1]))
+
+
+@pytest.mark.parametrize("look", [cost, layer_outputs])
+def test_looking_into_a_network_says_so(look):
+    net = build(dict(kind="SmallCNN", in_channels=1, classes=10))
+    with pytest.raises(SnnlabError, match="^looking into a network: .* a smaller one"):
+        look(net, (torch.empty(10**15) for _ in range(1)))
 
 
 @pytest.fixture
