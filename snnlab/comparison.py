@@ -13,6 +13,7 @@ from snnlab import checkpoints
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.delays import discretise
 from snnlab.handover import Takes, hand_over_delays
+from snnlab.memory import memory_errors
 from snnlab.models import DelayNet
 from snnlab.moments import Moment
 from snnlab.side_by_side import Tick, run_all
@@ -78,6 +79,7 @@ class Outcome:
         return net
 
 
+@memory_errors("building a network", "a smaller one")
 def untrained(job: Job) -> DelayNet:
     """The network of a job as it is before the first step, and before it gets another's: the seed decides weights and delays."""
     with torch.random.fork_rng(devices=[]):
@@ -116,6 +118,7 @@ def train_all(
     return run_all(jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then)
 
 
+@memory_errors("training")
 def train_job(
     job: Job,
     data: Data,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from snnlab.activations import Activation
 from snnlab.conversion import Converted
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 
 SYNAPTIC = ("aten.convolution.default", "aten.addmm.default", "aten.mm.default")
 NEURONS = (Activation, neuron.BaseNode)  # the latter those of a converter
@@ -39,6 +40,7 @@ class Cost:
 
 
 @torch.no_grad()
+@memory_errors("looking into a network", "a smaller one")
 def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
     """Count what `net` does for some inputs `(T, B, ...)`, in the mode it is in; scales of a converter are merged first.
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from snnlab.data.order import dealt, shuffled
 from snnlab.distributed import own_gpu, own_part, summed, total
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 from snnlab.recipe import Batches
 
 
@@ -45,6 +46,7 @@ def work_clock(device: torch.device) -> float:
 
 
 @torch.no_grad()
+@memory_errors("evaluation")
 def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score:
     """Score a network as it stands, in evaluation mode; its mode is put back afterwards, whatever happens.
 
@@ -52,7 +54,7 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
     Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
 
     Raises:
-        SnnlabError: there is no sample.
+        SnnlabError: there is no sample, or memory does not suffice.
     """
     if len(data) == 0:
         raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")

@@ -54,11 +54,11 @@ def from_file(path: Path) -> dict[str, Any]:
         SnnlabError: the file is missing or no YAML, holds no parameters, or the same name twice.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.expanduser().open(encoding="utf-8") as file:
             content = yaml.load(file, _Loader)
     except SnnlabError as error:
         raise SnnlabError(f"{path}, {error}") from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RuntimeError, yaml.YAMLError) as error:
         raise SnnlabError(
             f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); lines such as `epochs: 30` were expected."
         ) from error

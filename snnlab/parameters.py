@@ -3,7 +3,8 @@
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -12,11 +13,18 @@ from snnlab.errors import SnnlabError
 
 @dataclass(frozen=True)
 class Spec:
-    """What a parameter may be; for a tuple, what each of its numbers may be, and whether there may be none.
+    """What a parameter may be; for a tuple, what each of its numbers may be.
 
-    One that does not decide about the result, up to rounding, may be another when a killed run goes on.
-
-    Both limits are allowed values.
+    Attributes:
+        help: what it is.
+        unit: of a number.
+        low, high: limits of a number; both are allowed values.
+        choices: the texts that are allowed; without any, a text is a name or a path.
+        empty: whether a tuple or a text may be empty, which means "none" or "as usual".
+        decides: whether the result depends on it. One that does not, up to rounding, may be another
+            when a killed run goes on.
+        needs: other parameters, each with the values beside which alone this one is read.
+        unless: other parameters, each with the values beside which this one is not read.
     """
 
     help: str
@@ -26,6 +34,8 @@ class Spec:
     choices: tuple[str, ...] = ()
     empty: bool = False
     decides: bool = True
+    needs: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    unless: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
 
 
 def parameter(help: str, **limits: Any) -> Any:
@@ -37,7 +47,8 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     """`value` as the type of its field: a whole number may stand for a real one, a list for a tuple.
 
     Raises:
-        SnnlabError: it has another type, or is out of the field's range.
+        SnnlabError: it has another type, is out of the field's range, or is a text that can be no
+            name or path.
     """
     spec: Spec = field.metadata["spec"]
     kind, many = _kind(field)
@@ -50,8 +61,33 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
         right, items = True, (value,)
     if not right or not all(_fits(item, kind, spec) for item in items):
         raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field)} ({spec.help}).")
+    if kind is str and (why := next(filter(None, (_no_path(item, spec) for item in items)), "")):
+        raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path ({spec.help}).")
     converted = tuple(kind(item) for item in items)
     return converted if many else converted[0]
+
+
+def check_read(field: "dataclasses.Field[Any]", values: Mapping[str, Any]) -> None:
+    """Refuse a value that nothing reads beside the values of the other parameters.
+
+    Args:
+        field: the parameter.
+        values: of all parameters, by name.
+
+    Raises:
+        SnnlabError: another parameter has a value that makes this one meaningless.
+    """
+    spec: Spec = field.metadata["spec"]
+    name = field.name
+    for other, listed in (*spec.needs.items(), *spec.unless.items()):
+        if (values[other] in listed) == (other in spec.needs):
+            continue
+        cure = f"leave {name} out, or choose another {other}"
+        if other in spec.needs:
+            *first, last = (value or repr(value) for value in listed)
+            cure += f": {', '.join(first)} or {last}" if first else f": {last}"
+        beside = f"{other} = {values[other]!r}"
+        raise SnnlabError(f"{name} = {values[name]!r} changes nothing where {beside}; {cure}.")
 
 
 def from_text(field: "dataclasses.Field[Any]", text: str) -> Any:
@@ -116,6 +152,23 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
         return isinstance(value, str) and not spec.choices
     number = isinstance(value, int) or (kind is float and isinstance(value, float) and math.isfinite(value))
     return number and spec.low <= value <= spec.high
+
+
+def _no_path(text: str, spec: Spec) -> str:
+    """Why a text cannot be a name or a path; empty where it can."""
+    if not text.strip():
+        return "" if spec.empty and not text else "is blank"
+    if "\0" in text:
+        return "has a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of a command line
+        return "is not UTF-8"
+    if max(map(len, text.encode().split(b"/"))) > 255 or len(text.encode()) > 4095:
+        return "is longer than a path can be"
+    if text.startswith("~") and os.path.expanduser(text) == text:
+        return "begins with a home folder that does not exist"
+    return ""
 
 
 def _expected(field: "dataclasses.Field[Any]") -> str:

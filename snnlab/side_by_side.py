@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from snnlab.data.parallel import end_with_parent
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder
+from snnlab.memory import memory_errors
 from snnlab.together import together
 
 
@@ -35,6 +36,7 @@ Outcome = TypeVar("Outcome")
 Tick = Callable[[int], object]  # told how many epochs have just become finished
 
 
+@memory_errors("training in several processes", "fewer workers or less data")
 def run_all(
     jobs: Iterable[Job],
     train: Callable[[Job, Data, Path, Tick], Outcome],

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from snnlab.activations import Activation
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 
 
 def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:
@@ -53,6 +54,7 @@ def cka(x: Tensor, y: Tensor) -> float:
 
 
 @torch.no_grad()
+@memory_errors("looking into a network", "a smaller one")
 def layer_outputs(net: nn.Module, batches: Iterable[Tensor]) -> dict[str, Tensor]:
     """What every activation gives out, averaged over time: a rate where the mode is a spiking one.
 

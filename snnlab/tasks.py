@@ -17,6 +17,7 @@ from snnlab.data.spikeset import SpikeSet
 from snnlab.data.splits import Splits
 from snnlab.delay_recipe import DelayRecipe
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 from snnlab.present import folder_of
 from snnlab.profiles import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.training import Batches, Data
@@ -55,11 +56,12 @@ class EventTask:
     source: dict[str, Any]
 
 
+@memory_errors("reading the pictures", "fewer samples or a smaller size")
 def static(config: PretrainAndTransfer) -> StaticTask:
     """The pictures of notebook 02, and the network for them.
 
     Raises:
-        SnnlabError: as the readers, there is one class only, or the model is none for pictures.
+        SnnlabError: as the readers, or there is one class only.
     """
     if config.data == "digits":
         parts = digits.originals((0.55, 0.15, 0.30))
@@ -80,12 +82,12 @@ def static(config: PretrainAndTransfer) -> StaticTask:
     return StaticTask(data, _network(config.model, data, list(config.channels)), source)
 
 
+@memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
 def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
     """The words of notebook 04, as spikes or as features.
 
     Raises:
-        SnnlabError: as the readers, there is one class only, or the time step or the number of
-            inputs is not that of the features.
+        SnnlabError: as the readers, or there is one class only.
     """
     data = _recordings(config)
     _several_classes(data, data.path)
@@ -103,12 +105,6 @@ def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]
             seed=config.seed,
             limit=limit,
             hold_out=config.protocol == "held-out",
-        )
-    mel = gsc.FEATURES[config.features]
-    if (mel.dt_ms, mel.n_mels) != (config.dt_ms, config.n_in):
-        raise SnnlabError(
-            f"dt_ms = {config.dt_ms:g}, n_in = {config.n_in}: expected {mel.dt_ms:g} and {mel.n_mels}, as the features "
-            f"{config.features} have them."
         )
     folder = folder_of("" if config.data == "gsc" else config.data, "gsc")
     return gsc.load(folder, features=config.features, limit=limit, seed=config.seed, workers=config.workers or None)
@@ -156,16 +152,13 @@ def delay_job(
     return Job(name, network, recipe, test_each_epoch=True)
 
 
+@memory_errors("reading pictures and events", "fewer pictures and labelled")
 def events(config: TransferToEvents) -> EventTask:
     """The pictures and events of notebook 03, and the networks for them.
 
     Raises:
-        SnnlabError: as the readers, there is one class only, or the model does not fit the data.
+        SnnlabError: as the readers, or there is one class only.
     """
-    if (config.model == "video") != (config.data == "es-ucf101"):
-        raise SnnlabError(
-            f"model = {config.model!r}, data = {config.data!r}: expected the model video for es-ucf101, and for nothing else."
-        )
     if config.data == "digits":
         data = digit_events.digit_events(pictures=config.pictures, labelled=config.labelled, seed=config.seed)
         at = other = None
@@ -234,7 +227,5 @@ def _network(model: str, data: Three, channels: list[int], *, events: bool = Fal
     if model == "small":
         return {"kind": "SmallCNN", **shape, "channels": channels, **small}
     if model == "video":
-        if not events:
-            raise SnnlabError("model = 'video': expected small, resnet18 or resnet34 for pictures.")
         return {"kind": "VideoNet", **shape, "height": x.shape[3], "width": x.shape[4]}
     return {"kind": "ResNet", "depth": DEPTHS[model], **shape, "events": events}

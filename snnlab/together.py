@@ -17,6 +17,7 @@ from torch import distributed
 from snnlab.data.order import Part
 from snnlab.data.parallel import end_with_parent
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 from snnlab.moments import Stopped
 
 PATIENCE = 30  # seconds for a process to end when all is done
@@ -25,6 +26,7 @@ PAUSE = timedelta(days=365)  # for so long at most they wait for each other; one
 Tell = Callable[[Any], object]
 
 
+@memory_errors("training in several processes", "fewer processes or less data")
 def together(work: Callable[[Tell], Any], processes: int, hear: Tell, who: str) -> Any:
     """Call `work(tell)` in several new processes, which are a group of `torch.distributed`.
 

@@ -17,7 +17,7 @@ from snnlab.data.loaders import kept
 from snnlab.distributed import own_part, own_seed, same_as_first, sum_gradients, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.evaluation import Score, evaluate, pick_device, work_clock
-from snnlab.memory import keep_freed_memory
+from snnlab.memory import keep_freed_memory, memory_errors
 from snnlab.metrics import written
 from snnlab.moments import Between, Interrupted, Moment
 from snnlab.recipe import Batches, Data, Keep, Recipe, check_numbers
@@ -58,6 +58,7 @@ class Fit(Generic[Model]):
 
 
 @kept()
+@memory_errors("training")
 def fit(
     model: Model,
     train: Batches,
@@ -102,7 +103,8 @@ def fit(
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite; there are more processes than samples in a batch; `save_every` is below 0.
+            no longer finite; there are more processes than samples in a batch; `save_every` is below 0;
+            memory does not suffice.
         Stopped: `on_batch` raised it; in all processes, at the same batch.
     """
     if not save_every >= 0:
@@ -164,6 +166,7 @@ def _unlogged(line: dict[str, float]) -> None:
     """Where no metrics are wanted."""
 
 
+@memory_errors("training")
 def train_step(
     model: nn.Module,
     x: Tensor,

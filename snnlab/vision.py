@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from snnlab.activations import THRESHOLD, Activation, Mode, set_mode
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 from snnlab.parameters import known
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # blocks of each stage by depth
@@ -282,6 +283,7 @@ class VideoNet(VisionNet):
 KINDS: dict[str, type[VisionNet]] = {kind.__name__: kind for kind in (SmallCNN, ResNet, VideoNet)}
 
 
+@memory_errors("building a network", "a smaller one")
 def build(config: dict[str, Any]) -> VisionNet:
     """The network of a `config`, with fresh weights.
 

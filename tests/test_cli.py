@@ -69,6 +69,16 @@ def test_parameters_from_a_file_and_what_goes_before_them(snnlab, notebook, tmp_
     assert done.exit_code == 2 and "neurone" in done.output and "did you mean neurons?" in done.output
 
 
+def test_a_parameter_that_changes_nothing_ends_with_code_2(snnlab, tmp_path):
+    out = ("--profile", "tiny", "--out", tmp_path / "out")
+    (tmp_path / "some.yaml").write_text("pictures_folder: A\n")
+    for given in (("-p", "events_folder", "A"), ("-f", tmp_path / "some.yaml")):
+        done = snnlab("run", "03", *out, *given)
+        assert done.exit_code == 2 and "'A' changes nothing where data = 'digits'" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
     done = snnlab(
         "run",

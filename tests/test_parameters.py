@@ -11,6 +11,7 @@ from snnlab.parameters import from_text, known, parameter, typed
 @dataclass(frozen=True)
 class Example:
     text: str = parameter("a text")
+    folder: str = parameter("a folder; empty for none", empty=True)
     choice: str = parameter("one of two", choices=("left", "right"))
     flag: bool = parameter("yes or no")
     count: int = parameter("how many", low=1, high=10)
@@ -25,7 +26,8 @@ FIELDS = {field.name: field for field in fields(Example)}
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("text", "", ""),
+        ("text", "~/data", "~/data"),
+        ("folder", "", ""),
         ("choice", "left", "left"),
         ("flag", False, False),
         ("count", 10, 10),
@@ -66,6 +68,26 @@ def test_what_does_not_fit_is_refused_with_name_value_and_expectation(name, valu
     assert str(caught.value).startswith(f"{name} = {value!r}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("text", "", "is blank; expected a name or path (a text)"),
+        ("text", " \t", "is blank"),
+        ("folder", " ", "is blank"),
+        ("folder", "a/" + 256 * "b", "is longer than a path can be"),
+        ("folder", 3000 * "a/", "is longer than a path can be"),
+        ("folder", "a\0b", "has a NUL character"),
+        ("folder", b"a\xff".decode(errors="surrogateescape"), "is not UTF-8"),
+        ("text", "~nobody-of-this-name/data", "begins with a home folder that does not exist"),
+    ],
+)
+def test_a_text_that_can_be_no_path_is_refused(name, value, words):
+    with pytest.raises(SnnlabError) as caught:
+        typed(FIELDS[name], value)
+    assert str(caught.value).startswith(f"{name} = {value!r} {words}")
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from snnlab import profiles
+from snnlab.data import gsc
 from snnlab.errors import SnnlabError
+from snnlab.parameters import typed
+from snnlab.profiles.learning_delays import FEATURES
 
 DELAYS = "04_learning_delays"
+STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"
+EXPLORING, PRETRAINED = "05_exploring_delays", "06_pretrained_delays"
+WORDS = dict(data="gsc", features="paper")
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +86,108 @@ def test_impossible_parameters_get_one_clear_sentence(parameters, words):
         profiles.resolve(DELAYS, **parameters)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "beside", "name", "value", "cure"),
+    [
+        (STATIC, dict(data="imagenet"), "samples", 600, "another data: digits."),
+        (STATIC, dict(data="/elsewhere"), "noise", 0.5, "another data: digits."),
+        (STATIC, dict(data="digits"), "loaders", 2, "another data."),
+        (STATIC, dict(model="resnet18"), "channels", [2, 3, 4], "another model: small."),
+        (STATIC, dict(drops=[]), "drop", 0.5, "another drops."),
+        (EVENTS, dict(data="digits"), "events_folder", "A", "-imagenet, cifar10-dvs or es-ucf101."),
+        (EVENTS, dict(data="digits"), "pictures_folder", "A", "cifar10-dvs or es-ucf101."),
+        (EVENTS, dict(data="digits"), "loaders", 2, "another data."),
+        (EVENTS, dict(data="es-imagenet"), "size", 64, "another data: cifar10-dvs."),
+        (EVENTS, dict(data="es-imagenet"), "pictures", 100, "another data: digits."),
+        (EVENTS, dict(data="cifar10-dvs"), "labelled", 100, "another data: digits."),
+        (EVENTS, dict(data="es-ucf101", model="video"), "channels", [2, 3, 4], "model: small."),
+        (EVENTS, dict(drops=[]), "drop", 0.5, "another drops."),
+        (DELAYS, WORDS | dict(dt_ms=10, n_in=140), "binning", "event", "another features: spikes."),
+        (PRETRAINED, WORDS | dict(dt_ms=10, n_in=140), "binning", "event", "features: spikes."),
+        (EXPLORING, dict(checkpoint="net.pt"), "epochs", 3, "another checkpoint: ''."),
+        (EXPLORING, dict(checkpoint="net.pt"), "device", "cpu", "another checkpoint: ''."),
+    ],
+)
+@pytest.mark.parametrize("size", ["tiny", "course", "paper"])
+def test_a_parameter_that_changes_nothing_is_refused(size, notebook, beside, name, value, cure):
+    with pytest.raises(SnnlabError, match=f"^{name} = .* changes nothing where ") as caught:
+        profiles.resolve(notebook, profile=size, **beside, **{name: value})
+    assert f"leave {name} out" in str(caught.value) and str(caught.value).endswith(cure)
+    assert "\n" not in str(caught.value)
+    for usual in (profiles.PROFILES[notebook][which] for which in (size, "course")):
+        profiles.resolve(notebook, profile=size, **beside, **{name: getattr(usual, name)})
+    profiles.resolve(notebook, profile=size, **beside, **{name: None})
+
+
+@pytest.mark.parametrize(
+    ("notebook", "given"),
+    [
+        (STATIC, dict(data="digits", samples=600, noise=0.5, channels=[2, 3, 4])),
+        (STATIC, dict(data="imagenet", loaders=2, drops=[1], drop=0.5)),
+        (EVENTS, dict(data="digits", pictures=100, labelled=100, drops=[1], drop=0.5)),
+        (EVENTS, dict(data="cifar10-dvs", events_folder="A", pictures_folder="B", size=64)),
+        (DELAYS, dict(binning="event")),
+        (EXPLORING, dict(epochs=3, device="cpu", binning="event")),
+    ],
+)
+@pytest.mark.parametrize("size", ["tiny", "course"])
+def test_where_it_changes_something_it_is_taken(size, notebook, given):
+    config = profiles.resolve(notebook, profile=size, **given)
+    assert {name: getattr(config, name) for name in given} == {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
+
+
+@pytest.mark.parametrize("notebook", profiles.NOTEBOOKS)
+def test_conditions_name_parameters_and_values_that_there_are(notebook):
+    fields = {field.name: field for field in dataclasses.fields(profiles.NOTEBOOKS[notebook])}
+    for field in fields.values():
+        spec = field.metadata["spec"]
+        for other, values in (*spec.needs.items(), *spec.unless.items()):
+            assert all(typed(fields[other], value) == value for value in values)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "given", "words"),
+    [
+        (STATIC, dict(model="video"), "model = 'video': expected small, resnet18 or resnet34"),
+        (EVENTS, dict(model="video"), "expected the model video for es-ucf101"),
+        (EVENTS, dict(data="cifar10-dvs", size=50), "size = 50: expected a number of pixels"),
+        (DELAYS, dict(workers=2, processes=2), "workers = 2, processes = 2: .*; leave workers out"),
+        (EXPLORING, dict(data="gsc"), "expected the features paper or sane for gsc"),
+        (EXPLORING, WORDS, "dt_ms = 20, n_in = 70: expected 10 and 140"),
+        (PRETRAINED, dict(features="sane"), "and spikes for the others"),
+        (PRETRAINED, dict(n_in=99), "n_in = 99: expected a divisor"),
+        (PRETRAINED, dict(dt_ms=50), "expected more than one time step"),
+        (STATIC, dict(data=""), "data = '' is blank"),
+        (DELAYS, dict(data=" "), "data = ' ' is blank"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused_before_a_run(notebook, given, words):
+    with pytest.raises(SnnlabError, match=words):
+        profiles.resolve(notebook, **given)
+
+
+def test_a_checkpoint_says_how_many_inputs_it_has():
+    assert profiles.resolve(EXPLORING, checkpoint="net.pt", dt_ms=10, **WORDS).features == "paper"
+
+
+def test_the_shapes_of_features_are_those_of_the_reader():
+    shapes = {name: (mel.dt_ms, mel.n_mels) for name, mel in gsc.FEATURES.items()}
+    assert shapes == FEATURES
+
+
+@pytest.mark.parametrize("notebook", profiles.NOTEBOOKS)
+def test_a_text_is_empty_only_where_that_means_something(notebook):
+    for field in dataclasses.fields(profiles.NOTEBOOKS[notebook]):
+        if field.type is str and not field.metadata["spec"].choices:
+            if "empty" in field.metadata["spec"].help:
+                profiles.resolve(notebook, **{field.name: ""})
+            else:
+                with pytest.raises(SnnlabError, match=f"{field.name} = '' is blank"):
+                    profiles.resolve(notebook, **{field.name: ""})
 
 
 def test_a_profile_of_the_environment_is_checked_too(monkeypatch):
@@ -171,6 +279,14 @@ def test_a_number_in_a_file_has_any_usual_spelling_and_a_name_is_text(tmp_path):
     for text in ("1.0", "1e-2", "nan", "1e999", "0x10"):
         with pytest.raises(SnnlabError, match="batch_size = .*expected a whole number"):
             profiles.parse(DELAYS, {"batch_size": text})
+
+
+def test_a_file_of_parameters_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.yaml").write_text("epochs: 3")
+    assert profiles.from_file(Path("~/x.yaml")) == {"epochs": 3}
+    with pytest.raises(SnnlabError, match="cannot be read"):
+        profiles.from_file(Path("~nobody-of-this-name/x.yaml"))
 
 
 def test_a_list_may_be_empty_only_where_that_means_something():

@@ -155,6 +155,21 @@ def test_a_sweep_takes_an_edited_copy_and_is_another_one_when_that_changes(tmp_p
     assert outcome.status == "failed" and "its code has changed since the sweep was started" in outcome.text
 
 
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ("parameters: {size: 64}", ""),
+        ("grid: {data: [cifar10-dvs, es-imagenet], size: [64]}", "data=es-imagenet, size=64: "),
+        ("configurations: {a: {data: cifar10-dvs, size: 64}, b: {size: 64}}", "b: "),
+    ],
+)
+def test_a_parameter_that_changes_nothing_in_one_of_the_runs_is_refused(tmp_path, more, where):
+    notebook = ROOT / "notebooks/03_transfer_to_event_streams.ipynb"
+    (tmp_path / "x.yaml").write_text(f"notebook: {notebook}\nprofile: paper\n{more}")
+    with pytest.raises(SnnlabError, match=f"x.yaml(, |: ){where}size = 64 changes nothing where"):
+        sweep.read(tmp_path / "x.yaml")
+
+
 def test_a_file_without_a_notebook_and_a_missing_one_are_refused(tmp_path):
     (tmp_path / "empty.yaml").write_text("seeds: [1]")
     with pytest.raises(SnnlabError, match="says no notebook"):

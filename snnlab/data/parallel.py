@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 import snnlab
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
+from snnlab.memory import memory_errors
 
 Spikes = tuple[np.ndarray, np.ndarray]  # times (E,) seconds, units (E,)
 Result = TypeVar("Result")
@@ -102,12 +103,14 @@ def mapped(
         SnnlabError: a process died.
     """
     if workers == 1 or len(jobs) < 2:
-        yield map(worker, jobs)
+        with memory_errors("reading files", "fewer or smaller files"):
+            yield map(worker, jobs)
         return
     # spawn: a fork of a process that runs threads (torch, numba, Jupyter) may hang
     pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        yield pool.map(worker, jobs, chunksize=together)
+        with memory_errors("reading files", "fewer workers, or smaller files"):
+            yield pool.map(worker, jobs, chunksize=together)
     except BrokenProcessPool as error:
         raise SnnlabError(
             "a worker process died, most likely for want of memory; one was expected to do one file at a "

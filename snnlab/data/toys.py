@@ -6,8 +6,10 @@ import torch
 
 from snnlab.data.dense import DenseSet
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 
 
+@memory_errors("making trials", "fewer of them")
 def interaural_lags(
     n: int,
     *,
@@ -57,6 +59,7 @@ def memoryless_ceiling(lags: Sequence[int] = (0, 4, 8, 12, 16)) -> float:
     return min(2, distinct) / distinct if 0 in lags else 1 / distinct
 
 
+@memory_errors("making trials", "fewer of them")
 def sweeps(
     n: int, *, shapes: int = 5, channels: int = 40, steps: int = 40, rate: float = 0.5, seed: int = 0
 ) -> DenseSet:

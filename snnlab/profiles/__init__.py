@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from snnlab.parameter_file import from_file
-from snnlab.parameters import from_text, known
+from snnlab.parameters import check_read, from_text, known
 from snnlab.profiles.exploring_delays import EXPLORING_DELAYS, ExploringDelays
 from snnlab.profiles.learning_delays import LEARNING_DELAYS, LearningDelays
 from snnlab.profiles.lif_dynamics import LIF_DYNAMICS, LifDynamics
@@ -64,15 +64,23 @@ def resolve(notebook: str, /, **parameters: Any) -> Any:
         An instance of `NOTEBOOKS[notebook]`.
 
     Raises:
-        SnnlabError: there is no such notebook, profile or parameter, or a value has the wrong type or range.
+        SnnlabError: there is no such notebook, profile or parameter; a value has the wrong type or
+            range, or differs from the profile's where the other parameters make it meaningless.
     """
     sizes = PROFILES[known(notebook, PROFILES, "notebook")]
-    names = [field.name for field in dataclasses.fields(NOTEBOOKS[notebook])]
+    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[notebook])}
     for name in parameters:
-        known(name, names, f"parameter of {notebook}")
+        known(name, fields, f"parameter of {notebook}")
     given = {name: value for name, value in parameters.items() if value is not None}
     profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
-    return dataclasses.replace(sizes[known(profile, sizes, "profile")], **given)
+    before = sizes[known(profile, sizes, "profile")]
+    config = dataclasses.replace(before, **given)
+    values = {name: getattr(config, name) for name in fields}
+    for name in given:
+        usual = (getattr(size, name) for size in (before, sizes[DEFAULT_PROFILE]))
+        if values[name] not in usual:  # else nobody expects it to change anything
+            check_read(fields[name], values)
+    return config
 
 
 def parse(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from snnlab.parameters import parameter
+from snnlab.profiles.learning_delays import check_recordings
 from snnlab.profiles.shared import Recordings, sizes
 
 
@@ -13,15 +14,31 @@ class ExploringDelays(Recordings):
     notebook = "05_exploring_delays"
 
     checkpoint: str = parameter(
-        "the network: a checkpoint, or the folder of a run of notebook 04; empty to train a small one on the spot"
+        "the network: a checkpoint, or the folder of a run of notebook 04; empty to train a small one on the spot",
+        empty=True,
     )
     dt_ms: float = parameter("length of the time step that it was trained with", unit="ms", low=1, high=1000)
-    epochs: int = parameter("passes through the training data, where a network is trained", low=1, high=100_000)
+    epochs: int = parameter(
+        "passes through the training data, where a network is trained",
+        low=1,
+        high=100_000,
+        needs={"checkpoint": ("",)},
+    )
     sample: int = parameter("which test recording is heard", low=0)
     recordings: int = parameter("test recordings that accuracies are measured on; 0 for all", low=0)
     factors: tuple[float, ...] = parameter("by which all delays are multiplied in section 5", low=0, high=100)
-    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
+    device: str = parameter(
+        "where to train",
+        choices=("auto", "cpu", "cuda"),
+        decides=False,
+        needs={"checkpoint": ("",)},
+    )
     live: bool = parameter("controls; False leaves pictures only", decides=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.checkpoint:  # which would say how many inputs there are
+            check_recordings(self)
 
 
 EXPLORING_DELAYS = sizes(

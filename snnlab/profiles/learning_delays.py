@@ -1,11 +1,13 @@
 """The parameters of notebook 04, and its three profiles."""
 
+import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 from snnlab.errors import SnnlabError
 from snnlab.parameters import parameter
 from snnlab.profiles.shared import Recordings, Training, sizes
+
+FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}  # dt_ms and n_in of `snnlab.data.gsc`'s
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,16 @@ class LearningDelays(Training, Recordings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.data == "gsc") != (self.features != "spikes") and not Path(self.data).expanduser().is_dir():
-            raise SnnlabError(
-                f"data = {self.data!r}, features = {self.features!r}: expected the features paper or sane for gsc, and spikes for the "
-                "others."
-            )
         if self.protocol == "published" and self.features != "spikes":
             raise SnnlabError(
                 "protocol = 'published': gsc has a validation set, which is used; expected held-out, which also says how well the last epoch and "
                 "the best on the test set do."
+            )
+        if self.features != "spikes" and (self.dt_ms, self.n_in) != FEATURES[self.features]:
+            dt_ms, n_in = FEATURES[self.features]
+            raise SnnlabError(
+                f"dt_ms = {self.dt_ms:g}, n_in = {self.n_in}: expected {dt_ms:g} and {n_in}, as "
+                f"the features {self.features} have them."
             )
         if self.features == "spikes" and 700 % self.n_in:
             raise SnnlabError(f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140.")
@@ -128,3 +131,15 @@ LEARNING_DELAYS = sizes(
         live=False,
     ),
 )
+
+
+def check_recordings(config: Recordings) -> None:
+    """Refuse recordings that the same profile of notebook 04 refuses, by which others train.
+
+    Raises:
+        SnnlabError: as `LearningDelays`.
+    """
+    names = {field.name for field in dataclasses.fields(config)}
+    names &= {"data", "features", "binning", "dt_ms", "n_in"}
+    own = {name: getattr(config, name) for name in names}
+    dataclasses.replace(LEARNING_DELAYS[config.profile], **own)

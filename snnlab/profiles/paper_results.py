@@ -12,7 +12,7 @@ class PaperResults(Config):
 
     notebook = "07_paper_results"
 
-    folder: str = parameter("where the runs are, at any depth; empty for runs/")
+    folder: str = parameter("where the runs are, at any depth; empty for runs/", empty=True)
     trainings: int = parameter("trainings that section 2 imagines", low=10, high=1_000_000)
     live: bool = parameter("sliders; False leaves pictures only", decides=False)
 

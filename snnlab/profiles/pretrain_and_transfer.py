@@ -15,8 +15,18 @@ class PretrainAndTransfer(Transfer):
 
     data: str = parameter("digits, imagenet, or a folder laid out as ImageNet-1K")
     size: int = parameter("side length of a picture", unit="pixels", low=8, high=1024)
-    samples: int = parameter("training samples made from the digits; a sixth for validation", low=60, high=10_000_000)
-    noise: float = parameter("standard deviation of the noise on digits, which are from 0 to 1", low=0, high=10)
+    samples: int = parameter(
+        "training samples made from the digits; a sixth for validation",
+        low=60,
+        high=10_000_000,
+        needs={"data": ("digits",)},
+    )
+    noise: float = parameter(
+        "standard deviation of the noise on digits, which are from 0 to 1",
+        low=0,
+        high=10,
+        needs={"data": ("digits",)},
+    )
     steps: int = parameter("T: how long the spiking network sees a picture", unit="steps", low=2, high=1000)
     short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
     epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
@@ -25,6 +35,8 @@ class PretrainAndTransfer(Transfer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.model == "video":
+            raise SnnlabError("model = 'video': expected small, resnet18 or resnet34 for pictures.")
         if self.short >= self.steps:
             raise SnnlabError(
                 f"short = {self.short}, steps = {self.steps}: expected short to be smaller; choose others."

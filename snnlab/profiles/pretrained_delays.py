@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from snnlab.parameters import parameter
+from snnlab.profiles.learning_delays import check_recordings
 from snnlab.profiles.shared import Recordings, Training, sizes
 
 
@@ -28,6 +29,10 @@ class PretrainedDelays(Training, Recordings):
         "highest learning rates of the weights that every recipe may choose from, by validation", low=0, high=10
     )
     fine_tune: float = parameter("the rates of fine-tuning, as a share of those before it", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_recordings(self)
 
 
 PRETRAINED_DELAYS = sizes(

@@ -1,6 +1,7 @@
 """What several notebooks can be told, and how the three profiles of one are written down."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,7 +22,11 @@ class Config:
 
     profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
     seed: int = parameter("where random numbers begin; the first seed of several", low=0, high=2**31 - 1)
-    out: str = parameter("folder for what the run leaves; empty for runs/<notebook>/<hash>/seed=<seed>", decides=False)
+    out: str = parameter(
+        "folder for what the run leaves; empty for runs/<notebook>/<hash>/seed=<seed>",
+        empty=True,
+        decides=False,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -49,13 +54,26 @@ class Training(Config):
     device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
     live: bool = parameter("sliders; False leaves pictures only", decides=False)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers > 1 and self.processes > 1:
+            raise SnnlabError(
+                f"workers = {self.workers}, processes = {self.processes}: networks that several "
+                "processes train together are trained one after another; leave workers out."
+            )
+
 
 @dataclass(frozen=True)
 class Transfer(Training):
     """What the notebooks about pretraining can both be told."""
 
     model: str = parameter("the network", choices=("small", "resnet18", "resnet34", "video"))
-    channels: tuple[int, ...] = parameter("of each of the three convolutions of the small network", low=1, high=4096)
+    channels: tuple[int, ...] = parameter(
+        "of each of the three convolutions of the small network",
+        low=1,
+        high=4096,
+        needs={"model": ("small",)},
+    )
     pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
     scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
     lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
@@ -65,9 +83,15 @@ class Transfer(Training):
         low=0,
         empty=True,
     )
-    drop: float = parameter("see drops", low=0, high=1)
+    drop: float = parameter("see drops", low=0, high=1, unless={"drops": ((),)})
     precision: str = parameter("of convolutions and matrix products", choices=("float32", "bfloat16"))
-    loaders: int = parameter("processes that read files, for each of them", low=0, high=1024, decides=False)
+    loaders: int = parameter(
+        "processes that read files, for each of them",
+        low=0,
+        high=1024,
+        decides=False,
+        unless={"data": ("digits",)},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,8 +109,19 @@ class Recordings(Config):
         choices=("spikes", "paper", "sane"),
     )
     binning: str = parameter(
-        "where a time step of spikes begins: regular, or with an event as in the paper", choices=("regular", "event")
+        "where a time step of spikes begins: regular, or with an event as in the paper",
+        choices=("regular", "event"),
+        needs={"features": ("spikes",)},
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder = os.path.isdir(os.path.expanduser(self.data))
+        if (self.data == "gsc") != (self.features != "spikes") and not folder:
+            raise SnnlabError(
+                f"data = {self.data!r}, features = {self.features!r}: expected the features paper "
+                "or sane for gsc, and spikes for the others."
+            )
 
 
 def sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from snnlab.errors import SnnlabError
 from snnlab.parameters import parameter
 from snnlab.profiles.shared import Transfer, sizes
+
+DIGITS, FILES = ("digits",), ("es-imagenet", "cifar10-dvs", "es-ucf101")
 
 
 @dataclass(frozen=True)
@@ -12,12 +15,36 @@ class TransferToEvents(Transfer):
 
     notebook = "03_transfer_to_event_streams"
 
-    data: str = parameter("what to learn", choices=("digits", "es-imagenet", "cifar10-dvs", "es-ucf101"))
-    events_folder: str = parameter("where the events lie; empty for a folder with the name of the data")
-    pictures_folder: str = parameter("where the pictures lie; empty for imagenet, or ucf101 for videos")
-    size: int = parameter("side length of a frame of CIFAR10-DVS", unit="pixels", low=8, high=128)
-    pictures: int = parameter("digits to pretrain on", low=60, high=10_000_000)
-    labelled: int = parameter("recordings of digits as events to train on", low=20, high=10_000_000)
+    data: str = parameter("what to learn", choices=DIGITS + FILES)
+    events_folder: str = parameter(
+        "where the events lie; empty for a folder with the name of the data",
+        empty=True,
+        needs={"data": FILES},
+    )
+    pictures_folder: str = parameter(
+        "where the pictures lie; empty for imagenet, or ucf101 for videos",
+        empty=True,
+        needs={"data": FILES},
+    )
+    size: int = parameter(
+        "side length of a frame of CIFAR10-DVS",
+        unit="pixels",
+        low=8,
+        high=128,
+        needs={"data": ("cifar10-dvs",)},
+    )
+    pictures: int = parameter(
+        "digits to pretrain on",
+        low=60,
+        high=10_000_000,
+        needs={"data": DIGITS},
+    )
+    labelled: int = parameter(
+        "recordings of digits as events to train on",
+        low=20,
+        high=10_000_000,
+        needs={"data": DIGITS},
+    )
     first: str = parameter(
         "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
         choices=("signed", "mean"),
@@ -26,6 +53,19 @@ class TransferToEvents(Transfer):
     weight_decay: float = parameter("weight decay on everything", low=0, high=10)
     warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.model == "video") != (self.data == "es-ucf101"):
+            raise SnnlabError(
+                f"model = {self.model!r}, data = {self.data!r}: expected the model video for "
+                "es-ucf101, and for nothing else."
+            )
+        if self.data == "cifar10-dvs" and 128 % self.size > 2:
+            raise SnnlabError(
+                f"size = {self.size}: expected a number of pixels of which a multiple is 126 to "
+                "128, such as 128, 64, 42 or 32."
+            )
 
     @property
     def pictures_set(self) -> str:

@@ -15,6 +15,7 @@ from snnlab.data.order import WHOLE, Part
 from snnlab.distributed import own_part, synchronised, total
 from snnlab.errors import SnnlabError
 from snnlab.handover import HandOver, hand_over, reestimate_batch_norm, under
+from snnlab.memory import memory_errors
 from snnlab.moments import Moment
 from snnlab.parameters import known
 from snnlab.side_by_side import Tick, run_all
@@ -29,6 +30,7 @@ Task = Mapping[str, Data]  # data sets by name
 
 
 @kept()
+@memory_errors("training")
 def train_plan(
     plan: Plan,
     data: Task,

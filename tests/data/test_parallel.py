@@ -63,3 +63,9 @@ def test_errors_of_workers_arrive(tmp_path):
         encode([Job(0), Job(1, die=True)], tmp_path, workers=2)
     with pytest.raises(SnnlabError, match="workers is 0"):
         encode([Job(0)], tmp_path, workers=0)
+
+
+def test_too_little_memory_is_told_by_a_sentence():
+    words = "reading files: the memory of this machine .* choose fewer or smaller files"
+    with pytest.raises(SnnlabError, match=words), parallel.mapped(np.empty, [10**15], 1) as results:
+        list(results)
