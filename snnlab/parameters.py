@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -150,6 +151,8 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
         return kind is bool and isinstance(value, bool)
     if kind is str:
         return isinstance(value, str) and not spec.choices
+    if kind is float and isinstance(value, int) and abs(value) > sys.float_info.max:
+        return False
     number = isinstance(value, int) or (kind is float and isinstance(value, float) and math.isfinite(value))
     return number and spec.low <= value <= spec.high
 

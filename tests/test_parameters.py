@@ -59,6 +59,7 @@ def test_fitting_values_take_their_fields_type(name, value, expected):
         ("sizes", [], "expected a list of whole numbers"),
         ("sizes", [32, True], "expected a list of whole numbers"),
         ("sizes", "32", "expected a list of whole numbers"),
+        ("taus", [10**400], "expected a list of numbers"),
         ("taus", [20, float("inf")], "expected a list of numbers, such as [20, 40], each from 1 ms"),
     ],
 )
