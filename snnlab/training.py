@@ -103,8 +103,8 @@ def fit(
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite; there are more processes than samples in a batch; `save_every` is below 0;
-            memory does not suffice.
+            no longer finite; there are more processes than samples in a batch; `save_every` is below
+            0; memory does not suffice.
         Stopped: `on_batch` raised it; in all processes, at the same batch.
     """
     if not save_every >= 0:

@@ -49,8 +49,8 @@ def test_freed_memory_is_kept():
 
 
 CUDA = (
-    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 11.76 GiB of which "
-    "1.06 GiB is free. Including non-PyTorch memory, this process has 10.70 GiB memory in use."
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 11.76 GiB of "
+    "which 1.06 GiB is free. Including non-PyTorch memory, this process has 10.70 GiB memory in use."
 )
 
 
@@ -81,7 +81,7 @@ def test_too_little_memory_is_told_by_a_sentence(need, words):
     assert caught.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes"), OSError(28, "No space left"), SnnlabError("x"), KeyError()])
+@pytest.mark.parametrize("error", [RuntimeError("shapes"), OSError(28, "No space"), SnnlabError("x")])
 def test_other_errors_pass(error):
     with pytest.raises(type(error)) as caught, memory_errors("training"):
         fail(error)

@@ -78,8 +78,8 @@ def test_the_other_notebooks_on_delays_hear_the_same_recordings(notebook):
     ("notebook", "parameter", "there", "words"),
     [
         (EXPLORING, "checkpoint", "", "is not there; give a checkpoint or the folder of a run"),
-        (EXPLORING, "checkpoint", "given/run/result.json", "holds no file .pt; give the folder"),
-        (RESULTS, "folder", "", "is not there; name one that runs were written to"),
+        (EXPLORING, "checkpoint", "given/run/result.json", "holds no file .pt; give that of a"),
+        (RESULTS, "folder", "", "is not there; name one with runs in it"),
     ],
 )
 def test_a_checkpoint_or_folder_of_runs_is_missing(notebook, parameter, there, words, tmp_path):
