@@ -87,6 +87,12 @@ def test_what_comes_out_can_be_learnt_from(source, tmp_path):
     assert convert_recordings(source, tmp_path / "out", workers=1).kept == 26
 
 
+def test_what_systems_leave_in_folders_is_no_class_and_no_recording(source, tmp_path, litter):
+    litter(source)
+    outcome = convert_recordings(source, tmp_path / "out", workers=1)
+    assert (outcome.written, outcome.failed) == (9, ())
+
+
 def test_steps_are_of_equal_length(source, tmp_path):
     """100 microseconds in 4 steps of 25: 0 to 24, 25 to 49, 50 to 74, 75 to 99 after the first event."""
     times = [1000, 1024, 1025, 1049, 1050, 1050, 1074, 1075, 1099]
@@ -122,7 +128,10 @@ def refused(call, words):
 
 def test_what_is_refused(source, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    refused(lambda: convert_recordings(tmp_path / "nowhere", out), "nowhere holds no folder")
+    refused(
+        lambda: convert_recordings(tmp_path / "nowhere", out),
+        "nowhere holds no folder; one folder of recordings a class was expected",
+    )
     refused(lambda: convert_recordings(source, out, steps=0), "steps is 0; a whole number from 1")
     (source / "dog").mkdir()
     refused(
