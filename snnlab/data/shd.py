@@ -14,10 +14,11 @@ import torch
 
 from snnlab.data.cache import stamp
 from snnlab.data.events import read_events, read_meta
+from snnlab.data.folders import given_path, printable
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.shipped import data_folder, shipped
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
-from snnlab.data.splits import Splits, check_limit
+from snnlab.data.splits import Splits, check_limit, check_trained
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256, sha256_of
 
@@ -57,8 +58,8 @@ def load(
         hold_out: False trains on all recordings, as is published for SHD, and gives the test set in place of a validation set.
 
     Raises:
-        SnnlabError: there is no such data, a file is damaged, files do not belong together, a number is out of
-            range, or nothing is to be held out where there is a validation file.
+        SnnlabError: there is no such data, a file is damaged, files do not belong together, a class is tested and not
+            trained, a number is out of range, or nothing is to be held out where there is a validation file.
     """
     check_bins(dt_ms, n_in, binning)
     check_limit(limit)
@@ -70,8 +71,9 @@ def load(
                 f"{file}: extra/keys differs from that of {files['train']}; the same class names in the same order "
                 "were expected. Put files of one data set into one folder."
             )
+        check_trained(_names(sets["train"]), _names(sets[split]), file)
     meta = read_meta(files["train"])
-    note = _NOTES.get(name) or meta.get("note") or f"recordings from {files['train'].parent}"
+    note = _NOTES.get(name) or meta.get("note") or printable(f"recordings from {files['train'].parent}")
     train, test = sets["train"], sets["test"]
     if "valid" in sets and not hold_out:
         raise SnnlabError(
@@ -116,7 +118,7 @@ def _find(data: str | Path) -> tuple[str, dict[str, Path]]:
         return "spoken-digits", _files(shipped("spoken-digits"))
     if data in _PUBLISHED:
         return str(data), _published(str(data))
-    folder = Path(data).expanduser()
+    folder = given_path(data)
     if folder.is_file():
         folder = folder.parent  # one of the files was named; the others lie beside it
     if not folder.is_dir():
@@ -127,7 +129,7 @@ def _find(data: str | Path) -> tuple[str, dict[str, Path]]:
             + (f" (did you mean {near[0]}?)" if near else "")
             + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
         )
-    return folder.resolve().name, _files(folder)
+    return printable(folder.resolve().name), _files(folder)
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -154,6 +156,11 @@ def _published(name: str) -> dict[str, Path]:
             f"holds {name}/."
         )
     return files
+
+
+def _names(part: SpikeSet) -> list[str]:
+    """The names of the classes that have a recording."""
+    return [part.keys[label] for label in part.labels.unique().tolist()]
 
 
 def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:
