@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.cifar10_dvs import CLASSES, SIDE, STEPS
-from snnlab.data.folders import given_path, is_hidden
+from snnlab.data.folders import given_path, is_hidden, printable
 from snnlab.data.images import class_folders
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
@@ -95,6 +95,10 @@ def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
 
 def _events(path: Path) -> np.ndarray:
     """The events of a recording, with the fields t (microseconds), x, y and on."""
+    if printable(str(path)) != str(path):
+        raise SnnlabError(
+            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
+        )
     try:
         packets: list[Any] = [packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet]
     except SnnlabError:

@@ -1,6 +1,7 @@
 """CIFAR10-DVS's recordings to counts in steps: a real file, and many made for a stand-in of the decoder."""
 
 import csv
+import os
 import shutil
 import sys
 import types
@@ -91,6 +92,17 @@ def test_what_systems_leave_in_folders_is_no_class_and_no_recording(source, tmp_
     litter(source)
     outcome = convert_recordings(source, tmp_path / "out", workers=1)
     assert (outcome.written, outcome.failed) == (9, ())
+
+
+def test_a_recording_whose_name_is_no_utf8(source, tmp_path):
+    """The library cannot open it and says that there is none: that is no true sentence."""
+    try:
+        (source / "bird/cifar10_bird_0.aedat4").rename(source / "bird" / os.fsdecode(b"caf\xe9.aedat4"))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    outcome = convert_recordings(source, tmp_path / "out", workers=1)
+    assert outcome.written == 8 and "its name is no UTF-8, and aedat cannot open it" in outcome.failed[0][1]
+    assert r"caf\udce9.aedat4" in outcome.report.read_text(encoding="utf-8")
 
 
 def test_steps_are_of_equal_length(source, tmp_path):
