@@ -35,7 +35,7 @@ _PATH = _GivenPath()
 def data() -> None:
     """Get, check and make data sets, and look into them."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files
 
 
 @data.command("list")
@@ -120,8 +120,8 @@ def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
 def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: float | None) -> None:
     """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
 
-    A recording that cannot be used does not stop the others, if training and test go on without it. It is listed in the
-    end, with exit code 1.
+    A recording that cannot be used does not stop the others, if training and test go on without it.
+    It is listed in the end, with exit code 1.
     """
     from snnlab.data.from_audio import convert
 

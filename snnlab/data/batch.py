@@ -148,7 +148,9 @@ def listed(first: str, sentences: Sequence[str]) -> str:
 
 @contextmanager
 def writing_alone(folder: Path) -> Iterator[None]:
-    """Make a folder, and let no other call write to it inside the block; a process that ends, however it does, lets go.
+    """Make a folder, and let no other call write to it inside the block.
+
+    A process that ends, however it does, lets go of it.
 
     Raises:
         SnnlabError: another call writes there, or the folder cannot be made or written to.
@@ -178,7 +180,8 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
         replaces: files that the conversion writes anew.
 
     Raises:
-        SnnlabError: the files there were made with other settings, or by something else; or `file` is damaged.
+        SnnlabError: the files there were made with other settings, or by something else; or `file`
+            is damaged.
     """
     if not file.exists():
         for path in replaces:

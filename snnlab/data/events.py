@@ -19,8 +19,8 @@ from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 
 N_CHANNELS = 700  # of the cochlea model behind SHD and SSC
-# The recordings of SHD last 0.2 to 1.4 s. A time above 10 is no spoken word in seconds, and every recording of at
-# least 10 ms has such a time if its times are ms; so the two units cannot be taken for one another.
+# The recordings of SHD last 0.2 to 1.4 s. A time above 10 is no spoken word in seconds, and every
+# recording of more than 10 ms has such a time if its times are ms: neither is taken for the other.
 MAX_SECONDS = 10.0
 _ROWS = 4096  # recordings read at once, so that SSC never stands in memory three times over
 _CURE = "Write the file again, or fetch it again if it was downloaded."

@@ -50,7 +50,8 @@ def read_second(path: str) -> float:
     """The seconds of a recording of the Google Speech Commands.
 
     Raises:
-        SnnlabError: it cannot be read, is cut short or no sound, is not 16 kHz mono or longer than a second, or holds nothing.
+        SnnlabError: it cannot be read, is cut short or no sound, is not 16 kHz mono or longer than
+            a second, or holds nothing.
     """
     import soundfile
 

@@ -142,7 +142,7 @@ def check_classes(part: FileSet, where: object) -> FileSet:
 
 
 def count_classes(labels: Tensor, where: object) -> int:
-    """How many classes there are where nothing names them: one more than the largest number of a sample.
+    """How many classes there are where nothing names them: the largest number of a sample plus one.
 
     Raises:
         SnnlabError: that is more than there are samples, so that a number was left out.

@@ -1,4 +1,4 @@
-"""Paths that a person gives, what a folder holds beside data, and names of classes that can be told apart."""
+"""Paths that a person gives, what lies in folders beside data, and names that can be told apart."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ _SYSTEM = frozenset({
     *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"),
     *("system volume information", "__pycache__"),
 })  # fmt: skip
-_UNFIT = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories: control, bytes that are no UTF-8, ends of lines
+# Unicode's categories: control, bytes that are no UTF-8, ends of lines
+_UNFIT = ("Cc", "Cs", "Zl", "Zp")
 
 
 def given_path(path: str | Path) -> Path:
     """The path that a person gave, with `~` replaced by the home folder.
 
     Raises:
-        SnnlabError: it is empty, which would mean the current folder, or there is no such home folder.
+        SnnlabError: it is empty, which would mean the current folder, or there is no such home
+            folder.
     """
     if not os.fspath(path):
         raise SnnlabError("a path is empty; a file or a folder was expected. Name it; the current folder is `.`.")
@@ -32,17 +34,17 @@ def given_path(path: str | Path) -> Path:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name belongs to the system or a tool, and is neither a class nor a sample."""
+    """Whether a file or folder of this name belongs to a system or a tool, and is no data."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def printable(text: str) -> str:
-    """A text with names of files in it as UTF-8 can hold it: bytes of a name that are none become `\\udce9` and so on."""
+    """A text that may have names of files in it, as UTF-8: other bytes become `\\udce9` and so on."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def paths_below(folder: Path) -> list[Path]:
-    """All files and folders below a folder, in order of their names; none that is hidden or lies in a hidden folder."""
+    """All files and folders below a folder, sorted; none that is hidden or lies in a hidden folder."""
     return sorted(path for path in folder.rglob("*") if not any(map(is_hidden, path.relative_to(folder).parts)))
 
 
@@ -55,8 +57,8 @@ def check_names(names: Iterable[str], where: object, what: str = "class") -> Non
         what: which kind of name, for the sentence.
 
     Raises:
-        SnnlabError: a name is empty, has a control character or bytes that are no UTF-8, or equals another up to
-            spaces and the way in which Unicode composes an accent.
+        SnnlabError: a name is empty, has a control character or bytes that are no UTF-8, or equals
+            another up to spaces and the way in which Unicode composes an accent.
     """
     seen: dict[str, str] = {}
     for name in names:

@@ -56,14 +56,16 @@ def convert(
     loudest) is cut off, then the cochlea hears it. Classes are the labels in alphabetical order, or in numerical order
     if all of them are whole numbers; speakers likewise.
 
-    Everything is checked before the first file is encoded. A recording that cannot be used is left out, and listed in
-    `out/left-out.csv`, if training and test go on without it. A killed run leaves no file of the data set half written,
-    and the next call goes on with the recordings that are not encoded yet. Every recording has its own random numbers,
-    drawn from `seed` and its path, so the result depends neither on the number of workers nor on the other files.
+    Everything is checked before the first file is encoded. A recording that cannot be used is left
+    out, and listed in `out/left-out.csv`, if training and test go on without it. A killed run
+    leaves no file of the data set half written, and the next call goes on with the recordings that
+    are not encoded yet. Every recording has its own random numbers, drawn from `seed` and its path,
+    so the result depends neither on the number of workers nor on the other files.
 
     Args:
         folder: where labels.csv is.
-        out: where the HDF5 files go; those of an earlier call with the same folder and seed are replaced.
+        out: where the HDF5 files go; those of an earlier call with the same folder and seed are
+            replaced.
         workers: processes, by default one a core.
         seed: of the auditory nerve's chance.
         max_seconds: the longest file allowed.
@@ -72,8 +74,9 @@ def convert(
         What became of the recordings.
 
     Raises:
-        SnnlabError: the table is wrong, see `read_labels`; too many recordings cannot be used, so that a part is empty
-            or a label unknown in training; `out` has other files, or another call writes there.
+        SnnlabError: the table is wrong, see `read_labels`; too many recordings cannot be used, so
+            that a part is empty or a label unknown in training; `out` has other files, or another
+            call writes there.
     """
     folder, out = given_path(folder), given_path(out)
     if not SHORTEST < max_seconds <= MAX_SECONDS:
@@ -180,9 +183,9 @@ def read_labels(folder: Path) -> list[Row]:
     """The rows of `folder/labels.csv`, checked, but no wav file opened.
 
     Raises:
-        SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty, a file is named
-            twice, a split is unknown, train or test has no row, a label does not occur in training, or two labels or
-            two speakers have names that cannot be told apart.
+        SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty,
+            a file is named twice, a split is unknown, train or test has no row, a label does not
+            occur in training, or two labels or two speakers have names that cannot be told apart.
     """
     table = folder / "labels.csv"
     if not table.is_file():

@@ -83,8 +83,9 @@ def load(
         workers: processes; 1 works in this one, None takes one a core.
 
     Raises:
-        SnnlabError: the folder or a list is missing, a list names what is not there, a split is empty, a word is tested
-            and not trained, files cannot be used (all of them are looked at, and counted), there are no such features, or a number is out of range.
+        SnnlabError: the folder or a list is missing, a list names what is not there, a split is
+            empty, a word is tested and not trained, files cannot be used (all of them are looked
+            at, and counted), there are no such features, or a number is out of range.
     """
     mel = FEATURES[known(features, FEATURES, "set of features")]
     check_limit(limit)

@@ -58,8 +58,9 @@ def load(
         hold_out: False trains on all recordings, as is published for SHD, and gives the test set in place of a validation set.
 
     Raises:
-        SnnlabError: there is no such data, a file is damaged, files do not belong together, a class is tested and not
-            trained, a number is out of range, or nothing is to be held out where there is a validation file.
+        SnnlabError: there is no such data, a file is damaged, files do not belong together, a class
+            is tested and not trained, a number is out of range, or nothing is to be held out where
+            there is a validation file.
     """
     check_bins(dt_ms, n_in, binning)
     check_limit(limit)

@@ -86,8 +86,8 @@ def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, wo
         `out`.
 
     Raises:
-        SnnlabError: a size or the seed is out of range, espeak-ng is not installed, `out` cannot be written or
-            has other files, or another call writes there.
+        SnnlabError: a size or the seed is out of range, espeak-ng is not installed, `out` cannot be
+            written or has other files, or another call writes there.
     """
     sizes = dict(zip(SPLITS, _sizes(size), strict=True))
     if seed < 0:

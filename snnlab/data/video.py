@@ -83,7 +83,8 @@ def numbered_frames(folder: Path) -> list[Path]:
 def announced_size(path: Path) -> int:
     """The size in bytes of a video file as it says itself, in AVI, MP4 and Matroska; 0 where it does not say.
 
-    FFmpeg does not compare it with the size that there is: it decodes a copy that stopped early as a shorter video.
+    FFmpeg does not compare it with the size that there is: it decodes a copy that stopped early as
+    a shorter video.
 
     Raises:
         OSError: it cannot be read.
@@ -94,7 +95,7 @@ def announced_size(path: Path) -> int:
         if head[:4] == b"\x1aE\xdf\xa3":
             return _end_of_segment(file)
         boxes = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # MP4, one after the other
-        while end < size and (boxes or head[:4] == b"RIFF"):  # of AVI several, where it is larger than 1 GB
+        while end < size and (boxes or head[:4] == b"RIFF"):  # of AVI, several if it is large
             length = int.from_bytes(head[:4], "big") if boxes else 8 + int.from_bytes(head[4:8], "little")
             if boxes and length == 1:
                 length = int.from_bytes(head[8:16], "big")
@@ -112,7 +113,7 @@ def _end_of_segment(file: IO[bytes]) -> int:
     for _ in range(2):
         file.seek(end + 4)  # behind the name
         head = file.read(8)
-        width = 9 - head[0].bit_length() if head else 9  # of the number: as many bytes as zeros before its first bit
+        width = 9 - head[0].bit_length() if head else 9  # bytes of the number: the zeros before its first bit
         largest = (1 << 7 * width) - 1
         length = int.from_bytes(head[:width], "big") & largest
         if width > 8 or length == largest:  # none, or unknown as of a pipe

@@ -25,8 +25,8 @@ def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = N
     """The sound (samples,) float32 of a wav file without its mean and the silence at its ends, and its rate in Hz.
 
     Raises:
-        SnnlabError: it is not a wav file, cut short, not mono, too long, not finite, of an implausible rate or loudness,
-            silent or too short.
+        SnnlabError: it is not a wav file, cut short, not mono, too long, not finite, of an
+            implausible rate or loudness, silent or too short.
     """
     where = where or str(file)
     try:
@@ -65,7 +65,7 @@ def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = N
 
 
 def cut_short(file: Path) -> str:
-    """What a wav file lacks of the bytes that its header announces, in a few words; "" if nothing, or for another format.
+    """What a wav file lacks of the bytes that its header announces, in a few words; else "".
 
     soundfile does not compare them: it reads a copy that stopped half way as a shorter sound.
 
@@ -82,7 +82,8 @@ def implausible(rate: int, sound: np.ndarray | None = None) -> str:
 
     Args:
         rate: Hz.
-        sound: (samples,) floats, of which 1 is full scale; where it is left out, only the rate is looked at.
+        sound: (samples,) floats, of which 1 is full scale; where it is left out, only the rate is
+            looked at.
     """
     if not SLOWEST <= rate <= FASTEST:
         return f"has a sample rate of {rate:,} Hz; {SLOWEST:,} to {FASTEST:,} Hz was expected"
@@ -97,7 +98,7 @@ def implausible(rate: int, sound: np.ndarray | None = None) -> str:
 
 
 def _announced(file: IO[bytes]) -> int:
-    """The byte at which the samples of a wav file end, as its header has it; 0 where it does not say."""
+    """The byte at which the samples of a wav file end, by its header; 0 where it does not say."""
     head = file.read(24)
     if head[:4] == b"riff":  # W64, which is a GUID and the size of the whole file
         return int.from_bytes(head[16:24], "little")

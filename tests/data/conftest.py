@@ -32,7 +32,7 @@ def make():
 
 
 def put_litter(folder):
-    """What systems and tools leave in a folder of data and in all below it, with copies of the data in it."""
+    """What systems and tools leave in a folder and in all below it, with copies of the data in it."""
     for here, _, files in list(os.walk(folder)):
         for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir"):
             (Path(here) / name).mkdir()
