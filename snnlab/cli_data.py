@@ -1,5 +1,6 @@
 """The commands of `snnlab data`."""
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab.data import catalogue
+from snnlab.data.folders import given_path
 from snnlab.errors import SnnlabError
 from snnlab.speaking import speaking
 
@@ -14,9 +16,26 @@ if TYPE_CHECKING:
     from snnlab.data.batch import Outcome
 
 
+class _GivenPath(click.ParamType):
+    """A path; an empty one is refused, for it would mean the current folder."""
+
+    name = "path"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            return given_path(value)
+        except SnnlabError as error:
+            self.fail(str(error), param, ctx)
+
+
+_PATH = _GivenPath()
+
+
 @click.group()
 def data() -> None:
     """Get, check and make data sets, and look into them."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files
 
 
 @data.command("list")
@@ -77,7 +96,7 @@ def check(name: str, thorough: bool, workers: int) -> None:
 @click.argument("name", type=click.Choice(["spoken-digits"]))
 @click.option("--size", required=True, help="recordings: a total, or train,valid,test")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="where the files go")
+@click.option("--out", required=True, metavar="DIR", type=_PATH, help="where the files go")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @speaking
 def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
@@ -88,23 +107,31 @@ def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
 
 
 @data.command("from-audio")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("folder", type=_PATH)
+@click.argument("out", type=_PATH)
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="the longest recording allowed")
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="the longest recording allowed, up to 10; 5 if left out",
+)
 @speaking
 def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: float | None) -> None:
-    """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split."""
+    """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
+
+    A recording that cannot be used does not stop the others, if training and test go on without it.
+    It is listed in the end, with exit code 1.
+    """
     from snnlab.data.from_audio import convert
 
     limit = {} if max_seconds is None else {"max_seconds": max_seconds}
-    convert(folder, out, workers=workers or None, seed=seed, **limit)
+    _conclude(convert(folder, out, workers=workers or None, seed=seed, **limit))
 
 
 @data.command("events-from-images")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("folder", type=_PATH)
+@click.argument("target", type=_PATH)
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
 @click.option("--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
@@ -120,8 +147,8 @@ def events_from_images(folder: Path, target: Path, split: str, theta: float, wor
 
 
 @data.command("events-from-video")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", type=_PATH)
+@click.argument("target", type=_PATH)
 @click.option("--ratio", default=0.15, show_default=True, help="part of all pixels and steps that has an event")
 @click.option("--frames", default=31, show_default=True, type=click.IntRange(2), help="frames taken of a video")
 @click.option("--mode", default="1", show_default=True, type=click.Choice(["1", "2"]), help="2 has noisy thresholds")
@@ -144,8 +171,8 @@ def events_from_video(
 
 
 @data.command("events-from-recordings")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", type=_PATH)
+@click.argument("target", type=_PATH)
 @click.option("--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @speaking
@@ -160,8 +187,8 @@ def events_from_recordings(source: Path, target: Path, steps: int, workers: int)
 
 
 @data.command("shards")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("folder", type=_PATH)
+@click.argument("out", type=_PATH)
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures of a shard")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of their order")
 @speaking
@@ -190,7 +217,7 @@ def clean(unfinished: bool) -> None:
 
 
 @data.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=_PATH)
 @speaking
 def info(path: Path) -> None:
     """Count what is in PATH, a file in SHD's layout or a folder of them."""

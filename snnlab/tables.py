@@ -78,7 +78,7 @@ def data_table(path: str | Path) -> Table:
     from snnlab.data.spoken_digits import statistics
 
     path = Path(path).expanduser()
-    files = sorted(path.glob("*.h5")) if path.is_dir() else [path]
+    files = sorted(path.glob("[!.]*.h5")) if path.is_dir() else [path]
     if not files:
         raise SnnlabError(f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file.")
     columns = {file.stem: statistics(read_events(file)) for file in files}

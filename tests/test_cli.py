@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from snnlab import cli, execute, manifest
+from snnlab.data.batch import Outcome
 from snnlab.data.cache import cached
 from snnlab.errors import SnnlabError
 from snnlab.notebook_code import notebook_code, source_hash
@@ -459,12 +460,30 @@ def test_a_size_that_is_none_is_refused(snnlab, tmp_path, size):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("arguments", [
+    ("make", "spoken-digits", "--size", "60", "--out", ""),
+    ("from-audio", "", "out"),
+    ("from-audio", "in", ""),
+    ("events-from-images", "", "out"),
+    ("events-from-video", "in", ""),
+    ("events-from-recordings", "", "out"),
+    ("shards", "in", ""),
+    ("info", ""),
+])  # fmt: skip
+def test_an_empty_path_is_not_the_current_folder(snnlab, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    done = snnlab("data", *arguments)
+    assert done.exit_code == 2 and "a path is empty; a file or a folder was expected" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_arguments_reach_the_makers_of_data(snnlab, tmp_path, monkeypatch):
     from snnlab.data import from_audio, spoken_digits
 
     calls = []
     monkeypatch.setattr(spoken_digits, "make", lambda *a, **k: calls.append((a, k)))
-    monkeypatch.setattr(from_audio, "convert", lambda *a, **k: calls.append((a, k)))
+    outcome = Outcome(written=1, kept=0, dropped=(), failed=(), report=tmp_path)
+    monkeypatch.setattr(from_audio, "convert", lambda *a, **k: calls.append((a, k)) or outcome)
     make = ["data", "make", "spoken-digits", "--out", tmp_path]
     assert snnlab(*make, "--size", "100", "--seed", 3).exit_code == 0
     assert snnlab(*make, "--size", "40,20,20", "--workers", 2).exit_code == 0

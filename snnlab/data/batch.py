@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import errno
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from snnlab.data.parallel import mapped, processes
 from snnlab.errors import SnnlabError
-from snnlab.files import whole_file
+from snnlab.files import make_folder, whole_file
 
 LISTED = 20  # lines that a summary shows; the file has all
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next file would meet, too
@@ -100,7 +102,7 @@ def convert_all(
         failed=tuple(failed),
         report=report,
     )
-    _write_report(outcome)
+    write_report(outcome)
     return outcome
 
 
@@ -144,13 +146,50 @@ def listed(first: str, sentences: Sequence[str]) -> str:
     return "\n  ".join([first, *sentences[:LISTED], *more])
 
 
-def same_settings(file: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a conversion beside its files, or compare them with those of an earlier call.
+@contextmanager
+def writing_alone(folder: Path) -> Iterator[None]:
+    """Make a folder, and let no other call write to it inside the block.
+
+    A process that ends, however it does, lets go of it.
 
     Raises:
-        SnnlabError: the files there were made with other settings, or `file` is damaged.
+        SnnlabError: another call writes there, or the folder cannot be made or written to.
+    """
+    make_folder(folder)
+    try:
+        lock = FileLock(folder / ".writing.lock").acquire(timeout=0)
+    except Timeout as error:
+        raise SnnlabError(
+            f"{folder}: another call of `snnlab data` writes there; one at a time was expected. Wait for it, or choose "
+            "another folder."
+        ) from error
+    except OSError as error:
+        raise SnnlabError(
+            f"{folder}: cannot be written to ({error.strerror}); a folder for new files was expected. Choose another place."
+        ) from error
+    with lock:
+        yield
+
+
+def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Path] = ()) -> None:
+    """Write the settings of a conversion beside its files, or compare them with those of an earlier call.
+
+    Args:
+        file: where the settings are.
+        settings: of this call, as JSON has them.
+        replaces: files that the conversion writes anew.
+
+    Raises:
+        SnnlabError: the files there were made with other settings, or by something else; or `file`
+            is damaged.
     """
     if not file.exists():
+        for path in replaces:
+            if path.exists():
+                raise SnnlabError(
+                    f"{path}: would be replaced, and was not made by such a call, for {file.name} is missing beside it; a "
+                    "folder without such files was expected. Choose another folder, or move or remove the file."
+                )
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")
         return
@@ -164,7 +203,7 @@ def same_settings(file: Path, settings: Mapping[str, Any]) -> None:
     if before != settings:
         raise SnnlabError(
             f"{file.parent} holds files made with {before}; {dict(settings)} was expected, "
-            "for all files of a folder are made alike. Choose another folder or these settings."
+            "for all files of a folder are made alike. Choose another folder or these settings, or remove the folder."
         )
 
 
@@ -184,11 +223,19 @@ def _attempt(worker: Callable[[Any], Any], item: Any) -> tuple[Any, str]:
         return None, str(error)
 
 
-def _write_report(outcome: Outcome) -> None:
+def write_report(outcome: Outcome) -> None:
+    """Write `outcome.report`, csv with what was dropped or failed; remove it where nothing was.
+
+    Raises:
+        SnnlabError: it cannot be written.
+    """
     if not (outcome.dropped or outcome.failed):
         outcome.report.unlink(missing_ok=True)  # of an earlier call
         return
-    with whole_file(outcome.report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        whole_file(outcome.report) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         table = csv.writer(file)
         table.writerow(("what", "source", "sentence"))
         for what, rows in (("failed", outcome.failed), ("dropped", outcome.dropped)):

@@ -19,6 +19,7 @@ import numpy as np
 from filelock import FileLock
 
 import snnlab
+from snnlab.data.folders import given_path
 from snnlab.data.shipped import data_folder
 from snnlab.errors import SnnlabError
 from snnlab.files import make_folder, remove, whole_file
@@ -79,7 +80,7 @@ def stamp(path: str | Path) -> tuple[int, int]:
 def cache_folder() -> Path:
     """The folder SNNLAB_CACHE, else cache/ below the data folder."""
     given = os.environ.get("SNNLAB_CACHE")
-    return Path(given).expanduser() if given else data_folder() / "cache"
+    return given_path(given) if given else data_folder() / "cache"
 
 
 def limit() -> float:

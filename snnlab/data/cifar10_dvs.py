@@ -19,6 +19,7 @@ from torch import Tensor
 from snnlab.data.cache import cached, stamp
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, check_classes, hold_out
+from snnlab.data.folders import given_path, is_hidden
 from snnlab.errors import SnnlabError
 
 SIDE = 128  # px of the camera
@@ -46,7 +47,7 @@ def events(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders:
         SnnlabError: a folder is missing or empty, a label cannot be read, the labels of train are not 0, 1, 2 ..., those of
             test are others, or a number is out of its range.
     """
-    return _three(Path(folder).expanduser(), steps, size, loaders, edges=False)
+    return _three(given_path(folder), steps, size, loaders, edges=False)
 
 
 def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> Three:
@@ -54,7 +55,7 @@ def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: 
 
     Channel 0 of the file counts as ON. Parts, arguments and errors are those of `events`.
     """
-    return _three(Path(folder).expanduser(), steps, size, loaders, edges=True)
+    return _three(given_path(folder), steps, size, loaders, edges=True)
 
 
 def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> Three:
@@ -82,7 +83,7 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
 
 
 def _files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.mat"))
+    files = sorted(path for path in folder.glob("*.mat") if not is_hidden(path.name))
     if not files:
         raise SnnlabError(f"{folder} holds no file .mat; one a sample was expected. Check the path.")
     return files
@@ -98,7 +99,7 @@ def _labels(files: list[Path]) -> Tensor:
 
 def _label(path: Path) -> int:
     label = _array(path, "label")
-    if label.size != 1 or not (label.flat[0] >= 0 and label.flat[0] == int(label.flat[0])):
+    if label.size != 1 or not (0 <= label.flat[0] < np.inf and label.flat[0] == int(label.flat[0])):
         raise SnnlabError(f"{path}: label is {str(label.tolist())[:40]}; one whole number from 0 was expected. {_CURE}")
     return int(label.flat[0])
 
@@ -111,8 +112,9 @@ def _read(path: Path, seed: int | None, *, steps: int, size: int, edges: bool) -
             f"{path}: frame_Data is {counts.shape}; (2, T, {SIDE}, {SIDE}) with T of at least {steps} was expected. Take fewer "
             "steps, or pack it again."
         )
-    if not counts.min() >= 0:  # so written, NaN is refused too
-        raise SnnlabError(f"{path}: frame_Data has the value {counts.min()}; counts from 0 were expected. {_CURE}")
+    if not (counts.min() >= 0 and counts.max() < np.inf):  # so written, NaN is refused too
+        wrong = counts.max() if counts.min() >= 0 else counts.min()
+        raise SnnlabError(f"{path}: frame_Data has the value {wrong}; counts from 0 were expected. {_CURE}")
     x = torch.from_numpy(counts[:, :steps].astype(np.float32)).transpose(0, 1)
     side = SIDE // size
     border = (SIDE - side * size) // 2

@@ -29,6 +29,7 @@ LONG_SIDE = 254  # px of the resized image
 SIDE = 224  # px of a frame as networks get it
 FIRST, LAST = 17, 239  # the rows and columns of the events that are kept
 LEAST = 1000  # events; a data set has no sample with fewer
+_DIGITS = 10  # a number with so many is no class, and too large for a tensor
 _CURE = "Convert the image again, or fetch the file again if it was downloaded."
 
 
@@ -168,7 +169,7 @@ def read_frame_labels(folder: str | Path, split: str) -> list[tuple[str, int]]:
     labels = []
     for line, where in _lines(path, "`path,class`"):
         name, _, label = line.strip().rpartition(",")
-        if not (name and label.isdecimal()):
+        if not (name and label.isdecimal() and len(label) < _DIGITS):
             raise SnnlabError(f"{where}: {line[:80]!r}; `path,class` was expected. Correct the line.")
         labels.append((name, int(label)))
     _check_files(path, Path(folder) / split, [name for name, _ in labels])
@@ -215,7 +216,7 @@ def _check(sample: Sample, where: str) -> None:
 
 def _label(line: str, where: str) -> Label:
     parts = line.rsplit(maxsplit=3)
-    if len(parts) != 4 or not all(part.isdecimal() for part in parts[1:]):
+    if len(parts) != 4 or not all(part.isdecimal() and len(part) < _DIGITS for part in parts[1:]):
         raise SnnlabError(f"{where}: {line[:80]!r}; `path class rows columns` was expected. Correct the line.")
     label, rows, columns = map(int, parts[1:])
     if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:

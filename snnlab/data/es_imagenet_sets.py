@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from snnlab.data.dense import Three
 from snnlab.data.es_imagenet import Label, frames, read_frame_labels, read_frames, read_labels, read_sample
-from snnlab.data.fileset import FileSet, check_classes, hold_out
+from snnlab.data.fileset import FileSet, check_classes, count_classes, hold_out
+from snnlab.data.folders import check_names, given_path
 from snnlab.data.odg import edge_integral
 from snnlab.errors import SnnlabError
 
@@ -33,7 +34,7 @@ def events(folder: str | Path, *, loaders: int = 0) -> Three:
         SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no sample in one of
             the lists, or `loaders` is too small.
     """
-    return _three(Path(folder).expanduser(), loaders, edges=False)
+    return _three(given_path(folder), loaders, edges=False)
 
 
 def edges(folder: str | Path, *, loaders: int = 0) -> Three:
@@ -42,7 +43,7 @@ def edges(folder: str | Path, *, loaders: int = 0) -> Three:
     It is what ES-ImageNet's authors trained their 2D network on, divided by the number of steps: the frames are shifted back
     to where the picture was, and ON minus OFF is averaged. Parts, arguments and errors are those of `events`.
     """
-    return _three(Path(folder).expanduser(), loaders, edges=True)
+    return _three(given_path(folder), loaders, edges=True)
 
 
 def _three(folder: Path, loaders: int, *, edges: bool) -> Three:
@@ -70,11 +71,13 @@ def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
     """Of classes.txt, a name a line; else class0 and so on."""
     file = folder / "classes.txt"
     if not file.exists():
-        return tuple(f"class{k}" for k in range(int(labels.max()) + 1))
+        return tuple(f"class{k}" for k in range(count_classes(labels, folder / "train")))
     try:
-        return tuple(file.read_text(encoding="utf-8").splitlines())
+        classes = tuple(file.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise SnnlabError(f"{file} cannot be read; a class a line was expected. Remove or repair it.") from error
+    check_names(classes, file)
+    return classes
 
 
 def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:

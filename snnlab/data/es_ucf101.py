@@ -18,6 +18,7 @@ from torch import Tensor
 
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, Reader, check_classes, hold_out
+from snnlab.data.folders import check_names, given_path, is_hidden
 from snnlab.data.video import FRAME, colour_frames
 from snnlab.data.video_events import N_FRAMES, read_clip
 from snnlab.errors import SnnlabError
@@ -79,6 +80,7 @@ def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders:
     names = sorted(clips)
     parsed = [match for name in names if (match := _CLIP.fullmatch(name))]
     classes = tuple(sorted({match["name"] for match in parsed}))
+    check_names(classes, f"the clips such as {clips[names[0]]}")
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
     whole = FileSet([clips[name] for name in names], labels, classes, read, loaders)
     if split == "groups":
@@ -104,9 +106,9 @@ def _files(folder: str | Path) -> dict[str, str]:
     """The npz files below a folder, by the names of the clips."""
 
     def found(path: str, folders: list[str], files: list[str]) -> list[str]:
-        return [file for file in files if file.endswith(".npz") and not file.startswith(".")]
+        return [file for file in files if file.endswith(".npz") and not is_hidden(file)]
 
-    return _clips(Path(folder).expanduser(), found, "<clip>.npz")
+    return _clips(given_path(folder), found, "<clip>.npz")
 
 
 def _folders(folder: str | Path) -> dict[str, str]:
@@ -119,12 +121,13 @@ def _folders(folder: str | Path) -> dict[str, str]:
         folders[:] = [name for name in folders if not _CLIP.fullmatch(name)]
         return clips
 
-    return _clips(Path(folder).expanduser(), found, "<clip>/frame000001.jpg")
+    return _clips(given_path(folder), found, "<clip>/frame000001.jpg")
 
 
 def _clips(folder: Path, found: Callable[[str, list[str], list[str]], list[str]], form: str) -> dict[str, str]:
     clips: dict[str, str] = {}
     for path, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
         for file in found(path, folders, files):
             name, whole = file.removesuffix(".npz"), os.path.join(path, file)
             if not _CLIP.fullmatch(name):

@@ -14,11 +14,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from snnlab.data.folders import check_names
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 
 N_CHANNELS = 700  # of the cochlea model behind SHD and SSC
-MAX_SECONDS = 60.0  # a longer "recording" has its times in another unit
+# The recordings of SHD last 0.2 to 1.4 s. A time above 10 is no spoken word in seconds, and every
+# recording of more than 10 ms has such a time if its times are ms: neither is taken for the other.
+MAX_SECONDS = 10.0
 _ROWS = 4096  # recordings read at once, so that SSC never stands in memory three times over
 _CURE = "Write the file again, or fetch it again if it was downloaded."
 
@@ -54,8 +57,8 @@ def read_events(path: str | Path) -> Events:
 
     Raises:
         SnnlabError: the file is missing, not HDF5 or cut short; a group is missing; rows differ in number; times
-            are not finite, negative, unsorted or not in seconds; units or labels are out of
-            range; a recording is empty.
+            are not finite, negative, unsorted or above MAX_SECONDS; units or labels are out of
+            range; a recording is empty; two classes have one name.
     """
     path = Path(path)
     if not path.is_file():
@@ -108,7 +111,7 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
 def _read(file: h5py.File, path: Path) -> Events:
     times, units = _ragged(file, "spikes/times", path), _ragged(file, "spikes/units", path)
     labels, speakers = _column(file, "labels", path), _column(file, "extra/speaker", path)
-    keys = tuple(key.decode() if isinstance(key, bytes) else str(key) for key in _dataset(file, "extra/keys", path)[()])
+    keys = _keys(_dataset(file, "extra/keys", path), path)
     if len(units) != len(times):
         raise SnnlabError(
             f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row each was expected. "
@@ -177,9 +180,23 @@ def _column(file: h5py.File, name: str, path: Path) -> np.ndarray:
     return item[()].astype(np.int64)
 
 
+def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
+    """The class names, which other programs write as bytes, as text, or as numbers."""
+    names = np.atleast_1d(item[()])
+    try:
+        if names.ndim == 1:
+            return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    except UnicodeDecodeError as error:
+        raise SnnlabError(
+            f"{path}: the name {error.object!r} in extra/keys is no UTF-8; the names of the classes were expected. {_CURE}"
+        ) from error
+    raise SnnlabError(f"{path}: extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}")
+
+
 def _check_rows(labels: np.ndarray, speakers: np.ndarray, keys: tuple[str, ...], n: int, path: Path) -> None:
     if n < 1:
         raise SnnlabError(f"{path}: holds no recording; at least one was expected. {_CURE}")
+    check_names(keys, f"{path}: extra/keys")
     for name, column in (("labels", labels), ("extra/speaker", speakers)):
         if len(column) != n:
             raise SnnlabError(
@@ -213,7 +230,12 @@ def _check_spikes(times: np.ndarray, units: np.ndarray, counts: np.ndarray, path
 
     refuse(~np.isfinite(times), "times", "has the time", "a finite number of seconds")
     refuse(times < 0, "times", "has the negative time", "0 s or later")
-    refuse(times > MAX_SECONDS, "times", "has the time", f"seconds, at most {MAX_SECONDS:.0f}: perhaps these are ms,")
+    refuse(
+        times > MAX_SECONDS,
+        "times",
+        "has the time",
+        f"at most {MAX_SECONDS:.0f} s, for times are seconds (divide by 1000 if these are ms, by 1,000,000 if µs),",
+    )
     backwards = np.zeros(len(times), dtype=bool)
     backwards[1:] = times[1:] < times[:-1]
     backwards[ends[:-1]] = False  # from the end of one recording to the start of the next

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from snnlab.data.batch import attempt_all, listed
-from snnlab.data.wav import said_size
+from snnlab.data.wav import cut_short, implausible, reason
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 
@@ -49,22 +50,22 @@ def read_second(path: str) -> float:
     """The seconds of a recording of the Google Speech Commands.
 
     Raises:
-        SnnlabError: it cannot be read, is cut short, is not 16 kHz mono or longer than a second, or holds nothing.
+        SnnlabError: it cannot be read, is cut short or no sound, is not 16 kHz mono or longer than
+            a second, or holds nothing.
     """
     import soundfile
 
     try:
-        info = soundfile.info(path)
-        frames = len(soundfile.read(path, dtype="int16")[0])
-        said = said_size(Path(path))
+        sound, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+        wrong = cut_short(Path(path)) or implausible(rate, sound)
     except (soundfile.SoundFileError, OSError) as error:
-        raise SnnlabError(f"{path} cannot be read as sound ({str(error).strip()}); a wav file was expected.") from error
-    size = Path(path).stat().st_size
-    if said is not None and size < said:
-        raise SnnlabError(f"{path} has {size:,} bytes; {said:,} were expected by its own account: it is cut short.")
-    if info.samplerate != RATE or info.channels != 1 or not 0 < frames <= RATE:
+        raise SnnlabError(f"{path} cannot be read as sound ({reason(error)}); a wav file was expected.") from error
+    if wrong:
+        raise SnnlabError(f"{path} {wrong}. Get it again.")
+    frames, channels = sound.shape
+    if rate != RATE or channels != 1 or not 0 < frames <= RATE:
         raise SnnlabError(
-            f"{path} has {info.samplerate} Hz, {info.channels} channels and {frames:,} samples; {RATE} Hz, one channel and 1 to {RATE:,} "
+            f"{path} has {rate} Hz, {channels} channels and {frames:,} samples; {RATE} Hz, one channel and 1 to {RATE:,} "
             "samples were expected."
         )
     return frames / RATE
@@ -75,7 +76,10 @@ def _reported(sentences: list[str], report: Path) -> str:
         if not sentences:
             report.unlink(missing_ok=True)  # of an earlier call
             return ""
-        with whole_file(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            whole_file(report) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             csv.writer(file).writerows([("sentence",), *((sentence,) for sentence in sentences)])
     except (SnnlabError, OSError):
         return ""

@@ -1,5 +1,6 @@
 """One spoken word that ships with snnlab, for hearing and seeing what the cochlea does."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ def spoken_word() -> tuple[np.ndarray, int]:
     """
     path = PACKED / "seven.flac"
     try:
-        return soundfile.read(path)
+        return soundfile.read(os.fsencode(path))  # as bytes: the name of a folder above need not be UTF-8
     except (OSError, soundfile.LibsndfileError) as error:
         raise SnnlabError(
             f"{path}: the recording that ships with snnlab cannot be read ({error}); restore it from git."

@@ -126,12 +126,12 @@ def check_classes(part: FileSet, where: object) -> FileSet:
     Raises:
         SnnlabError: one has none.
     """
-    counts = torch.bincount(part.labels, minlength=len(part.classes))
-    if len(counts) > len(part.classes):
+    if len(part) and (highest := int(part.labels.max())) >= len(part.classes):
         raise SnnlabError(
-            f"{where} has a sample of class {len(counts) - 1}; classes 0 to {len(part.classes) - 1} were expected, as in the "
+            f"{where} has a sample of class {highest}; classes 0 to {len(part.classes) - 1} were expected, as in the "
             "rest of the data. Put together what belongs together."
         )
+    counts = torch.bincount(part.labels, minlength=len(part.classes))
     for name, count in zip(part.classes, counts.tolist(), strict=True):
         if not count:
             raise SnnlabError(
@@ -139,6 +139,21 @@ def check_classes(part: FileSet, where: object) -> FileSet:
                 "expected. Fetch what is missing, or take the class away everywhere."
             )
     return part
+
+
+def count_classes(labels: Tensor, where: object) -> int:
+    """How many classes there are where nothing names them: the largest number of a sample plus one.
+
+    Raises:
+        SnnlabError: that is more than there are samples, so that a number was left out.
+    """
+    count = int(labels.max()) + 1
+    if count > len(labels):
+        raise SnnlabError(
+            f"{where} has {len(labels)} samples, one of them of class {count - 1}; classes numbered 0, 1, 2 and so on, "
+            "each with a sample, were expected. Number them so."
+        )
+    return count
 
 
 def _together(job: _Job) -> Tensor:

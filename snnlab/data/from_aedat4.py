@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.io import savemat
 
-from snnlab.data.batch import Job, Outcome, convert_all, same_settings
+from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.cifar10_dvs import CLASSES, SIDE, STEPS
+from snnlab.data.folders import given_path, is_hidden, printable
 from snnlab.data.images import class_folders
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import whole_file
 
 _CURE = "Fetch it again."
 
@@ -38,10 +39,10 @@ def convert_recordings(
         SnnlabError: a folder is missing or holds no recording, `steps` is below 1, the files there were made with others, the
             disk is full, or aedat is not installed.
     """
-    source, target = Path(source).expanduser(), Path(target).expanduser()
+    source, target = given_path(source), given_path(target)
     if steps < 1:
         raise SnnlabError(f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one.")
-    folders = class_folders(source)
+    folders = class_folders(source, "recordings")
     names = tuple(folder.name for folder in folders)
     if names != CLASSES[: len(names)]:
         raise SnnlabError(
@@ -51,23 +52,24 @@ def convert_recordings(
     _aedat()  # said once now, not for each recording
     jobs = []
     for label, folder in enumerate(folders):
-        found = sorted(folder.glob("*.aedat4"), key=lambda path: (len(path.name), path.name))  # 2 before 10
+        found = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
+        found.sort(key=lambda path: (len(path.name), path.name))  # 2 before 10
         if not found:
             raise SnnlabError(f"{folder} holds no file .aedat4; one a recording was expected. Check the path.")
         first = len(found) - max(1, len(found) // 10)
         for i, path in enumerate(found):
             part = "test" if i >= first else "train"
             jobs.append(Job(path, target / part / f"{folder.name}-{path.stem}.mat", (label, steps)))
-    make_folder(target)
-    same_settings(target / "conversion.json", {"steps": steps})
-    return convert_all(
-        jobs,
-        worker=_convert,
-        workers=workers,
-        report=target / "left-out.csv",
-        title="counts of events",
-        unit="recording",
-    )
+    with writing_alone(target):
+        same_settings(target / "conversion.json", {"steps": steps})
+        return convert_all(
+            jobs,
+            worker=_convert,
+            workers=workers,
+            report=target / "left-out.csv",
+            title="counts of events",
+            unit="recording",
+        )
 
 
 def _convert(job: Job) -> None:
@@ -93,6 +95,10 @@ def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
 
 def _events(path: Path) -> np.ndarray:
     """The events of a recording, with the fields t (microseconds), x, y and on."""
+    if printable(str(path)) != str(path):
+        raise SnnlabError(
+            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
+        )
     try:
         packets: list[Any] = [packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet]
     except SnnlabError:

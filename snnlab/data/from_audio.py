@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from snnlab.data.batch import Outcome, attempt_all, listed, same_settings, write_report, writing_alone
 from snnlab.data.events import MAX_SECONDS, Events, write_events
+from snnlab.data.folders import check_names, given_path, printable
 from snnlab.data.parallel import Spikes, encode
 from snnlab.data.wav import LONGEST, SHORTEST, read_word
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder
 
 COLUMNS = ("path", "label", "speaker", "split")
 SPLITS = ("train", "valid", "test")
@@ -48,7 +48,7 @@ class Job:
 
 def convert(
     folder: str | Path, out: str | Path, *, workers: int | None = None, seed: int = 0, max_seconds: float = LONGEST
-) -> Path:
+) -> Outcome:
     """Turn `folder/labels.csv` and the wav files that it names into train.h5, test.h5 and, where given, valid.h5.
 
     labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid or test). A wav
@@ -56,46 +56,109 @@ def convert(
     loudest) is cut off, then the cochlea hears it. Classes are the labels in alphabetical order, or in numerical order
     if all of them are whole numbers; speakers likewise.
 
-    Everything is checked before the first file is encoded. A killed run leaves no file of the data set half written,
-    and the next call goes on with the recordings that are not encoded yet. Every recording has its own random numbers,
-    drawn from `seed` and its path, so the result depends neither on the number of workers nor on the other files.
+    Everything is checked before the first file is encoded. A recording that cannot be used is left
+    out, and listed in `out/left-out.csv`, if training and test go on without it. A killed run
+    leaves no file of the data set half written, and the next call goes on with the recordings that
+    are not encoded yet. Every recording has its own random numbers, drawn from `seed` and its path,
+    so the result depends neither on the number of workers nor on the other files.
 
     Args:
         folder: where labels.csv is.
-        out: where the HDF5 files go; those there before are replaced.
+        out: where the HDF5 files go; those of an earlier call with the same folder and seed are
+            replaced.
         workers: processes, by default one a core.
         seed: of the auditory nerve's chance.
         max_seconds: the longest file allowed.
 
     Returns:
-        `out`.
+        What became of the recordings.
 
     Raises:
-        SnnlabError: a column, a file, a split or a whole part is missing; a file is not a wav, not mono, silent, too
-            short, too long or not finite; a label is unknown in training.
+        SnnlabError: the table is wrong, see `read_labels`; too many recordings cannot be used, so
+            that a part is empty or a label unknown in training; `out` has other files, or another
+            call writes there.
     """
-    folder, out = Path(folder).expanduser(), Path(out).expanduser()
+    folder, out = given_path(folder), given_path(out)
     if not SHORTEST < max_seconds <= MAX_SECONDS:
         raise SnnlabError(
             f"max_seconds is {max_seconds}; more than {SHORTEST} and at most {MAX_SECONDS:g} s was expected. "
             "Choose a number in between."
         )
-    rows = read_labels(folder)
-    for row in tqdm(rows, desc="checking", unit="file"):
-        read_word(row.file, max_seconds=max_seconds, where=f"{folder / 'labels.csv'}, line {row.line}: {row.path}")
-    partial = out / ".partial"
-    make_folder(partial)  # now, not after an hour
-    rows.sort(key=lambda row: SPLITS.index(row.split))  # the sort is stable: the csv's order inside a split
-    times, units, offsets = encode(
-        [_job(row, seed) for row in rows],
-        worker=_encode,
-        workers=workers,
-        partial=partial,
-        title="encoding",
+    rows, table = read_labels(folder), folder / "labels.csv"
+    checks = attempt_all(
+        [(row, max_seconds, f"{table}, line {row.line}: {row.path}") for row in rows],
+        _check,
+        1,
+        title="checking",
+        unit="file",
     )
+    failed = {row: sentence for row, (_, sentence) in zip(rows, checks, strict=True) if sentence}
+    rows = _enough(rows, failed, table)
+    with writing_alone(out):
+        settings = {"from": str(folder.resolve()), "seed": seed}
+        same_settings(out / "conversion.json", settings, [out / f"{split}.h5" for split in SPLITS])
+        rows.sort(key=lambda row: SPLITS.index(row.split))  # the sort is stable: the csv's order inside a split
+        times, units, offsets = encode(
+            [_job(row, seed) for row in rows],
+            worker=_encode,
+            workers=workers,
+            partial=out / ".partial",
+            title="encoding",
+        )
+        counts = np.diff(offsets)
+        for row, count in zip(rows, counts.tolist(), strict=True):
+            if not count:
+                failed[row] = (
+                    f"{table}, line {row.line}: {row.path} gives no spike; a sound between 110 Hz and 22 kHz was "
+                    "expected. Remove its line."
+                )
+        rows = _enough(rows, failed, table)
+        _write(rows, times, units, counts[counts > 0], out, _note(rows, folder))
+        shutil.rmtree(out / ".partial", ignore_errors=True)
+        outcome = Outcome(
+            written=len(rows),
+            kept=0,
+            dropped=(),
+            failed=tuple((row.file, sentence) for row, sentence in failed.items()),
+            report=out / "left-out.csv",
+        )
+        write_report(outcome)
+    return outcome
+
+
+def _check(job: tuple[Row, float, str]) -> None:
+    row, max_seconds, where = job
+    if not row.file.is_file():
+        raise SnnlabError(
+            f"{where}: there is no such file; a path relative to the folder of the table was expected. Correct it or add "
+            "the file."
+        )
+    read_word(row.file, max_seconds=max_seconds, where=where)
+
+
+def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
+    """The rows that have not failed.
+
+    Raises:
+        SnnlabError: a data set cannot be made of them; the sentence lists what failed.
+    """
+    rest = [row for row in rows if row not in failed]
+    try:
+        _check_parts(rest, table)
+    except SnnlabError as error:
+        if not failed:
+            raise
+        first = f"{table}: {len(failed)} of {len(failed) + len(rest)} recordings cannot be used, and the rest is not enough: {error}"
+        raise SnnlabError(listed(first, list(failed.values()))) from error
+    return rest
+
+
+def _write(rows: list[Row], times: np.ndarray, units: np.ndarray, counts: np.ndarray, out: Path, note: str) -> None:
+    """The file of each split, of rows in the order of splits."""
     keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
     label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
-    meta = {"note": _note(rows, folder), "speakers": "\n".join(speakers)}
+    meta = {"note": note, "speakers": "\n".join(speakers)}
+    offsets = np.concatenate([[0], np.cumsum(counts)])
     first = 0
     for split in SPLITS:
         part = [row for row in rows if row.split == split]
@@ -114,16 +177,15 @@ def convert(
         else:
             (out / f"{split}.h5").unlink(missing_ok=True)  # of an earlier conversion, with other recordings
         first = last
-    shutil.rmtree(partial)
-    return out
 
 
 def read_labels(folder: Path) -> list[Row]:
     """The rows of `folder/labels.csv`, checked, but no wav file opened.
 
     Raises:
-        SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty, a file is missing or
-            named twice, a split is unknown, train or test has no row, or a label does not occur in training.
+        SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty,
+            a file is named twice, a split is unknown, train or test has no row, a label does not
+            occur in training, or two labels or two speakers have names that cannot be told apart.
     """
     table = folder / "labels.csv"
     if not table.is_file():
@@ -143,17 +205,26 @@ def read_labels(folder: Path) -> list[Row]:
         where = f"{table}, line {row.line}"
         if row.split not in SPLITS:
             raise SnnlabError(f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of them.")
-        if not row.file.is_file():
-            raise SnnlabError(
-                f"{where}: there is no file {row.path}; a path relative to {folder} was expected. "
-                "Correct it or add the file."
-            )
         if row.file.resolve() in seen:
             raise SnnlabError(
                 f"{where}: {row.path} is already on line {seen[row.file.resolve()]}; each file was expected once. "
                 "Remove one of the lines."
             )
         seen[row.file.resolve()] = row.line
+    for what, names in (("label", {row.label for row in rows}), ("speaker", {row.speaker for row in rows})):
+        check_names(sorted(names), table, what)
+        numbers = {str(int(name)) for name in names} if _are_numbers(names) else names
+        if len(numbers) < len(names):
+            raise SnnlabError(
+                f"{table}: the same number is written in two ways as a {what}, among {', '.join(sorted(names)[:10])}; one way "
+                "was expected. Write 1 or 01, not both."
+            )
+    _check_parts(rows, table)
+    return rows
+
+
+def _check_parts(rows: list[Row], table: Path) -> None:
+    """Refuse rows that no data set can be made of."""
     sizes = Counter(row.split for row in rows)
     for split in ("train", "test"):
         if not sizes[split]:
@@ -167,7 +238,6 @@ def read_labels(folder: Path) -> list[Row]:
                 f"{table}, line {row.line}: the label {row.label!r} of {row.path} ({row.split}) does not occur in "
                 "training; every label was expected there. Add training recordings of it or leave it out."
             )
-    return rows
 
 
 def _rows(table: Path) -> list[Row]:
@@ -207,24 +277,23 @@ def _encode(job: Job) -> Spikes:
     from snnlab.data.cochlea import cochlea  # here: the checks need no compiler
 
     sound, rate = read_word(Path(job.file), max_seconds=MAX_SECONDS)
-    times, units = cochlea(sound, rate, seed=job.seed)
-    if not len(times):
-        raise SnnlabError(
-            f"{job.file} gives no spike; a sound between 110 Hz and 22 kHz was expected. Remove its line."
-        )
-    return times, units
+    return cochlea(sound, rate, seed=job.seed)
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
     """The different values in the order of their numbers if all are whole numbers, else of the alphabet."""
     names = sorted(set(values))
-    return tuple(sorted(names, key=int)) if all(re.fullmatch("-?[0-9]+", name) for name in names) else tuple(names)
+    return tuple(sorted(names, key=int)) if _are_numbers(names) else tuple(names)
+
+
+def _are_numbers(names: Iterable[str]) -> bool:
+    return all(re.fullmatch("-?[0-9]+", name) for name in names)
 
 
 def _note(rows: list[Row], folder: Path) -> str:
     heard = {row.speaker for row in rows if row.split == "train"}
     test = {row.speaker for row in rows if row.split == "test"}
     return (
-        f"recordings of {len({row.speaker for row in rows})} speakers from {folder.resolve().name}; "
+        f"recordings of {len({row.speaker for row in rows})} speakers from {printable(folder.resolve().name)}; "
         f"{len(test - heard)} of {len(test)} test speakers do not occur in training"
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from snnlab.data.batch import Job, Outcome, convert_all, same_settings
+from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.es_imagenet import LEAST, Label, encode, resized, write_labels, write_sample
+from snnlab.data.folders import check_names, given_path, paths_below
 from snnlab.data.images import SUFFIXES, class_folders, opened
 from snnlab.data.odg import THETA
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import whole_file
 
 
 def convert_folder(
@@ -39,7 +40,7 @@ def convert_folder(
         SnnlabError: there is no image, two would become the same file, the classes are not those of `classes.txt`, the
             files there were made with another theta, or the disk is full.
     """
-    images, target = Path(images).expanduser(), Path(target).expanduser()
+    images, target = given_path(images), given_path(target)
     if split not in ("train", "val"):
         raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
     if not 0 <= theta < 1:
@@ -51,20 +52,26 @@ def convert_folder(
         raise SnnlabError(
             f"{images} holds no image; files {', '.join(SUFFIXES)} in one folder a class were expected. Check the path."
         )
-    make_folder(target)
-    same_settings(target / "conversion.json", {"theta": theta})
-    if not (target / "classes.txt").exists():
-        with whole_file(target / "classes.txt") as temporary:
-            temporary.write_text("\n".join(classes) + "\n", encoding="utf-8")
-    report = target / f"{split}-left-out.csv"
-    title = f"events of {split}"
-    outcome = convert_all(jobs, worker=_convert, workers=workers, report=report, title=title, unit="image", together=16)
-    left_out = {source for source, _ in (*outcome.dropped, *outcome.failed)}
-    done = [(job, number) for job, number in zip(jobs, numbers, strict=True) if job.source not in left_out]
-    write_labels(
-        target / f"{split}label.txt",
-        (Label(job.target.relative_to(target / split).as_posix(), number, *_size(job.source)) for job, number in done),
-    )
+    with writing_alone(target):
+        same_settings(target / "conversion.json", {"theta": theta}, [target / f"{split}label.txt"])
+        _classes(target / "classes.txt", classes, images)  # again: another call may have written it meanwhile
+        if not (target / "classes.txt").exists():
+            with whole_file(target / "classes.txt") as temporary:
+                temporary.write_text("\n".join(classes) + "\n", encoding="utf-8")
+        report = target / f"{split}-left-out.csv"
+        title = f"events of {split}"
+        outcome = convert_all(
+            jobs, worker=_convert, workers=workers, report=report, title=title, unit="image", together=16
+        )
+        left_out = {source for source, _ in (*outcome.dropped, *outcome.failed)}
+        done = [(job, number) for job, number in zip(jobs, numbers, strict=True) if job.source not in left_out]
+        write_labels(
+            target / f"{split}label.txt",
+            (
+                Label(job.target.relative_to(target / split).as_posix(), number, *_size(job.source))
+                for job, number in done
+            ),
+        )
     return outcome
 
 
@@ -78,6 +85,7 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
         raise SnnlabError(
             f"{file} cannot be read; a class a line was expected. Remove the folder or repair it."
         ) from error
+    check_names(listed, file)
     for name, there, missing in (
         *((name, images, file) for name in names if name not in listed),
         *((name, file, images) for name in listed if name not in names),
@@ -95,9 +103,9 @@ def _jobs(folders: list[Path], classes: list[str], target: Path, theta: float) -
     sources: dict[Path, Path] = {}
     for folder in folders:
         number = classes.index(folder.name)
-        for source in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
-            # a label list is split at spaces
-            name = re.sub(r"\s", "_", "_".join(source.relative_to(folder).with_suffix("").parts))
+        for source in (path for path in paths_below(folder) if path.suffix.lower() in SUFFIXES):
+            # a label list is UTF-8, and split at spaces
+            name = re.sub(r"[\s\ud800-\udfff]", "_", "_".join(source.relative_to(folder).with_suffix("").parts))
             file = target / f"class{number}" / f"{name}.npz"
             if file in sources:
                 raise SnnlabError(

@@ -7,6 +7,7 @@ that the whole set takes 1.7 or 6.0 GB.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,12 +23,13 @@ from tqdm.auto import tqdm
 from snnlab.data.cache import Mapped, cached, made
 from snnlab.data.catalogue import SETS, name_of_data
 from snnlab.data.features import FeatureSet, read_only
+from snnlab.data.folders import given_path, printable
 from snnlab.data.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
 from snnlab.data.holdout import balanced
 from snnlab.data.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.parallel import mapped, processes
-from snnlab.data.splits import Splits, check_limit
-from snnlab.data.wav import said_size
+from snnlab.data.splits import Splits, check_limit, check_trained
+from snnlab.data.wav import cut_short, implausible
 from snnlab.errors import SnnlabError
 from snnlab.parameters import known
 
@@ -81,19 +83,22 @@ def load(
         workers: processes; 1 works in this one, None takes one a core.
 
     Raises:
-        SnnlabError: the folder or a list is missing, a list names what is not there, a split is empty, files cannot be
-            used (all of them are looked at, and counted), there are no such features, or a number is out of range.
+        SnnlabError: the folder or a list is missing, a list names what is not there, a split is
+            empty, a word is tested and not trained, files cannot be used (all of them are looked
+            at, and counted), there are no such features, or a number is out of range.
     """
     mel = FEATURES[known(features, FEATURES, "set of features")]
     check_limit(limit)
     workers = processes(workers)
-    folder = Path(folder).expanduser().resolve()
+    folder = given_path(folder).resolve()
     stamps = find_clips(folder)
     names = split_by_lists(folder, stamps)
     checksum = hashlib.sha256(repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode())
-    note = f"log-mel features ({features}) of words from {folder}; {provenance(names)}"
+    note = f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
     published = {part: len(found) for part, found in names.items()} == SETS["gsc"].counts[0]
     keys = tuple(sorted({word_of(name) for name in stamps}))
+    for part, file in LISTS.items():
+        check_trained(map(word_of, names["train"]), map(word_of, names[part]), folder / file)
     if limit is not None:
         names["train"] = _limited(names["train"], limit, seed)
         names["valid"] = _limited(names["valid"], max(1, limit // 4), seed)
@@ -121,7 +126,7 @@ def load(
     return Splits(
         **sets,
         keys=keys,
-        name="gsc" if published else name_of_data(folder, folder.name, "recordings"),
+        name="gsc" if published else name_of_data(folder, printable(folder.name), "recordings"),
         path=str(folder),
         sha256=checksum.hexdigest(),
         note=note,
@@ -210,10 +215,9 @@ def _read(file: Path, size: int) -> np.ndarray:
     if not size:
         raise ValueError("is empty")
     try:
-        said = said_size(file)
-        if said is not None and said > size:
-            raise ValueError(f"is cut short ({size} of {said} bytes)")
-        sound, rate = soundfile.read(file, dtype="float32")
+        if wrong := cut_short(file):
+            raise ValueError(wrong)
+        sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:
         raise ValueError("cannot be read") from error
     if sound.ndim != 1:
@@ -222,6 +226,6 @@ def _read(file: Path, size: int) -> np.ndarray:
         raise ValueError(f"is at {rate:,} Hz")
     if not len(sound):
         raise ValueError("is empty")
-    if not np.isfinite(sound).all():
-        raise ValueError("has samples that are not finite")
+    if wrong := implausible(rate, sound):
+        raise ValueError(wrong.partition(";")[0])
     return sound

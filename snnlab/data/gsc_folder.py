@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from os import scandir
 from pathlib import Path
 
+from snnlab.data.folders import check_names, is_hidden
 from snnlab.errors import SnnlabError
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
@@ -24,7 +25,7 @@ def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str
         name: the file's name; only what stands before `_nohash_` counts.
         validation, testing: percent of the speakers.
     """
-    number = int(hashlib.sha1(speaker_of(name).encode()).hexdigest(), 16) % (_LARGEST + 1)
+    number = int(hashlib.sha1(speaker_of(name).encode("utf-8", "surrogateescape")).hexdigest(), 16) % (_LARGEST + 1)
     percent = number * (100.0 / _LARGEST)
     if percent < validation:
         return "valid"
@@ -61,17 +62,18 @@ def find_clips(folder: Path) -> dict[str, Stamp]:
     """`word/file.wav` of every clip, in order, and what its file is told by.
 
     Raises:
-        SnnlabError: there is no such folder, or a list is missing in it.
+        SnnlabError: there is no such folder, a list is missing in it, or two words look alike.
     """
     check_folder(folder)
     stamps = {}
-    for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir()):
-        if not word.startswith(("_", ".")):
+    for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir() and not is_hidden(entry.name)):
+        if not word.startswith("_"):  # Google's own mark of what is no word
             files = [entry for entry in scandir(folder / word) if entry.name.endswith(".wav") and entry.is_file()]
             for file in sorted(files, key=lambda file: file.name):
-                if not file.name.startswith("."):
+                if not is_hidden(file.name):
                     status = file.stat()
                     stamps[f"{word}/{file.name}"] = (status.st_size, status.st_mtime_ns)
+    check_names(dict.fromkeys(map(word_of, stamps)), folder)
     return stamps
 
 
@@ -84,7 +86,8 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
     listed: dict[str, set[str]] = {}
     for part, file in LISTS.items():
         try:
-            listed[part] = {line.strip() for line in (folder / file).read_text().splitlines() if line.strip()}
+            lines = (folder / file).read_text(encoding="utf-8").splitlines()
+            listed[part] = {line.strip() for line in lines if line.strip()}
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(folder / file, getattr(error, "strerror", error)) from error
         missing = sorted(listed[part] - stamps.keys())

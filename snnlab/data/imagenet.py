@@ -20,8 +20,10 @@ from PIL import Image
 from torch import Tensor
 
 from snnlab.data import shard_writing, shards
+from snnlab.data.batch import writing_alone
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, Reader, check_classes, hold_out
+from snnlab.data.folders import given_path, is_hidden
 from snnlab.data.images import SUFFIXES, class_folders, opened
 from snnlab.errors import SnnlabError
 
@@ -51,7 +53,7 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
     Raises:
         SnnlabError: a folder is missing or empty, the classes in train and val differ, shards are damaged, `size` or `loaders` is too small.
     """
-    folder = Path(folder).expanduser()
+    folder = given_path(folder)
     if size < 1:
         raise SnnlabError(f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one.")
     read = partial(_read, size=size)
@@ -78,12 +80,13 @@ def write_shards(folder: str | Path, out: str | Path, *, samples: int = shard_wr
     Raises:
         SnnlabError: as `pictures` of folders and `snnlab.data.shard_writing.write`.
     """
-    folder, out = Path(folder).expanduser(), Path(out).expanduser()
+    folder, out = given_path(folder), given_path(out)
     train, test = _folders(folder, partial(_read, size=SIDE), 0)
-    return sum(
-        shard_writing.write(name, part, out, samples=samples, seed=seed)
-        for name, part in (("train", train), ("val", test))
-    )
+    with writing_alone(out):
+        return sum(
+            shard_writing.write(name, part, out, samples=samples, seed=seed)
+            for name, part in (("train", train), ("val", test))
+        )
 
 
 def random_box(size: tuple[int, int], rng: Random) -> Box:
@@ -126,7 +129,8 @@ def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileSet:
     samples: list[str] = []  # a million paths: text is smaller than objects
     labels: list[int] = []
     for label, folder in enumerate(folders.values()):
-        found = [f"{folder}/{name}" for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES)]
+        names = (name for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES))
+        found = [f"{folder}/{name}" for name in names if not is_hidden(name)]
         samples += found
         labels += [label] * len(found)
     return FileSet(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)

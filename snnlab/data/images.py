@@ -10,6 +10,7 @@ from typing import IO
 
 from PIL import Image
 
+from snnlab.data.folders import check_names, is_hidden
 from snnlab.errors import SnnlabError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
@@ -40,13 +41,19 @@ def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image
         ) from error
 
 
-def class_folders(images: Path) -> list[Path]:
-    """The folders in a folder, one a class, in order of the alphabet.
+def class_folders(folder: Path, what: str = "images") -> list[Path]:
+    """The folders in a folder, one a class, in order of the alphabet; none of a system or a tool.
+
+    Args:
+        folder: that has them.
+        what: they hold, for the sentence.
 
     Raises:
-        SnnlabError: there is none.
+        SnnlabError: there is none, or a name is no name of a class.
     """
-    folders = sorted(path for path in images.iterdir() if path.is_dir()) if images.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else ()
+    folders = sorted(path for path in found if path.is_dir() and not is_hidden(path.name))
     if not folders:
-        raise SnnlabError(f"{images} holds no folder; one folder of images a class was expected. Check the path.")
+        raise SnnlabError(f"{folder} holds no folder; one folder of {what} a class was expected. Check the path.")
+    check_names((path.name for path in folders), folder)
     return folders

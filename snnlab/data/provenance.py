@@ -64,7 +64,7 @@ def _pieces(part: DenseSet | FileSet, folder: Path | None) -> Iterator[bytes]:
         return
     above = f"{folder}/"
     for sample, label in zip(part.samples, part.labels.tolist(), strict=True):
-        yield f"{label} {name_of(sample).removeprefix(above)}\n".encode()
+        yield f"{label} {name_of(sample).removeprefix(above)}\n".encode("utf-8", "surrogateescape")
 
 
 def _bytes(tensors: Iterable[Tensor]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -45,14 +46,20 @@ def write(part: str, pictures: FileSet, out: Path, *, samples: int = SAMPLES, se
     tar_writer = _webdataset().TarWriter
     names = "\n".join(f"{Path(path).parent.name}/{Path(path).name}" for path in pictures.samples)
     of = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    settings = {"shards": -(-len(pictures) // samples), "samples": samples, "seed": seed, "pictures": of}
-    same_settings(out / f"{part}-{SETTINGS}", settings)
+    settings: dict[str, Any] = {
+        "shards": -(-len(pictures) // samples),
+        "samples": samples,
+        "seed": seed,
+        "pictures": of,
+    }
+    shards = [out / f"{part}-{number:06d}.tar" for number in range(settings["shards"])]
+    same_settings(out / f"{part}-{SETTINGS}", settings, shards)
     with whole_file(out / CLASSES) as temporary:
         temporary.write_text("".join(f"{name}\n" for name in pictures.classes), encoding="utf-8")
     order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
     written = 0
-    for number, start in enumerate(tqdm(range(0, len(order), samples), desc=part, unit="shard")):
-        path = out / f"{part}-{number:06d}.tar"
+    starts = tqdm(range(0, len(order), samples), desc=part, unit="shard")
+    for path, start in zip(shards, starts, strict=True):
         if path.exists():
             continue
         with (

@@ -23,7 +23,8 @@ import torch
 from PIL import Image
 
 from snnlab.data.cache import cached, stamp
-from snnlab.data.fileset import FileSet, Reader
+from snnlab.data.fileset import FileSet, Reader, count_classes
+from snnlab.data.folders import check_names
 from snnlab.data.images import SUFFIXES, opened
 from snnlab.errors import SnnlabError
 
@@ -195,13 +196,16 @@ def _label(path: Path, key: str, content: IO[bytes] | None) -> int:
 def _classes(folder: Path, indices: list[np.ndarray]) -> tuple[str, ...]:
     names = folder / CLASSES
     if not names.exists():
-        return tuple(map(str, range(max(int(index["label"].max()) for index in indices) + 1)))
+        labels = np.concatenate([index["label"] for index in indices])
+        return tuple(map(str, range(count_classes(torch.from_numpy(labels), folder))))
     try:
-        return tuple(names.read_text(encoding="utf-8").splitlines())
+        classes = tuple(names.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError) as error:
         raise SnnlabError(
             f"{names} cannot be read ({error}); the name of a class a line was expected. Fetch it again."
         ) from error
+    check_names(classes, names)
+    return classes
 
 
 def _set(paths: list[Path], indices: list[np.ndarray], classes: tuple[str, ...], read: Reader, loaders: int) -> FileSet:

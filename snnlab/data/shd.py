@@ -13,10 +13,11 @@ import torch
 
 from snnlab.data.cache import stamp
 from snnlab.data.events import read_events, read_meta
+from snnlab.data.folders import printable
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.shd_files import NOTES, check_protocol, find
 from snnlab.data.spikeset import SpikeSet, bin_events, check_bins
-from snnlab.data.splits import Splits, check_limit
+from snnlab.data.splits import Splits, check_limit, check_trained
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256, sha256_of
 
@@ -48,8 +49,9 @@ def load(
         hold_out: False trains on all recordings, as is published for SHD, and gives the test set in place of a validation set.
 
     Raises:
-        SnnlabError: there is no such data, a file is damaged, files do not belong together, a number is out of
-            range, or nothing is to be held out where there is a validation file.
+        SnnlabError: there is no such data, a file is damaged, files do not belong together, a class
+            is tested and not trained, a number is out of range, or nothing is to be held out where
+            there is a validation file.
     """
     check_bins(dt_ms, n_in, binning)
     check_limit(limit)
@@ -62,8 +64,9 @@ def load(
                 f"{file}: extra/keys differs from that of {files['train']}; the same class names in the same order "
                 "were expected. Put files of one data set into one folder."
             )
+        check_trained(_names(sets["train"]), _names(sets[split]), file)
     meta = read_meta(files["train"])
-    note = NOTES.get(name) or meta.get("note") or f"recordings from {files['train'].parent}"
+    note = NOTES.get(name) or meta.get("note") or printable(f"recordings from {files['train'].parent}")
     train, test = sets["train"], sets["test"]
     if "valid" in sets:
         valid = sets["valid"]
@@ -96,6 +99,11 @@ def load(
             "hold_out": hold_out,
         },
     )
+
+
+def _names(part: SpikeSet) -> list[str]:
+    """The names of the classes that have a recording."""
+    return [part.keys[label] for label in part.labels.unique().tolist()]
 
 
 def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:

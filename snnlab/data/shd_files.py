@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from snnlab.data.catalogue import name_of_data
+from snnlab.data.folders import given_path, printable
 from snnlab.data.shipped import SPLITS, data_folder, shipped
 from snnlab.errors import SnnlabError
 
@@ -38,7 +39,7 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
         return "spoken-digits", {split: folder / f"{split}.h5" for split in SPLITS}
     if data in _PUBLISHED:
         return str(data), _published(str(data))
-    folder = Path(data).expanduser()
+    folder = given_path(data)
     if folder.is_file():
         folder = folder.parent  # one of the files was named; the others lie beside it
     if not folder.is_dir():
@@ -49,7 +50,7 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
             + (f" (did you mean {near[0]}?)" if near else "")
             + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
         )
-    return name_of_data(folder, folder.resolve().name, "recordings"), _files(folder)
+    return name_of_data(folder, printable(folder.resolve().name), "recordings"), _files(folder)
 
 
 def _files(folder: Path) -> dict[str, Path]:

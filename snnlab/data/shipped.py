@@ -23,6 +23,7 @@ import h5py
 import numpy as np
 
 from snnlab.data.events import N_CHANNELS, Events, read_events, read_meta, write_events
+from snnlab.data.folders import given_path
 from snnlab.errors import SnnlabError
 from snnlab.files import sha256, whole_file
 
@@ -40,7 +41,7 @@ _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp
 
 def data_folder() -> Path:
     """Where data sets lie: the folder SNNLAB_DATA, else data/ of the clone."""
-    return Path(os.environ.get("SNNLAB_DATA") or ROOT / "data").expanduser()
+    return given_path(os.environ.get("SNNLAB_DATA") or ROOT / "data")
 
 
 def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
@@ -90,7 +91,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
     """
     from snnlab.data.spikeset import bin_events  # here: a newcomer who unpacks needs no compiler
 
-    folder, packed = Path(folder).expanduser(), Path(packed).expanduser()
+    folder, packed = given_path(folder), given_path(packed)
     content: dict[str, Any] = {}
     for split in SPLITS:
         events = read_events(folder / f"{split}.h5")

@@ -1,6 +1,6 @@
 """The three parts of a data set, and what is known about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -58,6 +58,23 @@ class Splits(Generic[Set]):
             "preprocessing": dict(self.preprocessing),
             "origin": provenance(Path(self.path)),
         }
+
+
+def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:
+    """Refuse classes that a network is tested on and never trained on.
+
+    Args:
+        trained, tested: the classes of the training recordings and of others.
+        where: the file or folder of the others, for the sentence.
+
+    Raises:
+        SnnlabError: a class is tested and not trained.
+    """
+    if unknown := sorted(set(tested) - set(trained)):
+        raise SnnlabError(
+            f"{where} has recordings of {', '.join(unknown[:5])}{' and more' if unknown[5:] else ''}; only classes that "
+            "occur in training were expected. Add training recordings of them, or take these away."
+        )
 
 
 def check_limit(limit: int | None) -> None:

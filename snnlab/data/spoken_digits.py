@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from snnlab import __version__
+from snnlab.data.batch import same_settings, writing_alone
 from snnlab.data.events import N_CHANNELS, Events, write_events
+from snnlab.data.folders import given_path
 from snnlab.data.parallel import Spikes, encode
 from snnlab.data.voices import RATE, Espeak, Take, draw_take, draw_voice, record
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder
 
 CLASSES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -75,7 +76,7 @@ def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, wo
     A killed run leaves no file half written, and the next call goes on with the recordings that are missing.
 
     Args:
-        out: where the files go; those there before are replaced.
+        out: where the files go; files made with the same size and seed are replaced.
         size: recordings in all, two in seventeen of them for validation and three for test (at least 20 each, as in
             training); or the three numbers.
         seed: 0 or more; another one gives other people.
@@ -85,32 +86,33 @@ def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, wo
         `out`.
 
     Raises:
-        SnnlabError: a size or the seed is out of range, espeak-ng is not installed, or `out` cannot be written.
+        SnnlabError: a size or the seed is out of range, espeak-ng is not installed, `out` cannot be
+            written or has other files, or another call writes there.
     """
     sizes = dict(zip(SPLITS, _sizes(size), strict=True))
     if seed < 0:
         raise SnnlabError(f"seed is {seed}; 0 or a larger whole number was expected. Choose another.")
-    with Espeak():  # what is missing is told at once,
+    with Espeak():  # what is missing is told at once, and not after an hour
         pass
-    out = Path(out).expanduser()
-    partial = out / ".partial"
-    make_folder(partial)  # and not after an hour
-    rows = {}
-    for split, n in sizes.items():
-        jobs = [take(seed, split, index) for index in range(n)]
-        times, units, offsets = encode(jobs, worker=hear, workers=workers, partial=partial, title=split)
-        index = np.arange(n)
-        events = Events(
-            times=times,
-            units=units,
-            offsets=offsets,
-            labels=index % len(CLASSES),
-            speakers=index // len(CLASSES) * len(SPLITS) + SPLITS.index(split),
-            keys=CLASSES,
-        )
-        write_events(out / f"{split}.h5", events, _meta(sizes, seed))
-        rows[split] = statistics(events)
-    shutil.rmtree(partial)
+    out = given_path(out)
+    settings, rows, partial = {"set": "spoken-digits", "size": list(sizes.values()), "seed": seed}, {}, out / ".partial"
+    with writing_alone(out):  # whether one may write is told at once, too
+        same_settings(out / "conversion.json", settings, [out / f"{split}.h5" for split in SPLITS])
+        for split, n in sizes.items():
+            jobs = [take(seed, split, index) for index in range(n)]
+            times, units, offsets = encode(jobs, worker=hear, workers=workers, partial=partial, title=split)
+            index = np.arange(n)
+            events = Events(
+                times=times,
+                units=units,
+                offsets=offsets,
+                labels=index % len(CLASSES),
+                speakers=index // len(CLASSES) * len(SPLITS) + SPLITS.index(split),
+                keys=CLASSES,
+            )
+            write_events(out / f"{split}.h5", events, _meta(sizes, seed))
+            rows[split] = statistics(events)
+        shutil.rmtree(partial, ignore_errors=True)
     Console().print(_table(rows))
     return out
 

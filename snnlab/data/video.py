@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 import numpy as np
 
@@ -79,6 +80,48 @@ def numbered_frames(folder: Path) -> list[Path]:
     return [path for _, path in found]
 
 
+def announced_size(path: Path) -> int:
+    """The size in bytes of a video file as it says itself, in AVI, MP4 and Matroska; 0 where it does not say.
+
+    FFmpeg does not compare it with the size that there is: it decodes a copy that stopped early as
+    a shorter video.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as file:
+        head = file.read(16)
+        if head[:4] == b"\x1aE\xdf\xa3":
+            return _end_of_segment(file)
+        boxes = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # MP4, one after the other
+        while end < size and (boxes or head[:4] == b"RIFF"):  # of AVI, several if it is large
+            length = int.from_bytes(head[:4], "big") if boxes else 8 + int.from_bytes(head[4:8], "little")
+            if boxes and length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if length < 8 if boxes else length in (8, 8 + 0xFFFF_FFFF):  # no size, as of a pipe
+                return 0
+            end += length
+            file.seek(end)
+            head = file.read(16)
+    return end
+
+
+def _end_of_segment(file: IO[bytes]) -> int:
+    """Where the segment of a Matroska file ends, which comes after a short header."""
+    end = 0
+    for _ in range(2):
+        file.seek(end + 4)  # behind the name
+        head = file.read(8)
+        width = 9 - head[0].bit_length() if head else 9  # bytes of the number: the zeros before its first bit
+        largest = (1 << 7 * width) - 1
+        length = int.from_bytes(head[:width], "big") & largest
+        if width > 8 or length == largest:  # none, or unknown as of a pipe
+            return 0
+        end += 4 + width + length
+    return end
+
+
 def _from_folder(folder: Path, n_frames: int, mode: str = "L", wanted: slice = slice(None)) -> np.ndarray:
     files = numbered_frames(folder)
     _check_length(len(files), folder)
@@ -97,6 +140,12 @@ def _from_file(path: Path, n_frames: int) -> np.ndarray:
         if n < 0.9 * declared:
             raise SnnlabError(
                 f"{path} ends after {n} of {declared} frames; a whole video was expected. Fetch it again or remove it."
+            )
+        size = path.stat().st_size
+        if (n < declared or not declared) and size < (end := announced_size(path)):
+            raise SnnlabError(
+                f"{path} is cut short ({size:,} of {end:,} bytes) and ends after {n} frames; a whole video was expected. "
+                "Fetch it again or remove it."
             )
         _check_length(n, path)
         if n != declared:
@@ -117,7 +166,7 @@ def _decode(av: ModuleType, path: Path, n: int | None, n_frames: int) -> tuple[i
         if not container.streams.video:
             raise SnnlabError(f"{path} has no picture; a video was expected. {_CURE}")
         stream = container.streams.video[0]
-        declared = stream.frames
+        declared = stream.frames if stream.frames < 1 << 30 else 0  # a placeholder, as of a pipe
         total = n or declared
         wanted = set(positions(total, n_frames)) if total else set()
         frames, count = {}, 0

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from snnlab.data import video
-from snnlab.data.batch import Job, Outcome, convert_all, same_settings
+from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.folders import given_path, paths_below
 from snnlab.data.npz import read_arrays, write_arrays
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder
 
 RATIO = 0.15
 N_FRAMES = 31
@@ -133,11 +133,11 @@ def convert_videos(
     """
     settings = Settings(ratio, n_frames, mode, seed)
     _check_settings(settings)
-    target = Path(target).expanduser()
+    target = given_path(target)
     if isinstance(source, str | Path):
-        found = _found(Path(source).expanduser())
+        found = _found(given_path(source))
     else:
-        found = [(path, path.stem if path.is_file() else path.name) for path in (Path(p).expanduser() for p in source)]
+        found = [(path, path.stem if path.is_file() else path.name) for path in (given_path(p) for p in source)]
     sources: dict[str, Path] = {}
     for path, name in found:
         if name in sources:
@@ -150,16 +150,16 @@ def convert_videos(
             f"{source} holds no video; files {', '.join(video.SUFFIXES)} or folders of frame000001.jpg and so on were "
             "expected. Check the path."
         )
-    make_folder(target)
-    same_settings(target / "conversion.json", vars(settings))
-    return convert_all(
-        [Job(path, target / f"{name}.npz", _own(settings, name)) for name, path in sources.items()],
-        worker=_convert,
-        workers=workers,
-        report=target / "left-out.csv",
-        title="events of videos",
-        unit="video",
-    )
+    with writing_alone(target):
+        same_settings(target / "conversion.json", vars(settings))
+        return convert_all(
+            [Job(path, target / f"{name}.npz", _own(settings, name)) for name, path in sources.items()],
+            worker=_convert,
+            workers=workers,
+            report=target / "left-out.csv",
+            title="events of videos",
+            unit="video",
+        )
 
 
 def _found(source: Path) -> list[tuple[Path, str]]:
@@ -173,7 +173,7 @@ def _found(source: Path) -> list[tuple[Path, str]]:
     if _has_frames(source):
         return [(source, source.name)]
     found = []
-    for path in sorted(source.rglob("*")):
+    for path in paths_below(source):
         if path.is_dir() and _has_frames(path):
             found.append((path, path.relative_to(source).as_posix()))
         elif path.suffix.lower() in video.SUFFIXES and path.is_file():
@@ -186,7 +186,7 @@ def _has_frames(folder: Path) -> bool:
 
 
 def _own(settings: Settings, name: str) -> Settings:
-    digest = hashlib.sha256(f"{settings.seed}:{name}".encode()).digest()
+    digest = hashlib.sha256(f"{settings.seed}:{name}".encode("utf-8", "surrogateescape")).digest()
     return Settings(settings.ratio, settings.n_frames, settings.mode, int.from_bytes(digest[:4], "big"))
 
 

@@ -1,5 +1,9 @@
 """What the tests of the reader share."""
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -25,3 +29,19 @@ def recordings(labels, speakers=None, *, seed=0, keys=None, most=40):
 @pytest.fixture(scope="session")
 def make():
     return recordings
+
+
+def put_litter(folder):
+    """What systems and tools leave in a folder and in all below it, with copies of the data in it."""
+    for here, _, files in list(os.walk(folder)):
+        for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir"):
+            (Path(here) / name).mkdir()
+            for file in files:
+                shutil.copy(Path(here) / file, Path(here) / name / file)
+        for name in (".DS_Store", "Thumbs.db", *(f"._{file}" for file in files)):
+            (Path(here) / name).write_bytes(b"no data")
+
+
+@pytest.fixture(scope="session")
+def litter():
+    return put_litter

@@ -172,6 +172,14 @@ def test_good_speech_commands(words):
     assert good and "train 140, valid 35, test 35" in said and "all 210 files can be read" in said, said
 
 
+def test_samples_that_are_no_sound(words):
+    soundfile.write(words / "bed/1.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")
+    soundfile.write(words / "cat/2.wav", np.full(16000, 1e30), 16000, subtype="FLOAT")
+    good, said = look("gsc")
+    assert not good and "bed/1.wav has samples that are NaN or infinite; finite" in said
+    assert "cat/2.wav has samples up to 1e+30; at most 10 was expected" in said
+
+
 def test_bad_files_are_all_named_and_the_others_still_read(words):
     (words / "bed/1.wav").write_bytes(b"RIFF")
     (words / "cat/2.wav").write_bytes((words / "cat/2.wav").read_bytes()[:9000])
@@ -183,7 +191,7 @@ def test_bad_files_are_all_named_and_the_others_still_read(words):
     assert not good and "6 of 210 files that were read are bad" in said
     for text in (
         "bed/1.wav cannot be read as sound",
-        "cat/2.wav has 9,000 bytes",
+        "cat/2.wav is cut short (9,000 of",
         "dog/3.wav has 16000 Hz, 2 channels",
         "six/0.wav has 16000 Hz, 1 channels and 16,001 samples",
         "yes/0.wav has 8000 Hz",

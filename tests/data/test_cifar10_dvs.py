@@ -45,6 +45,12 @@ def test_the_parts(source):
     assert {path.parent.name for path in data.test.samples} == {"test"}
 
 
+def test_what_systems_leave_in_folders_is_no_sample(source, folder, litter):
+    litter(folder)
+    data = events(folder)
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [15, 3, 6]
+
+
 def test_labels_are_read_once_unless_a_file_changes(folder, monkeypatch):
     opened = []
     monkeypatch.setattr(
@@ -134,6 +140,7 @@ def test_labels_that_count_from_5_are_named(folder):
     ({"label": np.array([[-1]])}, r"label is \[\[-1\]\]; one whole number"),
     ({"label": np.array([[0.5]])}, r"label is \[\[0.5\]\]"),
     ({"label": np.array([[np.nan]])}, r"label is \[\[nan\]\]"),
+    ({"label": np.array([[np.inf]])}, r"label is \[\[inf\]\]"),
     ({"label": "cat"}, "label holds no numbers"),
 ])  # fmt: skip
 def test_labels_that_are_refused(folder, change, words):
@@ -148,6 +155,7 @@ def test_labels_that_are_refused(folder, change, words):
     ({"frame_Data": np.zeros((2, 8, 42, 42))}, r"frame_Data is \(2, 8, 42, 42\)"),
     ({"frame_Data": np.full((2, 8, 128, 128), -1)}, "frame_Data has the value -1; counts from 0"),
     ({"frame_Data": np.full((2, 8, 128, 128), np.nan)}, "frame_Data has the value nan"),
+    ({"frame_Data": np.full((2, 8, 128, 128), np.inf)}, "frame_Data has the value inf"),
     ({"frame_Data": "text"}, "frame_Data holds no numbers"),
 ])  # fmt: skip
 def test_one_bad_sample_is_named(folder, change, words):

@@ -157,6 +157,12 @@ def test_files_that_are_no_npz(tmp_path):
         archive.writestr("words.txt", "hello")
     file.write_bytes(buffer.getvalue())
     refused(lambda: read_sample(file, 254, 254), "has no array pos; pos and neg was expected, words.txt found")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (1 << 50, 3)})
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("pos.npy", "neg.npy"):
+            archive.writestr(name, header.getvalue() + bytes(99))  # more than any memory holds
+    refused(lambda: read_sample(file, 254, 254), "a.npz cannot be read .*a whole npz file")
     with file.open("wb") as handle:
         np.save(handle, GOOD)  # an array, not an archive
     refused(lambda: read_sample(file, 254, 254), "a.npz has no array pos")
@@ -222,6 +228,7 @@ def test_the_list_of_the_event_frame_variant(tmp_path):
     ("a.npz 1 254\n", "line 1: 'a.npz 1 254'; `path class rows columns` was expected"),
     ("a.npz -1 254 254\n", "line 1: 'a.npz -1 254 254'"),
     ("a.npz 0 254 254\na.npz one 254 254\n", "line 2: 'a.npz one 254 254'"),
+    ("a.npz 99999999999999999999 254 254\n", "line 1: 'a.npz 9999"),
     ("a.npz 0 200 200\n", "line 1: 200 rows and 200 columns; 254 of the one"),
     ("a.npz 0 254 0\n", "line 1: 254 rows and 0 columns"),
     ("a.npz 0 256 254\n", "line 1: 256 rows"),

@@ -125,6 +125,16 @@ def test_the_classes_can_be_told_apart(source):
     assert torch.equal(x.sum((0, 2, 4)).argmax(1) * 3 // 48, y)
 
 
+def test_what_systems_leave_in_folders_is_no_clip(empty, litter):
+    names = [f"v_{name}_g{group:02d}_c01" for name in "AB" for group in (1, 8, 11)]
+    folder = empty([f"{name}.npz" for name in names])
+    litter(folder)
+    assert sorted(clip for part in parts(events(folder)) for clip in clips(part)) == sorted(names)
+    folder = empty([f"{name}/frame000001.jpg" for name in names])
+    litter(folder)
+    assert sorted(clip for part in parts(frames(folder)) for clip in clips(part)) == sorted(names)
+
+
 def test_clips_may_lie_in_folders(source, tmp_path):
     for file in (source / "events").glob("*.npz"):
         below = tmp_path / file.name.split("_")[1]

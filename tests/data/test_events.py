@@ -119,7 +119,12 @@ ONE = ([0.1], [5])  # times and units of a recording of one spike
         ([row("spikes/times", 1, [-0.5]), row("spikes/units", 1, [1])], "recording 1 has the negative time -0.5 at spike 0"),
         ([row("spikes/times", 1, [0.1, np.nan]), row("spikes/units", 1, [1, 1])], "recording 1 has the time nan at spike 1; a finite"),
         ([row("spikes/times", 1, [np.inf]), row("spikes/units", 1, [1])], "recording 1 has the time inf"),
-        ([row("spikes/times", 2, [740.0]), row("spikes/units", 2, [1])], "recording 2 has the time 740.0 .*perhaps these are ms"),
+        ([row("spikes/times", 2, [740.0]), row("spikes/units", 2, [1])], "recording 2 has the time 740.0 .*divide by 1000 if these are ms"),
+        ([row("spikes/times", 1, [9.9, 10.1]), row("spikes/units", 1, [1, 2])], "recording 1 has the time 10.1.* at spike 1; at most 10 s, for times are seconds"),
+        ([replaced("extra/keys", np.array([b"f\xfcnf", b"x"]))], r"the name b'f\\xfcnf' in extra/keys is no UTF-8"),
+        ([replaced("extra/keys", np.array([b"one", b"one"]))], "extra/keys: the names 'one' and 'one' of a class look alike"),
+        ([replaced("extra/keys", np.array([b"one", b" "]))], "extra/keys: a class has an empty name"),
+        ([replaced("extra/keys", np.array([[b"one", b"two"]]))], r"extra/keys has the shape \(1, 2\); one name a class"),
         ([row("spikes/times", 0, ONE[0]), row("spikes/units", 0, [700])], "spikes/units of recording 0 has the channel 700 at spike 0; 0 to 699"),
     ],
 )  # fmt: skip
@@ -131,6 +136,18 @@ def test_damage_is_refused_in_one_sentence(path, damage, words):
         read_events(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "expected" in message and "\n" not in message
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1.4, 9.5])
+def test_a_recording_is_read_in_seconds_and_refused_in_any_smaller_unit(tmp_path, make, seconds):
+    """Of words as short as 50 ms, and as long as any that is read: in ms or µs, the file is refused."""
+    events = make([0, 1])
+    words = replace(events, times=events.times * np.float32(seconds / 0.3))
+    write_events(tmp_path / "x.h5", words)
+    assert read_events(tmp_path / "x.h5").times.max() <= seconds
+    for unit in (1e3, 1e6):
+        with pytest.raises(SnnlabError, match="divide by 1000 if these are ms"):
+            write_events(tmp_path / "x.h5", replace(words, times=words.times * np.float32(unit)))
 
 
 def test_the_index_counts_from_the_start_of_the_file(tmp_path, make):

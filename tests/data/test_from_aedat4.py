@@ -1,6 +1,7 @@
 """CIFAR10-DVS's recordings to counts in steps: a real file, and many made for a stand-in of the decoder."""
 
 import csv
+import os
 import shutil
 import sys
 import types
@@ -87,6 +88,23 @@ def test_what_comes_out_can_be_learnt_from(source, tmp_path):
     assert convert_recordings(source, tmp_path / "out", workers=1).kept == 26
 
 
+def test_what_systems_leave_in_folders_is_no_class_and_no_recording(source, tmp_path, litter):
+    litter(source)
+    outcome = convert_recordings(source, tmp_path / "out", workers=1)
+    assert (outcome.written, outcome.failed) == (9, ())
+
+
+def test_a_recording_whose_name_is_no_utf8(source, tmp_path):
+    """The library cannot open it and says that there is none: that is no true sentence."""
+    try:
+        (source / "bird/cifar10_bird_0.aedat4").rename(source / "bird" / os.fsdecode(b"caf\xe9.aedat4"))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    outcome = convert_recordings(source, tmp_path / "out", workers=1)
+    assert outcome.written == 8 and "its name is no UTF-8, and aedat cannot open it" in outcome.failed[0][1]
+    assert r"caf\udce9.aedat4" in outcome.report.read_text(encoding="utf-8")
+
+
 def test_steps_are_of_equal_length(source, tmp_path):
     """100 microseconds in 4 steps of 25: 0 to 24, 25 to 49, 50 to 74, 75 to 99 after the first event."""
     times = [1000, 1024, 1025, 1049, 1050, 1050, 1074, 1075, 1099]
@@ -122,7 +140,10 @@ def refused(call, words):
 
 def test_what_is_refused(source, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    refused(lambda: convert_recordings(tmp_path / "nowhere", out), "nowhere holds no folder")
+    refused(
+        lambda: convert_recordings(tmp_path / "nowhere", out),
+        "nowhere holds no folder; one folder of recordings a class was expected",
+    )
     refused(lambda: convert_recordings(source, out, steps=0), "steps is 0; a whole number from 1")
     (source / "dog").mkdir()
     refused(

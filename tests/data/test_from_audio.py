@@ -9,10 +9,12 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from snnlab.cli import app
 from snnlab.data import from_audio, parallel
+from snnlab.data.batch import writing_alone
 from snnlab.data.events import read_events, read_meta
-from snnlab.data.from_audio import convert
 from snnlab.data.shd import load
 from snnlab.data.wav import read_word, trim
 from snnlab.errors import SnnlabError
@@ -24,6 +26,13 @@ def tone(hertz, seconds=0.1, rate=RATE, silence=0.0):
     t = np.arange(round(seconds * rate)) / rate
     around = np.zeros(round(silence * rate))
     return np.concatenate([around, 0.3 * np.sin(2 * np.pi * hertz * t), around]).astype(np.float32)
+
+
+def convert(folder, out, **options):
+    """The folder of a conversion that left nothing out."""
+    outcome = from_audio.convert(folder, out, **options)
+    assert not outcome.failed
+    return out
 
 
 def write_table(folder, rows, columns=from_audio.COLUMNS):
@@ -43,7 +52,7 @@ ROWS = [
 def make_words(folder):
     for i, (path, label, *_) in enumerate(ROWS):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / path, tone({"one": 400, "two": 1500}[label] + 20 * i), RATE)
+        soundfile.write(os.fsencode(folder / path), tone({"one": 400, "two": 1500}[label] + 20 * i), RATE, format="WAV")
     write_table(folder, ROWS)
     return folder
 
@@ -74,7 +83,7 @@ def fast(monkeypatch):
 def test_what_comes_out(heard):
     out = heard
     train, test = read_events(out / "train.h5"), read_events(out / "test.h5")
-    assert sorted(path.name for path in out.iterdir()) == ["test.h5", "train.h5"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["conversion.json", "test.h5", "train.h5"]
     assert train.keys == test.keys == ("one", "two")
     assert train.labels.tolist() == [1, 0, 0, 1] and test.labels.tolist() == [1]
     assert train.speakers.tolist() == [2, 2, 1, 1] and test.speakers.tolist() == [0]
@@ -170,7 +179,7 @@ def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch):
     """
     run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
     assert run.returncode == -signal.SIGKILL
-    assert [path.name for path in out.iterdir()] == [".partial"]
+    assert sorted(path.name for path in out.iterdir()) == [".partial", ".writing.lock", "conversion.json"]
     heard = []
 
     def hear(sound, rate, *, seed):
@@ -221,7 +230,7 @@ def rows_with(**changes):
 
 @pytest.mark.parametrize(("rows", "words"), [
     (rows_with(split="dev"), "line 6: split is 'dev'; train, valid or test"),
-    (rows_with(path="b/none.wav"), "line 6: there is no file b/none.wav; a path relative to"),
+    (rows_with(path="b/none.wav"), "line 6: b/none.wav: there is no such file; a path relative to"),
     (rows_with(path="a/../a/1.wav"), r"line 6: a/../a/1.wav is already on line 2; each file .* once"),
     (rows_with(label="three"), r"line 6: the label 'three' of b/1.wav \(test\) does not occur in training"),
     (rows_with(speaker=" "), "line 6: speaker is empty"),
@@ -272,6 +281,166 @@ def test_sounds_that_are_refused(folder, tmp_path, sound, words):
     refused(folder, tmp_path, "labels.csv, line 4: b/1.wav " + words)
 
 
+@pytest.mark.parametrize(("damage", "words"), [
+    (lambda b: b[: len(b) // 2], r"is cut short \(\d[\d,]* of [\d,]+ bytes\); a whole wav file"),
+    (lambda b: b[:-2], "is cut short"),
+    (lambda b: b[:24] + (1).to_bytes(4, "little") + b[28:], "has a sample rate of 1 Hz; 4,000 to 384,000 Hz"),
+    (lambda b: b[:24] + (10**9).to_bytes(4, "little") + b[28:], "has a sample rate of 1,000,000,000 Hz"),
+    (lambda b: b[:-4] + np.float32(1e30).tobytes(), r"has samples up to 1e\+30; at most 10"),
+    (lambda b: b[:-4] + np.float32(np.inf).tobytes(), "has samples that are NaN or infinite"),
+])  # fmt: skip
+def test_headers_and_samples_that_are_no_sound(folder, tmp_path, damage, words):
+    soundfile.write(folder / "b/1.wav", tone(400), RATE, subtype="FLOAT")
+    content = (folder / "b/1.wav").read_bytes()
+    assert content[12:16] == b"fmt "
+    (folder / "b/1.wav").write_bytes(damage(content))
+    refused(folder, tmp_path, "labels.csv, line 4: b/1.wav " + words)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"format": "WAVEX"}, {"format": "RF64"}, {"format": "W64"}, {"endian": "BIG"}, {"subtype": "GSM610"},
+])  # fmt: skip
+def test_every_kind_of_wav_that_is_cut_short(tmp_path, options):
+    file = tmp_path / "x.wav"
+    soundfile.write(file, tone(400, 0.2), RATE, **{"format": "WAV", **options})
+    content = file.read_bytes()
+    assert len(read_word(file)[0]) > 0.18 * RATE
+    file.write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(SnnlabError, match="is cut short"):
+        read_word(file)
+
+
+def test_a_wav_out_of_a_pipe_has_no_size_to_compare_and_what_follows_the_sound_may_be_cut(tmp_path):
+    file = tmp_path / "x.wav"
+    soundfile.write(file, tone(400, 0.2), RATE)
+    content = file.read_bytes()
+    assert content[36:40] == b"data"
+    for size in (0x7FFFF000, 0xFFFFFFFF):  # of sox and of ffmpeg
+        file.write_bytes(content[:40] + size.to_bytes(4, "little") + content[44:])
+        assert len(read_word(file)[0]) > 0.18 * RATE
+    longer = (len(content) + 100).to_bytes(4, "little")
+    file.write_bytes(content[:4] + longer + content[8:] + b"LIST" + (100).to_bytes(4, "little"))
+    assert len(read_word(file)[0]) > 0.18 * RATE
+
+
+def many(folder, n=6):
+    """More recordings, so that some may be bad."""
+    rows = [*ROWS, *((f"c/{i}.wav", "one", "Cid", "train") for i in range(n))]
+    (folder / "c").mkdir()
+    for i in range(n):
+        soundfile.write(folder / f"c/{i}.wav", tone(300 + i), RATE)
+    write_table(folder, rows)
+    return rows
+
+
+@pytest.mark.usefixtures("fast")
+def test_bad_recordings_are_left_out_and_listed(folder, tmp_path):
+    many(folder)
+    (folder / "c/1.wav").write_bytes(b"no sound")
+    (folder / "c/3.wav").unlink()
+    soundfile.write(folder / "c/4.wav", np.zeros(800), RATE)
+    outcome = from_audio.convert(folder, tmp_path / "out", workers=1)
+    assert outcome.written == 8 and [path.name for path, _ in outcome.failed] == ["1.wav", "3.wav", "4.wav"]
+    text = str(outcome)
+    for words in (
+        "line 8: c/1.wav cannot be read",
+        "line 10: c/3.wav: there is no such file",
+        "line 11: c/4.wav is silent",
+    ):
+        assert words in text
+    assert len(read_events(tmp_path / "out/train.h5")) == 7
+    with outcome.report.open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["what", "failed", "failed", "failed"]
+    many_good = [row for row in many_rows(folder) if row[0] not in ("c/1.wav", "c/3.wav", "c/4.wav")]
+    write_table(folder, many_good)
+    convert(folder, tmp_path / "out", workers=1)
+    assert not outcome.report.exists()  # nothing is left out now
+
+
+def many_rows(folder):
+    with (folder / "labels.csv").open(newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def test_bad_recordings_of_which_the_rest_is_not_enough_are_all_named(folder, tmp_path):
+    many(folder)
+    for path in ("b/1.wav", "c/2.wav"):
+        (folder / path).write_bytes(b"")
+    with pytest.raises(SnnlabError, match="2 of 11 recordings cannot be used.*no line has the split test") as caught:
+        convert(folder, tmp_path / "out", workers=1)
+    assert "line 4: b/1.wav cannot" in str(caught.value) and "line 9: c/2.wav cannot" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_goes_on_after_a_bad_recording_with_code_1(folder, tmp_path):
+    many(folder)
+    (folder / "c/1.wav").write_bytes(b"no sound")
+    call = ["data", "from-audio", str(folder), str(tmp_path / "out"), "--workers", "1"]
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 1 and "line 8: c/1.wav cannot be read" in done.stderr, done.output
+    assert "10 converted, 0 there already, 0 dropped, 1 failed" in done.stderr
+    (folder / "b/1.wav").unlink()
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 2 and "no line has the split test" in done.stderr and "line 4: b/1.wav" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "value", "words"), [
+    ("label", "Zoe\u0308", "the names 'Zo\u0308?.*' and '.*' of a label look alike"),
+    ("label", "o\nne", r"the name 'o\\nne' of a label has the character '\\n'; printable"),
+    ("speaker", "A  b", "of a speaker look alike"),
+    ("label", "01", "the same number is written in two ways as a label, among 01, 1"),
+])  # fmt: skip
+def test_names_that_cannot_be_told_apart(folder, tmp_path, name, value, words):
+    other = {"Zoe\u0308": "Zo\u00eb", "o\nne": "one", "A  b": "A b", "01": "1"}[value]
+    rows = [dict(zip(from_audio.COLUMNS, row, strict=True)) for row in ROWS]
+    write_table(folder, [tuple((row | {name: other if i else value}).values()) for i, row in enumerate(rows)])
+    refused(folder, tmp_path, words)
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_folder_of_other_files_is_not_written_to(folder, tmp_path):
+    out = convert(folder, tmp_path / "out", workers=1)
+    before = (out / "train.h5").read_bytes()
+    with pytest.raises(SnnlabError, match="out holds files made with .*'seed': 0.*'seed': 1.* was expected"):
+        convert(folder, out, workers=1, seed=1)
+    (out / "conversion.json").unlink()
+    with pytest.raises(SnnlabError, match="train.h5: would be replaced, and was not made by such a call"):
+        convert(folder, out, workers=1)
+    assert (out / "train.h5").read_bytes() == before
+
+
+@pytest.mark.usefixtures("fast")
+def test_two_calls_do_not_write_to_one_folder(folder, tmp_path):
+    with writing_alone(tmp_path / "out"), pytest.raises(SnnlabError, match="out: another call .* writes there; one"):
+        convert(folder, tmp_path / "out", workers=1)
+    convert(folder, tmp_path / "out", workers=1)
+
+
+def test_a_folder_whose_name_is_no_utf8(tmp_path):
+    """Real bytes: the sound is read, and the note of the data set still is text."""
+    name = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        name.mkdir()
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    make_words(name)
+    env = os.environ | {"PYTHONUTF8": "1"}
+    script = """if True:
+        import sys
+        import numpy as np
+        import snnlab.data.cochlea as module
+        from snnlab.cli import app
+
+        module.cochlea = lambda *_, seed: (np.array([0.1], np.float32), np.array([seed % 700], np.uint16))
+        app(["data", "from-audio", sys.argv[1], sys.argv[1] + "/out", "--workers", "1"], standalone_mode=False)
+        app(["data", "info", sys.argv[1] + "/out"])
+    """
+    done = subprocess.run([sys.executable, "-c", script, name], env=env, capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0 and b"recordings" in done.stdout, done.stderr
+    assert read_meta(name / "out/train.h5")["note"].startswith(r"recordings of 3 speakers from caf\udce9;")
+    assert r"caf\udce9" in load(name / "out", dt_ms=10, n_in=70).note
+
+
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"not a sound at all" * 100])
 def test_files_that_are_no_wav(folder, tmp_path, content):
     (folder / "b/1.wav").write_bytes(content)
@@ -287,7 +456,8 @@ def refused(folder, tmp_path, words):
     """One sentence, nothing written, and no sound encoded before."""
     with pytest.raises(SnnlabError, match=words) as caught:
         convert(folder, tmp_path / "out", workers=1)
-    assert str(folder) in str(caught.value) and "expected" in str(caught.value) and "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value) and "expected" in str(caught.value)
+    assert "cannot be used" in str(caught.value) or "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
@@ -297,7 +467,7 @@ def test_other_refusals(folder, tmp_path):
     with pytest.raises(SnnlabError, match="workers is 0"):
         convert(folder, tmp_path / "out", workers=0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(SnnlabError, match=r"file/out/.partial: cannot be made"):
+    with pytest.raises(SnnlabError, match=r"file/out: cannot be made"):
         convert(folder, tmp_path / "file" / "out", workers=1)
     with pytest.raises(SnnlabError, match=r"lasts 0.1 s; one word of at most 0.08 s"):
         convert(folder, tmp_path / "out", workers=1, max_seconds=0.08)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from snnlab.cli import app
 from snnlab.data import from_images
 from snnlab.data.es_imagenet import encode, read_labels, read_sample
 from snnlab.data.from_images import convert_folder
@@ -54,6 +56,42 @@ def test_what_comes_out(images, tmp_path):
         np.testing.assert_array_equal(read.pos, expected.pos)
         np.testing.assert_array_equal(read.neg, expected.neg)
         assert (read.rows, read.columns) == (expected.rows, expected.columns)
+
+
+def test_what_systems_leave_in_folders_is_no_class_and_no_image(images, tmp_path, litter):
+    convert_folder(images, tmp_path / "clean", workers=1)
+    litter(images)
+    outcome = convert_folder(images, tmp_path / "out", workers=1)
+    assert (outcome.written, outcome.failed) == (4, ())
+    for name in ("classes.txt", "trainlabel.txt"):
+        assert (tmp_path / "out" / name).read_text() == (tmp_path / "clean" / name).read_text()
+
+
+def test_names_that_are_no_utf8(images, tmp_path):
+    """Real bytes: an image is converted, and reported if it is bad; a class is refused, for its name goes into a list."""
+    odd = images / "cat" / os.fsdecode(b"caf\xe9.png")
+    try:
+        picture(9).save(odd)
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    (images / "dog" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no image")
+    outcome = convert_folder(images, tmp_path / "out", workers=1)
+    assert outcome.written == 5 and len(outcome.failed) == 1
+    assert r"bad\udce9.png cannot be read" in outcome.report.read_text(encoding="utf-8")
+    assert "class0/caf_.npz" in [label.path for label in read_labels(tmp_path / "out", "train")]
+    done = CliRunner().invoke(app, ["data", "events-from-images", str(images), str(tmp_path / "out"), "--workers", "1"])
+    assert done.exit_code == 1 and r"bad\udce9.png cannot be read" in done.stderr
+    (images / os.fsdecode(b"b\xeate")).mkdir()
+    with pytest.raises(SnnlabError, match=r"images: the name 'b\\udceate' of a class has the character"):
+        convert_folder(images, tmp_path / "out", workers=1)
+
+
+def test_a_set_that_was_downloaded_is_not_converted_into(images, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/trainlabel.txt").write_text("class0/class0_1.npz 0 254 190\n")
+    with pytest.raises(SnnlabError, match="trainlabel.txt: would be replaced, and was not made by such a call"):
+        convert_folder(images, tmp_path / "out", workers=1)
+    assert (tmp_path / "out/trainlabel.txt").read_text() == "class0/class0_1.npz 0 254 190\n"
 
 
 def test_two_processes_give_the_same(images, tmp_path):

@@ -1,5 +1,6 @@
 """Google Speech Commands: its layout, its split, what is kept, and every way in which a folder can be wrong."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import standins
 
 from snnlab.data import gsc
 from snnlab.data.gsc import load
-from snnlab.data.gsc_folder import which_set
+from snnlab.data.gsc_folder import find_clips, which_set
 from snnlab.data.mel import PAPER, SANE, log_mel
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
@@ -306,8 +307,10 @@ def test_a_sound_that_is_not_finite_or_has_no_sample(folder, original):
     names = [name for name in original[1]["train"] if name.startswith("cat")]
     soundfile.write(folder / names[0], np.full(16_000, np.nan), 16_000, subtype="FLOAT")
     soundfile.write(folder / names[1], np.zeros(0), 16_000)
-    with pytest.raises(SnnlabError, match=r"2 of 60 clips .*(not finite.*is empty|is empty.*not finite)"):
+    soundfile.write(folder / names[2], np.full(16_000, 1e30), 16_000, subtype="FLOAT")
+    with pytest.raises(SnnlabError, match=r"3 of 60 clips .*(infinite.*is empty|is empty.*infinite)") as caught:
         quick(folder)
+    assert f"{names[2]} has samples up to 1e+30" in str(caught.value)
 
 
 def test_a_stream_whose_length_its_writer_did_not_know_is_not_cut_short(folder, original):
@@ -331,6 +334,34 @@ def test_a_list_is_missing_or_no_text(folder, name):
     (folder / name).write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(SnnlabError, match=f"{name}: cannot be read"):
         quick(folder)
+
+
+def test_what_systems_leave_in_folders_is_no_word_and_no_clip(folder, original, litter):
+    litter(folder)
+    assert find_clips(folder).keys() == find_clips(original[0]).keys()
+
+
+def test_a_word_that_is_tested_and_not_trained(folder, original):
+    """Only of dogs in the test set is there still a clip."""
+    for name in (*original[1]["train"], *original[1]["valid"]):
+        if name.startswith("dog"):
+            (folder / name).unlink()
+    lists = folder / "validation_list.txt"
+    lists.write_text("".join(line for line in lists.read_text().splitlines(True) if not line.startswith("dog")))
+    with pytest.raises(
+        SnnlabError, match=r"testing_list.txt has recordings of dog; only classes that occur in training"
+    ):
+        quick(folder)
+
+
+def test_a_clip_whose_name_is_no_utf8(folder, original):
+    some = folder / original[1]["train"][0]
+    try:
+        some.rename(some.with_name(os.fsdecode(b"caf\xe9_nohash_0.wav")))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    data = quick(folder)
+    assert len(data.train) == 36 and len(data.sha256) == 64
 
 
 def test_a_list_names_what_is_not_there(folder):

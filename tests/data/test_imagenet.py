@@ -1,6 +1,7 @@
 """Pictures in ImageNet's folders: which are for what, how they are cut, and every refusal."""
 
 import math
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 from PIL import Image
 
 from snnlab.data import imagenet
-from snnlab.data.imagenet import pictures, random_box
+from snnlab.data.imagenet import pictures, random_box, write_shards
+from snnlab.data.provenance import record
 from snnlab.errors import SnnlabError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,6 +50,25 @@ def test_the_parts(source):
     assert len({*data.train.samples, *data.valid.samples}) == 18
     assert {Path(path).parts[-3] for path in data.test.samples} == {"val"}
     assert list(pictures(source).valid.samples) == list(data.valid.samples)
+
+
+def test_what_systems_leave_in_folders_is_no_class_and_no_picture(source, folder, litter):
+    litter(folder)
+    names = [[str(path).removeprefix(str(root)) for path in pictures(root).train.samples] for root in (source, folder)]
+    assert names[0] == names[1] and pictures(folder).train.classes == standins.WORDNET
+
+
+def test_a_picture_whose_name_is_no_utf8(folder):
+    some = min((folder / "train").glob("*/*"))
+    try:
+        some.rename(some.with_name(os.fsdecode(b"caf\xe9.JPEG")))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    data = pictures(folder, size=32)
+    assert sum(len(x[0]) for x, _ in data.train.batches(4)) == 15
+    assert len(record("imagenet", "", data, folder)["sha256"]) == 64
+    write_shards(folder, folder / "shards", samples=8)
+    assert len(pictures(folder / "shards", size=32).train) == 15
 
 
 def test_validation_is_a_fiftieth(tmp_path):

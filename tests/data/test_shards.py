@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from snnlab.cli import app
 from snnlab.data import shards
+from snnlab.data.batch import writing_alone
 from snnlab.data.fileset import FileSet
 from snnlab.data.imagenet import pictures, write_shards
 from snnlab.data.order import shuffled_shards
@@ -106,7 +107,7 @@ def test_samples_come_as_they_lie(sharded):
 def test_shards_are_shuffled_by_the_seed_alone(folders, sharded, tmp_path):
     write_shards(folders, tmp_path / "again", samples=8)
     write_shards(folders, tmp_path / "other", samples=8, seed=1)
-    names = sorted(path.name for path in sharded.iterdir())
+    names = sorted(path.name for path in sharded.glob("[!.]*"))
     assert names == [
         "classes.txt",
         *(f"train-{i:06d}.tar" for i in range(8)),
@@ -196,6 +197,13 @@ def test_shards_of_other_settings_are_refused(folders, copy):
     refused(lambda: write_shards(folders, copy, samples=9), "holds files made with .*'samples': 8.*'samples': 9")
     refused(lambda: write_shards(folders, copy, samples=8, seed=2), "'seed': 0.*'seed': 2")
     refused(lambda: write_shards(folders, copy, samples=0), "samples is 0, seed 0; at least 1 sample a shard")
+
+
+def test_shards_of_others_are_not_written_to(folders, copy):
+    (copy / "train-shards.json").unlink()
+    refused(lambda: write_shards(folders, copy, samples=8), "train-000000.tar: would be replaced, and was not made by")
+    with writing_alone(copy):
+        refused(lambda: write_shards(folders, copy, samples=8), "another call of `snnlab data` writes there")
 
 
 def test_an_index_is_made_once_for_a_file(copy, monkeypatch):
@@ -307,6 +315,8 @@ def test_what_is_missing(copy):
     refused(lambda: pictures(copy), "is of class 2; 0 to 1 were expected")
     (copy / "classes.txt").write_text("a\nb\nc\nd\n")
     refused(lambda: pictures(copy), r"train-\*.tar has no sample of the class d")
+    (copy / "classes.txt").write_text("a\nb\n\n")
+    refused(lambda: pictures(copy), "classes.txt: a class has an empty name")
     (copy / "classes.txt").write_bytes(b"\xff\n")
     refused(lambda: pictures(copy), "classes.txt cannot be read")
     (copy / "train-000003.tar").rename(copy / "away")

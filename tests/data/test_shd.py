@@ -378,6 +378,17 @@ def test_files_that_do_not_belong_together(folder, make):
         load(folder, dt_ms=10, n_in=70)
 
 
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_class_that_is_tested_and_not_trained(folder, make, split):
+    keys = ("a", "b", "c", "d")
+    for name in ("train", "test"):
+        write_events(folder / f"{name}.h5", make([0, 1, 2] * 4, keys=keys))
+    assert load(folder, dt_ms=10, n_in=70).keys == keys  # a name that no recording has is no fault
+    write_events(folder / f"{split}.h5", make([0, 1, 2, 3], keys=keys))
+    with pytest.raises(SnnlabError, match=rf"{split}.h5 has recordings of d; only classes that occur in training"):
+        load(folder, dt_ms=10, n_in=70)
+
+
 def test_nothing_to_hold_out(folder, make):
     write_events(folder / "train.h5", make([0, 1, 2, 3]))
     with pytest.raises(SnnlabError, match=r"every class has one recording.*valid.h5"):

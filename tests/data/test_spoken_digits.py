@@ -5,12 +5,14 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import snnlab.data.cochlea
 from snnlab.data import spoken_digits
+from snnlab.data.batch import writing_alone
 from snnlab.data.events import read_events, read_meta
 from snnlab.data.parallel import encode
 from snnlab.data.spoken_digits import CLASSES, SPLITS, VARIANTS, hear, make, statistics, take
@@ -136,6 +138,53 @@ make({str(tmp_path / "killed")!r}, size=SMALL, seed=1, workers=1)
             assert np.array_equal(getattr(resumed, field), getattr(whole, field))
 
 
+def test_a_folder_of_another_set_is_left_alone(folder, tmp_path):
+    """Another seed, another size, somebody's own files, or a second call at the same time."""
+    before = (folder / "train.h5").read_bytes()
+    for options in ({"size": SMALL, "seed": 6}, {"size": (40, 20, 20), "seed": 5}):
+        with pytest.raises(SnnlabError, match="holds files made with .* was expected.*or remove the folder"):
+            make(folder, **options, workers=1)
+    with (
+        writing_alone(folder),
+        pytest.raises(SnnlabError, match=f"{folder}: another call of `snnlab data` writes there"),
+    ):
+        make(folder, size=SMALL, seed=5, workers=1)
+    assert (folder / "train.h5").read_bytes() == before
+    (tmp_path / "test.h5").write_text("mine")
+    with pytest.raises(SnnlabError, match="test.h5: would be replaced"):
+        make(tmp_path, size=SMALL, seed=5, workers=1)
+    assert (tmp_path / "test.h5").read_text() == "mine"
+
+
+def test_two_commands_at_once_do_not_mix_their_sets(tmp_path):
+    """Real processes: whichever is first, one set is whole and the other call says why it is not there."""
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import snnlab.data.cochlea
+from snnlab.cli import app
+from test_spoken_digits import quick_cochlea
+
+snnlab.data.cochlea.cochlea = quick_cochlea
+app(["data", "make", "spoken-digits", "--size", "60", "--workers", "1", "--out", sys.argv[1], "--seed", sys.argv[2]])
+"""
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path / "out", str(seed)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in (1, 2)
+    ]
+    said = [run.communicate(timeout=300)[1] for run in both]
+    codes = [run.returncode for run in both]
+    assert sorted(codes) == [0, 2], said
+    assert any(words in said[codes.index(2)] for words in ("writes there", "holds files made with"))
+    seeds = {read_meta(tmp_path / "out" / f"{split}.h5")["seed"] for split in SPLITS}
+    assert seeds == {str(1 + codes.index(0))}
+
+
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(tmp_path, monkeypatch):
     monkeypatch.setattr(snnlab.data.cochlea, "cochlea", quick_cochlea)
     small = read_events(make(tmp_path / "small", size=60, seed=2, workers=1) / "train.h5")
@@ -183,7 +232,7 @@ def test_a_total_is_divided(tmp_path, monkeypatch):
 
     for size, parts in ((8500, [6000, 1000, 1500]), (60, [20, 20, 20]), (180, [128, 21, 31])):
         made = []
-        make(tmp_path, size=size, seed=0, workers=1)
+        make(tmp_path / str(size), size=size, seed=0, workers=1)
         assert made == parts
 
 

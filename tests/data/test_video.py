@@ -1,6 +1,7 @@
 """Frames of videos, encoded here, and of folders; and every video that is refused."""
 
 import builtins
+import io
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -134,6 +135,34 @@ def test_a_file_that_was_cut(tmp_path):
     path = encode_video(tmp_path / "a.avi", clip(100), "ffv1")
     path.write_bytes(path.read_bytes()[:-200_000])
     refused(path, r"a.avi cannot be decoded|a.avi ends after")
+
+
+@pytest.mark.parametrize(("name", "share"), [("a.avi", 0.95), ("a.mp4", 0.95), ("a.mkv", 0.95), ("a.mkv", 0.5)])
+def test_a_file_that_lacks_a_little(tmp_path, name, share):
+    """As many frames as a header may be wrong about, or as one that does not count them; but bytes are missing."""
+    frames = np.random.default_rng(0).integers(0, 255, (60, 24, 32, 3), dtype=np.uint8)
+    path = encode_video(tmp_path / name, frames, options={"movflags": "faststart"} if name == "a.mp4" else None)
+    whole = path.read_bytes()
+    assert len(sample_frames(path, 6)) == 6
+    path.write_bytes(whole + b"more")  # what follows is no fault
+    assert len(sample_frames(path, 6)) == 6
+    path.write_bytes(whole[: round(share * len(whole))])
+    refused(path, rf"{name} is cut short \(\d[\d,]* of {len(whole):,} bytes\) and ends after \d+ frames; a whole")
+
+
+def test_a_video_out_of_a_pipe_has_no_size_to_compare(tmp_path):
+    import av
+
+    for form in ("avi", "matroska"):
+        buffer = io.BytesIO()
+        buffer.seekable = lambda: False
+        with av.open(buffer, "w", format=form) as container:
+            stream = container.add_stream("mpeg4", rate=25, width=32, height=24, pix_fmt="yuv420p")
+            for frame in clip(9, 24, 32):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+        (tmp_path / form).write_bytes(buffer.getvalue())
+        assert len(sample_frames(tmp_path / form, 4)) == 4
 
 
 def test_sound_is_no_video(tmp_path):

@@ -1,5 +1,6 @@
 """Events of videos: both modes beside the published rule, the files, and a batch that goes on."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -203,6 +204,23 @@ def test_what_comes_out(videos, tmp_path):
     for other, name in (("two", "jump"), ("two", "play/drums"), ("list", "jump"), ("one", "jump")):
         assert (tmp_path / other / f"{name}.npz").read_bytes() == (out / f"{name}.npz").read_bytes()
     assert (tmp_path / "list/cello.npz").exists()
+
+
+def test_what_systems_leave_in_folders_is_no_video(videos, tmp_path, litter):
+    litter(videos)
+    outcome = convert(videos, tmp_path / "out")
+    assert (outcome.written, outcome.failed) == (3, ())
+
+
+def test_a_video_whose_name_is_no_utf8(videos, tmp_path):
+    try:
+        (videos / "jump").rename(videos / os.fsdecode(b"saut\xe9"))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    (videos / os.fsdecode(b"bad\xe9.avi")).write_bytes(b"no video")
+    outcome = convert(videos, tmp_path / "out", mode=2)
+    assert outcome.written == 3 and r"bad\udce9.avi cannot be decoded" in outcome.report.read_text(encoding="utf-8")
+    assert (tmp_path / "out" / os.fsdecode(b"saut\xe9.npz")).exists()
 
 
 def test_files_and_folders_of_frames_together(videos, tmp_path):
