@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from snnlab import manifest, runs
-from snnlab.files import plain
+from snnlab.files import parse_json, plain
 from snnlab.sweep import Planned, Sweep
 
 
@@ -90,10 +90,10 @@ def _seconds(folder: Path, whole: bool) -> list[float]:
     files = [folder / "metrics.jsonl"] if whole else sorted((folder / "checkpoints").rglob("*.jsonl"))
     seconds = []
     for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
             try:
-                seconds.append(float(json.loads(line)["seconds"]))
-            except (ValueError, KeyError):  # of a kill, or not of a training
+                seconds.append(float(parse_json(line)["seconds"]))
+            except (ValueError, KeyError, TypeError):  # of a kill, or not of a training
                 continue
     return seconds
 

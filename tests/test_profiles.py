@@ -135,7 +135,17 @@ def test_the_hyper_parameters_of_the_transfer_paper():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("- 1", "holds no parameters"), ("a: [", "cannot be read as YAML"), (None, "cannot be read")]
+    ("text", "words"),
+    [
+        ("- 1", "holds no parameters"),
+        ("1: 2", "holds no parameters"),
+        ("a: [", "no readable YAML"),
+        ("a: 2026-13-45", "no readable YAML"),
+        ("[" * 100_000, "more than 100 levels of nesting"),
+        ("a: &a [*a]", "more than 100 levels of nesting"),
+        ("epochs: " + "9" * 400, "more than 64 bits"),
+        (None, "No such file or directory"),
+    ],
 )
 def test_a_file_that_holds_no_parameters(tmp_path, text, words):
     path = tmp_path / "x.yaml"

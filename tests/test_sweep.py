@@ -126,7 +126,7 @@ def test_a_file_without_a_notebook_and_a_missing_one_are_refused(tmp_path):
     (tmp_path / "empty.yaml").write_text("seeds: [1]")
     with pytest.raises(SnnlabError, match="says no notebook"):
         sweep.read(tmp_path / "empty.yaml")
-    with pytest.raises(SnnlabError, match="none.yaml: cannot be read"):
+    with pytest.raises(SnnlabError, match="none.yaml: no readable YAML"):
         sweep.read(tmp_path / "none.yaml")
 
 
@@ -282,6 +282,15 @@ def test_cost_is_seconds_an_epoch_times_epochs_to_do(delays):
     assert cost(plan)[1] == pytest.approx(2.0)
     train(plan.runs[1], [1800.0, 1800.0], whole=False)  # 2 of 8 are done; 8 x 900 s and 2 x 1800 s in the mean
     assert cost(plan)[1] == pytest.approx(6 * 1080 / 3600)
+
+
+def test_lines_that_no_training_wrote_cost_nothing(delays):
+    run = delays().runs[0]
+    train(run, [900.0] * 4)
+    strange = ["[" * 100_000, "3", '{"seconds": null}', '{"seconds": ' + "9" * 400 + "}", "{", "\xff"]
+    with (run.folder / "metrics.jsonl").open("a", encoding="latin-1") as file:
+        file.writelines(f"{line}\n" for line in strange)
+    assert cost(delays(epochs=8))[1] == pytest.approx(4.0)
 
 
 def test_cost_grows_with_epochs_and_falls_with_networks_at_a_time(delays):

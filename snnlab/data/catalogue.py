@@ -6,13 +6,14 @@ tonic's classes, with their addresses and MD5 sums.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snnlab.data import by_hand
+from snnlab.errors import SnnlabError
+from snnlab.files import read_json
 
 PROVENANCE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
 UNFINISHED = (".unpacking-", ".unpacked-", ".converting")  # how the names of unfinished folders begin
@@ -109,10 +110,15 @@ def leftovers(folder: Path) -> list[Path]:
 def provenance(folder: Path) -> dict[str, Any]:
     """What `snnlab data get` and `check` wrote beside a set; empty if nothing, or nothing that can be read."""
     try:
-        found = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(folder / PROVENANCE, "")
+    except SnnlabError:
         return {}
-    return found if isinstance(found, dict) else {}
+    kinds = {"archives": list, "files": dict, "checked": dict}
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name, kind()), kind) for name, kind in kinds.items()
+    ):
+        return {}
+    return found
 
 
 def _clips(folder: Path) -> int:

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from snnlab.data.catalogue import PART
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import make_folder, read_json, whole_file
 
 ATTEMPTS = 5  # in a row without a single new byte
 PAUSE = 2.0  # s before the second attempt; doubled before each further one
@@ -224,9 +224,9 @@ def _remember(part: Path, url: str, answer: Any) -> None:
 
 def _validator(part: Path, url: str) -> str:
     try:
-        note = json.loads(_note(part).read_text())
+        note = read_json(_note(part), "")
         return str(note["validator"]) if note["url"] == url else ""
-    except (OSError, ValueError, KeyError, TypeError):
+    except (SnnlabError, KeyError, TypeError):
         return ""
 
 

@@ -240,7 +240,8 @@ def _convert(data: DataSet, keep: bool, workers: int | None) -> None:
 
 def _told(data: DataSet, known: dict[Archive, Checksums]) -> list[dict[str, Any]]:
     """What is written down of each archive; of those that an earlier call had, what that one wrote."""
-    told = {one["file"]: one for one in provenance(data.folder).get("archives", [])}
+    before = provenance(data.folder).get("archives", [])
+    told = {str(one["file"]): one for one in before if isinstance(one, dict) and "file" in one}
     for archive, found in known.items():
         told[archive.file] = {"file": archive.file, "url": archive.url or "fetched by hand", **vars(found)}
     return list(told.values())

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from snnlab.errors import SnnlabError
+from snnlab.files import read_yaml
 from snnlab.parameters import from_text, known
 from snnlab.profiles.exploring_delays import EXPLORING_DELAYS, ExploringDelays
 from snnlab.profiles.learning_delays import LEARNING_DELAYS, LearningDelays
@@ -84,13 +83,8 @@ def from_file(path: Path) -> dict[str, Any]:
     Raises:
         SnnlabError: the file is missing or no YAML, or holds no parameters.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SnnlabError(
-            f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); lines such as `epochs: 30` were expected."
-        ) from error
-    if not isinstance(content, dict):
+    content = read_yaml(path, "lines such as `epochs: 30` were expected.")
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise SnnlabError(f"{path}: holds no parameters; lines such as `epochs: 30` were expected.")
     return content
 
