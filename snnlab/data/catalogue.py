@@ -31,13 +31,13 @@ class Archive:
 
     Attributes:
         file: its name in the folder of the set.
-        url: where it is fetched from; empty where a person has to fetch it.
+        urls: where it is fetched from, the best first; none where a person has to fetch it.
         md5: its MD5 sum.
         makes: what it unpacks to, in the folder of the set; it is moved there in this order.
     """
 
     file: str
-    url: str
+    urls: tuple[str, ...]
     md5: str
     makes: tuple[str, ...]
 
@@ -133,7 +133,7 @@ def _clips(folder: Path) -> int:
 def _heidelberg(name: str, **md5s: str) -> tuple[Archive, ...]:
     files = [f"{name}_{split}.h5" for split in md5s]
     return tuple(
-        Archive(f"{file}.zip", f"https://zenkelab.org/datasets/{file}.zip", md5, (file,))
+        Archive(f"{file}.zip", (f"https://zenkelab.org/datasets/{file}.zip",), md5, (file,))
         for file, md5 in zip(files, md5s.values(), strict=True)
     )
 
@@ -193,7 +193,7 @@ SETS = {
             archives=(
                 Archive(
                     "speech_commands_v0.02.tar.gz",
-                    "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+                    ("https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",),
                     "6b74f3901214cb2c2934e98196829835",
                     # the lists go last: without them no reader takes the folder for whole
                     (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt"),
@@ -211,9 +211,9 @@ SETS = {
             "Russakovsky et al. 2015, IJCV 115, 211-252",
             ("train", "val"),
             archives=(
-                Archive("ILSVRC2012_img_train.tar", "", "1d675b47d978889d74fa0da5fadfb00e", ("train",)),
-                Archive("ILSVRC2012_img_val.tar", "", "29b22e2961454d5413ddabcf34fc5622", ("val",)),
-                Archive("ILSVRC2012_devkit_t12.tar.gz", "", "fa75699e90414af021442c21a62c3abf", ()),
+                Archive("ILSVRC2012_img_train.tar", (), "1d675b47d978889d74fa0da5fadfb00e", ("train",)),
+                Archive("ILSVRC2012_img_val.tar", (), "29b22e2961454d5413ddabcf34fc5622", ("val",)),
+                Archive("ILSVRC2012_devkit_t12.tar.gz", (), "fa75699e90414af021442c21a62c3abf", ()),
             ),
             by_hand=by_hand.IMAGENET,
             counts=({"train": 1281167, "val": 50000},),
@@ -243,7 +243,10 @@ SETS = {
             archives=(
                 Archive(
                     "CIFAR10DVS.zip",
-                    "https://figshare.com/ndownloader/files/38023437",
+                    (  # one file of figshare; its second address is that of tonic, and may want a browser
+                        "https://ndownloader.figshare.com/files/38023437",
+                        "https://figshare.com/ndownloader/files/38023437",
+                    ),
                     "ce3a4a0682dc0943703bd8f749a7701c",
                     ("recordings",),
                 ),
