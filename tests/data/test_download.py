@@ -241,13 +241,12 @@ def test_the_address_that_gave_a_part_is_asked_first(server, path):
 def test_what_a_server_packs_unasked_is_measured_as_sent_and_unpacked_at_the_end(server, path):
     server.files["file.zip"] = content = bytes(MIB) + CONTENT
     sent = len(gzip.compress(content, mtime=0))
-    server.packing = "gzip"
-    assert remote_size([server.url("file.zip")], path) == sent != len(content)
-    server.asked, server.cuts = [], [MIB]
+    server.packing, server.cuts = "gzip", [MIB]
     found = download([server.url("file.zip")], path, hashlib.md5(content).hexdigest())
     assert server.parts("file.zip") == [None, f"bytes={MIB}-"]
     assert path.read_bytes() == content and names(path) == ["file.zip"]
     assert (found.bytes, found.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert remote_size([server.url("file.zip")], path) == sent != len(content)
 
 
 def test_a_packed_file_that_a_server_calls_packed_stays_packed(server, path):
