@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import printable
 from snnlab.speaking import speaking
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _conclude(plan: "Sweep", left: Sequence["Planned"], outcomes: "Sequence[Outc
     click.echo(f"{'runs':<12}{plan.folder}")
     for run, outcome in zip(left, outcomes, strict=False):
         if outcome.status == "failed":
-            click.echo(f"{run.name} failed: {outcome.text}", err=True)
+            click.echo(printable(f"{run.name} failed: {outcome.text}"), err=True)
     if held := [run for run, outcome in zip(left, outcomes, strict=False) if outcome.status == "held" and not run.done]:
         click.echo(f"{len(held)} left to another process, which has them in work: {held[0].name} ...", err=True)
     if any(outcome.status == "failed" for outcome in outcomes):

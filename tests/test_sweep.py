@@ -196,7 +196,7 @@ def test_the_table_has_mean_and_deviation_over_seeds(tmp_path):
         finish(run, accuracy)
     finish(plan.runs[3], 0.25)
     (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
-    assert [list(column.cells) for column in table.columns] == [
+    assert [[str(cell) for cell in column.cells] for column in table.columns] == [
         ["10", "20"],
         ["plain", "plain"],
         ["3", "1"],
@@ -218,7 +218,7 @@ def test_a_seed_that_two_runs_trained_counts_once(tmp_path):
     finish(plan.runs[0], 0.5, seeds=[0, 1])
     finish(plan.runs[1], 0.8, seeds=[1, 2])
     (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
-    assert [list(column.cells) for column in table.columns][1:] == [
+    assert [[str(cell) for cell in column.cells] for column in table.columns][1:] == [
         ["3"],
         ["70.0 ± 17.3"],
     ]  # 50, 80, 80: the latest counts
@@ -330,7 +330,7 @@ def test_of_unfinished_runs_alone_nothing_is_said(delays):
 def test_the_sum_stands_below_the_dry_run(delays, snnlab):
     plan = delays()
     train(plan.runs[0], [900.0] * 4)
-    caption = sweep_cost.table(plan, "cpu").caption
+    caption = str(sweep_cost.table(plan, "cpu").caption)
     assert caption.startswith("1 of 2 runs to do below ") and caption.endswith(": 2 hours of a worker on cpu")
     assert sweep_cost.table(plan, "Some GPU").caption.endswith(": 1 of them not measured")
 
