@@ -332,7 +332,7 @@ def test_the_sum_stands_below_the_dry_run(delays, snnlab):
     train(plan.runs[0], [900.0] * 4)
     caption = str(sweep_cost.table(plan, "cpu").caption)
     assert caption.startswith("1 of 2 runs to do below ") and caption.endswith(": 2 hours of a worker on cpu")
-    assert sweep_cost.table(plan, "Some GPU").caption.endswith(": 1 of them not measured")
+    assert str(sweep_cost.table(plan, "Some GPU").caption).endswith(": 1 of them not measured")
 
 
 SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in profiles.from_file(path)]
