@@ -21,7 +21,7 @@ from papermill.log import logger
 from snnlab import manifest, runs
 from snnlab.data.cache import stamp
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder
+from snnlab.files import make_folder, of_clone
 from snnlab.parameters import known
 from snnlab.profiles import NOTEBOOKS, Config, resolve
 from snnlab.results import load_result
@@ -43,7 +43,7 @@ def find(notebook: str) -> Path:
     path = Path(notebook)
     if path.suffix != ".ipynb":
         stem = next((stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook)
-        path = runs.home() / "notebooks" / f"{known(stem, NOTEBOOKS, 'notebook')}.ipynb"
+        path = of_clone(runs.home(), f"notebooks/{known(stem, NOTEBOOKS, 'notebook')}.ipynb")
     if not path.is_file():
         raise SnnlabError(f"{path}: there is no such notebook; give a path, or run in the folder that snnlab is in.")
     known(path.stem, NOTEBOOKS, "notebook")

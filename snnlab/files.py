@@ -68,6 +68,16 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def of_clone(home: Path, name: str) -> Path:
+    """A file of the clone by its path there, in `home`, or else in the clone that snnlab was imported from.
+
+    Returns:
+        Where it is; the place in `home` if there is none.
+    """
+    other = Path(__file__).parents[1] / name
+    return other if other.is_file() and not (home / name).is_file() else home / name
+
+
 def read_json(path: str | Path, advice: str) -> Any:
     """Read a JSON file that anybody may have written.
 
