@@ -3,6 +3,7 @@
 Imports are inside the commands, so that a misspelt parameter is answered at once and not after torch is loaded.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import click
 
 from snnlab import __version__, cli_data, cli_sweep, cli_targets
 from snnlab.errors import SnnlabError
-from snnlab.speaking import speaking
+from snnlab.escape import printable
+from snnlab.speaking import complain, speaking
 
 if TYPE_CHECKING:
     from snnlab.models import Padding
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 @click.version_option(__version__)
 def app() -> None:
     """Spiking networks with transferred weights and learned delays: run the notebooks, make data."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a path may have bytes, and a terminal an encoding, that lack a letter
+            stream.reconfigure(errors="backslashreplace")
 
 
 app.add_command(cli_data.data)
@@ -102,7 +109,7 @@ def run(
         with progress(Console(stderr=True)) as bar:
             folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
     except NotebookFailed as error:
-        click.echo(f"snnlab: {error}", err=True)
+        complain(error)
         sys.exit(1)
     show(folder, Console())
 
@@ -145,9 +152,9 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     if not found.table.empty:
         Console().print(*summary_tables(collecting.summary(found.table)))
     for run in found.unfinished:
-        click.echo(f"snnlab: {run}: unfinished; run it again, and it goes on where it stopped.", err=True)
+        complain(f"{run}: unfinished; run it again, and it goes on where it stopped.")
     for sentence in found.damaged:
-        click.echo(f"snnlab: {sentence}", err=True)
+        complain(sentence)
     if found.damaged:
         sys.exit(1)
 
@@ -188,7 +195,7 @@ def doctor() -> None:
     marks = {True: "ok", False: "WRONG", None: "note"}
     found = []
     for what, finding in examine():
-        click.echo(f"{marks[finding.ok]:<6} {what}: {finding.text}")
+        click.echo(printable(f"{marks[finding.ok]:<6} {what}: {finding.text}"))
         found.append(finding.ok)
     click.echo(f"{found.count(False) or 'Nothing'} wrong, notes: {found.count(None)}.")
     if False in found:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab.data import catalogue
-from snnlab.data.folders import given_path
 from snnlab.errors import SnnlabError
-from snnlab.speaking import speaking
+from snnlab.escape import printable
+from snnlab.files import given_path
+from snnlab.speaking import complain, speaking
 
 if TYPE_CHECKING:
     from snnlab.data.batch import Outcome
@@ -74,7 +75,7 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
     try:
         there = obtain(catalogue.SETS[name], agree=agree, keep=keep, say=click.echo, workers=workers or None)
     except SnnlabError as error:
-        click.echo(f"snnlab: {error}", err=True)
+        complain(error)
         there = False
     if not there:
         sys.exit(1)
@@ -250,6 +251,6 @@ def _compare(name: str, *, thorough: bool, workers: int) -> None:
     findings = examine(catalogue.SETS[name], thorough=thorough, workers=workers or None)
     for finding in findings:
         mark = {True: "ok", False: "WRONG", None: "unsure"}[finding.ok]
-        click.echo(f"{mark:<8}{finding.text}")
+        click.echo(printable(f"{mark:<8}{finding.text}"))
     if any(finding.ok is False for finding in findings):
         sys.exit(1)

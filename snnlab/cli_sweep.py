@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import printable
 from snnlab.speaking import speaking
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def sweep(
     """Run all runs that YAML says: seeds and configurations of one notebook.
 
     The same command resumes: what is finished is not run again, what was killed goes on where it was. Two sweeps at once
-    share the work. On SLURM all runs are one array job; a run that needs longer than --hours is queued again.
+    share the work. Ctrl-C stops a sweep, and `kill` one in the background, which may ignore Ctrl-C and the end of the
+    terminal. On SLURM all runs are one array job; a run that needs longer than --hours is queued again.
 
     Exit code 1 if a run failed, 130 if the sweep was interrupted.
     """
@@ -144,7 +146,7 @@ def _conclude(plan: "Sweep", left: Sequence["Planned"], outcomes: "Sequence[Outc
     click.echo(f"{'runs':<12}{plan.folder}")
     for run, outcome in zip(left, outcomes, strict=False):
         if outcome.status == "failed":
-            click.echo(f"{run.name} failed: {outcome.text}", err=True)
+            click.echo(printable(f"{run.name} failed: {outcome.text}"), err=True)
     if held := [run for run, outcome in zip(left, outcomes, strict=False) if outcome.status == "held" and not run.done]:
         click.echo(f"{len(held)} left to another process, which has them in work: {held[0].name} ...", err=True)
     if any(outcome.status == "failed" for outcome in outcomes):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from snnlab.speaking import speaking
+from snnlab.speaking import complain, speaking
 
 
 @click.command()
@@ -32,4 +32,4 @@ def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
         write_csv(found, out)
     Console().print(*target_tables(found))
     for warning in damaged:
-        click.echo(f"snnlab: {warning.message}", err=True)
+        complain(warning.message)

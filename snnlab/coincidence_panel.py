@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from snnlab import explorer, plots
 from snnlab.coincidence import Arrivals, Played, arrivals, played
 from snnlab.errors import SnnlabError
+from snnlab.escape import plot_text
 from snnlab.explorer_panel import SIGNS, Network
 from snnlab.frame import Frame
 from snnlab.training import Batches
@@ -140,7 +141,7 @@ class View:
             self.threshold.set_data([], [])
         for ax in (self.above, self.below):
             ax.set_xlim(-of.dt_ms, end_ms + of.dt_ms)
-        self.above.set_title(f'"{word}" at {of.names[layer]}', fontsize=9, loc="left")
+        self.above.set_title(f'"{plot_text(word)}" at {of.names[layer]}', fontsize=9, loc="left")
 
 
 class Coincidence:

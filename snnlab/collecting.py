@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from snnlab.errors import SnnlabError
-from snnlab.files import whole_file
+from snnlab.files import given_path, whole_file
 from snnlab.profiles import NOTEBOOKS
 from snnlab.results import OtherSchema, Result, arm, load_result, numbers
 
@@ -49,7 +49,7 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
     Raises:
         SnnlabError: the folder is not there, has no run in it, or results in different versions of the schema.
     """
-    folder = Path(folder).expanduser()
+    folder = given_path(folder)
     if not folder.is_dir():
         raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
     begun: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
             continue
         path = folder_of_run / "result.json"
         try:
-            result = load_result(path)
+            result = load_result(folder_of_run)
             schemas.setdefault(result.schema, path)
         except OtherSchema as error:
             schemas.setdefault(error.schema, path)
@@ -104,7 +104,7 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         SnnlabError: the disk is full or read-only.
     """
     with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, errors="backslashreplace")
 
 
 def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
@@ -115,9 +115,11 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
 
     for here, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
-        finished = "result.json" in files
+        finished = "result.json" in files or "result.json" in folders  # `load_result` says what is wrong with a folder
         if finished or ("checkpoints" in folders and os.path.isfile(os.path.join(here, "checkpoints", "config.json"))):
-            folders[:] = [name for name in folders if name not in ("checkpoints", "figures")]  # no run is in there
+            folders[:] = [
+                name for name in folders if name not in ("checkpoints", "figures", "result.json")
+            ]  # no run is in there
             yield Path(here), finished
 
 

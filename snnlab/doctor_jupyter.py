@@ -15,6 +15,8 @@ from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
+from snnlab.errors import SnnlabError
+from snnlab.files import read_json
 from snnlab.findings import Finding, anew, note, pip, problem_of, well, wrong
 
 EXTENSION = "@jupyter-widgets/jupyterlab-manager"
@@ -135,8 +137,8 @@ def _version(extension: Path) -> str:
 def _json(file: Path) -> dict[str, Any]:
     """What a file holds; empty if it is not there, or holds something else than JSON."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(file, "")
+    except SnnlabError:
         return {}
     return content if isinstance(content, dict) else {}
 

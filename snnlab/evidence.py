@@ -11,7 +11,7 @@ from snnlab import execute, runs, sweep
 from snnlab.collecting import OF_THE_RUN, runs_below
 from snnlab.data.published import why_not
 from snnlab.errors import SnnlabError
-from snnlab.files import plain
+from snnlab.files import of_clone, plain
 from snnlab.profiles import NOTEBOOKS, Config, from_file
 from snnlab.results import Result, arm, load_result, numbers
 
@@ -55,7 +55,9 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     Raises:
         SnnlabError: there is no such file, or something in it is wrong.
     """
-    path = runs.home() / "params" / f"{file}.yaml"
+    path = of_clone(runs.home(), f"params/{file}.yaml")
+    if not path.is_file():
+        raise SnnlabError(f"{path}: there is no such file; run it in the folder that snnlab was cloned into.")
     given = from_file(path)
     if "notebook" in given:
         every = [(run.configuration, run.config) for run in sweep.read(path).runs]

@@ -4,8 +4,10 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from snnlab import without_iris  # noqa: F401  before all that imports jsonschema
@@ -13,6 +15,7 @@ from snnlab import without_iris  # noqa: F401  before all that imports jsonschem
 # isort: split
 import papermill
 from nbclient.exceptions import DeadKernelError
+from nbclient.util import run_sync
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -21,12 +24,14 @@ from papermill.log import logger
 from snnlab import manifest, runs
 from snnlab.data.cache import stamp
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder
+from snnlab.files import make_folder, of_clone
 from snnlab.notebook_code import NotebookCode, notebook_code, parameter_values
 from snnlab.parameters import known
 from snnlab.present import check_data
 from snnlab.profiles import NOTEBOOKS, Config, resolve
 from snnlab.results import load_result
+
+SETTLE = 5  # s without a word of the kernel, after which it is shut down although it is not idle
 
 # How many cells are done, of how many, the heading that the notebook is at, and the count of a progress bar there.
 Report = Callable[[int, int, str, str], None]
@@ -46,7 +51,7 @@ def find(notebook: str) -> Path:
     if path.suffix != ".ipynb":
         stem = next((stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook)
         try:
-            path = runs.home() / "notebooks" / f"{known(stem, NOTEBOOKS, 'notebook')}.ipynb"
+            path = of_clone(runs.home(), f"notebooks/{known(stem, NOTEBOOKS, 'notebook')}.ipynb")
         except SnnlabError as error:
             raise SnnlabError(
                 f"{error} An edited copy of one of them is given by its path, with .ipynb at the end."
@@ -266,6 +271,24 @@ class _Client(PapermillNotebookClient):
         super().papermill_execute_cells()
         if not self.nb.metadata.papermill["exception"]:
             self._report(len(self._headings), len(self._headings), "done", "")
+
+    def wait_for_reply(self, msg_id: str, cell: Any = None) -> Any:
+        """Wait for the reply to papermill's last question, and until the kernel is idle.
+
+        The kernel is interrupted then, to be shut down; while it still works on the question, it would complain of that in
+        the terminal.
+        """
+        reply = super().wait_for_reply(msg_id, cell)
+        with suppress(Empty):
+            run_sync(self._until_idle)(msg_id)
+        return reply
+
+    async def _until_idle(self, msg_id: str) -> None:
+        idle = {"execution_state": "idle"}
+        while True:
+            message = await self.kc.iopub_channel.get_msg(timeout=SETTLE)
+            if message["parent_header"].get("msg_id") == msg_id and message["content"] == idle:
+                return
 
     def handle_comm_msg(self, outs: Any, msg: Any, cell_index: int) -> None:
         super().handle_comm_msg(outs, msg, cell_index)

@@ -4,7 +4,6 @@ Delays are in steps inside a network and in milliseconds in everything that is g
 the last one is the readout.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from snnlab.data.gsc import FEATURES
 from snnlab.data.mel import middles
 from snnlab.delays import DelayLinear, discretise, heard_delays, scale_delays, shuffle_delays, zero_delays
 from snnlab.errors import SnnlabError
+from snnlab.files import read_json
 from snnlab.models import DelayNet
 from snnlab.parameters import known
 from snnlab.taps import gaussian_taps, one_hot_taps
@@ -55,8 +55,9 @@ def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
             f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
         )
     said = path.parent / "config.json"  # what `snnlab.runs` leaves beside checkpoints
-    step = json.loads(said.read_text(encoding="utf-8")).get("dt_ms", dt_ms) if said.is_file() else dt_ms
-    if step != dt_ms:
+    content = read_json(said, "the parameters of the run were expected. Remove it.") if said.is_file() else {}
+    step = content.get("dt_ms", dt_ms) if isinstance(content, dict) else dt_ms
+    if isinstance(step, int | float) and step != dt_ms:
         raise SnnlabError(f"{path}: trained with steps of {step:g} ms, not of {dt_ms:g}; give dt_ms = {step:g}.")
     return net, path
 

@@ -1,16 +1,21 @@
-"""Files that are whole or not there, and their checksums."""
+"""Files that are whole or not there, JSON and YAML that others may have written, and checksums."""
 
 import hashlib
+import json
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from snnlab.errors import SnnlabError
+
+LARGEST = 1 << 28  # bytes of a text file that is read; what snnlab writes has a few MB at most
+DEEPEST = 100  # levels of lists and objects in each other
 
 
 @contextmanager
@@ -63,6 +68,99 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def given_path(path: str | Path) -> Path:
+    """The path that a person gave, with `~` replaced by the home folder.
+
+    Raises:
+        SnnlabError: it is empty, which would mean the current folder, or there is no such home
+            folder.
+    """
+    if not os.fspath(path):
+        raise SnnlabError("a path is empty; a file or a folder was expected. Name it; the current folder is `.`.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SnnlabError(f"{path}: there is no such home folder; a path was expected. Check the name.") from error
+
+
+def of_clone(home: Path, name: str) -> Path:
+    """A file of the clone by its path there, in `home`, or else in the clone that snnlab was imported from.
+
+    Returns:
+        Where it is; the place in `home` if there is none.
+    """
+    other = Path(__file__).parents[1] / name
+    return other if other.is_file() and not (home / name).is_file() else home / name
+
+
+def read_json(path: str | Path, advice: str) -> Any:
+    """Read a JSON file that anybody may have written.
+
+    Args:
+        path: the file.
+        advice: what to do if it cannot be read; the error ends with it.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        SnnlabError: it is no plain file, too large or no JSON, or what it holds is nested too deeply or has a number of
+            more than 64 bits.
+    """
+    return read_parsed(Path(path), json.loads, "JSON", advice)
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that anybody may have written.
+
+    Raises:
+        ValueError: it is none, is nested too deeply, or has a number of more than 64 bits.
+    """
+    return _limited(json.loads, text)
+
+
+def read_parsed(path: Path, parse: Callable[[str], Any], kind: str, advice: str) -> Any:
+    """Read a text file and parse it; see `read_json`.
+
+    Args:
+        path: the file.
+        parse: makes an object of the text; its ValueErrors say what is wrong.
+        kind: what the file was expected to hold, such as "YAML".
+        advice: what to do if it cannot be read.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device may never end
+            raise ValueError("a folder, pipe or device instead of a file")
+        if about.st_size > LARGEST:
+            raise ValueError(f"{about.st_size:,} bytes, more than {LARGEST:,}")
+        return _limited(parse, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+        raise SnnlabError(f"{path}: no readable {kind} ({reason}); {advice}") from error
+
+
+def _limited(parse: Callable[[str], Any], text: str) -> Any:
+    """What a text holds, if the functions that work on it later can cope with its depth and its numbers."""
+    try:
+        content = parse(text)
+    except RecursionError as error:
+        raise ValueError(f"more than {DEEPEST} levels of nesting") from error
+    level: list[Any] = [[content]]
+    for _ in range(DEEPEST + 1):
+        inner: dict[int, Any] = {}  # by id: YAML may name one object many times, even inside itself
+        for one in level:
+            for value in one.values() if isinstance(one, dict) else one:
+                if isinstance(value, dict | list):
+                    inner[id(value)] = value
+                elif isinstance(value, int) and value.bit_length() > 64:
+                    raise ValueError("a number of more than 64 bits")
+        if not inner:
+            return content
+        level = [*inner.values()]
+    raise ValueError(f"more than {DEEPEST} levels of nesting")
+
+
 def plain(value: Any) -> Any:
     """Numbers and arrays of numpy and torch, and paths, as JSON has them: the `default` of `json.dumps`.
 
@@ -105,4 +203,4 @@ def sha256(path: str | Path) -> str:
 
 def sha256_of(checksums: Iterable[str]) -> str:
     """One checksum over those of several files, in their order."""
-    return hashlib.sha256("".join(checksums).encode()).hexdigest()
+    return hashlib.sha256("".join(checksums).encode(errors="replace")).hexdigest()

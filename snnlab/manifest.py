@@ -15,12 +15,17 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 import snnlab
 from snnlab.errors import SnnlabError
-from snnlab.files import now, plain, whole_file
+from snnlab.files import now, plain, read_json, whole_file
 from snnlab.notebook_code import NotebookCode, running_notebook
 from snnlab.profiles import Config
 
 FILE = "manifest.json"
 SCHEMA = 1
+KINDS = {  # of its entries
+    **dict.fromkeys(("notebook", "profile", "status", "error", "finished"), str),
+    **dict.fromkeys(("config", "versions", "platform", "process", "data"), dict),
+    "started": list,
+}
 PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
 
 
@@ -77,10 +82,12 @@ def end(folder: Path, status: str, **entries: Any) -> None:
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of a run; empty where there is none that can be read."""
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(folder / FILE, "")
+    except SnnlabError:
         return {}
-    return content if isinstance(content, dict) and content.get("schema") == SCHEMA else {}
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA or not content.get("started"):
+        return {}
+    return content if all(isinstance(content.get(name), kind) for name, kind in KINDS.items()) else {}
 
 
 def same(content: Mapping[str, Any], config: Config, code: NotebookCode) -> bool:

@@ -1,12 +1,12 @@
 """The panel of a watched training: buttons, a line that says where it is, its picture, and the numbers on request."""
 
-import html
 import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
 import ipywidgets
 
+from snnlab.escape import html_text
 from snnlab.moments import Moment
 from snnlab.pictures import Picture
 from snnlab.widgets import NumbersBox, by_keyboard
@@ -62,7 +62,7 @@ class Box:
     def tell(self, state: State, where: str) -> None:
         """Say where the training is, and offer what can be done now."""
         role = "alert" if state == "failed" else "status"
-        self.status.value = f'<div role="{role}">{html.escape(where)}</div>'
+        self.status.value = f'<div role="{role}">{html_text(where)}</div>'
         for name, button in self.buttons.items():
             button.disabled = state not in POSSIBLE[name]
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from snnlab import live, plots
 from snnlab.activations import SPIKING, activations
 from snnlab.delays import delay_layers, heard_delays
+from snnlab.escape import plot_text
 from snnlab.frame import Frame
 from snnlab.models import DelayNet
 from snnlab.moments import Moment
@@ -165,7 +166,7 @@ class View:
         for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
             steps, neurons = seen.rasters[name].shape
             self._rasters[name] = live.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt)
-            ax.set_title(f"{name}: {seen.sample}" if name == "input" else name, fontsize=9, y=1.0)
+            ax.set_title(f"{name}: {plot_text(seen.sample)}" if name == "input" else name, fontsize=9, y=1.0)
             ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
         for name, ax in axes([*seen.delays]).items() if seen.delays else ():
             self._histograms[name] = live.DelayHistogram(ax, max_delay=seen.longest, dt=seen.dt, unit=seen.unit)

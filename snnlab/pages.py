@@ -1,12 +1,12 @@
 """Tables in a notebook: HTML that a screen reader reads and that needs no kernel to be read."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snnlab import runs
 from snnlab.errors import SnnlabError
+from snnlab.escape import html_text
 from snnlab.targets import outcome
 
 if TYPE_CHECKING:
@@ -73,13 +73,11 @@ def course_results(folder: str | Path | None = None) -> str:
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table whose first column names the rows."""
-    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    names = "".join(f'<th scope="col">{html_text(name)}</th>' for name in head)
     body = "".join(
-        f'<tr><th scope="row">{escape(str(first))}</th>'
-        + "".join(f"<td>{escape(str(cell))}</td>" for cell in rest)
+        f'<tr><th scope="row">{html_text(first)}</th>'
+        + "".join(f"<td>{html_text(cell)}</td>" for cell in rest)
         + "</tr>\n"
         for first, *rest in rows
     )
-    return (
-        f"<table><caption>{escape(caption)}</caption>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-    )
+    return f"<table><caption>{html_text(caption)}</caption>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>"

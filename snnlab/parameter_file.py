@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import yaml
 
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path, read_parsed
 from snnlab.parameters import read_number
 
 NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)([eE][-+]?\d+)?")
@@ -26,9 +27,9 @@ class _Loader(yaml.SafeLoader):
         for key, value in node.value:
             place = f"line {key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode):
-                raise SnnlabError(f"{place}: a list or an object is used as a name; expected text.")
+                raise yaml.YAMLError(f"{place}: a list or an object is used as a name")
             if key.value in mapping:
-                raise SnnlabError(f"{place}: {key.value} is there twice; keep one of them.")
+                raise yaml.YAMLError(f"{place}: {key.value} is there twice")
             mapping[key.value] = self.construct_object(value, deep=True)
         return mapping
 
@@ -53,15 +54,15 @@ def from_file(path: Path) -> dict[str, Any]:
     Raises:
         SnnlabError: the file is missing or no YAML, holds no parameters, or the same name twice.
     """
-    try:
-        with path.expanduser().open(encoding="utf-8") as file:
-            content = yaml.load(file, _Loader)
-    except SnnlabError as error:
-        raise SnnlabError(f"{path}, {error}") from error
-    except (OSError, ValueError, RuntimeError, yaml.YAMLError) as error:
-        raise SnnlabError(
-            f"{path}: cannot be read as YAML ({str(error).splitlines()[0]}); lines such as `epochs: 30` were expected."
-        ) from error
+    advice = "lines such as `epochs: 30` were expected."
+    content = read_parsed(given_path(path), _parse, "YAML", advice)
     if not isinstance(content, dict):
-        raise SnnlabError(f"{path}: holds no parameters; lines such as `epochs: 30` were expected.")
+        raise SnnlabError(f"{path}: holds no parameters; {advice}")
     return content
+
+
+def _parse(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error

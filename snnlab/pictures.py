@@ -4,7 +4,6 @@ A notebook keeps alt text only inside `text/html`: JupyterLab and nbconvert drop
 """
 
 import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import html_text, printable
 from snnlab.files import whole_file
 
 
@@ -41,7 +41,7 @@ class Picture:
 
     def to_html(self) -> str:
         """`<figure>` with the picture inside it; JupyterLab and nbconvert keep the alt text of nothing else."""
-        text = html.escape(self.alt, quote=True)
+        text = html_text(self.alt)
         data = base64.b64encode(self.png).decode("ascii")
         return (
             f'<figure style="margin: 0"><img alt="{text}" src="data:image/png;base64,{data}" style="max-width: 100%">'
@@ -53,7 +53,7 @@ class Picture:
         page = self.to_html()
         if self.numbers is not None:
             page += f"<details><summary>Numbers</summary>{table_html(self.numbers)}</details>"
-        return {"text/html": page, "image/png": png, "text/plain": self.alt}
+        return {"text/html": page, "image/png": png, "text/plain": printable(self.alt)}
 
 
 def table_html(numbers: Numbers) -> str:
@@ -67,9 +67,9 @@ def table_html(numbers: Numbers) -> str:
         raise SnnlabError(f"A table of numbers has columns of different lengths: {lengths}.")
 
     def cell(value: Any) -> str:
-        return html.escape(f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value))
+        return html_text(f"{value:.4g}" if isinstance(value, (float, np.floating)) else value)
 
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in numbers)
+    head = "".join(f'<th scope="col">{html_text(name)}</th>' for name in numbers)
     rows = [
         f'<tr><th scope="row">{cell(first)}</th>{"".join(f"<td>{cell(value)}</td>" for value in rest)}</tr>'
         for first, *rest in zip(*numbers.values(), strict=True)
@@ -118,6 +118,6 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
 
 def save_svg(fig: Figure, path: Path, *, title: str, description: str) -> None:
     """Write an SVG without a date or random ids."""
-    metadata = {"Date": None, "Title": title, "Description": description}
+    metadata = {"Date": None, "Title": printable(title), "Description": printable(description)}
     with matplotlib.rc_context({"svg.hashsalt": "snnlab"}), whole_file(path) as temporary:
         fig.savefig(temporary, format="svg", metadata=metadata)

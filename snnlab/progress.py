@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from snnlab.escape import printable, terminal_text
 from snnlab.execute import Report
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ def progress(console: Console) -> Iterator[Callable[[str], Report]]:
         yield lambda name: _lines(console, name)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(20),
         MofNCompleteColumn(),
         TextColumn("cells"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[doing]}", style="dim"),
+        TextColumn("{task.fields[doing]}", style="dim", markup=False),
     )
     with Progress(*columns, console=console) as bars:
 
@@ -34,7 +35,7 @@ def progress(console: Console) -> Iterator[Callable[[str], Report]]:
             task = bars.add_task(name, total=None, doing="starting")
 
             def report(done: int, total: int, heading: str, count: str) -> None:
-                bars.update(task, completed=done, total=total, doing=f"{heading}  {count}")
+                bars.update(task, completed=done, total=total, doing=printable(f"{heading}  {count}"))
 
             return report
 
@@ -48,7 +49,7 @@ def _lines(console: Console, name: str) -> Report:
         nonlocal last
         if heading != last:  # in a log, a line for each count would be too many
             last = heading
-            console.print(f"{name}  {done}/{total} cells  {time.monotonic() - started:.0f} s  {heading}", markup=False)
+            console.print(terminal_text(f"{name}  {done}/{total} cells  {time.monotonic() - started:.0f} s  {heading}"))
 
     return report
 
@@ -80,7 +81,7 @@ class Overview:
     def change(self, run: "Planned", what: str) -> None:
         """Say that something became of a run: "begins", "tried again", "finished", "held", "failed" and why."""
         if what == "begins":
-            self._tasks[run.name] = self._bars.add_task(run.name, total=None, doing="starting")
+            self._tasks[run.name] = self._bars.add_task(printable(run.name), total=None, doing="starting")
         elif what in ("finished", "held") or what.startswith("failed: "):
             self._over += 1
             self._bars.remove_task(self._tasks.pop(run.name))
@@ -88,11 +89,11 @@ class Overview:
         self.refresh()
         if not self._console.is_terminal:
             line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {what}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(terminal_text(line), highlight=False, soft_wrap=True)
 
     def at(self, run: "Planned", done: int, total: int, doing: str) -> None:
         """Say where a run is: cells done, of how many, and under which heading."""
-        self._bars.update(self._tasks[run.name], completed=done, total=total, doing=doing)
+        self._bars.update(self._tasks[run.name], completed=done, total=total, doing=printable(doing))
 
     def refresh(self) -> None:
         """Show the time anew."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from snnlab.errors import SnnlabError
+from snnlab.files import read_json
 
 SCHEMA = 1
 
@@ -60,12 +62,9 @@ def load_result(path: str | Path) -> Result:
     path = Path(path)
     if path.is_dir():
         path /= "result.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SnnlabError(f"{path}: there is no such result; check the path, or let the run finish.") from error
-    except (OSError, ValueError) as error:
-        raise SnnlabError(f"{path}: no readable JSON ({error}); run the notebook again.") from error
+    if not os.path.lexists(path):
+        raise SnnlabError(f"{path}: there is no such result; check the path, or let the run finish.")
+    content = read_json(path, "run the notebook again.")
     check(content, path)
     return Result(**content)
 
@@ -78,7 +77,7 @@ def check(content: Any, path: Path) -> None:
     """
 
     def wrong(where: str, found: Any, expected: str) -> SnnlabError:
-        return SnnlabError(f"{path}: {where} is {found!r}; expected {expected}. Save it with `run.save_result`.")
+        return SnnlabError(f"{path}: {where} is {found!r:.200}; expected {expected}. Save it with `run.save_result`.")
 
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
         raise SnnlabError(f"{path}: holds no snnlab result (no 'schema'); choose another file.")
@@ -99,11 +98,20 @@ def check(content: Any, path: Path) -> None:
     for name in ("name", "path", "sha256", "note"):
         if not isinstance(content["data"].get(name), str):
             raise wrong(f"data.{name}", content["data"].get(name), "text")
-    for index, entry in enumerate(content["results"]):
-        where = f"results[{index}]"
+    networks = {
+        "results": content["results"],
+        **{f"more.{name}": content["more"][name] for name in ("controls", "ablation") if name in content["more"]},
+    }
+    for group, entries in networks.items():
+        if not isinstance(entries, list):
+            raise wrong(group, entries, "a list")
+    for where, entry in ((f"{group}[{i}]", one) for group, some in networks.items() for i, one in enumerate(some)):
         if not isinstance(entry, dict):
             raise wrong(where, entry, "an object")
-        if not isinstance(arm(entry), str):
+        if where.startswith("more.ablation"):
+            if missing := {"handed_over", "neurons"} - entry.keys():
+                raise wrong(f"{where}.{min(missing)}", None, "what the network had")
+        elif not isinstance(arm(entry), str):
             raise wrong(f"{where}.variant", arm(entry), "text, there or in 'recipe'")
         if not isinstance(entry.get("seed"), int) or isinstance(entry["seed"], bool):
             raise wrong(f"{where}.seed", entry.get("seed"), "a whole number")

@@ -8,6 +8,12 @@ from typing import Any
 import click
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import printable
+
+
+def complain(what: object) -> None:
+    """Say on the error stream what is wrong; text of data in it moves no cursor."""
+    click.echo(f"snnlab: {printable(what)}", err=True)
 
 
 def speaking(command: Callable[..., None]) -> Callable[..., None]:
@@ -18,7 +24,7 @@ def speaking(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except SnnlabError as error:
-            click.echo(f"snnlab: {error}", err=True)
+            complain(error)
             sys.exit(2)
 
     return wrapped

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from snnlab import manifest, runs
-from snnlab.files import plain
+from snnlab.escape import terminal_text
+from snnlab.files import parse_json, plain
 from snnlab.sweep import Planned, Sweep
 
 
@@ -58,18 +58,20 @@ def table(sweep: Sweep, device: str) -> Table:
     """Every run of a sweep, what became of it, where it goes, and how long the rest will take on a device of this name."""
     before = measured(sweep.notebook.stem, device)
     unit = "hours of a worker" if device == "cpu" else "GPU-hours"
-    lines, total, unknown = Table(title=sweep.path.stem), 0.0, 0
+    lines, total, unknown = Table(title=terminal_text(sweep.path.stem, "table.title")), 0.0, 0
     for name in ("run", "state", unit, "folder"):
         lines.add_column(name, overflow="fold")
     for run in sweep.runs:
         left = None if run.done else hours(run, before)
         total, unknown = total + (left or 0.0), unknown + (left is None and not run.done)
         cost = "" if run.done else "not measured" if left is None else f"{left:.2g}"
-        lines.add_row(escape(run.name), run.state, cost, str(run.folder.relative_to(sweep.folder)))
+        lines.add_row(*map(terminal_text, (run.name, run.state, cost, run.folder.relative_to(sweep.folder))))
     known = f"{total:.2g} {unit} on {device}" if unknown < len(sweep.left) else ""
     other = f"{unknown} of them not measured" if unknown else ""
     cost = " and ".join(filter(None, (known, other))) or "nothing"
-    lines.caption = f"{len(sweep.left)} of {len(sweep.runs)} runs to do below {sweep.folder}: {cost}"
+    lines.caption = terminal_text(
+        f"{len(sweep.left)} of {len(sweep.runs)} runs to do below {sweep.folder}: {cost}", "table.caption"
+    )
     return lines
 
 
@@ -90,10 +92,10 @@ def _seconds(folder: Path, whole: bool) -> list[float]:
     files = [folder / "metrics.jsonl"] if whole else sorted((folder / "checkpoints").rglob("*.jsonl"))
     seconds = []
     for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
             try:
-                seconds.append(float(json.loads(line)["seconds"]))
-            except (ValueError, KeyError):  # of a kill, or not of a training
+                seconds.append(float(parse_json(line)["seconds"]))
+            except (ValueError, KeyError, TypeError):  # of a kill, or not of a training
                 continue
     return seconds
 

@@ -5,14 +5,16 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import terminal_text
+from snnlab.files import given_path
 from snnlab.results import Result, arm, numbers
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.text import Text
 
 
 def result_table(result: Result) -> Table:
@@ -21,8 +23,11 @@ def result_table(result: Result) -> Table:
     Controls, if the run kept any, stand below a line.
     """
     table = Table(
-        title=f"{result.notebook}, profile {result.profile}",
-        caption=f"Mean ± standard deviation over the seeds. Data: {result.data['note'] or result.data['name']}.",
+        title=terminal_text(f"{result.notebook}, profile {result.profile}", "table.title"),
+        caption=terminal_text(
+            f"Mean ± standard deviation over the seeds. Data: {result.data['note'] or result.data['name']}.",
+            "table.caption",
+        ),
     )
     measured = list(dict.fromkeys(name for entry in result.results for name in numbers(entry)))
     columns = [name for name in measured if name.endswith("accuracy")] or measured
@@ -35,7 +40,7 @@ def result_table(result: Result) -> Table:
             entries = [entry for entry in group if arm(entry) == variant]
             cells = [_cell(name, [entry[name] for entry in entries if name in entry]) for name in columns]
             if any(cells):
-                table.add_row(variant, str(len(entries)), *cells)
+                table.add_row(terminal_text(variant), str(len(entries)), *cells)
         table.add_section()
     return table
 
@@ -52,16 +57,17 @@ def summary_tables(summary: "pd.DataFrame") -> Iterator[Table]:
         measured = [name for name in part.columns.unique(0) if part[name]["count"].any()]
         columns = [name for name in measured if name.endswith("accuracy")] or measured
         table = Table(
-            title="{}, profile {}, data {}".format(*where), caption="Mean ± standard deviation over the seeds."
+            title=terminal_text("{}, profile {}, data {}".format(*where), "table.title"),
+            caption="Mean ± standard deviation over the seeds.",
         )
         for name in varying:
-            table.add_column(name.removeprefix("config."))
+            table.add_column(terminal_text(name.removeprefix("config.")))
         table.add_column("seeds", justify="right")
         for name in columns:
             table.add_column(_heading(name), justify="right")
         for (_, row), cells in zip(part.iterrows(), shown.itertuples(index=False), strict=True):
             if seeds := max((int(row[name]["count"]) for name in columns), default=0):
-                table.add_row(*map(str, cells), str(seeds), *(_spread(name, *row[name]) for name in columns))
+                table.add_row(*map(terminal_text, cells), str(seeds), *(_spread(name, *row[name]) for name in columns))
         yield table
 
 
@@ -77,12 +83,14 @@ def data_table(path: str | Path) -> Table:
     from snnlab.data.events import read_events  # h5py and numpy, which no other table needs
     from snnlab.data.spoken_digits import statistics
 
-    path = Path(path).expanduser()
+    path = given_path(path)
     files = sorted(path.glob("[!.]*.h5")) if path.is_dir() else [path]
     if not files:
         raise SnnlabError(f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file.")
     columns = {file.stem: statistics(read_events(file)) for file in files}
-    table = Table("", *columns, title=str(path), caption="means, and smallest to largest")
+    table = Table(title=terminal_text(path, "table.title"), caption="means, and smallest to largest")
+    for name in ("", *columns):
+        table.add_column(terminal_text(name))
     for line in next(iter(columns.values())):
         table.add_row(line, *(column[line] for column in columns.values()))
     return table
@@ -97,13 +105,12 @@ def sets_table() -> Table:
     table.add_column("what it is, its size, licence, whom to cite, and where it is", overflow="fold")
     for one in SETS.values():
         whole, words = one.state()
-        lines = [
-            one.title,
-            f"[dim]to fetch {one.download}, unpacked {one.unpacked}; {one.licence}; {one.cite}[/]",
-            f"[{'green' if whole else 'yellow'}]{words}[/]"
-            + (f"  {escape(str(one.folder))}" if one.folder.exists() else ""),
-        ]
-        table.add_row(one.name, "\n".join(lines))
+        lines = terminal_text(f"{one.title}\n")
+        lines += terminal_text(f"to fetch {one.download}, unpacked {one.unpacked}; {one.licence}; {one.cite}\n", "dim")
+        lines += terminal_text(words, "green" if whole else "yellow")
+        if one.folder.exists():
+            lines += terminal_text(f"  {one.folder}")
+        table.add_row(one.name, lines)
     return table
 
 
@@ -112,18 +119,18 @@ def target_tables(found: "pd.DataFrame") -> Iterator[Table]:
     from snnlab.targets import outcome  # with papermill, which no other table needs
 
     for (paper, name), part in found.groupby(["paper", "table"], sort=False):
-        table = Table(title=f"{name} ({paper})", show_lines=True)
+        table = Table(title=terminal_text(f"{name} ({paper})", "table.title"), show_lines=True)
         for column in ("row", "protocol", "published", "measured", "seeds", "status"):
             table.add_column(column, overflow="fold")
         for _, row in part.iterrows():
             published = f"{row['published']}\n{row['source']}"
             cells = (row["row"], row["protocol"], published, row["measured"], row["seeds"], outcome(row))
-            table.add_row(*map(escape, cells))
+            table.add_row(*map(terminal_text, cells))
         yield table
 
 
-def _heading(name: str) -> str:
-    return name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else "")
+def _heading(name: str) -> "Text":
+    return terminal_text(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""))
 
 
 def _spread(name: str, mean: float, std: float, count: float) -> str:

@@ -22,6 +22,7 @@ import yaml
 
 from snnlab import evidence, runs, verdicts
 from snnlab.evidence import NOTEBOOK, Seen
+from snnlab.files import given_path
 from snnlab.parameters import known
 from snnlab.verdicts import Estimate, Status
 
@@ -155,7 +156,7 @@ def measured(folder: str | Path | None = None, paper: str | None = None) -> list
     Raises:
         SnnlabError: there is no such folder or paper, or a file in params/ is missing or wrong.
     """
-    where: Path | None = runs.home() / "runs" if folder is None else Path(folder).expanduser()
+    where: Path | None = runs.home() / "runs" if folder is None else given_path(folder)
     if folder is None and where is not None and not where.is_dir():
         where = None
     rows = targets(paper)

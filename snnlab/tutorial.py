@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import terminal_text
 from snnlab.execute import NotebookFailed, configure, execute
 from snnlab.progress import progress
 from snnlab.publish import write_html
@@ -48,9 +49,9 @@ def run_all(notebooks: list[Path], *, profile: str, out: Path, console: Console)
                 done.append(Done(folder, write_html(folder / path.name)))
     for one in done:
         show(one.folder, console)
-        console.print(f"{'as HTML':<12}{one.html}", highlight=False, soft_wrap=True)
+        console.print(terminal_text(f"{'as HTML':<12}{one.html}"), highlight=False, soft_wrap=True)
     for failure in failures:
-        console.print(f"\n{failure}", style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(terminal_text(f"\n{failure}", "red"), highlight=False, soft_wrap=True)
     return not failures
 
 
@@ -65,4 +66,4 @@ def show(folder: Path, console: Console) -> None:
         ("result", folder / "result.json"),
         (f"{len(figures)} figure{'s' * (len(figures) != 1)}", folder / "figures"),
     ):
-        console.print(f"{what:<12}{path}", highlight=False, soft_wrap=True, markup=False)
+        console.print(terminal_text(f"{what:<12}{path}"), highlight=False, soft_wrap=True)

@@ -4,7 +4,6 @@ One off-screen figure lives as long as the panel. It reaches the browser as a PN
 carries alt text and needs neither `Output` nor `clear_output`, which papermill and nbval do not survive.
 """
 
-import html
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 
 from snnlab.canvas import Canvas
 from snnlab.errors import SnnlabError
+from snnlab.escape import html_text
 from snnlab.pictures import Numbers, Picture, picture_of, table_html
 from snnlab.plots import DPI
 
@@ -157,7 +157,7 @@ class NumbersBox:
 
 def _told(error: SnnlabError) -> str:
     """What is shown in place of something that was refused."""
-    return f'<p role="alert">{html.escape(str(error))}</p>'
+    return f'<p role="alert">{html_text(error)}</p>'
 
 
 Control = Slider | Choice | Switches

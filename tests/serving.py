@@ -1,5 +1,6 @@
 """A server of files on this machine that can be made to fail, for the tests of downloads."""
 
+import gzip
 import threading
 import time
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ class Server(ThreadingHTTPServer):
         length: whether the length of the answer is sent.
         most: the longest part that is sent at once, as a server may.
         shift: how much too late a part begins.
+        packing: what is sent as Content-Encoding; "gzip" also packs the files, except those whose name ends with .gz.
+        kind: what is sent as Content-Type.
     """
 
     daemon_threads = True
@@ -28,6 +31,7 @@ class Server(ThreadingHTTPServer):
         self.files, self.asked, self.answers, self.cuts = {}, [], [], []
         self.etag, self.modified, self.ranges, self.pause, self.length = '"one"', None, True, 0.0, True
         self.encodings, self.most, self.shift = [], None, 0
+        self.packing, self.kind = None, None
 
     def url(self, name):
         return f"http://127.0.0.1:{self.server_port}/{name}"
@@ -49,10 +53,17 @@ class Handler(BaseHTTPRequestHandler):
         status = server.answers.pop(0) if server.answers else 0
         if not status and name not in server.files:
             status = 404
+        if status == 202:  # as a server that wants a browser to prove itself
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if status:
             self.send_error(status)
             return
         content = server.files[name]
+        if server.packing == "gzip" and not name.endswith(".gz"):
+            content = gzip.compress(content, mtime=0)
         start, end = 0, len(content)
         if begin and server.ranges and if_range in (None, server.etag, server.modified):
             start = int(begin.removeprefix("bytes=").removesuffix("-")) + server.shift
@@ -69,7 +80,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
         if server.length:
             self.send_header("Content-Length", str(end - start))
-        for header, value in (("ETag", server.etag), ("Last-Modified", server.modified)):
+        for header, value in (
+            ("ETag", server.etag),
+            ("Last-Modified", server.modified),
+            ("Content-Encoding", server.packing),
+            ("Content-Type", server.kind),
+        ):
             if value:
                 self.send_header(header, value)
         self.end_headers()

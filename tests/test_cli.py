@@ -252,6 +252,26 @@ def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):
     assert "saved no result" in done.stderr
 
 
+BUSY = """
+import time
+handlers = get_ipython().kernel.shell_handlers
+ask = handlers["kernel_info_request"]
+async def slowly(*arguments):
+    await ask(*arguments)
+    time.sleep(0.3)
+handlers["kernel_info_request"] = slowly
+"""
+
+
+@pytest.mark.parametrize("last", ["0", "raise ValueError('broken')"])
+def test_a_kernel_is_not_interrupted_before_it_is_idle(snnlab, tmp_path, capfd, last):
+    """It would complain in the terminal; papermill's last question is answered before all work on it is done."""
+    notebook = write(tmp_path / "01_lif_dynamics.ipynb", BUSY, last)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 1 and ("broken" if "broken" in last else "saved no result") in done.stderr
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
 def test_a_killed_kernel_is_a_failure_too(snnlab, notebook, tmp_path):
     write(notebook, START, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")

@@ -3,6 +3,8 @@
 import copy
 import json
 import math
+import os
+import re
 
 import pandas as pd
 import pytest
@@ -180,6 +182,44 @@ def test_damaged_results_are_named_and_the_rest_is_written(tmp_path, save, colle
     with pytest.warns(UserWarning, match="half|wrong") as warned:
         assert len(runs.collect(tmp_path / "runs")) == 1
     assert len(warned) == 2
+
+
+STRANGE = {  # a result.json, and what is said of it
+    "nested": (lambda text: "[" * 100_000, "more than 100 levels of nesting"),
+    "deep": (lambda text: text.replace("{}", '{"a": ' + "[" * 900 + "]" * 900 + "}", 1), "more than 100 levels"),
+    "long": (lambda text: text.replace("0.5", "9" * 400), "a number of more than 64 bits"),
+    "longer": (lambda text: text.replace("0.5", "9" * 5000), "no readable JSON"),
+    "latin": (lambda text: text.replace("none", "\N{MULTIPLICATION SIGN}").encode("latin-1"), "'utf-8' codec can't"),
+    "controls": (lambda text: text.replace("{}", '{"controls": 3}', 1), "more.controls is 3; expected a list"),
+    "variant": (lambda text: text.replace("{}", '{"controls": [{}]}', 1), r"controls\[0\].variant is None"),
+    "ablation": (lambda text: text.replace("{}", '{"ablation": [{}]}', 1), r"ablation\[0\].handed_over is None"),
+    "pipe": (os.mkfifo, "a folder, pipe or device"),
+    "folder": (os.mkdir, "a folder, pipe or device"),
+    "device": (lambda path: os.symlink("/dev/zero", path), "a folder, pipe or device"),
+    "loop": (lambda path: os.symlink(path.name, path), "Too many levels of symbolic links"),
+    "nowhere": (lambda path: os.symlink("nowhere", path), "No such file or directory"),
+    "huge": (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40), "1,099,511,627,776 bytes"),
+}
+
+
+def test_whatever_a_result_is_the_others_are_collected(save, collect):
+    places = {name: save(name, entry("none", 0, 0.5), more={}) for name in ("good", *STRANGE)}
+    for name, (change, _) in STRANGE.items():
+        path = places[name]
+        text = path.read_text()
+        path.unlink()
+        if name in ("pipe", "folder", "device", "loop", "nowhere", "huge"):
+            change(path)
+        else:
+            content = change(text)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    done, table = collect()
+    assert done.exit_code == 1 and table["path"].tolist() == [str(places["good"])]
+    said = done.stderr.splitlines()
+    assert len(said) == len(STRANGE)
+    for name, (_, words) in STRANGE.items():
+        (line,) = (line for line in said if line.startswith(f"snnlab: {places[name]}: "))
+        assert re.search(words, line), line
 
 
 def test_damaged_results_alone_leave_an_empty_table(save, collect):

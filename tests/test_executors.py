@@ -330,6 +330,27 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
 
 
+def test_what_a_shell_or_nohup_ignores_stays_ignored_and_a_plain_kill_stops(tmp_path, monkeypatch):
+    """A Ctrl-C or a closed terminal is not for what runs in the background."""
+
+    def run(*_, **__):
+        for ignored in (signal.SIGINT, signal.SIGHUP):
+            signal.raise_signal(ignored)
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("it was not stopped")
+
+    path = sweeps.write(tmp_path)
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGHUP)}
+    monkeypatch.setattr(executors, "run_here", run)
+    try:
+        done = CliRunner().invoke(cli.app, ["sweep", str(path)])
+        assert {one: signal.getsignal(one) for one in before} == dict.fromkeys(before, signal.SIG_IGN)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert done.exit_code == 130 and "The same command goes on." in done.stderr
+
+
 def test_without_submitit_it_is_said_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
     for more in ([], ["--executor", "slurm"]):

@@ -85,6 +85,12 @@ def test_the_step_is_that_of_the_run(tmp_path):
     assert explorer.opened(tmp_path, dt_ms=20.0)[1].name == "a.pt"
     with pytest.raises(SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"):
         explorer.opened(tmp_path, dt_ms=10.0)
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(SnnlabError, match="config.json: no readable JSON .*the parameters of the run were expected"):
+        explorer.opened(tmp_path, dt_ms=10.0)
+    for content in ("[]", '{"dt_ms": "x"}'):
+        (tmp_path / "config.json").write_text(content)
+        assert explorer.opened(tmp_path, dt_ms=10.0)[1].name == "a.pt"
 
 
 # One neuron ---------------------------------------------------------------------------------------------------------

@@ -628,15 +628,7 @@ def test_without_a_checkpoint_nothing_is_watched():
         watched(None, live=False)
 
 
-@pytest.fixture
-def interruptible():
-    """A shell lets what runs in its background ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interrupt_while_waiting_stops_and_keeps_the_checkpoint(tmp_path, gate, interruptible):
+def test_an_interrupt_while_waiting_stops_and_keeps_the_checkpoint(tmp_path, gate):
     panel = watched(tmp_path / "c.pt", gate)
     gate.allow(2)
     eventually(lambda: gate.given == 2)

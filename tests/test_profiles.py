@@ -246,13 +246,16 @@ def test_the_hyper_parameters_of_the_transfer_paper():
     ("text", "words"),
     [
         ("- 1", "holds no parameters"),
-        ("a: [", "cannot be read as YAML"),
-        ("[" * 100_000, "cannot be read as YAML"),
-        ("a: 1__", "cannot be read as YAML"),
-        (None, "cannot be read"),
-        ("a: 1\nb: 2\na: 3", "line 3: a is there twice; keep one"),
-        ("b: {a: 1, a: 1}", "line 1: a is there twice; keep one"),
-        ("b:\n  1: 2\n  '1': 2", "line 3: 1 is there twice; keep one"),
+        ("a: [", "no readable YAML"),
+        ("a: 2026-13-45", "no readable YAML"),
+        ("[" * 100_000, "more than 100 levels of nesting"),
+        ("a: &a [*a]", "no readable YAML"),
+        ("epochs: " + "9" * 400, "more than 64 bits"),
+        ("a: 1__", "no readable YAML"),
+        (None, "No such file or directory"),
+        ("a: 1\nb: 2\na: 3", "line 3: a is there twice"),
+        ("b: {a: 1, a: 1}", "line 1: a is there twice"),
+        ("b:\n  1: 2\n  '1': 2", "line 3: 1 is there twice"),
         ("? [1, 2]\n: 3", "line 1: a list or an object is used as a name"),
     ],
 )
@@ -285,7 +288,7 @@ def test_a_file_of_parameters_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "x.yaml").write_text("epochs: 3")
     assert profiles.from_file(Path("~/x.yaml")) == {"epochs": 3}
-    with pytest.raises(SnnlabError, match="cannot be read"):
+    with pytest.raises(SnnlabError, match="no such home folder"):
         profiles.from_file(Path("~nobody-of-this-name/x.yaml"))
 
 

@@ -91,7 +91,7 @@ def test_a_run_that_goes_on_says_so_and_one_that_begins_anew_does_not(run):
     assert len(manifest.read(other.dir)["started"]) == 1
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 0}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 0}', '{"schema": 1}', "[" * 100_000])
 def test_a_manifest_that_cannot_be_read_is_as_none(run, content):
     (run.dir / "manifest.json").write_text(content)
     assert manifest.read(run.dir) == {}

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from snnlab import cli, evidence, runs, targets, verdicts
+from snnlab import cli, evidence, files, runs, targets, verdicts
 from snnlab.data.catalogue import SETS
 from snnlab.errors import SnnlabError
 from snnlab.profiles import from_file
@@ -25,6 +25,7 @@ from test_published import genuine
 
 ROOT = Path(__file__).parents[1]
 BEST = "best_on_test_accuracy"
+PLANNED = evidence.planned
 
 
 @pytest.fixture(autouse=True)
@@ -547,6 +548,21 @@ def test_the_command_refuses_in_a_sentence(tmp_path):
     for arguments in (("--paper", "delay"), (tmp_path / "nowhere",)):
         done = command(*arguments)
         assert done.exit_code == 2 and done.stderr.startswith("snnlab: ") and done.stderr.count("\n") == 1
+
+
+def test_the_command_works_in_any_folder(save, tmp_path, monkeypatch):
+    shd(save, TEN)
+    monkeypatch.setattr(evidence, "planned", PLANNED)
+    expected = command(save.folder).stdout
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    done = command(save.folder)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, expected, "")
+    assert command().exit_code == 0  # without runs/
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages/snnlab/files.py"))  # as a wheel has it
+    done = command(save.folder)
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+    assert "params/delays_shd.yaml: there is no such file; run it in the folder that snnlab was cloned" in done.stderr
 
 
 def test_a_row_that_says_nothing_of_the_kind_is_an_accuracy():

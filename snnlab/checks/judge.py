@@ -1,11 +1,11 @@
 """How an answer is judged: right, or not yet and a hint."""
 
-import html
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from snnlab.escape import html_text
 from snnlab.parameters import known
 
 Checker = Callable[[Any], str]
@@ -27,7 +27,7 @@ class Verdict:
         colour = {None: "#737373", True: "#009e73", False: "#e69f00"}[self.right]  # the words say it too
         return (
             f'<p role="status" style="border-left: 6px solid {colour}; margin: 0; padding: 4px 12px">'
-            f"{html.escape(self.text)}</p>"
+            f"{html_text(self.text)}</p>"
         )
 
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from snnlab.data.parallel import mapped, processes
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import make_folder, read_json, whole_file
 
 LISTED = 20  # lines that a summary shows; the file has all
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next file would meet, too
@@ -193,13 +193,9 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")
         return
-    try:
-        before = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise SnnlabError(
-            f"{file} cannot be read ({error}); the settings of an earlier conversion were expected. "
-            "Remove the folder or choose another one."
-        ) from error
+    before = read_json(
+        file, "the settings of an earlier conversion were expected. Remove the folder or choose another one."
+    )
     if before != settings:
         raise SnnlabError(
             f"{file.parent} holds files made with {before}; {dict(settings)} was expected, "

@@ -19,10 +19,9 @@ import numpy as np
 from filelock import FileLock
 
 import snnlab
-from snnlab.data.folders import given_path
 from snnlab.data.shipped import data_folder
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, remove, whole_file
+from snnlab.files import given_path, make_folder, remove, whole_file
 
 Mapped: TypeAlias = "np.memmap[Any, Any]"
 LIMIT_GB = 50.0

@@ -6,13 +6,14 @@ tonic's classes, with their addresses and MD5 sums.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snnlab.data import by_hand
+from snnlab.errors import SnnlabError
+from snnlab.files import read_json
 
 PROVENANCE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
 UNFINISHED = (".unpacking-", ".unpacked-", ".converting")  # how the names of unfinished folders begin
@@ -30,13 +31,13 @@ class Archive:
 
     Attributes:
         file: its name in the folder of the set.
-        url: where it is fetched from; empty where a person has to fetch it.
+        urls: where it is fetched from, the best first; none where a person has to fetch it.
         md5: its MD5 sum.
         makes: what it unpacks to, in the folder of the set; it is moved there in this order.
     """
 
     file: str
-    url: str
+    urls: tuple[str, ...]
     md5: str
     makes: tuple[str, ...]
 
@@ -128,10 +129,15 @@ def leftovers(folder: Path) -> list[Path]:
 def provenance(folder: Path) -> dict[str, Any]:
     """What `snnlab data get` and `check` wrote beside a set; empty if nothing, or nothing that can be read."""
     try:
-        found = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(folder / PROVENANCE, "")
+    except SnnlabError:
         return {}
-    return found if isinstance(found, dict) else {}
+    kinds = {"archives": list, "files": dict, "checked": dict}
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name, kind()), kind) for name, kind in kinds.items()
+    ):
+        return {}
+    return found
 
 
 def _clips(folder: Path) -> int:
@@ -146,7 +152,7 @@ def _clips(folder: Path) -> int:
 def _heidelberg(name: str, **md5s: str) -> tuple[Archive, ...]:
     files = [f"{name}_{split}.h5" for split in md5s]
     return tuple(
-        Archive(f"{file}.zip", f"https://zenkelab.org/datasets/{file}.zip", md5, (file,))
+        Archive(f"{file}.zip", (f"https://zenkelab.org/datasets/{file}.zip",), md5, (file,))
         for file, md5 in zip(files, md5s.values(), strict=True)
     )
 
@@ -206,7 +212,7 @@ SETS = {
             archives=(
                 Archive(
                     "speech_commands_v0.02.tar.gz",
-                    "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+                    ("https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",),
                     "6b74f3901214cb2c2934e98196829835",
                     # the lists go last: without them no reader takes the folder for whole
                     (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt"),
@@ -224,9 +230,9 @@ SETS = {
             "Russakovsky et al. 2015, IJCV 115, 211-252",
             ("train", "val"),
             archives=(
-                Archive("ILSVRC2012_img_train.tar", "", "1d675b47d978889d74fa0da5fadfb00e", ("train",)),
-                Archive("ILSVRC2012_img_val.tar", "", "29b22e2961454d5413ddabcf34fc5622", ("val",)),
-                Archive("ILSVRC2012_devkit_t12.tar.gz", "", "fa75699e90414af021442c21a62c3abf", ()),
+                Archive("ILSVRC2012_img_train.tar", (), "1d675b47d978889d74fa0da5fadfb00e", ("train",)),
+                Archive("ILSVRC2012_img_val.tar", (), "29b22e2961454d5413ddabcf34fc5622", ("val",)),
+                Archive("ILSVRC2012_devkit_t12.tar.gz", (), "fa75699e90414af021442c21a62c3abf", ()),
             ),
             by_hand=by_hand.IMAGENET,
             counts=({"train": 1281167, "val": 50000},),
@@ -256,7 +262,10 @@ SETS = {
             archives=(
                 Archive(
                     "CIFAR10DVS.zip",
-                    "https://figshare.com/ndownloader/files/38023437",
+                    (  # one file of figshare; its second address is that of tonic, and may want a browser
+                        "https://ndownloader.figshare.com/files/38023437",
+                        "https://figshare.com/ndownloader/files/38023437",
+                    ),
                     "ce3a4a0682dc0943703bd8f749a7701c",
                     ("recordings",),
                 ),

@@ -19,8 +19,9 @@ from torch import Tensor
 from snnlab.data.cache import cached, stamp
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, check_classes, hold_out
-from snnlab.data.folders import given_path, is_hidden
+from snnlab.data.folders import is_hidden
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 SIDE = 128  # px of the camera
 STEPS = 8

@@ -6,87 +6,133 @@ from https to http, and unpacks without looking at names. The addresses and MD5 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import shutil
 import time
-from dataclasses import dataclass
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from tqdm.auto import tqdm
 
 from snnlab.data.catalogue import PART
 from snnlab.errors import SnnlabError
-from snnlab.files import make_folder, whole_file
+from snnlab.files import make_folder, read_json, whole_file
 
 ATTEMPTS = 5  # in a row without a single new byte
 PAUSE = 2.0  # s before the second attempt; doubled before each further one
 TIMEOUT = (15, 60)  # s to connect, and between two pieces
-_BLOCK = 1 << 16  # bytes; of a block in which the connection breaks, nothing is kept
+_BLOCK = 1 << 16  # bytes
 _REPEAT = (408, 425, 429, 500, 502, 503, 504)  # the server may think better of it
-_BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+_BROKEN = (
+    *(requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError),
+    urllib3.exceptions.HTTPError,
+)
 
 
 @dataclass(frozen=True)
 class Checksums:
-    """What a file is known by: its size in bytes, MD5 and SHA-256."""
+    """What a file is known by: its size in bytes, MD5 and SHA-256; and where it was fetched from, if it was."""
 
     bytes: int
     md5: str
     sha256: str
+    url: str = ""
 
 
 class _Again(Exception):
     """Worth another attempt."""
 
 
-def download(url: str, path: Path, md5: str) -> Checksums:
-    """Fetch `url` to `path`, which appears only when it is whole and its MD5 sum is right.
+class _Refused(Exception):
+    """This address does not give the file; another one may."""
+
+
+def download(urls: Sequence[str], path: Path, md5: str) -> Checksums:
+    """Fetch a file to `path`, which appears only when it is whole and its MD5 sum is right.
 
     Until then the bytes are in `<path>.part`, also after a kill. The next call asks for the rest only, unless the server has
     another version of the file by then, or cannot give a part.
 
+    Args:
+        urls: where the file is; each is tried after those before it failed, one that gave a part first.
+        path: where it goes.
+        md5: its MD5 sum.
+
+    Returns:
+        The checksums of the file, and the address that it came from.
+
     Raises:
-        SnnlabError: SNNLAB_OFFLINE is set, the server refuses or cannot be reached, the disk is full, or the file is another.
+        SnnlabError: SNNLAB_OFFLINE is set, no server gives the file, or the disk is full.
     """
-    _online(url, path)
+    _online(urls[0], path)
     make_folder(path.parent)
     part = path.with_name(path.name + PART)
-    attempt = 0
-    while True:
-        before = _size(part)
+    refusals: list[tuple[str, BaseException]] = []
+    for url in sorted(urls, key=lambda one: not _validator(part, one)):
         try:
-            _fetch(url, part, path)
-            break
-        except (_Again, *_BROKEN) as error:
-            attempt = 1 if _size(part) > before else attempt + 1
-            if attempt >= ATTEMPTS:
-                raise SnnlabError(
-                    f"{url} could not be fetched ({_reason(error)}); the whole file was expected. {_size(part):,} bytes are kept "
-                    "in " + f"{part}: run the same command again to go on."
-                ) from error
-            time.sleep(PAUSE * 2 ** (attempt - 1))
-        except requests.RequestException as error:
-            raise SnnlabError(f"{url} could not be fetched ({_reason(error)}); a file was expected there.") from error
+            found = _whole_from(url, path, part, md5)
+        except _Refused as error:
+            refusals.append((url, error))
         except OSError as error:
             raise SnnlabError(
                 f"{part} could not be written ({error.strerror or error}); room for the whole file was expected. Make some and run "
                 "the same command again: what is there is kept."
             ) from error
+        else:
+            os.replace(part, path)
+            _note(part).unlink(missing_ok=True)
+            return found
+    kept = f"{_size(part):,} bytes are kept in {part}: run the same command again to go on. " if _size(part) else ""
+    raise SnnlabError(f"{_all(refusals)}; the whole file was expected. {kept}{_by_hand(path)}") from refusals[-1][1]
+
+
+def _whole_from(url: str, path: Path, part: Path, md5: str) -> Checksums:
+    """Fetch from one address to `part`, with patience, and compare the checksum."""
+    attempt = 0
+    while True:
+        before = _size(part)
+        try:
+            packed = _fetch(url, part)
+            break
+        except (_Again, *_BROKEN) as error:
+            attempt = 1 if _size(part) > before else attempt + 1
+            if attempt >= ATTEMPTS:
+                raise _Refused(_reason(error)) from error
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        except requests.RequestException as error:
+            raise _Refused(_reason(error)) from error
     found = checksums(part, f"checking {path.name}")
-    if found.md5 != md5:
-        part.unlink()  # else the next call would go on with it for ever
-        _note(part).unlink(missing_ok=True)
-        raise SnnlabError(
-            f"{url} gave {found.bytes:,} bytes with the MD5 sum {found.md5}; {md5} was expected. They were removed: run the same "
-            "command again, and if that does not help, the file there is another one."
-        )
-    os.replace(part, path)
+    if found.md5 != md5 and packed and _gunzip(part):
+        found = checksums(part, f"checking {path.name}")
+    if found.md5 == md5:
+        return replace(found, url=url)
+    with part.open("rb") as file:
+        page = file.read(1000).lstrip().lower().startswith((b"<!doctype", b"<html"))
+    part.unlink()  # else the next call would go on with it for ever
     _note(part).unlink(missing_ok=True)
-    return found
+    raise _Refused(
+        f"it gave {'a web page, ' if page else ''}{found.bytes:,} bytes with the MD5 sum {found.md5} instead of {md5}, "
+        "which were removed"
+    )
+
+
+def _all(refusals: Sequence[tuple[str, BaseException]]) -> str:
+    return ", and ".join(f"{url} could not be fetched ({_reason(error)})" for url, error in refusals)
+
+
+def _by_hand(path: Path) -> str:
+    return (
+        f"By hand: fetch it with a browser, put it there as {path}, run the same command again, and then "
+        "`snnlab data check`."
+    )
 
 
 def checksums(path: Path, title: str) -> Checksums:
@@ -100,25 +146,25 @@ def checksums(path: Path, title: str) -> Checksums:
     return Checksums(_size(path), md5.hexdigest(), sha256.hexdigest())
 
 
-def remote_size(url: str, path: Path) -> int | None:
-    """How many bytes there are to fetch to `path`, or None where the server does not say.
+def remote_size(urls: Sequence[str], path: Path) -> int | None:
+    """How many bytes there are to fetch to `path`, or None where no server says it.
 
     Raises:
-        SnnlabError: SNNLAB_OFFLINE is set, the server refuses or cannot be reached.
+        SnnlabError: SNNLAB_OFFLINE is set, or every server refuses or cannot be reached.
     """
-    _online(url, path)
-    try:
-        # not HEAD, which servers that redirect to signed addresses refuse
-        with _get(url, {}) as answer:
-            _look(answer, url, path)
-            return _whole(answer.headers.get("Content-Length"))
-    except _Again:
-        return None  # download() will ask again, more patiently
-    except requests.RequestException as error:
-        raise SnnlabError(
-            f"{url} could not be reached ({_reason(error)}); a file was expected there. Check the connection, or fetch it on another "
-            f"machine and put it there as {path}."
-        ) from error
+    _online(urls[0], path)
+    refusals: list[tuple[str, BaseException]] = []
+    for url in urls:
+        try:
+            # not HEAD, which servers that redirect to signed addresses refuse
+            with _get(url, {}) as answer:
+                _look(answer)
+                return _whole(answer.headers.get("Content-Length"))
+        except _Again:
+            return None  # download() will ask again, more patiently
+        except (_Refused, requests.RequestException) as error:
+            refusals.append((url, error))
+    raise SnnlabError(f"{_all(refusals)}; a file was expected there. Check the connection. {_by_hand(path)}")
 
 
 def check_room(folder: Path, bytes: int, what: str) -> None:
@@ -136,8 +182,12 @@ def check_room(folder: Path, bytes: int, what: str) -> None:
         )
 
 
-def _fetch(url: str, part: Path, path: Path) -> None:
-    """One attempt: on its return, `part` is as long as the server says that the file is."""
+def _fetch(url: str, part: Path) -> bool:
+    """One attempt: on its return, `part` is as long as the server says that the file is.
+
+    Returns:
+        Whether the server says that it packed the file: then `part` is that, or the file.
+    """
     start, validator = _size(part), _validator(part, url)
     if start and validator:
         headers = {"Range": f"bytes={start}-", "If-Range": validator}
@@ -146,10 +196,10 @@ def _fetch(url: str, part: Path, path: Path) -> None:
     with _get(url, headers) as answer:
         if answer.status_code == 416 and headers:  # nothing after these bytes: perhaps they are the whole file
             if _total(answer) == start:
-                return
+                return _packed(part)
             part.unlink()
             raise _Again("the server has another version of the file")
-        _look(answer, url, path)
+        _look(answer)
         if answer.status_code == 206:
             if not headers or _first(answer) != start:
                 part.unlink(missing_ok=True)
@@ -164,12 +214,14 @@ def _fetch(url: str, part: Path, path: Path) -> None:
             part.open("ab") as file,
             tqdm(total=total, initial=start, desc=part.name.removesuffix(PART), unit="B", unit_scale=True) as bar,
         ):
-            for block in answer.iter_content(_BLOCK):
+            # as it comes, for the length and the range are of what is sent
+            for block in answer.raw.stream(_BLOCK, decode_content=False):
                 file.write(block)
                 bar.update(len(block))
             os.fsync(file.fileno())
     if total is not None and _size(part) != total:
         raise _Again(f"{_size(part):,} bytes came of {total:,}")
+    return _packed(part)
 
 
 def _online(url: str, path: Path) -> None:
@@ -185,15 +237,21 @@ def _get(url: str, headers: dict[str, str]) -> Any:
     return requests.get(url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=TIMEOUT)
 
 
-def _look(answer: Any, url: str, path: Path) -> None:
+def _look(answer: Any) -> None:
+    """Whether a file follows."""
     status = answer.status_code
     if status in _REPEAT:
         raise _Again(f"the server answers {status} {answer.reason}")
-    if status not in (200, 206):
-        raise SnnlabError(
-            f"{url} could not be fetched (the server answers {status} {answer.reason}); a file was expected there. Look where it "
-            f"has gone, put it there as {path}, and run the same command again."
-        )
+    if status not in (200, 206):  # figshare, which takes a program for a robot, answers 202 and nothing
+        raise _Refused(f"the server answers {status} {answer.reason}")
+    if "text/html" in answer.headers.get("Content-Type", "").lower():
+        raise _Refused("the server sends a web page instead of the file; it may want a login, or a person")
+    if (encoding := _encoding(answer)) not in ("", "identity", "gzip", "x-gzip"):
+        raise _Refused(f"the server packs the file as {encoding}, which was not asked for")
+
+
+def _encoding(answer: Any) -> str:
+    return str(answer.headers.get("Content-Encoding", "")).lower()
 
 
 def _first(answer: Any) -> int | None:
@@ -219,15 +277,38 @@ def _remember(part: Path, url: str, answer: Any) -> None:
     etag = answer.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
     with whole_file(_note(part)) as temporary:
-        temporary.write_text(json.dumps({"url": url, "validator": validator}))
+        temporary.write_text(json.dumps({"url": url, "validator": validator, "packed": "gzip" in _encoding(answer)}))
+
+
+def _remembered(part: Path) -> dict[str, Any]:
+    try:
+        note = read_json(_note(part), "")
+    except SnnlabError:
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def _validator(part: Path, url: str) -> str:
+    note = _remembered(part)
+    return str(note.get("validator", "")) if note.get("url") == url else ""
+
+
+def _packed(part: Path) -> bool:
+    return bool(_remembered(part).get("packed"))
+
+
+def _gunzip(part: Path) -> bool:
+    """Replace what a server packed by the file that was in it; False if nothing is, for some call a .tar.gz packed, too."""
     try:
-        note = json.loads(_note(part).read_text())
-        return str(note["validator"]) if note["url"] == url else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        with gzip.open(part) as source, whole_file(part) as temporary, temporary.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except (EOFError, zlib.error):
+        return False
+    except SnnlabError as error:
+        if not isinstance(error.__cause__, gzip.BadGzipFile):
+            raise
+        return False
+    return True
 
 
 def _size(path: Path) -> int:
@@ -235,8 +316,8 @@ def _size(path: Path) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError):
+        return "the connection broke off"
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from snnlab.data.dense import Three
 from snnlab.data.es_imagenet import Label, frames, read_frame_labels, read_frames, read_labels, read_sample
 from snnlab.data.fileset import FileSet, check_classes, count_classes, hold_out
-from snnlab.data.folders import check_names, given_path
+from snnlab.data.folders import check_names
 from snnlab.data.odg import edge_integral
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 

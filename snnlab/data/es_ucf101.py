@@ -18,10 +18,11 @@ from torch import Tensor
 
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, Reader, check_classes, hold_out
-from snnlab.data.folders import check_names, given_path, is_hidden
+from snnlab.data.folders import check_names, is_hidden
 from snnlab.data.video import FRAME, colour_frames
 from snnlab.data.video_events import N_FRAMES, read_clip
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 from snnlab.parameters import known
 
 STEPS = 15

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,21 +15,6 @@ _SYSTEM = frozenset({
 })  # fmt: skip
 # Unicode's categories: control, bytes that are no UTF-8, ends of lines
 _UNFIT = ("Cc", "Cs", "Zl", "Zp")
-
-
-def given_path(path: str | Path) -> Path:
-    """The path that a person gave, with `~` replaced by the home folder.
-
-    Raises:
-        SnnlabError: it is empty, which would mean the current folder, or there is no such home
-            folder.
-    """
-    if not os.fspath(path):
-        raise SnnlabError("a path is empty; a file or a folder was expected. Name it; the current folder is `.`.")
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise SnnlabError(f"{path}: there is no such home folder; a path was expected. Check the name.") from error
 
 
 def is_hidden(name: str) -> bool:

@@ -11,10 +11,10 @@ from scipy.io import savemat
 
 from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.cifar10_dvs import CLASSES, SIDE, STEPS
-from snnlab.data.folders import given_path, is_hidden, printable
+from snnlab.data.folders import is_hidden, printable
 from snnlab.data.images import class_folders
 from snnlab.errors import SnnlabError
-from snnlab.files import whole_file
+from snnlab.files import given_path, whole_file
 
 _CURE = "Fetch it again."
 

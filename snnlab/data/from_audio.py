@@ -15,10 +15,11 @@ import numpy as np
 
 from snnlab.data.batch import Outcome, attempt_all, listed, same_settings, write_report, writing_alone
 from snnlab.data.events import MAX_SECONDS, Events, write_events
-from snnlab.data.folders import check_names, given_path, printable
+from snnlab.data.folders import check_names, printable
 from snnlab.data.parallel import Spikes, encode
 from snnlab.data.wav import LONGEST, SHORTEST, read_word
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 COLUMNS = ("path", "label", "speaker", "split")
 SPLITS = ("train", "valid", "test")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.es_imagenet import LEAST, Label, encode, resized, write_labels, write_sample
-from snnlab.data.folders import check_names, given_path, paths_below
+from snnlab.data.folders import check_names, paths_below
 from snnlab.data.images import SUFFIXES, class_folders, opened
 from snnlab.data.odg import THETA
 from snnlab.errors import SnnlabError
-from snnlab.files import whole_file
+from snnlab.files import given_path, whole_file
 
 
 def convert_folder(

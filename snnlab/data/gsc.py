@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from snnlab.data.cache import Mapped, cached, made
 from snnlab.data.catalogue import SETS, name_of_data
 from snnlab.data.features import FeatureSet, read_only
-from snnlab.data.folders import given_path, printable
+from snnlab.data.folders import printable
 from snnlab.data.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
 from snnlab.data.holdout import balanced
 from snnlab.data.mel import PAPER, RATE, SANE, Mel, log_mel
@@ -31,6 +31,7 @@ from snnlab.data.parallel import mapped, processes
 from snnlab.data.splits import Splits, check_limit, check_trained
 from snnlab.data.wav import cut_short, implausible
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 from snnlab.parameters import known
 
 FEATURES = {"paper": PAPER, "sane": SANE}

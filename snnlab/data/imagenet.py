@@ -23,9 +23,10 @@ from snnlab.data import shard_writing, shards
 from snnlab.data.batch import writing_alone
 from snnlab.data.dense import Three
 from snnlab.data.fileset import FileSet, Reader, check_classes, hold_out
-from snnlab.data.folders import given_path, is_hidden
+from snnlab.data.folders import is_hidden
 from snnlab.data.images import SUFFIXES, class_folders, opened
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 SIDE = 224  # px
 HELD_OUT = 0.02  # of the training pictures of a class, for validation

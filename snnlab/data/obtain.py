@@ -87,7 +87,7 @@ def _get(
         return False
     known = {one: _verified(folder / one.file, one) for one in lying}
     for one in absent_archives:
-        known[one] = download(one.url, folder / one.file, one.md5)
+        known[one] = download(one.urls, folder / one.file, one.md5)
     for one in todo:
         _unpack(data, one)
         new = {name: sha256(folder / name) for name in one.makes if (folder / name).is_file()}
@@ -151,7 +151,7 @@ def _moving(data: DataSet, file: str) -> Path:
 
 def _agreed(data: DataSet, archives: list[Archive], agree: Callable[[str], bool]) -> bool:
     """Whether what is to be fetched fits on the disk and, if it is much, whether a person wants it."""
-    sizes = [remote_size(one.url, data.folder / one.file) for one in archives]
+    sizes = [remote_size(one.urls, data.folder / one.file) for one in archives]
     known = sum(size or 0 for size in sizes)
     parts = [data.folder / (one.file + PART) for one in archives]
     left = known - sum(part.stat().st_size for part in parts if part.exists())
@@ -240,9 +240,11 @@ def _convert(data: DataSet, keep: bool, workers: int | None) -> None:
 
 def _told(data: DataSet, known: dict[Archive, Checksums]) -> list[dict[str, Any]]:
     """What is written down of each archive; of those that an earlier call had, what that one wrote."""
-    told = {one["file"]: one for one in provenance(data.folder).get("archives", [])}
+    before = provenance(data.folder).get("archives", [])
+    told = {str(one["file"]): one for one in before if isinstance(one, dict) and "file" in one}
     for archive, found in known.items():
-        told[archive.file] = {"file": archive.file, "url": archive.url or "fetched by hand", **vars(found)}
+        url = found.url or (*archive.urls, "fetched by hand")[0]
+        told[archive.file] = {"file": archive.file, **vars(found), "url": url}
     return list(told.values())
 
 

@@ -43,7 +43,7 @@ def _other(data: DataSet, source: Mapping[str, Any]) -> str:
 def _unfetched(data: DataSet, origin: Mapping[str, Any], source: Mapping[str, Any]) -> str:
     """Of a set that a program fetches: are these the archives, and is this what was in them?"""
     archives = origin.get("archives")
-    found = {_mapping(one).get("md5") for one in archives} if isinstance(archives, list) else set()
+    found = [_mapping(one).get("md5") for one in archives] if isinstance(archives, list) else []
     if any(archive.md5 not in found for archive in data.archives):
         return f"on files without the checksums of {data.name}; `snnlab data get {data.name}` compares them"
     if not all(part.endswith(".h5") for part in data.parts):

@@ -9,7 +9,6 @@ place and not through `webdataset.WebDataset`: its order depends on the number o
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import tarfile
@@ -27,9 +26,11 @@ from snnlab.data.fileset import FileSet, Reader, count_classes
 from snnlab.data.folders import check_names
 from snnlab.data.images import SUFFIXES, opened
 from snnlab.errors import SnnlabError
+from snnlab.files import read_json
 
 PARTS = ("train", "val")
 CLASSES, SETTINGS = "classes.txt", "shards.json"
+MADE_ANEW = "the settings of the shards beside it were expected. Make them anew."
 
 _OPEN = 64  # shards that a process keeps open
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)")  # of a member: key and suffix, which begins at the first dot
@@ -124,11 +125,9 @@ def _complete(folder: Path, part: str, paths: list[Path]) -> None:
     expected = max(numbers) - min(numbers) + 1 if numbers else 1
     if settings.exists():  # ours, perhaps of a call that was killed
         try:
-            expected = int(json.loads(settings.read_text())["shards"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SnnlabError(
-                f"{settings} cannot be read ({error}); the settings of the shards beside it were expected. Make them anew."
-            ) from error
+            expected = int(read_json(settings, MADE_ANEW)["shards"])
+        except (KeyError, TypeError) as error:
+            raise SnnlabError(f"{settings}: holds no number of shards; {MADE_ANEW}") from error
     if len(paths) != expected:
         raise SnnlabError(
             f"{folder} has {len(paths)} of the shards {part}-*.tar; {expected} were expected, without a gap. Fetch what is "

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from snnlab.data.catalogue import name_of_data
-from snnlab.data.folders import given_path, printable
+from snnlab.data.folders import printable
 from snnlab.data.shipped import SPLITS, data_folder, shipped
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 NOTES = {
     "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",

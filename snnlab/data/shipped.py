@@ -23,9 +23,8 @@ import h5py
 import numpy as np
 
 from snnlab.data.events import N_CHANNELS, Events, read_events, read_meta, write_events
-from snnlab.data.folders import given_path
 from snnlab.errors import SnnlabError
-from snnlab.files import sha256, whole_file
+from snnlab.files import given_path, sha256, whole_file
 
 STEP = 0.010  # s
 GROUPS = 140

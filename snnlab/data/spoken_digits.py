@@ -20,10 +20,10 @@ from rich.table import Table
 from snnlab import __version__
 from snnlab.data.batch import same_settings, writing_alone
 from snnlab.data.events import N_CHANNELS, Events, write_events
-from snnlab.data.folders import given_path
 from snnlab.data.parallel import Spikes, encode
 from snnlab.data.voices import RATE, Espeak, Take, draw_take, draw_voice, record
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 CLASSES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from snnlab.data import video
 from snnlab.data.batch import Job, Outcome, convert_all, same_settings, writing_alone
-from snnlab.data.folders import given_path, paths_below
+from snnlab.data.folders import paths_below
 from snnlab.data.npz import read_arrays, write_arrays
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 RATIO = 0.15
 N_FRAMES = 31

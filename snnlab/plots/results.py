@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
+from snnlab.escape import plot_text
 from snnlab.plots.style import BLACK, legend, look
 
 
@@ -29,7 +30,7 @@ def learning_curves(
     for variant, values in curves.items():
         seeds, style = scale * np.atleast_2d(np.asarray(values, dtype=float)), look(variant)
         artists += band(
-            ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=variant,
+            ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=plot_text(variant),
             marker=style.marker, markevery=0.12, markersize=5,
             markerfacecolor=style.colour if style.filled else "white",
         )  # fmt: skip
@@ -54,7 +55,7 @@ def over_time(
             artists += ax.plot(x, y, style.line, color=style.colour, linewidth=1, alpha=0.7)
             artists += ax.plot(
                 x[-1:], y[-1:], style.marker, color=style.colour, markerfacecolor=face, markersize=6,
-                label=None if number else recipe,
+                label=None if number else plot_text(recipe),
             )  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))
     legend(ax, loc="lower right")
@@ -79,7 +80,7 @@ def bars_with_seeds(
     if chance is not None:
         artists.append(ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1))
         artists.append(ax.text(-0.45, 100 * chance, "chance", fontsize=8, va="bottom"))
-    ax.set_xticks(range(len(accuracies)), [name.replace(", ", ",\n") for name in accuracies])
+    ax.set_xticks(range(len(accuracies)), [plot_text(name).replace(", ", ",\n") for name in accuracies])
     ax.set(ylabel=ylabel)
     return artists
 
@@ -89,8 +90,9 @@ def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     counts = np.asarray(matrix, dtype=float)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=100)
-    ax.set_xticks(range(len(names)), list(names), rotation=90, fontsize=8)
-    ax.set_yticks(range(len(names)), list(names), fontsize=8)
+    shown = [plot_text(name) for name in names]
+    ax.set_xticks(range(len(names)), shown, rotation=90, fontsize=8)
+    ax.set_yticks(range(len(names)), shown, fontsize=8)
     ax.set(xlabel="understood", ylabel="said")
     ax.figure.colorbar(image, ax=ax, label="of the row (%)")
     return image

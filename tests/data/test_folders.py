@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from snnlab.data import cifar10_dvs, es_imagenet_sets, es_ucf101, gsc, imagenet, shd
-from snnlab.data.folders import check_names, given_path, is_hidden, printable
+from snnlab.data.folders import check_names, is_hidden, printable
 from snnlab.data.from_aedat4 import convert_recordings
 from snnlab.data.from_audio import convert
 from snnlab.data.from_images import convert_folder
 from snnlab.data.spoken_digits import make
 from snnlab.data.video_events import convert_videos
 from snnlab.errors import SnnlabError
+from snnlab.files import given_path
 
 
 @pytest.mark.parametrize("name", [".git", ".DS_Store", "._cat.jpg", "__MACOSX", "Thumbs.db", "thumbs.DB", "@eaDir"])

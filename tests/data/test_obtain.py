@@ -62,7 +62,7 @@ def publish(monkeypatch, server, name, files):
     for archive, (file, content) in zip(SETS[name].archives, files.items(), strict=True):
         assert archive.file == file
         server.files[file] = content
-        archives.append(replace(archive, url=server.url(file), md5=hashlib.md5(content).hexdigest()))
+        archives.append(replace(archive, urls=(server.url(file),), md5=hashlib.md5(content).hexdigest()))
     monkeypatch.setitem(catalogue.SETS, name, replace(SETS[name], archives=tuple(archives)))
     return SETS[name].folder
 
@@ -145,10 +145,28 @@ def test_with_keep_tonic_takes_it(snnlab, server, digits):
     assert len(data) == 20 and label == 3 and len(events) and server.asked == []
 
 
+def test_of_two_addresses_the_one_that_gave_the_file_is_written_down(snnlab, server, digits, monkeypatch):
+    one, other = SETS["shd"].archives
+    server.files["mirror.zip"] = server.files.pop(one.file)
+    urls = (server.url(one.file), server.url("mirror.zip"))
+    monkeypatch.setitem(catalogue.SETS, "shd", replace(SETS["shd"], archives=(replace(one, urls=urls), other)))
+    assert snnlab("get", "shd").exit_code == 0
+    written = json.loads((digits / "provenance.json").read_text())["archives"]
+    assert [entry["url"] for entry in written] == [urls[1], *other.urls]
+
+
+def test_a_server_that_wants_a_browser_is_one_sentence(snnlab, server, digits):
+    server.answers = [202] * 9
+    done = snnlab("get", "shd")
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+    assert "202 Accepted); a file was expected there. Check the connection. By hand: fetch it" in done.stderr
+    assert f"put it there as {digits / 'shd_train.h5.zip'}, run the same command again" in done.stderr
+
+
 def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
     size = len(server.files["shd_test.h5.zip"])
     cut = 1 << 10
-    server.cuts = [None, None, None, *[cut] * 99]  # two look at sizes, one fetches, then it breaks
+    server.cuts = [None, None, None, cut, *[0] * 99]  # two look at sizes, one fetches, then it breaks
     done = snnlab("get", "shd")
     assert (
         done.exit_code == 1

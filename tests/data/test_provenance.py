@@ -60,3 +60,6 @@ def test_of_samples_made_here_it_is_of_their_content():
 def test_where_it_came_from(tmp_path):
     (tmp_path / "provenance.json").write_text('{"name": "shd", "archives": [{"md5": "f3"}]}')
     assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {"name": "shd", "archives": [{"md5": "f3"}]}
+    for content in ("[" * 100_000, "[]", '{"archives": 3}', '{"files": []}'):  # as if there were none
+        (tmp_path / "provenance.json").write_text(content)
+        assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {}

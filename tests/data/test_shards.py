@@ -323,7 +323,7 @@ def test_what_is_missing(copy):
     refused(lambda: pictures(copy), "has 7 of the shards train-.*; 8 were expected, without a gap")
     (copy / "away").rename(copy / "train-000003.tar")
     (copy / "train-shards.json").write_text(json.dumps({"shards": None}))
-    refused(lambda: pictures(copy), "train-shards.json cannot be read")
+    refused(lambda: pictures(copy), "train-shards.json: holds no number of shards")
 
 
 def test_a_bad_picture_is_named(copy):
