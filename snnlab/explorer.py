@@ -5,6 +5,7 @@ the last one is the readout.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +34,18 @@ TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
 }
 
 
-def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
+def opened(path: str | Path, *, dt_ms: float, features: str | None = None) -> tuple[DelayNet, Path]:
     """The network of a checkpoint, in evaluation mode, delays not rounded; and where it was found.
 
     Args:
         path: a checkpoint, or a folder with some, such as that of a run of notebook 04: then of the networks with
             learned delays that have the most inputs (toys have few) the one that is best on validation.
         dt_ms: length of its steps, ms. A checkpoint does not say it; the run that it lies in may.
+        features: what the network has to hear, as `frequencies` has it; None for anything.
 
     Raises:
-        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, or was trained with another step.
+        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, hears something else, or was
+            trained with another step.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -54,11 +57,41 @@ def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
         raise SnnlabError(
             f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
         )
-    said = path.parent / "config.json"  # what `snnlab.runs` leaves beside checkpoints
-    step = json.loads(said.read_text(encoding="utf-8")).get("dt_ms", dt_ms) if said.is_file() else dt_ms
+    if features is not None:
+        try:
+            frequencies(net.config["n_in"], features)
+        except SnnlabError as error:
+            raise SnnlabError(
+                f"{path}: a network of another task, with {net.config['n_in']} inputs, where features = {features!r} was "
+                "given; choose the checkpoint of a network for these features."
+            ) from error
+    step = _step(path.parent / "config.json", dt_ms)
     if step != dt_ms:
         raise SnnlabError(f"{path}: trained with steps of {step:g} ms, not of {dt_ms:g}; give dt_ms = {step:g}.")
     return net, path
+
+
+def _step(config: Path, dt_ms: float) -> float:
+    """The time step in the file that `snnlab.runs` leaves beside checkpoints, ms; `dt_ms` where there is none.
+
+    Raises:
+        SnnlabError: the file cannot be read, or has no such number.
+    """
+    try:
+        step = json.loads(config.read_text(encoding="utf-8")).get("dt_ms", dt_ms)
+    except FileNotFoundError:
+        return dt_ms
+    except (OSError, ValueError, AttributeError) as error:
+        raise SnnlabError(
+            f"{config}: cannot be read as the configuration of a run ({error}); move the checkpoint out of this folder, "
+            "and its time step is the one that you give."
+        ) from error
+    if isinstance(step, bool) or not isinstance(step, int | float) or not 0 < step < math.inf:
+        raise SnnlabError(
+            f"{config}: dt_ms = {step!r}, a number of milliseconds above 0 was expected; move the checkpoint out of this "
+            "folder, and its time step is the one that you give."
+        )
+    return step
 
 
 def _best_in(folder: Path) -> Path:
@@ -67,8 +100,10 @@ def _best_in(folder: Path) -> Path:
         content = checkpoints.load(path)
         kind = content["network"].get("variant"), content["network"].get("neuron")
         if kind == ("learned", "lif") and content.get("history"):
-            line = content["history"][content["best_epoch"]]
-            ranked.append((content["network"]["n_in"], line["valid_accuracy"], -line["valid_loss"], path))
+            with checkpoints.as_written(path):
+                line = content["history"][content["best_epoch"]]
+                rank = content["network"]["n_in"], line["valid_accuracy"], -line["valid_loss"]
+                ranked.append((*(float(value) for value in rank), path))
     if not ranked:
         raise SnnlabError(
             f"{folder}: no checkpoint of a network with learned delays was found there; give that of a run of notebook 04, "
@@ -179,10 +214,8 @@ def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
 
 
 def heard_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
-    """The inputs that a neuron listens to, (n,), all of them but in a sparse layer."""
-    if synapses.fan_in is None:
-        return torch.arange(synapses.in_features)
-    return synapses.mask[neuron, :, 0].cpu().nonzero().flatten()
+    """The inputs that a neuron listens to, (n,), all of them but in a sparse or pruned layer."""
+    return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()
 
 
 # A whole network ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from snnlab.delays import delay_layers
+from snnlab.delays import ROUNDED, delay_layers
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.parameters import known
@@ -55,7 +55,8 @@ def hand_over(
 
     Args:
         source: a network or its `state_dict`.
-        target: the network that receives; the rest of it stays as it is.
+        target: the network that receives; the rest of it stays as it is. Where its delays are rounded, what it gets
+            is rounded too.
         leave: prefixes of names that are not to move, such as "fc" for a new head.
         first: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean", both the mean over the
             colours (Lin et al. 2022); "signed", ON its sum and OFF the negative of it, as an event is a change; "" for not at all.
@@ -68,8 +69,8 @@ def hand_over(
         SnnlabError: nothing moved; a tensor that should have matched did not (`strict`); a prefix in `leave` that
             matches nothing; a value that is not finite.
     """
-    theirs = dict(source.state_dict() if isinstance(source, nn.Module) else source)
-    ours = target.state_dict()
+    theirs = _copied(source.state_dict() if isinstance(source, nn.Module) else source)
+    ours = _copied(target.state_dict())
     if first not in ("", *FIRST):
         raise SnnlabError(
             f"first = {first!r}: expected one of {', '.join(FIRST)}, or '' to keep the first convolution."
@@ -116,6 +117,9 @@ def hand_over(
         )
     for name, value in new.items():  # only now: a hand-over that fails changes nothing
         ours[name].copy_(value)
+    for synapses in delay_layers(target):
+        if synapses.discrete:
+            synapses.round_delays()
     return HandOver(tuple(moved), tuple(adapted), left_out, unused)
 
 
@@ -124,7 +128,8 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
 
     Args:
         source: the network; its neurons may be others.
-        target: the network that receives. Where its delays are not learned, they are whole afterwards.
+        target: the network that receives. Where its delays are rounded, as those are that are not learned, they are
+            whole afterwards.
         takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and nothing else.
 
     Raises:
@@ -137,11 +142,7 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
         leave = [f"synapses.{number}.P" for number in layers]
     elif takes == "delays":
         leave = [*(f"synapses.{number}.weight" for number in layers), "norms"]
-    handed = hand_over(source, target, leave=leave)
-    if target.variant != "learned":
-        for synapses in delay_layers(target):
-            synapses.round_delays()
-    return handed
+    return hand_over(source, target, leave=leave)
 
 
 @torch.no_grad()
@@ -173,6 +174,11 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         net.train(training)
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a hand-over copies. Whether its delays are rounded, a network keeps."""
+    return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 def under(name: str, prefix: str) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -74,6 +75,22 @@ def _read(text: str, kind: Any) -> Any:
         return kind(text)
     except ValueError:
         return text  # `typed` will say what was expected instead
+
+
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """`value` as an int, where it is a whole number of any type (Python's, numpy's) in the range.
+
+    Raises:
+        SnnlabError: it is not.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        upto = "" if most is None else f" to {most}"
+        raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}{upto}.")
+    return number
 
 
 def known(name: Any, names: Iterable[str], what: str) -> str:
