@@ -32,6 +32,7 @@ Engine = Literal["auto", "dense", "spectral"]
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
+LONGEST = 1_000_000  # steps; more are a slip, or an altered file, whose kernels would fill the memory
 AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)  # what torch.autocast converts, one to another
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
 
@@ -48,7 +49,7 @@ class DelayLinear(nn.Module):
     Args:
         in_features: $N_{in}$.
         out_features: $N_{out}$.
-        max_delay: the largest delay in steps, 0 or more.
+        max_delay: the largest delay in steps, 0 to a million.
         kernel_count: $K$, how many weights with a delay of their own each synapse has.
         fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
         engine: how the convolution is computed, the result being the same up to rounding: "dense" as it stands,
@@ -59,8 +60,8 @@ class DelayLinear(nn.Module):
     half of the kernel.
 
     Raises:
-        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0, or the engine is
-            unknown.
+        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to a million, or
+            the engine is unknown.
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
@@ -78,7 +79,7 @@ class DelayLinear(nn.Module):
         super().__init__()
         self.in_features = whole_number("in_features", in_features, 1)
         self.out_features = whole_number("out_features", out_features, 1)
-        self.max_delay = whole_number("max_delay", max_delay, 0)
+        self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
         self.kernel_count = whole_number("kernel_count", kernel_count, 1)
         self.fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
         if engine not in get_args(Engine):

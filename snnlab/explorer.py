@@ -99,8 +99,8 @@ def _best_in(folder: Path) -> Path:
     for path in sorted(folder.rglob("*.pt")):
         content = checkpoints.load(path)
         kind = content["network"].get("variant"), content["network"].get("neuron")
-        if kind == ("learned", "lif") and content.get("history"):
-            with checkpoints.as_written(path):
+        with checkpoints.as_written(path):
+            if kind == ("learned", "lif") and content.get("history"):
                 line = content["history"][content["best_epoch"]]
                 rank = content["network"]["n_in"], line["valid_accuracy"], -line["valid_loss"]
                 ranked.append((*(float(value) for value in rank), path))

@@ -11,7 +11,7 @@ from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
 
 from snnlab.analogue import Analogue
-from snnlab.delays import DelayLinear, delay_layers
+from snnlab.delays import LONGEST, DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
 from snnlab.neurons import LIF, LeakyIntegrator, check_tau
 from snnlab.parameters import whole_number
@@ -90,14 +90,17 @@ class DelayNet(nn.Module):
             raise SnnlabError(f"hidden = {hidden!r}: expected the number of neurons of at least one hidden layer.")
         n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
         hidden = [whole_number("hidden, neurons of a layer", neurons, 1) for neurons in hidden]
-        max_delay, kernel_count = whole_number("max_delay", max_delay, 0), whole_number("kernel_count", kernel_count, 1)
+        max_delay, kernel_count = (
+            whole_number("max_delay", max_delay, 0, LONGEST),
+            whole_number("kernel_count", kernel_count, 1),
+        )
         fan_in, tau = None if fan_in is None else whole_number("fan_in", fan_in, 1), check_tau(tau)
         if not (isinstance(dropout, Real) and 0 <= dropout < 1):
             raise SnnlabError(f"dropout = {dropout!r}: expected a probability from 0 to below 1.")
         self.variant: Variant = variant
         self.padding: Padding = padding
         self.neuron: Neuron = neuron
-        self.tail = max_delay if tail is None else whole_number("tail", tail, 0)
+        self.tail = max_delay if tail is None else whole_number("tail", tail, 0, LONGEST)
         self.config: dict[str, Any] = {
             "n_in": n_in,
             "hidden": hidden,

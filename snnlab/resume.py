@@ -210,9 +210,10 @@ class State:
             self.model.load_state_dict(content["model"])
             for part, saved in zip(self.moving, content["moving"], strict=True):
                 part.load_state_dict(saved)
-                for parameter, moments in getattr(part, "state", {}).items():
-                    if any(value.shape not in (parameter.shape, ()) for value in moments.values()):
-                        raise SnnlabError("what its optimisers keep does not fit the network; choose another file.")
+                kept = getattr(part, "state", {})  # a schedule has none
+                shapes = {v.shape in (p.shape, ()) for p, moments in kept.items() for v in moments.values()}
+                if False in shapes or len({frozenset(moments) for moments in kept.values()}) > 1:
+                    raise SnnlabError("what its optimisers keep does not fit the network; choose another file.")
         self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
         self.snapshots, self.under_way = content["snapshots"], content["under_way"]
 
@@ -222,8 +223,9 @@ def _check(content: dict[str, Any], shapes: dict[str, Any], *, epochs: int) -> N
     history, best, under_way = content["history"], content["best"], content["under_way"]
     if len(history) > epochs or [line["epoch"] for line in history] != [*range(len(history))]:
         raise SnnlabError(f"its history is not one of up to {epochs} epochs, counted from 0; choose another file.")
-    if not all(isinstance(value, int | float) for line in history for value in line.values()):
-        raise SnnlabError("its history holds something else than numbers; choose another file.")
+    scores = {"valid_accuracy", "valid_loss"}
+    if not all(scores <= line.keys() and all(isinstance(v, int | float) for v in line.values()) for line in history):
+        raise SnnlabError("its history lacks scores, or holds something else than numbers; choose another file.")
     if (best is None) != (not history) or not -1 <= content["best_epoch"] < len(history):
         raise SnnlabError("its best epoch is not one of its history; choose another file.")
     if any(checkpoints.shapes(state) != shapes for state in (content["model"], best) if state is not None):

@@ -67,10 +67,10 @@ def movement(path: str | Path, net: DelayNet, dt_ms: float) -> list[Movement]:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
     kept = checkpoints.load(path, network=net.config).get("snapshots", {})
-    if not kept:
-        return []
-    found = []
+    found: list[Movement] = []
     with checkpoints.as_written(path):
+        if not kept:
+            return []
         epochs = np.array([*kept], dtype=np.int64)
         for number, layer in enumerate(delay_layers(net)):
             where = sampled(layer)
