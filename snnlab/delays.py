@@ -314,8 +314,7 @@ class DelayStatistics:
 
 def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
     """Mean, spread and mass at both ends of the delays that are in use (a sparse layer's silent synapses are not)."""
-    steps = heard_delays(layer)
-    rounded = np.rint(steps)
+    steps, rounded = heard_delays(layer), rounded_delays(layer)
     return DelayStatistics(
         mean_ms=float(steps.mean() * dt_ms),
         sd_ms=float(steps.std() * dt_ms),
@@ -325,12 +324,19 @@ def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
 
 
 def heard_delays(layer: DelayLinear) -> np.ndarray:
-    """The delays in steps of the synapses that exist, as a flat array.
+    """The delays in steps of the synapses that exist, as a flat array."""
+    return layer.delay[layer.connections].cpu().numpy()
+
+
+def rounded_delays(layer: DelayLinear) -> np.ndarray:
+    """`heard_delays`, rounded to whole steps, to count them.
 
     Raises:
-        SnnlabError: there is none.
+        SnnlabError: there is none, or one of them is not finite.
     """
-    delay = layer.delay[layer.connections]
-    if delay.numel() == 0:
+    steps = np.rint(heard_delays(layer))
+    if steps.size == 0:
         raise SnnlabError("a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses.")
-    return delay.cpu().numpy()
+    if not np.isfinite(steps).all():
+        raise SnnlabError("a layer has delays that are not finite; take a network whose training did not diverge.")
+    return steps

@@ -20,7 +20,7 @@ from snnlab.data.cochlea import centre_frequencies
 from snnlab.data.events import N_CHANNELS
 from snnlab.data.gsc import FEATURES
 from snnlab.data.mel import middles
-from snnlab.delays import DelayLinear, discretise, heard_delays, scale_delays, shuffle_delays, zero_delays
+from snnlab.delays import DelayLinear, discretise, rounded_delays, scale_delays, shuffle_delays, zero_delays
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.parameters import known
@@ -238,5 +238,5 @@ def treated(net: DelayNet, treatment: str, *, factor: float = 1.0, seed: int = 0
 
 def shares(layer: DelayLinear) -> NDArray[np.float64]:
     """The share of a layer's synapses at each whole delay, (L,); the first and the last are the mass at the edges."""
-    steps = np.rint(heard_delays(layer)).astype(np.int64)
+    steps = rounded_delays(layer).astype(np.int64)
     return np.bincount(np.clip(steps, 0, layer.max_delay), minlength=layer.taps) / steps.size

@@ -21,6 +21,7 @@ from snnlab.delays import (
     sigma_schedule,
 )
 from snnlab.errors import SnnlabError
+from snnlab.explorer import shares
 
 
 def peer_of(layer: DelayLinear) -> Dcls1d:
@@ -382,6 +383,14 @@ def test_a_layer_without_a_weight_has_no_delays():
     prune.l1_unstructured(layer, "weight", amount=1.0)
     with pytest.raises(SnnlabError, match="every weight is 0"):
         delay_statistics(layer, 10.0)
+
+
+def test_delays_that_are_not_finite_are_not_counted():
+    layer = DelayLinear(3, 2, 4)
+    layer.delay = torch.full((2, 3, 1), float("nan"))
+    for count in (lambda: delay_statistics(layer, 10.0), lambda: shares(layer)):
+        with pytest.raises(SnnlabError, match="delays that are not finite"):
+            count()
 
 
 # Less memory for more time ----------------------------------------------------------------------------------------------
