@@ -70,9 +70,9 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
         )
     if version < 3 and theirs.get("variant") in ("none", "fixed"):  # then only the variant told that they were rounded
         for state in (content.get("model"), content.get("best")):
-            for name in [*state] if isinstance(state, dict) else ():
-                if str(name).endswith(".SIG"):
-                    state[name.removesuffix("SIG") + ROUNDED] = torch.ones((), dtype=torch.bool)
+            if isinstance(state, dict):
+                layers = [name.removesuffix("SIG") for name in state if str(name).endswith(".SIG")]
+                state |= {name + ROUNDED: torch.ones((), dtype=torch.bool) for name in layers}
     with as_written(path):
         if network is not None and theirs != network:
             names = sorted(str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k))

@@ -24,7 +24,7 @@ from torch.nn.utils import prune
 
 from snnlab import spectral
 from snnlab.errors import SnnlabError
-from snnlab.parameters import whole_number
+from snnlab.parameters import is_number, whole_number
 from snnlab.taps import gaussian_taps, one_hot_taps
 from snnlab.tracing import recorded
 
@@ -155,7 +155,7 @@ class DelayLinear(nn.Module):
 
     @sigma.setter
     def sigma(self, steps: float) -> None:
-        if not SIGMA_FLOOR <= steps < math.inf:  # so written, NaN is refused too
+        if not (is_number(steps) and steps >= SIGMA_FLOOR):
             raise SnnlabError(f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide.")
         with torch.no_grad():
             self.SIG.fill_(steps - SIGMA_FLOOR)
@@ -274,11 +274,11 @@ def scale_delays(model: nn.Module, factor: float) -> nn.Module:
     Raises:
         SnnlabError: the factor is below 0 or not finite.
     """
-    if not (math.isfinite(factor) and factor >= 0):
+    if not (is_number(factor) and factor >= 0):
         raise SnnlabError(f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays.")
     copied = _copy(model)
     for layer in delay_layers(copied):
-        layer.delay = factor * layer.delay
+        layer.delay = float(factor) * layer.delay
         layer.clamp_delays()
         if layer.discrete:  # half a step is no tap
             layer.round_delays()

@@ -5,7 +5,6 @@ the last one is the readout.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from snnlab.data.mel import middles
 from snnlab.delays import DelayLinear, discretise, rounded_delays, scale_delays, shuffle_delays, zero_delays
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
-from snnlab.parameters import known
+from snnlab.parameters import is_number, known
 from snnlab.taps import gaussian_taps, one_hot_taps
 
 TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
@@ -86,24 +85,24 @@ def _step(config: Path, dt_ms: float) -> float:
             f"{config}: cannot be read as the configuration of a run ({error}); move the checkpoint out of this folder, "
             "and its time step is the one that you give."
         ) from error
-    if isinstance(step, bool) or not isinstance(step, int | float) or not 0 < step < math.inf:
+    if not (is_number(step) and step > 0):
         raise SnnlabError(
             f"{config}: dt_ms = {step!r}, a number of milliseconds above 0 was expected; move the checkpoint out of this "
             "folder, and its time step is the one that you give."
         )
-    return step
+    return float(step)
 
 
 def _best_in(folder: Path) -> Path:
-    ranked = []
+    ranked: list[tuple[float, float, float, Path]] = []
     for path in sorted(folder.rglob("*.pt")):
         content = checkpoints.load(path)
         kind = content["network"].get("variant"), content["network"].get("neuron")
         with checkpoints.as_written(path):
             if kind == ("learned", "lif") and content.get("history"):
                 line = content["history"][content["best_epoch"]]
-                rank = content["network"]["n_in"], line["valid_accuracy"], -line["valid_loss"]
-                ranked.append((*(float(value) for value in rank), path))
+                accuracy, loss = float(line["valid_accuracy"]), float(line["valid_loss"])
+                ranked.append((float(content["network"]["n_in"]), accuracy, -loss, path))
     if not ranked:
         raise SnnlabError(
             f"{folder}: no checkpoint of a network with learned delays was found there; give that of a run of notebook 04, "

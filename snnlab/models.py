@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Real
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,7 +13,7 @@ from snnlab.analogue import Analogue
 from snnlab.delays import LONGEST, DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
 from snnlab.neurons import LIF, LeakyIntegrator, check_tau
-from snnlab.parameters import whole_number
+from snnlab.parameters import is_number, whole_number
 from snnlab.tracing import recorded
 
 Variant = Literal["none", "fixed", "learned"]
@@ -88,14 +87,13 @@ class DelayNet(nn.Module):
                 raise SnnlabError(f"{name} = {value!r}: expected one of {', '.join(choices)}.")
         if not hasattr(hidden, "__len__") or len(hidden) == 0:
             raise SnnlabError(f"hidden = {hidden!r}: expected the number of neurons of at least one hidden layer.")
-        n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
         hidden = [whole_number("hidden, neurons of a layer", neurons, 1) for neurons in hidden]
-        max_delay, kernel_count = (
-            whole_number("max_delay", max_delay, 0, LONGEST),
-            whole_number("kernel_count", kernel_count, 1),
-        )
-        fan_in, tau = None if fan_in is None else whole_number("fan_in", fan_in, 1), check_tau(tau)
-        if not (isinstance(dropout, Real) and 0 <= dropout < 1):
+        n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
+        max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
+        kernel_count = whole_number("kernel_count", kernel_count, 1)
+        fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1)
+        tau = check_tau(tau)
+        if not (is_number(dropout) and 0 <= dropout < 1):
             raise SnnlabError(f"dropout = {dropout!r}: expected a probability from 0 to below 1.")
         self.variant: Variant = variant
         self.padding: Padding = padding

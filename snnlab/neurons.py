@@ -3,14 +3,12 @@
 Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis, `(T, B, N)`.
 """
 
-import math
-from numbers import Real
-
 import torch
 from spikingjelly.activation_based import base, neuron, surrogate
 from torch import Tensor
 
 from snnlab.errors import SnnlabError
+from snnlab.parameters import is_number
 from snnlab.scan import check_current, membrane
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
@@ -22,7 +20,7 @@ def check_tau(tau: float) -> float:
     Raises:
         SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step to step).
     """
-    if isinstance(tau, bool) or not (isinstance(tau, Real) and math.isfinite(tau) and tau > 1):
+    if not (is_number(tau) and tau > 1):
         raise SnnlabError(
             f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms larger than dt_ms."
         )

@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, get_args, get_origin
 
 from snnlab.errors import SnnlabError
@@ -91,6 +92,11 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
         upto = "" if most is None else f" to {most}"
         raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}{upto}.")
     return number
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite real number of any type, Python's or numpy's, and no truth value."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def known(name: Any, names: Iterable[str], what: str) -> str:

@@ -132,7 +132,7 @@ class _CausalConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
         ctx.sizes = steps, len(x), taps.shape[-1]
-        w = _waves(*ctx.sizes, x)
+        w = _waves(ctx.sizes, x)
         with torch.autocast(x.device.type, enabled=False):
             x_hat = _spectrum(w, x)  # (2, F, B, N_in)
             h_hat = _spectrum(w, taps.permute(2, 0, 1))  # (2, F, N_out, N_in)
@@ -145,7 +145,7 @@ class _CausalConvolution(torch.autograd.Function):
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         x_hat, h_hat = ctx.saved_tensors
         _, steps, n_taps = ctx.sizes
-        w = _waves(*ctx.sizes, grad)
+        w = _waves(ctx.sizes, grad)
         grad_x = grad_taps = None
         with torch.autocast(grad.device.type, enabled=False):
             g_hat = _spectrum(w, grad)  # (2, F, B, N_out)
@@ -156,9 +156,9 @@ class _CausalConvolution(torch.autograd.Function):
         return grad_x, grad_taps, None
 
 
-def _waves(steps: int, n_x: int, n_taps: int, like: Tensor) -> Tensor:
+def _waves(sizes: tuple[int, int, int], like: Tensor) -> Tensor:
     """The table of `_table` as a tensor, of the dtype and on the device of `like`."""
-    table, copies = _table(steps, n_x, n_taps, np.float32 if like.dtype == torch.float32 else np.float64)
+    table, copies = _table(*sizes, np.float32 if like.dtype == torch.float32 else np.float64)
     if like.device.type == "cpu":
         return torch.from_numpy(table)  # copies nothing
     if like.device in copies and type(like) in (Tensor, nn.Parameter):

@@ -5,4 +5,4 @@ import torch
 
 def recorded() -> bool:
     """Whether torch.jit.trace, torch.onnx.export or torch.export records what runs now; under torch.compile it does not."""
-    return torch.jit.is_tracing() or torch.compiler.is_exporting()
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()  # type: ignore[attr-defined]

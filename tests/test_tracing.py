@@ -205,10 +205,10 @@ def test_of_other_devices_only_ordinary_tensors_are_kept():
     for mode in (torch.inference_mode, lambda: FakeTensorMode(allow_non_fake_inputs=True)):
         with mode() as active:
             given = like if mode is torch.inference_mode else active.from_tensor(like)
-            made = spectral._waves(9, 9, 3, given)
-        again = spectral._waves(9, 9, 3, like)
+            made = spectral._waves((9, 9, 3), given)
+        again = spectral._waves((9, 9, 3), like)
         assert again is not made and type(again) is torch.Tensor and not again.is_inference()
-        assert spectral._waves(9, 9, 3, like) is again
+        assert spectral._waves((9, 9, 3), like) is again
         spectral._table.cache_clear()
 
 
