@@ -68,11 +68,12 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
             f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads up to {FORMAT}); "
             "update snnlab."
         )
-    if version < 3 and theirs.get("variant") in ("none", "fixed"):  # then only the variant told that they were rounded
-        for state in (content.get("model"), content.get("best")):
-            if isinstance(state, dict):
-                layers = [name.removesuffix("SIG") for name in state if str(name).endswith(".SIG")]
-                state |= {name + ROUNDED: torch.ones((), dtype=torch.bool) for name in layers}
+    if version < 3:  # which did not say whether delays are rounded, but only those are all whole
+        with as_written(path):
+            for state in filter(None, (content.get("model"), content.get("best"))):
+                for name, value in [*state.items()]:
+                    if name.endswith(".P") and torch.equal(value, value.round()):
+                        state[name.removesuffix("P") + ROUNDED] = torch.ones((), dtype=torch.bool)
     with as_written(path):
         if network is not None and theirs != network:
             names = sorted(str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k))
@@ -109,7 +110,9 @@ def as_written(path: str | Path) -> Iterator[None]:
     try:
         yield
     except SnnlabError as error:
-        raise error if str(path) in str(error) else SnnlabError(f"{path}: {error}") from error
+        if str(path) in str(error):
+            raise
+        raise SnnlabError(f"{path}: {error}") from error
     except Exception as error:  # an altered entry makes code raise whatever it stumbles over
         reason = (str(error).splitlines() or [""])[0][:200]
         raise SnnlabError(

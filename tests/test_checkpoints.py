@@ -131,9 +131,11 @@ def test_a_file_of_the_delay_papers_code_is_named_with_what_reads_it(tmp_path):
             read(tmp_path / "theirs.pt")
 
 
-@pytest.mark.parametrize("variant", ["none", "fixed", "learned"])
-def test_older_files_tell_by_the_variant_whether_delays_are_rounded(tmp_path, variant):
-    net = DelayNet(4, (3,), 2, max_delay=5, tau=1.5, variant=variant).eval()
+@pytest.mark.parametrize("variant", ["none", "fixed", "learned", "learned, rounded"])
+def test_older_files_tell_by_their_delays_whether_these_are_rounded(tmp_path, variant):
+    net = DelayNet(4, (3,), 2, max_delay=5, tau=1.5, variant=variant.split(",")[0]).eval()
+    if "rounded" in variant:
+        net = discretise(net)
     state = {name: value for name, value in net.state_dict().items() if not name.endswith("rounded")}
     torch.save({"format": 2, "network": net.config, "best": state}, tmp_path / "c.pt")
     x = torch.poisson(torch.full((9, 2, 4), 0.5))
