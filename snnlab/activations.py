@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnlab.errors import SnnlabError
-from snnlab.parameters import known
+from snnlab.parameters import known, whole_number
 from snnlab.scan import membrane
 
 Mode = Literal["relu", "ramp", "liaf", "lif", "quantised", "soft"]
@@ -144,8 +144,7 @@ def set_mode(net: nn.Module, mode: Mode, *, low: float = 0.0, high: float = 1.0,
     known(mode, get_args(Mode), "mode of an activation")
     if not low < high:
         raise SnnlabError(f"low = {low}, high = {high}: a ramp has to rise; expected low below high.")
-    if levels < 1:
-        raise SnnlabError(f"levels = {levels}: expected a whole number from 1.")
+    levels = whole_number("levels", levels, 1)
     found = False
     for _, activation in activations(net):
         activation.mode, activation.low, activation.high, activation.levels = mode, low, high, levels

@@ -1,16 +1,19 @@
 """Checkpoints: written whole or not at all, read without running anybody's pickle, refused when they do not fit."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from snnlab.delays import ROUNDED
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
 
-FORMAT = 2  # from 2 on, perhaps of the middle of an epoch
+FORMAT = 3  # from 2 on, perhaps of the middle of an epoch; from 3 on, with an entry for each rounded delay layer
 
 
 def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
@@ -44,20 +47,40 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
     content = read_tensors(
         path,
         what="checkpoint",
-        otherwise="not a whole snnlab checkpoint; expected a file that snnlab wrote. Delete it to start anew.",
+        otherwise="not a whole snnlab checkpoint; expected a file that snnlab wrote. Choose another one, or for a new "
+        "training a name that no file has.",
     )
+    if isinstance(content, dict) and "format" not in content and "model.0.weight" in content:
+        raise SnnlabError(
+            f"{path}: a network of the delay paper's own code (SNN-delays); make a checkpoint of it with "
+            "`snnlab import-checkpoint`, and give that."
+        )
     if not isinstance(content, dict) or not {"format", "network"} <= content.keys():
         raise SnnlabError(f"{path}: holds no snnlab checkpoint (no 'format' and 'network'); choose another file.")
-    if content["format"] > FORMAT:
+    version, theirs = content["format"], content["network"]
+    if type(version) is not int or version < 1 or type(theirs) is not dict:
         raise SnnlabError(
-            f"{path}: written by a newer snnlab (checkpoint format {content['format']}, this one reads up to {FORMAT}); "
+            f"{path}: was altered after snnlab wrote it (its format is {version!r:.20}, and its network of the type "
+            f"{type(theirs).__name__}); expected a whole number and a dict. Choose another file."
+        )
+    if version > FORMAT:
+        raise SnnlabError(
+            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads up to {FORMAT}); "
             "update snnlab."
         )
-    if network is not None and content["network"] != network:
-        theirs = content["network"]
-        names = sorted(k for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k))
-        found = ", ".join(f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names)
-        raise SnnlabError(f"{path}: a checkpoint of another network: {found}; give the settings it was trained with.")
+    if version < 3:  # which did not say whether delays are rounded, but only those are all whole
+        with as_written(path):
+            for state in filter(None, (content.get("model"), content.get("best"))):
+                for name, value in [*state.items()]:
+                    if name.endswith(".P") and torch.equal(value, value.round()):
+                        state[name.removesuffix("P") + ROUNDED] = torch.ones((), dtype=torch.bool)
+    with as_written(path):
+        if network is not None and theirs != network:
+            names = sorted(str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k))
+            found = ", ".join(f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names)
+            raise SnnlabError(
+                f"{path}: a checkpoint of another network: {found}; give the settings it was trained with."
+            )
     return content
 
 
@@ -77,6 +100,26 @@ def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
         raise SnnlabError(f"{path}: {otherwise}") from error
 
 
+@contextmanager
+def as_written(path: str | Path) -> Iterator[None]:
+    """Say of a checkpoint that it was altered or damaged, where reading its entries fails in any way.
+
+    Raises:
+        SnnlabError: in place of any other exception.
+    """
+    try:
+        yield
+    except SnnlabError as error:
+        if str(path) in str(error):
+            raise
+        raise SnnlabError(f"{path}: {error}") from error
+    except Exception as error:  # an altered entry makes code raise whatever it stumbles over
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise SnnlabError(
+            f"{path}: was altered or damaged after snnlab wrote it ({type(error).__name__}: {reason}); choose another file."
+        ) from error
+
+
 def load_network(path: str | Path) -> DelayNet:
     """The network of a checkpoint with the parameters of its best validation epoch, in evaluation mode.
 
@@ -90,6 +133,16 @@ def load_network(path: str | Path) -> DelayNet:
         )
     if content.get("best") is None:
         raise SnnlabError(f"{path}: holds no finished epoch yet; let the training run for one epoch at least.")
-    model = DelayNet(**content["network"])
-    model.load_state_dict(content["best"])
+    with as_written(path):
+        with torch.device("meta"):  # without memory: its sizes may be absurd
+            expected = shapes(DelayNet(**content["network"]).state_dict())
+        if shapes(content["best"]) != expected:
+            raise SnnlabError("its parameters are not those of the network that it describes; choose another file.")
+        model = DelayNet(**content["network"])
+        model.load_state_dict(content["best"])
     return model.eval()
+
+
+def shapes(state: dict[str, Any]) -> dict[str, Any]:
+    """The shape of every parameter and buffer. Whether delays are rounded is no matter of shape."""
+    return {name: value.shape for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}

@@ -14,21 +14,27 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from snnlab import spectral
 from snnlab.errors import SnnlabError
+from snnlab.parameters import is_number, whole_number
 from snnlab.taps import gaussian_taps, one_hot_taps
+from snnlab.tracing import recorded
 
 Engine = Literal["auto", "dense", "spectral"]
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
+LONGEST = 1_000_000  # steps; more are a slip, or an altered file, whose kernels would fill the memory
+AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)  # what torch.autocast converts, one to another
+ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
 
 
 class DelayLinear(nn.Module):
@@ -37,12 +43,13 @@ class DelayLinear(nn.Module):
     The output at time t depends on inputs up to t only; the input is taken as zero before its first step. There is no
     bias. Parameters carry DCLS's names, so that its checkpoints load: `weight` $(N_{out}, N_{in}, K)$, `P` (the
     centred position, `delay = (L-1)//2 - P`) and `SIG`, both $(1, N_{out}, N_{in}, K)$. `SIG` holds one value
-    for the whole layer and is annealed, not trained.
+    for the whole layer and is annealed, not trained. The `state_dict` of a rounded layer has the entry `rounded` too; a
+    layer is rounded after loading where the entry is there, and otherwise is not.
 
     Args:
         in_features: $N_{in}$.
         out_features: $N_{out}$.
-        max_delay: the largest delay in steps, 0 or more.
+        max_delay: the largest delay in steps, 0 to a million.
         kernel_count: $K$, how many weights with a delay of their own each synapse has.
         fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
         engine: how the convolution is computed, the result being the same up to rounding: "dense" as it stands,
@@ -53,8 +60,8 @@ class DelayLinear(nn.Module):
     half of the kernel.
 
     Raises:
-        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0, or the engine is
-            unknown.
+        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to a million, or
+            the engine is unknown.
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
@@ -70,32 +77,36 @@ class DelayLinear(nn.Module):
         engine: Engine = "auto",
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("in_features", in_features, 1),
-            ("out_features", out_features, 1),
-            ("max_delay", max_delay, 0),
-            ("kernel_count", kernel_count, 1),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}.")
-        if fan_in is not None and not 1 <= fan_in <= in_features:
-            raise SnnlabError(f"fan_in = {fan_in!r}: expected a whole number from 1 to {in_features} inputs.")
+        self.in_features = whole_number("in_features", in_features, 1)
+        self.out_features = whole_number("out_features", out_features, 1)
+        self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
+        self.kernel_count = whole_number("kernel_count", kernel_count, 1)
+        self.fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
         if engine not in get_args(Engine):
             raise SnnlabError(f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}.")
         self.engine: Engine = engine
-        self.in_features, self.out_features = in_features, out_features
-        self.max_delay, self.kernel_count, self.fan_in = max_delay, kernel_count, fan_in
         self.discrete = False  # whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
 
-        shape = (out_features, in_features, kernel_count)
-        bound = math.sqrt(6 / ((fan_in or in_features) * kernel_count))
+        shape = (self.out_features, self.in_features, self.kernel_count)
+        bound = math.sqrt(6 / ((self.fan_in or self.in_features) * self.kernel_count))
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
-        self.P = nn.Parameter(self._centre - torch.empty((1, *shape)).uniform_(0, 1) * max_delay)
+        self.P = nn.Parameter(self._centre - torch.empty((1, *shape)).uniform_(0, 1) * self.max_delay)
         self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
         self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
-        if fan_in is not None:
-            heard = torch.rand(out_features, in_features).argsort(1) < fan_in
+        if self.fan_in is not None:
+            heard = torch.rand(shape[:2]).argsort(1) < self.fan_in
             self.register_buffer("mask", heard[..., None])
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.discrete:
+            destination[prefix + ROUNDED] = torch.ones((), dtype=torch.bool, device=self.P.device)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        if prefix + "P" in state_dict:  # not where nothing is loaded, with strict=False
+            self.discrete = prefix + ROUNDED in state_dict
+        rest = {name: value for name, value in state_dict.items() if name != prefix + ROUNDED}
+        super()._load_from_state_dict(rest, prefix, *args)
 
     @property
     def taps(self) -> int:
@@ -112,6 +123,12 @@ class DelayLinear(nn.Module):
             f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
             f"kernel_count={self.kernel_count}{sparse}"
         )
+
+    @property
+    def connections(self) -> Tensor:
+        """Which weights exist, `(N_out, N_in, K)` of bool: of inputs listened to, and not 0, as pruning leaves them."""
+        there = self.weight.detach() != 0
+        return there if self.fan_in is None else there & self.mask
 
     @property
     def delay(self) -> Tensor:
@@ -138,7 +155,7 @@ class DelayLinear(nn.Module):
 
     @sigma.setter
     def sigma(self, steps: float) -> None:
-        if steps < SIGMA_FLOOR:
+        if not (is_number(steps) and steps >= SIGMA_FLOOR):
             raise SnnlabError(f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide.")
         with torch.no_grad():
             self.SIG.fill_(steps - SIGMA_FLOOR)
@@ -171,6 +188,14 @@ class DelayLinear(nn.Module):
             raise SnnlabError(
                 f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
             )
+        if x.dtype != self.weight.dtype and not (
+            x.dtype in AUTOCAST and x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+        ):
+            raise SnnlabError(
+                f"DelayLinear: got input of the type {x.dtype} for weights of the type {self.weight.dtype}; give it as "
+                f"x.to({self.weight.dtype}), and keep a network in float32 or float64: for mixed precision there is "
+                "torch.autocast."
+            )
         steps = len(x) if steps is None else steps
         if 0 in x.shape or steps < 1:
             raise SnnlabError(
@@ -180,7 +205,7 @@ class DelayLinear(nn.Module):
         if self.max_delay == 0:
             # the same product without the convolution's copies
             return F.pad(x, (0, 0, 0, 0, 0, steps - len(x))) @ self.kernel()[..., 0].T
-        spectrally = (
+        spectrally = not recorded() and (  # a file is written with the direct sum
             spectral.pays(x, self.out_features, self.taps) if self.engine == "auto" else self.engine == "spectral"
         )
         return (spectral.causal_convolution if spectrally else dense_convolution)(x, self.kernel(), steps)
@@ -197,12 +222,28 @@ def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
     return (module for module in model.modules() if isinstance(module, DelayLinear))
 
 
+@torch.no_grad()
+def _copy(model: nn.Module) -> nn.Module:
+    """A copy of its own of a network; what torch.nn.utils.prune has cut is zero in it for good.
+
+    A weight that is being pruned is computed anew in each forward pass. `copy.deepcopy` refuses such tensors, and outside
+    of a forward pass they are of the step before.
+    """
+    computed = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    copied = copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+    for module in copied.modules():
+        for hook in [*module._forward_pre_hooks.values()]:
+            if isinstance(hook, prune.BasePruningMethod):
+                prune.remove(module, hook._tensor_name)
+    return copied
+
+
 def discretise(model: nn.Module) -> nn.Module:
     """A copy of `model` with whole delays and one-hot kernels, in evaluation mode; `model` is left as it is.
 
-    This is the network that a neuromorphic chip would run, and the only one whose accuracy is reported.
+    In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a neuromorphic chip would run, and the only one whose accuracy is reported.
     """
-    copied = copy.deepcopy(model).eval()
+    copied = _copy(model).eval()
     for layer in delay_layers(copied):
         layer.round_delays()
     return copied
@@ -211,11 +252,13 @@ def discretise(model: nn.Module) -> nn.Module:
 @torch.no_grad()
 def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
     """A copy of `model` in which each layer's delays are dealt anew to its synapses: same histogram, other places."""
-    copied = copy.deepcopy(model)
+    copied = _copy(model)
     generator = torch.Generator().manual_seed(seed)
     for layer in delay_layers(copied):
-        dealt = torch.randperm(layer.delay.numel(), generator=generator).to(layer.delay.device)
-        layer.delay = layer.delay.flatten()[dealt].view_as(layer.delay)
+        delay, there = layer.delay, layer.connections
+        dealt = torch.randperm(int(there.sum()), generator=generator).to(delay.device)
+        delay[there] = delay[there][dealt]
+        layer.delay = delay
     return copied
 
 
@@ -231,11 +274,11 @@ def scale_delays(model: nn.Module, factor: float) -> nn.Module:
     Raises:
         SnnlabError: the factor is below 0 or not finite.
     """
-    if not (math.isfinite(factor) and factor >= 0):
+    if not (is_number(factor) and factor >= 0):
         raise SnnlabError(f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays.")
-    copied = copy.deepcopy(model)
+    copied = _copy(model)
     for layer in delay_layers(copied):
-        layer.delay = factor * layer.delay
+        layer.delay = float(factor) * layer.delay
         layer.clamp_delays()
         if layer.discrete:  # half a step is no tap
             layer.round_delays()
@@ -271,8 +314,7 @@ class DelayStatistics:
 
 def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
     """Mean, spread and mass at both ends of the delays that are in use (a sparse layer's silent synapses are not)."""
-    steps = heard_delays(layer)
-    rounded = np.rint(steps)
+    steps, rounded = heard_delays(layer), rounded_delays(layer)
     return DelayStatistics(
         mean_ms=float(steps.mean() * dt_ms),
         sd_ms=float(steps.std() * dt_ms),
@@ -283,5 +325,18 @@ def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
 
 def heard_delays(layer: DelayLinear) -> np.ndarray:
     """The delays in steps of the synapses that exist, as a flat array."""
-    delay = layer.delay
-    return (delay if layer.fan_in is None else delay[layer.mask.expand_as(delay)]).flatten().cpu().numpy()
+    return layer.delay[layer.connections].cpu().numpy()
+
+
+def rounded_delays(layer: DelayLinear) -> np.ndarray:
+    """`heard_delays`, rounded to whole steps, to count them.
+
+    Raises:
+        SnnlabError: there is none, or one of them is not finite.
+    """
+    steps = np.rint(heard_delays(layer))
+    if steps.size == 0:
+        raise SnnlabError("a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses.")
+    if not np.isfinite(steps).all():
+        raise SnnlabError("a layer has delays that are not finite; take a network whose training did not diverge.")
+    return steps

@@ -7,6 +7,7 @@ the last one is the readout.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +19,11 @@ from snnlab.data.cochlea import centre_frequencies
 from snnlab.data.events import N_CHANNELS
 from snnlab.data.gsc import FEATURES
 from snnlab.data.mel import middles
-from snnlab.delays import DelayLinear, discretise, heard_delays, scale_delays, shuffle_delays, zero_delays
+from snnlab.delays import DelayLinear, discretise, rounded_delays, scale_delays, shuffle_delays, zero_delays
 from snnlab.errors import SnnlabError
-from snnlab.files import read_json
+from snnlab.files import given_path, read_json
 from snnlab.models import DelayNet
-from snnlab.parameters import known
+from snnlab.parameters import is_number, known
 from snnlab.taps import gaussian_taps, one_hot_taps
 
 TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
@@ -33,18 +34,20 @@ TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
 }
 
 
-def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
+def opened(path: str | Path, *, dt_ms: float, features: str | None = None) -> tuple[DelayNet, Path]:
     """The network of a checkpoint, in evaluation mode, delays not rounded; and where it was found.
 
     Args:
         path: a checkpoint, or a folder with some, such as that of a run of notebook 04: then of the networks with
             learned delays that have the most inputs (toys have few) the one that is best on validation.
         dt_ms: length of its steps, ms. A checkpoint does not say it; the run that it lies in may.
+        features: what the network has to hear, as `frequencies` has it; None for anything.
 
     Raises:
-        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, or was trained with another step.
+        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, hears something else, or was
+            trained with another step.
     """
-    path = Path(path).expanduser()
+    path = given_path(path)
     if path.is_dir():
         path = _best_in(path)
     net = checkpoints.load_network(path)
@@ -54,22 +57,46 @@ def opened(path: str | Path, *, dt_ms: float) -> tuple[DelayNet, Path]:
         raise SnnlabError(
             f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
         )
-    said = path.parent / "config.json"  # what `snnlab.runs` leaves beside checkpoints
-    content = read_json(said, "the parameters of the run were expected. Remove it.") if said.is_file() else {}
-    step = content.get("dt_ms", dt_ms) if isinstance(content, dict) else dt_ms
-    if isinstance(step, int | float) and step != dt_ms:
+    if features is not None:
+        try:
+            frequencies(net.config["n_in"], features)
+        except SnnlabError as error:
+            raise SnnlabError(
+                f"{path}: a network of another task, with {net.config['n_in']} inputs, where features = {features!r} was "
+                "given; choose the checkpoint of a network for these features."
+            ) from error
+    step = _step(path.parent / "config.json", dt_ms)
+    if step != dt_ms:
         raise SnnlabError(f"{path}: trained with steps of {step:g} ms, not of {dt_ms:g}; give dt_ms = {step:g}.")
     return net, path
 
 
+def _step(config: Path, dt_ms: float) -> float:
+    """The time step in the file that `snnlab.runs` leaves beside checkpoints, ms; `dt_ms` where there is none.
+
+    Raises:
+        SnnlabError: the file cannot be read, or has no such number.
+    """
+    if not config.exists():
+        return dt_ms
+    advice = "move the checkpoint out of this folder, and its time step is the one that you give."
+    content = read_json(config, advice)
+    step: Any = content.get("dt_ms", dt_ms) if isinstance(content, dict) else None
+    if not (is_number(step) and step > 0):
+        raise SnnlabError(f"{config}: dt_ms = {step!r}; expected milliseconds above 0; {advice}")
+    return float(step)
+
+
 def _best_in(folder: Path) -> Path:
-    ranked = []
+    ranked: list[tuple[float, float, float, Path]] = []
     for path in sorted(folder.rglob("*.pt")):
         content = checkpoints.load(path)
         kind = content["network"].get("variant"), content["network"].get("neuron")
-        if kind == ("learned", "lif") and content.get("history"):
-            line = content["history"][content["best_epoch"]]
-            ranked.append((content["network"]["n_in"], line["valid_accuracy"], -line["valid_loss"], path))
+        with checkpoints.as_written(path):
+            if kind == ("learned", "lif") and content.get("history"):
+                line = content["history"][content["best_epoch"]]
+                accuracy, loss = float(line["valid_accuracy"]), float(line["valid_loss"])
+                ranked.append((float(content["network"]["n_in"]), accuracy, -loss, path))
     if not ranked:
         raise SnnlabError(
             f"{folder}: no checkpoint of a network with learned delays was found there; give that of a run of notebook 04, "
@@ -180,10 +207,8 @@ def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
 
 
 def heard_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
-    """The inputs that a neuron listens to, (n,), all of them but in a sparse layer."""
-    if synapses.fan_in is None:
-        return torch.arange(synapses.in_features)
-    return synapses.mask[neuron, :, 0].cpu().nonzero().flatten()
+    """The inputs that a neuron listens to, (n,), all of them but in a sparse or pruned layer."""
+    return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()
 
 
 # A whole network ----------------------------------------------------------------------------------------------------
@@ -206,5 +231,5 @@ def treated(net: DelayNet, treatment: str, *, factor: float = 1.0, seed: int = 0
 
 def shares(layer: DelayLinear) -> NDArray[np.float64]:
     """The share of a layer's synapses at each whole delay, (L,); the first and the last are the mass at the edges."""
-    steps = np.rint(heard_delays(layer)).astype(np.int64)
+    steps = rounded_delays(layer).astype(np.int64)
     return np.bincount(np.clip(steps, 0, layer.max_delay), minlength=layer.taps) / steps.size

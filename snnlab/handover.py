@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnlab.activations import activations
-from snnlab.delays import DelayLinear, delay_layers
+from snnlab.delays import ROUNDED, DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.parameters import known
@@ -61,7 +61,8 @@ def hand_over(
 
     Args:
         source: a network or its `state_dict`, of tensors or NumPy arrays.
-        target: the network that receives; the rest of it stays as it is.
+        target: the network that receives; the rest of it stays as it is. Where its delays are rounded, what it gets
+            is rounded too.
         leave: prefixes of names that are not to move, such as "fc" for a new head.
         first: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean", both the mean over the
             colours (Lin et al. 2022); "signed", ON its sum and OFF the negative of it, as an event is a change; "" for not at all.
@@ -76,8 +77,8 @@ def hand_over(
             matches nothing; a value that is not finite, or of another kind of number; `source` is
             neither a network nor a `state_dict`.
     """
-    theirs = _entries(source)
-    ours = target.state_dict()
+    theirs = _copied(_entries(source))
+    ours = _copied(target.state_dict())
     if first not in ("", *FIRST):
         raise SnnlabError(
             f"first = {first!r}: expected one of {', '.join(FIRST)}, or '' to keep the first convolution."
@@ -130,6 +131,9 @@ def hand_over(
         )
     for name, value in new.items():  # only now: a hand-over that fails changes nothing
         ours[name].copy_(value)
+    for synapses in delay_layers(target):
+        if synapses.discrete:
+            synapses.round_delays()
     return HandOver(tuple(moved), tuple(adapted), left_out, unused)
 
 
@@ -138,7 +142,8 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
 
     Args:
         source: the network; its neurons may be others.
-        target: the network that receives. Where its delays are not learned, they are whole afterwards.
+        target: the network that receives. Where its delays are rounded, as those are that are not learned, they are
+            whole afterwards.
         takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and nothing else.
 
     Returns:
@@ -155,11 +160,7 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
         leave = [f"synapses.{number}.{name}" for number in layers for name in ("P", "SIG")]
     elif takes == "delays":
         leave = [*(f"synapses.{number}.weight" for number in layers), "norms"]
-    handed = hand_over(source, target, leave=leave)
-    if target.variant != "learned":
-        for synapses in delay_layers(target):
-            synapses.round_delays()
-    return handed
+    return hand_over(source, target, leave=leave)
 
 
 @torch.no_grad()
@@ -191,6 +192,11 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         net.train(training)
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a hand-over copies. Whether its delays are rounded, a network keeps."""
+    return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 def under(name: str, prefix: str) -> bool:

@@ -10,9 +10,11 @@ from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
 
 from snnlab.analogue import Analogue
-from snnlab.delays import DelayLinear, delay_layers
+from snnlab.delays import LONGEST, DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
-from snnlab.neurons import LIF, LeakyIntegrator
+from snnlab.neurons import LIF, LeakyIntegrator, check_tau
+from snnlab.parameters import is_number, whole_number
+from snnlab.tracing import recorded
 
 Variant = Literal["none", "fixed", "learned"]
 Padding = Literal["fixed", "reference"]
@@ -83,25 +85,29 @@ class DelayNet(nn.Module):
         ):
             if value not in choices:
                 raise SnnlabError(f"{name} = {value!r}: expected one of {', '.join(choices)}.")
-        if not hidden:
-            raise SnnlabError("hidden is empty: expected the number of neurons of at least one hidden layer.")
-        if not 0 <= dropout < 1:
+        if not hasattr(hidden, "__len__") or len(hidden) == 0:
+            raise SnnlabError(f"hidden = {hidden!r}: expected the number of neurons of at least one hidden layer.")
+        hidden = [whole_number("hidden, neurons of a layer", neurons, 1) for neurons in hidden]
+        n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
+        max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
+        kernel_count = whole_number("kernel_count", kernel_count, 1)
+        fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1)
+        tau = check_tau(tau)
+        if not (is_number(dropout) and 0 <= dropout < 1):
             raise SnnlabError(f"dropout = {dropout!r}: expected a probability from 0 to below 1.")
-        if tail is not None and tail < 0:
-            raise SnnlabError(f"tail = {tail!r}: expected a number of steps from 0.")
         self.variant: Variant = variant
         self.padding: Padding = padding
         self.neuron: Neuron = neuron
-        self.tail = max_delay if tail is None else tail
+        self.tail = max_delay if tail is None else whole_number("tail", tail, 0, LONGEST)
         self.config: dict[str, Any] = {
             "n_in": n_in,
-            "hidden": list(hidden),
+            "hidden": hidden,
             "n_classes": n_classes,
             "max_delay": max_delay,
             "tau": tau,
             "variant": variant,
             "kernel_count": kernel_count,
-            "dropout": dropout,
+            "dropout": float(dropout),
             "tail": self.tail,
             "padding": padding,
             "fan_in": fan_in,
@@ -129,7 +135,16 @@ class DelayNet(nn.Module):
         return (chances * activity.valid[..., None]).sum(0)
 
     def activity(self, x: Tensor) -> Activity:
-        """`(T, B, N_in)` spike counts to the spikes and membranes of every layer; T' is T with its tail."""
+        """`(T, B, N_in)` spike counts to the spikes and membranes of every layer; T' is T with its tail.
+
+        Raises:
+            SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export, and the padding is "fixed".
+        """
+        if recorded() and self.padding == "fixed":
+            raise SnnlabError(
+                "DelayNet: how many steps are computed depends on the last spike of a recording, which a traced or exported "
+                "file cannot hold; export its layers one by one, or the network made with padding = 'reference'."
+            )
         try:
             return self._activity(x)
         finally:

@@ -108,7 +108,8 @@ def delays_of(model: nn.Module, dt: float) -> tuple[dict[str, NDArray[np.float32
     """The delays of each layer's synapses by name, and the largest that there may be, where a step lasts `dt`."""
     layers = [layer for layer in delay_layers(model) if layer.max_delay]
     names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
-    delays = {name: heard_delays(layer) * np.float32(dt) for name, layer in zip(names, layers, strict=False)}
+    steps = {name: heard_delays(layer) for name, layer in zip(names, layers, strict=False)}
+    delays = {name: each[np.isfinite(each)] * np.float32(dt) for name, each in steps.items()}  # others cannot be drawn
     return delays, max((layer.max_delay for layer in layers), default=0) * dt
 
 

@@ -3,14 +3,13 @@
 Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis, `(T, B, N)`.
 """
 
-import math
-
 import torch
 from spikingjelly.activation_based import base, neuron, surrogate
 from torch import Tensor
 
 from snnlab.errors import SnnlabError
-from snnlab.scan import membrane
+from snnlab.parameters import is_number
+from snnlab.scan import check_current, membrane
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
 
@@ -21,7 +20,7 @@ def check_tau(tau: float) -> float:
     Raises:
         SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step to step).
     """
-    if not (isinstance(tau, (int, float)) and math.isfinite(tau) and tau > 1):
+    if not (is_number(tau) and tau > 1):
         raise SnnlabError(
             f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms larger than dt_ms."
         )
@@ -126,6 +125,7 @@ class LeakyIntegrator(base.MemoryModule):
         return self.v
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        check_current(x_seq)
         steps = torch.arange(len(x_seq), device=x_seq.device)
         elapsed = steps[:, None] - steps  # (T, T)
         decay = torch.where(elapsed >= 0, (1 - 1 / self.tau) ** elapsed.clamp(min=0), 0.0).to(x_seq.dtype)

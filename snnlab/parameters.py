@@ -3,10 +3,12 @@
 import dataclasses
 import difflib
 import math
+import operator
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, get_args, get_origin
 
 from snnlab.errors import SnnlabError
@@ -124,6 +126,27 @@ def read_number(text: str) -> int | float:
     except ValueError:
         number = float(text)
     return int(number) if "." not in text and number.is_integer() else number
+
+
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """`value` as an int, where it is a whole number of any type (Python's, numpy's) in the range.
+
+    Raises:
+        SnnlabError: it is not.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        upto = "" if most is None else f" to {most}"
+        raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}{upto}.")
+    return number
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite real number of any type, Python's or numpy's, and no truth value."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def known(name: Any, names: Iterable[str], what: str) -> str:

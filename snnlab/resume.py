@@ -14,7 +14,17 @@ from snnlab import checkpoints
 from snnlab.distributed import gathered, own_part
 from snnlab.errors import SnnlabError
 
-KEPT = {"recipe", "model", "moving", "history", "best", "best_epoch", "snapshots", "under_way"}  # in a checkpoint
+# What a checkpoint has, and of which type
+KEPT: dict[str, tuple[type, ...]] = {
+    "recipe": (dict,),
+    "model": (dict,),
+    "moving": (list,),
+    "history": (list,),
+    "best": (dict, type(None)),
+    "best_epoch": (int,),
+    "snapshots": (dict,),
+    "under_way": (dict, type(None)),
+}
 
 
 class Tally:
@@ -176,19 +186,57 @@ class State:
             SnnlabError: it is of another network or recipe, damaged or newer, or holds no training.
         """
         content = checkpoints.load(path, network=self.model.config)
-        missing = sorted(KEPT - content.keys())
+        missing = sorted(KEPT.keys() - content.keys())
         if missing:
             raise SnnlabError(
                 f"{path}: a checkpoint without {', '.join(missing)}; expected one from which a training can go on. "
-                "Delete it to start anew, or choose another file."
+                "Choose another file, or for a new training a name that no file has."
             )
+        for name, kinds in KEPT.items():
+            if not isinstance(content[name], kinds) or isinstance(content[name], bool):
+                raise SnnlabError(
+                    f"{path}: was altered after snnlab wrote it (its {name} is of the type {type(content[name]).__name__}, "
+                    f"{kinds[0].__name__} was expected); choose another file."
+                )
         recipe = dataclasses.asdict(self.recipe)
-        different = sorted(key for key in recipe if content["recipe"].get(key) != recipe[key])
-        if different:
-            found = ", ".join(f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}" for key in different)
-            raise SnnlabError(f"{path}: trained with another recipe: {found}; use the same one or another file.")
-        self.model.load_state_dict(content["model"])
-        for part, saved in zip(self.moving, content["moving"], strict=True):
-            part.load_state_dict(saved)
+        with checkpoints.as_written(path):
+            different = sorted(key for key in recipe if content["recipe"].get(key) != recipe[key])
+            if different:
+                found = ", ".join(
+                    f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}" for key in different
+                )
+                raise SnnlabError(f"{path}: trained with another recipe: {found}; use the same one or another file.")
+            _check(content, checkpoints.shapes(self.model.state_dict()), epochs=self.recipe.epochs)
+            self.model.load_state_dict(content["model"])
+            for part, saved in zip(self.moving, content["moving"], strict=True):
+                part.load_state_dict(saved)
+                kept = getattr(part, "state", {})  # a schedule has none
+                shapes = {v.shape in (p.shape, ()) for p, moments in kept.items() for v in moments.values()}
+                if False in shapes or len({frozenset(moments) for moments in kept.values()}) > 1:
+                    raise SnnlabError("what its optimisers keep does not fit the network; choose another file.")
         self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
         self.snapshots, self.under_way = content["snapshots"], content["under_way"]
+
+
+def _check(content: dict[str, Any], shapes: dict[str, Any], *, epochs: int) -> None:
+    """Raise the first thing in a checkpoint that training would stumble over later."""
+    history, best, under_way = content["history"], content["best"], content["under_way"]
+    if len(history) > epochs or [line["epoch"] for line in history] != [*range(len(history))]:
+        raise SnnlabError(f"its history is not one of up to {epochs} epochs, counted from 0; choose another file.")
+    scores = {"valid_accuracy", "valid_loss"}
+    if not all(scores <= line.keys() and all(isinstance(v, int | float) for v in line.values()) for line in history):
+        raise SnnlabError("its history lacks scores, or holds something else than numbers; choose another file.")
+    if (best is None) != (not history) or not -1 <= content["best_epoch"] < len(history):
+        raise SnnlabError("its best epoch is not one of its history; choose another file.")
+    if any(checkpoints.shapes(state) != shapes for state in (content["model"], best) if state is not None):
+        raise SnnlabError("its parameters are not those of the network that it describes; choose another file.")
+    if under_way is not None:
+        random, sums = [*under_way["random"], *under_way["random_gpu"]], under_way["sums"]
+        counts = under_way["batches"], under_way["seen"]
+        if not (
+            all(type(count) is int and count >= 0 for count in counts)
+            and all(state.dtype == torch.uint8 for state in random)
+            and all(own.shape == (5,) and own.isfinite().all() for own in sums)
+            and 0 < len(sums) == len(under_way["random"]) == len(under_way["random_gpu"])
+        ):
+            raise SnnlabError("what it had counted of an epoch was altered; choose another file.")

@@ -9,6 +9,7 @@ from spikingjelly.activation_based import surrogate
 from torch import Tensor
 
 from snnlab.errors import SnnlabError
+from snnlab.tracing import recorded
 
 # SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a GPU
 logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
@@ -28,7 +29,7 @@ def membrane(
     r"""A spiking membrane over time: $H[t] = (1 - leak)\,V[t-1] + X[t]$, a spike at the threshold, and a reset.
 
     The reset goes to 0 (hard) or down by the threshold (soft), and passes no gradient to the spike. On a CPU this is one
-    compiled loop over T each way; elsewhere the same equations, a step at a time.
+    compiled loop over T each way; elsewhere, and for a file, the same equations, a step at a time.
 
     Args:
         x: input current, `(T, ...)`.
@@ -42,16 +43,19 @@ def membrane(
         Spikes and H, both `(T, ...)`, and the membrane potential after the last step, `(...)`.
 
     Raises:
-        SnnlabError: `x` and `v` do not have the same neurons.
+        SnnlabError: `x` and `v` do not have the same neurons, or `x` is not of a floating-point type.
     """
     if v.shape != x.shape[1:]:  # the compiled loop would read beyond its arrays
         raise SnnlabError(
             f"got membranes of shape {tuple(v.shape)} for input of shape {tuple(x.shape)}; expected {tuple(x.shape[1:])}: "
             "reset the network between sequences, as SpikingJelly's functional.reset_net does."
         )
+    check_current(x)
+    if v.is_inference() and not torch.is_inference_mode_enabled():
+        v = v.clone()  # a membrane of an evaluation, where training goes on from it
     if x.dtype in (torch.float16, torch.bfloat16):  # mixed precision: a membrane adds up too much for these
         x = x.float()
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" and not recorded():
         return _Scan.apply(x, v, leak, v_threshold, slope, soft_reset)
     spikes, charged = [], []
     for x_t in x:
@@ -62,6 +66,18 @@ def membrane(
         spikes.append(s)
         charged.append(h)
     return torch.stack(spikes), torch.stack(charged), v
+
+
+def check_current(x: Tensor) -> None:
+    """Refuse a current in whole numbers, in which a leak would be rounded to nothing.
+
+    Raises:
+        SnnlabError: `x` is not of a floating-point type.
+    """
+    if not x.is_floating_point():
+        raise SnnlabError(
+            f"got a current of the type {x.dtype}: a membrane needs floating point; give it as x.float()."
+        )
 
 
 class _Scan(torch.autograd.Function):

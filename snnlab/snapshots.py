@@ -67,17 +67,19 @@ def movement(path: str | Path, net: DelayNet, dt_ms: float) -> list[Movement]:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
     kept = checkpoints.load(path, network=net.config).get("snapshots", {})
-    if not kept:
-        return []
-    found = []
-    for number, layer in enumerate(delay_layers(net)):
-        where = sampled(layer)
-        steps = torch.stack([snapshot[number] for snapshot in kept.values()]).float()
-        if steps.shape[1] != len(where):
-            raise SnnlabError(
-                f"{path}: keeps {steps.shape[1]} delays of layer {number + 1}, {len(where)} were expected; it was written "
-                "by another snnlab. Train again to see how the delays moved."
-            )
-        neuron, source = np.divmod((where // layer.kernel_count).numpy(), layer.in_features)
-        found.append(Movement(np.array([*kept]), neuron, source, (steps * dt_ms).numpy()))
+    found: list[Movement] = []
+    with checkpoints.as_written(path):
+        if not kept:
+            return []
+        epochs = np.array([*kept], dtype=np.int64)
+        for number, layer in enumerate(delay_layers(net)):
+            where = sampled(layer)
+            steps = torch.stack([snapshot[number] for snapshot in kept.values()]).float()
+            if steps.shape[1] != len(where):
+                raise SnnlabError(
+                    f"{path}: keeps {steps.shape[1]} delays of layer {number + 1}, {len(where)} were expected; it was "
+                    "written by another snnlab. Train again to see how the delays moved."
+                )
+            neuron, source = np.divmod((where // layer.kernel_count).numpy(), layer.in_features)
+            found.append(Movement(epochs, neuron, source, (steps * dt_ms).numpy()))
     return found

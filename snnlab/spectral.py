@@ -51,10 +51,13 @@ the sizes above and float32, 71 MB at L = 25 (x has 29 MB, h 7 MB) and 111 MB at
 import functools
 import math
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from snnlab.errors import SnnlabError
+from snnlab.tracing import recorded
 
 DTYPES = (torch.float32, torch.float64)
 WORTH_A_CALL = 10_000_000  # operations of a direct convolution so small that the number of calls decides
@@ -72,8 +75,13 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
         steps: how many steps of output to compute, T if not said; what is beyond T hears the end of the input.
 
     Raises:
-        SnnlabError: shapes do not fit, a size is zero or `steps` not positive, or the dtypes are not both float32 or both float64.
+        SnnlabError: shapes do not fit, a size is zero or `steps` not positive, the dtypes are not both float32 or both
+            float64, or the call is recorded by torch.jit.trace, torch.onnx.export or torch.export.
     """
+    if recorded():
+        raise SnnlabError(
+            "the spectral convolution cannot be traced or exported; set engine = 'dense', which gives the same to rounding."
+        )
     if x.dim() != 3 or taps.dim() != 3 or x.shape[2] != taps.shape[1]:
         raise SnnlabError(
             f"got x of shape {tuple(x.shape)} and taps of shape {tuple(taps.shape)}; "
@@ -87,7 +95,7 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
     if x.dtype not in DTYPES or taps.dtype != x.dtype:
         raise SnnlabError(
             f"got x in {x.dtype} and taps in {taps.dtype}: the spectral convolution needs both in float32 or both in "
-            "float64; use the dense engine for other types."
+            "float64; convert them, or use the dense engine where both are float16, both bfloat16, or under torch.autocast."
         )
     steps = len(x) if steps is None else steps
     if steps < 1:
@@ -124,7 +132,7 @@ class _CausalConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
         ctx.sizes = steps, len(x), taps.shape[-1]
-        w = _waves(*ctx.sizes, x.dtype, x.device)
+        w = _waves(ctx.sizes, x)
         with torch.autocast(x.device.type, enabled=False):
             x_hat = _spectrum(w, x)  # (2, F, B, N_in)
             h_hat = _spectrum(w, taps.permute(2, 0, 1))  # (2, F, N_out, N_in)
@@ -137,7 +145,7 @@ class _CausalConvolution(torch.autograd.Function):
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         x_hat, h_hat = ctx.saved_tensors
         _, steps, n_taps = ctx.sizes
-        w = _waves(*ctx.sizes, grad.dtype, grad.device)
+        w = _waves(ctx.sizes, grad)
         grad_x = grad_taps = None
         with torch.autocast(grad.device.type, enabled=False):
             g_hat = _spectrum(w, grad)  # (2, F, B, N_out)
@@ -148,13 +156,33 @@ class _CausalConvolution(torch.autograd.Function):
         return grad_x, grad_taps, None
 
 
+def _waves(sizes: tuple[int, int, int], like: Tensor) -> Tensor:
+    """The table of `_table` as a tensor, of the dtype and on the device of `like`."""
+    table, copies = _table(*sizes, np.float32 if like.dtype == torch.float32 else np.float64)
+    if like.device.type == "cpu":
+        return torch.from_numpy(table)  # copies nothing
+    if like.device in copies and type(like) in (Tensor, nn.Parameter):
+        return copies[like.device]
+    w = torch.from_numpy(table).to(like.device)
+    # what was made under a mode of torch must not outlive it: fake tensors, inference tensors, parts of a compiled graph
+    if type(w) is Tensor and not w.is_inference() and not torch.compiler.is_compiling():
+        copies[like.device] = w
+    return w
+
+
 @functools.lru_cache(maxsize=64)
-def _waves(steps: int, n_x: int, n_taps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """`(F, steps)` for an output of `steps` steps: $\\cos\\omega t$ in F/2 rows, then $-\\sin\\omega t$, with $\\omega < \\pi$ as in (4)."""
+def _table(
+    steps: int, n_x: int, n_taps: int, dtype: type[np.floating]
+) -> tuple[NDArray[np.floating], dict[torch.device, Tensor]]:
+    r"""`(F, steps)` for an output of `steps` steps: $\cos\omega t$ in F/2 rows, then $-\sin\omega t$, with $\omega < \pi$ as in (4).
+
+    It is kept as an array: a tensor could belong to a trace, to another default device, or to inference mode. With it
+    comes room for its copies on other devices than the CPU.
+    """
     n = -(-max(steps, n_x + n_taps - 1) // 4) * 4  # N
-    k, t = torch.arange(n // 4)[:, None], torch.arange(steps)
-    angle = ((2 * k + 1) * t % (2 * n)).double() * (math.pi / n)  # reduced as whole numbers: exact for any t
-    return torch.cat([angle.cos(), -angle.sin()]).to(device, dtype)
+    k, t = np.arange(n // 4)[:, None], np.arange(steps)
+    angle = ((2 * k + 1) * t % (2 * n)) * (math.pi / n)  # reduced as whole numbers: exact for any t
+    return np.concatenate([np.cos(angle), -np.sin(angle)]).astype(dtype), {}
 
 
 def _spectrum(w: Tensor, signal: Tensor) -> Tensor:

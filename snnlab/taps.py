@@ -21,6 +21,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from snnlab.tracing import recorded
+
 EPSILON = 1e-7  # DCLS's guard against a kernel without mass
 FLOOR = -60  # exponents below it are cut: numbers near the smallest float are slow, and 1e-26 of the peak is nothing
 BLOCK = {"cpu": 2**20, "cuda": 2**25}  # taps at a time: what the cache holds; on a GPU, few launches
@@ -35,6 +37,11 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
         sigma: width of the Gaussian in steps, above 0.
         n_taps: L; tap l stands for a delay of l steps.
     """
+    if recorded():  # the formula as it stands, for a file has no use for blocks and for a gradient
+        w, d, s = (value.permute(2, 0, 1) for value in (weight, delay, sigma))
+        z = (torch.arange(n_taps, dtype=d.dtype, device=d.device).view(-1, 1, 1, 1) - d) / s
+        gauss = (z * z * -0.5).clamp(min=FLOOR).exp()
+        return (gauss * (w / (gauss.sum(0) + EPSILON))).sum(1).permute(1, 2, 0)
     return _GaussianTaps.apply(weight, delay, sigma, n_taps)
 
 
@@ -62,7 +69,8 @@ class _GaussianTaps(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        w, d, s = (value.flatten(0, 1).T for value in ctx.saved_tensors)
+        saved = ctx.saved_tensors  # read once: under torch.utils.checkpoint each may be read one time only
+        w, d, s = (value.flatten(0, 1).T for value in saved)
         wanted_at = grad.permute(2, 0, 1).flatten(1)  # (L, n)
         by = [torch.empty_like(w) if needed else None for needed in ctx.needs_input_grad[:3]]
         by_weight, by_delay, by_sigma = by
@@ -78,7 +86,7 @@ class _GaussianTaps(torch.autograd.Function):
                     moment = z if power == 1 else z * z
                     covariance = (wanted * moment).sum(0) - mean * (gauss * moment).sum(0)
                     result[:, block] = w[:, block] / s[:, block] * covariance
-        shape = ctx.saved_tensors[0].shape
+        shape = saved[0].shape
         return *(None if value is None else value.T.reshape(shape) for value in by), None
 
 

@@ -3,20 +3,25 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from DCLS.construct.modules import Dcls1d
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
 
 from snnlab.delays import (
     DelayLinear,
     delay_statistics,
     discretise,
+    heard_delays,
     shuffle_delays,
     sigma_schedule,
 )
 from snnlab.errors import SnnlabError
+from snnlab.explorer import shares
 
 
 def peer_of(layer: DelayLinear) -> Dcls1d:
@@ -123,9 +128,11 @@ def test_auto_takes_the_dense_engine_for_other_types(dtype):
     got = layer.to(dtype)(x)
     assert got.dtype == dtype and torch.allclose(got.float(), expected, atol=0.3)
     layer.engine = "spectral"
-    with pytest.raises(SnnlabError, match="use the dense engine for other types"):
+    with pytest.raises(SnnlabError, match="use the dense engine where both are float16, both bfloat16"):
         layer(x)
-    with pytest.raises(SnnlabError, match="both in float32 or both in float64"):
+    layer.engine = "dense"
+    assert torch.equal(layer(x), got)
+    with pytest.raises(SnnlabError, match="input of the type torch.float32 for weights of the type"):
         layer(x.float())
 
 
@@ -282,3 +289,128 @@ def test_wrong_input_names_both_shapes():
 def test_sigma_has_a_floor():
     with pytest.raises(SnnlabError, match="0.27"):
         DelayLinear(3, 2, 4).sigma = 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool])
+@pytest.mark.parametrize("max_delay", [0, 4])
+@pytest.mark.parametrize("engine", ["auto", "dense", "spectral"])
+def test_another_type_than_that_of_the_weights_is_refused_and_what_is_advised_works(dtype, max_delay, engine):
+    layer = DelayLinear(3, 2, max_delay, engine=engine)
+    x = torch.ones(5, 2, 3).to(dtype)
+    with pytest.raises(SnnlabError, match=rf"got input of the type {dtype} .* give it as x.to\(torch.float32\)"):
+        layer(x)
+    assert layer(x.to(torch.float32)).isfinite().all()
+
+
+def test_what_is_advised_for_small_floats_works():
+    layer = DelayLinear(3, 2, 4, engine="dense")
+    for dtype in (torch.float16, torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16):
+            layer(torch.ones(5, 2, 3).to(dtype)).sum().backward()
+    assert layer.weight.grad.isfinite().all()
+
+
+def test_whole_numbers_of_numpy_are_numbers():
+    layer = DelayLinear(np.int64(3), np.uint8(2), np.int32(4), np.int16(1), fan_in=np.int64(2))
+    sizes = (layer.in_features, layer.out_features, layer.max_delay, layer.kernel_count, layer.fan_in)
+    assert sizes == (3, 2, 4, 1, 2) and all(type(size) is int for size in sizes)
+    for wrong in (np.float64(3), np.bool_(True), True, "3", None):
+        with pytest.raises(SnnlabError, match="max_delay = .*: expected a whole number from 0"):
+            DelayLinear(3, 2, wrong)
+
+
+@pytest.mark.parametrize("sigma", [float("nan"), float("inf")])
+def test_sigma_is_finite(sigma):
+    with pytest.raises(SnnlabError, match="sigma = "):
+        DelayLinear(3, 2, 4).sigma = sigma
+
+
+def test_whether_a_layer_is_rounded_is_part_of_its_state():
+    torch.manual_seed(0)
+    layer, x = DelayLinear(4, 5, 9), torch.randn(12, 2, 4)
+    whole = discretise(layer)
+    assert layer.state_dict().keys() == {"weight", "P", "SIG"} and "rounded" in whole.state_dict()
+    for source in (whole, layer):
+        for target in (DelayLinear(4, 5, 9), discretise(DelayLinear(4, 5, 9))):
+            model = torch.nn.Sequential(target)  # under a prefix, too
+            model.load_state_dict(torch.nn.Sequential(source).state_dict())
+            assert target.discrete == source.discrete and torch.equal(model(x), source(x))
+    assert copy.deepcopy(whole).discrete and pickle.loads(pickle.dumps(whole)).discrete
+    whole.load_state_dict({"weight": layer.weight}, strict=False)
+    assert whole.discrete  # nothing was said of its delays
+
+
+# Pruning by torch: the weight is then computed from `weight_orig` and `weight_mask` --------------------------------------
+
+
+def pruned(**changes):
+    torch.manual_seed(0)
+    layer = DelayLinear(6, 5, 9, **changes)
+    prune.random_unstructured(layer, "weight", amount=0.5)
+    layer(torch.randn(12, 2, 6))
+    with torch.no_grad():
+        layer.weight_orig *= 2  # a step of an optimiser, after which the weight is that of the step before
+    return layer
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(changes):
+    layer, x = pruned(**changes), torch.randn(12, 2, 6)
+    before = copy.deepcopy(layer.state_dict())
+    whole = discretise(layer)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), layer.state_dict().values(), strict=True))
+    assert whole.state_dict().keys() - {"mask"} == {"weight", "P", "SIG", "rounded"}
+    assert torch.equal(whole.weight, layer.weight_orig * layer.weight_mask)
+    again = DelayLinear(6, 5, 9, **changes)
+    again.load_state_dict(whole.state_dict())
+    assert torch.equal(again(x), whole(x))
+    assert not layer.discrete and torch.equal(layer(x), layer(x)) and layer.weight.grad_fn is not None
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
+    layer = pruned(**changes)
+    there = layer.weight_mask.bool() if layer.fan_in is None else layer.weight_mask.bool() & layer.mask
+    assert np.array_equal(heard_delays(layer), layer.delay[there].numpy())
+    assert np.array_equal(heard_delays(discretise(layer)), layer.delay[there].round().numpy())
+    shuffled = shuffle_delays(layer, seed=1)
+    assert np.array_equal(np.sort(heard_delays(shuffled)), np.sort(heard_delays(layer)))
+    assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(shuffled.delay, layer.delay)
+
+
+def test_a_layer_without_a_weight_has_no_delays():
+    layer = DelayLinear(3, 2, 4)
+    prune.l1_unstructured(layer, "weight", amount=1.0)
+    with pytest.raises(SnnlabError, match="every weight is 0"):
+        delay_statistics(layer, 10.0)
+
+
+def test_delays_that_are_not_finite_are_not_counted():
+    layer = DelayLinear(3, 2, 4)
+    layer.delay = torch.full((2, 3, 1), float("nan"))
+    for count in (lambda: delay_statistics(layer, 10.0), lambda: shares(layer)):
+        with pytest.raises(SnnlabError, match="delays that are not finite"):
+            count()
+
+
+# Less memory for more time ----------------------------------------------------------------------------------------------
+
+
+def recomputed(run, x):
+    return checkpoint(run, x, use_reentrant=False)
+
+
+def moved_away(run, x):
+    with torch.autograd.graph.save_on_cpu():
+        return run(x)
+
+
+@pytest.mark.parametrize("how", [recomputed, moved_away])
+@pytest.mark.parametrize("engine", ["dense", "spectral"])
+def test_gradients_are_the_same_where_tensors_are_not_kept(how, engine):
+    torch.manual_seed(0)
+    layer, x = DelayLinear(6, 5, 9, engine=engine), torch.randn(12, 2, 6, requires_grad=True)
+    parameters = (x, layer.weight, layer.P)
+    expected = torch.autograd.grad(layer(x).square().sum(), parameters)
+    got = torch.autograd.grad(how(layer, x).square().sum(), parameters)
+    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))

@@ -86,11 +86,12 @@ def test_the_step_is_that_of_the_run(tmp_path):
     with pytest.raises(SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"):
         explorer.opened(tmp_path, dt_ms=10.0)
     (tmp_path / "config.json").write_text("[" * 100_000)
-    with pytest.raises(SnnlabError, match="config.json: no readable JSON .*the parameters of the run were expected"):
+    with pytest.raises(SnnlabError, match="config.json: no readable JSON .*move the checkpoint out"):
         explorer.opened(tmp_path, dt_ms=10.0)
-    for content in ("[]", '{"dt_ms": "x"}'):
+    for content in ("[]", '{"dt_ms": "x"}', '{"dt_ms": 0}'):
         (tmp_path / "config.json").write_text(content)
-        assert explorer.opened(tmp_path, dt_ms=10.0)[1].name == "a.pt"
+        with pytest.raises(SnnlabError, match="config.json: dt_ms = .*expected milliseconds above 0"):
+            explorer.opened(tmp_path, dt_ms=10.0)
 
 
 # One neuron ---------------------------------------------------------------------------------------------------------

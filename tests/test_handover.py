@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from snnlab.activations import activations
+from snnlab.delays import discretise
 from snnlab.errors import SnnlabError
 from snnlab.handover import hand_over, reestimate_batch_norm, under
+from snnlab.models import DelayNet
 from snnlab.vision import ResNet, SmallCNN, VideoNet
 
 
@@ -377,3 +379,17 @@ def test_the_video_encoder_moves_without_its_first_layer():
     assert {name.split(".")[0] for name in report.moved} == {"layers", "acts", "hidden", "embed"}
     assert torch.equal(frames.hidden.weight, colour.hidden.weight)
     assert not torch.equal(frames.lstm.weight_hh_l0, colour.lstm.weight_hh_l0)
+
+
+@pytest.mark.parametrize("variant", ["learned", "fixed"])
+def test_a_network_keeps_whether_its_delays_are_rounded(variant):
+    torch.manual_seed(0)
+    settings = dict(max_delay=6, tau=1.5, dropout=0.0)
+    learned, whole = DelayNet(5, (4,), 3, **settings), discretise(DelayNet(5, (4,), 3, **settings))
+    other = DelayNet(5, (4,), 3, variant=variant, **settings)
+    for source in (learned, whole):
+        moved = hand_over(source, other)
+        assert not moved.left_out and not moved.unused
+        assert all(layer.discrete == (variant == "fixed") for layer in other.synapses)
+        for layer, theirs in zip(other.synapses, source.synapses, strict=True):
+            assert torch.equal(layer.delay, theirs.delay if variant == "learned" else theirs.delay.round())

@@ -1,10 +1,13 @@
 """DelayNet: the reference's size and arithmetic, and predictions that depend on the sample alone."""
 
+import numpy as np
 import pytest
 import torch
 from DCLS.construct.modules import Dcls1d
 from spikingjelly.activation_based import neuron, surrogate
 from torch.nn import functional as F
+from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
 
 from snnlab import models
 from snnlab.delays import discretise
@@ -14,8 +17,8 @@ from snnlab.models import DelayNet
 
 def small(variant="learned", **changes):
     torch.manual_seed(0)
-    arguments = dict(max_delay=6, tau=1.5, variant=variant, dropout=0.0) | changes
-    return DelayNet(8, (10, 9), 4, **arguments)
+    arguments = dict(max_delay=6, tau=1.5, variant=variant, dropout=0.0, hidden=(10, 9)) | changes
+    return DelayNet(8, arguments.pop("hidden"), 4, **arguments)
 
 
 def spikes(steps=20, batch=5, n=8, seed=0):
@@ -137,8 +140,68 @@ def test_dropout_has_one_mask_for_all_time():
 
 
 @pytest.mark.parametrize(
-    "changes", [dict(variant="sometimes"), dict(padding="same"), dict(dropout=1.0), dict(tail=-1), dict(tau=1.0)]
+    "changes",
+    [
+        dict(variant="sometimes"),
+        dict(padding="same"),
+        dict(dropout=1.0),
+        dict(tail=-1),
+        dict(tau=1.0),
+        dict(dropout="0.5"),
+        dict(hidden=()),
+        dict(hidden=5),
+        dict(hidden=(4.5,)),
+        dict(tail=True),
+    ],
 )
 def test_bad_arguments(changes):
     with pytest.raises(SnnlabError, match=next(iter(changes))):
         small(**changes)
+
+
+def test_numbers_of_numpy_are_kept_as_ordinary_ones():
+    net = DelayNet(
+        np.int64(8), np.array([10, 9]), np.int32(4), max_delay=np.int64(6), tau=np.float32(1.5), dropout=np.float64(0.5),
+        tail=np.int64(3), fan_in=np.int64(2), kernel_count=np.int64(2),
+    )  # fmt: skip
+    same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, fan_in=2, kernel_count=2)
+    assert net.config == DelayNet(8, (10, 9), 4, **same).config
+    numbers = [value for value in net.config.values() if not isinstance(value, (str, list))] + net.config["hidden"]
+    assert {type(value) for value in numbers} == {int, float}
+
+
+def test_a_rounded_network_is_rounded_after_loading():
+    net, x = small().eval(), spikes()
+    whole = discretise(net)
+    fresh = small().eval()
+    fresh.load_state_dict(whole.state_dict())
+    assert torch.equal(fresh(x), whole(x)) and not torch.equal(fresh(x), net(x))
+    fresh.load_state_dict(net.state_dict())
+    assert torch.equal(fresh(x), net(x))
+
+
+def test_a_pruned_network_is_rounded():
+    net = small()
+    for module in (*net.synapses, net.norms[0]):
+        prune.l1_unstructured(module, "weight", amount=0.3)
+    x = spikes()
+    net(x).sum().backward()
+    whole = discretise(net)
+    assert all(((layer.kernel() != 0).sum() == (layer.weight != 0).sum()) for layer in whole.synapses)
+    assert sum(int((layer.weight == 0).sum()) for layer in whole.synapses) == 24 + 27 + 11
+    fresh = small().eval()
+    fresh.load_state_dict(whole.state_dict())
+    assert torch.equal(fresh(x), whole(x))
+
+
+@pytest.mark.parametrize("neuron", ["lif", "relu"])
+def test_gradients_are_the_same_where_activations_are_computed_again(neuron):
+    net, x = small(neuron=neuron), spikes().requires_grad_()
+    parameters = [x, *(parameter for parameter in net.parameters() if parameter.requires_grad)]
+    results = []
+    for run in (net, lambda x: checkpoint(net, x, use_reentrant=False)):
+        results.append(torch.autograd.grad(run(x).log().sum(), parameters))
+    with torch.autograd.graph.save_on_cpu():
+        results.append(torch.autograd.grad(net(x).log().sum(), parameters))
+    for again in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], again, strict=True))

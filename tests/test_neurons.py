@@ -1,5 +1,6 @@
 """The LIF neuron against hand-computed numbers and against SpikingJelly's own."""
 
+import numpy as np
 import pytest
 import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
@@ -258,3 +259,21 @@ def test_a_membrane_left_from_another_batch_is_refused_and_not_read_beyond_its_e
         node(torch.rand(5, batch, 6))
     functional.reset_net(node)
     assert node(torch.rand(5, batch, 6)).shape == (5, batch, 6)
+
+
+@pytest.mark.parametrize("make", [LIF, LeakyIntegrator])
+def test_a_current_in_whole_numbers_is_refused(make):
+    # where 1 - 1/tau would be rounded to 0, and the membrane would keep nothing
+    for dtype in (torch.int64, torch.uint8, torch.bool):
+        x = torch.ones(4, 2, 3).to(dtype)
+        with pytest.raises(SnnlabError, match=f"current of the type {dtype}: a membrane needs floating point"):
+            make(2.0)(x)
+    assert make(2.0)(x.float()).isfinite().all()
+
+
+def test_a_time_constant_is_a_number_of_any_kind():
+    for tau in (np.float32(1.5), np.float64(1.5), np.int64(2), 2):
+        assert type(LIF(tau).tau) is float and LeakyIntegrator(tau).tau == tau
+    for tau in (True, np.bool_(True), "2", None, np.float32("nan"), np.float64("inf")):
+        with pytest.raises(SnnlabError, match="tau = "):
+            LIF(tau)

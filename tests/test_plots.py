@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
@@ -187,3 +188,102 @@ def test_features_in_db_are_seen_above_silence():
     low, high = image.get_clim()
     assert -60 < low < -50 and 10 < high < 20
     plots.count_raster(ax, np.full((3, 2), -100.0), dt_ms=10)
+
+
+# Whatever a reader has at hand, in every function that draws ------------------------------------------------------------
+
+DRAWN = {  # by name: how it draws an array, and the shape of one
+    "picture": (plots.picture, (1, 2, 3)),
+    "raster": (lambda ax, v: plots.raster(ax, v, v), (4,)),
+    "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
+    "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
+    "delay_shares": (lambda ax, v: plots.delay_shares(v, 20.0, 10.0), (2, 3)),
+    "edge_shares": (lambda ax, v: plots.edge_shares(v, 20.0, 10.0), (2, 3)),
+    "delay_histogram": (lambda ax, v: plots.delay_histogram(ax, v, 20.0, dt_ms=10.0, initial_ms=v), (2, 3)),
+    "kernels": (lambda ax, v: plots.kernels(ax, v, 10.0), (2, 3)),
+    "band": (lambda ax, v: plots.band(ax, range(3), v, colour="C0"), (2, 3)),
+    "learning_curves": (lambda ax, v: plots.learning_curves(ax, {"learned": v}), (2, 3)),
+    "over_time": (lambda ax, v: plots.over_time(ax, {"learned": [(v, v)]}, xlabel="s"), (3,)),
+    "bars_with_seeds": (lambda ax, v: plots.bars_with_seeds(ax, {"learned": v}), (3,)),
+    "confusion": (lambda ax, v: plots.confusion(ax, v, "ab"), (2, 2)),
+    "in_words": (lambda ax, v: plots.in_words({"learned": v}), (3,)),
+}
+drawn = pytest.mark.parametrize(("draw", "shape"), DRAWN.values(), ids=DRAWN)
+
+
+def canvas_of(draw, values):
+    fig, ax = plots.figure(3, 2)
+    fig.set_layout_engine("none")  # which takes most of the time, as text does
+    draw(ax, values)
+    ax.set_axis_off()
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+@drawn
+def test_tensors_lists_and_truth_values_are_drawn_as_arrays_are(draw, shape):
+    values = np.arange(np.prod(shape)).reshape(shape) % 2 * 1.0
+    expected = canvas_of(draw, values)
+    tensor = torch.from_numpy(values)
+    rows = [row.clone().requires_grad_() for row in tensor]
+    kinds = (
+        tensor.clone().requires_grad_(),
+        tensor.bool(),
+        tensor.bfloat16(),
+        values.astype(bool),
+        values.tolist(),
+        rows,
+    )
+    for given in kinds:
+        assert np.array_equal(canvas_of(draw, given), expected)
+
+
+@drawn
+def test_values_that_are_not_finite_are_refused(draw, shape):
+    _, ax = plots.figure(3, 2)
+    for value in (np.nan, np.inf, -np.inf):
+        values = np.ones(shape)
+        for where in ((0,) * len(shape), ...):  # one of them, and all
+            values[where] = value
+            with pytest.raises(SnnlabError, match="holds NaN or infinite values"):
+                draw(ax, values)
+
+
+@drawn
+def test_nothing_is_drawn_as_nothing_or_refused(draw, shape):
+    for empty in (np.zeros((0, *shape[1:])), np.zeros((*shape[:-1], 0)), []):
+        try:
+            canvas_of(draw, empty)
+        except SnnlabError as error:
+            assert "nothing to draw" in str(error) or "expected" in str(error)
+
+
+@drawn
+def test_what_is_no_number_is_refused(draw, shape):
+    _, ax = plots.figure(3, 2)
+    for wrong in ("text", None, [[1], [1, 2]], np.ones(shape, complex), {"a": 1}, [None], ["1"]):
+        with pytest.raises(SnnlabError):
+            draw(ax, wrong)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: plots.raster(ax, [1, 2], [1]),
+        lambda ax: plots.trace(ax, [1, 2], [1]),
+        lambda ax: plots.trace(ax, [1, 2], [1, 2], spikes=[1, 0, 0]),
+        lambda ax: plots.band(ax, [1, 2], [[1, 2, 3]], colour="C0"),
+        lambda ax: plots.over_time(ax, {"a": [([1, 2], [1])]}, xlabel="s"),
+        lambda ax: plots.confusion(ax, [[1, 2]], "ab"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(draw):
+    with pytest.raises(SnnlabError, match="as many of each were expected"):
+        draw(plots.figure(3, 2)[1])
+
+
+@pytest.mark.parametrize(("longest", "dt"), [(20.0, 0.0), (20.0, -1.0), (20.0, np.nan), (np.nan, 10.0), (np.inf, 10.0)])
+def test_a_histogram_wants_lengths_of_time(longest, dt):
+    with pytest.raises(SnnlabError, match="expected a time step above 0, and a largest delay from 0"):
+        plots.delay_shares([1.0], longest, dt)

@@ -112,7 +112,7 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path):
     del content["under_way"], content["moving"]
     torch.save(content, tmp_path / "c.pt")
     with pytest.raises(
-        SnnlabError, match=r"c.pt: a checkpoint without moving, under_way; expected .* Delete it to start"
+        SnnlabError, match=r"c.pt: a checkpoint without moving, under_way; expected one .* Choose another file"
     ):
         delays(tmp_path / "c.pt")
 

@@ -9,12 +9,18 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from snnlab.errors import SnnlabError
 from snnlab.plots.style import BLACK, BLUE, RED
+from snnlab.plots.values import numbers, same_length
 
 
 def picture(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     """A picture `(C, H, W)` of 1 or 3 channels as it looks, from its darkest to its brightest value; grey ones dark on white."""
-    values = np.moveaxis(np.asarray(pixels, dtype=float), 0, -1)
+    values = np.moveaxis(numbers("pixels", pixels, dims=3).astype(float), 0, -1)
+    if values.shape[-1] not in (1, 3):
+        raise SnnlabError(
+            f"pixels: {values.shape[-1]} channels, 1 or 3 were expected as (C, H, W); choose some of them."
+        )
     low, high = values.min(), values.max()
     values = (values - low) / (high - low if high > low else 1)
     ax.set(xticks=[], yticks=[])
@@ -24,14 +30,18 @@ def picture(ax: Axes, pixels: ArrayLike) -> list[Artist]:
 def raster(ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = BLACK, marker: str = "|") -> Line2D:
     """Spikes as marks: `times_ms` (E,) and `neurons` (E,). One artist, whatever the number of spikes."""
     size = 4.0 if marker == "|" else 1.5
-    (dots,) = ax.plot(np.asarray(times_ms), np.asarray(neurons), marker, color=colour, markersize=size)
+    times, rows = (
+        numbers(name, values, empty=True).ravel() for name, values in (("times_ms", times_ms), ("neurons", neurons))
+    )
+    same_length(times_ms=times, neurons=rows)
+    (dots,) = ax.plot(times, rows, marker, color=colour, markersize=size)
     ax.set(xlabel="time (ms)", ylabel="neuron")
     return dots
 
 
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     """Binned spikes, or features in dB, `(T, N)` as a picture, darker where there is more; row 0 at the bottom."""
-    grid = np.asarray(counts).T
+    grid = numbers("counts", counts, dims=2).T
     neurons, steps = grid.shape
     if grid.min() < 0:  # features: most of what is above silence
         vmin, vmax = np.quantile(grid[grid > grid.min()], [0.05, 0.98]) if np.ptp(grid) else (grid.min(), 0.0)
@@ -53,8 +63,15 @@ def trace(
 
     With `after` (T,), the potential after the reset, the line drops to it within the step.
     """
-    t_ms, v = np.asarray(t_ms), np.asarray(v)
-    path = (t_ms, v) if after is None else (np.repeat(t_ms, 2), np.stack([v, np.asarray(after)], 1).ravel())
+    given = {"t_ms": t_ms, "v": v, "after": after, "spikes": spikes}
+    arrays = {
+        name: numbers(name, values, empty=True).reshape(-1)
+        for name, values in given.items()
+        if values is not None or name in ("t_ms", "v")
+    }
+    same_length(**arrays)
+    t_ms, v = arrays["t_ms"], arrays["v"]
+    path = (t_ms, v) if after is None else (np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel())
     artists: list[Artist] = [*ax.plot(*path, color=colour, linewidth=1.3, label=label)]
     if threshold is not None:
         artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
@@ -63,7 +80,7 @@ def trace(
             place = ax.get_yaxis_transform()
             artists.append(ax.text(1.0, threshold, " threshold", color=RED, fontsize=8, va="center", transform=place))
     if spikes is not None:
-        at = t_ms[np.asarray(spikes) != 0]
+        at = t_ms[arrays["spikes"] != 0]
         top = float(max(v.max(initial=0.0), threshold or 0.0)) or 1.0
         artists += ax.plot(at, np.full(at.shape, 1.12 * top), "|", color=BLACK, markersize=9)
     ax.set(xlabel="time (ms)", ylabel="membrane potential")

@@ -1,5 +1,7 @@
 """How delays are distributed, and what their kernels look like."""
 
+import math
+
 import numba
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,12 +9,23 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
 from numpy.typing import ArrayLike, NDArray
 
+from snnlab.errors import SnnlabError
 from snnlab.plots.style import BLACK, legend, look
+from snnlab.plots.values import numbers
 
 
 def delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDArray[np.float64]:
-    """The share (0..1) of delays, of any shape, at each time step from 0 to the largest delay, `(L,)`."""
-    delays, counts = np.asarray(delays_ms).reshape(-1), np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
+    """The share (0..1) of delays, of any shape, at each time step from 0 to the largest delay, `(L,)`.
+
+    Raises:
+        SnnlabError: a delay is not finite, or one of the lengths is not.
+    """
+    if not (0 < dt_ms < math.inf and 0 <= max_delay_ms < math.inf):
+        raise SnnlabError(
+            f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected a time step above 0, and a largest delay from 0."
+        )
+    delays = numbers("delays_ms", delays_ms, empty=True).reshape(-1)
+    counts = np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
     _count_steps(delays if delays.dtype == np.float32 else delays.astype(np.float64, copy=False), dt_ms, counts)
     return counts / max(1, delays.size)
 
@@ -23,7 +36,7 @@ def _count_steps(delays: np.ndarray, dt: float, counts: np.ndarray) -> None:
     last = len(counts) - 1
     for delay in delays:
         step = np.rint(delay / dt)
-        if not step > 0:  # also what is not a number
+        if step <= 0:
             counts[0] += 1
         elif step >= last:
             counts[last] += 1
@@ -60,7 +73,7 @@ def delay_histogram(
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
     """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
-    taps = np.asarray(taps)
+    taps = numbers("taps", taps, dims=2)
     rows, length = taps.shape
     limit = float(np.abs(taps).max(initial=0)) or 1.0
     extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)

@@ -1,6 +1,6 @@
 """What variants reach: curves, bars, and the same in words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,18 @@ from numpy.typing import ArrayLike
 
 from snnlab.escape import plot_text
 from snnlab.plots.style import BLACK, legend, look
+from snnlab.plots.values import numbers, same_length
 
 
 def band(
     ax: Axes, x: ArrayLike, values: ArrayLike, *, colour: Any, line: str = "-", label: str | None = None, **options: Any
 ) -> list[Artist]:
     """The mean of `values` (seeds, n) over `x` (n,); the band reaches from the lowest seed to the highest."""
-    seeds = np.atleast_2d(np.asarray(values, dtype=float))
-    spread = ax.fill_between(np.asarray(x), seeds.min(0), seeds.max(0), color=colour, alpha=0.2, linewidth=0)
-    return [spread, *ax.plot(np.asarray(x), seeds.mean(0), line, color=colour, label=label, **options)]
+    seeds = np.atleast_2d(numbers("values", values)).astype(float)
+    x = numbers("x", x).reshape(-1)
+    same_length(x=x, values=seeds.T)
+    spread = ax.fill_between(x, seeds.min(0), seeds.max(0), color=colour, alpha=0.2, linewidth=0)
+    return [spread, *ax.plot(x, seeds.mean(0), line, color=colour, label=label, **options)]
 
 
 def learning_curves(
@@ -28,7 +31,7 @@ def learning_curves(
     """A `band` for each variant's `(seeds, epochs)`, in its own look."""
     artists: list[Artist] = []
     for variant, values in curves.items():
-        seeds, style = scale * np.atleast_2d(np.asarray(values, dtype=float)), look(variant)
+        seeds, style = scale * np.atleast_2d(numbers(variant, values)).astype(float), look(variant)
         artists += band(
             ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=plot_text(variant),
             marker=style.marker, markevery=0.12, markersize=5,
@@ -51,7 +54,11 @@ def over_time(
         style = look(recipe)
         face = style.colour if style.filled else "white"
         for number, (times, accuracies) in enumerate(seeds):
-            x, y = np.asarray(times, dtype=float), 100 * np.asarray(accuracies, dtype=float)
+            x, y = (
+                numbers("times", times, dims=1, empty=True),
+                100.0 * numbers(recipe, accuracies, dims=1, empty=True).astype(float),
+            )
+            same_length(times=x, accuracies=y)
             artists += ax.plot(x, y, style.line, color=style.colour, linewidth=1, alpha=0.7)
             artists += ax.plot(
                 x[-1:], y[-1:], style.marker, color=style.colour, markerfacecolor=face, markersize=6,
@@ -68,7 +75,7 @@ def bars_with_seeds(
     """A bar for the mean of each variant, a mark for every seed (accuracies 0..1), a line at chance level."""
     artists: list[Artist] = []
     for place, (variant, seeds) in enumerate(accuracies.items()):
-        values, style = 100 * np.asarray(seeds, dtype=float), look(variant)
+        values, style = 100 * numbers(variant, seeds).astype(float).reshape(-1), look(variant)
         fill = (
             {"color": style.colour, "alpha": 0.45}
             if style.filled
@@ -87,7 +94,8 @@ def bars_with_seeds(
 
 def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     """Counts `(classes, classes)`, row = what was said, column = what was understood; shades are shares of the row."""
-    counts = np.asarray(matrix, dtype=float)
+    counts = numbers("matrix", matrix, dims=2).astype(float)
+    same_length(names=np.arange(len(names)), rows=counts, columns=counts.T)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=100)
     shown = [plot_text(name) for name in names]
@@ -102,7 +110,7 @@ def in_words(accuracies: Mapping[str, Iterable[float]]) -> str:
     """`"none 40.1 % (38.0 to 42.2), fixed ..."`: accuracies 0..1 a seed, as the alt text of curves and bars says them."""
     parts = []
     for variant, seeds in accuracies.items():
-        values = 100 * np.asarray(list(seeds), dtype=float)
+        values = 100.0 * numbers(variant, list(seeds) if isinstance(seeds, Iterator) else seeds).reshape(-1)
         spread = f" ({values.min():.1f} to {values.max():.1f})" if values.size > 1 else ""
         parts.append(f"{variant} {values.mean():.1f} %{spread}")
     return ", ".join(parts)

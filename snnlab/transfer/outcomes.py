@@ -25,8 +25,9 @@ class StageOutcome:
     def network(self) -> VisionNet:
         """The network as this stage left it, in evaluation mode and its own mode; not for a converted one."""
         content = checkpoints.load(self.checkpoint)
-        net = build(content["network"])
-        net.load_state_dict(content["best"])
+        with checkpoints.as_written(self.checkpoint):
+            net = build(content["network"])
+            net.load_state_dict(content["best"])
         self.stage.enter(net)
         return net.eval()
 
