@@ -1,8 +1,8 @@
 """The command line, on a notebook of a few cells that is made here."""
 
 import json
-import subprocess
 import signal
+import subprocess
 import sys
 
 import nbformat
