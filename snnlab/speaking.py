@@ -17,7 +17,7 @@ def complain(what: object) -> None:
 
 
 def speaking(command: Callable[..., None]) -> Callable[..., None]:
-    """Answer what was given wrongly by a sentence and exit code 2, an interruption by a sentence and exit code 130."""
+    """Answer wrong input by a sentence and exit code 2, an interruption by one and exit code 130."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
