@@ -51,8 +51,9 @@ def sweep(
     """Run all runs that YAML says: seeds and configurations of one notebook.
 
     The same command resumes: what is finished is not run again, what was killed goes on where it was. Two sweeps at once
-    share the work. Ctrl-C stops a sweep, and `kill` one in the background, which may ignore Ctrl-C and the end of the
-    terminal. On SLURM all runs are one array job; a run that needs longer than --hours is queued again.
+    share the work. Ctrl-C stops a sweep. `kill` stops one in the background, which may ignore Ctrl-C and the
+    end of the terminal. On SLURM all runs are one array job; a run that needs longer than --hours is
+    queued again.
 
     Exit code 1 if a run failed, 130 if the sweep was interrupted.
     """

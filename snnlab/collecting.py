@@ -115,7 +115,8 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
 
     for here, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
-        finished = "result.json" in files or "result.json" in folders  # `load_result` says what is wrong with a folder
+        # of a folder with this name, `load_result` says what is wrong
+        finished = "result.json" in files or "result.json" in folders
         if finished or ("checkpoints" in folders and os.path.isfile(os.path.join(here, "checkpoints", "config.json"))):
             folders[:] = [
                 name for name in folders if name not in ("checkpoints", "figures", "result.json")

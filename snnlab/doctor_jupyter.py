@@ -121,7 +121,9 @@ def _switched_off(data: list[Path], config: list[Path]) -> Path | None:
     decided: set[str] = set()
     for file in files:
         names = _json(file).get("disabledExtensions", {})
-        for name, off in (dict.fromkeys(names, True) if isinstance(names, list) else names).items():
+        if isinstance(names, list):
+            names = dict.fromkeys(map(str, names), True)
+        for name, off in names.items() if isinstance(names, dict) else ():
             if name.partition(":")[0] == EXTENSION and name not in decided:
                 decided.add(name)
                 if off:

@@ -1,8 +1,9 @@
 """Text that comes from data, made safe for each place where it is displayed.
 
-A class name, a note or a path may hold what a terminal, a web page or matplotlib takes for markup. One function a kind
-of display shows such text as it is; markup of our own goes around it. Control characters, which move a cursor, and lone
-surrogates, which no file can hold, appear as Python writes them, `\\x1b` or `\\ud800`.
+A class name, a note or a path may hold what a terminal, a web page or matplotlib takes for markup.
+One function for each kind of display shows such text as it is; markup of our own goes around it.
+Control characters, which move a cursor, and lone surrogates, which no file can hold, appear as
+Python writes them, `\\x1b` or `\\ud800`.
 """
 
 import html as _html
@@ -16,23 +17,24 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # not t
 
 
 def printable(text: object) -> str:
-    """`text` without control characters but for tabs and ends of lines, and without lone surrogates."""
+    """Write out control characters, other than tabs and ends of lines, and lone surrogates."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
 def terminal_text(text: object, style: str = "") -> "Text":
-    """`text` for a table or a line that rich prints: no `[markup]` and no `:emoji:` in it is interpreted."""
+    """Make `text` safe for rich, which interprets no `[markup]` and no `:emoji:` in the result."""
     from rich.text import Text  # here: pictures need none
 
     return Text(printable(text), style=style)
 
 
 def html_text(text: object) -> str:
-    """`text` for the inside of an HTML element or of an attribute in quotes."""
+    """Make `text` safe for the inside of an HTML element, or of an attribute in quotes."""
     return _html.escape(printable(text), quote=True)
 
 
 def plot_text(text: object) -> str:
-    """`text` for a title, a tick or the legend of a matplotlib figure: on one line, and without mathtext."""
+    """Make `text` safe for a title, tick or legend of matplotlib: one line, no mathtext."""
     one_line = printable(text).replace("\n", r"\n").replace("$", r"\$")
-    return f" {one_line}" if one_line.startswith("_") else one_line  # a legend leaves out what begins with `_`
+    # a legend leaves out what begins with `_`
+    return f" {one_line}" if one_line.startswith("_") else one_line

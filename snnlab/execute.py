@@ -275,8 +275,8 @@ class _Client(PapermillNotebookClient):
     def wait_for_reply(self, msg_id: str, cell: Any = None) -> Any:
         """Wait for the reply to papermill's last question, and until the kernel is idle.
 
-        The kernel is interrupted then, to be shut down; while it still works on the question, it would complain of that in
-        the terminal.
+        The kernel is interrupted then, to be shut down; while it still works on the question, it would
+        complain of that in the terminal.
         """
         reply = super().wait_for_reply(msg_id, cell)
         with suppress(Empty):

@@ -84,7 +84,11 @@ def given_path(path: str | Path) -> Path:
 
 
 def of_clone(home: Path, name: str) -> Path:
-    """A file of the clone by its path there, in `home`, or else in the clone that snnlab was imported from.
+    """Find a file of the clone: in `home`, or else in the clone that snnlab was imported from.
+
+    Args:
+        home: where to look first.
+        name: its path in a clone.
 
     Returns:
         Where it is; the place in `home` if there is none.
@@ -104,8 +108,8 @@ def read_json(path: str | Path, advice: str) -> Any:
         What the file holds.
 
     Raises:
-        SnnlabError: it is no plain file, too large or no JSON, or what it holds is nested too deeply or has a number of
-            more than 64 bits.
+        SnnlabError: it is no plain file, too large or no JSON, or what it holds is nested too deeply or
+            has a number of more than 64 bits.
     """
     return read_parsed(Path(path), json.loads, "JSON", advice)
 
@@ -141,7 +145,7 @@ def read_parsed(path: Path, parse: Callable[[str], Any], kind: str, advice: str)
 
 
 def _limited(parse: Callable[[str], Any], text: str) -> Any:
-    """What a text holds, if the functions that work on it later can cope with its depth and its numbers."""
+    """Parse a text, and refuse a depth and numbers that later functions cannot cope with."""
     try:
         content = parse(text)
     except RecursionError as error:

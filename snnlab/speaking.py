@@ -17,7 +17,7 @@ def complain(what: object) -> None:
 
 
 def speaking(command: Callable[..., None]) -> Callable[..., None]:
-    """What was given wrongly is answered by one sentence and exit code 2, what failed while running by code 1."""
+    """Answer wrong input by a sentence and exit code 2, an interruption by one and exit code 130."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
@@ -26,5 +26,8 @@ def speaking(command: Callable[..., None]) -> Callable[..., None]:
         except SnnlabError as error:
             complain(error)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("\nsnnlab: stopped; the same command goes on.", err=True)
+            sys.exit(130)  # as a shell has it
 
     return wrapped

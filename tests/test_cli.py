@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,12 @@ def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "saved no result" in done.stderr
+
+
+def test_an_interruption_is_a_sentence(snnlab, notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 130 and done.stderr.endswith("\nsnnlab: stopped; the same command goes on.\n")
 
 
 BUSY = """

@@ -395,7 +395,7 @@ def test_an_extension_that_is_switched_off(clean, tmp_path, disabled):
     told(found, False, f"{file}: switches {NAME} off", f"labextension enable {NAME}`")
 
 
-@pytest.mark.parametrize("disabled", [{NAME: False}, {f"{NAME}-2": True}, [], {"jupyterlab_pygments": True}])
+@pytest.mark.parametrize("disabled", [{NAME: False}, {f"{NAME}-2": True}, [], [3], 3, {"jupyterlab_pygments": True}])
 def test_an_extension_that_is_not_switched_off(clean, tmp_path, disabled):
     page_config(tmp_path / "person/config/labconfig", disabled)
     (found,) = doctor_jupyter.sliders()

@@ -262,7 +262,7 @@ SETS = {
             archives=(
                 Archive(
                     "CIFAR10DVS.zip",
-                    (  # one file of figshare; its second address is that of tonic, and may want a browser
+                    (  # of one file; the second, which tonic has, may want a browser
                         "https://ndownloader.figshare.com/files/38023437",
                         "https://figshare.com/ndownloader/files/38023437",
                     ),

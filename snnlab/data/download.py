@@ -39,7 +39,7 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Checksums:
-    """What a file is known by: its size in bytes, MD5 and SHA-256; and where it was fetched from, if it was."""
+    """What a file is known by: its size in bytes, MD5 and SHA-256; and where it was fetched from."""
 
     bytes: int
     md5: str
@@ -62,7 +62,7 @@ def download(urls: Sequence[str], path: Path, md5: str) -> Checksums:
     another version of the file by then, or cannot give a part.
 
     Args:
-        urls: where the file is; each is tried after those before it failed, one that gave a part first.
+        urls: where the file is, in the order of trying; one that gave a part goes first.
         path: where it goes.
         md5: its MD5 sum.
 
@@ -242,7 +242,7 @@ def _look(answer: Any) -> None:
     status = answer.status_code
     if status in _REPEAT:
         raise _Again(f"the server answers {status} {answer.reason}")
-    if status not in (200, 206):  # figshare, which takes a program for a robot, answers 202 and nothing
+    if status not in (200, 206):  # figshare answers 202 and nothing to who may be a robot
         raise _Refused(f"the server answers {status} {answer.reason}")
     if "text/html" in answer.headers.get("Content-Type", "").lower():
         raise _Refused("the server sends a web page instead of the file; it may want a login, or a person")
@@ -298,7 +298,7 @@ def _packed(part: Path) -> bool:
 
 
 def _gunzip(part: Path) -> bool:
-    """Replace what a server packed by the file that was in it; False if nothing is, for some call a .tar.gz packed, too."""
+    """Replace what a server packed by the file in it; False if it packed nothing, but sent a .tar.gz."""
     try:
         with gzip.open(part) as source, whole_file(part) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(source, file)

@@ -184,7 +184,7 @@ def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
 def test_killed_between_download_and_unpacking(snnlab, server, digits, monkeypatch):
     real = obtain.unpack
     monkeypatch.setattr(obtain, "unpack", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert snnlab("get", "shd").exit_code == 1
+    assert snnlab("get", "shd").exit_code == 130
     assert not SETS["shd"].state()[0]
     monkeypatch.setattr(obtain, "unpack", real)
     server.asked = []
@@ -201,7 +201,7 @@ def test_killed_after_moving_in_place(snnlab, server, digits, monkeypatch):
         remove(folder)
 
     monkeypatch.setattr(unpack, "_remove", killed)
-    assert snnlab("get", "shd").exit_code == 1 and SETS["shd"].state() == (False, "unfinished")
+    assert snnlab("get", "shd").exit_code == 130 and SETS["shd"].state() == (False, "unfinished")
     monkeypatch.setattr(unpack, "_remove", remove)
     assert snnlab("get", "shd").exit_code == 0 and SETS["shd"].state() == (True, "complete")
 
@@ -224,7 +224,7 @@ def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(snnla
 def test_killed_before_its_origin_was_written_down(snnlab, server, digits, monkeypatch):
     write = obtain.write_provenance
     monkeypatch.setattr(obtain, "write_provenance", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert snnlab("get", "shd").exit_code == 1
+    assert snnlab("get", "shd").exit_code == 130
     monkeypatch.setattr(obtain, "write_provenance", write)
     server.asked = []
     assert snnlab("get", "shd").exit_code == 0 and server.asked == []
@@ -365,7 +365,7 @@ def test_cifar10_dvs_killed_in_the_middle_of_its_conversion(snnlab, server, monk
         return counts(*arguments)
 
     monkeypatch.setattr(from_aedat4, "_counts", killed)
-    assert snnlab("get", "cifar10-dvs", "--workers", "1").exit_code == 1
+    assert snnlab("get", "cifar10-dvs", "--workers", "1").exit_code == 130
     assert SETS["cifar10-dvs"].state() == (False, "unfinished") and not (folder / "train").exists()
     server.asked = []
     assert snnlab("get", "cifar10-dvs", "--workers", "1", "--keep").exit_code == 0
