@@ -16,7 +16,7 @@ from snnlab.profiles import NOTEBOOKS
 from snnlab.results import OtherSchema, Result, arm, load_result, numbers
 
 BEFORE = ("notebook", "profile", "arm", "seed")
-AFTER = ("data", "git_commit", "git_changed", "finished", "path")
+AFTER = ("data", "notebook_sha256", "notebook_edited", "git_commit", "git_changed", "finished", "path")
 CONFIG = "config."  # before the name of a parameter, because an entry may have a number of the same name
 IN_A_COLUMN = {"profile", "seed", "out"}  # parameters that the table says elsewhere
 # parameters that leave each single network as it is
@@ -87,7 +87,7 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """See `runs.summary`."""
     parameters = [name for name in table if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in OF_THE_RUN]
-    keys = ["notebook", "profile", "data", *parameters, "arm"]
+    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     measured = [name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)]
     if table.empty or not measured:
         raise SnnlabError("the table has no numbers to summarise; expected one of runs.collect with a result in it.")
@@ -135,6 +135,8 @@ def _run(result: Result, path: Path) -> dict[str, Any]:
         "profile": result.profile,
         **config,
         "data": result.data["name"],
+        "notebook_sha256": str(result.platform.get("notebook_sha256", ""))[:12],
+        "notebook_edited": result.platform.get("notebook_edited"),
         "git_commit": result.platform.get("git_commit"),
         "git_changed": result.platform.get("git_changed"),
         "finished": result.finished,

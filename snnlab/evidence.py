@@ -75,7 +75,8 @@ def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[st
     """Read every `result.json` below a folder.
 
     A run belongs to a configuration if they have all in common that decides about a single network, and the data. It counts if
-    it is of profile paper and `snnlab.data.published` finds its data to be the published ones.
+    it is of profile paper, was made by a published notebook whose code was not edited, and `snnlab.data.published` finds its
+    data to be the published ones.
 
     Args:
         folder: where the runs are, at any depth; None where there are none.
@@ -98,13 +99,21 @@ def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[st
     damaged: list[str] = []
     for result in _results(folder, damaged):
         for file, name in places.get(_key(result.notebook, result.config), ()):
-            reason = "" if result.profile == "paper" else f"at profile {result.profile}"
-            if reason := reason or why_not(files[file], result.data):
+            if reason := _why_not(result) or why_not(files[file], result.data):
                 seen[file, name].left_out[reason] += 1
                 continue
             for variant, network in _networks(result):
                 seen[file, name].networks.setdefault(variant, []).append(network)
     return seen, damaged
+
+
+def _why_not(result: Result) -> str:
+    """Return why a run measured something other than a row, its data aside; empty if it did not."""
+    if result.profile != "paper":
+        return f"at profile {result.profile}"
+    if not result.platform.get("notebook_sha256"):
+        return "by a notebook whose code was not recorded, as `snnlab run` does"
+    return "by an edited notebook" if result.platform.get("notebook_edited") else ""
 
 
 def _results(folder: Path | None, damaged: list[str]) -> Iterator[Result]:

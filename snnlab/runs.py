@@ -155,7 +155,7 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> "pd.DataFram
 
     Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for every parameter that
     differs between the runs of a notebook (lists as text); the numbers of the entry under their names; `data`,
-    `git_commit`, `git_changed`, `finished`, `path`. What a run does not have is empty. Results that cannot be read are left
+    `notebook_sha256` (its first 12 digits), `notebook_edited`, `git_commit`, `git_changed`, `finished`, `path`. What a run does not have is empty. Results that cannot be read are left
     out, with a warning each.
 
     Args:
@@ -176,7 +176,7 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> "pd.DataFram
 def summary(table: "pd.DataFrame") -> "pd.DataFrame":
     """Mean, standard deviation (of a sample, ddof = 1) and count over the seeds of each number in a table of `collect`.
 
-    One row for each notebook, profile, data, configuration and arm, which are the index; columns such as
+    One row for each notebook and code of it, profile, data, configuration and arm, which are the index; columns such as
     `("test_accuracy", "mean")`, `"std"` (nan for one seed) and `"count"`. If a configuration was run again, the latest
     run of a seed counts.
 

@@ -19,7 +19,12 @@ RESULT = {
     "profile": "tiny",
     "config": {"profile": "tiny", "seed": 0, "out": "", "epochs": 3, "hidden": [16, 16], "live": False},
     "versions": {"python": "3.11"},
-    "platform": {"git_commit": "abc", "git_changed": False},
+    "platform": {
+        "git_commit": "abc",
+        "git_changed": False,
+        "notebook_sha256": "0123456789abcdef",
+        "notebook_edited": False,
+    },
     "data": {"name": "spoken-digits", "note": "generated", "path": "", "sha256": ""},
     "results": [],
     "more": {},
@@ -67,7 +72,7 @@ def test_a_row_is_a_network_and_its_columns_say_what_it_was(tmp_path, save):
     one = save("b", entry("none", 0, 0.5, best_epoch=2, curve=[1.0], chosen=True, name="x"), config={"epochs": 5})
     other = save("a/deep", entry("learned", 1, 0.75), {"recipe": "pipe-S", "seed": 2, "lr": 0.1}, config={"seed": 7})
     table = runs.collect(tmp_path / "runs")
-    source = ["data", "git_commit", "git_changed", "finished", "path"]
+    source = ["data", "notebook_sha256", "notebook_edited", "git_commit", "git_changed", "finished", "path"]
     expected = ["notebook", "profile", "arm", "seed", "config.epochs", "test_accuracy", "lr", "best_epoch", *source]
     assert list(table) == expected
     assert table["path"].tolist() == [str(other), str(other), str(one)]
@@ -75,9 +80,18 @@ def test_a_row_is_a_network_and_its_columns_say_what_it_was(tmp_path, save):
     assert table["seed"].tolist() == [1, 2, 0]
     assert table["config.epochs"].tolist() == [3, 3, 5]
     assert table["test_accuracy"].tolist()[::2] == [0.75, 0.5] and math.isnan(table["test_accuracy"][1])
-    same = ["notebook", "profile", "data", "git_commit", "git_changed", "finished"]
+    same = [
+        "notebook",
+        "profile",
+        "data",
+        "notebook_sha256",
+        "notebook_edited",
+        "git_commit",
+        "git_changed",
+        "finished",
+    ]
     assert table.loc[0, same].tolist() == [
-        *("04_learning_delays", "tiny", "spoken-digits", "abc", False),
+        *("04_learning_delays", "tiny", "spoken-digits", "0123456789ab", False, "abc", False),
         RESULT["finished"],
     ]
 
@@ -122,8 +136,8 @@ def test_mean_spread_and_count_by_hand(tmp_path, save):
     save("b", entry("none", 0, 0.25), config={"epochs": 9})
     table = runs.collect(tmp_path / "runs")
     means = runs.summary(table)
-    assert means.index.names == ["notebook", "profile", "data", "config.epochs", "arm"]
-    assert [(key[3], key[4]) for key in means.index] == [(3, "none"), (3, "learned"), (9, "none")]
+    assert means.index.names == ["notebook", "profile", "data", "notebook_sha256", "config.epochs", "arm"]
+    assert [key[4:] for key in means.index] == [(3, "none"), (3, "learned"), (9, "none")]
     found = means["test_accuracy"]
     assert found["mean"].tolist() == pytest.approx([0.7, 0.8, 0.25])
     assert found["std"].tolist()[:2] == pytest.approx([0.2, 0.0], abs=1e-9)  # sqrt((0.04 + 0 + 0.04) / 2)
@@ -134,6 +148,16 @@ def test_what_is_missing_in_some_configurations_stays_a_configuration(tmp_path, 
     save("a", entry("none", 0, 0.2))
     save("b", entry("none", 0, 0.4), config={"fan_in": 3})
     assert runs.summary(runs.collect(tmp_path / "runs"))["test_accuracy", "mean"].tolist() == [0.2, 0.4]
+
+
+def test_runs_of_an_edited_notebook_are_a_row_of_their_own(tmp_path, save):
+    save("a", entry("none", 0, 0.5))
+    edited = RESULT["platform"] | {"notebook_sha256": "fedcba9876543210", "notebook_edited": True}
+    save("b", entry("none", 0, 0.123456), platform=edited)
+    save("c", entry("none", 1, 0.25), platform={"notebook_sha256": 7})  # altered, and no traceback
+    table = runs.collect(tmp_path / "runs")
+    assert table["notebook_sha256"].tolist() == ["0123456789ab", "fedcba987654", "7"]
+    assert runs.summary(table)["test_accuracy", "mean"].tolist() == [0.5, 0.123456, 0.25]
 
 
 def test_of_a_run_that_was_repeated_the_latest_counts(tmp_path, save):

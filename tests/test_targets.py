@@ -58,7 +58,7 @@ def save(tmp_path, plans, monkeypatch):
             "profile": "paper",
             "config": dataclasses.asdict(config) | changes.pop("config", {}),
             "versions": {},
-            "platform": {},
+            "platform": {"notebook_sha256": "ab" * 32, "notebook_edited": False},
             "data": source,
             "results": [{"variant": name, "seed": seed, **numbers} for name, seed, numbers in entries],
             "more": {},
@@ -406,6 +406,17 @@ def test_stand_ins_beside_the_set_change_nothing_but_are_told(save):
 def test_another_profile_does_not_count(save):
     shd(save, TEN, profile="tiny", config={"profile": "tiny"})
     assert row(save.folder, HEADLINE, **HELD_OUT).why == "no result; 10 runs left out: 10 at profile tiny"
+
+
+def test_a_result_of_edited_code_or_of_unknown_code_does_not_count(save):
+    shd(save, TEN[:3], platform={"notebook_sha256": "ab" * 32, "notebook_edited": True})
+    shd(save, TEN[:2], platform={"notebook_sha256": "", "notebook_edited": False})
+    shd(save, TEN[:1], platform={})
+    why = row(save.folder, HEADLINE, **HELD_OUT).why
+    assert "no result; 6 runs left out" in why and "3 by an edited notebook" in why
+    assert "3 by a notebook whose code was not recorded" in why
+    shd(save, TEN, notebook="my_lesson")
+    assert row(save.folder, HEADLINE, **HELD_OUT).why == why
 
 
 @pytest.mark.parametrize(
