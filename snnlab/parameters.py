@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, get_args, get_origin
 
 from snnlab.errors import SnnlabError
@@ -174,10 +174,10 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
         return kind is bool and isinstance(value, bool)
     if kind is str:
         return isinstance(value, str) and not spec.choices
-    if kind is float and isinstance(value, int) and abs(value) > sys.float_info.max:
+    whole = isinstance(value, Integral)  # NumPy's, too
+    if kind is float and whole and abs(value) > sys.float_info.max:
         return False
-    number = isinstance(value, int) or (kind is float and isinstance(value, float) and math.isfinite(value))
-    return number and spec.low <= value <= spec.high
+    return (whole or (kind is float and is_number(value))) and spec.low <= value <= spec.high
 
 
 def _no_path(text: str, spec: Spec) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+import numpy as np
 import pytest
 
 from snnlab.errors import SnnlabError
@@ -34,6 +35,9 @@ FIELDS = {field.name: field for field in fields(Example)}
         ("share", 1, 1.0),
         ("sizes", [32, 16], (32, 16)),
         ("taus", (20, 40.5), (20.0, 40.5)),
+        ("count", np.int64(3), 3),
+        ("share", np.float32(0.5), 0.5),
+        ("sizes", [np.int32(4)], (4,)),
     ],
 )
 def test_fitting_values_take_their_fields_type(name, value, expected):
@@ -50,6 +54,9 @@ def test_fitting_values_take_their_fields_type(name, value, expected):
         ("flag", 1, "expected true or false"),
         ("count", True, "expected a whole number from 1 to 10"),
         ("count", 2.0, "expected a whole number"),
+        ("count", np.float64(2), "expected a whole number"),
+        ("count", np.bool_(True), "expected a whole number"),
+        ("share", np.float64("nan"), "expected a number"),
         ("count", 0, "from 1 to 10"),
         ("count", 11, "from 1 to 10"),
         ("share", False, "expected a number from 0 to 1"),
