@@ -446,7 +446,7 @@ def test_a_path_that_is_not_utf8_is_refused_by_a_sentence(snnlab, notebook, tmp_
     strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     done = snnlab("run", notebook, "--profile", "tiny", "--out", strange)
     assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
-    assert "not in UTF-8" in done.stderr and not strange.exists()
+    assert "is not UTF-8" in done.stderr and not strange.exists()
     strange.mkdir()
     notebook.rename(strange / notebook.name)
     done = snnlab("run", strange / notebook.name, "--profile", "tiny", "--out", tmp_path / "out")

@@ -48,11 +48,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         SnnlabError: it is not there, or has not both lists.
     """
-    if not folder.is_dir():
-        raise SnnlabError(
-            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Fetch them with `snnlab data get "
-            "gsc`, or check the path."
-        )
+    _check_there(folder)
     for file in LISTS.values():
         if not (folder / file).is_file():
             raise _unreadable(folder / file, "No such file or directory")
@@ -62,9 +58,9 @@ def find_clips(folder: Path) -> dict[str, Stamp]:
     """`word/file.wav` of every clip, in order, and what its file is told by.
 
     Raises:
-        SnnlabError: there is no such folder, a list is missing in it, or two words look alike.
+        SnnlabError: there is no such folder, or two words look alike.
     """
-    check_folder(folder)
+    _check_there(folder)
     stamps = {}
     for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir() and not is_hidden(entry.name)):
         if not word.startswith("_"):  # Google's own mark of what is no word
@@ -126,6 +122,14 @@ def provenance(names: Mapping[str, list[str]]) -> str:
     )
     astray = sum(which_set(name) != part for part, clips in names.items() for name in clips)
     return text + (f"; the lists and Google's rule differ on {astray} clips" if astray else ", as Google's rule has it")
+
+
+def _check_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise SnnlabError(
+            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Fetch them with `snnlab data get "
+            "gsc`, or check the path."
+        )
 
 
 def _unreadable(file: Path, why: object) -> SnnlabError:

@@ -244,4 +244,4 @@ def test_files_of_another_threshold_are_not_mixed(images, tmp_path):
     convert_folder(images, out, workers=1)
     refused(images, out, r"out holds files made with \{'theta': 0.18\}; \{'theta': 0.3\} was expected", theta=0.3)
     (out / "conversion.json").write_text("{")
-    refused(images, out, "conversion.json cannot be read")
+    refused(images, out, "conversion.json: no readable JSON")
