@@ -146,7 +146,7 @@ def test_a_table_in_a_terminal_shows_every_letter():
     data = {"name": TERMINAL, "note": TERMINAL}
     result = Result(1, TERMINAL, TERMINAL, {}, {}, {}, data, [entry], {"controls": [entry]}, "", "")
     assert printed(tables.result_table(result)).count(shown) == 6
-    common = {"notebook": TERMINAL, "profile": TERMINAL, "data": TERMINAL, "git_commit": "", "git_changed": False}
+    common = {"notebook": TERMINAL, "profile": TERMINAL, "data": TERMINAL, "notebook_sha256": "ab"}
     row = {**common, "arm": TERMINAL, "seed": 0, "finished": "", "path": "", "test_accuracy": 0.5}
     rows = pd.DataFrame([{**row, f"config.{TERMINAL}": one, "path": one} for one in (TERMINAL, "other")])
     assert printed(*tables.summary_tables(runs.summary(rows))).count(shown) == 3 + 1 + 1 + 2  # title, column, cells
