@@ -86,7 +86,10 @@ def run(
         os.environ[metrics.GIVEN] = log
     metrics.chosen()
     path = find(notebook)
-    values = ({} if file is None else from_file(file)) | parse(kind_of(path), texts)
+    values = {} if file is None else from_file(file)
+    if "notebook" in values:
+        raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
+    values |= parse(kind_of(path), texts)
     config = configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
     experiment = "" if file is None else file.stem
 

@@ -145,7 +145,9 @@ def _run(result: Result, path: Path) -> dict[str, Any]:
 
 
 def _network(entry: dict[str, Any]) -> dict[str, Any]:
-    measured = {name: entry[name] for name in numbers(entry) if name not in (*BEFORE, *AFTER)}
+    taken = ("run", *BEFORE, *AFTER)  # columns of the table
+    names = (name for name in numbers(entry) if name not in taken and not name.startswith(CONFIG))
+    measured = {name: entry[name] for name in names}
     return {"arm": arm(entry), "seed": entry["seed"], **measured}
 
 

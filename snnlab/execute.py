@@ -177,8 +177,13 @@ def execute(
     for place in (path.resolve(), folder):
         _check_encoding(place)
     make_folder(folder)
+    earlier = manifest.read(folder)
     with manifest.hold(folder, "runner", -1 if wait else 0):
         before = manifest.read(folder)
+        if notebook_code(path) != code:
+            raise SnnlabError(f"{path}: its code was changed during the wait; give the command again.")
+        if before != earlier and finished(path, config, experiment):
+            return folder  # the process that was waited for has finished the same run
         try:
             parameters = {**_literals(given), "profile": config.profile, "out": str(folder)}
             _execute(path, code, folder, parameters, report, before)
@@ -216,8 +221,7 @@ def _execute(
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the kernel would print a warning about itself
     try:
         papermill.execute_notebook(
-            path,
-            executed,
+            *(str(place).replace("{", "{{").replace("}", "}}") for place in (path, executed)),  # else filled in
             parameters=dict(parameters),
             engine_name="snnlab",
             env=os.environ | code.to_environment(),

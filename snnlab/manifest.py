@@ -23,7 +23,7 @@ FILE = "manifest.json"
 SCHEMA = 1
 KINDS = {  # of its entries
     **dict.fromkeys(("notebook", "profile", "status", "error", "finished"), str),
-    **dict.fromkeys(("config", "versions", "platform", "process", "data"), dict),
+    **dict.fromkeys(("config", "versions", "platform", "process", "data", "identity"), dict),
     "started": list,
 }
 PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
@@ -36,7 +36,8 @@ class Held(SnnlabError):
 def begin(folder: Path, config: Config, code: NotebookCode | None = None) -> None:
     """Write that a run begins, or goes on: then the times of earlier beginnings stay.
 
-    It has `schema`, `notebook` and `notebook_sha256` (name and code of the notebook that runs), `profile`, `config` (every parameter, defaults too), `versions`, `platform` (system, processor, device,
+    It has `schema`, `notebook` and `notebook_sha256` (name and code of the notebook that runs), `identity` (all that decides about
+    the result), `profile`, `config` (every parameter, defaults too), `versions`, `platform` (system, processor, device,
     git commit and whether the tree was changed), `process` (host and number), `status` ("running"; "finished" or "failed"
     with `error`; one that was killed stays "running"), `started` (a time each beginning, UTC), `finished`, and, from its result on, `data`.
 
@@ -58,6 +59,7 @@ def begin(folder: Path, config: Config, code: NotebookCode | None = None) -> Non
             "notebook_sha256": code.sha256,
             "profile": config.profile,
             "config": dataclasses.asdict(config),
+            "identity": identity(config, code),
             "versions": versions(),
             "platform": machine(),
             "process": {"host": socket.gethostname(), "pid": os.getpid()},
@@ -98,11 +100,20 @@ def same(content: Mapping[str, Any], config: Config, code: NotebookCode) -> bool
         config: the parameters of the run.
         code: of the notebook that runs.
     """
-    if (content.get("notebook"), content.get("notebook_sha256")) != (code.name or config.notebook, code.sha256):
-        return False
-    wanted = json.loads(json.dumps(config.deciding() | {"seed": config.seed}, default=plain))
-    before = content.get("config", {})
-    return {name: before.get(name) for name in wanted} == wanted
+    return content.get("identity") == identity(config, code)
+
+
+def identity(config: Config, code: NotebookCode) -> dict[str, Any]:
+    """Return all that decides about the result of a run, as JSON has it.
+
+    Args:
+        config: the parameters of the run.
+        code: of the notebook that runs.
+    """
+    notebook = {"notebook": code.name or config.notebook, "notebook_sha256": code.sha256}
+    parts = notebook | config.deciding() | {"seed": config.seed}
+    content: dict[str, Any] = json.loads(json.dumps(parts, default=plain))
+    return content
 
 
 def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,13 +66,21 @@ def parameter_values(path: Path) -> dict[str, Any]:
 
 
 def source_hash(nb: Any) -> str:
-    """Return the SHA-256 of a notebook's code cells, without parameters and outputs."""
-    sources = [
-        cell.source
-        for cell in nb.cells
-        if cell.cell_type == "code" and not {PARAMETERS, INJECTED} & set(cell.metadata.get("tags", ()))
-    ]
+    """Return the SHA-256 of a notebook's code cells, without parameters and outputs.
+
+    The parameters are the first cell with that tag, and the cell of papermill right after it; any
+    other cell with one of these tags is code.
+    """
+    index = next((i for i, cell in enumerate(nb.cells) if _is_tagged(cell, PARAMETERS)), len(nb.cells))
+    after = nb.cells[index + 1 : index + 2]
+    parameters = 1 + bool(after and _is_tagged(after[0], INJECTED))
+    code = nb.cells[:index] + nb.cells[index + parameters :]
+    sources = [cell.source for cell in code if cell.cell_type == "code"]
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def _is_tagged(cell: Any, tag: str) -> bool:
+    return cell.cell_type == "code" and tag in cell.metadata.get("tags", ())
 
 
 @lru_cache(100)  # a sweep asks for each of its runs
@@ -79,24 +88,33 @@ def _read(path: Path, size: int, mtime_ns: int) -> tuple[NotebookCode, dict[str,
     """Return the code of a notebook, and its parameters."""
     nb = read_notebook(path)
     sha256 = source_hash(nb)
-    published = nb.metadata.get("snnlab", {}).get("code_sha256")
+    seal = nb.metadata.get("snnlab")
+    published = seal.get("code_sha256") if isinstance(seal, dict) else None
     code = NotebookCode(path.stem, sha256, edited=published != sha256)
     cells = [cell for cell in nb.cells if PARAMETERS in cell.metadata.get("tags", ())]
-    if not cells:
-        raise SnnlabError(f"{path}: has no cell with the tag 'parameters'; tag the one that holds them.")
+    if not cells or cells[0].cell_type != "code":
+        raise SnnlabError(f"{path}: has no code cell with the tag 'parameters'; tag the one that holds them.")
     return code, _literals(cells[0].source, path)
 
 
 def _literals(source: str, path: Path) -> dict[str, Any]:
-    """Return what a parameters cell assigns."""
-    values = {}
+    """Return what a parameters cell assigns.
+
+    Raises:
+        SnnlabError: it does anything else, which would be code that no checksum covers.
+    """
+    values: dict[str, Any] = {}
     try:
         for statement in ast.parse(source).body:
-            if isinstance(statement, ast.Assign):
-                for target in statement.targets:
-                    values[ast.unparse(target)] = ast.literal_eval(statement.value)
-    except (SyntaxError, ValueError) as error:
-        reason = str(error).split(" at 0x")[0]
+            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+            if not isinstance(statement, ast.Assign | ast.AnnAssign) or not all(
+                isinstance(target, ast.Name) for target in targets
+            ):
+                raise ValueError(f"line {statement.lineno}: {ast.unparse(statement)[:60]}")
+            value = None if statement.value is None else ast.literal_eval(statement.value)
+            values |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        reason = (str(error).split(" at 0x")[0].splitlines() or [type(error).__name__])[0]
         raise SnnlabError(
             f"{path}: the parameters cell holds more than literals ({reason}); expected lines such "
             "as `epochs = 30` or `epochs = None`."
@@ -119,9 +137,10 @@ def read_notebook(path: Path) -> Any:
     import nbformat
 
     try:
-        nb = nbformat.read(path, as_version=4)
-        for cell in nb.cells:  # of a file that is some other JSON, an entry is missing here
-            cell.metadata.get("tags", ()), cell.cell_type, cell.source + ""
+        with warnings.catch_warnings(action="ignore"):  # older notebooks have cells without an id
+            nb = nbformat.read(path, as_version=4)
+            nbformat.validate(nb)
+        json.dumps(nb, ensure_ascii=False).encode()  # a lone surrogate could not be written again
     except (nbformat.ValidationError, *NO_NOTEBOOK) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise SnnlabError(

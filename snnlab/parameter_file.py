@@ -22,16 +22,16 @@ class _Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
-        self.flatten_mapping(node)
-        mapping: dict[str, Any] = {}
-        for key, value in node.value:
+        names: set[str] = set()
+        for key, _ in node.value:
             place = f"line {key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.YAMLError(f"{place}: a list or an object is used as a name")
-            if key.value in mapping:
+            if key.value in names:
                 raise yaml.YAMLError(f"{place}: {key.value} is there twice")
-            mapping[key.value] = self.construct_object(value, deep=True)
-        return mapping
+            names.add(key.value)
+        self.flatten_mapping(node)  # `<<` puts its entries first, and those of the mapping itself override them
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
 
     def construct_number(self, node: Any) -> int | float:
         return read_number(self.construct_scalar(node))
@@ -64,5 +64,9 @@ def from_file(path: Path) -> dict[str, Any]:
 def _parse(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise ValueError(f"{place}{error.problem or error.context}") from error
+    except (yaml.YAMLError, KeyError, AttributeError, TypeError) as error:  # the latter of tags such as !!bool
+        raise ValueError(str(error) or type(error).__name__) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab import manifest, metrics
 from snnlab.errors import SnnlabError
-from snnlab.files import now, plain, whole_file
+from snnlab.files import now, parse_json, plain, whole_file
 from snnlab.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.profiles import Config
 from snnlab.results import SCHEMA, check
@@ -74,7 +74,7 @@ class Run:
         }
         path = self.dir / "result.json"
         text = json.dumps(record, indent=1, default=plain)
-        check(json.loads(text), path)
+        check(_as_read(text, path), path)
         self._gather_metrics()
         with whole_file(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -90,6 +90,13 @@ class Run:
                 name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
                 for line in path.read_text(encoding="utf-8").splitlines():
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
+
+
+def _as_read(text: str, path: Path) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise SnnlabError(f"{path}: could not be read again ({error}); save smaller numbers.") from error
 
 
 def start(config: Config) -> Run:
@@ -111,8 +118,7 @@ def start(config: Config) -> Run:
     if run.dir not in _held:  # a cell that starts the run may be run twice
         _held[run.dir] = manifest.hold(run.dir, "run", PATIENCE)
     mark = run.checkpoint_dir / "config.json"
-    decisive = config.deciding() | {"seed": config.seed, "notebook_sha256": code.sha256}
-    text = json.dumps(decisive, indent=1, default=plain)
+    text = json.dumps(manifest.identity(config, code), indent=1)
     unfinished = mark.is_file() and mark.read_text(encoding="utf-8") == text and not (run.dir / "result.json").exists()
     if not unfinished:
         (run.dir / "result.json").unlink(missing_ok=True)
@@ -134,11 +140,10 @@ def folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOWN) -
     """
     if config.out:
         return Path(config.out).expanduser().resolve()
-    name = code.name or config.notebook
-    identity = {"notebook": name, "notebook_sha256": code.sha256, **config.deciding()}
-    text = json.dumps(identity, sort_keys=True, default=plain)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return home() / "runs" / (experiment or name) / digest / f"seed={config.seed}"
+    identity = manifest.identity(config, code)
+    seed = identity.pop("seed")
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return home() / "runs" / (experiment or identity["notebook"]) / digest / f"seed={seed}"
 
 
 _held: dict[Path, Any] = {}  # by this process

@@ -130,7 +130,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     if taken := {"seed", "out", "profile"} & above.keys():
         raise SnnlabError(f"-p {min(taken)}: a sweep has it from its file; write `seeds` or `profile` there.")
     seeds = content.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds:
+    if not isinstance(seeds, list) or not seeds or None in seeds:
         raise SnnlabError(f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2].")
     planned, places = [], dict[Path, str]()
     grid = _parameters(path, "grid", stem, content.get("grid"), many=True)

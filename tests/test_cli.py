@@ -328,7 +328,7 @@ def test_a_notebook_without_a_parameters_cell_is_refused(snnlab, notebook, tmp_p
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), notebook)
     done = snnlab("run", notebook, "--out", tmp_path / "out")
     assert done.exit_code == 2
-    assert "no cell with the tag 'parameters'" in done.stderr
+    assert "no code cell with the tag 'parameters'" in done.stderr
 
 
 def test_notebooks_are_found_by_path_name_and_number(tmp_path, monkeypatch):
@@ -398,6 +398,53 @@ def test_checkpoints_of_other_code_are_not_resumed(snnlab, notebook, tmp_path):
     assert (tmp_path / "out/checkpoints/mark").read_text() == "x"
 
 
+@pytest.mark.parametrize("tag", ["parameters", "injected-parameters"])
+def test_no_tag_hides_code_from_the_checksum(notebook, tag):
+    nb = nbformat.read(notebook, as_version=4)
+    before = source_hash(nb)
+    nb.cells.insert(3, new_code_cell("accuracy = 1", metadata={"tags": [tag]}))
+    assert source_hash(nb) != before
+    nb.cells.insert(2, nb.cells.pop(3))  # where papermill puts its own
+    assert (source_hash(nb) == before) == (tag == "injected-parameters")
+
+
+def test_a_path_with_braces_is_that_path(snnlab, notebook, tmp_path):
+    write(tmp_path / "xtiny.ipynb", START, "raise ValueError('the wrong one')")
+    copy = notebook.rename(tmp_path / "x{profile}.ipynb")
+    done = snnlab("run", copy, "--profile", "tiny", "--out", tmp_path / "{seed}{foo}")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "{seed}{foo}" / copy.name).is_file()
+
+
+def test_who_waited_for_a_run_is_shown_it(snnlab, notebook, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    arguments = ("run", notebook, "--profile", "tiny", "--out", out)
+    hold = manifest.hold
+
+    def somebody_else_first(folder, name, patience):
+        monkeypatch.setattr(manifest, "hold", hold)
+        assert snnlab(*arguments).exit_code == 0
+        return hold(folder, name, patience)
+
+    monkeypatch.setattr(manifest, "hold", somebody_else_first)
+    assert snnlab(*arguments, "--wait").exit_code == 0
+    assert len(manifest.read(out)["started"]) == 1
+
+    def somebody_edits(folder, name, patience):
+        edited_accuracy(notebook, 0.5)
+        return hold(folder, name, patience)
+
+    monkeypatch.setattr(manifest, "hold", somebody_edits)
+    done = snnlab(*arguments, "--again", "--wait")
+    assert done.exit_code == 2 and "its code was changed during the wait" in done.stderr
+
+
+def test_a_file_of_a_sweep_is_not_one_of_parameters(snnlab, notebook, tmp_path):
+    (tmp_path / "x.yaml").write_text("notebook: '01'")
+    done = snnlab("run", notebook, "-f", tmp_path / "x.yaml")
+    assert done.exit_code == 2 and "holds a sweep; run it with `snnlab sweep" in done.stderr
+
+
 def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(snnlab, notebook, tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
@@ -420,6 +467,10 @@ def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(snnlab
         ("neurons = None", "neuron = None", "nearest is 01_lif_dynamics (unknown: neuron; missing: neurons)"),
         ("neurons = None", "neurons = 2 * 3", "holds more than literals"),
         ("neurons = None", "neurons =", "holds more than literals"),
+        ("neurons = None", "neurons = {{}}", "holds more than literals"),
+        ("neurons = None", "neurons = None\\nprint(1)", "holds more than literals (line 6: print(1))"),
+        ("neurons = None", "neurons = None\\nif True: seeds = 7", "holds more than literals"),
+        ("neurons = None", "neurons = " + 5000 * "-" + "1", "holds more than literals"),
     ],
 )
 def test_a_copy_with_other_parameters_is_refused(snnlab, notebook, tmp_path, before, after, words):
@@ -431,8 +482,18 @@ def test_a_copy_with_other_parameters_is_refused(snnlab, notebook, tmp_path, bef
 
 @pytest.mark.parametrize(
     "content",
-    [b"<<<<<<< HEAD\n{}", b"{}", b"[]", b"", b'{"nbformat": 4, "cells": [1]}', b"caf\xe9", b"[" * 100_000],
-    ids=["conflict", "object", "list", "empty", "cell", "latin-1", "nested"],
+    [
+        b'{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "raw", "source": "\\ud800", "metadata": {}}]}',
+        b'{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "raw", "source": "", "metadata": {"tags": null}}]}',
+        b"<<<<<<< HEAD\n{}",
+        b"{}",
+        b"[]",
+        b"",
+        b'{"nbformat": 4, "cells": [1]}',
+        b"caf\xe9",
+        b"[" * 100_000,
+    ],
+    ids=["surrogate", "tags", "conflict", "object", "list", "empty", "cell", "latin-1", "nested"],
 )
 def test_what_is_no_notebook_is_refused_by_a_sentence(snnlab, notebook, content):
     notebook.write_bytes(content)

@@ -118,7 +118,7 @@ def test_a_parameter_of_another_notebook_is_no_difference_but_one_that_came_late
 
 
 def test_a_number_does_not_overwrite_a_parameter_or_what_the_row_is(tmp_path, save):
-    save("a", entry("none", 3, 0.5, epochs=9, profile=4, path=5, arm=6))
+    save("a", entry("none", 3, 0.5, epochs=9, profile=4, path=5, arm=6, run=7, **{"config.epochs": 8}))
     save("b", entry("none", 4, 0.5, epochs=8), config={"epochs": 4})
     table = runs.collect(tmp_path / "runs")
     assert table["epochs"].tolist() == [9, 8] and table["config.epochs"].tolist() == [3, 4]

@@ -253,6 +253,10 @@ def test_the_hyper_parameters_of_the_transfer_paper():
         ("epochs: " + "9" * 400, "more than 64 bits"),
         ("a: 1__", "no readable YAML"),
         (None, "No such file or directory"),
+        ("a: 1\n\tb: 2", "line 2: found character '\\\\t' that cannot start any token"),
+        ("a: 1\n<<: 3", "line 2: expected a mapping or list of mappings for merging"),
+        ("live: !!bool foo", "no readable YAML"),
+        ("out: !!timestamp foo", "no readable YAML"),
         ("a: 1\nb: 2\na: 3", "line 3: a is there twice"),
         ("b: {a: 1, a: 1}", "line 1: a is there twice"),
         ("b:\n  1: 2\n  '1': 2", "line 3: 1 is there twice"),
@@ -282,6 +286,24 @@ def test_a_number_in_a_file_has_any_usual_spelling_and_a_name_is_text(tmp_path):
     for text in ("1.0", "1e-2", "nan", "1e999", "0x10"):
         with pytest.raises(SnnlabError, match="batch_size = .*expected a whole number"):
             profiles.parse(DELAYS, {"batch_size": text})
+
+
+def test_a_mapping_overrides_what_it_merges(tmp_path):
+    (tmp_path / "x.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}")
+    assert profiles.from_file(tmp_path / "x.yaml")["b"] == {"x": 1, "y": 3}
+
+
+def test_the_identity_of_a_run_has_what_its_checkpoints_hold(tmp_path):
+    def deciding(checkpoint):
+        return profiles.resolve("05_exploring_delays", checkpoint=str(checkpoint)).deciding()["checkpoint"]
+
+    (tmp_path / "a.pt").write_bytes(b"one")
+    (tmp_path / "b.pt").write_bytes(b"one")
+    before = deciding(tmp_path / "a.pt"), deciding(tmp_path)
+    assert deciding(tmp_path / "b.pt") == before[0] != before[1]
+    (tmp_path / "a.pt").write_bytes(b"two")
+    assert before[0] != deciding(tmp_path / "a.pt") and before[1] != deciding(tmp_path)
+    assert deciding(tmp_path / "none.pt") == str(tmp_path / "none.pt") and deciding("") == ""
 
 
 def test_a_file_of_parameters_in_the_home_folder(tmp_path, monkeypatch):

@@ -166,6 +166,12 @@ def test_what_else_was_measured_has_to_be_finite_too(run):
         run.save_result([ENTRY], data=DATA, treated={"rounded": [float("nan")]})
 
 
+def test_a_number_that_no_reader_would_take_is_refused_when_it_is_saved(run):
+    with pytest.raises(SnnlabError, match="more than 64 bits"):
+        run.save_result([ENTRY | {"steps": 2**70}], data=DATA)
+    assert not (run.dir / "result.json").exists()
+
+
 def test_data_needs_a_name_and_a_note(run):
     with pytest.raises(SnnlabError, match="data.note is None; expected text"):
         run.save_result([ENTRY], data={"name": "shd"})

@@ -1,7 +1,10 @@
 """The parameters of notebook 05, and its three profiles."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from snnlab.files import sha256, sha256_of
 from snnlab.parameters import parameter
 from snnlab.profiles.learning_delays import check_recordings
 from snnlab.profiles.shared import Recordings, sizes
@@ -39,6 +42,19 @@ class ExploringDelays(Recordings):
         super().__post_init__()
         if not self.checkpoint:  # which would say how many inputs there are
             check_recordings(self)
+
+    def deciding(self) -> dict[str, Any]:
+        """The parameters that decide about the result; of the checkpoint, what is in it and not its name."""
+        return super().deciding() | {"checkpoint": _contents(self.checkpoint)}
+
+
+def _contents(checkpoint: str) -> str:
+    """Return a checksum over a checkpoint, or over those in a folder; the text itself where there is none."""
+    path = Path(checkpoint).expanduser()
+    files = sorted(path.rglob("*.pt")) if path.is_dir() else [path]
+    if not checkpoint or not all(file.is_file() for file in files):
+        return checkpoint
+    return sha256_of(sha256(file) for file in files)
 
 
 EXPLORING_DELAYS = sizes(
