@@ -15,7 +15,7 @@ from snnlab import without_iris  # noqa: F401  before all that imports jsonschem
 # isort: split
 import papermill
 from nbclient.exceptions import DeadKernelError
-from nbclient.util import run_sync
+from nbclient.util import ensure_async, run_sync
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -32,6 +32,7 @@ from snnlab.profiles import NOTEBOOKS, Config, resolve
 from snnlab.results import load_result
 
 SETTLE = 5  # s without a word of the kernel, after which it is shut down although it is not idle
+IDLE = {"execution_state": "idle"}
 
 # How many cells are done, of how many, the heading that the notebook is at, and the count of a progress bar there.
 Report = Callable[[int, int, str, str], None]
@@ -272,7 +273,11 @@ class _Client(PapermillNotebookClient):
         return super().execute_cell(cell, cell_index, *arguments, **options)
 
     def papermill_execute_cells(self) -> None:
-        super().papermill_execute_cells()
+        try:
+            super().papermill_execute_cells()
+        except KeyboardInterrupt:
+            run_sync(self._interrupt)()
+            raise
         if not self.nb.metadata.papermill["exception"]:
             self._report(len(self._headings), len(self._headings), "done", "")
 
@@ -287,11 +292,17 @@ class _Client(PapermillNotebookClient):
             run_sync(self._until_idle)(msg_id)
         return reply
 
+    async def _interrupt(self) -> None:
+        """End the cell before the kernel is shut down, which would close its sockets under the cell."""
+        await ensure_async(self.km.interrupt_kernel())
+        with suppress(Empty):
+            while (await self.kc.iopub_channel.get_msg(timeout=SETTLE))["content"] != IDLE:
+                pass
+
     async def _until_idle(self, msg_id: str) -> None:
-        idle = {"execution_state": "idle"}
         while True:
             message = await self.kc.iopub_channel.get_msg(timeout=SETTLE)
-            if message["parent_header"].get("msg_id") == msg_id and message["content"] == idle:
+            if message["parent_header"].get("msg_id") == msg_id and message["content"] == IDLE:
                 return
 
     def handle_comm_msg(self, outs: Any, msg: Any, cell_index: int) -> None:

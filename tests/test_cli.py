@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -268,6 +269,20 @@ async def slowly(*arguments):
     time.sleep(0.3)
 handlers["kernel_info_request"] = slowly
 """
+
+
+def test_an_interrupted_run_says_so_and_its_kernel_does_not_complain(notebook, tmp_path):
+    mark = tmp_path / "mark"
+    write(notebook, f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(100)")
+    command = [sys.executable, "-c", "from snnlab.cli import app; app()", "run", notebook, "--profile", "tiny"]
+    command += ["--out", tmp_path / "out"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while not mark.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.endswith("\nsnnlab: stopped; the same command goes on.\n")
+    assert "Traceback" not in said and "IPKernelApp" not in said
 
 
 @pytest.mark.parametrize("last", ["0", "raise ValueError('broken')"])
