@@ -31,7 +31,8 @@ KEPT: dict[str, tuple[type, ...]] = {
     "under_way": (dict, type(None)),
 }
 
-FREE = ("lr", "betas", "momentum", "weight_decay", "_last_lr")  # a recipe may change them before each step
+# What a recipe may change before each step, and below which number it stays
+FREE = {"lr": math.inf, "_last_lr": math.inf, "weight_decay": math.inf, "betas": 1.0, "momentum": 1.0}
 
 
 class Tally:
@@ -248,19 +249,19 @@ class State:
                 )
 
 
-def _alike(found: Any, built: Any, *, free: bool = False) -> bool:
-    """Whether two states are the same; of what is free any number from 0 will do."""
-    if free and is_number(built):
-        return is_number(found) and found >= 0
+def _alike(found: Any, built: Any, *, below: float | None = None) -> bool:
+    """Whether two states are the same; where there is a limit, any number from 0 to below it will do."""
+    if below is not None and is_number(built):
+        return is_number(found) and bool(0 <= found < below)
     if type(found) is not type(built):
         return False
     if isinstance(built, dict):
         return found.keys() == built.keys() and all(
-            _alike(found[key], value, free=key in FREE) for key, value in built.items()
+            _alike(found[key], value, below=FREE.get(key)) for key, value in built.items()
         )
     if isinstance(built, list | tuple):
         return len(found) == len(built) and all(
-            _alike(one, other, free=free) for one, other in zip(found, built, strict=True)
+            _alike(one, other, below=below) for one, other in zip(found, built, strict=True)
         )
     if isinstance(built, float):
         return math.isclose(found, built, rel_tol=1e-6, abs_tol=1e-12)  # of another machine, perhaps

@@ -121,7 +121,7 @@ NOT_RESUMED = [
     (("moving", 0, "state", 0, "new"), torch.ones(6, 16, 1)),
     (("moving", 0, "state", -1), {}),
     *[((*GROUP, "amsgrad"), value) for value in (-1, True)],
-    *[((*GROUP, "betas"), value) for value in ([], (), (0.9, "text"), (0.9, float("nan")))],
+    *[((*GROUP, "betas"), value) for value in ([], (), (0.9, "text"), (0.9, float("nan")), (0.9, 3.0))],
     *[((*GROUP, name), value) for name in ("lr", "weight_decay", "eps") for value in ("text", [], None, float("nan"))],
     *[((*GROUP, name), MISSING) for name in ("lr", "betas", "amsgrad", "params")],
     *[((*GROUP, name), value) for name in ("base_momentum", "max_momentum", "max_lr") for value in (None, 7.0)],
@@ -137,7 +137,7 @@ NOT_RESUMED = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value"), NOT_RESUMED, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("place", "value"), NOT_RESUMED, ids=[str(place) for place, _ in NOT_RESUMED])
 def test_no_training_goes_on_from_what_none_has_left(content, place, value, tmp_path):
     torch.save(altered(content, place, value), tmp_path / "c.pt")
     with pytest.raises(SnnlabError, match=r"c\.pt: .*choose another file"):
