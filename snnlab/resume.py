@@ -315,6 +315,7 @@ def _check(content: dict[str, Any], model: Any, *, epochs: int) -> None:
         counts = under_way["batches"], under_way["seen"]
         if not (
             all(type(count) is int and count >= 0 for count in counts)
+            and counts[0] <= counts[1]  # no batch is empty
             and all(state.dtype == torch.uint8 for state in random)
             and all(own.shape == (5,) and own.isfinite().all() for own in sums)
             and 0 < len(sums) == len(under_way["random"]) == len(under_way["random_gpu"])

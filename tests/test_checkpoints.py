@@ -128,6 +128,7 @@ NOT_RESUMED = [
     *[((*RISING, "_schedule_phases"), value) for value in ([], None)],
     *[((*RISING, name), value) for name in ("last_epoch", "total_steps", "_step_count") for value in (None, 0, 9)],
     *[((*FALLING, name), value) for name in ("last_epoch", "T_max") for value in (None, 0, 9, "text")],
+    (("under_way", "batches"), 99),
     (("history", 0, "valid_accuracy"), 9.0),
     (("history", 0, "train_accuracy"), -0.5),
     (("history", 0, "valid_loss"), float("nan")),
