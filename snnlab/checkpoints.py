@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from snnlab.delays import ROUNDED
+from snnlab.delays import ROUNDED, DelayLinear
 from snnlab.errors import SnnlabError
 from snnlab.files import whole_file
 from snnlab.models import DelayNet
@@ -124,7 +125,7 @@ def load_network(path: str | Path) -> DelayNet:
     """The network of a checkpoint with the parameters of its best validation epoch, in evaluation mode.
 
     Raises:
-        SnnlabError: as `load`, or it holds no trained network, or one without delays.
+        SnnlabError: as `load`, or it holds no trained network, one without delays, or one with values that no training leaves.
     """
     content = load(path)
     if "kind" in content["network"]:  # those of `snnlab.vision` have one
@@ -135,12 +136,34 @@ def load_network(path: str | Path) -> DelayNet:
         raise SnnlabError(f"{path}: holds no finished epoch yet; let the training run for one epoch at least.")
     with as_written(path):
         with torch.device("meta"):  # without memory: its sizes may be absurd
-            expected = shapes(DelayNet(**content["network"]).state_dict())
-        if shapes(content["best"]) != expected:
-            raise SnnlabError("its parameters are not those of the network that it describes; choose another file.")
+            check_parameters(content["best"], DelayNet(**content["network"]))
         model = DelayNet(**content["network"])
         model.load_state_dict(content["best"])
     return model.eval()
+
+
+def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
+    """Raise unless a network can go on with this state: its shapes, finite values, and delays in their range.
+
+    Raises:
+        SnnlabError: it cannot.
+    """
+    if shapes(state) != shapes(model.state_dict()):
+        raise SnnlabError("its parameters are not those of the network that it describes; choose another file.")
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise SnnlabError(f"{name} holds values that are not finite; choose another file.")
+    for place, layer in model.named_modules():
+        if not isinstance(layer, DelayLinear):
+            continue
+        prefix = f"{place}." if place else ""
+        positions, rounded = state[f"{prefix}P"], state.get(prefix + ROUNDED)
+        whole = rounded is None or (bool(rounded.all()) and torch.equal(positions, positions.round()))
+        if not (whole and layer.holds(positions)):
+            raise SnnlabError(
+                f"the delays of {place} are not {'whole ' if rounded is not None else ''}numbers from 0 to "
+                f"{layer.max_delay}; choose another file."
+            )
 
 
 def shapes(state: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """SpikingJelly's converter as one more way from an ANN to a spiking network, to be fine-tuned like the others."""
 
 import contextlib
-import copy
 import io
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,6 +13,7 @@ from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 from torch import Tensor, nn
 
 from snnlab.activations import Mode, activations
+from snnlab.delays import own_copy
 from snnlab.errors import SnnlabError
 from snnlab.parameters import known
 from snnlab.vision import SmallCNN, VisionNet
@@ -65,7 +65,7 @@ class Converted(VisionNet):
     @torch.no_grad()
     def merged(self) -> Self:
         """The same network with the converter's scales in the weights, so that its convolutions see zeros and ones."""
-        net = copy.deepcopy(self)
+        net = own_copy(self)
         layers = [m for m in net.net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         # two a neuron: before, and behind
         scales = [m for m in net.net.modules() if isinstance(m, ChannelVoltageScaler)]
@@ -133,4 +133,4 @@ def _plain(ann: SmallCNN) -> nn.Sequential:
     layers: list[nn.Module] = []
     for layer in ann.layers:
         layers += [*cast(nn.Sequential, layer), nn.ReLU()]
-    return copy.deepcopy(nn.Sequential(*layers, ann.pool, nn.Flatten(), ann.fc))
+    return own_copy(nn.Sequential(*layers, ann.pool, nn.Flatten(), ann.fc))

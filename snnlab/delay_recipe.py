@@ -43,7 +43,13 @@ class DelayRecipe(Recipe):
     def optimisers(self, model: DelayNet) -> list[torch.optim.Optimizer]:
         """Adam for weights and batch norm and, where delays are learned, another one for them."""
         delays = [layer.P for layer in delay_layers(model) if layer.P.requires_grad]
-        weights = [layer.weight for layer in delay_layers(model)]
+        # a weight that is pruned is computed from a parameter of another name
+        weights = [
+            parameter
+            for layer in delay_layers(model)
+            for name, parameter in layer.named_parameters()
+            if name not in ("P", "SIG")
+        ]
         norms = list(model.norms.parameters())
         groups = [{"params": weights, "weight_decay": self.weight_decay}, {"params": norms, "weight_decay": 0.0}]
         optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=self.lr_weights, fused=True)]

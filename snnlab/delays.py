@@ -14,7 +14,7 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from snnlab.taps import gaussian_taps, one_hot_taps
 from snnlab.tracing import recorded
 
 Engine = Literal["auto", "dense", "spectral"]
+Network = TypeVar("Network", bound=nn.Module)
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
@@ -103,10 +104,26 @@ class DelayLinear(nn.Module):
             destination[prefix + ROUNDED] = torch.ones((), dtype=torch.bool, device=self.P.device)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        if prefix + "P" in state_dict:  # not where nothing is loaded, with strict=False
-            self.discrete = prefix + ROUNDED in state_dict
         rest = {name: value for name, value in state_dict.items() if name != prefix + ROUNDED}
+        positions, errors = rest.get(prefix + "P"), args[-1]
+        rounded = prefix + ROUNDED in state_dict
+        if rounded and isinstance(positions, Tensor) and not positions.is_meta:
+            whole = torch.equal(positions, positions.round()) and self.holds(positions)
+            if not (whole and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
+                errors.append(
+                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not whole "
+                    f"numbers from 0 to {self.max_delay}, or it is not True"
+                )
+                return
+        before = len(errors)
         super()._load_from_state_dict(rest, prefix, *args)
+        if positions is not None and len(errors) == before:  # None with strict=False
+            self.discrete = rounded
+
+    def holds(self, positions: Tensor) -> bool:
+        """Whether all these values of `P` stand for delays from 0 to `max_delay`."""
+        steps = self._centre - positions
+        return bool(((steps >= 0) & (steps <= self.max_delay)).all())
 
     @property
     def taps(self) -> int:
@@ -223,14 +240,22 @@ def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
 
 
 @torch.no_grad()
-def _copy(model: nn.Module) -> nn.Module:
-    """A copy of its own of a network; what torch.nn.utils.prune has cut is zero in it for good.
+def still_pruned(model: nn.Module) -> nn.Module:
+    """A copy of its own of a network, in which torch.nn.utils.prune goes on as in the first.
 
-    A weight that is being pruned is computed anew in each forward pass. `copy.deepcopy` refuses such tensors, and outside
-    of a forward pass they are of the step before.
+    A weight that is being pruned is computed anew in each forward pass, and `copy.deepcopy` refuses such tensors.
     """
     computed = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
-    copied = copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+    return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+
+
+@torch.no_grad()
+def own_copy(model: Network) -> Network:
+    """A copy of its own of a network; what torch.nn.utils.prune has cut is zero in it for good.
+
+    Outside of a forward pass a weight that is being pruned is of the step before: it is computed anew here.
+    """
+    copied = cast(Network, still_pruned(model))
     for module in copied.modules():
         for hook in [*module._forward_pre_hooks.values()]:
             if isinstance(hook, prune.BasePruningMethod):
@@ -243,7 +268,7 @@ def discretise(model: nn.Module) -> nn.Module:
 
     In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a neuromorphic chip would run, and the only one whose accuracy is reported.
     """
-    copied = _copy(model).eval()
+    copied = own_copy(model).eval()
     for layer in delay_layers(copied):
         layer.round_delays()
     return copied
@@ -252,7 +277,7 @@ def discretise(model: nn.Module) -> nn.Module:
 @torch.no_grad()
 def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
     """A copy of `model` in which each layer's delays are dealt anew to its synapses: same histogram, other places."""
-    copied = _copy(model)
+    copied = own_copy(model)
     generator = torch.Generator().manual_seed(seed)
     for layer in delay_layers(copied):
         delay, there = layer.delay, layer.connections
@@ -276,7 +301,7 @@ def scale_delays(model: nn.Module, factor: float) -> nn.Module:
     """
     if not (is_number(factor) and factor >= 0):
         raise SnnlabError(f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays.")
-    copied = _copy(model)
+    copied = own_copy(model)
     for layer in delay_layers(copied):
         layer.delay = float(factor) * layer.delay
         layer.clamp_delays()

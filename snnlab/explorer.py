@@ -39,7 +39,8 @@ def opened(path: str | Path, *, dt_ms: float, features: str | None = None) -> tu
 
     Args:
         path: a checkpoint, or a folder with some, such as that of a run of notebook 04: then of the networks with
-            learned delays that have the most inputs (toys have few) the one that is best on validation.
+            learned delays that have the most inputs (toys have few) the one that is best on validation. Other files
+            in it are left out.
         dt_ms: length of its steps, ms. A checkpoint does not say it; the run that it lies in may.
         features: what the network has to hear, as `frequencies` has it; None for anything.
 
@@ -89,14 +90,21 @@ def _step(config: Path, dt_ms: float) -> float:
 
 def _best_in(folder: Path) -> Path:
     ranked: list[tuple[float, float, float, Path]] = []
+    foreign: list[SnnlabError] = []
     for path in sorted(folder.rglob("*.pt")):
-        content = checkpoints.load(path)
+        try:
+            content = checkpoints.load(path)
+        except SnnlabError as error:
+            foreign.append(error)
+            continue
         kind = content["network"].get("variant"), content["network"].get("neuron")
         with checkpoints.as_written(path):
             if kind == ("learned", "lif") and content.get("history"):
                 line = content["history"][content["best_epoch"]]
                 accuracy, loss = float(line["valid_accuracy"]), float(line["valid_loss"])
                 ranked.append((float(content["network"]["n_in"]), accuracy, -loss, path))
+    if foreign and not ranked:
+        raise foreign[0]
     if not ranked:
         raise SnnlabError(
             f"{folder}: no checkpoint of a network with learned delays was found there; give that of a run of notebook 04, "

@@ -74,7 +74,7 @@ def hand_over(
 
     Raises:
         SnnlabError: nothing moved; a tensor that should have matched did not (`strict`); a prefix in `leave` that
-            matches nothing; a value that is not finite, or of another kind of number; `source` is
+            matches nothing; a value that is not finite, or of another kind of number; delays beyond those of the target; `source` is
             neither a network nor a `state_dict`.
     """
     theirs = _copied(_entries(source))
@@ -87,7 +87,8 @@ def hand_over(
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(f"leave: nothing in {type(target).__name__} is called {prefix!r}; names: {_some(ours)}.")
     as_built = _as_built(source, target)
-    misfits = _misfits(source, target) if isinstance(source, nn.Module) else {}
+    misfits = _misfits(source, target)
+    layers = {place: layer for place, layer in target.named_modules() if isinstance(layer, DelayLinear)}
     new: dict[str, Tensor] = {}
     moved, adapted, left_out = [], [], {}
     for name, value in ours.items():
@@ -100,6 +101,9 @@ def hand_over(
         else:
             given = _tensor(name, theirs[name], value)
             if given.shape == value.shape:
+                if why := _strange(name, given, layers):
+                    left_out[name] = why
+                    continue
                 if name in as_built and not torch.equal(given, value):
                     left_out[name] = as_built[name]
                     continue
@@ -272,9 +276,10 @@ def _as_built(source: Any, target: nn.Module) -> dict[str, str]:
     return kept
 
 
-def _misfits(source: nn.Module, target: nn.Module) -> dict[str, str]:
-    """Tensors with the same shape but another meaning, by name, each with the reason."""
-    theirs, found = dict(source.named_modules()), {}
+def _misfits(source: Any, target: nn.Module) -> dict[str, str]:
+    """Tensors with the same shape but another meaning, by name, each with the reason, as far as modules tell."""
+    theirs = dict(source.named_modules()) if isinstance(source, nn.Module) else {}
+    found = {}
     for place, layer in target.named_modules():
         before = theirs.get(place)
         if isinstance(layer, DelayLinear) and isinstance(before, DelayLinear):
@@ -284,6 +289,17 @@ def _misfits(source: nn.Module, target: nn.Module) -> dict[str, str]:
                     key = f"{place}.{name}" if place else name
                     found[key] = f"{what} = {given} instead of {wanted}"
     return found
+
+
+def _strange(name: str, given: Tensor, layers: Mapping[str, DelayLinear]) -> str:
+    """Why the values of a tensor cannot be those of this layer of delays; "" where they can."""
+    place, _, last = name.rpartition(".")
+    layer = layers.get(place)
+    if layer is not None and last == "P" and not layer.holds(given):
+        return f"delays outside of 0 to max_delay = {layer.max_delay}"
+    if layer is not None and last == "mask" and not torch.equal(given.sum(1), layer.mask.sum(1)):
+        return f"a mask that is not of fan_in = {layer.fan_in}"
+    return ""
 
 
 def _hint(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str:

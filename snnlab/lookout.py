@@ -4,7 +4,6 @@ Whether that process is the reader's own or the first of several makes no differ
 shared memory, and `tell` takes the reports, be it to a panel or into a pipe.
 """
 
-import copy
 import multiprocessing
 import threading
 import time
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from snnlab.delays import still_pruned
 from snnlab.errors import SnnlabError
 from snnlab.moments import Moment, Stopped
 from snnlab.monitor_view import Seen, delays_of, look_at, step_of
@@ -234,7 +234,7 @@ class Training:
     def as_one_of_several(self, tell: Callable[[Report], object]) -> Any:
         """Train in one of several processes, none of which waits for the one that is told."""
         # tensors that came from another process are shared with it, and with all that it started
-        arguments = tuple(copy.deepcopy(a) if isinstance(a, nn.Module) else a for a in self.arguments)
+        arguments = tuple(still_pruned(a) if isinstance(a, nn.Module) else a for a in self.arguments)
         with newest(tell) as put:
             return self._train(arguments, put)
 

@@ -1,6 +1,5 @@
 """What the monitor shows: `look_at` makes arrays of a moment of a training, `View` a picture and words of arrays."""
 
-import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from snnlab import live, plots
 from snnlab.activations import SPIKING, activations
-from snnlab.delays import delay_layers, heard_delays
+from snnlab.delays import delay_layers, heard_delays, own_copy
 from snnlab.escape import plot_text
 from snnlab.frame import Frame
 from snnlab.models import DelayNet
@@ -77,7 +76,7 @@ def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> Seen:
     label = int(labels[0])
     rasters: dict[str, NDArray[np.float32]] = {}
     with recipe.autocast(device):
-        net = recipe.as_used(copy.deepcopy(model)).eval()
+        net = recipe.as_used(own_copy(model)).eval()
         if isinstance(net, DelayNet):
             rasters, rates = _spikes(net, x.to(device), getattr(valid, "rising", lambda channels: channels))
             rates = {name: rate * (1000 / dt if unit == "ms" else 1) for name, rate in rates.items()}

@@ -1,7 +1,10 @@
 """All of a training that has to survive a kill, between two epochs and in the middle of one."""
 
+import copy
 import dataclasses
+import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from snnlab import checkpoints
 from snnlab.distributed import gathered, own_part
 from snnlab.errors import SnnlabError
+from snnlab.parameters import is_number
 
 # What a checkpoint has, and of which type
 KEPT: dict[str, tuple[type, ...]] = {
@@ -25,6 +30,9 @@ KEPT: dict[str, tuple[type, ...]] = {
     "snapshots": (dict,),
     "under_way": (dict, type(None)),
 }
+
+# What a recipe may change before each step, and below which number it stays
+FREE = {"lr": math.inf, "_last_lr": math.inf, "weight_decay": math.inf, "betas": 1.0, "momentum": 1.0}
 
 
 class Tally:
@@ -206,19 +214,83 @@ class State:
                     f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}" for key in different
                 )
                 raise SnnlabError(f"{path}: trained with another recipe: {found}; use the same one or another file.")
-            _check(content, checkpoints.shapes(self.model.state_dict()), epochs=self.recipe.epochs)
+            _check(content, self.model, epochs=self.recipe.epochs)
+            self._check_moving(content["moving"], epochs=len(content["history"]))
             self.model.load_state_dict(content["model"])
             for part, saved in zip(self.moving, content["moving"], strict=True):
                 part.load_state_dict(saved)
-                kept = getattr(part, "state", {})  # a schedule has none
-                shapes = {v.shape in (p.shape, ()) for p, moments in kept.items() for v in moments.values()}
-                if False in shapes or len({frozenset(moments) for moments in kept.values()}) > 1:
-                    raise SnnlabError("what its optimisers keep does not fit the network; choose another file.")
         self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
         self.snapshots, self.under_way = content["snapshots"], content["under_way"]
 
+    def _check_moving(self, found: list[Any], *, epochs: int) -> None:
+        """Raise unless these are states of own optimisers, and of own schedules after so many epochs.
 
-def _check(content: dict[str, Any], shapes: dict[str, Any], *, epochs: int) -> None:
+        Torch loads them without a look, and stumbles over them in a later step. Own schedules have moved afterwards.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that no optimiser has made a step
+            for part in self.moving * epochs:
+                if not isinstance(part, Optimizer):
+                    part.step()
+        for part, saved in zip(self.moving, found, strict=True):
+            built = part.state_dict()
+            if not isinstance(part, Optimizer):
+                fits = _alike(saved, built)
+            else:
+                fits = (
+                    saved.keys() == built.keys()
+                    and _alike(saved["param_groups"], built["param_groups"])
+                    and _are_moments(saved["state"], part)
+                )
+            if not fits:
+                raise SnnlabError(
+                    "what its optimisers or schedules keep is not what this recipe and this version of torch "
+                    "make of the network; choose another file."
+                )
+
+
+def _alike(found: Any, built: Any, *, below: float | None = None) -> bool:
+    """Whether two states are the same; where there is a limit, any number from 0 to below it will do."""
+    if below is not None and is_number(built):
+        return is_number(found) and bool(0 <= found < below)
+    if type(found) is not type(built):
+        return False
+    if isinstance(built, dict):
+        return found.keys() == built.keys() and all(
+            _alike(found[key], value, below=FREE.get(key)) for key, value in built.items()
+        )
+    if isinstance(built, list | tuple):
+        return len(found) == len(built) and all(
+            _alike(one, other, below=below) for one, other in zip(found, built, strict=True)
+        )
+    if isinstance(built, float):
+        return math.isclose(found, built, rel_tol=1e-6, abs_tol=1e-12)  # of another machine, perhaps
+    return bool(found == built)
+
+
+def _are_moments(found: dict[int, dict[str, Tensor]], optimiser: Optimizer) -> bool:
+    """Whether an optimiser can go on with these, by the number of the parameter: what a step on one number leaves says it."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    small = {id(p): p.detach().new_zeros(1).requires_grad_() for p in parameters}
+    probe = copy.deepcopy(optimiser, dict(small))
+    for parameter in small.values():
+        parameter.grad = torch.zeros_like(parameter)
+    probe.step()
+    if not found.keys() <= set(range(len(parameters))):
+        return False
+    for number, moments in found.items():
+        parameter = parameters[number]
+        expected = probe.state[small[id(parameter)]]
+        if moments.keys() != expected.keys():
+            return False
+        for name, value in moments.items():
+            shape = parameter.shape if expected[name].dim() else ()
+            if value.shape != shape or not value.is_floating_point() or not value.isfinite().all():
+                return False
+    return True
+
+
+def _check(content: dict[str, Any], model: Any, *, epochs: int) -> None:
     """Raise the first thing in a checkpoint that training would stumble over later."""
     history, best, under_way = content["history"], content["best"], content["under_way"]
     if len(history) > epochs or [line["epoch"] for line in history] != [*range(len(history))]:
@@ -226,15 +298,24 @@ def _check(content: dict[str, Any], shapes: dict[str, Any], *, epochs: int) -> N
     scores = {"valid_accuracy", "valid_loss"}
     if not all(scores <= line.keys() and all(isinstance(v, int | float) for v in line.values()) for line in history):
         raise SnnlabError("its history lacks scores, or holds something else than numbers; choose another file.")
+    accuracies = [value for line in history for name, value in line.items() if name.endswith("accuracy")]
+    if not all(0 <= value <= 1 for value in accuracies) or not all(
+        math.isfinite(value) for line in history for value in line.values()
+    ):
+        raise SnnlabError(
+            "its history holds scores that are not finite, or accuracies beyond 0 to 1; choose another file."
+        )
     if (best is None) != (not history) or not -1 <= content["best_epoch"] < len(history):
         raise SnnlabError("its best epoch is not one of its history; choose another file.")
-    if any(checkpoints.shapes(state) != shapes for state in (content["model"], best) if state is not None):
-        raise SnnlabError("its parameters are not those of the network that it describes; choose another file.")
+    for state in (content["model"], best):
+        if state is not None:
+            checkpoints.check_parameters(state, model)
     if under_way is not None:
         random, sums = [*under_way["random"], *under_way["random_gpu"]], under_way["sums"]
         counts = under_way["batches"], under_way["seen"]
         if not (
             all(type(count) is int and count >= 0 for count in counts)
+            and counts[0] <= counts[1]  # no batch is empty
             and all(state.dtype == torch.uint8 for state in random)
             and all(own.shape == (5,) and own.isfinite().all() for own in sums)
             and 0 < len(sums) == len(under_way["random"]) == len(under_way["random_gpu"])

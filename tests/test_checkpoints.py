@@ -108,6 +108,67 @@ def test_any_other_altered_entry_is_one_sentence_or_does_no_harm(content, place,
                 assert "c.pt: " in str(error) or "no checkpoint of a network" in str(error)
 
 
+def moments(value):
+    return [(("moving", 0, "state", 0, name), value) for name in ("exp_avg", "exp_avg_sq")]
+
+
+GROUP, RISING, FALLING = ("moving", 0, "param_groups", 0), ("moving", 2), ("moving", 3)
+NOT_RESUMED = [
+    *moments(torch.zeros(())),
+    *moments(torch.zeros(6, 16, 1, dtype=torch.long)),
+    *moments(torch.full((6, 16, 1), float("nan"))),
+    (("moving", 0, "state", 0, "step"), torch.ones(6, 16, 1)),
+    (("moving", 0, "state", 0, "new"), torch.ones(6, 16, 1)),
+    (("moving", 0, "state", -1), {}),
+    *[((*GROUP, "amsgrad"), value) for value in (-1, True)],
+    *[((*GROUP, "betas"), value) for value in ([], (), (0.9, "text"), (0.9, float("nan")), (0.9, 3.0))],
+    *[((*GROUP, name), value) for name in ("lr", "weight_decay", "eps") for value in ("text", [], None, float("nan"))],
+    *[((*GROUP, name), MISSING) for name in ("lr", "betas", "amsgrad", "params")],
+    *[((*GROUP, name), value) for name in ("base_momentum", "max_momentum", "max_lr") for value in (None, 7.0)],
+    *[((*RISING, "_schedule_phases"), value) for value in ([], None)],
+    *[((*RISING, name), value) for name in ("last_epoch", "total_steps", "_step_count") for value in (None, 0, 9)],
+    *[((*FALLING, name), value) for name in ("last_epoch", "T_max") for value in (None, 0, 9, "text")],
+    (("under_way", "batches"), 99),
+    (("history", 0, "valid_accuracy"), 9.0),
+    (("history", 0, "train_accuracy"), -0.5),
+    (("history", 0, "valid_loss"), float("nan")),
+    (("best", "synapses.0.weight"), torch.full((6, 16, 1), float("nan"))),
+    (("model", "norms.0.running_var"), torch.full((6,), float("inf"))),
+    (("model", "synapses.0.P"), torch.full((1, 6, 16, 1), 4.5)),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), NOT_RESUMED, ids=[str(place) for place, _ in NOT_RESUMED])
+def test_no_training_goes_on_from_what_none_has_left(content, place, value, tmp_path):
+    torch.save(altered(content, place, value), tmp_path / "c.pt")
+    with pytest.raises(SnnlabError, match=r"c\.pt: .*choose another file"):
+        resumed(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["synapses.0.weight", "synapses.1.SIG", "norms.0.running_mean"])
+def test_a_network_with_values_that_are_not_finite_is_not_opened(content, name, value, tmp_path):
+    bad = copy.deepcopy(content)
+    bad["best"][name].view(-1)[1] = value
+    torch.save(bad, tmp_path / "c.pt")
+    for read in (checkpoints.load_network, opened):
+        with pytest.raises(SnnlabError, match=rf"c\.pt: {name} holds values that are not finite"):
+            read(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize(
+    ("rounded", "position"), [(True, 0.5), (False, 1.0), (True, 5.0), (None, 5.0), (None, -5.0)]
+)  # of 9 taps
+def test_a_network_whose_delays_do_not_fit_is_not_opened(content, rounded, position, tmp_path):
+    bad = copy.deepcopy(content)
+    bad["best"]["synapses.0.P"].fill_(position)
+    if rounded is not None:
+        bad["best"]["synapses.0.rounded"] = torch.tensor(rounded)
+    torch.save(bad, tmp_path / "c.pt")
+    with pytest.raises(SnnlabError, match=r"c\.pt: the delays of synapses.0 .* numbers from 0 to 8; choose another"):
+        checkpoints.load_network(tmp_path / "c.pt")
+
+
 def test_no_sentence_advises_to_delete_a_file(content, tmp_path):
     path = tmp_path / "c.pt"
     for written in (

@@ -6,6 +6,7 @@ import pytest
 import torch
 from spikingjelly.activation_based import neuron
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from snnlab.conversion import Converted
 from snnlab.cost import cost
@@ -185,3 +186,20 @@ def test_scales_can_be_merged_into_the_weights(how):
     counted = cost(net, inputs[:1])
     assert counted.multiply_accumulates == 6 * 9 * 64 * 5  # of the first layer; the pooling of 2 x 2 is none here
     assert counted.accumulates > counted.spikes > 0 and counted.neurons == 6 * 64 + 8 * 16 + 10 * 4
+
+
+def test_a_pruned_network_is_converted_as_if_its_weights_were_zero():
+    ann, inputs = ann_and_inputs()
+    for module in (ann.layers[0][0], ann.fc):
+        prune.l1_unstructured(module, "weight", 0.5)
+    ann(inputs[0])
+    net = Converted(ann, inputs).set_mode("soft", steps=7)
+    assert hasattr(ann.fc, "weight_orig")  # the first is left as it is
+    for module in (ann.layers[0][0], ann.fc):
+        prune.remove(module, "weight")
+    expected = Converted(ann, inputs).set_mode("soft", steps=7)(inputs[0])
+    assert torch.equal(net(inputs[0]), expected)
+    last = [m for m in net.net.modules() if isinstance(m, torch.nn.Linear)][-1]
+    prune.l1_unstructured(last, "weight", 0.8)
+    pruned = net(inputs[0])
+    assert torch.allclose(net.merged()(inputs[0]), pruned, atol=1e-5) and not torch.equal(pruned, expected)

@@ -340,6 +340,29 @@ def test_whether_a_layer_is_rounded_is_part_of_its_state():
     assert whole.discrete  # nothing was said of its delays
 
 
+@pytest.mark.parametrize(("rounded", "position"), [(True, 0.5), (True, 9.0), (False, 1.0)])
+def test_a_state_that_is_not_rounded_as_it_says_is_not_loaded(rounded, position):
+    layer = DelayLinear(3, 2, 6)
+    before, state = layer.P.detach().clone(), DelayLinear(3, 2, 6).state_dict()
+    state["P"] = torch.full_like(state["P"], position)
+    with pytest.raises(
+        RuntimeError, match="rounded says that its delays are rounded, but they are not whole .* 0 to 6"
+    ):
+        layer.load_state_dict(state | {"rounded": torch.tensor(rounded)})
+    assert not layer.discrete and torch.equal(layer.P, before)
+
+
+def test_a_state_of_another_size_leaves_it_open_whether_delays_are_rounded():
+    layer, other = DelayLinear(3, 2, 6), discretise(DelayLinear(3, 4, 6))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        layer.load_state_dict(other.state_dict())
+    assert not layer.discrete
+    whole = discretise(layer)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        whole.load_state_dict(DelayLinear(3, 4, 6).state_dict())
+    assert whole.discrete
+
+
 # Pruning by torch: the weight is then computed from `weight_orig` and `weight_mask` --------------------------------------
 
 

@@ -68,6 +68,15 @@ def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp
     assert explorer.opened(tmp_path, dt_ms=10.0)[1].name == "better.pt"
 
 
+def test_other_files_in_a_folder_are_left_out_where_there_is_a_good_one(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "a.pt")
+    (tmp_path / "b.pt").write_bytes(b"no such file")
+    with pytest.raises(SnnlabError, match=r"a\.pt: holds no snnlab checkpoint"):
+        explorer.opened(tmp_path, dt_ms=10.0)
+    save(tmp_path / "c.pt", random_net(), 0.5)
+    assert explorer.opened(tmp_path, dt_ms=10.0)[1].name == "c.pt"
+
+
 def test_what_cannot_be_explored_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="no checkpoint of a network with learned delays"):
         explorer.opened(tmp_path, dt_ms=10.0)
@@ -326,6 +335,8 @@ def test_of_a_large_layer_a_fair_sample_is_kept(monkeypatch, tmp_path):
 
 def test_a_training_that_goes_on_keeps_the_snapshots_before(tmp_path):
     net = random_net()
+    for layer in net.synapses:
+        layer.delay = layer.delay / 2  # with room to grow
     recipe = trained(tmp_path / "c.pt", net)
     before = checkpoints.load(tmp_path / "c.pt")["snapshots"]
     state = State(random_net(seed=5), [], [], recipe)

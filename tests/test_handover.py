@@ -393,3 +393,21 @@ def test_a_network_keeps_whether_its_delays_are_rounded(variant):
         assert all(layer.discrete == (variant == "fixed") for layer in other.synapses)
         for layer, theirs in zip(other.synapses, source.synapses, strict=True):
             assert torch.equal(layer.delay, theirs.delay if variant == "learned" else theirs.delay.round())
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_state_dict_of_other_delays_or_another_number_of_inputs_is_seen(strict):
+    made = {"max_delay": 4, "fan_in": 3, "tau": 1.5}
+    for other, name, why in (
+        ({"max_delay": 40}, "synapses.0.P", "delays outside of 0 to max_delay = 4"),
+        ({"fan_in": 2}, "synapses.0.mask", "a mask that is not of fan_in = 3"),
+    ):
+        target, source = DelayNet(6, (5,), 2, **made), DelayNet(6, (5,), 2, **made | other).state_dict()
+        before = {key: value.clone() for key, value in target.state_dict().items()}
+        if strict:
+            with pytest.raises(SnnlabError, match=f"{name}: {why}"):
+                hand_over(source, target)
+            assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+        else:
+            assert hand_over(source, target, strict=False).left_out[name] == why
+            assert torch.equal(target.state_dict()[name], before[name])

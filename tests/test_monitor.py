@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from torch.nn.utils import prune
 
 from snnlab import checkpoints, lookout, monitor, monitor_box, monitor_view
 from snnlab import training as snnlab_training
@@ -408,6 +409,23 @@ def test_a_moment_becomes_arrays():
     relu = monitor_view.look_at(Moment(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None))
     assert relu.rate_unit == "output a neuron and step"
     assert "; output for one sample of validation (class" in monitor_view.in_words(relu)
+
+
+def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
+    model = net()
+    prune.l1_unstructured(model.synapses[0], "weight", 0.5)
+    model(HELD_OUT.batch(torch.arange(1))[0])
+    for recipe in (RECIPE, Recipe(epochs=1, batch_size=1)):
+        assert monitor_view.look_at(Moment(model, recipe, HELD_OUT, [], None, BATCHES, None)).rasters
+    trained = []
+
+    def keep(model, on_batch):
+        trained.append(model)
+
+    lookout.Training(keep, (model,), {}, None, Wish(), live=False).as_one_of_several(lambda report: None)
+    (other,) = trained
+    assert other is not model and torch.equal(other.synapses[0].weight_mask, model.synapses[0].weight_mask)
+    assert isinstance(other.synapses[0].weight_orig, torch.nn.Parameter)
 
 
 def test_axes_grow_to_what_they_have_to_show():

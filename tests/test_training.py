@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 from snnlab import checkpoints
 from snnlab.data.augment import Augment
@@ -448,3 +449,36 @@ def test_without_augmentation_nothing_is_drawn_or_changed():
     none = fit(net(), *sets(), off, progress=False)
     for a, b in zip(plain.history, none.history, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-5) and a["train_accuracy"] == b["train_accuracy"]
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_a_pruned_network_trains_with_its_mask_and_goes_on(rounded, tmp_path):
+    data = interaural_lags(20, channels=3, steps=20, lags=(0, 4))
+    recipe = DelayRecipe(epochs=2, batch_size=10, device="cpu")
+
+    def made():
+        torch.manual_seed(0)
+        net = DelayNet(6, [5], 2, max_delay=10, tau=2.0)
+        net = discretise(net) if rounded else net
+        for layer in net.synapses:
+            prune.l1_unstructured(layer, "weight", 0.5)
+        return net
+
+    net, before = made(), made()
+    whole = fit(net, data, data, recipe, progress=False)
+    for layer, first in zip(net.synapses, before.synapses, strict=True):
+        there = layer.weight_mask.bool()
+        assert torch.equal(layer.weight_mask, first.weight_mask) and not there.all()
+        assert not torch.equal(layer.weight_orig[there], first.weight_orig[there])
+    for layer, first in zip(discretise(net).synapses, before.synapses, strict=True):
+        assert torch.equal(layer.weight != 0, first.weight_mask.bool())
+
+    def stop(moment):
+        if len(moment.history) == 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fit(made(), data, data, recipe, checkpoint=tmp_path / "c.pt", on_batch=stop)
+    again = fit(made(), data, data, recipe, checkpoint=tmp_path / "c.pt", progress=False)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value)
