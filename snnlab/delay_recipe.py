@@ -11,7 +11,6 @@ from snnlab import snapshots
 from snnlab.analogue import Analogue
 from snnlab.data.augment import Augment
 from snnlab.delays import delay_layers, discretise, sigma_schedule
-from snnlab.errors import SnnlabError
 from snnlab.models import DelayNet
 from snnlab.training import Recipe, check_numbers
 
@@ -36,9 +35,7 @@ class DelayRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay"))
-        for name in ("anneal_share", "sharpen"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SnnlabError(f"{name} = {getattr(self, name)!r}: expected a share from 0 to 1.")
+        check_numbers(self, low=0, high=1, names=("anneal_share", "sharpen"))
 
     def optimisers(self, model: DelayNet) -> list[torch.optim.Optimizer]:
         """Adam for weights and batch norm and, where delays are learned, another one for them."""

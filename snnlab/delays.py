@@ -24,6 +24,7 @@ from torch.nn.utils import prune
 
 from snnlab import spectral
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 from snnlab.parameters import is_number, whole_number
 from snnlab.taps import gaussian_taps, one_hot_taps
 from snnlab.tracing import recorded
@@ -67,6 +68,7 @@ class DelayLinear(nn.Module):
 
     mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
 
+    @memory_errors("building a network", "a smaller one")
     def __init__(
         self,
         in_features: int,

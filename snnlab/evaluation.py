@@ -54,21 +54,50 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
     Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
 
     Raises:
-        SnnlabError: there is no sample, or memory does not suffice.
+        SnnlabError: there is no sample, the network has no score for a label, or memory does not
+            suffice.
     """
     if len(data) == 0:
         raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")
     device, part = next(model.parameters()).device, own_part()
     training = model.training
     model.eval()
-    loss, (predictions, labels) = 0.0, torch.zeros(2, len(data), dtype=torch.long)
+    checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
     places = dealt(shuffled(len(data), batch_size, None), part, training=False)  # of the samples, in their order
     try:
         for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
             scores = model(x.to(device)).float()
+            if not checked:
+                check_labels(scores, data=data)
+                checked = True
             loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
             predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
     finally:
         model.train(training)
     predictions, labels = summed(predictions), summed(labels)
     return Score((predictions == labels).double().mean().item(), total(loss) / len(data), predictions, labels)
+
+
+def check_labels(scores: Tensor, **sets: Batches | None) -> None:
+    """Check that a network has a score for every label.
+
+    On a GPU, a loss of other labels ends in an error that the process does not survive.
+
+    Args:
+        scores: of any batch, `(B, classes)`.
+        sets: the sets with the labels, by the name that a message has; None is skipped.
+
+    Raises:
+        SnnlabError: a label is below 0, or is no class of the network.
+    """
+    classes = scores.shape[-1]
+    for name, part in sets.items():
+        if part is None or len(part) == 0:
+            continue
+        low, high = int(part.labels.min()), int(part.labels.max())
+        if low < 0 or high >= classes:
+            raise SnnlabError(
+                f"{name}: has labels from {low} to {high}, but the network gives scores for "
+                f"{classes} classes, whose labels are 0 to {classes - 1}; build it with as many "
+                "classes as the data has."
+            )

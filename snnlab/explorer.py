@@ -46,8 +46,10 @@ def opened(path: str | Path, *, dt_ms: float, features: str | None = None) -> tu
 
     Raises:
         SnnlabError: there is none, it is damaged, the network has no delays or no spikes, hears something else, or was
-            trained with another step.
+            trained with another step; `dt_ms` is no number above 0.
     """
+    if not (is_number(dt_ms) and dt_ms > 0):
+        raise SnnlabError(f"dt_ms = {dt_ms!r}: expected milliseconds above 0.")
     path = given_path(path)
     if path.is_dir():
         path = _best_in(path)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from snnlab.analogue import Analogue
 from snnlab.delays import LONGEST, DelayLinear, delay_layers
 from snnlab.errors import SnnlabError
+from snnlab.memory import memory_errors
 from snnlab.neurons import LIF, LeakyIntegrator, check_tau
 from snnlab.parameters import is_number, whole_number
 from snnlab.tracing import recorded
@@ -58,9 +59,10 @@ class DelayNet(nn.Module):
         neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`Analogue`). Both have the same parameters.
 
     Raises:
-        SnnlabError: an argument is out of its range.
+        SnnlabError: an argument is out of its range, or memory does not suffice.
     """
 
+    @memory_errors("building a network", "a smaller one")
     def __init__(
         self,
         n_in: int,

@@ -146,7 +146,12 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a finite real number of any type, Python's or numpy's, and no truth value."""
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # of a whole number that no float can hold
+        return False
 
 
 def known(name: Any, names: Iterable[str], what: str) -> str:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Protocol, cast, get_args
+from typing import Any, ClassVar, Literal, Protocol, cast, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from snnlab.errors import SnnlabError
 from snnlab.parameters import known
 
 Keep = Literal["best", "last"]
+LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**63 - 1  # what torch.manual_seed takes
 
 
 class Batches(Protocol):
@@ -49,7 +51,7 @@ class Recipe:
     """How to train a network. A subclass says which optimisers, and what is special about its networks.
 
     Raises:
-        SnnlabError: a number is out of its range.
+        SnnlabError: a value has another type, or a number is out of its range.
     """
 
     epochs: int
@@ -64,6 +66,8 @@ class Recipe:
     def __post_init__(self) -> None:
         check_numbers(self, low=self.LEAST_EPOCHS, names=("epochs",))
         check_numbers(self, low=1, names=("batch_size", "accumulate"))
+        check_numbers(self, low=LOWEST_SEED, high=HIGHEST_SEED, names=("seed",))
+        _check_texts(self)
         known(self.keep, get_args(Keep), "epoch to keep")
 
     @property
@@ -117,12 +121,50 @@ class Recipe:
         return len(x)
 
 
-def check_numbers(recipe: Recipe, *, low: float, names: Iterable[str]) -> None:
-    """Raise unless these fields are finite numbers from `low`, whole ones where their type is int."""
-    whole = {field.name for field in dataclasses.fields(recipe) if field.type is int}
+def check_numbers(recipe: Recipe, *, low: float, names: Iterable[str], high: float = sys.float_info.max) -> None:
+    """Raise unless these fields hold numbers in a range, whole ones where their type is int.
+
+    Args:
+        recipe: whose fields are checked.
+        low, high: the limits; both are allowed values.
+        names: of the fields, each of a number or of a tuple of numbers.
+
+    Raises:
+        SnnlabError: a field holds something else.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(recipe)}
     for name in names:
-        value = getattr(recipe, name)
-        fits = isinstance(value, Integral if name in whole else Real)
-        if not (fits and math.isfinite(value) and value >= low):
-            expected = "a whole number" if name in whole else "a number"
-            raise SnnlabError(f"{name} = {value!r}: expected {expected} from {low}.")
+        value, kind = getattr(recipe, name), types[name]
+        several = get_origin(kind) is tuple
+        whole = (get_args(kind)[0] if several else kind) is int
+        items = value if several and isinstance(value, list | tuple) else (value,)
+        right = isinstance(value, list | tuple) or not several
+        number = Integral if whole else Real
+        if not (right and all(_in_range(item, number, low, high) for item in items)):
+            expected = "a whole number" if whole else "a number"
+            if several:
+                expected = f"a tuple, such as (2, 4), each {expected}"
+            upto = f" to {high}" if high < sys.float_info.max else ""
+            raise SnnlabError(f"{name} = {value!r}: expected {expected} from {low}{upto}.")
+
+
+def _in_range(value: Any, kind: Any, low: float, high: float) -> bool:
+    # not math.isfinite, which fails for whole numbers that no float can hold
+    return isinstance(value, kind) and not isinstance(value, bool) and bool(low <= value <= high)
+
+
+def _check_texts(recipe: Recipe) -> None:
+    """Raise unless fields of texts, of tuples of texts and of truth values hold such."""
+    for field in dataclasses.fields(recipe):
+        value, kind = getattr(recipe, field.name), field.type
+        if kind is bool and not isinstance(value, bool):
+            expected = "True or False"
+        elif kind is str and not isinstance(value, str):
+            expected = "a text"
+        elif kind == tuple[str, ...] and not (
+            isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        ):
+            expected = 'a tuple of names, such as ("fc",)'  # a text would be read letter by letter
+        else:
+            continue
+        raise SnnlabError(f"{field.name} = {value!r}: expected {expected}.")

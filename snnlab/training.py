@@ -1,8 +1,8 @@
 """One training loop for every network: selection on validation, checkpoint and resume. A recipe says what differs."""
 
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from snnlab.data.loaders import kept
 from snnlab.distributed import own_part, own_seed, same_as_first, sum_gradients, synchronised, total
 from snnlab.errors import SnnlabError
-from snnlab.evaluation import Score, evaluate, pick_device, work_clock
+from snnlab.evaluation import Score, check_labels, evaluate, pick_device, work_clock
 from snnlab.memory import keep_freed_memory, memory_errors
 from snnlab.metrics import written
 from snnlab.moments import Between, Interrupted, Moment
@@ -104,7 +104,7 @@ def fit(
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
             no longer finite; there are more processes than samples in a batch; `save_every` is below
-            0; memory does not suffice.
+            0; the network has no score for a label; memory does not suffice.
         Stopped: `on_batch` raised it; in all processes, at the same batch.
     """
     if not save_every >= 0:
@@ -142,6 +142,7 @@ def fit(
     hidden = not progress or number != 0 or on_batch is not None
     logged = nullcontext(_unlogged) if metrics is None else written(Path(metrics), state.history)
     with (
+        _labels_checked(model, train=train, valid=valid, test=test),
         synchronised(model),
         logged as log,
         tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
@@ -160,6 +161,21 @@ def fit(
     model.load_state_dict(state.best)
     between(None)
     return Fit(model, state.history, state.best_epoch)
+
+
+@contextmanager
+def _labels_checked(model: nn.Module, **sets: Batches | None) -> Iterator[None]:
+    """Check the labels of all sets against the scores that the network gives at its first call."""
+
+    def check(_model: nn.Module, _inputs: object, scores: Tensor) -> None:
+        hook.remove()
+        check_labels(scores, **sets)
+
+    hook = model.register_forward_hook(check)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _unlogged(line: dict[str, float]) -> None:

@@ -151,5 +151,5 @@ def test_pretrained_and_handed_over(tmp_path):
 
 
 def test_a_share_of_sharpening():
-    with pytest.raises(SnnlabError, match=r"sharpen = 1\.2: expected a share from 0 to 1"):
+    with pytest.raises(SnnlabError, match=r"sharpen = 1\.2: expected a number from 0 to 1"):
         replace(RECIPE, sharpen=1.2)

@@ -401,6 +401,7 @@ class Failing:
 
     def __init__(self, data):
         self.data = data
+        self.labels = data.labels
 
     def __len__(self):
         return len(self.data)

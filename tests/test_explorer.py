@@ -359,3 +359,9 @@ def test_the_sample_stays_small():
     net = DelayNet(140, (256, 256), 20, max_delay=24, tau=1.005)
     kept = snapshots.taken(net)
     assert [len(part) for part in kept] == [2048] * 3 and kept[0].dtype == torch.float16
+
+
+@pytest.mark.parametrize("dt", [float("nan"), float("inf"), 0, -1.0, True, "10", None])
+def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
+    with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):
+        explorer.opened(tmp_path / "none.pt", dt_ms=dt)

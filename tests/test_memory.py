@@ -16,8 +16,10 @@ from snnlab.comparison import Job, untrained
 from snnlab.cost import cost
 from snnlab.data.toys import interaural_lags
 from snnlab.delay_recipe import DelayRecipe
+from snnlab.delays import DelayLinear
 from snnlab.errors import SnnlabError
 from snnlab.memory import memory_errors
+from snnlab.models import DelayNet
 from snnlab.similarity import layer_outputs
 from snnlab.training import Recipe, evaluate, fit, train_step
 from snnlab.vision import build
@@ -126,6 +128,10 @@ def test_networks_say_so():
         untrained(Job("large", network, DelayRecipe(epochs=1, batch_size=1)))
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
         build(dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 2**45, 1]))
+    with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
+        DelayNet(**network)
+    with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
+        DelayLinear(size, size, 100)
 
 
 @pytest.mark.parametrize("look", [cost, layer_outputs])

@@ -287,3 +287,45 @@ def test_what_does_not_belong_together_is_refused(draw):
 def test_a_histogram_wants_lengths_of_time(longest, dt):
     with pytest.raises(SnnlabError, match="expected a time step above 0, and a largest delay from 0"):
         plots.delay_shares([1.0], longest, dt)
+
+
+@pytest.mark.parametrize("longest", [1e15, np.finfo(float).max])
+def test_a_histogram_has_a_limited_number_of_steps(longest):
+    ax = plots.figure(3, 2)[1]
+    for draw in (plots.delay_shares, lambda v, *more: plots.delay_histogram(ax, v, more[0], dt_ms=more[1])):
+        with pytest.raises(SnnlabError, match="expected at most 1,000,000 time steps"):
+            draw([1.0], longest, 1e-3)
+
+
+@pytest.mark.parametrize("dt", [0, -1.0, np.nan, np.inf, None, "1"])
+def test_a_time_step_is_a_number_above_0(dt):
+    ax = plots.figure(3, 2)[1]
+    draw = (
+        lambda: plots.delay_histogram(ax, [1.0], 20.0, dt_ms=dt),
+        lambda: plots.kernels(ax, np.ones((2, 3)), dt),
+        lambda: plots.count_raster(ax, np.ones((2, 3)), dt),
+    )
+    for one in draw:
+        with pytest.raises(SnnlabError, match="expected a time step above 0"):
+            one()
+
+
+@pytest.mark.parametrize("label", [r"$\frac{1}$", "a_b $ c", "_hidden"])
+def test_a_label_is_shown_as_it_is_written(label):
+    fig, ax = plots.figure(3, 2)
+    plots.trace(ax, [0, 1], [0, 1], label=label)
+    plots.band(ax, [0, 1], [0, 1], colour="C0", label=label)
+    plots.learning_curves(ax, {label: [0, 1]})
+    plots.legend(ax)
+    fig.canvas.draw()
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert [text.strip().replace(r"\$", "$") for text in shown] == [label] * 3
+
+
+def test_values_have_an_axis_of_seeds_and_one_of_points():
+    ax = plots.figure(3, 2)[1]
+    values = np.ones((2, 3, 4))
+    with pytest.raises(SnnlabError, match=r"^values: of shape \(2, 3, 4\), two axes \(seeds, n\)"):
+        plots.band(ax, range(4), values, colour="C0")
+    with pytest.raises(SnnlabError, match=r"^learned: of shape \(2, 3, 4\), two axes \(seeds, n\)"):
+        plots.learning_curves(ax, {"learned": values})

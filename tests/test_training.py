@@ -1,5 +1,6 @@
 """fit(): it learns, selects on validation, and a killed run ends as if it had not been killed."""
 
+import copy
 import json
 import os
 import signal
@@ -99,6 +100,7 @@ def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
 
             def __init__(self, data, stop):
                 self.data, self.stop, self.epochs = data, stop, 0
+                self.labels = data.labels
 
             def __len__(self):
                 return len(self.data)
@@ -482,3 +484,20 @@ def test_a_pruned_network_trains_with_its_mask_and_goes_on(rounded, tmp_path):
     again = fit(made(), data, data, recipe, checkpoint=tmp_path / "c.pt", progress=False)
     for name, value in whole.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("wrong", ["train", "valid", "test"])
+@pytest.mark.parametrize("label", [-1, 5])
+def test_labels_beyond_the_network_are_refused_before_the_first_step(wrong, label):
+    parts = dict(zip(("train", "valid", "test"), (*sets(), sets()[1]), strict=True))
+    parts[wrong].labels[3] = label
+    model = net()
+    before = copy.deepcopy(model.state_dict())
+    words = f"^{wrong}: has labels from .* to .*, but the network gives scores for 5 classes"
+    with pytest.raises(SnnlabError, match=words):
+        fit(model, **parts, recipe=RECIPE, progress=False)
+    for name, value in model.named_parameters():
+        assert torch.equal(value, before[name])
+    with pytest.raises(SnnlabError, match=words.replace(wrong, "data")):
+        evaluate(model, parts[wrong])
+    assert not model._forward_hooks

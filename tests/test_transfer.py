@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -68,6 +69,41 @@ def test_the_rate_falls_as_half_a_cosine_from_step_to_step(tmp_path):
     done = [(epoch + part) / 3 for epoch in range(3) for part in (0, 16 / 28)]
     assert [rate for (rate,) in Watched.rates] == pytest.approx([0.25 * (1 + math.cos(math.pi * d)) for d in done])
     assert Watched.rates[0] == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    {
+        "network": ("x", 3),
+        "leave": ("fc", 3, (1,)),
+        "only": ("fc", None, (b"fc",)),
+        "drops": (3, ("x",), (1.5,), (-1,), "12"),
+        "twins": (3, ("x",), (0,), (True,)),
+        "seed": (None, "x", 1.5, True, 10**40, -(10**400)),
+        "sharpen": ("no", 1),
+        "reestimate": ("no",),
+        "drop": (5, -1, math.nan, "x"),
+        "lr": (10**400, math.inf, True),
+        "data": (3,),
+    }.items(),
+)
+def test_a_stage_refuses_what_it_cannot_use(name, values):
+    for value in values:
+        with pytest.raises(SnnlabError, match=rf"^{name} = .*: expected [^\n]*\.$"):
+            stage(**{name: value})
+
+
+def test_a_stage_takes_numbers_of_any_type_and_lists():
+    stage(seed=np.int64(3), drops=(np.int32(0),), twins=[2], drop=np.float32(1), only=["fc"])
+
+
+def test_labels_beyond_the_network_are_refused_before_training(tmp_path):
+    few = NET | {"classes": 2}
+    words = "labels from 0 to 2, but the network gives scores for 2 classes, whose labels are 0 to 1"
+    with pytest.raises(SnnlabError, match="^train: has " + words):
+        train_plan(plan("few", stage(network=few)), DATA, tmp_path)
+    with pytest.raises(SnnlabError, match="^data: has " + words):  # as handed over, on validation
+        train_plan(plan("few", stage(), stage(network=few, leave=("fc",))), DATA, tmp_path)
 
 
 def rate(made, done):
@@ -149,6 +185,7 @@ class Stopping:
 
     def __init__(self, data, left):
         self.data, self.left = data, left
+        self.labels = data.labels
 
     def __len__(self):
         return len(self.data)

@@ -193,13 +193,12 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")
         return
-    before = read_json(
-        file, "the settings of an earlier conversion were expected. Remove the folder or choose another one."
-    )
+    advice = "the settings of an earlier conversion were expected. Choose another folder."
+    before = read_json(file, advice)
     if before != settings:
         raise SnnlabError(
             f"{file.parent} holds files made with {before}; {dict(settings)} was expected, "
-            "for all files of a folder are made alike. Choose another folder or these settings, or remove the folder."
+            "for all files of a folder are made alike. Choose another folder, or these settings."
         )
 
 

@@ -129,6 +129,10 @@ def convert(
 
 def _check(job: tuple[Row, float, str]) -> None:
     row, max_seconds, where = job
+    if row.file.is_dir():
+        raise SnnlabError(
+            f"{where} is a folder; a wav file was expected. Correct the path, or remove the line from the table."
+        )
     if not row.file.is_file():
         raise SnnlabError(
             f"{where}: there is no such file; a path relative to the folder of the table was expected. Correct it or add "
@@ -189,6 +193,10 @@ def read_labels(folder: Path) -> list[Row]:
             occur in training, or two labels or two speakers have names that cannot be told apart.
     """
     table = folder / "labels.csv"
+    if table.is_dir():
+        raise SnnlabError(
+            f"{table} is a folder; a table with the columns {', '.join(COLUMNS)} was expected. Choose another folder."
+        )
     if not table.is_file():
         raise SnnlabError(
             f"{table}: there is no such file; a table with the columns {', '.join(COLUMNS)} was expected. "

@@ -83,7 +83,7 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
         listed = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SnnlabError(
-            f"{file} cannot be read; a class a line was expected. Remove the folder or repair it."
+            f"{file} cannot be read; a class a line was expected. Repair it or choose another folder."
         ) from error
     check_names(listed, file)
     for name, there, missing in (

@@ -151,6 +151,13 @@ def _table(rows: dict[str, dict[str, str]]) -> Table:
 
 def _sizes(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
     if isinstance(size, int):
+        least = len(SPLITS) * len(CLASSES)
+        most = _MOST // 12 * 17  # 12 in seventeen are for training
+        if not least <= size <= most:
+            raise SnnlabError(
+                f"size is {size:,}; {least} recordings in all "
+                f"({len(CLASSES)} for each of {', '.join(SPLITS)}) to {most:,} was expected. Choose a number in between."
+            )
         valid, test = (max(size * part // 17, len(CLASSES)) for part in (2, 3))
         size = (size - valid - test, valid, test)
     for split, n in zip(SPLITS, size, strict=True):

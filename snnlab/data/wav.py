@@ -26,7 +26,7 @@ def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = N
 
     Raises:
         SnnlabError: it is not a wav file, cut short, not mono, too long, not finite, of an
-            implausible rate or loudness, silent or too short.
+            implausible rate or loudness, silent, empty or too short.
     """
     where = where or str(file)
     try:
@@ -45,6 +45,10 @@ def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = N
             raise SnnlabError(
                 f"{where} lasts {info.duration:.1f} s; one word of at most {max_seconds:g} s was expected. "
                 "Cut it, or allow more seconds."
+            )
+        if info.frames == 0:
+            raise SnnlabError(
+                f"{where} holds no samples; a spoken word was expected. Record it again or remove the line."
             )
         sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:

@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from snnlab.errors import SnnlabError
+from snnlab.escape import plot_text
 from snnlab.plots.style import BLACK, BLUE, RED
-from snnlab.plots.values import numbers, same_length
+from snnlab.plots.values import check_step, numbers, same_length
 
 
 def picture(ax: Axes, pixels: ArrayLike) -> list[Artist]:
@@ -41,6 +42,7 @@ def raster(ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = B
 
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     """Binned spikes, or features in dB, `(T, N)` as a picture, darker where there is more; row 0 at the bottom."""
+    check_step(dt_ms)
     grid = numbers("counts", counts, dims=2).T
     neurons, steps = grid.shape
     if grid.min() < 0:  # features: most of what is above silence
@@ -71,8 +73,9 @@ def trace(
     }
     same_length(**arrays)
     t_ms, v = arrays["t_ms"], arrays["v"]
+    named = None if label is None else plot_text(label)
     path = (t_ms, v) if after is None else (np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel())
-    artists: list[Artist] = [*ax.plot(*path, color=colour, linewidth=1.3, label=label)]
+    artists: list[Artist] = [*ax.plot(*path, color=colour, linewidth=1.3, label=named)]
     if threshold is not None:
         artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
         cell = ax.get_subplotspec()

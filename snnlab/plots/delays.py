@@ -1,7 +1,5 @@
 """How delays are distributed, and what their kernels look like."""
 
-import math
-
 import numba
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,21 +8,30 @@ from matplotlib.patches import StepPatch
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab.errors import SnnlabError
+from snnlab.parameters import is_number
 from snnlab.plots.style import BLACK, legend, look
-from snnlab.plots.values import numbers
+from snnlab.plots.values import check_step, numbers
+
+MOST_STEPS = 1_000_000  # as many as a `DelayLinear` may have
 
 
 def delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDArray[np.float64]:
     """The share (0..1) of delays, of any shape, at each time step from 0 to the largest delay, `(L,)`.
 
     Raises:
-        SnnlabError: a delay is not finite, or one of the lengths is not.
+        SnnlabError: a delay is not finite, one of the lengths is not, or there are too many steps.
     """
-    if not (0 < dt_ms < math.inf and 0 <= max_delay_ms < math.inf):
+    lengths = is_number(dt_ms) and is_number(max_delay_ms)
+    if not (lengths and dt_ms > 0 and max_delay_ms >= 0):
         raise SnnlabError(
             f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected a time step above 0, and a largest delay from 0."
         )
     delays = numbers("delays_ms", delays_ms, empty=True).reshape(-1)
+    if float(max_delay_ms) / float(dt_ms) >= MOST_STEPS + 0.5:
+        raise SnnlabError(
+            f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected at most "
+            f"{MOST_STEPS:,} time steps; choose a longer step or a smaller largest delay."
+        )
     counts = np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
     _count_steps(delays if delays.dtype == np.float32 else delays.astype(np.float64, copy=False), dt_ms, counts)
     return counts / max(1, delays.size)
@@ -59,8 +66,8 @@ def delay_histogram(
     ax: Axes, delays_ms: ArrayLike, max_delay_ms: float, *, dt_ms: float, initial_ms: ArrayLike | None = None
 ) -> list[StepPatch]:
     """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
-    edges = (np.arange(round(max_delay_ms / dt_ms) + 2) - 0.5) * dt_ms
     shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
+    edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
     artists = [ax.stairs(shares, edges, fill=True, color=look("learned").colour, label="now")]
     if initial_ms is not None:
         before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
@@ -73,6 +80,7 @@ def delay_histogram(
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
     """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
+    check_step(dt_ms)
     taps = numbers("taps", taps, dims=2)
     rows, length = taps.shape
     limit = float(np.abs(taps).max(initial=0)) or 1.0

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from snnlab.errors import SnnlabError
 from snnlab.escape import plot_text
 from snnlab.plots.style import BLACK, legend, look
 from snnlab.plots.values import numbers, same_length
@@ -18,11 +19,22 @@ def band(
     ax: Axes, x: ArrayLike, values: ArrayLike, *, colour: Any, line: str = "-", label: str | None = None, **options: Any
 ) -> list[Artist]:
     """The mean of `values` (seeds, n) over `x` (n,); the band reaches from the lowest seed to the highest."""
-    seeds = np.atleast_2d(numbers("values", values)).astype(float)
+    seeds = _by_seed("values", values)
     x = numbers("x", x).reshape(-1)
     same_length(x=x, values=seeds.T)
+    named = None if label is None else plot_text(label)
     spread = ax.fill_between(x, seeds.min(0), seeds.max(0), color=colour, alpha=0.2, linewidth=0)
-    return [spread, *ax.plot(x, seeds.mean(0), line, color=colour, label=label, **options)]
+    return [spread, *ax.plot(x, seeds.mean(0), line, color=colour, label=named, **options)]
+
+
+def _by_seed(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Values `(seeds, n)`, or `(n,)` of a single seed, as `(seeds, n)`."""
+    seeds = np.atleast_2d(numbers(name, values)).astype(float)
+    if seeds.ndim > 2:
+        raise SnnlabError(
+            f"{name}: of shape {seeds.shape}, two axes (seeds, n) were expected, or one; choose some of them."
+        )
+    return seeds
 
 
 def learning_curves(
@@ -31,9 +43,9 @@ def learning_curves(
     """A `band` for each variant's `(seeds, epochs)`, in its own look."""
     artists: list[Artist] = []
     for variant, values in curves.items():
-        seeds, style = scale * np.atleast_2d(numbers(variant, values)).astype(float), look(variant)
+        seeds, style = scale * _by_seed(variant, values), look(variant)
         artists += band(
-            ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=plot_text(variant),
+            ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=variant,
             marker=style.marker, markevery=0.12, markersize=5,
             markerfacecolor=style.colour if style.filled else "white",
         )  # fmt: skip

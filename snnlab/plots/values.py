@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnlab.errors import SnnlabError
+from snnlab.parameters import is_number
 
 
 def numbers(
@@ -53,6 +54,16 @@ def same_length(**arrays: NDArray[Any]) -> None:
     if len({*lengths.values()}) > 1:
         counts = ", ".join(f"{length} of {name}" for name, length in lengths.items())
         raise SnnlabError(f"got {counts}: as many of each were expected; give values that belong together.")
+
+
+def check_step(dt_ms: Any) -> None:
+    """Check the length of a time step, ms.
+
+    Raises:
+        SnnlabError: it is not a finite number above 0.
+    """
+    if not (is_number(dt_ms) and dt_ms > 0):
+        raise SnnlabError(f"dt_ms = {dt_ms!r}: expected a time step above 0 ms.")
 
 
 def _plain(values: Any) -> Any:

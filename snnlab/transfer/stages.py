@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from snnlab.activations import Mode, activations, sharpened
 from snnlab.conversion import How
+from snnlab.errors import SnnlabError
 from snnlab.handover import FIRST
 from snnlab.parameters import known
 from snnlab.training import Batches, Keep, Recipe, check_numbers, evaluate
@@ -53,8 +54,14 @@ class Stage(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_numbers(self, low=0, names=("lr", "weight_decay", "drop"))
-        check_numbers(self, low=1, names=("steps", "levels"))
+        check_numbers(self, low=0, names=("lr", "weight_decay", "drops"))
+        check_numbers(self, low=0, high=1, names=("drop",))
+        check_numbers(self, low=1, names=("steps", "levels", "twins"))
+        if not (self.network is None or isinstance(self.network, dict)):
+            raise SnnlabError(
+                f"network = {self.network!r}: expected the config of a network, a dict, "
+                "or None for the network of the stage before."
+            )
         known(self.mode, get_args(Mode), "mode of an activation")
         known(self.convert, ("", *get_args(How)), "way to convert")
         known(self.first, ("", *FIRST), "way to adapt a first convolution")

@@ -270,7 +270,7 @@ def test_a_spreadsheets_table_is_read(folder, tmp_path):
 @pytest.mark.parametrize(("sound", "words"), [
     (np.zeros(8000), "is silent; a spoken word"),
     (np.full(8000, 0.2), "is silent"),
-    (np.zeros(0), "is silent"),
+    (np.zeros(0), "holds no samples; a spoken word"),
     (np.stack([tone(400)] * 2, axis=1), "has 2 channels; one was expected"),
     (tone(400, seconds=5.2), r"lasts 5.2 s; one word of at most 5 s"),
     (tone(400, seconds=0.03, silence=0.5), r"holds \d+ ms of sound; at least 50 ms"),
@@ -279,6 +279,15 @@ def test_a_spreadsheets_table_is_read(folder, tmp_path):
 def test_sounds_that_are_refused(folder, tmp_path, sound, words):
     soundfile.write(folder / "b/1.wav", sound, RATE, subtype="FLOAT")
     refused(folder, tmp_path, "labels.csv, line 4: b/1.wav " + words)
+
+
+def test_a_folder_is_not_called_a_missing_file(folder, tmp_path):
+    (folder / "b/1.wav").unlink()
+    (folder / "b/1.wav").mkdir()
+    refused(folder, tmp_path, "labels.csv, line 4: b/1.wav is a folder; a wav file was expected")
+    (folder / "labels.csv").unlink()
+    (folder / "labels.csv").mkdir()
+    refused(folder, tmp_path, "labels.csv is a folder; a table with the columns")
 
 
 @pytest.mark.parametrize(("damage", "words"), [

@@ -142,7 +142,9 @@ def test_a_folder_of_another_set_is_left_alone(folder, tmp_path):
     """Another seed, another size, somebody's own files, or a second call at the same time."""
     before = (folder / "train.h5").read_bytes()
     for options in ({"size": SMALL, "seed": 6}, {"size": (40, 20, 20), "seed": 5}):
-        with pytest.raises(SnnlabError, match="holds files made with .* was expected.*or remove the folder"):
+        with pytest.raises(
+            SnnlabError, match="holds files made with .* was expected.* Choose another folder, or these settings.$"
+        ):
             make(folder, **options, workers=1)
     with (
         writing_alone(folder),
@@ -236,7 +238,15 @@ def test_a_total_is_divided(tmp_path, monkeypatch):
         assert made == parts
 
 
-@pytest.mark.parametrize("size", [59, (20, 19, 20), (20, 20, 500_000)])
+@pytest.mark.parametrize("size", [3, -5, 59, 10**7])
+def test_a_size_of_all_recordings_says_what_is_possible(tmp_path, size):
+    words = rf"^size is {size:,}; 60 recordings in all \(20 for each of train, valid, test\) to 618,936 was"
+    with pytest.raises(SnnlabError, match=words):
+        make(tmp_path / "out", size=size, seed=0, workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [(19, 20, 20), (20, 19, 20), (20, 20, 500_000)])
 def test_a_size_out_of_range_is_refused(tmp_path, size):
     with pytest.raises(SnnlabError, match=r"size of \w+ is"):
         make(tmp_path / "out", size=size, seed=0, workers=1)
