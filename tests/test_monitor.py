@@ -110,6 +110,16 @@ def eventually(true):
     assert true()
 
 
+def allow_once_stopped(panel, gate):
+    """Allow the batch that a training waits for, after somebody has told it to stop there."""
+
+    def allow():
+        eventually(lambda: panel._wish.stopped)
+        gate.allow(1)
+
+    threading.Thread(target=allow).start()
+
+
 def on_a_loop(coroutine):
     """What it returns; in a thread of its own, for tests in a browser leave an event loop running in this one."""
     with ThreadPoolExecutor() as pool:
@@ -188,7 +198,7 @@ def test_the_outline_after_a_stop_is_still_that_of_the_start(tmp_path, gate, who
     panel = watch(fit, model, gate, HELD_OUT, RECIPE, checkpoint=tmp_path / "c.pt")
     gate.allow(BATCHES + 2)
     eventually(lambda: gate.given == BATCHES + 2)
-    gate.allow(1)
+    allow_once_stopped(panel, gate)
     panel.stop()
     gate.allow()
     panel.go_on()
@@ -208,7 +218,7 @@ def test_the_cell_run_again_stops_the_first_training_and_goes_on_from_its_checkp
     first = watched(tmp_path / "c.pt", gate)
     gate.allow(7)
     eventually(lambda: gate.given == 7)
-    gate.allow(1)
+    allow_once_stopped(first, gate)
     second_gate = Gate(TRAIN, allowed=10_000)
     second = watched(tmp_path / "c.pt", second_gate)
     assert first.state == "stopped"
