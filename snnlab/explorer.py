@@ -21,7 +21,7 @@ from snnlab.data.gsc import FEATURES
 from snnlab.data.mel import middles
 from snnlab.delays import DelayLinear, discretise, rounded_delays, scale_delays, shuffle_delays, zero_delays
 from snnlab.errors import SnnlabError
-from snnlab.files import given_path, read_json
+from snnlab.files import given_path, read_json, whole_files
 from snnlab.models import DelayNet
 from snnlab.parameters import is_number, known
 from snnlab.taps import gaussian_taps, one_hot_taps
@@ -93,7 +93,7 @@ def _step(config: Path, dt_ms: float) -> float:
 def _best_in(folder: Path) -> Path:
     ranked: list[tuple[float, float, float, Path]] = []
     foreign: list[SnnlabError] = []
-    for path in sorted(folder.rglob("*.pt")):
+    for path in whole_files(folder, "*.pt"):
         try:
             content = checkpoints.load(path)
         except SnnlabError as error:

@@ -49,6 +49,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def whole_files(folder: Path, pattern: str) -> list[Path]:
+    """List the files below a folder, in order, without temporary ones that a killed process left."""
+    return sorted(path for path in folder.rglob(pattern) if not path.name.startswith("."))
+
+
 def now() -> str:
     """The time as records have it, in UTC and to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

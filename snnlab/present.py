@@ -9,6 +9,7 @@ from snnlab.data.images import class_folders
 from snnlab.data.shd_files import check_protocol, find
 from snnlab.data.shipped import data_folder
 from snnlab.errors import SnnlabError
+from snnlab.files import whole_files
 from snnlab.profiles import (
     Config,
     ExploringDelays,
@@ -87,7 +88,7 @@ def _has_clip(folder: Path) -> bool:
 
 
 def _check_checkpoint(path: Path) -> None:
-    if path.is_dir() and not any(path.rglob("*.pt")):
+    if path.is_dir() and not whole_files(path, "*.pt"):
         raise SnnlabError(f"checkpoint: {path} holds no file .pt; give that of a run of notebook 04.")
     if not path.exists():
         raise SnnlabError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab import manifest, metrics
 from snnlab.errors import SnnlabError
-from snnlab.files import now, parse_json, plain, whole_file
+from snnlab.files import now, parse_json, plain, whole_file, whole_files
 from snnlab.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.profiles import Config
 from snnlab.results import SCHEMA, check
@@ -86,7 +86,7 @@ class Run:
     def _gather_metrics(self) -> None:
         """All lines that the trainings wrote, one an epoch, with `network` before them, in one file."""
         with whole_file(self.dir / "metrics.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
-            for path in sorted(self.checkpoint_dir.rglob("*.jsonl")):
+            for path in whole_files(self.checkpoint_dir, "*.jsonl"):
                 name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
                 for line in path.read_text(encoding="utf-8").splitlines():
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from snnlab import manifest, runs
 from snnlab.escape import terminal_text
-from snnlab.files import parse_json, plain
+from snnlab.files import parse_json, plain, whole_files
 from snnlab.sweep import Planned, Sweep
 
 
@@ -89,7 +89,7 @@ def measured(notebook: str, device: str) -> list[Measured]:
 
 def _seconds(folder: Path, whole: bool) -> list[float]:
     """Of each epoch that a run has done."""
-    files = [folder / "metrics.jsonl"] if whole else sorted((folder / "checkpoints").rglob("*.jsonl"))
+    files = [folder / "metrics.jsonl"] if whole else whole_files(folder / "checkpoints", "*.jsonl")
     seconds = []
     for file in files:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:

@@ -65,6 +65,7 @@ def test_the_manifest_says_what_a_run_is_and_what_became_of_it(run):
     assert found["config"]["epochs"] == run.config.epochs and found["versions"]["torch"] == torch.__version__
     assert found["process"]["pid"] == os.getpid() and found["finished"] == "" and found["data"] == {}
     (run.checkpoint_dir / "a.jsonl").write_text('{"epoch": 0, "loss": 2.5}\n{"epoch": 1, "loss": 1.5}\n')
+    (run.checkpoint_dir / ".a.jsonl.x1.jsonl").write_text('{"epoch": 0, "loss": 9.5}\n')  # left by a kill
     (run.checkpoint_dir / "b").mkdir()
     (run.checkpoint_dir / "b/c.jsonl").write_text('{"epoch": 0, "loss": 3.5}\n')
     run.save_result([ENTRY], data=DATA | {"sha256": "ab"})

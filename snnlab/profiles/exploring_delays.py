@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnlab.files import sha256, sha256_of
+from snnlab.files import sha256, sha256_of, whole_files
 from snnlab.parameters import parameter
 from snnlab.profiles.learning_delays import check_recordings
 from snnlab.profiles.shared import Recordings, sizes
@@ -51,7 +51,7 @@ class ExploringDelays(Recordings):
 def _contents(checkpoint: str) -> str:
     """Return a checksum over a checkpoint, or over those in a folder; the text itself where there is none."""
     path = Path(checkpoint).expanduser()
-    files = sorted(path.rglob("*.pt")) if path.is_dir() else [path]
+    files = whole_files(path, "*.pt") if path.is_dir() else [path]
     if not checkpoint or not all(file.is_file() for file in files):
         return checkpoint
     return sha256_of(sha256(file) for file in files)
