@@ -60,9 +60,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 notebooks: $(STAMP)
-	$(BIN)/python -m snnlab.publish $(NOTEBOOKS)
+	$(BIN)/python -m snnlab.runs.publish $(NOTEBOOKS)
 
 bench: $(STAMP)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

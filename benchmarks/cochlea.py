@@ -27,8 +27,8 @@ from lauscher.spike_train import SpikeTrain
 from lauscher.transformations import BasilarMembrane, BushyCell, HairCell, HanningWindow, RmsNormalizer
 from scipy.signal import resample_poly
 
-from snnlab.data.cochlea import AUDIO_RATE, RAMP, cochlea
-from snnlab.data.events import N_CHANNELS
+from snnlab.data.encoding.cochlea import AUDIO_RATE, RAMP, cochlea
+from snnlab.data.io.events import N_CHANNELS
 
 T = TypeVar("T")
 SECONDS, REPEATS = 0.74, 10

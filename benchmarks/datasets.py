@@ -25,12 +25,12 @@ from PIL import Image
 from scipy.io import savemat
 from sklearn.datasets import load_sample_images
 
-from snnlab.data import cifar10_dvs, es_imagenet_sets, es_ucf101, gsc, imagenet
-from snnlab.data.events import N_CHANNELS, Events, write_events
-from snnlab.data.from_images import convert_folder
-from snnlab.data.shd import load
-from snnlab.data.video_events import convert_videos
-from snnlab.training import Batches
+from snnlab.data.convert.from_images import convert_folder
+from snnlab.data.datasets import cifar10_dvs, es_imagenet, es_ucf101, gsc, imagenet
+from snnlab.data.datasets.shd import load
+from snnlab.data.encoding.video_events import convert_videos
+from snnlab.data.io.events import N_CHANNELS, Events, write_events
+from snnlab.data.protocols import Batches
 
 CLASSES, BATCH = 2, 32
 Rows = list[tuple[str, float, str]]
@@ -148,8 +148,8 @@ def vision(folder: Path, n: int) -> Rows:
         )
     rows.append(("ES-ImageNet", made, "once, pictures to events; kept on disk"))
     for name, reader in (
-        ("events (8, 2, 224, 224)", es_imagenet_sets.events),
-        ("edges (1, 1, 224, 224)", es_imagenet_sets.edges),
+        ("events (8, 2, 224, 224)", es_imagenet.events),
+        ("edges (1, 1, 224, 224)", es_imagenet.edges),
     ):
         rows.append(("ES-ImageNet", rate(reader(folder / "es").train), name))
     recorded(folder / "dvs", n)

@@ -38,13 +38,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from snnlab.delay_recipe import DelayRecipe
-from snnlab.delays import delay_layers, discretise
-from snnlab.files import whole_file
-from snnlab.memory import keep_freed_memory
-from snnlab.models import DelayNet
-from snnlab.spectral import operations
-from snnlab.training import pick_device, train_step
+from snnlab._utils.files import whole_file
+from snnlab._utils.memory import keep_freed_memory
+from snnlab.delays.recipe import DelayRecipe
+from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.fft_convolution import operations
+from snnlab.training.trainer import pick_device, train_step
 
 EPOCH = 8156  # recordings of SHD's training set
 

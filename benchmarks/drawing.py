@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from snnlab import live, plots
-from snnlab.widgets import Slider, play
+from snnlab.viz import plots
+from snnlab.viz.widgets import artists
+from snnlab.viz.widgets.panel import Slider, play
 
 STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = 250, 1024, 1_000_000, 240.0, 10.0, 8, 100
 
@@ -28,7 +29,7 @@ ARTISTS: dict[Figure, Any] = {}
 
 def raster(fig: Figure, *, number: int) -> str:
     if fig not in ARTISTS:
-        ARTISTS[fig] = live.Raster(plots.tidy(fig.subplots()), steps=STEPS, neurons=NEURONS, dt_ms=1.0)
+        ARTISTS[fig] = artists.Raster(plots.tidy(fig.subplots()), steps=STEPS, neurons=NEURONS, dt_ms=1.0)
     ARTISTS[fig].set_data(SPIKES[number])
     return f"Raster {number}: {SPIKES[number].sum()} spikes."
 
@@ -36,7 +37,7 @@ def raster(fig: Figure, *, number: int) -> str:
 def histogram(fig: Figure, *, number: int) -> str:
     if fig not in ARTISTS:
         ax = plots.tidy(fig.subplots())
-        ARTISTS[fig] = live.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
+        ARTISTS[fig] = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
     shares = plots.delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
     ARTISTS[fig].set_data(shares, INITIAL)
     return f"Histogram {number}: {plots.both_ends(100 * shares, MAX_DELAY_MS)}."

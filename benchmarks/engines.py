@@ -1,4 +1,4 @@
-"""When the spectral convolution is faster than the direct one: the measurement behind `snnlab.spectral.pays`.
+"""When the spectral convolution is faster than the direct one: the measurement behind `snnlab.nn.fft_convolution.pays`.
 
     python benchmarks/engines.py [--threads 2] [--device auto]
 
@@ -22,9 +22,9 @@ from rich.table import Table
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from snnlab.delays import dense_convolution
-from snnlab.spectral import causal_convolution, operations, pays
-from snnlab.training import pick_device
+from snnlab.nn.delay_linear import dense_convolution
+from snnlab.nn.fft_convolution import causal_convolution, operations, pays
+from snnlab.training.trainer import pick_device
 
 STEPS, BATCH, TAPS = (20, 50, 100, 250), (1, 8, 64, 256), (2, 4, 7, 13, 25, 61)
 NEURONS = ((2, 16), (16, 16), (70, 32), (64, 64), (256, 20), (256, 256))

@@ -22,10 +22,10 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
-from snnlab.data.odg import COLUMNS, ROWS, THETA, odg_events
-from snnlab.data.video import sample_frames
-from snnlab.data.video_events import video_events
-from snnlab.memory import keep_freed_memory
+from snnlab._utils.memory import keep_freed_memory
+from snnlab.data.encoding.odg import COLUMNS, ROWS, THETA, odg_events
+from snnlab.data.encoding.video_events import video_events
+from snnlab.data.io.video import sample_frames
 
 SIDE, BATCH, REPEATS = 254, 32, 9
 

@@ -17,12 +17,12 @@ import click
 import numpy as np
 import torch
 
-from snnlab import snapshots
-from snnlab.coincidence_panel import Heard, coincidence_panel
-from snnlab.data.dense import DenseSet
-from snnlab.explorer_panel import Network, synapses_panel
-from snnlab.files import whole_file
-from snnlab.models import DelayNet
+from snnlab._utils.files import whole_file
+from snnlab.data.batches.dense import DenseSet
+from snnlab.delays import snapshots
+from snnlab.nn.delay_net import DelayNet
+from snnlab.viz.panels.arrivals import Heard, coincidence_panel
+from snnlab.viz.panels.synapses import Network, synapses_panel
 
 BUDGET_MS = 150
 

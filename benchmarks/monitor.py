@@ -21,11 +21,14 @@ import torch
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from snnlab import canvas, lookout, monitor, profiles, tasks
-from snnlab.comparison import Job, Outcome, train_job
-from snnlab.delay_recipe import DelayRecipe
-from snnlab.files import make_folder, whole_file
-from snnlab.memory import keep_freed_memory
+from snnlab._utils.files import make_folder, whole_file
+from snnlab._utils.memory import keep_freed_memory
+from snnlab.course import config as profiles
+from snnlab.course import tasks
+from snnlab.delays.experiments import Job, Outcome, train_job
+from snnlab.delays.recipe import DelayRecipe
+from snnlab.viz.monitor import callback, monitor
+from snnlab.viz.widgets import agg_canvas
 
 
 def course(epochs: int) -> tuple[Job, Any]:
@@ -56,7 +59,7 @@ def course(epochs: int) -> tuple[Job, Any]:
 def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         pictures: list[float] = []
-        look = lookout.Lookout._look
+        look = callback.Lookout._look
 
         def looked(self: Any, **last: bool) -> None:
             began = time.perf_counter()
@@ -64,9 +67,9 @@ def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcom
             pictures.append(time.perf_counter() - began)
 
         if watched:
-            canvas._rendered.cache_clear()  # a notebook watches one training
-            canvas._measured.cache_clear()
-            with mock.patch.object(lookout.Lookout, "_look", looked):
+            agg_canvas._rendered.cache_clear()  # a notebook watches one training
+            agg_canvas._measured.cache_clear()
+            with mock.patch.object(callback.Lookout, "_look", looked):
                 outcome = monitor.watch(train_job, job, data, Path(folder)).result()
         else:
             outcome = train_job(job, data, Path(folder))

@@ -12,7 +12,7 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor
 
-from snnlab.neurons import LIF
+from snnlab.nn.neurons import LIF
 
 
 def seconds(layer: Callable[[Tensor], Tensor], x: Tensor) -> float:

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab.data.events import N_CHANNELS, Events, read_events, write_events
-from snnlab.data.spikeset import SpikeSet, bin_events
+from snnlab.data.batches.spikeset import SpikeSet, bin_events
+from snnlab.data.io.events import N_CHANNELS, Events, read_events, write_events
 
 T = TypeVar("T")
 DT_MS, N_IN, BATCH = 10, 140, 256

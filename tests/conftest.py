@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-import snnlab.without_iris  # noqa: F401  before a test imports nbformat
+import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbformat
 
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a browser wait most of
 # their time, so work comes between them.
 LONG = """
-    test_tasks browser/test_panels test_notebooks test_distributed test_monitor test_params test_killed_run browser/test_monitor
-    test_watched_together test_cli test_executors test_training test_transfer test_vision test_slurm data/test_cochlea data/test_gsc
-    data/test_from_audio data/test_loaders data/test_spoken_digits test_resume test_side_by_side test_comparison test_races
-    browser/test_export
+    course/test_tasks browser/test_panels test_notebooks training/test_distributed viz/test_monitor runs/test_params
+    runs/test_killed_run browser/test_monitor training/test_launch_ranks cli/test_main runs/sweep/test_executors
+    training/test_trainer transfer/test_runner nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea
+    data/datasets/test_gsc data/convert/test_from_audio data/batches/test_prefetch data/datasets/test_spoken_digits
+    training/test_state training/test_train_pool delays/test_experiments transfer/test_comparison browser/test_export
 """.split()
 
 

@@ -3,21 +3,17 @@
 import ast
 import dataclasses
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from leftovers import checked
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from snnlab import publish
-from snnlab.execute import execute
-from snnlab.notebook_code import source_hash
-from snnlab.profiles import NOTEBOOKS
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from leftovers import checked
+from snnlab.course.config import NOTEBOOKS
+from snnlab.runs import publish
+from snnlab.runs.execute import execute
+from snnlab.runs.notebook_code import source_hash
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))

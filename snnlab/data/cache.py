@@ -19,9 +19,9 @@ import numpy as np
 from filelock import FileLock
 
 import snnlab
-from snnlab.data.shipped import data_folder
-from snnlab.errors import SnnlabError
-from snnlab.files import given_path, make_folder, remove, whole_file
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path, make_folder, remove, whole_file
+from snnlab.data.datasets.shipped import data_folder
 
 Mapped: TypeAlias = "np.memmap[Any, Any]"
 LIMIT_GB = 50.0

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.data.catalogue import provenance
-from snnlab.data.dense import DenseSet, Three
-from snnlab.data.fileset import FileSet, name_of
+from snnlab.data.batches.dense import DenseSet, Three
+from snnlab.data.batches.file_dataset import FileSet, name_of
+from snnlab.data.registry import provenance
 
 
 def record(name: str, note: str, data: Three, folder: Path | None = None) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from snnlab.data.catalogue import provenance
+from snnlab._utils.errors import SnnlabError
 from snnlab.data.provenance import described
-from snnlab.errors import SnnlabError
+from snnlab.data.registry import provenance
 
 if TYPE_CHECKING:
-    from snnlab.training import Batches
+    from snnlab.data.protocols import Batches
 
 Set = TypeVar("Set", bound="Batches")
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnlab import checkpoints
-from snnlab.handover import HandOver
-from snnlab.transfer.plans import Plan
+from snnlab.nn.vision import VisionNet, build
+from snnlab.nn.weight_transfer import HandOver
+from snnlab.training import checkpoints
+from snnlab.transfer.pipelines import Plan
 from snnlab.transfer.stages import Stage
-from snnlab.vision import VisionNet, build
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A stage: one network in one mode on one data set, as a recipe for `snnlab.training.fit`."""
+"""A stage: one network in one mode on one data set, as a recipe for `snnlab.training.trainer.fit`."""
 
 import contextlib
 import math
@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from snnlab.activations import Mode, activations, sharpened
-from snnlab.conversion import How
-from snnlab.errors import SnnlabError
-from snnlab.handover import FIRST
-from snnlab.parameters import known
-from snnlab.training import Batches, Keep, Recipe, check_numbers, evaluate
-from snnlab.vision import VisionNet
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab.data.protocols import Batches
+from snnlab.nn.activations import Mode, activations, sharpened
+from snnlab.nn.vision import VisionNet
+from snnlab.nn.weight_transfer import FIRST
+from snnlab.training.trainer import Keep, Recipe, check_numbers, evaluate
+from snnlab.transfer.conversion import How
 
 Optimiser = Literal["adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
@@ -34,7 +35,7 @@ class Stage(Recipe):
     lr: float = 1e-2
     network: dict[str, Any] | None = None  # `config` of a network; None for that of the stage before
     data: str = "target"
-    convert: Literal["", How] = ""  # through SpikingJelly's converter; see `snnlab.conversion`
+    convert: Literal["", How] = ""  # through SpikingJelly's converter; see `snnlab.transfer.conversion`
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # what is not handed over

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snnlab import publish
+from snnlab.runs import publish
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

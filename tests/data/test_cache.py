@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from snnlab._utils.errors import SnnlabError
 from snnlab.data.cache import cache_folder, cached, clean, made, stamp
-from snnlab.errors import SnnlabError
 
 
 @pytest.fixture(autouse=True)

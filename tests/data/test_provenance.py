@@ -4,8 +4,8 @@ import json
 
 import torch
 
-from snnlab.data.dense import DenseSet, Three
-from snnlab.data.fileset import FileSet
+from snnlab.data.batches.dense import DenseSet, Three
+from snnlab.data.batches.file_dataset import FileSet
 from snnlab.data.provenance import record
 
 

@@ -1,0 +1,217 @@
+"""One parameter: its type, unit, range and meaning, and how a value is checked against them."""
+
+import dataclasses
+import difflib
+import math
+import operator
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, get_args, get_origin
+
+from snnlab._utils.errors import SnnlabError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a parameter may be; for a tuple, what each of its numbers may be.
+
+    Attributes:
+        help: what it is.
+        unit: of a number.
+        low, high: limits of a number; both are allowed values.
+        choices: the texts that are allowed; without any, a text is a name or a path.
+        empty: whether a tuple or a text may be empty, which means "none" or "as usual".
+        decides: whether the result depends on it. One that does not, up to rounding, may be another
+            when a killed run goes on.
+        needs: other parameters, each with the values beside which alone this one is read.
+        unless: other parameters, each with the values beside which this one is not read.
+    """
+
+    help: str
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    empty: bool = False
+    decides: bool = True
+    needs: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    unless: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+
+
+def parameter(help: str, **limits: Any) -> Any:
+    """A dataclass field that carries `Spec(help, **limits)`."""
+    return dataclasses.field(metadata={"spec": Spec(help, **limits)})
+
+
+def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
+    """`value` as the type of its field: a whole number may stand for a real one, a list for a tuple.
+
+    Raises:
+        SnnlabError: it has another type, is out of the field's range, or is a text that can be no
+            name or path.
+    """
+    spec: Spec = field.metadata["spec"]
+    kind, many = _kind(field)
+    if spec.choices and isinstance(value, str):
+        return known(value, spec.choices, field.name)
+    if many:
+        right = isinstance(value, list | tuple) and (len(value) > 0 or spec.empty)
+        items = tuple(value) if right else ()
+    else:
+        right, items = True, (value,)
+    if not right or not all(_fits(item, kind, spec) for item in items):
+        raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field)} ({spec.help}).")
+    if kind is str and (why := next(filter(None, (_no_path(item, spec) for item in items)), "")):
+        raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path ({spec.help}).")
+    converted = tuple(kind(item) for item in items)
+    return converted if many else converted[0]
+
+
+def check_read(field: "dataclasses.Field[Any]", values: Mapping[str, Any]) -> None:
+    """Refuse a value that nothing reads beside the values of the other parameters.
+
+    Args:
+        field: the parameter.
+        values: of all parameters, by name.
+
+    Raises:
+        SnnlabError: another parameter has a value that makes this one meaningless.
+    """
+    spec: Spec = field.metadata["spec"]
+    name = field.name
+    for other, listed in (*spec.needs.items(), *spec.unless.items()):
+        if (values[other] in listed) == (other in spec.needs):
+            continue
+        cure = f"leave {name} out, or choose another {other}"
+        if other in spec.needs:
+            *first, last = (value or repr(value) for value in listed)
+            cure += f": {', '.join(first)} or {last}" if first else f": {last}"
+        beside = f"{other} = {values[other]!r}"
+        raise SnnlabError(f"{name} = {values[name]!r} changes nothing where {beside}; {cure}.")
+
+
+def from_text(field: "dataclasses.Field[Any]", text: str) -> Any:
+    """The value of a field typed on a command line; a list is `[32, 32]` or `32,32`.
+
+    Raises:
+        SnnlabError: as `typed`.
+    """
+    kind, many = _kind(field)
+    if many:
+        inside = text.strip().strip("[]").strip()
+        return typed(field, [_read(item.strip(), kind) for item in inside.split(",")] if inside else [])
+    return typed(field, _read(text, kind))
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    try:
+        return kind(text) if kind is str else read_number(text)
+    except ValueError:
+        return text  # `typed` will say what was expected instead
+
+
+def read_number(text: str) -> int | float:
+    """Read a number in any usual spelling: 1000, 1_000 and 1e3 are whole, 0.01 and 1e-2 are not.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    return int(number) if "." not in text and number.is_integer() else number
+
+
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """`value` as an int, where it is a whole number of any type (Python's, numpy's) in the range.
+
+    Raises:
+        SnnlabError: it is not.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        upto = "" if most is None else f" to {most}"
+        raise SnnlabError(f"{name} = {value!r}: expected a whole number from {least}{upto}.")
+    return number
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite real number of any type, Python's or numpy's, and no truth value."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # of a whole number that no float can hold
+        return False
+
+
+def known(name: Any, names: Iterable[str], what: str) -> str:
+    """`name`, if it is one of `names`.
+
+    Raises:
+        SnnlabError: it is not; the message has the nearest and all of them.
+    """
+    names = list(names)
+    if name in names:
+        return str(name)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise SnnlabError(f"There is no {what} called {name!r}{hint}; valid names: {', '.join(names)}.")
+
+
+def _kind(field: "dataclasses.Field[Any]") -> tuple[Any, bool]:
+    """The type of one value of a field, and whether it holds several."""
+    many = get_origin(field.type) is tuple
+    return (get_args(field.type)[0] if many else field.type), many
+
+
+def _fits(value: Any, kind: Any, spec: Spec) -> bool:
+    if kind is bool or isinstance(value, bool):  # True is not 1 here
+        return kind is bool and isinstance(value, bool)
+    if kind is str:
+        return isinstance(value, str) and not spec.choices
+    whole = isinstance(value, Integral)  # NumPy's, too
+    if kind is float and whole and abs(value) > sys.float_info.max:
+        return False
+    return (whole or (kind is float and is_number(value))) and spec.low <= value <= spec.high
+
+
+def _no_path(text: str, spec: Spec) -> str:
+    """Why a text cannot be a name or a path; empty where it can."""
+    if not text.strip():
+        return "" if spec.empty and not text else "is blank"
+    if "\0" in text:
+        return "has a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of a command line
+        return "is not UTF-8"
+    if max(map(len, text.encode().split(b"/"))) > 255 or len(text.encode()) > 4095:
+        return "is longer than a path can be"
+    if text.startswith("~") and os.path.expanduser(text) == text:
+        return "begins with a home folder that does not exist"
+    return ""
+
+
+def _expected(field: "dataclasses.Field[Any]") -> str:
+    spec: Spec = field.metadata["spec"]
+    if spec.choices:
+        return "one of " + ", ".join(spec.choices)
+    kind, many = _kind(field)
+    words = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}[kind]
+    if many:
+        words = f"a list of {words.removeprefix('a ')}s, such as [20, 40], each"
+    if spec.low > -math.inf:
+        words += f" from {spec.low:,}"
+    if spec.high < math.inf:
+        words += f" to {spec.high:,}"
+    return words + (f" {spec.unit}" if spec.unit else "")

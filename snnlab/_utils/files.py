@@ -1,0 +1,215 @@
+"""Files that are whole or not there, JSON and YAML that others may have written, and checksums."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from snnlab._utils.errors import SnnlabError
+
+LARGEST = 1 << 28  # bytes of a text file that is read; what snnlab writes has a few MB at most
+DEEPEST = 100  # levels of lists and objects in each other
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it replaces `path`, on any error it vanishes.
+
+    A reader therefore sees the old file or the new one, never half of one, also after a SIGKILL.
+
+    Raises:
+        SnnlabError: the disk is full or read-only, or the folder cannot be made.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())  # the rename must not overtake the bytes
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SnnlabError(
+            f"{path}: could not be written ({error.strerror or error}); what stood there before is untouched. "
+            "Free some space or choose a folder that you may write to."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def whole_files(folder: Path, pattern: str) -> list[Path]:
+    """List the files below a folder, in order, without temporary ones that a killed process left."""
+    return sorted(path for path in folder.rglob(pattern) if not path.name.startswith("."))
+
+
+def now() -> str:
+    """The time as records have it, in UTC and to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder`, to learn before the work begins whether one may write there.
+
+    Raises:
+        SnnlabError: one may not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnnlabError(
+            f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. Choose another place."
+        ) from error
+
+
+def given_path(path: str | Path) -> Path:
+    """The path that a person gave, with `~` replaced by the home folder.
+
+    Raises:
+        SnnlabError: it is empty, which would mean the current folder, or there is no such home
+            folder.
+    """
+    if not os.fspath(path):
+        raise SnnlabError("a path is empty; a file or a folder was expected. Name it; the current folder is `.`.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SnnlabError(f"{path}: there is no such home folder; a path was expected. Check the name.") from error
+
+
+def of_clone(home: Path, name: str) -> Path:
+    """Find a file of the clone: in `home`, or else in the clone that snnlab was imported from.
+
+    Args:
+        home: where to look first.
+        name: its path in a clone.
+
+    Returns:
+        Where it is; the place in `home` if there is none.
+    """
+    other = Path(__file__).parents[2] / name
+    return other if other.is_file() and not (home / name).is_file() else home / name
+
+
+def read_json(path: str | Path, advice: str) -> Any:
+    """Read a JSON file that anybody may have written.
+
+    Args:
+        path: the file.
+        advice: what to do if it cannot be read; the error ends with it.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        SnnlabError: it is no plain file, too large or no JSON, or what it holds is nested too deeply or
+            has a number of more than 64 bits.
+    """
+    return read_parsed(Path(path), json.loads, "JSON", advice)
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that anybody may have written.
+
+    Raises:
+        ValueError: it is none, is nested too deeply, or has a number of more than 64 bits.
+    """
+    return _limited(json.loads, text)
+
+
+def read_parsed(path: Path, parse: Callable[[str], Any], kind: str, advice: str) -> Any:
+    """Read a text file and parse it; see `read_json`.
+
+    Args:
+        path: the file.
+        parse: makes an object of the text; its ValueErrors say what is wrong.
+        kind: what the file was expected to hold, such as "YAML".
+        advice: what to do if it cannot be read.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device may never end
+            raise ValueError("a folder, pipe or device instead of a file")
+        if about.st_size > LARGEST:
+            raise ValueError(f"{about.st_size:,} bytes, more than {LARGEST:,}")
+        return _limited(parse, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+        raise SnnlabError(f"{path}: no readable {kind} ({reason}); {advice}") from error
+
+
+def _limited(parse: Callable[[str], Any], text: str) -> Any:
+    """Parse a text, and refuse a depth and numbers that later functions cannot cope with."""
+    try:
+        content = parse(text)
+    except RecursionError as error:
+        raise ValueError(f"more than {DEEPEST} levels of nesting") from error
+    level: list[Any] = [[content]]
+    for _ in range(DEEPEST + 1):
+        inner: dict[int, Any] = {}  # by id: YAML may name one object many times, even inside itself
+        for one in level:
+            for value in one.values() if isinstance(one, dict) else one:
+                if isinstance(value, dict | list):
+                    inner[id(value)] = value
+                elif isinstance(value, int) and value.bit_length() > 64:
+                    raise ValueError("a number of more than 64 bits")
+        if not inner:
+            return content
+        level = [*inner.values()]
+    raise ValueError(f"more than {DEEPEST} levels of nesting")
+
+
+def plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch, and paths, as JSON has them: the `default` of `json.dumps`.
+
+    Raises:
+        SnnlabError: it is something else.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise SnnlabError(f"{value!r} is no number, text, list or object, as JSON has them; convert it first.")
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # the only way to read it is to set it
+    os.umask(mask)
+    return mask
+
+
+def remove(path: Path) -> int:
+    """Remove a file, or a folder with all that is in it; returns how many bytes that were.
+
+    Raises:
+        SnnlabError: it cannot be removed.
+    """
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    try:
+        size = sum(file.stat().st_size for file in files)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SnnlabError(f"{path}: cannot be removed ({error.strerror}); remove it by hand.") from error
+    return size
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(checksums: Iterable[str]) -> str:
+    """One checksum over those of several files, in their order."""
+    return hashlib.sha256("".join(checksums).encode(errors="replace")).hexdigest()

@@ -1,0 +1,164 @@
+"""Encode many recordings with several processes, so that neither a kill nor the number of processes matters."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from tqdm.auto import tqdm
+
+import snnlab
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import whole_file
+from snnlab._utils.memory import memory_errors
+
+Spikes = tuple[np.ndarray, np.ndarray]  # times (E,) seconds, units (E,)
+Result = TypeVar("Result")
+CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
+
+
+def encode(
+    jobs: Sequence[Any], *, worker: Callable[[Any], Spikes], workers: int | None, partial: Path, title: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn every job into spikes, in the jobs' order, whatever the number of workers.
+
+    Finished recordings are kept in `partial` and not made again by a second call with the same jobs; the caller
+    removes the folder when its own files are written.
+
+    Args:
+        jobs: whatever `worker` takes; pickled, and told apart by their `repr` (frozen dataclasses of plain values).
+        worker: a function of a module (processes are spawned), deterministic: a seed belongs in the job.
+        workers: processes; 1 works in this one, None takes one a core.
+        partial: folder for finished recordings.
+        title: what the progress bar says.
+
+    Returns:
+        times (E,) float32 seconds, units (E,) uint16 and offsets (len(jobs) + 1,) int64, as in `Events`.
+
+    Raises:
+        SnnlabError: `workers` is below 1, a process died, or what `worker` itself raises.
+    """
+    workers = processes(workers)
+    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
+    files = [partial / f"{_fingerprint(worker, chunk)}.npz" for chunk in chunks]
+    done = [_load(file) for file in files]
+    missing = [job for chunk, spikes in zip(chunks, done, strict=True) if spikes is None for job in chunk]
+    with (
+        tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit="recording") as bar,
+        mapped(worker, missing, workers) as results,
+    ):
+        for i, chunk in enumerate(chunks):
+            if done[i] is None:
+                done[i] = fresh = []
+                for _ in chunk:
+                    fresh.append(next(results))
+                    bar.update()
+                _save(files[i], fresh)
+    spikes = [recording for chunk in done if chunk is not None for recording in chunk]
+    offsets = np.zeros(len(spikes) + 1, dtype=np.int64)
+    np.cumsum([len(times) for times, _ in spikes], out=offsets[1:])
+    times = np.concatenate([np.zeros(0), *(times for times, _ in spikes)]).astype(np.float32)
+    units = np.concatenate([np.zeros(0), *(units for _, units in spikes)]).astype(np.uint16)
+    return times, units, offsets
+
+
+def processes(workers: int | None) -> int:
+    """How many processes `workers` means: None is one a core.
+
+    Raises:
+        SnnlabError: it is below 1.
+    """
+    if workers is None:
+        workers = os.cpu_count() or 1
+    if workers < 1:
+        raise SnnlabError(
+            f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for one a core."
+        )
+    return workers
+
+
+@contextmanager
+def mapped(
+    worker: Callable[[Any], Result], jobs: Sequence[Any], workers: int, *, together: int = 1
+) -> Iterator[Iterator[Result]]:
+    """Results in the jobs' order; an error or Ctrl-C stops the work that has not begun.
+
+    Args:
+        worker, jobs: as `encode` has them.
+        workers: processes; 1 works in this one.
+        together: jobs that go to a process at once, for many short ones.
+
+    Raises:
+        SnnlabError: a process died.
+    """
+    if workers == 1 or len(jobs) < 2:
+        with memory_errors("reading files", "fewer or smaller files"):
+            yield map(worker, jobs)
+        return
+    # spawn: a fork of a process that runs threads (torch, numba, Jupyter) may hang
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin)
+    try:
+        with memory_errors("reading files", "fewer workers, or smaller files"):
+            yield pool.map(worker, jobs, chunksize=together)
+    except BrokenProcessPool as error:
+        raise SnnlabError(
+            "a worker process died, most likely for want of memory; one was expected to do one file at a "
+            "time. Run it again with fewer workers: what is finished is kept."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, in whatever way; else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _begin() -> None:
+    """What a process does first."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, which is not loaded yet: the processes are the threads
+
+
+def _fingerprint(worker: Callable[[Any], Spikes], chunk: Sequence[Any]) -> str:
+    text = "\n".join([snnlab.__version__, worker.__module__, worker.__qualname__, *map(repr, chunk)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _save(file: Path, spikes: list[Spikes]) -> None:
+    with whole_file(file) as temporary:
+        np.savez(
+            temporary,
+            times=np.concatenate([times for times, _ in spikes]).astype(np.float32),
+            units=np.concatenate([units for _, units in spikes]).astype(np.uint16),
+            counts=np.array([len(times) for times, _ in spikes]),
+        )
+
+
+def _load(file: Path) -> list[Spikes] | None:
+    """What an earlier call left, or None where there is nothing whole."""
+    try:
+        with file.open("rb") as handle, np.load(handle) as stored:
+            cuts = np.cumsum(stored["counts"])[:-1]
+            return list(zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,206 @@
+"""The command line: arguments in, sentences out; the work is done elsewhere.
+
+Imports are inside the commands, so that a misspelt parameter is answered at once and not after torch is loaded.
+"""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snnlab import __version__
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
+from snnlab.cli import data, sweep, targets
+from snnlab.cli.cli_errors import complain, speaking
+
+if TYPE_CHECKING:
+    from snnlab.nn.delay_net import Padding
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def app() -> None:
+    """Spiking networks with transferred weights and learned delays: run the notebooks, make data."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a path may have bytes, and a terminal an encoding, that lack a letter
+            stream.reconfigure(errors="backslashreplace")
+
+
+app.add_command(data.data)
+app.add_command(sweep.sweep)
+app.add_command(targets.targets)
+
+
+@app.command()
+@click.argument("notebook")
+@click.option("--profile", metavar="NAME", help="tiny, course or paper")
+@click.option("--seed", metavar="N", help="where random numbers begin")
+@click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
+@click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
+@click.option("--out", metavar="DIR", help="where everything goes")
+@click.option("--nproc", metavar="N", help="processes that train each network together, one a GPU; as -p processes N")
+@click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
+@click.option("--wait", is_flag=True, help="for another process that has the same run in work")
+@click.option("--again", is_flag=True, help="run it anew if it is finished")
+@speaking
+def run(
+    notebook: str,
+    profile: str | None,
+    seed: str | None,
+    given: tuple[tuple[str, str], ...],
+    file: Path | None,
+    out: str | None,
+    nproc: str | None,
+    log: str | None,
+    wait: bool,
+    again: bool,
+) -> None:
+    """Run NOTEBOOK through papermill: its number, its path, or the path of an edited copy of it.
+
+    What is given here goes before what stands in YAML; params/ has a file for every experiment of the papers.
+    DIR is runs/EXPERIMENT/HASH/seed=N if it is not given: EXPERIMENT is the name of YAML or else of the notebook, HASH is over
+    the notebook's code and all parameters that decide about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
+    checkpoints, and figures as PNG and SVG.
+
+    A run that was killed goes on where it was. One that is finished is shown. A wrong parameter stops with exit
+    code 2 before anything starts, a failing cell with exit code 1.
+    """
+    from snnlab.course.config import from_file, parse
+    from snnlab.training import loggers
+
+    texts: dict[str, str] = {}
+    options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
+    for name, text in [*((name, text) for name, text in options.items() if text is not None), *given]:
+        if name in texts:
+            raise SnnlabError(f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once.")
+        texts[name] = text
+
+    from snnlab.runs.execute import NotebookFailed, configure, execute, find, finished, kind_of, of_other_code
+
+    if log is not None:
+        os.environ[loggers.GIVEN] = log
+    loggers.chosen()
+    path = find(notebook)
+    values = {} if file is None else from_file(file)
+    if "notebook" in values:
+        raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
+    values |= parse(kind_of(path), texts)
+    config = configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
+    experiment = "" if file is None else file.stem
+
+    from rich.console import Console
+
+    from snnlab.runs.progress import progress
+    from snnlab.runs.tutorial import show
+
+    done = None if again else finished(path, config, experiment)
+    if done is not None:
+        click.echo(f"It is finished since {done[1]}; to run it anew: --again", err=True)
+        show(done[0], Console())
+        return
+    if (other := of_other_code(path, config, experiment)) is not None:
+        click.echo(
+            f"{path.name} has other code than the run with these parameters in {other}: it is run anew.",
+            err=True,
+        )
+    try:
+        with progress(Console(stderr=True)) as bar:
+            folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
+    except NotebookFailed as error:
+        complain(error)
+        sys.exit(1)
+    show(folder, Console())
+
+
+@app.command()
+@click.option("--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]")
+@speaking
+def tutorial(profile: str, out: Path | None) -> None:
+    """Run all notebooks, export them as HTML, and print what came out."""
+    from rich.console import Console
+
+    from snnlab.runs import run as runs
+    from snnlab.runs.tutorial import run_all
+
+    home = runs.home()
+    notebooks = sorted((home / "notebooks").glob("*.ipynb"))
+    if not run_all(notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()):
+        sys.exit(1)
+
+
+@app.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
+@click.option("--all-parameters", is_flag=True, help="columns also for parameters that are the same everywhere")
+@speaking
+def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
+    """Collect every result.json below FOLDER: a row for each trained network, and a summary over the seeds.
+
+    Runs without a result yet are named. Results that cannot be read are named, too, and left out, with exit code 1.
+    """
+    from rich.console import Console
+
+    from snnlab.runs import collect as collecting
+    from snnlab.runs.tables import summary_tables
+
+    found = collecting.collect(folder, all_parameters=all_parameters)
+    if out is not None:
+        collecting.write_csv(found.table, out)
+    if not found.table.empty:
+        Console().print(*summary_tables(collecting.summary(found.table)))
+    for run in found.unfinished:
+        complain(f"{run}: unfinished; run it again, and it goes on where it stopped.")
+    for sentence in found.damaged:
+        complain(sentence)
+    if found.damaged:
+        sys.exit(1)
+
+
+@app.command("import-checkpoint")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--tau", required=True, type=float, help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC")
+@click.option("--max-delay", type=int, help="L - 1, where the file does not tell")
+@click.option(
+    "--padding",
+    default="fixed",
+    show_default=True,
+    type=click.Choice(["fixed", "reference"]),
+    help="reference: scores as the authors' code has them",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]")
+@speaking
+def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None) -> None:
+    """Turn FILE, a network trained by the code of Hammouamri et al. (SNN-delays), into a checkpoint of snnlab."""
+    from snnlab.delays.import_snn_delays import convert
+
+    out = out or file.with_suffix(".snnlab.pt")
+    found = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
+    sizes = "-".join(str(size) for size in (found["n_in"], *found["hidden"], found["n_classes"]))
+    names = ("variant", "max_delay", "kernel_count", "tau", "padding")
+    click.echo(f"{out}: {sizes}, " + ", ".join(f"{name} = {found[name]}" for name in names))
+
+
+@app.command()
+@speaking
+def doctor() -> None:
+    """Say what is wrong with this installation, and how to mend it; exit code 1 if anything is.
+
+    A note is about what not everybody needs. Nothing is changed, except that the data that ships is unpacked if it was not yet.
+    """
+    from snnlab.cli.doctor.environment import examine
+
+    marks = {True: "ok", False: "WRONG", None: "note"}
+    found = []
+    for what, finding in examine():
+        click.echo(printable(f"{marks[finding.ok]:<6} {what}: {finding.text}"))
+        found.append(finding.ok)
+    click.echo(f"{found.count(False) or 'Nothing'} wrong, notes: {found.count(None)}.")
+    if False in found:
+        sys.exit(1)

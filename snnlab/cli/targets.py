@@ -1,0 +1,35 @@
+"""The command `snnlab targets`."""
+
+import warnings
+from pathlib import Path
+
+import click
+
+from snnlab.cli.cli_errors import complain, speaking
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--paper", metavar="NAME", help="delays or transfer  [default: both]")
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
+@speaking
+def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
+    """Every table and figure of both papers beside what the results below FOLDER, by default runs/, say of it.
+
+    A result counts only if it was measured on the published data, with all seeds that its file in params/ asks for.
+    Results that cannot be read are named.
+    """
+    from rich.console import Console
+
+    from snnlab.runs.collect import write_csv
+    from snnlab.runs.papers.targets import table
+    from snnlab.runs.tables import target_tables
+
+    with warnings.catch_warnings(record=True) as damaged:
+        warnings.simplefilter("always")
+        found = table(folder, paper)
+    if out is not None:
+        write_csv(found, out)
+    Console().print(*target_tables(found))
+    for warning in damaged:
+        complain(warning.message)

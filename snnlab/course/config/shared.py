@@ -1,0 +1,133 @@
+"""What several notebooks can be told, and how the three profiles of one are written down."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import parameter, typed
+
+
+@dataclass(frozen=True)
+class Config:
+    """What every notebook can be told. An instance is valid: making one checks every field.
+
+    Raises:
+        SnnlabError: a value has another type than its field, or is out of its range.
+    """
+
+    notebook: ClassVar[str]
+
+    profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
+    seed: int = parameter("where random numbers begin; the first seed of several", low=0, high=2**31 - 1)
+    out: str = parameter(
+        "folder for what the run leaves; empty for runs/<notebook>/<hash>/seed=<seed>",
+        empty=True,
+        decides=False,
+    )
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
+
+    def deciding(self) -> dict[str, Any]:
+        """The parameters that decide about the result, without the seed."""
+        fields = (
+            field for field in dataclasses.fields(self) if field.metadata["spec"].decides and field.name != "seed"
+        )
+        return {field.name: getattr(self, field.name) for field in fields}
+
+
+@dataclass(frozen=True)
+class Training(Config):
+    """What every notebook that trains several networks side by side can be told."""
+
+    seeds: int = parameter("networks of each recipe", low=1, high=1000)
+    batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
+    accumulate: int = parameter(
+        "parts of a batch that go through a network one by one, for want of memory", low=1, high=1_000_000
+    )
+    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False)
+    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024, decides=False)
+    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
+    live: bool = parameter("sliders; False leaves pictures only", decides=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers > 1 and self.processes > 1:
+            raise SnnlabError(
+                f"workers = {self.workers}, processes = {self.processes}: networks that several "
+                "processes train together are trained one after another; leave workers out."
+            )
+
+
+@dataclass(frozen=True)
+class Transfer(Training):
+    """What the notebooks about pretraining can both be told."""
+
+    model: str = parameter("the network", choices=("small", "resnet18", "resnet34", "video"))
+    channels: tuple[int, ...] = parameter(
+        "of each of the three convolutions of the small network",
+        low=1,
+        high=4096,
+        needs={"model": ("small",)},
+    )
+    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
+    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
+    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
+    schedule: str = parameter("how the learning rate of the ANN falls", choices=("cosine", "constant"))
+    drops: tuple[int, ...] = parameter(
+        "epochs of the spiking network from which its learning rate is multiplied by drop; [] for a cosine",
+        low=0,
+        empty=True,
+    )
+    drop: float = parameter("see drops", low=0, high=1, unless={"drops": ((),)})
+    precision: str = parameter("of convolutions and matrix products", choices=("float32", "bfloat16"))
+    loaders: int = parameter(
+        "processes that read files, for each of them",
+        low=0,
+        high=1024,
+        decides=False,
+        unless={"data": ("digits",)},
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.channels) != 3:
+            raise SnnlabError(f"channels = {self.channels}: expected three numbers, one a convolution.")
+
+
+@dataclass(frozen=True)
+class Recordings(Config):
+    """What the notebooks about delays can all be told of the recordings that a network hears."""
+
+    data: str = parameter("what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
+    features: str = parameter(
+        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
+        choices=("spikes", "paper", "sane"),
+    )
+    binning: str = parameter(
+        "where a time step of spikes begins: regular, or with an event as in the paper",
+        choices=("regular", "event"),
+        needs={"features": ("spikes",)},
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder = os.path.isdir(os.path.expanduser(self.data))
+        if (self.data == "gsc") != (self.features != "spikes") and not folder:
+            raise SnnlabError(
+                f"data = {self.data!r}, features = {self.features!r}: expected the features paper "
+                "or sane for gsc, and spikes for the others."
+            )
+
+
+def sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:
+    """The three profiles of a notebook: "course", and what of it is different in "tiny" and in "paper"."""
+    return {
+        "tiny": dataclasses.replace(course, profile="tiny", **tiny),
+        "course": course,
+        "paper": dataclasses.replace(course, profile="paper", **paper),
+    }

@@ -1,0 +1,154 @@
+"""Recordings of one length as analogue features: on disk, mapped into memory, and cut a batch at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab.data.batches.samplers import WHOLE, Part, dealt, shuffled
+
+_TOGETHER = 128  # recordings gone through at a time
+_STILL = 1e-3  # a standard deviation below this (in dB) is rounding
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FeatureSet:
+    """Recordings of T time steps and N features each.
+
+    Every recording has all of its T steps, so that a batch has no padding.
+
+    Attributes:
+        labels: (n,) int64, index into `keys`.
+        speakers: (n,) int64.
+        keys: the class names.
+        dt_ms: length of a step, ms.
+        chunks: (n_k, T, N) float32 each, which nobody may write to; of every recording in them, `places` says which.
+        places: (n,) int64, where each recording lies in the chunks, put one after the other.
+        scale: (2, N), mean and standard deviation, by which each feature is standardised; None for as it is.
+        files: of the chunks, if each is mapped from an npy file: another process then maps it, too, instead of being sent it.
+    """
+
+    labels: Tensor
+    speakers: Tensor
+    keys: tuple[str, ...]
+    dt_ms: float
+    chunks: tuple[Tensor, ...]
+    places: Tensor
+    scale: Tensor | None = None
+    files: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "chunks": ()} if self.files else dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        chunks = tuple(read_only(np.load(file, mmap_mode="r")) for file in state["files"]) or state["chunks"]
+        vars(self).update({**state, "chunks": chunks})
+
+    @property
+    def n_in(self) -> int:
+        """Features, N."""
+        return self.chunks[0].shape[2]
+
+    @property
+    def lengths(self) -> Tensor:
+        """(n,) int64, steps: T for each."""
+        return torch.full_like(self.labels, self.chunks[0].shape[1])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{len(self)} recordings of {len(self.keys)} classes by {len(self.speakers.unique())} speakers, "
+            f"{self.chunks[0].shape[1]} steps of {self.dt_ms:g} ms, {self.n_in} features>"
+        )
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Recordings `index` (B,) as features (T, B, N) float32 and labels (B,) int64."""
+        x = self._gathered(self.places[index])
+        if self.scale is not None:
+            x.sub_(self.scale[0]).div_(self.scale[1])
+        return x, self.labels[index]
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `dealt`).
+
+        Without the first so many, which are as if they had been taken.
+        """
+        indices = shuffled(len(self), batch_size, generator)
+        for index in dealt(indices, part, training=generator is not None, first=first):
+            yield self.batch(index.to(self.labels.device))
+
+    def rising(self, x: Tensor) -> Tensor:
+        """The features of x (..., N) in order of rising frequency, in which they are."""
+        return x
+
+    def subset(self, index: Tensor) -> FeatureSet:
+        """The recordings `index` (m,), in that order, as a set of their own; nothing is copied."""
+        return replace(self, labels=self.labels[index], speakers=self.speakers[index], places=self.places[index])
+
+    def to(self, device: torch.device | str) -> FeatureSet:
+        """The same set on another device, all of it: batches are then cut there."""
+        return self if self.labels.to(device).device == self.labels.device else self._copied(device)
+
+    def standardised(self, scale: Tensor | None = None) -> FeatureSet:
+        """The set with every feature at mean 0 and standard deviation 1 over all recordings and steps.
+
+        Args:
+            scale: (2, N), mean and standard deviation of another set, the one that is trained on; None to measure them
+                here. A feature that does not vary here is not divided.
+        """
+        return replace(self, scale=self._measured() if scale is None else scale)
+
+    def _copied(self, device: torch.device | str) -> FeatureSet:
+        """What this set uses of its chunks, in one chunk."""
+        chunk = torch.empty((len(self), *self.chunks[0].shape[1:]), device=device)
+        for part in torch.arange(len(self), device=self.labels.device).split(_TOGETHER):
+            chunk[part.to(device)] = self._gathered(self.places[part]).transpose(0, 1).to(device)
+        return replace(
+            self,
+            labels=self.labels.to(device),
+            speakers=self.speakers.to(device),
+            chunks=(chunk,),
+            files=(),
+            places=torch.arange(len(self), device=device),
+            scale=None if self.scale is None else self.scale.to(device),
+        )
+
+    def _measured(self) -> Tensor:
+        """Mean and standard deviation of each feature as it is stored, (2, N) float32."""
+        total, squares = torch.zeros(2, self.n_in, dtype=torch.double, device=self.labels.device)
+        for places in self.places.split(_TOGETHER):
+            x = self._gathered(places).flatten(0, 1).double()
+            total += x.sum(0)
+            squares += x.square().sum(0)
+        n = int(self.lengths.sum())
+        mean = total / n
+        deviation = (squares / n - mean**2).clamp(min=0).sqrt()
+        return torch.stack([mean, torch.where(deviation < _STILL, 1.0, deviation)]).float()
+
+    def _gathered(self, places: Tensor) -> Tensor:
+        """What is stored at these places, (T, B, N), in memory of its own."""
+        if len(self.chunks) == 1:  # as on a GPU, which would have to wait for every question below
+            return self.chunks[0][places].transpose(0, 1).contiguous()
+        sizes = torch.tensor([len(chunk) for chunk in self.chunks])
+        ends = sizes.cumsum(0)
+        owner = torch.bucketize(places, ends, right=True)
+        rows = places - (ends - sizes)[owner]
+        # views of recordings, copied once: four times as fast as to index each chunk with the few that lie in it
+        return torch.stack([self.chunks[k][i] for k, i in zip(owner.tolist(), rows.tolist(), strict=True)], 1)
+
+
+def read_only(array: np.ndarray) -> Tensor:
+    """An array that is mapped from a file as a tensor, without a copy; who writes to it ends the process."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)

@@ -1,0 +1,174 @@
+"""Samples that are files: read when they are needed, by processes of their own, so that a GPU does not wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.prefetch import read_ahead
+from snnlab.data.batches.samplers import WHOLE, Part, dealt, shuffled, shuffled_shards
+from snnlab.data.holdout import hold_out_recordings
+
+Reader = Callable[[Any, int | None], Tensor]
+WINDOW = 16  # shards; at 110 MB each, 1.8 GB, which the page cache holds, and of 16,000 pictures a batch is mixed well
+_Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the seed of each
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """Samples that are files.
+
+    A batch does not depend on the number of processes. With a generator, that is in training, each sample gets a seed for
+    its augmentation, drawn from the generator after the order; without one there is none.
+
+    Args:
+        samples: n of what `read` takes: a path, or whatever says where a sample is.
+        labels: `(n,)`, whole numbers from 0.
+        classes: the name of each class, in the order of their numbers.
+        read: gives a sample `(T, C, H, W)`, of any type, from one of `samples` and a seed, which is None where nothing is
+            to be augmented. It goes to other processes, so it is a function of a module, or a `partial` of one.
+        loaders: processes that read; 0 reads in this one. They end with each call of `batches`, unless they are `loaders.kept`.
+        shards: `(n,)`, the number of the large file in which each sample lies; None where each has a file of its own.
+        window: how many of these are mixed at a time in training, see `shuffled_shards`. More mix better, and take more
+            memory to read each but once.
+
+    Raises:
+        SnnlabError: `loaders` is below 0, or `window` below 1.
+    """
+
+    samples: Sequence[Any]
+    labels: Tensor
+    classes: tuple[str, ...]
+    read: Reader
+    loaders: int = 0
+    shards: Tensor | None = None
+    window: int = WINDOW
+
+    def __post_init__(self) -> None:
+        if self.loaders < 0:
+            raise SnnlabError(
+                f"loaders is {self.loaders}; a whole number from 0 was expected. 0 reads in this process."
+            )
+        if self.window < 1:
+            raise SnnlabError(f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose one.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples `index` (B,), not augmented, `(T, B, C, H, W)` float32, and their labels `(B,)`.
+
+        Raises:
+            SnnlabError: a file cannot be read, or two samples differ in size.
+        """
+        return _together(self._job(index, None)), self.labels[index]
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `dealt`).
+
+        Without the first so many, which are not read; what follows is as if they had been.
+
+        Raises:
+            SnnlabError: a file cannot be read, two samples of a batch differ in size, or a loader process died.
+        """
+        if generator is None or self.shards is None:
+            order = shuffled(len(self), batch_size, generator)
+        else:
+            order = shuffled_shards(self.shards, self.window, batch_size, generator)
+        indices = list(dealt(order, part, training=generator is not None, first=first))
+        seeds = None if generator is None else torch.randint(2**63 - 1, (len(self),), generator=generator)
+        return self._loaded(indices, seeds)
+
+    def subset(self, index: Tensor) -> FileSet:
+        """The samples `index` (m,), in that order, as a set of their own."""
+        shards = None if self.shards is None else self.shards[index]
+        return replace(
+            self, samples=[self.samples[i] for i in index.tolist()], labels=self.labels[index], shards=shards
+        )
+
+    def _loaded(self, indices: list[Tensor], seeds: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        jobs = (self._job(index, seeds) for index in indices)
+        for x, index in zip(read_ahead(_together, jobs, self.loaders), indices, strict=True):
+            yield x, self.labels[index]
+
+    def _job(self, index: Tensor, seeds: Tensor | None) -> _Job:
+        samples = [self.samples[i] for i in index.tolist()]
+        return self.read, samples, [None] * len(samples) if seeds is None else seeds[index].tolist()
+
+
+def hold_out(whole: FileSet, share: float) -> tuple[FileSet, FileSet]:
+    """Training and validation: held out is this share of every class, at least one sample of it, always the same ones.
+
+    A class with a single sample stays in training.
+
+    Raises:
+        SnnlabError: every class has a single sample.
+    """
+    held = torch.from_numpy(hold_out_recordings(whole.labels.numpy(), share=share))
+    if not held.any():
+        raise SnnlabError(
+            f"every class has one sample for training, such as {name_of(whole.samples[0])}; at least two of some class were "
+            "expected, for validation. Add samples."
+        )
+    return whole.subset((~held).nonzero().flatten()), whole.subset(held.nonzero().flatten())
+
+
+def check_classes(part: FileSet, where: object) -> FileSet:
+    """`part`, if each class has a sample and each sample a class.
+
+    Raises:
+        SnnlabError: one has none.
+    """
+    if len(part) and (highest := int(part.labels.max())) >= len(part.classes):
+        raise SnnlabError(
+            f"{where} has a sample of class {highest}; classes 0 to {len(part.classes) - 1} were expected, as in the "
+            "rest of the data. Put together what belongs together."
+        )
+    counts = torch.bincount(part.labels, minlength=len(part.classes))
+    for name, count in zip(part.classes, counts.tolist(), strict=True):
+        if not count:
+            raise SnnlabError(
+                f"{where} has no sample of the class {name}; at least one of each of the {len(part.classes)} classes was "
+                "expected. Fetch what is missing, or take the class away everywhere."
+            )
+    return part
+
+
+def count_classes(labels: Tensor, where: object) -> int:
+    """How many classes there are where nothing names them: the largest number of a sample plus one.
+
+    Raises:
+        SnnlabError: that is more than there are samples, so that a number was left out.
+    """
+    count = int(labels.max()) + 1
+    if count > len(labels):
+        raise SnnlabError(
+            f"{where} has {len(labels)} samples, one of them of class {count - 1}; classes numbered 0, 1, 2 and so on, "
+            "each with a sample, were expected. Number them so."
+        )
+    return count
+
+
+def _together(job: _Job) -> Tensor:
+    """A batch `(T, B, C, H, W)` float32."""
+    read, samples, seeds = job
+    read_ones = [read(sample, seed) for sample, seed in zip(samples, seeds, strict=True)]
+    for sample, x in zip(samples, read_ones, strict=True):
+        if x.shape != read_ones[0].shape:
+            raise SnnlabError(
+                f"{name_of(sample)} gives {tuple(x.shape)}, {name_of(samples[0])} {tuple(read_ones[0].shape)}; samples of one size "
+                "were expected. Convert them alike, or leave one out."
+            )
+    return torch.stack(read_ones, 1).float()
+
+
+def name_of(sample: Any) -> str:
+    """The path of a sample, as text."""
+    return str(getattr(sample, "path", sample))

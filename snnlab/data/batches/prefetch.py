@@ -1,0 +1,114 @@
+"""Processes that read batches before they are wanted, so that a GPU does not wait for files."""
+
+import contextlib
+import multiprocessing
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.processes import end_with_parent
+
+Job = TypeVar("Job")
+AHEAD = 2  # batches that each process is given before they are wanted
+
+_lock = threading.Lock()
+_keepers = 0  # blocks of `kept` that are not over
+_idle: dict[int, ProcessPoolExecutor] = {}  # by the number of their processes
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Keep processes, which take seconds to start, from one `read_ahead` to the next; with the last such block they end."""
+    global _keepers
+    with _lock:
+        _keepers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers -= 1
+            unwanted = [] if _keepers else [_idle.pop(loaders) for loaders in list(_idle)]
+        for pool in unwanted:
+            pool.shutdown()
+
+
+def read_ahead(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -> Iterator[Tensor]:
+    """What `read` gives for each job, in their order; on a machine with a GPU, in pinned memory.
+
+    When this is over, is closed, or has failed, the processes have ended, unless they are `kept`.
+
+    Args:
+        read: a function of a module, for processes are spawned.
+        jobs: what it takes; asked for as they are read, a few ahead.
+        loaders: processes that read; 0 reads in this one.
+
+    Raises:
+        SnnlabError: a process died.
+        Exception: what `read` raises, at its turn.
+    """
+    if not loaders:
+        yield from map(read, jobs)
+        return
+    ahead: deque[tuple[Future[Tensor], Future[Tensor]]] = deque()
+    with _processes(loaders) as pool:
+        pinning = ThreadPoolExecutor(1)
+        try:
+            for job in jobs:
+                result = pool.submit(read, job)
+                ahead.append((result, pinning.submit(_pinned, result)))
+                if len(ahead) > AHEAD * loaders:
+                    yield ahead.popleft()[1].result()
+            while ahead:
+                yield ahead.popleft()[1].result()
+        finally:
+            for future in chain.from_iterable(ahead):
+                future.cancel()  # those that have begun are finished, and thrown away
+            pinning.shutdown(wait=False)  # it may have to wait for one of them
+
+
+@contextlib.contextmanager
+def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
+    """Idle processes, or new ones; afterwards they are kept or end."""
+    with _lock:
+        pool = _idle.pop(loaders, None)  # away while in use: two calls may run at once
+    if pool is None:
+        context = multiprocessing.get_context("spawn")  # a fork of a process that runs threads (torch, CUDA) may hang
+        pool = ProcessPoolExecutor(loaders, context, initializer=_begin)
+    well = True
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        well = False
+        raise SnnlabError(
+            f"a loader process died, most likely for want of memory; {loaders} of them were expected to read batches. Take fewer "
+            "loaders or smaller batches; in a container, give it more shared memory (docker run --shm-size)."
+        ) from error
+    finally:
+        with _lock:
+            keep = well and _keepers > 0 and loaders not in _idle
+            if keep:
+                _idle[loaders] = pool
+        if not keep:
+            pool.shutdown()
+
+
+def _begin() -> None:
+    """What a process does first."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the next call needs them again
+    torch.set_num_threads(1)  # the processes are the threads
+
+
+def _pinned(result: "Future[Tensor]") -> Tensor:
+    """In memory from which a GPU is fed faster: a thread copies it there, while others train."""
+    x = result.result()
+    return x.pin_memory() if torch.cuda.is_available() else x

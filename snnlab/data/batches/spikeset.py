@@ -1,0 +1,224 @@
+"""Binned spikes: sparse in memory, dense a batch at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab.data.batches.samplers import WHOLE, Part, dealt
+from snnlab.data.io.events import N_CHANNELS, Events
+
+BINNINGS = ("regular", "event")
+_POOL = 8  # batches that are sorted by length together
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpikeSet:
+    """Recordings as spike counts in cells of one time step and one input.
+
+    Only cells with a spike are kept: of recording `i`, `cells[offsets[i]:offsets[i + 1]]` and the same slice of
+    `counts`, where `cell = step * n_in + input`; steps ascend, no cell occurs twice.
+
+    Attributes:
+        labels: (n,) int64, index into `keys`.
+        lengths: (n,) int64, steps from the first to the last spike, both included.
+        speakers: (n,) int64.
+        keys: the class names.
+        n_in: inputs, N.
+        dt_ms: length of a step, ms.
+        cells, counts: (nnz,) int32; spikes in that cell.
+        offsets: (n + 1,) int64.
+    """
+
+    labels: Tensor
+    lengths: Tensor
+    speakers: Tensor
+    keys: tuple[str, ...]
+    n_in: int
+    dt_ms: float
+    cells: Tensor
+    counts: Tensor
+    offsets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{len(self)} recordings of {len(self.keys)} classes by {len(self.speakers.unique())} speakers, "
+            f"up to {int(self.lengths.max())} steps of {self.dt_ms:g} ms, {self.n_in} inputs>"
+        )
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Recordings `index` (B,) as spike counts (T, B, N) float32 and labels (B,) int64.
+
+        T is the length of the longest of them; a shorter one is followed by zeros.
+        """
+        where, owner = self._entries(index)
+        cells = self.cells[where].long()
+        width = len(index) * self.n_in
+        steps = int(self.lengths[index].max())
+        spikes = torch.zeros(steps * width, device=self.cells.device)
+        # cell = step * N + input moves to step * B * N + b * N + input; no two cells of a recording are equal
+        target = cells + (cells // self.n_in) * (width - self.n_in) + owner * self.n_in
+        spikes[target] = self.counts[where].float()
+        return spikes.view(steps, len(index), self.n_in), self.labels[index]
+
+    def index_batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> list[Tensor]:
+        """Every recording's index once, in batches of similar length, so that little of a batch is padding.
+
+        With a generator the recordings are shuffled, sorted by length among 8 batches' worth at a time, and the
+        batches shuffled. Without, they come in order of length, shortest first: for evaluation.
+
+        Raises:
+            SnnlabError: `batch_size` is below 1.
+        """
+        if batch_size < 1:
+            raise SnnlabError(f"batch_size is {batch_size}; at least 1 recording was expected. Choose a larger one.")
+        lengths = self.lengths.cpu()
+        if generator is None:
+            return list(lengths.argsort(stable=True).split(batch_size))
+        pools = torch.randperm(len(self), generator=generator).split(_POOL * batch_size)
+        batches = [batch for pool in pools for batch in pool[lengths[pool].argsort(stable=True)].split(batch_size)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.batches.samplers.dealt`).
+
+        Without the first so many, which are as if they had been taken.
+        """
+        indices = self.index_batches(batch_size, generator=generator)
+        for index in dealt(indices, part, training=generator is not None, first=first):
+            yield self.batch(index.to(self.labels.device))
+
+    def rising(self, x: Tensor) -> Tensor:
+        """The inputs of x (..., N) in order of rising frequency: the cochlea's channel 0 hears the highest."""
+        return x.flip(-1)
+
+    def subset(self, index: Tensor) -> SpikeSet:
+        """The recordings `index` (m,), in that order, as a set of their own."""
+        where, _ = self._entries(index)
+        ends = (self.offsets[index + 1] - self.offsets[index]).cumsum(0)
+        return replace(
+            self,
+            labels=self.labels[index],
+            lengths=self.lengths[index],
+            speakers=self.speakers[index],
+            cells=self.cells[where],
+            counts=self.counts[where],
+            offsets=torch.cat([ends.new_zeros(1), ends]),
+        )
+
+    def to(self, device: torch.device | str) -> SpikeSet:
+        """The same set on another device: batches are then cut there."""
+        tensors: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
+
+    def _entries(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions in `cells` of the recordings `index`, and for each its place in `index`; both (entries,)."""
+        starts = self.offsets[index]
+        counts = self.offsets[index + 1] - starts
+        owner = torch.arange(len(index), device=index.device).repeat_interleave(counts)
+        first = counts.cumsum(0) - counts  # where each recording begins in what is returned
+        return torch.arange(len(owner), device=index.device) + (starts - first)[owner], owner
+
+
+def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regular") -> SpikeSet:
+    """Count the spikes in cells of a time step and `700 / n_in` adjacent channels: `input = channel // (700 / n_in)`.
+
+    Args:
+        events: the recordings.
+        dt_ms: length of a step, ms.
+        n_in: inputs, a divisor of 700.
+        binning: "regular": time begins at each recording's first spike, t0, and `step = floor((t - t0) / dt)`. "event", as
+            SpikingJelly had it when the numbers of Hammouamri et al. 2024 were measured: a step begins with the first spike
+            that is in none yet, and takes all that follow by at most dt. So silence is left out, a recording has 3 to 20 %
+            fewer steps, and a delay in steps is no fixed time. Times are rounded as there, to float16 of ms.
+
+    Raises:
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is another.
+    """
+    check_bins(dt_ms, n_in, binning)
+    lengths, stored = np.zeros((2, len(events)), dtype=np.int64)
+    cells, counts = np.zeros((2, len(events.times)), dtype=np.int32)  # room for a cell a spike
+    by_event = binning == "event"
+    times = (events.times.astype(np.float16) * np.float16(1000)).astype(np.float32) if by_event else events.times
+    length = _longest(dt_ms) if by_event else float(dt_ms)
+    _count(times, events.units, events.offsets, length, int(n_in), by_event, cells, counts, lengths, stored)
+    used = int(stored.sum())
+    return SpikeSet(
+        labels=torch.from_numpy(events.labels.astype(np.int64)),
+        lengths=torch.from_numpy(lengths),
+        speakers=torch.from_numpy(events.speakers.astype(np.int64)),
+        keys=events.keys,
+        n_in=int(n_in),
+        dt_ms=float(dt_ms),
+        cells=torch.from_numpy(cells[:used].copy()),
+        counts=torch.from_numpy(counts[:used].copy()),
+        offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(stored)])),
+    )
+
+
+def _longest(dt_ms: float) -> float:
+    """The largest difference of two times, ms, that float16 rounds to dt or less."""
+    dt = np.float16(dt_ms)
+    tie = (float(dt) + float(np.nextafter(dt, np.float16(np.inf)))) / 2
+    return tie if np.float16(tie) == dt else math.nextafter(tie, 0)
+
+
+@numba.njit(cache=True)
+def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
+    """Fill `cells`, `counts` (one entry a filled cell), `lengths` and `stored` (n,) in one pass over the spikes.
+
+    `times` are seconds; or, where a step begins with a spike (`by_event`), ms, and `dt_ms` is what `_longest` says of it.
+    """
+    group = N_CHANNELS // n_in
+    entry = np.full(n_in, -1)  # of each input: where its latest cell is stored
+    end = 0
+    for i in range(len(lengths)):
+        begin, fresh, current = end, end, 0  # fresh: the first entry of the current step
+        start = np.float64(times[offsets[i]])  # in float64 the difference of two float32 is exact
+        for event in range(offsets[i], offsets[i + 1]):
+            passed = np.float64(times[event]) - start
+            step = current + int(passed > dt_ms) if by_event else int(passed * 1000 / dt_ms)
+            if step > current and by_event:
+                start = np.float64(times[event])
+            if step > current:
+                current, fresh = step, end
+            channel = units[event] // group
+            if entry[channel] < fresh:
+                entry[channel] = end
+                cells[end] = step * n_in + channel
+                end += 1
+            counts[entry[channel]] += 1
+        lengths[i], stored[i] = current + 1, end - begin
+
+
+def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
+    """Refuse bins that the recordings cannot fill.
+
+    Raises:
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is neither regular nor event.
+    """
+    known(binning, BINNINGS, "binning")
+    if not (math.isfinite(dt_ms) and 1 <= dt_ms <= 1000):
+        raise SnnlabError(
+            f"dt_ms is {dt_ms}; 1 to 1000 ms was expected, for the files keep times to about 1 ms. "
+            "Choose 10 as in the paper."
+        )
+    if isinstance(n_in, bool) or n_in != int(n_in) or n_in < 1 or N_CHANNELS % int(n_in):
+        valid = ", ".join(str(n) for n in range(1, N_CHANNELS + 1) if N_CHANNELS % n == 0)
+        raise SnnlabError(
+            f"n_in is {n_in}; a divisor of the {N_CHANNELS} channels was expected. Choose one of {valid}."
+        )

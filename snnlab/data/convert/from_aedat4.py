@@ -1,0 +1,121 @@
+"""CIFAR10-DVS's recordings in, the layout of `snnlab.data.datasets.cifar10_dvs` out: counts of events in a few steps of time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from scipy.io import savemat
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path, whole_file
+from snnlab.data.convert.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.datasets.cifar10_dvs import CLASSES, SIDE, STEPS
+from snnlab.data.io.folders import is_hidden, printable
+from snnlab.data.io.images import class_folders
+
+_CURE = "Fetch it again."
+
+
+def convert_recordings(
+    source: str | Path, target: str | Path, *, steps: int = STEPS, workers: int | None = None
+) -> Outcome:
+    """Turn `<class>/*.aedat4` into `train/*.mat` and `test/*.mat`, one by one, whatever becomes of some of them.
+
+    A recording is cut into steps of equal length, from its first event to its last, and a step counts the events of each
+    pixel, ON first. The last tenth of each class, at least one, is `test`: by their numbers 900 to 999 of the published
+    ones, for which recordings the authors tested on is not known. `target/left-out.csv` lists what failed. What is there
+    already, and not older than its recording, is kept, so that a killed call is gone on with by the next.
+
+    Args:
+        source: with a folder a class: airplane, automobile and so on, or the first of these ten.
+        target: where it goes.
+        steps: T, how many; the authors used 8 and 20.
+        workers: processes, by default one a core.
+
+    Raises:
+        SnnlabError: a folder is missing or holds no recording, `steps` is below 1, the files there were made with others, the
+            disk is full, or aedat is not installed.
+    """
+    source, target = given_path(source), given_path(target)
+    if steps < 1:
+        raise SnnlabError(f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one.")
+    folders = class_folders(source, "recordings")
+    names = tuple(folder.name for folder in folders)
+    if names != CLASSES[: len(names)]:
+        raise SnnlabError(
+            f"{source} has the folders {', '.join(names)[:200]}; {', '.join(CLASSES)}, or the first of them, were expected, for "
+            "the number of a class is its place there. Fetch what is missing, or take away what does not belong there."
+        )
+    _aedat()  # said once now, not for each recording
+    jobs = []
+    for label, folder in enumerate(folders):
+        found = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
+        found.sort(key=lambda path: (len(path.name), path.name))  # 2 before 10
+        if not found:
+            raise SnnlabError(f"{folder} holds no file .aedat4; one a recording was expected. Check the path.")
+        first = len(found) - max(1, len(found) // 10)
+        for i, path in enumerate(found):
+            part = "test" if i >= first else "train"
+            jobs.append(Job(path, target / part / f"{folder.name}-{path.stem}.mat", (label, steps)))
+    with writing_alone(target):
+        same_settings(target / "conversion.json", {"steps": steps})
+        return convert_all(
+            jobs,
+            worker=_convert,
+            workers=workers,
+            report=target / "left-out.csv",
+            title="counts of events",
+            unit="recording",
+        )
+
+
+def _convert(job: Job) -> None:
+    label, steps = job.settings
+    counts = _counts(_events(job.source), steps, job.source)
+    with whole_file(job.target) as temporary:
+        savemat(temporary, {"frame_Data": counts, "label": np.array([[label]])}, do_compression=True)
+
+
+def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
+    """How many events there were, (2, steps, 128, 128), ON first."""
+    if not len(events):
+        raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
+    t, x, y = (events[name].astype(np.int64) for name in "txy")
+    if max(x.max(), y.max()) >= SIDE:
+        raise SnnlabError(
+            f"{path} has an event at column {x.max()} or row {y.max()}; 0 to {SIDE - 1} was expected. {_CURE}"
+        )
+    step = (t - t.min()) * steps // (t.max() - t.min() + 1)  # microseconds, so all of it is exact
+    cell = (((~events["on"]).astype(np.int64) * steps + step) * SIDE + y) * SIDE + x
+    return np.bincount(cell, minlength=2 * steps * SIDE**2).astype(np.int32).reshape(2, steps, SIDE, SIDE)
+
+
+def _events(path: Path) -> np.ndarray:
+    """The events of a recording, with the fields t (microseconds), x, y and on."""
+    if printable(str(path)) != str(path):
+        raise SnnlabError(
+            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
+        )
+    try:
+        packets: list[Any] = [packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet]
+    except SnnlabError:
+        raise
+    except Exception as error:  # RuntimeError and OSError, but nothing says that there are no others
+        raise SnnlabError(f"{path} cannot be read ({error}); a whole AEDAT4 file was expected. {_CURE}") from error
+    if not packets:
+        raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
+    return np.concatenate(packets)
+
+
+def _aedat() -> ModuleType:
+    try:
+        import aedat
+    except ImportError as error:
+        raise SnnlabError(
+            f"aedat, which reads recordings, cannot be imported ({error}); it was expected. Install it with: "
+            'pip install "snnlab[aedat]", or pip install aedat.'
+        ) from error
+    return aedat

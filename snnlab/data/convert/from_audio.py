@@ -1,0 +1,308 @@
+"""Labelled wav files in, a data set in SHD's layout out: the door for recordings of real people."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path
+from snnlab._utils.processes import Spikes, encode
+from snnlab.data.convert.many_files import Outcome, attempt_all, listed, same_settings, write_report, writing_alone
+from snnlab.data.io.events import MAX_SECONDS, Events, write_events
+from snnlab.data.io.folders import check_names, printable
+from snnlab.data.io.wav import LONGEST, SHORTEST, read_word
+
+COLUMNS = ("path", "label", "speaker", "split")
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of labels.csv, and the file that it names."""
+
+    line: int
+    file: Path
+    path: str
+    label: str
+    speaker: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording to encode; size and time of change tell an edited file from the one encoded before."""
+
+    file: str
+    size: int
+    changed: int
+    seed: int
+
+
+def convert(
+    folder: str | Path, out: str | Path, *, workers: int | None = None, seed: int = 0, max_seconds: float = LONGEST
+) -> Outcome:
+    """Turn `folder/labels.csv` and the wav files that it names into train.h5, test.h5 and, where given, valid.h5.
+
+    labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid or test). A wav
+    file is mono, of any sample rate, and holds one word. Silence at both ends (20 ms frames more than 40 dB below the
+    loudest) is cut off, then the cochlea hears it. Classes are the labels in alphabetical order, or in numerical order
+    if all of them are whole numbers; speakers likewise.
+
+    Everything is checked before the first file is encoded. A recording that cannot be used is left
+    out, and listed in `out/left-out.csv`, if training and test go on without it. A killed run
+    leaves no file of the data set half written, and the next call goes on with the recordings that
+    are not encoded yet. Every recording has its own random numbers, drawn from `seed` and its path,
+    so the result depends neither on the number of workers nor on the other files.
+
+    Args:
+        folder: where labels.csv is.
+        out: where the HDF5 files go; those of an earlier call with the same folder and seed are
+            replaced.
+        workers: processes, by default one a core.
+        seed: of the auditory nerve's chance.
+        max_seconds: the longest file allowed.
+
+    Returns:
+        What became of the recordings.
+
+    Raises:
+        SnnlabError: the table is wrong, see `read_labels`; too many recordings cannot be used, so
+            that a part is empty or a label unknown in training; `out` has other files, or another
+            call writes there.
+    """
+    folder, out = given_path(folder), given_path(out)
+    if not SHORTEST < max_seconds <= MAX_SECONDS:
+        raise SnnlabError(
+            f"max_seconds is {max_seconds}; more than {SHORTEST} and at most {MAX_SECONDS:g} s was expected. "
+            "Choose a number in between."
+        )
+    rows, table = read_labels(folder), folder / "labels.csv"
+    checks = attempt_all(
+        [(row, max_seconds, f"{table}, line {row.line}: {row.path}") for row in rows],
+        _check,
+        1,
+        title="checking",
+        unit="file",
+    )
+    failed = {row: sentence for row, (_, sentence) in zip(rows, checks, strict=True) if sentence}
+    rows = _enough(rows, failed, table)
+    with writing_alone(out):
+        settings = {"from": str(folder.resolve()), "seed": seed}
+        same_settings(out / "conversion.json", settings, [out / f"{split}.h5" for split in SPLITS])
+        rows.sort(key=lambda row: SPLITS.index(row.split))  # the sort is stable: the csv's order inside a split
+        times, units, offsets = encode(
+            [_job(row, seed) for row in rows],
+            worker=_encode,
+            workers=workers,
+            partial=out / ".partial",
+            title="encoding",
+        )
+        counts = np.diff(offsets)
+        for row, count in zip(rows, counts.tolist(), strict=True):
+            if not count:
+                failed[row] = (
+                    f"{table}, line {row.line}: {row.path} gives no spike; a sound between 110 Hz and 22 kHz was "
+                    "expected. Remove its line."
+                )
+        rows = _enough(rows, failed, table)
+        _write(rows, times, units, counts[counts > 0], out, _note(rows, folder))
+        shutil.rmtree(out / ".partial", ignore_errors=True)
+        outcome = Outcome(
+            written=len(rows),
+            kept=0,
+            dropped=(),
+            failed=tuple((row.file, sentence) for row, sentence in failed.items()),
+            report=out / "left-out.csv",
+        )
+        write_report(outcome)
+    return outcome
+
+
+def _check(job: tuple[Row, float, str]) -> None:
+    row, max_seconds, where = job
+    if row.file.is_dir():
+        raise SnnlabError(
+            f"{where} is a folder; a wav file was expected. Correct the path, or remove the line from the table."
+        )
+    if not row.file.is_file():
+        raise SnnlabError(
+            f"{where}: there is no such file; a path relative to the folder of the table was expected. Correct it or add "
+            "the file."
+        )
+    read_word(row.file, max_seconds=max_seconds, where=where)
+
+
+def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
+    """The rows that have not failed.
+
+    Raises:
+        SnnlabError: a data set cannot be made of them; the sentence lists what failed.
+    """
+    rest = [row for row in rows if row not in failed]
+    try:
+        _check_parts(rest, table)
+    except SnnlabError as error:
+        if not failed:
+            raise
+        first = f"{table}: {len(failed)} of {len(failed) + len(rest)} recordings cannot be used, and the rest is not enough: {error}"
+        raise SnnlabError(listed(first, list(failed.values()))) from error
+    return rest
+
+
+def _write(rows: list[Row], times: np.ndarray, units: np.ndarray, counts: np.ndarray, out: Path, note: str) -> None:
+    """The file of each split, of rows in the order of splits."""
+    keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
+    label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
+    meta = {"note": note, "speakers": "\n".join(speakers)}
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    first = 0
+    for split in SPLITS:
+        part = [row for row in rows if row.split == split]
+        last = first + len(part)
+        if part:
+            cut = slice(offsets[first], offsets[last])
+            events = Events(
+                times=times[cut],
+                units=units[cut],
+                offsets=offsets[first : last + 1] - offsets[first],
+                labels=np.array([label_of[row.label] for row in part]),
+                speakers=np.array([speaker_of[row.speaker] for row in part]),
+                keys=keys,
+            )
+            write_events(out / f"{split}.h5", events, meta)
+        else:
+            (out / f"{split}.h5").unlink(missing_ok=True)  # of an earlier conversion, with other recordings
+        first = last
+
+
+def read_labels(folder: Path) -> list[Row]:
+    """The rows of `folder/labels.csv`, checked, but no wav file opened.
+
+    Raises:
+        SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty,
+            a file is named twice, a split is unknown, train or test has no row, a label does not
+            occur in training, or two labels or two speakers have names that cannot be told apart.
+    """
+    table = folder / "labels.csv"
+    if table.is_dir():
+        raise SnnlabError(
+            f"{table} is a folder; a table with the columns {', '.join(COLUMNS)} was expected. Choose another folder."
+        )
+    if not table.is_file():
+        raise SnnlabError(
+            f"{table}: there is no such file; a table with the columns {', '.join(COLUMNS)} was expected. "
+            "Write one line a wav file."
+        )
+    try:
+        rows = _rows(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SnnlabError(
+            f"{table}: cannot be read as a table ({error}); comma-separated UTF-8 text was expected. "
+            "Save it as CSV UTF-8."
+        ) from error
+    seen: dict[Path, int] = {}
+    for row in rows:
+        where = f"{table}, line {row.line}"
+        if row.split not in SPLITS:
+            raise SnnlabError(f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of them.")
+        if row.file.resolve() in seen:
+            raise SnnlabError(
+                f"{where}: {row.path} is already on line {seen[row.file.resolve()]}; each file was expected once. "
+                "Remove one of the lines."
+            )
+        seen[row.file.resolve()] = row.line
+    for what, names in (("label", {row.label for row in rows}), ("speaker", {row.speaker for row in rows})):
+        check_names(sorted(names), table, what)
+        numbers = {str(int(name)) for name in names} if _are_numbers(names) else names
+        if len(numbers) < len(names):
+            raise SnnlabError(
+                f"{table}: the same number is written in two ways as a {what}, among {', '.join(sorted(names)[:10])}; one way "
+                "was expected. Write 1 or 01, not both."
+            )
+    _check_parts(rows, table)
+    return rows
+
+
+def _check_parts(rows: list[Row], table: Path) -> None:
+    """Refuse rows that no data set can be made of."""
+    sizes = Counter(row.split for row in rows)
+    for split in ("train", "test"):
+        if not sizes[split]:
+            raise SnnlabError(
+                f"{table}: no line has the split {split}; at least one was expected. Mark some of them so."
+            )
+    known = {row.label for row in rows if row.split == "train"}
+    for row in rows:
+        if row.label not in known:
+            raise SnnlabError(
+                f"{table}, line {row.line}: the label {row.label!r} of {row.path} ({row.split}) does not occur in "
+                "training; every label was expected there. Add training recordings of it or leave it out."
+            )
+
+
+def _rows(table: Path) -> list[Row]:
+    with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin a file with a byte-order mark
+        reader = csv.DictReader(file, skipinitialspace=True)
+        names = [name.strip() for name in reader.fieldnames or ()]
+        missing = [name for name in COLUMNS if name not in names]
+        if missing:
+            raise SnnlabError(
+                f"{table}, line 1: the column {missing[0]} is missing; path,label,speaker,split was expected and "
+                f"{','.join(names) or 'nothing'} found. Name the columns so, with commas between them."
+            )
+        reader.fieldnames = names
+        rows = []
+        for cells in reader:
+            where = f"{table}, line {reader.line_num}"
+            if None in cells:
+                raise SnnlabError(
+                    f"{where}: has more cells than the {len(names)} columns; as many were expected. "
+                    "Put quotes around a cell with a comma."
+                )
+            values = {name: (cells[name] or "").strip() for name in COLUMNS}
+            empty = [name for name in COLUMNS if not values[name]]
+            if empty:
+                raise SnnlabError(f"{where}: {empty[0]} is empty; a value was expected. Fill it in or remove the line.")
+            rows.append(Row(line=reader.line_num, file=table.parent / values["path"], **values))
+    return rows
+
+
+def _job(row: Row, seed: int) -> Job:
+    status = row.file.stat()
+    digest = hashlib.sha256(f"{seed}:{row.path}".encode()).digest()
+    return Job(str(row.file.resolve()), status.st_size, status.st_mtime_ns, int.from_bytes(digest[:4], "big"))
+
+
+def _encode(job: Job) -> Spikes:
+    from snnlab.data.encoding.cochlea import cochlea  # here: the checks need no compiler
+
+    sound, rate = read_word(Path(job.file), max_seconds=MAX_SECONDS)
+    return cochlea(sound, rate, seed=job.seed)
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    """The different values in the order of their numbers if all are whole numbers, else of the alphabet."""
+    names = sorted(set(values))
+    return tuple(sorted(names, key=int)) if _are_numbers(names) else tuple(names)
+
+
+def _are_numbers(names: Iterable[str]) -> bool:
+    return all(re.fullmatch("-?[0-9]+", name) for name in names)
+
+
+def _note(rows: list[Row], folder: Path) -> str:
+    heard = {row.speaker for row in rows if row.split == "train"}
+    test = {row.speaker for row in rows if row.split == "test"}
+    return (
+        f"recordings of {len({row.speaker for row in rows})} speakers from {printable(folder.resolve().name)}; "
+        f"{len(test - heard)} of {len(test)} test speakers do not occur in training"
+    )

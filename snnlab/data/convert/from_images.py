@@ -1,0 +1,140 @@
+"""A folder of images in, ES-ImageNet's layout out: the way to event streams of one's own pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path, whole_file
+from snnlab.data.convert.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.encoding.odg import THETA
+from snnlab.data.io.es_imagenet import LEAST, Label, encode, resized, write_labels, write_sample
+from snnlab.data.io.folders import check_names, paths_below
+from snnlab.data.io.images import SUFFIXES, class_folders, opened
+
+
+def convert_folder(
+    images: str | Path,
+    target: str | Path,
+    *,
+    split: str = "train",
+    theta: float = THETA,
+    workers: int | None = None,
+) -> Outcome:
+    """Turn a folder `class/....jpg|jpeg|png` into ES-ImageNet's layout, file by file, whatever becomes of some of them.
+
+    Written are `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the number of the class in
+    `target/classes.txt`: the names of the folders in order of the alphabet, written by the first call and valid for all
+    splits. `target/{split}-left-out.csv` lists what failed, and what was dropped for having fewer than 1000 events. What
+    is there already, and not older than its image, is kept, so that a killed call is gone on with by the next.
+
+    Args:
+        images: folder with one folder a class.
+        target: where it goes.
+        split: train or val.
+        theta: threshold of the events.
+        workers: processes, by default one a core.
+
+    Raises:
+        SnnlabError: there is no image, two would become the same file, the classes are not those of `classes.txt`, the
+            files there were made with another theta, or the disk is full.
+    """
+    images, target = given_path(images), given_path(target)
+    if split not in ("train", "val"):
+        raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
+    if not 0 <= theta < 1:
+        raise SnnlabError(f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one.")
+    folders = class_folders(images)
+    classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
+    jobs, numbers = _jobs(folders, classes, target / split, theta)
+    if not jobs:
+        raise SnnlabError(
+            f"{images} holds no image; files {', '.join(SUFFIXES)} in one folder a class were expected. Check the path."
+        )
+    with writing_alone(target):
+        same_settings(target / "conversion.json", {"theta": theta}, [target / f"{split}label.txt"])
+        _classes(target / "classes.txt", classes, images)  # again: another call may have written it meanwhile
+        if not (target / "classes.txt").exists():
+            with whole_file(target / "classes.txt") as temporary:
+                temporary.write_text("\n".join(classes) + "\n", encoding="utf-8")
+        report = target / f"{split}-left-out.csv"
+        title = f"events of {split}"
+        outcome = convert_all(
+            jobs, worker=_convert, workers=workers, report=report, title=title, unit="image", together=16
+        )
+        left_out = {source for source, _ in (*outcome.dropped, *outcome.failed)}
+        done = [(job, number) for job, number in zip(jobs, numbers, strict=True) if job.source not in left_out]
+        write_labels(
+            target / f"{split}label.txt",
+            (
+                Label(job.target.relative_to(target / split).as_posix(), number, *_size(job.source))
+                for job, number in done
+            ),
+        )
+    return outcome
+
+
+def _classes(file: Path, names: list[str], images: Path) -> list[str]:
+    """The names of the classes in the order of their numbers: those of `file` if it is there, and then they must match."""
+    if not file.exists():
+        return names
+    try:
+        listed = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnnlabError(
+            f"{file} cannot be read; a class a line was expected. Repair it or choose another folder."
+        ) from error
+    check_names(listed, file)
+    for name, there, missing in (
+        *((name, images, file) for name in names if name not in listed),
+        *((name, file, images) for name in listed if name not in names),
+    ):
+        raise SnnlabError(
+            f"the class {name} is in {there} but not in {missing}; the same classes were expected, for the number of a "
+            "class is its line there. Rename or add the folder (it may be empty), or choose another target."
+        )
+    return listed
+
+
+def _jobs(folders: list[Path], classes: list[str], target: Path, theta: float) -> tuple[list[Job], list[int]]:
+    """A job an image, and its class."""
+    jobs, numbers = [], []
+    sources: dict[Path, Path] = {}
+    for folder in folders:
+        number = classes.index(folder.name)
+        for source in (path for path in paths_below(folder) if path.suffix.lower() in SUFFIXES):
+            # a label list is UTF-8, and split at spaces
+            name = re.sub(r"[\s\ud800-\udfff]", "_", "_".join(source.relative_to(folder).with_suffix("").parts))
+            file = target / f"class{number}" / f"{name}.npz"
+            if file in sources:
+                raise SnnlabError(
+                    f"{sources[file]} and {source} would both become {file.name}; images of a class with different "
+                    "names were expected. Rename one."
+                )
+            sources[file] = source
+            jobs.append(Job(source, file, theta))
+            numbers.append(number)
+    return jobs, numbers
+
+
+def _convert(job: Job) -> str | None:
+    """Write the events of one image, or say why there is no file."""
+    with opened(job.source) as image:
+        image.load()
+        try:
+            sample = encode(image, job.settings)
+        except SnnlabError as error:
+            raise SnnlabError(f"{job.source}: {error}") from error
+    if len(sample) < LEAST:
+        job.target.unlink(missing_ok=True)  # of an earlier state of the image
+        return f"{job.source} has {len(sample)} events; {LEAST} are the least that a sample of ES-ImageNet has."
+    write_sample(job.target, sample)
+    return None
+
+
+def _size(source: Path) -> tuple[int, int]:
+    """Rows and columns of the resized image; only the header is read."""
+    with opened(source) as image:
+        columns, rows = resized(image.size)
+    return rows, columns

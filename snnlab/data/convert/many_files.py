@@ -1,0 +1,237 @@
+"""Convert many files: go on after a bad one, say at the end which it was, and leave out what an earlier call did."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import make_folder, read_json, whole_file
+from snnlab._utils.processes import mapped, processes
+
+LISTED = 20  # lines that a summary shows; the file has all
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next file would meet, too
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make, and from what.
+
+    Attributes:
+        source: a file, or a folder of frames.
+        target: the file to write.
+        settings: what else the converter needs, pickled for other processes.
+    """
+
+    source: Path
+    target: Path
+    settings: Any = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        written: sources converted by this call.
+        kept: sources that an earlier call had converted.
+        dropped: source and sentence, of those that the rule of the data set leaves out.
+        failed: source and sentence, of those that could not be converted.
+        report: the file that lists the dropped and the failed; it exists if there are any.
+    """
+
+    written: int
+    kept: int
+    dropped: tuple[tuple[Path, str], ...]
+    failed: tuple[tuple[Path, str], ...]
+    report: Path
+
+    def __str__(self) -> str:
+        text = f"{self.written} converted, {self.kept} there already, "
+        text += f"{len(self.dropped)} dropped, {len(self.failed)} failed"
+        if not (self.dropped or self.failed):
+            return text
+        return listed(f"{text}; listed in {self.report}", [sentence for _, sentence in self.failed])
+
+
+def convert_all(
+    jobs: Sequence[Job],
+    *,
+    worker: Callable[[Job], str | None],
+    workers: int | None,
+    report: Path,
+    title: str,
+    unit: str,
+    together: int = 1,
+) -> Outcome:
+    """Do every job whose target is not there, or older than its source; a job that fails does not stop the others.
+
+    Targets must be written whole, so that what exists is done: a call after a kill goes on where the first one was.
+
+    Args:
+        jobs: each with a target of its own.
+        worker: writes the target and returns None, or writes nothing and returns a sentence that says why. What it
+            refuses, it refuses by a SnnlabError. A function of a module: processes are spawned.
+        workers: processes; 1 works in this one, None takes one a core.
+        report: csv file (what, source, sentence) of what was dropped or failed; removed when nothing was.
+        title, unit: what the progress bar says.
+        together: jobs that go to a process at once, for many short ones.
+
+    Raises:
+        SnnlabError: `workers` is below 1, a process died, or the disk is full or read-only.
+    """
+    missing = [job for job in jobs if not _done(job)]
+    kept = len(jobs) - len(missing)
+    attempts = attempt_all(missing, worker, workers, title=title, unit=unit, before=kept, together=together)
+    dropped = [(job.source, why) for job, (why, _) in zip(missing, attempts, strict=True) if why is not None]
+    failed = [(job.source, why) for job, (_, why) in zip(missing, attempts, strict=True) if why]
+    outcome = Outcome(
+        written=len(missing) - len(dropped) - len(failed),
+        kept=kept,
+        dropped=tuple(dropped),
+        failed=tuple(failed),
+        report=report,
+    )
+    write_report(outcome)
+    return outcome
+
+
+def attempt_all(
+    items: Sequence[Any],
+    worker: Callable[[Any], Any],
+    workers: int | None,
+    *,
+    title: str,
+    unit: str,
+    before: int = 0,
+    together: int = 1,
+) -> list[tuple[Any, str]]:
+    """What `worker` returns for each item, and ""; or None, and the sentence by which it refuses it.
+
+    Args:
+        items: what the worker takes.
+        worker: a function of a module, for processes are spawned; refuses by a SnnlabError.
+        workers: processes; 1 works in this one, None takes one a core.
+        title, unit: what the progress bar says.
+        before: items that were done before, for the bar.
+        together: items that go to a process at once, for many short ones.
+
+    Raises:
+        SnnlabError: `workers` is below 1, a process died, or the disk is full or read-only.
+    """
+    attempts = []
+    with (
+        tqdm(total=before + len(items), initial=before, desc=title, unit=unit) as bar,
+        mapped(partial(_attempt, worker), items, processes(workers), together=together) as results,
+    ):
+        for result in results:
+            attempts.append(result)
+            bar.update()
+    return attempts
+
+
+def listed(first: str, sentences: Sequence[str]) -> str:
+    """A line, and below it some of the sentences, with how many more there are."""
+    more = [f"and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
+    return "\n  ".join([first, *sentences[:LISTED], *more])
+
+
+@contextmanager
+def writing_alone(folder: Path) -> Iterator[None]:
+    """Make a folder, and let no other call write to it inside the block.
+
+    A process that ends, however it does, lets go of it.
+
+    Raises:
+        SnnlabError: another call writes there, or the folder cannot be made or written to.
+    """
+    make_folder(folder)
+    try:
+        lock = FileLock(folder / ".writing.lock").acquire(timeout=0)
+    except Timeout as error:
+        raise SnnlabError(
+            f"{folder}: another call of `snnlab data` writes there; one at a time was expected. Wait for it, or choose "
+            "another folder."
+        ) from error
+    except OSError as error:
+        raise SnnlabError(
+            f"{folder}: cannot be written to ({error.strerror}); a folder for new files was expected. Choose another place."
+        ) from error
+    with lock:
+        yield
+
+
+def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Path] = ()) -> None:
+    """Write the settings of a conversion beside its files, or compare them with those of an earlier call.
+
+    Args:
+        file: where the settings are.
+        settings: of this call, as JSON has them.
+        replaces: files that the conversion writes anew.
+
+    Raises:
+        SnnlabError: the files there were made with other settings, or by something else; or `file`
+            is damaged.
+    """
+    if not file.exists():
+        for path in replaces:
+            if path.exists():
+                raise SnnlabError(
+                    f"{path}: would be replaced, and was not made by such a call, for {file.name} is missing beside it; a "
+                    "folder without such files was expected. Choose another folder, or move or remove the file."
+                )
+        with whole_file(file) as temporary:
+            temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")
+        return
+    advice = "the settings of an earlier conversion were expected. Choose another folder."
+    before = read_json(file, advice)
+    if before != settings:
+        raise SnnlabError(
+            f"{file.parent} holds files made with {before}; {dict(settings)} was expected, "
+            "for all files of a folder are made alike. Choose another folder, or these settings."
+        )
+
+
+def _done(job: Job) -> bool:
+    try:
+        return job.target.stat().st_mtime_ns >= job.source.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _attempt(worker: Callable[[Any], Any], item: Any) -> tuple[Any, str]:
+    try:
+        return worker(item), ""
+    except SnnlabError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+            raise
+        return None, str(error)
+
+
+def write_report(outcome: Outcome) -> None:
+    """Write `outcome.report`, csv with what was dropped or failed; remove it where nothing was.
+
+    Raises:
+        SnnlabError: it cannot be written.
+    """
+    if not (outcome.dropped or outcome.failed):
+        outcome.report.unlink(missing_ok=True)  # of an earlier call
+        return
+    with (
+        whole_file(outcome.report) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(("what", "source", "sentence"))
+        for what, rows in (("failed", outcome.failed), ("dropped", outcome.dropped)):
+            table.writerows((what, source, sentence) for source, sentence in rows)

@@ -1,0 +1,74 @@
+"""Handwritten digits at random places, under noise: small enough for a lecture, and not too easy.
+
+The originals are the 1,797 digits of 8 x 8 pixels that come with scikit-learn (Optical Recognition of Handwritten Digits,
+E. Alpaydin and C. Kaynak 1998, CC BY 4.0). No original is in two parts, so a network is tested on handwriting that it never saw.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.dense import DenseSet
+
+NOTE = "Handwritten digits of scikit-learn (UCI), placed at random under noise; not MNIST"
+
+
+def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, Tensor]]:
+    """The originals dealt into parts, always the same way.
+
+    Args:
+        parts: share of each part; together at most 1.
+        pixels: side length to which they are scaled, bilinear.
+
+    Returns:
+        Of each part the images `(n, pixels, pixels)` from 0 to 1, and their labels `(n,)`.
+
+    Raises:
+        SnnlabError: a share is not positive, or they are more than 1 together.
+    """
+    if min(parts, default=0) <= 0 or sum(parts) > 1 + 1e-9:
+        raise SnnlabError(f"parts = {list(parts)}: expected positive shares, together at most 1.")
+    from sklearn.datasets import load_digits  # here: spoken digits do not wait for its import
+
+    digits = load_digits()
+    images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]
+    if pixels != 8:
+        images = F.interpolate(images, size=(pixels, pixels), mode="bilinear", align_corners=False)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    ends = (torch.tensor(parts, dtype=torch.double).cumsum(0) * len(order)).round().long().tolist()
+    indices = [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return [(images[index, 0], torch.tensor(digits.target)[index]) for index in indices]
+
+
+def place(images: Tensor, labels: Tensor, n: int, *, size: int, noise: float, seed: int) -> DenseSet:
+    """Make samples: an original at a random place of an empty picture, with Gaussian noise over all of it.
+
+    Args:
+        images: originals `(m, h, w)`; each is used equally often, as far as n allows.
+        labels: `(m,)`.
+        n: samples to make.
+        size: side length of the picture, at least h and w.
+        noise: standard deviation; the digits are from 0 to 1.
+        seed: of places and noise.
+
+    Returns:
+        Images `(1, n, 1, size, size)` and labels.
+
+    Raises:
+        SnnlabError: the picture is smaller than a digit.
+    """
+    h, w = images.shape[1:]
+    if size < max(h, w):
+        raise SnnlabError(f"size = {size}: expected at least the {max(h, w)} pixels of a digit.")
+    generator = torch.Generator().manual_seed(seed)
+    rounds = -(-n // len(images))
+    which = torch.cat([torch.randperm(len(images), generator=generator) for _ in range(rounds)])[:n]
+    rows = torch.randint(size - h + 1, (n, 1, 1), generator=generator) + torch.arange(h)[:, None]
+    columns = torch.randint(size - w + 1, (n, 1, 1), generator=generator) + torch.arange(w)
+    pictures = torch.zeros(n, size, size)
+    pictures[torch.arange(n)[:, None, None], rows, columns] = images[which]
+    pictures += noise * torch.randn(pictures.shape, generator=generator)
+    return DenseSet(pictures[None, :, None], labels[which])

@@ -1,0 +1,93 @@
+"""ES-ImageNet to learn from: as events, and as pictures of edges for an ordinary network."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path
+from snnlab.data.batches.dense import Three
+from snnlab.data.batches.file_dataset import FileSet, check_classes, count_classes, hold_out
+from snnlab.data.encoding.odg import edge_integral
+from snnlab.data.io.es_imagenet import Label, frames, read_frame_labels, read_frames, read_labels, read_sample
+from snnlab.data.io.folders import check_names
+
+HELD_OUT = 0.02  # of the training samples of a class, for validation
+
+
+def events(folder: str | Path, *, loaders: int = 0) -> Three:
+    """Events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON; see `snnlab.data.io.es_imagenet.frames`.
+
+    `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and always the same ones, that
+    are `valid`; `test` is what vallabel.txt lists. Nothing is augmented.
+
+    Args:
+        folder: with trainlabel.txt, vallabel.txt, train and val, as published or as `convert_folder` writes them; or the
+            event-frame variant, with trainlabel.csv and vallabel.csv. If it has classes.txt, it names the classes.
+        loaders: processes that read, see `FileSet`.
+
+    Raises:
+        SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no sample in one of
+            the lists, or `loaders` is too small.
+    """
+    return _three(given_path(folder), loaders, edges=False)
+
+
+def edges(folder: str | Path, *, loaders: int = 0) -> Three:
+    """What the events of the same samples say of edges, `(1, B, 1, 224, 224)`; see `snnlab.data.encoding.odg.edge_integral`.
+
+    It is what ES-ImageNet's authors trained their 2D network on, divided by the number of steps: the frames are shifted back
+    to where the picture was, and ON minus OFF is averaged. Parts, arguments and errors are those of `events`.
+    """
+    return _three(given_path(folder), loaders, edges=True)
+
+
+def _three(folder: Path, loaders: int, *, edges: bool) -> Three:
+    (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
+    classes = _classes(folder, labels)
+    read = partial(_read, edges=edges)
+    whole = check_classes(FileSet(train, labels, classes, read, loaders), folder / "train")
+    test = check_classes(FileSet(val, val_labels, classes, read, loaders), folder / "val")
+    unit = "ON minus OFF, mean of the steps" if edges else "0 or 1, whether there was an event; ON and OFF"
+    return Three(*hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT})
+
+
+def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
+    """What `_read` takes, and the class of each."""
+    below = folder / split
+    if (folder / f"{split}label.csv").exists():
+        rows = read_frame_labels(folder, split)
+        return [f"{below}/{path}" for path, _ in rows], torch.tensor([label for _, label in rows])
+    found = read_labels(folder, split)
+    samples = [Label(f"{below}/{one.path}", one.label, one.rows, one.columns) for one in found]
+    return samples, torch.tensor([one.label for one in found])
+
+
+def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
+    """Of classes.txt, a name a line; else class0 and so on."""
+    file = folder / "classes.txt"
+    if not file.exists():
+        return tuple(f"class{k}" for k in range(count_classes(labels, folder / "train")))
+    try:
+        classes = tuple(file.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnnlabError(f"{file} cannot be read; a class a line was expected. Remove or repair it.") from error
+    check_names(classes, file)
+    return classes
+
+
+def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:
+    """One sample, (8, 2, 224, 224) or (1, 1, 224, 224); a path alone is one of the event-frame variant."""
+    if isinstance(sample, str):
+        x = read_frames(sample)
+    else:
+        x = frames(read_sample(sample.path, sample.rows, sample.columns))
+    if not edges:
+        return x
+    # one row and column before, three after: so the picture's middle, shifted back, is again the frame's
+    return edge_integral(F.pad(x, (1, 3, 1, 3))[:, None])[None]

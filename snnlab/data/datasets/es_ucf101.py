@@ -1,0 +1,170 @@
+"""ES-UCF101, films of 101 kinds of action as events, and UCF101's frames in colour for an ordinary network.
+
+A clip is called `v_<Class>_g<group>_c<number>`. The clips of a group show the same people at the same place, often parts of one
+film. As events it is `<clip>.npz`, as `snnlab.data.encoding.video_events` writes it; in colour a folder `<clip>/frame000001.jpg` ...
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab._utils.files import given_path
+from snnlab.data.batches.dense import Three
+from snnlab.data.batches.file_dataset import FileSet, Reader, check_classes, hold_out
+from snnlab.data.encoding.video_events import N_FRAMES, read_clip
+from snnlab.data.io.folders import check_names, is_hidden
+from snnlab.data.io.video import FRAME, colour_frames
+
+STEPS = 15
+TEST_GROUPS, VALID_GROUPS = range(1, 8), range(8, 11)
+EVENTS = "0 or 1, whether there was an event; ON and OFF"
+HELD_OUT = 0.1  # of the training clips of a class, for validation of the random split
+_CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
+
+
+def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
+    """Events `(steps, B, 2, H, W)`, 0 or 1, channel 0 ON: the first `steps` steps of each clip. Nothing is augmented.
+
+    Args:
+        folder: with `<clip>.npz`, here or in folders of it; a class is numbered by its place in the alphabet.
+        steps: of each clip, from its beginning.
+        split: "groups": no group is in two parts. Groups 1 to 7 are `test`, as in UCF101's first official split, 8 to 10
+            `valid`, the others `train`. "random": a quarter of the clips is `test`, drawn as the authors drew it (though
+            from the clips in order of their names, for their order is not known), and 10 % of each class of the rest `valid`.
+            Then clips of one film are learnt and tested, so the accuracy is that of another, easier task.
+        loaders: processes that read, see `FileSet`.
+
+    Raises:
+        SnnlabError: the folder is missing or holds no clip, a clip has another name, or is there twice, a class has no clip
+            in one of the parts, or `steps`, `split` or `loaders` is another.
+    """
+    return _three(_files(folder), partial(_events, steps=steps), steps, split, loaders, EVENTS)
+
+
+def edges(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
+    """The same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1. Arguments and errors as `events`."""
+    return _three(_files(folder), partial(_edges, steps=steps), steps, split, loaders, "ON minus OFF")
+
+
+def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
+    """Frames in colour `(steps, B, 3, H, W)`, from 0 to 1, of the same part of each clip as the events' first `steps` steps.
+
+    The events of step t are the change from frame t to frame t + 1 of 31, evenly spread over the clip; taken is frame t + 1.
+    (The authors took the first frames of the clip, which is another part of it.) Nothing is augmented, nor mirrored.
+
+    Args:
+        folder: with the folders `<clip>`, here or in folders of it.
+        steps: from 1 to 30.
+        split, loaders: as `events` has them; the clips of a part are the same.
+
+    Raises:
+        SnnlabError: as `events`.
+    """
+    return _three(_folders(folder), partial(_frames, steps=steps), steps, split, loaders, "colour from 0 to 1")
+
+
+def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str) -> Three:
+    if not 1 <= steps <= N_FRAMES - 1:
+        raise SnnlabError(f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one.")
+    known(split, ("groups", "random"), "split")
+    settings = {"steps": steps, "split": split}
+    names = sorted(clips)
+    parsed = [match for name in names if (match := _CLIP.fullmatch(name))]
+    classes = tuple(sorted({match["name"] for match in parsed}))
+    check_names(classes, f"the clips such as {clips[names[0]]}")
+    labels = torch.tensor([classes.index(match["name"]) for match in parsed])
+    whole = FileSet([clips[name] for name in names], labels, classes, read, loaders)
+    if split == "groups":
+        group = np.array([int(match["group"]) for match in parsed])
+        test, valid = np.isin(group, TEST_GROUPS), np.isin(group, VALID_GROUPS)
+        masks = ("groups from 11", ~test & ~valid), ("groups 8 to 10", valid), ("groups 1 to 7", test)
+        three = (check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks)
+        return Three(*three, unit=unit, preprocessing=settings)
+    from sklearn.model_selection import train_test_split
+
+    drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
+    rest, test_part = (whole.subset(torch.as_tensor(index)) for index in drawn)
+    rest = check_classes(rest, "the part for training of the random split")
+    test_part = check_classes(test_part, "the part for testing of the random split")
+    return Three(*hold_out(rest, HELD_OUT), test_part, unit=unit, preprocessing=settings)
+
+
+def _part(whole: FileSet, mask: np.ndarray) -> FileSet:
+    return whole.subset(torch.from_numpy(mask.nonzero()[0]))
+
+
+def _files(folder: str | Path) -> dict[str, str]:
+    """The npz files below a folder, by the names of the clips."""
+
+    def found(path: str, folders: list[str], files: list[str]) -> list[str]:
+        return [file for file in files if file.endswith(".npz") and not is_hidden(file)]
+
+    return _clips(given_path(folder), found, "<clip>.npz")
+
+
+def _folders(folder: str | Path) -> dict[str, str]:
+    """The folders of frames below a folder, by the names of the clips."""
+
+    def found(path: str, folders: list[str], files: list[str]) -> list[str]:
+        if any(map(FRAME.fullmatch, files)):
+            raise _misnamed(path)  # the folder of a clip is never gone into
+        clips = [name for name in folders if _CLIP.fullmatch(name)]
+        folders[:] = [name for name in folders if not _CLIP.fullmatch(name)]
+        return clips
+
+    return _clips(given_path(folder), found, "<clip>/frame000001.jpg")
+
+
+def _clips(folder: Path, found: Callable[[str, list[str], list[str]], list[str]], form: str) -> dict[str, str]:
+    clips: dict[str, str] = {}
+    for path, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        for file in found(path, folders, files):
+            name, whole = file.removesuffix(".npz"), os.path.join(path, file)
+            if not _CLIP.fullmatch(name):
+                raise _misnamed(whole)
+            if name in clips:
+                raise SnnlabError(f"{clips[name]} and {whole} are the same clip; it was expected once. Take one away.")
+            clips[name] = whole
+    if len(clips) < 2:
+        raise SnnlabError(
+            f"{folder} holds {len(clips) or 'no'} clip; several {form} were expected, here or in folders of it. Check the path."
+        )
+    return clips
+
+
+def _misnamed(path: str) -> SnnlabError:
+    return SnnlabError(
+        f"{path}: a name such as v_Archery_g01_c01 was expected, for it says class and group. Rename it."
+    )
+
+
+def _events(path: str, seed: int | None, *, steps: int) -> Tensor:
+    """One clip, (steps, 2, H, W)."""
+    x = read_clip(path)
+    if len(x) < steps:
+        raise SnnlabError(
+            f"{path} has {len(x)} steps; at least {steps} were expected. Take fewer, or convert it again."
+        )
+    return x[:steps]
+
+
+def _edges(path: str, seed: int | None, *, steps: int) -> Tensor:
+    on, off = _events(path, seed, steps=steps).to(torch.int8).split(1, dim=1)  # a byte has no -1
+    return on - off
+
+
+def _frames(path: str, seed: int | None, *, steps: int) -> Tensor:
+    """One clip, (steps, 3, H, W)."""
+    rgb = colour_frames(path, N_FRAMES, slice(1, steps + 1))
+    return torch.from_numpy(rgb).permute(0, 3, 1, 2) / 255

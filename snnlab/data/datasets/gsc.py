@@ -1,0 +1,232 @@
+"""Google Speech Commands: a second of sound with one word in it, as log-mel features and in the published split.
+
+Features are made once, by several processes, and kept in the cache: 16 kB a clip of 40 channels, 57 kB of 140, so
+that the whole set takes 1.7 or 6.0 GB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from tqdm.auto import tqdm
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab._utils.files import given_path
+from snnlab._utils.processes import mapped, processes
+from snnlab.data.batches.features import FeatureSet, read_only
+from snnlab.data.cache import Mapped, cached, made
+from snnlab.data.datasets.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
+from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
+from snnlab.data.holdout import balanced
+from snnlab.data.io.folders import printable
+from snnlab.data.io.wav import cut_short, implausible
+from snnlab.data.registry import SETS, name_of_data
+from snnlab.data.splits import Splits, check_limit, check_trained
+
+FEATURES = {"paper": PAPER, "sane": SANE}
+CHUNK = 4000  # clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
+
+_NAMED = 5  # bad files that a sentence names
+_TOGETHER = 256  # clips read and made at a time
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Clips of one word and one split that are made together, and all that decides about what comes out."""
+
+    folder: Path
+    clips: tuple[tuple[str, Stamp], ...]  # `word/file.wav` and what its file is told by
+    mel: Mel
+
+    @property
+    def key(self) -> dict[str, Any]:
+        clips = hashlib.sha256(repr(self.clips).encode()).hexdigest()
+        first, last = self.clips[0][0], self.clips[-1][0]
+        return {"folder": str(self.folder), "first": first, "last": last, "clips": clips, "mel": asdict(self.mel)}
+
+    def features(self) -> Mapped:
+        return cached("gsc", self.key, partial(_features, self))
+
+
+class _BadClips(Exception):
+    """The files of a chunk that cannot be used, with what is wrong with each."""
+
+
+def load(
+    folder: str | Path, *, features: str = "paper", limit: int | None = None, seed: int = 0, workers: int | None = None
+) -> Splits[FeatureSet]:
+    """Find, check and turn into features what lies in `<word>/*.wav`, split by the two lists beside these folders.
+
+    Words are numbered in alphabetical order. `_background_noise_` is left out. The same speaker is told by what stands
+    before `_nohash_` in a file's name. Shorter clips are followed by silence up to a second, longer ones cut there.
+
+    A file that was seen before is told by path, size and time of change; it is not read again. Of a call that is
+    killed, all is kept but the chunks in work, each a word of a split.
+
+    Args:
+        folder: with `validation_list.txt` and `testing_list.txt`, as the archive unpacks.
+        features: "paper", as Hammouamri et al. 2024 have them: 140 channels in dB, 53 of which never change; or "sane":
+            40 channels up to 4 kHz, each standardised by its mean and standard deviation over the training set.
+        limit: at most so many training clips, and a quarter of it for validation, as many of each word as can be. The
+            test set stays whole.
+        seed: which clips `limit` draws.
+        workers: processes; 1 works in this one, None takes one a core.
+
+    Raises:
+        SnnlabError: the folder or a list is missing, a list names what is not there, a split is
+            empty, a word is tested and not trained, files cannot be used (all of them are looked
+            at, and counted), there are no such features, or a number is out of range.
+    """
+    mel = FEATURES[known(features, FEATURES, "set of features")]
+    check_limit(limit)
+    workers = processes(workers)
+    folder = given_path(folder).resolve()
+    stamps = find_clips(folder)
+    names = split_by_lists(folder, stamps)
+    checksum = hashlib.sha256(repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode())
+    note = f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
+    published = {part: len(found) for part, found in names.items()} == SETS["gsc"].counts[0]
+    keys = tuple(sorted({word_of(name) for name in stamps}))
+    for part, file in LISTS.items():
+        check_trained(map(word_of, names["train"]), map(word_of, names[part]), folder / file)
+    if limit is not None:
+        names["train"] = _limited(names["train"], limit, seed)
+        names["valid"] = _limited(names["valid"], max(1, limit // 4), seed)
+
+    chunks = {part: _chunks(folder, names[part], stamps, mel) for part in names}
+    mapped_in = iter(_made([chunk for part in chunks.values() for chunk in part], folder, workers))
+    _, speakers = np.unique([speaker_of(name) for part in names.values() for name in part], return_inverse=True)
+    ends = np.cumsum([len(part) for part in names.values()])
+    number = {word: i for i, word in enumerate(keys)}
+    sets = {}
+    for part, own in zip(names, np.split(speakers, ends[:-1]), strict=True):
+        sets[part] = FeatureSet(
+            labels=torch.tensor([number[word_of(name)] for name in names[part]]),
+            speakers=torch.from_numpy(own),
+            keys=keys,
+            dt_ms=mel.dt_ms,
+            chunks=tuple(map(read_only, arrays := [next(mapped_in) for _ in chunks[part]])),
+            files=tuple(str(array.filename) for array in arrays),
+            places=torch.arange(len(own)),
+        )
+    if features == "sane":
+        sets["train"] = sets["train"].standardised()
+        for part in LISTS:
+            sets[part] = sets[part].standardised(sets["train"].scale)
+    return Splits(
+        **sets,
+        keys=keys,
+        name="gsc" if published else name_of_data(folder, printable(folder.name), "recordings"),
+        path=str(folder),
+        sha256=checksum.hexdigest(),
+        note=note,
+        unit="dB" if features == "paper" else "standard deviations from the mean of the training set",
+        preprocessing={"features": features, **asdict(mel), "limit": limit, "seed": seed},
+    )
+
+
+def _limited(names: list[str], limit: int, seed: int) -> list[str]:
+    _, words = np.unique([word_of(name) for name in names], return_inverse=True)
+    return [names[i] for i in balanced(words, limit, seed)] if limit < len(names) else names
+
+
+def _chunks(folder: Path, names: list[str], stamps: Mapping[str, Stamp], mel: Mel) -> list[_Chunk]:
+    """A word a chunk: a clip that comes or goes changes no other word."""
+    chunks = []
+    for _, group in groupby(names, word_of):
+        clips = tuple((name, stamps[name]) for name in group)
+        chunks += [_Chunk(folder, clips[i : i + CHUNK], mel) for i in range(0, len(clips), CHUNK)]
+    return chunks
+
+
+def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
+    """The features of every chunk, (clips, T, n_mels) each, mapped; those that are not in the cache are made."""
+    arrays = [made("gsc", chunk.key) for chunk in chunks]
+    missing = [chunk for chunk, array in zip(chunks, arrays, strict=True) if array is None]
+    clips, bad = sum(len(chunk.clips) for chunk in chunks), []
+    todo = sum(len(chunk.clips) for chunk in missing)
+    with (
+        tqdm(total=clips, initial=clips - todo, desc="log-mel features", unit="clip", disable=not missing) as bar,
+        mapped(_prepare, missing, workers) as results,
+    ):
+        for i, chunk in enumerate(chunks):
+            if arrays[i] is None:
+                wrong = next(results)
+                bad += wrong
+                if not wrong:  # mapped at once: what is, cannot be removed from a cache that is full
+                    arrays[i] = chunk.features()
+                bar.update(len(chunk.clips))
+    if bad:
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        raise SnnlabError(
+            f"{folder}: {len(bad)} of {clips} clips cannot be used: {'; '.join(bad[:_NAMED])}{more}; mono wav files at "
+            f"{RATE:,} Hz were expected. Fetch them again, or remove them and their lines in the lists; what is finished is "
+            "kept."
+        )
+    return [array for array in arrays if array is not None]
+
+
+def _prepare(chunk: _Chunk) -> list[str]:
+    """Put the features of a chunk into the cache; what is returned is wrong with its files."""
+    try:
+        chunk.features()
+    except _BadClips as bad:
+        return list(bad.args)
+    return []
+
+
+def _features(chunk: _Chunk) -> np.ndarray:
+    """(clips, T, n_mels) float32."""
+    features = np.empty((len(chunk.clips), 1 + chunk.mel.rate // chunk.mel.hop, chunk.mel.n_mels), dtype=np.float32)
+    bad = []
+    for start in range(0, len(chunk.clips), _TOGETHER):
+        here = chunk.clips[start : start + _TOGETHER]
+        waves = np.zeros((len(here), RATE), dtype=np.float32)
+        for wave, (name, (size, _)) in zip(waves, here, strict=True):
+            try:
+                sound = _read(chunk.folder / name, size)[:RATE]
+                wave[: len(sound)] = sound
+            except ValueError as error:
+                bad.append(f"{name} {error}")
+        if not bad:
+            made_here = log_mel(torch.from_numpy(waves), chunk.mel)
+            features[start : start + len(here)] = made_here.transpose(0, 1).numpy()
+    if bad:
+        raise _BadClips(*bad)
+    return features
+
+
+def _read(file: Path, size: int) -> np.ndarray:
+    """The sound of a clip, (samples,) float32.
+
+    Raises:
+        ValueError: what is wrong with the file, in a few words.
+    """
+    if not size:
+        raise ValueError("is empty")
+    try:
+        if wrong := cut_short(file):
+            raise ValueError(wrong)
+        sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError("cannot be read") from error
+    if sound.ndim != 1:
+        raise ValueError(f"has {sound.shape[1]} channels")
+    if rate != RATE:
+        raise ValueError(f"is at {rate:,} Hz")
+    if not len(sound):
+        raise ValueError("is empty")
+    if wrong := implausible(rate, sound):
+        raise ValueError(wrong.partition(";")[0])
+    return sound

@@ -1,0 +1,139 @@
+"""The folder of Google Speech Commands: its clips, who speaks, and which are for training, validation and test."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from os import scandir
+from pathlib import Path
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.io.folders import check_names, is_hidden
+
+LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
+
+_LARGEST = 2**27 - 1  # of the published rule
+
+Stamp = tuple[int, int]  # size in bytes and time of change in ns
+
+
+def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str:
+    """The split, "train", "valid" or "test", in which Google's rule has a file; it decides by speaker.
+
+    Args:
+        name: the file's name; only what stands before `_nohash_` counts.
+        validation, testing: percent of the speakers.
+    """
+    number = int(hashlib.sha1(speaker_of(name).encode("utf-8", "surrogateescape")).hexdigest(), 16) % (_LARGEST + 1)
+    percent = number * (100.0 / _LARGEST)
+    if percent < validation:
+        return "valid"
+    return "test" if percent < validation + testing else "train"
+
+
+def word_of(name: str) -> str:
+    """The word that a clip is filed under."""
+    return name.partition("/")[0]
+
+
+def speaker_of(name: str) -> str:
+    """Who speaks in a clip: what stands before `_nohash_` in its name."""
+    return re.sub(r"_nohash_.*$", "", name.rpartition("/")[2])
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be that of Google Speech Commands.
+
+    Raises:
+        SnnlabError: it is not there, or has not both lists.
+    """
+    _check_there(folder)
+    for file in LISTS.values():
+        if not (folder / file).is_file():
+            raise _unreadable(folder / file, "No such file or directory")
+
+
+def find_clips(folder: Path) -> dict[str, Stamp]:
+    """`word/file.wav` of every clip, in order, and what its file is told by.
+
+    Raises:
+        SnnlabError: there is no such folder, or two words look alike.
+    """
+    _check_there(folder)
+    stamps = {}
+    for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir() and not is_hidden(entry.name)):
+        if not word.startswith("_"):  # Google's own mark of what is no word
+            files = [entry for entry in scandir(folder / word) if entry.name.endswith(".wav") and entry.is_file()]
+            for file in sorted(files, key=lambda file: file.name):
+                if not is_hidden(file.name):
+                    status = file.stat()
+                    stamps[f"{word}/{file.name}"] = (status.st_size, status.st_mtime_ns)
+    check_names(dict.fromkeys(map(word_of, stamps)), folder)
+    return stamps
+
+
+def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[str]]:
+    """The names of the clips for training ("train"), validation ("valid") and "test", each in order.
+
+    Raises:
+        SnnlabError: a list cannot be read or names what is not there, both name the same clip, or a split is empty.
+    """
+    listed: dict[str, set[str]] = {}
+    for part, file in LISTS.items():
+        try:
+            lines = (folder / file).read_text(encoding="utf-8").splitlines()
+            listed[part] = {line.strip() for line in lines if line.strip()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(folder / file, getattr(error, "strerror", error)) from error
+        missing = sorted(listed[part] - stamps.keys())
+        if missing:
+            raise SnnlabError(
+                f"{folder / file}: names {len(missing)} files that are not there, such as {missing[0]}; every line was expected "
+                "to be a clip beside the list. Fetch what is missing, or take these lines out."
+            )
+    both = sorted(listed["valid"] & listed["test"])
+    if both:
+        raise SnnlabError(
+            f"{folder}: both lists name {both[0]} ({len(both)} such files); a clip was expected to be for validation or for "
+            "test. Take it out of one of them."
+        )
+    names = {
+        "train": [name for name in stamps if name not in listed["valid"] | listed["test"]],
+        "valid": [name for name in stamps if name in listed["valid"]],
+        "test": [name for name in stamps if name in listed["test"]],
+    }
+    for part, clips in names.items():
+        if not clips:
+            raise SnnlabError(
+                f"{folder}: has no clip in its {part} split; wav files in a folder a word were expected, some of them in each "
+                "of the two lists and some in neither. Add what is missing."
+            )
+    return names
+
+
+def provenance(names: Mapping[str, list[str]]) -> str:
+    """Where validation and test come from, whom they share with training, and whether the published rule agrees."""
+    trained = {speaker_of(name) for name in names["train"]}
+    shared = sum(speaker_of(name) in trained for part in LISTS for name in names[part])
+    text = "validation and test by its own lists, "
+    text += (
+        f"{shared} of their clips by speakers of the training set" if shared else "no speaker of which is in training"
+    )
+    astray = sum(which_set(name) != part for part, clips in names.items() for name in clips)
+    return text + (f"; the lists and Google's rule differ on {astray} clips" if astray else ", as Google's rule has it")
+
+
+def _check_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise SnnlabError(
+            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Fetch them with `snnlab data get "
+            "gsc`, or check the path."
+        )
+
+
+def _unreadable(file: Path, why: object) -> SnnlabError:
+    return SnnlabError(
+        f"{file}: cannot be read ({why}); the list that comes with Google Speech Commands was "
+        "expected there. Fetch all of it with `snnlab data get gsc`."
+    )

@@ -1,0 +1,155 @@
+"""ImageNet-1K, or any pictures in its folders or in shards, to train an ordinary network on.
+
+    train/<class>/*.JPEG    val/<class>/*.JPEG
+    train-000000.tar ...    val-000000.tar ...     see `snnlab.data.io.shards`
+
+Pictures are prepared as the authors of pipe-S did it: a crop of random size and shape for training, without a flip.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path
+from snnlab.data.batches.dense import Three
+from snnlab.data.batches.file_dataset import FileSet, Reader, check_classes, hold_out
+from snnlab.data.convert.many_files import writing_alone
+from snnlab.data.io import shard_writing, shards
+from snnlab.data.io.folders import is_hidden
+from snnlab.data.io.images import SUFFIXES, class_folders, opened
+
+SIDE = 224  # px
+HELD_OUT = 0.02  # of the training pictures of a class, for validation
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
+UNIT = "brightness of red, green and blue, in standard deviations from the mean"
+AREA = (0.08, 1.0)  # of a random crop, as a part of the picture
+RATIO = (3 / 4, 4 / 3)  # its width over its height
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom, px
+
+
+def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three:
+    """Pictures `(1, B, 3, size, size)`, minus the mean of ImageNet's colours and divided by their standard deviation.
+
+    `train` is the folder train, of which `random_box` is cut out anew in each epoch. `valid` are 2 % of each class of it,
+    at least one, always the same ones. `test` is the folder val: the authors chose their best epoch on it, here it is left
+    alone. Of `valid` and `test`, the short side is resized to 256 / 224 of `size`, and the middle is cut out.
+
+    Args:
+        folder: with the folders train and val, and in both the same folders, one a class; a class is numbered by its place
+            in the alphabet. Or with shards of them, whose samples come in the order in which they lie there.
+        size: of a side, px.
+        loaders: processes that read, see `FileSet`.
+
+    Raises:
+        SnnlabError: a folder is missing or empty, the classes in train and val differ, shards are damaged, `size` or `loaders` is too small.
+    """
+    folder = given_path(folder)
+    if size < 1:
+        raise SnnlabError(f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one.")
+    read = partial(_read, size=size)
+    settings = {
+        "size": size,
+        "mean": MEAN,
+        "std": STD,
+        "random_crop": {"area": AREA, "ratio": RATIO},
+        "held_out": HELD_OUT,
+    }
+    if not shards.there(folder):
+        whole, test = _folders(folder, read, loaders)
+        return Three(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
+    found = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
+    whole, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in found)
+    # held out before the order is that of the shards, so that it is the same samples as in folders
+    three = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
+    return Three(*three, unit=UNIT, preprocessing=settings)
+
+
+def write_shards(folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0) -> int:
+    """Put the pictures of class folders into shards, see `snnlab.data.io.shard_writing.write`; returns how many were written.
+
+    Raises:
+        SnnlabError: as `pictures` of folders and `snnlab.data.io.shard_writing.write`.
+    """
+    folder, out = given_path(folder), given_path(out)
+    train, test = _folders(folder, partial(_read, size=SIDE), 0)
+    with writing_alone(out):
+        return sum(
+            shard_writing.write(name, part, out, samples=samples, seed=seed)
+            for name, part in (("train", train), ("val", test))
+        )
+
+
+def random_box(size: tuple[int, int], rng: Random) -> Box:
+    """A part of a picture of `size` (width, height) px, by the rule of torchvision's RandomResizedCrop.
+
+    Its area is uniform from 8 to 100 % of the picture's, the logarithm of width over height uniform from 3/4 to 4/3, its
+    place uniform. What does not fit is drawn again; after ten times, it is the largest part in the middle of a shape so limited.
+    """
+    width, height = size
+    for _ in range(10):
+        area = width * height * rng.uniform(*AREA)
+        ratio = math.exp(rng.uniform(*map(math.log, RATIO)))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = rng.randint(0, width - w), rng.randint(0, height - h)
+            return left, top, left + w, top + h
+    ratio = min(max(width / height, RATIO[0]), RATIO[1])
+    w, h = min(width, max(1, round(height * ratio))), min(height, max(1, round(width / ratio)))
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
+    """Training and test pictures of class folders, in order of class and name."""
+    train, val = ({path.name: path for path in class_folders(folder / part)} for part in ("train", "val"))
+    for name in [*train, *val]:
+        if name not in train or name not in val:
+            there, missing = ("train", "val") if name in train else ("val", "train")
+            raise SnnlabError(
+                f"the class {name} is in {folder / there} but not in {folder / missing}; the same folders were expected. "
+                "Fetch what is missing, or take the class away from both."
+            )
+    whole, test = (
+        check_classes(_found(part, read, loaders), folder / name) for name, part in (("train", train), ("val", val))
+    )
+    return whole, test
+
+
+def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileSet:
+    samples: list[str] = []  # a million paths: text is smaller than objects
+    labels: list[int] = []
+    for label, folder in enumerate(folders.values()):
+        names = (name for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES))
+        found = [f"{folder}/{name}" for name in names if not is_hidden(name)]
+        samples += found
+        labels += [label] * len(found)
+    return FileSet(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)
+
+
+def _read(sample: str | shards.Member, seed: int | None, *, size: int) -> Tensor:
+    """One picture, (1, 3, size, size), from its file or its shard."""
+    with opened(sample) if isinstance(sample, str) else shards.opened_member(sample) as image:
+        colour = image.convert("RGB")
+    part = _middle(colour, size) if seed is None else colour.crop(random_box(colour.size, Random(seed)))
+    pixels = np.array(part.resize((size, size), Image.Resampling.BILINEAR))
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+    mean, std = (torch.tensor(colours)[:, None, None] for colours in (MEAN, STD))
+    return (x - mean) / std
+
+
+def _middle(image: Image.Image, size: int) -> Image.Image:
+    short = round(size * 256 / 224)
+    width, height = (int(short * side / min(image.size)) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))

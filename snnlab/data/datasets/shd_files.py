@@ -1,0 +1,93 @@
+"""Find the files of a data set in SHD's layout."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path
+from snnlab.data.datasets.shipped import SPLITS, data_folder, shipped
+from snnlab.data.io.folders import printable
+from snnlab.data.registry import name_of_data
+
+NOTES = {
+    "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",
+    "shd": "the Spiking Heidelberg Digits",
+    "ssc": "the Spiking Speech Commands",
+}
+
+_URL = "https://zenkelab.org/datasets"
+_PUBLISHED = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
+
+
+def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]]:
+    """Find the files of a data set.
+
+    Args:
+        data: as `snnlab.data.datasets.shd.load` has it.
+        unpack: whether the set that ships is unpacked; else its files may not be there yet.
+
+    Returns:
+        The name of the set, and the file of each of its splits.
+
+    Raises:
+        SnnlabError: there is no such data, or a file of it is missing.
+    """
+    if data == "spoken-digits":
+        folder = shipped("spoken-digits", unpack=unpack)
+        return "spoken-digits", {split: folder / f"{split}.h5" for split in SPLITS}
+    if data in _PUBLISHED:
+        return str(data), _published(str(data))
+    folder = given_path(data)
+    if folder.is_file():
+        folder = folder.parent  # one of the files was named; the others lie beside it
+    if not folder.is_dir():
+        near = difflib.get_close_matches(str(data).lower(), NOTES, n=1, cutoff=0.5)
+        names = ", ".join(NOTES)
+        raise SnnlabError(
+            f"data is {str(data)!r}, which is neither a folder nor one of {names}"
+            + (f" (did you mean {near[0]}?)" if near else "")
+            + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
+        )
+    return name_of_data(folder, printable(folder.resolve().name), "recordings"), _files(folder)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    for prefix in ("", "shd_", "ssc_"):
+        found = {split: folder / f"{prefix}{split}.h5" for split in ("train", "valid", "test")}
+        found = {split: path for split, path in found.items() if path.is_file()}
+        if {"train", "test"} <= found.keys():
+            return found
+    raise SnnlabError(
+        f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected there and are not. "
+        "Name both files so, or make such a folder from wav files with `snnlab data from-audio`."
+    )
+
+
+def _published(name: str) -> dict[str, Path]:
+    folder = data_folder() / name
+    files = {split: folder / f"{name}_{split}.h5" for split in _PUBLISHED[name]}
+    missing = [path.name for path in files.values() if not path.is_file()]
+    if missing:
+        zips = ", ".join(f"{_URL}/{file}.zip" for file in missing)
+        raise SnnlabError(
+            f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there and are not. "
+            f"Get them with `snnlab data get {name}`, or unzip {zips} into that folder, or set SNNLAB_DATA to the folder that "
+            f"holds {name}/."
+        )
+    return files
+
+
+def check_protocol(files: Mapping[str, Path], hold_out: bool) -> None:
+    """Refuse to train on all recordings where there is a validation file.
+
+    Raises:
+        SnnlabError: nothing is to be held out, and there is one.
+    """
+    if "valid" in files and not hold_out:
+        raise SnnlabError(
+            f"{files['valid']}: a validation set is there, which nothing has to be held out for; "
+            "expected the protocol held-out, which uses it."
+        )

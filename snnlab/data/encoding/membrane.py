@@ -1,0 +1,166 @@
+"""The basilar membrane: one linear filter for each place along the cochlea, in the closed form of Sieroka et al.
+
+N. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acoust. Soc. Am. 120 (2006) 297,
+with the parameters of ``lauscher`` (Cramer et al. 2020, arXiv:1910.07407), the program that made SHD and SSC.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, exp, log2
+
+import numpy as np
+import scipy.fft
+from scipy.special import hankel1, j0, j1, y0, y1
+
+from snnlab.data.io.events import N_CHANNELS
+
+AUDIO_RATE = 48_000  # Hz; at lower rates the explicit step of the hair cell drifts, and below 9 kHz it is unstable
+STEP_RATE = AUDIO_RATE // 2  # Hz; the membrane, and all behind it, runs at half the audio rate
+
+_BLOCK = 16_384  # steps of one FFT block
+_BEFORE, _AFTER = 4_480, 1_408  # steps that a response reaches ahead of and behind its input: to about -80 dB at 110 Hz
+_HOP = _BLOCK - _BEFORE - _AFTER  # steps of sound that one block carries
+_CUTOFF = 2.0  # centre frequencies; above it a response is 100 dB below its peak, and is left out
+_CYCLES = 30.0  # of its centre frequency, after which a response is taken to be over
+_SHORTEST = 1_024  # steps of the shortest response
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """Constants of the model, CGS units, in lauscher's values."""
+
+    stiffness: float = 1e9  # at the oval window
+    stiffness_offset: float = 3500.0
+    stiffness_decay: float = 3.0  # per cm
+    mass: float = 0.05
+    damping: float = 0.15
+    height: float = 0.1  # of the duct, cm
+    density: float = 1.0
+    length: float = 3.5  # cm
+
+    @property
+    def friction(self) -> float:
+        """Friction at the oval window: ``damping * sqrt(stiffness * mass)``."""
+        return self.damping * (self.stiffness * self.mass) ** 0.5
+
+    def places(self, n_channels: int = N_CHANNELS) -> np.ndarray:
+        """Distance of each channel from the oval window in cm, shape ``(n_channels,)``."""
+        return np.linspace(0.0, self.length, n_channels)
+
+
+_M = Membrane()
+
+
+def centre_frequencies(n: int = N_CHANNELS) -> np.ndarray:
+    """Resonance frequency of each of ``n`` channels in Hz, highest first, shape ``(n,)``.
+
+    ``f = sqrt((S0 exp(-alpha x) - a) / m) / (2 pi)``, with ``x`` evenly spaced from 0 to 3.5 cm.
+    """
+    stiffness = _M.stiffness * np.exp(-_M.stiffness_decay * _M.places(n)) - _M.stiffness_offset
+    return np.sqrt(stiffness / _M.mass) / (2 * np.pi)
+
+
+def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
+    """Velocity of the membrane at ``place`` (cm) for a sound of unit pressure: complex, like ``frequency`` (Hz, > 0).
+
+    With ``u = exp(-alpha x / 2)``, the membrane's impedance ``xi(u) = S0 u^2 - i w R u - (a + m w^2)``
+    and the wave number ``k = w sqrt(rho / (h xi))``, the pressure at ``x`` is
+
+        p(x) = sqrt(G / k(x)) H0(G),    G(x) = 2 k(0) / alpha + integral of k from 0 to x,
+
+    where ``H0`` is the Hankel function of the first kind. The integral is elementary, because ``xi`` is
+    a quadratic in ``u``. The velocity is ``2 w / xi(x) * p(x) / p(0) * Z(w)``, with ``Z`` the impedance
+    at the oval window.
+
+    Phases turn as in ``exp(-i w t)``. An ordinary FFT, which lauscher uses and the data sets were made with,
+    turns the other way: through it, a membrane rings ahead of its input, not behind it.
+    """
+    omega = 2 * np.pi * np.asarray(frequency, dtype=float)
+    root = np.sqrt(_M.stiffness_offset + _M.mass * omega**2)
+
+    def impedance(u: float) -> np.ndarray:
+        return _M.stiffness * u**2 - root**2 - 1j * omega * _M.friction * u
+
+    def logarithm_of(u: float, xi: np.ndarray) -> np.ndarray:  # the integral of k is the logarithm of this
+        return (2j * root**2 - omega * _M.friction * u - 2 * root * np.sqrt(xi)) / u
+
+    u = exp(-_M.stiffness_decay * place / 2)
+    xi_window, xi = impedance(1.0), impedance(u)
+    wave_number = omega * np.sqrt(_M.density / (_M.height * xi))
+    start = 2 / _M.stiffness_decay * omega * np.sqrt(_M.density / (_M.height * xi_window))
+    angle = np.log(logarithm_of(1.0, xi_window) / logarithm_of(u, xi))
+    path = start - 2j * omega * np.sqrt(_M.density / _M.height) / (_M.stiffness_decay * root) * angle
+    pressure = np.sqrt(path / wave_number) * hankel1(0, path)
+    pressure_window = np.sqrt(2 / _M.stiffness_decay) * hankel1(0, start)
+    return 2 * omega / xi * pressure / pressure_window * _window_impedance(omega)
+
+
+def _window_impedance(omega: np.ndarray) -> np.ndarray:
+    """``Z(w)``: what the oval window feels, a membrane without mass or friction (Bessel functions)."""
+    x = 2 * omega / _M.stiffness_decay * np.sqrt(2 / (_M.height * _M.stiffness))
+    return np.sqrt(2 * _M.stiffness / _M.height) * (y0(x) + 1j * j0(x)) / (j1(x) - 1j * y1(x))
+
+
+def _filter(channel: int) -> np.ndarray:
+    """A channel's transfer function at the ``_BLOCK + 1`` frequencies of a block, complex.
+
+    A response that is over after ``d`` seconds is known from its transfer function every ``1 / d`` Hz:
+    evaluate it on that grid, and let the response's own FFT fill in the rest.
+    """
+    centre = centre_frequencies()[channel]
+    points = min(_BLOCK, max(_SHORTEST, 2 ** ceil(log2(_CYCLES / centre * STEP_RATE))))
+    frequency = np.arange(points + 1) * (STEP_RATE / points)
+    inside = frequency <= _CUTOFF * centre
+    # As lauscher does: 1 Hz too high at the low end, where the model has a pole, and exact at the high end.
+    shifted = 1 + frequency[inside] * (1 - 1 / STEP_RATE)
+    coarse = np.zeros(points + 1, dtype=complex)
+    coarse[inside] = transfer_function(shifted, _M.places()[channel])
+    response = scipy.fft.irfft(coarse)
+    after, before = min(2 * _AFTER, points // 2), min(2 * _BEFORE, 3 * points // 2)
+    padded = np.zeros(2 * _BLOCK)
+    padded[:after], padded[-before:] = response[:after], response[-before:]
+    return scipy.fft.rfft(padded)
+
+
+@lru_cache(maxsize=256)
+def _filters(channels: tuple[int, ...]) -> np.ndarray:
+    """The filters of ``channels`` side by side, complex64 ``(bins, channels)``; from ``bins`` on all are zero."""
+    reach = _CUTOFF * centre_frequencies()[list(channels)] * (_BLOCK / STEP_RATE)
+    bins = min(_BLOCK, int(reach.max()) + 1)
+    filters = np.zeros((bins, len(channels)), dtype=np.complex64)
+    for column, channel, last in zip(filters.T, channels, reach.astype(int), strict=True):
+        column[: last + 1] = _filter(channel)[: min(bins, last + 1)]
+    filters[1:] /= 2  # for the fold in `velocity`; the lowest frequency has no partner
+    return filters
+
+
+def spectra(sound: np.ndarray) -> np.ndarray:
+    """Spectra below 24 kHz of the consecutive stretches of a sound at 48 kHz, complex64 ``(blocks, bins)``."""
+    stretches = np.zeros((-(-sound.size // (2 * _HOP)), 2 * _HOP), dtype=np.float32)
+    stretches.flat[: sound.size] = sound
+    return scipy.fft.rfft(stretches, n=2 * _BLOCK, axis=1)[:, :_BLOCK]
+
+
+def velocity(blocks: np.ndarray, steps: int, channels: tuple[int, ...]) -> np.ndarray:
+    """Velocity of the membrane, float32 ``(steps, channels)`` at 24 kHz, from the ``spectra`` of a sound.
+
+    As in lauscher, the positive frequencies alone go back, onto half as many points: the filtered sound
+    at half its rate. And as there the sound counts as periodic in ``steps``: what rings beyond one end comes in at
+    the other.
+    """
+    filters = _filters(channels)
+    low, high = filters[: _BLOCK // 2 + 1], filters[_BLOCK // 2 :]
+    lead = -(-_BEFORE // steps) * steps
+    periods = -(-(lead + _HOP * len(blocks) + _AFTER) // steps)
+    out = np.zeros((periods * steps, len(channels)), dtype=np.float32)
+    for i, block in enumerate(blocks):
+        half = np.zeros((_BLOCK // 2 + 1, len(channels)), dtype=np.complex64)
+        np.multiply(block[: len(low), None], low, out=half[: len(low)])
+        # The real part of a one-sided transform of a whole spectrum is that of its Hermitian half.
+        mirror = block[_BLOCK // 2 : _BLOCK // 2 + len(high), None] * high
+        half[_BLOCK // 2 + 1 - len(high) :] += mirror[::-1].conj()
+        piece = scipy.fft.irfft(half, n=_BLOCK, axis=0, overwrite_x=True)
+        begin = lead + i * _HOP
+        out[begin : begin + _HOP + _AFTER] += piece[: _HOP + _AFTER]
+        out[begin - _BEFORE : begin] += piece[-_BEFORE:]
+    return out.reshape(periods, steps, -1).sum(axis=0)

@@ -1,0 +1,239 @@
+"""Videos to events, as ES-UCF101 was made of UCF101: what got brighter or darker from one frame to the next.
+
+A clip is an npz file with one array, `arr_0`, uint8 (2, T, H, W), 0 or 1, channel 0 ON. Here, as everywhere, time is first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path
+from snnlab.data.convert.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.io import video
+from snnlab.data.io.folders import paths_below
+from snnlab.data.io.npz import read_arrays, write_arrays
+
+RATIO = 0.15
+N_FRAMES = 31
+NOISE = 0.03 * 255  # standard deviation of a threshold in mode 2, in grey levels
+LEAST = 0.01 * 255  # the smallest threshold in mode 2
+_CURE = "Convert the video again, or fetch the file again if it was downloaded."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How videos become events; see `video_events`."""
+
+    ratio: float = RATIO
+    n_frames: int = N_FRAMES
+    mode: int = 1
+    seed: int = 0
+
+
+def video_events(frames: np.ndarray, *, ratio: float = RATIO, mode: int = 1, seed: int = 0) -> Tensor:
+    """The events of a clip: (T=n-1, 2, H, W) uint8, 1 where there is one, channel 0 ON, channel 1 OFF.
+
+        D_t = F_(t+1) - F_t,   ON where D_t > c_on,   OFF where D_t < c_off
+
+    `c_off` and `c_on` are the percentiles 50 ratio and 100 - 50 ratio of all D of the clip, so that the part `ratio` of
+    all pixels and steps has an event; somewhat fewer, as many D are equal. In mode 1 they are the same everywhere. In
+    mode 2 each pixel and step draws its own, c_on + N(0, 0.03^2) but at least 0.01, and c_off + N(0, 0.03^2) but at most
+    -0.01, of the full range of brightness.
+
+    Args:
+        frames: (n, H, W) uint8, n at least 2.
+        ratio: between 0 and 1.
+        mode: 1 or 2.
+        seed: of the noise in mode 2.
+
+    Raises:
+        SnnlabError: the frames have another shape or type; ratio or mode is another; the clip has no event.
+    """
+    if not (isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 3 and frames.size):
+        what = f"{getattr(frames, 'dtype', type(frames).__name__)} {np.shape(frames)}"
+        raise SnnlabError(f"frames are {what}; a grey clip, uint8 (n, H, W), was expected. Convert it.")
+    _check_settings(Settings(ratio, len(frames), mode, seed))
+    difference = np.subtract(frames[1:], frames[:-1], dtype=np.int16)
+    off, on = _percentiles(difference, ratio)
+    events = np.empty((len(difference), 2, *frames.shape[1:]), dtype=bool)
+    if mode == 1:  # whole numbers: D > on exactly if D > floor(on)
+        np.greater(difference, np.int16(math.floor(on)), out=events[:, 0])
+        np.less(difference, np.int16(math.ceil(off)), out=events[:, 1])
+    else:
+        rng = np.random.default_rng(seed)
+        for step, (ons, offs) in zip(difference, events, strict=True):
+            noise = NOISE * rng.standard_normal((2, *step.shape), dtype=np.float32)
+            np.greater(step, np.maximum(on + noise[0], LEAST), out=ons)
+            np.less(step, np.minimum(off + noise[1], -LEAST), out=offs)
+    if not events.any():
+        raise SnnlabError(
+            "the clip has no event, for nothing in it moves; a moving picture was expected. Leave it out."
+        )
+    return torch.from_numpy(events.view(np.uint8))
+
+
+def write_clip(path: str | Path, events: Tensor) -> None:
+    """Write events (T, 2, H, W) of 0 and 1 as `arr_0` uint8 (2, T, H, W), whole or not at all.
+
+    Raises:
+        SnnlabError: the events have another shape, type or value, there is none, or the file cannot be written.
+    """
+    array = np.ascontiguousarray(events.numpy().swapaxes(0, 1)) if events.ndim == 4 else events.numpy()
+    _check_clip(array, path)
+    write_arrays(path, arr_0=array)
+
+
+def read_clip(path: str | Path) -> Tensor:
+    """Read and check one clip: (T, 2, H, W) uint8.
+
+    Raises:
+        SnnlabError: the file is missing, cut short or no npz; the array is missing, of another type or shape, holds
+            something else than 0 and 1, or no event.
+    """
+    (array,) = read_arrays(path, ("arr_0",))
+    _check_clip(array, path)
+    return torch.from_numpy(array).transpose(0, 1).contiguous()
+
+
+def convert_videos(
+    source: str | Path | Iterable[str | Path],
+    target: str | Path,
+    *,
+    ratio: float = RATIO,
+    n_frames: int = N_FRAMES,
+    mode: int = 1,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Outcome:
+    """Turn videos into files of events, one by one, whatever becomes of some of them.
+
+    A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a folder all of them are found,
+    and `a/b.avi` becomes `target/a/b.npz`; those of a list become `target/{name}.npz`. `target/left-out.csv` lists what
+    failed. What is there already, and not older than its video, is kept, so that a killed call is gone on with by the
+    next. In mode 2 each clip has noise of its own, drawn from `seed` and its name.
+
+    Args:
+        source: a folder, one video, or a list of videos.
+        target: where it goes.
+        ratio, mode, seed: as `video_events` takes them.
+        n_frames: frames taken of a video, evenly spread; there is one step of events fewer.
+        workers: processes, by default one a core.
+
+    Raises:
+        SnnlabError: there is no video, two would become the same file, a setting is none, the files there were made with
+            others, or the disk is full.
+    """
+    settings = Settings(ratio, n_frames, mode, seed)
+    _check_settings(settings)
+    target = given_path(target)
+    if isinstance(source, str | Path):
+        found = _found(given_path(source))
+    else:
+        found = [(path, path.stem if path.is_file() else path.name) for path in (given_path(p) for p in source)]
+    sources: dict[str, Path] = {}
+    for path, name in found:
+        if name in sources:
+            raise SnnlabError(
+                f"{sources[name]} and {path} would both become {name}.npz; different names were expected. Rename one."
+            )
+        sources[name] = path
+    if not sources:
+        raise SnnlabError(
+            f"{source} holds no video; files {', '.join(video.SUFFIXES)} or folders of frame000001.jpg and so on were "
+            "expected. Check the path."
+        )
+    with writing_alone(target):
+        same_settings(target / "conversion.json", vars(settings))
+        return convert_all(
+            [Job(path, target / f"{name}.npz", _own(settings, name)) for name, path in sources.items()],
+            worker=_convert,
+            workers=workers,
+            report=target / "left-out.csv",
+            title="events of videos",
+            unit="video",
+        )
+
+
+def _found(source: Path) -> list[tuple[Path, str]]:
+    """Every video in a folder or its folders, and its name there without the suffix."""
+    if source.is_file():
+        return [(source, source.stem)]
+    if not source.is_dir():
+        raise SnnlabError(
+            f"{source}: there is no such file; a video or a folder of videos was expected. Check the path."
+        )
+    if _has_frames(source):
+        return [(source, source.name)]
+    found = []
+    for path in paths_below(source):
+        if path.is_dir() and _has_frames(path):
+            found.append((path, path.relative_to(source).as_posix()))
+        elif path.suffix.lower() in video.SUFFIXES and path.is_file():
+            found.append((path, path.relative_to(source).with_suffix("").as_posix()))
+    return found
+
+
+def _has_frames(folder: Path) -> bool:
+    return any(video.FRAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def _own(settings: Settings, name: str) -> Settings:
+    digest = hashlib.sha256(f"{settings.seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+    return Settings(settings.ratio, settings.n_frames, settings.mode, int.from_bytes(digest[:4], "big"))
+
+
+def _convert(job: Job) -> None:
+    frames = video.sample_frames(job.source, job.settings.n_frames)
+    try:
+        events = video_events(frames, ratio=job.settings.ratio, mode=job.settings.mode, seed=job.settings.seed)
+    except SnnlabError as error:
+        raise SnnlabError(f"{job.source}: {error}") from error
+    write_clip(job.target, events)
+
+
+def _percentiles(difference: np.ndarray, ratio: float) -> tuple[float, float]:
+    """Percentiles 50 ratio and 100 - 50 ratio, interpolated as `numpy.percentile` does, by counting: one pass, no sorting."""
+    counts = sum(np.bincount(step.ravel() + np.int16(255), minlength=511) for step in difference)
+    below = np.cumsum(counts)
+    ranks = (below[-1] - 1) * np.array([ratio / 2, 1 - ratio / 2])
+    first = np.floor(ranks).astype(int)
+    low, high = (
+        np.searchsorted(below, rank, side="right") - 255 for rank in (first, np.minimum(first + 1, below[-1] - 1))
+    )
+    off, on = low + (ranks - first) * (high - low)
+    return float(off), float(on)
+
+
+def _check_settings(settings: Settings) -> None:
+    if not 0 < settings.ratio < 1:
+        raise SnnlabError(
+            f"ratio is {settings.ratio}; a number between 0 and 1 was expected, such as {RATIO}. Choose one."
+        )
+    if settings.mode not in (1, 2):
+        raise SnnlabError(f"mode is {settings.mode!r}; 1 (same thresholds everywhere) or 2 (noisy ones) was expected.")
+    if settings.n_frames < 2:
+        raise SnnlabError(
+            f"there are {settings.n_frames} frames; at least 2 were expected, for an event is a difference."
+        )
+    if settings.seed < 0:
+        raise SnnlabError(f"seed is {settings.seed}; a whole number from 0 was expected. Choose one.")
+
+
+def _check_clip(array: np.ndarray, path: str | Path) -> None:
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[0] != 2 or 0 in array.shape:
+        raise SnnlabError(
+            f"{path}: the clip is {array.dtype} {array.shape}; uint8 with the channels ON and OFF, time, height and width was "
+            f"expected. {_CURE}"
+        )
+    if array.max() != 1:
+        what = f"has values up to {array.max()}" if array.any() else "holds no event"
+        raise SnnlabError(f"{path}: the clip {what}; 0 and, where there is an event, 1 were expected. {_CURE}")

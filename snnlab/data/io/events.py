@@ -1,0 +1,254 @@
+"""Recordings as lists of spikes, and the HDF5 layout of the Heidelberg data sets that holds them.
+
+A file is one split: `spikes/times` and `spikes/units` (ragged, one row a recording), `labels`, `extra/speaker`,
+`extra/keys` (the class names) and `extra/meta_info`. SHD, SSC and everything that snnlab writes look like this, so
+any reader of SHD reads our files and we read anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import whole_file
+from snnlab.data.io.folders import check_names
+
+N_CHANNELS = 700  # of the cochlea model behind SHD and SSC
+# The recordings of SHD last 0.2 to 1.4 s. A time above 10 is no spoken word in seconds, and every
+# recording of more than 10 ms has such a time if its times are ms: neither is taken for the other.
+MAX_SECONDS = 10.0
+_ROWS = 4096  # recordings read at once, so that SSC never stands in memory three times over
+_CURE = "Write the file again, or fetch it again if it was downloaded."
+
+
+@dataclass(frozen=True)
+class Events:
+    """The recordings of one split, one after the other.
+
+    Recording `i` is `times[offsets[i]:offsets[i + 1]]` and the same slice of `units`.
+
+    Attributes:
+        times: (E,) float32, seconds, ascending inside each recording.
+        units: (E,) uint16, channel 0 to 699; 0 hears the highest frequency.
+        offsets: (n + 1,) int64, where each recording begins, and the end of the last.
+        labels: (n,) int64, index into `keys`.
+        speakers: (n,) int64, who speaks.
+        keys: the class names.
+    """
+
+    times: np.ndarray
+    units: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    speakers: np.ndarray
+    keys: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read_events(path: str | Path) -> Events:
+    """Read and check one file in SHD's layout.
+
+    Raises:
+        SnnlabError: the file is missing, not HDF5 or cut short; a group is missing; rows differ in number; times
+            are not finite, negative, unsorted or above MAX_SECONDS; units or labels are out of
+            range; a recording is empty; two classes have one name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SnnlabError(f"{path}: there is no such file; a file in SHD's HDF5 layout was expected. Check the path.")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path)
+    except (OSError, RuntimeError) as error:  # what h5py raises for foreign, cut and damaged files
+        raise SnnlabError(
+            f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's layout was "
+            f"expected. {_CURE}"
+        ) from error
+
+
+def read_meta(path: str | Path) -> dict[str, str]:
+    """The texts below `extra/meta_info` of a file that `read_events` accepts."""
+    with h5py.File(path, "r") as file:
+        group = file.get("extra/meta_info", {})
+        return {name: item.asstr()[()] for name, item in group.items() if item.shape == () and item.dtype.kind == "O"}
+
+
+def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | None = None) -> None:
+    """Write one file in SHD's layout, whole or not at all.
+
+    Times are stored as float16 seconds as in SHD, which rounds them: to 0.5 ms below one second, 1 ms below two.
+
+    Raises:
+        SnnlabError: the events are not what `Events` promises, or the file cannot be written.
+    """
+    path = Path(path)
+    _check_rows(events.labels, events.speakers, events.keys, len(events.offsets) - 1, path)
+    _check_spikes(events.times, events.units, np.diff(events.offsets), path, first=0)
+    cuts = events.offsets[1:-1]
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        spikes = file.create_group("spikes")
+        for name, flat, dtype in (("times", events.times, np.float16), ("units", events.units, np.uint16)):
+            rows = np.empty(len(events), dtype=object)  # numpy would make equal lengths a matrix
+            for i, row in enumerate(np.split(flat.astype(dtype), cuts)):
+                rows[i] = row
+            spikes.create_dataset(name, data=rows, dtype=h5py.vlen_dtype(dtype))
+        file.create_dataset("labels", data=events.labels.astype(np.uint16))
+        extra = file.create_group("extra")
+        extra.create_dataset("speaker", data=events.speakers.astype(np.uint16))
+        extra.create_dataset("keys", data=np.array([key.encode() for key in events.keys]))
+        group = extra.create_group("meta_info")
+        for name, text in (meta or {}).items():
+            group.create_dataset(name, data=text, dtype=h5py.string_dtype())
+
+
+def _read(file: h5py.File, path: Path) -> Events:
+    times, units = _ragged(file, "spikes/times", path), _ragged(file, "spikes/units", path)
+    labels, speakers = _column(file, "labels", path), _column(file, "extra/speaker", path)
+    keys = _keys(_dataset(file, "extra/keys", path), path)
+    if len(units) != len(times):
+        raise SnnlabError(
+            f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row each was expected. "
+            f"{_CURE}"
+        )
+    _check_rows(labels, speakers, keys, len(times), path)
+    parts = [_read_rows(times, units, start, path) for start in range(0, len(times), _ROWS)]
+    counts = np.concatenate([part[2] for part in parts])
+    return Events(
+        times=np.concatenate([part[0] for part in parts]),
+        units=np.concatenate([part[1] for part in parts]),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        labels=labels,
+        speakers=speakers,
+        keys=keys,
+    )
+
+
+def _read_rows(times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path) -> tuple[np.ndarray, ...]:
+    """Times, units and event counts of up to _ROWS recordings, checked."""
+    row_times, row_units = times[start : start + _ROWS], units[start : start + _ROWS]
+    counts = np.fromiter(map(len, row_times), np.int64, len(row_times))
+    other = np.fromiter(map(len, row_units), np.int64, len(row_units))
+    _refuse(
+        counts != other,
+        path,
+        "spikes/units",
+        start,
+        lambda i: f"has {other[i]} units for {counts[i]} times",
+        "one each",
+    )
+    flat_times = np.concatenate(row_times).astype(np.float32)  # numpy compares float16 slowly
+    flat_units = np.concatenate(row_units)
+    _check_spikes(flat_times, flat_units, counts, path, start)
+    return flat_times, flat_units.astype(np.uint16), counts
+
+
+def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    item = file.get(name)
+    if not isinstance(item, h5py.Dataset):
+        raise SnnlabError(
+            f"{path}: the data set {name} is missing; spikes/times, spikes/units, labels, extra/speaker and "
+            f"extra/keys were expected, as in SHD. {_CURE}"
+        )
+    return item
+
+
+def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    item = _dataset(file, name, path)
+    kind, words = ("f", "seconds as floats") if name == "spikes/times" else ("ui", "channel numbers as integers")
+    base = h5py.check_vlen_dtype(item.dtype)
+    if base is None or item.ndim != 1 or np.dtype(base).kind not in kind:
+        raise SnnlabError(
+            f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of {words} a recording "
+            f"was expected. {_CURE}"
+        )
+    return item
+
+
+def _column(file: h5py.File, name: str, path: Path) -> np.ndarray:
+    item = _dataset(file, name, path)
+    if item.ndim != 1 or item.dtype.kind not in "ui":
+        raise SnnlabError(
+            f"{path}: {name} is of type {item.dtype}, shape {item.shape}; one integer a recording was expected. {_CURE}"
+        )
+    return item[()].astype(np.int64)
+
+
+def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
+    """The class names, which other programs write as bytes, as text, or as numbers."""
+    names = np.atleast_1d(item[()])
+    try:
+        if names.ndim == 1:
+            return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    except UnicodeDecodeError as error:
+        raise SnnlabError(
+            f"{path}: the name {error.object!r} in extra/keys is no UTF-8; the names of the classes were expected. {_CURE}"
+        ) from error
+    raise SnnlabError(f"{path}: extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}")
+
+
+def _check_rows(labels: np.ndarray, speakers: np.ndarray, keys: tuple[str, ...], n: int, path: Path) -> None:
+    if n < 1:
+        raise SnnlabError(f"{path}: holds no recording; at least one was expected. {_CURE}")
+    check_names(keys, f"{path}: extra/keys")
+    for name, column in (("labels", labels), ("extra/speaker", speakers)):
+        if len(column) != n:
+            raise SnnlabError(
+                f"{path}: {name} has {len(column)} entries for {n} recordings in spikes; one each was expected. {_CURE}"
+            )
+    _refuse(
+        (labels < 0) | (labels >= len(keys)),
+        path,
+        "labels",
+        0,
+        lambda i: f"is {labels[i]}",
+        f"0 to {len(keys) - 1}, an index into the {len(keys)} names of extra/keys,",
+    )
+    _refuse((speakers < 0) | (speakers > 65535), path, "extra/speaker", 0, lambda i: f"is {speakers[i]}", "0 to 65535")
+
+
+def _check_spikes(times: np.ndarray, units: np.ndarray, counts: np.ndarray, path: Path, first: int) -> None:
+    """Refuse what is no list of spikes; `first` is the index of the first of these recordings in the file."""
+    _refuse(counts == 0, path, "spikes/times", first, lambda _: "is empty", "at least one spike")
+    ends = np.cumsum(counts)
+
+    def refuse(bad: np.ndarray, field: str, value: str, expected: str) -> None:
+        if bad.any():
+            event = int(np.flatnonzero(bad)[0])
+            recording = int(np.searchsorted(ends, event, side="right"))
+            inside = event - int(ends[recording] - counts[recording])
+            shown = {"times": times, "units": units}[field][event]
+            raise SnnlabError(
+                _sentence(path, f"spikes/{field}", first + recording, f"{value} {shown} at spike {inside}", expected)
+            )
+
+    refuse(~np.isfinite(times), "times", "has the time", "a finite number of seconds")
+    refuse(times < 0, "times", "has the negative time", "0 s or later")
+    refuse(
+        times > MAX_SECONDS,
+        "times",
+        "has the time",
+        f"at most {MAX_SECONDS:.0f} s, for times are seconds (divide by 1000 if these are ms, by 1,000,000 if µs),",
+    )
+    backwards = np.zeros(len(times), dtype=bool)
+    backwards[1:] = times[1:] < times[:-1]
+    backwards[ends[:-1]] = False  # from the end of one recording to the start of the next
+    refuse(backwards, "times", "goes back in time to", "ascending times: sort each recording by time,")
+    refuse((units < 0) | (units >= N_CHANNELS), "units", "has the channel", f"0 to {N_CHANNELS - 1}")
+
+
+def _refuse(bad: np.ndarray, path: Path, field: str, first: int, says: Callable[[int], str], expected: str) -> None:
+    """Raise for the first recording that is bad; `says(i)` tells what is wrong with it."""
+    if bad.any():
+        index = int(np.flatnonzero(bad)[0])
+        raise SnnlabError(_sentence(path, field, first + index, says(index), expected))
+
+
+def _sentence(path: Path, field: str, recording: int, says: str, expected: str) -> str:
+    return f"{path}: {field} of recording {recording} {says}; {expected} was expected. {_CURE}"

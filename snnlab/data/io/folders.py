@@ -1,0 +1,63 @@
+"""Paths that a person gives, what lies in folders beside data, and names that can be told apart."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from snnlab._utils.errors import SnnlabError
+
+# what systems and tools leave in folders, beside names that begin with a dot; in small letters
+_SYSTEM = frozenset({
+    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"),
+    *("system volume information", "__pycache__"),
+})  # fmt: skip
+# Unicode's categories: control, bytes that are no UTF-8, ends of lines
+_UNFIT = ("Cc", "Cs", "Zl", "Zp")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name belongs to a system or a tool, and is no data."""
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def printable(text: str) -> str:
+    """A text that may have names of files in it, as UTF-8: other bytes become `\\udce9` and so on."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def paths_below(folder: Path) -> list[Path]:
+    """All files and folders below a folder, sorted; none that is hidden or lies in a hidden folder."""
+    return sorted(path for path in folder.rglob("*") if not any(map(is_hidden, path.relative_to(folder).parts)))
+
+
+def check_names(names: Iterable[str], where: object, what: str = "class") -> None:
+    """Refuse names that lists, tables or people cannot tell apart.
+
+    Args:
+        names: one for each class or speaker.
+        where: the file or folder that has them, for the sentence.
+        what: which kind of name, for the sentence.
+
+    Raises:
+        SnnlabError: a name is empty, has a control character or bytes that are no UTF-8, or equals
+            another up to spaces and the way in which Unicode composes an accent.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFC", name).split())
+        if not plain:
+            raise SnnlabError(f"{where}: a {what} has an empty name; a word was expected. Name it.")
+        for character in name:
+            if unicodedata.category(character) in _UNFIT:
+                raise SnnlabError(
+                    f"{where}: the name {name!r} of a {what} has the character {character!r}; printable UTF-8 text "
+                    "in one line was expected. Rename it."
+                )
+        if plain in seen:
+            raise SnnlabError(
+                f"{where}: the names {seen[plain]!r} and {name!r} of a {what} look alike; different names were "
+                "expected. Rename one, or put both together."
+            )
+        seen[plain] = name

@@ -1,0 +1,59 @@
+"""Opening picture files, with one sentence for what cannot be read."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.io.folders import check_names, is_hidden
+
+SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
+
+# what Pillow raises for damaged files, by format
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+@contextmanager
+def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image.Image]:
+    """A picture; it is decoded as far as is asked for, so its size costs no more than its header.
+
+    Args:
+        path: of the file, or what it is called where `content` has it.
+        content: its bytes.
+
+    Raises:
+        SnnlabError: the file cannot be read, on opening or on decoding inside the block.
+    """
+    try:
+        with Image.open(path if content is None else content) as image:
+            yield image
+    except SnnlabError:
+        raise
+    except _UNREADABLE as error:
+        raise SnnlabError(
+            f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. Fetch it again or remove it."
+        ) from error
+
+
+def class_folders(folder: Path, what: str = "images") -> list[Path]:
+    """The folders in a folder, one a class, in order of the alphabet; none of a system or a tool.
+
+    Args:
+        folder: that has them.
+        what: they hold, for the sentence.
+
+    Raises:
+        SnnlabError: there is none, or a name is no name of a class.
+    """
+    found = folder.iterdir() if folder.is_dir() else ()
+    folders = sorted(path for path in found if path.is_dir() and not is_hidden(path.name))
+    if not folders:
+        raise SnnlabError(f"{folder} holds no folder; one folder of {what} a class was expected. Check the path.")
+    check_names((path.name for path in folders), folder)
+    return folders

@@ -1,0 +1,96 @@
+"""Write pictures into shards, which `snnlab.data.io.shards` reads; this needs webdataset, reading does not."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import whole_file
+from snnlab.data.batches.file_dataset import FileSet
+from snnlab.data.convert.many_files import same_settings
+from snnlab.data.io.shards import CLASSES, SETTINGS
+
+SAMPLES = 1000  # of a shard: about 110 MB of ImageNet
+
+
+def write(part: str, pictures: FileSet, out: Path, *, samples: int = SAMPLES, seed: int = 0) -> int:
+    """Write pictures, paths of files, into shards of so many samples, in an order drawn from the seed; bytes stay.
+
+    Keys begin with the number of a picture in `pictures`, so that their order is known later. Shards that are there are
+    kept, and each is written whole: a call after a kill goes on.
+
+    Args:
+        part: "train" or "val".
+        pictures: samples, labels and classes.
+        out: the folder.
+        samples: of each shard but the last.
+        seed: of the order.
+
+    Returns:
+        How many shards were written.
+
+    Raises:
+        SnnlabError: `samples` or `seed` is too small, webdataset is missing, a picture cannot be read, the disk is full, or
+            the folder holds shards of other pictures or settings.
+    """
+    if samples < 1 or seed < 0:
+        raise SnnlabError(
+            f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were expected. Choose others."
+        )
+    tar_writer = _webdataset().TarWriter
+    names = "\n".join(f"{Path(path).parent.name}/{Path(path).name}" for path in pictures.samples)
+    of = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    settings: dict[str, Any] = {
+        "shards": -(-len(pictures) // samples),
+        "samples": samples,
+        "seed": seed,
+        "pictures": of,
+    }
+    shards = [out / f"{part}-{number:06d}.tar" for number in range(settings["shards"])]
+    same_settings(out / f"{part}-{SETTINGS}", settings, shards)
+    with whole_file(out / CLASSES) as temporary:
+        temporary.write_text("".join(f"{name}\n" for name in pictures.classes), encoding="utf-8")
+    order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
+    written = 0
+    starts = tqdm(range(0, len(order), samples), desc=part, unit="shard")
+    for path, start in zip(shards, starts, strict=True):
+        if path.exists():
+            continue
+        with (
+            whole_file(path) as temporary,
+            open(temporary, "wb") as file,
+            tar_writer(file, encoder=False, mtime=0) as tar,
+        ):
+            for i in order[start : start + samples]:
+                tar.write(_sample(i, Path(pictures.samples[i]), int(pictures.labels[i])))
+        written += 1
+    return written
+
+
+def _sample(number: int, path: Path, label: int) -> dict[str, str | bytes]:
+    """What webdataset writes of a picture; it ends a key at the first dot, and a name of tar's has 100 bytes."""
+    stem = path.stem.replace(".", "_").encode("utf-8", "replace")[:70].decode("utf-8", "ignore")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SnnlabError(
+            f"{path} cannot be read ({error.strerror}); a picture was expected. Fetch it again."
+        ) from error
+    return {"__key__": f"{number:08d}-{stem}", path.suffix[1:]: content, "cls": str(label).encode()}
+
+
+def _webdataset() -> ModuleType:
+    try:
+        import webdataset
+    except ImportError as error:
+        raise SnnlabError(
+            f"webdataset, which writes shards, cannot be imported ({error}); it was expected. Install it with: "
+            'pip install "snnlab[shards]", or pip install webdataset.'
+        ) from error
+    return webdataset

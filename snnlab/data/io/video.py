@@ -1,0 +1,205 @@
+"""Some frames of a video, evenly spread: of a file that FFmpeg decodes, or of a folder of numbered pictures."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import IO
+
+import numpy as np
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.io.images import opened
+
+FRAME = re.compile(r"frame(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
+SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".gif")
+_CURE = "Convert it, for example with ffmpeg, or fetch it again."
+
+
+def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
+    """Grey frames number `round(linspace(0, n - 1, n_frames))` of the n that a video has: (n_frames, H, W) uint8.
+
+    Grey is Pillow's, 0.299 R + 0.587 G + 0.114 B. A video with fewer frames than asked for shows some of them twice.
+
+    Args:
+        source: a video file, or a folder with `frame000001.jpg` and so on (jpg or png, any first number and number of digits).
+        n_frames: at least 2.
+
+    Raises:
+        SnnlabError: `n_frames` is below 2; the video is missing, cannot be decoded, ends early, or has fewer than 2 frames;
+            a frame of the folder is missing, there twice or damaged; frames differ in size; PyAV is not installed.
+    """
+    source = Path(source)
+    if n_frames < 2:
+        raise SnnlabError(f"n_frames is {n_frames}; at least 2 were expected, for an event is a difference. Take more.")
+    if not source.exists():
+        raise SnnlabError(
+            f"{source}: there is no such file; a video or a folder of frames was expected. Check the path."
+        )
+    return _from_folder(source, n_frames) if source.is_dir() else _from_file(source, n_frames)
+
+
+def colour_frames(folder: str | Path, n_frames: int, wanted: slice) -> np.ndarray:
+    """In colour, some of the frames that `sample_frames` takes of a folder: (wanted, H, W, 3) uint8, red, green and blue.
+
+    Args:
+        folder: with `frame000001.jpg` and so on.
+        n_frames: at least 2.
+        wanted: which of the n_frames; the others are not opened.
+
+    Raises:
+        SnnlabError: the folder has fewer than 2 frames, one of it is missing, there twice or damaged, or they differ in size.
+    """
+    return _from_folder(Path(folder), n_frames, "RGB", wanted)
+
+
+def positions(n: int, n_frames: int) -> np.ndarray:
+    """The numbers of the frames that are taken of n, (n_frames,), from 0."""
+    return np.round(np.linspace(0, n - 1, n_frames)).astype(int)
+
+
+def numbered_frames(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of their numbers.
+
+    Raises:
+        SnnlabError: there is none, a number is missing, or there twice.
+    """
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := FRAME.fullmatch(path.name))]
+    if not found:
+        raise SnnlabError(f"{folder} holds no frame; frame000001.jpg and so on, or png, were expected. Check the path.")
+    found.sort()
+    for (before, path), (number, _) in pairwise(found):
+        if number != before + 1:
+            what = "is there twice" if number == before else "is missing"
+            raise SnnlabError(
+                f"{folder}: frame {min(number, before + 1)} {what}, after {path.name}; frames numbered without a gap were "
+                "expected. Extract them again."
+            )
+    return [path for _, path in found]
+
+
+def announced_size(path: Path) -> int:
+    """The size in bytes of a video file as it says itself, in AVI, MP4 and Matroska; 0 where it does not say.
+
+    FFmpeg does not compare it with the size that there is: it decodes a copy that stopped early as
+    a shorter video.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as file:
+        head = file.read(16)
+        if head[:4] == b"\x1aE\xdf\xa3":
+            return _end_of_segment(file)
+        boxes = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # MP4, one after the other
+        while end < size and (boxes or head[:4] == b"RIFF"):  # of AVI, several if it is large
+            length = int.from_bytes(head[:4], "big") if boxes else 8 + int.from_bytes(head[4:8], "little")
+            if boxes and length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if length < 8 if boxes else length in (8, 8 + 0xFFFF_FFFF):  # no size, as of a pipe
+                return 0
+            end += length
+            file.seek(end)
+            head = file.read(16)
+    return end
+
+
+def _end_of_segment(file: IO[bytes]) -> int:
+    """Where the segment of a Matroska file ends, which comes after a short header."""
+    end = 0
+    for _ in range(2):
+        file.seek(end + 4)  # behind the name
+        head = file.read(8)
+        width = 9 - head[0].bit_length() if head else 9  # bytes of the number: the zeros before its first bit
+        largest = (1 << 7 * width) - 1
+        length = int.from_bytes(head[:width], "big") & largest
+        if width > 8 or length == largest:  # none, or unknown as of a pipe
+            return 0
+        end += 4 + width + length
+    return end
+
+
+def _from_folder(folder: Path, n_frames: int, mode: str = "L", wanted: slice = slice(None)) -> np.ndarray:
+    files = numbered_frames(folder)
+    _check_length(len(files), folder)
+    frames = []
+    for i in positions(len(files), n_frames)[wanted]:
+        with opened(files[i]) as image:
+            frames.append(np.asarray(image.convert(mode)))
+    return _stacked(frames, folder)
+
+
+def _from_file(path: Path, n_frames: int) -> np.ndarray:
+    """The header may be wrong about the number of frames; then the file is decoded a second time."""
+    av = _av()
+    try:
+        declared, n, frames = _decode(av, path, None, n_frames)
+        if n < 0.9 * declared:
+            raise SnnlabError(
+                f"{path} ends after {n} of {declared} frames; a whole video was expected. Fetch it again or remove it."
+            )
+        size = path.stat().st_size
+        if (n < declared or not declared) and size < (end := announced_size(path)):
+            raise SnnlabError(
+                f"{path} is cut short ({size:,} of {end:,} bytes) and ends after {n} frames; a whole video was expected. "
+                "Fetch it again or remove it."
+            )
+        _check_length(n, path)
+        if n != declared:
+            _, _, frames = _decode(av, path, n, n_frames)
+    except (av.FFmpegError, OSError, ValueError, EOFError) as error:
+        if isinstance(error, SnnlabError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise SnnlabError(
+            f"{path} cannot be decoded ({reason}); a video that FFmpeg reads was expected. {_CURE}"
+        ) from error
+    return _stacked([frames[i] for i in positions(n, n_frames)], path)
+
+
+def _decode(av: ModuleType, path: Path, n: int | None, n_frames: int) -> tuple[int, int, dict[int, np.ndarray]]:
+    """How many frames the header says there are, how many there are, and those taken of `n`, else of what it says."""
+    with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise SnnlabError(f"{path} has no picture; a video was expected. {_CURE}")
+        stream = container.streams.video[0]
+        declared = stream.frames if stream.frames < 1 << 30 else 0  # a placeholder, as of a pipe
+        total = n or declared
+        wanted = set(positions(total, n_frames)) if total else set()
+        frames, count = {}, 0
+        for frame in container.decode(stream):
+            if count in wanted:
+                frames[count] = np.asarray(frame.to_image().convert("L"))
+            count += 1
+    return declared, count, frames
+
+
+def _stacked(frames: list[np.ndarray], source: Path) -> np.ndarray:
+    shapes = sorted({frame.shape[:2] for frame in frames})
+    if len(shapes) > 1:
+        raise SnnlabError(
+            f"{source} has frames of {' and '.join(f'{width} x {height}' for height, width in shapes)} px; "
+            "one size was expected. Resize them."
+        )
+    return np.stack(frames)
+
+
+def _check_length(n: int, source: Path) -> None:
+    if n < 2:
+        raise SnnlabError(
+            f"{source} has {n} frames; at least 2 were expected, for an event is a difference. Leave it out."
+        )
+
+
+def _av() -> ModuleType:
+    try:
+        import av
+    except ImportError as error:
+        raise SnnlabError(
+            f"PyAV, which decodes videos, cannot be imported ({error}); it was expected. "
+            'Install it with: pip install "snnlab[video]", or pip install av.'
+        ) from error
+    return av

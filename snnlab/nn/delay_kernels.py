@@ -1,0 +1,103 @@
+r"""From a weight and a delay to the taps of a kernel: DCLS's Gaussian, with its gradient in closed form.
+
+A synapse with weight $w$, real-valued delay $d$ and width $\sigma$ is spread over the taps $l = 0, \dots, L-1$
+(Hammouamri et al. 2024, eq. 7 to 10):
+
+$$ z_l = \frac{l - d}{\sigma}, \qquad g_l = e^{-z_l^2 / 2}, \qquad n = \varepsilon + \sum_l g_l, \qquad
+   h_l = \frac{w\, g_l}{n}. \tag{1} $$
+
+With $\gamma_l = \partial\ell / \partial h_l$ and $\langle a \rangle = \sum_l g_l\, a_l / n$,
+
+$$ \frac{\partial\ell}{\partial w} = \langle\gamma\rangle, \qquad
+   \frac{\partial\ell}{\partial d} = \frac{w}{\sigma} \big( \langle\gamma z\rangle - \langle\gamma\rangle \langle z\rangle \big), \qquad
+   \frac{\partial\ell}{\partial\sigma} = \frac{w}{\sigma} \big( \langle\gamma z^2\rangle - \langle\gamma\rangle \langle z^2\rangle \big). \tag{2} $$
+
+A delay is moved by the covariance of what the loss wants and where the taps are. Nothing of size L is kept for the
+backward pass: $g$ is computed again from $w$, $d$ and $\sigma$, and both passes go through the synapses in blocks.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from snnlab.nn.tracing import recorded
+
+EPSILON = 1e-7  # DCLS's guard against a kernel without mass
+FLOOR = -60  # exponents below it are cut: numbers near the smallest float are slow, and 1e-26 of the peak is nothing
+BLOCK = {"cpu": 2**20, "cuda": 2**25}  # taps at a time: what the cache holds; on a GPU, few launches
+
+
+def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> Tensor:
+    """Equation (1), summed over the K weights of a synapse: three times `(N_out, N_in, K)` to `(N_out, N_in, n_taps)`.
+
+    Args:
+        weight: of each synapse.
+        delay: in steps, real-valued.
+        sigma: width of the Gaussian in steps, above 0.
+        n_taps: L; tap l stands for a delay of l steps.
+    """
+    if recorded():  # the formula as it stands, for a file has no use for blocks and for a gradient
+        w, d, s = (value.permute(2, 0, 1) for value in (weight, delay, sigma))
+        z = (torch.arange(n_taps, dtype=d.dtype, device=d.device).view(-1, 1, 1, 1) - d) / s
+        gauss = (z * z * -0.5).clamp(min=FLOOR).exp()
+        return (gauss * (w / (gauss.sum(0) + EPSILON))).sum(1).permute(1, 2, 0)
+    return _GaussianTaps.apply(weight, delay, sigma, n_taps)
+
+
+def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:
+    """The limit of `gaussian_taps` for sigma to 0 and whole delays: each weight exactly on one tap."""
+    empty = weight.new_zeros(n_taps, *weight.shape[:2])  # taps first in memory, like all kernels here
+    return empty.scatter_add(0, delay.long().permute(2, 0, 1), weight.permute(2, 0, 1)).permute(1, 2, 0)
+
+
+class _GaussianTaps(torch.autograd.Function):
+    """Works with taps first, `(L, K, n)` for n synapses: every product and sum runs over whole rows, and the spectral
+    convolution, whose time comes first too, takes the result as it lies in memory."""
+
+    @staticmethod
+    def forward(ctx, weight, delay, sigma, n_taps):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(weight, delay, sigma)
+        w, d, s = (value.flatten(0, 1).T for value in (weight, delay, sigma))  # (K, n)
+        taps = weight.new_empty(n_taps, w.shape[1])
+        for block in _blocks(w, n_taps):
+            _, gauss, mass = _gaussian(d[:, block], s[:, block], n_taps)
+            gauss *= w[:, block] / mass
+            torch.sum(gauss, 1, out=taps[:, block])
+        return taps.view(n_taps, *weight.shape[:2]).permute(1, 2, 0)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        saved = ctx.saved_tensors  # read once: under torch.utils.checkpoint each may be read one time only
+        w, d, s = (value.flatten(0, 1).T for value in saved)
+        wanted_at = grad.permute(2, 0, 1).flatten(1)  # (L, n)
+        by = [torch.empty_like(w) if needed else None for needed in ctx.needs_input_grad[:3]]
+        by_weight, by_delay, by_sigma = by
+        for block in _blocks(w, len(wanted_at)):
+            z, gauss, mass = _gaussian(d[:, block], s[:, block], len(wanted_at))
+            gauss /= mass
+            wanted = gauss * wanted_at[:, None, block]
+            mean = wanted.sum(0)
+            if by_weight is not None:
+                by_weight[:, block] = mean
+            for result, power in ((by_delay, 1), (by_sigma, 2)):
+                if result is not None:
+                    moment = z if power == 1 else z * z
+                    covariance = (wanted * moment).sum(0) - mean * (gauss * moment).sum(0)
+                    result[:, block] = w[:, block] / s[:, block] * covariance
+        shape = saved[0].shape
+        return *(None if value is None else value.T.reshape(shape) for value in by), None
+
+
+def _blocks(weight: Tensor, n_taps: int) -> Iterator[slice]:
+    at_once = max(1, BLOCK.get(weight.device.type, BLOCK["cpu"]) // (len(weight) * n_taps))
+    return (slice(start, start + at_once) for start in range(0, weight.shape[1], at_once))
+
+
+def _gaussian(delay: Tensor, sigma: Tensor, n_taps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """z and g of equation (1), both `(L, K, n)`, and n, `(K, n)`."""
+    z = torch.arange(n_taps, dtype=delay.dtype, device=delay.device)[:, None, None] - delay
+    z /= sigma
+    gauss = (z * z).mul_(-0.5).clamp_(min=FLOOR).exp_()
+    return z, gauss, gauss.sum(0) + EPSILON

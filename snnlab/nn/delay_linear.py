@@ -1,0 +1,371 @@
+r"""Synapses with a weight and a learnable delay: a DCLS convolution over time, read in delays instead of positions.
+
+A layer of delays is a causal convolution. Synapse $j \to i$ with weights $w_{ijk}$ and delays $d_{ijk}$ gives
+
+$$ X_i[t] = \sum_j \sum_k w_{ijk}\, S_j[t - d_{ijk}], \qquad d \in \{0, \dots, \text{max\_delay}\}. $$
+
+An integer delay has no gradient, so while training each weight is spread over the $L = \text{max\_delay} + 1$ taps by
+a normalised Gaussian of width $\sigma$ around a real-valued delay (Hammouamri et al. 2024, eq. 7 to 10; the kernel
+itself is built by DCLS). Annealing lets $\sigma$ shrink until the delay is nearly one tap; `discretise` then makes it
+exactly one.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import prune
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number, whole_number
+from snnlab._utils.memory import memory_errors
+from snnlab.nn import fft_convolution
+from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
+from snnlab.nn.tracing import recorded
+
+Engine = Literal["auto", "dense", "spectral"]
+Network = TypeVar("Network", bound=nn.Module)
+
+SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
+FINAL_SIGMA = 0.5  # where the paper's annealing ends
+LONGEST = 1_000_000  # steps; more are a slip, or an altered file, whose kernels would fill the memory
+AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)  # what torch.autocast converts, one to another
+ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
+
+
+class DelayLinear(nn.Module):
+    r"""A fully connected layer whose synapses have delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
+
+    The output at time t depends on inputs up to t only; the input is taken as zero before its first step. There is no
+    bias. Parameters carry DCLS's names, so that its checkpoints load: `weight` $(N_{out}, N_{in}, K)$, `P` (the
+    centred position, `delay = (L-1)//2 - P`) and `SIG`, both $(1, N_{out}, N_{in}, K)$. `SIG` holds one value
+    for the whole layer and is annealed, not trained. The `state_dict` of a rounded layer has the entry `rounded` too; a
+    layer is rounded after loading where the entry is there, and otherwise is not.
+
+    Args:
+        in_features: $N_{in}$.
+        out_features: $N_{out}$.
+        max_delay: the largest delay in steps, 0 to a million.
+        kernel_count: $K$, how many weights with a delay of their own each synapse has.
+        fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
+        engine: how the convolution is computed, the result being the same up to rounding: "dense" as it stands,
+            "spectral" in the frequency domain (`snnlab.nn.fft_convolution`), "auto" whichever is faster by measurement. It may
+            be changed at any time, and is no part of the `state_dict`.
+
+    Weights start as Kaiming-uniform over what a neuron listens to, delays uniform over 0 to `max_delay`, and sigma at
+    half of the kernel.
+
+    Raises:
+        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to a million, or
+            the engine is unknown.
+    """
+
+    mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
+
+    @memory_errors("building a network", "a smaller one")
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        max_delay: int,
+        kernel_count: int = 1,
+        *,
+        fan_in: int | None = None,
+        engine: Engine = "auto",
+    ) -> None:
+        super().__init__()
+        self.in_features = whole_number("in_features", in_features, 1)
+        self.out_features = whole_number("out_features", out_features, 1)
+        self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
+        self.kernel_count = whole_number("kernel_count", kernel_count, 1)
+        self.fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
+        if engine not in get_args(Engine):
+            raise SnnlabError(f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}.")
+        self.engine: Engine = engine
+        self.discrete = False  # whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
+
+        shape = (self.out_features, self.in_features, self.kernel_count)
+        bound = math.sqrt(6 / ((self.fan_in or self.in_features) * self.kernel_count))
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.P = nn.Parameter(self._centre - torch.empty((1, *shape)).uniform_(0, 1) * self.max_delay)
+        self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
+        self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
+        if self.fan_in is not None:
+            heard = torch.rand(shape[:2]).argsort(1) < self.fan_in
+            self.register_buffer("mask", heard[..., None])
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.discrete:
+            destination[prefix + ROUNDED] = torch.ones((), dtype=torch.bool, device=self.P.device)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        rest = {name: value for name, value in state_dict.items() if name != prefix + ROUNDED}
+        positions, errors = rest.get(prefix + "P"), args[-1]
+        rounded = prefix + ROUNDED in state_dict
+        if rounded and isinstance(positions, Tensor) and not positions.is_meta:
+            whole = torch.equal(positions, positions.round()) and self.holds(positions)
+            if not (whole and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
+                errors.append(
+                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not whole "
+                    f"numbers from 0 to {self.max_delay}, or it is not True"
+                )
+                return
+        before = len(errors)
+        super()._load_from_state_dict(rest, prefix, *args)
+        if positions is not None and len(errors) == before:  # None with strict=False
+            self.discrete = rounded
+
+    def holds(self, positions: Tensor) -> bool:
+        """Whether all these values of `P` stand for delays from 0 to `max_delay`."""
+        steps = self._centre - positions
+        return bool(((steps >= 0) & (steps <= self.max_delay)).all())
+
+    @property
+    def taps(self) -> int:
+        """L, the number of taps of a kernel."""
+        return self.max_delay + 1
+
+    @property
+    def _centre(self) -> int:
+        return (self.taps - 1) // 2
+
+    def extra_repr(self) -> str:
+        sparse = "" if self.fan_in is None else f", fan_in={self.fan_in}"
+        return (
+            f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
+            f"kernel_count={self.kernel_count}{sparse}"
+        )
+
+    @property
+    def connections(self) -> Tensor:
+        """Which weights exist, `(N_out, N_in, K)` of bool: of inputs listened to, and not 0, as pruning leaves them."""
+        there = self.weight.detach() != 0
+        return there if self.fan_in is None else there & self.mask
+
+    @property
+    def delay(self) -> Tensor:
+        """The delays in steps, `(N_out, N_in, K)`, real-valued, detached."""
+        return self.delay_of(slice(None))
+
+    @delay.setter
+    def delay(self, steps: Tensor) -> None:
+        with torch.no_grad():
+            self.P[0] = self._centre - steps
+
+    def delay_of(self, neuron: int | slice) -> Tensor:
+        """The delays of one neuron, `(N_in, K)`, or of several, without touching those of the others."""
+        return self._centre - self.P[0, neuron].detach()
+
+    def delay_ms(self, dt_ms: float) -> Tensor:
+        """The delays in milliseconds, `(N_out, N_in, K)`, when a step lasts `dt_ms`."""
+        return self.delay * dt_ms
+
+    @property
+    def sigma(self) -> float:
+        """The effective width of the Gaussian in steps; 0 once the layer is discrete."""
+        return 0.0 if self.discrete else float(self.SIG.detach().abs().max()) + SIGMA_FLOOR
+
+    @sigma.setter
+    def sigma(self, steps: float) -> None:
+        if not (is_number(steps) and steps >= SIGMA_FLOOR):
+            raise SnnlabError(f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide.")
+        with torch.no_grad():
+            self.SIG.fill_(steps - SIGMA_FLOOR)
+
+    @torch.no_grad()
+    def clamp_delays(self) -> None:
+        """Bring every delay back into 0 to `max_delay`; called after each step of the optimiser."""
+        self.P.clamp_(self._centre - self.max_delay, self._centre)
+
+    @torch.no_grad()
+    def round_delays(self) -> None:
+        """Make every delay a whole number of steps and every kernel one-hot, in place."""
+        self.delay = self.delay.round().clamp(0, self.max_delay)
+        self.discrete = True
+
+    def kernel(self) -> Tensor:
+        """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
+        weight = self.weight if self.fan_in is None else self.weight * self.mask
+        if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
+            return one_hot_taps(weight, self.delay, self.taps)
+        return gaussian_taps(weight, self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR, self.taps)
+
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """`(T, B, N_in)` spikes or currents to `(steps, B, N_out)` currents, causal.
+
+        `steps` is T if it is not said; with more of them the input is followed by silence, in which its delayed spikes
+        still arrive.
+        """
+        if x.dim() != 3 or x.shape[2] != self.in_features:
+            raise SnnlabError(
+                f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
+            )
+        if x.dtype != self.weight.dtype and not (
+            x.dtype in AUTOCAST and x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+        ):
+            raise SnnlabError(
+                f"DelayLinear: got input of the type {x.dtype} for weights of the type {self.weight.dtype}; give it as "
+                f"x.to({self.weight.dtype}), and keep a network in float32 or float64: for mixed precision there is "
+                "torch.autocast."
+            )
+        steps = len(x) if steps is None else steps
+        if 0 in x.shape or steps < 1:
+            raise SnnlabError(
+                f"DelayLinear: got input of shape {tuple(x.shape)} for {steps} steps of output, expected at least one "
+                "time step and one sample."
+            )
+        if self.max_delay == 0:
+            # the same product without the convolution's copies
+            return F.pad(x, (0, 0, 0, 0, 0, steps - len(x))) @ self.kernel()[..., 0].T
+        spectrally = not recorded() and (  # a file is written with the direct sum
+            fft_convolution.pays(x, self.out_features, self.taps)
+            if self.engine == "auto"
+            else self.engine == "spectral"
+        )
+        return (fft_convolution.causal_convolution if spectrally else dense_convolution)(x, self.kernel(), steps)
+
+
+def dense_convolution(x: Tensor, taps: Tensor, steps: int) -> Tensor:
+    """The sum over delays as it stands in the formula: `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`."""
+    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))  # (B, N_in, L - 1 + steps)
+    return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)
+
+
+def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
+    """The delay layers of a model, in the order of its modules."""
+    return (module for module in model.modules() if isinstance(module, DelayLinear))
+
+
+@torch.no_grad()
+def still_pruned(model: nn.Module) -> nn.Module:
+    """A copy of its own of a network, in which torch.nn.utils.prune goes on as in the first.
+
+    A weight that is being pruned is computed anew in each forward pass, and `copy.deepcopy` refuses such tensors.
+    """
+    computed = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+
+
+@torch.no_grad()
+def own_copy(model: Network) -> Network:
+    """A copy of its own of a network; what torch.nn.utils.prune has cut is zero in it for good.
+
+    Outside of a forward pass a weight that is being pruned is of the step before: it is computed anew here.
+    """
+    copied = cast(Network, still_pruned(model))
+    for module in copied.modules():
+        for hook in [*module._forward_pre_hooks.values()]:
+            if isinstance(hook, prune.BasePruningMethod):
+                prune.remove(module, hook._tensor_name)
+    return copied
+
+
+def discretise(model: nn.Module) -> nn.Module:
+    """A copy of `model` with whole delays and one-hot kernels, in evaluation mode; `model` is left as it is.
+
+    In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a neuromorphic chip would run, and the only one whose accuracy is reported.
+    """
+    copied = own_copy(model).eval()
+    for layer in delay_layers(copied):
+        layer.round_delays()
+    return copied
+
+
+@torch.no_grad()
+def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
+    """A copy of `model` in which each layer's delays are dealt anew to its synapses: same histogram, other places."""
+    copied = own_copy(model)
+    generator = torch.Generator().manual_seed(seed)
+    for layer in delay_layers(copied):
+        delay, there = layer.delay, layer.connections
+        dealt = torch.randperm(int(there.sum()), generator=generator).to(delay.device)
+        delay[there] = delay[there][dealt]
+        layer.delay = delay
+    return copied
+
+
+def zero_delays(model: nn.Module) -> nn.Module:
+    """A copy of `model` in which no synapse has a delay: what is left is the weights."""
+    return scale_delays(model, 0.0)
+
+
+@torch.no_grad()
+def scale_delays(model: nn.Module, factor: float) -> nn.Module:
+    """A copy of `model` with every delay multiplied by `factor`; what would exceed `max_delay` stays there.
+
+    Raises:
+        SnnlabError: the factor is below 0 or not finite.
+    """
+    if not (is_number(factor) and factor >= 0):
+        raise SnnlabError(f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays.")
+    copied = own_copy(model)
+    for layer in delay_layers(copied):
+        layer.delay = float(factor) * layer.delay
+        layer.clamp_delays()
+        if layer.discrete:  # half a step is no tap
+            layer.round_delays()
+    return copied
+
+
+def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
+    r"""The effective sigma of an epoch (from 0) in steps: Hammouamri et al.'s exponential decrease.
+
+    $\text{SIG}_e = \text{SIG}_0\,(0.23 / \text{SIG}_0)^{e/E}$ for $e < E$ and 0.23 afterwards, with
+    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel to half a step.
+
+    Args:
+        epoch: which epoch, counted from 0.
+        max_delay: largest delay in steps (L - 1).
+        anneal_epochs: E, how many epochs the decrease takes; 0 for the final width throughout.
+    """
+    start, end = max((max_delay + 1) // 2, FINAL_SIGMA - SIGMA_FLOOR), FINAL_SIGMA - SIGMA_FLOOR
+    if epoch >= anneal_epochs:
+        return FINAL_SIGMA
+    return start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
+
+
+@dataclass(frozen=True)
+class DelayStatistics:
+    """What a layer's delays look like, in milliseconds."""
+
+    mean_ms: float
+    sd_ms: float
+    share_at_zero: float  # share of synapses that round to no delay
+    share_at_max: float  # share of synapses that round to the largest delay
+
+
+def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
+    """Mean, spread and mass at both ends of the delays that are in use (a sparse layer's silent synapses are not)."""
+    steps, rounded = heard_delays(layer), rounded_delays(layer)
+    return DelayStatistics(
+        mean_ms=float(steps.mean() * dt_ms),
+        sd_ms=float(steps.std() * dt_ms),
+        share_at_zero=float((rounded == 0).mean()),
+        share_at_max=float((rounded == layer.max_delay).mean()),
+    )
+
+
+def heard_delays(layer: DelayLinear) -> np.ndarray:
+    """The delays in steps of the synapses that exist, as a flat array."""
+    return layer.delay[layer.connections].cpu().numpy()
+
+
+def rounded_delays(layer: DelayLinear) -> np.ndarray:
+    """`heard_delays`, rounded to whole steps, to count them.
+
+    Raises:
+        SnnlabError: there is none, or one of them is not finite.
+    """
+    steps = np.rint(heard_delays(layer))
+    if steps.size == 0:
+        raise SnnlabError("a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses.")
+    if not np.isfinite(steps).all():
+        raise SnnlabError("a layer has delays that are not finite; take a network whose training did not diverge.")
+    return steps

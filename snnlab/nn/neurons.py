@@ -1,0 +1,136 @@
+"""The leaky integrate-and-fire neuron: one pure step, the same step over time, and the modules on SpikingJelly's base.
+
+Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis, `(T, B, N)`.
+"""
+
+import torch
+from spikingjelly.activation_based import base, neuron, surrogate
+from torch import Tensor
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number
+from snnlab.nn.lif_scan import check_current, membrane
+
+ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
+
+
+def check_tau(tau: float) -> float:
+    """Return `tau` in steps as a float, or say why it cannot be one.
+
+    Raises:
+        SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step to step).
+    """
+    if not (is_number(tau) and tau > 1):
+        raise SnnlabError(
+            f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms larger than dt_ms."
+        )
+    return float(tau)
+
+
+def lif_step(
+    v: Tensor, x: Tensor, *, tau: float, v_threshold: float = 1.0, v_reset: float = 0.0, alpha: float = ATAN_ALPHA
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""One time step of a leaky integrate-and-fire neuron that does not decay its input.
+
+    Charge, fire, reset:
+
+    $$ H[t] = V[t-1] - \tfrac{1}{\tau}(V[t-1] - V_{reset}) + X[t] $$
+    $$ S[t] = \Theta(H[t] - \vartheta) $$
+    $$ V[t] = H[t]\,(1 - S[t]) + V_{reset}\,S[t] $$
+
+    Backward, the step function has the ATan surrogate's slope
+    $\frac{\alpha/2}{1 + (\frac{\pi}{2}\alpha(H-\vartheta))^2}$, and the reset passes no gradient to the spike.
+
+    Args:
+        v: membrane potential $V[t-1]$ after the last reset, any shape.
+        x: input current $X[t]$, same shape.
+        tau: membrane time constant in steps, above 1.
+        v_threshold: $\vartheta$; a neuron fires at or above it.
+        v_reset: where the membrane goes after a spike (hard reset).
+        alpha: width of the surrogate; its peak slope is alpha / 2.
+
+    Returns:
+        The spikes (0 or 1), the next membrane potential $V[t]$, and $H[t]$, all of the shape of `x`.
+    """
+    h = v - (v - v_reset) / tau + x
+    s = surrogate.atan.apply(h - v_threshold, alpha)
+    kept = 1.0 - s.detach()
+    return s, h * kept + v_reset * (1.0 - kept), h
+
+
+class LIF(neuron.LIFNode):
+    r"""Leaky integrate-and-fire neurons over time, `(T, B, N)` currents to `(T, B, N)` spikes: `lif_step` for every t.
+
+    SpikingJelly's `LIFNode` as Hammouamri et al. 2024 use it: `decay_input=False`, hard reset, ATan surrogate,
+    detached reset, multi-step. On a CPU one compiled scan replaces its loop over T; on a GPU its own kernels run.
+
+    Args:
+        tau: membrane time constant in steps, above 1.
+        v_threshold: firing threshold.
+        alpha: width of the ATan surrogate.
+
+    Raises:
+        SnnlabError: `tau` is not above 1.
+    """
+
+    v: Tensor | float  # SpikingJelly's state: a number until the first step gives it a shape
+
+    def __init__(self, tau: float, *, v_threshold: float = 1.0, alpha: float = ATAN_ALPHA) -> None:
+        super().__init__(
+            tau=check_tau(tau),
+            decay_input=False,
+            v_threshold=v_threshold,
+            v_reset=0.0,
+            surrogate_function=surrogate.ATan(alpha),
+            detach_reset=True,
+            step_mode="m",
+        )
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        if x_seq.device.type != "cpu" or self.store_v_seq:
+            return super().multi_step_forward(x_seq)
+        v = torch.zeros_like(x_seq[0]) if isinstance(self.v, float) else self.v
+        spikes, _, self.v = membrane(
+            x_seq, v, leak=1 / self.tau, v_threshold=self.v_threshold, slope=self.surrogate_function
+        )
+        return spikes
+
+
+class LeakyIntegrator(base.MemoryModule):
+    r"""The readout: membranes that leak and never fire, `(T, B, N)` currents to `(T, B, N)` potentials.
+
+    $V[t] = (1 - 1/\tau)\,V[t-1] + X[t]$. It is linear, so all steps at once are one product with the matrix
+    $(1 - 1/\tau)^{t-t'}$, $t' \le t$.
+
+    Args:
+        tau: membrane time constant in steps, above 1.
+
+    Raises:
+        SnnlabError: `tau` is not above 1.
+    """
+
+    v: Tensor | float
+
+    def __init__(self, tau: float) -> None:
+        super().__init__()
+        self.tau = check_tau(tau)
+        self.step_mode = "m"
+        self.register_memory("v", 0.0)
+
+    def extra_repr(self) -> str:
+        return f"tau={self.tau}"
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        self.v = (1 - 1 / self.tau) * self.v + x
+        return self.v
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        check_current(x_seq)
+        steps = torch.arange(len(x_seq), device=x_seq.device)
+        elapsed = steps[:, None] - steps  # (T, T)
+        decay = torch.where(elapsed >= 0, (1 - 1 / self.tau) ** elapsed.clamp(min=0), 0.0).to(x_seq.dtype)
+        v = torch.tensordot(decay, x_seq, dims=1)
+        if not isinstance(self.v, float):
+            v = v + (1 - 1 / self.tau) ** (steps + 1.0).view(-1, *[1] * (x_seq.dim() - 1)) * self.v
+        self.v = v[-1]
+        return v

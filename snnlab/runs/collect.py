@@ -1,0 +1,163 @@
+"""Many results become one table: a row for each trained network, and the mean and spread over their seeds."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import given_path, whole_file
+from snnlab.course.config import NOTEBOOKS
+from snnlab.runs.result import OtherSchema, Result, arm, load_result, numbers
+
+BEFORE = ("notebook", "profile", "arm", "seed")
+AFTER = ("data", "notebook_sha256", "notebook_edited", "git_commit", "git_changed", "finished", "path")
+CONFIG = "config."  # before the name of a parameter, because an entry may have a number of the same name
+IN_A_COLUMN = {"profile", "seed", "out"}  # parameters that the table says elsewhere
+# parameters that leave each single network as it is
+OF_THE_RUN = {"seed", "seeds"} | {
+    field.name
+    for kind in NOTEBOOKS.values()
+    for field in dataclasses.fields(kind)
+    if not field.metadata["spec"].decides
+}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What lies below a folder.
+
+    Attributes:
+        table: as `runs.collect` returns it.
+        damaged: a sentence for each result that cannot be read.
+        unfinished: folders of runs that began and have no result.
+    """
+
+    table: pd.DataFrame
+    damaged: list[str]
+    unfinished: list[Path]
+
+
+def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
+    """Read every `result.json` below a folder; see `runs.collect` for the table.
+
+    Raises:
+        SnnlabError: the folder is not there, has no run in it, or results in different versions of the schema.
+    """
+    folder = given_path(folder)
+    if not folder.is_dir():
+        raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
+    begun: list[dict[str, Any]] = []
+    trained: list[dict[str, Any]] = []
+    damaged: list[str] = []
+    unfinished: list[Path] = []
+    schemas: dict[int, Path] = {}  # where each was seen first
+    for folder_of_run, finished in runs_below(folder, damaged):
+        if not finished:
+            unfinished.append(folder_of_run)
+            continue
+        path = folder_of_run / "result.json"
+        try:
+            result = load_result(folder_of_run)
+            schemas.setdefault(result.schema, path)
+        except OtherSchema as error:
+            schemas.setdefault(error.schema, path)
+            damaged.append(str(error))
+        except SnnlabError as error:
+            damaged.append(str(error))
+        else:  # only what is needed of it: thousands of whole results fill the memory
+            trained.extend({"run": len(begun)} | _network(entry) for entry in result.results)
+            begun.append(_run(result, path))
+    if len(schemas) > 1:
+        (one, first), (other, second) = list(schemas.items())[:2]
+        raise SnnlabError(
+            f"{first} is written in schema {one} and {second} in schema {other}, whose numbers may not mean the same; "
+            "collect from folders with one schema each."
+        )
+    if not begun and not damaged and not unfinished:
+        raise SnnlabError(f"{folder}: holds no result.json; name a folder that runs were written to.")
+    return Collection(_table(begun, trained, all_parameters), damaged, unfinished)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """See `runs.summary`."""
+    parameters = [name for name in table if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in OF_THE_RUN]
+    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
+    measured = [name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)]
+    if table.empty or not measured:
+        raise SnnlabError("the table has no numbers to summarise; expected one of runs.collect with a result in it.")
+    by_age = table.sort_values("finished", kind="stable")
+    latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
+    counted = by_age[by_age["path"] == latest].sort_index()
+    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table, whole or not at all; what is missing stays empty.
+
+    Raises:
+        SnnlabError: the disk is full or read-only.
+    """
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, errors="backslashreplace")
+
+
+def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
+    """Every run below a folder, in the order of the names, and whether it has its result."""
+
+    def unreadable(error: OSError) -> None:
+        damaged.append(f"{error.filename}: cannot be looked into ({error.strerror}); see to its permissions.")
+
+    for here, folders, files in os.walk(folder, onerror=unreadable):
+        folders.sort()
+        # of a folder with this name, `load_result` says what is wrong
+        finished = "result.json" in files or "result.json" in folders
+        if finished or ("checkpoints" in folders and os.path.isfile(os.path.join(here, "checkpoints", "config.json"))):
+            folders[:] = [
+                name for name in folders if name not in ("checkpoints", "figures", "result.json")
+            ]  # no run is in there
+            yield Path(here), finished
+
+
+def _run(result: Result, path: Path) -> dict[str, Any]:
+    """What all networks of a run have in common; a list is written as the command line takes it, `[32, 32]`."""
+    config = {
+        CONFIG + name: json.dumps(value) if isinstance(value, list | dict) else value
+        for name, value in result.config.items()
+    }
+    return {
+        "notebook": result.notebook,
+        "profile": result.profile,
+        **config,
+        "data": result.data["name"],
+        "notebook_sha256": str(result.platform.get("notebook_sha256", ""))[:12],
+        "notebook_edited": result.platform.get("notebook_edited"),
+        "git_commit": result.platform.get("git_commit"),
+        "git_changed": result.platform.get("git_changed"),
+        "finished": result.finished,
+        "path": str(path),
+    }
+
+
+def _network(entry: dict[str, Any]) -> dict[str, Any]:
+    taken = ("run", *BEFORE, *AFTER)  # columns of the table
+    names = (name for name in numbers(entry) if name not in taken and not name.startswith(CONFIG))
+    measured = {name: entry[name] for name in names}
+    return {"arm": arm(entry), "seed": entry["seed"], **measured}
+
+
+def _table(begun: list[dict[str, Any]], trained: list[dict[str, Any]], all_parameters: bool) -> pd.DataFrame:
+    if not trained:
+        return pd.DataFrame(columns=[*BEFORE, *AFTER])
+    runs, networks = pd.DataFrame(begun), pd.DataFrame(trained)
+    parameters = [name for name in runs if name.startswith(CONFIG)]
+    if not all_parameters:  # a parameter that another notebook does not have is no difference
+        differ = runs.groupby("notebook")[parameters].nunique(dropna=False).gt(1).any()
+        parameters = [name for name in parameters if differ[name] and name.removeprefix(CONFIG) not in IN_A_COLUMN]
+    measured = [name for name in networks if name not in ("run", *BEFORE)]
+    return networks.join(runs, on="run")[[*BEFORE, *parameters, *measured, *AFTER]]

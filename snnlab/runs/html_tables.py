@@ -1,0 +1,83 @@
+"""Tables in a notebook: HTML that a screen reader reads and that needs no kernel to be read."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import html_text
+from snnlab.runs import run
+from snnlab.runs.papers.targets import outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def target_tables(found: "pd.DataFrame") -> str:
+    """A table for each table and figure of the papers in `snnlab.runs.papers.targets.table`, with what was measured of each row."""
+    parts = []
+    for name, part in found.groupby("table", sort=False):
+        protocols = part["protocol"].unique()
+        same = len(protocols) == 1 and protocols[0]
+        head = ("row", *(() if same else ("which epoch",)), "published", "from", "measured", "seeds", "status")
+        rows = [
+            (
+                row["row"],
+                *(() if same else (row["protocol"],)),
+                row["published"],
+                row["source"],
+                row["measured"],
+                row["seeds"],
+                outcome(row),
+            )
+            for row in part.to_dict("records")
+        ]
+        parts.append(_table(f"{name} ({same})" if same else str(name), head, rows))
+    return "\n".join(parts)
+
+
+def course_results(folder: str | Path | None = None) -> str:
+    """Mean and standard deviation of the test accuracies that the course's own runs had; their data is never a paper's.
+
+    Args:
+        folder: where the runs are, at any depth; None for runs/, which need not be there.
+
+    Raises:
+        SnnlabError: there is no such folder, or results in different versions of the schema.
+    """
+    where = run.home() / "runs" if folder is None else Path(folder)
+    nothing = "<p>No results of the course lie there yet: <code>make tutorial</code> makes them.</p>"
+    if folder is None and not where.is_dir():
+        return nothing
+    try:
+        table = run.collect(where)
+    except SnnlabError:
+        if folder is None:  # an empty folder is no mistake of the reader
+            return nothing
+        raise
+    if "test_accuracy" not in table or table.empty:
+        return nothing
+    table = table[(table["profile"] == "course") & table["test_accuracy"].notna()]
+    parts = []
+    for (notebook, data), part in table.groupby(["notebook", "data"], sort=True):
+        latest = part[part["finished"] == part["finished"].max()]  # of a notebook that was run again
+        rows = []
+        for arm, group in latest.groupby("arm", sort=False):
+            mean, sd = 100 * group["test_accuracy"].mean(), 100 * group["test_accuracy"].std()
+            rows.append((arm, f"{mean:.1f}" + (f" ± {sd:.1f}" if len(group) > 1 else ""), str(len(group))))
+        parts.append(
+            _table(f"Notebook {notebook[:2]}, {data}: no number of a paper", ("", "test accuracy (%)", "seeds"), rows)
+        )
+    return "\n".join(parts) or nothing
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """An HTML table whose first column names the rows."""
+    names = "".join(f'<th scope="col">{html_text(name)}</th>' for name in head)
+    body = "".join(
+        f'<tr><th scope="row">{html_text(first)}</th>'
+        + "".join(f"<td>{html_text(cell)}</td>" for cell in rest)
+        + "</tr>\n"
+        for first, *rest in rows
+    )
+    return f"<table><caption>{html_text(caption)}</caption>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>"

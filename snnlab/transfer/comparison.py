@@ -1,0 +1,126 @@
+"""Recipes side by side: a learning rate for each, the same clock for all, and what they reach at equal time."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from snnlab.transfer import Plan, Task, TransferOutcome, train_plans
+from snnlab.transfer.energy import cost
+
+Race = Mapping[str, Sequence[TransferOutcome]]  # by name of the recipe, an outcome a seed
+
+
+def tune(
+    recipes: Mapping[str, Callable[[float, int], Plan]],
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    data: Task,
+    folder: Path,
+    **options: Any,
+) -> dict[str, list[TransferOutcome]]:
+    """Every recipe with every rate and the first seed; then with the rate that is best on validation and all seeds.
+
+    Args:
+        recipes: by name, what makes a plan from a learning rate and a seed.
+        rates: learning rates; as many trials for every recipe.
+        seeds: the first one is that of the trials.
+        data, folder, options: as `train_plans`.
+
+    Returns:
+        By name, an outcome a seed.
+    """
+    trials = [make(rate, seeds[0]) for make in recipes.values() for rate in rates]
+
+    def best(tried: list[TransferOutcome]) -> list[TransferOutcome]:
+        groups = [tried[start : start + len(rates)] for start in range(0, len(trials), len(rates))]
+        return [max(group, key=lambda outcome: outcome.valid_accuracy) for group in groups]
+
+    def others(tried: list[TransferOutcome]) -> list[Plan]:
+        chosen = [outcome.plan.stages[0].lr for outcome in best(tried)]
+        return [make(rate, seed) for make, rate in zip(recipes.values(), chosen, strict=True) for seed in seeds[1:]]
+
+    done = train_plans(trials, data, folder, then=others, **options)
+    rest = iter(done[len(trials) :])
+    return {name: [first, *(next(rest) for _ in seeds[1:])] for name, first in zip(recipes, best(done), strict=True)}
+
+
+def at_equal_time(
+    race: Race, recipe: str, *, against: Sequence[str], clock: str = "cpu_seconds"
+) -> tuple[float, float]:
+    """The mean test accuracy of a recipe, and that of others in the time that it took.
+
+    Args:
+        race: outcomes by name.
+        recipe: the one that says when.
+        against: names of the same training in several lengths; between two lengths the accuracy is taken as linear in
+            the logarithm of time, and beyond the shortest and the longest as constant.
+        clock: "cpu_seconds" or "sample_timesteps".
+    """
+    when = mean(getattr(outcome, clock) for outcome in race[recipe])
+    lengths = sorted(
+        (mean(getattr(o, clock) for o in race[name]), mean(o.test_accuracy for o in race[name])) for name in against
+    )
+    times, accuracies = zip(*lengths, strict=True)
+    reached = np.interp(np.log(when), np.log(times), accuracies)
+    return mean(outcome.test_accuracy for outcome in race[recipe]), float(reached)
+
+
+def as_text(race: Race) -> str:
+    """A table: the rate that was chosen, test accuracy over the seeds, and both clocks."""
+    lines = [f"{'':26s}{'rate':>7s}{'test accuracy':>26s}{'CPU s':>8s}{'sample-timesteps':>19s}"]
+    for name, outcomes in race.items():
+        test = [outcome.test_accuracy for outcome in outcomes]
+        spread = f"{mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
+        rate, seconds = outcomes[0].plan.stages[0].lr, mean(outcome.cpu_seconds for outcome in outcomes)
+        lines.append(f"{name:26s}{rate:7.2g}{spread:>26s}{seconds:8.1f}{outcomes[0].sample_timesteps:19,d}")
+    return "\n".join(lines)
+
+
+def nearest_in_time(race: Race, recipe: str, *, against: Sequence[str]) -> str:
+    """Which of the names in `against` trained for about as long as `recipe`, in CPU seconds."""
+    log = {name: np.log(mean(outcome.cpu_seconds for outcome in race[name])) for name in (recipe, *against)}
+    return min(against, key=lambda name: float(abs(log[name] - log[recipe])))
+
+
+def summaries(
+    race: Race,
+    recipes: Mapping[str, str],
+    inputs: Sequence[Tensor],
+    *,
+    suffix: str = "",
+) -> list[dict[str, Any]]:
+    """The entries of `result.json`, one a network.
+
+    Args:
+        race: outcomes by name; with `suffix`, the name becomes an entry's `variant`.
+        recipes: by name, which recipe it is, such as "pipe-S" or "scratch".
+        inputs: a few samples `(T, B, ...)` to count operations and spikes with.
+        suffix: what tells two races apart.
+    """
+    return [
+        {"recipe": recipes[name], "variant": name + suffix, **_summary(outcome, inputs)}
+        for name, outcomes in race.items()
+        for outcome in outcomes
+    ]
+
+
+def _summary(outcome: TransferOutcome, inputs: Iterable[Tensor]) -> dict[str, Any]:
+    counted, last = cost(outcome.net, inputs), outcome.plan.stages[-1]
+    return {
+        "seed": outcome.plan.seed,
+        "test_accuracy": outcome.test_accuracy,
+        "valid_accuracy": outcome.valid_accuracy,
+        "cpu_seconds": outcome.cpu_seconds,
+        "sample_timesteps": outcome.sample_timesteps,
+        "pretrain_cpu_seconds": sum(stage.cpu_seconds for stage in outcome.stages[:-1]),
+        "lr": outcome.plan.stages[0].lr,
+        "steps": last.steps,
+        "multiply_accumulates": counted.multiply_accumulates,
+        "accumulates": counted.accumulates,
+        "spikes": counted.spikes,
+        "picojoules": counted.picojoules,
+    }

@@ -1,0 +1,136 @@
+"""SpikingJelly's converter as one more way from an ANN to a spiking network, to be fine-tuned like the others."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal, Self, cast, get_args
+
+import torch
+from spikingjelly.activation_based import functional, neuron
+from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBalancingRecipe, RateCodingRecipe
+from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
+from torch import Tensor, nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab.nn.activations import Mode, activations
+from snnlab.nn.delay_linear import own_copy
+from snnlab.nn.vision import SmallCNN, VisionNet
+
+How = Literal["rate", "balanced"]
+
+
+class Converted(VisionNet):
+    """A `SmallCNN` with ReLUs, converted by SpikingJelly: batch norm merged into the convolutions, IF neurons with soft reset.
+
+    Args:
+        ann: the trained network, its `analogue` and its mode "relu"; it stays as it is.
+        inputs: batches `(1, B, C, H, W)` from which the converter takes its scales.
+        how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half full; "balanced",
+            local threshold balancing (CVPR 2025).
+
+    Raises:
+        SnnlabError: `how` is unknown, the network is another one or not finite, or the inputs are
+            none for it.
+    """
+
+    def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
+        super().__init__()
+        known(how, get_args(How), "way to convert")
+        _check(ann, inputs)
+        self.config = {"kind": "Converted", "how": how, "of": ann.config, "in_channels": ann.config["in_channels"]}
+        pairs = [
+            (x[0], torch.zeros(x.shape[1])) for x in inputs
+        ]  # the converter wants labels and does not look at them
+        if how == "rate":
+            recipe: Any = RateCodingRecipe(pairs, mode="99.9%", channel_wise=True, half_threshold=True)
+        else:
+            recipe = LocalThresholdBalancingRecipe(pairs)
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+            self.net = FXConverter(recipe).convert(_plain(ann).eval())
+        functional.set_step_mode(self.net, "m")
+        for module in self.net.modules():
+            if isinstance(module, neuron.BaseNode):
+                module.register_forward_pre_hook(_float)
+        self.net.requires_grad_()  # the biases that came from batch norm would stay as they are
+
+    def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
+        """Show images for `steps` steps; there is but one mode."""
+        if steps < 1:
+            raise SnnlabError(f"steps = {steps}: expected a whole number from 1.")
+        self.steps = steps
+        return self
+
+    @torch.no_grad()
+    def merged(self) -> Self:
+        """The same network with the converter's scales in the weights, so that its convolutions see zeros and ones."""
+        net = own_copy(self)
+        layers = [m for m in net.net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        # two a neuron: before, and behind
+        scales = [m for m in net.net.modules() if isinstance(m, ChannelVoltageScaler)]
+        for number, (before, behind) in enumerate(pairwise(layers)):
+            down, up = scales[2 * number : 2 * number + 2]
+            before.weight *= down.scale.view(-1, 1, 1, 1)
+            before.bias *= down.scale
+            inputs = up.scale.repeat_interleave(behind.weight.shape[1] // len(up.scale))  # of a channel's pooled places
+            behind.weight *= inputs.view(-1, *[1] * (behind.weight.dim() - 2))
+            down.scale.fill_(1)
+            up.scale.fill_(1)
+        return net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(1, B, C, H, W)` to `(B, classes)`, the mean of the last layer over `self.steps` steps.
+
+        Raises:
+            SnnlabError: `x` is no batch of images with the channels of the first network.
+        """
+        channels = self.config["in_channels"]
+        if x.dim() != 5 or len(x) != 1 or x.shape[2] != channels:
+            raise SnnlabError(f"got input of shape {tuple(x.shape)}; expected images (1, B, {channels}, H, W).")
+        try:
+            return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
+        finally:
+            functional.reset_net(self.net)
+
+
+def _check(ann: Any, inputs: Sequence[Any]) -> None:
+    """Raise unless the converter can make a network of this one, with these batches."""
+    if not isinstance(ann, SmallCNN):
+        raise SnnlabError(
+            f"got a {type(ann).__name__} to convert; the converter knows the layers of "
+            "snnlab.nn.vision.SmallCNN only. Train such a network."
+        )
+    for name, activation in activations(ann):
+        if (activation.analogue, activation.mode) != ("relu", "relu"):
+            raise SnnlabError(
+                f"{name} is {activation.analogue!r} in mode {activation.mode!r}; the converter "
+                "makes a ReLU of it. Train one with analogue='relu', and call set_mode('relu')."
+            )
+    if not all(value.isfinite().all() for value in ann.state_dict().values()):
+        raise SnnlabError("the network to convert has values that are not finite; train it anew.")
+    channels, kind = ann.config["in_channels"], ann.fc.weight.dtype
+    if not len(inputs):
+        raise SnnlabError(f"no inputs to take scales from; expected some (1, B, {channels}, H, W).")
+    for x in inputs:
+        shape = tuple(x.shape) if isinstance(x, Tensor) else ()
+        if len(shape) != 5 or shape[0] != 1 or shape[2] != channels or 0 in shape:
+            found = f"shape {shape}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise SnnlabError(f"inputs: got {found}; expected images (1, B, {channels}, H, W).")
+        if x.dtype != kind:
+            raise SnnlabError(f"inputs: got {x.dtype}; expected {kind}, as the network has.")
+        if not x.isfinite().all():
+            raise SnnlabError("inputs: got values that are not finite; leave such samples out.")
+
+
+def _float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Mixed precision ends before a membrane, as everywhere else."""
+    return tuple(x.float() for x in inputs)
+
+
+def _plain(ann: SmallCNN) -> nn.Sequential:
+    """The same layers, copied, with `nn.ReLU`, the only activation that the converter knows."""
+    layers: list[nn.Module] = []
+    for layer in ann.layers:
+        layers += [*cast(nn.Sequential, layer), nn.ReLU()]
+    return own_copy(nn.Sequential(*layers, ann.pool, nn.Flatten(), ann.fc))

@@ -1,0 +1,36 @@
+"""Batches of a dense set: every sample once, with its own label."""
+
+import torch
+
+from snnlab.data.batches.dense import DenseSet
+
+
+def samples(dtype=torch.float32):
+    labels = torch.arange(11)
+    return DenseSet((labels * 10 + torch.tensor([[0], [1]])).to(dtype)[..., None], labels)  # T = 2, one feature
+
+
+def test_in_order_without_a_generator():
+    batches = list(samples().batches(4))
+    assert [len(y) for _, y in batches] == [4, 4, 3] and len(samples()) == 11
+    assert torch.cat([y for _, y in batches]).tolist() == list(range(11))
+    assert torch.equal(torch.cat([x for x, _ in batches], 1), samples().x)
+
+
+def test_shuffled_every_sample_comes_once_with_its_label():
+    generator = torch.Generator().manual_seed(0)
+    orders = []
+    for _ in range(2):
+        batches = list(samples().batches(4, generator=generator))
+        for x, y in batches:
+            assert x.shape == (2, len(y), 1) and torch.equal(x[1, :, 0], y * 10.0 + 1)
+        orders.append(torch.cat([y for _, y in batches]).tolist())
+        assert sorted(orders[-1]) == list(range(11)) != orders[-1]
+    assert orders[0] != orders[1]
+    again = samples().batches(4, generator=torch.Generator().manual_seed(0))
+    assert torch.cat([y for _, y in again]).tolist() == orders[0]
+
+
+def test_spikes_kept_as_bytes_come_out_as_numbers():
+    x, _ = next(samples(torch.uint8).batches(3))
+    assert x.dtype == torch.float32

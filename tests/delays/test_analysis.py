@@ -1,0 +1,366 @@
+"""The explorer: numbers by hand on a tiny network, and the network's own on larger ones."""
+
+import numpy as np
+import pytest
+import torch
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.encoding.cochlea import centre_frequencies
+from snnlab.delays import analysis, arrivals, snapshots
+from snnlab.delays.recipe import DelayRecipe
+from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_net import DelayNet
+from snnlab.training import checkpoints
+from snnlab.training.state import State
+
+
+def by_hand(delays=((1.0, 3.4), (0.0, 4.0)), weights=((0.4, 0.7), (0.5, -0.25))):
+    """Two inputs, two hidden neurons and one class, with batch norm that does nothing and membranes that forget at once."""
+    net = DelayNet(2, (2,), 1, max_delay=4, tau=1.000001, dropout=0.0).eval()
+    net.norms[0].eps = 0.0
+    layer = net.synapses[0]
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(weights)[..., None])
+    layer.delay = torch.tensor(delays)[..., None]
+    return net
+
+
+def random_net(seed=0, **changes):
+    """A network that spikes, with batch norms as if it had been trained."""
+    torch.manual_seed(seed)
+    settings = {"n_in": 12, "hidden": (9, 7), "n_classes": 4, "max_delay": 6, "tau": 1.7} | changes
+    net = DelayNet(settings.pop("n_in"), settings.pop("hidden"), settings.pop("n_classes"), **settings)
+    for norm in net.norms:
+        norm.running_mean.uniform_(-0.2, 0.2)
+        norm.running_var.uniform_(0.1, 0.4)
+        norm.weight.data.uniform_(0.5, 1.5)
+        norm.bias.data.uniform_(-0.1, 0.5)
+    return net.eval()
+
+
+def recording(n_in=12, steps=20, seed=1):
+    """Spike counts 0 to 2, (T, N)."""
+    rate = torch.full((steps, n_in), 0.15)
+    return torch.poisson(rate, generator=torch.Generator().manual_seed(seed))
+
+
+# Files --------------------------------------------------------------------------------------------------------------
+
+
+def save(path, net, accuracy, **more):
+    line = {"valid_accuracy": accuracy, "valid_loss": 1.0}
+    checkpoints.save(path, network=net.config, best=net.state_dict(), history=[line], best_epoch=0, **more)
+
+
+def test_a_checkpoint_is_opened_as_it_was_saved(tmp_path):
+    net = random_net()
+    save(tmp_path / "a.pt", net, 0.5)
+    found, path = analysis.opened(tmp_path / "a.pt", dt_ms=10.0)
+    assert path == tmp_path / "a.pt" and not found.training
+    assert torch.equal(found.synapses[1].P, net.synapses[1].P)
+
+
+def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp_path):
+    save(tmp_path / "run" / "toy.pt", random_net(n_in=3), 0.99)
+    save(tmp_path / "run" / "worse.pt", random_net(), 0.5)
+    save(tmp_path / "run" / "better.pt", random_net(), 0.6)
+    save(tmp_path / "run" / "fixed.pt", random_net(variant="fixed"), 0.9)
+    save(tmp_path / "run" / "relu.pt", random_net(neuron="relu"), 0.9)
+    assert analysis.opened(tmp_path, dt_ms=10.0)[1].name == "better.pt"
+
+
+def test_other_files_in_a_folder_are_left_out_where_there_is_a_good_one(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "a.pt")
+    (tmp_path / "b.pt").write_bytes(b"no such file")
+    with pytest.raises(SnnlabError, match=r"a\.pt: holds no snnlab checkpoint"):
+        analysis.opened(tmp_path, dt_ms=10.0)
+    save(tmp_path / "c.pt", random_net(), 0.5)
+    assert analysis.opened(tmp_path, dt_ms=10.0)[1].name == "c.pt"
+
+
+def test_what_cannot_be_explored_is_refused(tmp_path):
+    with pytest.raises(SnnlabError, match="no checkpoint of a network with learned delays"):
+        analysis.opened(tmp_path, dt_ms=10.0)
+    save(tmp_path / "none.pt", random_net(variant="none"), 0.5)
+    with pytest.raises(SnnlabError, match=r"none.pt: a network without delays"):
+        analysis.opened(tmp_path / "none.pt", dt_ms=10.0)
+    save(tmp_path / "relu.pt", random_net(neuron="relu"), 0.5)
+    with pytest.raises(SnnlabError, match=r"relu.pt: a ReLU network, which does not fire"):
+        analysis.opened(tmp_path / "relu.pt", dt_ms=10.0)
+
+
+def test_the_step_is_that_of_the_run(tmp_path):
+    save(tmp_path / "a.pt", random_net(), 0.5)
+    (tmp_path / "config.json").write_text('{"dt_ms": 20.0}')
+    assert analysis.opened(tmp_path, dt_ms=20.0)[1].name == "a.pt"
+    with pytest.raises(SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"):
+        analysis.opened(tmp_path, dt_ms=10.0)
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(SnnlabError, match="config.json: no readable JSON .*move the checkpoint out"):
+        analysis.opened(tmp_path, dt_ms=10.0)
+    for content in ("[]", '{"dt_ms": "x"}', '{"dt_ms": 0}'):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(SnnlabError, match="config.json: dt_ms = .*expected milliseconds above 0"):
+            analysis.opened(tmp_path, dt_ms=10.0)
+
+
+# One neuron ---------------------------------------------------------------------------------------------------------
+
+
+def test_incoming_synapses_in_milliseconds():
+    found = analysis.incoming(by_hand(), 0, 0, dt_ms=10.0)
+    assert found.source.tolist() == [0, 1]
+    assert found.delay_ms.tolist() == pytest.approx([10, 34], abs=1e-4)
+    assert found.weight.tolist() == pytest.approx([0.4, 0.7])
+    assert found.strongest(1).source.tolist() == [1]
+    assert analysis.incoming(by_hand(), 0, 1, dt_ms=10.0).strongest(2).weight.tolist() == [0.5, -0.25]
+
+
+def test_a_sparse_layer_gives_the_synapses_that_exist():
+    net = random_net(fan_in=3, kernel_count=2)
+    layer = net.synapses[0]
+    found = analysis.incoming(net, 0, 4, dt_ms=5.0)
+    inputs = layer.mask[4, :, 0].nonzero().flatten().tolist()
+    assert found.source.tolist() == [j for j in inputs for _ in range(2)]
+    expected = [layer.delay[4, j, k].item() * 5 for j in inputs for k in range(2)]
+    assert found.delay_ms.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+def test_the_kernel_of_a_neuron_is_its_row_of_the_layers(changes):
+    net = random_net(**changes)
+    for one in (net, discretise(net)):
+        for layer, neuron in ((0, 8), (1, 0), (2, 3)):
+            whole = one.synapses[layer].kernel()[neuron].detach().numpy()
+            assert np.allclose(analysis.neuron_kernel(one, layer, neuron), whole, atol=1e-6)
+
+
+def test_there_is_no_other_layer_or_neuron():
+    net = random_net()
+    for call in (analysis.incoming, lambda *a: arrivals.arrivals(net, arrivals.played(net, recording()), *a[1:])):
+        with pytest.raises(SnnlabError, match="layer 2 has neurons 0 to 6, and no 7"):
+            call(net, 1, 7, 10.0)
+        with pytest.raises(SnnlabError, match="layer = 3: expected 0 to 2"):
+            call(net, 3, 0, 10.0)
+
+
+def test_frequencies_are_those_of_the_groups():
+    hertz = centre_frequencies()
+    assert np.allclose(analysis.frequencies(700), hertz)
+    grouped = analysis.frequencies(70)
+    assert grouped.shape == (70,) and (np.diff(grouped) < 0).all()
+    assert hertz[0] > grouped[0] > hertz[9] and hertz[690] > grouped[-1] > hertz[699]
+    assert analysis.frequencies(350)[0] == pytest.approx((hertz[0] * hertz[1]) ** 0.5)
+
+
+def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
+    hertz = analysis.frequencies(40, "sane")
+    mel = 2595 * np.log10(1 + hertz / 700)
+    low, high = 2595 * np.log10(1 + np.array([50, 4000]) / 700)
+    assert np.allclose(mel, np.linspace(low, high, 42)[1:-1])
+    with pytest.raises(SnnlabError, match="n_in = 41: the features sane were expected to have 40"):
+        analysis.frequencies(41, "sane")
+    with pytest.raises(SnnlabError, match="divisor of the cochlea's 700"):
+        analysis.frequencies(16)
+
+
+# One recording ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}, {"tail": 0}, {"variant": "fixed"}])
+def test_a_recording_goes_through_as_in_the_network_itself(changes):
+    net = random_net(**changes)
+    x = recording()
+    found, expected = arrivals.played(net, x), discretise(net).activity(x[:, None])
+    assert sum(fired.sum() for fired in found.fired) > 20
+    for ours, theirs in zip(found.fired, expected.spikes, strict=True):
+        assert torch.equal(ours, theirs[:, 0])
+    assert torch.allclose(found.charge[-1], expected.potentials[:, 0], atol=1e-5)
+    assert [len(heard) for heard in found.heard] == [int(expected.valid.sum())] * 3
+    again = arrivals.played(net, x)  # nothing is left of the recording before
+    assert torch.equal(again.charge[-1], found.charge[-1])
+
+
+def test_a_recording_of_another_network_is_refused():
+    for wrong in (torch.ones(5, 11), torch.ones(5, 1, 12), torch.zeros(5, 12)):
+        with pytest.raises(SnnlabError, match=r"expected \(T, 12\), time first"):
+            arrivals.played(random_net(), wrong)
+
+
+def test_arrivals_by_hand():
+    """Input 0 fires at step 2 and input 1 at step 0: after 1 and 3 steps they meet at step 3, and 0.4 + 0.7 fires."""
+    net = by_hand()
+    x = torch.zeros(4, 2)
+    x[2, 0] = x[0, 1] = 1
+    found = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0)
+    assert found.source.tolist() == [1, 0]
+    assert found.sent_ms.tolist() == [0, 20] and found.arrived_ms.tolist() == [30, 30]
+    assert found.push.tolist() == pytest.approx([0.7, 0.4]) and found.rest == pytest.approx(0, abs=1e-6)
+    assert found.fired_ms.tolist() == [30]
+    assert found.charge.tolist() == pytest.approx([0, 0, 0, 1.1, 0, 0, 0], abs=1e-5)  # 3 steps and a tail of 4
+    without = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0, share=0.0)
+    assert without.arrived_ms.tolist() == without.sent_ms.tolist() == [0, 20]
+    assert without.fired_ms.tolist() == []
+    half = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0, share=0.5)
+    assert half.arrived_ms.tolist() == [20, 20]  # 1.7 and 0.5 steps, rounded to even
+    with pytest.raises(SnnlabError, match=r"share = 1.5: expected a share"):
+        arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0, share=1.5)
+
+
+def test_batch_norm_is_in_the_push_and_in_what_rests():
+    net = by_hand()
+    norm = net.norms[0]
+    norm.running_mean[0], norm.running_var[0] = 0.5, 4.0
+    norm.weight.data[0], norm.bias.data[0] = 3.0, 1.0
+    x = torch.zeros(1, 2)
+    x[0, 0] = 2  # two spikes at once
+    found = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0)
+    assert found.push.tolist() == pytest.approx([2 * 0.4 * 1.5])
+    assert found.rest == pytest.approx(1 - 0.75)
+    assert found.charge.tolist() == pytest.approx([0.25, 1.45, 0.25, 0.25, 0.25], abs=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+def test_every_neuron_fires_as_in_the_whole_network(changes):
+    net = random_net(**changes)
+    what = arrivals.played(net, recording())
+    for layer, charge in enumerate(what.charge):
+        for neuron in range(charge.shape[1]):
+            found = arrivals.arrivals(net, what, layer, neuron, dt_ms=10.0)
+            assert np.allclose(found.charge, charge[:, neuron], atol=1e-4)
+            if layer < 2:
+                assert found.fired_ms.tolist() == [10 * t for t in what.fired[layer][:, neuron].nonzero().flatten()]
+            else:
+                assert found.fired_ms.size == 0 and found.rest == 0
+
+
+def test_each_weight_of_a_synapse_has_a_spike_and_a_delay_of_its_own():
+    net = random_net(kernel_count=2)
+    what = arrivals.played(net, recording())
+    found = arrivals.arrivals(net, what, 0, 3, dt_ms=10.0)
+    when, inputs = what.heard[0].nonzero(as_tuple=True)
+    assert found.source.tolist() == [j for j in inputs.tolist() for _ in range(2)]
+    assert found.sent_ms.tolist() == [10 * t for t in when.tolist() for _ in range(2)]
+    delay = net.synapses[0].delay[3][inputs].round().flatten().numpy()
+    assert np.array_equal(found.arrived_ms - found.sent_ms, 10 * delay)
+
+
+def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
+    x = torch.zeros(4, 2)
+    x[2, 0] = x[0, 1] = 1
+    net = by_hand(weights=((1.5, 1.5), (0.4, 0.7)), delays=((0.0, 4.0), (1.0, 3.4)))
+    assert arrivals.telling(net, arrivals.played(net, x), 10.0) == 1  # the other one fires without delays, too
+    net.norms[0].bias.data[1] = 1.2
+    assert arrivals.telling(net, arrivals.played(net, x), 10.0) == 0  # now the first needs an input, and it does not
+
+
+# A whole network ----------------------------------------------------------------------------------------------------
+
+
+def test_treatments_leave_the_network_alone_and_do_what_they_say():
+    net = random_net()
+    before = [layer.delay.clone() for layer in delay_layers(net)]
+    rounded = analysis.treated(net, "rounded")
+    shuffled = analysis.treated(net, "shuffled", seed=3)
+    zero, long = analysis.treated(net, "all zero"), analysis.treated(net, "as trained", factor=1.5)
+    for i, delay in enumerate(before):
+        assert torch.equal(net.synapses[i].delay, delay) and not net.synapses[i].discrete
+        assert torch.equal(rounded.synapses[i].delay, delay.round()) and rounded.synapses[i].discrete
+        order = shuffled.synapses[i].delay
+        assert not torch.equal(order, delay.round()) and torch.equal(order.sort(0)[0].sum(), delay.round().sum())
+        assert zero.synapses[i].discrete and not zero.synapses[i].delay.any()
+        assert torch.allclose(long.synapses[i].delay, (1.5 * delay).clamp(max=6), atol=1e-5)
+        assert not long.synapses[i].discrete
+    with pytest.raises(SnnlabError, match="no treatment called 'round' .did you mean rounded"):
+        analysis.treated(net, "round")
+    with pytest.raises(SnnlabError, match="factor = -1: expected a finite number from 0"):
+        analysis.treated(net, "rounded", factor=-1)
+
+
+def test_whole_delays_stay_whole_when_they_are_scaled():
+    net = random_net(variant="fixed")
+    half = analysis.treated(net, "as trained", factor=0.5)
+    for before, after in zip(net.synapses, half.synapses, strict=True):
+        assert torch.equal(after.delay, (before.delay / 2).round()) and after.discrete
+
+
+# Snapshots ----------------------------------------------------------------------------------------------------------
+
+
+def line(epoch):
+    return {"epoch": epoch, "valid_accuracy": 0.5, "valid_loss": 1.0}
+
+
+def trained(path, net, epochs=2):
+    """A checkpoint of a training in which every delay grew by a quarter of a step an epoch."""
+    recipe = DelayRecipe(epochs=epochs, batch_size=1)
+    state = State(net, [], [], recipe)
+    state.path = path
+    for epoch in range(epochs):
+        for layer in net.synapses:
+            layer.delay = layer.delay + 0.25
+        state.finish(line(epoch))
+        state.save()
+    return recipe
+
+
+def test_movement_is_what_the_delays_were_after_each_epoch(tmp_path):
+    net = random_net(max_delay=12)
+    for layer in net.synapses:
+        layer.delay = (layer.delay * 4).round() / 4  # what float16 keeps
+    starts = [layer.delay.clone() for layer in net.synapses]
+    trained(tmp_path / "c.pt", net)
+    found = snapshots.movement(tmp_path / "c.pt", net, dt_ms=10.0)
+    for moved, start in zip(found, starts, strict=True):
+        assert moved.epochs.tolist() == [0, 1, 2]
+        assert moved.moved_ms.tolist() == [0, 2.5, 5]
+        places = start[moved.neurons, moved.inputs, 0].numpy()
+        assert moved.delay_ms.shape == (3, start.numel())  # few enough to be all of them
+        assert np.allclose(moved.delay_ms[0], 10 * places)
+
+
+def test_of_a_large_layer_a_fair_sample_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(snapshots, "SYNAPSES", 50)
+    net = random_net(kernel_count=2, fan_in=6)
+    trained(tmp_path / "c.pt", net)
+    first = snapshots.movement(tmp_path / "c.pt", net, dt_ms=1.0)[0]
+    assert first.delay_ms.shape == (3, 50)
+    assert set(first.neurons) == set(range(9))  # of every neuron some
+    assert net.synapses[0].mask[first.neurons, first.inputs, 0].all()
+    layer = net.synapses[0].delay
+    nearest = (layer[first.neurons, first.inputs] - torch.from_numpy(first.delay_ms[-1])[:, None]).abs().min(1).values
+    assert nearest.max() < 0.01
+
+
+def test_a_training_that_goes_on_keeps_the_snapshots_before(tmp_path):
+    net = random_net()
+    for layer in net.synapses:
+        layer.delay = layer.delay / 2  # with room to grow
+    recipe = trained(tmp_path / "c.pt", net)
+    before = checkpoints.load(tmp_path / "c.pt")["snapshots"]
+    state = State(random_net(seed=5), [], [], recipe)
+    state.restore(tmp_path / "c.pt")
+    state.finish(line(2))
+    assert list(state.snapshots) == [0, 1, 2, 3]
+    assert all(torch.equal(a, b) for a, b in zip(state.snapshots[1], before[1], strict=True))
+
+
+def test_where_nothing_is_learned_nothing_is_kept(tmp_path):
+    net = random_net(variant="fixed")
+    save(tmp_path / "old.pt", net, 0.5)
+    assert snapshots.movement(tmp_path / "old.pt", net, dt_ms=1.0) == []
+    assert DelayRecipe(epochs=1, batch_size=1).snapshot(net) == []
+    with pytest.raises(SnnlabError, match="a checkpoint of another network"):
+        snapshots.movement(tmp_path / "old.pt", random_net(), dt_ms=1.0)
+
+
+def test_the_sample_stays_small():
+    net = DelayNet(140, (256, 256), 20, max_delay=24, tau=1.005)
+    kept = snapshots.taken(net)
+    assert [len(part) for part in kept] == [2048] * 3 and kept[0].dtype == torch.float16
+
+
+@pytest.mark.parametrize("dt", [float("nan"), float("inf"), 0, -1.0, True, "10", None])
+def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
+    with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):
+        analysis.opened(tmp_path / "none.pt", dt_ms=dt)

@@ -1,0 +1,62 @@
+"""A whole run, from `runs.start` to its result, and a hand that kills it again and again; for test_killed_run.
+
+As a program: `python killed_run.py FOLDER KILLS`.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from snnlab.course import config
+from snnlab.data.batches.dense import Three
+from snnlab.data.datasets.toys import interaural_lags
+from snnlab.delays.experiments import Job, train_all
+from snnlab.delays.recipe import DelayRecipe
+from snnlab.runs import run as runs
+
+NET = dict(n_in=16, hidden=[10], n_classes=5, max_delay=8, tau=1.5, dropout=0.2)
+
+
+def run(folder):
+    """Two networks with delays, and what is saved of them."""
+    started = runs.start(config.resolve("04_learning_delays", profile="tiny", out=str(folder)))
+    data = Three(*(interaural_lags(n, seed=s, steps=30) for s, n in enumerate((200, 60, 60))))
+    recipe = DelayRecipe(epochs=12, batch_size=32, seed=3, device="cpu", anneal_share=0.5)
+    jobs = [Job(variant, NET | {"variant": variant}, recipe) for variant in ("learned", "none")]
+    outcomes = train_all(jobs, data, started.checkpoint_dir, workers=1)
+    entries = [{"variant": o.job.name, "seed": 3, "test_accuracy": o.test_accuracy} for o in outcomes]
+    started.save_result(entries, {"name": "lags", "note": "made here"})
+
+
+def harry(base, kills):
+    """Kill runs in `base`/0, `base`/1 and so on, each until it has its result, at so many moments; `base`/whole is left alone."""
+    torch.set_num_threads(1)  # no threads that a fork would lose
+    tqdm.monitor_interval = 0
+    run(base / "whole")
+    begin = time.perf_counter()
+    run(base / "timed")  # compiled by now
+    whole = time.perf_counter() - begin
+    chance, killed, number = random.Random(0), 0, 0
+    while killed < kills:
+        child = os.fork()
+        if child == 0:
+            run(base / str(number))
+            os._exit(0)
+        time.sleep(chance.uniform(0, 0.4 * whole))
+        os.kill(child, signal.SIGKILL)
+        if os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            killed += 1
+        if (base / str(number) / "result.json").exists():
+            number += 1
+    if (base / str(number)).exists():
+        run(base / str(number))
+
+
+if __name__ == "__main__":
+    harry(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,439 @@
+"""Delay layers: delays land where they say, kernels equal DCLS's, discretising leaves the original alone."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from DCLS.construct.modules import Dcls1d
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.delays.analysis import shares
+from snnlab.nn.delay_linear import (
+    DelayLinear,
+    delay_statistics,
+    discretise,
+    heard_delays,
+    shuffle_delays,
+    sigma_schedule,
+)
+
+
+def peer_of(layer: DelayLinear) -> Dcls1d:
+    """DCLS's own layer with the same parameters."""
+    peer = Dcls1d(
+        layer.in_features,
+        layer.out_features,
+        kernel_count=layer.kernel_count,
+        dilated_kernel_size=layer.taps,
+        bias=False,
+        version="gauss",
+    )
+    peer.load_state_dict(layer.state_dict())
+    return peer
+
+
+@given(
+    max_delay=st.integers(0, 30),
+    n_in=st.integers(1, 5),
+    n_out=st.integers(1, 5),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=40, deadline=None)
+def test_an_impulse_comes_out_at_its_delay(max_delay, n_in, n_out, seed):
+    torch.manual_seed(seed)
+    layer = DelayLinear(n_in, n_out, max_delay, engine=("dense", "spectral")[seed // 5 % 2])
+    whole = discretise(layer)
+    j = seed % n_in
+    x = torch.zeros(max_delay + 4, 1, n_in)
+    x[2, 0, j] = 1
+    y = whole(x)[:, 0]  # (T, N_out)
+    for i in range(n_out):
+        delay = int(whole.delay[i, j, 0])
+        assert delay == (layer.taps - 1) // 2 - whole.P[0, i, j, 0].item()
+        expected = torch.zeros(max_delay + 4)
+        expected[2 + delay : 3 + delay] = layer.weight[i, j, 0].detach()
+        assert torch.allclose(y[:, i], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("max_delay", [1, 2, 11, 12, 24])
+@pytest.mark.parametrize("kernel_count", [1, 3])
+def test_layer_equals_dcls_forward_and_backward(max_delay, kernel_count):
+    torch.manual_seed(0)
+    layer = DelayLinear(6, 4, max_delay, kernel_count)
+    layer.sigma = 1.3
+    peer = peer_of(layer)
+    x = torch.randn(17, 3, 6)
+    theirs = peer(torch.nn.functional.pad(x.permute(1, 2, 0), (max_delay, 0))).permute(2, 0, 1)
+    ours = layer(x)
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    weight = torch.randn_like(ours)
+    (ours * weight).sum().backward()
+    (theirs * weight).sum().backward()
+    assert torch.allclose(layer.weight.grad, peer.weight.grad, atol=1e-4)
+    assert torch.allclose(layer.P.grad, peer.P.grad, atol=1e-4)
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 30), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)),
+    max_delay=st.integers(0, 40),
+    kernel_count=st.integers(1, 3),
+    more=st.integers(0, 10),
+    whole=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_engine_changes_nothing(sizes, max_delay, kernel_count, more, whole, seed):
+    t, b, n_in, n_out = sizes
+    torch.manual_seed(seed)
+    layer = DelayLinear(n_in, n_out, max_delay, kernel_count, engine="dense").double()
+    layer.sigma = 0.5 + seed % 3
+    layer = discretise(layer) if whole else layer
+    x = torch.randn(t, b, n_in, dtype=torch.double)
+    results = []
+    for engine in ("dense", "spectral", "auto"):
+        other = DelayLinear(n_in, n_out, max_delay, kernel_count, engine=engine).double()
+        other.load_state_dict(layer.state_dict())
+        other.discrete = layer.discrete
+        leaf = x.clone().requires_grad_()
+        y = other(leaf, t + more)
+        (y * torch.arange(1.0, t + more + 1)[:, None, None]).sum().backward()
+        assert y.shape == (t + more, b, n_out) and other.state_dict().keys() == layer.state_dict().keys()
+        results.append([y.detach(), leaf.grad, other.weight.grad] + ([] if whole else [other.P.grad]))
+    for others in results[1:]:
+        for expected, got in zip(results[0], others, strict=True):
+            assert (got - expected).abs().max() <= 1e-12 * expected.abs().max().clamp(min=1)
+
+
+def test_more_steps_are_those_of_an_input_followed_by_silence():
+    torch.manual_seed(0)
+    for max_delay in (0, 5):
+        layer = DelayLinear(3, 2, max_delay)
+        x = torch.randn(8, 2, 3)
+        silence = torch.zeros(4, 2, 3)
+        assert torch.allclose(layer(x, 12), layer(torch.cat([x, silence])), atol=1e-6)
+        assert torch.allclose(layer(x, 5), layer(x)[:5], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_auto_takes_the_dense_engine_for_other_types(dtype):
+    layer = DelayLinear(32, 32, 20).to(dtype)
+    x = torch.randn(40, 16, 32).to(dtype)
+    expected = layer.float()(x.float())
+    got = layer.to(dtype)(x)
+    assert got.dtype == dtype and torch.allclose(got.float(), expected, atol=0.3)
+    layer.engine = "spectral"
+    with pytest.raises(SnnlabError, match="use the dense engine where both are float16, both bfloat16"):
+        layer(x)
+    layer.engine = "dense"
+    assert torch.equal(layer(x), got)
+    with pytest.raises(SnnlabError, match="input of the type torch.float32 for weights of the type"):
+        layer(x.float())
+
+
+def test_autocast_leaves_the_spectral_engine_exact():
+    layer = DelayLinear(8, 4, 6, engine="spectral")
+    x = torch.randn(20, 3, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.float32 and torch.equal(y, layer(x))
+
+
+def test_the_engine_is_no_part_of_a_layers_parameters():
+    layers = []
+    for engine in ("dense", "spectral", "auto"):
+        torch.manual_seed(0)
+        layers.append(DelayLinear(3, 2, 4, engine=engine))
+    for other in layers[1:]:
+        states = layers[0].state_dict(), other.state_dict()
+        assert states[0].keys() == states[1].keys() == {"weight", "P", "SIG"}
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_an_unknown_engine_and_an_empty_batch_are_refused():
+    with pytest.raises(SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral"):
+        DelayLinear(2, 2, 3, engine="fft")
+    for engine in ("auto", "dense", "spectral"):
+        for shape in ((5, 0, 2), (0, 3, 2)):
+            with pytest.raises(SnnlabError, match="expected at least one time step and one sample"):
+                DelayLinear(2, 2, 3, engine=engine)(torch.zeros(shape))
+
+
+def test_a_layer_that_has_run_can_be_copied_and_stored():
+    layer = DelayLinear(4, 3, 6, engine="spectral")
+    x = torch.randn(9, 2, 4)
+    y = layer(x)
+    assert torch.equal(copy.deepcopy(layer)(x), y) and torch.equal(pickle.loads(pickle.dumps(layer))(x), y)
+
+
+def test_convolution_equals_shift_and_add():
+    torch.manual_seed(0)
+    layer = discretise(DelayLinear(5, 3, 7, kernel_count=2))
+    x = torch.randn(20, 2, 5)
+    expected = torch.zeros(20, 2, 3)
+    for i in range(3):
+        for j in range(5):
+            for k in range(2):
+                d = int(layer.delay[i, j, k])
+                expected[d:, :, i] += layer.weight[i, j, k].detach() * x[: 20 - d, :, j]
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+
+
+def test_kernel_axis_is_the_delay():
+    layer = DelayLinear(1, 1, 8)
+    layer.delay = torch.full_like(layer.delay, 3.0)
+    layer.sigma = 0.5
+    taps = layer.kernel()[0, 0] / layer.weight[0, 0, 0]
+    assert taps.argmax() == 3 and taps.sum().item() == pytest.approx(1, abs=1e-5)
+    assert taps[3].item() == pytest.approx(0.786, abs=1e-3)  # the mass on the peak tap at the final sigma
+
+
+def test_causal():
+    torch.manual_seed(0)
+    layer = DelayLinear(3, 4, 6)
+    x = torch.randn(20, 2, 3)
+    late = x.clone()
+    late[12:] += 5
+    assert torch.equal(layer(x)[:12], layer(late)[:12])
+
+
+def test_discretise_is_one_hot_and_leaves_the_original():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(DelayLinear(4, 5, 9), DelayLinear(5, 2, 9))
+    before = copy.deepcopy(model.state_dict())
+    whole = discretise(model)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+    assert model.training and not model[0].discrete and model[0].sigma > 4
+    for layer, original in zip(whole, model, strict=True):
+        kernel = layer.kernel()
+        assert ((kernel != 0).sum(-1) == 1).all()
+        assert torch.equal(kernel.abs().argmax(-1), original.delay[..., 0].round().long())
+        assert torch.equal(kernel.sum(-1), original.weight[..., 0])
+        assert layer.sigma == 0
+
+
+@pytest.mark.parametrize("max_delay", [0, 1, 12, 25])
+def test_delays_are_clamped_into_their_range(max_delay):
+    layer = DelayLinear(3, 3, max_delay)
+    layer.delay = torch.linspace(-50, 50, 9).view(3, 3, 1)
+    layer.clamp_delays()
+    assert layer.delay.min() >= 0 and layer.delay.max() <= max_delay
+    assert discretise(layer).delay.max() <= max_delay
+
+
+def test_delays_start_uniform():
+    torch.manual_seed(0)
+    delays = DelayLinear(200, 200, 24).delay.flatten()
+    counts = torch.histc(delays, bins=24, min=0, max=24)
+    # 40,000 draws over 24 bins: 1,667 a bin with a standard deviation of 40
+    assert ((counts - 40_000 / 24).abs() < 5 * 40).all()
+
+
+def test_sigma_schedule_is_the_papers_table():
+    seen = [sigma_schedule(e, max_delay=24, anneal_epochs=37) for e in (0, 5, 10, 15, 20, 25, 30, 36, 37, 149)]
+    assert seen == pytest.approx([12.27, 7.30, 4.39, 2.69, 1.69, 1.10, 0.76, 0.53, 0.50, 0.50], abs=6e-3)
+    assert sigma_schedule(0, max_delay=30, anneal_epochs=15) == pytest.approx(15.27)
+    assert sigma_schedule(0, max_delay=24, anneal_epochs=0) == 0.5
+
+
+def test_delays_in_ms_and_their_statistics():
+    layer = DelayLinear(2, 2, 10)
+    layer.delay = torch.tensor([[0.0, 10.0], [4.0, 6.0]])[..., None]
+    assert torch.allclose(layer.delay_ms(20.0)[..., 0], torch.tensor([[0.0, 200.0], [80.0, 120.0]]))
+    statistics = delay_statistics(layer, 20.0)
+    assert statistics.mean_ms == pytest.approx(100) and statistics.sd_ms == pytest.approx(5200**0.5)
+    assert statistics.share_at_zero == 0.25 and statistics.share_at_max == 0.25
+
+
+def test_few_inputs_a_neuron():
+    torch.manual_seed(0)
+    layer = DelayLinear(40, 8, 5, fan_in=6)
+    assert (layer.mask[..., 0].sum(1) == 6).all()
+    silent = ~layer.mask[..., 0]
+    assert (layer.kernel()[silent] == 0).all()
+    layer(torch.randn(9, 2, 40)).square().sum().backward()
+    assert (layer.weight.grad[silent] == 0).all() and (layer.P.grad[0][silent] == 0).all()
+    assert layer.weight.grad[layer.mask].abs().min() > 0
+
+
+def test_shuffle_keeps_the_histogram():
+    layer = DelayLinear(10, 10, 20)
+    shuffled = shuffle_delays(layer, seed=1)
+    assert torch.equal(shuffled.delay.flatten().sort().values, layer.delay.flatten().sort().values)
+    assert not torch.equal(shuffled.delay, layer.delay)
+    assert torch.equal(shuffled.delay, shuffle_delays(layer, seed=1).delay)
+
+
+def test_moving_after_a_forward_pass():
+    layer = DelayLinear(3, 2, 4)
+    layer(torch.randn(5, 1, 3))
+    assert layer.to("meta")(torch.randn(5, 1, 3, device="meta")).device.type == "meta"
+
+
+@pytest.mark.parametrize("arguments", [(0, 1, 1), (1, 0, 1), (1, 1, -1), (1, 1, 2.5), (1, 1, True), (1, 1, 3, 0)])
+def test_sizes_are_checked(arguments):
+    with pytest.raises(SnnlabError, match="whole number"):
+        DelayLinear(*arguments)
+
+
+def test_wrong_input_names_both_shapes():
+    with pytest.raises(SnnlabError, match=r"\(5, 2, 7\).*\(T, B, 3\)"):
+        DelayLinear(3, 2, 4)(torch.zeros(5, 2, 7))
+
+
+def test_sigma_has_a_floor():
+    with pytest.raises(SnnlabError, match="0.27"):
+        DelayLinear(3, 2, 4).sigma = 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool])
+@pytest.mark.parametrize("max_delay", [0, 4])
+@pytest.mark.parametrize("engine", ["auto", "dense", "spectral"])
+def test_another_type_than_that_of_the_weights_is_refused_and_what_is_advised_works(dtype, max_delay, engine):
+    layer = DelayLinear(3, 2, max_delay, engine=engine)
+    x = torch.ones(5, 2, 3).to(dtype)
+    with pytest.raises(SnnlabError, match=rf"got input of the type {dtype} .* give it as x.to\(torch.float32\)"):
+        layer(x)
+    assert layer(x.to(torch.float32)).isfinite().all()
+
+
+def test_what_is_advised_for_small_floats_works():
+    layer = DelayLinear(3, 2, 4, engine="dense")
+    for dtype in (torch.float16, torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16):
+            layer(torch.ones(5, 2, 3).to(dtype)).sum().backward()
+    assert layer.weight.grad.isfinite().all()
+
+
+def test_whole_numbers_of_numpy_are_numbers():
+    layer = DelayLinear(np.int64(3), np.uint8(2), np.int32(4), np.int16(1), fan_in=np.int64(2))
+    sizes = (layer.in_features, layer.out_features, layer.max_delay, layer.kernel_count, layer.fan_in)
+    assert sizes == (3, 2, 4, 1, 2) and all(type(size) is int for size in sizes)
+    for wrong in (np.float64(3), np.bool_(True), True, "3", None):
+        with pytest.raises(SnnlabError, match="max_delay = .*: expected a whole number from 0"):
+            DelayLinear(3, 2, wrong)
+
+
+@pytest.mark.parametrize("sigma", [float("nan"), float("inf")])
+def test_sigma_is_finite(sigma):
+    with pytest.raises(SnnlabError, match="sigma = "):
+        DelayLinear(3, 2, 4).sigma = sigma
+
+
+def test_whether_a_layer_is_rounded_is_part_of_its_state():
+    torch.manual_seed(0)
+    layer, x = DelayLinear(4, 5, 9), torch.randn(12, 2, 4)
+    whole = discretise(layer)
+    assert layer.state_dict().keys() == {"weight", "P", "SIG"} and "rounded" in whole.state_dict()
+    for source in (whole, layer):
+        for target in (DelayLinear(4, 5, 9), discretise(DelayLinear(4, 5, 9))):
+            model = torch.nn.Sequential(target)  # under a prefix, too
+            model.load_state_dict(torch.nn.Sequential(source).state_dict())
+            assert target.discrete == source.discrete and torch.equal(model(x), source(x))
+    assert copy.deepcopy(whole).discrete and pickle.loads(pickle.dumps(whole)).discrete
+    whole.load_state_dict({"weight": layer.weight}, strict=False)
+    assert whole.discrete  # nothing was said of its delays
+
+
+@pytest.mark.parametrize(("rounded", "position"), [(True, 0.5), (True, 9.0), (False, 1.0)])
+def test_a_state_that_is_not_rounded_as_it_says_is_not_loaded(rounded, position):
+    layer = DelayLinear(3, 2, 6)
+    before, state = layer.P.detach().clone(), DelayLinear(3, 2, 6).state_dict()
+    state["P"] = torch.full_like(state["P"], position)
+    with pytest.raises(
+        RuntimeError, match="rounded says that its delays are rounded, but they are not whole .* 0 to 6"
+    ):
+        layer.load_state_dict(state | {"rounded": torch.tensor(rounded)})
+    assert not layer.discrete and torch.equal(layer.P, before)
+
+
+def test_a_state_of_another_size_leaves_it_open_whether_delays_are_rounded():
+    layer, other = DelayLinear(3, 2, 6), discretise(DelayLinear(3, 4, 6))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        layer.load_state_dict(other.state_dict())
+    assert not layer.discrete
+    whole = discretise(layer)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        whole.load_state_dict(DelayLinear(3, 4, 6).state_dict())
+    assert whole.discrete
+
+
+# Pruning by torch: the weight is then computed from `weight_orig` and `weight_mask` --------------------------------------
+
+
+def pruned(**changes):
+    torch.manual_seed(0)
+    layer = DelayLinear(6, 5, 9, **changes)
+    prune.random_unstructured(layer, "weight", amount=0.5)
+    layer(torch.randn(12, 2, 6))
+    with torch.no_grad():
+        layer.weight_orig *= 2  # a step of an optimiser, after which the weight is that of the step before
+    return layer
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(changes):
+    layer, x = pruned(**changes), torch.randn(12, 2, 6)
+    before = copy.deepcopy(layer.state_dict())
+    whole = discretise(layer)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), layer.state_dict().values(), strict=True))
+    assert whole.state_dict().keys() - {"mask"} == {"weight", "P", "SIG", "rounded"}
+    assert torch.equal(whole.weight, layer.weight_orig * layer.weight_mask)
+    again = DelayLinear(6, 5, 9, **changes)
+    again.load_state_dict(whole.state_dict())
+    assert torch.equal(again(x), whole(x))
+    assert not layer.discrete and torch.equal(layer(x), layer(x)) and layer.weight.grad_fn is not None
+
+
+@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
+    layer = pruned(**changes)
+    there = layer.weight_mask.bool() if layer.fan_in is None else layer.weight_mask.bool() & layer.mask
+    assert np.array_equal(heard_delays(layer), layer.delay[there].numpy())
+    assert np.array_equal(heard_delays(discretise(layer)), layer.delay[there].round().numpy())
+    shuffled = shuffle_delays(layer, seed=1)
+    assert np.array_equal(np.sort(heard_delays(shuffled)), np.sort(heard_delays(layer)))
+    assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(shuffled.delay, layer.delay)
+
+
+def test_a_layer_without_a_weight_has_no_delays():
+    layer = DelayLinear(3, 2, 4)
+    prune.l1_unstructured(layer, "weight", amount=1.0)
+    with pytest.raises(SnnlabError, match="every weight is 0"):
+        delay_statistics(layer, 10.0)
+
+
+def test_delays_that_are_not_finite_are_not_counted():
+    layer = DelayLinear(3, 2, 4)
+    layer.delay = torch.full((2, 3, 1), float("nan"))
+    for count in (lambda: delay_statistics(layer, 10.0), lambda: shares(layer)):
+        with pytest.raises(SnnlabError, match="delays that are not finite"):
+            count()
+
+
+# Less memory for more time ----------------------------------------------------------------------------------------------
+
+
+def recomputed(run, x):
+    return checkpoint(run, x, use_reentrant=False)
+
+
+def moved_away(run, x):
+    with torch.autograd.graph.save_on_cpu():
+        return run(x)
+
+
+@pytest.mark.parametrize("how", [recomputed, moved_away])
+@pytest.mark.parametrize("engine", ["dense", "spectral"])
+def test_gradients_are_the_same_where_tensors_are_not_kept(how, engine):
+    torch.manual_seed(0)
+    layer, x = DelayLinear(6, 5, 9, engine=engine), torch.randn(12, 2, 6, requires_grad=True)
+    parameters = (x, layer.weight, layer.P)
+    expected = torch.autograd.grad(layer(x).square().sum(), parameters)
+    got = torch.autograd.grad(how(layer, x).square().sum(), parameters)
+    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))

@@ -1,0 +1,207 @@
+"""DelayNet: the reference's size and arithmetic, and predictions that depend on the sample alone."""
+
+import numpy as np
+import pytest
+import torch
+from DCLS.construct.modules import Dcls1d
+from spikingjelly.activation_based import neuron, surrogate
+from torch.nn import functional as F
+from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.nn import delay_net
+from snnlab.nn.delay_linear import discretise
+from snnlab.nn.delay_net import DelayNet
+
+
+def small(variant="learned", **changes):
+    torch.manual_seed(0)
+    arguments = dict(max_delay=6, tau=1.5, variant=variant, dropout=0.0, hidden=(10, 9)) | changes
+    return DelayNet(8, arguments.pop("hidden"), 4, **arguments)
+
+
+def spikes(steps=20, batch=5, n=8, seed=0):
+    torch.manual_seed(seed)
+    return torch.poisson(torch.full((steps, batch, n), 0.4))
+
+
+def test_trainable_parameters_are_the_references():
+    shd = DelayNet(140, (256, 256), 20, max_delay=24, tau=1.005)
+    assert shd.trainable_parameters() == 214_016
+    ssc = DelayNet(140, (512, 512, 512), 35, max_delay=30, tau=1.5)
+    assert ssc.trainable_parameters() == 1_230_848
+
+
+@pytest.mark.parametrize(("variant", "share"), [("learned", 2), ("fixed", 1), ("none", 1)])
+def test_trainable_parameters_of_the_variants(variant, share):
+    synapses = 8 * 10 + 10 * 9 + 9 * 4
+    assert small(variant).trainable_parameters() == share * synapses + 2 * 19
+    sparse = small(variant, fan_in=3)
+    assert sparse.trainable_parameters() == share * (3 * (10 + 9) + 9 * 4) + 2 * 19
+
+
+@pytest.mark.parametrize("variant", ["none", "fixed", "learned"])
+def test_a_prediction_depends_on_its_sample_alone(variant):
+    net = small(variant).eval()
+    x = spikes()
+    ends = [20, 11, 17, 5, 1]
+    for b, end in enumerate(ends):
+        x[end:, b] = 0
+        x[end - 1, b, 0] = 1
+    together = net(x)
+    assert torch.allclose(net(F.pad(x, (0, 0, 0, 0, 0, 30))), together, atol=1e-6)  # zeros appended
+    for b, end in enumerate(ends):
+        assert torch.allclose(net(x[:end, b : b + 1]), together[b : b + 1], atol=1e-5)  # batch of one, cut at its end
+        assert together[b].sum().item() == pytest.approx(end + 6, rel=1e-5)  # softmax sums to 1 in each step
+
+
+def test_steps_in_large_portions_change_nothing(monkeypatch):
+    """As on a GPU, where every other number of steps would have to be compiled."""
+    torch.manual_seed(0)
+    net = DelayNet(8, (6,), 3, max_delay=5, tau=2.0, dropout=0.0).double()
+    x = spikes(steps=21).double()
+    expected = net(x)
+    assert net.activity(x).valid.shape[0] <= 26
+    monkeypatch.setitem(delay_net.STEPS_AT_A_TIME, "cpu", 32)
+    assert net.activity(x).valid.shape[0] == 32
+    assert torch.allclose(net(x), expected, atol=1e-10)
+
+
+def test_padding_stays_out_of_batch_norm():
+    short, longer = spikes(10, 3, seed=1), spikes(25, 1, seed=2)
+    short[-1, :, 0] = longer[-1, :, 0] = 1
+    net = small(tail=0)
+    net.train()(torch.cat([F.pad(short, (0, 0, 0, 0, 0, 15)), longer], dim=1))
+    synapses = small(tail=0).synapses[0]
+    current = torch.cat([synapses(short).flatten(0, 1), synapses(longer).flatten(0, 1)])
+    assert torch.allclose(net.norms[0].running_mean, 0.1 * current.mean(0), atol=1e-5)
+    assert torch.allclose(net.norms[0].running_var, 0.9 + 0.1 * current.var(0), atol=1e-5)
+
+
+def test_an_empty_recording_is_scored():
+    scores = small(tail=0).eval()(torch.zeros(12, 2, 8))
+    assert scores.shape == (2, 4) and torch.allclose(scores.sum(1), torch.ones(2))
+
+
+def test_reference_padding_equals_the_reference_arithmetic():
+    net = small(padding="reference", max_delay=8).eval()
+    x = spikes(15, 3)
+
+    def lif(threshold, record):
+        return neuron.LIFNode(1.5, False, threshold, 0.0, surrogate.ATan(5.0), True, "m", record)
+
+    y = x
+    for index, synapses in enumerate(net.synapses):
+        peer = Dcls1d(
+            synapses.in_features,
+            synapses.out_features,
+            kernel_count=1,
+            dilated_kernel_size=9,
+            bias=False,
+            version="gauss",
+        )
+        peer.load_state_dict(synapses.state_dict())
+        y = peer(F.pad(y.permute(1, 2, 0), (8, 4))).permute(2, 0, 1)
+        if index < 2:
+            y = lif(1.0, False)(net.norms[index](y.flatten(0, 1)).view(y.shape))
+    readout = lif(1e9, True)
+    readout(y)
+    assert len(readout.v_seq) == 15 + 3 * 4
+    assert torch.allclose(net(x), readout.v_seq.softmax(-1).sum(0), atol=1e-4)
+
+
+def test_fixed_delays_are_whole_and_are_not_trained():
+    net = small("fixed")
+    assert all(layer.discrete and torch.equal(layer.delay, layer.delay.round()) for layer in net.synapses)
+    net(spikes()).square().sum().backward()
+    assert all(layer.P.grad is None for layer in net.synapses)
+    assert torch.equal(net.eval()(spikes()), discretise(net)(spikes()))
+
+
+def test_learned_delays_get_a_gradient_in_every_layer():
+    net = small("learned")
+    F.cross_entropy(net(spikes()), torch.tensor([0, 1, 2, 3, 0])).backward()
+    assert all(layer.P.grad.abs().sum() > 0 for layer in net.synapses)
+
+
+def test_no_delays_see_nothing_but_their_own_step():
+    """With tau close to 1 the first hidden layer of the variant 'none' is a function of each step alone."""
+    net = small("none", tau=1 + 1e-6).eval()
+    x = spikes()
+    order = torch.randperm(20)
+    assert torch.equal(net.activity(x[order]).spikes[0][:20], net.activity(x).spikes[0][:20][order])
+
+
+def test_dropout_has_one_mask_for_all_time():
+    net = small(dropout=0.5).train()
+    mask = net.dropouts[0](torch.ones(7, 3, 10))
+    assert torch.equal(mask, mask[:1].expand_as(mask)) and set(mask.unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(variant="sometimes"),
+        dict(padding="same"),
+        dict(dropout=1.0),
+        dict(tail=-1),
+        dict(tau=1.0),
+        dict(dropout="0.5"),
+        dict(hidden=()),
+        dict(hidden=5),
+        dict(hidden=(4.5,)),
+        dict(tail=True),
+    ],
+)
+def test_bad_arguments(changes):
+    with pytest.raises(SnnlabError, match=next(iter(changes))):
+        small(**changes)
+
+
+def test_numbers_of_numpy_are_kept_as_ordinary_ones():
+    net = DelayNet(
+        np.int64(8), np.array([10, 9]), np.int32(4), max_delay=np.int64(6), tau=np.float32(1.5), dropout=np.float64(0.5),
+        tail=np.int64(3), fan_in=np.int64(2), kernel_count=np.int64(2),
+    )  # fmt: skip
+    same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, fan_in=2, kernel_count=2)
+    assert net.config == DelayNet(8, (10, 9), 4, **same).config
+    numbers = [value for value in net.config.values() if not isinstance(value, (str, list))] + net.config["hidden"]
+    assert {type(value) for value in numbers} == {int, float}
+
+
+def test_a_rounded_network_is_rounded_after_loading():
+    net, x = small().eval(), spikes()
+    whole = discretise(net)
+    fresh = small().eval()
+    fresh.load_state_dict(whole.state_dict())
+    assert torch.equal(fresh(x), whole(x)) and not torch.equal(fresh(x), net(x))
+    fresh.load_state_dict(net.state_dict())
+    assert torch.equal(fresh(x), net(x))
+
+
+def test_a_pruned_network_is_rounded():
+    net = small()
+    for module in (*net.synapses, net.norms[0]):
+        prune.l1_unstructured(module, "weight", amount=0.3)
+    x = spikes()
+    net(x).sum().backward()
+    whole = discretise(net)
+    assert all(((layer.kernel() != 0).sum() == (layer.weight != 0).sum()) for layer in whole.synapses)
+    assert sum(int((layer.weight == 0).sum()) for layer in whole.synapses) == 24 + 27 + 11
+    fresh = small().eval()
+    fresh.load_state_dict(whole.state_dict())
+    assert torch.equal(fresh(x), whole(x))
+
+
+@pytest.mark.parametrize("neuron", ["lif", "relu"])
+def test_gradients_are_the_same_where_activations_are_computed_again(neuron):
+    net, x = small(neuron=neuron), spikes().requires_grad_()
+    parameters = [x, *(parameter for parameter in net.parameters() if parameter.requires_grad)]
+    results = []
+    for run in (net, lambda x: checkpoint(net, x, use_reentrant=False)):
+        results.append(torch.autograd.grad(run(x).log().sum(), parameters))
+    with torch.autograd.graph.save_on_cpu():
+        results.append(torch.autograd.grad(net(x).log().sum(), parameters))
+    for again in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], again, strict=True))

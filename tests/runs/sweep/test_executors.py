@@ -1,0 +1,435 @@
+"""Runs in processes of their own: in real ones, most of them with a quick stand-in for the notebook, killed in every way."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle
+import psutil
+import pytest
+import sweeps
+from click.testing import CliRunner
+
+from snnlab.cli import main
+from snnlab.runs import execute, manifest
+from snnlab.runs.result import load_result
+from snnlab.runs.sweep import executors, worker
+from snnlab.runs.sweep.executors import gpus, run_here, share
+from snnlab.runs.sweep.worker import Outcome, last_said
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import it
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tmp_path
+
+
+CODE = SimpleNamespace(sha256="")
+
+
+@dataclass
+class Quick:
+    """In place of `Task`: it runs some Python instead of a notebook; `folder` is the run's."""
+
+    notebook: Path
+    sha256: str
+    given: Any
+    environment: Any
+    sweep: Path
+
+    def __call__(self):
+        worker._leave_with(self.sweep)
+        os.environ.update(self.environment)
+        folder = Path(self.given["out"])
+        folder.mkdir(exist_ok=True)
+        with open(folder / "starts", "a") as file:
+            file.write("x")
+        said = {
+            "starts": len((folder / "starts").read_text()),
+            "folder": folder,
+            "os": os,
+            "signal": signal,
+            "time": time,
+        }
+        exec(self.given["code"], said)  # noqa: S102
+        return said.get("outcome", Outcome("finished"))
+
+
+class Told:
+    """A watcher that remembers."""
+
+    def __init__(self):
+        self.changes, self.places = [], []
+
+    def change(self, run, what):
+        self.changes.append((run.name, what))
+
+    def at(self, run, *place):
+        self.places.append((run.name, *place))
+
+    def refresh(self):
+        pass
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """Give `run_here` of runs that are pieces of Python, by name."""
+    monkeypatch.setattr(executors, "Task", Quick)
+
+    def run(codes, *, workers=2, retries=1, config=None):
+        config = config or SimpleNamespace()
+        planned = [
+            SimpleNamespace(name=name, config=config, code=CODE, given={"code": code, "out": str(tmp_path / name)})
+            for name, code in codes.items()
+        ]
+        run.told = told = Told()
+        sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
+        return run_here(sweep, planned, workers=workers, retries=retries, watcher=told), told
+
+    return run
+
+
+ENVIRONMENT = (
+    "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + os.environ['OMP_NUM_THREADS'])"
+)
+
+
+def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, tmp_path):
+    outcomes, told = quick(
+        {
+            "slow": "time.sleep(1)",
+            "bad": "raise ValueError('no such luck')",
+            "dies": "os.kill(os.getpid(), signal.SIGKILL)",
+            "dies once": "starts > 1 or os.kill(os.getpid(), signal.SIGKILL)",
+            "good": "pass",
+        }
+    )
+    assert [outcome.status for outcome in outcomes] == ["finished", "failed", "failed", "finished", "finished"]
+    assert "ValueError: no such luck" in outcomes[1].text
+    assert "its worker died, perhaps killed for want of memory; run fewer at a time (--workers)" in outcomes[2].text
+    starts = {path.parent.name: len(path.read_text()) for path in tmp_path.glob("*/starts")}
+    assert starts == {"slow": 1, "bad": 2, "dies": 2, "dies once": 2, "good": 1}
+    assert [what for name, what in told.changes if name == "dies once"] == [
+        "begins",
+        "failed",
+        "tried again",
+        "finished",
+    ]
+    whats = [what for name, what in told.changes if name == "dies"]
+    assert whats[:3] == ["begins", "failed", "tried again"] and whats[3].startswith("failed: its worker died")
+    assert len(whats) == 4
+    assert not list((tmp_path / "runs/workers").rglob("*.pkl"))
+
+
+def test_never_more_at_a_time_than_workers(quick, tmp_path):
+    code = """
+mine = folder.parent / "busy" / folder.name
+mine.touch()
+(folder.parent / "most" / folder.name).write_text(str(len(list(mine.parent.iterdir()))))
+time.sleep(0.5)
+mine.unlink()
+"""
+    (tmp_path / "busy").mkdir()
+    (tmp_path / "most").mkdir()
+    outcomes, _ = quick({str(i): code for i in range(4)}, workers=2)
+    assert [outcome.status for outcome in outcomes] == ["finished"] * 4
+    assert max(int(path.read_text()) for path in (tmp_path / "most").iterdir()) == 2
+
+
+def test_workers_share_gpus_round_robin_and_cores(quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-ab")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(9))
+    quick({str(i): ENVIRONMENT + "\ntime.sleep(1)" for i in range(3)}, workers=3)
+    found = sorted(path.read_text() for path in tmp_path.glob("*/environment"))
+    assert found == ["3 3", "3 3", "GPU-ab 3"]
+
+
+def test_the_terminals_ctrl_c_is_for_the_sweep_alone_and_time_is_not_short(quick, tmp_path):
+    """Submitit's process blocks it, the worker has a session of its own, where its notebook can be interrupted."""
+    code = """
+blocked = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("SigBlk")][0]
+between = int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1
+mine = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+(folder / "found").write_text(f"{between} {mine} {os.getsid(0) == os.getpid()}")
+(folder / "hours").write_text(str(int(os.environ["SUBMITIT_LOCAL_TIMEOUT_S"]) // 3600))
+"""
+    quick({"one": code})
+    assert (tmp_path / "one/found").read_text() == "1 False True"
+    assert int((tmp_path / "one/hours").read_text()) == 24 * 365  # submitit gives a job two minutes
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_shares():
+    assert share(0, 2, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "0"
+    assert share(4, 8, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "1"
+    assert share(1, 2, 2, 8, ["0", "1", "2", "3"])["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert share(1, 2, 4, 8, ["0", "1"])["CUDA_VISIBLE_DEVICES"] == "0,1"  # it will say that they are too few
+    assert share(1, 2, 1, 8, [])["CUDA_VISIBLE_DEVICES"] == ""
+    assert {share(0, 3, 1, 8, [])[name] for name in executors.THREADS} == {"2"}
+    assert share(0, 16, 1, 8, [])["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(("named", "found"), [("2,5", ["2", "5"]), (" GPU-ab ", ["GPU-ab"]), ("", []), ("-1", [])])
+def test_gpus_that_were_chosen_before_stay_chosen(monkeypatch, named, found):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert gpus() == found
+
+
+def test_gpus_that_nobody_chose_are_counted(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert gpus() == ["0", "1", "2"]
+
+
+def test_a_notebook_that_would_take_all_cores_takes_its_share():
+    def given(**config):
+        return executors.given_for(SimpleNamespace(config=SimpleNamespace(**config), given={"a": 1}), 3)
+
+    assert given(workers=0) == {"a": 1, "workers": 3}
+    assert given(workers=2) == given() == {"a": 1}
+
+
+def test_what_a_worker_said_last(tmp_path):
+    log = tmp_path / "log"
+    assert last_said(log) is None
+    log.write_text("something else\n")
+    assert last_said(log) is None
+    log.write_text("x" * 9000 + "\nsnnlab at 1/9 First  \nsnnlab at 3/9 The second, part 1  2 of 5\nsomething else\n")
+    assert last_said(log) == (3, 9, "The second, part 1  2 of 5")
+
+
+def test_a_report_says_a_heading_once_and_a_count_now_and_then(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    report = worker._sayer()
+    for second, count in ((1, ""), (2, "1 of 9"), (3, "2 of 9"), (20, "3 of 9"), (21, "4 of 9")):
+        clock[0] = second
+        report(2, 7, "Training", count)
+    report(3, 7, "Results", "")
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"snnlab at {line}" for line in ("2/7 Training  ", "2/7 Training  3 of 9", "3/7 Results  ")]
+
+
+def test_where_a_run_is_reaches_the_watcher(quick):
+    _, told = quick({"one": "print('snnlab at 2/7 Training  1 of 3', flush=True)\ntime.sleep(1)"})
+    assert ("one", 2, 7, "Training  1 of 3") in told.places
+
+
+def gone(pid, seconds=15):
+    """Whether a process ends within some time."""
+    try:
+        psutil.Process(pid).wait(seconds)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def after(condition, seconds=30):
+    """Wait for a condition."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.05)
+
+
+def numbers(folder):
+    return [int(path.read_text()) for path in folder.glob("*/pid") if path.read_text()]
+
+
+NUMBER = "(folder / 'pid').write_text(str(os.getpid()))\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_no_worker_and_starts_no_other(quick, tmp_path, number):
+    def interrupt():
+        after(lambda: len(numbers(tmp_path)) == 2)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command has it
+    threading.Thread(target=interrupt).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            quick(dict.fromkeys("abcd", NUMBER + "time.sleep(60)"), retries=3)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    pids = numbers(tmp_path)
+    assert [what for _, what in quick.told.changes] == ["begins", "begins"]
+    assert len(pids) == 2 and not any(psutil.pid_exists(pid) for pid in pids)
+    assert {len(path.read_text()) for path in tmp_path.glob("*/starts")} == {1}
+
+
+def test_a_worker_ends_when_the_process_between_is_killed(quick, tmp_path):
+    code = """
+import psutil
+if starts == 1:
+    (folder / "pid").write_text(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+try:  # the first attempt, while the sweep is still there
+    psutil.Process(int((folder / "pid").read_text())).wait(10)
+except psutil.NoSuchProcess:
+    pass
+"""
+    outcomes, _ = quick({"one": code})
+    assert outcomes[0].status == "finished" and len((tmp_path / "one/starts").read_text()) == 2
+
+
+def test_a_broken_watcher_ends_everything(tmp_path, monkeypatch):
+    monkeypatch.setattr(executors, "Task", Quick)
+
+    class Broken(Told):
+        def change(self, run, what):
+            raise OSError("the terminal is gone")
+
+    sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
+    given = {"code": "pass", "out": str(tmp_path / "a")}
+    planned = [SimpleNamespace(name="a", config=SimpleNamespace(), code=CODE, given=given)]
+    with pytest.raises(OSError, match="the terminal is gone"):
+        run_here(sweep, planned, workers=1, retries=0, watcher=Broken())
+
+
+def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
+    run = sweeps.read(tmp_path).runs[0]
+    run.folder.mkdir(parents=True)
+    with manifest.hold(run.folder, "runner", 0):
+        outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
+    assert outcome.status == "held" and "the same run is going on there" in outcome.text
+
+
+def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
+    path = sweeps.write(tmp_path)
+    monkeypatch.setattr(executors, "run_here", lambda *_, **__: [Outcome("held", "by 7")] * 4)
+    done = CliRunner().invoke(main.app, ["sweep", str(path)])
+    assert (
+        done.exit_code == 0 and "4 left to another process, which has them in work: neurons=10, seed=0" in done.stderr
+    )
+
+
+def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        raise KeyboardInterrupt
+
+    path = sweeps.write(tmp_path)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    monkeypatch.setattr(executors, "run_here", interrupted)
+    done = CliRunner().invoke(main.app, ["sweep", str(path)])
+    assert done.exit_code == 130 and "Stopped: 0 of 4 runs are finished. The same command goes on." in done.stderr
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
+
+
+def test_what_a_shell_or_nohup_ignores_stays_ignored_and_a_plain_kill_stops(tmp_path, monkeypatch):
+    """A Ctrl-C or a closed terminal is not for what runs in the background."""
+
+    def run(*_, **__):
+        for ignored in (signal.SIGINT, signal.SIGHUP):
+            signal.raise_signal(ignored)
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("it was not stopped")
+
+    path = sweeps.write(tmp_path)
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGHUP)}
+    monkeypatch.setattr(executors, "run_here", run)
+    try:
+        done = CliRunner().invoke(main.app, ["sweep", str(path)])
+        assert {one: signal.getsignal(one) for one in before} == dict.fromkeys(before, signal.SIG_IGN)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert done.exit_code == 130 and "The same command goes on." in done.stderr
+
+
+def test_without_submitit_it_is_said_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    for more in ([], ["--executor", "slurm"]):
+        done = CliRunner().invoke(main.app, ["sweep", str(sweeps.write(tmp_path)), *more])
+        assert done.exit_code == 2 and "pip install 'snnlab[slurm]'" in done.stderr
+
+
+def test_a_worker_sets_its_environment_before_torch_is_there():
+    code = "import sys, snnlab.runs.sweep.executors; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+@pytest.mark.parametrize(("retries", "failures", "status"), [(0, 1, "failed"), (2, 2, "finished"), (2, 3, "failed")])
+def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retries, failures, status):
+    run = sweeps.read(tmp_path).runs[0]
+    calls = []
+
+    def execute_(path, given, report):
+        calls.append(given)
+        if len(calls) <= failures:
+            raise execute.NotebookFailed(f"no luck {len(calls)}")
+        began = sweeps.start(run)
+        began.save_result([{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"})
+
+    monkeypatch.setattr(execute, "execute", execute_)
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given, retries=retries)()
+    assert outcome == Outcome(status, f"no luck {failures}" if status == "failed" else "")
+    assert calls == [run.given] * (min(retries, failures) + 1)
+
+
+def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
+    run = sweeps.read(tmp_path).runs[0]
+    monkeypatch.setattr(execute, "execute", lambda path, given, report: None)
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
+    assert outcome.status == "failed" and "not with the parameters that it was given" in outcome.text
+
+
+def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monkeypatch):
+    path = sweeps.write(tmp_path, seeds=[0])
+    outcomes = [Outcome("failed", "01_lif_dynamics.ipynb: no such luck"), Outcome("finished")]
+    monkeypatch.setattr(executors, "run_here", lambda *_, **__: outcomes)
+    done = CliRunner().invoke(main.app, ["sweep", str(path)])
+    assert done.exit_code == 1 and done.stderr.splitlines() == [
+        "2 of 2 runs have no result yet: neurons=10, seed=0 ...",
+        "neurons=10, seed=0 failed: 01_lif_dynamics.ipynb: no such luck",
+    ]
+
+
+def test_a_killed_sweep_takes_its_workers_along_and_goes_on_to_its_table(tmp_path):
+    """With real notebooks: one of two runs is finished when the sweep is killed, the other is not."""
+    (tmp_path / "long").touch()
+    middle = f"""
+if config.neurons == 20:
+    Path({str(tmp_path / "pids")!r}).write_text(f"{{os.getpid()}} {{os.getppid()}}")
+    while Path({str(tmp_path / "long")!r}).exists():
+        time.sleep(0.1)
+"""
+    path = sweeps.write(tmp_path, middle, seeds=[0])
+    command = [sys.executable, "-c", "from snnlab.cli.main import app; app()", "sweep", str(path), "--workers", "2"]
+    with open(tmp_path / "log", "w") as log:
+        sweep = subprocess.Popen(command, stdout=log, stderr=log)
+    # Its line comes when the worker is gone.
+    after(
+        lambda: (tmp_path / "pids").exists() and "neurons=10, seed=0  finished" in (tmp_path / "log").read_text(), 200
+    )
+    sweep.kill()
+    sweep.wait()
+    kernel, worker = map(int, (tmp_path / "pids").read_text().split())
+    assert gone(worker) and gone(kernel)
+    assert (tmp_path / "log").read_text().splitlines()[-1].startswith("1/2 runs  ")
+    (first,) = tmp_path.rglob("result.json")
+    changed = first.stat().st_mtime_ns
+    (tmp_path / "long").unlink()
+    done = CliRunner().invoke(main.app, command[3:])
+    assert done.exit_code == 0, done.output
+    assert "neurons=10" not in done.stderr and first.stat().st_mtime_ns == changed
+    assert "2/2 runs" in done.stderr and "10.0" in done.stdout and "20.0" in done.stdout
+    results = [load_result(folder) for folder in (tmp_path / "runs/small").glob("*/seed=0")]
+    assert sorted((r.config["neurons"], r.more["starts"]) for r in results) == [(10, 1), (20, 2)]
+    cores = len(os.sched_getaffinity(0))
+    shares = {r.config["neurons"]: r.more["environment"] for r in results}
+    assert shares[10] == {"OMP_NUM_THREADS": str(max(1, cores // 2)), "CUDA_VISIBLE_DEVICES": ""}
+    assert shares[20] == {"OMP_NUM_THREADS": str(cores), "CUDA_VISIBLE_DEVICES": ""}  # it was alone

@@ -1,0 +1,62 @@
+"""What is shown of a sweep while it runs."""
+
+from io import StringIO
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from snnlab.runs.progress import Overview, pace
+
+ONE, TWO = SimpleNamespace(name="one"), SimpleNamespace(name="[two]")
+
+
+def test_a_log_file_gets_a_line_a_change():
+    log = StringIO()
+    with Overview(Console(file=log, width=300), runs=3, done=1) as overview:
+        overview.change(ONE, "begins")
+        overview.at(ONE, 1, 7, "Training")
+        overview.change(ONE, "failed")
+        overview.change(ONE, "tried again")
+        overview.refresh()
+        overview._started -= 3600
+        overview.change(ONE, "finished")
+        overview.change(TWO, "begins")
+        overview.change(TWO, "failed: [no] such luck")
+    lines = [line.split("  ") for line in log.getvalue().splitlines()]
+    assert [(line[0], *line[-2:]) for line in lines] == [
+        ("1/3 runs", "one", "begins"),
+        ("1/3 runs", "one", "failed"),
+        ("1/3 runs", "one", "tried again"),
+        ("2/3 runs", "one", "finished"),
+        ("2/3 runs", "[two]", "begins"),
+        ("2/3 runs", "[two]", "failed: [no] such luck"),
+    ]
+    assert lines[3][1] == "1 runs an hour, 1:00 left"
+    assert [len(line) for line in lines] == [3, 3, 3, 4, 4, 4]  # the pace is known when a run is over
+
+
+def test_a_terminal_shows_all_runs_and_those_in_work():
+    screen = StringIO()
+    with Overview(Console(file=screen, width=120, force_terminal=True), runs=3, done=1) as overview:
+        overview.change(ONE, "begins")
+        overview.change(TWO, "begins")
+        overview.at(ONE, 2, 7, "Training  3 of 9")
+        overview._bars.refresh()
+        both = screen.getvalue()
+        overview.change(TWO, "held")
+    assert "[two]" in both
+    last = screen.getvalue()[len(both) :].rsplit("1/3", 1)[-1]
+    assert "one" in last and "2/7" in last and "Training  3 of 9" in last and "[two]" not in last
+
+
+@pytest.mark.parametrize(
+    ("over", "left", "seconds", "text"),
+    [
+        (1, 3, 600, "6 runs an hour, 0:30 left  "),
+        (4, 2, 5 * 3600, "0.8 runs an hour, 2:30 left  "),
+        (2, 0, 60, "120 runs an hour, 0:00 left  "),
+    ],
+)
+def test_pace(over, left, seconds, text):
+    assert pace(over, left, seconds) == text

@@ -1,0 +1,102 @@
+"""What a training says of itself: lines of JSON, TensorBoard's event files as TensorBoard reads them, and Weights & Biases."""
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.course import config
+from snnlab.runs import run
+from snnlab.training import loggers
+
+LINES = [{"epoch": epoch, "loss": 2.0 - epoch, "valid_accuracy": epoch / 4} for epoch in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def nothing_given(monkeypatch):
+    monkeypatch.delenv(loggers.GIVEN, raising=False)
+    monkeypatch.delenv(loggers.DEFAULT, raising=False)
+
+
+def log(path, history, lines):
+    with loggers.written(path, history) as write:
+        for line in lines:
+            write(line)
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def events(folder):
+    found = EventAccumulator(str(folder), {"scalars": 0}).Reload()
+    return {tag: [(e.step, e.value) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
+
+
+def test_a_line_an_epoch(tmp_path):
+    path = tmp_path / "net.jsonl"
+    log(path, [], LINES[:3])
+    assert read(path) == LINES[:3]
+    with path.open("a") as file:
+        file.write('{"epoch": 3, "lo')  # a kill
+    log(path, LINES[:2], LINES[2:])
+    assert read(path) == LINES
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.jsonl"]
+
+
+def test_tensorboard_has_the_same_also_after_a_kill(tmp_path, monkeypatch):
+    monkeypatch.setenv(loggers.GIVEN, "tensorboard")
+    path = tmp_path / "net.jsonl"
+    log(path, [], [*LINES[:2], LINES[2] | {"loss": 77.0}])  # the last one beyond its checkpoint
+    log(path, LINES[:2], LINES[2:])
+    assert events(tmp_path / "tensorboard/net") == {
+        "loss": [(0, 2.0), (1, 1.0), (2, 0.0), (3, -1.0)],
+        "valid_accuracy": [(0, 0.0), (1, 0.25), (2, 0.5), (3, 0.75)],
+    }
+    before = len(list((tmp_path / "tensorboard/net").iterdir()))
+    log(path, LINES, [])
+    assert len(list((tmp_path / "tensorboard/net").iterdir())) == before == 2
+
+
+def test_weights_and_biases_when_asked_for(tmp_path, monkeypatch):
+    """A stand-in for the package, whose runs are on its makers' machines."""
+    begun, logged = [], []
+
+    @contextmanager
+    def init(**arguments):
+        begun.append(arguments)
+        yield SimpleNamespace(log=lambda numbers, step: logged.append((step, numbers)))
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    monkeypatch.setenv(loggers.GIVEN, "wandb")
+    path = tmp_path / "net.jsonl"
+    log(path, [], LINES[:2])
+    log(path, LINES[:2], LINES[2:])
+    assert logged == [(line["epoch"], {k: v for k, v in line.items() if k != "epoch"}) for line in LINES]
+    assert begun[0] == begun[1] and begun[0]["name"] == "net" and begun[0]["resume"] == "allow"
+    log(tmp_path / "other.jsonl", [], LINES[:1])
+    assert begun[2]["id"] != begun[0]["id"]
+
+
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.setenv(loggers.GIVEN, "wandb")
+    with pytest.raises(SnnlabError, match="wandb cannot be imported.*pip install wandb.*or set SNNLAB_LOG to none"):
+        log(tmp_path / "net.jsonl", [], LINES)
+
+
+def test_which_log_is_on(tmp_path, monkeypatch):
+    assert loggers.chosen() == "none"
+    for profile, expected in (("paper", "tensorboard"), ("tiny", "none")):
+        run.start(config.resolve("01_lif_dynamics", profile=profile, out=str(tmp_path / profile)))
+        assert loggers.chosen() == expected == os.environ[loggers.DEFAULT]
+    monkeypatch.setenv(loggers.GIVEN, "wandb")
+    assert loggers.chosen() == "wandb"
+    monkeypatch.setenv(loggers.GIVEN, "tensorbord")
+    with pytest.raises(SnnlabError, match="no log called 'tensorbord' .did you mean tensorboard"):
+        loggers.chosen()

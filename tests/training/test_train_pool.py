@@ -1,0 +1,114 @@
+"""Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are passed on."""
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import pytest
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.memory import memory_errors
+from snnlab.training import train_pool
+from snnlab.training.train_pool import run_all
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    epochs: int
+
+
+def work(job, data, folder, tick):
+    """A training that leaves a file and counts its epochs."""
+    if job.epochs < 0:
+        with memory_errors(job.name):
+            np.empty(10**15)
+    (folder / job.name).write_text(data)
+    for _ in range(job.epochs):
+        tick(1)
+    return job.name, data
+
+
+class Bar:
+    """Stands for the progress bar."""
+
+    made: list = []  # noqa: RUF012
+
+    def __init__(self, total, **more):
+        self.total, self.n, self.more = total, 0, more
+        self.made.append(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, epochs):
+        self.n += epochs
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_is_passed_on(
+    tmp_path, monkeypatch, workers
+):
+    """Two rounds, for the processes take seconds to start; the second one fails."""
+    monkeypatch.setattr(train_pool, "tqdm", Bar)
+    jobs, first = [Job("c", 3), Job("a", 0), Job("b", 5)], []
+
+    def then(outcomes):
+        first.extend(outcomes)
+        return [Job("d", 2), Job("e", -1)]
+
+    with pytest.raises(SnnlabError, match="^e: the memory of this machine does not suffice .8,"):
+        run_all(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many", then=then)
+    assert first == [("c", "data"), ("a", "data"), ("b", "data")]
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {"a", "b", "c", "d"}
+    bar = Bar.made[-1]
+    assert (bar.total, bar.n, bar.more["desc"]) == (8 + 2 - 1, 8 + 2, "many")
+    assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_count)")]  # none waits for more
+
+
+def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
+    assert run_all([], work, "data", tmp_path) == []
+    with pytest.raises(AssertionError, match="same name"):
+        run_all([Job("a", 1), Job("a", 2)], work, "data", tmp_path)
+
+
+@pytest.mark.parametrize("how", [dict(workers=2), dict(processes=2)], ids=["workers", "processes"])
+def test_no_process_outlives_a_run_that_was_killed(tmp_path, how):
+    script = tmp_path / "killed.py"
+    script.write_text(
+        f"""
+import os, time
+from pathlib import Path
+from types import SimpleNamespace
+from snnlab.training.train_pool import run_all
+
+def sleep(job, data, folder, tick):
+    (folder / f"{{job.name}}-{{os.getpid()}}").touch()
+    time.sleep(300)
+
+if __name__ == "__main__":
+    run_all([SimpleNamespace(name=name, epochs=1) for name in "ab"], sleep, None, Path({str(tmp_path / "at")!r}), **{how})
+"""
+    )
+    run = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
+    waited = time.monotonic() + 120
+    while len(list((tmp_path / "at").glob("*-*"))) < 2 and time.monotonic() < waited:
+        time.sleep(0.1)
+    processes = [int(path.name.split("-")[1]) for path in (tmp_path / "at").glob("*-*")]
+    run.kill()
+    run.wait()
+    assert len(processes) == 2
+    left = processes
+    while left and time.monotonic() < waited:
+        left = [
+            process for process in left if psutil.pid_exists(process) and psutil.Process(process).status() != "zombie"
+        ]
+        time.sleep(0.1)
+    assert not left

@@ -1,0 +1,138 @@
+"""Recipes side by side: who chose which rate, and what the others reach in the same time."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from bars import COMMON, DATA, NET, same
+
+from snnlab.transfer import comparison, pipe_d, pipe_s, scratch, train_plan, train_plans
+from snnlab.transfer.energy import cost
+
+
+def recipes():
+    return {
+        "scratch": lambda lr, seed: scratch("scratch", NET, steps=2, epochs=1, lr=lr, seed=seed, **COMMON),
+        "pipe-S": lambda lr, seed: pipe_s(
+            "pipe", NET, steps=2, pretrain_epochs=2, epochs=1, lr=lr, fine_tune_lr=1e-2, seed=seed, **COMMON
+        ),
+    }
+
+
+def test_every_recipe_keeps_the_rate_that_is_best_on_validation(tmp_path):
+    rates, seeds = (1e-6, 3e-2), (4, 5, 6)
+    race = comparison.tune(recipes(), rates, seeds, DATA, tmp_path, workers=1)
+    assert list(race) == ["scratch", "pipe-S"]
+    for name, outcomes in race.items():
+        tried = [train_plan(recipes()[name](rate, 4), DATA, tmp_path) for rate in rates]
+        chosen = max(tried, key=lambda o: o.valid_accuracy)
+        assert same(outcomes[0].net, chosen.net)
+        assert [o.plan.seed for o in outcomes] == list(seeds)
+        assert {o.plan.stages[0].lr for o in outcomes} == {chosen.plan.stages[0].lr}
+    assert race["pipe-S"][0].plan.stages[0].lr == 3e-2
+
+
+def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, monkeypatch):
+    given = {}
+
+    def noted(*arguments, **options):
+        given.update(options)
+        return train_plans(*arguments, **options)
+
+    monkeypatch.setattr(comparison, "train_plans", noted)
+    race = comparison.tune(recipes(), [1e-2], [0], DATA, tmp_path, workers=1, title="race")
+    assert [len(outcomes) for outcomes in race.values()] == [1, 1]
+    assert (given["workers"], given["title"]) == (1, "race")
+
+
+@dataclass(frozen=True)
+class Done:
+    cpu_seconds: float
+    test_accuracy: float
+    sample_timesteps: int = 100
+
+
+def test_accuracy_at_equal_time_is_read_between_two_lengths_on_a_logarithmic_clock():
+    race = {
+        "long": [Done(16, 0.8, 400), Done(16, 1.0, 400)],
+        "short": [Done(3, 0.5, 100), Done(5, 0.5, 100)],
+        "other": [Done(7, 0.7, 100), Done(9, 0.9, 100)],
+    }
+    own, others = comparison.at_equal_time(race, "other", against=["long", "short"])
+    assert own == pytest.approx(0.8)
+    assert others == pytest.approx(0.5 + 0.4 / 2)  # 8 is halfway from 4 to 16 in doublings
+    assert comparison.at_equal_time(race, "other", against=["long", "short"], clock="sample_timesteps")[1] == 0.5
+    race["other"] = [Done(100, 0.7)]
+    assert comparison.at_equal_time(race, "other", against=["long", "short"])[1] == pytest.approx(0.9)
+
+
+def test_which_length_took_as_long():
+    """Nearest by ratio: 5 s lie nearer to 9 than to 2, though 4 s from one and 3 from the other."""
+    race = {"pipe-S": [Done(4, 0), Done(6, 0)], "short": [Done(2, 0)], "long": [Done(9, 0)]}
+    assert comparison.nearest_in_time(race, "pipe-S", against=["short", "long"]) == "long"
+    assert comparison.nearest_in_time(race, "pipe-S", against=["short"]) == "short"
+
+
+def test_the_table_and_the_summary_say_what_was_measured(tmp_path):
+    outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
+    line = comparison.as_text({"pipe-S": [outcome, replace(outcome, test_accuracy=0.0)]}).splitlines()[1]
+    mean = outcome.test_accuracy / 2
+    assert f"{mean:.1%} (0.0% to {outcome.test_accuracy:.1%})" in line and "0.01" in line
+    assert f"{outcome.sample_timesteps:,d}" in line
+    few = [DATA["target"].test.x]
+    entry, other = comparison.summaries(
+        {"a": [outcome], "b": [outcome]}, {"a": "pipe-S", "b": "scratch"}, few, suffix=" (T = 2)"
+    )
+    assert (entry["recipe"], entry["variant"]) == ("pipe-S", "a (T = 2)")
+    assert other == entry | {"recipe": "scratch", "variant": "b (T = 2)"}
+    assert entry["seed"] == 3 and entry["steps"] == 2
+    assert entry["pretrain_cpu_seconds"] == outcome.stages[0].cpu_seconds < entry["cpu_seconds"]
+    assert entry["spikes"] == cost(outcome.net, few).spikes > 0
+
+
+def test_the_clock_of_a_curve_may_leave_the_pretraining_out(tmp_path):
+    outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
+    first, last = outcome.stages
+    whole, accuracies = outcome.curve()
+    tuned, again = outcome.curve(pretraining=False)
+    assert accuracies == again == [last.reestimated_accuracy, last.history[0]["valid_accuracy"]]
+    assert whole[-1] == pytest.approx(outcome.cpu_seconds)
+    assert whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.arrival_seconds
+    alone = train_plan(recipes()["scratch"](1e-2, 3), DATA, tmp_path)
+    assert alone.curve() == ([alone.cpu_seconds], [alone.valid_accuracy])
+
+
+def test_a_stage_gives_back_its_network(tmp_path):
+    outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
+    ann, snn = (stage.network() for stage in outcome.stages)
+    assert same(snn, outcome.net) and not same(ann, snn)
+    modes = [(net.acts[0].mode, net.steps, net.acts[0].low, net.acts[0].high, net.training) for net in (ann, snn)]
+    assert modes == [("ramp", 1, 0.49, 0.5, False), ("lif", 2, 0.0, 1.0, False)]
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "liaf", "lif", "expected"),
+    [
+        (1, 2, 2, ["pretrain relu", "warm up liaf", "LIAF liaf", "LIF lif"]),
+        (1, 0, 2, ["pretrain relu", "warm up lif", "LIF lif"]),
+        (0, 2, 0, ["pretrain relu", "LIAF liaf"]),
+        (0, 0, 2, ["pretrain relu", "LIF lif"]),
+    ],
+)
+def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expected):
+    events = NET | {"in_channels": 2}
+    epochs = dict(pretrain_epochs=1, warm_up_epochs=warm_up, liaf_epochs=liaf, lif_epochs=lif)
+    made = pipe_d("d", NET, events, data="pictures", lr=1e-2, seed=1, **epochs, **COMMON)
+    assert [f"{s.name} {s.mode}" for s in made.stages] == expected
+    outcome = train_plan(made, {"pictures": DATA["target"], "target": DATA["events"]}, tmp_path)
+    report = outcome.stages[1].handed_over
+    assert report.adapted == ("layers.0.0.weight",) and not report.left_out
+    assert [s.handed_over for s in outcome.stages[2:]] == [None] * (len(expected) - 2)
+    assert outcome.net.config == outcome.stages[-1].network().config and outcome.net.config["in_channels"] == 2
+    if warm_up:
+        before, after = (outcome.stages[i].network().state_dict() for i in (0, 1))
+        assert torch.equal(before["layers.1.0.weight"], after["layers.1.0.weight"])
+        assert not torch.equal(before["fc.weight"], after["fc.weight"])
+    if liaf and lif:
+        assert outcome.plan.stages[-1].lr == 5e-3
+        assert outcome.stages[-1].reestimated_accuracy is not None

@@ -1,0 +1,216 @@
+"""The explorer's panels: what their artists hold, what they say, and that no control leaves a trace."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.artist import Artist
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.dense import DenseSet
+from snnlab.delays.snapshots import Movement
+from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.delay_net import DelayNet
+from snnlab.viz.panels.ablation import Treatments, treatment_panel
+from snnlab.viz.panels.arrivals import Heard, coincidence_panel
+from snnlab.viz.panels.synapses import Network, Synapses, synapses_panel
+from snnlab.viz.plots import figure
+from snnlab.viz.widgets.panel import BACKGROUNDS, Slider, play
+
+WORDS = ("no", "yes", "perhaps")
+
+
+@pytest.fixture
+def of():
+    """10 inputs of rising number and falling frequency, two hidden layers, 3 classes, steps of 10 ms."""
+    torch.manual_seed(0)
+    net = DelayNet(10, (6, 4), 3, max_delay=5, tau=1.5).eval()
+    for norm in net.norms:
+        norm.running_var.fill_(0.2)
+        norm.bias.data.fill_(0.3)
+    return Network(net, 10.0, np.geomspace(8000, 200, 10))
+
+
+@pytest.fixture
+def heard(of):
+    generator = torch.Generator().manual_seed(1)
+    x = (torch.rand(20, 8, 10, generator=generator) < 0.2).float()
+    return Heard(of, DenseSet(x, torch.arange(8) % 3), WORDS)
+
+
+def movements(net):
+    found = []
+    for layer in delay_layers(net):
+        neurons, inputs = np.divmod(np.arange(layer.weight.numel()), layer.in_features)
+        end = 10 * layer.delay.flatten().numpy()
+        found.append(Movement(np.arange(3), neurons, inputs, np.stack([end - 10, end - 5, end])))
+    return found
+
+
+def alt(panel):
+    return re.search('alt="([^"]*)"', panel.image.value)[1].replace("&quot;", '"')
+
+
+def picture(panel):
+    return re.search('base64,([^"]*)', panel.image.value)[1]
+
+
+def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
+    fig, _ = figure(8, 5)
+    fig.clear()
+    drawing = Synapses(of, movements(of.net))
+    said, numbers = drawing.draw(fig, layer="layer 1", neuron=2)
+    weight, delay = (value[2, :, 0].detach().numpy() for value in (of.net.synapses[0].weight, of.net.synapses[0].delay))
+    red, blue = drawing.points
+    assert np.allclose(red.get_xdata(), 10 * delay[weight > 0]) and np.allclose(red.get_ydata(), weight[weight > 0])
+    assert np.allclose(blue.get_xdata(), 10 * delay[weight < 0]) and np.allclose(blue.get_ydata(), weight[weight < 0])
+    excite = np.flatnonzero(weight > 0)
+    expected = np.stack([10 * delay[excite], 9 - excite], 1)  # input 0 is the highest
+    offsets = np.asarray(drawing.strong[0].get_offsets())
+    assert np.allclose(offsets[offsets[:, 1].argsort()], expected[::-1], atol=1e-3)
+    kernel = of.net.synapses[0].kernel()[2].detach().numpy()
+    assert np.allclose(drawing.image.get_array(), kernel[::-1], atol=1e-6)
+    assert len(drawing.paths) == 12 and [len(line.get_xdata()) for line in drawing.paths] == [3] * 10 + [0] * 2
+    first = drawing.paths[0].get_ydata()
+    strongest = np.abs(weight).argmax()
+    assert np.allclose(first, 10 * delay[strongest] - [10, 5, 0], atol=1e-4)
+    top = f"{of.hertz[strongest] / 1000:.2g} kHz ({'+' if weight[strongest] > 0 else '-'}{abs(weight[strongest]):.2f}"
+    assert f"Strongest: the input at {top} after {10 * delay[strongest]:.0f} ms" in said
+    assert f"{(weight > 0).sum()} synapses excite, {(weight < 0).sum()} inhibit" in said
+    assert "moved by 10 ms on average" in said
+    assert numbers["strongest"][0] == f"the input at {of.hertz[strongest] / 1000:.2g} kHz"
+    assert numbers["weight"][0] == pytest.approx(weight[strongest], abs=6e-4)
+    assert numbers["delay (ms)"][0] == pytest.approx(10 * delay[strongest], abs=0.06)
+
+
+def test_no_neuron_leaves_a_trace_on_the_next(of):
+    panel = synapses_panel(of, movements(of.net))
+    first = picture(panel), alt(panel)
+    panel.controls["neuron"].value = 3
+    assert picture(panel) != first[0] and alt(panel).startswith("Neuron 3 of layer 1")
+    panel.controls["layer"].value = "layer 2"
+    ways = [len(line.get_xdata()) for line in panel._draw.__self__.paths]
+    assert ways == [3] * 6 + [0] * 6  # those of the 10 inputs before are gone
+    assert "neuron" in alt(panel).split("Strongest: ")[1] and "kHz" not in alt(panel)
+    panel.controls["layer"].value, panel.controls["neuron"].value = "layer 1", 0
+    assert (picture(panel), alt(panel)) == first
+
+
+def test_a_neuron_that_is_not_there_is_told_and_the_next_one_is_drawn(of, heard):
+    for panel in (synapses_panel(of), coincidence_panel(heard)):
+        before = panel.image.value
+        panel.controls["neuron"].value = 5
+        panel.controls["layer"].value = "layer 2"
+        assert "layer 2 has neurons 0 to 3, and no 5; choose a smaller number." in panel.image.value
+        panel.controls["layer"].value, panel.controls["neuron"].value = "layer 1", 0
+        assert panel.image.value == before
+
+
+def test_without_movements_there_is_no_picture_of_them(of):
+    panel = synapses_panel(of, live=False)
+    assert "moved" not in panel.static.alt and not panel.controls
+
+
+def test_spikes_are_drawn_where_they_arrive(heard):
+    panel = coincidence_panel(heard, layer=0, neuron=1, sample=4)
+    drawing = panel._draw.__self__
+    for share in (100, 0):
+        panel.controls["share"].value = share
+        now = heard.arrivals(4, 0, 1, share / 100)
+        for sign, marks in zip((1, -1), drawing.view.spikes, strict=True):
+            kind = now.push * sign > 0
+            expected = np.stack([now.arrived_ms[kind], 9 - now.source[kind]], 1)
+            assert np.allclose(marks.get_offsets(), expected)
+        assert np.allclose(drawing.view.charge.get_ydata(), now.charge)
+        bars = drawing.view.bars[0].get_xdata()[::3]
+        assert np.allclose(bars, now.fired_ms)
+        counts = [now.fired_ms.size, heard.arrivals(4, 0, 1, 0.0).fired_ms.size]
+        assert [int(n) for n in re.findall(r"fires? (\d+) time", alt(panel))] == counts
+    assert alt(panel).startswith('"yes" at neuron 1 of layer 1 with 0 % of each delay: ')
+    shown, whole = panel.static.numbers, heard.arrivals(4, 0, 1, 1.0)
+    assert shown["time (ms)"][:2] == [0, 10] and np.allclose(shown["membrane"], whole.charge, atol=0.006)
+    assert np.allclose(shown["without delays"], now.charge, atol=0.006)
+
+
+def test_another_recording_and_layer_and_back(heard):
+    panel = coincidence_panel(heard)
+    first = panel.image.value
+    panel.controls["sample"].value = 2
+    assert alt(panel).startswith('"perhaps"')
+    panel.controls["layer"].value = "readout"
+    assert "a readout never fires" in alt(panel)
+    view, charge = panel._draw.__self__.view, heard.sample(2)[0].charge[-1]
+    assert view.above.get_ylim() == (-0.5, 3.5) and view.above.get_ylabel() == "neuron of layer 2"
+    assert view.below.get_ylim()[0] < charge.min() and charge.max() < view.below.get_ylim()[1]
+    panel.controls["layer"].value, panel.controls["sample"].value = "layer 1", 0
+    assert panel.image.value == first
+
+
+def test_what_a_network_cannot_hear_is_refused(of, heard):
+    with pytest.raises(SnnlabError, match="recording 8: expected 0 to 7"):
+        heard.sample(8)
+    with pytest.raises(SnnlabError, match="tells 3 classes apart, and these recordings have 2"):
+        Heard(of, heard.recordings, WORDS[:2])
+
+
+def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "snnlab.viz.panels.ablation.evaluate",
+        lambda net, test: calls.append(net) or type("", (), {"accuracy": 0.25 * len(calls)}),
+    )
+    panel = treatment_panel(Treatments(of, heard.recordings), treatment="all zero")
+    assert len(calls) == 2  # the learned one to compare with
+    assert "100.0 % of its synapses at 0 ms, 0.0 % at 50 ms. Accuracy 50.0% on 8 recordings" in alt(panel)
+    assert "with the learned delays, rounded, 25.0%" in alt(panel)
+    shown = panel.static.numbers
+    assert shown["delay (ms)"] == [0, 10, 20, 30, 40, 50] and shown["now (%)"] == [100, 0, 0, 0, 0, 0]
+    assert sum(shown["learned (%)"]) == pytest.approx(100, abs=0.3)
+    panel.controls["layer"].value = "readout"
+    assert len(calls) == 2 and alt(panel).startswith("readout, all zero")
+    panel.controls["percent"].value, panel.controls["treatment"].value = 200, "rounded"
+    whole = (2 * of.net.synapses[2].delay).clamp(max=5).round()
+    assert f"{100 * (whole == 5).double().mean():.1f} % at 50 ms" in alt(panel)
+    assert len(calls) == 4
+
+
+def test_every_control_says_what_it_is(of, heard):
+    panels = [synapses_panel(of), coincidence_panel(heard), treatment_panel(Treatments(of, heard.recordings))]
+    for widget in (widget for panel in panels for widget in panel.controls.values()):
+        assert widget.description and len(widget.tooltip) > 10
+
+
+def test_a_panel_keeps_the_backgrounds_it_had():
+    drawn = []
+
+    def draw(fig, *, level):
+        if not fig.axes:
+            (line,) = fig.subplots().plot([0, 1], [0, 1], animated=True)
+            line.axes.set_autoscale_on(False)
+            fig.axes[0].add_artist(Counted(drawn))
+        fig.axes[0].set_ylim(0, level)
+        return f"A line, up to {level}."
+
+    panel = play(draw, level=Slider(1, 1, 20, 1, "level", "tip"))
+    shown = {1: panel.image.value}
+    for level in (2, 3, 1, 2):
+        panel.controls["level"].value = level
+        shown.setdefault(level, panel.image.value)
+        assert panel.image.value == shown[level]
+    assert len(drawn) == 3
+    for level in range(4, 4 + BACKGROUNDS):
+        panel.controls["level"].value = level
+    panel.controls["level"].value = 1
+    assert panel.image.value == shown[1] and len(drawn) == 4 + BACKGROUNDS
+
+
+class Counted(Artist):
+    """Counts how often the background is drawn."""
+
+    def __init__(self, drawn):
+        super().__init__()
+        self.drawn = drawn
+
+    def draw(self, renderer):
+        self.drawn.append(1)

@@ -1,0 +1,151 @@
+"""The neuron of notebook 01: by hand, against lif_step, and against its own formula."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from spikingjelly.activation_based import surrogate
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.nn.neurons import lif_step
+from snnlab.viz.panels import lif_playground
+from snnlab.viz.panels.lif_playground import EVERY_SLOT, INPUTS, SLOTS, drive, firing_rate, simulate, surrogate_slope
+from snnlab.viz.widgets.panel import Choice, Slider, Switches, play
+
+
+def test_by_hand():
+    response = simulate([0.6, 0.6, 0.6, 0.6], tau=2.0)
+    assert response.h.tolist() == pytest.approx([0.6, 0.9, 1.05, 0.6])
+    assert response.v.tolist() == pytest.approx([0.6, 0.9, 0.0, 0.6])
+    assert response.spikes.tolist() == [False, False, True, False]
+    soft = simulate([0.6, 0.6, 0.6, 0.6], tau=2.0, reset="subtract")
+    assert soft.v.tolist() == pytest.approx([0.6, 0.9, 0.05, 0.625])
+
+
+def test_equals_lif_step():
+    x = torch.tensor(drive("noise", 0.2), dtype=torch.float64)
+    response = simulate(x, tau=7.0, v_threshold=0.8)
+    v = torch.zeros((), dtype=torch.float64)
+    for t in range(len(x)):
+        spike, v, h = lif_step(v, x[t], tau=7.0, v_threshold=0.8)
+        assert bool(spike) == response.spikes[t]
+        assert h.item() == pytest.approx(response.h[t], abs=1e-12)
+    assert 5 < response.spikes.sum() < 195
+
+
+@pytest.mark.parametrize("tau", [1.5, 5.0, 20.0])
+def test_the_formula_predicts_the_rate(tau):
+    currents = np.linspace(0.0031, 1.2, 50)
+    for current, rate in zip(currents, firing_rate(currents, tau=tau, dt_ms=2.0), strict=True):
+        times = np.flatnonzero(simulate(np.full(2000, current), tau=tau).spikes)
+        assert rate == (500 / (times[1] - times[0]) if len(times) > 1 else 0)
+
+
+def test_inputs_are_off_at_both_ends_and_have_the_stated_mean():
+    for kind in INPUTS:
+        x = drive(kind, 0.1)
+        assert not x[:20].any() and not x[180:].any()
+        assert x[20:180].mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_spike_train_is_what_was_pressed():
+    assert SLOTS[0] == 20 and SLOTS[-1] == 172 and len(SLOTS) == 20
+    x = drive("spikes", 0.1, train=[ms in (28, 172) for ms in SLOTS])
+    assert np.flatnonzero(x).tolist() == [28, 172]
+    assert x[28] == x[172] == pytest.approx(0.8)
+    assert not drive("spikes", 0.1, train=[False] * 20).any()
+    assert drive("step", 0.1, train=[False] * 20)[20] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 5.0])
+@pytest.mark.parametrize(("kind", "theirs"), [("arc tangent", surrogate.ATan), ("rectangle", surrogate.Rect)])
+def test_the_slope_is_the_one_that_networks_train_with(kind, theirs, alpha):
+    over = torch.linspace(-1.5, 1.5, 100, dtype=torch.float64, requires_grad=True)
+    theirs(alpha)(over).sum().backward()
+    assert surrogate_slope(over.detach(), kind, alpha) == pytest.approx(over.grad.numpy())
+
+
+def test_slopes_by_hand():
+    assert surrogate_slope([0, 2 / np.pi / 5], "arc tangent", 5.0).tolist() == pytest.approx([2.5, 1.25])
+    assert surrogate_slope([0, 0.09, -0.09, 0.11], "rectangle", 5.0).tolist() == [5, 5, 5, 0]
+
+
+def panel():
+    return play(
+        lif_playground.draw_neuron,
+        tau_ms=Slider(20, 2, 50, 1, "tau (ms)", "tip"),
+        v_threshold=Slider(1.0, 0.5, 2.0, 0.1, "threshold", "tip"),
+        reset=Choice("to zero", lif_playground.RESETS, "reset", "tip"),
+        kind=Choice("step", lif_playground.INPUTS, "input", "tip"),
+        strength=Slider(0.08, 0.0, 0.3, 0.01, "strength", "tip"),
+        surrogate=Choice("arc tangent", lif_playground.SURROGATES, "surrogate", "tip"),
+        alpha=Slider(5.0, 1.0, lif_playground.MAX_ALPHA, 0.5, "alpha", "tip"),
+        train=Switches(EVERY_SLOT, tuple(map(str, SLOTS)), "spikes at (ms)", "tip"),
+    )
+
+
+def test_the_playground_answers_to_every_control():
+    shown = panel()
+    assert "8 spikes, the first after 19 ms; 50 spikes a second" in shown.image.value
+    moves = {
+        "tau_ms": 12, "v_threshold": 0.9, "reset": "subtract", "surrogate": "rectangle", "alpha": 2.0, "kind": "spikes",
+        "train": (True, True) + (False,) * 18, "strength": 0.0,
+    }  # fmt: skip
+    for name, value in moves.items():
+        picture, _, words = shown.image.value.partition("<figcaption")
+        shown.controls[name].value = value
+        now, _, said = shown.image.value.partition("<figcaption")
+        assert now.split("src=")[1] != picture.split("src=")[1] and said != words, name
+    assert "0 spikes, the membrane stays below the threshold" in shown.image.value
+
+
+def test_two_neighbouring_spikes_are_enough_and_two_apart_are_not():
+    """What the notebook says about question 6 of the playground."""
+    shown = panel()
+    shown.controls["kind"].value = "spikes"
+    for pressed, count in (((4, 5), 1), ((4, 6), 0), ((4,), 0)):
+        shown.controls["train"].value = tuple(slot in pressed for slot in range(20))
+        assert f"{len(pressed)} input spikes of 0.64" in shown.image.value
+        assert f"to zero: {count} spikes" in shown.image.value
+
+
+def test_the_artists_hold_what_the_neuron_did():
+    fig = Figure()
+    train = (True, True, *(False,) * 18)
+    alt, numbers = lif_playground.draw_neuron(
+        fig, tau_ms=20, v_threshold=1.0, reset="to zero", kind="spikes", strength=0.08, train=train,
+        surrogate="rectangle", alpha=2.0,
+    )  # fmt: skip
+    lines = {ax.get_label(): ax.lines for ax in fig.axes}
+    h = 0.64 * 0.95**8 + 0.64
+    bell, level, places = lines["slope"]
+    assert len(places.get_xdata()) == 160
+    assert places.get_ydata()[8] == pytest.approx(h) and places.get_xdata()[8] == 2.0  # within a quarter of 1
+    assert places.get_ydata()[0] == pytest.approx(0.64) and places.get_xdata()[0] == 0
+    assert bell.get_xdata()[bell.get_ydata() == 1.0] == 2.0
+    assert set(level.get_ydata()) == {1.0}
+    assert lines["membrane"][2].get_xdata().tolist() == [28]
+    ((mean,), (rate,)) = lines["f-I"][1].get_data()
+    assert (mean, rate) == (pytest.approx(2 * 0.64 / 160), pytest.approx(1 / 0.16))
+    assert "slope 0.01 on average, 2.00 at most" in alt
+    assert numbers["from (ms)"] == [*SLOTS]
+    assert numbers["input X, sum"][:3] == pytest.approx([0.64, 0.64, 0])
+    assert numbers["highest H"][:3] == pytest.approx([0.64, h, 0])
+    assert numbers["last V"][:2] == pytest.approx([0.64 * 0.95**7, 0])
+    assert numbers["output spikes"] == [0, 1, *[0] * 18]
+    assert numbers["largest slope"][:3] == [0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: simulate([1.0], tau=1.0), "tau = 1.0"),
+        (lambda: simulate([1.0], tau=2.0, reset="none"), "reset = 'none'"),
+        (lambda: drive("sine", 1.0), "input = 'sine'"),
+        (lambda: drive("spikes", 1.0, train=[True]), "1 slots: .* 20"),
+        (lambda: surrogate_slope([0.0], "sigmoid", 1.0), "surrogate = 'sigmoid'"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(SnnlabError, match=words):
+        call()
