@@ -1,10 +1,10 @@
-"""When the spectral convolution is faster than the direct one: the measurement behind `snnlab.nn.fft_convolution.pays`.
+"""When the spectral convolution is faster than the direct one: the measurement behind `snnlab.nn.fft_convolution.prefer_spectral`.
 
     python benchmarks/engines.py [--threads 2] [--device auto]
 
 Forward and backward of one convolution, shape by shape, both ways in turn. Printed are the ratio (direct over spectral)
 for every number of taps and batch size, over all numbers of steps and neurons, and what it costs to follow a rule
-instead of knowing the faster way for every shape: "always direct", "always spectral", and `pays`.
+instead of knowing the faster way for every shape: "always direct", "always spectral", and `prefer_spectral`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from snnlab.nn.delay_linear import dense_convolution
-from snnlab.nn.fft_convolution import causal_convolution, operations, pays
+from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
 from snnlab.training.trainer import pick_device
 
 STEPS, BATCH, TAPS = (20, 50, 100, 250), (1, 8, 64, 256), (2, 4, 7, 13, 25, 61)
@@ -62,7 +62,7 @@ def main(threads: int, device: str) -> None:
         grad = torch.randn(t, b, n_out, device=where)
         direct.append(seconds(dense_convolution, x, taps, grad))
         spectral.append(seconds(causal_convolution, x, taps, grad))
-        chosen.append(pays(x, n_out, n_taps))
+        chosen.append(prefer_spectral(x, n_out, n_taps))
     a, b, best = np.array(direct), np.array(spectral), np.minimum(direct, spectral)
 
     table = Table(title=f"direct over spectral, median (lowest to highest); {where.type}, {threads} threads")

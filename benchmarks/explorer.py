@@ -21,13 +21,13 @@ from snnlab._utils.files import whole_file
 from snnlab.data.batches.dense import DenseSet
 from snnlab.delays import snapshots
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.panels.arrivals import Heard, coincidence_panel
-from snnlab.viz.panels.synapses import Network, synapses_panel
+from snnlab.viz.panels.arrivals import RecordingViewer, coincidence_panel
+from snnlab.viz.panels.synapses import NetworkView, synapses_panel
 
 BUDGET_MS = 150
 
 
-def setting(side: int, steps: int, rate: float) -> tuple[DelayNet, DenseSet, list[snapshots.Movement]]:
+def setting(side: int, steps: int, rate: float) -> tuple[DelayNet, DenseSet, list[snapshots.DelayTrajectory]]:
     """A network of `side` inputs and as many hidden neurons, recordings in which `rate` of the cells have a spike, and 30 epochs."""
     torch.manual_seed(0)
     net = DelayNet(side, (side,), 20, max_delay=24, tau=1.005).eval()
@@ -36,7 +36,7 @@ def setting(side: int, steps: int, rate: float) -> tuple[DelayNet, DenseSet, lis
     for layer in net.synapses:
         place = snapshots.sampled(layer).numpy()
         way = np.random.default_rng(0).uniform(0, 240, (30, len(place))).astype(np.float32)
-        movements.append(snapshots.Movement(np.arange(30), *np.divmod(place, layer.in_features), way))
+        movements.append(snapshots.DelayTrajectory(np.arange(30), *np.divmod(place, layer.in_features), way))
     return net, DenseSet(x, torch.arange(20)), movements
 
 
@@ -58,9 +58,9 @@ def took_ms(change: Callable[[int], object], repeats: int) -> dict[str, float]:
 @click.option("--json", "out", default="runs/benchmarks/explorer.json", show_default=True, help="Where to.")
 def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
     net, recordings, movements = setting(side, steps, rate)
-    of = Network(net, 10.0)
+    of = NetworkView(net, 10.0)
     synapses = synapses_panel(of, movements)
-    fires = coincidence_panel(Heard(of, recordings, [str(label) for label in range(20)]))
+    fires = coincidence_panel(RecordingViewer(of, recordings, [str(label) for label in range(20)]))
 
     def put(panel: object, name: str, value: object) -> None:
         panel.controls[name].value = value  # type: ignore[attr-defined]

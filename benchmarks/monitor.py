@@ -59,7 +59,7 @@ def course(epochs: int) -> tuple[Job, Any]:
 def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         pictures: list[float] = []
-        look = callback.Lookout._look
+        look = callback.MonitorCallback._look
 
         def looked(self: Any, **last: bool) -> None:
             began = time.perf_counter()
@@ -69,7 +69,7 @@ def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcom
         if watched:
             agg_canvas._rendered.cache_clear()  # a notebook watches one training
             agg_canvas._measured.cache_clear()
-            with mock.patch.object(callback.Lookout, "_look", looked):
+            with mock.patch.object(callback.MonitorCallback, "_look", looked):
                 outcome = monitor.watch(train_job, job, data, Path(folder)).result()
         else:
             outcome = train_job(job, data, Path(folder))

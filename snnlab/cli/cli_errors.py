@@ -16,7 +16,7 @@ def complain(what: object) -> None:
     click.echo(f"snnlab: {printable(what)}", err=True)
 
 
-def speaking(command: Callable[..., None]) -> Callable[..., None]:
+def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Answer wrong input by a sentence and exit code 2, an interruption by one and exit code 130."""
 
     @wraps(command)

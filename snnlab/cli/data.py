@@ -10,7 +10,7 @@ import click
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
-from snnlab.cli.cli_errors import complain, speaking
+from snnlab.cli.cli_errors import cli_errors, complain
 from snnlab.data import registry
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def data() -> None:
 
 
 @data.command("list")
-@speaking
+@cli_errors
 def list_sets() -> None:
     """List the data sets that snnlab knows, and which of them are on this machine. The network is not used."""
     from rich.console import Console
@@ -55,7 +55,7 @@ def list_sets() -> None:
 @click.option("--yes", is_flag=True, help="do not ask before more than 1 GB is fetched")
 @click.option("--keep", is_flag=True, help="keep the archives, which tonic's classes look for")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes that convert; 0 for one a core")
-@speaking
+@cli_errors
 def get(name: str, yes: bool, keep: bool, workers: int) -> None:
     """Fetch a published data set, or say how to fetch it by hand.
 
@@ -87,7 +87,7 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
 @click.argument("name", type=click.Choice([name for name, one in registry.SETS.items() if one.counts]))
 @click.option("--thorough", is_flag=True, help="read every file, not a sample of 1,000")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@speaking
+@cli_errors
 def check(name: str, thorough: bool, workers: int) -> None:
     """Compare a data set on this machine with what is published of it; exit code 1 if something is wrong."""
     _compare(name, thorough=thorough, workers=workers)
@@ -99,7 +99,7 @@ def check(name: str, thorough: bool, workers: int) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--out", required=True, metavar="DIR", type=_PATH, help="where the files go")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@speaking
+@cli_errors
 def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
     """Generate a data set of any size: 20 digits by many voices, through the cochlea model."""
     from snnlab.data.datasets import spoken_digits
@@ -117,7 +117,7 @@ def make(name: str, size: str, seed: int, out: Path, workers: int) -> None:
     type=click.FloatRange(0, min_open=True),
     help="the longest recording allowed, up to 10; 5 if left out",
 )
-@speaking
+@cli_errors
 def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: float | None) -> None:
     """Turn wav files into spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
 
@@ -136,7 +136,7 @@ def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: fl
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
 @click.option("--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@speaking
+@cli_errors
 def events_from_images(folder: Path, target: Path, split: str, theta: float, workers: int) -> None:
     """Turn static images into events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
 
@@ -155,7 +155,7 @@ def events_from_images(folder: Path, target: Path, split: str, theta: float, wor
 @click.option("--mode", default="1", show_default=True, type=click.Choice(["1", "2"]), help="2 has noisy thresholds")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the noise")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@speaking
+@cli_errors
 def events_from_video(
     source: Path, target: Path, ratio: float, frames: int, mode: str, seed: int, workers: int
 ) -> None:
@@ -176,7 +176,7 @@ def events_from_video(
 @click.argument("target", type=_PATH)
 @click.option("--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
-@speaking
+@cli_errors
 def events_from_recordings(source: Path, target: Path, steps: int, workers: int) -> None:
     """Turn CIFAR10-DVS's recordings into counts in steps: SOURCE has a folder of aedat4 files a class.
 
@@ -192,7 +192,7 @@ def events_from_recordings(source: Path, target: Path, steps: int, workers: int)
 @click.argument("out", type=_PATH)
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures of a shard")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of their order")
-@speaking
+@cli_errors
 def write_shards(folder: Path, out: Path, samples: int, seed: int) -> None:
     """Put the pictures of FOLDER, in ImageNet's layout, into a few large tar files in OUT.
 
@@ -205,7 +205,7 @@ def write_shards(folder: Path, out: Path, samples: int, seed: int) -> None:
 
 @data.command()
 @click.option("--unfinished", is_flag=True, help="remove what interrupted downloads left, too; they begin anew then")
-@speaking
+@cli_errors
 def clean(unfinished: bool) -> None:
     """Remove what was kept to save time; it is made again when it is needed."""
     from snnlab._utils.files import remove
@@ -219,7 +219,7 @@ def clean(unfinished: bool) -> None:
 
 @data.command()
 @click.argument("path", type=_PATH)
-@speaking
+@cli_errors
 def info(path: Path) -> None:
     """Count what is in PATH, a file in SHD's layout or a folder of them."""
     from rich.console import Console

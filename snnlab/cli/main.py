@@ -15,7 +15,7 @@ from snnlab import __version__
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab.cli import data, sweep, targets
-from snnlab.cli.cli_errors import complain, speaking
+from snnlab.cli.cli_errors import cli_errors, complain
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net import Padding
@@ -48,7 +48,7 @@ app.add_command(targets.targets)
 @click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
 @click.option("--wait", is_flag=True, help="for another process that has the same run in work")
 @click.option("--again", is_flag=True, help="run it anew if it is finished")
-@speaking
+@cli_errors
 def run(
     notebook: str,
     profile: str | None,
@@ -121,7 +121,7 @@ def run(
 @app.command()
 @click.option("--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]")
-@speaking
+@cli_errors
 def tutorial(profile: str, out: Path | None) -> None:
     """Run all notebooks, export them as HTML, and print what came out."""
     from rich.console import Console
@@ -139,7 +139,7 @@ def tutorial(profile: str, out: Path | None) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
 @click.option("--all-parameters", is_flag=True, help="columns also for parameters that are the same everywhere")
-@speaking
+@cli_errors
 def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     """Collect every result.json below FOLDER: a row for each trained network, and a summary over the seeds.
 
@@ -175,7 +175,7 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     help="reference: scores as the authors' code has them",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]")
-@speaking
+@cli_errors
 def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None) -> None:
     """Turn FILE, a network trained by the code of Hammouamri et al. (SNN-delays), into a checkpoint of snnlab."""
     from snnlab.delays.import_snn_delays import convert
@@ -188,7 +188,7 @@ def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "P
 
 
 @app.command()
-@speaking
+@cli_errors
 def doctor() -> None:
     """Say what is wrong with this installation, and how to mend it; exit code 1 if anything is.
 

@@ -10,11 +10,11 @@ import click
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
-from snnlab.cli.cli_errors import speaking
+from snnlab.cli.cli_errors import cli_errors
 
 if TYPE_CHECKING:
     from snnlab.runs.sweep.slurm import Slurm
-    from snnlab.runs.sweep.sweep import Planned, Sweep
+    from snnlab.runs.sweep.sweep import Sweep, SweepRun
     from snnlab.runs.sweep.worker import Outcome
 
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--hours", default=24.0, show_default=True, type=click.FloatRange(0.1), help="SLURM: of one go")
 @click.option("--memory-gb", default=16.0, show_default=True, type=click.FloatRange(0.1), help="SLURM: a run")
 @click.option("--slurm", "more", metavar="NAME VALUE", nargs=2, multiple=True, help="any other option of sbatch")
-@speaking
+@cli_errors
 def sweep(
     file: Path,
     given: tuple[tuple[str, str], ...],
@@ -94,7 +94,7 @@ def sweep(
     _conclude(plan, left, outcomes)
 
 
-def _here(plan: "Sweep", left: Sequence["Planned"], workers: int, retries: int) -> "Sequence[Outcome]":
+def _here(plan: "Sweep", left: Sequence["SweepRun"], workers: int, retries: int) -> "Sequence[Outcome]":
     from rich.console import Console
 
     from snnlab.runs.progress import Overview
@@ -105,7 +105,7 @@ def _here(plan: "Sweep", left: Sequence["Planned"], workers: int, retries: int) 
 
 
 def _slurm(
-    plan: "Sweep", left: Sequence["Planned"], slurm: "Slurm", workers: int, retries: int, wait: bool
+    plan: "Sweep", left: Sequence["SweepRun"], slurm: "Slurm", workers: int, retries: int, wait: bool
 ) -> "Sequence[Outcome] | None":
     """Submit; what became of the runs, or None if nobody waits for them."""
     from rich.console import Console
@@ -131,7 +131,7 @@ def _slurm(
             sys.exit(130)
 
 
-def _conclude(plan: "Sweep", left: Sequence["Planned"], outcomes: "Sequence[Outcome]") -> None:
+def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Outcome]") -> None:
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 

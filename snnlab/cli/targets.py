@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from snnlab.cli.cli_errors import complain, speaking
+from snnlab.cli.cli_errors import cli_errors, complain
 
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--paper", metavar="NAME", help="delays or transfer  [default: both]")
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
-@speaking
+@cli_errors
 def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
     """Every table and figure of both papers beside what the results below FOLDER, by default runs/, say of it.
 

@@ -7,7 +7,7 @@ from snnlab.course.config import LearningDelays, PretrainedDelays
 from snnlab.course.tasks import delay_job
 from snnlab.delays.experiments import Job
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.weight_transfer import Takes, hand_over_delays
+from snnlab.nn.weight_transfer import Takes, copy_delay_weights
 
 
 @dataclass(frozen=True)
@@ -106,5 +106,5 @@ class Recipes:
 def twin(net: DelayNet) -> DelayNet:
     """The spiking network with all parameters of a ReLU one, in evaluation mode."""
     spiking = DelayNet(**(net.config | {"neuron": "lif"}))
-    hand_over_delays(net, spiking)
+    copy_delay_weights(net, spiking)
     return spiking.eval()

@@ -11,7 +11,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.course.data_check import folder_of
-from snnlab.data.batches.dense import Three
+from snnlab.data.batches.dense import DataSplits
 from snnlab.data.batches.features import FeatureSet
 from snnlab.data.batches.spikeset import SpikeSet
 from snnlab.data.datasets import cifar10_dvs, digit_events, digits, es_imagenet, es_ucf101, gsc, imagenet, shd
@@ -27,7 +27,7 @@ SIDE = 32  # pixels; of larger pictures only a few fit into memory with all that
 
 
 @dataclass(frozen=True)
-class StaticTask:
+class ImageTask:
     """Pictures to classify.
 
     Attributes:
@@ -36,13 +36,13 @@ class StaticTask:
         source: what `result.json` says about the data.
     """
 
-    data: Three
+    data: DataSplits
     network: dict[str, Any]
     source: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class EventTask:
+class TransferTask:
     """Events to classify, and what one may pretrain on.
 
     Attributes:
@@ -51,13 +51,13 @@ class EventTask:
         source: what `result.json` says about the data.
     """
 
-    data: dict[str, Three]
+    data: dict[str, DataSplits]
     networks: dict[str, dict[str, Any]]
     source: dict[str, Any]
 
 
 @memory_errors("reading the pictures", "fewer samples or a smaller size")
-def static(config: PretrainAndTransfer) -> StaticTask:
+def static(config: PretrainAndTransfer) -> ImageTask:
     """The pictures of notebook 02, and the network for them.
 
     Raises:
@@ -71,7 +71,7 @@ def static(config: PretrainAndTransfer) -> StaticTask:
             for number, (originals, count) in enumerate(zip(parts, counts, strict=True))
         ]
         made = {"size": config.size, "noise": config.noise}
-        data = Three(*sets, unit="brightness, 0 to 1, with noise", preprocessing=made)
+        data = DataSplits(*sets, unit="brightness, 0 to 1, with noise", preprocessing=made)
         source = record("digits", digits.NOTE, data)
     else:
         folder = folder_of("" if config.data == "imagenet" else config.data, "imagenet")
@@ -79,7 +79,7 @@ def static(config: PretrainAndTransfer) -> StaticTask:
         name = name_of_data(folder, "imagenet", "pictures")
         source = record(name, "pictures in the layout of ImageNet-1K", data, folder)
     _several_classes(data, source["path"])
-    return StaticTask(data, _network(config.model, data, list(config.channels)), source)
+    return ImageTask(data, _network(config.model, data, list(config.channels)), source)
 
 
 @memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
@@ -153,7 +153,7 @@ def delay_job(
 
 
 @memory_errors("reading pictures and events", "fewer pictures and labelled")
-def events(config: TransferToEvents) -> EventTask:
+def events(config: TransferToEvents) -> TransferTask:
     """The pictures and events of notebook 03, and the networks for them.
 
     Raises:
@@ -192,7 +192,7 @@ def events(config: TransferToEvents) -> EventTask:
         name: _network(config.model, part, list(config.channels), events=True, **small) for name, part in data.items()
     }
     networks["target"] |= {"decay": config.decay, "learn_decay": True}
-    return EventTask(data, networks, source)
+    return TransferTask(data, networks, source)
 
 
 def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:
@@ -221,7 +221,9 @@ def _several_classes(data: Data, where: str | Path) -> None:
         )
 
 
-def _network(model: str, data: Three, channels: list[int], *, events: bool = False, **small: Any) -> dict[str, Any]:
+def _network(
+    model: str, data: DataSplits, channels: list[int], *, events: bool = False, **small: Any
+) -> dict[str, Any]:
     x, _ = data.train.batch(torch.arange(1))
     shape: dict[str, Any] = {"in_channels": x.shape[2], "classes": int(data.train.labels.max()) + 1}
     if model == "small":

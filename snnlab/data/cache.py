@@ -64,7 +64,7 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
     return found
 
 
-def made(what: str, key: Mapping[str, Any]) -> Mapped | None:
+def cached_or_none(what: str, key: Mapping[str, Any]) -> Mapped | None:
     """What `cached` would give if it has been made, else None; nothing is made."""
     file, _ = _place(what, key)
     return _load(file)

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.samplers import WHOLE, Part
+from snnlab.data.batches.samplers import SINGLE, RankInfo
 
 
 class Batches(Protocol):
@@ -20,7 +20,7 @@ class Batches(Protocol):
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]: ...
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.dense import DenseSet, Three
-from snnlab.data.batches.file_dataset import FileSet, name_of
+from snnlab.data.batches.dense import DataSplits, DenseSet
+from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.registry import provenance
 
 
-def record(name: str, note: str, data: Three, folder: Path | None = None) -> dict[str, Any]:
+def record(name: str, note: str, data: DataSplits, folder: Path | None = None) -> dict[str, Any]:
     """The `data` of a `result.json`, for samples in tensors or files.
 
     `sha256` is over the content of samples that were made here, and over the labels and names of those that are files: what is in
@@ -58,7 +58,7 @@ def described(parts: Mapping[str, Any], unit: str) -> dict[str, Any]:
     return {"batch": shape, "unit": unit, "samples": {name: len(part) for name, part in parts.items()}}
 
 
-def _pieces(part: DenseSet | FileSet, folder: Path | None) -> Iterator[bytes]:
+def _pieces(part: DenseSet | FileDataset, folder: Path | None) -> Iterator[bytes]:
     if isinstance(part, DenseSet):
         yield from _bytes((part.x, part.labels))
         return

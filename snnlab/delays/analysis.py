@@ -34,7 +34,7 @@ TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
 }
 
 
-def opened(path: str | Path, *, dt_ms: float, features: str | None = None) -> tuple[DelayNet, Path]:
+def open_network(path: str | Path, *, dt_ms: float, features: str | None = None) -> tuple[DelayNet, Path]:
     """The network of a checkpoint, in evaluation mode, delays not rounded; and where it was found.
 
     Args:

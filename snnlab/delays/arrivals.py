@@ -17,7 +17,7 @@ from snnlab.nn.neurons import LIF, LeakyIntegrator
 
 
 @dataclass(frozen=True)
-class Played:
+class SimulatedRecording:
     """One recording in a network with whole delays. T' is the recording with the network's tail.
 
     Attributes:
@@ -32,7 +32,7 @@ class Played:
 
 
 @torch.no_grad()
-def played(net: DelayNet, recording: Tensor) -> Played:
+def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
     """Let a network with rounded delays hear one recording, (T, N_in) spike counts or features.
 
     Spike by spike and not as a convolution: of a single recording that is many times as fast. The result is that of
@@ -52,13 +52,13 @@ def played(net: DelayNet, recording: Tensor) -> Played:
     heard, charge, fired = [], [], []
     for number, synapses in enumerate(net.synapses):
         assert isinstance(synapses, DelayLinear)
-        gain, offset = drive(net, number)
+        gain, offset = bn_affine(net, number)
         current = gain * delayed(synapses, x) + offset
         heard.append(x)
         x, h = _membranes(net, number, current)
         charge.append(h)
         fired.append(x)
-    return Played(heard, charge, fired[:-1])
+    return SimulatedRecording(heard, charge, fired[:-1])
 
 
 def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +73,7 @@ def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tens
     return spikes, h
 
 
-def drive(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
+def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
     """What batch norm makes of the sum of weighted spikes, in units of the threshold: a gain and an offset, (N_out,) each.
 
     The readout has neither.
@@ -141,12 +141,14 @@ class Arrivals:
 
 
 @torch.no_grad()
-def arrivals(net: DelayNet, what: Played, layer: int, neuron: int, dt_ms: float, *, share: float = 1.0) -> Arrivals:
+def arrivals(
+    net: DelayNet, what: SimulatedRecording, layer: int, neuron: int, dt_ms: float, *, share: float = 1.0
+) -> Arrivals:
     """The spikes that one neuron hears, with the delays of its synapses, and what it makes of them.
 
     Args:
         net: the network.
-        what: the recording in it, from `played`.
+        what: the recording in it, from `simulate`.
         layer, neuron: which one.
         dt_ms: length of a step, ms.
         share: of each of its delays, 0 to 1, then rounded to steps: at 0 everything arrives when it is sent. What the
@@ -160,7 +162,7 @@ def arrivals(net: DelayNet, what: Played, layer: int, neuron: int, dt_ms: float,
         raise SnnlabError(f"share = {share!r}: expected a share of the delays from 0 to 1.")
     x = what.heard[layer]
     heard = heard_inputs(synapses, neuron)
-    gain, offset = drive(net, layer)
+    gain, offset = bn_affine(net, layer)
     when, place = x[:, heard].nonzero(as_tuple=True)
     source = heard[place]
     push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]  # (E, K)
@@ -182,7 +184,7 @@ def arrivals(net: DelayNet, what: Played, layer: int, neuron: int, dt_ms: float,
     )
 
 
-def telling(net: DelayNet, what: Played, dt_ms: float) -> int:
+def most_delay_dependent(net: DelayNet, what: SimulatedRecording, dt_ms: float) -> int:
     """The neuron of the first layer whose firing in this recording is most clearly the work of its delays.
 
     It needs its inputs: with none of them its membrane stays below half of the threshold. With its delays it fires more
@@ -190,7 +192,7 @@ def telling(net: DelayNet, what: Played, dt_ms: float) -> int:
     """
     cells = net.neurons[0]
     assert isinstance(cells, LIF)
-    _, offset = drive(net, 0)
+    _, offset = bn_affine(net, 0)
 
     def rank(neuron: int) -> tuple[bool, int, int]:
         fired, plain = (arrivals(net, what, 0, neuron, dt_ms, share=share).fired_ms.size for share in (1.0, 0.0))

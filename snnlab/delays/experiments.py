@@ -14,10 +14,10 @@ from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.weight_transfer import Takes, hand_over_delays
+from snnlab.nn.weight_transfer import Takes, copy_delay_weights
 from snnlab.training import checkpoints
 from snnlab.training.callbacks import Moment
-from snnlab.training.train_pool import Tick, run_all
+from snnlab.training.train_pool import Tick, train_pool
 from snnlab.training.trainer import evaluate, fit, pick_device
 
 
@@ -26,7 +26,7 @@ class Job:
     """One network to train: a name that no other job of the comparison has, `DelayNet`'s arguments, and a recipe.
 
     With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is chosen by. With `after`, that
-    job is done first, and this one begins with what it `takes` of its network: see `hand_over_delays`.
+    job is done first, and this one begins with what it `takes` of its network: see `copy_delay_weights`.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Outcome:
 
 
 @memory_errors("building a network", "a smaller one")
-def untrained(job: Job) -> DelayNet:
+def build_network(job: Job) -> DelayNet:
     """The network of a job as it is before the first step, and before it gets another's: the seed decides weights and delays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.recipe.seed)
@@ -107,7 +107,7 @@ def train_all(
         jobs: what to train; the most expensive one first shortens the wait at the end.
         data: where `train`, `valid` and `test` come from; copied to each worker once.
         folder: where checkpoints and metrics go.
-        workers, processes, then: as `snnlab.training.train_pool.run_all` has them.
+        workers, processes, then: as `snnlab.training.train_pool.train_pool` has them.
         title: what the progress bar is called.
 
     Returns:
@@ -116,7 +116,7 @@ def train_all(
     Raises:
         SnnlabError: as `fit`, or a process died.
     """
-    return run_all(jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then)
+    return train_pool(jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then)
 
 
 @memory_errors("training")
@@ -142,9 +142,9 @@ def _trained(
     """The outcome of a job and its network; not the one in the file, which another process may still be writing."""
     before, source = (None, None) if job.after is None else _trained(job.after, data, folder, tick, on_batch)
     started = time.perf_counter()
-    model = untrained(job)
+    model = build_network(job)
     if source is not None:
-        hand_over_delays(source, model, takes=job.takes)
+        copy_delay_weights(source, model, takes=job.takes)
     path = folder / f"{job.name}.pt"
     result = fit(
         model,

@@ -11,7 +11,7 @@ from snnlab.data.batches.augment import Augment
 from snnlab.delays import snapshots
 from snnlab.nn.delay_linear import delay_layers, discretise, sigma_schedule
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.ramp_neuron import Analogue
+from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.training.trainer import Recipe, check_numbers
 
 
@@ -69,7 +69,7 @@ class DelayRecipe(Recipe):
             sigma = sigma_schedule(epoch, max_delay=model.config["max_delay"], anneal_epochs=anneal_epochs)
             for layer in delay_layers(model):
                 layer.sigma = sigma
-        ramps = [neurons for neurons in model.neurons if isinstance(neurons, Analogue)]
+        ramps = [neurons for neurons in model.neurons if isinstance(neurons, RampNeuron)]
         widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
         return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
 
@@ -84,7 +84,7 @@ class DelayRecipe(Recipe):
 
     def snapshot(self, model: DelayNet) -> list[Tensor]:
         """Some of its delays, where they are learned."""
-        return snapshots.taken(model) if model.variant == "learned" else []
+        return snapshots.snapshot_delays(model) if model.variant == "learned" else []
 
     def as_used(self, model: DelayNet) -> nn.Module:
         """With whole delays."""

@@ -29,13 +29,13 @@ def sampled(layer: DelayLinear) -> Tensor:
     return there[chosen]
 
 
-def taken(model: nn.Module) -> list[Tensor]:
+def snapshot_delays(model: nn.Module) -> list[Tensor]:
     """The sampled delays of each layer in steps, (S,) float16 on the CPU."""
     return [layer.delay.flatten()[sampled(layer).to(layer.delay.device)].half().cpu() for layer in delay_layers(model)]
 
 
 @dataclass(frozen=True)
-class Movement:
+class DelayTrajectory:
     """How the sampled delays of one layer moved.
 
     Attributes:
@@ -55,7 +55,7 @@ class Movement:
         return np.abs(self.delay_ms - self.delay_ms[0]).mean(1)
 
 
-def movement(path: str | Path, net: DelayNet, dt_ms: float) -> list[Movement]:
+def delay_trajectory(path: str | Path, net: DelayNet, dt_ms: float) -> list[DelayTrajectory]:
     """What a checkpoint tells of the way of its delays, layer by layer; an empty list if it tells nothing.
 
     Args:
@@ -67,7 +67,7 @@ def movement(path: str | Path, net: DelayNet, dt_ms: float) -> list[Movement]:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
     kept = checkpoints.load(path, network=net.config).get("snapshots", {})
-    found: list[Movement] = []
+    found: list[DelayTrajectory] = []
     with checkpoints.as_written(path):
         if not kept:
             return []
@@ -81,5 +81,5 @@ def movement(path: str | Path, net: DelayNet, dt_ms: float) -> list[Movement]:
                     "written by another snnlab. Train again to see how the delays moved."
                 )
             neuron, source = np.divmod((where // layer.kernel_count).numpy(), layer.in_features)
-            found.append(Movement(epochs, neuron, source, (steps * dt_ms).numpy()))
+            found.append(DelayTrajectory(epochs, neuron, source, (steps * dt_ms).numpy()))
     return found

@@ -153,7 +153,7 @@ def set_mode(net: nn.Module, mode: Mode, *, low: float = 0.0, high: float = 1.0,
         raise SnnlabError(f"{type(net).__name__} has no snnlab.nn.activations.Activation; its mode cannot be set.")
 
 
-def sharpened(share: float) -> tuple[float, float]:
+def ramp_bounds(share: float) -> tuple[float, float]:
     """Where the sharpened ReLU's ramp begins and ends after a share of the epochs: from the ReLU1 (0) to a step (1).
 
     Lin et al. 2022, code: in epoch e of 100, from min(e / 200, 0.49) to 1 - e / 200.

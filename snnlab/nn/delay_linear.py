@@ -225,7 +225,7 @@ class DelayLinear(nn.Module):
             # the same product without the convolution's copies
             return F.pad(x, (0, 0, 0, 0, 0, steps - len(x))) @ self.kernel()[..., 0].T
         spectrally = not recorded() and (  # a file is written with the direct sum
-            fft_convolution.pays(x, self.out_features, self.taps)
+            fft_convolution.prefer_spectral(x, self.out_features, self.taps)
             if self.engine == "auto"
             else self.engine == "spectral"
         )

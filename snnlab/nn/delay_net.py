@@ -14,7 +14,7 @@ from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.delay_linear import LONGEST, DelayLinear, delay_layers
 from snnlab.nn.neurons import LIF, LeakyIntegrator, check_tau
-from snnlab.nn.ramp_neuron import Analogue
+from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.tracing import recorded
 
 Variant = Literal["none", "fixed", "learned"]
@@ -56,7 +56,7 @@ class DelayNet(nn.Module):
         padding: "fixed" as above, or "reference" for the authors' code, where each delay layer appends (L-1)//2 steps,
             and padding takes part in statistics and scores.
         fan_in: inputs that each hidden neuron listens to, drawn at random (the paper's sparse ablation has 10); None for all.
-        neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`Analogue`). Both have the same parameters.
+        neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`RampNeuron`). Both have the same parameters.
 
     Raises:
         SnnlabError: an argument is out of its range, or memory does not suffice.
@@ -122,7 +122,7 @@ class DelayNet(nn.Module):
             for (before, after), heard in zip(pairwise(sizes), inputs, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
-        self.neurons = nn.ModuleList(LIF(tau) if neuron == "lif" else Analogue(tau) for _ in hidden)
+        self.neurons = nn.ModuleList(LIF(tau) if neuron == "lif" else RampNeuron(tau) for _ in hidden)
         self.dropouts = nn.ModuleList(layer.Dropout(dropout, step_mode="m") for _ in hidden)
         self.readout = LeakyIntegrator(tau)
         if variant != "learned":

@@ -115,7 +115,7 @@ def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tu
     return 2 * steps * heard * batch * n_in * n_out, transforms + 6 * n_frequencies * batch * n_in * n_out
 
 
-def pays(x: Tensor, n_out: int, n_taps: int) -> bool:
+def prefer_spectral(x: Tensor, n_out: int, n_taps: int) -> bool:
     """Whether this convolution of `x`, `(T, B, N_in)`, is expected to be faster than the direct one: the engine "auto".
 
     It is where it takes at most half the operations, and where these are not so few that the calls themselves cost more.

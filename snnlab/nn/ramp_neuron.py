@@ -2,13 +2,13 @@
 
 from torch import Tensor
 
-from snnlab.nn.activations import THRESHOLD, sharpened, sharpened_relu
+from snnlab.nn.activations import THRESHOLD, ramp_bounds, sharpened_relu
 from snnlab.nn.neurons import LeakyIntegrator
 
 V_THRESHOLD = 1.0  # of `LIF`
 
 
-class Analogue(LeakyIntegrator):
+class RampNeuron(LeakyIntegrator):
     r"""`LIF` with a ReLU in the place of its spike: `(T, B, N)` currents to `(T, B, N)` outputs from 0 to 1.
 
     The membrane leaks as that of `LIF` does, but is never reset: $H[t] = (1 - 1/\tau)\,H[t-1] + X[t]$. The output is a ramp around
@@ -32,7 +32,7 @@ class Analogue(LeakyIntegrator):
 
     def sharpen(self, share: float) -> float:
         """Narrow the ramp: from a width of 1 (share 0) nearly to a step (1). Returns its width in units of the threshold."""
-        self._low, self._high = sharpened(share)
+        self._low, self._high = ramp_bounds(share)
         return self._high - self._low
 
     def single_step_forward(self, x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ Takes = Literal["both", "weights", "delays"]
 
 
 @dataclass(frozen=True)
-class HandOver:
+class TransferReport:
     """What a hand-over did, by the names in the target's `state_dict`.
 
     Attributes:
@@ -45,14 +45,14 @@ class HandOver:
 
 
 @torch.no_grad()
-def hand_over(
+def copy_weights(
     source: Mapping[str, Any] | nn.Module,
     target: nn.Module,
     *,
     leave: Collection[str] = (),
     first: str = "",
     strict: bool = True,
-) -> HandOver:
+) -> TransferReport:
     """Copy every parameter and buffer of `source` to the one of the same name in `target`.
 
     The target keeps the `k` and `scale` of an `Activation` as it was built with, unless both
@@ -138,10 +138,10 @@ def hand_over(
     for synapses in delay_layers(target):
         if synapses.discrete:
             synapses.round_delays()
-    return HandOver(tuple(moved), tuple(adapted), left_out, unused)
+    return TransferReport(tuple(moved), tuple(adapted), left_out, unused)
 
 
-def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both") -> HandOver:
+def copy_delay_weights(source: DelayNet, target: DelayNet, *, takes: Takes = "both") -> TransferReport:
     """Copy what a network with delays has learned to another one of the same shape, such as a spiking one.
 
     Args:
@@ -154,7 +154,7 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
         What moved, and what was left out.
 
     Raises:
-        SnnlabError: as `hand_over`, `takes` is unknown, or the layers differ in what they take over
+        SnnlabError: as `copy_weights`, `takes` is unknown, or the layers differ in what they take over
             (`max_delay` for delays, `fan_in`).
     """
     known(takes, get_args(Takes), "part to hand over")
@@ -164,7 +164,7 @@ def hand_over_delays(source: DelayNet, target: DelayNet, *, takes: Takes = "both
         leave = [f"synapses.{number}.{name}" for number in layers for name in ("P", "SIG")]
     elif takes == "delays":
         leave = [*(f"synapses.{number}.weight" for number in layers), "norms"]
-    return hand_over(source, target, leave=leave)
+    return copy_weights(source, target, leave=leave)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from snnlab._utils.escape import printable, terminal_text
 from snnlab.runs.execute import Report
 
 if TYPE_CHECKING:
-    from snnlab.runs.sweep.sweep import Planned
+    from snnlab.runs.sweep.sweep import SweepRun
 
 
 @contextmanager
@@ -78,7 +78,7 @@ class Overview:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def change(self, run: "Planned", what: str) -> None:
+    def change(self, run: "SweepRun", what: str) -> None:
         """Say that something became of a run: "begins", "tried again", "finished", "held", "failed" and why."""
         if what == "begins":
             self._tasks[run.name] = self._bars.add_task(printable(run.name), total=None, doing="starting")
@@ -91,7 +91,7 @@ class Overview:
             line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {what}"
             self._console.print(terminal_text(line), highlight=False, soft_wrap=True)
 
-    def at(self, run: "Planned", done: int, total: int, doing: str) -> None:
+    def at(self, run: "SweepRun", done: int, total: int, doing: str) -> None:
         """Say where a run is: cells done, of how many, and under which heading."""
         self._bars.update(self._tasks[run.name], completed=done, total=total, doing=printable(doing))
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnlab.training.distributed import own_part, summed
-from snnlab.training.state import State, Tally
+from snnlab.training.distributed import all_reduce_sum, rank_and_world_size
+from snnlab.training.state import EpochState, TrainState
 
 
 class Stopped(Exception):
@@ -36,7 +36,7 @@ class Moment:
     recipe: Any
     valid: Any
     history: list[dict[str, float]]
-    tally: Tally | None
+    tally: EpochState | None
     batches: int
     checkpoint: Path | None
 
@@ -79,13 +79,13 @@ class Between:
 
     def __init__(
         self,
-        state: State,
+        state: TrainState,
         on_batch: Callable[[Moment], object] | None,
-        moment: Callable[[Tally | None], Moment],
+        moment: Callable[[EpochState | None], Moment],
     ) -> None:
         self._state, self._on_batch, self._moment = state, on_batch, moment
 
-    def __call__(self, tally: Tally | None, samples: int = 0) -> int:
+    def __call__(self, tally: EpochState | None, samples: int = 0) -> int:
         """Before a batch of training, of which this process has `samples`, returns how many all of them have.
 
         Each process has to call this as often as the others.
@@ -95,7 +95,7 @@ class Between:
         """
         if self._on_batch is None and not samples:
             return 0
-        stop, aside, first = False, 0.0, own_part()[0] == 0
+        stop, aside, first = False, 0.0, rank_and_world_size()[0] == 0
         if self._on_batch is not None and first:
             began = 0.0 if tally is None else tally.started
             try:
@@ -107,7 +107,7 @@ class Between:
         said = (
             round(1000 * aside) << 2 | stop << 1 | due
         )  # one number: gloo takes a third longer for three than for two
-        whole, said = map(round, summed(torch.tensor([samples, said], dtype=torch.double)).tolist())
+        whole, said = map(round, all_reduce_sum(torch.tensor([samples, said], dtype=torch.double)).tolist())
         due, stop, waited = bool(said & 1), bool(said & 2), (said >> 2) / 1000
         if tally is not None:
             if not first:

@@ -12,13 +12,13 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.samplers import WHOLE, Part
+from snnlab.data.batches.samplers import SINGLE, RankInfo
 
 
-def own_part() -> Part:
+def rank_and_world_size() -> RankInfo:
     """The number of this process, and how many train together; (0, 1) alone."""
     if not (distributed.is_available() and distributed.is_initialized()):
-        return WHOLE
+        return SINGLE
     return distributed.get_rank(), distributed.get_world_size()
 
 
@@ -28,7 +28,7 @@ def own_gpu() -> torch.device:
     Raises:
         SnnlabError: there are fewer GPUs than processes.
     """
-    number, processes = own_part()
+    number, processes = rank_and_world_size()
     if processes == 1:
         return torch.device("cuda")
     if torch.cuda.device_count() < processes:
@@ -41,26 +41,26 @@ def own_gpu() -> torch.device:
 
 def own_seed(seed: int) -> int:
     """A seed for what may differ from process to process, such as dropout; process 0 has `seed` itself."""
-    number, _ = own_part()
+    number, _ = rank_and_world_size()
     drawn = torch.randint(2**62, (number,), generator=torch.Generator().manual_seed(seed))
     return int(drawn[-1]) if number else seed
 
 
-def summed(tensor: Tensor) -> Tensor:
+def all_reduce_sum(tensor: Tensor) -> Tensor:
     """The sum of a tensor over the processes, in its place; bit for bit the same in all of them."""
-    if own_part() != WHOLE:
+    if rank_and_world_size() != SINGLE:
         distributed.all_reduce(tensor)
     return tensor
 
 
-def total(number: float) -> float:
+def all_reduce_scalar(number: float) -> float:
     """The sum of a number over the processes."""
-    return summed(torch.tensor(number, dtype=torch.double)).item()
+    return all_reduce_sum(torch.tensor(number, dtype=torch.double)).item()
 
 
-def gathered(tensor: Tensor) -> list[Tensor]:
+def all_gather(tensor: Tensor) -> list[Tensor]:
     """The tensors of all processes, of one shape, in the order of their numbers."""
-    _, processes = own_part()
+    _, processes = rank_and_world_size()
     if processes == 1:
         return [tensor]
     found = [torch.empty_like(tensor) for _ in range(processes)]
@@ -70,18 +70,18 @@ def gathered(tensor: Tensor) -> list[Tensor]:
 
 def sum_gradients(optimisers: Iterable[torch.optim.Optimizer]) -> None:
     """Replace every gradient by its sum over the processes."""
-    if own_part() == WHOLE:
+    if rank_and_world_size() == SINGLE:
         return
     parameters = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
     gradients = [p.grad for p in parameters if p.grad is not None]
-    sums = summed(torch.cat([gradient.flatten() for gradient in gradients]))  # one message, not one a layer
+    sums = all_reduce_sum(torch.cat([gradient.flatten() for gradient in gradients]))  # one message, not one a layer
     for gradient, whole in zip(gradients, sums.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(whole.view_as(gradient))
 
 
 def same_as_first(model: nn.Module) -> None:
     """Give the network of every process the parameters and buffers of process 0."""
-    if own_part() != WHOLE:
+    if rank_and_world_size() != SINGLE:
         for tensor in model.state_dict().values():
             distributed.broadcast(tensor, 0)
 
@@ -103,7 +103,7 @@ class SyncBatchNorm(_BatchNorm):
             x, axes, _ = _wide(input)
             variance, mean = (part.double() for part in torch.var_mean(x, axes, correction=0))
             ones = torch.ones_like(mean[:1])
-            sums = summed(torch.cat([mean, variance + mean.square(), ones]) * (x.numel() // x.shape[1]))
+            sums = all_reduce_sum(torch.cat([mean, variance + mean.square(), ones]) * (x.numel() // x.shape[1]))
             count = sums[-1]
             mean, square = (sums[:-1] / count).chunk(2)
             variance = (square - mean.square()).clamp(min=0)  # a difference of what may be large, hence in double
@@ -145,7 +145,7 @@ class _Normalise(torch.autograd.Function):
         normal = (x - mean.to(x.dtype).view(shape)) * inverse.to(x.dtype).view(shape)
         own = torch.cat([(g * normal).sum(axes, dtype=torch.double), g.sum(axes, dtype=torch.double)])
         of_weight, of_bias = own.to(weight.dtype).chunk(2)
-        along, level = (summed(own) / count).to(x.dtype).chunk(2)
+        along, level = (all_reduce_sum(own) / count).to(x.dtype).chunk(2)
         slope = (weight * inverse).to(x.dtype).view(shape)
         of_input = slope * (g - level.view(shape) - normal * along.view(shape))
         return of_input.to(input.dtype), of_weight, of_bias, None, None, None
@@ -164,7 +164,11 @@ def synchronised(model: nn.Module) -> Iterator[None]:
     Raises:
         SnnlabError: one of them does something else than torch's.
     """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)] if own_part() != WHOLE else []
+    norms = (
+        [module for module in model.modules() if isinstance(module, _BatchNorm)]
+        if rank_and_world_size() != SINGLE
+        else []
+    )
     for norm in norms:
         if type(norm).forward is not _BatchNorm.forward:
             name = f"{type(norm).__module__}.{type(norm).__qualname__}"

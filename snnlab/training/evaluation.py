@@ -9,13 +9,13 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.data.batches.samplers import dealt, shuffled
+from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
-from snnlab.training.distributed import own_gpu, own_part, summed, total
+from snnlab.training.distributed import all_reduce_scalar, all_reduce_sum, own_gpu, rank_and_world_size
 
 
 @dataclass(frozen=True)
-class Score:
+class EvalResult:
     """How well a network does on a set: counted over all samples, not averaged over batches."""
 
     accuracy: float
@@ -47,7 +47,7 @@ def work_clock(device: torch.device) -> float:
 
 @torch.no_grad()
 @memory_errors("evaluation")
-def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score:
+def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> EvalResult:
     """Score a network as it stands, in evaluation mode; its mode is put back afterwards, whatever happens.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
@@ -59,11 +59,13 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
     """
     if len(data) == 0:
         raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")
-    device, part = next(model.parameters()).device, own_part()
+    device, part = next(model.parameters()).device, rank_and_world_size()
     training = model.training
     model.eval()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
-    places = dealt(shuffled(len(data), batch_size, None), part, training=False)  # of the samples, in their order
+    places = shard_batches(
+        shuffled(len(data), batch_size, None), part, training=False
+    )  # of the samples, in their order
     try:
         for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
             scores = model(x.to(device)).float()
@@ -74,8 +76,10 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> Score
             predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
     finally:
         model.train(training)
-    predictions, labels = summed(predictions), summed(labels)
-    return Score((predictions == labels).double().mean().item(), total(loss) / len(data), predictions, labels)
+    predictions, labels = all_reduce_sum(predictions), all_reduce_sum(labels)
+    return EvalResult(
+        (predictions == labels).double().mean().item(), all_reduce_scalar(loss) / len(data), predictions, labels
+    )
 
 
 def check_labels(scores: Tensor, **sets: Batches | None) -> None:

@@ -17,7 +17,7 @@ from torch import distributed
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import end_with_parent
-from snnlab.data.batches.samplers import Part
+from snnlab.data.batches.samplers import RankInfo
 from snnlab.training.callbacks import Stopped
 
 PATIENCE = 30  # seconds for a process to end when all is done
@@ -27,7 +27,7 @@ Tell = Callable[[Any], object]
 
 
 @memory_errors("training in several processes", "fewer processes or less data")
-def together(work: Callable[[Tell], Any], processes: int, hear: Tell, who: str) -> Any:
+def launch_ranks(work: Callable[[Tell], Any], processes: int, hear: Tell, who: str) -> Any:
     """Call `work(tell)` in several new processes, which are a group of `torch.distributed`.
 
     Args:
@@ -94,7 +94,7 @@ def _outcome(pipes: list[Connection], members: list[Any], hear: Tell, who: str) 
     return outcome
 
 
-def _member(part: Part, rendezvous: str, pipe: Connection, work: Callable[[Tell], Any]) -> None:
+def _member(part: RankInfo, rendezvous: str, pipe: Connection, work: Callable[[Tell], Any]) -> None:
     number, processes = part
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 from snnlab.training import checkpoints
-from snnlab.training.distributed import gathered, own_part
+from snnlab.training.distributed import all_gather, rank_and_world_size
 
 # What a checkpoint has, and of which type
 KEPT: dict[str, tuple[type, ...]] = {
@@ -35,7 +35,7 @@ KEPT: dict[str, tuple[type, ...]] = {
 FREE = {"lr": math.inf, "_last_lr": math.inf, "weight_decay": math.inf, "betas": 1.0, "momentum": 1.0}
 
 
-class Tally:
+class EpochState:
     """What this process has counted in an epoch so far, and the randomness from which it goes on.
 
     Args:
@@ -85,9 +85,9 @@ class Tally:
         if self.device.type == "cuda":  # whose clock runs meanwhile
             self.work_started += seconds
 
-    def place(self) -> "Tally":
+    def place(self) -> "EpochState":
         """Where the epoch is, without what was counted: asking a GPU for that would make it wait."""
-        place = Tally(torch.device("cpu"), float)
+        place = EpochState(torch.device("cpu"), float)
         place.batches = self.batches
         return place
 
@@ -98,14 +98,14 @@ class Tally:
         return {
             "batches": self.batches,
             "seen": self.seen,
-            "sums": gathered(torch.tensor(own, dtype=torch.double)),
-            "random": gathered(torch.get_rng_state()),
-            "random_gpu": gathered(gpu),
+            "sums": all_gather(torch.tensor(own, dtype=torch.double)),
+            "random": all_gather(torch.get_rng_state()),
+            "random_gpu": all_gather(gpu),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there. Where more processes go on than there were, the new ones draw what they would at the start."""
-        number, processes = own_part()
+        number, processes = rank_and_world_size()
         self.batches, self.seen = state["batches"], state["seen"]
         # fewer processes share what the missing ones had counted
         own = sum(state["sums"][number::processes], torch.zeros(5, dtype=torch.double))
@@ -120,7 +120,7 @@ class Tally:
                 torch.cuda.set_rng_state(state["random_gpu"][number], self.device)
 
 
-class State:
+class TrainState:
     """Network, best network, optimisers, schedules, the history, and what was counted of the epoch that was under way.
 
     Args:
@@ -138,7 +138,7 @@ class State:
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_epoch = -1
-        self.under_way: dict[str, Any] | None = None  # `Tally.state` of an epoch that is to be gone on with
+        self.under_way: dict[str, Any] | None = None  # `EpochState.state` of an epoch that is to be gone on with
         self.path: Path | None = None  # what this process writes
         self._saved = time.perf_counter()
         self.snapshots: dict[int, list[Tensor]] = {}  # by the number of epochs that were over
@@ -164,7 +164,7 @@ class State:
         """Whether this process writes, and it is time to."""
         return self.path is not None and time.perf_counter() - self._saved >= self.every
 
-    def save(self, tally: Tally | None = None) -> None:
+    def save(self, tally: EpochState | None = None) -> None:
         """Write the checkpoint; with a tally in the middle of an epoch, and then every process has to call this.
 
         Raises:

@@ -18,7 +18,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import end_with_parent
-from snnlab.training.launch_ranks import together
+from snnlab.training.launch_ranks import launch_ranks
 
 
 class Work(Protocol):
@@ -37,7 +37,7 @@ Tick = Callable[[int], object]  # told how many epochs have just become finished
 
 
 @memory_errors("training in several processes", "fewer workers or less data")
-def run_all(
+def train_pool(
     jobs: Iterable[Job],
     train: Callable[[Job, Data, Path, Tick], Outcome],
     data: Data,
@@ -87,7 +87,7 @@ def run_all(
 
         def all_for(job: Job) -> Outcome:
             who = f"{folder}: one of the {processes} processes that train {job.name}"
-            return together(partial(train, job, data, folder), processes, bar.update, who)
+            return launch_ranks(partial(train, job, data, folder), processes, bar.update, who)
 
         def run(work: Callable[[Iterable[Job]], Iterable[Outcome]]) -> list[Outcome]:
             outcomes = list(work(jobs))

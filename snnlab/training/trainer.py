@@ -15,20 +15,27 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import keep_freed_memory, memory_errors
-from snnlab.data.batches.prefetch import kept
+from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Batches
 from snnlab.training.callbacks import Between, Interrupted, Moment
-from snnlab.training.distributed import own_part, own_seed, same_as_first, sum_gradients, synchronised, total
-from snnlab.training.evaluation import Score, check_labels, evaluate, pick_device, work_clock
+from snnlab.training.distributed import (
+    all_reduce_scalar,
+    own_seed,
+    rank_and_world_size,
+    same_as_first,
+    sum_gradients,
+    synchronised,
+)
+from snnlab.training.evaluation import EvalResult, check_labels, evaluate, pick_device, work_clock
 from snnlab.training.loggers import written
 from snnlab.training.recipe import Keep, Recipe, check_numbers
-from snnlab.training.state import State, Tally
+from snnlab.training.state import EpochState, TrainState
 
 __all__ = [
-    "Fit",
+    "EvalResult",
+    "FitResult",
     "Keep",
     "Recipe",
-    "Score",
     "check_numbers",
     "epoch_seed",
     "evaluate",
@@ -43,7 +50,7 @@ SAVE_EVERY = 300.0  # s; what a kill costs at most
 
 
 @dataclass(frozen=True)
-class Fit(Generic[Model]):
+class FitResult(Generic[Model]):
     """What a training run leaves: the model holds the parameters of the epoch that was kept.
 
     A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`, and `test_accuracy` where there is a test set; `cpu_seconds`, the work (see `work_clock`) of
@@ -56,7 +63,7 @@ class Fit(Generic[Model]):
     best_epoch: int
 
 
-@kept()
+@persistent_workers()
 @memory_errors("training")
 def fit(
     model: Model,
@@ -71,13 +78,13 @@ def fit(
     progress: bool = True,
     on_epochs: Callable[[int], object] | None = None,
     on_batch: Callable[[Moment], object] | None = None,
-) -> Fit[Model]:
+) -> FitResult[Model]:
     """Train a network on the cross-entropy of its class scores; keep the epoch that is best on `valid`, or the last.
 
     Best is the highest accuracy, and the lower loss on a tie, of the network as it will be used (`recipe.as_used`).
 
     Several processes train one network together where each calls this with the same arguments, in a group of
-    `torch.distributed`, each with a GPU of its own or all on the CPU. `snnlab.training.train_pool.run_all` starts them
+    `torch.distributed`, each with a GPU of its own or all on the CPU. `snnlab.training.train_pool.train_pool` starts them
     (`processes`); under `torchrun`, call `torch.distributed.init_process_group()` first. All start from the parameters
     of process 0, share every batch, and have batch norm over all of it: the result is that of one process up to
     rounding and dropout, and the same in each. Process 0 alone writes, shows progress and calls `on_epochs`. A last
@@ -108,7 +115,7 @@ def fit(
     """
     if not save_every >= 0:
         raise SnnlabError(f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}.")
-    number, processes = own_part()
+    number, processes = rank_and_world_size()
     if min(recipe.batch_size, len(train)) < processes:
         raise SnnlabError(
             f"batch_size = {recipe.batch_size} of {len(train)} samples for {processes} processes: expected at least a "
@@ -120,11 +127,11 @@ def fit(
     model.to(device)
     optimisers = recipe.optimisers(model)
     schedulers = recipe.schedulers(optimisers)
-    state = State(model, optimisers, schedulers, recipe, every=save_every)
+    state = TrainState(model, optimisers, schedulers, recipe, every=save_every)
 
     place = None if checkpoint is None else Path(checkpoint)
 
-    def moment(tally: Tally | None) -> Moment:
+    def moment(tally: EpochState | None) -> Moment:
         return Moment(model, recipe, valid, state.history, tally, -(-len(train) // recipe.batch_size), place)
 
     between = Between(state, on_batch, moment)
@@ -159,7 +166,7 @@ def fit(
     assert state.best is not None
     model.load_state_dict(state.best)
     between(None)
-    return Fit(model, state.history, state.best_epoch)
+    return FitResult(model, state.history, state.best_epoch)
 
 
 @contextmanager
@@ -229,11 +236,11 @@ def _epoch(
     epoch: int,
     device: torch.device,
     optimisers: list[torch.optim.Optimizer],
-    state: State,
+    state: TrainState,
     between: Between,
 ) -> dict[str, float]:
     """Train one epoch, or what is left of it, and validate; all of its randomness comes from (seed, epoch)."""
-    tally = Tally(device, partial(work_clock, device))
+    tally = EpochState(device, partial(work_clock, device))
     more = recipe.before_epoch(model, epoch)
     model.train()
     seed = epoch_seed(recipe.seed, epoch)
@@ -243,7 +250,7 @@ def _epoch(
         if state.under_way is not None:
             tally.restore(state.under_way)
             state.under_way = None
-        for x, y in train.batches(recipe.batch_size, generator=order, part=own_part(), first=tally.batches):
+        for x, y in train.batches(recipe.batch_size, generator=order, part=rank_and_world_size(), first=tally.batches):
             whole = between(tally, len(y))
             x, y = x.to(device), y.to(device)
             recipe.before_step(model, optimisers, (epoch + tally.seen / len(train)) / recipe.epochs)
@@ -253,8 +260,8 @@ def _epoch(
             loss, scores = train_step(model, x, y, optimisers, recipe, share=samples / whole)
             correct = (scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))).sum()  # of a mixture, its largest part
             tally.add(loss, correct, samples=samples, whole=whole, time_steps=recipe.time_steps(x))
-    mean_loss = total(tally.loss.item()) / tally.seen
-    cpu_seconds = total(tally.work_seconds)
+    mean_loss = all_reduce_scalar(tally.loss.item()) / tally.seen
+    cpu_seconds = all_reduce_scalar(tally.work_seconds)
     if not math.isfinite(mean_loss):
         rates = ", ".join(f"{optimiser.param_groups[0]['lr']:.2g}" for optimiser in optimisers)
         raise SnnlabError(
@@ -271,11 +278,11 @@ def _epoch(
     return {
         "epoch": epoch,
         "loss": mean_loss,
-        "train_accuracy": total(tally.correct.item()) / tally.seen,
+        "train_accuracy": all_reduce_scalar(tally.correct.item()) / tally.seen,
         "valid_accuracy": validation.accuracy,
         "valid_loss": validation.loss,
         **more,
-        "sample_timesteps": round(total(tally.sample_timesteps)),
+        "sample_timesteps": round(all_reduce_scalar(tally.sample_timesteps)),
         "cpu_seconds": cpu_seconds,
         "seconds": tally.seconds,
     }

@@ -11,10 +11,10 @@ from torch import Tensor
 from snnlab.transfer import Plan, Task, TransferOutcome, train_plans
 from snnlab.transfer.energy import cost
 
-Race = Mapping[str, Sequence[TransferOutcome]]  # by name of the recipe, an outcome a seed
+Comparison = Mapping[str, Sequence[TransferOutcome]]  # by name of the recipe, an outcome a seed
 
 
-def tune(
+def search_lr(
     recipes: Mapping[str, Callable[[float, int], Plan]],
     rates: Sequence[float],
     seeds: Sequence[int],
@@ -49,7 +49,7 @@ def tune(
 
 
 def at_equal_time(
-    race: Race, recipe: str, *, against: Sequence[str], clock: str = "cpu_seconds"
+    race: Comparison, recipe: str, *, against: Sequence[str], clock: str = "cpu_seconds"
 ) -> tuple[float, float]:
     """The mean test accuracy of a recipe, and that of others in the time that it took.
 
@@ -69,7 +69,7 @@ def at_equal_time(
     return mean(outcome.test_accuracy for outcome in race[recipe]), float(reached)
 
 
-def as_text(race: Race) -> str:
+def as_text(race: Comparison) -> str:
     """A table: the rate that was chosen, test accuracy over the seeds, and both clocks."""
     lines = [f"{'':26s}{'rate':>7s}{'test accuracy':>26s}{'CPU s':>8s}{'sample-timesteps':>19s}"]
     for name, outcomes in race.items():
@@ -80,14 +80,14 @@ def as_text(race: Race) -> str:
     return "\n".join(lines)
 
 
-def nearest_in_time(race: Race, recipe: str, *, against: Sequence[str]) -> str:
+def nearest_in_time(race: Comparison, recipe: str, *, against: Sequence[str]) -> str:
     """Which of the names in `against` trained for about as long as `recipe`, in CPU seconds."""
     log = {name: np.log(mean(outcome.cpu_seconds for outcome in race[name])) for name in (recipe, *against)}
     return min(against, key=lambda name: float(abs(log[name] - log[recipe])))
 
 
 def summaries(
-    race: Race,
+    race: Comparison,
     recipes: Mapping[str, str],
     inputs: Sequence[Tensor],
     *,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnlab.nn.vision import VisionNet, build
-from snnlab.nn.weight_transfer import HandOver
+from snnlab.nn.weight_transfer import TransferReport
 from snnlab.training import checkpoints
 from snnlab.transfer.pipelines import Plan
 from snnlab.transfer.stages import Stage
@@ -16,7 +16,7 @@ class StageOutcome:
 
     stage: Stage
     history: list[dict[str, float]]
-    handed_over: HandOver | None  # None where the network stayed the same
+    handed_over: TransferReport | None  # None where the network stayed the same
     copied_accuracy: float | None  # None for the first stage
     reestimated_accuracy: float | None  # with new batch-norm statistics
     arrival_seconds: float  # of work (see `work_clock`) to convert the network or measure its batch norm anew

@@ -135,7 +135,7 @@ def pipe_d(
         data: the set of pictures; events are the set "target".
         pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or LIF leave it out.
         lr: rate of every stage; half of it for LIF after LIAF.
-        leave, first: see `hand_over`; a last layer for other classes is left in any case.
+        leave, first: see `copy_weights`; a last layer for other classes is left in any case.
         warm_up: what is new, and trained alone at first; () for the first layer and the head.
         schedule: of the ANN.
         on_events: further settings of the stages on events, such as those of `falling`.

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
-from snnlab.data.batches.prefetch import kept
-from snnlab.data.batches.samplers import WHOLE, Part
+from snnlab.data.batches.prefetch import persistent_workers
+from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.vision import SmallCNN, VisionNet, build
-from snnlab.nn.weight_transfer import HandOver, hand_over, reestimate_batch_norm, under
+from snnlab.nn.weight_transfer import TransferReport, copy_weights, reestimate_batch_norm, under
 from snnlab.training.callbacks import Moment
-from snnlab.training.distributed import own_part, synchronised, total
-from snnlab.training.train_pool import Tick, run_all
+from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
+from snnlab.training.train_pool import Tick, train_pool
 from snnlab.training.trainer import evaluate, fit, pick_device, work_clock
 from snnlab.transfer.conversion import Converted
 from snnlab.transfer.outcomes import StageOutcome, TransferOutcome
@@ -30,7 +30,7 @@ REESTIMATE_BATCHES = 10
 Task = Mapping[str, Data]  # data sets by name
 
 
-@kept()
+@persistent_workers()
 @memory_errors("training")
 def train_plan(
     plan: Plan,
@@ -52,7 +52,7 @@ def train_plan(
         on_batch: see `fit`; one stage follows the other.
 
     Raises:
-        SnnlabError: as `fit` and `hand_over`, a stage names an unknown data set, or the first one no network.
+        SnnlabError: as `fit` and `copy_weights`, a stage names an unknown data set, or the first one no network.
     """
     for stage in plan.stages:
         known(stage.data, data, "data set")
@@ -76,8 +76,8 @@ def train_plan(
 
 
 def train_plans(plans: Sequence[Plan], data: Task, folder: Path, **options: Any) -> list[TransferOutcome]:
-    """`train_plan` for each, several at a time; see `snnlab.training.train_pool.run_all`."""
-    return run_all(plans, train_plan, data, folder, **options)
+    """`train_plan` for each, several at a time; see `snnlab.training.train_pool.train_pool`."""
+    return train_pool(plans, train_plan, data, folder, **options)
 
 
 def _train_stage(
@@ -106,13 +106,13 @@ def _train_stage(
     return net, StageOutcome(stage, history, report, copied, reestimated, seconds, path)
 
 
-def _arrived(before: VisionNet | None, stage: Stage) -> tuple[VisionNet, HandOver | None]:
+def _arrived(before: VisionNet | None, stage: Stage) -> tuple[VisionNet, TransferReport | None]:
     """The network that a stage begins with, and what was handed over to it if it is a new one."""
     if stage.network is None:
         assert before is not None
         return before, None
     net = build(stage.network)
-    return net, None if before is None else hand_over(before, net, leave=stage.leave, first=stage.first)
+    return net, None if before is None else copy_weights(before, net, leave=stage.leave, first=stage.first)
 
 
 def _converted(net: VisionNet, train: Batches, stage: Stage, device: torch.device) -> tuple[VisionNet, float]:
@@ -127,8 +127,8 @@ def _reestimate(net: VisionNet, train: Batches, stage: Stage, device: torch.devi
     """Measure a network's batch-norm statistics anew; returns the seconds of work of all processes."""
     started = work_clock(device)
     with synchronised(net):
-        reestimate_batch_norm(net, some_inputs(train, stage, device, part=own_part()))
-    return total(work_clock(device) - started)
+        reestimate_batch_norm(net, some_inputs(train, stage, device, part=rank_and_world_size()))
+    return all_reduce_scalar(work_clock(device) - started)
 
 
 def _fit(
@@ -156,7 +156,7 @@ def _fit(
     return result.history
 
 
-def some_inputs(train: Batches, stage: Stage, device: torch.device, *, part: Part = WHOLE) -> list[Tensor]:
+def some_inputs(train: Batches, stage: Stage, device: torch.device, *, part: RankInfo = SINGLE) -> list[Tensor]:
     """A few batches, or a part of each, to estimate batch-norm statistics from."""
     order = torch.Generator().manual_seed(stage.seed)
     batches = train.batches(stage.batch_size, generator=order, part=part)

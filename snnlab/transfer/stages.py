@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.data.protocols import Batches
-from snnlab.nn.activations import Mode, activations, sharpened
+from snnlab.nn.activations import Mode, activations, ramp_bounds
 from snnlab.nn.vision import VisionNet
 from snnlab.nn.weight_transfer import FIRST
 from snnlab.training.trainer import Keep, Recipe, check_numbers, evaluate
@@ -39,7 +39,7 @@ class Stage(Recipe):
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # what is not handed over
-    first: str = ""  # see `hand_over`
+    first: str = ""  # see `copy_weights`
     reestimate: bool = True  # batch-norm statistics before the first epoch, if weights came from elsewhere
     only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
     optimiser: Optimiser = "adam"
@@ -79,7 +79,7 @@ class Stage(Recipe):
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
         """Put a network into the mode that it has after a share of the epochs; returns where its ramp begins and ends."""
-        low, high = sharpened(share) if self.sharpen else (0.0, 1.0)
+        low, high = ramp_bounds(share) if self.sharpen else (0.0, 1.0)
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}
 

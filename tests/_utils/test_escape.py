@@ -24,8 +24,8 @@ from snnlab.runs.result import Result
 from snnlab.viz import plots
 from snnlab.viz.figure_export import Picture, save_svg
 from snnlab.viz.monitor import view as monitor_view
-from snnlab.viz.panels.arrivals import Heard, View
-from snnlab.viz.panels.synapses import Network
+from snnlab.viz.panels.arrivals import RecordingViewer, View
+from snnlab.viz.panels.synapses import NetworkView
 
 MARKUP = ["[/b] [red]x[/red] :bug: \\", "<script>&\"'", r"$\frac{1}$", "$", "a_b", "_noise_", r"\$ $x$", "x^{", ""]
 UNPRINTABLE = {"\x1b[31m": r"\x1b[31m", "\ud800": r"\ud800", "\x00\r": r"\x00\r", "a\tb\nü": "a\tb\nü"}
@@ -82,11 +82,11 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     x = torch.ones(6, 2, 4)
     word = r"$\frac{1}$<b>"
     fig, axes = plots.figure(8, 4, 2, 1)
-    heard = Heard(Network(network, 10.0), DenseSet(x, torch.arange(2)), [word] * 2)
+    heard = RecordingViewer(NetworkView(network, 10.0), DenseSet(x, torch.arange(2)), [word] * 2)
     View(*axes).show(heard, 0, 0, 0, 1.0)
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
-    seen = monitor_view.Seen(
+    seen = monitor_view.MonitorSnapshot(
         history=[], total=1, dt=10.0, unit="ms", classes=2, sample=word, rasters={"input": np.ones((6, 4))}, rates={},
         rate_unit="spikes a neuron and step", delays={}, longest=40.0, sigma=0.0,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import torch
 
 from snnlab.course import config
 from snnlab.course.pretrained_delays import Recipes, twin
-from snnlab.delays.experiments import untrained
+from snnlab.delays.experiments import build_network
 from snnlab.nn.delay_linear import delay_layers, discretise
 
 CONFIG = config.resolve(
@@ -61,7 +61,7 @@ def test_no_two_trainings_share_a_checkpoint():
 
 
 def test_the_twin_spikes_with_the_same_parameters():
-    relu = untrained(MAKE.relu(2, 0.01, 0, sharpen=0.0)).eval()
+    relu = build_network(MAKE.relu(2, 0.01, 0, sharpen=0.0)).eval()
     spiking = twin(relu)
     assert spiking.neuron == "lif" and not spiking.training
     for ours, theirs in zip(spiking.parameters(), relu.parameters(), strict=True):
@@ -76,4 +76,4 @@ def test_the_twin_spikes_with_the_same_parameters():
 
 def test_a_held_network_gets_the_delays_of_the_profile(tmp_path):
     job = replace(MAKE.pretrained(1, 0.01, 0), after=None)
-    assert all(layer.discrete and not layer.P.requires_grad for layer in delay_layers(untrained(job)))
+    assert all(layer.discrete and not layer.P.requires_grad for layer in delay_layers(build_network(job)))

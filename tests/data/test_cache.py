@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.cache import cache_folder, cached, clean, made, stamp
+from snnlab.data.cache import cache_folder, cached, cached_or_none, clean, stamp
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +38,10 @@ def test_an_array_is_made_once_for_a_key():
 
 
 def test_what_has_been_made_can_be_asked_for():
-    assert made("thing", {"a": 1}) is None and not cache_folder().exists()
+    assert cached_or_none("thing", {"a": 1}) is None and not cache_folder().exists()
     cached("thing", {"a": 1}, Maker(np.arange(3)))
-    assert made("thing", {"a": 1}).tolist() == [0, 1, 2]
-    assert made("thing", {"a": 2}) is None and made("other", {"a": 1}) is None
+    assert cached_or_none("thing", {"a": 1}).tolist() == [0, 1, 2]
+    assert cached_or_none("thing", {"a": 2}) is None and cached_or_none("other", {"a": 1}) is None
 
 
 def test_another_key_or_word_is_another_array():

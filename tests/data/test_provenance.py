@@ -4,8 +4,8 @@ import json
 
 import torch
 
-from snnlab.data.batches.dense import DenseSet, Three
-from snnlab.data.batches.file_dataset import FileSet
+from snnlab.data.batches.dense import DataSplits, DenseSet
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.provenance import record
 
 
@@ -14,12 +14,12 @@ def picture(path, seed):
 
 
 def files(folder, *names, labels=(0, 1)):
-    return FileSet([folder / name for name in names], torch.tensor(labels), ("a", "b"), picture)
+    return FileDataset([folder / name for name in names], torch.tensor(labels), ("a", "b"), picture)
 
 
 def three(folder, name="one.jpg", labels=(0, 1)):
     parts = files(folder, name, "two.jpg", labels=labels), files(folder, "v1", "v2"), files(folder, "t1", "t2")
-    return Three(*parts, unit="brightness", preprocessing={"size": 4})
+    return DataSplits(*parts, unit="brightness", preprocessing={"size": 4})
 
 
 def test_all_of_it(tmp_path):
@@ -51,7 +51,7 @@ def test_the_checksum_is_of_names_and_labels_wherever_they_lie(tmp_path):
 def test_of_samples_made_here_it_is_of_their_content():
     def digest(x, y=0):
         parts = [DenseSet(torch.tensor([[[x]]]), torch.tensor([y]))] * 3
-        return record("a", "b", Three(*parts))["sha256"]
+        return record("a", "b", DataSplits(*parts))["sha256"]
 
     assert digest(1.0) == digest(1.0)
     assert len({digest(1.0), digest(2.0), digest(1.0, 1), digest(1)}) == 4

@@ -11,7 +11,7 @@ from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers, discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
-from snnlab.training.state import State
+from snnlab.training.state import TrainState
 
 
 def by_hand(delays=((1.0, 3.4), (0.0, 4.0)), weights=((0.4, 0.7), (0.5, -0.25))):
@@ -55,7 +55,7 @@ def save(path, net, accuracy, **more):
 def test_a_checkpoint_is_opened_as_it_was_saved(tmp_path):
     net = random_net()
     save(tmp_path / "a.pt", net, 0.5)
-    found, path = analysis.opened(tmp_path / "a.pt", dt_ms=10.0)
+    found, path = analysis.open_network(tmp_path / "a.pt", dt_ms=10.0)
     assert path == tmp_path / "a.pt" and not found.training
     assert torch.equal(found.synapses[1].P, net.synapses[1].P)
 
@@ -66,42 +66,42 @@ def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp
     save(tmp_path / "run" / "better.pt", random_net(), 0.6)
     save(tmp_path / "run" / "fixed.pt", random_net(variant="fixed"), 0.9)
     save(tmp_path / "run" / "relu.pt", random_net(neuron="relu"), 0.9)
-    assert analysis.opened(tmp_path, dt_ms=10.0)[1].name == "better.pt"
+    assert analysis.open_network(tmp_path, dt_ms=10.0)[1].name == "better.pt"
 
 
 def test_other_files_in_a_folder_are_left_out_where_there_is_a_good_one(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "a.pt")
     (tmp_path / "b.pt").write_bytes(b"no such file")
     with pytest.raises(SnnlabError, match=r"a\.pt: holds no snnlab checkpoint"):
-        analysis.opened(tmp_path, dt_ms=10.0)
+        analysis.open_network(tmp_path, dt_ms=10.0)
     save(tmp_path / "c.pt", random_net(), 0.5)
-    assert analysis.opened(tmp_path, dt_ms=10.0)[1].name == "c.pt"
+    assert analysis.open_network(tmp_path, dt_ms=10.0)[1].name == "c.pt"
 
 
 def test_what_cannot_be_explored_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="no checkpoint of a network with learned delays"):
-        analysis.opened(tmp_path, dt_ms=10.0)
+        analysis.open_network(tmp_path, dt_ms=10.0)
     save(tmp_path / "none.pt", random_net(variant="none"), 0.5)
     with pytest.raises(SnnlabError, match=r"none.pt: a network without delays"):
-        analysis.opened(tmp_path / "none.pt", dt_ms=10.0)
+        analysis.open_network(tmp_path / "none.pt", dt_ms=10.0)
     save(tmp_path / "relu.pt", random_net(neuron="relu"), 0.5)
     with pytest.raises(SnnlabError, match=r"relu.pt: a ReLU network, which does not fire"):
-        analysis.opened(tmp_path / "relu.pt", dt_ms=10.0)
+        analysis.open_network(tmp_path / "relu.pt", dt_ms=10.0)
 
 
 def test_the_step_is_that_of_the_run(tmp_path):
     save(tmp_path / "a.pt", random_net(), 0.5)
     (tmp_path / "config.json").write_text('{"dt_ms": 20.0}')
-    assert analysis.opened(tmp_path, dt_ms=20.0)[1].name == "a.pt"
+    assert analysis.open_network(tmp_path, dt_ms=20.0)[1].name == "a.pt"
     with pytest.raises(SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"):
-        analysis.opened(tmp_path, dt_ms=10.0)
+        analysis.open_network(tmp_path, dt_ms=10.0)
     (tmp_path / "config.json").write_text("[" * 100_000)
     with pytest.raises(SnnlabError, match="config.json: no readable JSON .*move the checkpoint out"):
-        analysis.opened(tmp_path, dt_ms=10.0)
+        analysis.open_network(tmp_path, dt_ms=10.0)
     for content in ("[]", '{"dt_ms": "x"}', '{"dt_ms": 0}'):
         (tmp_path / "config.json").write_text(content)
         with pytest.raises(SnnlabError, match="config.json: dt_ms = .*expected milliseconds above 0"):
-            analysis.opened(tmp_path, dt_ms=10.0)
+            analysis.open_network(tmp_path, dt_ms=10.0)
 
 
 # One neuron ---------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_the_kernel_of_a_neuron_is_its_row_of_the_layers(changes):
 
 def test_there_is_no_other_layer_or_neuron():
     net = random_net()
-    for call in (analysis.incoming, lambda *a: arrivals.arrivals(net, arrivals.played(net, recording()), *a[1:])):
+    for call in (analysis.incoming, lambda *a: arrivals.arrivals(net, arrivals.simulate(net, recording()), *a[1:])):
         with pytest.raises(SnnlabError, match="layer 2 has neurons 0 to 6, and no 7"):
             call(net, 1, 7, 10.0)
         with pytest.raises(SnnlabError, match="layer = 3: expected 0 to 2"):
@@ -171,20 +171,20 @@ def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
 def test_a_recording_goes_through_as_in_the_network_itself(changes):
     net = random_net(**changes)
     x = recording()
-    found, expected = arrivals.played(net, x), discretise(net).activity(x[:, None])
+    found, expected = arrivals.simulate(net, x), discretise(net).activity(x[:, None])
     assert sum(fired.sum() for fired in found.fired) > 20
     for ours, theirs in zip(found.fired, expected.spikes, strict=True):
         assert torch.equal(ours, theirs[:, 0])
     assert torch.allclose(found.charge[-1], expected.potentials[:, 0], atol=1e-5)
     assert [len(heard) for heard in found.heard] == [int(expected.valid.sum())] * 3
-    again = arrivals.played(net, x)  # nothing is left of the recording before
+    again = arrivals.simulate(net, x)  # nothing is left of the recording before
     assert torch.equal(again.charge[-1], found.charge[-1])
 
 
 def test_a_recording_of_another_network_is_refused():
     for wrong in (torch.ones(5, 11), torch.ones(5, 1, 12), torch.zeros(5, 12)):
         with pytest.raises(SnnlabError, match=r"expected \(T, 12\), time first"):
-            arrivals.played(random_net(), wrong)
+            arrivals.simulate(random_net(), wrong)
 
 
 def test_arrivals_by_hand():
@@ -192,19 +192,19 @@ def test_arrivals_by_hand():
     net = by_hand()
     x = torch.zeros(4, 2)
     x[2, 0] = x[0, 1] = 1
-    found = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0)
+    found = arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0)
     assert found.source.tolist() == [1, 0]
     assert found.sent_ms.tolist() == [0, 20] and found.arrived_ms.tolist() == [30, 30]
     assert found.push.tolist() == pytest.approx([0.7, 0.4]) and found.rest == pytest.approx(0, abs=1e-6)
     assert found.fired_ms.tolist() == [30]
     assert found.charge.tolist() == pytest.approx([0, 0, 0, 1.1, 0, 0, 0], abs=1e-5)  # 3 steps and a tail of 4
-    without = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0, share=0.0)
+    without = arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0, share=0.0)
     assert without.arrived_ms.tolist() == without.sent_ms.tolist() == [0, 20]
     assert without.fired_ms.tolist() == []
-    half = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0, share=0.5)
+    half = arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0, share=0.5)
     assert half.arrived_ms.tolist() == [20, 20]  # 1.7 and 0.5 steps, rounded to even
     with pytest.raises(SnnlabError, match=r"share = 1.5: expected a share"):
-        arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0, share=1.5)
+        arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0, share=1.5)
 
 
 def test_batch_norm_is_in_the_push_and_in_what_rests():
@@ -214,7 +214,7 @@ def test_batch_norm_is_in_the_push_and_in_what_rests():
     norm.weight.data[0], norm.bias.data[0] = 3.0, 1.0
     x = torch.zeros(1, 2)
     x[0, 0] = 2  # two spikes at once
-    found = arrivals.arrivals(net, arrivals.played(net, x), 0, 0, dt_ms=10.0)
+    found = arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0)
     assert found.push.tolist() == pytest.approx([2 * 0.4 * 1.5])
     assert found.rest == pytest.approx(1 - 0.75)
     assert found.charge.tolist() == pytest.approx([0.25, 1.45, 0.25, 0.25, 0.25], abs=1e-5)
@@ -223,7 +223,7 @@ def test_batch_norm_is_in_the_push_and_in_what_rests():
 @pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
 def test_every_neuron_fires_as_in_the_whole_network(changes):
     net = random_net(**changes)
-    what = arrivals.played(net, recording())
+    what = arrivals.simulate(net, recording())
     for layer, charge in enumerate(what.charge):
         for neuron in range(charge.shape[1]):
             found = arrivals.arrivals(net, what, layer, neuron, dt_ms=10.0)
@@ -236,7 +236,7 @@ def test_every_neuron_fires_as_in_the_whole_network(changes):
 
 def test_each_weight_of_a_synapse_has_a_spike_and_a_delay_of_its_own():
     net = random_net(kernel_count=2)
-    what = arrivals.played(net, recording())
+    what = arrivals.simulate(net, recording())
     found = arrivals.arrivals(net, what, 0, 3, dt_ms=10.0)
     when, inputs = what.heard[0].nonzero(as_tuple=True)
     assert found.source.tolist() == [j for j in inputs.tolist() for _ in range(2)]
@@ -249,9 +249,13 @@ def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
     x = torch.zeros(4, 2)
     x[2, 0] = x[0, 1] = 1
     net = by_hand(weights=((1.5, 1.5), (0.4, 0.7)), delays=((0.0, 4.0), (1.0, 3.4)))
-    assert arrivals.telling(net, arrivals.played(net, x), 10.0) == 1  # the other one fires without delays, too
+    assert (
+        arrivals.most_delay_dependent(net, arrivals.simulate(net, x), 10.0) == 1
+    )  # the other one fires without delays, too
     net.norms[0].bias.data[1] = 1.2
-    assert arrivals.telling(net, arrivals.played(net, x), 10.0) == 0  # now the first needs an input, and it does not
+    assert (
+        arrivals.most_delay_dependent(net, arrivals.simulate(net, x), 10.0) == 0
+    )  # now the first needs an input, and it does not
 
 
 # A whole network ----------------------------------------------------------------------------------------------------
@@ -294,7 +298,7 @@ def line(epoch):
 def trained(path, net, epochs=2):
     """A checkpoint of a training in which every delay grew by a quarter of a step an epoch."""
     recipe = DelayRecipe(epochs=epochs, batch_size=1)
-    state = State(net, [], [], recipe)
+    state = TrainState(net, [], [], recipe)
     state.path = path
     for epoch in range(epochs):
         for layer in net.synapses:
@@ -310,7 +314,7 @@ def test_movement_is_what_the_delays_were_after_each_epoch(tmp_path):
         layer.delay = (layer.delay * 4).round() / 4  # what float16 keeps
     starts = [layer.delay.clone() for layer in net.synapses]
     trained(tmp_path / "c.pt", net)
-    found = snapshots.movement(tmp_path / "c.pt", net, dt_ms=10.0)
+    found = snapshots.delay_trajectory(tmp_path / "c.pt", net, dt_ms=10.0)
     for moved, start in zip(found, starts, strict=True):
         assert moved.epochs.tolist() == [0, 1, 2]
         assert moved.moved_ms.tolist() == [0, 2.5, 5]
@@ -323,7 +327,7 @@ def test_of_a_large_layer_a_fair_sample_is_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(snapshots, "SYNAPSES", 50)
     net = random_net(kernel_count=2, fan_in=6)
     trained(tmp_path / "c.pt", net)
-    first = snapshots.movement(tmp_path / "c.pt", net, dt_ms=1.0)[0]
+    first = snapshots.delay_trajectory(tmp_path / "c.pt", net, dt_ms=1.0)[0]
     assert first.delay_ms.shape == (3, 50)
     assert set(first.neurons) == set(range(9))  # of every neuron some
     assert net.synapses[0].mask[first.neurons, first.inputs, 0].all()
@@ -338,7 +342,7 @@ def test_a_training_that_goes_on_keeps_the_snapshots_before(tmp_path):
         layer.delay = layer.delay / 2  # with room to grow
     recipe = trained(tmp_path / "c.pt", net)
     before = checkpoints.load(tmp_path / "c.pt")["snapshots"]
-    state = State(random_net(seed=5), [], [], recipe)
+    state = TrainState(random_net(seed=5), [], [], recipe)
     state.restore(tmp_path / "c.pt")
     state.finish(line(2))
     assert list(state.snapshots) == [0, 1, 2, 3]
@@ -348,19 +352,19 @@ def test_a_training_that_goes_on_keeps_the_snapshots_before(tmp_path):
 def test_where_nothing_is_learned_nothing_is_kept(tmp_path):
     net = random_net(variant="fixed")
     save(tmp_path / "old.pt", net, 0.5)
-    assert snapshots.movement(tmp_path / "old.pt", net, dt_ms=1.0) == []
+    assert snapshots.delay_trajectory(tmp_path / "old.pt", net, dt_ms=1.0) == []
     assert DelayRecipe(epochs=1, batch_size=1).snapshot(net) == []
     with pytest.raises(SnnlabError, match="a checkpoint of another network"):
-        snapshots.movement(tmp_path / "old.pt", random_net(), dt_ms=1.0)
+        snapshots.delay_trajectory(tmp_path / "old.pt", random_net(), dt_ms=1.0)
 
 
 def test_the_sample_stays_small():
     net = DelayNet(140, (256, 256), 20, max_delay=24, tau=1.005)
-    kept = snapshots.taken(net)
+    kept = snapshots.snapshot_delays(net)
     assert [len(part) for part in kept] == [2048] * 3 and kept[0].dtype == torch.float16
 
 
 @pytest.mark.parametrize("dt", [float("nan"), float("inf"), 0, -1.0, True, "10", None])
 def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
     with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):
-        analysis.opened(tmp_path / "none.pt", dt_ms=dt)
+        analysis.open_network(tmp_path / "none.pt", dt_ms=dt)

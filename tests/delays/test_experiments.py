@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import Three
+from snnlab.data.batches.dense import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, best_by_validation, matched_hidden, train_all, untrained
+from snnlab.delays.experiments import Job, best_by_validation, build_network, matched_hidden, train_all
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.trainer import evaluate
 
-DATA = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
+DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 
 
 def job(variant, seed, tau=1.005):
@@ -70,7 +70,7 @@ def test_a_worker_that_dies_is_told(tmp_path):
 
 
 def test_the_seed_decides_the_network():
-    a, b, c = untrained(job("learned", 3)), untrained(job("learned", 3)), untrained(job("learned", 4))
+    a, b, c = build_network(job("learned", 3)), build_network(job("learned", 3)), build_network(job("learned", 4))
     assert torch.equal(a.synapses[0].weight, b.synapses[0].weight)
     assert not torch.equal(a.synapses[0].weight, c.synapses[0].weight)
 

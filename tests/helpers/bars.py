@@ -2,7 +2,7 @@
 
 import torch
 
-from snnlab.data.batches.dense import DenseSet, Three
+from snnlab.data.batches.dense import DataSplits, DenseSet
 from snnlab.training import checkpoints
 
 NET = dict(kind="SmallCNN", in_channels=1, classes=3, channels=[4, 5], strides=[1, 2], pool=3)
@@ -20,7 +20,7 @@ def images(n, seed, *, steps=1, channels=1):
 
 
 def three(**more):
-    return Three(*(images(n, seed, **more) for seed, n in enumerate((28, 18, 30))))
+    return DataSplits(*(images(n, seed, **more) for seed, n in enumerate((28, 18, 30))))
 
 
 DATA = {"target": three(), "events": three(steps=3, channels=2)}

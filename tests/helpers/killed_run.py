@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from snnlab.course import config
-from snnlab.data.batches.dense import Three
+from snnlab.data.batches.dense import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job, train_all
 from snnlab.delays.recipe import DelayRecipe
@@ -26,7 +26,7 @@ NET = dict(n_in=16, hidden=[10], n_classes=5, max_delay=8, tau=1.5, dropout=0.2)
 def run(folder):
     """Two networks with delays, and what is saved of them."""
     started = runs.start(config.resolve("04_learning_delays", profile="tiny", out=str(folder)))
-    data = Three(*(interaural_lags(n, seed=s, steps=30) for s, n in enumerate((200, 60, 60))))
+    data = DataSplits(*(interaural_lags(n, seed=s, steps=30) for s, n in enumerate((200, 60, 60))))
     recipe = DelayRecipe(epochs=12, batch_size=32, seed=3, device="cpu", anneal_share=0.5)
     jobs = [Job(variant, NET | {"variant": variant}, recipe) for variant in ("learned", "none")]
     outcomes = train_all(jobs, data, started.checkpoint_dir, workers=1)

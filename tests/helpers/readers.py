@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.prefetch import kept, read_ahead
+from snnlab.data.batches.prefetch import persistent_workers, prefetch
 
 
 def tell(sample, seed):
@@ -44,5 +44,5 @@ def threads(_):
 
 def read_some():
     """Read by a process of this one's own, which it keeps for a while."""
-    with kept():
-        assert len(list(read_ahead(partial(tell, seed=None), range(5), 1))) == 5
+    with persistent_workers():
+        assert len(list(prefetch(partial(tell, seed=None), range(5), 1))) == 5

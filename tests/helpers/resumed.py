@@ -7,15 +7,15 @@ import torch
 from bars import COMMON, NET
 from readers import bars
 
-from snnlab.data.batches.file_dataset import FileSet
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.spikeset import SpikeSet
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
 from snnlab.training import trainer
-from snnlab.training.distributed import own_part
-from snnlab.training.state import State
+from snnlab.training.distributed import rank_and_world_size
+from snnlab.training.state import TrainState
 from snnlab.training.trainer import fit
 from snnlab.transfer import Stage
 
@@ -39,7 +39,7 @@ def spikes(n, seed):
 
 def delays(path, **options):
     """Delays with two optimisers and dropout; 75 recordings in batches of 16, the last of 11."""
-    torch.manual_seed(own_part()[0])
+    torch.manual_seed(rank_and_world_size()[0])
     net = DelayNet(16, (6,), 5, max_delay=8, tau=1.5, dropout=0.3)
     recipe = DelayRecipe(epochs=3, batch_size=16, seed=5, device="cpu", anneal_share=1.0)
     return fit(net, spikes(75, 0), spikes(30, 1), recipe, checkpoint=path, progress=False, **options)
@@ -47,10 +47,10 @@ def delays(path, **options):
 
 def pictures(path, *, loaders=0, **options):
     """A spiking network with batch norm and SGD's momentum; 37 samples in batches of 8, the last of 5."""
-    torch.manual_seed(own_part()[0])
+    torch.manual_seed(rank_and_world_size()[0])
     net = build(NET).set_mode("lif", steps=2)
     stage = Stage(**COMMON, epochs=2, lr=0.1, steps=2, optimiser="sgd", seed=3)
-    train, valid = (FileSet(range(n), torch.arange(n) % 3, tuple("abc"), bars, loaders) for n in (37, 12))
+    train, valid = (FileDataset(range(n), torch.arange(n) % 3, tuple("abc"), bars, loaders) for n in (37, 12))
     return fit(net, train, valid, stage, checkpoint=path, progress=False, **options)
 
 
@@ -89,7 +89,7 @@ def doomed(*, step=None, save=None, rhythm=1):
             os.truncate(path, os.path.getsize(path) // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    trainer.train_step, torch.save, State.due = one_step, one_save, due
+    trainer.train_step, torch.save, TrainState.due = one_step, one_save, due
 
 
 def die(train, deaths, **options):

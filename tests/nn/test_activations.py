@@ -18,8 +18,8 @@ from snnlab.nn.activations import (
     activations,
     firing_rate,
     matched_ramp,
+    ramp_bounds,
     set_mode,
-    sharpened,
 )
 
 MODES = ("relu", "ramp", "liaf", "lif", "quantised", "soft")
@@ -231,7 +231,7 @@ def test_the_ramp_that_is_closest_to_the_firing_curve():
 
 def test_the_sharpening_is_the_papers():
     for epoch, ends in ((0, (0, 1)), (1, (0.005, 0.995)), (50, (0.25, 0.75)), (98, (0.49, 0.51)), (100, (0.49, 0.5))):
-        assert sharpened(epoch / 100) == pytest.approx(ends)
+        assert ramp_bounds(epoch / 100) == pytest.approx(ends)
 
 
 @pytest.mark.parametrize("mode", MODES)

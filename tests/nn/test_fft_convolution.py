@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import dense_convolution
-from snnlab.nn.fft_convolution import causal_convolution, operations, pays
+from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
@@ -222,4 +222,4 @@ def test_operations_by_hand():
 def test_the_rule_asks_for_size_and_type(shape, n_out, n_taps, expected):
     for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
         x = torch.empty(shape, dtype=dtype, device="meta")
-        assert pays(x, n_out, n_taps) == (expected and dtype in TOLERANCE)
+        assert prefer_spectral(x, n_out, n_taps) == (expected and dtype in TOLERANCE)

@@ -7,22 +7,22 @@ import torch
 from spikingjelly.activation_based import functional
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import Three
+from snnlab.data.batches.dense import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, train_all, untrained
+from snnlab.delays.experiments import Job, build_network, train_all
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF
-from snnlab.nn.ramp_neuron import Analogue
-from snnlab.nn.weight_transfer import hand_over_delays
+from snnlab.nn.ramp_neuron import RampNeuron
+from snnlab.nn.weight_transfer import copy_delay_weights
 from snnlab.training.trainer import evaluate
 
 NET = {"n_in": 16, "hidden": [6, 5], "n_classes": 5, "max_delay": 8, "tau": 1.005, "dropout": 0.0}
 
 
 def test_by_hand():
-    neuron = Analogue(2.0)  # H = 0.7, 0.7 / 2 + 0.7 = 1.05, 1.05 / 2 + 1.2 = 1.725, 1.725 / 2 - 0.5 = 0.3625
+    neuron = RampNeuron(2.0)  # H = 0.7, 0.7 / 2 + 0.7 = 1.05, 1.05 / 2 + 1.2 = 1.725, 1.725 / 2 - 0.5 = 0.3625
     currents = torch.tensor([0.7, 0.7, 1.2, -0.5])[:, None, None]
     torch.testing.assert_close(neuron(currents).flatten(), torch.tensor([0.2, 0.55, 1.0, 0.0]))
     functional.reset_net(neuron)
@@ -32,7 +32,7 @@ def test_by_hand():
 
 def test_a_step_at_a_time_is_the_same():
     currents = torch.randn(9, 3, 4)
-    whole, steps = Analogue(1.7), Analogue(1.7)
+    whole, steps = RampNeuron(1.7), RampNeuron(1.7)
     steps.step_mode = "s"
     torch.testing.assert_close(torch.stack([steps(current) for current in currents]), whole(currents))
 
@@ -43,7 +43,7 @@ def test_sharpened_to_a_step_it_is_lif_where_nothing_is_remembered():
     currents[(currents - 1).abs() < 0.05] = (
         0.5  # beside the 0.5 % that is left of the membrane, and the ramp's last 1 %
     )
-    ramp = Analogue(1.005)
+    ramp = RampNeuron(1.005)
     assert ramp.sharpen(1.0) == pytest.approx(0.01)
     assert torch.equal(ramp(currents), LIF(1.005)(currents))
 
@@ -51,7 +51,7 @@ def test_sharpened_to_a_step_it_is_lif_where_nothing_is_remembered():
 @pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
 def test_the_gradient_is_that_of_a_window_whatever_the_width(share):
     current = torch.linspace(0.0, 2.0, 21).view(1, 1, 21).requires_grad_()
-    neuron = Analogue(1.005)
+    neuron = RampNeuron(1.005)
     neuron.sharpen(share)
     neuron(current).sum().backward()
     expected = ((current.detach() > 0.55 - 1e-6) & (current.detach() < 1.45 + 1e-6)).float()
@@ -78,7 +78,7 @@ def test_what_is_handed_over(takes, expected):
     for norm in source.norms:  # as if trained
         torch.nn.init.uniform_(norm.weight)
         norm.running_mean += 0.3
-    hand_over_delays(source, target, takes=takes)
+    copy_delay_weights(source, target, takes=takes)
     for moved, now, theirs, mine in zip(expected, parts(target), parts(source), parts(before), strict=True):
         whose = theirs if moved == "1" else mine
         assert all(torch.equal(a, b) for a, b in zip(now, whose, strict=True))
@@ -86,7 +86,7 @@ def test_what_is_handed_over(takes, expected):
 
 def test_delays_that_are_not_learned_arrive_as_whole_ones():
     source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET, variant="fixed")
-    hand_over_delays(source, target)
+    copy_delay_weights(source, target)
     for theirs, ours in zip(delay_layers(source), delay_layers(target), strict=True):
         assert torch.equal(ours.delay, theirs.delay.round())
         assert ours.discrete and not ours.P.requires_grad
@@ -98,7 +98,7 @@ def test_the_width_of_a_kernel_goes_with_its_delay(takes, moves):
     for layer in delay_layers(source):
         layer.sigma = 0.5
     before = target.synapses[0].sigma
-    hand_over_delays(source, target, takes=takes)
+    copy_delay_weights(source, target, takes=takes)
     assert target.synapses[0].sigma == pytest.approx(0.5 if moves else before) and before > 1
 
 
@@ -108,21 +108,21 @@ def test_delays_do_not_move_between_layers_of_other_kernels():
     before = [layer.delay.clone() for layer in delay_layers(target)]
     for takes in ("both", "delays"):
         with pytest.raises(SnnlabError, match=r"synapses.0.P: max_delay = \d+ instead of"):
-            hand_over_delays(source, target, takes=takes)
-    hand_over_delays(source, target, takes="weights")
+            copy_delay_weights(source, target, takes=takes)
+    copy_delay_weights(source, target, takes="weights")
     after = [layer.delay for layer in delay_layers(target)]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert torch.equal(target.synapses[0].weight, source.synapses[0].weight)
     with pytest.raises(SnnlabError, match="synapses.0.mask: fan_in = 1 instead of 2"):
-        hand_over_delays(DelayNet(**NET, fan_in=1), DelayNet(**NET, fan_in=2), takes="weights")
+        copy_delay_weights(DelayNet(**NET, fan_in=1), DelayNet(**NET, fan_in=2), takes="weights")
 
 
 def test_an_unknown_part_is_refused():
     with pytest.raises(SnnlabError, match="delay"):
-        hand_over_delays(DelayNet(**NET), DelayNet(**NET), takes="delay")
+        copy_delay_weights(DelayNet(**NET), DelayNet(**NET), takes="delay")
 
 
-DATA = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
+DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 RECIPE = DelayRecipe(epochs=4, batch_size=16, keep="last", sharpen=0.8, device="cpu")
 
 
@@ -139,7 +139,7 @@ def test_pretrained_and_handed_over(tmp_path):
     both, delays = train_all(asked, DATA, tmp_path, workers=1)
     assert both.before.history == relu.history  # it was there, and only read
     assert both.job.epochs == 5 and both.cpu_seconds == pytest.approx(relu.cpu_seconds + both.history[0]["cpu_seconds"])
-    fresh = untrained(asked[0])
+    fresh = build_network(asked[0])
     for handed, half, theirs, own in zip(
         *map(delay_layers, (both.network(), delays.network(), relu.network(), fresh)), strict=True
     ):

@@ -12,7 +12,7 @@ from snnlab.nn.activations import activations
 from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import ResNet, SmallCNN, VideoNet
-from snnlab.nn.weight_transfer import hand_over, reestimate_batch_norm, under
+from snnlab.nn.weight_transfer import copy_weights, reestimate_batch_norm, under
 
 
 def net(in_channels=2, classes=3, seed=0, **more):
@@ -33,7 +33,7 @@ def state(made):
 def test_everything_moves_and_is_a_copy():
     source, target = (net(seed=s, learn_decay=True, learn_scale=True) for s in (1, 2))
     before = state(source)
-    report = hand_over(source, target)
+    report = copy_weights(source, target)
     assert report.moved == tuple(before) and not report.adapted and not report.left_out and not report.unused
     assert str(report) == f"moved {len(before)} of {len(before)} tensors"
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
@@ -47,7 +47,7 @@ def test_everything_moves_and_is_a_copy():
 def test_what_is_left_keeps_its_values_and_its_name_is_told():
     source, target = net(classes=7, seed=1), net(classes=3, seed=2)
     theirs, ours = state(source), state(target)
-    report = hand_over(theirs, target, leave=("fc", "layers.1.1"))
+    report = copy_weights(theirs, target, leave=("fc", "layers.1.1"))
     left = {name for name in ours if name.startswith(("fc.", "layers.1.1."))}
     assert len(left) == 2 + 5 and report.left_out == dict.fromkeys(report.left_out, "as asked")
     assert report.left_out.keys() == left and set(report.moved) == ours.keys() - left
@@ -65,7 +65,7 @@ def test_a_first_convolution_of_colours_becomes_one_of_on_and_off():
     for how, expected in (("mean", [[3, 3], [-1, -1]]), ("signed", [[9, -9], [-3, 3]])):
         target = nn.Sequential(nn.Conv2d(2, 2, 1))
         source = {"0.weight": weight.view(2, 3, 1, 1), "0.bias": torch.tensor([4.0, 5.0])}
-        report = hand_over(source, target, first=how)
+        report = copy_weights(source, target, first=how)
         assert target[0].weight[:, :, 0, 0].tolist() == expected and target[0].bias.tolist() == [4, 5]
         assert (report.adapted, report.moved) == (("0.weight",), ("0.bias",))
         assert "moved 1 of 2 tensors\nadapted to ON and OFF: 0.weight" in str(report)
@@ -76,7 +76,7 @@ def test_a_first_convolution_of_grey_becomes_one_of_on_and_off():
     for how, off in (("mean", grey), ("signed", -grey)):
         target = net()
         source = state(net(1, seed=3)) | {"layers.0.0.weight": grey}
-        report = hand_over(source, target, first=how)
+        report = copy_weights(source, target, first=how)
         assert report.adapted == ("layers.0.0.weight",)
         assert torch.equal(target.layers[0][0].weight, torch.cat([grey, off], 1))
 
@@ -93,19 +93,19 @@ def test_a_first_convolution_of_grey_becomes_one_of_on_and_off():
 def test_only_a_convolution_of_the_same_size_is_adapted(shape):
     source, target = state(net()) | {"layers.0.0.weight": torch.randn(shape)}, net(seed=2)
     with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
-        hand_over(source, target, first="mean")
+        copy_weights(source, target, first="mean")
 
 
 def test_another_number_of_channels_is_an_error_unless_asked_for():
     with pytest.raises(SnnlabError, match=r"layers.0.0.weight: shape \(4, 3, 3, 3\) instead of \(4, 2, 3, 3\)"):
-        hand_over(net(3), net())
+        copy_weights(net(3), net())
     with pytest.raises(SnnlabError, match="expected one of mean, signed"):
-        hand_over(net(3), net(), first="average")
+        copy_weights(net(3), net(), first="average")
     for before, after in ((2, 3), (3, 1), (1, 3)):  # only towards events
         with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
-            hand_over(net(before), net(after), first="mean")
+            copy_weights(net(before), net(after), first="mean")
     with pytest.raises(SnnlabError, match="0.weight: shape .5, 3. instead of .5, 2."):  # and only convolutions
-        hand_over(nn.Sequential(nn.Linear(3, 5)), nn.Sequential(nn.Linear(2, 5)), first="mean")
+        copy_weights(nn.Sequential(nn.Linear(3, 5)), nn.Sequential(nn.Linear(2, 5)), first="mean")
 
 
 def test_names_that_do_not_match_are_errors_or_listed():
@@ -113,14 +113,14 @@ def test_names_that_do_not_match_are_errors_or_listed():
     source["gone.weight"] = source.pop("fc.bias")
     before = state(target)
     with pytest.raises(SnnlabError, match="fc.bias: not in the source; gone.weight: not in the target.*strict=False"):
-        hand_over(source, target)
+        copy_weights(source, target)
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
     for name, value in (("fc.bias", before["fc.bias"]), ("more", torch.ones(1))):  # one of both is enough
         with pytest.raises(
             SnnlabError, match="SmallCNN: gone.weight: not in the target" if name == "fc.bias" else "more"
         ):
-            hand_over(source | {name: value}, target)
-    report = hand_over(source, target, strict=False)
+            copy_weights(source | {name: value}, target)
+    report = copy_weights(source, target, strict=False)
     assert report.left_out == {"fc.bias": "not in the source"} and report.unused == ("gone.weight",)
     assert torch.equal(target.fc.bias, before["fc.bias"]) and torch.equal(target.fc.weight, source["fc.weight"])
     assert "left out: fc.bias (not in the source)\nnot used: gone.weight" in str(report)
@@ -130,13 +130,13 @@ def test_names_that_do_not_match_are_errors_or_listed():
 def test_nothing_that_moves_is_an_error(strict):
     source = nn.Sequential(nn.Linear(3, 2))
     with pytest.raises(SnnlabError, match="nothing moved into SmallCNN.*0.weight.*architecture"):
-        hand_over(source, net(), strict=strict)
+        copy_weights(source, net(), strict=strict)
     wrapped = {f"module.{name}": value for name, value in net().state_dict().items()}
     with pytest.raises(SnnlabError, match="nothing moved.*of the source begin with 'module.'"):
-        hand_over(wrapped, net(), strict=strict)
+        copy_weights(wrapped, net(), strict=strict)
     buffers = {name: value for name, value in net().state_dict().items() if "running" in name}
     with pytest.raises(SnnlabError, match="nothing moved"):  # statistics alone are nothing
-        hand_over(buffers, net(), strict=False)
+        copy_weights(buffers, net(), strict=False)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -146,9 +146,9 @@ def test_values_that_are_not_finite_are_an_error_and_change_nothing(value):
     source["fc.weight"][1, 2] = value
     for strict in (True, False):
         with pytest.raises(SnnlabError, match="fc.weight: the source holds values that are not finite"):
-            hand_over(source, target, strict=strict)
+            copy_weights(source, target, strict=strict)
     assert all(torch.equal(now, before[name]) for name, now in target.state_dict().items())
-    assert hand_over(source, target, leave=["fc"]).left_out.keys() == {"fc.weight", "fc.bias"}
+    assert copy_weights(source, target, leave=["fc"]).left_out.keys() == {"fc.weight", "fc.bias"}
 
 
 DECAY, ASKED = 0.25, 0.622
@@ -163,7 +163,7 @@ def decays(made):
 def test_a_decay_that_was_not_trained_does_not_replace_the_one_that_was_asked_for(mode, learned):
     source = SmallCNN(1, 3, decay=DECAY, learn_decay=learned).set_mode(mode)
     target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
-    report = hand_over(source, target, first="signed")
+    report = copy_weights(source, target, first="signed")
     assert decays(target) == pytest.approx([ASKED] * 3)
     assert report.left_out.keys() == {f"acts.{i}.k" for i in range(3)}
     assert report.adapted == ("layers.0.0.weight",)
@@ -177,13 +177,13 @@ def test_a_decay_that_both_learn_moves_and_one_that_the_target_holds_stays():
         nn.init.constant_(activation.scale, decay)
     source.requires_grad_(False)  # frozen by now, but it was learned
     target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
-    report = hand_over(source, target)
+    report = copy_weights(source, target)
     assert decays(target) == pytest.approx([0.1, 0.2, 0.3])
     assert [a.scale.item() for a in target.acts] == [1, 1, 1]
     why = "not learned in the target, which keeps its own"
     assert report.left_out == {f"acts.{i}.scale": why for i in range(3)}
     target = SmallCNN(2, 3, decay=ASKED, learn_scale=True)
-    report = hand_over(source, target)
+    report = copy_weights(source, target)
     assert decays(target) == pytest.approx([ASKED] * 3)
     assert [a.scale.item() for a in target.acts] == pytest.approx([0.1, 0.2, 0.3])
     assert set(report.left_out) == {f"acts.{i}.k" for i in range(3)}
@@ -191,13 +191,13 @@ def test_a_decay_that_both_learn_moves_and_one_that_the_target_holds_stays():
 
 def test_a_state_dict_does_not_say_what_was_learned():
     target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
-    report = hand_over(SmallCNN(2, 3, decay=DECAY).state_dict(), target)
+    report = copy_weights(SmallCNN(2, 3, decay=DECAY).state_dict(), target)
     assert decays(target) == pytest.approx([ASKED] * 3)
     assert "pass the network itself" in report.left_out["acts.0.k"] and len(report.left_out) == 3
     without = state(net())
     for name in ("acts.0.k", "acts.0.scale", "acts.1.k", "acts.1.scale"):
         del without[name]  # as in networks that are not ours
-    report = hand_over(without, net(seed=2))
+    report = copy_weights(without, net(seed=2))
     assert set(report.left_out.values()) == {"not in the source"} and len(report.left_out) == 4
 
 
@@ -205,7 +205,7 @@ def test_values_of_numpy_and_of_other_precisions_move():
     source = state(net(seed=1))
     for kind in (torch.float16, torch.float64):
         target = net(seed=2)
-        hand_over({name: value.to(kind) for name, value in source.items()}, target)
+        copy_weights({name: value.to(kind) for name, value in source.items()}, target)
         for name, value in target.state_dict().items():
             torch.testing.assert_close(value, source[name], rtol=1e-3, atol=1e-3)
     arrays = {name: value.numpy() for name, value in source.items()}
@@ -214,7 +214,7 @@ def test_values_of_numpy_and_of_other_precisions_move():
     target = net(seed=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(hand_over(arrays, target).moved) == len(source)
+        assert len(copy_weights(arrays, target).moved) == len(source)
     assert all(torch.equal(value, source[name]) for name, value in target.state_dict().items())
 
 
@@ -233,7 +233,7 @@ def test_values_that_are_no_such_numbers_are_an_error_and_change_nothing(value, 
     target = net(seed=2)
     before = state(target)
     with pytest.raises(SnnlabError, match=f"fc.bias: .*{words}"):
-        hand_over(state(net(seed=1)) | {"fc.bias": value}, target, strict=False)
+        copy_weights(state(net(seed=1)) | {"fc.bias": value}, target, strict=False)
     assert all(torch.equal(now, before[name]) for name, now in target.state_dict().items())
 
 
@@ -241,7 +241,7 @@ def test_a_target_without_values_is_refused():
     with torch.device("meta"):
         target = SmallCNN(2, 3)
     with pytest.raises(SnnlabError, match="the target's tensor is on the device meta"):
-        hand_over(SmallCNN(2, 3), target)
+        copy_weights(SmallCNN(2, 3), target)
 
 
 @pytest.mark.parametrize(
@@ -255,12 +255,12 @@ def test_a_target_without_values_is_refused():
 )
 def test_what_is_no_state_dict_is_named(source, words):
     with pytest.raises(SnnlabError, match=words):
-        hand_over(source, net(), strict=False)
+        copy_weights(source, net(), strict=False)
 
 
 def test_an_unknown_prefix_is_an_error():
     with pytest.raises(SnnlabError, match="nothing in SmallCNN is called 'head'; names: layers.0.0.weight"):
-        hand_over(net(), net(), leave=["head"])
+        copy_weights(net(), net(), leave=["head"])
 
 
 def torchvision_resnet18():
@@ -296,7 +296,7 @@ def test_a_resnet_of_torchvision_moves():
     source = torchvision_resnet18()
     assert len(source) == 122 and sum(v.numel() for n, v in source.items() if "running" not in n) == 11_689_512 + 20
     images = ResNet(18)
-    report = hand_over(source, images, strict=False)
+    report = copy_weights(source, images, strict=False)
     assert set(report.moved) == set(source) and not report.unused and not report.adapted
     neurons = {name for name in images.state_dict() if name.endswith((".k", ".scale"))}
     first = {name for name in images.state_dict() if name.startswith("layer1.0.downsample")}
@@ -304,14 +304,14 @@ def test_a_resnet_of_torchvision_moves():
     assert report.left_out == dict.fromkeys(neurons | first, "not in the source")
     assert all(torch.equal(images.state_dict()[name], value) for name, value in source.items())
     frames = ResNet(18, 2, 10, events=True)
-    report = hand_over(source, frames, leave=["fc"], first="mean", strict=False)
+    report = copy_weights(source, frames, leave=["fc"], first="mean", strict=False)
     assert report.adapted == ("conv1.weight",) and len(report.moved) == 122 - 3
     unexpected = {
         name for name, why in report.left_out.items() if why != "as asked" and not name.endswith((".k", ".scale"))
     }
     assert unexpected == {name.replace("weight", "bias") for name in source if "conv" in name or "downsample.0" in name}
     with pytest.raises(SnnlabError, match="conv1.bias: not in the source"):
-        hand_over(source, frames, leave=["fc"], first="mean")
+        copy_weights(source, frames, leave=["fc"], first="mean")
 
 
 def test_batch_norm_statistics_are_averages_over_the_batches_by_hand():
@@ -375,7 +375,7 @@ def test_reestimation_of_nothing_is_an_error_and_a_bad_input_leaves_momentum_and
 def test_the_video_encoder_moves_without_its_first_layer():
     torch.manual_seed(0)
     colour, frames = VideoNet(3, 5, height=33, width=33), VideoNet(2, 5, height=33, width=33)
-    report = hand_over(colour, frames, leave=("layers.0", "acts.0", "lstm", "fc"))
+    report = copy_weights(colour, frames, leave=("layers.0", "acts.0", "lstm", "fc"))
     assert {name.split(".")[0] for name in report.moved} == {"layers", "acts", "hidden", "embed"}
     assert torch.equal(frames.hidden.weight, colour.hidden.weight)
     assert not torch.equal(frames.lstm.weight_hh_l0, colour.lstm.weight_hh_l0)
@@ -388,7 +388,7 @@ def test_a_network_keeps_whether_its_delays_are_rounded(variant):
     learned, whole = DelayNet(5, (4,), 3, **settings), discretise(DelayNet(5, (4,), 3, **settings))
     other = DelayNet(5, (4,), 3, variant=variant, **settings)
     for source in (learned, whole):
-        moved = hand_over(source, other)
+        moved = copy_weights(source, other)
         assert not moved.left_out and not moved.unused
         assert all(layer.discrete == (variant == "fixed") for layer in other.synapses)
         for layer, theirs in zip(other.synapses, source.synapses, strict=True):
@@ -406,8 +406,8 @@ def test_a_state_dict_of_other_delays_or_another_number_of_inputs_is_seen(strict
         before = {key: value.clone() for key, value in target.state_dict().items()}
         if strict:
             with pytest.raises(SnnlabError, match=f"{name}: {why}"):
-                hand_over(source, target)
+                copy_weights(source, target)
             assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
         else:
-            assert hand_over(source, target, strict=False).left_out[name] == why
+            assert copy_weights(source, target, strict=False).left_out[name] == why
             assert torch.equal(target.state_dict()[name], before[name])

@@ -9,7 +9,7 @@ import torch
 
 from snnlab.course import config as profiles
 from snnlab.course import tasks
-from snnlab.delays.experiments import untrained
+from snnlab.delays.experiments import build_network
 from snnlab.nn.vision import build
 from snnlab.runs.sweep import sweep
 from snnlab.training.trainer import train_step
@@ -56,7 +56,7 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
     for variant in variants:
         job = tasks.delay_job(config, variant, classes=len(data.keys), tau_ms=tau_ms, seed=0, epochs=config.epochs)
         recipe = replace(job.recipe, device="cpu")
-        net = untrained(job).train()
+        net = build_network(job).train()
         before = {name: value.clone() for name, value in net.named_parameters() if value.requires_grad}
         optimisers = recipe.optimisers(net)
         recipe.before_epoch(net, 0)

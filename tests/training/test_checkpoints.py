@@ -29,8 +29,8 @@ def content(tmp_path_factory):
 
 def opened(path):
     """All that reads a checkpoint in notebook 05."""
-    net, where = analysis.opened(path.parent, dt_ms=10.0)
-    return snapshots.movement(where, net, 10.0)
+    net, where = analysis.open_network(path.parent, dt_ms=10.0)
+    return snapshots.delay_trajectory(where, net, 10.0)
 
 
 def resumed(path):
@@ -219,10 +219,10 @@ def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_p
 def test_a_checkpoint_of_another_task_is_what_is_blamed(tmp_path):
     net = DelayNet(12, (3,), 2, max_delay=5, tau=1.5)
     checkpoints.save(tmp_path / "c.pt", network=net.config, best=net.state_dict())
-    assert analysis.opened(tmp_path / "c.pt", dt_ms=10.0)
+    assert analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
     for features in ("spikes", "paper"):
         with pytest.raises(SnnlabError, match=rf"c.pt: a network of another task, with 12 inputs, .*'{features}'"):
-            analysis.opened(tmp_path / "c.pt", dt_ms=10.0, features=features)
+            analysis.open_network(tmp_path / "c.pt", dt_ms=10.0, features=features)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_damaged_configuration_beside_a_checkpoint_is_one_sentence(content, te
     torch.save(content, tmp_path / "c.pt")
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(SnnlabError, match=r"config.json: .*move the checkpoint out of this folder"):
-        analysis.opened(tmp_path / "c.pt", dt_ms=10.0)
+        analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
     (tmp_path / "config.json").write_bytes(b"\xff\xfe")
     with pytest.raises(SnnlabError, match=r"config.json: "):
-        analysis.opened(tmp_path / "c.pt", dt_ms=10.0)
+        analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)

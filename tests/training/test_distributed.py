@@ -20,8 +20,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import Three
-from snnlab.data.batches.samplers import WHOLE
+from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.samplers import SINGLE
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job as DelayJob
 from snnlab.delays.experiments import train_all, train_job
@@ -31,18 +31,18 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints, distributed, launch_ranks, trainer
-from snnlab.training.distributed import SyncBatchNorm, own_part, own_seed, synchronised, total
-from snnlab.training.state import State
-from snnlab.training.train_pool import run_all
+from snnlab.training.distributed import SyncBatchNorm, all_reduce_scalar, own_seed, rank_and_world_size, synchronised
+from snnlab.training.state import TrainState
+from snnlab.training.train_pool import train_pool
 from snnlab.training.trainer import Recipe, evaluate, fit, pick_device
 from snnlab.transfer import Stage, pipe_s, train_plan, train_plans
 from snnlab.transfer.runner import some_inputs
 
 CLOCKS = ("seconds", "cpu_seconds")
 TRAIN, VALID = images(27, 0), images(17, 1)  # 8 + 8 + 8 + 3: the last batch is odd, and its parts are 2 and 1
-TASK = {"target": Three(TRAIN, VALID, images(30, 2))}
+TASK = {"target": DataSplits(TRAIN, VALID, images(30, 2))}
 PLAN = pipe_s("pipe", NET, steps=2, pretrain_epochs=2, epochs=2, lr=2e-2, fine_tune_lr=1e-2, twins=(2,), **COMMON)
-LAGS = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((42, 30, 31))))
+LAGS = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((42, 30, 31))))
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,11 +57,13 @@ class Job:
 def trained(folder, **changes):
     """A spiking network with batch norm after two epochs, trained by however many processes this is one of."""
     folder.mkdir(exist_ok=True)
-    torch.manual_seed(own_part()[0])  # process 1 begins elsewhere, and has to be brought to where process 0 is
+    torch.manual_seed(
+        rank_and_world_size()[0]
+    )  # process 1 begins elsewhere, and has to be brought to where process 0 is
     net = build(NET).set_mode("lif", steps=3)
     stage = Stage(**COMMON | dict(epochs=2, lr=0.1, steps=3, optimiser="sgd", name="fit") | changes)
     told = []
-    paths = {kind: folder / f"{own_part()[0]}.{kind}" for kind in ("checkpoint", "metrics")}
+    paths = {kind: folder / f"{rank_and_world_size()[0]}.{kind}" for kind in ("checkpoint", "metrics")}
     result = fit(net, TRAIN, VALID, stage, progress=False, on_epochs=told.append, **paths)
     types = [type(module) for module in net.modules()]
     return dict(state=net.state_dict(), history=result.history, told=told, types=types)
@@ -143,13 +145,13 @@ def statistics():
     net = build(NET).set_mode("lif", steps=3)
     stage = Stage(epochs=1, **COMMON)
     with synchronised(net):
-        reestimate_batch_norm(net, some_inputs(TRAIN, stage, torch.device("cpu"), part=own_part()))
+        reestimate_batch_norm(net, some_inputs(TRAIN, stage, torch.device("cpu"), part=rank_and_world_size()))
     return net.state_dict()
 
 
 def normalised(kind, shape, momentum, dtype=torch.float32):
     """Output, gradients and running statistics of a batch norm after two batches, of which this process has a part."""
-    number, processes = own_part()
+    number, processes = rank_and_world_size()
     generator = torch.Generator().manual_seed(1)
     norm = kind(shape[1], momentum=momentum).to(dtype)
     with torch.no_grad():
@@ -162,7 +164,7 @@ def normalised(kind, shape, momentum, dtype=torch.float32):
         y = norm(x)
         norm.zero_grad()
         (y * given + y.square() * given.abs()).sum().backward()
-    gradients = [distributed.summed(norm.weight.grad), distributed.summed(norm.bias.grad)]
+    gradients = [distributed.all_reduce_sum(norm.weight.grad), distributed.all_reduce_sum(norm.bias.grad)]
     return [y.detach(), x.grad, *gradients, norm.running_mean, norm.running_var, norm.num_batches_tracked]
 
 
@@ -171,7 +173,7 @@ NORMS = [((7, 3, 4, 5), 0.1), ((7, 3, 4, 5), None), ((9, 4), 0.3)]
 
 def everything(job, data, folder, tick):
     """All that two processes are asked; process 1 leaves what it found in a file."""
-    number, processes = own_part()
+    number, processes = rank_and_world_size()
     found = dict(
         part=(number, processes),
         trained=trained(folder / "fit"),
@@ -181,7 +183,7 @@ def everything(job, data, folder, tick):
         statistics=statistics(),
         norms=[normalised(SyncBatchNorm, *asked) for asked in NORMS],
         seeds=(own_seed(5), own_seed(6)),
-        total=total(number + 0.5),
+        all_reduce_scalar=all_reduce_scalar(number + 0.5),
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
         plan=train_plan(PLAN, TASK, folder, tick),
@@ -202,8 +204,8 @@ class Killed(Stage):
 
     def before_step(self, model, optimisers, done):
         super().before_step(model, optimisers, done)
-        State.due = lambda state: state.path is not None and done == 0.5
-        if own_part()[0] == 1 and done > 0.75:
+        TrainState.due = lambda state: state.path is not None and done == 0.5
+        if rank_and_world_size()[0] == 1 and done > 0.75:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -227,7 +229,7 @@ def killed(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(killed):
     """What two processes found, process 0 first; and where they wrote."""
-    (first,) = run_all([Job("all", PLAN.epochs)], everything, None, killed, processes=2)
+    (first,) = train_pool([Job("all", PLAN.epochs)], everything, None, killed, processes=2)
     return first, torch.load(killed / "second.pt", weights_only=False), killed
 
 
@@ -401,7 +403,7 @@ class Failing:
     def __len__(self):
         return len(self.data)
 
-    def batches(self, *args, part=WHOLE, **kwargs):
+    def batches(self, *args, part=SINGLE, **kwargs):
         if part[0] == 1:
             raise SnnlabError("the second half is missing.")
         return self.data.batches(*args, part=part, **kwargs)
@@ -467,13 +469,13 @@ def test_an_error_is_raised_but_not_one_that_a_death_has_caused(members):
 
 def test_alone_nothing_is_shared():
     net = build(NET)
-    assert own_part() == WHOLE and total(2.5) == 2.5 and own_seed(7) == 7
+    assert rank_and_world_size() == SINGLE and all_reduce_scalar(2.5) == 2.5 and own_seed(7) == 7
     with synchronised(net):
         assert not any(isinstance(module, SyncBatchNorm) for module in net.modules())
 
 
 def test_batch_norms_are_put_back_after_an_error(monkeypatch):
-    monkeypatch.setattr(distributed, "own_part", lambda: (0, 2))
+    monkeypatch.setattr(distributed, "rank_and_world_size", lambda: (0, 2))
     net = build(NET)
     with pytest.raises(ZeroDivisionError), synchronised(net):
         assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 2
@@ -486,7 +488,7 @@ def test_a_batch_norm_of_another_kind_is_refused(monkeypatch):
     net = nn.Sequential(nn.BatchNorm2d(2), layer.BatchNorm2d(3, step_mode="m"))
     with synchronised(net):
         pass
-    monkeypatch.setattr(distributed, "own_part", lambda: (0, 2))
+    monkeypatch.setattr(distributed, "rank_and_world_size", lambda: (0, 2))
     with pytest.raises(SnnlabError, match=r"spikingjelly.*BatchNorm2d: several processes cannot"), synchronised(net):
         pass
     assert type(net[0]) is nn.BatchNorm2d
@@ -497,7 +499,7 @@ def test_each_process_has_its_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     assert pick_device("auto") == torch.device("cuda") and chosen == []
-    monkeypatch.setattr(distributed, "own_part", lambda: (1, 2))
+    monkeypatch.setattr(distributed, "rank_and_world_size", lambda: (1, 2))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert pick_device("cuda") == torch.device("cuda", 1) and chosen == [1]
     assert pick_device("cpu").type == "cpu"
@@ -507,19 +509,19 @@ def test_each_process_has_its_gpu(monkeypatch):
 
 
 def test_a_batch_has_a_sample_for_each_process(monkeypatch):
-    monkeypatch.setattr("snnlab.training.trainer.own_part", lambda: (0, 9))
+    monkeypatch.setattr("snnlab.training.trainer.rank_and_world_size", lambda: (0, 9))
     with pytest.raises(SnnlabError, match="batch_size = 8 of 27 samples for 9 processes"):
         fit(build(NET), TRAIN, VALID, Stage(**COMMON, epochs=1), progress=False)
-    monkeypatch.setattr("snnlab.training.trainer.own_part", lambda: (0, 28))
+    monkeypatch.setattr("snnlab.training.trainer.rank_and_world_size", lambda: (0, 28))
     with pytest.raises(SnnlabError, match="batch_size = 32 of 27 samples for 28 processes"):
         fit(build(NET), TRAIN, VALID, Stage(**COMMON | dict(batch_size=32), epochs=1), progress=False)
 
 
 def test_processes_and_workers_do_not_go_together(tmp_path):
     with pytest.raises(SnnlabError, match="processes = 0: expected a whole number from 1"):
-        run_all([], everything, None, tmp_path, processes=0)
+        train_pool([], everything, None, tmp_path, processes=0)
     with pytest.raises(SnnlabError, match="workers = 2, processes = 2: .*one after another; leave workers out"):
-        run_all([], everything, None, tmp_path, workers=2, processes=2)
+        train_pool([], everything, None, tmp_path, workers=2, processes=2)
 
 
 def test_there_has_to_be_a_sample_to_score():

@@ -16,23 +16,23 @@ import torch
 from bars import same_checkpoints
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import Three
+from snnlab.data.batches.dense import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays import experiments
-from snnlab.delays.experiments import Job, train_all, train_job, untrained
+from snnlab.delays.experiments import Job, build_network, train_all, train_job
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.training import callbacks, checkpoints
 from snnlab.training.callbacks import Between, Interrupted, Moment, Stopped
-from snnlab.training.distributed import own_part
-from snnlab.training.state import Tally
+from snnlab.training.distributed import rank_and_world_size
+from snnlab.training.state import EpochState
 from snnlab.training.trainer import fit
-from snnlab.viz.monitor.callback import Report, Wish, newest
+from snnlab.viz.monitor.callback import MonitorControl, Report, newest
 from snnlab.viz.monitor.monitor import watch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 BATCHES, EPOCHS = 5, 3  # of training; and of validation 3, the last of one sample, which process 0 has
-DATA = Three(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((75, 33, 20))))
+DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((75, 33, 20))))
 CLOCKS = ("seconds", "cpu_seconds")
 
 
@@ -43,7 +43,7 @@ class Logged(DelayRecipe):
     log: str = ""
 
     def before_step(self, model, optimisers, done):
-        with open(f"{self.log}/{own_part()[0]}.log", "a") as file:
+        with open(f"{self.log}/{rank_and_world_size()[0]}.log", "a") as file:
             file.write(f"{os.getpid()} {done}\n")
         if os.path.exists(f"{self.log}/slowly"):
             time.sleep(0.1)
@@ -144,7 +144,7 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
 
 
 def test_not_live_a_network_is_trained_and_the_callers_own_stays(tmp_path, whole):
-    net, same = (untrained(job(tmp_path)) for _ in range(2))
+    net, same = (build_network(job(tmp_path)) for _ in range(2))
     path = tmp_path / "c.pt"
     panel = watch(fit, net, DATA.train, DATA.valid, job(tmp_path).recipe, checkpoint=path, live=False, processes=2)
     result = panel.result()
@@ -227,7 +227,7 @@ def test_a_look_at_one_stage_is_not_shown_in_the_next():
 
 
 def test_no_wish_undoes_a_stop():
-    wish = Wish()
+    wish = MonitorControl()
     wish.pause()
     assert wish.paused and not wish.go
     wish.go_on()
@@ -257,18 +257,18 @@ SAID = 7000 * 4 + 2  # aside for 7000 ms, stop, and no checkpoint is due
 def group(monkeypatch, number, others):
     """This process is one of two; `others` are the sums of what the other one gives."""
     given = []
-    monkeypatch.setattr(callbacks, "own_part", lambda: (number, 2))
+    monkeypatch.setattr(callbacks, "rank_and_world_size", lambda: (number, 2))
 
     def summed(own):
         given.append(own.tolist())
         return own + torch.tensor(others, dtype=own.dtype)
 
-    monkeypatch.setattr(callbacks, "summed", summed)
+    monkeypatch.setattr(callbacks, "all_reduce_sum", summed)
     return given
 
 
 def tally_of(device="cpu"):
-    tally = Tally(torch.device("cpu"), lambda: 0.0)
+    tally = EpochState(torch.device("cpu"), lambda: 0.0)
     tally.device = torch.device(device)
     tally.started = tally.work_started = 0.0
     return tally

@@ -17,10 +17,10 @@ from resumed import STEPS, Stop, delays, pictures, spikes, stopping
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense import DenseSet
 from snnlab.data.batches.features import FeatureSet
-from snnlab.data.batches.file_dataset import FileSet
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.training import checkpoints, trainer
 from snnlab.training import state as resume
-from snnlab.training.state import State, Tally
+from snnlab.training.state import EpochState, TrainState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -86,7 +86,7 @@ def test_short_epochs_are_not_interrupted_by_saves(tmp_path, monkeypatch):
 def test_the_time_runs_from_the_last_checkpoint(tmp_path, monkeypatch):
     now = 100.0
     monkeypatch.setattr(resume.time, "perf_counter", lambda: now)
-    state = State(resumed.build(resumed.NET), [], [], resumed.Stage(**resumed.COMMON, epochs=1), every=10.0)
+    state = TrainState(resumed.build(resumed.NET), [], [], resumed.Stage(**resumed.COMMON, epochs=1), every=10.0)
     now = 1000.0
     assert not state.due()  # nothing is written by this process
     state.path = tmp_path / "c.pt"
@@ -118,7 +118,7 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path):
 def counted(work, *, part=(0, 1)):
     """What a process has counted after `work` seconds: two batches, of 3 of 5 and of 2 of 4 samples."""
     clock = iter([0.0, work, work])
-    tally = Tally(torch.device("cpu"), lambda: next(clock))
+    tally = EpochState(torch.device("cpu"), lambda: next(clock))
     tally.add(torch.tensor(1.5), torch.tensor(2), samples=3, whole=5, time_steps=7)
     tally.add(torch.tensor(0.5), torch.tensor(1), samples=2, whole=4, time_steps=7)
     return tally
@@ -132,7 +132,7 @@ def test_what_is_counted_and_how_it_goes_on():
     torch.manual_seed(4)
     state = tally.state()
     expected = torch.rand(3)
-    again = Tally(torch.device("cpu"), lambda: 60.0)
+    again = EpochState(torch.device("cpu"), lambda: 60.0)
     again.restore(state)
     assert torch.equal(torch.rand(3), expected)
     assert (again.batches, again.seen, again.sample_timesteps, again.work_seconds) == (2, 9, 35, 4.0)
@@ -147,8 +147,8 @@ def test_another_number_of_processes_goes_on_with_all_that_was_counted(monkeypat
     state = states[0] | {key: [s[key][0] for s in states] for key in ("sums", "random", "random_gpu")}
     for processes, sums in ((1, [6]), (2, [4, 2]), (3, [1, 2, 3]), (4, [1, 2, 3, 0])):
         for number in range(processes):
-            monkeypatch.setattr(resume, "own_part", lambda part=(number, processes): part)
-            again = Tally(torch.device("cpu"), lambda: 0.0)
+            monkeypatch.setattr(resume, "rank_and_world_size", lambda part=(number, processes): part)
+            again = EpochState(torch.device("cpu"), lambda: 0.0)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(99)
                 again.restore(state)
@@ -165,7 +165,7 @@ def dense(n):
 
 
 def files(n, loaders=0):
-    return FileSet(range(n), torch.arange(n), tuple(map(str, range(n))), tell, loaders)
+    return FileDataset(range(n), torch.arange(n), tuple(map(str, range(n))), tell, loaders)
 
 
 def features(n):
@@ -214,5 +214,5 @@ def test_the_generator_is_left_as_if_all_batches_had_been_taken():
 
 
 def test_what_is_left_out_is_not_read():
-    bad = FileSet(["bad", "bad", 2, 3], torch.arange(4), tuple("abcd"), tell)
+    bad = FileDataset(["bad", "bad", 2, 3], torch.arange(4), tuple("abcd"), tell)
     assert [y.tolist() for _, y in bad.batches(2, first=1)] == [[2, 3]]

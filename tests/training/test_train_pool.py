@@ -12,8 +12,8 @@ import pytest
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.training import train_pool
-from snnlab.training.train_pool import run_all
+from snnlab.training import train_pool as module
+from snnlab.training.train_pool import train_pool
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
     tmp_path, monkeypatch, workers
 ):
     """Two rounds, for the processes take seconds to start; the second one fails."""
-    monkeypatch.setattr(train_pool, "tqdm", Bar)
+    monkeypatch.setattr(module, "tqdm", Bar)
     jobs, first = [Job("c", 3), Job("a", 0), Job("b", 5)], []
 
     def then(outcomes):
@@ -65,7 +65,7 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
         return [Job("d", 2), Job("e", -1)]
 
     with pytest.raises(SnnlabError, match="^e: the memory of this machine does not suffice .8,"):
-        run_all(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many", then=then)
+        train_pool(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many", then=then)
     assert first == [("c", "data"), ("a", "data"), ("b", "data")]
     assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {"a", "b", "c", "d"}
     bar = Bar.made[-1]
@@ -74,9 +74,9 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
 
 
 def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
-    assert run_all([], work, "data", tmp_path) == []
+    assert train_pool([], work, "data", tmp_path) == []
     with pytest.raises(AssertionError, match="same name"):
-        run_all([Job("a", 1), Job("a", 2)], work, "data", tmp_path)
+        train_pool([Job("a", 1), Job("a", 2)], work, "data", tmp_path)
 
 
 @pytest.mark.parametrize("how", [dict(workers=2), dict(processes=2)], ids=["workers", "processes"])
@@ -87,14 +87,14 @@ def test_no_process_outlives_a_run_that_was_killed(tmp_path, how):
 import os, time
 from pathlib import Path
 from types import SimpleNamespace
-from snnlab.training.train_pool import run_all
+from snnlab.training.train_pool import train_pool
 
 def sleep(job, data, folder, tick):
     (folder / f"{{job.name}}-{{os.getpid()}}").touch()
     time.sleep(300)
 
 if __name__ == "__main__":
-    run_all([SimpleNamespace(name=name, epochs=1) for name in "ab"], sleep, None, Path({str(tmp_path / "at")!r}), **{how})
+    train_pool([SimpleNamespace(name=name, epochs=1) for name in "ab"], sleep, None, Path({str(tmp_path / "at")!r}), **{how})
 """
     )
     run = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)

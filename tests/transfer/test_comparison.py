@@ -21,7 +21,7 @@ def recipes():
 
 def test_every_recipe_keeps_the_rate_that_is_best_on_validation(tmp_path):
     rates, seeds = (1e-6, 3e-2), (4, 5, 6)
-    race = comparison.tune(recipes(), rates, seeds, DATA, tmp_path, workers=1)
+    race = comparison.search_lr(recipes(), rates, seeds, DATA, tmp_path, workers=1)
     assert list(race) == ["scratch", "pipe-S"]
     for name, outcomes in race.items():
         tried = [train_plan(recipes()[name](rate, 4), DATA, tmp_path) for rate in rates]
@@ -40,7 +40,7 @@ def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, mo
         return train_plans(*arguments, **options)
 
     monkeypatch.setattr(comparison, "train_plans", noted)
-    race = comparison.tune(recipes(), [1e-2], [0], DATA, tmp_path, workers=1, title="race")
+    race = comparison.search_lr(recipes(), [1e-2], [0], DATA, tmp_path, workers=1, title="race")
     assert [len(outcomes) for outcomes in race.values()] == [1, 1]
     assert (given["workers"], given["title"]) == (1, "race")
 

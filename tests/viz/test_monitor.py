@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import Three
+from snnlab.data.batches.dense import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job, train_all, train_job
 from snnlab.delays.recipe import DelayRecipe
@@ -29,12 +29,12 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
 from snnlab.training.callbacks import Moment
-from snnlab.training.state import Tally
+from snnlab.training.state import EpochState
 from snnlab.training.trainer import Recipe, fit
 from snnlab.transfer import pipe_s, train_plan
 from snnlab.viz.monitor import box, callback, monitor
 from snnlab.viz.monitor import view as monitor_view
-from snnlab.viz.monitor.callback import Lookout, Wish
+from snnlab.viz.monitor.callback import MonitorCallback, MonitorControl
 from snnlab.viz.monitor.monitor import watch
 from snnlab.viz.widgets.agg_canvas import Canvas
 
@@ -243,7 +243,7 @@ def test_a_pause_does_not_count(tmp_path, gate):
 def test_what_is_done_aside_is_not_counted(monkeypatch):
     now = {"wall": 100.0, "work": 10.0}
     monkeypatch.setattr("snnlab.training.state.time.perf_counter", lambda: now["wall"])
-    tally = Tally(torch.device("cpu"), lambda: now["work"])
+    tally = EpochState(torch.device("cpu"), lambda: now["work"])
     now.update(wall=103.0, work=12.0)
     with tally.aside():
         now.update(wall=150.0, work=20.0)
@@ -258,9 +258,9 @@ def test_live_or_not_the_parameters_and_the_picture_are_the_same(tmp_path, whole
     monkeypatch.setattr(callback, "INTERVAL", 0.0)
     monkeypatch.setattr(callback, "BUDGET", 1e9)  # a picture before each batch
     pictures = []
-    draw = monitor.Watched._draw
+    draw = monitor.TrainingMonitor._draw
     monkeypatch.setattr(
-        monitor.Watched, "_draw", lambda self, *seen, **last: [draw(self, *seen, **last), pictures.append(self)]
+        monitor.TrainingMonitor, "_draw", lambda self, *seen, **last: [draw(self, *seen, **last), pictures.append(self)]
     )
     live = watched(tmp_path / "live.pt")
     same_fits(live.result(), whole[0])
@@ -283,7 +283,7 @@ def test_the_caller_keeps_its_randomness_and_the_network_its_mode_and_gradients(
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    tally = Tally(torch.device("cpu"), time.process_time)
+    tally = EpochState(torch.device("cpu"), time.process_time)
     monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [], tally, BATCHES, None))
     assert torch.equal(torch.rand(3), expected)
     assert model.training and all(module.training for module in model.modules())
@@ -333,7 +333,7 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
 
 def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch):
     arguments = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.0, variant="learned")
-    job, data = Job("a", arguments, RECIPE), Three(TRAIN, HELD_OUT, HELD_OUT)
+    job, data = Job("a", arguments, RECIPE), DataSplits(TRAIN, HELD_OUT, HELD_OUT)
     outcome = watch(train_job, job, data, tmp_path, live=False).result()
     monkeypatch.setattr(snnlab_training, "train_step", None)  # no step is left
     (again,) = train_all([job], data, tmp_path, workers=1)
@@ -431,7 +431,9 @@ def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
     def keep(model, on_batch):
         trained.append(model)
 
-    callback.Training(keep, (model,), {}, None, Wish(), live=False).as_one_of_several(lambda report: None)
+    callback.MonitoredCall(keep, (model,), {}, None, MonitorControl(), live=False).as_one_of_several(
+        lambda report: None
+    )
     (other,) = trained
     assert other is not model and torch.equal(other.synapses[0].weight_mask, model.synapses[0].weight_mask)
     assert isinstance(other.synapses[0].weight_orig, torch.nn.Parameter)
@@ -476,7 +478,7 @@ def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
 
 
 def test_the_time_left(monkeypatch):
-    tally = Tally(torch.device("cpu"), time.process_time)
+    tally = EpochState(torch.device("cpu"), time.process_time)
     tally.batches = 2
     moment = Moment(None, RECIPE, None, [{}, {}], tally, BATCHES, None)
     monkeypatch.setattr(box.time, "perf_counter", lambda: 170.0)  # 1.4 epochs in 70 s, and 0.6 to come
@@ -490,7 +492,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
 
     `after` so many epochs it goes on, in the validation.
     """
-    now, batches, wish = [1000.0], round(100 * seconds / stages), Wish()
+    now, batches, wish = [1000.0], round(100 * seconds / stages), MonitorControl()
     wish.begin()
     monkeypatch.setattr(callback.time, "perf_counter", lambda: now[0])
     drawn, costs = [], []
@@ -508,7 +510,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
 
     told = [0]
     monkeypatch.setattr(callback, "look_at", look)
-    looks = Lookout(wish, tell, live=True)
+    looks = MonitorCallback(wish, tell, live=True)
     model, recipe = net(), replace(RECIPE, epochs=5)
 
     def moment(epoch, tally):
@@ -517,7 +519,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
     for _ in range(stages):
         looks(moment(0, None))
         for batch in range(batches):
-            tally = Tally(torch.device("cpu"), time.process_time)
+            tally = EpochState(torch.device("cpu"), time.process_time)
             epoch, tally.batches = (after - 1, batches // 5) if after else divmod(batch, batches // 5)
             looks(moment(epoch, tally))
             now[0] += 0.01
@@ -689,12 +691,12 @@ def test_python_ends_cleanly_while_a_training_runs(tmp_path):
 
 MUTED = """
 import threading
-publish = t.monitor.Watched._publish
+publish = t.monitor.TrainingMonitor._publish
 def only_from(main):
     def published(self, **update):
         if update == {"update": False} or main == (threading.current_thread() is threading.main_thread()):
             publish(self, **update)
-    t.monitor.Watched._publish = published
+    t.monitor.TrainingMonitor._publish = published
 """
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.file_dataset import FileSet
-from snnlab.data.batches.samplers import WHOLE, Part, dealt, shuffled
+from snnlab.data.batches.file_dataset import FileDataset
+from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class DenseSet:
         return self.x[:, index].float(), self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `dealt`).
+        """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `shard_batches`).
 
         Without the first so many, which are as if they had been taken.
         """
         indices = shuffled(len(self), batch_size, generator)
-        return map(self.batch, dealt(indices, part, training=generator is not None, first=first))
+        return map(self.batch, shard_batches(indices, part, training=generator is not None, first=first))
 
 
 @dataclass(frozen=True)
-class Three:
+class DataSplits:
     """A task with its three parts, the `Data` of `snnlab.training.trainer`.
 
     Attributes:
@@ -51,8 +51,8 @@ class Three:
         preprocessing: what was done to the samples, by the names of the parameters.
     """
 
-    train: DenseSet | FileSet
-    valid: DenseSet | FileSet
-    test: DenseSet | FileSet
+    train: DenseSet | FileDataset
+    valid: DenseSet | FileDataset
+    test: DenseSet | FileDataset
     unit: str = field(default="", kw_only=True)
     preprocessing: Mapping[str, Any] = field(default_factory=dict, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.samplers import WHOLE, Part, dealt, shuffled
+from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled
 
 _TOGETHER = 128  # recordings gone through at a time
 _STILL = 1e-3  # a standard deviation below this (in dB) is rounding
@@ -77,14 +77,14 @@ class FeatureSet:
         return x, self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `dealt`).
+        """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `shard_batches`).
 
         Without the first so many, which are as if they had been taken.
         """
         indices = shuffled(len(self), batch_size, generator)
-        for index in dealt(indices, part, training=generator is not None, first=first):
+        for index in shard_batches(indices, part, training=generator is not None, first=first):
             yield self.batch(index.to(self.labels.device))
 
     def rising(self, x: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.prefetch import read_ahead
-from snnlab.data.batches.samplers import WHOLE, Part, dealt, shuffled, shuffled_shards
+from snnlab.data.batches.prefetch import prefetch
+from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled, shuffled_shards
 from snnlab.data.holdout import hold_out_recordings
 
 Reader = Callable[[Any, int | None], Tensor]
@@ -20,7 +20,7 @@ _Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the 
 
 
 @dataclass(frozen=True)
-class FileSet:
+class FileDataset:
     """Samples that are files.
 
     A batch does not depend on the number of processes. With a generator, that is in training, each sample gets a seed for
@@ -69,9 +69,9 @@ class FileSet:
         return _together(self._job(index, None)), self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `dealt`).
+        """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `shard_batches`).
 
         Without the first so many, which are not read; what follows is as if they had been.
 
@@ -82,11 +82,11 @@ class FileSet:
             order = shuffled(len(self), batch_size, generator)
         else:
             order = shuffled_shards(self.shards, self.window, batch_size, generator)
-        indices = list(dealt(order, part, training=generator is not None, first=first))
+        indices = list(shard_batches(order, part, training=generator is not None, first=first))
         seeds = None if generator is None else torch.randint(2**63 - 1, (len(self),), generator=generator)
         return self._loaded(indices, seeds)
 
-    def subset(self, index: Tensor) -> FileSet:
+    def subset(self, index: Tensor) -> FileDataset:
         """The samples `index` (m,), in that order, as a set of their own."""
         shards = None if self.shards is None else self.shards[index]
         return replace(
@@ -95,7 +95,7 @@ class FileSet:
 
     def _loaded(self, indices: list[Tensor], seeds: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         jobs = (self._job(index, seeds) for index in indices)
-        for x, index in zip(read_ahead(_together, jobs, self.loaders), indices, strict=True):
+        for x, index in zip(prefetch(_together, jobs, self.loaders), indices, strict=True):
             yield x, self.labels[index]
 
     def _job(self, index: Tensor, seeds: Tensor | None) -> _Job:
@@ -103,7 +103,7 @@ class FileSet:
         return self.read, samples, [None] * len(samples) if seeds is None else seeds[index].tolist()
 
 
-def hold_out(whole: FileSet, share: float) -> tuple[FileSet, FileSet]:
+def hold_out(whole: FileDataset, share: float) -> tuple[FileDataset, FileDataset]:
     """Training and validation: held out is this share of every class, at least one sample of it, always the same ones.
 
     A class with a single sample stays in training.
@@ -120,7 +120,7 @@ def hold_out(whole: FileSet, share: float) -> tuple[FileSet, FileSet]:
     return whole.subset((~held).nonzero().flatten()), whole.subset(held.nonzero().flatten())
 
 
-def check_classes(part: FileSet, where: object) -> FileSet:
+def check_classes(part: FileDataset, where: object) -> FileDataset:
     """`part`, if each class has a sample and each sample a class.
 
     Raises:

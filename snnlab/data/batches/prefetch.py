@@ -26,8 +26,8 @@ _idle: dict[int, ProcessPoolExecutor] = {}  # by the number of their processes
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """Keep processes, which take seconds to start, from one `read_ahead` to the next; with the last such block they end."""
+def persistent_workers() -> Iterator[None]:
+    """Keep processes, which take seconds to start, from one `prefetch` to the next; with the last such block they end."""
     global _keepers
     with _lock:
         _keepers += 1
@@ -41,10 +41,10 @@ def kept() -> Iterator[None]:
             pool.shutdown()
 
 
-def read_ahead(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -> Iterator[Tensor]:
+def prefetch(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -> Iterator[Tensor]:
     """What `read` gives for each job, in their order; on a machine with a GPU, in pinned memory.
 
-    When this is over, is closed, or has failed, the processes have ended, unless they are `kept`.
+    When this is over, is closed, or has failed, the processes have ended, unless they are `persistent_workers`.
 
     Args:
         read: a function of a module, for processes are spawned.

@@ -6,8 +6,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-Part = tuple[int, int]  # number of this process, and how many there are
-WHOLE: Part = (0, 1)
+RankInfo = tuple[int, int]  # number of this process, and how many there are
+SINGLE: RankInfo = (0, 1)
 
 
 def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tuple[Tensor, ...]:
@@ -33,7 +33,7 @@ def shuffled_shards(shards: Tensor, window: int, batch_size: int, generator: tor
     return order[turn[order].argsort(stable=True)].split(batch_size)
 
 
-def dealt(batches: Iterable[Tensor], part: Part, *, training: bool, first: int = 0) -> Iterator[Tensor]:
+def shard_batches(batches: Iterable[Tensor], part: RankInfo, *, training: bool, first: int = 0) -> Iterator[Tensor]:
     """Of each batch the samples of one process: every `part[1]`-th; without those of its first so many batches.
 
     While training, a batch with fewer samples than there are processes is left out, for each has to take every step.
@@ -41,7 +41,7 @@ def dealt(batches: Iterable[Tensor], part: Part, *, training: bool, first: int =
     return islice(_dealt(batches, part, training), first, None)
 
 
-def _dealt(batches: Iterable[Tensor], part: Part, training: bool) -> Iterator[Tensor]:
+def _dealt(batches: Iterable[Tensor], part: RankInfo, training: bool) -> Iterator[Tensor]:
     number, processes = part
     for index in batches:
         if training and len(index) < processes:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab.data.batches.samplers import WHOLE, Part, dealt
+from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches
 from snnlab.data.io.events import N_CHANNELS, Events
 
 BINNINGS = ("regular", "event")
@@ -92,14 +92,14 @@ class SpikeSet:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: Part = WHOLE, first: int = 0
+        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.batches.samplers.dealt`).
+        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.batches.samplers.shard_batches`).
 
         Without the first so many, which are as if they had been taken.
         """
         indices = self.index_batches(batch_size, generator=generator)
-        for index in dealt(indices, part, training=generator is not None, first=first):
+        for index in shard_batches(indices, part, training=generator is not None, first=first):
             yield self.batch(index.to(self.labels.device))
 
     def rising(self, x: Tensor) -> Tensor:

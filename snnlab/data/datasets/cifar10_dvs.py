@@ -18,8 +18,8 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import Three
-from snnlab.data.batches.file_dataset import FileSet, check_classes, hold_out
+from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.cache import cached, stamp
 from snnlab.data.io.folders import is_hidden
 
@@ -30,7 +30,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 _CURE = "Fetch it again or pack it again."
 
 
-def events(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> Three:
+def events(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> DataSplits:
     """Counts of events `(steps, B, 2, size, size)`, channel 0 the first of the file: its first `steps` steps.
 
     `train` is the folder train, without the 10 % of each class, at least one sample and always the same ones, that are
@@ -42,7 +42,7 @@ def events(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders:
         folder: with the folders train and test.
         steps: of the sample, from its beginning.
         size: of a side, px; a size of which a multiple is 126, 127 or 128, such as 128, 64, 42 or 32.
-        loaders: processes that read, see `FileSet`.
+        loaders: processes that read, see `FileDataset`.
 
     Raises:
         SnnlabError: a folder is missing or empty, a label cannot be read, the labels of train are not 0, 1, 2 ..., those of
@@ -51,7 +51,7 @@ def events(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders:
     return _three(given_path(folder), steps, size, loaders, edges=False)
 
 
-def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> Three:
+def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> DataSplits:
     """ON minus OFF, averaged over the same steps: pictures `(1, B, 1, size, size)` for an ordinary network.
 
     Channel 0 of the file counts as ON. Parts, arguments and errors are those of `events`.
@@ -59,7 +59,7 @@ def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: 
     return _three(given_path(folder), steps, size, loaders, edges=True)
 
 
-def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> Three:
+def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> DataSplits:
     if steps < 1:
         raise SnnlabError(f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one.")
     if not 1 <= size <= SIDE or SIDE % size > 2:
@@ -76,11 +76,13 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
             "of the authors' packings counts from 5: there, write label - 5 into the files of train and test."
         )
     classes = CLASSES[: len(found)]
-    whole = FileSet(train, labels, classes, read, loaders)
-    other = FileSet(test, _labels(test), classes, read, loaders)
+    whole = FileDataset(train, labels, classes, read, loaders)
+    other = FileDataset(test, _labels(test), classes, read, loaders)
     unit = "ON minus OFF, mean of the steps" if edges else "events a step and pixel; channel 0 the first of the file"
     settings = {"steps": steps, "size": size, "held_out": HELD_OUT}
-    return Three(*hold_out(whole, HELD_OUT), check_classes(other, folder / "test"), unit=unit, preprocessing=settings)
+    return DataSplits(
+        *hold_out(whole, HELD_OUT), check_classes(other, folder / "test"), unit=unit, preprocessing=settings
+    )
 
 
 def _files(folder: Path) -> list[Path]:

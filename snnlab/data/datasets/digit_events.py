@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from snnlab.data.batches.dense import DenseSet, Three
+from snnlab.data.batches.dense import DataSplits, DenseSet
 from snnlab.data.datasets.digits import originals, place
 from snnlab.data.encoding.odg import MARGIN, edge_integral, odg_events
 
@@ -19,7 +19,7 @@ SHARES = {
 NOTE = "Handwritten digits of scikit-learn (UCI) as pictures, and as events made by ODG; no event camera recorded them"
 
 
-def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Three]:
+def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, DataSplits]:
     """The same kind of digits three times: as pictures, as edges made of events, and as events.
 
     Args:
@@ -53,7 +53,8 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Th
         "target": (_events, target, "0 or 1, whether there was an event; ON and OFF"),
     }
     return {
-        name: Three(*map(convert, sets), unit=unit, preprocessing=made) for name, (convert, sets, unit) in kinds.items()
+        name: DataSplits(*map(convert, sets), unit=unit, preprocessing=made)
+        for name, (convert, sets, unit) in kinds.items()
     }
 
 

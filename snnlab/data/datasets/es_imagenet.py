@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import Three
-from snnlab.data.batches.file_dataset import FileSet, check_classes, count_classes, hold_out
+from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
 from snnlab.data.encoding.odg import edge_integral
 from snnlab.data.io.es_imagenet import Label, frames, read_frame_labels, read_frames, read_labels, read_sample
 from snnlab.data.io.folders import check_names
@@ -20,7 +20,7 @@ from snnlab.data.io.folders import check_names
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 
 
-def events(folder: str | Path, *, loaders: int = 0) -> Three:
+def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
     """Events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON; see `snnlab.data.io.es_imagenet.frames`.
 
     `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and always the same ones, that
@@ -29,7 +29,7 @@ def events(folder: str | Path, *, loaders: int = 0) -> Three:
     Args:
         folder: with trainlabel.txt, vallabel.txt, train and val, as published or as `convert_folder` writes them; or the
             event-frame variant, with trainlabel.csv and vallabel.csv. If it has classes.txt, it names the classes.
-        loaders: processes that read, see `FileSet`.
+        loaders: processes that read, see `FileDataset`.
 
     Raises:
         SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no sample in one of
@@ -38,7 +38,7 @@ def events(folder: str | Path, *, loaders: int = 0) -> Three:
     return _three(given_path(folder), loaders, edges=False)
 
 
-def edges(folder: str | Path, *, loaders: int = 0) -> Three:
+def edges(folder: str | Path, *, loaders: int = 0) -> DataSplits:
     """What the events of the same samples say of edges, `(1, B, 1, 224, 224)`; see `snnlab.data.encoding.odg.edge_integral`.
 
     It is what ES-ImageNet's authors trained their 2D network on, divided by the number of steps: the frames are shifted back
@@ -47,14 +47,14 @@ def edges(folder: str | Path, *, loaders: int = 0) -> Three:
     return _three(given_path(folder), loaders, edges=True)
 
 
-def _three(folder: Path, loaders: int, *, edges: bool) -> Three:
+def _three(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
     (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
     classes = _classes(folder, labels)
     read = partial(_read, edges=edges)
-    whole = check_classes(FileSet(train, labels, classes, read, loaders), folder / "train")
-    test = check_classes(FileSet(val, val_labels, classes, read, loaders), folder / "val")
+    whole = check_classes(FileDataset(train, labels, classes, read, loaders), folder / "train")
+    test = check_classes(FileDataset(val, val_labels, classes, read, loaders), folder / "val")
     unit = "ON minus OFF, mean of the steps" if edges else "0 or 1, whether there was an event; ON and OFF"
-    return Three(*hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT})
+    return DataSplits(*hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT})
 
 
 def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:

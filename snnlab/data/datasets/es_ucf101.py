@@ -19,8 +19,8 @@ from torch import Tensor
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import Three
-from snnlab.data.batches.file_dataset import FileSet, Reader, check_classes, hold_out
+from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
 from snnlab.data.encoding.video_events import N_FRAMES, read_clip
 from snnlab.data.io.folders import check_names, is_hidden
 from snnlab.data.io.video import FRAME, colour_frames
@@ -32,7 +32,7 @@ HELD_OUT = 0.1  # of the training clips of a class, for validation of the random
 _CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
 
 
-def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
+def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> DataSplits:
     """Events `(steps, B, 2, H, W)`, 0 or 1, channel 0 ON: the first `steps` steps of each clip. Nothing is augmented.
 
     Args:
@@ -42,7 +42,7 @@ def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loa
             `valid`, the others `train`. "random": a quarter of the clips is `test`, drawn as the authors drew it (though
             from the clips in order of their names, for their order is not known), and 10 % of each class of the rest `valid`.
             Then clips of one film are learnt and tested, so the accuracy is that of another, easier task.
-        loaders: processes that read, see `FileSet`.
+        loaders: processes that read, see `FileDataset`.
 
     Raises:
         SnnlabError: the folder is missing or holds no clip, a clip has another name, or is there twice, a class has no clip
@@ -51,12 +51,12 @@ def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loa
     return _three(_files(folder), partial(_events, steps=steps), steps, split, loaders, EVENTS)
 
 
-def edges(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
+def edges(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> DataSplits:
     """The same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1. Arguments and errors as `events`."""
     return _three(_files(folder), partial(_edges, steps=steps), steps, split, loaders, "ON minus OFF")
 
 
-def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> Three:
+def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> DataSplits:
     """Frames in colour `(steps, B, 3, H, W)`, from 0 to 1, of the same part of each clip as the events' first `steps` steps.
 
     The events of step t are the change from frame t to frame t + 1 of 31, evenly spread over the clip; taken is frame t + 1.
@@ -73,7 +73,7 @@ def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loa
     return _three(_folders(folder), partial(_frames, steps=steps), steps, split, loaders, "colour from 0 to 1")
 
 
-def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str) -> Three:
+def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str) -> DataSplits:
     if not 1 <= steps <= N_FRAMES - 1:
         raise SnnlabError(f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one.")
     known(split, ("groups", "random"), "split")
@@ -83,23 +83,23 @@ def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders:
     classes = tuple(sorted({match["name"] for match in parsed}))
     check_names(classes, f"the clips such as {clips[names[0]]}")
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
-    whole = FileSet([clips[name] for name in names], labels, classes, read, loaders)
+    whole = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
     if split == "groups":
         group = np.array([int(match["group"]) for match in parsed])
         test, valid = np.isin(group, TEST_GROUPS), np.isin(group, VALID_GROUPS)
         masks = ("groups from 11", ~test & ~valid), ("groups 8 to 10", valid), ("groups 1 to 7", test)
         three = (check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks)
-        return Three(*three, unit=unit, preprocessing=settings)
+        return DataSplits(*three, unit=unit, preprocessing=settings)
     from sklearn.model_selection import train_test_split
 
     drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
     rest, test_part = (whole.subset(torch.as_tensor(index)) for index in drawn)
     rest = check_classes(rest, "the part for training of the random split")
     test_part = check_classes(test_part, "the part for testing of the random split")
-    return Three(*hold_out(rest, HELD_OUT), test_part, unit=unit, preprocessing=settings)
+    return DataSplits(*hold_out(rest, HELD_OUT), test_part, unit=unit, preprocessing=settings)
 
 
-def _part(whole: FileSet, mask: np.ndarray) -> FileSet:
+def _part(whole: FileDataset, mask: np.ndarray) -> FileDataset:
     return whole.subset(torch.from_numpy(mask.nonzero()[0]))
 
 

@@ -25,7 +25,7 @@ from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.features import FeatureSet, read_only
-from snnlab.data.cache import Mapped, cached, made
+from snnlab.data.cache import Mapped, cached, cached_or_none
 from snnlab.data.datasets.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.holdout import balanced
@@ -152,7 +152,7 @@ def _chunks(folder: Path, names: list[str], stamps: Mapping[str, Stamp], mel: Me
 
 def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
     """The features of every chunk, (clips, T, n_mels) each, mapped; those that are not in the cache are made."""
-    arrays = [made("gsc", chunk.key) for chunk in chunks]
+    arrays = [cached_or_none("gsc", chunk.key) for chunk in chunks]
     missing = [chunk for chunk, array in zip(chunks, arrays, strict=True) if array is None]
     clips, bad = sum(len(chunk.clips) for chunk in chunks), []
     todo = sum(len(chunk.clips) for chunk in missing)

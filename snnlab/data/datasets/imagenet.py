@@ -21,8 +21,8 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import Three
-from snnlab.data.batches.file_dataset import FileSet, Reader, check_classes, hold_out
+from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
 from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.io import shard_writing, shards
 from snnlab.data.io.folders import is_hidden
@@ -38,7 +38,7 @@ RATIO = (3 / 4, 4 / 3)  # its width over its height
 Box = tuple[int, int, int, int]  # left, top, right, bottom, px
 
 
-def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three:
+def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataSplits:
     """Pictures `(1, B, 3, size, size)`, minus the mean of ImageNet's colours and divided by their standard deviation.
 
     `train` is the folder train, of which `random_box` is cut out anew in each epoch. `valid` are 2 % of each class of it,
@@ -49,7 +49,7 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
         folder: with the folders train and val, and in both the same folders, one a class; a class is numbered by its place
             in the alphabet. Or with shards of them, whose samples come in the order in which they lie there.
         size: of a side, px.
-        loaders: processes that read, see `FileSet`.
+        loaders: processes that read, see `FileDataset`.
 
     Raises:
         SnnlabError: a folder is missing or empty, the classes in train and val differ, shards are damaged, `size` or `loaders` is too small.
@@ -67,12 +67,12 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> Three
     }
     if not shards.there(folder):
         whole, test = _folders(folder, read, loaders)
-        return Three(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
+        return DataSplits(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
     found = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
     whole, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in found)
     # held out before the order is that of the shards, so that it is the same samples as in folders
     three = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
-    return Three(*three, unit=UNIT, preprocessing=settings)
+    return DataSplits(*three, unit=UNIT, preprocessing=settings)
 
 
 def write_shards(folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0) -> int:
@@ -110,7 +110,7 @@ def random_box(size: tuple[int, int], rng: Random) -> Box:
     return left, top, left + w, top + h
 
 
-def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
+def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDataset]:
     """Training and test pictures of class folders, in order of class and name."""
     train, val = ({path.name: path for path in class_folders(folder / part)} for part in ("train", "val"))
     for name in [*train, *val]:
@@ -126,7 +126,7 @@ def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet
     return whole, test
 
 
-def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileSet:
+def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileDataset:
     samples: list[str] = []  # a million paths: text is smaller than objects
     labels: list[int] = []
     for label, folder in enumerate(folders.values()):
@@ -134,7 +134,7 @@ def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileSet:
         found = [f"{folder}/{name}" for name in names if not is_hidden(name)]
         samples += found
         labels += [label] * len(found)
-    return FileSet(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)
+    return FileDataset(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)
 
 
 def _read(sample: str | shards.Member, seed: int | None, *, size: int) -> Tensor:

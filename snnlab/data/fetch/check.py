@@ -20,7 +20,7 @@ from snnlab.data.fetch.obtain import write_provenance
 from snnlab.data.registry import DataSet
 
 if TYPE_CHECKING:
-    from snnlab.data.batches.file_dataset import FileSet
+    from snnlab.data.batches.file_dataset import FileDataset
     from snnlab.data.io.events import Events
 
 SAMPLE = 1000  # files read, where not all are
@@ -239,10 +239,10 @@ def _clips(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> N
 Part = tuple[list[Any], list[int], Any]  # samples, labels, and what reads one
 
 
-def _fileset(part: Any) -> FileSet:
-    from snnlab.data.batches.file_dataset import FileSet
+def _fileset(part: Any) -> FileDataset:
+    from snnlab.data.batches.file_dataset import FileDataset
 
-    assert isinstance(part, FileSet)
+    assert isinstance(part, FileDataset)
     return part
 
 

@@ -12,14 +12,14 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.data.batches.file_dataset import FileSet
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.convert.many_files import same_settings
 from snnlab.data.io.shards import CLASSES, SETTINGS
 
 SAMPLES = 1000  # of a shard: about 110 MB of ImageNet
 
 
-def write(part: str, pictures: FileSet, out: Path, *, samples: int = SAMPLES, seed: int = 0) -> int:
+def write(part: str, pictures: FileDataset, out: Path, *, samples: int = SAMPLES, seed: int = 0) -> int:
     """Write pictures, paths of files, into shards of so many samples, in an order drawn from the seed; bytes stay.
 
     Keys begin with the number of a picture in `pictures`, so that their order is known later. Shards that are there are

@@ -23,7 +23,7 @@ from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
-from snnlab.data.batches.file_dataset import FileSet, Reader, count_classes
+from snnlab.data.batches.file_dataset import FileDataset, Reader, count_classes
 from snnlab.data.cache import cached, stamp
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.images import SUFFIXES, opened
@@ -73,7 +73,7 @@ def complete(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
+def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDataset]:
     """Training and test pictures of a folder of shards, in order of class and key.
 
     Classes have the names in classes.txt, one a line, and without that file their numbers. Each shard is indexed once, in
@@ -96,8 +96,8 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileSet, FileSet]:
     return train, test
 
 
-def as_they_lie(part: FileSet) -> FileSet:
-    """The same samples in the order of shards and places, so that a disk reads on; training shuffles shards, see `FileSet`."""
+def as_they_lie(part: FileDataset) -> FileDataset:
+    """The same samples in the order of shards and places, so that a disk reads on; training shuffles shards, see `FileDataset`."""
     order = sorted(range(len(part)), key=lambda i: part.samples[i][:2])
     return part.subset(torch.tensor(order, dtype=torch.long))
 
@@ -207,7 +207,9 @@ def _classes(folder: Path, indices: list[np.ndarray]) -> tuple[str, ...]:
     return classes
 
 
-def _set(paths: list[Path], indices: list[np.ndarray], classes: tuple[str, ...], read: Reader, loaders: int) -> FileSet:
+def _set(
+    paths: list[Path], indices: list[np.ndarray], classes: tuple[str, ...], read: Reader, loaders: int
+) -> FileDataset:
     rows: list[tuple[int, Member, int]] = []
     for number, (path, index) in enumerate(zip(paths, indices, strict=True)):
         shard = Shard(str(path), *stamp(path))
@@ -215,7 +217,7 @@ def _set(paths: list[Path], indices: list[np.ndarray], classes: tuple[str, ...],
             rows.append((label, Member(shard, offset, size, key.decode("utf-8", "surrogateescape")), number))
     rows.sort(key=lambda row: (row[0], row[1].key, row[2]))
     labels, members, numbers = zip(*rows, strict=True)
-    return FileSet(members, torch.tensor(labels), classes, read, loaders, shards=torch.tensor(numbers))
+    return FileDataset(members, torch.tensor(labels), classes, read, loaders, shards=torch.tensor(numbers))
 
 
 _files: dict[Shard, int] = {}  # file descriptors of this process, the one opened first comes first

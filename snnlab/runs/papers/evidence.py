@@ -32,7 +32,7 @@ class Network:
 
 
 @dataclass
-class Seen:
+class ConfigEvidence:
     """What is known of one configuration of a file.
 
     Attributes:
@@ -73,7 +73,7 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     return found
 
 
-def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[str, str], Seen], list[str]]:
+def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[str, str], ConfigEvidence], list[str]]:
     """Read every `result.json` below a folder.
 
     A run belongs to a configuration if they have all in common that decides about a single network, and the data. It counts if
@@ -92,11 +92,11 @@ def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[st
     """
     if folder is not None and not folder.is_dir():
         raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
-    seen: dict[tuple[str, str], Seen] = {}
+    seen: dict[tuple[str, str], ConfigEvidence] = {}
     places: dict[str, list[tuple[str, str]]] = {}
     for file in files:
         for name, (config, seeds) in planned(file).items():
-            seen[file, name] = Seen(seeds)
+            seen[file, name] = ConfigEvidence(seeds)
             places.setdefault(_key(config.notebook, config.deciding()), []).append((file, name))
     damaged: list[str] = []
     for result in _results(folder, damaged):

@@ -25,7 +25,7 @@ from snnlab._utils.files import given_path
 from snnlab.runs import run
 from snnlab.runs.papers import evidence
 from snnlab.runs.papers import statistics as verdicts
-from snnlab.runs.papers.evidence import NOTEBOOK, Seen
+from snnlab.runs.papers.evidence import NOTEBOOK, ConfigEvidence
 from snnlab.runs.papers.statistics import Estimate, Status
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def measured(folder: str | Path | None = None, paper: str | None = None) -> list
     return [_found(target, seen) for target in rows]
 
 
-def _found(target: Target, seen: Mapping[tuple[str, str], Seen]) -> Found:
+def _found(target: Target, seen: Mapping[tuple[str, str], ConfigEvidence]) -> Found:
     if target.gap:
         return Found(target, Status.NOT_RUN, f"cannot be run here: {target.gap}")
     arms = [*target.plus, *target.minus]
@@ -191,7 +191,7 @@ def _found(target: Target, seen: Mapping[tuple[str, str], Seen]) -> Found:
     return Found(target, status, "; ".join(filter(None, (reason, left_out))), estimate, share, seeds, planned)
 
 
-def _left_out(places: Mapping[Arm, Seen]) -> str:
+def _left_out(places: Mapping[Arm, ConfigEvidence]) -> str:
     """How many runs do not count, and why; arms of one configuration have the same runs."""
     reasons: Counter[str] = sum({id(seen): seen.left_out for seen in places.values()}.values(), Counter())
     if not reasons:
@@ -202,7 +202,7 @@ def _left_out(places: Mapping[Arm, Seen]) -> str:
     )
 
 
-def _share(target: Target, places: Mapping[Arm, Seen]) -> float:
+def _share(target: Target, places: Mapping[Arm, ConfigEvidence]) -> float:
     """The training time of the first of `plus`, over that of the first of `minus`; nan if it was not measured."""
     own, other = (places[arm].values(arm.name, CLOCK).values() for arm in (target.plus[0], target.minus[0]))
     return fmean(own) / fmean(other) if own and other else math.nan

@@ -13,7 +13,7 @@ from snnlab._utils.escape import terminal_text
 from snnlab._utils.files import parse_json, plain, whole_files
 from snnlab.runs import manifest
 from snnlab.runs import run as runs
-from snnlab.runs.sweep.sweep import Planned, Sweep
+from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Measured:
     whole: bool
 
 
-def hours(run: Planned, measured: Iterable[Measured]) -> float | None:
+def hours(run: SweepRun, measured: Iterable[Measured]) -> float | None:
     """GPU-hours (without a GPU: hours of a worker) that a run has yet to take; None if that was not measured.
 
     It is seconds an epoch x epochs to do / networks at a time x GPUs. What is assumed:
@@ -101,7 +101,7 @@ def _seconds(folder: Path, whole: bool) -> list[float]:
     return seconds
 
 
-def _plain(run: Planned) -> dict[str, Any]:
+def _plain(run: SweepRun) -> dict[str, Any]:
     """A run's parameters as a manifest has them."""
     content: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(run.config), default=plain))
     return content

@@ -15,7 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.runs.sweep.worker import GOODBYE, Outcome, Task, last_said
 
 if TYPE_CHECKING:
-    from snnlab.runs.sweep.sweep import Planned, Sweep
+    from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 YEAR = 60 * 24 * 365  # minutes: submitit would end a local job after two of them
@@ -24,8 +24,8 @@ YEAR = 60 * 24 * 365  # minutes: submitit would end a local job after two of the
 class Watcher(Protocol):
     """Who is told what happens."""
 
-    def change(self, run: "Planned", what: str) -> None: ...
-    def at(self, run: "Planned", done: int, total: int, doing: str) -> None: ...
+    def change(self, run: "SweepRun", what: str) -> None: ...
+    def at(self, run: "SweepRun", done: int, total: int, doing: str) -> None: ...
     def refresh(self) -> None: ...
 
 
@@ -51,7 +51,7 @@ def share(slot: int, workers: int, processes: int, cores: int, gpus: Sequence[st
 
 
 def run_here(
-    sweep: "Sweep", planned: Sequence["Planned"], *, workers: int, retries: int, watcher: Watcher
+    sweep: "Sweep", planned: Sequence["SweepRun"], *, workers: int, retries: int, watcher: Watcher
 ) -> list[Outcome]:
     """Run on this machine, so many at a time, each in a process of its own.
 
@@ -79,7 +79,7 @@ class _Workers:
     """So many threads, each of which submits a run, waits for it, and takes the next."""
 
     def __init__(
-        self, sweep: "Sweep", planned: Sequence["Planned"], workers: int, retries: int, watcher: Watcher, folder: Path
+        self, sweep: "Sweep", planned: Sequence["SweepRun"], workers: int, retries: int, watcher: Watcher, folder: Path
     ) -> None:
         self.sweep, self.planned, self.retries, self.watcher, self.folder = sweep, planned, retries, watcher, folder
         self.workers = max(1, min(workers, len(planned)))
@@ -114,7 +114,7 @@ class _Workers:
                 return
             self.outcomes[number] = self._tried(self.planned[number], slot)
 
-    def _tried(self, run: "Planned", slot: int) -> Outcome:
+    def _tried(self, run: "SweepRun", slot: int) -> Outcome:
         """The outcome of a run's last attempt."""
         for attempt in range(self.retries + 1):
             self.watcher.change(run, "begins" if attempt == 0 else "tried again")
@@ -126,7 +126,7 @@ class _Workers:
             self.watcher.change(run, outcome.status)
         return outcome
 
-    def _attempt(self, run: "Planned", slot: int) -> Outcome:
+    def _attempt(self, run: "SweepRun", slot: int) -> Outcome:
         config: Any = run.config
         environment = share(slot, self.workers, getattr(config, "processes", 1), self.cores, self.gpus)
         given = given_for(run, self.cores // self.workers)
@@ -149,7 +149,7 @@ class _Workers:
         return outcome
 
 
-def given_for(run: "Planned", cores: int) -> dict[str, Any]:
+def given_for(run: "SweepRun", cores: int) -> dict[str, Any]:
     """A run's parameters, where `workers`, if it would take all cores of the machine, takes so many."""
     mine = {"workers": max(1, cores)} if getattr(run.config, "workers", None) == 0 else {}
     return {**run.given, **mine}

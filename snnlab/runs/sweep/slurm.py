@@ -14,7 +14,7 @@ from snnlab.runs.sweep.executors import THREADS, Watcher, given_for, outcome_of,
 from snnlab.runs.sweep.worker import Outcome, Task, last_said
 
 if TYPE_CHECKING:
-    from snnlab.runs.sweep.sweep import Planned, Sweep
+    from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
 EVERY = 1.0  # s between two looks at the files of the jobs; SLURM itself is asked less and less often
@@ -41,7 +41,7 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def submit(sweep: "Sweep", planned: Sequence["Planned"], slurm: Slurm, *, workers: int, retries: int) -> list[Any]:
+def submit(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int, retries: int) -> list[Any]:
     """Hand runs over to SLURM, as one array of which so many run at a time.
 
     A run whose machine is taken away, or whose time is up, is queued again and goes on where it was.
@@ -88,7 +88,7 @@ def logs(sweep: "Sweep") -> Path:
     return sweep.folder / "slurm"
 
 
-def follow(planned: Sequence["Planned"], jobs: Sequence[Any], watcher: Watcher) -> list[Outcome]:
+def follow(planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: Watcher) -> list[Outcome]:
     """Wait for the jobs of `submit`; an interruption ends the waiting and not them.
 
     Returns:

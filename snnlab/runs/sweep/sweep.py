@@ -33,7 +33,7 @@ MAX_RUNS = 10_000  # a file with more of them is most likely a mistake; to check
 
 
 @dataclass(frozen=True, eq=False)
-class Planned:
+class SweepRun:
     """One run of a sweep.
 
     Attributes:
@@ -83,7 +83,7 @@ class Sweep:
 
     path: Path
     notebook: Path
-    runs: Sequence[Planned]
+    runs: Sequence[SweepRun]
 
     @property
     def folder(self) -> Path:
@@ -91,7 +91,7 @@ class Sweep:
         return runs.home() / "runs" / self.path.stem
 
     @property
-    def left(self) -> list[Planned]:
+    def left(self) -> list[SweepRun]:
         """The runs that have no result yet."""
         return [run for run in self.runs if not run.done]
 
@@ -149,7 +149,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             folder = runs.folder(config, path.stem, code)
             given |= {"profile": config.profile, "out": str(folder)}
             config = dataclasses.replace(config, out=str(folder))
-            run = Planned(name, config, given, notebook, code)
+            run = SweepRun(name, config, given, notebook, code)
             if folder in places:
                 raise SnnlabError(
                     f"{path}: {places[folder]!r} and {run.name!r} are the same run, as nothing that decides about the result "

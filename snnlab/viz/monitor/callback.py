@@ -20,7 +20,7 @@ from torch import nn
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import still_pruned
 from snnlab.training.callbacks import Moment, Stopped
-from snnlab.viz.monitor.view import Seen, delays_of, look_at, step_of
+from snnlab.viz.monitor.view import MonitorSnapshot, delays_of, look_at, step_of
 
 INTERVAL = 0.5  # s; there is at most so often another picture
 BUDGET = 0.045  # of the time of training, for all pictures; with a last one that is dear it stays below 5 %
@@ -29,7 +29,7 @@ NAP = 0.02  # s; how often a training that waits asks whether it may go on
 GO, PAUSE, STOP = range(3)
 
 
-class Wish:
+class MonitorControl:
     """What a reader wants of a training; in memory that processes share, without a lock, which a kill would leave closed."""
 
     def __init__(self) -> None:
@@ -90,11 +90,11 @@ class Report:
     stage: int
     initial: dict[str, NDArray[np.float32]]
     began: tuple[float, float] | None
-    seen: Seen | None
+    seen: MonitorSnapshot | None
     last: bool
 
 
-class Lookout:
+class MonitorCallback:
     """The `on_batch` itself.
 
     Args:
@@ -103,7 +103,7 @@ class Lookout:
         live: whether to look while it trains; False for the end alone.
     """
 
-    def __init__(self, wish: Wish, tell: Callable[[Report], object], live: bool) -> None:
+    def __init__(self, wish: MonitorControl, tell: Callable[[Report], object], live: bool) -> None:
         self._wish, self._hand_over, self._live = wish, tell, live
         self._moment: Moment | None = None
         self._stages: list[list[dict[str, float]]] = []  # the history of each call of `fit`
@@ -202,7 +202,7 @@ class Lookout:
         else:
             self._latest = self._spent - before
 
-    def _tell(self, seen: Seen | None = None, *, last: bool = False) -> None:
+    def _tell(self, seen: MonitorSnapshot | None = None, *, last: bool = False) -> None:
         assert self._moment is not None
         self._told = now = time.perf_counter()
         began = None if self._stage_began is None else (now - self._stage_began[0], self._stage_began[1])
@@ -211,20 +211,20 @@ class Lookout:
 
 
 @dataclass(frozen=True)
-class Training:
+class MonitoredCall:
     """A training function, and how it is watched.
 
     Attributes:
         train, arguments, options: `train(*arguments, **options)` is called.
         threads: of torch while it trains; None for as many as there are.
-        wish, live: as `Lookout` has them.
+        wish, live: as `MonitorCallback` has them.
     """
 
     train: Callable[..., Any]
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     threads: int | None
-    wish: Wish
+    wish: MonitorControl
     live: bool
 
     def alone(self, tell: Callable[[Report], object]) -> Any:
@@ -239,7 +239,7 @@ class Training:
             return self._train(arguments, put)
 
     def _train(self, arguments: tuple[Any, ...], tell: Callable[[Report], object]) -> Any:
-        lookout, before = Lookout(self.wish, tell, self.live), torch.get_num_threads()
+        lookout, before = MonitorCallback(self.wish, tell, self.live), torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
             outcome = self.train(*arguments, **self.options, on_batch=lookout)

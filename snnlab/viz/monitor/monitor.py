@@ -13,26 +13,26 @@ from typing import Any, Generic, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.training.callbacks import Moment, Stopped
-from snnlab.training.launch_ranks import together
+from snnlab.training.launch_ranks import launch_ranks
 from snnlab.viz.monitor.box import Box, State, sentence
-from snnlab.viz.monitor.callback import Report, Training, Wish
-from snnlab.viz.monitor.view import Seen, View
+from snnlab.viz.monitor.callback import MonitorControl, MonitoredCall, Report
+from snnlab.viz.monitor.view import MonitorSnapshot, View
 from snnlab.viz.widgets.panel import Panel, play
 
 Outcome = TypeVar("Outcome")
 
 _beginning = threading.Lock()
-_latest: "Watched[Any] | None" = None  # torch has one random generator a process, so there is one training at a time
+_latest: "TrainingMonitor[Any] | None" = None  # torch has one random generator a process, so there is one training at a time
 
 
-class Watched(Generic[Outcome]):
+class TrainingMonitor(Generic[Outcome]):
     """What `watch` returns: put it on the last line of a cell to see the training, and `await` it in a later one.
 
     It lives in the kernel. Closing the page does not end the training; on a page that is opened later, the panel shows
     where it is, and so does a cell with its name. When it is over, its picture stays in the notebook.
     """
 
-    def __init__(self, training: Training, processes: int) -> None:
+    def __init__(self, training: MonitoredCall, processes: int) -> None:
         self._training, self._processes, self._wish, self._live = training, processes, training.wish, training.live
         self._over = threading.Event()
         self._end: State = "running"
@@ -43,7 +43,9 @@ class Watched(Generic[Outcome]):
         self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
         self._panel: Panel | None = None
         self._view: View | None = None
-        self._seen: tuple[Seen, dict[str, Any]] | None = None  # what is drawn, and the delays at the start of its stage
+        self._seen: tuple[MonitorSnapshot, dict[str, Any]] | None = (
+            None  # what is drawn, and the delays at the start of its stage
+        )
         self._display = ""  # what it is called in the notebook, once it is shown there
         actions = {"Pause": self.pause, "Continue": self.go_on, "Stop": self.stop}
         self.box = Box(actions) if self._live else None
@@ -146,7 +148,7 @@ class Watched(Generic[Outcome]):
                 self._outcome = self._training.alone(self._hear)
             else:
                 who = f"One of the {self._processes} processes that train"
-                self._outcome = together(self._training.as_one_of_several, self._processes, self._hear, who)
+                self._outcome = launch_ranks(self._training.as_one_of_several, self._processes, self._hear, who)
             self._end = "finished"
         except Stopped:
             self._end = "stopped"
@@ -171,7 +173,7 @@ class Watched(Generic[Outcome]):
 
     # What there is to see ---------------------------------------------------------------------------------------------
 
-    def _draw(self, seen: Seen, initial: dict[str, Any], *, last: bool) -> None:
+    def _draw(self, seen: MonitorSnapshot, initial: dict[str, Any], *, last: bool) -> None:
         """Draw what was seen."""
         began = time.perf_counter()
         if self._seen is None or seen.kind != self._seen[0].kind:
@@ -224,7 +226,7 @@ def watch(
     threads: int | None = None,
     processes: int = 1,
     **options: Any,
-) -> Watched[Outcome]:
+) -> TrainingMonitor[Outcome]:
     """Call a training function, and show the training while it runs.
 
         watched = watch(fit, net, data.train, data.valid, recipe, checkpoint="net.pt")
@@ -237,7 +239,7 @@ def watch(
     code that draws from it while the training runs changes both, so let it wait. For the same reason
     there is one watched training at a time, and a new one stops the one before.
 
-    Several processes train as `snnlab.training.train_pool.run_all` has them do it: what they need is copied to them, and a
+    Several processes train as `snnlab.training.train_pool.train_pool` has them do it: what they need is copied to them, and a
     network that `fit` is given stays as it is; the trained one is in what `fit` returns.
 
     Args:
@@ -260,7 +262,9 @@ def watch(
             f"{train.__name__}: other processes cannot import it; expected a function of a module, such as `fit`. Move it "
             "to a module, or train with one process."
         )
-    watched: Watched[Outcome] = Watched(Training(train, arguments, options, threads, Wish(), live), processes)
+    watched: TrainingMonitor[Outcome] = TrainingMonitor(
+        MonitoredCall(train, arguments, options, threads, MonitorControl(), live), processes
+    )
     watched._begin()
     return watched
 

@@ -30,7 +30,7 @@ STANDARD = ("loss", "valid_loss", "train_accuracy", "valid_accuracy", "sigma")  
 
 
 @dataclass(frozen=True)
-class Seen:
+class MonitorSnapshot:
     """What was seen of a network, as it will be used, on the first samples of the validation set.
 
     Attributes:
@@ -68,7 +68,7 @@ class Seen:
 
 
 @torch.no_grad()
-def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> Seen:
+def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> MonitorSnapshot:
     """Look at a copy of the network: nothing of the training changes. `before` are the epochs of earlier stages."""
     model, recipe, valid = moment.model, moment.recipe, moment.valid
     device, (dt, unit) = next(model.parameters()).device, step_of(valid)
@@ -88,7 +88,7 @@ def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> Seen:
         model.neuron == "lif" if isinstance(model, DelayNet) else all(a.mode in SPIKING for _, a in activations(net))
     )
     delays, longest = delays_of(model, dt)
-    return Seen(
+    return MonitorSnapshot(
         history=[*before, *moment.history],
         total=len(before) + recipe.epochs,
         dt=dt,
@@ -144,7 +144,7 @@ class View:
         seen: says what there will be to show.
     """
 
-    def __init__(self, fig: Figure, seen: Seen) -> None:
+    def __init__(self, fig: Figure, seen: MonitorSnapshot) -> None:
         columns = ["loss", "accuracy", *(["sigma"] if seen.sigma else []), *(["rates"] if seen.rates else [])]
         rows = [names for names in ([*seen.rasters], [*seen.delays], columns) if names]
         fig.set_layout_engine("none")  # solving a layout takes longer than drawing all the rest
@@ -185,7 +185,7 @@ class View:
             ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"))
             ax.set_xticks(range(1, 1 + len(seen.rates), -(-len(seen.rates) // 8)))  # at most eight of them
 
-    def draw(self, seen: Seen, initial: Mapping[str, NDArray[np.float32]]) -> tuple[str, Numbers]:
+    def draw(self, seen: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]) -> tuple[str, Numbers]:
         """Show what was seen, and the delays at the start, as `Seen.delays` has them.
 
         Returns:
@@ -228,14 +228,14 @@ class View:
             plots.legend(self._axes[what], fontsize=8, loc="lower right" if what == "accuracy" else "upper right")
 
 
-def curves(seen: Seen) -> dict[str, list[float]]:
+def curves(seen: MonitorSnapshot) -> dict[str, list[float]]:
     """What is followed over the epochs, by its name in the history; nan where a stage has not measured it."""
     keys = dict.fromkeys(key for line in seen.history for key in line)
     followed = (key for key in keys if key == "sigma" or key.endswith(("loss", "accuracy")))
     return {key: [line.get(key, math.nan) for line in seen.history] for key in followed}
 
 
-def in_words(seen: Seen) -> str:
+def in_words(seen: MonitorSnapshot) -> str:
     """The alt text: what the picture shows, with its numbers."""
     parts = [f"Training after {len(seen.history)} of {seen.total} epochs"]
     for key, values in curves(seen).items():
@@ -254,7 +254,7 @@ def in_words(seen: Seen) -> str:
     return "; ".join(parts) + "."
 
 
-def _ends(delays: NDArray[np.float32], seen: Seen) -> str:
+def _ends(delays: NDArray[np.float32], seen: MonitorSnapshot) -> str:
     """The mass at both ends."""
     none, most = plots.edge_shares(delays, seen.longest, seen.dt)
     return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {seen.longest:g} {seen.unit}"

@@ -8,7 +8,7 @@ from snnlab.delays import analysis
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.training.trainer import evaluate
 from snnlab.viz import plots
-from snnlab.viz.panels.synapses import Network
+from snnlab.viz.panels.synapses import NetworkView
 from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import Choice, Drawn, Panel, Slider, play
 
@@ -24,7 +24,7 @@ class Treatments:
         seed: of the shuffling.
     """
 
-    def __init__(self, of: Network, test: Batches, *, seed: int = 0) -> None:
+    def __init__(self, of: NetworkView, test: Batches, *, seed: int = 0) -> None:
         self.of, self.test, self.seed = of, test, seed
         self._known: dict[tuple[str, int], tuple[list[np.ndarray], float]] = {}
 

@@ -14,16 +14,16 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.data.protocols import Batches
 from snnlab.delays import analysis
-from snnlab.delays.arrivals import Arrivals, Played, arrivals, played
+from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simulate
 from snnlab.viz import plots
-from snnlab.viz.panels.synapses import SIGNS, Network
+from snnlab.viz.panels.synapses import SIGNS, NetworkView
 from snnlab.viz.widgets.fast_axes import Frame
 from snnlab.viz.widgets.panel import Drawn, Panel, Slider, play
 
 INPUTS = 20  # synapses whose spikes are shown
 
 
-class Heard:
+class RecordingViewer:
     """The recordings of a set in a network, one at a time.
 
     Args:
@@ -35,16 +35,16 @@ class Heard:
         SnnlabError: the network has another number of classes.
     """
 
-    def __init__(self, of: Network, recordings: Batches, words: Sequence[str]) -> None:
+    def __init__(self, of: NetworkView, recordings: Batches, words: Sequence[str]) -> None:
         if len(words) != of.net.config["n_classes"]:
             raise SnnlabError(
                 f"the network tells {of.net.config['n_classes']} classes apart, and these recordings have {len(words)}; "
                 "give the data that it was trained on."
             )
         self.of, self.recordings, self.words = of, recordings, words
-        self._kept: tuple[int, Played, str] | None = None
+        self._kept: tuple[int, SimulatedRecording, str] | None = None
 
-    def sample(self, number: int) -> tuple[Played, str]:
+    def sample(self, number: int) -> tuple[SimulatedRecording, str]:
         """A recording in the network, and its word; the one asked for before is kept.
 
         Raises:
@@ -54,7 +54,7 @@ class Heard:
             raise SnnlabError(f"recording {number}: expected 0 to {len(self.recordings) - 1}; choose another sample.")
         if self._kept is None or self._kept[0] != number:
             x, label = self.recordings.batch(torch.tensor([number]))
-            self._kept = number, played(self.of.net, x[:, 0]), self.words[int(label)]
+            self._kept = number, simulate(self.of.net, x[:, 0]), self.words[int(label)]
         return self._kept[1:]
 
     def arrivals(self, sample: int, layer: int, neuron: int, share: float = 1.0) -> Arrivals:
@@ -107,7 +107,7 @@ class View:
                 ax, loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, borderaxespad=0, handletextpad=0.4
             )
 
-    def show(self, heard: Heard, sample: int, layer: int, neuron: int, share: float) -> Arrivals:
+    def show(self, heard: RecordingViewer, sample: int, layer: int, neuron: int, share: float) -> Arrivals:
         """Draw the arrivals at a neuron; they are also returned."""
         of = heard.of
         now, plain = (heard.arrivals(sample, layer, neuron, part) for part in (share, 0.0))
@@ -128,7 +128,7 @@ class View:
             bars.set_data(np.repeat(now.fired_ms, 3), up)
         return now
 
-    def _limits(self, heard: Heard, sample: int, layer: int, end_ms: float) -> None:
+    def _limits(self, heard: RecordingViewer, sample: int, layer: int, end_ms: float) -> None:
         """What stays the same for all neurons of a layer."""
         of = heard.of
         of.label_rows(self.above, layer)
@@ -148,7 +148,7 @@ class View:
 class Coincidence:
     """What `coincidence_panel` draws."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: RecordingViewer) -> None:
         self.heard = heard
         self.view: View | None = None
 
@@ -173,7 +173,7 @@ class Coincidence:
         return in_words(self.heard, sample, number, neuron, now, share), numbers
 
 
-def in_words(heard: Heard, sample: int, layer: int, neuron: int, now: Arrivals, share: int) -> str:
+def in_words(heard: RecordingViewer, sample: int, layer: int, neuron: int, now: Arrivals, share: int) -> str:
     """The alt text of a view at a share of each delay in percent."""
     what, word = heard.sample(sample)
     name = heard.of.names[layer]
@@ -186,7 +186,9 @@ def in_words(heard: Heard, sample: int, layer: int, neuron: int, now: Arrivals, 
     return f"{first}, it {fires}{when}; without delays it would {would}."
 
 
-def coincidence_panel(heard: Heard, *, layer: int = 0, neuron: int = 0, sample: int = 0, live: bool = True) -> Panel:
+def coincidence_panel(
+    heard: RecordingViewer, *, layer: int = 0, neuron: int = 0, sample: int = 0, live: bool = True
+) -> Panel:
     """Why a neuron fires: choose it, a recording, and how much of its delays it has.
 
     Args:

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from snnlab.delays import analysis
-from snnlab.delays.snapshots import Movement
+from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.nn.delay_linear import DelayLinear, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz import plots
@@ -26,7 +26,7 @@ PATHS = 12  # synapses whose way through the training is drawn
 TICKS_KHZ = (0.2, 0.5, 1, 2, 5, 10, 20)
 
 
-class Network:
+class NetworkView:
     """A network, how long its steps are, and the frequency of each of its inputs, (n_in,) Hz, or None."""
 
     def __init__(self, net: DelayNet, dt_ms: float, hertz: NDArray[np.float64] | None = None) -> None:
@@ -78,7 +78,7 @@ class Network:
 class Synapses:
     """Weight over delay, the kernel, the strongest inputs, and where the delays came from, of one neuron."""
 
-    def __init__(self, of: Network, movements: Sequence[Movement] = ()) -> None:
+    def __init__(self, of: NetworkView, movements: Sequence[DelayTrajectory] = ()) -> None:
         self.of, self.movements = of, movements
         self.limits: dict[int, float] = {}
         self.layer = -1
@@ -197,7 +197,7 @@ class Synapses:
 
 
 def synapses_panel(
-    of: Network, movements: Sequence[Movement] = (), *, layer: int = 0, neuron: int = 0, live: bool = True
+    of: NetworkView, movements: Sequence[DelayTrajectory] = (), *, layer: int = 0, neuron: int = 0, live: bool = True
 ) -> Panel:
     """Whom a neuron listens to: choose a layer and a neuron.
 

@@ -10,8 +10,8 @@ from readers import bars, noisy, tell
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense import DenseSet
-from snnlab.data.batches.file_dataset import FileSet, check_classes, hold_out
-from snnlab.data.batches.prefetch import kept
+from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
+from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.nn.vision import build
 from snnlab.training.trainer import fit
 from snnlab.transfer import Stage
@@ -19,12 +19,12 @@ from snnlab.transfer import Stage
 
 @pytest.fixture(scope="module", autouse=True)
 def started_once():
-    with kept():
+    with persistent_workers():
         yield
 
 
 def samples(n=11, read=tell, **more):
-    return FileSet(range(n), torch.arange(n) % 3, ("a", "b", "c"), read, **more)
+    return FileDataset(range(n), torch.arange(n) % 3, ("a", "b", "c"), read, **more)
 
 
 def seeded(seed):

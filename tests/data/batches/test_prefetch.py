@@ -14,10 +14,10 @@ from bars import COMMON, NET
 from readers import bars, read_some, tell, threads
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches import prefetch
-from snnlab.data.batches.dense import Three
-from snnlab.data.batches.file_dataset import FileSet
-from snnlab.data.batches.prefetch import AHEAD, kept, read_ahead
+from snnlab.data.batches import prefetch as module
+from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.file_dataset import FileDataset
+from snnlab.data.batches.prefetch import AHEAD, persistent_workers, prefetch
 from snnlab.nn.vision import build
 from snnlab.training.trainer import fit
 from snnlab.transfer import Stage, plan, train_plan
@@ -44,8 +44,8 @@ def none_is_left():
 
 
 def test_in_this_process():
-    assert told(read_ahead(READ, range(5), 0)) == ([0, 1, 2, 3, 4], {os.getpid()})
-    assert list(read_ahead(READ, [], 0)) == []
+    assert told(prefetch(READ, range(5), 0)) == ([0, 1, 2, 3, 4], {os.getpid()})
+    assert list(prefetch(READ, [], 0)) == []
 
 
 def test_in_the_order_of_the_jobs_and_no_further_ahead_than_it_should():
@@ -56,7 +56,7 @@ def test_in_the_order_of_the_jobs_and_no_further_ahead_than_it_should():
             asked.append(job)
             yield job
 
-    results = read_ahead(READ, jobs(), 1)
+    results = prefetch(READ, jobs(), 1)
     assert asked == []
     first = next(results)
     assert asked == list(range(AHEAD + 1)) and int(first[0, 0, 0, 0]) == 0
@@ -67,7 +67,7 @@ def test_in_the_order_of_the_jobs_and_no_further_ahead_than_it_should():
 def test_one_that_is_closed_early(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     before = children()
-    results = read_ahead(threads, range(50), 1)
+    results = prefetch(threads, range(50), 1)
     assert next(results) == 1  # or so many processes would have more threads than there are cores
     assert len(children() - before) == 1
     results.close()
@@ -85,35 +85,35 @@ def test_one_that_is_closed_early(monkeypatch):
 def test_none_is_left_after_an_error(job, number, error, message):
     before = children()
     with pytest.raises(error, match=message) as caught:  # `caught` holds the traceback, and all that is in it
-        list(read_ahead(READ, [0, 1, job, *range(20)], number))
+        list(prefetch(READ, [0, 1, job, *range(20)], number))
     assert children() == before and str(caught.value)
 
 
 def test_they_are_kept_whatever_happens():
     before = children()
-    with kept():
-        with kept():
-            told(read_ahead(READ, range(20), 1))
+    with persistent_workers():
+        with persistent_workers():
+            told(prefetch(READ, range(20), 1))
         mine = children() - before  # the inner block is not the last one
         assert len(mine) == 1
-        next(read_ahead(READ, range(20), 1))  # and no more of it
+        next(prefetch(READ, range(20), 1))  # and no more of it
         for job in ("bad", "breaks"):
             with pytest.raises((SnnlabError, RuntimeError)):
-                list(read_ahead(READ, [job, *range(20)], 1))
+                list(prefetch(READ, [job, *range(20)], 1))
         for _ in range(2):
-            assert told(read_ahead(READ, range(100, 120), 1)) == (list(range(100, 120)), mine)
+            assert told(prefetch(READ, range(100, 120), 1)) == (list(range(100, 120)), mine)
             os.kill(min(mine), signal.SIGINT)  # as Ctrl-C does, to one that waits for work
         os.kill(min(mine), signal.SIGKILL)
         with pytest.raises(SnnlabError, match="a loader process died"):
-            list(read_ahead(READ, range(20), 1))
+            list(prefetch(READ, range(20), 1))
         assert children() == before  # no use in keeping those
     assert children() == before
 
 
 def test_of_two_calls_at_once_the_processes_of_one_are_kept():
     before = children()
-    with kept():
-        pairs = list(zip(*(read_ahead(READ, range(n, n + 9), 1) for n in (0, 50)), strict=True))
+    with persistent_workers():
+        pairs = list(zip(*(prefetch(READ, range(n, n + 9), 1) for n in (0, 50)), strict=True))
         (jobs, first), (others, second) = (told(results) for results in zip(*pairs, strict=True))
         assert jobs == list(range(9)) and others == list(range(50, 59)) and not first & second
         assert len(children() - before) == 1 and children() - before < first | second
@@ -127,11 +127,11 @@ def test_a_training_starts_them_once(tmp_path, monkeypatch, whole):
         started.append(arguments)
         return ProcessPoolExecutor(*arguments, **options)
 
-    monkeypatch.setattr(prefetch, "ProcessPoolExecutor", counting)
-    files = FileSet(range(12), torch.arange(12) % 3, tuple("abc"), bars, loaders=1)
+    monkeypatch.setattr(module, "ProcessPoolExecutor", counting)
+    files = FileDataset(range(12), torch.arange(12) % 3, tuple("abc"), bars, loaders=1)
     stages = [Stage(name=name, **COMMON, epochs=2, network=NET) for name in ("first", "second")]
     if whole:
-        train_plan(plan("once", *stages), {"target": Three(files, files, files)}, tmp_path)
+        train_plan(plan("once", *stages), {"target": DataSplits(files, files, files)}, tmp_path)
     else:
         fit(build(NET), files, files, stages[0], progress=False)
     assert len(started) == 1
@@ -151,8 +151,8 @@ def test_a_process_that_had_some_of_its_own_ends():
 def test_a_program_that_ends_in_the_middle_ends_them_without_a_word(end, code):
     program = f"""
 import os, signal, torch
-from snnlab.data.batches.prefetch import read_ahead
-results = read_ahead(torch.zeros, range(100), 1)
+from snnlab.data.batches.prefetch import prefetch
+results = prefetch(torch.zeros, range(100), 1)
 next(results)
 {end}
 """

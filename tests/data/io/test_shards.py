@@ -20,7 +20,7 @@ from readers import tell
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli.main import app
-from snnlab.data.batches.file_dataset import FileSet
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.samplers import shuffled_shards
 from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.datasets.imagenet import pictures, write_shards
@@ -362,7 +362,9 @@ def test_a_window_of_shards_is_mixed_and_then_the_next():
 
 
 def of_shards(**more):
-    return FileSet(range(40), torch.arange(40) % 3, tuple("abc"), tell, shards=torch.arange(40) // 4, window=3, **more)
+    return FileDataset(
+        range(40), torch.arange(40) % 3, tuple("abc"), tell, shards=torch.arange(40) // 4, window=3, **more
+    )
 
 
 def test_a_set_takes_the_order_of_its_shards():
@@ -390,4 +392,4 @@ def test_loaders_processes_and_going_on_change_nothing():
     parts = [seen(of_shards().batches(6, generator=seeded(3), part=(i, 2))) for i in range(2)]
     for batch, a, b in zip(whole, *parts, strict=True):
         assert sorted(batch) == sorted(a + b)
-    assert of_shards().window == 3 and FileSet([], torch.empty(0), (), tell).window == 16
+    assert of_shards().window == 3 and FileDataset([], torch.empty(0), (), tell).window == 16

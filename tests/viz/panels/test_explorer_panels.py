@@ -9,12 +9,12 @@ from matplotlib.artist import Artist
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense import DenseSet
-from snnlab.delays.snapshots import Movement
+from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.panels.ablation import Treatments, treatment_panel
-from snnlab.viz.panels.arrivals import Heard, coincidence_panel
-from snnlab.viz.panels.synapses import Network, Synapses, synapses_panel
+from snnlab.viz.panels.arrivals import RecordingViewer, coincidence_panel
+from snnlab.viz.panels.synapses import NetworkView, Synapses, synapses_panel
 from snnlab.viz.plots import figure
 from snnlab.viz.widgets.panel import BACKGROUNDS, Slider, play
 
@@ -29,14 +29,14 @@ def of():
     for norm in net.norms:
         norm.running_var.fill_(0.2)
         norm.bias.data.fill_(0.3)
-    return Network(net, 10.0, np.geomspace(8000, 200, 10))
+    return NetworkView(net, 10.0, np.geomspace(8000, 200, 10))
 
 
 @pytest.fixture
 def heard(of):
     generator = torch.Generator().manual_seed(1)
     x = (torch.rand(20, 8, 10, generator=generator) < 0.2).float()
-    return Heard(of, DenseSet(x, torch.arange(8) % 3), WORDS)
+    return RecordingViewer(of, DenseSet(x, torch.arange(8) % 3), WORDS)
 
 
 def movements(net):
@@ -44,7 +44,7 @@ def movements(net):
     for layer in delay_layers(net):
         neurons, inputs = np.divmod(np.arange(layer.weight.numel()), layer.in_features)
         end = 10 * layer.delay.flatten().numpy()
-        found.append(Movement(np.arange(3), neurons, inputs, np.stack([end - 10, end - 5, end])))
+        found.append(DelayTrajectory(np.arange(3), neurons, inputs, np.stack([end - 10, end - 5, end])))
     return found
 
 
@@ -151,7 +151,7 @@ def test_what_a_network_cannot_hear_is_refused(of, heard):
     with pytest.raises(SnnlabError, match="recording 8: expected 0 to 7"):
         heard.sample(8)
     with pytest.raises(SnnlabError, match="tells 3 classes apart, and these recordings have 2"):
-        Heard(of, heard.recordings, WORDS[:2])
+        RecordingViewer(of, heard.recordings, WORDS[:2])
 
 
 def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
