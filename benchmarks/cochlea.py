@@ -2,10 +2,11 @@
 
     python benchmarks/cochlea.py [--full] [WAV]
 
-Without a file the word is "seven" by espeak-ng if that is installed, else a synthetic vowel, of 0.74 s. lauscher computes
-every 35th channel, 20 of 700, and its time is scaled: each stage of it costs the same for each channel. With --full it
-computes all 700, some minutes. It runs as it is, except that its pools have one process. Both get the sound at 48 kHz and fade
-it over 30 ms. Seconds are CPU time, with that of child processes, so that a busy machine matters little.
+Without a file the word is "seven" by espeak-ng if that is installed, else a synthetic vowel, of
+0.74 s. lauscher computes every 35th channel, 20 of 700, and its time is scaled: each stage of it
+costs the same for each channel. With --full it computes all 700, some minutes. It runs as it is,
+except that its pools have one process. Both get the sound at 48 kHz and fade it over 30 ms. Seconds
+are CPU time, with that of child processes, so that a busy machine matters little.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ import soundfile
 from lauscher.audiowaves import MonoAudioWave
 from lauscher.helpers import CommandLineArguments
 from lauscher.spike_train import SpikeTrain
-from lauscher.transformations import BasilarMembrane, BushyCell, HairCell, HanningWindow, RmsNormalizer
+from lauscher.transformations import (
+    BasilarMembrane,
+    BushyCell,
+    HairCell,
+    HanningWindow,
+    RmsNormalizer,
+)
 from scipy.signal import resample_poly
 
 from snnlab.data.encoding.cochlea import AUDIO_RATE, RAMP, cochlea
@@ -42,7 +49,9 @@ def word(path: str | None) -> np.ndarray:
             subprocess.run(["espeak-ng", "-v", "en-us", "-w", path, "seven"], check=True)
         if path is None:
             grid = np.arange(round(SECONDS * AUDIO_RATE)) / AUDIO_RATE
-            return sum(np.sin(2 * np.pi * 120 * k * grid) / k for k in range(1, 50)) * np.sin(np.pi * grid / SECONDS)
+            return sum(np.sin(2 * np.pi * 120 * k * grid) / k for k in range(1, 50)) * np.sin(
+                np.pi * grid / SECONDS
+            )
         sound, rate = soundfile.read(path)
     return resample_poly(sound, AUDIO_RATE, rate)[: round(SECONDS * AUDIO_RATE)]
 
@@ -85,10 +94,16 @@ def main() -> None:
 
     print(f"a word of {sound.size / AUDIO_RATE:.2f} s, {N_CHANNELS} channels")
     print(f"  lauscher    {whole:8.1f} CPU s   measured on {channels.size} channels: {peer:.1f} s")
-    print(f"  snnlab      {seconds:8.3f} CPU s   mean of {REPEATS}; {start_up:.1f} s more, once a process")
+    print(
+        f"  snnlab      {seconds:8.3f} CPU s   mean of {REPEATS}; {start_up:.1f} s more, once a process"
+    )
     print(f"  ratio       {whole / seconds:8.0f}")
-    print(f"spikes of the {channels.size} channels: lauscher {spikes.spike_times.size} in its one run,")
-    print(f"  snnlab {np.mean(runs):.0f}, standard deviation {np.std(runs, ddof=1):.0f}, in {len(runs)} runs")
+    print(
+        f"spikes of the {channels.size} channels: lauscher {spikes.spike_times.size} in its one run,"
+    )
+    print(
+        f"  snnlab {np.mean(runs):.0f}, standard deviation {np.std(runs, ddof=1):.0f}, in {len(runs)} runs"
+    )
 
 
 if __name__ == "__main__":

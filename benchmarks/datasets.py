@@ -2,11 +2,13 @@
 
     python benchmarks/datasets.py [SAMPLES]
 
-The files are made here, laid out and sized as the published ones: parts of the two photographs that scikit-learn ships as JPEG of 500 x
-375 px, what our converters make of them, a photograph that passes by as a film of 256 x 342 px, random counts, random
-spikes, and noise as sound. Nothing is augmented but ImageNet's random crop. Samples are read in this process, with
-one thread; the seconds are of its CPU time, so a busy machine does not matter, and files come from the page cache. How many
-workers a GPU needs to be kept busy is its samples a second over these; a row "once" is paid once for a data set, and kept.
+The files are made here, laid out and sized as the published ones: parts of the two photographs that
+scikit-learn ships as JPEG of 500 x 375 px, what our converters make of them, a photograph that
+passes by as a film of 256 x 342 px, random counts, random spikes, and noise as sound. Nothing is
+augmented but ImageNet's random crop. Samples are read in this process, with one thread; the seconds
+are of its CPU time, so a busy machine does not matter, and files come from the page cache. How many
+workers a GPU needs to be kept busy is its samples a second over these; a row "once" is paid once
+for a data set, and kept.
 """
 
 from __future__ import annotations
@@ -92,11 +94,14 @@ def spiking(folder: Path, n: int) -> None:
     for seed, split in enumerate(("train", "valid", "test")):
         rng = np.random.default_rng(seed)
         offsets = np.concatenate([[0], np.cumsum(rng.integers(4000, 12000, n))])
-        times = np.concatenate([np.sort(rng.random(k)) * rng.uniform(0.3, 1.2) for k in np.diff(offsets)])
+        times = np.concatenate(
+            [np.sort(rng.random(k)) * rng.uniform(0.3, 1.2) for k in np.diff(offsets)]
+        )
         units = rng.integers(0, N_CHANNELS, offsets[-1]).astype(np.uint16)
         labels = np.arange(n) % CLASSES
         write_events(
-            folder / f"{split}.h5", Events(times.astype(np.float32), units, offsets, labels, labels, ("a", "b"))
+            folder / f"{split}.h5",
+            Events(times.astype(np.float32), units, offsets, labels, labels, ("a", "b")),
         )
 
 
@@ -123,10 +128,14 @@ def speech(folder: Path, n: int) -> Rows:
         settings = dict(dt_ms=10, n_in=140, binning=binning)
         speed = once(3 * n, lambda settings=settings: load(folder / "spikes", **settings))
         rows.append((name, speed, "once, read, check and bin; kept in memory"))
-        rows.append((name, rate(load(folder / "spikes", **settings).train, passes=10), "batches cut"))
+        rows.append(
+            (name, rate(load(folder / "spikes", **settings).train, passes=10), "batches cut")
+        )
     spoken(folder / "gsc", n)
     for features in ("paper", "sane"):
-        speed = once(n, lambda features=features: gsc.load(folder / "gsc", features=features, workers=1))
+        speed = once(
+            n, lambda features=features: gsc.load(folder / "gsc", features=features, workers=1)
+        )
         rows.append((f"GSC, {features}", speed, "once, sound to features; kept on disk"))
         part = gsc.load(folder / "gsc", features=features).train
         rows.append((f"GSC, {features}", rate(part, passes=10), "batches cut"))
@@ -137,14 +146,21 @@ def vision(folder: Path, n: int) -> Rows:
     photographs(folder / "imagenet", n)
     rows: Rows = []
     data = imagenet.pictures(folder / "imagenet")
-    rows.append(("ImageNet, folders", rate(data.train, augmented=True), "decoded, random crop of 224 px"))
+    rows.append(
+        ("ImageNet, folders", rate(data.train, augmented=True), "decoded, random crop of 224 px")
+    )
     rows.append(("ImageNet, folders", rate(data.test), "decoded, middle of 224 px"))
     imagenet.write_shards(folder / "imagenet", folder / "shards", samples=16)
     data = imagenet.pictures(folder / "shards")
-    rows.append(("ImageNet, tar shards", rate(data.train, augmented=True), "decoded, random crop of 224 px"))
+    rows.append(
+        ("ImageNet, tar shards", rate(data.train, augmented=True), "decoded, random crop of 224 px")
+    )
     for split in ("train", "val"):
         made = once(
-            n, lambda split=split: convert_folder(folder / "imagenet" / split, folder / "es", split=split, workers=1)
+            n,
+            lambda split=split: convert_folder(
+                folder / "imagenet" / split, folder / "es", split=split, workers=1
+            ),
         )
     rows.append(("ES-ImageNet", made, "once, pictures to events; kept on disk"))
     for name, reader in (
@@ -160,8 +176,12 @@ def vision(folder: Path, n: int) -> Rows:
     clips = sum(1 for _ in (folder / "films").iterdir())
     made = once(clips, lambda: convert_videos(folder / "films", folder / "clips", workers=1))
     rows.append(("ES-UCF101", made, "once, frames to events; kept on disk"))
-    rows.append(("ES-UCF101", rate(es_ucf101.events(folder / "clips").train), "events (15, 2, 256, 342)"))
-    rows.append(("UCF101", rate(es_ucf101.frames(folder / "films").train), "colour (15, 3, 256, 342)"))
+    rows.append(
+        ("ES-UCF101", rate(es_ucf101.events(folder / "clips").train), "events (15, 2, 256, 342)")
+    )
+    rows.append(
+        ("UCF101", rate(es_ucf101.frames(folder / "films").train), "colour (15, 3, 256, 342)")
+    )
     return rows
 
 

@@ -1,15 +1,18 @@
 """A training step and an inference step with delays: snnlab beside what one would otherwise write, in one process.
 
-    python benchmarks/delay_training.py [--rows shd,ssc,...] [--repeats 5] [--threads 2] [--device auto] [--json FILE]
+    python benchmarks/delay_training.py [--rows shd,ssc,...] [--repeats 5] [--threads 2] [--device
+    auto] [--json FILE]
 
-The peer is the network of Hammouamri et al. 2024 from its parts: DCLS's `Dcls1d` on `(B, N, T)`, SpikingJelly's batch norm,
-`LIFNode` in multi-step mode and dropout, Adam for weights and for delays. Both have the same weights, and their losses are
-compared before anything is timed. Inference is done with rounded delays, by each in its own way. They take turns. Shown are
-the median of each, the ratio of the medians with the lowest and the highest ratio of neighbours, and the peak memory of a
-process that does nothing but train with one of them.
+The peer is the network of Hammouamri et al. 2024 from its parts: DCLS's `Dcls1d` on `(B, N, T)`,
+SpikingJelly's batch norm, `LIFNode` in multi-step mode and dropout, Adam for weights and for
+delays. Both have the same weights, and their losses are compared before anything is timed.
+Inference is done with rounded delays, by each in its own way. They take turns. Shown are the median
+of each, the ratio of the medians with the lowest and the highest ratio of neighbours, and the peak
+memory of a process that does nothing but train with one of them.
 
-Rows whose name has no "tail" are arranged as in the authors' code: every delay layer appends (L-1)//2 steps. The "tail" rows
-have snnlab's own arrangement, the same number of steps in every layer, for both.
+Rows whose name has no "tail" are arranged as in the authors' code: every delay layer appends
+(L-1)//2 steps. The "tail" rows have snnlab's own arrangement, the same number of steps in every
+layer, for both.
 """
 
 from __future__ import annotations
@@ -74,7 +77,8 @@ class Row:
 
     def batch_of_spikes(self) -> tuple[Tensor, Tensor]:
         x = (torch.rand(self.steps, self.batch, self.sizes[0]) < 0.05).float()
-        x[-1, :, 0] = 1  # every recording lasts to the end, so that both arrangements see the same steps
+        # Every recording lasts to the end, so that both arrangements see the same steps
+        x[-1, :, 0] = 1
         return x, torch.randint(self.sizes[-1], (self.batch,))
 
 
@@ -93,11 +97,24 @@ class Peer(nn.Module):
     def __init__(self, row: Row) -> None:
         super().__init__()
         self.row = row
-        make = {"kernel_count": 1, "bias": False, "dilated_kernel_size": row.taps, "version": "gauss"}
-        self.synapses = nn.ModuleList(Dcls1d(before, after, **make) for before, after in pairwise(row.sizes))
+        make = {
+            "kernel_count": 1,
+            "bias": False,
+            "dilated_kernel_size": row.taps,
+            "version": "gauss",
+        }
+        self.synapses = nn.ModuleList(
+            Dcls1d(before, after, **make) for before, after in pairwise(row.sizes)
+        )
         hidden = row.sizes[1:-1]
         self.norms = nn.ModuleList(layer.BatchNorm1d(size, step_mode="m") for size in hidden)
-        spiking = {"tau": row.tau, "decay_input": False, "v_reset": 0.0, "detach_reset": True, "step_mode": "m"}
+        spiking = {
+            "tau": row.tau,
+            "decay_input": False,
+            "v_reset": 0.0,
+            "detach_reset": True,
+            "step_mode": "m",
+        }
         spiking["surrogate_function"] = surrogate.ATan(5.0)
         self.neurons = nn.ModuleList(neuron.LIFNode(v_threshold=1.0, **spiking) for _ in hidden)
         self.dropouts = nn.ModuleList(layer.Dropout(row.dropout, step_mode="m") for _ in hidden)
@@ -133,9 +150,15 @@ class Peer(nn.Module):
 
     def adams(self, recipe: DelayRecipe) -> list[torch.optim.Optimizer]:
         weights = [synapses.weight for synapses in self.synapses]
-        groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": self.norms.parameters()}]
+        groups = [
+            {"params": weights, "weight_decay": recipe.weight_decay},
+            {"params": self.norms.parameters()},
+        ]
         delays = [synapses.P for synapses in self.synapses]
-        return [torch.optim.Adam(groups, lr=recipe.lr_weights), torch.optim.Adam(delays, lr=recipe.lr_delays)]
+        return [
+            torch.optim.Adam(groups, lr=recipe.lr_weights),
+            torch.optim.Adam(delays, lr=recipe.lr_delays),
+        ]
 
     def clamp(self) -> None:
         with torch.no_grad():
@@ -143,7 +166,9 @@ class Peer(nn.Module):
                 synapses.P.clamp_(-(self.row.taps // 2), self.row.taps // 2)
 
 
-def steps(row: Row, who: str, device: torch.device) -> tuple[nn.Module, Callable[[], Tensor], Callable[[], Tensor]]:
+def steps(
+    row: Row, who: str, device: torch.device
+) -> tuple[nn.Module, Callable[[], Tensor], Callable[[], Tensor]]:
     """A network, one training step of it that returns the loss, and one inference step, with whole delays, that returns the scores."""
     torch.manual_seed(0)
     x, y = (value.to(device) for value in row.batch_of_spikes())
@@ -185,7 +210,8 @@ def agree(row: Row, device: torch.device) -> float:
     certain = dataclasses.replace(row, dropout=0.0)
     losses = [steps(certain, who, device)[1]().item() for who in ("snnlab", "peer")]
     difference = abs(losses[0] - losses[1]) / losses[1]
-    assert difference < 1e-3, losses  # a rounding error moves a spike that is exactly at threshold, no more
+    # A rounding error moves a spike that is exactly at threshold, no more
+    assert difference < 1e-3, losses
     return difference
 
 
@@ -219,7 +245,9 @@ def resident(field: str) -> float:
     return float("nan")
 
 
-def measure(name: str, device: torch.device, threads: int, repeats: int, bar: tqdm) -> dict[str, Any]:
+def measure(
+    name: str, device: torch.device, threads: int, repeats: int, bar: tqdm
+) -> dict[str, Any]:
     row = ROWS[name]
     bar.set_description(f"{name}: losses")
     result: dict[str, Any] = {"row": name, "loss_difference": agree(row, device)}
@@ -255,7 +283,8 @@ def convolution_operations(row: Row) -> tuple[float, float]:
     direct = spectral = 0.0
     length = row.steps
     for index, (before, after) in enumerate(pairwise(row.sizes)):
-        heard, times = length, 2 if index == 0 else 3  # nobody asks for the gradient of the network's input
+        # Nobody asks for the gradient of the network's input
+        heard, times = length, 2 if index == 0 else 3
         length += (row.taps - 1) // 2 if row.tail is None else (row.tail if index == 0 else 0)
         direct += times * operations(length, row.batch, before, after, row.taps)[0] / 1e9
         spectral += times * operations(heard, row.batch, before, after, row.taps)[1] / 1e9
@@ -263,7 +292,9 @@ def convolution_operations(row: Row) -> tuple[float, float]:
 
 
 def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
-    table = Table(title=f"{machine['device']}, {machine['threads']} threads; median seconds, ratio (lowest to highest)")
+    table = Table(
+        title=f"{machine['device']}, {machine['threads']} threads; median seconds, ratio (lowest to highest)"
+    )
     for column in (
         "",
         "training: peer",
@@ -291,7 +322,8 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
     for short, long in (("shd", "shd-1s"), ("shd-tail", "shd-1s-tail")):
         if short in by_name and long in by_name:
             cost = [
-                by_name[long]["train"][f"{who}_s"] / by_name[short]["train"][f"{who}_s"] for who in ("peer", "snnlab")
+                by_name[long]["train"][f"{who}_s"] / by_name[short]["train"][f"{who}_s"]
+                for who in ("peer", "snnlab")
             ]
             console.print(
                 f"{short} to {long}: the peer's training step takes {cost[0]:.1f} times as long, ours {cost[1]:.2f}"
@@ -307,26 +339,42 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.option("--rows", default=",".join(ROWS), show_default=True, help="Which rows, separated by commas.")
+@click.option(
+    "--rows", default=",".join(ROWS), show_default=True, help="Which rows, separated by commas."
+)
 @click.option("--repeats", default=5, show_default=True, help="Pairs of steps for each figure.")
 @click.option("--threads", default=os.cpu_count(), show_default=True, help="Threads for both.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--json", "out", default="runs/benchmarks/delay_training.json", show_default=True, help="Where to.")
+@click.option(
+    "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])
+)
+@click.option(
+    "--json",
+    "out",
+    default="runs/benchmarks/delay_training.json",
+    show_default=True,
+    help="Where to.",
+)
 def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
     names = rows.split(",")
     if unknown := sorted(set(names) - set(ROWS)):
-        raise click.BadParameter(f"{', '.join(unknown)}: expected some of {', '.join(ROWS)}.", param_hint="--rows")
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: expected some of {', '.join(ROWS)}.", param_hint="--rows"
+        )
     torch.set_num_threads(threads)
     keep_freed_memory()  # for both: it is a setting of the process
     where = pick_device(device)
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True
     machine = {
-        "device": torch.cuda.get_device_name() if where.type == "cuda" else platform.processor() or platform.machine(),
+        "device": torch.cuda.get_device_name()
+        if where.type == "cuda"
+        else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": threads,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "spikingjelly", "dcls", "numba", "snnlab")},
+        "versions": {
+            name: version(name) for name in ("torch", "spikingjelly", "dcls", "numba", "snnlab")
+        },
         "tf32": torch.backends.cuda.matmul.allow_tf32,
     }
     with tqdm(total=len(names) * (3 + 2 * repeats), unit="step") as bar:

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/drawing.py
 
-CPU time of one thread, median (lowest to highest). Nothing is sent to a browser. The raster has 1,024 neurons and 250
-steps, one in twenty with a spike; the histogram has a million delays.
+CPU time of one thread, median (lowest to highest). Nothing is sent to a browser. The raster has
+1,024 neurons and 250 steps, one in twenty with a spike; the histogram has a million delays.
 """
 
 import io
@@ -18,7 +18,15 @@ from snnlab.viz import plots
 from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import Slider, play
 
-STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = 250, 1024, 1_000_000, 240.0, 10.0, 8, 100
+STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = (
+    250,
+    1024,
+    1_000_000,
+    240.0,
+    10.0,
+    8,
+    100,
+)
 
 rng = np.random.default_rng(0)
 SPIKES = rng.random((VARIANTS, STEPS, NEURONS)) < 0.05
@@ -29,7 +37,9 @@ ARTISTS: dict[Figure, Any] = {}
 
 def raster(fig: Figure, *, number: int) -> str:
     if fig not in ARTISTS:
-        ARTISTS[fig] = artists.Raster(plots.tidy(fig.subplots()), steps=STEPS, neurons=NEURONS, dt_ms=1.0)
+        ARTISTS[fig] = artists.Raster(
+            plots.tidy(fig.subplots()), steps=STEPS, neurons=NEURONS, dt_ms=1.0
+        )
     ARTISTS[fig].set_data(SPIKES[number])
     return f"Raster {number}: {SPIKES[number].sum()} spikes."
 
@@ -77,8 +87,13 @@ def main() -> None:
         (f"raster, {NEURONS} x {STEPS}, marks", raster, new_marks),
         (f"histogram, {SYNAPSES:,} synapses", histogram, new_histogram),
     ):
-        slider = play(draw, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")).controls["number"]
-        theirs, ours = milliseconds(naive, 5), milliseconds(lambda k, s=slider: setattr(s, "value", k), REPEATS)
+        slider = play(
+            draw, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")
+        ).controls["number"]
+        theirs, ours = (
+            milliseconds(naive, 5),
+            milliseconds(lambda k, s=slider: setattr(s, "value", k), REPEATS),
+        )
         cells = [f"{np.median(t):.1f} ({t.min():.1f} to {t.max():.1f})" for t in (theirs, ours)]
         print(f"{name:36s}{cells[0]:>28s}{cells[1]:>24s}{np.median(theirs) / np.median(ours):8.1f}")
 

@@ -2,9 +2,10 @@
 
     python benchmarks/engines.py [--threads 2] [--device auto]
 
-Forward and backward of one convolution, shape by shape, both ways in turn. Printed are the ratio (direct over spectral)
-for every number of taps and batch size, over all numbers of steps and neurons, and what it costs to follow a rule
-instead of knowing the faster way for every shape: "always direct", "always spectral", and `prefer_spectral`.
+Forward and backward of one convolution, shape by shape, both ways in turn. Printed are the ratio
+(direct over spectral) for every number of taps and batch size, over all numbers of steps and
+neurons, and what it costs to follow a rule instead of knowing the faster way for every shape:
+"always direct", "always spectral", and `prefer_spectral`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ from snnlab.training.trainer import pick_device
 
 STEPS, BATCH, TAPS = (20, 50, 100, 250), (1, 8, 64, 256), (2, 4, 7, 13, 25, 61)
 NEURONS = ((2, 16), (16, 16), (70, 32), (64, 64), (256, 20), (256, 256))
-LARGEST = 12e9  # operations of a direct convolution; larger ones take long, and nobody doubts the answer
+# Operations of a direct convolution; larger ones take long, and nobody doubts the answer
+LARGEST = 12e9
 
 
-def seconds(convolve: Callable[[Tensor, Tensor, int], Tensor], x: Tensor, taps: Tensor, grad: Tensor) -> float:
+def seconds(
+    convolve: Callable[[Tensor, Tensor, int], Tensor], x: Tensor, taps: Tensor, grad: Tensor
+) -> float:
     times: list[float] = []
     until = time.perf_counter() + 0.02
     while len(times) < 4 or time.perf_counter() < until:
@@ -46,7 +50,9 @@ def seconds(convolve: Callable[[Tensor, Tensor, int], Tensor], x: Tensor, taps: 
 
 @click.command()
 @click.option("--threads", default=os.cpu_count(), show_default=True)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option(
+    "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])
+)
 def main(threads: int, device: str) -> None:
     torch.set_num_threads(threads)
     where = pick_device(device)
@@ -65,14 +71,22 @@ def main(threads: int, device: str) -> None:
         chosen.append(prefer_spectral(x, n_out, n_taps))
     a, b, best = np.array(direct), np.array(spectral), np.minimum(direct, spectral)
 
-    table = Table(title=f"direct over spectral, median (lowest to highest); {where.type}, {threads} threads")
+    table = Table(
+        title=f"direct over spectral, median (lowest to highest); {where.type}, {threads} threads"
+    )
     table.add_column("taps", justify="right")
     for batch in BATCH:
         table.add_column(f"batch {batch}", justify="right")
     for n_taps in TAPS:
         cells = []
         for batch in BATCH:
-            ratio = np.array([x / y for s, x, y in zip(shapes, a, b, strict=True) if (s[4], s[1]) == (n_taps, batch)])
+            ratio = np.array(
+                [
+                    x / y
+                    for s, x, y in zip(shapes, a, b, strict=True)
+                    if (s[4], s[1]) == (n_taps, batch)
+                ]
+            )
             cells.append(f"{np.median(ratio):.1f} ({ratio.min():.1f} to {ratio.max():.1f})")
         table.add_row(str(n_taps), *cells)
     console = Console()

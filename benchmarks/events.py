@@ -2,10 +2,11 @@
 
     python benchmarks/events.py
 
-The images are 254 px crops of the two photographs that scikit-learn ships. The peer takes them one by one: it pastes each
-into nine padded frames, takes differences, clears the rows and columns that only one frame covers, and gathers the events
-of each step with `np.argwhere`. Both get the brightness in memory, and find the same events. Peer and snnlab alternate;
-wall seconds, medians, lowest and highest. The video is encoded here: 300 frames of 342 x 256 px, of which 31 are taken.
+The images are 254 px crops of the two photographs that scikit-learn ships. The peer takes them one
+by one: it pastes each into nine padded frames, takes differences, clears the rows and columns that
+only one frame covers, and gathers the events of each step with `np.argwhere`. Both get the
+brightness in memory, and find the same events. Peer and snnlab alternate; wall seconds, medians,
+lowest and highest. The video is encoded here: 300 frames of 342 x 256 px, of which 31 are taken.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def table(found: dict[str, list[float]], unit: str) -> None:
     slow = statistics.median(next(iter(found.values())))
     for name, rate in found.items():
         median = statistics.median(rate)
-        print(f"  {name:34s}{median:8.0f} {unit}/s ({min(rate):.0f} to {max(rate):.0f}){median / slow:8.1f} x")
+        print(
+            f"  {name:34s}{median:8.0f} {unit}/s ({min(rate):.0f} to {max(rate):.0f}){median / slow:8.1f} x"
+        )
 
 
 def same(pixels: Tensor) -> float:
@@ -90,22 +93,31 @@ def same(pixels: Tensor) -> float:
     for i, image in enumerate(pixels.numpy() / 255):
         for channel, listed in enumerate(script(image)):
             t, row, column = events[:, i, channel].nonzero().unbind(1)
-            assert {tuple(e) for e in listed.tolist()} == set(zip(row.tolist(), column.tolist(), (t + 1).tolist()))  # noqa: B905
+            assert {tuple(e) for e in listed.tolist()} == set(
+                zip(row.tolist(), column.tolist(), (t + 1).tolist(), strict=True)
+            )
     return events.mean().item()
 
 
 def compare_images() -> None:
     pixels = images()
     floats, one_by_one = pixels / 255, list(pixels.numpy()[:4] / 255)
-    print(f"{BATCH} images of {SIDE} px, {100 * same(pixels):.1f} % of pixels, steps and channels have an event")
+    print(
+        f"{BATCH} images of {SIDE} px, {100 * same(pixels):.1f} % of pixels, steps and channels have an event"
+    )
     for kept in (False, True):
         if kept:
             keep_freed_memory()  # as training does
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            print(f"{threads} thread{'s' * (threads > 1)}, freed memory {'kept' if kept else 'given back'}")
+            print(
+                f"{threads} thread{'s' * (threads > 1)}, freed memory {'kept' if kept else 'given back'}"
+            )
             works: dict[str, tuple[int, Callable[[], object]]] = {
-                "script, one by one": (len(one_by_one), lambda: [script(image) for image in one_by_one]),
+                "script, one by one": (
+                    len(one_by_one),
+                    lambda: [script(image) for image in one_by_one],
+                ),
                 "snnlab, uint8 to uint8": (BATCH, lambda: odg_events(pixels, dtype=torch.uint8)),
                 "snnlab, uint8 to float32": (BATCH, lambda: odg_events(pixels)),
                 "snnlab, float32 to float32": (BATCH, lambda: odg_events(floats)),
@@ -124,14 +136,22 @@ def compare_images() -> None:
 def compare_videos() -> None:
     import av
 
-    pixels = torch.nn.functional.interpolate(images()[:1, None].float(), (512, 684)).byte()[0, 0].numpy()
+    pixels = (
+        torch.nn.functional.interpolate(images()[:1, None].float(), (512, 684)).byte()[0, 0].numpy()
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pan.avi"
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("mpeg4", rate=25, width=342, height=256, pix_fmt="yuv420p", bit_rate=10**6)
+            stream = container.add_stream(
+                "mpeg4", rate=25, width=342, height=256, pix_fmt="yuv420p", bit_rate=10**6
+            )
             for t in range(300):
                 frame = pixels[t % 256 : t % 256 + 256, t : t + 342]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray")))
+                container.mux(
+                    stream.encode(
+                        av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray")
+                    )
+                )
             container.mux(stream.encode())
         frames = sample_frames(path, 31)
         for i, frame in enumerate(frames, 1):
@@ -155,7 +175,10 @@ def compare_videos() -> None:
         print("the whole way, 31 frames taken and turned into events")
         works = {
             "a folder of 31 JPEG": (31, lambda: video_events(sample_frames(folder, 31))),
-            "a video of 300 frames, all decoded": (300, lambda: video_events(sample_frames(path, 31))),
+            "a video of 300 frames, all decoded": (
+                300,
+                lambda: video_events(sample_frames(path, 31)),
+            ),
         }
         table(rates(works), "frames")
 

@@ -2,8 +2,9 @@
 
     python benchmarks/explorer.py
 
-What is timed is the change of one control: another neuron, another layer, another recording, another share of the delays. The
-browser's part comes on top and does not depend on the network. Accuracy under a treatment is a pass over a set, and not here.
+What is timed is the change of one control: another neuron, another layer, another recording,
+another share of the delays. The browser's part comes on top and does not depend on the network.
+Accuracy under a treatment is a pass over a set, and not here.
 """
 
 import json
@@ -27,7 +28,9 @@ from snnlab.viz.panels.synapses import NetworkView, synapses_panel
 BUDGET_MS = 150
 
 
-def setting(side: int, steps: int, rate: float) -> tuple[DelayNet, DenseSet, list[snapshots.DelayTrajectory]]:
+def setting(
+    side: int, steps: int, rate: float
+) -> tuple[DelayNet, DenseSet, list[snapshots.DelayTrajectory]]:
     """A network of `side` inputs and as many hidden neurons, recordings in which `rate` of the cells have a spike, and 30 epochs."""
     torch.manual_seed(0)
     net = DelayNet(side, (side,), 20, max_delay=24, tau=1.005).eval()
@@ -36,7 +39,9 @@ def setting(side: int, steps: int, rate: float) -> tuple[DelayNet, DenseSet, lis
     for layer in net.synapses:
         place = snapshots.sampled(layer).numpy()
         way = np.random.default_rng(0).uniform(0, 240, (30, len(place))).astype(np.float32)
-        movements.append(snapshots.DelayTrajectory(np.arange(30), *np.divmod(place, layer.in_features), way))
+        movements.append(
+            snapshots.DelayTrajectory(np.arange(30), *np.divmod(place, layer.in_features), way)
+        )
     return net, DenseSet(x, torch.arange(20)), movements
 
 
@@ -51,11 +56,15 @@ def took_ms(change: Callable[[int], object], repeats: int) -> dict[str, float]:
 
 
 @click.command()
-@click.option("--side", default=1000, show_default=True, help="Inputs, and neurons of the hidden layer.")
+@click.option(
+    "--side", default=1000, show_default=True, help="Inputs, and neurons of the hidden layer."
+)
 @click.option("--steps", default=100, show_default=True, help="Time steps of a recording.")
 @click.option("--rate", default=0.05, show_default=True, help="Share of cells with a spike.")
 @click.option("--repeats", default=11, show_default=True, help="Changes of each kind.")
-@click.option("--json", "out", default="runs/benchmarks/explorer.json", show_default=True, help="Where to.")
+@click.option(
+    "--json", "out", default="runs/benchmarks/explorer.json", show_default=True, help="Where to."
+)
 def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
     net, recordings, movements = setting(side, steps, rate)
     of = NetworkView(net, 10.0)
@@ -67,9 +76,13 @@ def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
 
     layers = of.names
     changes: dict[str, Callable[[int], object]] = {
-        "synapses: another neuron of a million synapses": lambda i: put(synapses, "neuron", i % 7 + 1),
+        "synapses: another neuron of a million synapses": lambda i: put(
+            synapses, "neuron", i % 7 + 1
+        ),
         "synapses: another layer": lambda i: put(synapses, "layer", layers[(i + 1) % 2]),
-        "coincidence: another neuron of a million synapses": lambda i: put(fires, "neuron", i % 7 + 1),
+        "coincidence: another neuron of a million synapses": lambda i: put(
+            fires, "neuron", i % 7 + 1
+        ),
         "coincidence: another share of its delays": lambda i: put(fires, "share", 10 * (i % 9)),
         "coincidence: another layer": lambda i: put(fires, "layer", layers[(i + 1) % 2]),
         "coincidence: another recording": lambda i: put(fires, "sample", i % 9 + 1),
@@ -81,7 +94,11 @@ def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
         click.echo(f"{name:52s}{told}   (budget {BUDGET_MS})")
         for panel in (synapses, fires):
             put(panel, "layer", layers[0])
-    machine = {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
+    machine = {
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+    }
     record = {"side": side, "steps": steps, "rate": rate, "machine": machine, "ms": results}
     with whole_file(Path(out)) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")

@@ -2,10 +2,11 @@
 
     python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 1] [--json FILE]
 
-Both are `train_job` on the CPU with the notebook's settings. With the monitor it runs in a thread, and widgets without a
-browser take the pictures. Shown are seconds of wall-clock time of all epochs and all pictures, the first and the last
-among them, though a panel that is not live needs the last one, too; their ratio; and the share of the pictures alone,
-which is less noisy. All losses have to be the same, bit for bit.
+Both are `train_job` on the CPU with the notebook's settings. With the monitor it runs in a thread,
+and widgets without a browser take the pictures. Shown are seconds of wall-clock time of all epochs
+and all pictures, the first and the last among them, though a panel that is not live needs the last
+one, too; their ratio; and the share of the pictures alone, which is less noisy. All losses have to
+be the same, bit for bit.
 """
 
 import json
@@ -73,15 +74,20 @@ def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcom
                 outcome = monitor.watch(train_job, job, data, Path(folder)).result()
         else:
             outcome = train_job(job, data, Path(folder))
-        epochs = sum(line["seconds"] for line in outcome.history)  # the pictures are no part of these
+        # The pictures are no part of these
+        epochs = sum(line["seconds"] for line in outcome.history)
         return {"epochs": epochs, "seconds": epochs + sum(pictures), "pictures": pictures}, outcome
 
 
 @click.command()
 @click.option("--repeats", default=3, show_default=True, help="Pairs of trainings.")
 @click.option("--epochs", default=12, show_default=True, help="Of each; the notebook has 12.")
-@click.option("--threads", default=1, show_default=True, help="Of torch; the notebooks watch with 1.")
-@click.option("--json", "out", default="runs/benchmarks/monitor.json", show_default=True, help="Where to.")
+@click.option(
+    "--threads", default=1, show_default=True, help="Of torch; the notebooks watch with 1."
+)
+@click.option(
+    "--json", "out", default="runs/benchmarks/monitor.json", show_default=True, help="Where to."
+)
 def main(repeats: int, epochs: int, threads: int, out: str) -> None:
     torch.set_num_threads(threads)
     keep_freed_memory()
@@ -93,7 +99,9 @@ def main(repeats: int, epochs: int, threads: int, out: str) -> None:
         for watched in (True, False) if number % 2 else (False, True):
             pair[watched], outcome = timed(job, data, watched=watched)
             losses.add(tuple(line["loss"] for line in outcome.history))
-        pairs.append({"without": pair[False]["seconds"], "with": pair[True]["seconds"], **pair[True]})
+        pairs.append(
+            {"without": pair[False]["seconds"], "with": pair[True]["seconds"], **pair[True]}
+        )
     assert len(losses) == 1, "watching changed the training"
     ratios = [pair["with"] / pair["without"] for pair in pairs]
     console = Console()

@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/neurons.py
 
-Both get the same currents (T, B, N), and give the same spikes. CPU seconds of one thread, the best of five.
+Both get the same currents (T, B, N), and give the same spikes. CPU seconds of one thread, the best
+of five.
 """
 
 import time

@@ -2,11 +2,12 @@
 
     python benchmarks/reader.py [RECORDINGS]
 
-The file is of SHD's kind: about 8,000 spikes and 0.3 to 1.2 s a recording (8,156 recordings as in SHD's training set by
-default, of random spikes). The peer is what SpikingJelly 2.0 and the code of Hammouamri et al. do: once, each recording is
-read, cut into frames of 10 ms in a loop over frames, and written as an npz file of 700 channels; in every epoch these are
-read, five channels each are summed in a loop over the 140 groups, and the batch is padded with `pad_sequence`. Seconds are of one thread's CPU time,
-so that a busy machine does not matter; all is read from the page cache.
+The file is of SHD's kind: about 8,000 spikes and 0.3 to 1.2 s a recording (8,156 recordings as in
+SHD's training set by default, of random spikes). The peer is what SpikingJelly 2.0 and the code of
+Hammouamri et al. do: once, each recording is read, cut into frames of 10 ms in a loop over frames,
+and written as an npz file of 700 channels; in every epoch these are read, five channels each are
+summed in a loop over the 140 groups, and the batch is padded with `pad_sequence`. Seconds are of
+one thread's CPU time, so that a busy machine does not matter; all is read from the page cache.
 """
 
 from __future__ import annotations
@@ -36,10 +37,14 @@ def recordings(n: int) -> Events:
     sizes = rng.integers(4000, 12000, n)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     seconds = rng.uniform(0.3, 1.2, n)
-    times = np.concatenate([np.sort(rng.random(k, dtype=np.float32)) * s for k, s in zip(sizes, seconds, strict=True)])
+    times = np.concatenate(
+        [np.sort(rng.random(k, dtype=np.float32)) * s for k, s in zip(sizes, seconds, strict=True)]
+    )
     units = rng.integers(0, N_CHANNELS, offsets[-1]).astype(np.uint16)
     labels = rng.integers(0, 20, n)
-    return Events(times.astype(np.float32), units, offsets, labels, labels, tuple(map(str, range(20))))
+    return Events(
+        times.astype(np.float32), units, offsets, labels, labels, tuple(map(str, range(20)))
+    )
 
 
 def integrate(path: Path, folder: Path) -> None:
@@ -83,11 +88,14 @@ def main(n: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.h5"
         write_events(path, recordings(n))
-        bin_events(read_events(path), dt_ms=20, n_in=70)  # compiled, and the file in the page cache, before the clock
+        # Compiled, and the file in the page cache, before the clock
+        bin_events(read_events(path), dt_ms=20, n_in=70)
         read, events = timed(lambda: read_events(path))
         binned, data = timed(lambda: bin_events(events, dt_ms=DT_MS, n_in=N_IN))
         generator = torch.Generator().manual_seed(0)
-        cut, cells = timed(lambda: sum(spikes.numel() for spikes, _ in data.batches(BATCH, generator=generator)))
+        cut, cells = timed(
+            lambda: sum(spikes.numel() for spikes, _ in data.batches(BATCH, generator=generator))
+        )
         integrated, _ = timed(lambda: integrate(path, Path(folder)))
         slow, peer = timed(lambda: list(from_frames(Path(folder))))
     same(data, peer)
@@ -97,9 +105,14 @@ def main(n: int) -> None:
     print(
         f"cut into batches   {cut:6.2f} s an epoch, {100 * (1 - int(data.lengths.sum()) * N_IN / cells):.0f} % padding"
     )
-    ours, published = (n / (read + binned + cut), n / cut), (PEER / (integrated + slow), PEER / slow)
+    ours, published = (
+        (n / (read + binned + cut), n / cut),
+        (PEER / (integrated + slow), PEER / slow),
+    )
     for what, rates in (("snnlab", ours), ("published way", published)):
-        print(f"{what:19s}{rates[0]:7.0f} recordings/s from the file to the batch, {rates[1]:7.0f} in later epochs")
+        print(
+            f"{what:19s}{rates[0]:7.0f} recordings/s from the file to the batch, {rates[1]:7.0f} in later epochs"
+        )
     first, later = (fast / slow for fast, slow in zip(ours, published, strict=True))
     print(f"ratio              {first:7.0f} and {later:.0f}")
 

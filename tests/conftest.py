@@ -8,8 +8,8 @@ import torch
 
 import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbformat
 
-# What takes longest is begun first: a file begun last would leave the other cores idle. Those in a browser wait most of
-# their time, so work comes between them.
+# What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
+# browser wait most of their time, so work comes between them.
 LONG = """
     course/test_tasks browser/test_panels test_notebooks training/test_distributed viz/test_monitor runs/test_params
     runs/test_killed_run browser/test_monitor training/test_launch_ranks cli/test_main runs/sweep/test_executors

@@ -83,8 +83,12 @@ def test_the_next_cell_passes_every_parameter_on(path, nb):
 
 
 def test_stored_outputs_belong_to_the_code_beside_them(nb):
-    assert nb.metadata["snnlab"] == {"profile": "course", "code_sha256": source_hash(nb)}, "run `make notebooks`"
-    assert [cell.execution_count for cell in code_cells(nb)] == list(range(1, len(code_cells(nb)) + 1))
+    assert nb.metadata["snnlab"] == {"profile": "course", "code_sha256": source_hash(nb)}, (
+        "run `make notebooks`"
+    )
+    assert [cell.execution_count for cell in code_cells(nb)] == list(
+        range(1, len(code_cells(nb)) + 1)
+    )
 
 
 def test_the_stored_notebook_is_small_and_needs_no_kernel_to_be_read(path, nb):
@@ -102,7 +106,12 @@ def test_stored_outputs_have_no_warnings_and_no_paths_of_a_machine(path, nb):
 
 
 def test_every_stored_picture_can_be_read_aloud(nb):
-    pictures = [output for cell in code_cells(nb) for output in cell.outputs if "image/png" in output.get("data", {})]
+    pictures = [
+        output
+        for cell in code_cells(nb)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
     assert pictures
     for picture in pictures:
         (alt,) = re.findall(r'<img[^>]*\balt="([^"]+)"', picture["data"]["text/html"])
@@ -112,30 +121,51 @@ def test_every_stored_picture_can_be_read_aloud(nb):
 ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"}
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
+)
 def test_it_runs_through_papermill_and_its_result_can_be_collected(path, tmp_path):
     """At profile tiny; those elsewhere in test_tasks, at the papers' settings. nbval runs all of them at tiny."""
     result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path)}), path)
     assert result.profile == "tiny"
 
 
-# What `make notebooks` stores ---------------------------------------------------------------------------------------
+# What `make notebooks` stores
+# ---------------------------------------------------------------------------------------
 
 
 def executed():
     """A notebook as papermill leaves it: an injected cell, a panel, a progress bar, a value, state and timings."""
     timing = {"papermill": {"duration": 1.0}}
-    panel = {WIDGET: {"model_id": "1"}, "text/html": '<img alt="a line">', "image/png": "aGk=", "text/plain": "a line"}
+    panel = {
+        WIDGET: {"model_id": "1"},
+        "text/html": '<img alt="a line">',
+        "image/png": "aGk=",
+        "text/plain": "a line",
+    }
     cells = [
         new_code_cell("x = None", metadata={"tags": ["parameters"], **timing}, execution_count=1),
-        new_code_cell("x = 1", metadata={"tags": ["injected-parameters"], **timing}, execution_count=2),
-        new_code_cell("panel", execution_count=3, outputs=[new_output("display_data", panel)]),
-        new_code_cell("bar", execution_count=4, outputs=[new_output("display_data", {WIDGET: {}, "text/plain": "0%"})]),
         new_code_cell(
-            "x", execution_count=5, outputs=[new_output("execute_result", {"text/plain": "1"}, execution_count=5)]
+            "x = 1", metadata={"tags": ["injected-parameters"], **timing}, execution_count=2
+        ),
+        new_code_cell("panel", execution_count=3, outputs=[new_output("display_data", panel)]),
+        new_code_cell(
+            "bar",
+            execution_count=4,
+            outputs=[new_output("display_data", {WIDGET: {}, "text/plain": "0%"})],
+        ),
+        new_code_cell(
+            "x",
+            execution_count=5,
+            outputs=[new_output("execute_result", {"text/plain": "1"}, execution_count=5)],
         ),
     ]
-    metadata = {"widgets": {}, "papermill": {}, "license": "CC", "kernelspec": {"name": "k", "display_name": "k"}}
+    metadata = {
+        "widgets": {},
+        "papermill": {},
+        "license": "CC",
+        "kernelspec": {"name": "k", "display_name": "k"},
+    }
     return new_notebook(cells=cells, metadata=metadata)
 
 
@@ -172,7 +202,11 @@ def test_the_seal_breaks_with_the_code_and_with_nothing_else():
 
 def test_html_links_to_the_html_of_other_notebooks(tmp_path):
     nb = new_notebook(
-        cells=[nbformat.v4.new_markdown_cell("[next](04_learning_delays.ipynb#end) [other](notes.ipynb)")]
+        cells=[
+            nbformat.v4.new_markdown_cell(
+                "[next](04_learning_delays.ipynb#end) [other](notes.ipynb)"
+            )
+        ]
     )
     nbformat.write(nb, tmp_path / "01_lif_dynamics.ipynb")
     html = publish.write_html(tmp_path / "01_lif_dynamics.ipynb").read_text(encoding="utf-8")

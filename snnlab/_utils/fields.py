@@ -102,7 +102,9 @@ def from_text(field: "dataclasses.Field[Any]", text: str) -> Any:
     kind, many = _kind(field)
     if many:
         inside = text.strip().strip("[]").strip()
-        return typed(field, [_read(item.strip(), kind) for item in inside.split(",")] if inside else [])
+        return typed(
+            field, [_read(item.strip(), kind) for item in inside.split(",")] if inside else []
+        )
     return typed(field, _read(text, kind))
 
 

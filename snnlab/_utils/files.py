@@ -31,7 +31,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -81,11 +83,15 @@ def given_path(path: str | Path) -> Path:
             folder.
     """
     if not os.fspath(path):
-        raise SnnlabError("a path is empty; a file or a folder was expected. Name it; the current folder is `.`.")
+        raise SnnlabError(
+            "a path is empty; a file or a folder was expected. Name it; the current folder is `.`."
+        )
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise SnnlabError(f"{path}: there is no such home folder; a path was expected. Check the name.") from error
+        raise SnnlabError(
+            f"{path}: there is no such home folder; a path was expected. Check the name."
+        ) from error
 
 
 def of_clone(home: Path, name: str) -> Path:
@@ -113,8 +119,8 @@ def read_json(path: str | Path, advice: str) -> Any:
         What the file holds.
 
     Raises:
-        SnnlabError: it is no plain file, too large or no JSON, or what it holds is nested too deeply or
-            has a number of more than 64 bits.
+        SnnlabError: it is no plain file, too large or no JSON, or what it holds is nested too
+            deeply or has a number of more than 64 bits.
     """
     return read_parsed(Path(path), json.loads, "JSON", advice)
 
@@ -180,7 +186,9 @@ def plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    raise SnnlabError(f"{value!r} is no number, text, list or object, as JSON has them; convert it first.")
+    raise SnnlabError(
+        f"{value!r} is no number, text, list or object, as JSON has them; convert it first."
+    )
 
 
 def _umask() -> int:
@@ -200,7 +208,9 @@ def remove(path: Path) -> int:
         size = sum(file.stat().st_size for file in files)
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except OSError as error:
-        raise SnnlabError(f"{path}: cannot be removed ({error.strerror}); remove it by hand.") from error
+        raise SnnlabError(
+            f"{path}: cannot be removed ({error.strerror}); remove it by hand."
+        ) from error
     return size
 
 

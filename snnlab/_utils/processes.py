@@ -29,22 +29,30 @@ CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
 
 
 def encode(
-    jobs: Sequence[Any], *, worker: Callable[[Any], Spikes], workers: int | None, partial: Path, title: str
+    jobs: Sequence[Any],
+    *,
+    worker: Callable[[Any], Spikes],
+    workers: int | None,
+    partial: Path,
+    title: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn every job into spikes, in the jobs' order, whatever the number of workers.
 
-    Finished recordings are kept in `partial` and not made again by a second call with the same jobs; the caller
-    removes the folder when its own files are written.
+    Finished recordings are kept in `partial` and not made again by a second call with the same
+    jobs; the caller removes the folder when its own files are written.
 
     Args:
-        jobs: whatever `worker` takes; pickled, and told apart by their `repr` (frozen dataclasses of plain values).
-        worker: a function of a module (processes are spawned), deterministic: a seed belongs in the job.
+        jobs: whatever `worker` takes; pickled, and told apart by their `repr` (frozen dataclasses
+            of plain values).
+        worker: a function of a module (processes are spawned), deterministic: a seed belongs in the
+            job.
         workers: processes; 1 works in this one, None takes one a core.
         partial: folder for finished recordings.
         title: what the progress bar says.
 
     Returns:
-        times (E,) float32 seconds, units (E,) uint16 and offsets (len(jobs) + 1,) int64, as in `Events`.
+        times (E,) float32 seconds, units (E,) uint16 and offsets (len(jobs) + 1,) int64, as in
+        `Events`.
 
     Raises:
         SnnlabError: `workers` is below 1, a process died, or what `worker` itself raises.
@@ -53,9 +61,13 @@ def encode(
     chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
     files = [partial / f"{_fingerprint(worker, chunk)}.npz" for chunk in chunks]
     done = [_load(file) for file in files]
-    missing = [job for chunk, spikes in zip(chunks, done, strict=True) if spikes is None for job in chunk]
+    missing = [
+        job for chunk, spikes in zip(chunks, done, strict=True) if spikes is None for job in chunk
+    ]
     with (
-        tqdm(total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit="recording") as bar,
+        tqdm(
+            total=len(jobs), initial=len(jobs) - len(missing), desc=title, unit="recording"
+        ) as bar,
         mapped(worker, missing, workers) as results,
     ):
         for i, chunk in enumerate(chunks):
@@ -107,7 +119,9 @@ def mapped(
             yield map(worker, jobs)
         return
     # spawn: a fork of a process that runs threads (torch, numba, Jupyter) may hang
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin
+    )
     try:
         with memory_errors("reading files", "fewer workers, or smaller files"):
             yield pool.map(worker, jobs, chunksize=together)
@@ -135,12 +149,16 @@ def end_with_parent() -> None:
 def _begin() -> None:
     """What a process does first."""
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, which is not loaded yet: the processes are the threads
+    # Ctrl-C reaches the whole group; one traceback is enough
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # For torch, which is not loaded yet: the processes are the threads
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _fingerprint(worker: Callable[[Any], Spikes], chunk: Sequence[Any]) -> str:
-    text = "\n".join([snnlab.__version__, worker.__module__, worker.__qualname__, *map(repr, chunk)])
+    text = "\n".join(
+        [snnlab.__version__, worker.__module__, worker.__qualname__, *map(repr, chunk)]
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -159,6 +177,8 @@ def _load(file: Path) -> list[Spikes] | None:
     try:
         with file.open("rb") as handle, np.load(handle) as stored:
             cuts = np.cumsum(stored["counts"])[:-1]
-            return list(zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True))
+            return list(
+                zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True)
+            )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

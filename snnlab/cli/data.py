@@ -22,7 +22,9 @@ class _GivenPath(click.ParamType):
 
     name = "path"
 
-    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
         try:
             return given_path(value)
         except SnnlabError as error:
@@ -54,14 +56,17 @@ def list_sets() -> None:
 @click.argument("name", type=click.Choice(list(registry.SETS)))
 @click.option("--yes", is_flag=True, help="do not ask before more than 1 GB is fetched")
 @click.option("--keep", is_flag=True, help="keep the archives, which tonic's classes look for")
-@click.option("--workers", default=0, type=click.IntRange(0), help="processes that convert; 0 for one a core")
+@click.option(
+    "--workers", default=0, type=click.IntRange(0), help="processes that convert; 0 for one a core"
+)
 @cli_errors
 def get(name: str, yes: bool, keep: bool, workers: int) -> None:
     """Fetch a published data set, or say how to fetch it by hand.
 
-    It goes to the folder NAME below the one that SNNLAB_DATA names, else below data/ of the clone. A call that was broken off is
-    gone on with by the next. What came is compared with what is published, as by `check`. Exit code 1 if the set is not there in the end,
-    or something is wrong with it.
+    It goes to the folder NAME below the one that SNNLAB_DATA names, else below data/ of the clone.
+    A call that was broken off is gone on with by the next. What came is compared with what is
+    published, as by `check`. Exit code 1 if the set is not there in the end, or something is wrong
+    with it.
     """
     from snnlab.data.fetch.obtain import get as obtain
 
@@ -73,18 +78,24 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
         return click.confirm(question)
 
     try:
-        there = obtain(registry.SETS[name], agree=agree, keep=keep, say=click.echo, workers=workers or None)
+        there = obtain(
+            registry.SETS[name], agree=agree, keep=keep, say=click.echo, workers=workers or None
+        )
     except SnnlabError as error:
         complain(error)
         there = False
     if not there:
         sys.exit(1)
-    if registry.SETS[name].counts and "checked" not in registry.provenance(registry.SETS[name].folder):
+    if registry.SETS[name].counts and "checked" not in registry.provenance(
+        registry.SETS[name].folder
+    ):
         _compare(name, thorough=False, workers=workers)
 
 
 @data.command()
-@click.argument("name", type=click.Choice([name for name, one in registry.SETS.items() if one.counts]))
+@click.argument(
+    "name", type=click.Choice([name for name, one in registry.SETS.items() if one.counts])
+)
 @click.option("--thorough", is_flag=True, help="read every file, not a sample of 1,000")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @cli_errors
@@ -134,13 +145,16 @@ def from_audio(folder: Path, out: Path, workers: int, seed: int, max_seconds: fl
 @click.argument("folder", type=_PATH)
 @click.argument("target", type=_PATH)
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
-@click.option("--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness")
+@click.option(
+    "--theta", default=0.18, show_default=True, help="threshold, a part of the range of brightness"
+)
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @cli_errors
 def events_from_images(folder: Path, target: Path, split: str, theta: float, workers: int) -> None:
     """Turn static images into events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
 
-    A file that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
+    A file that cannot be converted does not stop the others. It is listed in the end, with exit
+    code 1.
     """
     from snnlab.data.convert.from_images import convert_folder
 
@@ -150,9 +164,26 @@ def events_from_images(folder: Path, target: Path, split: str, theta: float, wor
 @data.command("events-from-video")
 @click.argument("source", type=_PATH)
 @click.argument("target", type=_PATH)
-@click.option("--ratio", default=0.15, show_default=True, help="part of all pixels and steps that has an event")
-@click.option("--frames", default=31, show_default=True, type=click.IntRange(2), help="frames taken of a video")
-@click.option("--mode", default="1", show_default=True, type=click.Choice(["1", "2"]), help="2 has noisy thresholds")
+@click.option(
+    "--ratio",
+    default=0.15,
+    show_default=True,
+    help="part of all pixels and steps that has an event",
+)
+@click.option(
+    "--frames",
+    default=31,
+    show_default=True,
+    type=click.IntRange(2),
+    help="frames taken of a video",
+)
+@click.option(
+    "--mode",
+    default="1",
+    show_default=True,
+    type=click.Choice(["1", "2"]),
+    help="2 has noisy thresholds",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the noise")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @cli_errors
@@ -161,12 +192,19 @@ def events_from_video(
 ) -> None:
     """Turn videos into events as ES-UCF101 was made: SOURCE is a video, a folder of frames, or a folder of these.
 
-    A video that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
+    A video that cannot be converted does not stop the others. It is listed in the end, with exit
+    code 1.
     """
     from snnlab.data.encoding.video_events import convert_videos
 
     outcome = convert_videos(
-        source, target, ratio=ratio, n_frames=frames, mode=int(mode), seed=seed, workers=workers or None
+        source,
+        target,
+        ratio=ratio,
+        n_frames=frames,
+        mode=int(mode),
+        seed=seed,
+        workers=workers or None,
     )
     _conclude(outcome)
 
@@ -174,13 +212,16 @@ def events_from_video(
 @data.command("events-from-recordings")
 @click.argument("source", type=_PATH)
 @click.argument("target", type=_PATH)
-@click.option("--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time")
+@click.option(
+    "--steps", default=8, show_default=True, type=click.IntRange(1), help="T, steps of equal time"
+)
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @cli_errors
 def events_from_recordings(source: Path, target: Path, steps: int, workers: int) -> None:
     """Turn CIFAR10-DVS's recordings into counts in steps: SOURCE has a folder of aedat4 files a class.
 
-    A recording that cannot be converted does not stop the others. It is listed in the end, with exit code 1.
+    A recording that cannot be converted does not stop the others. It is listed in the end, with
+    exit code 1.
     """
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
@@ -190,7 +231,9 @@ def events_from_recordings(source: Path, target: Path, steps: int, workers: int)
 @data.command("shards")
 @click.argument("folder", type=_PATH)
 @click.argument("out", type=_PATH)
-@click.option("--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures of a shard")
+@click.option(
+    "--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures of a shard"
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of their order")
 @cli_errors
 def write_shards(folder: Path, out: Path, samples: int, seed: int) -> None:
@@ -200,11 +243,17 @@ def write_shards(folder: Path, out: Path, samples: int, seed: int) -> None:
     """
     from snnlab.data.datasets import imagenet
 
-    click.echo(f"{imagenet.write_shards(folder, out, samples=samples, seed=seed)} shards written to {out}")
+    click.echo(
+        f"{imagenet.write_shards(folder, out, samples=samples, seed=seed)} shards written to {out}"
+    )
 
 
 @data.command()
-@click.option("--unfinished", is_flag=True, help="remove what interrupted downloads left, too; they begin anew then")
+@click.option(
+    "--unfinished",
+    is_flag=True,
+    help="remove what interrupted downloads left, too; they begin anew then",
+)
 @cli_errors
 def clean(unfinished: bool) -> None:
     """Remove what was kept to save time; it is made again when it is needed."""
@@ -235,7 +284,9 @@ def _size(text: str) -> int | tuple[int, int, int]:
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 3) or min(numbers) < 1:
-        raise SnnlabError(f"size = {text!r}: expected a number of recordings, or three as train,valid,test.")
+        raise SnnlabError(
+            f"size = {text!r}: expected a number of recordings, or three as train,valid,test."
+        )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
 
 

@@ -1,6 +1,7 @@
 """The command line: arguments in, sentences out; the work is done elsewhere.
 
-Imports are inside the commands, so that a misspelt parameter is answered at once and not after torch is loaded.
+Imports are inside the commands, so that a misspelt parameter is answered at once and not after
+torch is loaded.
 """
 
 import io
@@ -41,10 +42,23 @@ app.add_command(targets.targets)
 @click.argument("notebook")
 @click.option("--profile", metavar="NAME", help="tiny, course or paper")
 @click.option("--seed", metavar="N", help="where random numbers begin")
-@click.option("-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter; may be repeated")
-@click.option("-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters")
+@click.option(
+    "-p",
+    "given",
+    metavar="NAME VALUE",
+    nargs=2,
+    multiple=True,
+    help="set a parameter; may be repeated",
+)
+@click.option(
+    "-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters"
+)
 @click.option("--out", metavar="DIR", help="where everything goes")
-@click.option("--nproc", metavar="N", help="processes that train each network together, one a GPU; as -p processes N")
+@click.option(
+    "--nproc",
+    metavar="N",
+    help="processes that train each network together, one a GPU; as -p processes N",
+)
 @click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
 @click.option("--wait", is_flag=True, help="for another process that has the same run in work")
 @click.option("--again", is_flag=True, help="run it anew if it is finished")
@@ -63,25 +77,39 @@ def run(
 ) -> None:
     """Run NOTEBOOK through papermill: its number, its path, or the path of an edited copy of it.
 
-    What is given here goes before what stands in YAML; params/ has a file for every experiment of the papers.
-    DIR is runs/EXPERIMENT/HASH/seed=N if it is not given: EXPERIMENT is the name of YAML or else of the notebook, HASH is over
-    the notebook's code and all parameters that decide about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
+    What is given here goes before what stands in YAML; params/ has a file for every experiment of
+    the papers. DIR is runs/EXPERIMENT/HASH/seed=N if it is not given: EXPERIMENT is the name of
+    YAML or else of the notebook, HASH is over the notebook's code and all parameters that decide
+    about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
     checkpoints, and figures as PNG and SVG.
 
-    A run that was killed goes on where it was. One that is finished is shown. A wrong parameter stops with exit
-    code 2 before anything starts, a failing cell with exit code 1.
+    A run that was killed goes on where it was. One that is finished is shown. A wrong parameter
+    stops with exit code 2 before anything starts, a failing cell with exit code 1.
     """
     from snnlab.course.config import from_file, parse
     from snnlab.training import loggers
 
     texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
-    for name, text in [*((name, text) for name, text in options.items() if text is not None), *given]:
+    for name, text in [
+        *((name, text) for name, text in options.items() if text is not None),
+        *given,
+    ]:
         if name in texts:
-            raise SnnlabError(f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once.")
+            raise SnnlabError(
+                f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once."
+            )
         texts[name] = text
 
-    from snnlab.runs.execute import NotebookFailed, configure, execute, find, finished, kind_of, of_other_code
+    from snnlab.runs.execute import (
+        NotebookFailed,
+        configure,
+        execute,
+        find,
+        finished,
+        kind_of,
+        of_other_code,
+    )
 
     if log is not None:
         os.environ[loggers.GIVEN] = log
@@ -91,7 +119,8 @@ def run(
     if "notebook" in values:
         raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
     values |= parse(kind_of(path), texts)
-    config = configure(path, values)  # here too, so that no progress bar stands above the sentence that refuses
+    # Here too, so that no progress bar stands above the sentence that refuses
+    config = configure(path, values)
     experiment = "" if file is None else file.stem
 
     from rich.console import Console
@@ -119,8 +148,12 @@ def run(
 
 
 @app.command()
-@click.option("--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper")
-@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]")
+@click.option(
+    "--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper"
+)
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]"
+)
 @cli_errors
 def tutorial(profile: str, out: Path | None) -> None:
     """Run all notebooks, export them as HTML, and print what came out."""
@@ -131,19 +164,28 @@ def tutorial(profile: str, out: Path | None) -> None:
 
     home = runs.home()
     notebooks = sorted((home / "notebooks").glob("*.ipynb"))
-    if not run_all(notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()):
+    if not run_all(
+        notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()
+    ):
         sys.exit(1)
 
 
 @app.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
-@click.option("--all-parameters", is_flag=True, help="columns also for parameters that are the same everywhere")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv"
+)
+@click.option(
+    "--all-parameters",
+    is_flag=True,
+    help="columns also for parameters that are the same everywhere",
+)
 @cli_errors
 def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     """Collect every result.json below FOLDER: a row for each trained network, and a summary over the seeds.
 
-    Runs without a result yet are named. Results that cannot be read are named, too, and left out, with exit code 1.
+    Runs without a result yet are named. Results that cannot be read are named, too, and left out,
+    with exit code 1.
     """
     from rich.console import Console
 
@@ -165,7 +207,12 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
 
 @app.command("import-checkpoint")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--tau", required=True, type=float, help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC")
+@click.option(
+    "--tau",
+    required=True,
+    type=float,
+    help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC",
+)
 @click.option("--max-delay", type=int, help="L - 1, where the file does not tell")
 @click.option(
     "--padding",
@@ -174,9 +221,13 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     type=click.Choice(["fixed", "reference"]),
     help="reference: scores as the authors' code has them",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]"
+)
 @cli_errors
-def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None) -> None:
+def import_checkpoint(
+    file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None
+) -> None:
     """Turn FILE, a network trained by the code of Hammouamri et al. (SNN-delays), into a checkpoint of snnlab."""
     from snnlab.delays.import_snn_delays import convert
 
@@ -192,7 +243,8 @@ def import_checkpoint(file: Path, tau: float, max_delay: int | None, padding: "P
 def doctor() -> None:
     """Say what is wrong with this installation, and how to mend it; exit code 1 if anything is.
 
-    A note is about what not everybody needs. Nothing is changed, except that the data that ships is unpacked if it was not yet.
+    A note is about what not everybody needs. Nothing is changed, except that the data that ships is
+    unpacked if it was not yet.
     """
     from snnlab.cli.doctor.environment import examine
 

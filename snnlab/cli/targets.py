@@ -11,13 +11,15 @@ from snnlab.cli.cli_errors import cli_errors, complain
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--paper", metavar="NAME", help="delays or transfer  [default: both]")
-@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv"
+)
 @cli_errors
 def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
     """Every table and figure of both papers beside what the results below FOLDER, by default runs/, say of it.
 
-    A result counts only if it was measured on the published data, with all seeds that its file in params/ asks for.
-    Results that cannot be read are named.
+    A result counts only if it was measured on the published data, with all seeds that its file in
+    params/ asks for. Results that cannot be read are named.
     """
     from rich.console import Console
 

@@ -89,7 +89,9 @@ def _has_clip(folder: Path) -> bool:
 
 def _check_checkpoint(path: Path) -> None:
     if path.is_dir() and not whole_files(path, "*.pt"):
-        raise SnnlabError(f"checkpoint: {path} holds no file .pt; give that of a run of notebook 04.")
+        raise SnnlabError(
+            f"checkpoint: {path} holds no file .pt; give that of a run of notebook 04."
+        )
     if not path.exists():
         raise SnnlabError(
             f"checkpoint: {path} is not there; give a checkpoint or the folder of a run of "
@@ -100,4 +102,6 @@ def _check_checkpoint(path: Path) -> None:
 def _check_folder(given: str) -> None:
     folder = Path(given).expanduser()
     if not folder.is_dir():
-        raise SnnlabError(f"folder: {folder} is not there; name one with runs in it, or none for runs/.")
+        raise SnnlabError(
+            f"folder: {folder} is not there; name one with runs in it, or none for runs/."
+        )

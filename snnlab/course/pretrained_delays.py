@@ -54,7 +54,8 @@ class Recipes:
         """A ReLU network, and a spiking one that takes over from it and is fine-tuned.
 
         Args:
-            layers, rate, seed: as everywhere; the rates of fine-tuning are `fine_tune` times those before it.
+            layers, rate, seed: as everywhere; the rates of fine-tuning are `fine_tune` times those
+                before it.
             sharpen: of the ReLU network; None for the last one in `sharpen`.
             takes: what is handed over.
             learn_delays: whether they go on moving, or are rounded and stay.
@@ -75,7 +76,16 @@ class Recipes:
 
     def _relu(self, layers: int, rate: float, seed: int, epochs: int, *, sharpen: float) -> Job:
         """Its last epoch is kept: only then it is as sharp as asked."""
-        return self._job(f"relu-{sharpen:g}", layers, rate, seed, epochs, neuron="relu", sharpen=sharpen, keep="last")
+        return self._job(
+            f"relu-{sharpen:g}",
+            layers,
+            rate,
+            seed,
+            epochs,
+            neuron="relu",
+            sharpen=sharpen,
+            keep="last",
+        )
 
     def _job(
         self,

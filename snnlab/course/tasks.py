@@ -14,7 +14,16 @@ from snnlab.course.data_check import folder_of
 from snnlab.data.batches.dense import DataSplits
 from snnlab.data.batches.features import FeatureSet
 from snnlab.data.batches.spikeset import SpikeSet
-from snnlab.data.datasets import cifar10_dvs, digit_events, digits, es_imagenet, es_ucf101, gsc, imagenet, shd
+from snnlab.data.datasets import (
+    cifar10_dvs,
+    digit_events,
+    digits,
+    es_imagenet,
+    es_ucf101,
+    gsc,
+    imagenet,
+    shd,
+)
 from snnlab.data.protocols import Batches, Data
 from snnlab.data.provenance import record
 from snnlab.data.registry import name_of_data
@@ -23,7 +32,8 @@ from snnlab.delays.experiments import Job
 from snnlab.delays.recipe import DelayRecipe
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
-SIDE = 32  # pixels; of larger pictures only a few fit into memory with all that a network makes of them
+# Pixels; of larger pictures only a few fit into memory with all that a network makes of them
+SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,8 @@ class TransferTask:
     """Events to classify, and what one may pretrain on.
 
     Attributes:
-        data: by name, `pictures` and `edges` to pretrain on, of 1 or 3 channels, and the events, `target`, of ON and OFF.
+        data: by name, `pictures` and `edges` to pretrain on, of 1 or 3 channels, and the events,
+            `target`, of ON and OFF.
         networks: by the same names, the `config` of each one's network.
         source: what `result.json` says about the data.
     """
@@ -107,11 +118,24 @@ def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]
             hold_out=config.protocol == "held-out",
         )
     folder = folder_of("" if config.data == "gsc" else config.data, "gsc")
-    return gsc.load(folder, features=config.features, limit=limit, seed=config.seed, workers=config.workers or None)
+    return gsc.load(
+        folder,
+        features=config.features,
+        limit=limit,
+        seed=config.seed,
+        workers=config.workers or None,
+    )
 
 
 def delay_job(
-    config: LearningDelays, variant: str, *, classes: int, tau_ms: float, seed: int, epochs: int, **changes: Any
+    config: LearningDelays,
+    variant: str,
+    *,
+    classes: int,
+    tau_ms: float,
+    seed: int,
+    epochs: int,
+    **changes: Any,
 ) -> Job:
     """One network of notebook 04: the paper's, with the sizes and rates of a configuration.
 
@@ -160,7 +184,9 @@ def events(config: TransferToEvents) -> TransferTask:
         SnnlabError: as the readers, or there is one class only.
     """
     if config.data == "digits":
-        data = digit_events.digit_events(pictures=config.pictures, labelled=config.labelled, seed=config.seed)
+        data = digit_events.digit_events(
+            pictures=config.pictures, labelled=config.labelled, seed=config.seed
+        )
         at = other = None
         name, note = "digit-events", digit_events.NOTE
     else:
@@ -168,7 +194,10 @@ def events(config: TransferToEvents) -> TransferTask:
         other = folder_of(config.pictures_folder, config.pictures_set)
         loaders = config.loaders
         if config.data == "es-ucf101":
-            pictures, edges = es_ucf101.frames(other, loaders=loaders), es_ucf101.edges(at, loaders=loaders)
+            pictures, edges = (
+                es_ucf101.frames(other, loaders=loaders),
+                es_ucf101.edges(at, loaders=loaders),
+            )
             target = es_ucf101.events(at, loaders=loaders)
         elif config.data == "cifar10-dvs":
             pictures = imagenet.pictures(other, size=config.size, loaders=loaders)
@@ -176,7 +205,10 @@ def events(config: TransferToEvents) -> TransferTask:
             target = cifar10_dvs.events(at, size=config.size, loaders=loaders)
         else:
             pictures = imagenet.pictures(other, loaders=loaders)
-            edges, target = es_imagenet.edges(at, loaders=loaders), es_imagenet.events(at, loaders=loaders)
+            edges, target = (
+                es_imagenet.edges(at, loaders=loaders),
+                es_imagenet.events(at, loaders=loaders),
+            )
         data = {"pictures": pictures, "edges": edges, "target": target}
         name = name_of_data(at, config.data, "events")
         note = f"files in the layout of {config.data}, pretrained on {other.name}"
@@ -184,12 +216,14 @@ def events(config: TransferToEvents) -> TransferTask:
         _several_classes(data[what], folder or name)
     source = record(name, note, data["target"], at) | {
         "pretraining": {
-            what: record(what, note, data[what], folder) for what, folder in (("pictures", other), ("edges", at))
+            what: record(what, note, data[what], folder)
+            for what, folder in (("pictures", other), ("edges", at))
         }
     }
     small = dict(strides=[2, 1, 2], pool=3)
     networks = {
-        name: _network(config.model, part, list(config.channels), events=True, **small) for name, part in data.items()
+        name: _network(config.model, part, list(config.channels), events=True, **small)
+        for name, part in data.items()
     }
     networks["target"] |= {"decay": config.decay, "learn_decay": True}
     return TransferTask(data, networks, source)
@@ -204,7 +238,9 @@ def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor
 def a_few(part: Batches, most: int) -> Tensor:
     """Up to `most` samples, `(T, n, C, H, W)`; of large pictures an eighth as many."""
     first, _ = part.batch(torch.arange(1))
-    return part.batch(torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8))))[0]
+    return part.batch(
+        torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8)))
+    )[0]
 
 
 def _several_classes(data: Data, where: str | Path) -> None:

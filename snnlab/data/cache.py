@@ -1,7 +1,7 @@
 """What takes long to make and can be made again: arrays on disk, shared by the processes that need them.
 
-They lie in `cache/` below the data folder, or in the folder SNNLAB_CACHE. Once they take more than SNNLAB_CACHE_GB gigabytes
-(50 if it is not set), those that were not used for longest go.
+They lie in `cache/` below the data folder, or in the folder SNNLAB_CACHE. Once they take more than
+SNNLAB_CACHE_GB gigabytes (50 if it is not set), those that were not used for longest go.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ from snnlab.data.datasets.shipped import data_folder
 
 Mapped: TypeAlias = "np.memmap[Any, Any]"
 LIMIT_GB = 50.0
-_OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")  # also what a killed process left half written
+# Also what a killed process left half written
+_OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")
 
 
 def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> Mapped:
     """The array that `make` gives, made once for a key; read-only, mapped from a file, so that processes share its memory.
 
-    The file is there whole or not at all. While one process makes it, others that want the same one wait.
+    The file is there whole or not at all. While one process makes it, others that want the same one
+    wait.
 
     Args:
         what: a word for people, the name of a folder.
-        key: all that decides about the content, as JSON has it: which files (`stamp`), and every parameter. The version
-            of snnlab is added.
-        make: is called if no file is there, or none that can be read. It gives numbers, bytes or texts, or a structured array, no objects.
+        key: all that decides about the content, as JSON has it: which files (`stamp`), and every
+            parameter. The version of snnlab is added.
+        make: is called if no file is there, or none that can be read. It gives numbers, bytes or
+            texts, or a structured array, no objects.
 
     Raises:
         SnnlabError: the folder cannot be made or written, or what `make` raises.
@@ -53,7 +56,8 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
                 with whole_file(file) as temporary:
                     np.save(temporary, array, allow_pickle=False)
                 with whole_file(file.with_suffix(".json")) as temporary:
-                    temporary.write_text(text + "\n", encoding="utf-8")  # nobody reads it but people
+                    # Nobody reads it but people
+                    temporary.write_text(text + "\n", encoding="utf-8")
                 _shrink(keep=file)
                 found = _load(file)
         if found is None:
@@ -100,7 +104,8 @@ def limit() -> float:
 def clean() -> int:
     """Remove all that `cached` has made, and nothing else that lies there; returns how many bytes that were.
 
-    A process that still uses an array goes on with it, for a file that is mapped stays until it is let go.
+    A process that still uses an array goes on with it, for a file that is mapped stays until it is
+    let go.
 
     Raises:
         SnnlabError: a file cannot be removed.

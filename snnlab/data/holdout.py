@@ -10,7 +10,8 @@ SHARE = 0.15  # of the training recordings, held out for validation
 def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | None:
     """Choose whole speakers, together close to 15 % of every class, and leave every class in training.
 
-    Greedy and without chance: the next speaker is the one that brings the classes' counts nearest to 15 %.
+    Greedy and without chance: the next speaker is the one that brings the classes' counts nearest
+    to 15 %.
 
     Args:
         labels, speakers: (n,) int64.
@@ -20,7 +21,8 @@ def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | 
     """
     _, speaker = np.unique(speakers, return_inverse=True)
     _, label = np.unique(labels, return_inverse=True)
-    table = np.zeros((speaker.max() + 1, label.max() + 1), dtype=np.int64)  # recordings by speaker and class
+    # Recordings by speaker and class
+    table = np.zeros((speaker.max() + 1, label.max() + 1), dtype=np.int64)
     np.add.at(table, (speaker, label), 1)
     target, all_of = SHARE * table.sum(0), table.sum(0)
     held, chosen = np.zeros_like(all_of), np.zeros(len(table), dtype=bool)
@@ -28,7 +30,9 @@ def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | 
         distance = np.abs(held + table - target).sum(1)
         distance[chosen | (held + table >= all_of).any(1)] = np.inf
         best = int(distance.argmin())
-        if not np.isfinite(distance[best]) or (chosen.any() and distance[best] > np.abs(held - target).sum()):
+        if not np.isfinite(distance[best]) or (
+            chosen.any() and distance[best] > np.abs(held - target).sum()
+        ):
             return chosen[speaker] if chosen.any() else None
         chosen[best] = True
         held = held + table[best]

@@ -20,7 +20,12 @@ class Batches(Protocol):
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]: ...
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        part: RankInfo = SINGLE,
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 

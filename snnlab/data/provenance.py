@@ -18,8 +18,9 @@ from snnlab.data.registry import provenance
 def record(name: str, note: str, data: DataSplits, folder: Path | None = None) -> dict[str, Any]:
     """The `data` of a `result.json`, for samples in tensors or files.
 
-    `sha256` is over the content of samples that were made here, and over the labels and names of those that are files: what is in
-    a hundred gigabytes of them was checked when they were fetched, which `origin` tells (`snnlab data get`, `snnlab data check`).
+    `sha256` is over the content of samples that were made here, and over the labels and names of
+    those that are files: what is in a hundred gigabytes of them was checked when they were fetched,
+    which `origin` tells (`snnlab data get`, `snnlab data check`).
 
     Args:
         name, note: which data, and one sentence on it.
@@ -55,7 +56,11 @@ def described(parts: Mapping[str, Any], unit: str) -> dict[str, Any]:
     shape[1] = "B"
     if len(getattr(train, "lengths", torch.zeros(1)).unique()) > 1:
         shape[0] = "T"
-    return {"batch": shape, "unit": unit, "samples": {name: len(part) for name, part in parts.items()}}
+    return {
+        "batch": shape,
+        "unit": unit,
+        "samples": {name: len(part) for name, part in parts.items()},
+    }
 
 
 def _pieces(part: DenseSet | FileDataset, folder: Path | None) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The data sets that snnlab knows: what each is, where it comes from, what it should hold, and where it lies here.
 
-Sizes and counts are those published; where none was found, there is none here. The archives of the first sets are those of
-tonic's classes, with their addresses and MD5 sums.
+Sizes and counts are those published; where none was found, there is none here. The archives of the
+first sets are those of tonic's classes, with their addresses and MD5 sums.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
 from snnlab.data.fetch import by_hand
 
-PROVENANCE = "provenance.json"  # beside a set that was downloaded: which archives it came from, and what was checked
-UNFINISHED = (".unpacking-", ".unpacked-", ".converting")  # how the names of unfinished folders begin
+# Beside a set that was downloaded: which archives it came from, and what was checked
+PROVENANCE = "provenance.json"
+# How the names of unfinished folders begin
+UNFINISHED = (".unpacking-", ".unpacked-", ".converting")
 PART = ".part"  # how the names of unfinished downloads end; beside each lies a `.part.json`
 
 WORDS = (  # of the Google Speech Commands, version 0.02
@@ -51,10 +53,13 @@ class DataSet:
         title: what it is, in a line.
         download, unpacked: its size, as published, for people.
         licence, cite: as published.
-        parts: files and folders that are there when it is whole, or `one|another`; of those without any, clips are counted.
+        parts: files and folders that are there when it is whole, or `one|another`; of those without
+            any, clips are counted.
         archives: what they come from.
-        by_hand: what a person has to do, step by step, where a program may not or cannot; {folder} is the set's.
-        counts: samples of each split; several where sources differ, the most quoted first. "all" where there is no split.
+        by_hand: what a person has to do, step by step, where a program may not or cannot; {folder}
+            is the set's.
+        counts: samples of each split; several where sources differ, the most quoted first. "all"
+            where there is no split.
         classes: how many.
         unsure: splits whose count rests on memory; another number is then no error.
     """
@@ -102,7 +107,10 @@ class DataSet:
         if not missing:
             return True, "complete, checked" if "checked" in provenance(self.folder) else "complete"
         if len(missing) == max(1, len(self.parts)):
-            return False, "absent" if self.by_hand or self.archives else "ships; unpacked on first use"
+            return (
+                False,
+                "absent" if self.by_hand or self.archives else "ships; unpacked on first use",
+            )
         return False, f"incomplete: no {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
 
 
@@ -148,7 +156,10 @@ def _clips(folder: Path) -> int:
         return 0
     found = list(folder.iterdir())
     inner = [path for path in found if not path.name.startswith("v_") and path.is_dir()]
-    return sum(name.startswith("v_") for name in [*(p.name for p in found), *(n for p in inner for n in os.listdir(p))])
+    return sum(
+        name.startswith("v_")
+        for name in [*(p.name for p in found), *(n for p in inner for n in os.listdir(p))]
+    )
 
 
 def _heidelberg(name: str, **md5s: str) -> tuple[Archive, ...]:
@@ -181,7 +192,9 @@ SETS = {
             _HEIDELBERG,
             ("shd_train.h5", "shd_test.h5"),
             archives=_heidelberg(
-                "shd", train="f3252aeb598ac776c1b526422d90eecb", test="1503a5064faa34311c398fb0a1ed0a6f"
+                "shd",
+                train="f3252aeb598ac776c1b526422d90eecb",
+                test="1503a5064faa34311c398fb0a1ed0a6f",
             ),
             counts=({"train": 8156, "test": 2264}, {"train": 8332, "test": 2088}),
             classes=20,
@@ -214,7 +227,9 @@ SETS = {
             archives=(
                 Archive(
                     "speech_commands_v0.02.tar.gz",
-                    ("https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",),
+                    (
+                        "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+                    ),
                     "6b74f3901214cb2c2934e98196829835",
                     # the lists go last: without them no reader takes the folder for whole
                     (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt"),
@@ -232,7 +247,9 @@ SETS = {
             "Russakovsky et al. 2015, IJCV 115, 211-252",
             ("train", "val"),
             archives=(
-                Archive("ILSVRC2012_img_train.tar", (), "1d675b47d978889d74fa0da5fadfb00e", ("train",)),
+                Archive(
+                    "ILSVRC2012_img_train.tar", (), "1d675b47d978889d74fa0da5fadfb00e", ("train",)
+                ),
                 Archive("ILSVRC2012_img_val.tar", (), "29b22e2961454d5413ddabcf34fc5622", ("val",)),
                 Archive("ILSVRC2012_devkit_t12.tar.gz", (), "fa75699e90414af021442c21a62c3abf", ()),
             ),

@@ -20,7 +20,8 @@ class Splits(Generic[Set]):
     """A data set, ready to learn from.
 
     Attributes:
-        train, valid, test: the recordings; validation shares no speaker with training wherever that can be.
+        train, valid, test: the recordings; validation shares no speaker with training wherever that
+            can be.
         keys: the class names, the same in every split.
         name: "spoken-digits", "shd", "ssc", "gsc", or the folder's name; "recordings" where that is
             the name of a published set with another folder.

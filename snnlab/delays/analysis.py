@@ -1,7 +1,7 @@
 """What a trained network with delays does, neuron by neuron: whom it listens to, when what it heard arrives, why it fires.
 
-Delays are in steps inside a network and in milliseconds in everything that is given out here. Layers are counted from 0;
-the last one is the readout.
+Delays are in steps inside a network and in milliseconds in everything that is given out here.
+Layers are counted from 0; the last one is the readout.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,14 @@ from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
-from snnlab.nn.delay_linear import DelayLinear, discretise, rounded_delays, scale_delays, shuffle_delays, zero_delays
+from snnlab.nn.delay_linear import (
+    DelayLinear,
+    discretise,
+    rounded_delays,
+    scale_delays,
+    shuffle_delays,
+    zero_delays,
+)
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 
@@ -34,19 +41,21 @@ TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
 }
 
 
-def open_network(path: str | Path, *, dt_ms: float, features: str | None = None) -> tuple[DelayNet, Path]:
+def open_network(
+    path: str | Path, *, dt_ms: float, features: str | None = None
+) -> tuple[DelayNet, Path]:
     """The network of a checkpoint, in evaluation mode, delays not rounded; and where it was found.
 
     Args:
-        path: a checkpoint, or a folder with some, such as that of a run of notebook 04: then of the networks with
-            learned delays that have the most inputs (toys have few) the one that is best on validation. Other files
-            in it are left out.
+        path: a checkpoint, or a folder with some, such as that of a run of notebook 04: then of the
+            networks with learned delays that have the most inputs (toys have few) the one that is
+            best on validation. Other files in it are left out.
         dt_ms: length of its steps, ms. A checkpoint does not say it; the run that it lies in may.
         features: what the network has to hear, as `frequencies` has it; None for anything.
 
     Raises:
-        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, hears something else, or was
-            trained with another step; `dt_ms` is no number above 0.
+        SnnlabError: there is none, it is damaged, the network has no delays or no spikes, hears
+            something else, or was trained with another step; `dt_ms` is no number above 0.
     """
     if not (is_number(dt_ms) and dt_ms > 0):
         raise SnnlabError(f"dt_ms = {dt_ms!r}: expected milliseconds above 0.")
@@ -55,7 +64,9 @@ def open_network(path: str | Path, *, dt_ms: float, features: str | None = None)
         path = _best_in(path)
     net = checkpoints.load_network(path)
     if net.config["max_delay"] == 0 or net.variant == "none":
-        raise SnnlabError(f"{path}: a network without delays; choose one whose delays are learned or fixed.")
+        raise SnnlabError(
+            f"{path}: a network without delays; choose one whose delays are learned or fixed."
+        )
     if net.neuron != "lif":
         raise SnnlabError(
             f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
@@ -70,7 +81,9 @@ def open_network(path: str | Path, *, dt_ms: float, features: str | None = None)
             ) from error
     step = _step(path.parent / "config.json", dt_ms)
     if step != dt_ms:
-        raise SnnlabError(f"{path}: trained with steps of {step:g} ms, not of {dt_ms:g}; give dt_ms = {step:g}.")
+        raise SnnlabError(
+            f"{path}: trained with steps of {step:g} ms, not of {dt_ms:g}; give dt_ms = {step:g}."
+        )
     return net, path
 
 
@@ -124,7 +137,8 @@ def frequencies(n_in: int, features: str = "spikes") -> NDArray[np.float64]:
     """The frequency in the middle of each input, (n_in,) Hz.
 
     Args:
-        n_in: inputs. Of the cochlea's channels each is 700 / n_in adjacent ones, and the middle is the geometric mean.
+        n_in: inputs. Of the cochlea's channels each is 700 / n_in adjacent ones, and the middle is
+            the geometric mean.
         features: "spikes" of the cochlea, or log-mel features, "paper" or "sane".
 
     Raises:
@@ -133,7 +147,9 @@ def frequencies(n_in: int, features: str = "spikes") -> NDArray[np.float64]:
     if features != "spikes":
         hertz = middles(FEATURES[known(features, FEATURES, "set of features")])
         if len(hertz) != n_in:
-            raise SnnlabError(f"n_in = {n_in}: the features {features} were expected to have {len(hertz)}.")
+            raise SnnlabError(
+                f"n_in = {n_in}: the features {features} were expected to have {len(hertz)}."
+            )
         return hertz
     if n_in < 1 or N_CHANNELS % n_in:
         raise SnnlabError(
@@ -142,7 +158,8 @@ def frequencies(n_in: int, features: str = "spikes") -> NDArray[np.float64]:
     return np.exp(np.log(centre_frequencies()).reshape(n_in, -1).mean(1))
 
 
-# One neuron ---------------------------------------------------------------------------------------------------------
+# One neuron
+# ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -206,7 +223,9 @@ def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
         SnnlabError: there is no such layer or neuron.
     """
     if not 0 <= layer < len(net.synapses):
-        raise SnnlabError(f"layer = {layer}: expected 0 to {len(net.synapses) - 1}, the last one being the readout.")
+        raise SnnlabError(
+            f"layer = {layer}: expected 0 to {len(net.synapses) - 1}, the last one being the readout."
+        )
     synapses = net.synapses[layer]
     assert isinstance(synapses, DelayLinear)
     if not 0 <= neuron < synapses.out_features:
@@ -221,7 +240,8 @@ def heard_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
     return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()
 
 
-# A whole network ----------------------------------------------------------------------------------------------------
+# A whole network
+# ----------------------------------------------------------------------------------------------------
 
 
 def treated(net: DelayNet, treatment: str, *, factor: float = 1.0, seed: int = 0) -> nn.Module:

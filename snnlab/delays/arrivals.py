@@ -21,8 +21,10 @@ class SimulatedRecording:
     """One recording in a network with whole delays. T' is the recording with the network's tail.
 
     Attributes:
-        heard: what each layer hears, (T', N_in): the recording, then the spikes of each hidden layer.
-        charge: the membrane H of each layer before its reset, (T', N_out); a hidden neuron fires at 1, the readout never.
+        heard: what each layer hears, (T', N_in): the recording, then the spikes of each hidden
+            layer.
+        charge: the membrane H of each layer before its reset, (T', N_out); a hidden neuron fires at
+            1, the readout never.
         fired: 0 or 1, (T', N_out), of each hidden layer.
     """
 
@@ -35,8 +37,9 @@ class SimulatedRecording:
 def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
     """Let a network with rounded delays hear one recording, (T, N_in) spike counts or features.
 
-    Spike by spike and not as a convolution: of a single recording that is many times as fast. The result is that of
-    `discretise(net).activity`, up to rounding, as long as the recording and its tail last.
+    Spike by spike and not as a convolution: of a single recording that is many times as fast. The
+    result is that of `discretise(net).activity`, up to rounding, as long as the recording and its
+    tail last.
 
     Raises:
         SnnlabError: the recording has another number of inputs, or nothing in it.
@@ -69,7 +72,9 @@ def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tens
     cells = net.neurons[layer]
     assert isinstance(cells, LIF)
     v, slope = torch.zeros_like(current[0]), cells.surrogate_function
-    spikes, h, _ = membrane(current, v, leak=1 / cells.tau, v_threshold=cells.v_threshold, slope=slope)
+    spikes, h, _ = membrane(
+        current, v, leak=1 / cells.tau, v_threshold=cells.v_threshold, slope=slope
+    )
     return spikes, h
 
 
@@ -82,7 +87,11 @@ def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
         n_out = net.config["n_classes"]
         return torch.ones(n_out), torch.zeros(n_out)
     norm = net.norms[layer]
-    assert isinstance(norm, nn.BatchNorm1d) and norm.running_var is not None and norm.running_mean is not None
+    assert (
+        isinstance(norm, nn.BatchNorm1d)
+        and norm.running_var is not None
+        and norm.running_mean is not None
+    )
     gain = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().cpu()
     return gain, norm.bias.detach().cpu() - gain * norm.running_mean.cpu()
 
@@ -90,7 +99,11 @@ def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
 def delayed(synapses: DelayLinear, x: Tensor) -> Tensor:
     """A delay layer with whole delays on one recording, (T, N_in) to (T, N_out)."""
     when, source = x.nonzero(as_tuple=True)
-    weight = synapses.weight.detach() if synapses.fan_in is None else synapses.weight.detach() * synapses.mask
+    weight = (
+        synapses.weight.detach()
+        if synapses.fan_in is None
+        else synapses.weight.detach() * synapses.mask
+    )
     arriving = np.zeros((synapses.out_features, len(x) + synapses.max_delay), np.float32)
     spikes = when.int().numpy(), source.int().numpy(), x[when, source].numpy()
     _arrive(*spikes, weight.cpu().numpy(), _whole(synapses.delay, synapses).numpy(), arriving)
@@ -106,7 +119,8 @@ def _whole(delay: Tensor, synapses: DelayLinear) -> Tensor:
 def _arrive(when, source, size, weight, delay, arriving):  # type: ignore[no-untyped-def]
     """Add every spike to every neuron when it arrives: `arriving` (N_out, T + max_delay).
 
-    Neuron by neuron, so that its delays, its weights and what arrives stay in the processor's cache.
+    Neuron by neuron, so that its delays, its weights and what arrives stay in the processor's
+    cache.
     """
     for i in range(weight.shape[0]):
         for k in range(weight.shape[2]):
@@ -115,7 +129,8 @@ def _arrive(when, source, size, weight, delay, arriving):  # type: ignore[no-unt
                 felt[when[e] + delay_of[source[e]]] += size[e] * weight_of[source[e]]
 
 
-# One neuron in one recording ----------------------------------------------------------------------------------------
+# One neuron in one recording
+# ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -142,7 +157,13 @@ class Arrivals:
 
 @torch.no_grad()
 def arrivals(
-    net: DelayNet, what: SimulatedRecording, layer: int, neuron: int, dt_ms: float, *, share: float = 1.0
+    net: DelayNet,
+    what: SimulatedRecording,
+    layer: int,
+    neuron: int,
+    dt_ms: float,
+    *,
+    share: float = 1.0,
 ) -> Arrivals:
     """The spikes that one neuron hears, with the delays of its synapses, and what it makes of them.
 
@@ -151,8 +172,8 @@ def arrivals(
         what: the recording in it, from `simulate`.
         layer, neuron: which one.
         dt_ms: length of a step, ms.
-        share: of each of its delays, 0 to 1, then rounded to steps: at 0 everything arrives when it is sent. What the
-            neurons before it do stays as it is.
+        share: of each of its delays, 0 to 1, then rounded to steps: at 0 everything arrives when it
+            is sent. What the neurons before it do stays as it is.
 
     Raises:
         SnnlabError: there is no such layer or neuron, or the share is out of its range.
@@ -165,7 +186,8 @@ def arrivals(
     gain, offset = bn_affine(net, layer)
     when, place = x[:, heard].nonzero(as_tuple=True)
     source = heard[place]
-    push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]  # (E, K)
+    # (E, K)
+    push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]
     later = _whole(share * synapses.delay_of(neuron).cpu()[source], synapses)
     arrives = when[:, None] + later
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
@@ -187,15 +209,18 @@ def arrivals(
 def most_delay_dependent(net: DelayNet, what: SimulatedRecording, dt_ms: float) -> int:
     """The neuron of the first layer whose firing in this recording is most clearly the work of its delays.
 
-    It needs its inputs: with none of them its membrane stays below half of the threshold. With its delays it fires more
-    often than without; of these neurons, it is one that fires least without them, and then most with them.
+    It needs its inputs: with none of them its membrane stays below half of the threshold. With its
+    delays it fires more often than without; of these neurons, it is one that fires least without
+    them, and then most with them.
     """
     cells = net.neurons[0]
     assert isinstance(cells, LIF)
     _, offset = bn_affine(net, 0)
 
     def rank(neuron: int) -> tuple[bool, int, int]:
-        fired, plain = (arrivals(net, what, 0, neuron, dt_ms, share=share).fired_ms.size for share in (1.0, 0.0))
+        fired, plain = (
+            arrivals(net, what, 0, neuron, dt_ms, share=share).fired_ms.size for share in (1.0, 0.0)
+        )
         needs = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
         return needs and fired > plain, -plain, fired
 

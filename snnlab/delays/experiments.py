@@ -25,8 +25,9 @@ from snnlab.training.trainer import evaluate, fit, pick_device
 class Job:
     """One network to train: a name that no other job of the comparison has, `DelayNet`'s arguments, and a recipe.
 
-    With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is chosen by. With `after`, that
-    job is done first, and this one begins with what it `takes` of its network: see `copy_delay_weights`.
+    With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is
+    chosen by. With `after`, that job is done first, and this one begins with what it `takes` of its
+    network: see `copy_delay_weights`.
     """
 
     name: str
@@ -68,7 +69,8 @@ class Outcome:
     def protocols(self) -> dict[str, float]:
         """The test accuracy by which the field reports: of the last epoch, and of that which was best on the test set itself.
 
-        The second one is the highest of many draws, and so too high; it stands beside others who report it.
+        The second one is the highest of many draws, and so too high; it stands beside others who
+        report it.
         """
         each = [line["test_accuracy"] for line in self.history]
         return {"last_epoch_accuracy": each[-1], "best_on_test_accuracy": max(each)}
@@ -76,7 +78,8 @@ class Outcome:
     def network(self) -> DelayNet:
         """The trained network at the epoch that was kept, in evaluation mode, delays not rounded."""
         net = checkpoints.load_network(self.checkpoint)
-        self.job.recipe.before_epoch(net, self.best_epoch)  # a checkpoint does not know how sharp a ramp was
+        # A checkpoint does not know how sharp a ramp was
+        self.job.recipe.before_epoch(net, self.best_epoch)
         return net
 
 
@@ -100,8 +103,8 @@ def train_all(
 ) -> list[Outcome]:
     """Train every job, and score each on the test set once it is chosen.
 
-    Each job keeps a checkpoint and a metrics file in `folder`, so that a comparison that was killed goes on where it
-    stopped; what was finished is only read.
+    Each job keeps a checkpoint and a metrics file in `folder`, so that a comparison that was killed
+    goes on where it stopped; what was finished is only read.
 
     Args:
         jobs: what to train; the most expensive one first shortens the wait at the end.
@@ -116,7 +119,9 @@ def train_all(
     Raises:
         SnnlabError: as `fit`, or a process died.
     """
-    return train_pool(jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then)
+    return train_pool(
+        jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then
+    )
 
 
 @memory_errors("training")
@@ -137,10 +142,16 @@ def train_job(
 
 
 def _trained(
-    job: Job, data: Data, folder: Path, tick: Tick | None, on_batch: Callable[[Moment], object] | None
+    job: Job,
+    data: Data,
+    folder: Path,
+    tick: Tick | None,
+    on_batch: Callable[[Moment], object] | None,
 ) -> tuple[Outcome, DelayNet]:
     """The outcome of a job and its network; not the one in the file, which another process may still be writing."""
-    before, source = (None, None) if job.after is None else _trained(job.after, data, folder, tick, on_batch)
+    before, source = (
+        (None, None) if job.after is None else _trained(job.after, data, folder, tick, on_batch)
+    )
     started = time.perf_counter()
     model = build_network(job)
     if source is not None:
@@ -161,10 +172,14 @@ def _trained(
     if job.test_each_epoch:
         accuracy = result.history[result.best_epoch]["test_accuracy"]
     else:
-        accuracy = evaluate(discretise(model.to(pick_device(job.recipe.device))), data.test).accuracy
+        accuracy = evaluate(
+            discretise(model.to(pick_device(job.recipe.device))), data.test
+        ).accuracy
     seconds = time.perf_counter() - started
     trainable = model.trainable_parameters()
-    return Outcome(job, result.history, result.best_epoch, accuracy, trainable, seconds, path, before), model
+    return Outcome(
+        job, result.history, result.best_epoch, accuracy, trainable, seconds, path, before
+    ), model
 
 
 def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:
@@ -185,4 +200,8 @@ def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
 
     widths = range(1, 4 * widest + 1)
     above = bisect_left(widths, target, key=parameters)  # the count grows with the width
-    return sizes(min(widths[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - target)))
+    return sizes(
+        min(
+            widths[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - target)
+        )
+    )

@@ -8,9 +8,9 @@ Their file is the `state_dict` of one `nn.Sequential` called `model`, four entri
 | `model.{4i+1}.weight`, `.bias`, `.running_mean`, `.running_var`, `.num_batches_tracked` | batch norm | `norms.{i}` |
 | `model.{4i+2}`, `model.{4i+3}` | LIF and dropout, which have no parameters | |
 
-The readout's synapses come last, without a batch norm. `P` and `SIG` mean the same there and here: the delay is
-`(L-1)/2 - P` steps, the effective sigma `|SIG| + 0.27`. The file does not say the time constant, nor that the neurons
-are LIF with a threshold of 1; and L only by its outermost positions.
+The readout's synapses come last, without a batch norm. `P` and `SIG` mean the same there and here:
+the delay is `(L-1)/2 - P` steps, the effective sigma `|SIG| + 0.27`. The file does not say the time
+constant, nor that the neurons are LIF with a threshold of 1; and L only by its outermost positions.
 """
 
 import math
@@ -31,7 +31,12 @@ PER_LAYER = 4  # synapses, batch norm, LIF, dropout
 
 
 def convert(
-    path: str | Path, out: str | Path, *, tau: float, max_delay: int | None = None, padding: Padding = "fixed"
+    path: str | Path,
+    out: str | Path,
+    *,
+    tau: float,
+    max_delay: int | None = None,
+    padding: Padding = "fixed",
 ) -> DelayNet:
     """Write the network of a file of SNN-delays as a checkpoint that `checkpoints.load_network` opens; also return it.
 
@@ -47,21 +52,28 @@ def convert(
     return model
 
 
-def read(path: str | Path, *, tau: float, max_delay: int | None = None, padding: Padding = "fixed") -> DelayNet:
+def read(
+    path: str | Path, *, tau: float, max_delay: int | None = None, padding: Padding = "fixed"
+) -> DelayNet:
     """The network of a file of SNN-delays, in evaluation mode; its delays are not rounded.
 
-    The variant is "none" where there are no positions, "fixed" where all of them are whole and SIG is 0, or else
-    "learned". Dropout is `DelayNet`'s default: the file does not say it, and evaluation has none.
+    The variant is "none" where there are no positions, "fixed" where all of them are whole and SIG
+    is 0, or else "learned". Dropout is `DelayNet`'s default: the file does not say it, and
+    evaluation has none.
 
     Args:
-        path: what `torch.save(model.state_dict(), path)` wrote; only tensors are read, no code in it is run.
-        tau: membrane time constant in steps; their configurations have 1.005 for SHD, 1.5 for SSC and GSC.
-        max_delay: largest delay in steps, L - 1, even; their configurations call L `max_delay`. None to take L from
-            the file: training clamps positions to (L-1)/2 at most, where some always end.
+        path: what `torch.save(model.state_dict(), path)` wrote; only tensors are read, no code in
+            it is run.
+        tau: membrane time constant in steps; their configurations have 1.005 for SHD, 1.5 for SSC
+            and GSC.
+        max_delay: largest delay in steps, L - 1, even; their configurations call L `max_delay`.
+            None to take L from the file: training clamps positions to (L-1)/2 at most, where some
+            always end.
         padding: "reference" for the scores of the authors' code, batch by batch; "fixed" for ours.
 
     Raises:
-        SnnlabError: it is no such file, layers are missing, unknown, or do not fit together, L is even or unknown.
+        SnnlabError: it is no such file, layers are missing, unknown, or do not fit together, L is
+            even or unknown.
     """
     state = _tensors(path)
     hidden = _hidden_layers(path, state)
@@ -77,8 +89,12 @@ def read(path: str | Path, *, tau: float, max_delay: int | None = None, padding:
         if delayed and state[position].numel() == 0:  # of which L could not be read
             raise _misshapen(path, position, state[position], str((1, *weight.shape)))
     if not delayed and max_delay is not None:
-        raise SnnlabError(f"max_delay = {max_delay}: {path} holds a network without delays; leave max_delay out.")
-    positions = torch.cat([state[key].flatten() for key in names if key.endswith(".P")] or [torch.zeros(0)])
+        raise SnnlabError(
+            f"max_delay = {max_delay}: {path} holds a network without delays; leave max_delay out."
+        )
+    positions = torch.cat(
+        [state[key].flatten() for key in names if key.endswith(".P")] or [torch.zeros(0)]
+    )
     silent = not any(state[key].any() for key in names if key.endswith(".SIG"))
     whole = silent and torch.equal(positions, positions.round())
     model = DelayNet(
@@ -146,9 +162,13 @@ def _check(path: str | Path, state: dict[str, Tensor], names: dict[str, str], hi
                 "have no counterpart in DelayNet."
             )
     for key, value in state.items():
-        numbers = isinstance(value, Tensor) and (value.is_floating_point() or key.endswith("num_batches_tracked"))
+        numbers = isinstance(value, Tensor) and (
+            value.is_floating_point() or key.endswith("num_batches_tracked")
+        )
         if not numbers or not bool(torch.isfinite(value).all()):
-            raise SnnlabError(f"{path}: {key} is no tensor of finite real numbers; take another checkpoint.")
+            raise SnnlabError(
+                f"{path}: {key} is no tensor of finite real numbers; take another checkpoint."
+            )
 
 
 def _max_delay(path: str | Path, positions: Tensor, given: int | None) -> int:

@@ -19,8 +19,10 @@ from snnlab.training.trainer import Recipe, check_numbers
 class DelayRecipe(Recipe):
     """How to train a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.
 
-    Weights and batch norm: Adam with a one-cycle schedule (30 % rise, cosine, beta1 from 0.95 to 0.85 and back).
-    Delays: Adam with a cosine schedule to 0. Both schedules move once an epoch. Weight decay is on weights only.
+    Weights and batch norm: Adam with a one-cycle schedule (30 % rise, cosine, beta1 from 0.95 to
+    0.85 and back).
+    Delays: Adam with a cosine schedule to 0. Both schedules move once an epoch. Weight decay is on
+        weights only.
     """
 
     epochs: int = 150
@@ -28,8 +30,10 @@ class DelayRecipe(Recipe):
     lr_weights: float = 5e-3  # the peak of the one-cycle schedule
     lr_delays: float = 0.1  # in steps of time
     weight_decay: float = 1e-5
-    anneal_share: float = 0.25  # share of the epochs in which sigma shrinks; 0 for the final sigma throughout
-    sharpen: float = 0.0  # how far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
+    # Share of the epochs in which sigma shrinks; 0 for the final sigma throughout
+    anneal_share: float = 0.25
+    # How far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
+    sharpen: float = 0.0
     augment: Augment | None = None  # what is done to the batches of training; nothing in the paper
 
     def __post_init__(self) -> None:
@@ -48,8 +52,13 @@ class DelayRecipe(Recipe):
             if name not in ("P", "SIG")
         ]
         norms = list(model.norms.parameters())
-        groups = [{"params": weights, "weight_decay": self.weight_decay}, {"params": norms, "weight_decay": 0.0}]
-        optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=self.lr_weights, fused=True)]
+        groups = [
+            {"params": weights, "weight_decay": self.weight_decay},
+            {"params": norms, "weight_decay": 0.0},
+        ]
+        optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(groups, lr=self.lr_weights, fused=True)
+        ]
         if delays:
             optimisers.append(torch.optim.Adam(delays, lr=self.lr_delays, fused=True))
         return optimisers
@@ -58,24 +67,37 @@ class DelayRecipe(Recipe):
         """One cycle for the weights, half a cosine for the delays; both move once an epoch."""
         # OneCycleLR cannot be built for a single step
         steps = max(self.epochs, 2)
-        rising = OneCycleLR(optimisers[0], max_lr=self.lr_weights, total_steps=steps, cycle_momentum=True)
-        return [rising, *(CosineAnnealingLR(falling, T_max=self.epochs) for falling in optimisers[1:])]
+        rising = OneCycleLR(
+            optimisers[0], max_lr=self.lr_weights, total_steps=steps, cycle_momentum=True
+        )
+        return [
+            rising,
+            *(CosineAnnealingLR(falling, T_max=self.epochs) for falling in optimisers[1:]),
+        ]
 
     def before_epoch(self, model: DelayNet, epoch: int) -> dict[str, float]:
         """Let sigma follow `sigma_schedule`, where delays are learned, and sharpen the ramps, where there are some."""
         sigma = 0.0
         if model.variant == "learned":
             anneal_epochs = int(self.epochs * self.anneal_share)
-            sigma = sigma_schedule(epoch, max_delay=model.config["max_delay"], anneal_epochs=anneal_epochs)
+            sigma = sigma_schedule(
+                epoch, max_delay=model.config["max_delay"], anneal_epochs=anneal_epochs
+            )
             for layer in delay_layers(model):
                 layer.sigma = sigma
         ramps = [neurons for neurons in model.neurons if isinstance(neurons, RampNeuron)]
         widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
         return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
 
-    def augmented(self, model: DelayNet, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def augmented(
+        self, model: DelayNet, x: Tensor, y: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """What `augment` makes of a batch."""
-        return (x, y) if self.augment is None else self.augment(x, y, generator, classes=model.config["n_classes"])
+        return (
+            (x, y)
+            if self.augment is None
+            else self.augment(x, y, generator, classes=model.config["n_classes"])
+        )
 
     def after_step(self, model: DelayNet) -> None:
         """Bring the delays back into 0 to `max_delay`."""

@@ -1,7 +1,8 @@
 """What the delays of a network were after each epoch: a sample of them, small enough to stay in the checkpoint.
 
-Of each layer up to `SYNAPSES` delays are kept, evenly spaced among those that exist, in float16: 4 kB a layer and
-epoch at most, 1.8 MB for the paper's network and its 150 epochs. Up to 32 steps that is exact to a hundredth of a step.
+Of each layer up to `SYNAPSES` delays are kept, evenly spaced among those that exist, in float16: 4
+kB a layer and epoch at most, 1.8 MB for the paper's network and its 150 epochs. Up to 32 steps that
+is exact to a hundredth of a step.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,10 @@ def sampled(layer: DelayLinear) -> Tensor:
 
 def snapshot_delays(model: nn.Module) -> list[Tensor]:
     """The sampled delays of each layer in steps, (S,) float16 on the CPU."""
-    return [layer.delay.flatten()[sampled(layer).to(layer.delay.device)].half().cpu() for layer in delay_layers(model)]
+    return [
+        layer.delay.flatten()[sampled(layer).to(layer.delay.device)].half().cpu()
+        for layer in delay_layers(model)
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 r"""One activation, several lives: the same layer as part of an ordinary network and as a spiking neuron.
 
-Lin et al. 2022 hand the weights of an ANN to a spiking network of the same shape. What differs between the two is what
-stands behind a batch norm, so that is one module with a mode here, and every mode has the same parameters.
+Lin et al. 2022 hand the weights of an ANN to a spiking network of the same shape. What differs
+between the two is what stands behind a batch norm, so that is one module with a mode here, and
+every mode has the same parameters.
 
 | mode | output for input $x[t]$ | state |
 |---|---|---|
@@ -12,9 +13,10 @@ stands behind a batch norm, so that is one module with a mode here, and every mo
 | `quantised` | $\frac1L \lfloor L\,\mathrm{clip}(x / \lambda, 0, 1) + \frac12 \rfloor$ (QCFS, Bu et al. 2022), straight through | |
 | `soft` | $s[t] = \Theta(u[t] - 1)$, with $u[t] = u[t-1] - s[t-1] + x[t] / \lambda$ and $u[0^-] = \frac12$ | u |
 
-`lif` and `liaf` are the neuron of the paper: hard reset, $d = 0.25$, $\vartheta = 0.5$. `quantised` and `soft` are a pair of
-their own, what one would take today: for constant input, `soft` over T steps fires at exactly the rate that `quantised`
-with $L = T$ gives out, so weights move from one to the other without loss.
+`lif` and `liaf` are the neuron of the paper: hard reset, $d = 0.25$, $\vartheta = 0.5$. `quantised`
+and `soft` are a pair of their own, what one would take today: for constant input, `soft` over T
+steps fires at exactly the rate that `quantised` with $L = T$ gives out, so weights move from one to
+the other without loss.
 """
 
 import math
@@ -33,12 +35,17 @@ from snnlab.nn.lif_scan import membrane
 Mode = Literal["relu", "ramp", "liaf", "lif", "quantised", "soft"]
 Rectifier = Literal["relu", "relu1", "leaky_relu"]
 SPIKING = ("lif", "soft")  # modes whose output is 0 or 1
-OVER_TIME = ("liaf", "lif", "soft")  # modes with a membrane: what they give out depends on the steps before
+# Modes with a membrane: what they give out depends on the steps before
+OVER_TIME = ("liaf", "lif", "soft")
 
 THRESHOLD = 0.5
 DECAY = 0.25
 
-_ANALOGUE = {"relu": F.relu, "relu1": lambda x: x.clamp(0, 1), "leaky_relu": lambda x: F.leaky_relu(x, 0.2)}
+_ANALOGUE = {
+    "relu": F.relu,
+    "relu1": lambda x: x.clamp(0, 1),
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+}
 _rectangle = surrogate.Rect(1.0)  # slope 1 where |u - threshold| < 1/2
 
 
@@ -46,8 +53,10 @@ class Activation(base.MemoryModule):
     r"""What follows a batch norm, in the mode that `set_mode` says; `(T, B, ...)` to the same shape.
 
     Args:
-        analogue: f of the modes `relu` and `liaf`. "relu1" is the ReLU clipped to 0 .. 1, the range of a spike.
-        decay: d, the share of the membrane that is left after a step; its logit is the parameter `k`.
+        analogue: f of the modes `relu` and `liaf`. "relu1" is the ReLU clipped to 0 .. 1, the range
+            of a spike.
+        decay: d, the share of the membrane that is left after a step; its logit is the parameter
+            `k`.
         learn_decay: whether `k` is trained.
         learn_scale: whether $\lambda$, the parameter `scale`, is trained.
 
@@ -71,7 +80,9 @@ class Activation(base.MemoryModule):
         super().__init__()
         self.analogue = known(analogue, get_args(Rectifier), "analogue function")
         if not 0 < decay < 1:
-            raise SnnlabError(f"decay = {decay!r}: expected the share of the membrane that stays, between 0 and 1.")
+            raise SnnlabError(
+                f"decay = {decay!r}: expected the share of the membrane that stays, between 0 and 1."
+            )
         self.mode: Mode = "relu"
         self.low, self.high = 0.0, 1.0
         self.levels = 1
@@ -86,8 +97,8 @@ class Activation(base.MemoryModule):
     def amplitude(self) -> Tensor | float:
         r"""What an output of 1 stands for: $\lambda$ in the modes `quantised` and `soft`, else 1.
 
-        Behind batch norm it makes no difference. A readout multiplies by it, or training would shrink $\lambda$ to get larger
-        outputs, until the activation is nothing but a step.
+        Behind batch norm it makes no difference. A readout multiplies by it, or training would
+        shrink $\lambda$ to get larger outputs, until the activation is nothing but a step.
         """
         return self.scale if self.mode in ("quantised", "soft") else 1.0
 
@@ -102,7 +113,8 @@ class Activation(base.MemoryModule):
     def multi_step_forward(self, x: Tensor) -> Tensor:
         if self.mode == "relu":
             return _ANALOGUE[self.analogue](x)
-        if x.dtype in (torch.float16, torch.bfloat16):  # mixed precision: thresholds and levels need all digits
+        # Mixed precision: thresholds and levels need all digits
+        if x.dtype in (torch.float16, torch.bfloat16):
             x = x.float()
         if self.mode == "ramp":
             return sharpened_relu(x, self.low, self.high)
@@ -110,7 +122,8 @@ class Activation(base.MemoryModule):
             share = (x / self.scale).clamp(0, 1)
             return share + ((share * self.levels + 0.5).floor() / self.levels - share).detach()
         if self.mode == "soft":
-            v = torch.full_like(x[0], 0.5) if self.v is None else self.v  # half a threshold: rounds, not floors
+            # Half a threshold: rounds, not floors
+            v = torch.full_like(x[0], 0.5) if self.v is None else self.v
             spikes, _, self.v = membrane(
                 x / self.scale, v, leak=0.0, v_threshold=1.0, slope=_rectangle, soft_reset=True
             )
@@ -126,10 +139,14 @@ class Activation(base.MemoryModule):
 
 def activations(net: nn.Module) -> Iterator[tuple[str, Activation]]:
     """The activations of a network by name, from the input to the output."""
-    return ((name, module) for name, module in net.named_modules() if isinstance(module, Activation))
+    return (
+        (name, module) for name, module in net.named_modules() if isinstance(module, Activation)
+    )
 
 
-def set_mode(net: nn.Module, mode: Mode, *, low: float = 0.0, high: float = 1.0, levels: int = 1) -> None:
+def set_mode(
+    net: nn.Module, mode: Mode, *, low: float = 0.0, high: float = 1.0, levels: int = 1
+) -> None:
     """Put every activation of a network into one mode.
 
     Args:
@@ -139,18 +156,28 @@ def set_mode(net: nn.Module, mode: Mode, *, low: float = 0.0, high: float = 1.0,
         levels: L of the mode `quantised`.
 
     Raises:
-        SnnlabError: the mode is unknown, the ramp does not rise, there is no level, or the network has no activation.
+        SnnlabError: the mode is unknown, the ramp does not rise, there is no level, or the network
+            has no activation.
     """
     known(mode, get_args(Mode), "mode of an activation")
     if not low < high:
-        raise SnnlabError(f"low = {low}, high = {high}: a ramp has to rise; expected low below high.")
+        raise SnnlabError(
+            f"low = {low}, high = {high}: a ramp has to rise; expected low below high."
+        )
     levels = whole_number("levels", levels, 1)
     found = False
     for _, activation in activations(net):
-        activation.mode, activation.low, activation.high, activation.levels = mode, low, high, levels
+        activation.mode, activation.low, activation.high, activation.levels = (
+            mode,
+            low,
+            high,
+            levels,
+        )
         found = True
     if not found:
-        raise SnnlabError(f"{type(net).__name__} has no snnlab.nn.activations.Activation; its mode cannot be set.")
+        raise SnnlabError(
+            f"{type(net).__name__} has no snnlab.nn.activations.Activation; its mode cannot be set."
+        )
 
 
 def ramp_bounds(share: float) -> tuple[float, float]:

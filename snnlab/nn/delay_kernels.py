@@ -1,19 +1,23 @@
 r"""From a weight and a delay to the taps of a kernel: DCLS's Gaussian, with its gradient in closed form.
 
-A synapse with weight $w$, real-valued delay $d$ and width $\sigma$ is spread over the taps $l = 0, \dots, L-1$
-(Hammouamri et al. 2024, eq. 7 to 10):
+A synapse with weight $w$, real-valued delay $d$ and width $\sigma$ is spread over the taps $l = 0,
+\dots, L-1$ (Hammouamri et al. 2024, eq. 7 to 10):
 
-$$ z_l = \frac{l - d}{\sigma}, \qquad g_l = e^{-z_l^2 / 2}, \qquad n = \varepsilon + \sum_l g_l, \qquad
+$$ z_l = \frac{l - d}{\sigma}, \qquad g_l = e^{-z_l^2 / 2}, \qquad n = \varepsilon + \sum_l g_l,
+\qquad
    h_l = \frac{w\, g_l}{n}. \tag{1} $$
 
 With $\gamma_l = \partial\ell / \partial h_l$ and $\langle a \rangle = \sum_l g_l\, a_l / n$,
 
 $$ \frac{\partial\ell}{\partial w} = \langle\gamma\rangle, \qquad
-   \frac{\partial\ell}{\partial d} = \frac{w}{\sigma} \big( \langle\gamma z\rangle - \langle\gamma\rangle \langle z\rangle \big), \qquad
-   \frac{\partial\ell}{\partial\sigma} = \frac{w}{\sigma} \big( \langle\gamma z^2\rangle - \langle\gamma\rangle \langle z^2\rangle \big). \tag{2} $$
+   \frac{\partial\ell}{\partial d} = \frac{w}{\sigma} \big( \langle\gamma z\rangle -
+   \langle\gamma\rangle \langle z\rangle \big), \qquad \frac{\partial\ell}{\partial\sigma} =
+   \frac{w}{\sigma} \big( \langle\gamma z^2\rangle - \langle\gamma\rangle \langle z^2\rangle \big).
+   \tag{2} $$
 
-A delay is moved by the covariance of what the loss wants and where the taps are. Nothing of size L is kept for the
-backward pass: $g$ is computed again from $w$, $d$ and $\sigma$, and both passes go through the synapses in blocks.
+A delay is moved by the covariance of what the loss wants and where the taps are. Nothing of size L
+is kept for the backward pass: $g$ is computed again from $w$, $d$ and $\sigma$, and both passes go
+through the synapses in blocks.
 """
 
 from collections.abc import Iterator
@@ -24,8 +28,11 @@ from torch import Tensor
 from snnlab.nn.tracing import recorded
 
 EPSILON = 1e-7  # DCLS's guard against a kernel without mass
-FLOOR = -60  # exponents below it are cut: numbers near the smallest float are slow, and 1e-26 of the peak is nothing
-BLOCK = {"cpu": 2**20, "cuda": 2**25}  # taps at a time: what the cache holds; on a GPU, few launches
+# Exponents below it are cut: numbers near the smallest float are slow, and 1e-26 of the peak is
+# nothing
+FLOOR = -60
+# Taps at a time: what the cache holds; on a GPU, few launches
+BLOCK = {"cpu": 2**20, "cuda": 2**25}
 
 
 def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> Tensor:
@@ -47,8 +54,11 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
 
 def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:
     """The limit of `gaussian_taps` for sigma to 0 and whole delays: each weight exactly on one tap."""
-    empty = weight.new_zeros(n_taps, *weight.shape[:2])  # taps first in memory, like all kernels here
-    return empty.scatter_add(0, delay.long().permute(2, 0, 1), weight.permute(2, 0, 1)).permute(1, 2, 0)
+    # Taps first in memory, like all kernels here
+    empty = weight.new_zeros(n_taps, *weight.shape[:2])
+    return empty.scatter_add(0, delay.long().permute(2, 0, 1), weight.permute(2, 0, 1)).permute(
+        1, 2, 0
+    )
 
 
 class _GaussianTaps(torch.autograd.Function):
@@ -69,7 +79,8 @@ class _GaussianTaps(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        saved = ctx.saved_tensors  # read once: under torch.utils.checkpoint each may be read one time only
+        # Read once: under torch.utils.checkpoint each may be read one time only
+        saved = ctx.saved_tensors
         w, d, s = (value.flatten(0, 1).T for value in saved)
         wanted_at = grad.permute(2, 0, 1).flatten(1)  # (L, n)
         by = [torch.empty_like(w) if needed else None for needed in ctx.needs_input_grad[:3]]

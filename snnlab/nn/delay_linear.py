@@ -1,13 +1,15 @@
 r"""Synapses with a weight and a learnable delay: a DCLS convolution over time, read in delays instead of positions.
 
-A layer of delays is a causal convolution. Synapse $j \to i$ with weights $w_{ijk}$ and delays $d_{ijk}$ gives
+A layer of delays is a causal convolution. Synapse $j \to i$ with weights $w_{ijk}$ and delays
+$d_{ijk}$ gives
 
-$$ X_i[t] = \sum_j \sum_k w_{ijk}\, S_j[t - d_{ijk}], \qquad d \in \{0, \dots, \text{max\_delay}\}. $$
+$$ X_i[t] = \sum_j \sum_k w_{ijk}\, S_j[t - d_{ijk}], \qquad d \in \{0, \dots, \text{max\_delay}\}.
+$$
 
-An integer delay has no gradient, so while training each weight is spread over the $L = \text{max\_delay} + 1$ taps by
-a normalised Gaussian of width $\sigma$ around a real-valued delay (Hammouamri et al. 2024, eq. 7 to 10; the kernel
-itself is built by DCLS). Annealing lets $\sigma$ shrink until the delay is nearly one tap; `discretise` then makes it
-exactly one.
+An integer delay has no gradient, so while training each weight is spread over the $L =
+\text{max\_delay} + 1$ taps by a normalised Gaussian of width $\sigma$ around a real-valued delay
+(Hammouamri et al. 2024, eq. 7 to 10; the kernel itself is built by DCLS). Annealing lets $\sigma$
+shrink until the delay is nearly one tap; `discretise` then makes it exactly one.
 """
 
 import copy
@@ -34,19 +36,22 @@ Network = TypeVar("Network", bound=nn.Module)
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
-LONGEST = 1_000_000  # steps; more are a slip, or an altered file, whose kernels would fill the memory
-AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)  # what torch.autocast converts, one to another
+# Steps; more are a slip, or an altered file, whose kernels would fill the memory
+LONGEST = 1_000_000
+# What torch.autocast converts, one to another
+AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
 
 
 class DelayLinear(nn.Module):
     r"""A fully connected layer whose synapses have delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
 
-    The output at time t depends on inputs up to t only; the input is taken as zero before its first step. There is no
-    bias. Parameters carry DCLS's names, so that its checkpoints load: `weight` $(N_{out}, N_{in}, K)$, `P` (the
-    centred position, `delay = (L-1)//2 - P`) and `SIG`, both $(1, N_{out}, N_{in}, K)$. `SIG` holds one value
-    for the whole layer and is annealed, not trained. The `state_dict` of a rounded layer has the entry `rounded` too; a
-    layer is rounded after loading where the entry is there, and otherwise is not.
+    The output at time t depends on inputs up to t only; the input is taken as zero before its first
+    step. There is no bias. Parameters carry DCLS's names, so that its checkpoints load: `weight`
+    $(N_{out}, N_{in}, K)$, `P` (the centred position, `delay = (L-1)//2 - P`) and `SIG`, both $(1,
+    N_{out}, N_{in}, K)$. `SIG` holds one value for the whole layer and is annealed, not trained.
+    The `state_dict` of a rounded layer has the entry `rounded` too; a layer is rounded after
+    loading where the entry is there, and otherwise is not.
 
     Args:
         in_features: $N_{in}$.
@@ -54,16 +59,17 @@ class DelayLinear(nn.Module):
         max_delay: the largest delay in steps, 0 to a million.
         kernel_count: $K$, how many weights with a delay of their own each synapse has.
         fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
-        engine: how the convolution is computed, the result being the same up to rounding: "dense" as it stands,
-            "spectral" in the frequency domain (`snnlab.nn.fft_convolution`), "auto" whichever is faster by measurement. It may
-            be changed at any time, and is no part of the `state_dict`.
+        engine: how the convolution is computed, the result being the same up to rounding: "dense"
+            as it stands, "spectral" in the frequency domain (`snnlab.nn.fft_convolution`), "auto"
+            whichever is faster by measurement. It may be changed at any time, and is no part of the
+            `state_dict`.
 
-    Weights start as Kaiming-uniform over what a neuron listens to, delays uniform over 0 to `max_delay`, and sigma at
-    half of the kernel.
+    Weights start as Kaiming-uniform over what a neuron listens to, delays uniform over 0 to
+    `max_delay`, and sigma at half of the kernel.
 
     Raises:
-        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to a million, or
-            the engine is unknown.
+        SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to
+            a million, or the engine is unknown.
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
@@ -84,23 +90,32 @@ class DelayLinear(nn.Module):
         self.out_features = whole_number("out_features", out_features, 1)
         self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
         self.kernel_count = whole_number("kernel_count", kernel_count, 1)
-        self.fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
+        self.fan_in = (
+            None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
+        )
         if engine not in get_args(Engine):
-            raise SnnlabError(f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}.")
+            raise SnnlabError(
+                f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}."
+            )
         self.engine: Engine = engine
-        self.discrete = False  # whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
+        # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
+        self.discrete = False
 
         shape = (self.out_features, self.in_features, self.kernel_count)
         bound = math.sqrt(6 / ((self.fan_in or self.in_features) * self.kernel_count))
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
-        self.P = nn.Parameter(self._centre - torch.empty((1, *shape)).uniform_(0, 1) * self.max_delay)
+        self.P = nn.Parameter(
+            self._centre - torch.empty((1, *shape)).uniform_(0, 1) * self.max_delay
+        )
         self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
         self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
         if self.fan_in is not None:
             heard = torch.rand(shape[:2]).argsort(1) < self.fan_in
             self.register_buffer("mask", heard[..., None])
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.discrete:
             destination[prefix + ROUNDED] = torch.ones((), dtype=torch.bool, device=self.P.device)
@@ -175,7 +190,9 @@ class DelayLinear(nn.Module):
     @sigma.setter
     def sigma(self, steps: float) -> None:
         if not (is_number(steps) and steps >= SIGMA_FLOOR):
-            raise SnnlabError(f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide.")
+            raise SnnlabError(
+                f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide."
+            )
         with torch.no_grad():
             self.SIG.fill_(steps - SIGMA_FLOOR)
 
@@ -195,20 +212,24 @@ class DelayLinear(nn.Module):
         weight = self.weight if self.fan_in is None else self.weight * self.mask
         if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
             return one_hot_taps(weight, self.delay, self.taps)
-        return gaussian_taps(weight, self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR, self.taps)
+        return gaussian_taps(
+            weight, self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR, self.taps
+        )
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """`(T, B, N_in)` spikes or currents to `(steps, B, N_out)` currents, causal.
 
-        `steps` is T if it is not said; with more of them the input is followed by silence, in which its delayed spikes
-        still arrive.
+        `steps` is T if it is not said; with more of them the input is followed by silence, in which
+        its delayed spikes still arrive.
         """
         if x.dim() != 3 or x.shape[2] != self.in_features:
             raise SnnlabError(
                 f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
             )
         if x.dtype != self.weight.dtype and not (
-            x.dtype in AUTOCAST and x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+            x.dtype in AUTOCAST
+            and x.device.type != "meta"
+            and torch.is_autocast_enabled(x.device.type)
         ):
             raise SnnlabError(
                 f"DelayLinear: got input of the type {x.dtype} for weights of the type {self.weight.dtype}; give it as "
@@ -229,12 +250,15 @@ class DelayLinear(nn.Module):
             if self.engine == "auto"
             else self.engine == "spectral"
         )
-        return (fft_convolution.causal_convolution if spectrally else dense_convolution)(x, self.kernel(), steps)
+        return (fft_convolution.causal_convolution if spectrally else dense_convolution)(
+            x, self.kernel(), steps
+        )
 
 
 def dense_convolution(x: Tensor, taps: Tensor, steps: int) -> Tensor:
     """The sum over delays as it stands in the formula: `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`."""
-    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))  # (B, N_in, L - 1 + steps)
+    # (B, N_in, L - 1 + steps)
+    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))
     return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)
 
 
@@ -247,9 +271,15 @@ def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
 def still_pruned(model: nn.Module) -> nn.Module:
     """A copy of its own of a network, in which torch.nn.utils.prune goes on as in the first.
 
-    A weight that is being pruned is computed anew in each forward pass, and `copy.deepcopy` refuses such tensors.
+    A weight that is being pruned is computed anew in each forward pass, and `copy.deepcopy` refuses
+    such tensors.
     """
-    computed = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    computed = [
+        value
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor)
+    ]
     return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
 
 
@@ -257,7 +287,8 @@ def still_pruned(model: nn.Module) -> nn.Module:
 def own_copy(model: Network) -> Network:
     """A copy of its own of a network; what torch.nn.utils.prune has cut is zero in it for good.
 
-    Outside of a forward pass a weight that is being pruned is of the step before: it is computed anew here.
+    Outside of a forward pass a weight that is being pruned is of the step before: it is computed
+    anew here.
     """
     copied = cast(Network, still_pruned(model))
     for module in copied.modules():
@@ -270,7 +301,8 @@ def own_copy(model: Network) -> Network:
 def discretise(model: nn.Module) -> nn.Module:
     """A copy of `model` with whole delays and one-hot kernels, in evaluation mode; `model` is left as it is.
 
-    In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a neuromorphic chip would run, and the only one whose accuracy is reported.
+    In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a
+    neuromorphic chip would run, and the only one whose accuracy is reported.
     """
     copied = own_copy(model).eval()
     for layer in delay_layers(copied):
@@ -304,7 +336,9 @@ def scale_delays(model: nn.Module, factor: float) -> nn.Module:
         SnnlabError: the factor is below 0 or not finite.
     """
     if not (is_number(factor) and factor >= 0):
-        raise SnnlabError(f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays.")
+        raise SnnlabError(
+            f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays."
+        )
     copied = own_copy(model)
     for layer in delay_layers(copied):
         layer.delay = float(factor) * layer.delay
@@ -318,7 +352,8 @@ def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
     r"""The effective sigma of an epoch (from 0) in steps: Hammouamri et al.'s exponential decrease.
 
     $\text{SIG}_e = \text{SIG}_0\,(0.23 / \text{SIG}_0)^{e/E}$ for $e < E$ and 0.23 afterwards, with
-    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel to half a step.
+    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel
+    to half a step.
 
     Args:
         epoch: which epoch, counted from 0.
@@ -365,7 +400,11 @@ def rounded_delays(layer: DelayLinear) -> np.ndarray:
     """
     steps = np.rint(heard_delays(layer))
     if steps.size == 0:
-        raise SnnlabError("a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses.")
+        raise SnnlabError(
+            "a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses."
+        )
     if not np.isfinite(steps).all():
-        raise SnnlabError("a layer has delays that are not finite; take a network whose training did not diverge.")
+        raise SnnlabError(
+            "a layer has delays that are not finite; take a network whose training did not diverge."
+        )
     return steps

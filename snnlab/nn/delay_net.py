@@ -21,7 +21,8 @@ Variant = Literal["none", "fixed", "learned"]
 Padding = Literal["fixed", "reference"]
 Neuron = Literal["lif", "relu"]
 
-# SpikingJelly's GPU kernels are compiled once for every number of time steps, which takes longer than a few more of them
+# SpikingJelly's GPU kernels are compiled once for every number of time steps, which takes longer
+# than a few more of them
 STEPS_AT_A_TIME = {"cuda": 32}
 
 
@@ -29,7 +30,8 @@ STEPS_AT_A_TIME = {"cuda": 32}
 class Activity:
     """What happened in a network: everything that a raster or a loss can be made from."""
 
-    spikes: list[Tensor]  # of each hidden layer, (T', B, N), before dropout; from 0 to 1 where a ReLU stands for them
+    # Of each hidden layer, (T', B, N), before dropout; from 0 to 1 where a ReLU stands for them
+    spikes: list[Tensor]
     potentials: Tensor  # of the readout, (T', B, classes)
     valid: Tensor  # (T', B), False where a recording and its tail have ended
 
@@ -37,26 +39,33 @@ class Activity:
 class DelayNet(nn.Module):
     r"""The network of Hammouamri et al. 2024: hidden layers of delays, batch norm, LIF and dropout, and a readout.
 
-    A hidden layer is `DelayLinear` - batch norm - `LIF` - dropout (one mask a sample and channel for all time); the
-    readout is `DelayLinear` and membranes that never fire. Class scores are
-    $\hat y_c = \sum_t \mathrm{softmax}_c(V_{out}[t])$, summed from the first step to `tail` steps after the last input
-    spike. Each sample ends there whatever else is in the batch and however many empty steps follow, so neither changes
-    a prediction; batch norm leaves the steps after the end out of its statistics.
+    A hidden layer is `DelayLinear` - batch norm - `LIF` - dropout (one mask a sample and channel
+    for all time); the readout is `DelayLinear` and membranes that never fire. Class scores are
+    $\hat y_c = \sum_t \mathrm{softmax}_c(V_{out}[t])$, summed from the first step to `tail` steps
+    after the last input spike. Each sample ends there whatever else is in the batch and however
+    many empty steps follow, so neither changes a prediction; batch norm leaves the steps after the
+    end out of its statistics.
 
     Args:
         n_in: input channels.
-        hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for SSC and GSC.
+        hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for
+            SSC and GSC.
         n_classes: outputs.
-        max_delay: largest delay in steps; 24 for SHD, 30 for SSC and GSC. Ignored by the variant "none".
-        tau: membrane time constant of all neurons in steps, above 1; 1.005 for SHD, 1.5 for SSC and GSC.
-        variant: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or "none" at all.
+        max_delay: largest delay in steps; 24 for SHD, 30 for SSC and GSC. Ignored by the variant
+            "none".
+        tau: membrane time constant of all neurons in steps, above 1; 1.005 for SHD, 1.5 for SSC and
+            GSC.
+        variant: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or "none"
+            at all.
         kernel_count: weights with a delay of their own per synapse.
         dropout: probability; 0.4 for SHD, 0.25 for SSC and GSC.
         tail: steps after the last input spike that still count; None for `max_delay`.
-        padding: "fixed" as above, or "reference" for the authors' code, where each delay layer appends (L-1)//2 steps,
-            and padding takes part in statistics and scores.
-        fan_in: inputs that each hidden neuron listens to, drawn at random (the paper's sparse ablation has 10); None for all.
-        neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`RampNeuron`). Both have the same parameters.
+        padding: "fixed" as above, or "reference" for the authors' code, where each delay layer
+            appends (L-1)//2 steps, and padding takes part in statistics and scores.
+        fan_in: inputs that each hidden neuron listens to, drawn at random (the paper's sparse
+            ablation has 10); None for all.
+        neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`RampNeuron`). Both
+            have the same parameters.
 
     Raises:
         SnnlabError: an argument is out of its range, or memory does not suffice.
@@ -88,7 +97,9 @@ class DelayNet(nn.Module):
             if value not in choices:
                 raise SnnlabError(f"{name} = {value!r}: expected one of {', '.join(choices)}.")
         if not hasattr(hidden, "__len__") or len(hidden) == 0:
-            raise SnnlabError(f"hidden = {hidden!r}: expected the number of neurons of at least one hidden layer.")
+            raise SnnlabError(
+                f"hidden = {hidden!r}: expected the number of neurons of at least one hidden layer."
+            )
         hidden = [whole_number("hidden, neurons of a layer", neurons, 1) for neurons in hidden]
         n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
         max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
@@ -118,11 +129,15 @@ class DelayNet(nn.Module):
         sizes = [n_in, *hidden, n_classes]
         inputs = [None if fan_in is None else min(fan_in, size) for size in sizes[:-2]] + [None]
         self.synapses = nn.ModuleList(
-            DelayLinear(before, after, 0 if variant == "none" else max_delay, kernel_count, fan_in=heard)
+            DelayLinear(
+                before, after, 0 if variant == "none" else max_delay, kernel_count, fan_in=heard
+            )
             for (before, after), heard in zip(pairwise(sizes), inputs, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
-        self.neurons = nn.ModuleList(LIF(tau) if neuron == "lif" else RampNeuron(tau) for _ in hidden)
+        self.neurons = nn.ModuleList(
+            LIF(tau) if neuron == "lif" else RampNeuron(tau) for _ in hidden
+        )
         self.dropouts = nn.ModuleList(layer.Dropout(dropout, step_mode="m") for _ in hidden)
         self.readout = LeakyIntegrator(tau)
         if variant != "learned":
@@ -140,7 +155,8 @@ class DelayNet(nn.Module):
         """`(T, B, N_in)` spike counts to the spikes and membranes of every layer; T' is T with its tail.
 
         Raises:
-            SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export, and the padding is "fixed".
+            SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export,
+                and the padding is "fixed".
         """
         if recorded() and self.padding == "fixed":
             raise SnnlabError(
@@ -177,7 +193,10 @@ class DelayNet(nn.Module):
         ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
         ends = ends.clamp(min=1)  # an empty recording without a tail still has to be scored
         at_a_time = STEPS_AT_A_TIME.get(x.device.type, 1)
-        return torch.arange(-(-int(ends.max()) // at_a_time) * at_a_time, device=x.device)[:, None] < ends
+        return (
+            torch.arange(-(-int(ends.max()) // at_a_time) * at_a_time, device=x.device)[:, None]
+            < ends
+        )
 
     def trainable_parameters(self) -> int:
         """How many numbers training may change; silent synapses of a sparse network do not count."""

@@ -4,7 +4,8 @@ r"""The convolution of a delay layer in the frequency domain: what it costs hard
 
 $$ y_i[t] = \sum_j \sum_{d=0}^{L-1} h_{ij}[d]\, x_j[t - d], \qquad x[t < 0] = 0. \tag{1} $$
 
-Outputs may be asked for beyond T, where only delayed input still arrives; T stands for the input's steps here.
+Outputs may be asked for beyond T, where only delayed input still arrives; T stands for the input's
+steps here.
 
 **Why frequencies.** Extend everything to $N \ge T + L - 1$ steps, so that nothing that runs out at the end can come
 back at the start, and look at the frequencies $\omega_k = 2\pi (k + \tfrac12) / N$:
@@ -12,30 +13,34 @@ back at the start, and look at the frequencies $\omega_k = 2\pi (k + \tfrac12) /
 $$ \hat x_j[k] = \sum_t x_j[t]\, e^{-i\omega_k t}
    \quad\Rightarrow\quad \hat y_i[k] = \sum_j \hat h_{ij}[k]\, \hat x_j[k]. \tag{2} $$
 
-The sum over delays has become one factor a frequency: a complex product of matrices, `(B, N_in)` by `(N_in, N_out)`.
-The half in $\omega_k$ shifts the usual frequencies by half a bin. It changes nothing in (2), and it makes all of them
-alike: for even N and real signals they come in N/2 conjugate pairs, with no lone ones at 0 and at the Nyquist
-frequency. So $F = N/2$ complex numbers, one of each pair, say everything, and
+The sum over delays has become one factor a frequency: a complex product of matrices, `(B, N_in)` by
+`(N_in, N_out)`. The half in $\omega_k$ shifts the usual frequencies by half a bin. It changes
+nothing in (2), and it makes all of them alike: for even N and real signals they come in N/2
+conjugate pairs, with no lone ones at 0 and at the Nyquist frequency. So $F = N/2$ complex numbers,
+one of each pair, say everything, and
 
 $$ y_i[t] = \frac{2}{N} \sum_{\omega} \operatorname{Re} \hat y_i(\omega) \cos\omega t
             - \operatorname{Im} \hat y_i(\omega) \sin\omega t. \tag{3} $$
 
 **As matrix products.** For T of around 100 the transforms are fastest as real matrix products, `(F, T)` times `(T, B N)`:
-time is the first axis of `(T, B, N)`, so that the whole batch is one right-hand side, and nothing is transposed or
-padded. One old trick halves them. Let N be a multiple of 4, and take of each conjugate pair of frequencies
-the one that is among $\omega_k$ and $\omega_k + \pi$ for $k < F/2$. As $e^{-i\pi t} = (-1)^t$, even and odd steps
-together give both:
+time is the first axis of `(T, B, N)`, so that the whole batch is one right-hand side, and nothing
+is transposed or padded. One old trick halves them. Let N be a multiple of 4, and take of each
+conjugate pair of frequencies the one that is among $\omega_k$ and $\omega_k + \pi$ for $k < F/2$.
+As $e^{-i\pi t} = (-1)^t$, even and odd steps together give both:
 
 $$ \hat x(\omega) = e + o, \quad \hat x(\omega + \pi) = e - o, \qquad
-   e = \sum_{t\text{ even}} x[t]\, e^{-i\omega t}, \quad o = \sum_{t\text{ odd}} x[t]\, e^{-i\omega t}, \tag{4} $$
+   e = \sum_{t\text{ even}} x[t]\, e^{-i\omega t}, \quad o = \sum_{t\text{ odd}} x[t]\, e^{-i\omega
+   t}, \tag{4} $$
 
 and back, (3) takes the sums of both halves for even steps, and their differences for odd ones.
 
 **Backward.** (1) to (4) are linear, so the gradients take the same way. With g the gradient of y and $\hat g$
-its spectrum, the gradients of x and h are (3) of $\hat g\, \overline{\hat h}$ and of $\hat g^\top\, \overline{\hat x}$.
+its spectrum, the gradients of x and h are (3) of $\hat g\, \overline{\hat h}$ and of $\hat g^\top\,
+\overline{\hat x}$.
 
 **Operations**, multiplications and additions, forward; backward takes twice as many (for the first layer of a network,
-where nobody asks for the gradient of x, about as many). A complex product is done as three real ones (Gauss):
+where nobody asks for the gradient of x, about as many). A complex product is done as three real
+ones (Gauss):
 
 | | operations | T = 112, L = 25, B = N_in = N_out = 256 | L = 101 |
 |---|---|---|---|
@@ -60,23 +65,26 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.nn.tracing import recorded
 
 DTYPES = (torch.float32, torch.float64)
-WORTH_A_CALL = 10_000_000  # operations of a direct convolution so small that the number of calls decides
+# Operations of a direct convolution so small that the number of calls decides
+WORTH_A_CALL = 10_000_000
 
 
 def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Tensor:
     """Equation (1) by way of (2) and (3): `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`.
 
-    Agrees with the direct sum to rounding: about 1e-6 of the largest value in float32, 1e-15 in float64. The same
-    holds for causality: what comes later changes an output by no more than that.
+    Agrees with the direct sum to rounding: about 1e-6 of the largest value in float32, 1e-15 in
+    float64. The same holds for causality: what comes later changes an output by no more than that.
 
     Args:
         x: input over time, float32 or float64, any strides.
         taps: tap d is what an input gives after d steps; same dtype and device as `x`.
-        steps: how many steps of output to compute, T if not said; what is beyond T hears the end of the input.
+        steps: how many steps of output to compute, T if not said; what is beyond T hears the end of
+            the input.
 
     Raises:
-        SnnlabError: shapes do not fit, a size is zero or `steps` not positive, the dtypes are not both float32 or both
-            float64, or the call is recorded by torch.jit.trace, torch.onnx.export or torch.export.
+        SnnlabError: shapes do not fit, a size is zero or `steps` not positive, the dtypes are not
+            both float32 or both float64, or the call is recorded by torch.jit.trace,
+            torch.onnx.export or torch.export.
     """
     if recorded():
         raise SnnlabError(
@@ -112,17 +120,21 @@ def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tu
     heard = min(n_taps, steps)
     n_frequencies = (steps + heard) // 2
     transforms = 2 * n_frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
-    return 2 * steps * heard * batch * n_in * n_out, transforms + 6 * n_frequencies * batch * n_in * n_out
+    return (
+        2 * steps * heard * batch * n_in * n_out,
+        transforms + 6 * n_frequencies * batch * n_in * n_out,
+    )
 
 
 def prefer_spectral(x: Tensor, n_out: int, n_taps: int) -> bool:
     """Whether this convolution of `x`, `(T, B, N_in)`, is expected to be faster than the direct one: the engine "auto".
 
-    It is where it takes at most half the operations, and where these are not so few that the calls themselves cost more.
-    The rule was measured forward and backward on two CPU cores over 545 shapes (20 to 250 steps, batches of 1 to 256, 2 to
-    256 neurons, 2 to 61 taps): `benchmarks/engines.py`. Following it takes on average 6 % longer than knowing the
-    faster way for every shape; always direct takes 81 %, always spectral 148 % longer. On a GPU, where nothing was
-    measured, the same count decides.
+    It is where it takes at most half the operations, and where these are not so few that the calls
+    themselves cost more. The rule was measured forward and backward on two CPU cores over 545
+    shapes (20 to 250 steps, batches of 1 to 256, 2 to 256 neurons, 2 to 61 taps):
+    `benchmarks/engines.py`. Following it takes on average 6 % longer than knowing the faster way
+    for every shape; always direct takes 81 %, always spectral 148 % longer. On a GPU, where nothing
+    was measured, the same count decides.
     """
     direct, spectral = operations(x.shape[0], x.shape[1], x.shape[2], n_out, n_taps)
     return x.dtype in DTYPES and direct >= max(2 * spectral, WORTH_A_CALL)
@@ -152,7 +164,9 @@ class _CausalConvolution(torch.autograd.Function):
             if ctx.needs_input_grad[0]:
                 grad_x = _signal(w, _product(g_hat, h_hat, conjugate=True), steps)
             if ctx.needs_input_grad[1]:
-                grad_taps = _signal(w, _product(g_hat.mT, x_hat, conjugate=True), n_taps).permute(1, 2, 0)
+                grad_taps = _signal(w, _product(g_hat.mT, x_hat, conjugate=True), n_taps).permute(
+                    1, 2, 0
+                )
         return grad_x, grad_taps, None
 
 
@@ -164,7 +178,8 @@ def _waves(sizes: tuple[int, int, int], like: Tensor) -> Tensor:
     if like.device in copies and type(like) in (Tensor, nn.Parameter):
         return copies[like.device]
     w = torch.from_numpy(table).to(like.device)
-    # what was made under a mode of torch must not outlive it: fake tensors, inference tensors, parts of a compiled graph
+    # what was made under a mode of torch must not outlive it: fake tensors, inference tensors,
+    # parts of a compiled graph
     if type(w) is Tensor and not w.is_inference() and not torch.compiler.is_compiling():
         copies[like.device] = w
     return w
@@ -176,8 +191,8 @@ def _table(
 ) -> tuple[NDArray[np.floating], dict[torch.device, Tensor]]:
     r"""`(F, steps)` for an output of `steps` steps: $\cos\omega t$ in F/2 rows, then $-\sin\omega t$, with $\omega < \pi$ as in (4).
 
-    It is kept as an array: a tensor could belong to a trace, to another default device, or to inference mode. With it
-    comes room for its copies on other devices than the CPU.
+    It is kept as an array: a tensor could belong to a trace, to another default device, or to
+    inference mode. With it comes room for its copies on other devices than the CPU.
     """
     n = -(-max(steps, n_x + n_taps - 1) // 4) * 4  # N
     k, t = np.arange(n // 4)[:, None], np.arange(steps)
@@ -188,7 +203,8 @@ def _table(
 def _spectrum(w: Tensor, signal: Tensor) -> Tensor:
     """Equation (4): `(t, *, *)` to `(2, F, *, *)`, real parts, then imaginary parts."""
     even, odd = (w[:, start : len(signal) : 2] @ signal[start::2].flatten(1) for start in (0, 1))
-    out = signal.new_empty(2, 2, len(w) // 2, even.shape[1])  # (real or imaginary, w or w + pi, frequency, all else)
+    # (real or imaginary, w or w + pi, frequency, all else)
+    out = signal.new_empty(2, 2, len(w) // 2, even.shape[1])
     even, odd = even.view_as(out[:, 0]), odd.view_as(out[:, 0])
     torch.add(even, odd, out=out[:, 0])
     torch.sub(even, odd, out=out[:, 1])

@@ -11,7 +11,8 @@ from torch import Tensor
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.tracing import recorded
 
-# SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a GPU
+# SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a
+# GPU
 logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 
 NONE, ATAN, RECTANGLE = 0, 1, 2  # which slope the compiled loop multiplies by
@@ -28,13 +29,15 @@ def membrane(
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""A spiking membrane over time: $H[t] = (1 - leak)\,V[t-1] + X[t]$, a spike at the threshold, and a reset.
 
-    The reset goes to 0 (hard) or down by the threshold (soft), and passes no gradient to the spike. On a CPU this is one
-    compiled loop over T each way; elsewhere, and for a file, the same equations, a step at a time.
+    The reset goes to 0 (hard) or down by the threshold (soft), and passes no gradient to the spike.
+    On a CPU this is one compiled loop over T each way; elsewhere, and for a file, the same
+    equations, a step at a time.
 
     Args:
         x: input current, `(T, ...)`.
         v: membrane potential before the first step, `(...)`.
-        leak: share of the membrane that is lost in a step, $1/\tau$; it may be a tensor of one number that is trained.
+        leak: share of the membrane that is lost in a step, $1/\tau$; it may be a tensor of one
+            number that is trained.
         v_threshold: $\vartheta$; a neuron fires at or above it.
         slope: the surrogate gradient.
         soft_reset: whether a spike takes the threshold away instead of everything.
@@ -43,7 +46,8 @@ def membrane(
         Spikes and H, both `(T, ...)`, and the membrane potential after the last step, `(...)`.
 
     Raises:
-        SnnlabError: `x` and `v` do not have the same neurons, or `x` is not of a floating-point type.
+        SnnlabError: `x` and `v` do not have the same neurons, or `x` is not of a floating-point
+            type.
     """
     if v.shape != x.shape[1:]:  # the compiled loop would read beyond its arrays
         raise SnnlabError(
@@ -53,7 +57,8 @@ def membrane(
     check_current(x)
     if v.is_inference() and not torch.is_inference_mode_enabled():
         v = v.clone()  # a membrane of an evaluation, where training goes on from it
-    if x.dtype in (torch.float16, torch.bfloat16):  # mixed precision: a membrane adds up too much for these
+    # Mixed precision: a membrane adds up too much for these
+    if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     if x.device.type == "cpu" and not recorded():
         return _Scan.apply(x, v, leak, v_threshold, slope, soft_reset)
@@ -83,8 +88,8 @@ def check_current(x: Tensor) -> None:
 class _Scan(torch.autograd.Function):
     """`membrane` in one compiled loop a direction; H is all that the backward pass needs.
 
-    With incoming gradients gS of the spikes, gH of H and gV of the last membrane potential, beta = 1 - leak, and r[t] the
-    slope of the reset (1 - S[t] if hard, 1 if soft):
+    With incoming gradients gS of the spikes, gH of H and gV of the last membrane potential, beta =
+    1 - leak, and r[t] the slope of the reset (1 - S[t] if hard, 1 if soft):
         d[t] = gS[t] * slope(H[t]) + gH[t] + (gV or beta * d[t+1]) * r[t]     dL/dX[t] = d[t]
         dL/dleak = -sum over t of d[t] * V[t-1]
     """
@@ -95,7 +100,15 @@ class _Scan(torch.autograd.Function):
         spikes, h = torch.empty_like(flat), torch.empty_like(flat)
         first = v.detach().reshape(-1).to(flat.dtype).contiguous()
         last = first.clone()
-        _scan_forward(flat.numpy(), last.numpy(), spikes.numpy(), h.numpy(), float(leak), v_threshold, soft_reset)
+        _scan_forward(
+            flat.numpy(),
+            last.numpy(),
+            spikes.numpy(),
+            h.numpy(),
+            float(leak),
+            v_threshold,
+            soft_reset,
+        )
         ctx.save_for_backward(h, first)
         ctx.constants = float(leak), v_threshold, slope, soft_reset
         ctx.set_materialize_grads(False)
@@ -104,12 +117,15 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spikes, grad_h, grad_v):  # type: ignore[no-untyped-def]
-        if grad_spikes is None and grad_h is None and grad_v is None:  # what follows passes no gradient on
+        # What follows passes no gradient on
+        if grad_spikes is None and grad_h is None and grad_v is None:
             return None, None, None, None, None, None
         h, first = ctx.saved_tensors
         leak, v_threshold, slope, soft_reset = ctx.constants
         shape = (
-            next(g for g in (grad_spikes, grad_h) if g is not None).shape if grad_v is None else (len(h), *grad_v.shape)
+            next(g for g in (grad_spikes, grad_h) if g is not None).shape
+            if grad_v is None
+            else (len(h), *grad_v.shape)
         )
         kind = ATAN if isinstance(slope, surrogate.ATan) else RECTANGLE
         if grad_h is None and grad_spikes is not None:
@@ -123,7 +139,9 @@ class _Scan(torch.autograd.Function):
                     over = (h - v_threshold).requires_grad_()
                     given += torch.autograd.grad(slope(over), over, grad_spikes.reshape(h.shape))[0]
         grad = torch.empty_like(h)
-        carry = torch.zeros_like(first) if grad_v is None else grad_v.reshape(-1).to(h.dtype).clone()
+        carry = (
+            torch.zeros_like(first) if grad_v is None else grad_v.reshape(-1).to(h.dtype).clone()
+        )
         _scan_backward(
             h.numpy(),
             given.numpy(),
@@ -145,7 +163,13 @@ class _Scan(torch.autograd.Function):
 
 @numba.njit(cache=True, nogil=True)
 def _scan_forward(
-    x: np.ndarray, v: np.ndarray, spikes: np.ndarray, h: np.ndarray, leak: float, theta: float, soft: bool
+    x: np.ndarray,
+    v: np.ndarray,
+    spikes: np.ndarray,
+    h: np.ndarray,
+    leak: float,
+    theta: float,
+    soft: bool,
 ) -> None:
     """x, spikes, h: (T, M); v: (M,), read as V[-1] and left as V[T-1]."""
     lost, threshold = x.dtype.type(leak), x.dtype.type(theta)

@@ -1,6 +1,7 @@
 """The leaky integrate-and-fire neuron: one pure step, the same step over time, and the modules on SpikingJelly's base.
 
-Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis, `(T, B, N)`.
+Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first
+axis, `(T, B, N)`.
 """
 
 import torch
@@ -18,7 +19,8 @@ def check_tau(tau: float) -> float:
     """Return `tau` in steps as a float, or say why it cannot be one.
 
     Raises:
-        SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step to step).
+        SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step
+            to step).
     """
     if not (is_number(tau) and tau > 1):
         raise SnnlabError(
@@ -28,7 +30,13 @@ def check_tau(tau: float) -> float:
 
 
 def lif_step(
-    v: Tensor, x: Tensor, *, tau: float, v_threshold: float = 1.0, v_reset: float = 0.0, alpha: float = ATAN_ALPHA
+    v: Tensor,
+    x: Tensor,
+    *,
+    tau: float,
+    v_threshold: float = 1.0,
+    v_reset: float = 0.0,
+    alpha: float = ATAN_ALPHA,
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""One time step of a leaky integrate-and-fire neuron that does not decay its input.
 
@@ -39,7 +47,8 @@ def lif_step(
     $$ V[t] = H[t]\,(1 - S[t]) + V_{reset}\,S[t] $$
 
     Backward, the step function has the ATan surrogate's slope
-    $\frac{\alpha/2}{1 + (\frac{\pi}{2}\alpha(H-\vartheta))^2}$, and the reset passes no gradient to the spike.
+    $\frac{\alpha/2}{1 + (\frac{\pi}{2}\alpha(H-\vartheta))^2}$, and the reset passes no gradient to
+    the spike.
 
     Args:
         v: membrane potential $V[t-1]$ after the last reset, any shape.
@@ -50,7 +59,8 @@ def lif_step(
         alpha: width of the surrogate; its peak slope is alpha / 2.
 
     Returns:
-        The spikes (0 or 1), the next membrane potential $V[t]$, and $H[t]$, all of the shape of `x`.
+        The spikes (0 or 1), the next membrane potential $V[t]$, and $H[t]$, all of the shape of
+        `x`.
     """
     h = v - (v - v_reset) / tau + x
     s = surrogate.atan.apply(h - v_threshold, alpha)
@@ -61,8 +71,9 @@ def lif_step(
 class LIF(neuron.LIFNode):
     r"""Leaky integrate-and-fire neurons over time, `(T, B, N)` currents to `(T, B, N)` spikes: `lif_step` for every t.
 
-    SpikingJelly's `LIFNode` as Hammouamri et al. 2024 use it: `decay_input=False`, hard reset, ATan surrogate,
-    detached reset, multi-step. On a CPU one compiled scan replaces its loop over T; on a GPU its own kernels run.
+    SpikingJelly's `LIFNode` as Hammouamri et al. 2024 use it: `decay_input=False`, hard reset, ATan
+    surrogate, detached reset, multi-step. On a CPU one compiled scan replaces its loop over T; on a
+    GPU its own kernels run.
 
     Args:
         tau: membrane time constant in steps, above 1.
@@ -99,8 +110,8 @@ class LIF(neuron.LIFNode):
 class LeakyIntegrator(base.MemoryModule):
     r"""The readout: membranes that leak and never fire, `(T, B, N)` currents to `(T, B, N)` potentials.
 
-    $V[t] = (1 - 1/\tau)\,V[t-1] + X[t]$. It is linear, so all steps at once are one product with the matrix
-    $(1 - 1/\tau)^{t-t'}$, $t' \le t$.
+    $V[t] = (1 - 1/\tau)\,V[t-1] + X[t]$. It is linear, so all steps at once are one product with
+    the matrix $(1 - 1/\tau)^{t-t'}$, $t' \le t$.
 
     Args:
         tau: membrane time constant in steps, above 1.
@@ -128,7 +139,9 @@ class LeakyIntegrator(base.MemoryModule):
         check_current(x_seq)
         steps = torch.arange(len(x_seq), device=x_seq.device)
         elapsed = steps[:, None] - steps  # (T, T)
-        decay = torch.where(elapsed >= 0, (1 - 1 / self.tau) ** elapsed.clamp(min=0), 0.0).to(x_seq.dtype)
+        decay = torch.where(elapsed >= 0, (1 - 1 / self.tau) ** elapsed.clamp(min=0), 0.0).to(
+            x_seq.dtype
+        )
         v = torch.tensordot(decay, x_seq, dims=1)
         if not isinstance(self.v, float):
             v = v + (1 - 1 / self.tau) ** (steps + 1.0).view(-1, *[1] * (x_seq.dim() - 1)) * self.v

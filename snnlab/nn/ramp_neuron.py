@@ -11,13 +11,14 @@ V_THRESHOLD = 1.0  # of `LIF`
 class RampNeuron(LeakyIntegrator):
     r"""`LIF` with a ReLU in the place of its spike: `(T, B, N)` currents to `(T, B, N)` outputs from 0 to 1.
 
-    The membrane leaks as that of `LIF` does, but is never reset: $H[t] = (1 - 1/\tau)\,H[t-1] + X[t]$. The output is a ramp around
-    the threshold, $\mathrm{clip}\left(\frac{H[t] - \vartheta}{w} + \frac12,\, 0,\, 1\right)$ with $\vartheta = 1$. Its width $w$
-    is 1 at first; `sharpen` narrows it as Lin et al. 2022 sharpen the ReLU of a network without time (`activations.sharpened`).
-    The gradient is 1 within half a threshold of it, whatever the width.
+    The membrane leaks as that of `LIF` does, but is never reset: $H[t] = (1 - 1/\tau)\,H[t-1] +
+    X[t]$. The output is a ramp around the threshold, $\mathrm{clip}\left(\frac{H[t] - \vartheta}{w}
+    + \frac12,\, 0,\, 1\right)$ with $\vartheta = 1$. Its width $w$ is 1 at first; `sharpen` narrows
+    it as Lin et al. 2022 sharpen the ReLU of a network without time (`activations.sharpened`). The
+    gradient is 1 within half a threshold of it, whatever the width.
 
-    With $\tau$ near 1, where the membrane forgets everything from step to step, a ramp of width 0 *is* `LIF`. With a longer one,
-    the reset remains as a difference.
+    With $\tau$ near 1, where the membrane forgets everything from step to step, a ramp of width 0
+    *is* `LIF`. With a longer one, the reset remains as a difference.
 
     Args:
         tau: membrane time constant in steps, above 1.

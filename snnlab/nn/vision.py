@@ -1,8 +1,9 @@
 """The networks of the transfer experiments: images, event frames and video, each as an ANN or as a spiking network.
 
-All of them read `(T, B, C, H, W)` and give class scores `(B, classes)`. Convolutions and batch norm see time and batch
-folded into one axis, so batch norm over (time, batch, height, width) is the paper's tdBN. An image is a sequence of one
-step; shown for longer, its first convolution is still done once.
+All of them read `(T, B, C, H, W)` and give class scores `(B, classes)`. Convolutions and batch norm
+see time and batch folded into one axis, so batch norm over (time, batch, height, width) is the
+paper's tdBN. An image is a sequence of one step; shown for longer, its first convolution is still
+done once.
 """
 
 from collections.abc import Sequence
@@ -31,15 +32,22 @@ class VisionNet(nn.Module):
     config: dict[str, Any]
     steps = 1
 
-    FIRST: ClassVar[tuple[str, ...]] = ()  # names of what reads the input: other sensors need another one
+    # Names of what reads the input: other sensors need another one
+    FIRST: ClassVar[tuple[str, ...]] = ()
     HEAD: ClassVar[tuple[str, ...]] = ("fc",)  # names of what goes from the features to the classes
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of everything before the head."""
-        return tuple(dict.fromkeys(name for key in self.state_dict() if (name := key.split(".")[0]) not in self.HEAD))
+        return tuple(
+            dict.fromkeys(
+                name for key in self.state_dict() if (name := key.split(".")[0]) not in self.HEAD
+            )
+        )
 
-    def set_mode(self, mode: Mode, *, steps: int = 1, low: float = 0.0, high: float = 1.0, levels: int = 1) -> Self:
+    def set_mode(
+        self, mode: Mode, *, steps: int = 1, low: float = 0.0, high: float = 1.0, levels: int = 1
+    ) -> Self:
         """Put every activation into `mode` (see `snnlab.nn.activations`), and show images for `steps` steps; returns self.
 
         Raises:
@@ -55,13 +63,18 @@ class VisionNet(nn.Module):
         """`(T, B, C, H, W)` to `(B, classes)`; an image, T = 1, is shown for `self.steps` steps.
 
         Raises:
-            SnnlabError: `x` has another number of axes or channels, or is a sequence that is to be shown repeatedly.
+            SnnlabError: `x` has another number of axes or channels, or is a sequence that is to be
+                shown repeatedly.
         """
         channels = self.config["in_channels"]
         if x.dim() != 5 or x.shape[2] != channels:
-            raise SnnlabError(f"got input of shape {tuple(x.shape)}; expected (T, B, {channels}, H, W).")
+            raise SnnlabError(
+                f"got input of shape {tuple(x.shape)}; expected (T, B, {channels}, H, W)."
+            )
         if self.steps != 1 and len(x) != 1:
-            raise SnnlabError(f"steps = {self.steps} repeats an image, but the input has {len(x)} time steps already.")
+            raise SnnlabError(
+                f"steps = {self.steps} repeats an image, but the input has {len(x)} time steps already."
+            )
         current = functional.seq_to_ann_forward(x, self.stem)
         if self.steps != 1:
             current = current.expand(self.steps, *current.shape[1:])
@@ -115,7 +128,9 @@ class SmallCNN(VisionNet):
         }
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1, bias=False), _norm(after))
-            for (before, after), stride in zip(pairwise([in_channels, *channels]), strides, strict=True)
+            for (before, after), stride in zip(
+                pairwise([in_channels, *channels]), strides, strict=True
+            )
         )
         self.acts = nn.ModuleList(Activation(**activation) for _ in channels)
         self.pool = nn.AdaptiveAvgPool2d(pool)
@@ -135,10 +150,11 @@ class SmallCNN(VisionNet):
 class ResNet(VisionNet):
     """ResNet-18 or -34 of the paper, with torchvision's names for its layers.
 
-    For images (`events=False`; Lin et al., first experiment): no max-pooling, every stage begins with stride 2, no biases,
-    and the scale of every batch norm begins at the threshold. For events (`events=True`; second experiment): biases, 3 x 3
-    max-pooling before the first neuron, and the first stage keeps its size. In both, a neuron follows the first
-    convolution of a block and the sum with the shortcut.
+    For images (`events=False`; Lin et al., first experiment): no max-pooling, every stage begins
+    with stride 2, no biases, and the scale of every batch norm begins at the threshold. For events
+    (`events=True`; second experiment): biases, 3 x 3 max-pooling before the first neuron, and the
+    first stage keeps its size. In both, a neuron follows the first convolution of a block and the
+    sum with the shortcut.
 
     Args:
         depth: 18 or 34.
@@ -154,7 +170,13 @@ class ResNet(VisionNet):
     FIRST = ("conv1", "bn1")
 
     def __init__(
-        self, depth: int, in_channels: int = 3, classes: int = 1000, *, events: bool = False, **activation: Any
+        self,
+        depth: int,
+        in_channels: int = 3,
+        classes: int = 1000,
+        *,
+        events: bool = False,
+        **activation: Any,
     ) -> None:
         super().__init__()
         if depth not in STAGES:
@@ -167,13 +189,19 @@ class ResNet(VisionNet):
             "events": events,
             **activation,
         }
-        make: dict[str, Any] = {"bias": events, "scale": 1.0 if events else THRESHOLD, "activation": activation}
+        make: dict[str, Any] = {
+            "bias": events,
+            "scale": 1.0 if events else THRESHOLD,
+            "activation": activation,
+        }
         self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=events)
         self.bn1 = _norm(64, make["scale"])
         self.maxpool = nn.MaxPool2d(3, stride=2) if events else nn.Identity()
         self.act = Activation(**activation)
         before = 64
-        for stage, (n_blocks, after) in enumerate(zip(STAGES[depth], (64, 128, 256, 512), strict=True), start=1):
+        for stage, (n_blocks, after) in enumerate(
+            zip(STAGES[depth], (64, 128, 256, 512), strict=True), start=1
+        ):
             first = _Block(before, after, 1 if events and stage == 1 else 2, **make)
             others = (_Block(after, after, 1, **make) for _ in range(n_blocks - 1))
             setattr(self, f"layer{stage}", nn.Sequential(first, *others))
@@ -199,7 +227,14 @@ class _Block(nn.Module):
     """conv - norm - neuron - conv - norm, plus the shortcut, then a neuron."""
 
     def __init__(
-        self, before: int, after: int, stride: int, *, bias: bool, scale: float, activation: dict[str, Any]
+        self,
+        before: int,
+        after: int,
+        stride: int,
+        *,
+        bias: bool,
+        scale: float,
+        activation: dict[str, Any],
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, after, 3, stride, padding=1, bias=bias)
@@ -210,20 +245,25 @@ class _Block(nn.Module):
         self.act2 = Activation(**activation)
         self.downsample = None
         if stride != 1 or before != after:
-            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=bias), _norm(after, scale))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(before, after, 1, stride, bias=bias), _norm(after, scale)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.act1(functional.seq_to_ann_forward(x, [self.conv1, self.bn1]))
         out = functional.seq_to_ann_forward(out, [self.conv2, self.bn2])
-        shortcut = x if self.downsample is None else functional.seq_to_ann_forward(x, self.downsample)
+        shortcut = (
+            x if self.downsample is None else functional.seq_to_ann_forward(x, self.downsample)
+        )
         return self.act2(out + shortcut)
 
 
 class VideoNet(VisionNet):
     """The video network of the third experiment: a convolutional encoder a frame, and an LSTM over the frames.
 
-    The encoder has four convolutions without padding (5 x 5, then 3 x 3, all with stride 2), a fully connected layer of
-    1024 neurons and a linear one to 512 numbers. The LSTM is an ordinary one in every mode, as in the paper.
+    The encoder has four convolutions without padding (5 x 5, then 3 x 3, all with stride 2), a
+    fully connected layer of 1024 neurons and a linear one to 512 numbers. The LSTM is an ordinary
+    one in every mode, as in the paper.
 
     Args:
         in_channels: 3 for colour frames, 2 for ON and OFF events.
@@ -239,7 +279,13 @@ class VideoNet(VisionNet):
     HEAD = ("lstm", "fc")
 
     def __init__(
-        self, in_channels: int = 2, classes: int = 101, *, height: int = 256, width: int = 342, **activation: Any
+        self,
+        in_channels: int = 2,
+        classes: int = 101,
+        *,
+        height: int = 256,
+        width: int = 342,
+        **activation: Any,
     ) -> None:
         super().__init__()
         self.config = {
@@ -259,7 +305,9 @@ class VideoNet(VisionNet):
             )
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, kernel, stride=2), _norm(after, 1.0))
-            for (before, after), kernel in zip(pairwise([in_channels, 8, 16, 32, 64]), kernels, strict=True)
+            for (before, after), kernel in zip(
+                pairwise([in_channels, 8, 16, 32, 64]), kernels, strict=True
+            )
         )
         self.acts = nn.ModuleList(Activation(**activation) for _ in range(5))
         self.hidden = nn.Linear(64 * sizes[0] * sizes[1], 1024)

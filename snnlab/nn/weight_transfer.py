@@ -36,7 +36,9 @@ class TransferReport:
     unused: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [f"moved {len(self.moved)} of {len(self.moved) + len(self.adapted) + len(self.left_out)} tensors"]
+        lines = [
+            f"moved {len(self.moved)} of {len(self.moved) + len(self.adapted) + len(self.left_out)} tensors"
+        ]
         lines += [f"adapted to ON and OFF: {name}" for name in self.adapted]
         lines += [f"left out: {name} ({why})" for name, why in self.left_out.items()]
         if self.unused:
@@ -61,21 +63,23 @@ def copy_weights(
 
     Args:
         source: a network or its `state_dict`, of tensors or NumPy arrays.
-        target: the network that receives; the rest of it stays as it is. Where its delays are rounded, what it gets
-            is rounded too.
+        target: the network that receives; the rest of it stays as it is. Where its delays are
+            rounded, what it gets is rounded too.
         leave: prefixes of names that are not to move, such as "fc" for a new head.
-        first: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean", both the mean over the
-            colours (Lin et al. 2022); "signed", ON its sum and OFF the negative of it, as an event is a change; "" for not at all.
-        strict: whether a name or a shape that does not match is an error; False lists it and goes on.
-            What the target keeps as it was built is no error.
+        first: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean",
+            both the mean over the colours (Lin et al. 2022); "signed", ON its sum and OFF the
+            negative of it, as an event is a change; "" for not at all.
+        strict: whether a name or a shape that does not match is an error; False lists it and goes
+            on. What the target keeps as it was built is no error.
 
     Returns:
         What moved, what was adapted, and what was left out.
 
     Raises:
-        SnnlabError: nothing moved; a tensor that should have matched did not (`strict`); a prefix in `leave` that
-            matches nothing; a value that is not finite, or of another kind of number; delays beyond those of the target; `source` is
-            neither a network nor a `state_dict`.
+        SnnlabError: nothing moved; a tensor that should have matched did not (`strict`); a prefix
+            in `leave` that matches nothing; a value that is not finite, or of another kind of
+            number; delays beyond those of the target; `source` is neither a network nor a
+            `state_dict`.
     """
     theirs = _copied(_entries(source))
     ours = _copied(target.state_dict())
@@ -85,10 +89,14 @@ def copy_weights(
         )
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
-            raise SnnlabError(f"leave: nothing in {type(target).__name__} is called {prefix!r}; names: {_some(ours)}.")
+            raise SnnlabError(
+                f"leave: nothing in {type(target).__name__} is called {prefix!r}; names: {_some(ours)}."
+            )
     as_built = _as_built(source, target)
     misfits = _misfits(source, target)
-    layers = {place: layer for place, layer in target.named_modules() if isinstance(layer, DelayLinear)}
+    layers = {
+        place: layer for place, layer in target.named_modules() if isinstance(layer, DelayLinear)
+    }
     new: dict[str, Tensor] = {}
     moved, adapted, left_out = [], [], {}
     for name, value in ours.items():
@@ -141,21 +149,24 @@ def copy_weights(
     return TransferReport(tuple(moved), tuple(adapted), left_out, unused)
 
 
-def copy_delay_weights(source: DelayNet, target: DelayNet, *, takes: Takes = "both") -> TransferReport:
+def copy_delay_weights(
+    source: DelayNet, target: DelayNet, *, takes: Takes = "both"
+) -> TransferReport:
     """Copy what a network with delays has learned to another one of the same shape, such as a spiking one.
 
     Args:
         source: the network; its neurons may be others.
-        target: the network that receives. Where its delays are rounded, as those are that are not learned, they are
-            whole afterwards.
-        takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and nothing else.
+        target: the network that receives. Where its delays are rounded, as those are that are not
+            learned, they are whole afterwards.
+        takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and
+            nothing else.
 
     Returns:
         What moved, and what was left out.
 
     Raises:
-        SnnlabError: as `copy_weights`, `takes` is unknown, or the layers differ in what they take over
-            (`max_delay` for delays, `fan_in`).
+        SnnlabError: as `copy_weights`, `takes` is unknown, or the layers differ in what they take
+            over (`max_delay` for delays, `fan_in`).
     """
     known(takes, get_args(Takes), "part to hand over")
     layers = range(len(target.synapses))

@@ -1,6 +1,7 @@
 """Imported before nbformat: without it, jsonschema builds a parser of internationalised web addresses, at 2 s a process.
 
-No notebook has any, and nobody here asks jsonschema for the format. Whoever imported jsonschema before keeps what it has.
+No notebook has any, and nobody here asks jsonschema for the format. Whoever imported jsonschema
+before keeps what it has.
 """
 
 import sys

@@ -16,8 +16,17 @@ from snnlab.course.config import NOTEBOOKS
 from snnlab.runs.result import OtherSchema, Result, arm, load_result, numbers
 
 BEFORE = ("notebook", "profile", "arm", "seed")
-AFTER = ("data", "notebook_sha256", "notebook_edited", "git_commit", "git_changed", "finished", "path")
-CONFIG = "config."  # before the name of a parameter, because an entry may have a number of the same name
+AFTER = (
+    "data",
+    "notebook_sha256",
+    "notebook_edited",
+    "git_commit",
+    "git_changed",
+    "finished",
+    "path",
+)
+# Before the name of a parameter, because an entry may have a number of the same name
+CONFIG = "config."
 IN_A_COLUMN = {"profile", "seed", "out"}  # parameters that the table says elsewhere
 # parameters that leave each single network as it is
 OF_THE_RUN = {"seed", "seeds"} | {
@@ -47,7 +56,8 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
     """Read every `result.json` below a folder; see `runs.collect` for the table.
 
     Raises:
-        SnnlabError: the folder is not there, has no run in it, or results in different versions of the schema.
+        SnnlabError: the folder is not there, has no run in it, or results in different versions of
+            the schema.
     """
     folder = given_path(folder)
     if not folder.is_dir():
@@ -80,17 +90,27 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
             "collect from folders with one schema each."
         )
     if not begun and not damaged and not unfinished:
-        raise SnnlabError(f"{folder}: holds no result.json; name a folder that runs were written to.")
+        raise SnnlabError(
+            f"{folder}: holds no result.json; name a folder that runs were written to."
+        )
     return Collection(_table(begun, trained, all_parameters), damaged, unfinished)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """See `runs.summary`."""
-    parameters = [name for name in table if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in OF_THE_RUN]
+    parameters = [
+        name
+        for name in table
+        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in OF_THE_RUN
+    ]
     keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
-    measured = [name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)]
+    measured = [
+        name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)
+    ]
     if table.empty or not measured:
-        raise SnnlabError("the table has no numbers to summarise; expected one of runs.collect with a result in it.")
+        raise SnnlabError(
+            "the table has no numbers to summarise; expected one of runs.collect with a result in it."
+        )
     by_age = table.sort_values("finished", kind="stable")
     latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
     counted = by_age[by_age["path"] == latest].sort_index()
@@ -111,13 +131,18 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
     """Every run below a folder, in the order of the names, and whether it has its result."""
 
     def unreadable(error: OSError) -> None:
-        damaged.append(f"{error.filename}: cannot be looked into ({error.strerror}); see to its permissions.")
+        damaged.append(
+            f"{error.filename}: cannot be looked into ({error.strerror}); see to its permissions."
+        )
 
     for here, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
         # of a folder with this name, `load_result` says what is wrong
         finished = "result.json" in files or "result.json" in folders
-        if finished or ("checkpoints" in folders and os.path.isfile(os.path.join(here, "checkpoints", "config.json"))):
+        if finished or (
+            "checkpoints" in folders
+            and os.path.isfile(os.path.join(here, "checkpoints", "config.json"))
+        ):
             folders[:] = [
                 name for name in folders if name not in ("checkpoints", "figures", "result.json")
             ]  # no run is in there
@@ -151,13 +176,19 @@ def _network(entry: dict[str, Any]) -> dict[str, Any]:
     return {"arm": arm(entry), "seed": entry["seed"], **measured}
 
 
-def _table(begun: list[dict[str, Any]], trained: list[dict[str, Any]], all_parameters: bool) -> pd.DataFrame:
+def _table(
+    begun: list[dict[str, Any]], trained: list[dict[str, Any]], all_parameters: bool
+) -> pd.DataFrame:
     if not trained:
         return pd.DataFrame(columns=[*BEFORE, *AFTER])
     runs, networks = pd.DataFrame(begun), pd.DataFrame(trained)
     parameters = [name for name in runs if name.startswith(CONFIG)]
     if not all_parameters:  # a parameter that another notebook does not have is no difference
         differ = runs.groupby("notebook")[parameters].nunique(dropna=False).gt(1).any()
-        parameters = [name for name in parameters if differ[name] and name.removeprefix(CONFIG) not in IN_A_COLUMN]
+        parameters = [
+            name
+            for name in parameters
+            if differ[name] and name.removeprefix(CONFIG) not in IN_A_COLUMN
+        ]
     measured = [name for name in networks if name not in ("run", *BEFORE)]
     return networks.join(runs, on="run")[[*BEFORE, *parameters, *measured, *AFTER]]

@@ -34,7 +34,8 @@ from snnlab.runs.result import load_result
 SETTLE = 5  # s without a word of the kernel, after which it is shut down although it is not idle
 IDLE = {"execution_state": "idle"}
 
-# How many cells are done, of how many, the heading that the notebook is at, and the count of a progress bar there.
+# How many cells are done, of how many, the heading that the notebook is at, and the count of a
+# progress bar there.
 Report = Callable[[int, int, str, str], None]
 
 
@@ -50,7 +51,9 @@ def find(notebook: str) -> Path:
     """
     path = Path(notebook)
     if path.suffix != ".ipynb":
-        stem = next((stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook)
+        stem = next(
+            (stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook
+        )
         try:
             path = of_clone(run.home(), f"notebooks/{known(stem, NOTEBOOKS, 'notebook')}.ipynb")
         except SnnlabError as error:
@@ -58,7 +61,9 @@ def find(notebook: str) -> Path:
                 f"{error} An edited copy of one of them is given by its path, with .ipynb at the end."
             ) from error
     if not path.is_file():
-        raise SnnlabError(f"{path}: there is no such notebook; give a path, or run in the folder that snnlab is in.")
+        raise SnnlabError(
+            f"{path}: there is no such notebook; give a path, or run in the folder that snnlab is in."
+        )
     return path
 
 
@@ -71,7 +76,9 @@ def kind_of(path: Path) -> str:
     if path.stem in NOTEBOOKS:
         return path.stem
     names = parameter_values(path).keys()
-    fields = {stem: {field.name for field in dataclasses.fields(NOTEBOOKS[stem])} for stem in NOTEBOOKS}
+    fields = {
+        stem: {field.name for field in dataclasses.fields(NOTEBOOKS[stem])} for stem in NOTEBOOKS
+    }
     nearest = min(fields, key=lambda stem: len(fields[stem] ^ names))
     if fields[nearest] == names:
         return nearest
@@ -94,7 +101,8 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
         given: parameters; they go before the values in the notebook's parameters cell.
 
     Raises:
-        SnnlabError: a parameter is unknown, ill-typed or out of range, or the file is no notebook with a parameters cell.
+        SnnlabError: a parameter is unknown, ill-typed or out of range, or the file is no notebook
+            with a parameters cell.
     """
     parameters: dict[str, Any] = {}
     for source in (parameter_values(path), given):
@@ -136,7 +144,11 @@ def of_other_code(path: Path, config: Config, experiment: str = "") -> Path | No
     for one in beside:
         content = manifest.read(one)
         other = dataclasses.replace(code, sha256=content.get("notebook_sha256", ""))
-        if other != code and content.get("status") == "finished" and manifest.same(content, config, other):
+        if (
+            other != code
+            and content.get("status") == "finished"
+            and manifest.same(content, config, other)
+        ):
             return one
     return None
 
@@ -167,13 +179,16 @@ def execute(
         The folder, `runs.folder`.
 
     Raises:
-        SnnlabError: as `configure`, its data is not there, the folder cannot be written, or the same run is going on.
+        SnnlabError: as `configure`, its data is not there, the folder cannot be written, or the
+            same run is going on.
         NotebookFailed: a cell failed; the notebook is there, with its error.
     """
     config, code = configure(path, given), notebook_code(path)
     check_data(config)
     if config.out and Path(config.out).expanduser().resolve() == path.parent.resolve():
-        raise SnnlabError(f"out = {config.out!r}: the notebook itself lies there; choose another folder.")
+        raise SnnlabError(
+            f"out = {config.out!r}: the notebook itself lies there; choose another folder."
+        )
     folder = run.folder(config, experiment, code)
     for place in (path.resolve(), folder):
         _check_encoding(place)
@@ -182,7 +197,9 @@ def execute(
     with manifest.hold(folder, "runner", -1 if wait else 0):
         before = manifest.read(folder)
         if notebook_code(path) != code:
-            raise SnnlabError(f"{path}: its code was changed during the wait; give the command again.")
+            raise SnnlabError(
+                f"{path}: its code was changed during the wait; give the command again."
+            )
         if before != earlier and finished(path, config, experiment):
             return folder  # the process that was waited for has finished the same run
         try:
@@ -190,7 +207,8 @@ def execute(
             _execute(path, code, folder, parameters, report, before)
         except NotebookFailed as error:
             result = folder / "result.json"
-            if manifest.read(folder) != before:  # else it did not even begin, and what an earlier run left stays
+            # Else it did not even begin, and what an earlier run left stays
+            if manifest.read(folder) != before:
                 result.unlink(missing_ok=True)
             if not result.exists():
                 if not manifest.same(manifest.read(folder), config, code):
@@ -219,10 +237,12 @@ def _execute(
 ) -> None:
     """Run it; `before` is the manifest that lay there."""
     executed = folder / path.name
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the kernel would print a warning about itself
+    # The kernel would print a warning about itself
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         papermill.execute_notebook(
-            *(str(place).replace("{", "{{").replace("}", "}}") for place in (path, executed)),  # else filled in
+            # Else filled in
+            *(str(place).replace("{", "{{").replace("}", "}}") for place in (path, executed)),
             parameters=dict(parameters),
             engine_name="snnlab",
             env=os.environ | code.to_environment(),
@@ -237,13 +257,16 @@ def _execute(
             f"The notebook with its error is {executed}."
         ) from error
     except OSError as error:
-        executed.unlink(missing_ok=True)  # half of one is of no use, and the manifest needs the space
+        # Half of one is of no use, and the manifest needs the space
+        executed.unlink(missing_ok=True)
         raise NotebookFailed(
             f"{path.name}: stopped, as {folder} could not be written to ({error.strerror or error}). "
             "Free some space, and run it again."
         ) from error
     except DeadKernelError as error:
-        raise NotebookFailed(f"{path.name}: its kernel died, perhaps for want of memory; see {executed}.") from error
+        raise NotebookFailed(
+            f"{path.name}: its kernel died, perhaps for want of memory; see {executed}."
+        ) from error
     if manifest.read(folder) == before or not (folder / "result.json").is_file():
         raise NotebookFailed(
             f"{path.name}: ran to its end, but saved no result with `run.save_result`; see {executed}."
@@ -252,7 +275,9 @@ def _execute(
 
 def _literals(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value is not None
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value is not None
     }
 
 
@@ -284,8 +309,8 @@ class _Client(PapermillNotebookClient):
     def wait_for_reply(self, msg_id: str, cell: Any = None) -> Any:
         """Wait for the reply to papermill's last question, and until the kernel is idle.
 
-        The kernel is interrupted then, to be shut down; while it still works on the question, it would
-        complain of that in the terminal.
+        The kernel is interrupted then, to be shut down; while it still works on the question, it
+        would complain of that in the terminal.
         """
         reply = super().wait_for_reply(msg_id, cell)
         with suppress(Empty):
@@ -308,7 +333,8 @@ class _Client(PapermillNotebookClient):
     def handle_comm_msg(self, outs: Any, msg: Any, cell_index: int) -> None:
         super().handle_comm_msg(outs, msg, cell_index)
         state = self.widget_state.get(msg["content"].get("comm_id"), {})
-        if state.get("_model_name") == "FloatProgressModel" and state.get("max", 1) > 1:  # tqdm's bar in a notebook
+        # Tqdm's bar in a notebook
+        if state.get("_model_name") == "FloatProgressModel" and state.get("max", 1) > 1:
             self._tell(f"{state['value']:.0f} of {state['max']:.0f}")
 
 
@@ -317,9 +343,15 @@ class _Engine(NBClientEngine):
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, *, report: Report, env: Mapping[str, str], **_: Any
     ) -> None:
-        quiet = ["--log-level=ERROR"]  # or every kernel warns about its transport, which stays on this machine
+        # Or every kernel warns about its transport, which stays on this machine
+        quiet = ["--log-level=ERROR"]
         _Client(
-            nb_man, report, kernel_name=kernel_name, startup_timeout=120, log=logger, extra_arguments=quiet
+            nb_man,
+            report,
+            kernel_name=kernel_name,
+            startup_timeout=120,
+            log=logger,
+            extra_arguments=quiet,
         ).execute(env=env)
 
 
@@ -330,7 +362,9 @@ def _headings(nb: Any) -> list[str]:
     """For each cell the heading that it stands under."""
     headings, current = [], ""
     for cell in nb.cells:
-        if cell.cell_type == "markdown" and (found := re.findall(r"^#+\s+(.+)", cell.source, re.MULTILINE)):
+        if cell.cell_type == "markdown" and (
+            found := re.findall(r"^#+\s+(.+)", cell.source, re.MULTILINE)
+        ):
             current = found[-1]
         headings.append(current)
     return headings

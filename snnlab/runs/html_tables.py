@@ -19,7 +19,15 @@ def target_tables(found: "pd.DataFrame") -> str:
     for name, part in found.groupby("table", sort=False):
         protocols = part["protocol"].unique()
         same = len(protocols) == 1 and protocols[0]
-        head = ("row", *(() if same else ("which epoch",)), "published", "from", "measured", "seeds", "status")
+        head = (
+            "row",
+            *(() if same else ("which epoch",)),
+            "published",
+            "from",
+            "measured",
+            "seeds",
+            "status",
+        )
         rows = [
             (
                 row["row"],
@@ -46,7 +54,9 @@ def course_results(folder: str | Path | None = None) -> str:
         SnnlabError: there is no such folder, or results in different versions of the schema.
     """
     where = run.home() / "runs" if folder is None else Path(folder)
-    nothing = "<p>No results of the course lie there yet: <code>make tutorial</code> makes them.</p>"
+    nothing = (
+        "<p>No results of the course lie there yet: <code>make tutorial</code> makes them.</p>"
+    )
     if folder is None and not where.is_dir():
         return nothing
     try:
@@ -60,13 +70,20 @@ def course_results(folder: str | Path | None = None) -> str:
     table = table[(table["profile"] == "course") & table["test_accuracy"].notna()]
     parts = []
     for (notebook, data), part in table.groupby(["notebook", "data"], sort=True):
-        latest = part[part["finished"] == part["finished"].max()]  # of a notebook that was run again
+        # Of a notebook that was run again
+        latest = part[part["finished"] == part["finished"].max()]
         rows = []
         for arm, group in latest.groupby("arm", sort=False):
             mean, sd = 100 * group["test_accuracy"].mean(), 100 * group["test_accuracy"].std()
-            rows.append((arm, f"{mean:.1f}" + (f" ± {sd:.1f}" if len(group) > 1 else ""), str(len(group))))
+            rows.append(
+                (arm, f"{mean:.1f}" + (f" ± {sd:.1f}" if len(group) > 1 else ""), str(len(group)))
+            )
         parts.append(
-            _table(f"Notebook {notebook[:2]}, {data}: no number of a paper", ("", "test accuracy (%)", "seeds"), rows)
+            _table(
+                f"Notebook {notebook[:2]}, {data}: no number of a paper",
+                ("", "test accuracy (%)", "seeds"),
+                rows,
+            )
         )
     return "\n".join(parts) or nothing
 

@@ -36,10 +36,12 @@ class Held(SnnlabError):
 def begin(folder: Path, config: Config, code: NotebookCode | None = None) -> None:
     """Write that a run begins, or goes on: then the times of earlier beginnings stay.
 
-    It has `schema`, `notebook` and `notebook_sha256` (name and code of the notebook that runs), `identity` (all that decides about
-    the result), `profile`, `config` (every parameter, defaults too), `versions`, `platform` (system, processor, device,
-    git commit and whether the tree was changed), `process` (host and number), `status` ("running"; "finished" or "failed"
-    with `error`; one that was killed stays "running"), `started` (a time each beginning, UTC), `finished`, and, from its result on, `data`.
+    It has `schema`, `notebook` and `notebook_sha256` (name and code of the notebook that runs),
+    `identity` (all that decides about the result), `profile`, `config` (every parameter, defaults
+    too), `versions`, `platform` (system, processor, device, git commit and whether the tree was
+    changed), `process` (host and number), `status` ("running"; "finished" or "failed" with `error`;
+    one that was killed stays "running"), `started` (a time each beginning, UTC), `finished`, and,
+    from its result on, `data`.
 
     Args:
         folder: of the run.
@@ -87,9 +89,15 @@ def read(folder: Path) -> dict[str, Any]:
         content = read_json(folder / FILE, "")
     except SnnlabError:
         return {}
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA or not content.get("started"):
+    if (
+        not isinstance(content, dict)
+        or content.get("schema") != SCHEMA
+        or not content.get("started")
+    ):
         return {}
-    return content if all(isinstance(content.get(name), kind) for name, kind in KINDS.items()) else {}
+    return (
+        content if all(isinstance(content.get(name), kind) for name, kind in KINDS.items()) else {}
+    )
 
 
 def same(content: Mapping[str, Any], config: Config, code: NotebookCode) -> bool:
@@ -135,7 +143,11 @@ def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:
     except Timeout as error:
         held = read(folder)
         process = held.get("process", {})
-        who = f"process {process['pid']} on {process['host']}, since {held['started'][-1]}" if process else "a process"
+        who = (
+            f"process {process['pid']} on {process['host']}, since {held['started'][-1]}"
+            if process
+            else "a process"
+        )
         raise Held(
             f"{folder}: the same run is going on there ({who}); nobody was expected to hold it. Wait for it "
             "(`snnlab run --wait`), or choose another folder with out."
@@ -173,7 +185,9 @@ def _git() -> dict[str, Any]:
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                ["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True
+            )
         except (OSError, subprocess.CalledProcessError):
             return None
         return done.stdout.strip()

@@ -24,8 +24,10 @@ class NotebookCode:
     """Which notebook a run executes.
 
     Attributes:
-        name: the stem of its file; "" if it is not known, as in JupyterLab, where cells change while they run.
-        sha256: checksum of its code cells without parameters, 64 hexadecimal digits; "" if it is not known.
+        name: the stem of its file; "" if it is not known, as in JupyterLab, where cells change
+            while they run.
+        sha256: checksum of its code cells without parameters, 64 hexadecimal digits; "" if it is
+            not known.
         edited: whether this is other code than the one that the notebook was published with.
     """
 
@@ -71,7 +73,9 @@ def source_hash(nb: Any) -> str:
     The parameters are the first cell with that tag, and the cell of papermill right after it; any
     other cell with one of these tags is code.
     """
-    index = next((i for i, cell in enumerate(nb.cells) if _is_tagged(cell, PARAMETERS)), len(nb.cells))
+    index = next(
+        (i for i, cell in enumerate(nb.cells) if _is_tagged(cell, PARAMETERS)), len(nb.cells)
+    )
     after = nb.cells[index + 1 : index + 2]
     parameters = 1 + bool(after and _is_tagged(after[0], INJECTED))
     code = nb.cells[:index] + nb.cells[index + parameters :]
@@ -93,7 +97,9 @@ def _read(path: Path, size: int, mtime_ns: int) -> tuple[NotebookCode, dict[str,
     code = NotebookCode(path.stem, sha256, edited=published != sha256)
     cells = [cell for cell in nb.cells if PARAMETERS in cell.metadata.get("tags", ())]
     if not cells or cells[0].cell_type != "code":
-        raise SnnlabError(f"{path}: has no code cell with the tag 'parameters'; tag the one that holds them.")
+        raise SnnlabError(
+            f"{path}: has no code cell with the tag 'parameters'; tag the one that holds them."
+        )
     return code, _literals(cells[0].source, path)
 
 
@@ -106,7 +112,11 @@ def _literals(source: str, path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
         for statement in ast.parse(source).body:
-            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+            targets = (
+                statement.targets
+                if isinstance(statement, ast.Assign)
+                else [getattr(statement, "target", None)]
+            )
             if not isinstance(statement, ast.Assign | ast.AnnAssign) or not all(
                 isinstance(target, ast.Name) for target in targets
             ):

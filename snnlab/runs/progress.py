@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from snnlab._utils.escape import printable, terminal_text
 from snnlab.runs.execute import Report
@@ -35,7 +42,9 @@ def progress(console: Console) -> Iterator[Callable[[str], Report]]:
             task = bars.add_task(name, total=None, doing="starting")
 
             def report(done: int, total: int, heading: str, count: str) -> None:
-                bars.update(task, completed=done, total=total, doing=printable(f"{heading}  {count}"))
+                bars.update(
+                    task, completed=done, total=total, doing=printable(f"{heading}  {count}")
+                )
 
             return report
 
@@ -49,7 +58,11 @@ def _lines(console: Console, name: str) -> Report:
         nonlocal last
         if heading != last:  # in a log, a line for each count would be too many
             last = heading
-            console.print(terminal_text(f"{name}  {done}/{total} cells  {time.monotonic() - started:.0f} s  {heading}"))
+            console.print(
+                terminal_text(
+                    f"{name}  {done}/{total} cells  {time.monotonic() - started:.0f} s  {heading}"
+                )
+            )
 
     return report
 
@@ -81,7 +94,9 @@ class Overview:
     def change(self, run: "SweepRun", what: str) -> None:
         """Say that something became of a run: "begins", "tried again", "finished", "held", "failed" and why."""
         if what == "begins":
-            self._tasks[run.name] = self._bars.add_task(printable(run.name), total=None, doing="starting")
+            self._tasks[run.name] = self._bars.add_task(
+                printable(run.name), total=None, doing="starting"
+            )
         elif what in ("finished", "held") or what.startswith("failed: "):
             self._over += 1
             self._bars.remove_task(self._tasks.pop(run.name))
@@ -93,7 +108,9 @@ class Overview:
 
     def at(self, run: "SweepRun", done: int, total: int, doing: str) -> None:
         """Say where a run is: cells done, of how many, and under which heading."""
-        self._bars.update(self._tasks[run.name], completed=done, total=total, doing=printable(doing))
+        self._bars.update(
+            self._tasks[run.name], completed=done, total=total, doing=printable(doing)
+        )
 
     def refresh(self) -> None:
         """Show the time anew."""

@@ -1,6 +1,7 @@
 """Notebooks as others see them: without what only a running kernel understands, and with a seal on their outputs.
 
-`python -m snnlab.runs.publish NOTEBOOK...` runs notebooks at course profile and stores them with their outputs.
+`python -m snnlab.runs.publish NOTEBOOK...` runs notebooks at course profile and stores them with
+their outputs.
 """
 
 import re
@@ -32,7 +33,9 @@ def clean(nb: Any) -> Any:
     """A copy without widget state, timings and injected parameters: a panel leaves its picture, a progress bar nothing."""
     nb = nbformat.from_dict(nb)
     kept = {key: value for key, value in nb.metadata.items() if key in ("license", "snnlab")}
-    nb.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": {"name": "python"}, **kept})
+    nb.metadata = nbformat.from_dict(
+        {"kernelspec": _KERNEL, "language_info": {"name": "python"}, **kept}
+    )
     nb.cells = [cell for cell in nb.cells if INJECTED not in cell.metadata.get("tags", ())]
     count = 0
     for cell in nb.cells:
@@ -63,7 +66,8 @@ class _Renderer(IPythonRenderer):
     """Formulas as MathML, which browsers draw themselves; MathJax would have to be fetched from the network."""
 
     def block_math(self, body: str) -> str:
-        return convert(body.replace("{aligned}", "{align*}"), display="block")  # the converter knows only the latter
+        # The converter knows only the latter
+        return convert(body.replace("{aligned}", "{align*}"), display="block")
 
     def inline_math(self, body: str) -> str:
         return convert(body)
@@ -86,7 +90,9 @@ def write_html(executed: Path) -> Path:
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(
-                rf"\]\(({'|'.join(NOTEBOOKS)})\.ipynb", lambda link: f"](../{link[1]}/{link[1]}.html", cell.source
+                rf"\]\(({'|'.join(NOTEBOOKS)})\.ipynb",
+                lambda link: f"](../{link[1]}/{link[1]}.html",
+                cell.source,
             )
     exporter = _Exporter(mathjax_url="", require_js_url="")
     html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": executed.stem}})
@@ -102,7 +108,11 @@ def rewrite(path: Path, report: Any) -> None:
     Raises:
         SnnlabError, NotebookFailed: as `execute`; the notebook is then as it was.
     """
-    folder = execute(path, {"profile": "course", "out": str(run.home() / "runs" / "notebooks" / path.stem)}, report)
+    folder = execute(
+        path,
+        {"profile": "course", "out": str(run.home() / "runs" / "notebooks" / path.stem)},
+        report,
+    )
     nb = clean(read_notebook(folder / path.name))
     nb.metadata["snnlab"] = {"profile": "course", "code_sha256": source_hash(nb)}
     with whole_file(path) as temporary:

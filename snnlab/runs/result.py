@@ -32,11 +32,15 @@ class Result:
         notebook, profile: what ran, and in which size.
         config: every parameter, defaults too.
         versions: of Python, of the packages that matter, and of snnlab.
-        platform: operating system, processor, device, and the git commit with whether the tree was changed.
-        data: name, path, sha256, and a note that says in one sentence what this data is; also the shape and unit of a batch, the
-            numbers of samples, how they were made from the files, and where these came from.
-        results: one object a trained network, with its `variant`, its `recipe`, or both, and its `seed`; shares such as `test_accuracy` are 0 to 1.
-        more: what else was measured, each under its own name: controls, ablations, what a choice was made from.
+        platform: operating system, processor, device, and the git commit with whether the tree was
+            changed.
+        data: name, path, sha256, and a note that says in one sentence what this data is; also the
+            shape and unit of a batch, the numbers of samples, how they were made from the files,
+            and where these came from.
+        results: one object a trained network, with its `variant`, its `recipe`, or both, and its
+            `seed`; shares such as `test_accuracy` are 0 to 1.
+        more: what else was measured, each under its own name: controls, ablations, what a choice
+            was made from.
         started, finished: in UTC, as ISO 8601.
     """
 
@@ -63,7 +67,9 @@ def load_result(path: str | Path) -> Result:
     if path.is_dir():
         path /= "result.json"
     if not os.path.lexists(path):
-        raise SnnlabError(f"{path}: there is no such result; check the path, or let the run finish.")
+        raise SnnlabError(
+            f"{path}: there is no such result; check the path, or let the run finish."
+        )
     content = read_json(path, "run the notebook again.")
     check(content, path)
     return Result(**content)
@@ -73,11 +79,14 @@ def check(content: Any, path: Path) -> None:
     """Refuse the content of a `result.json` for the first thing that is wrong with it.
 
     Raises:
-        SnnlabError: it is no result, or one that is incomplete; `OtherSchema` if another snnlab wrote it.
+        SnnlabError: it is no result, or one that is incomplete; `OtherSchema` if another snnlab
+            wrote it.
     """
 
     def wrong(where: str, found: Any, expected: str) -> SnnlabError:
-        return SnnlabError(f"{path}: {where} is {found!r:.200}; expected {expected}. Save it with `run.save_result`.")
+        return SnnlabError(
+            f"{path}: {where} is {found!r:.200}; expected {expected}. Save it with `run.save_result`."
+        )
 
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
         raise SnnlabError(f"{path}: holds no snnlab result (no 'schema'); choose another file.")
@@ -89,7 +98,9 @@ def check(content: Any, path: Path) -> None:
         )
     kinds = _kinds()
     if different := sorted(kinds.keys() ^ content.keys()):
-        raise SnnlabError(f"{path}: {', '.join(different)} missing or unknown; run the notebook again.")
+        raise SnnlabError(
+            f"{path}: {', '.join(different)} missing or unknown; run the notebook again."
+        )
     for name, kind in kinds.items():
         if not isinstance(content[name], kind):
             raise wrong(name, content[name], f"a {kind.__name__}")
@@ -100,12 +111,18 @@ def check(content: Any, path: Path) -> None:
             raise wrong(f"data.{name}", content["data"].get(name), "text")
     networks = {
         "results": content["results"],
-        **{f"more.{name}": content["more"][name] for name in ("controls", "ablation") if name in content["more"]},
+        **{
+            f"more.{name}": content["more"][name]
+            for name in ("controls", "ablation")
+            if name in content["more"]
+        },
     }
     for group, entries in networks.items():
         if not isinstance(entries, list):
             raise wrong(group, entries, "a list")
-    for where, entry in ((f"{group}[{i}]", one) for group, some in networks.items() for i, one in enumerate(some)):
+    for where, entry in (
+        (f"{group}[{i}]", one) for group, some in networks.items() for i, one in enumerate(some)
+    ):
         if not isinstance(entry, dict):
             raise wrong(where, entry, "an object")
         if where.startswith("more.ablation"):
@@ -118,7 +135,9 @@ def check(content: Any, path: Path) -> None:
         for name, value in entry.items():
             if not _finite(value):
                 raise wrong(f"{where}.{name}", value, "finite numbers")
-            if name.endswith("accuracy") and (type(value) not in (int, float) or not 0 <= value <= 1):
+            if name.endswith("accuracy") and (
+                type(value) not in (int, float) or not 0 <= value <= 1
+            ):
                 raise wrong(f"{where}.{name}", value, "a share from 0 to 1")
 
 

@@ -44,11 +44,14 @@ class Run:
         """Where checkpoints go; what was finished before a kill is found there again."""
         return self.dir / "checkpoints"
 
-    def save_result(self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **more: Any) -> Path:
+    def save_result(
+        self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **more: Any
+    ) -> Path:
         """Write `result.json`, whole or not at all.
 
         Args:
-            results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`; numbers of numpy and torch do.
+            results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`;
+                numbers of numpy and torch do.
             data: `name` and `note`; the `source` of a task or of `Splits` has them, and more.
             more: anything else that was measured and belongs to the record.
 
@@ -86,7 +89,10 @@ class Run:
 
     def _gather_metrics(self) -> None:
         """All lines that the trainings wrote, one an epoch, with `network` before them, in one file."""
-        with whole_file(self.dir / "metrics.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
+        with (
+            whole_file(self.dir / "metrics.jsonl") as temporary,
+            temporary.open("w", encoding="utf-8") as file,
+        ):
             for path in whole_files(self.checkpoint_dir, "*.jsonl"):
                 name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
                 for line in path.read_text(encoding="utf-8").splitlines():
@@ -97,14 +103,16 @@ def _as_read(text: str, path: Path) -> Any:
     try:
         return parse_json(text)
     except ValueError as error:
-        raise SnnlabError(f"{path}: could not be read again ({error}); save smaller numbers.") from error
+        raise SnnlabError(
+            f"{path}: could not be read again ({error}); save smaller numbers."
+        ) from error
 
 
 def start(config: Config) -> Run:
     """Begin a run in its folder, and hold that folder until its result is saved or this process ends.
 
-    A run that was killed there goes on from its checkpoints; those of one that has its result, or had another
-    configuration or notebook, are removed first.
+    A run that was killed there goes on from its checkpoints; those of one that has its result, or
+    had another configuration or notebook, are removed first.
 
     Raises:
         SnnlabError: the folder cannot be made, or another process holds it.
@@ -114,13 +122,19 @@ def start(config: Config) -> Run:
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SnnlabError(f"out = {str(where)!r}: cannot be made ({error.strerror}); choose another folder.") from error
+        raise SnnlabError(
+            f"out = {str(where)!r}: cannot be made ({error.strerror}); choose another folder."
+        ) from error
     run = Run(config, where, code)
     if run.dir not in _held:  # a cell that starts the run may be run twice
         _held[run.dir] = manifest.hold(run.dir, "run", PATIENCE)
     mark = run.checkpoint_dir / "config.json"
     text = json.dumps(manifest.identity(config, code), indent=1)
-    unfinished = mark.is_file() and mark.read_text(encoding="utf-8") == text and not (run.dir / "result.json").exists()
+    unfinished = (
+        mark.is_file()
+        and mark.read_text(encoding="utf-8") == text
+        and not (run.dir / "result.json").exists()
+    )
     if not unfinished:
         (run.dir / "result.json").unlink(missing_ok=True)
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
@@ -135,7 +149,8 @@ def folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOWN) -
     """Where a run goes: `config.out`, or else runs/<experiment>/<hash>/seed=<seed> of the checkout.
 
     Args:
-        config: the run; the hash is over all parameters that decide about its result, but for the seed.
+        config: the run; the hash is over all parameters that decide about its result, but for the
+            seed.
         experiment: a name; that of the notebook if there is none.
         code: of the notebook; the hash is over it, too.
     """
@@ -153,23 +168,28 @@ _held: dict[Path, Any] = {}  # by this process
 def home() -> Path:
     """The checkout that the working directory lies in, or else the working directory itself."""
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
+    return next(
+        (folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here
+    )
 
 
 def collect(folder: str | Path, *, all_parameters: bool = False) -> "pd.DataFrame":
     """Every `result.json` below a folder as one table, a row for each trained network.
 
-    Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for every parameter that
-    differs between the runs of a notebook (lists as text); the numbers of the entry under their names; `data`,
-    `notebook_sha256` (its first 12 digits), `notebook_edited`, `git_commit`, `git_changed`, `finished`, `path`. What a run does not have is empty. Results that cannot be read are left
-    out, with a warning each.
+    Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for
+        every parameter that
+    differs between the runs of a notebook (lists as text); the numbers of the entry under their
+    names; `data`, `notebook_sha256` (its first 12 digits), `notebook_edited`, `git_commit`,
+    `git_changed`, `finished`, `path`. What a run does not have is empty. Results that cannot be
+    read are left out, with a warning each.
 
     Args:
         folder: where the runs are, at any depth.
         all_parameters: whether to show those parameters, too, that are the same everywhere.
 
     Raises:
-        SnnlabError: the folder is not there, has no run in it, or results in different versions of the schema.
+        SnnlabError: the folder is not there, has no run in it, or results in different versions of
+            the schema.
     """
     from snnlab.runs import collect as collecting  # with pandas, which no run needs
 
@@ -182,9 +202,9 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> "pd.DataFram
 def summary(table: "pd.DataFrame") -> "pd.DataFrame":
     """Mean, standard deviation (of a sample, ddof = 1) and count over the seeds of each number in a table of `collect`.
 
-    One row for each notebook and code of it, profile, data, configuration and arm, which are the index; columns such as
-    `("test_accuracy", "mean")`, `"std"` (nan for one seed) and `"count"`. If a configuration was run again, the latest
-    run of a seed counts.
+    One row for each notebook and code of it, profile, data, configuration and arm, which are the
+    index; columns such as `("test_accuracy", "mean")`, `"std"` (nan for one seed) and `"count"`. If
+    a configuration was run again, the latest run of a seed counts.
 
     Raises:
         SnnlabError: the table has no numbers.

@@ -38,7 +38,9 @@ def result_table(result: Result) -> Table:
     for group in (result.results, result.more.get("controls", [])):
         for variant in dict.fromkeys(arm(entry) for entry in group):
             entries = [entry for entry in group if arm(entry) == variant]
-            cells = [_cell(name, [entry[name] for entry in entries if name in entry]) for name in columns]
+            cells = [
+                _cell(name, [entry[name] for entry in entries if name in entry]) for name in columns
+            ]
             if any(cells):
                 table.add_row(terminal_text(variant), str(len(entries)), *cells)
         table.add_section()
@@ -67,7 +69,11 @@ def summary_tables(summary: "pd.DataFrame") -> Iterator[Table]:
             table.add_column(_heading(name), justify="right")
         for (_, row), cells in zip(part.iterrows(), shown.itertuples(index=False), strict=True):
             if seeds := max((int(row[name]["count"]) for name in columns), default=0):
-                table.add_row(*map(terminal_text, cells), str(seeds), *(_spread(name, *row[name]) for name in columns))
+                table.add_row(
+                    *map(terminal_text, cells),
+                    str(seeds),
+                    *(_spread(name, *row[name]) for name in columns),
+                )
         yield table
 
 
@@ -86,9 +92,13 @@ def data_table(path: str | Path) -> Table:
     path = given_path(path)
     files = sorted(path.glob("[!.]*.h5")) if path.is_dir() else [path]
     if not files:
-        raise SnnlabError(f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file.")
+        raise SnnlabError(
+            f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file."
+        )
     columns = {file.stem: statistics(read_events(file)) for file in files}
-    table = Table(title=terminal_text(path, "table.title"), caption="means, and smallest to largest")
+    table = Table(
+        title=terminal_text(path, "table.title"), caption="means, and smallest to largest"
+    )
     for name in ("", *columns):
         table.add_column(terminal_text(name))
     for line in next(iter(columns.values())):
@@ -102,11 +112,15 @@ def sets_table() -> Table:
 
     table = Table(title="Data sets", show_lines=True)
     table.add_column("set", no_wrap=True)
-    table.add_column("what it is, its size, licence, whom to cite, and where it is", overflow="fold")
+    table.add_column(
+        "what it is, its size, licence, whom to cite, and where it is", overflow="fold"
+    )
     for one in SETS.values():
         whole, words = one.state()
         lines = terminal_text(f"{one.title}\n")
-        lines += terminal_text(f"to fetch {one.download}, unpacked {one.unpacked}; {one.licence}; {one.cite}\n", "dim")
+        lines += terminal_text(
+            f"to fetch {one.download}, unpacked {one.unpacked}; {one.licence}; {one.cite}\n", "dim"
+        )
         lines += terminal_text(words, "green" if whole else "yellow")
         if one.folder.exists():
             lines += terminal_text(f"  {one.folder}")
@@ -124,7 +138,14 @@ def target_tables(found: "pd.DataFrame") -> Iterator[Table]:
             table.add_column(column, overflow="fold")
         for _, row in part.iterrows():
             published = f"{row['published']}\n{row['source']}"
-            cells = (row["row"], row["protocol"], published, row["measured"], row["seeds"], outcome(row))
+            cells = (
+                row["row"],
+                row["protocol"],
+                published,
+                row["measured"],
+                row["seeds"],
+                outcome(row),
+            )
             table.add_row(*map(terminal_text, cells))
         yield table
 

@@ -34,7 +34,9 @@ def run_all(notebooks: list[Path], *, profile: str, out: Path, console: Console)
         SnnlabError: there are no notebooks, the profile is unknown, or nothing can be written.
     """
     if not notebooks:
-        raise SnnlabError("There are no notebooks here; run `make tutorial` in the folder that snnlab was cloned into.")
+        raise SnnlabError(
+            "There are no notebooks here; run `make tutorial` in the folder that snnlab was cloned into."
+        )
     for path in notebooks:
         configure(path, {"profile": profile})
     done: list[Done] = []
@@ -42,7 +44,9 @@ def run_all(notebooks: list[Path], *, profile: str, out: Path, console: Console)
     with progress(console) as bar:
         for path in notebooks:
             try:
-                folder = execute(path, {"profile": profile, "out": str(out / path.stem)}, bar(path.stem))
+                folder = execute(
+                    path, {"profile": profile, "out": str(out / path.stem)}, bar(path.stem)
+                )
             except NotebookFailed as error:
                 failures.append(str(error))
             else:

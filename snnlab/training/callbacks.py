@@ -23,7 +23,8 @@ class Moment:
     Looking must change none of it.
 
     Attributes:
-        model: the network: at the start as it came, before a checkpoint is read, and at the end as it is kept.
+        model: the network: at the start as it came, before a checkpoint is read, and at the end as
+            it is kept.
         recipe: how it is trained.
         valid: what it is validated on.
         history: a line for each epoch that is finished.
@@ -48,12 +49,19 @@ class Moment:
     @property
     def done(self) -> float:
         """How many epochs are done, with the share of the one that is under way."""
-        return len(self.history) + (self.tally.batches / self.batches if self.tally is not None else 0)
+        return len(self.history) + (
+            self.tally.batches / self.batches if self.tally is not None else 0
+        )
 
     def from_afar(self) -> "Moment":
         """The same without network, data and sums: little enough for another process to be told of it."""
         nothing: Any = None
-        return replace(self, model=nothing, valid=None, tally=None if self.tally is None else self.tally.place())
+        return replace(
+            self,
+            model=nothing,
+            valid=None,
+            tally=None if self.tally is None else self.tally.place(),
+        )
 
     def __str__(self) -> str:
         """`epoch 3 of 12, batch 17 of 32`, where both are the ones under way."""
@@ -73,7 +81,8 @@ class Between:
 
     Args:
         state: what is saved.
-        on_batch: called in process 0, where it may wait or raise `Stopped`; None for nobody who looks, in any process.
+        on_batch: called in process 0, where it may wait or raise `Stopped`; None for nobody who
+            looks, in any process.
         moment: what it is given, made of a tally.
     """
 
@@ -107,7 +116,9 @@ class Between:
         said = (
             round(1000 * aside) << 2 | stop << 1 | due
         )  # one number: gloo takes a third longer for three than for two
-        whole, said = map(round, all_reduce_sum(torch.tensor([samples, said], dtype=torch.double)).tolist())
+        whole, said = map(
+            round, all_reduce_sum(torch.tensor([samples, said], dtype=torch.double)).tolist()
+        )
         due, stop, waited = bool(said & 1), bool(said & 2), (said >> 2) / 1000
         if tally is not None:
             if not first:

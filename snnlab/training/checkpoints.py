@@ -14,7 +14,9 @@ from snnlab._utils.files import whole_file
 from snnlab.nn.delay_linear import ROUNDED, DelayLinear
 from snnlab.nn.delay_net import DelayNet
 
-FORMAT = 3  # from 2 on, perhaps of the middle of an epoch; from 3 on, with an entry for each rounded delay layer
+# From 2 on, perhaps of the middle of an epoch; from 3 on, with an entry for each rounded delay
+# layer
+FORMAT = 3
 
 
 def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
@@ -43,7 +45,8 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
         network: the `config` of the network that it has to fit; None to accept any.
 
     Raises:
-        SnnlabError: it is not a whole checkpoint, comes from a newer version, or belongs to another network.
+        SnnlabError: it is not a whole checkpoint, comes from a newer version, or belongs to another
+            network.
     """
     content = read_tensors(
         path,
@@ -57,7 +60,9 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
             "`snnlab import-checkpoint`, and give that."
         )
     if not isinstance(content, dict) or not {"format", "network"} <= content.keys():
-        raise SnnlabError(f"{path}: holds no snnlab checkpoint (no 'format' and 'network'); choose another file.")
+        raise SnnlabError(
+            f"{path}: holds no snnlab checkpoint (no 'format' and 'network'); choose another file."
+        )
     version, theirs = content["format"], content["network"]
     if type(version) is not int or version < 1 or type(theirs) is not dict:
         raise SnnlabError(
@@ -77,8 +82,12 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
                         state[name.removesuffix("P") + ROUNDED] = torch.ones((), dtype=torch.bool)
     with as_written(path):
         if network is not None and theirs != network:
-            names = sorted(str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k))
-            found = ", ".join(f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names)
+            names = sorted(
+                str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k)
+            )
+            found = ", ".join(
+                f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names
+            )
             raise SnnlabError(
                 f"{path}: a checkpoint of another network: {found}; give the settings it was trained with."
             )
@@ -89,7 +98,8 @@ def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
     """What torch.save wrote, on the CPU, without running anything that is in it.
 
     Raises:
-        SnnlabError: there is no such `what`; or the file cannot be read so, and `otherwise` is said of it.
+        SnnlabError: there is no such `what`; or the file cannot be read so, and `otherwise` is said
+            of it.
     """
     try:
         with warnings.catch_warnings():
@@ -125,7 +135,8 @@ def load_network(path: str | Path) -> DelayNet:
     """The network of a checkpoint with the parameters of its best validation epoch, in evaluation mode.
 
     Raises:
-        SnnlabError: as `load`, or it holds no trained network, one without delays, or one with values that no training leaves.
+        SnnlabError: as `load`, or it holds no trained network, one without delays, or one with
+            values that no training leaves.
     """
     content = load(path)
     if "kind" in content["network"]:  # those of `snnlab.nn.vision` have one
@@ -133,7 +144,9 @@ def load_network(path: str | Path) -> DelayNet:
             f"{path}: a {content['network']['kind']}; expected a network with delays. Choose another file."
         )
     if content.get("best") is None:
-        raise SnnlabError(f"{path}: holds no finished epoch yet; let the training run for one epoch at least.")
+        raise SnnlabError(
+            f"{path}: holds no finished epoch yet; let the training run for one epoch at least."
+        )
     with as_written(path):
         with torch.device("meta"):  # without memory: its sizes may be absurd
             check_parameters(content["best"], DelayNet(**content["network"]))
@@ -149,7 +162,9 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
         SnnlabError: it cannot.
     """
     if shapes(state) != shapes(model.state_dict()):
-        raise SnnlabError("its parameters are not those of the network that it describes; choose another file.")
+        raise SnnlabError(
+            "its parameters are not those of the network that it describes; choose another file."
+        )
     for name, value in state.items():
         if not value.isfinite().all():
             raise SnnlabError(f"{name} holds values that are not finite; choose another file.")
@@ -158,7 +173,9 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
             continue
         prefix = f"{place}." if place else ""
         positions, rounded = state[f"{prefix}P"], state.get(prefix + ROUNDED)
-        whole = rounded is None or (bool(rounded.all()) and torch.equal(positions, positions.round()))
+        whole = rounded is None or (
+            bool(rounded.all()) and torch.equal(positions, positions.round())
+        )
         if not (whole and layer.holds(positions)):
             raise SnnlabError(
                 f"the delays of {place} are not {'whole ' if rounded is not None else ''}numbers from 0 to "
@@ -168,4 +185,6 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
 
 def shapes(state: dict[str, Any]) -> dict[str, Any]:
     """The shape of every parameter and buffer. Whether delays are rounded is no matter of shape."""
-    return {name: value.shape for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
+    return {
+        name: value.shape for name, value in state.items() if name.rpartition(".")[2] != ROUNDED
+    }

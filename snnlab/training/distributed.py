@@ -1,7 +1,7 @@
 """One training by several processes: sums over all of them, and batch norm over the whole batch.
 
-Each process takes its part of every batch (`snnlab.data.batches.samplers`) and the same step as all others. Everything here also works
-for a process alone, where a sum is what it is given.
+Each process takes its part of every batch (`snnlab.data.batches.samplers`) and the same step as all
+others. Everything here also works for a process alone, where a sum is what it is given.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,8 @@ def own_gpu() -> torch.device:
         raise SnnlabError(
             f"{processes} processes, but {torch.cuda.device_count()} GPU(s): expected one each; start fewer processes."
         )
-    torch.cuda.set_device(number)  # compiled kernels start on the current GPU, wherever their tensors are
+    # Compiled kernels start on the current GPU, wherever their tensors are
+    torch.cuda.set_device(number)
     return torch.device("cuda", number)
 
 
@@ -72,9 +73,12 @@ def sum_gradients(optimisers: Iterable[torch.optim.Optimizer]) -> None:
     """Replace every gradient by its sum over the processes."""
     if rank_and_world_size() == SINGLE:
         return
-    parameters = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
+    parameters = [
+        p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]
+    ]
     gradients = [p.grad for p in parameters if p.grad is not None]
-    sums = all_reduce_sum(torch.cat([gradient.flatten() for gradient in gradients]))  # one message, not one a layer
+    # One message, not one a layer
+    sums = all_reduce_sum(torch.cat([gradient.flatten() for gradient in gradients]))
     for gradient, whole in zip(gradients, sums.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(whole.view_as(gradient))
 
@@ -89,8 +93,9 @@ def same_as_first(model: nn.Module) -> None:
 class SyncBatchNorm(_BatchNorm):
     """Batch norm over the parts of all processes, `(B, C, ...)` to the same shape; torch's own one wants a GPU.
 
-    While training, mean and variance are those of the whole batch, and gradients are those of the sum of all losses: each
-    process has to call it as often as the others. In evaluation mode it is torch's batch norm.
+    While training, mean and variance are those of the whole batch, and gradients are those of the
+    sum of all losses: each process has to call it as often as the others. In evaluation mode it is
+    torch's batch norm.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -103,17 +108,26 @@ class SyncBatchNorm(_BatchNorm):
             x, axes, _ = _wide(input)
             variance, mean = (part.double() for part in torch.var_mean(x, axes, correction=0))
             ones = torch.ones_like(mean[:1])
-            sums = all_reduce_sum(torch.cat([mean, variance + mean.square(), ones]) * (x.numel() // x.shape[1]))
+            sums = all_reduce_sum(
+                torch.cat([mean, variance + mean.square(), ones]) * (x.numel() // x.shape[1])
+            )
             count = sums[-1]
             mean, square = (sums[:-1] / count).chunk(2)
-            variance = (square - mean.square()).clamp(min=0)  # a difference of what may be large, hence in double
+            # A difference of what may be large, hence in double
+            variance = (square - mean.square()).clamp(min=0)
             self._update(mean, variance * count / (count - 1))
-        weight, bias = (torch.ones_like(mean), mean * 0) if self.weight is None else (self.weight, self.bias)
+        weight, bias = (
+            (torch.ones_like(mean), mean * 0) if self.weight is None else (self.weight, self.bias)
+        )
         return _Normalise.apply(input, weight, bias, mean, (variance + self.eps).rsqrt(), count)
 
     def _update(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics towards these, (C,) each."""
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+        if (
+            self.running_mean is None
+            or self.running_var is None
+            or self.num_batches_tracked is None
+        ):
             return
         self.num_batches_tracked += 1
         share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
@@ -134,7 +148,9 @@ class _Normalise(torch.autograd.Function):
         ctx.save_for_backward(input, weight, mean, inverse, count)
         x, _, shape = _wide(input)
         normal = (x - mean.to(x.dtype).view(shape)) * inverse.to(x.dtype).view(shape)
-        return (normal * weight.to(x.dtype).view(shape) + bias.to(x.dtype).view(shape)).to(input.dtype)
+        return (normal * weight.to(x.dtype).view(shape) + bias.to(x.dtype).view(shape)).to(
+            input.dtype
+        )
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -143,7 +159,9 @@ class _Normalise(torch.autograd.Function):
         x, axes, shape = _wide(input)
         g = gradient.to(x.dtype)
         normal = (x - mean.to(x.dtype).view(shape)) * inverse.to(x.dtype).view(shape)
-        own = torch.cat([(g * normal).sum(axes, dtype=torch.double), g.sum(axes, dtype=torch.double)])
+        own = torch.cat(
+            [(g * normal).sum(axes, dtype=torch.double), g.sum(axes, dtype=torch.double)]
+        )
         of_weight, of_bias = own.to(weight.dtype).chunk(2)
         along, level = (all_reduce_sum(own) / count).to(x.dtype).chunk(2)
         slope = (weight * inverse).to(x.dtype).view(shape)
@@ -172,7 +190,9 @@ def synchronised(model: nn.Module) -> Iterator[None]:
     for norm in norms:
         if type(norm).forward is not _BatchNorm.forward:
             name = f"{type(norm).__module__}.{type(norm).__qualname__}"
-            raise SnnlabError(f"{name}: several processes cannot share it; expected torch's nn.BatchNorm1d, 2d or 3d.")
+            raise SnnlabError(
+                f"{name}: several processes cannot share it; expected torch's nn.BatchNorm1d, 2d or 3d."
+            )
     kinds = [type(norm) for norm in norms]
     for norm in norms:
         norm.__class__ = SyncBatchNorm

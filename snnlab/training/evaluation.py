@@ -11,7 +11,12 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
-from snnlab.training.distributed import all_reduce_scalar, all_reduce_sum, own_gpu, rank_and_world_size
+from snnlab.training.distributed import (
+    all_reduce_scalar,
+    all_reduce_sum,
+    own_gpu,
+    rank_and_world_size,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,9 @@ def pick_device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda"):
         raise SnnlabError(f"device = {name!r}: expected auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
-        raise SnnlabError("device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or auto.")
+        raise SnnlabError(
+            "device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or auto."
+        )
     return own_gpu() if name != "cpu" and torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -50,15 +57,18 @@ def work_clock(device: torch.device) -> float:
 def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> EvalResult:
     """Score a network as it stands, in evaluation mode; its mode is put back afterwards, whatever happens.
 
-    For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training are another network.
-    Processes that train together share the samples, and all get the score of the whole: all of them have to call this.
+    For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training
+    are another network. Processes that train together share the samples, and all get the score of
+    the whole: all of them have to call this.
 
     Raises:
         SnnlabError: there is no sample, the network has no score for a label, or memory does not
             suffice.
     """
     if len(data) == 0:
-        raise SnnlabError("no sample to evaluate on: expected at least one; look at how the set was split.")
+        raise SnnlabError(
+            "no sample to evaluate on: expected at least one; look at how the set was split."
+        )
     device, part = next(model.parameters()).device, rank_and_world_size()
     training = model.training
     model.eval()
@@ -78,7 +88,10 @@ def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> EvalR
         model.train(training)
     predictions, labels = all_reduce_sum(predictions), all_reduce_sum(labels)
     return EvalResult(
-        (predictions == labels).double().mean().item(), all_reduce_scalar(loss) / len(data), predictions, labels
+        (predictions == labels).double().mean().item(),
+        all_reduce_scalar(loss) / len(data),
+        predictions,
+        labels,
     )
 
 

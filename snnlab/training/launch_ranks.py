@@ -21,7 +21,8 @@ from snnlab.data.batches.samplers import RankInfo
 from snnlab.training.callbacks import Stopped
 
 PATIENCE = 30  # seconds for a process to end when all is done
-PAUSE = timedelta(days=365)  # for so long at most they wait for each other; one that dies is noticed here, at once
+# For so long at most they wait for each other; one that dies is noticed here, at once
+PAUSE = timedelta(days=365)
 
 Tell = Callable[[Any], object]
 
@@ -34,16 +35,19 @@ def launch_ranks(work: Callable[[Tell], Any], processes: int, hear: Tell, who: s
         work: it is pickled. What a process gives to `tell`, also from a thread, is given to `hear`.
         processes: how many.
         hear: called here, in the order in which a process tells.
-        who: begins the sentence that one of them died, such as "one of the processes that train this network".
+        who: begins the sentence that one of them died, such as "one of the processes that train
+            this network".
 
     Returns:
         What it gave in process 0.
 
     Raises:
-        SnnlabError: as `work`, in whichever process, or a process died. None of them is left behind.
+        SnnlabError: as `work`, in whichever process, or a process died. None of them is left
+            behind.
         Stopped: as `work`, in process 0; all of them have come to their end by themselves.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state
+    # A fork would copy torch's thread pools in an unusable state
+    context = multiprocessing.get_context("spawn")
     pipes: list[Connection] = []
     members: list[Any] = []
     with tempfile.TemporaryDirectory() as place:
@@ -83,8 +87,11 @@ def _outcome(pipes: list[Connection], members: list[Any], hear: Tell, who: str) 
             except (EOFError, OSError) as error:
                 raise dead from error
             if what == "failed":
-                # where a process has died, the others' connections break, and they may be the first to say so
-                lost = not isinstance(value, SnnlabError) and wait([member.sentinel for member in members], timeout=1)
+                # where a process has died, the others' connections break, and they may be the first
+                # to say so
+                lost = not isinstance(value, SnnlabError) and wait(
+                    [member.sentinel for member in members], timeout=1
+                )
                 raise dead if lost else value
             if what == "told":
                 hear(value)
@@ -97,10 +104,15 @@ def _outcome(pipes: list[Connection], members: list[Any], hear: Tell, who: str) 
 def _member(part: RankInfo, rendezvous: str, pipe: Connection, work: Callable[[Tell], Any]) -> None:
     number, processes = part
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one traceback is enough
+    # Ctrl-C reaches the whole group; one traceback is enough
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
+        backend = (
+            "cpu:gloo,cuda:nccl"
+            if torch.cuda.is_available() and distributed.is_nccl_available()
+            else "gloo"
+        )
         distributed.init_process_group(
             backend, f"file://{rendezvous}", rank=number, world_size=processes, timeout=PAUSE
         )

@@ -1,7 +1,8 @@
 """What a training says of itself after each epoch: a line of JSON, and the same for TensorBoard or Weights & Biases.
 
-The environment variable SNNLAB_LOG names the latter, "tensorboard", "wandb" or "none"; it goes on to processes that are started. If it is not
-set, runs at paper profile take "tensorboard" and others "none".
+The environment variable SNNLAB_LOG names the latter, "tensorboard", "wandb" or "none"; it goes on
+to processes that are started. If it is not set, runs at paper profile take "tensorboard" and others
+"none".
 """
 
 import hashlib
@@ -33,7 +34,9 @@ def chosen() -> str:
 def written(path: Path, history: Sequence[Line]) -> Iterator[Callable[[Line], None]]:
     """Give a function that takes the line of an epoch and writes it to `path`, and to the log that is on.
 
-    TensorBoard's event files go to `tensorboard/<stem of path>` beside `path`; in Weights & Biases the stem is the name. What a training that is gone on with had logged beyond its checkpoint is replaced.
+    TensorBoard's event files go to `tensorboard/<stem of path>` beside `path`; in Weights & Biases
+    the stem is the name. What a training that is gone on with had logged beyond its checkpoint is
+    replaced.
 
     Args:
         path: file with one JSON object a line and epoch; written anew with the lines of `history`.
@@ -50,11 +53,14 @@ def written(path: Path, history: Sequence[Line]) -> Iterator[Callable[[Line], No
 
         def write(line: Line) -> None:
             nonlocal scalars
-            if scalars is None:  # not before there is something to log: of a finished training nothing is opened
+            # Not before there is something to log: of a finished training nothing is opened
+            if scalars is None:
                 scalars = stack.enter_context(log(path, int(line["epoch"])))
             with open(path, "a") as file:
                 file.write(json.dumps(line) + "\n")
-            scalars({name: value for name, value in line.items() if name != "epoch"}, int(line["epoch"]))
+            scalars(
+                {name: value for name, value in line.items() if name != "epoch"}, int(line["epoch"])
+            )
 
         yield write
 
@@ -86,8 +92,11 @@ def _wandb(path: Path, epoch: int) -> Iterator[Callable[[dict[str, float], int],
         import wandb
     except ImportError as error:
         raise _missing("wandb", error) from error
-    same = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]  # so that a killed training goes on there, too
-    with wandb.init(project="snnlab", name=path.stem, dir=path.parent, id=same, resume="allow") as run:
+    # So that a killed training goes on there, too
+    same = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    with wandb.init(
+        project="snnlab", name=path.stem, dir=path.parent, id=same, resume="allow"
+    ) as run:
         yield lambda numbers, epoch: run.log(numbers, step=epoch)
 
 

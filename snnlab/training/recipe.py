@@ -32,7 +32,8 @@ class Recipe:
     batch_size: int
     seed: int = 0  # of data order and dropout; each epoch draws from (seed, epoch) alone
     device: str = "auto"  # "auto", "cpu" or "cuda"
-    accumulate: int = 1  # parts of a batch that go through the network one by one, their gradients summed
+    # Parts of a batch that go through the network one by one, their gradients summed
+    accumulate: int = 1
     keep: Keep = "best"  # the epoch whose parameters stay: best on validation, or the last
 
     LEAST_EPOCHS: ClassVar[int] = 1
@@ -60,14 +61,17 @@ class Recipe:
     def before_epoch(self, model: Any, epoch: int) -> dict[str, float]:
         """Change the network for an epoch; what is returned goes into the history.
 
-        Called again where a training goes on in the middle of the epoch, so it has to follow from the epoch alone.
+        Called again where a training goes on in the middle of the epoch, so it has to follow from
+        the epoch alone.
         """
         return {}
 
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Called before each step of the optimisers; `done` is the share of the whole training, from 0 to below 1."""
 
-    def augmented(self, model: Any, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def augmented(
+        self, model: Any, x: Tensor, y: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """What a batch `(T, B, ...)` for training becomes, and its labels `(B,)` or shares of the classes `(B, classes)`."""
         return x, y
 
@@ -95,7 +99,9 @@ class Recipe:
         return len(x)
 
 
-def check_numbers(recipe: Recipe, *, low: float, names: Iterable[str], high: float = sys.float_info.max) -> None:
+def check_numbers(
+    recipe: Recipe, *, low: float, names: Iterable[str], high: float = sys.float_info.max
+) -> None:
     """Raise unless these fields hold numbers in a range, whole ones where their type is int.
 
     Args:

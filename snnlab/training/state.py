@@ -32,7 +32,13 @@ KEPT: dict[str, tuple[type, ...]] = {
 }
 
 # What a recipe may change before each step, and below which number it stays
-FREE = {"lr": math.inf, "_last_lr": math.inf, "weight_decay": math.inf, "betas": 1.0, "momentum": 1.0}
+FREE = {
+    "lr": math.inf,
+    "_last_lr": math.inf,
+    "weight_decay": math.inf,
+    "betas": 1.0,
+    "momentum": 1.0,
+}
 
 
 class EpochState:
@@ -47,11 +53,14 @@ class EpochState:
         self.device, self.clock = device, clock
         self.batches = self.seen = 0  # batches, and samples of all processes in them
         self.sample_timesteps = 0
-        self.loss = torch.zeros((), dtype=torch.double, device=device)  # both stay there: asking a GPU makes it wait
+        # Both stay there: asking a GPU makes it wait
+        self.loss = torch.zeros((), dtype=torch.double, device=device)
         self.correct = torch.zeros((), dtype=torch.long, device=device)
         self.started, self.work_started = time.perf_counter(), clock()
 
-    def add(self, loss: Tensor, correct: Tensor, *, samples: int, whole: int, time_steps: int) -> None:
+    def add(
+        self, loss: Tensor, correct: Tensor, *, samples: int, whole: int, time_steps: int
+    ) -> None:
         """Count a batch: the mean loss and the right answers of own `samples`, of `whole` in all processes."""
         self.loss += loss.double() * samples
         self.correct += correct
@@ -93,8 +102,18 @@ class EpochState:
 
     def state(self) -> dict[str, Any]:
         """All of it, of every process; each of them has to call this, where it draws its random numbers."""
-        own = [self.loss.item(), self.correct.item(), self.sample_timesteps, self.work_seconds, self.seconds]
-        gpu = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else torch.empty(0, dtype=torch.uint8)
+        own = [
+            self.loss.item(),
+            self.correct.item(),
+            self.sample_timesteps,
+            self.work_seconds,
+            self.seconds,
+        ]
+        gpu = (
+            torch.cuda.get_rng_state(self.device)
+            if self.device.type == "cuda"
+            else torch.empty(0, dtype=torch.uint8)
+        )
         return {
             "batches": self.batches,
             "seen": self.seen,
@@ -131,14 +150,21 @@ class TrainState:
     """
 
     def __init__(
-        self, model: Any, optimisers: list[Any], schedulers: list[Any], recipe: Any, *, every: float = 0.0
+        self,
+        model: Any,
+        optimisers: list[Any],
+        schedulers: list[Any],
+        recipe: Any,
+        *,
+        every: float = 0.0,
     ) -> None:
         self.model, self.recipe, self.every = model, recipe, every
         self.moving = [*optimisers, *schedulers]
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_epoch = -1
-        self.under_way: dict[str, Any] | None = None  # `EpochState.state` of an epoch that is to be gone on with
+        # `EpochState.state` of an epoch that is to be gone on with
+        self.under_way: dict[str, Any] | None = None
         self.path: Path | None = None  # what this process writes
         self._saved = time.perf_counter()
         self.snapshots: dict[int, list[Tensor]] = {}  # by the number of epochs that were over
@@ -157,7 +183,9 @@ class TrainState:
             held = self.history[self.best_epoch]
             if rank <= (held["valid_accuracy"], -held["valid_loss"]):
                 return
-        self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+        self.best = {
+            name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()
+        }
         self.best_epoch = int(line["epoch"])
 
     def due(self) -> bool:
@@ -211,21 +239,29 @@ class TrainState:
             different = sorted(key for key in recipe if content["recipe"].get(key) != recipe[key])
             if different:
                 found = ", ".join(
-                    f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}" for key in different
+                    f"{key} = {content['recipe'].get(key)!r} instead of {recipe[key]!r}"
+                    for key in different
                 )
-                raise SnnlabError(f"{path}: trained with another recipe: {found}; use the same one or another file.")
+                raise SnnlabError(
+                    f"{path}: trained with another recipe: {found}; use the same one or another file."
+                )
             _check(content, self.model, epochs=self.recipe.epochs)
             self._check_moving(content["moving"], epochs=len(content["history"]))
             self.model.load_state_dict(content["model"])
             for part, saved in zip(self.moving, content["moving"], strict=True):
                 part.load_state_dict(saved)
-        self.history, self.best, self.best_epoch = content["history"], content["best"], content["best_epoch"]
+        self.history, self.best, self.best_epoch = (
+            content["history"],
+            content["best"],
+            content["best_epoch"],
+        )
         self.snapshots, self.under_way = content["snapshots"], content["under_way"]
 
     def _check_moving(self, found: list[Any], *, epochs: int) -> None:
         """Raise unless these are states of own optimisers, and of own schedules after so many epochs.
 
-        Torch loads them without a look, and stumbles over them in a later step. Own schedules have moved afterwards.
+        Torch loads them without a look, and stumbles over them in a later step. Own schedules have
+        moved afterwards.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that no optimiser has made a step
@@ -264,7 +300,8 @@ def _alike(found: Any, built: Any, *, below: float | None = None) -> bool:
             _alike(one, other, below=below) for one, other in zip(found, built, strict=True)
         )
     if isinstance(built, float):
-        return math.isclose(found, built, rel_tol=1e-6, abs_tol=1e-12)  # of another machine, perhaps
+        # Of another machine, perhaps
+        return math.isclose(found, built, rel_tol=1e-6, abs_tol=1e-12)
     return bool(found == built)
 
 
@@ -294,11 +331,20 @@ def _check(content: dict[str, Any], model: Any, *, epochs: int) -> None:
     """Raise the first thing in a checkpoint that training would stumble over later."""
     history, best, under_way = content["history"], content["best"], content["under_way"]
     if len(history) > epochs or [line["epoch"] for line in history] != [*range(len(history))]:
-        raise SnnlabError(f"its history is not one of up to {epochs} epochs, counted from 0; choose another file.")
+        raise SnnlabError(
+            f"its history is not one of up to {epochs} epochs, counted from 0; choose another file."
+        )
     scores = {"valid_accuracy", "valid_loss"}
-    if not all(scores <= line.keys() and all(isinstance(v, int | float) for v in line.values()) for line in history):
-        raise SnnlabError("its history lacks scores, or holds something else than numbers; choose another file.")
-    accuracies = [value for line in history for name, value in line.items() if name.endswith("accuracy")]
+    if not all(
+        scores <= line.keys() and all(isinstance(v, int | float) for v in line.values())
+        for line in history
+    ):
+        raise SnnlabError(
+            "its history lacks scores, or holds something else than numbers; choose another file."
+        )
+    accuracies = [
+        value for line in history for name, value in line.items() if name.endswith("accuracy")
+    ]
     if not all(0 <= value <= 1 for value in accuracies) or not all(
         math.isfinite(value) for line in history for value in line.values()
     ):

@@ -50,19 +50,22 @@ def train_pool(
 ) -> list[Outcome]:
     """Call `train(job, data, folder, tick)` for every job: several jobs at a time, or several processes for each.
 
-    Many small trainings want many `workers`. One large one wants `processes`, such as one a GPU: they share every batch
-    of `snnlab.training.trainer.fit`, and jobs come one after another. A killed training may go on with other numbers of both.
+    Many small trainings want many `workers`. One large one wants `processes`, such as one a GPU:
+    they share every batch of `snnlab.training.trainer.fit`, and jobs come one after another. A
+    killed training may go on with other numbers of both.
 
     Args:
         jobs: what to train; the most expensive one first shortens the wait at the end.
         train: a function of a module, as it is called in another process.
         data: copied to each worker once.
         folder: where files go; made if need be.
-        workers: processes; 0 for one a core, and 1 for none besides this one, which is what a GPU wants. Above 1 only
-            without `processes`.
-        processes: how many train each job together, on GPUs as many as there are; 1 for none besides the worker.
+        workers: processes; 0 for one a core, and 1 for none besides this one, which is what a GPU
+            wants. Above 1 only without `processes`.
+        processes: how many train each job together, on GPUs as many as there are; 1 for none
+            besides the worker.
         title: what the progress bar is called.
-        then: given the outcomes, what to train besides; by the same processes, which take seconds to start.
+        then: given the outcomes, what to train besides; by the same processes, which take seconds
+            to start.
 
     Returns:
         The outcomes in the order of `jobs`, then those of `then`.
@@ -78,7 +81,9 @@ def train_pool(
             "another; leave workers out."
         )
     jobs = list(jobs)
-    assert len({job.name for job in jobs}) == len(jobs), "two jobs of the same name would share a checkpoint"
+    assert len({job.name for job in jobs}) == len(jobs), (
+        "two jobs of the same name would share a checkpoint"
+    )
     make_folder(folder)
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(jobs))
@@ -99,8 +104,10 @@ def train_pool(
             return run(lambda some: [all_for(job) for job in some])
         if workers <= 1:
             return run(lambda some: [train(job, data, folder, bar.update) for job in some])
-        context = multiprocessing.get_context("spawn")  # a fork would copy torch's thread pools in an unusable state
-        ticks, ticking = context.Pipe(duplex=False)  # numbers this short are written whole: no lock that a kill leaves
+        # A fork would copy torch's thread pools in an unusable state
+        context = multiprocessing.get_context("spawn")
+        # Numbers this short are written whole: no lock that a kill leaves
+        ticks, ticking = context.Pipe(duplex=False)
         counting = threading.Thread(target=_count, args=(ticks, bar), daemon=True)
         counting.start()
         try:

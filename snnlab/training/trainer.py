@@ -53,9 +53,10 @@ SAVE_EVERY = 300.0  # s; what a kill costs at most
 class FitResult(Generic[Model]):
     """What a training run leaves: the model holds the parameters of the epoch that was kept.
 
-    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`, and `test_accuracy` where there is a test set; `cpu_seconds`, the work (see `work_clock`) of
-    all processes in the training steps of the epoch; `sample_timesteps`, the time steps of all samples that they trained
-    on; `seconds` of wall-clock time with validation; and what the recipe adds.
+    A line of the history has `epoch`, `loss`, `train_accuracy`, `valid_accuracy`, `valid_loss`, and
+    `test_accuracy` where there is a test set; `cpu_seconds`, the work (see `work_clock`) of all
+    processes in the training steps of the epoch; `sample_timesteps`, the time steps of all samples
+    that they trained on; `seconds` of wall-clock time with validation; and what the recipe adds.
     """
 
     model: Model
@@ -81,40 +82,50 @@ def fit(
 ) -> FitResult[Model]:
     """Train a network on the cross-entropy of its class scores; keep the epoch that is best on `valid`, or the last.
 
-    Best is the highest accuracy, and the lower loss on a tie, of the network as it will be used (`recipe.as_used`).
+    Best is the highest accuracy, and the lower loss on a tie, of the network as it will be used
+    (`recipe.as_used`).
 
-    Several processes train one network together where each calls this with the same arguments, in a group of
-    `torch.distributed`, each with a GPU of its own or all on the CPU. `snnlab.training.train_pool.train_pool` starts them
-    (`processes`); under `torchrun`, call `torch.distributed.init_process_group()` first. All start from the parameters
-    of process 0, share every batch, and have batch norm over all of it: the result is that of one process up to
-    rounding and dropout, and the same in each. Process 0 alone writes, shows progress and calls `on_epochs`. A last
-    batch of fewer samples than processes is left out.
+    Several processes train one network together where each calls this with the same arguments, in a
+    group of `torch.distributed`, each with a GPU of its own or all on the CPU.
+    `snnlab.training.train_pool.train_pool` starts them (`processes`); under `torchrun`, call
+    `torch.distributed.init_process_group()` first. All start from the parameters of process 0,
+    share every batch, and have batch norm over all of it: the result is that of one process up to
+    rounding and dropout, and the same in each. Process 0 alone writes, shows progress and calls
+    `on_epochs`. A last batch of fewer samples than processes is left out.
 
     Args:
         model: the network, with `config`, the arguments that built it; it is trained in place.
         train: what the parameters are fitted to.
         valid: what the epoch is chosen on.
         recipe: how.
-        test: scored after each epoch, too, and never chosen by; None leaves it alone, as is good practice.
-        checkpoint: file that is written whole after each epoch and, in a long one, in the middle of it. When it is
-            there, training goes on at the batch where it stood: the end is then the same as without the interruption,
-            bit for bit on a CPU with as many processes as before. All processes have to see it.
-        metrics: file with one JSON object a line and epoch; TensorBoard or Weights & Biases get the same, see `snnlab.training.loggers`.
-        save_every: seconds of wall-clock time without a checkpoint after which one is written in the middle of an epoch.
+        test: scored after each epoch, too, and never chosen by; None leaves it alone, as is good
+            practice.
+        checkpoint: file that is written whole after each epoch and, in a long one, in the middle of
+            it. When it is there, training goes on at the batch where it stood: the end is then the
+            same as without the interruption, bit for bit on a CPU with as many processes as before.
+            All processes have to see it.
+        metrics: file with one JSON object a line and epoch; TensorBoard or Weights & Biases get the
+            same, see `snnlab.training.loggers`.
+        save_every: seconds of wall-clock time without a checkpoint after which one is written in
+            the middle of an epoch.
         progress: whether to show a progress bar; there is none where `on_batch` looks.
-        on_epochs: called with the number of epochs that have just become finished, restored ones at once.
-        on_batch: called at the start, before each batch of training and validation, and at the end. It may look, wait,
-            or raise `Stopped`: then the checkpoint is written, and the same call goes on from there another time. Of
-            several processes, all have to be given one: process 0 calls it, and the others wait and stop with it.
+        on_epochs: called with the number of epochs that have just become finished, restored ones at
+            once.
+        on_batch: called at the start, before each batch of training and validation, and at the end.
+            It may look, wait, or raise `Stopped`: then the checkpoint is written, and the same call
+            goes on from there another time. Of several processes, all have to be given one: process
+            0 calls it, and the others wait and stop with it.
 
     Raises:
-        SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is full; the loss is
-            no longer finite; there are more processes than samples in a batch; `save_every` is below
-            0; the network has no score for a label; memory does not suffice.
+        SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is
+            full; the loss is no longer finite; there are more processes than samples in a batch;
+            `save_every` is below 0; the network has no score for a label; memory does not suffice.
         Stopped: `on_batch` raised it; in all processes, at the same batch.
     """
     if not save_every >= 0:
-        raise SnnlabError(f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}.")
+        raise SnnlabError(
+            f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}."
+        )
     number, processes = rank_and_world_size()
     if min(recipe.batch_size, len(train)) < processes:
         raise SnnlabError(
@@ -132,7 +143,9 @@ def fit(
     place = None if checkpoint is None else Path(checkpoint)
 
     def moment(tally: EpochState | None) -> Moment:
-        return Moment(model, recipe, valid, state.history, tally, -(-len(train) // recipe.batch_size), place)
+        return Moment(
+            model, recipe, valid, state.history, tally, -(-len(train) // recipe.batch_size), place
+        )
 
     between = Between(state, on_batch, moment)
     between(None)
@@ -151,10 +164,14 @@ def fit(
         _labels_checked(model, train=train, valid=valid, test=test),
         synchronised(model),
         logged as log,
-        tqdm(epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden) as bar,
+        tqdm(
+            epochs, initial=epochs.start, total=recipe.epochs, unit="epoch", disable=hidden
+        ) as bar,
     ):
         for epoch in bar:
-            line = _epoch(model, train, valid, test, recipe, epoch, device, optimisers, state, between)
+            line = _epoch(
+                model, train, valid, test, recipe, epoch, device, optimisers, state, between
+            )
             for scheduler in schedulers:
                 scheduler.step()
             state.finish(line)
@@ -200,13 +217,16 @@ def train_step(
 ) -> tuple[Tensor, Tensor]:
     """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`.
 
-    Labels may be shares of the classes, too, `(B, classes)`. Where several processes train together, theirs are parts of one batch, and `share` is the share that this one has.
-    With `recipe.accumulate` above 1, batch norm takes its mean and variance from each part by itself.
+    Labels may be shares of the classes, too, `(B, classes)`. Where several processes train
+    together, theirs are parts of one batch, and `share` is the share that this one has. With
+    `recipe.accumulate` above 1, batch norm takes its mean and variance from each part by itself.
     """
     for optimiser in optimisers:
         optimiser.zero_grad()
     loss, scores = torch.zeros((), device=x.device), []
-    for some_x, some_y in zip(x.chunk(recipe.accumulate, 1), y.chunk(recipe.accumulate), strict=True):
+    for some_x, some_y in zip(
+        x.chunk(recipe.accumulate, 1), y.chunk(recipe.accumulate), strict=True
+    ):
         with recipe.autocast(x.device):
             found = model(some_x)
         found = found.float()  # a loss needs all digits
@@ -224,7 +244,8 @@ def train_step(
 def epoch_seed(seed: int, epoch: int) -> int:
     """What an epoch's data order and dropout are drawn from: 32 bits, as torch's generator of the CPU heeds no more."""
     both = (seed << 20) + epoch
-    return (both + (both >> 32) * 0x9E3779B1) % 2**32  # an odd factor spreads what stands above those bits
+    # An odd factor spreads what stands above those bits
+    return (both + (both >> 32) * 0x9E3779B1) % 2**32
 
 
 def _epoch(
@@ -250,15 +271,21 @@ def _epoch(
         if state.under_way is not None:
             tally.restore(state.under_way)
             state.under_way = None
-        for x, y in train.batches(recipe.batch_size, generator=order, part=rank_and_world_size(), first=tally.batches):
+        for x, y in train.batches(
+            recipe.batch_size, generator=order, part=rank_and_world_size(), first=tally.batches
+        ):
             whole = between(tally, len(y))
             x, y = x.to(device), y.to(device)
             recipe.before_step(model, optimisers, (epoch + tally.seen / len(train)) / recipe.epochs)
-            # not dropout's numbers, and none that would have to be kept when this goes on in the middle of an epoch
-            chance = torch.Generator().manual_seed(epoch_seed(own_seed(seed) ^ 0x9E3779B1, tally.batches))
+            # not dropout's numbers, and none that would have to be kept when this goes on in the
+            # middle of an epoch
+            chance = torch.Generator().manual_seed(
+                epoch_seed(own_seed(seed) ^ 0x9E3779B1, tally.batches)
+            )
             samples, (x, y) = len(y), recipe.augmented(model, x, y, chance)
             loss, scores = train_step(model, x, y, optimisers, recipe, share=samples / whole)
-            correct = (scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))).sum()  # of a mixture, its largest part
+            # Of a mixture, its largest part
+            correct = (scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))).sum()
             tally.add(loss, correct, samples=samples, whole=whole, time_steps=recipe.time_steps(x))
     mean_loss = all_reduce_scalar(tally.loss.item()) / tally.seen
     cpu_seconds = all_reduce_scalar(tally.work_seconds)
@@ -272,7 +299,11 @@ def _epoch(
         used, stoppable = recipe.as_used(model), partial(Interrupted, look=partial(between, tally))
         validation = evaluate(used, stoppable(valid), batch_size=recipe.at_once)
         if test is not None:
-            tested = validation if test is valid else evaluate(used, stoppable(test), batch_size=recipe.at_once)
+            tested = (
+                validation
+                if test is valid
+                else evaluate(used, stoppable(test), batch_size=recipe.at_once)
+            )
             more = {**more, "test_accuracy": tested.accuracy}
         more = {**more, **recipe.after_epoch(model, stoppable(valid))}
     return {

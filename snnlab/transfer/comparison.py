@@ -41,11 +41,18 @@ def search_lr(
 
     def others(tried: list[TransferOutcome]) -> list[Plan]:
         chosen = [outcome.plan.stages[0].lr for outcome in best(tried)]
-        return [make(rate, seed) for make, rate in zip(recipes.values(), chosen, strict=True) for seed in seeds[1:]]
+        return [
+            make(rate, seed)
+            for make, rate in zip(recipes.values(), chosen, strict=True)
+            for seed in seeds[1:]
+        ]
 
     done = train_plans(trials, data, folder, then=others, **options)
     rest = iter(done[len(trials) :])
-    return {name: [first, *(next(rest) for _ in seeds[1:])] for name, first in zip(recipes, best(done), strict=True)}
+    return {
+        name: [first, *(next(rest) for _ in seeds[1:])]
+        for name, first in zip(recipes, best(done), strict=True)
+    }
 
 
 def at_equal_time(
@@ -56,13 +63,15 @@ def at_equal_time(
     Args:
         race: outcomes by name.
         recipe: the one that says when.
-        against: names of the same training in several lengths; between two lengths the accuracy is taken as linear in
-            the logarithm of time, and beyond the shortest and the longest as constant.
+        against: names of the same training in several lengths; between two lengths the accuracy is
+            taken as linear in the logarithm of time, and beyond the shortest and the longest as
+            constant.
         clock: "cpu_seconds" or "sample_timesteps".
     """
     when = mean(getattr(outcome, clock) for outcome in race[recipe])
     lengths = sorted(
-        (mean(getattr(o, clock) for o in race[name]), mean(o.test_accuracy for o in race[name])) for name in against
+        (mean(getattr(o, clock) for o in race[name]), mean(o.test_accuracy for o in race[name]))
+        for name in against
     )
     times, accuracies = zip(*lengths, strict=True)
     reached = np.interp(np.log(when), np.log(times), accuracies)
@@ -75,14 +84,22 @@ def as_text(race: Comparison) -> str:
     for name, outcomes in race.items():
         test = [outcome.test_accuracy for outcome in outcomes]
         spread = f"{mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
-        rate, seconds = outcomes[0].plan.stages[0].lr, mean(outcome.cpu_seconds for outcome in outcomes)
-        lines.append(f"{name:26s}{rate:7.2g}{spread:>26s}{seconds:8.1f}{outcomes[0].sample_timesteps:19,d}")
+        rate, seconds = (
+            outcomes[0].plan.stages[0].lr,
+            mean(outcome.cpu_seconds for outcome in outcomes),
+        )
+        lines.append(
+            f"{name:26s}{rate:7.2g}{spread:>26s}{seconds:8.1f}{outcomes[0].sample_timesteps:19,d}"
+        )
     return "\n".join(lines)
 
 
 def nearest_in_time(race: Comparison, recipe: str, *, against: Sequence[str]) -> str:
     """Which of the names in `against` trained for about as long as `recipe`, in CPU seconds."""
-    log = {name: np.log(mean(outcome.cpu_seconds for outcome in race[name])) for name in (recipe, *against)}
+    log = {
+        name: np.log(mean(outcome.cpu_seconds for outcome in race[name]))
+        for name in (recipe, *against)
+    }
     return min(against, key=lambda name: float(abs(log[name] - log[recipe])))
 
 

@@ -8,7 +8,11 @@ from typing import Any, Literal, Self, cast, get_args
 
 import torch
 from spikingjelly.activation_based import functional, neuron
-from spikingjelly.activation_based.ann2snn import FXConverter, LocalThresholdBalancingRecipe, RateCodingRecipe
+from spikingjelly.activation_based.ann2snn import (
+    FXConverter,
+    LocalThresholdBalancingRecipe,
+    RateCodingRecipe,
+)
 from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 from torch import Tensor, nn
 
@@ -27,8 +31,8 @@ class Converted(VisionNet):
     Args:
         ann: the trained network, its `analogue` and its mode "relu"; it stays as it is.
         inputs: batches `(1, B, C, H, W)` from which the converter takes its scales.
-        how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half full; "balanced",
-            local threshold balancing (CVPR 2025).
+        how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half
+            full; "balanced", local threshold balancing (CVPR 2025).
 
     Raises:
         SnnlabError: `how` is unknown, the network is another one or not finite, or the inputs are
@@ -39,12 +43,19 @@ class Converted(VisionNet):
         super().__init__()
         known(how, get_args(How), "way to convert")
         _check(ann, inputs)
-        self.config = {"kind": "Converted", "how": how, "of": ann.config, "in_channels": ann.config["in_channels"]}
+        self.config = {
+            "kind": "Converted",
+            "how": how,
+            "of": ann.config,
+            "in_channels": ann.config["in_channels"],
+        }
         pairs = [
             (x[0], torch.zeros(x.shape[1])) for x in inputs
         ]  # the converter wants labels and does not look at them
         if how == "rate":
-            recipe: Any = RateCodingRecipe(pairs, mode="99.9%", channel_wise=True, half_threshold=True)
+            recipe: Any = RateCodingRecipe(
+                pairs, mode="99.9%", channel_wise=True, half_threshold=True
+            )
         else:
             recipe = LocalThresholdBalancingRecipe(pairs)
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
@@ -73,7 +84,8 @@ class Converted(VisionNet):
             down, up = scales[2 * number : 2 * number + 2]
             before.weight *= down.scale.view(-1, 1, 1, 1)
             before.bias *= down.scale
-            inputs = up.scale.repeat_interleave(behind.weight.shape[1] // len(up.scale))  # of a channel's pooled places
+            # Of a channel's pooled places
+            inputs = up.scale.repeat_interleave(behind.weight.shape[1] // len(up.scale))
             behind.weight *= inputs.view(-1, *[1] * (behind.weight.dim() - 2))
             down.scale.fill_(1)
             up.scale.fill_(1)
@@ -87,7 +99,9 @@ class Converted(VisionNet):
         """
         channels = self.config["in_channels"]
         if x.dim() != 5 or len(x) != 1 or x.shape[2] != channels:
-            raise SnnlabError(f"got input of shape {tuple(x.shape)}; expected images (1, B, {channels}, H, W).")
+            raise SnnlabError(
+                f"got input of shape {tuple(x.shape)}; expected images (1, B, {channels}, H, W)."
+            )
         try:
             return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
         finally:

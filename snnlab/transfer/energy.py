@@ -22,10 +22,13 @@ PICOJOULE_MAC, PICOJOULE_AC = 4.6, 0.9  # float32 in 45 nm: Horowitz, ISSCC 2014
 class Cost:
     """Of one sample, on average.
 
-    A synaptic operation is a multiplication with an addition where the input is a number, and an addition alone, only
-    for inputs that are 1, where it is a spike. Where a convolution reaches over the edge, multiplications with the
-    padding count, since a dense kernel does them, and additions do not, since no spike comes from there. Batch norm (which a deployed network merges into the weights), neurons and
-    memory are left out, and so is an LSTM, which the counter does not see, so the energy is that of arithmetic alone: good for comparing networks of one shape, no more.
+    A synaptic operation is a multiplication with an addition where the input is a number, and an
+    addition alone, only for inputs that are 1, where it is a spike. Where a convolution reaches
+    over the edge, multiplications with the padding count, since a dense kernel does them, and
+    additions do not, since no spike comes from there. Batch norm (which a deployed network merges
+    into the weights), neurons and memory are left out, and so is an LSTM, which the counter does
+    not see, so the energy is that of arithmetic alone: good for comparing networks of one shape, no
+    more.
     """
 
     multiply_accumulates: float
@@ -59,7 +62,11 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
             spikes += out.sum().item()
         neurons += out[0, 0].numel()
 
-    hooks = [module.register_forward_hook(look) for module in net.modules() if isinstance(module, NEURONS)]
+    hooks = [
+        module.register_forward_hook(look)
+        for module in net.modules()
+        if isinstance(module, NEURONS)
+    ]
     net.eval()
     try:
         for x in inputs:
@@ -76,6 +83,13 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         raise SnnlabError("no input to count the operations of: expected at least one batch.")
 
     def synaptic(counter: ACCounter | MACCounter) -> float:
-        return sum(n for operation, n in counter.get_counts()["Global"].items() if str(operation) in SYNAPTIC) / samples
+        return (
+            sum(
+                n
+                for operation, n in counter.get_counts()["Global"].items()
+                if str(operation) in SYNAPTIC
+            )
+            / samples
+        )
 
     return Cost(synaptic(products), synaptic(additions), spikes / samples, neurons)

@@ -19,7 +19,8 @@ class StageOutcome:
     handed_over: TransferReport | None  # None where the network stayed the same
     copied_accuracy: float | None  # None for the first stage
     reestimated_accuracy: float | None  # with new batch-norm statistics
-    arrival_seconds: float  # of work (see `work_clock`) to convert the network or measure its batch norm anew
+    # Of work (see `work_clock`) to convert the network or measure its batch norm anew
+    arrival_seconds: float
     checkpoint: Path
 
     def network(self) -> VisionNet:
@@ -59,9 +60,13 @@ class TransferOutcome:
             pretraining: whether the clock runs from the first stage on, or only from the last.
         """
         *before, last = self.stages
-        spent = last.arrival_seconds + (sum(stage.cpu_seconds for stage in before) if pretraining else 0.0)
+        spent = last.arrival_seconds + (
+            sum(stage.cpu_seconds for stage in before) if pretraining else 0.0
+        )
         times, accuracies = [], []
-        found = last.copied_accuracy if last.reestimated_accuracy is None else last.reestimated_accuracy
+        found = (
+            last.copied_accuracy if last.reestimated_accuracy is None else last.reestimated_accuracy
+        )
         if found is not None:  # what the hand-over alone is worth
             times.append(spent)
             accuracies.append(found)

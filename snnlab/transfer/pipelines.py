@@ -45,8 +45,8 @@ def pipe_s(
 ) -> Plan:
     """pipe-S: an ANN whose ReLU is sharpened to a step, the same parameters in the spiking network, a short fine-tuning.
 
-    The controls are other sources: a ReLU1 that stays as it is, and a spiking network of a single step, which is no ANN.
-    `settings` are those of `fine_tuned`.
+    The controls are other sources: a ReLU1 that stays as it is, and a spiking network of a single
+    step, which is no ANN. `settings` are those of `fine_tuned`.
     """
     mode: Mode = "lif" if source == "one step" else "ramp"
     ann = dict(mode=mode, sharpen=source == "sharpened", twins=twins)
@@ -58,20 +58,31 @@ def modern(recipe: str, network: dict[str, Any], *, steps: int, **settings: Any)
 
     `settings` are those of `fine_tuned`.
     """
-    # nothing changes but the activation, and that hardly: the statistics of the pretraining are the better ones
+    # nothing changes but the activation, and that hardly: the statistics of the pretraining are the
+    # better ones
     snn = dict(mode="soft", reestimate=False)
-    return fine_tuned(recipe, network, dict(mode="quantised", levels=steps), snn, steps=steps, **settings)
+    return fine_tuned(
+        recipe, network, dict(mode="quantised", levels=steps), snn, steps=steps, **settings
+    )
 
 
 def converted(
-    recipe: str, network: dict[str, Any], *, how: Literal["rate", "balanced"] = "rate", **settings: Any
+    recipe: str,
+    network: dict[str, Any],
+    *,
+    how: Literal["rate", "balanced"] = "rate",
+    **settings: Any,
 ) -> Plan:
     """An ordinary ReLU network through SpikingJelly's converter, and the same fine-tuning.
 
     `settings` are those of `fine_tuned`.
     """
     return fine_tuned(
-        recipe, network | {"analogue": "relu"}, dict(mode="relu"), dict(mode="soft", convert=how), **settings
+        recipe,
+        network | {"analogue": "relu"},
+        dict(mode="relu"),
+        dict(mode="soft", convert=how),
+        **settings,
     )
 
 
@@ -101,12 +112,21 @@ def fine_tuned(
         pretrain_epochs, epochs: of the two stages.
         lr, fine_tune_lr: their rates.
         schedule: of the ANN.
-        drops, drop: epochs of the fine-tuning from which its rate is multiplied by `drop`; without any it falls as a cosine.
+        drops, drop: epochs of the fine-tuning from which its rate is multiplied by `drop`; without
+            any it falls as a cosine.
         common: what both share: batch_size, seed, device, optimiser, precision.
     """
-    first: dict[str, Any] = dict(network=network, epochs=pretrain_epochs, lr=lr, schedule=schedule) | ann
-    second: dict[str, Any] = dict(steps=steps, epochs=epochs, lr=fine_tune_lr, **falling(drops, drop)) | snn
-    return plan(recipe, Stage(name="pretrain", **first, **common), Stage(name="fine-tune", **second, **common))
+    first: dict[str, Any] = (
+        dict(network=network, epochs=pretrain_epochs, lr=lr, schedule=schedule) | ann
+    )
+    second: dict[str, Any] = (
+        dict(steps=steps, epochs=epochs, lr=fine_tune_lr, **falling(drops, drop)) | snn
+    )
+    return plan(
+        recipe,
+        Stage(name="pretrain", **first, **common),
+        Stage(name="fine-tune", **second, **common),
+    )
 
 
 def pipe_d(
@@ -133,7 +153,8 @@ def pipe_d(
         recipe: its name.
         source, network: `config` of the network for pictures, and of the one for ON and OFF events.
         data: the set of pictures; events are the set "target".
-        pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or LIF leave it out.
+        pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or
+            LIF leave it out.
         lr: rate of every stage; half of it for LIF after LIAF.
         leave, first: see `copy_weights`; a last layer for other classes is left in any case.
         warm_up: what is new, and trained alone at first; () for the first layer and the head.
@@ -146,7 +167,9 @@ def pipe_d(
     warm_up = warm_up or kind.FIRST + kind.HEAD
     if source["classes"] != network["classes"]:
         leave = tuple({*leave, kind.HEAD[-1]})
-    ann: dict[str, Any] = dict(network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, schedule=schedule)
+    ann: dict[str, Any] = dict(
+        network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, schedule=schedule
+    )
     stages = [Stage(name="pretrain", **ann, **common)]
     common |= on_events
     arrive = dict(network=network, leave=leave, first=first, mode=mode, lr=lr, **common)

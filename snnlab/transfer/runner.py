@@ -47,18 +47,22 @@ def train_plan(
     Args:
         plan: the stages; the first one names its network.
         data: the sets that the stages name.
-        folder: where each stage leaves a checkpoint and its metrics, from which a killed run goes on.
+        folder: where each stage leaves a checkpoint and its metrics, from which a killed run goes
+            on.
         tick: told how many epochs have just become finished.
         on_batch: see `fit`; one stage follows the other.
 
     Raises:
-        SnnlabError: as `fit` and `copy_weights`, a stage names an unknown data set, or the first one no network.
+        SnnlabError: as `fit` and `copy_weights`, a stage names an unknown data set, or the first
+            one no network.
     """
     for stage in plan.stages:
         known(stage.data, data, "data set")
     first = plan.stages[0]
     if first.network is None:
-        raise SnnlabError(f"{plan.name}: the first stage, {first.name!r}, names no network to begin with.")
+        raise SnnlabError(
+            f"{plan.name}: the first stage, {first.name!r}, names no network to begin with."
+        )
     before: VisionNet | None = None
     done: list[StageOutcome] = []
     with torch.random.fork_rng(devices=[]):
@@ -75,7 +79,9 @@ def train_plan(
     return TransferOutcome(plan, done, valid, test, net.cpu().eval())
 
 
-def train_plans(plans: Sequence[Plan], data: Task, folder: Path, **options: Any) -> list[TransferOutcome]:
+def train_plans(
+    plans: Sequence[Plan], data: Task, folder: Path, **options: Any
+) -> list[TransferOutcome]:
     """`train_plan` for each, several at a time; see `snnlab.training.train_pool.train_pool`."""
     return train_pool(plans, train_plan, data, folder, **options)
 
@@ -99,7 +105,8 @@ def _train_stage(
     if before is not None:
         with stage.autocast(device):
             copied = evaluate(net, sets.valid).accuracy
-            if stage.reestimate and not stage.convert:  # the converter merges batch norm into the weights
+            # The converter merges batch norm into the weights
+            if stage.reestimate and not stage.convert:
                 seconds = _reestimate(net, sets.train, stage, device)
                 reestimated = evaluate(net, sets.valid).accuracy
     history = _fit(net, sets, stage, path, tick, on_batch) if stage.epochs else []
@@ -112,10 +119,14 @@ def _arrived(before: VisionNet | None, stage: Stage) -> tuple[VisionNet, Transfe
         assert before is not None
         return before, None
     net = build(stage.network)
-    return net, None if before is None else copy_weights(before, net, leave=stage.leave, first=stage.first)
+    return net, None if before is None else copy_weights(
+        before, net, leave=stage.leave, first=stage.first
+    )
 
 
-def _converted(net: VisionNet, train: Batches, stage: Stage, device: torch.device) -> tuple[VisionNet, float]:
+def _converted(
+    net: VisionNet, train: Batches, stage: Stage, device: torch.device
+) -> tuple[VisionNet, float]:
     """What SpikingJelly's converter makes of a network, and the seconds of work that it took."""
     assert stage.convert
     started = work_clock(device)
@@ -156,7 +167,9 @@ def _fit(
     return result.history
 
 
-def some_inputs(train: Batches, stage: Stage, device: torch.device, *, part: RankInfo = SINGLE) -> list[Tensor]:
+def some_inputs(
+    train: Batches, stage: Stage, device: torch.device, *, part: RankInfo = SINGLE
+) -> list[Tensor]:
     """A few batches, or a part of each, to estimate batch-norm statistics from."""
     order = torch.Generator().manual_seed(stage.seed)
     batches = train.batches(stage.batch_size, generator=order, part=part)
@@ -175,7 +188,9 @@ def trained(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
         if not any(under(name, prefix) for name in names):
             raise SnnlabError(f"only: nothing in {type(net).__name__} is called {prefix!r}.")
     frozen = [
-        p for name, p in net.named_parameters() if only and p.requires_grad and not any(under(name, o) for o in only)
+        p
+        for name, p in net.named_parameters()
+        if only and p.requires_grad and not any(under(name, o) for o in only)
     ]
     for parameter in frozen:
         parameter.requires_grad_(False)

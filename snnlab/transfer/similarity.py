@@ -15,7 +15,8 @@ from snnlab.nn.activations import Activation
 def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:
     """The cosine similarity of two networks' weights, tensor by tensor; biases and batch norm are left aside.
 
-    Between networks that began with different weights it is near 0 whatever they do: neurons can be put in any order.
+    Between networks that began with different weights it is near 0 whatever they do: neurons can be
+    put in any order.
 
     Args:
         a, b: `state_dict`s of the same architecture.
@@ -30,14 +31,18 @@ def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float
             raise SnnlabError(
                 f"{name}: got {first} in the first network and {second} in the second; expected the same."
             )
-    return {name: F.cosine_similarity(a[name].flatten(), b[name].flatten(), dim=0).item() for name in names}
+    return {
+        name: F.cosine_similarity(a[name].flatten(), b[name].flatten(), dim=0).item()
+        for name in names
+    }
 
 
 def cka(x: Tensor, y: Tensor) -> float:
     r"""Linear centred kernel alignment (Kornblith et al. 2019) of two representations of the same samples.
 
-    $\lVert Y^\top X \rVert_F^2 / (\lVert X^\top X \rVert_F\, \lVert Y^\top Y \rVert_F)$ of the centred matrices: 1 if they are
-    the same up to rotation and scale, whatever the order of the neurons.
+    $\lVert Y^\top X \rVert_F^2 / (\lVert X^\top X \rVert_F\, \lVert Y^\top Y \rVert_F)$ of the
+    centred matrices: 1 if they are the same up to rotation and scale, whatever the order of the
+    neurons.
 
     Args:
         x, y: `(n, features)`, `(n, other features)`.
@@ -46,7 +51,9 @@ def cka(x: Tensor, y: Tensor) -> float:
         SnnlabError: they have not as many samples, or fewer than two.
     """
     if len(x) != len(y) or len(x) < 2:
-        raise SnnlabError(f"got {len(x)} and {len(y)} samples; expected the same samples, at least two of them.")
+        raise SnnlabError(
+            f"got {len(x)} and {len(y)} samples; expected the same samples, at least two of them."
+        )
     x, y = (value.double() - value.double().mean(0) for value in (x, y))
     gram_x, gram_y = x @ x.T, y @ y.T  # n x n: there are more features than samples
     scale = gram_x.norm() * gram_y.norm()

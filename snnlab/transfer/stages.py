@@ -33,22 +33,27 @@ class Stage(Recipe):
     mode: Mode = "lif"
     steps: int = 1  # for how many time steps an image is shown
     lr: float = 1e-2
-    network: dict[str, Any] | None = None  # `config` of a network; None for that of the stage before
+    # `config` of a network; None for that of the stage before
+    network: dict[str, Any] | None = None
     data: str = "target"
-    convert: Literal["", How] = ""  # through SpikingJelly's converter; see `snnlab.transfer.conversion`
+    # Through SpikingJelly's converter; see `snnlab.transfer.conversion`
+    convert: Literal["", How] = ""
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # what is not handed over
     first: str = ""  # see `copy_weights`
-    reestimate: bool = True  # batch-norm statistics before the first epoch, if weights came from elsewhere
+    # Batch-norm statistics before the first epoch, if weights came from elsewhere
+    reestimate: bool = True
     only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
     optimiser: Optimiser = "adam"
     weight_decay: float = 0.0
     schedule: Schedule = "cosine"
     drops: tuple[int, ...] = ()  # epochs from which the rate is multiplied by `drop`, once each
     drop: float = 0.3
-    twins: tuple[int, ...] = ()  # validate the spiking twin of these many steps after every epoch, too
-    precision: Precision = "float32"  # of convolutions and matrix products; membranes and parameters stay in float32
+    # Validate the spiking twin of these many steps after every epoch, too
+    twins: tuple[int, ...] = ()
+    # Of convolutions and matrix products; membranes and parameters stay in float32
+    precision: Precision = "float32"
     keep: Keep = "last"  # the rate ends at 0, and a ramp is only sharp at the end
 
     LEAST_EPOCHS: ClassVar[int] = 0
@@ -74,8 +79,14 @@ class Stage(Recipe):
         """One, for every parameter that may change."""
         parameters = [p for p in model.parameters() if p.requires_grad]
         if self.optimiser == "sgd":
-            return [torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay)]
-        return [torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
+            return [
+                torch.optim.SGD(
+                    parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay
+                )
+            ]
+        return [
+            torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        ]
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
         """Put a network into the mode that it has after a share of the epochs; returns where its ramp begins and ends."""
@@ -87,16 +98,21 @@ class Stage(Recipe):
         """Sharpen the ramp."""
         return self.enter(model, (epoch + 1) / self.epochs)
 
-    def before_step(self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float) -> None:
+    def before_step(
+        self, model: nn.Module, optimisers: list[torch.optim.Optimizer], done: float
+    ) -> None:
         """Set the learning rate."""
         share = (1 + math.cos(math.pi * done)) / 2 if self.schedule == "cosine" else 1.0
-        share *= self.drop ** sum(done >= epoch / self.epochs for epoch in self.drops)  # 15 / 22 * 22 is below 15
+        # 15 / 22 * 22 is below 15
+        share *= self.drop ** sum(done >= epoch / self.epochs for epoch in self.drops)
         for group in optimisers[0].param_groups:
             group["lr"] = self.lr * share
 
     def after_epoch(self, model: VisionNet, valid: Batches) -> dict[str, float]:
         """Validate the spiking twins: the same parameters, other activations."""
-        return {f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins}
+        return {
+            f"twin_{steps}_accuracy": zero_shot(model, valid, steps=steps) for steps in self.twins
+        }
 
     def autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         """torch's mixed precision; bfloat16 has the range of float32, so gradients need no scaling."""

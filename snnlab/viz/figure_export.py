@@ -1,6 +1,7 @@
 """How a figure leaves the program: as a picture in a notebook that can be read aloud, and as files.
 
-A notebook keeps alt text only inside `text/html`: JupyterLab and nbconvert drop the metadata of a bare PNG.
+A notebook keeps alt text only inside `text/html`: JupyterLab and nbconvert drop the metadata of a
+bare PNG.
 """
 
 import base64
@@ -28,7 +29,8 @@ class HasFigureDir(Protocol):
     def figure_dir(self) -> Path: ...
 
 
-Numbers = Mapping[str, Sequence[Any]]  # the columns of a table: heading -> values, all of one length
+# The columns of a table: heading -> values, all of one length
+Numbers = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,16 @@ def picture_of(
 ) -> Picture:
     """The picture that `canvas` holds now, as a PNG of at most 128 colours: a notebook carries every picture twice.
 
-    `compress_level` 1 takes half the time and a tenth more bytes: for pictures that are soon replaced.
+    `compress_level` 1 takes half the time and a tenth more bytes: for pictures that are soon
+    replaced.
 
     Raises:
         SnnlabError: `alt` is empty.
     """
     if not isinstance(alt, str) or not alt.strip():
-        raise SnnlabError("A picture came without alt text; say in one sentence, with numbers, what it shows.")
+        raise SnnlabError(
+            "A picture came without alt text; say in one sentence, with numbers, what it shows."
+        )
     rgb = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     few = rgb.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()

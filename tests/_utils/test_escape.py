@@ -27,8 +27,23 @@ from snnlab.viz.monitor import view as monitor_view
 from snnlab.viz.panels.arrivals import RecordingViewer, View
 from snnlab.viz.panels.synapses import NetworkView
 
-MARKUP = ["[/b] [red]x[/red] :bug: \\", "<script>&\"'", r"$\frac{1}$", "$", "a_b", "_noise_", r"\$ $x$", "x^{", ""]
-UNPRINTABLE = {"\x1b[31m": r"\x1b[31m", "\ud800": r"\ud800", "\x00\r": r"\x00\r", "a\tb\nü": "a\tb\nü"}
+MARKUP = [
+    "[/b] [red]x[/red] :bug: \\",
+    "<script>&\"'",
+    r"$\frac{1}$",
+    "$",
+    "a_b",
+    "_noise_",
+    r"\$ $x$",
+    "x^{",
+    "",
+]
+UNPRINTABLE = {
+    "\x1b[31m": r"\x1b[31m",
+    "\ud800": r"\ud800",
+    "\x00\r": r"\x00\r",
+    "a\tb\nü": "a\tb\nü",
+}
 
 
 @pytest.mark.parametrize(("text", "expected"), UNPRINTABLE.items())
@@ -49,12 +64,16 @@ def pixels(text, **options):
 
 @pytest.mark.parametrize("text", [*MARKUP, "$x_1$", r"a $\tau$ b"])
 def test_a_title_shows_every_letter(text):
-    assert np.array_equal(pixels(plot_text(text)), pixels(text if text[:1] != "_" else f" {text}", parse_math=False))
+    assert np.array_equal(
+        pixels(plot_text(text)), pixels(text if text[:1] != "_" else f" {text}", parse_math=False)
+    )
 
 
 def test_mathtext_of_our_own_stays_beside_a_name():
     shown = pixels(rf"$\tau$ of {plot_text('a$b')}")
-    assert np.array_equal(shown, pixels(r"$\tau$ of a\$b")) and not np.array_equal(shown, pixels("$\\tau$ of a$b"))
+    assert np.array_equal(shown, pixels(r"$\tau$ of a\$b")) and not np.array_equal(
+        shown, pixels("$\\tau$ of a$b")
+    )
 
 
 def test_names_of_variants_and_classes_are_in_the_picture():
@@ -68,7 +87,9 @@ def test_names_of_variants_and_classes_are_in_the_picture():
     shown = [plot_text(name) for name in values]
     for ax in axes[1]:
         assert [text.get_text() for text in ax.get_legend().get_texts()] == shown
-    assert [text.get_text() for text in axes[0, 0].get_yticklabels()] == [plot_text(name) for name in MARKUP]
+    assert [text.get_text() for text in axes[0, 0].get_yticklabels()] == [
+        plot_text(name) for name in MARKUP
+    ]
     assert [text.get_text() for text in axes[0, 1].get_xticklabels()] == shown
 
 
@@ -127,7 +148,12 @@ def test_a_page_shows_every_letter(tmp_path):
     assert shown in Read(html_tables._table(NASTY, ["a"], [[NASTY]])).text
     fig, _ = plots.figure(1, 1)
     save_svg(fig, tmp_path / "a.svg", title=NASTY, description=NASTY)
-    assert "".join(ElementTree.parse(tmp_path / "a.svg").getroot().itertext()).count(shown.split("\t")[0]) >= 2
+    assert (
+        "".join(ElementTree.parse(tmp_path / "a.svg").getroot().itertext()).count(
+            shown.split("\t")[0]
+        )
+        >= 2
+    )
 
 
 def printed(*things, width=400):
@@ -151,10 +177,27 @@ def test_a_table_in_a_terminal_shows_every_letter():
     assert printed(tables.result_table(result)).count(shown) == 6
     common = {"notebook": TERMINAL, "profile": TERMINAL, "data": TERMINAL, "notebook_sha256": "ab"}
     row = {**common, "arm": TERMINAL, "seed": 0, "finished": "", "path": "", "test_accuracy": 0.5}
-    rows = pd.DataFrame([{**row, f"config.{TERMINAL}": one, "path": one} for one in (TERMINAL, "other")])
-    assert printed(*tables.summary_tables(run.summary(rows))).count(shown) == 3 + 1 + 1 + 2  # title, column, cells
-    names = ("paper", "table", "row", "protocol", "published", "source", "measured", "seeds", "status", "why")
-    assert printed(*tables.target_tables(pd.DataFrame([dict.fromkeys(names, TERMINAL)]))).count(shown) >= 9
+    rows = pd.DataFrame(
+        [{**row, f"config.{TERMINAL}": one, "path": one} for one in (TERMINAL, "other")]
+    )
+    # Title, column, cells
+    assert printed(*tables.summary_tables(run.summary(rows))).count(shown) == 3 + 1 + 1 + 2
+    names = (
+        "paper",
+        "table",
+        "row",
+        "protocol",
+        "published",
+        "source",
+        "measured",
+        "seeds",
+        "status",
+        "why",
+    )
+    assert (
+        printed(*tables.target_tables(pd.DataFrame([dict.fromkeys(names, TERMINAL)]))).count(shown)
+        >= 9
+    )
 
 
 def test_the_progress_of_a_notebook_shows_its_headings():
@@ -171,7 +214,11 @@ def test_the_command_line_writes_what_a_terminal_cannot(tmp_path, monkeypatch):
     for name in ("good", "[b]\udcff\x1b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text(json.dumps(content) if name == "good" else "{")
-    done = CliRunner(charset="ascii").invoke(main.app, ["collect", str(tmp_path), "--out", str(tmp_path / "table.csv")])
+    done = CliRunner(charset="ascii").invoke(
+        main.app, ["collect", str(tmp_path), "--out", str(tmp_path / "table.csv")]
+    )
     assert done.exit_code == 1 and printable(TERMINAL) in done.stdout and r"\xb1" in done.stdout
-    assert done.stderr.startswith(rf"snnlab: {tmp_path}/[b]\udcff\x1b/result.json: no readable JSON")
+    assert done.stderr.startswith(
+        rf"snnlab: {tmp_path}/[b]\udcff\x1b/result.json: no readable JSON"
+    )
     assert r"\ud800" in (tmp_path / "table.csv").read_text()

@@ -67,7 +67,11 @@ def test_fitting_values_take_their_fields_type(name, value, expected):
         ("sizes", [32, True], "expected a list of whole numbers"),
         ("sizes", "32", "expected a list of whole numbers"),
         ("taus", [10**400], "expected a list of numbers"),
-        ("taus", [20, float("inf")], "expected a list of numbers, such as [20, 40], each from 1 ms"),
+        (
+            "taus",
+            [20, float("inf")],
+            "expected a list of numbers, such as [20, 40], each from 1 ms",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_name_value_and_expectation(name, value, words):
@@ -138,14 +142,16 @@ def test_unreadable_texts_are_refused(name, text):
 
 def test_a_misspelt_name_gets_the_nearest_and_all():
     with pytest.raises(
-        SnnlabError, match=r"no fruit called 'aple' \(did you mean apple\?\); valid names: apple, pear\."
+        SnnlabError,
+        match=r"no fruit called 'aple' \(did you mean apple\?\); valid names: apple, pear\.",
     ):
         known("aple", ["apple", "pear"], "fruit")
 
 
 def test_a_misspelt_choice_gets_the_nearest_and_all():
     with pytest.raises(
-        SnnlabError, match=r"no choice called 'lefd' \(did you mean left\?\); valid names: left, right\."
+        SnnlabError,
+        match=r"no choice called 'lefd' \(did you mean left\?\); valid names: left, right\.",
     ):
         typed(FIELDS["choice"], "lefd")
 

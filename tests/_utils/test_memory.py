@@ -45,7 +45,11 @@ print(min(faults() for _ in range(6)))  # the first ones may still enlarge the h
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_freed_memory_is_kept():
     faults = {
-        how: int(subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True).stdout)
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for how in ("keep", "as it is")
     }
     assert 5 * faults["keep"] < faults["as it is"]
@@ -84,7 +88,9 @@ def test_too_little_memory_is_told_by_a_sentence(need, words):
     assert caught.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes"), OSError(28, "No space"), SnnlabError("x")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes"), OSError(28, "No space"), SnnlabError("x")]
+)
 def test_other_errors_pass(error):
     with pytest.raises(type(error)) as caught, memory_errors("training"):
         fail(error)

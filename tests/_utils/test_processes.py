@@ -11,7 +11,9 @@ from snnlab._utils.errors import SnnlabError
 
 
 def encode(jobs, partial, workers=1):
-    return processes.encode(jobs, worker=spike, workers=workers, partial=Path(partial), title="test")
+    return processes.encode(
+        jobs, worker=spike, workers=workers, partial=Path(partial), title="test"
+    )
 
 
 def test_any_number_of_workers_gives_the_same_spikes_in_order(tmp_path):
@@ -34,7 +36,9 @@ def test_a_second_call_makes_only_what_is_missing(tmp_path):
     log.write_text("")
     again = encode([*good, Job(3, log=str(log))], tmp_path / "partial")
     assert log.read_text().split() == ["3"]
-    for left, right in zip(again, encode([*good, Job(3, log=str(log))], tmp_path / "other"), strict=True):
+    for left, right in zip(
+        again, encode([*good, Job(3, log=str(log))], tmp_path / "other"), strict=True
+    ):
         np.testing.assert_array_equal(left, right)
 
 
@@ -44,7 +48,9 @@ def test_damaged_or_foreign_leftovers_are_made_again(tmp_path):
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
     np.testing.assert_array_equal(encode(jobs, tmp_path)[0], first[0])
-    np.testing.assert_array_equal(encode([Job(9), Job(1), Job(2)], tmp_path)[0][:3], spike(Job(9))[0])
+    np.testing.assert_array_equal(
+        encode([Job(9), Job(1), Job(2)], tmp_path)[0][:3], spike(Job(9))[0]
+    )
 
 
 def test_no_job_gives_no_spike(tmp_path):
@@ -63,5 +69,8 @@ def test_errors_of_workers_arrive(tmp_path):
 
 def test_too_little_memory_is_told_by_a_sentence():
     words = "reading files: the memory of this machine .* choose fewer or smaller files"
-    with pytest.raises(SnnlabError, match=words), processes.mapped(np.empty, [10**15], 1) as results:
+    with (
+        pytest.raises(SnnlabError, match=words),
+        processes.mapped(np.empty, [10**15], 1) as results,
+    ):
         list(results)

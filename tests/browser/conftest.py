@@ -32,9 +32,13 @@ def chromium():
         from playwright.sync_api import sync_playwright
     except ImportError:
         absent("Playwright is missing; pip install 'snnlab[browser]'.")
-    program = os.environ.get("SNNLAB_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = os.environ.get("SNNLAB_CHROMIUM") or next(
+        filter(None, map(shutil.which, PROGRAMS)), None
+    )
     if program is None:
-        absent("there is no Chromium; apt-get install chromium, or name its file in SNNLAB_CHROMIUM.")
+        absent(
+            "there is no Chromium; apt-get install chromium, or name its file in SNNLAB_CHROMIUM."
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
@@ -45,9 +49,14 @@ def chromium():
 def lab(tmp_path_factory, chromium):
     """JupyterLab with settings and notebooks of its own."""
     folder = tmp_path_factory.mktemp("lab")
-    private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
+    private = {
+        f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")
+    }
     private |= {"IPYTHONDIR": str(folder / "ipython"), "SNNLAB_PROFILE": "tiny"}
-    quiet = folder / "config/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    quiet = (
+        folder
+        / "config/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    )
     quiet.parent.mkdir(parents=True)
     quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     (folder / "notebooks").mkdir()
@@ -102,13 +111,18 @@ class Lab:
         """Write the notebook that is opened, up to the last cell with a line of that pattern; returns how many code cells it has."""
         name = name or stem
         nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
-        end = max(i for i, cell in enumerate(nb.cells) if re.search(last, cell.source, re.MULTILINE))
+        end = max(
+            i for i, cell in enumerate(nb.cells) if re.search(last, cell.source, re.MULTILINE)
+        )
         nb.cells = nb.cells[: end + 1]
         (parameters,) = (cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", ()))
         given |= {"live": True, "out": str(self.folder.parent / "out" / name)}
         for parameter, value in given.items():
             parameters.source, found = re.subn(
-                rf"^{parameter} = None", f"{parameter} = {value!r}", parameters.source, flags=re.MULTILINE
+                rf"^{parameter} = None",
+                f"{parameter} = {value!r}",
+                parameters.source,
+                flags=re.MULTILINE,
             )
             assert found == 1, parameter
         for cell in nb.cells:
@@ -120,7 +134,9 @@ class Lab:
     def open(self, stem):
         """A new page with a notebook of the folder."""
         still = "reduce"  # else what moves while cells run is drawn again and again
-        page = self.chromium.new_page(viewport={"width": 1400, "height": 1000}, reduced_motion=still)
+        page = self.chromium.new_page(
+            viewport={"width": 1400, "height": 1000}, reduced_motion=still
+        )
         page.set_default_timeout(180_000)
         page.goto(f"{self.address}lab/tree/{stem}.ipynb?reset")
         page.locator(".jp-Notebook").wait_for()

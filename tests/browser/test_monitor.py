@@ -26,7 +26,12 @@ def press(page, name):
 
 def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     cells = lab.copy(
-        "04_learning_delays", r"^first = await watched", NAME, epochs=100_000, toy_trials=100, toy_epochs=1
+        "04_learning_delays",
+        r"^first = await watched",
+        NAME,
+        epochs=100_000,
+        toy_trials=100,
+        toy_epochs=1,
     )
     page = lab.run(NAME)
     say(page, "^Training: epoch")
@@ -36,10 +41,13 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     page.wait_for_function(  # it moves by itself
         "src => document.querySelector('.snnlab-monitor img').src !== src", arg=before
     )
-    assert re.search(r"Training after [\d.]+ of 100000 epochs", panel.locator("img").get_attribute("alt"))
+    assert re.search(
+        r"Training after [\d.]+ of 100000 epochs", panel.locator("img").get_attribute("alt")
+    )
     press(page, "Pause")
     say(page, "^Paused: ")
-    page.wait_for_timeout(1000)  # it says so at once, and again from the batch before which it waits
+    # It says so at once, and again from the batch before which it waits
+    page.wait_for_timeout(1000)
     paused = say(page, "^Paused: ")
     page.wait_for_timeout(1000)
     assert say(page, "^Paused: ") == paused
@@ -56,13 +64,17 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     page.locator(
         ".snnlab-monitor button:disabled", has_text="Continue"
     ).wait_for()  # it has the focus, and keys go to it
-    with page.expect_response(lambda reply: reply.request.method == "PUT" and "/api/contents/" in reply.url):
+    with page.expect_response(
+        lambda reply: reply.request.method == "PUT" and "/api/contents/" in reply.url
+    ):
         page.keyboard.press("Control+s")
     page.close()
     page = lab.open(NAME)
     page.locator(".snnlab-monitor").scroll_into_view_if_needed()
     later = say(page, "^Training: epoch")
     assert epoch(later) >= stopped
-    page.wait_for_function(f"now => document.querySelector('{STATUS}')?.innerText !== now", arg=later)
+    page.wait_for_function(
+        f"now => document.querySelector('{STATUS}')?.innerText !== now", arg=later
+    )
     press(page, "Stop")
     assert epoch(say(page, "^Stopped: ")) >= epoch(later)

@@ -66,7 +66,9 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_is(lab):
     page = lab.page("01_lif_dynamics")
     panel = page.locator(".snnlab-panel")
     controls = "[role=slider], select, input, button"
-    panel.evaluate(f"panel => panel.querySelectorAll('{controls}').forEach((e, i) => e.dataset.number = i)")
+    panel.evaluate(
+        f"panel => panel.querySelectorAll('{controls}').forEach((e, i) => e.dataset.number = i)"
+    )
     panel.locator(controls).first.focus()
     reached, outlines = [], set()
     for _ in range(60):

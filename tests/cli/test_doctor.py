@@ -65,7 +65,8 @@ def alone(monkeypatch, tmp_path):
     return folder
 
 
-# ----------------------------------------------------------------------------------------------- the command
+# -----------------------------------------------------------------------------------------------
+# the command
 
 
 def test_every_finding_is_a_line_in_words_and_wrong_ones_decide_about_the_exit_code(monkeypatch):
@@ -84,14 +85,23 @@ def test_every_finding_is_a_line_in_words_and_wrong_ones_decide_about_the_exit_c
     monkeypatch.setattr(environment, "LOOKS", {"two": two})
     done = CliRunner().invoke(cli.app, ["doctor"])
     assert done.exit_code == 0
-    assert done.stdout.splitlines() == ["ok     two: fine", "note   two: not needed by all", "Nothing wrong, notes: 1."]
+    assert done.stdout.splitlines() == [
+        "ok     two: fine",
+        "note   two: not needed by all",
+        "Nothing wrong, notes: 1.",
+    ]
 
     monkeypatch.setattr(environment, "LOOKS", {"bad": raises, "faint": faints, "two": two})
     done = CliRunner().invoke(cli.app, ["doctor"])
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
-    assert lines[:2] == ["ok     bad: so far", "WRONG  bad: it is not there; it was expected. Put it there."]
-    assert lines[2].startswith("WRONG  faint: could not be looked at (OSError: libcudart.so: cannot open).")
+    assert lines[:2] == [
+        "ok     bad: so far",
+        "WRONG  bad: it is not there; it was expected. Put it there.",
+    ]
+    assert lines[2].startswith(
+        "WRONG  faint: could not be looked at (OSError: libcudart.so: cannot open)."
+    )
     assert "`make setup`" in lines[2]
     assert lines[3:] == ["ok     two: fine", "note   two: not needed by all", "2 wrong, notes: 1."]
 
@@ -100,7 +110,8 @@ def test_where_next_to_nothing_is_installed_it_says_what_to_install(tmp_path):
     for package in (click, packaging):
         (tmp_path / package.__name__).symlink_to(Path(package.__file__).parent)
     done = subprocess.run(
-        [sys.executable, "-S", "-c", "from snnlab.cli.main import app; app()", "doctor"],  # without site-packages
+        # Without site-packages
+        [sys.executable, "-S", "-c", "from snnlab.cli.main import app; app()", "doctor"],
         env={
             "PATH": str(tmp_path),
             "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
@@ -113,22 +124,30 @@ def test_where_next_to_nothing_is_installed_it_says_what_to_install(tmp_path):
     assert done.returncode == 1 and done.stderr == ""
     assert "\x1b" not in done.stdout  # no colour
     assert "WRONG  packages: torch is not installed in" in done.stdout
-    assert "WRONG  gpu: could not be looked at (ModuleNotFoundError: No module named 'torch')." in done.stdout
+    assert (
+        "WRONG  gpu: could not be looked at (ModuleNotFoundError: No module named 'torch')."
+        in done.stdout
+    )
     assert "note   speech:" in done.stdout
-    assert [line.split(":")[0].split()[1] for line in done.stdout.splitlines()[-3:-1]] == ["cache", "runs"]
+    assert [line.split(":")[0].split()[1] for line in done.stdout.splitlines()[-3:-1]] == [
+        "cache",
+        "runs",
+    ]
     assert f"remove {sys.prefix}" not in done.stdout  # it may be the system's
     assert sorted(path.name for path in tmp_path.iterdir()) == ["click", "packaging"]
 
 
 @pytest.mark.parametrize("what", [what for what in environment.LOOKS if what != "data"])
 def test_nothing_is_wrong_with_this_installation(what, monkeypatch):
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # another JupyterLab would be a finding
+    # Another JupyterLab would be a finding
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     monkeypatch.setattr(environment, "LOOKS", {what: environment.LOOKS[what]})
     found = list(environment.examine())
     assert found and all(finding.ok is not False for _, finding in found), found
 
 
-# ------------------------------------------------------------------------------------------ Python, packages
+# ------------------------------------------------------------------------------------------ Python,
+# packages
 
 
 def test_another_python(monkeypatch, tmp_path):
@@ -173,7 +192,13 @@ def test_packages_that_are_missing(alone):
         installed(alone, name, "2.13.0+cpu" if name == "torch" else "999rc1")
     found = list(environment._packages())
     assert [finding.text.split()[0] for finding in found] == ["h5py", "rich"]
-    told(found[0], False, f"h5py is not installed in {sys.prefix}", "h5py>=3.10 was expected", "-m pip install")
+    told(
+        found[0],
+        False,
+        f"h5py is not installed in {sys.prefix}",
+        "h5py>=3.10 was expected",
+        "-m pip install",
+    )
 
 
 def test_what_only_some_need_is_a_note(alone):
@@ -197,7 +222,8 @@ def test_networks_that_do_not_import(monkeypatch):
     told(found, False, "spikingjelly.activation_based", "make setup")
 
 
-# ---------------------------------------------------------------------------------------------- torch and GPU
+# ----------------------------------------------------------------------------------------------
+# torch and GPU
 
 
 @pytest.mark.parametrize(
@@ -218,15 +244,28 @@ def test_companions_of_another_build_of_torch(alone, name, torch, companion, req
     (alone / f"{name}.py").write_text("raise SystemExit('it was imported')")
     (found,) = doctor_torch.build()
     if reason:
-        told(found, None, f"{name} {companion} in {alone} {reason}", torch, f"-m pip uninstall {name}`")
+        told(
+            found,
+            None,
+            f"{name} {companion} in {alone} {reason}",
+            torch,
+            f"-m pip uninstall {name}`",
+        )
     else:
         told(found, True, f"torch {torch}")
 
 
 def test_each_companion_is_named(alone):
-    for name, version in (("torch", "2.13.0+cpu"), ("torchvision", "0.28.0"), ("torchaudio", "2.11.0")):
+    for name, version in (
+        ("torch", "2.13.0+cpu"),
+        ("torchvision", "0.28.0"),
+        ("torchaudio", "2.11.0"),
+    ):
         installed(alone, name, version)
-    assert [finding.text.split()[0] for finding in doctor_torch.build()] == ["torchvision", "torchaudio"]
+    assert [finding.text.split()[0] for finding in doctor_torch.build()] == [
+        "torchvision",
+        "torchaudio",
+    ]
 
 
 CARD = "#!/bin/sh\n[ \"$1\" = -L ] && echo 'GPU 0: NVIDIA H200 (UUID: GPU-12)'\n"
@@ -241,7 +280,13 @@ BROKEN = "#!/bin/sh\necho 'GPU access blocked'\nexit 9\n"
         (None, CARD, None, None, ("GPU 0: NVIDIA H200 is there", "CPU build", "make setup")),
         ("13.0", "", None, None, ("`nvidia-smi` names no GPU", "driver", "tiny and course")),
         ("13.0", CARD, "", None, ("CUDA_VISIBLE_DEVICES='' hides GPU 0: NVIDIA H200", "unset")),
-        ("13.0", CARD, None, False, ("CUDA 13.0", "NVIDIA H200", "driver is too old", "TORCH_INDEX", "CPU")),
+        (
+            "13.0",
+            CARD,
+            None,
+            False,
+            ("CUDA 13.0", "NVIDIA H200", "driver is too old", "TORCH_INDEX", "CPU"),
+        ),
     ],
 )
 def test_no_gpu(alone, monkeypatch, built, smi, hidden, ok, words):
@@ -276,7 +321,8 @@ def test_a_gpu(monkeypatch):
     told(found, True, "2, the first NVIDIA H200")
 
 
-# --------------------------------------------------------------------------------------------------- Jupyter
+# ---------------------------------------------------------------------------------------------------
+# Jupyter
 
 
 @pytest.fixture
@@ -297,7 +343,9 @@ def other(clean, monkeypatch, tmp_path):
     (library,) = folder.glob("lib/python*/site-packages")
     (library / "these.pth").write_text(f"{SITE}\n")
     for name, module in (("jupyter", "jupyter_core.command"), ("jupyter-lab", "jupyterlab.labapp")):
-        program(folder / "bin" / name, f"#!{folder}/bin/python\nfrom {module} import main\nmain()\n")
+        program(
+            folder / "bin" / name, f"#!{folder}/bin/python\nfrom {module} import main\nmain()\n"
+        )
     monkeypatch.setenv("PATH", f"{folder}/bin")
     return folder.resolve()
 
@@ -306,7 +354,9 @@ def extension(data, version):
     """What the wheel jupyterlab_widgets brings."""
     folder = data / "labextensions" / doctor_jupyter.EXTENSION
     folder.mkdir(parents=True)
-    (folder / "package.json").write_text(json.dumps({"name": doctor_jupyter.EXTENSION, "version": version}))
+    (folder / "package.json").write_text(
+        json.dumps({"name": doctor_jupyter.EXTENSION, "version": version})
+    )
     return folder
 
 
@@ -318,7 +368,9 @@ def page_config(folder, disabled):
 
 def of_this():
     """The version of the extension here."""
-    return doctor_jupyter._version(Path(sys.prefix, "share/jupyter/labextensions", doctor_jupyter.EXTENSION))
+    return doctor_jupyter._version(
+        Path(sys.prefix, "share/jupyter/labextensions", doctor_jupyter.EXTENSION)
+    )
 
 
 def test_this_server_has_sliders(clean):
@@ -349,7 +401,13 @@ def test_another_server_on_path_lacks_sliders(other):
 def test_the_own_server_lacks_sliders(other, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(other / "bin" / "python"))
     (found,) = doctor_jupyter.sliders()
-    told(found, False, other / "bin/jupyter-lab", "lacks the extension", "--force-reinstall --no-deps")
+    told(
+        found,
+        False,
+        other / "bin/jupyter-lab",
+        "lacks the extension",
+        "--force-reinstall --no-deps",
+    )
     assert "make lab" not in found.text
 
 
@@ -398,7 +456,9 @@ def test_an_extension_that_is_switched_off(clean, tmp_path, disabled):
     told(found, False, f"{file}: switches {NAME} off", f"labextension enable {NAME}`")
 
 
-@pytest.mark.parametrize("disabled", [{NAME: False}, {f"{NAME}-2": True}, [], [3], 3, {"jupyterlab_pygments": True}])
+@pytest.mark.parametrize(
+    "disabled", [{NAME: False}, {f"{NAME}-2": True}, [], [3], 3, {"jupyterlab_pygments": True}]
+)
 def test_an_extension_that_is_not_switched_off(clean, tmp_path, disabled):
     page_config(tmp_path / "person/config/labconfig", disabled)
     (found,) = doctor_jupyter.sliders()
@@ -423,7 +483,9 @@ def test_settings_of_the_server_count_last(other):
     assert found.ok is None
 
 
-@pytest.mark.parametrize("jupyter", ["", "#!/bin/sh\nexit 3\n", "#!/bin/sh\necho hello\n", "#!/bin/sh\necho '{}'\n"])
+@pytest.mark.parametrize(
+    "jupyter", ["", "#!/bin/sh\nexit 3\n", "#!/bin/sh\necho hello\n", "#!/bin/sh\necho '{}'\n"]
+)
 def test_a_server_that_does_not_answer(other, jupyter):
     (other / "bin/jupyter").unlink()
     if jupyter:
@@ -460,13 +522,22 @@ def test_notebooks_in_another_python(clean, monkeypatch, tmp_path, python):
     folder = tmp_path / "data/kernels/python3"
     folder.mkdir(parents=True)
     argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "x", "language": "python"}))
+    (folder / "kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "x", "language": "python"})
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
     (found,) = doctor_jupyter.kernel()
     if python == "python":  # the one of who starts it
         told(found, True, sys.executable)
     else:
-        told(found, False, folder, python, f"{sys.executable} was expected", "kernelspec remove python3")
+        told(
+            found,
+            False,
+            folder,
+            python,
+            f"{sys.executable} was expected",
+            "kernelspec remove python3",
+        )
 
 
 def test_no_kernel(clean, monkeypatch):
@@ -478,12 +549,20 @@ def test_no_kernel(clean, monkeypatch):
     told(found, False, "no kernel python3", "ipykernel`")
 
 
-# ---------------------------------------------------------------------------------------------------- speech
+# ----------------------------------------------------------------------------------------------------
+# speech
 
 
 def test_no_espeak(alone):
     (found,) = environment._speech()
-    told(found, None, "there is no espeak-ng", "wheel espeakng-loader", "snnlab data make", "espeakng-loader==0.2.4`")
+    told(
+        found,
+        None,
+        "there is no espeak-ng",
+        "wheel espeakng-loader",
+        "snnlab data make",
+        "espeakng-loader==0.2.4`",
+    )
 
 
 def test_espeak_as_a_program_is_not_enough(alone):
@@ -511,7 +590,8 @@ def test_espeak_that_does_not_load(monkeypatch, tmp_path):
     told(found, False, tmp_path / "lib.so", "cannot be loaded", "pip install --force-reinstall")
 
 
-# ------------------------------------------------------------------------------------------- folders and room
+# -------------------------------------------------------------------------------------------
+# folders and room
 
 
 @pytest.fixture(scope="module")
@@ -542,7 +622,12 @@ LOOKS = {
 def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path, name):
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "link", Path("/proc/snnlab")):
+    for place in (
+        tmp_path / "file",
+        tmp_path / "file" / "below",
+        tmp_path / "link",
+        Path("/proc/snnlab"),
+    ):
         monkeypatch.setenv(name, str(place))
         (found,) = LOOKS[name]()
         told(found, False, f"{place}: ", "cannot be written", f"set {name} to")
@@ -592,7 +677,9 @@ def test_a_full_disk_is_no_matter_once_the_set_is_unpacked(monkeypatch, unpacked
     )
 
 
-@pytest.mark.parametrize(("size", "named"), [(99, "imagenet es-imagenet"), (101, "imagenet"), (291, "")])
+@pytest.mark.parametrize(
+    ("size", "named"), [(99, "imagenet es-imagenet"), (101, "imagenet"), (291, "")]
+)
 def test_published_sets_for_which_there_is_no_room(monkeypatch, unpacked, size, named):
     monkeypatch.setenv("SNNLAB_DATA", str(unpacked))
     free(monkeypatch, size * GB)
@@ -634,7 +721,8 @@ def test_room_for_the_cache(monkeypatch, tmp_path):
     (found,) = disk.cache()
     told(found, None, tmp_path, "3.0 GB", "SNNLAB_CACHE_GB to less")
     (tmp_path / "features").mkdir()
-    (tmp_path / "features/x.npy").write_bytes(bytes(2_000_000))  # what it holds already is room, too
+    # What it holds already is room, too
+    (tmp_path / "features/x.npy").write_bytes(bytes(2_000_000))
     (fine,) = disk.cache()
     told(fine, True, tmp_path)
     monkeypatch.setenv("SNNLAB_CACHE_GB", "much")
@@ -644,4 +732,8 @@ def test_room_for_the_cache(monkeypatch, tmp_path):
 
 
 def test_a_finding_is_what_it_is_called():
-    assert (well("a"), wrong("b"), note("c")) == (Finding(True, "a"), Finding(False, "b"), Finding(None, "c"))
+    assert (well("a"), wrong("b"), note("c")) == (
+        Finding(True, "a"),
+        Finding(False, "b"),
+        Finding(None, "c"),
+    )

@@ -23,7 +23,17 @@ from snnlab.runs import execute, manifest
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
 
-NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
+NAMES = (
+    "profile",
+    "seed",
+    "tau_ms",
+    "duration_ms",
+    "neurons",
+    "seeds",
+    "training_steps",
+    "live",
+    "out",
+)
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = """
 from snnlab.runs import manifest, run as runs
@@ -46,7 +56,10 @@ run.save_result(entries, data={"name": "made here", "note": "three numbers"})
 
 
 def write(path, *sources):
-    cells = [new_markdown_cell("# A small notebook"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+    cells = [
+        new_markdown_cell("# A small notebook"),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+    ]
     cells += [new_code_cell(source) for source in sources]
     nbformat.write(new_notebook(cells=cells), path)
     return path
@@ -59,7 +72,9 @@ def notebook(tmp_path):
 
 @pytest.fixture
 def snnlab():
-    return lambda *arguments: CliRunner().invoke(main.app, [str(argument) for argument in arguments])
+    return lambda *arguments: CliRunner().invoke(
+        main.app, [str(argument) for argument in arguments]
+    )
 
 
 def test_parameters_from_a_file_and_what_goes_before_them(snnlab, notebook, tmp_path):
@@ -71,7 +86,9 @@ def test_parameters_from_a_file_and_what_goes_before_them(snnlab, notebook, tmp_
     assert (config["neurons"], config["tau_ms"]) == (13, 30.0)
     (tmp_path / "some.yaml").write_text("neurone: 12\n")
     done = snnlab("run", notebook, *out, "-f", tmp_path / "some.yaml")
-    assert done.exit_code == 2 and "neurone" in done.output and "did you mean neurons?" in done.output
+    assert (
+        done.exit_code == 2 and "neurone" in done.output and "did you mean neurons?" in done.output
+    )
 
 
 def test_a_parameter_that_changes_nothing_ends_with_code_2(snnlab, tmp_path):
@@ -108,7 +125,12 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
     result = load_result(out)
     config = result.config
-    assert (config["profile"], config["seed"], config["neurons"], config["tau_ms"]) == ("tiny", 7, 12, 10.0)
+    assert (config["profile"], config["seed"], config["neurons"], config["tau_ms"]) == (
+        "tiny",
+        7,
+        12,
+        10.0,
+    )
     for words in ("none", "45.0 ± 7.1", "learned", "90.0", str(out / "result.json"), "1 figure"):
         assert words in done.stdout
     assert "A small notebook" in done.stderr
@@ -117,7 +139,10 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-p", "neuron", "12"], ["'neuron'", "did you mean neurons?", "valid names: profile, seed, out, tau_ms"]),
+        (
+            ["-p", "neuron", "12"],
+            ["'neuron'", "did you mean neurons?", "valid names: profile, seed, out, tau_ms"],
+        ),
         (["-p", "neurons", "many"], ["neurons = 'many'", "expected a whole number"]),
         (["-p", "tau_ms", "0"], ["tau_ms = 0:", "expected a number from 1.001"]),
         (["--profile", "corse"], ["'corse'", "did you mean course?"]),
@@ -157,7 +182,9 @@ def test_data_that_is_not_there_stops_with_code_2_before_anything_starts(
     notebook = write(tmp_path / f"{name}.ipynb")
     before = set(tmp_path.iterdir())
     done = snnlab("run", notebook, *(text.format(tmp_path) for text in arguments))
-    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and words in done.stderr, done.output
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and words in done.stderr, (
+        done.output
+    )
     (tmp_path / "some.yaml").write_text(f"notebook: {notebook}\n")
     given = [text.format(tmp_path) for text in arguments]
     for executor in ("local", "slurm"):
@@ -166,7 +193,9 @@ def test_data_that_is_not_there_stops_with_code_2_before_anything_starts(
     assert set(tmp_path.iterdir()) == before | {tmp_path / "some.yaml"}
 
 
-def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(snnlab, notebook, tmp_path):
+def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(
+    snnlab, notebook, tmp_path
+):
     out = tmp_path / "out"
     out.mkdir()
     (out / "result.json").write_text("{}")
@@ -175,10 +204,13 @@ def test_a_failing_cell_keeps_the_notebook_with_its_error_and_stops_with_code_1(
     assert done.exit_code == 1
     assert "ValueError: no such luck" in done.stderr and str(out / notebook.name) in done.stderr
     outputs = [
-        output for cell in nbformat.read(out / notebook.name, as_version=4).cells for output in cell.get("outputs", ())
+        output
+        for cell in nbformat.read(out / notebook.name, as_version=4).cells
+        for output in cell.get("outputs", ())
     ]
     assert "ValueError" in [output.get("ename") for output in outputs]
-    assert not (out / "result.json").exists()  # nobody shall take the one of an earlier run for this one's
+    # Nobody shall take the one of an earlier run for this one's
+    assert not (out / "result.json").exists()
 
 
 def test_a_failed_run_is_recorded_and_goes_on_when_it_is_run_again(snnlab, notebook, tmp_path):
@@ -189,7 +221,11 @@ def test_a_failed_run_is_recorded_and_goes_on_when_it_is_run_again(snnlab, noteb
     arguments = ("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert snnlab(*arguments).exit_code == 1
     found = manifest.read(tmp_path / "out")
-    assert found["status"] == "failed" and "ValueError: no such luck" in found["error"] and found["finished"]
+    assert (
+        found["status"] == "failed"
+        and "ValueError: no such luck" in found["error"]
+        and found["finished"]
+    )
     luck.touch()
     assert snnlab(*arguments).exit_code == 0
     found = manifest.read(tmp_path / "out")
@@ -202,28 +238,51 @@ def test_a_notebook_that_fails_before_it_starts_its_run_has_failed_too(snnlab, n
     assert snnlab(*arguments).exit_code == 0
     write(notebook, "raise ValueError('at once')")
     assert snnlab(*arguments, "--again").exit_code == 1
-    assert manifest.read(tmp_path / "out")["status"] == "finished" and load_result(tmp_path / "out")  # as it was
+    # As it was
+    assert manifest.read(tmp_path / "out")["status"] == "finished" and load_result(tmp_path / "out")
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "new")
     assert done.exit_code == 1
     found = manifest.read(tmp_path / "new")
     assert (
-        found["status"] == "failed" and "ValueError: at once" in found["error"] and found["config"]["profile"] == "tiny"
+        found["status"] == "failed"
+        and "ValueError: at once" in found["error"]
+        and found["config"]["profile"] == "tiny"
     )
 
 
-def test_a_finished_run_is_shown_and_run_anew_only_if_asked(snnlab, notebook, tmp_path, monkeypatch):
+def test_a_finished_run_is_shown_and_run_anew_only_if_asked(
+    snnlab, notebook, tmp_path, monkeypatch
+):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shd_some.yaml").write_text("neurons: 12\n")
-    arguments = ("run", notebook, "--profile", "tiny", "--seed", 3, "-f", tmp_path / "shd_some.yaml")
+    arguments = (
+        "run",
+        notebook,
+        "--profile",
+        "tiny",
+        "--seed",
+        3,
+        "-f",
+        tmp_path / "shd_some.yaml",
+    )
     first = snnlab(*arguments)
     assert first.exit_code == 0, first.output
     (folder,) = (tmp_path / "runs/shd_some").glob("*/seed=3")
     left = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    assert left == {notebook.name, "manifest.json", "metrics.jsonl", "result.json", "figures", "checkpoints"}
+    assert left == {
+        notebook.name,
+        "manifest.json",
+        "metrics.jsonl",
+        "result.json",
+        "figures",
+        "checkpoints",
+    }
     changed = (folder / notebook.name).stat().st_mtime_ns
     shown = snnlab(*arguments)
-    assert shown.exit_code == 0 and "finished since" in shown.stderr and "45.0 ± 7.1" in shown.stdout
+    assert (
+        shown.exit_code == 0 and "finished since" in shown.stderr and "45.0 ± 7.1" in shown.stdout
+    )
     assert (folder / notebook.name).stat().st_mtime_ns == changed
     manifest.end(folder, "running")  # as a kill right after the result leaves it
     assert snnlab(*arguments).exit_code == 0 and manifest.read(folder)["status"] == "finished"
@@ -240,7 +299,13 @@ def test_the_same_run_twice_at_once_is_refused_or_waits(snnlab, notebook, tmp_pa
     with manifest.hold(out, "runner", 0):
         done = snnlab(*arguments)
         assert done.exit_code == 2 and "the same run is going on there" in done.stderr
-        command = [sys.executable, "-c", "from snnlab.cli.main import app; app()", *map(str, arguments), "--wait"]
+        command = [
+            sys.executable,
+            "-c",
+            "from snnlab.cli.main import app; app()",
+            *map(str, arguments),
+            "--wait",
+        ]
         waiting = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(5)
@@ -259,7 +324,9 @@ def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):
 def test_an_interruption_is_a_sentence(snnlab, notebook, tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
-    assert done.exit_code == 130 and done.stderr.endswith("\nsnnlab: stopped; the same command goes on.\n")
+    assert done.exit_code == 130 and done.stderr.endswith(
+        "\nsnnlab: stopped; the same command goes on.\n"
+    )
 
 
 BUSY = """
@@ -276,14 +343,26 @@ handlers["kernel_info_request"] = slowly
 def test_an_interrupted_run_says_so_and_its_kernel_does_not_complain(notebook, tmp_path):
     mark = tmp_path / "mark"
     write(notebook, f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(100)")
-    command = [sys.executable, "-c", "from snnlab.cli.main import app; app()", "run", notebook, "--profile", "tiny"]
+    command = [
+        sys.executable,
+        "-c",
+        "from snnlab.cli.main import app; app()",
+        "run",
+        notebook,
+        "--profile",
+        "tiny",
+    ]
     command += ["--out", tmp_path / "out"]
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
     while not mark.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said.endswith("\nsnnlab: stopped; the same command goes on.\n")
+    assert process.returncode == 130 and said.endswith(
+        "\nsnnlab: stopped; the same command goes on.\n"
+    )
     assert "Traceback" not in said and "IPKernelApp" not in said
 
 
@@ -292,7 +371,9 @@ def test_a_kernel_is_not_interrupted_before_it_is_idle(snnlab, tmp_path, capfd, 
     """It would complain in the terminal; papermill's last question is answered before all work on it is done."""
     notebook = write(tmp_path / "01_lif_dynamics.ipynb", BUSY, last)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
-    assert done.exit_code == 1 and ("broken" if "broken" in last else "saved no result") in done.stderr
+    assert (
+        done.exit_code == 1 and ("broken" if "broken" in last else "saved no result") in done.stderr
+    )
     assert "KeyboardInterrupt" not in capfd.readouterr().err
 
 
@@ -309,13 +390,18 @@ def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
         pytest.skip("needs the right to mount a small file system")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(snnlab, notebook, small_disk):
+def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
+    snnlab, notebook, small_disk
+):
     write(notebook, START, "print('x' * 100_000)", SAVE)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
     assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
@@ -326,9 +412,16 @@ def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(snnlab,
 
 
 def test_progress_bars_inside_the_notebook_are_told_to_the_outside(notebook, tmp_path):
-    write(notebook, START, "from tqdm.auto import tqdm\nfor i in tqdm(range(3), mininterval=0): pass", SAVE)
+    write(
+        notebook,
+        START,
+        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), mininterval=0): pass",
+        SAVE,
+    )
     told = []
-    execute.execute(notebook, {"profile": "tiny", "out": str(tmp_path / "out")}, lambda *step: told.append(step))
+    execute.execute(
+        notebook, {"profile": "tiny", "out": str(tmp_path / "out")}, lambda *step: told.append(step)
+    )
     assert (4, 6, "A small notebook", "2 of 3") in told  # the injected parameters are a cell, too
     assert told[-1][:3] == (6, 6, "done")
 
@@ -382,7 +475,10 @@ def test_an_edited_notebook_is_a_run_of_its_own(snnlab, notebook, tmp_path, monk
     assert "finished since" in snnlab(*arguments).stderr
     edited_accuracy(notebook, 0.123456)
     done = snnlab(*arguments)
-    assert done.exit_code == 0 and "has other code than the run with these parameters in" in done.stderr
+    assert (
+        done.exit_code == 0
+        and "has other code than the run with these parameters in" in done.stderr
+    )
     assert str(first) in done.stderr
     (second,) = set((tmp_path / "runs/01_lif_dynamics").glob("*/seed=0")) - {first}
     assert (first / "result.json").read_bytes() == before
@@ -462,7 +558,9 @@ def test_a_file_of_a_sweep_is_not_one_of_parameters(snnlab, notebook, tmp_path):
     assert done.exit_code == 2 and "holds a sweep; run it with `snnlab sweep" in done.stderr
 
 
-def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(snnlab, notebook, tmp_path, monkeypatch):
+def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(
+    snnlab, notebook, tmp_path, monkeypatch
+):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
     copy = tmp_path / "my_lesson.ipynb"
@@ -481,11 +579,19 @@ def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(snnlab
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("neurons = None", "neuron = None", "nearest is 01_lif_dynamics (unknown: neuron; missing: neurons)"),
+        (
+            "neurons = None",
+            "neuron = None",
+            "nearest is 01_lif_dynamics (unknown: neuron; missing: neurons)",
+        ),
         ("neurons = None", "neurons = 2 * 3", "holds more than literals"),
         ("neurons = None", "neurons =", "holds more than literals"),
         ("neurons = None", "neurons = {{}}", "holds more than literals"),
-        ("neurons = None", "neurons = None\\nprint(1)", "holds more than literals (line 6: print(1))"),
+        (
+            "neurons = None",
+            "neurons = None\\nprint(1)",
+            "holds more than literals (line 6: print(1))",
+        ),
         ("neurons = None", "neurons = None\\nif True: seeds = 7", "holds more than literals"),
         ("neurons = None", "neurons = " + 5000 * "-" + "1", "holds more than literals"),
     ],
@@ -533,7 +639,9 @@ def test_a_path_that_is_not_utf8_is_refused_by_a_sentence(snnlab, notebook, tmp_
     assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
 
 
-def test_the_tutorial_runs_all_exports_them_and_goes_on_after_a_failure(snnlab, tmp_path, monkeypatch):
+def test_the_tutorial_runs_all_exports_them_and_goes_on_after_a_failure(
+    snnlab, tmp_path, monkeypatch
+):
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -610,17 +718,50 @@ def test_events_of_images_and_videos(snnlab, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 20, 20)).astype(np.uint8)
     for i, frame in enumerate(pixels, 1):
         Image.fromarray(frame).save(folder / f"frame{i:06d}.png")
-    done = snnlab("data", "events-from-images", folder.parent, tmp_path / "a", "--split", "val", "--workers", 1)
-    assert done.exit_code == 0 and "6 converted, 0 there already, 0 dropped, 0 failed" in done.stdout, done.output
+    done = snnlab(
+        "data",
+        "events-from-images",
+        folder.parent,
+        tmp_path / "a",
+        "--split",
+        "val",
+        "--workers",
+        1,
+    )
+    assert (
+        done.exit_code == 0 and "6 converted, 0 there already, 0 dropped, 0 failed" in done.stdout
+    ), done.output
     assert len((tmp_path / "a" / "vallabel.txt").read_text().splitlines()) == 6
-    done = snnlab("data", "events-from-video", folder, tmp_path / "b", "--frames", 6, "--mode", 2, "--workers", 1)
+    done = snnlab(
+        "data",
+        "events-from-video",
+        folder,
+        tmp_path / "b",
+        "--frames",
+        6,
+        "--mode",
+        2,
+        "--workers",
+        1,
+    )
     assert done.exit_code == 0 and "1 converted" in done.stdout, done.output
     with np.load(tmp_path / "b" / "cat.npz") as stored:
         assert stored["arr_0"].shape == (2, 5, 20, 20)
 
     (folder / "bad.png").write_bytes(b"")
-    done = snnlab("data", "events-from-images", folder.parent, tmp_path / "a", "--split", "val", "--workers", 1)
-    assert done.exit_code == 1 and "0 converted, 6 there already, 0 dropped, 1 failed" in done.stderr
+    done = snnlab(
+        "data",
+        "events-from-images",
+        folder.parent,
+        tmp_path / "a",
+        "--split",
+        "val",
+        "--workers",
+        1,
+    )
+    assert (
+        done.exit_code == 1 and "0 converted, 6 there already, 0 dropped, 1 failed" in done.stderr
+    )
     assert "bad.png cannot be read as an image" in done.stderr
     (folder / "frame000003.png").unlink()
     done = snnlab("data", "events-from-video", folder, tmp_path / "c", "--workers", 1)
@@ -636,10 +777,17 @@ def test_info_counts_what_is_in_a_folder(snnlab, tmp_path):
 
     times, units = np.array([0.1, 0.25, 0.5], np.float32), np.array([3, 699, 0], np.uint16)
     offsets, labels = np.array([0, 2, 3]), np.array([0, 1])
-    write_events(tmp_path / "train.h5", Events(times, units, offsets, labels, np.array([4, 4]), ("zero", "one")))
+    write_events(
+        tmp_path / "train.h5",
+        Events(times, units, offsets, labels, np.array([4, 4]), ("zero", "one")),
+    )
     done = snnlab("data", "info", tmp_path)
     assert done.exit_code == 0, done.output
-    table = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in done.stdout.splitlines() if "│" in line}
+    table = {
+        line.split("│")[1].strip(): line.split("│")[2].strip()
+        for line in done.stdout.splitlines()
+        if "│" in line
+    }
     assert table["recordings"] == "2" and table["speakers"] == "1" and table["classes"] == "2"
     assert table["seconds to the last spike"].startswith("0.38 (0.25 to 0.50)")
 
@@ -671,9 +819,12 @@ def test_info_of_nothing_is_one_clear_sentence(snnlab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["snnlab.cli.main", "snnlab.runs.execute", "snnlab.runs.publish", "snnlab.runs.sweep.sweep"]
+    "module",
+    ["snnlab.cli.main", "snnlab.runs.execute", "snnlab.runs.publish", "snnlab.runs.sweep.sweep"],
 )
-def test_neither_help_nor_who_only_starts_a_notebook_waits_for_torch_or_a_parser_of_web_addresses(module):
+def test_neither_help_nor_who_only_starts_a_notebook_waits_for_torch_or_a_parser_of_web_addresses(
+    module,
+):
     assert {"torch", "rfc3987_syntax", "lark"}.isdisjoint(json.loads(_modules_after(module)))
 
 

@@ -40,8 +40,19 @@ def test_every_parameter_says_what_it_is(config):
 
 def test_the_paper_profile_is_the_papers_row_for_shd():
     config = profiles.resolve(DELAYS, profile="paper")
-    assert (config.data, config.dt_ms, config.n_in, config.hidden, config.max_delay) == ("shd", 10, 140, (256, 256), 24)
-    assert (config.tau_ms, config.dropout, config.epochs, config.batch_size) == ((10.05,), 0.4, 150, 256)
+    assert (config.data, config.dt_ms, config.n_in, config.hidden, config.max_delay) == (
+        "shd",
+        10,
+        140,
+        (256, 256),
+        24,
+    )
+    assert (config.tau_ms, config.dropout, config.epochs, config.batch_size) == (
+        (10.05,),
+        0.4,
+        150,
+        256,
+    )
     assert (config.lr_weights, config.lr_delays, config.weight_decay) == (5e-3, 0.1, 1e-5)
     assert (config.seeds, config.kernel_count, config.limit) == (10, 1, 0)
 
@@ -66,16 +77,25 @@ def test_a_configuration_cannot_be_changed_afterwards():
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"profile": "curse"}, "no profile called 'curse' (did you mean course?); valid names: tiny, course, paper"),
+        (
+            {"profile": "curse"},
+            "no profile called 'curse' (did you mean course?); valid names: tiny, course, paper",
+        ),
         (
             {"epoch": 3},
             "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid names: profile,",
         ),
         ({"max_delay": -1}, "max_delay = -1: expected a whole number from 1 to 1,000 steps"),
-        ({"max_delay": 10**9}, "max_delay = 1000000000: expected a whole number from 1 to 1,000 steps"),
+        (
+            {"max_delay": 10**9},
+            "max_delay = 1000000000: expected a whole number from 1 to 1,000 steps",
+        ),
         ({"dt_ms": 0}, "dt_ms = 0: expected a number from 1 to 1,000 ms"),
         ({"tau_ms": [-5.0]}, "tau_ms = [-5.0]: expected a list of numbers"),
-        ({"tau_ms": [40, 20], "dt_ms": 20}, "tau_ms = 20: expected more than one time step (dt_ms = 20)"),
+        (
+            {"tau_ms": [40, 20], "dt_ms": 20},
+            "tau_ms = 20: expected more than one time step (dt_ms = 20)",
+        ),
         ({"n_in": 99}, "n_in = 99: expected a divisor of the 700 channels"),
         ({"device": "tpu"}, "no device called 'tpu'"),
         ({"seed": "0"}, "seed = '0': expected a whole number"),
@@ -203,7 +223,12 @@ def test_an_unknown_notebook_is_refused():
 
 def test_command_line_texts_are_typed_by_their_fields():
     texts = {"lr_weights": "1e-3", "data": "3", "hidden": "[32, 32]", "live": "false"}
-    assert profiles.parse(DELAYS, texts) == {"lr_weights": 1e-3, "data": "3", "hidden": (32, 32), "live": False}
+    assert profiles.parse(DELAYS, texts) == {
+        "lr_weights": 1e-3,
+        "data": "3",
+        "hidden": (32, 32),
+        "live": False,
+    }
     with pytest.raises(SnnlabError, match="did you mean hidden"):
         profiles.parse(DELAYS, {"hiden": "[32]"})
 
@@ -219,27 +244,62 @@ PARAMS = sorted(
 def test_every_file_of_parameters_fits_the_notebook_that_its_first_lines_name(path):
     """Its command line is the one to type, and what it needs and what differs from the paper stand above it."""
     text = path.read_text()
-    (notebook,) = re.findall(r"#   snnlab run (\d\d) --profile paper -f params/" + re.escape(path.name), text)
+    (notebook,) = re.findall(
+        r"#   snnlab run (\d\d) --profile paper -f params/" + re.escape(path.name), text
+    )
     (stem,) = (stem for stem in profiles.NOTEBOOKS if stem.startswith(notebook))
     given = profiles.from_file(path)
     config = profiles.resolve(stem, profile="paper", **given)
-    assert all(getattr(config, name) == (tuple(v) if isinstance(v, list) else v) for name, v in given.items())
-    assert "What differs, and why:" in text and "Not measured by this project." in text.replace("\n# ", " ")
+    assert all(
+        getattr(config, name) == (tuple(v) if isinstance(v, list) else v)
+        for name, v in given.items()
+    )
+    assert "What differs, and why:" in text and "Not measured by this project." in text.replace(
+        "\n# ", " "
+    )
 
 
 def test_the_hyper_parameters_of_the_transfer_paper():
     """Lin et al. 2022: the rows of its three experiments, with a second rate to choose from."""
     pipe_s = profiles.resolve("02_pretrain_and_transfer", profile="paper")
-    assert (pipe_s.model, pipe_s.steps, pipe_s.pretrain_epochs, pipe_s.epochs) == ("resnet18", 6, 100, 10)
-    assert (pipe_s.optimiser, pipe_s.batch_size, 0.1 in pipe_s.lr, pipe_s.fine_tune_lr) == ("sgd", 256, True, 0.1)
+    assert (pipe_s.model, pipe_s.steps, pipe_s.pretrain_epochs, pipe_s.epochs) == (
+        "resnet18",
+        6,
+        100,
+        10,
+    )
+    assert (pipe_s.optimiser, pipe_s.batch_size, 0.1 in pipe_s.lr, pipe_s.fine_tune_lr) == (
+        "sgd",
+        256,
+        True,
+        0.1,
+    )
     assert (pipe_s.schedule, pipe_s.drops, pipe_s.drop) == ("constant", (2, 4, 6, 8), 0.3)
     rows = {path.stem: profiles.resolve("03_transfer_to_event_streams", profile="paper", **profiles.from_file(path))
             for path in PARAMS if path.stem.startswith("pipe_d")}  # fmt: skip
-    imagenet, cifar, ucf = (rows[f"pipe_d_{name}"] for name in ("es_imagenet_resnet18", "cifar10_dvs", "es_ucf101"))
-    assert (3e-2 in imagenet.lr, imagenet.epochs, imagenet.drops, imagenet.drop) == (True, 25, (15,), 0.3)
-    assert (1e-3 in cifar.lr, cifar.weight_decay, cifar.drops, cifar.drop) == (True, 1e-4, (20, 30, 40), 0.1)
+    imagenet, cifar, ucf = (
+        rows[f"pipe_d_{name}"] for name in ("es_imagenet_resnet18", "cifar10_dvs", "es_ucf101")
+    )
+    assert (3e-2 in imagenet.lr, imagenet.epochs, imagenet.drops, imagenet.drop) == (
+        True,
+        25,
+        (15,),
+        0.3,
+    )
+    assert (1e-3 in cifar.lr, cifar.weight_decay, cifar.drops, cifar.drop) == (
+        True,
+        1e-4,
+        (20, 30, 40),
+        0.1,
+    )
     assert (cifar.batch_size, cifar.epochs, cifar.size) == (64, 60, 128)
-    assert (1e-4 in ucf.lr, ucf.epochs, ucf.batch_size, ucf.drop, ucf.model) == (True, 60, 64, 1.0, "video")
+    assert (1e-4 in ucf.lr, ucf.epochs, ucf.batch_size, ucf.drop, ucf.model) == (
+        True,
+        60,
+        64,
+        1.0,
+        "video",
+    )
 
 
 @pytest.mark.parametrize(
@@ -274,7 +334,9 @@ def test_a_file_that_holds_no_parameters(tmp_path, text, words):
 
 def test_a_number_in_a_file_has_any_usual_spelling_and_a_name_is_text(tmp_path):
     path = tmp_path / "x.yaml"
-    path.write_text("a: [1e-2, 1_000, 1e3, 1.5e3, 010, -.5, +7, 1E2, 0.1_5]\nb: [1:30, 0x10, 1.2.3, .inf, true]")
+    path.write_text(
+        "a: [1e-2, 1_000, 1e3, 1.5e3, 010, -.5, +7, 1E2, 0.1_5]\nb: [1:30, 0x10, 1.2.3, .inf, true]"
+    )
     content = profiles.from_file(path)
     numbers = [0.01, 1000, 1000, 1500.0, 10, -0.5, 7, 100, 0.15]
     assert content["a"] == numbers and list(map(type, content["a"])) == list(map(type, numbers))
@@ -295,7 +357,9 @@ def test_a_mapping_overrides_what_it_merges(tmp_path):
 
 def test_the_identity_of_a_run_has_what_its_checkpoints_hold(tmp_path):
     def deciding(checkpoint):
-        return profiles.resolve("05_exploring_delays", checkpoint=str(checkpoint)).deciding()["checkpoint"]
+        return profiles.resolve("05_exploring_delays", checkpoint=str(checkpoint)).deciding()[
+            "checkpoint"
+        ]
 
     (tmp_path / "a.pt").write_bytes(b"one")
     (tmp_path / "b.pt").write_bytes(b"one")

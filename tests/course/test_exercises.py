@@ -79,7 +79,9 @@ def test_an_empty_function_is_not_an_answer_yet():
 
 
 def test_unknown_exercise_names_the_nearest():
-    with pytest.raises(SnnlabError, match="no exercise called 'largest_gab'.*did you mean largest_gap"):
+    with pytest.raises(
+        SnnlabError, match="no exercise called 'largest_gab'.*did you mean largest_gap"
+    ):
         check("largest_gab", 8)
 
 
@@ -96,7 +98,9 @@ def exercises_of(path):
     for here, after in pairwise(cells):
         asked = re.search(r'^check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
         if here["cell_type"] == "code" and asked:
-            solution = re.search(r"<details>.*?```python\n(.*?)```.*?</details>", "".join(after["source"]), re.DOTALL)
+            solution = re.search(
+                r"<details>.*?```python\n(.*?)```.*?</details>", "".join(after["source"]), re.DOTALL
+            )
             yield asked[1], solution and solution[1]
 
 
@@ -105,7 +109,9 @@ def test_the_solutions_in_a_notebook_are_right(path):
     exercises = list(exercises_of(path))
     assert len(exercises) == path.read_text().count('"### Exercise'), path.name
     for name, solution in exercises:
-        assert solution, f"{path.name}: exercise {name!r} has no <details> with a solution right after it"
+        assert solution, (
+            f"{path.name}: exercise {name!r} has no <details> with a solution right after it"
+        )
         names: dict = {"torch": torch}
         exec(solution, names)  # noqa: S102 - our own notebooks
         assert check(name, names["answer"]).right is True, f"{path.name}: {name}"
@@ -113,4 +119,6 @@ def test_the_solutions_in_a_notebook_are_right(path):
 
 def test_each_exercise_is_asked_in_the_notebook_of_its_module():
     asked = {name: path.stem[3:] for path in NOTEBOOKS for name, _ in exercises_of(path)}
-    assert asked == {name: checker.__module__.rpartition(".")[2] for name, (checker, _) in EXERCISES.items()}
+    assert asked == {
+        name: checker.__module__.rpartition(".")[2] for name, (checker, _) in EXERCISES.items()
+    }

@@ -12,7 +12,13 @@ from snnlab.delays.experiments import build_network
 from snnlab.nn.delay_linear import delay_layers, discretise
 
 CONFIG = config.resolve(
-    "06_pretrained_delays", profile="tiny", neurons=7, pretrain_epochs=5, epochs=3, fine_tune=0.5, sharpen=[0.0, 0.8]
+    "06_pretrained_delays",
+    profile="tiny",
+    neurons=7,
+    pretrain_epochs=5,
+    epochs=3,
+    fine_tune=0.5,
+    sharpen=[0.0, 0.8],
 )
 LEARNING = config.resolve("04_learning_delays", profile="tiny", lr_delays=0.2, anneal_share=0.4)
 MAKE = Recipes(CONFIG, LEARNING, classes=20)
@@ -22,7 +28,12 @@ def test_every_recipe_has_the_same_number_of_epochs():
     jobs = [make(2, 0.01, 0) for make in (MAKE.scratch, MAKE.sharpened, MAKE.pretrained)]
     assert [job.epochs for job in jobs] == [8, 8, 8]
     assert [job.recipe.epochs for job in (jobs[2].after, jobs[2])] == [5, 3]
-    assert [job.network["neuron"] for job in (*jobs, jobs[2].after)] == ["lif", "relu", "lif", "relu"]
+    assert [job.network["neuron"] for job in (*jobs, jobs[2].after)] == [
+        "lif",
+        "relu",
+        "lif",
+        "relu",
+    ]
     assert all(job.network["hidden"] == [7, 7] and job.network["n_classes"] == 20 for job in jobs)
 
 
@@ -33,7 +44,8 @@ def test_how_sharp_and_which_epoch():
     }
     assert list(kept.values()) == [(1.0, "last"), (0.3, "last")]
     assert MAKE.scratch(1, 0.01, 0).recipe.keep == "best"
-    assert MAKE.pretrained(1, 0.01, 0).after.recipe.sharpen == 0.8  # the last of those that are looked at
+    # The last of those that are looked at
+    assert MAKE.pretrained(1, 0.01, 0).after.recipe.sharpen == 0.8
     assert MAKE.pretrained(1, 0.01, 0, sharpen=0.0).after == MAKE.relu(1, 0.01, 0, sharpen=0.0)
 
 
@@ -71,9 +83,12 @@ def test_the_twin_spikes_with_the_same_parameters():
         neurons.sharpen(1.0)
     outputs, spikes = (discretise(net).activity(x).spikes[0] for net in (relu, spiking))
     assert spikes.unique().tolist() == [0.0, 1.0]
-    assert (outputs.round() != spikes).float().mean() < 0.01  # a membrane that keeps 0.5 %, and a reset
+    # A membrane that keeps 0.5 %, and a reset
+    assert (outputs.round() != spikes).float().mean() < 0.01
 
 
 def test_a_held_network_gets_the_delays_of_the_profile(tmp_path):
     job = replace(MAKE.pretrained(1, 0.01, 0), after=None)
-    assert all(layer.discrete and not layer.P.requires_grad for layer in delay_layers(build_network(job)))
+    assert all(
+        layer.discrete and not layer.P.requires_grad for layer in delay_layers(build_network(job))
+    )

@@ -17,7 +17,11 @@ from snnlab.nn.vision import build
 from snnlab.runs.execute import execute
 
 ROOT = Path(__file__).parents[2]
-STATIC, EVENTS, DELAYS = "02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"
+STATIC, EVENTS, DELAYS = (
+    "02_pretrain_and_transfer",
+    "03_transfer_to_event_streams",
+    "04_learning_delays",
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,11 @@ def below(folder, monkeypatch):
 def test_digits_and_their_networks():
     task = tasks.static(profiles.resolve(STATIC, profile="tiny"))
     assert task.network == dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 16, 32])
-    assert [len(part) for part in (task.data.train, task.data.valid, task.data.test)] == [300, 50, 75]
+    assert [len(part) for part in (task.data.train, task.data.valid, task.data.test)] == [
+        300,
+        50,
+        75,
+    ]
     assert "not MNIST" in task.source["note"]
     task = tasks.events(profiles.resolve(EVENTS, profile="tiny", decay=0.3))
     shape = dict(kind="SmallCNN", classes=10, channels=[8, 16, 32], strides=[2, 1, 2], pool=3)
@@ -59,7 +67,9 @@ def test_pictures_below_the_data_folder_or_anywhere(folder):
     elsewhere = tasks.static(
         profiles.resolve(STATIC, profile="paper", loaders=0, size=32, data=str(folder / "imagenet"))
     )
-    assert torch.equal(elsewhere.data.test.batch(torch.arange(2))[0], task.data.test.batch(torch.arange(2))[0])
+    assert torch.equal(
+        elsewhere.data.test.batch(torch.arange(2))[0], task.data.test.batch(torch.arange(2))[0]
+    )
     with pytest.raises(SnnlabError, match="nowhere"):
         tasks.static(profiles.resolve(STATIC, profile="paper", data="nowhere"))
 
@@ -82,17 +92,33 @@ def test_events_and_what_one_may_pretrain_on(data, more, shapes):
         if data != "es-imagenet":  # large
             assert build(network).eval()(x[:, :1]).shape == (1, 3)
     assert list(task.data) == ["pictures", "edges", "target"]
-    assert task.source["batch"] == [shapes[-1][0], "B", *shapes[-1][1:]] and "event" in task.source["unit"]
+    assert (
+        task.source["batch"] == [shapes[-1][0], "B", *shapes[-1][1:]]
+        and "event" in task.source["unit"]
+    )
     assert task.source["pretraining"]["pictures"]["batch"] == [shapes[0][0], "B", *shapes[0][1:]]
-    assert len({task.source["sha256"], *(entry["sha256"] for entry in task.source["pretraining"].values())}) >= 2
+    assert (
+        len(
+            {
+                task.source["sha256"],
+                *(entry["sha256"] for entry in task.source["pretraining"].values()),
+            }
+        )
+        >= 2
+    )
 
 
 def test_words_as_features_below_the_data_folder_or_anywhere(folder):
     asked = dict(profile="tiny", data="gsc", features="paper", dt_ms=10, n_in=140, limit=0)
     data = tasks.recordings(profiles.resolve(DELAYS, **asked))
     assert data.keys == ("cat", "dog", "yes") and data.source["batch"] == [101, "B", 140]
-    assert data.source["path"] == str(folder / "gsc") and data.source["preprocessing"]["f_max"] == 14_000
-    elsewhere = profiles.resolve(DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40))
+    assert (
+        data.source["path"] == str(folder / "gsc")
+        and data.source["preprocessing"]["f_max"] == 14_000
+    )
+    elsewhere = profiles.resolve(
+        DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40)
+    )
     data = tasks.recordings(elsewhere)
     assert data.source["batch"] == [101, "B", 40] and data.source["samples"]["train"] == 36
     x = torch.arange(3.0)
@@ -102,7 +128,9 @@ def test_words_as_features_below_the_data_folder_or_anywhere(folder):
 def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
     monkeypatch.setenv("SNNLAB_DATA", str(ROOT / "data"))
     regular, event = (
-        tasks.recordings(profiles.resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning))
+        tasks.recordings(
+            profiles.resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning)
+        )
         for binning in BINNINGS
     )
     assert event.train.lengths.sum() < regular.train.lengths.sum()
@@ -116,10 +144,19 @@ def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
     [
         ({"data": "gsc"}, "expected the features paper or sane for gsc"),
         ({"data": "shd", "features": "paper"}, "and spikes for the others"),
-        ({"data": "gsc", "features": "paper", "n_in": 70, "dt_ms": 10}, "n_in = 70: expected 10 and 140"),
-        ({"data": "gsc", "features": "sane", "n_in": 40}, "dt_ms = 20, n_in = 40: expected 10 and 40"),
+        (
+            {"data": "gsc", "features": "paper", "n_in": 70, "dt_ms": 10},
+            "n_in = 70: expected 10 and 140",
+        ),
+        (
+            {"data": "gsc", "features": "sane", "n_in": 40},
+            "dt_ms = 20, n_in = 40: expected 10 and 40",
+        ),
         ({"n_in": 40}, "n_in = 40: expected a divisor"),
-        ({"data": "gsc", "features": "paper", "protocol": "published"}, "gsc has a validation set, which is used"),
+        (
+            {"data": "gsc", "features": "paper", "protocol": "published"},
+            "gsc has a validation set, which is used",
+        ),
     ],
 )
 def test_data_and_features_that_do_not_go_together(given, words):
@@ -189,9 +226,13 @@ def test_a_single_class_is_refused_before_anything_is_trained(tmp_path):
         tasks.events(profiles.resolve(EVENTS, **given))
 
 
-@pytest.mark.parametrize(("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")])
+@pytest.mark.parametrize(
+    ("data", "model"), [("es-ucf101", "resnet18"), ("digits", "video"), ("cifar10-dvs", "video")]
+)
 def test_a_model_that_does_not_fit(data, model):
-    with pytest.raises(SnnlabError, match="expected the model video for es-ucf101, and for nothing else"):
+    with pytest.raises(
+        SnnlabError, match="expected the model video for es-ucf101, and for nothing else"
+    ):
         tasks.events(profiles.resolve(EVENTS, data=data, model=model, loaders=0))
 
 
@@ -224,12 +265,21 @@ EVENTS_SHORT = dict(warm_up_epochs=1, epochs=2)
 
 def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     """The paper's features and batches of GSC; the network is small, and so are the toys."""
-    tiny = dataclasses.asdict(profiles.PROFILES[DELAYS]["tiny"]) | {"profile": "paper", "out": str(tmp_path)}
-    given = tiny | dict(data="gsc", features="paper", dt_ms=10.0, n_in=140, max_delay=30, tau_ms=(15.0,), limit=0)
+    tiny = dataclasses.asdict(profiles.PROFILES[DELAYS]["tiny"]) | {
+        "profile": "paper",
+        "out": str(tmp_path),
+    }
+    given = tiny | dict(
+        data="gsc", features="paper", dt_ms=10.0, n_in=140, max_delay=30, tau_ms=(15.0,), limit=0
+    )
     given |= dict(epochs=1, toy_trials=100, toy_epochs=1)
     notebook = ROOT / f"notebooks/{DELAYS}.ipynb"
     result = checked(execute(notebook, given), notebook)
-    assert result.profile == "paper" and result.data["path"] == str(folder / "gsc") and result.data["unit"] == "dB"
+    assert (
+        result.profile == "paper"
+        and result.data["path"] == str(folder / "gsc")
+        and result.data["unit"] == "dB"
+    )
     found = {(entry["variant"], entry["seed"]) for entry in result.results}
     seeds = range(given["seed"], given["seed"] + given["seeds"])
     assert found == {(variant, seed) for variant in ("none", "fixed", "learned") for seed in seeds}
@@ -254,4 +304,8 @@ def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
     assert len(result.results) >= 5
     for entry in result.results:
-        assert entry["cpu_seconds"] > 0 and entry["sample_timesteps"] > 0 and 0 <= entry["test_accuracy"] <= 1
+        assert (
+            entry["cpu_seconds"] > 0
+            and entry["sample_timesteps"] > 0
+            and 0 <= entry["test_accuracy"] <= 1
+        )

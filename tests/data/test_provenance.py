@@ -18,7 +18,11 @@ def files(folder, *names, labels=(0, 1)):
 
 
 def three(folder, name="one.jpg", labels=(0, 1)):
-    parts = files(folder, name, "two.jpg", labels=labels), files(folder, "v1", "v2"), files(folder, "t1", "t2")
+    parts = (
+        files(folder, name, "two.jpg", labels=labels),
+        files(folder, "v1", "v2"),
+        files(folder, "t1", "t2"),
+    )
     return DataSplits(*parts, unit="brightness", preprocessing={"size": 4})
 
 
@@ -59,7 +63,11 @@ def test_of_samples_made_here_it_is_of_their_content():
 
 def test_where_it_came_from(tmp_path):
     (tmp_path / "provenance.json").write_text('{"name": "shd", "archives": [{"md5": "f3"}]}')
-    assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {"name": "shd", "archives": [{"md5": "f3"}]}
-    for content in ("[" * 100_000, "[]", '{"archives": 3}', '{"files": []}'):  # as if there were none
+    assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {
+        "name": "shd",
+        "archives": [{"md5": "f3"}],
+    }
+    # As if there were none
+    for content in ("[" * 100_000, "[]", '{"archives": 3}', '{"files": []}'):
         (tmp_path / "provenance.json").write_text(content)
         assert record("a", "b", three(tmp_path), tmp_path)["origin"] == {}

@@ -29,7 +29,9 @@ def random_net(seed=0, **changes):
     """A network that spikes, with batch norms as if it had been trained."""
     torch.manual_seed(seed)
     settings = {"n_in": 12, "hidden": (9, 7), "n_classes": 4, "max_delay": 6, "tau": 1.7} | changes
-    net = DelayNet(settings.pop("n_in"), settings.pop("hidden"), settings.pop("n_classes"), **settings)
+    net = DelayNet(
+        settings.pop("n_in"), settings.pop("hidden"), settings.pop("n_classes"), **settings
+    )
     for norm in net.norms:
         norm.running_mean.uniform_(-0.2, 0.2)
         norm.running_var.uniform_(0.1, 0.4)
@@ -44,12 +46,15 @@ def recording(n_in=12, steps=20, seed=1):
     return torch.poisson(rate, generator=torch.Generator().manual_seed(seed))
 
 
-# Files --------------------------------------------------------------------------------------------------------------
+# Files
+# --------------------------------------------------------------------------------------------------------------
 
 
 def save(path, net, accuracy, **more):
     line = {"valid_accuracy": accuracy, "valid_loss": 1.0}
-    checkpoints.save(path, network=net.config, best=net.state_dict(), history=[line], best_epoch=0, **more)
+    checkpoints.save(
+        path, network=net.config, best=net.state_dict(), history=[line], best_epoch=0, **more
+    )
 
 
 def test_a_checkpoint_is_opened_as_it_was_saved(tmp_path):
@@ -93,18 +98,25 @@ def test_the_step_is_that_of_the_run(tmp_path):
     save(tmp_path / "a.pt", random_net(), 0.5)
     (tmp_path / "config.json").write_text('{"dt_ms": 20.0}')
     assert analysis.open_network(tmp_path, dt_ms=20.0)[1].name == "a.pt"
-    with pytest.raises(SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"):
+    with pytest.raises(
+        SnnlabError, match="trained with steps of 20 ms, not of 10; give dt_ms = 20"
+    ):
         analysis.open_network(tmp_path, dt_ms=10.0)
     (tmp_path / "config.json").write_text("[" * 100_000)
-    with pytest.raises(SnnlabError, match="config.json: no readable JSON .*move the checkpoint out"):
+    with pytest.raises(
+        SnnlabError, match="config.json: no readable JSON .*move the checkpoint out"
+    ):
         analysis.open_network(tmp_path, dt_ms=10.0)
     for content in ("[]", '{"dt_ms": "x"}', '{"dt_ms": 0}'):
         (tmp_path / "config.json").write_text(content)
-        with pytest.raises(SnnlabError, match="config.json: dt_ms = .*expected milliseconds above 0"):
+        with pytest.raises(
+            SnnlabError, match="config.json: dt_ms = .*expected milliseconds above 0"
+        ):
             analysis.open_network(tmp_path, dt_ms=10.0)
 
 
-# One neuron ---------------------------------------------------------------------------------------------------------
+# One neuron
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_incoming_synapses_in_milliseconds():
@@ -113,7 +125,10 @@ def test_incoming_synapses_in_milliseconds():
     assert found.delay_ms.tolist() == pytest.approx([10, 34], abs=1e-4)
     assert found.weight.tolist() == pytest.approx([0.4, 0.7])
     assert found.strongest(1).source.tolist() == [1]
-    assert analysis.incoming(by_hand(), 0, 1, dt_ms=10.0).strongest(2).weight.tolist() == [0.5, -0.25]
+    assert analysis.incoming(by_hand(), 0, 1, dt_ms=10.0).strongest(2).weight.tolist() == [
+        0.5,
+        -0.25,
+    ]
 
 
 def test_a_sparse_layer_gives_the_synapses_that_exist():
@@ -137,7 +152,10 @@ def test_the_kernel_of_a_neuron_is_its_row_of_the_layers(changes):
 
 def test_there_is_no_other_layer_or_neuron():
     net = random_net()
-    for call in (analysis.incoming, lambda *a: arrivals.arrivals(net, arrivals.simulate(net, recording()), *a[1:])):
+    for call in (
+        analysis.incoming,
+        lambda *a: arrivals.arrivals(net, arrivals.simulate(net, recording()), *a[1:]),
+    ):
         with pytest.raises(SnnlabError, match="layer 2 has neurons 0 to 6, and no 7"):
             call(net, 1, 7, 10.0)
         with pytest.raises(SnnlabError, match="layer = 3: expected 0 to 2"):
@@ -164,10 +182,13 @@ def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
         analysis.frequencies(16)
 
 
-# One recording ------------------------------------------------------------------------------------------------------
+# One recording
+# ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}, {"tail": 0}, {"variant": "fixed"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"fan_in": 3}, {"kernel_count": 2}, {"tail": 0}, {"variant": "fixed"}]
+)
 def test_a_recording_goes_through_as_in_the_network_itself(changes):
     net = random_net(**changes)
     x = recording()
@@ -195,9 +216,12 @@ def test_arrivals_by_hand():
     found = arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0)
     assert found.source.tolist() == [1, 0]
     assert found.sent_ms.tolist() == [0, 20] and found.arrived_ms.tolist() == [30, 30]
-    assert found.push.tolist() == pytest.approx([0.7, 0.4]) and found.rest == pytest.approx(0, abs=1e-6)
+    assert found.push.tolist() == pytest.approx([0.7, 0.4]) and found.rest == pytest.approx(
+        0, abs=1e-6
+    )
     assert found.fired_ms.tolist() == [30]
-    assert found.charge.tolist() == pytest.approx([0, 0, 0, 1.1, 0, 0, 0], abs=1e-5)  # 3 steps and a tail of 4
+    # 3 steps and a tail of 4
+    assert found.charge.tolist() == pytest.approx([0, 0, 0, 1.1, 0, 0, 0], abs=1e-5)
     without = arrivals.arrivals(net, arrivals.simulate(net, x), 0, 0, dt_ms=10.0, share=0.0)
     assert without.arrived_ms.tolist() == without.sent_ms.tolist() == [0, 20]
     assert without.fired_ms.tolist() == []
@@ -229,7 +253,9 @@ def test_every_neuron_fires_as_in_the_whole_network(changes):
             found = arrivals.arrivals(net, what, layer, neuron, dt_ms=10.0)
             assert np.allclose(found.charge, charge[:, neuron], atol=1e-4)
             if layer < 2:
-                assert found.fired_ms.tolist() == [10 * t for t in what.fired[layer][:, neuron].nonzero().flatten()]
+                assert found.fired_ms.tolist() == [
+                    10 * t for t in what.fired[layer][:, neuron].nonzero().flatten()
+                ]
             else:
                 assert found.fired_ms.size == 0 and found.rest == 0
 
@@ -258,7 +284,8 @@ def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
     )  # now the first needs an input, and it does not
 
 
-# A whole network ----------------------------------------------------------------------------------------------------
+# A whole network
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_treatments_leave_the_network_alone_and_do_what_they_say():
@@ -269,9 +296,13 @@ def test_treatments_leave_the_network_alone_and_do_what_they_say():
     zero, long = analysis.treated(net, "all zero"), analysis.treated(net, "as trained", factor=1.5)
     for i, delay in enumerate(before):
         assert torch.equal(net.synapses[i].delay, delay) and not net.synapses[i].discrete
-        assert torch.equal(rounded.synapses[i].delay, delay.round()) and rounded.synapses[i].discrete
+        assert (
+            torch.equal(rounded.synapses[i].delay, delay.round()) and rounded.synapses[i].discrete
+        )
         order = shuffled.synapses[i].delay
-        assert not torch.equal(order, delay.round()) and torch.equal(order.sort(0)[0].sum(), delay.round().sum())
+        assert not torch.equal(order, delay.round()) and torch.equal(
+            order.sort(0)[0].sum(), delay.round().sum()
+        )
         assert zero.synapses[i].discrete and not zero.synapses[i].delay.any()
         assert torch.allclose(long.synapses[i].delay, (1.5 * delay).clamp(max=6), atol=1e-5)
         assert not long.synapses[i].discrete
@@ -288,7 +319,8 @@ def test_whole_delays_stay_whole_when_they_are_scaled():
         assert torch.equal(after.delay, (before.delay / 2).round()) and after.discrete
 
 
-# Snapshots ----------------------------------------------------------------------------------------------------------
+# Snapshots
+# ----------------------------------------------------------------------------------------------------------
 
 
 def line(epoch):
@@ -332,7 +364,12 @@ def test_of_a_large_layer_a_fair_sample_is_kept(monkeypatch, tmp_path):
     assert set(first.neurons) == set(range(9))  # of every neuron some
     assert net.synapses[0].mask[first.neurons, first.inputs, 0].all()
     layer = net.synapses[0].delay
-    nearest = (layer[first.neurons, first.inputs] - torch.from_numpy(first.delay_ms[-1])[:, None]).abs().min(1).values
+    nearest = (
+        (layer[first.neurons, first.inputs] - torch.from_numpy(first.delay_ms[-1])[:, None])
+        .abs()
+        .min(1)
+        .values
+    )
     assert nearest.max() < 0.01
 
 

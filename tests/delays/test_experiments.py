@@ -9,7 +9,13 @@ import torch
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, best_by_validation, build_network, matched_hidden, train_all
+from snnlab.delays.experiments import (
+    Job,
+    best_by_validation,
+    build_network,
+    matched_hidden,
+    train_all,
+)
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
@@ -19,8 +25,19 @@ DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((
 
 
 def job(variant, seed, tau=1.005):
-    network = {"n_in": 16, "hidden": [6], "n_classes": 5, "max_delay": 8, "tau": tau, "variant": variant}
-    return Job(f"{variant}-{seed}-{tau}", network, DelayRecipe(epochs=2, batch_size=16, seed=seed, device="cpu"))
+    network = {
+        "n_in": 16,
+        "hidden": [6],
+        "n_classes": 5,
+        "max_delay": 8,
+        "tau": tau,
+        "variant": variant,
+    }
+    return Job(
+        f"{variant}-{seed}-{tau}",
+        network,
+        DelayRecipe(epochs=2, batch_size=16, seed=seed, device="cpu"),
+    )
 
 
 JOBS = [job("learned", 0), job("none", 1), job("fixed", 0)]
@@ -45,7 +62,10 @@ def test_how_the_field_reports(tmp_path):
     each = [line["test_accuracy"] for line in best.history]
     assert each == [line["test_accuracy"] for line in kept.history] and len(set(each)) > 1
     for outcome in (best, kept):
-        assert outcome.protocols() == {"last_epoch_accuracy": each[4], "best_on_test_accuracy": max(each)}
+        assert outcome.protocols() == {
+            "last_epoch_accuracy": each[4],
+            "best_on_test_accuracy": max(each),
+        }
     assert best.test_accuracy == each[best.best_epoch] and kept.test_accuracy == each[4]
 
 
@@ -70,7 +90,11 @@ def test_a_worker_that_dies_is_told(tmp_path):
 
 
 def test_the_seed_decides_the_network():
-    a, b, c = build_network(job("learned", 3)), build_network(job("learned", 3)), build_network(job("learned", 4))
+    a, b, c = (
+        build_network(job("learned", 3)),
+        build_network(job("learned", 3)),
+        build_network(job("learned", 4)),
+    )
     assert torch.equal(a.synapses[0].weight, b.synapses[0].weight)
     assert not torch.equal(a.synapses[0].weight, c.synapses[0].weight)
 
@@ -79,7 +103,9 @@ def test_choice_is_by_validation_then_by_loss(tmp_path):
     outcomes = train_all(JOBS, DATA, tmp_path, workers=1)
     line = {"valid_accuracy": 0.5, "valid_loss": 2.0}
     worse = replace(outcomes[0], history=[line], best_epoch=0, test_accuracy=1.0)
-    better = replace(outcomes[1], history=[line | {"valid_loss": 1.0}], best_epoch=0, test_accuracy=0.0)
+    better = replace(
+        outcomes[1], history=[line | {"valid_loss": 1.0}], best_epoch=0, test_accuracy=0.0
+    )
     assert best_by_validation([worse, better]) is better
 
 

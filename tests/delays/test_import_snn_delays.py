@@ -31,14 +31,27 @@ class Theirs(nn.Module):
         self.delayed, self.taps, parts = delayed, taps, []
         for before, after in pairwise(sizes):
             if delayed:
-                parts.append(Dcls1d(before, after, kernel_count, dilated_kernel_size=taps, bias=False, version="gauss"))
+                parts.append(
+                    Dcls1d(
+                        before,
+                        after,
+                        kernel_count,
+                        dilated_kernel_size=taps,
+                        bias=False,
+                        version="gauss",
+                    )
+                )
             else:
                 parts.append(layer.Linear(before, after, bias=False, step_mode="m"))
             readout = len(parts) == 4 * (len(sizes) - 2) + 1
             if not readout:
                 parts.append(layer.BatchNorm1d(after, step_mode="m"))
             threshold = 1e9 if readout else 1.0
-            parts.append(neuron.LIFNode(TAU, False, threshold, 0.0, surrogate.ATan(5.0), True, "m", store_v_seq=True))
+            parts.append(
+                neuron.LIFNode(
+                    TAU, False, threshold, 0.0, surrogate.ATan(5.0), True, "m", store_v_seq=True
+                )
+            )
             if not readout:
                 parts.append(layer.Dropout(0.4, step_mode="m"))
         self.model = nn.Sequential(*parts)
@@ -104,7 +117,9 @@ def file(tmp_path):
 
 def counts(steps=24, batch=3, silence=0):
     torch.manual_seed(5)
-    return F.pad(torch.poisson(torch.full((steps, batch, 7), 0.5)), (0, 0, 0, 0, 0, silence)).double()
+    return F.pad(
+        torch.poisson(torch.full((steps, batch, 7), 0.5)), (0, 0, 0, 0, 0, silence)
+    ).double()
 
 
 def close(ours, theirs):
@@ -137,8 +152,9 @@ def test_the_evaluated_network_is_theirs_in_every_layer(file, hidden, kernel_cou
 def test_with_our_padding_the_steps_that_both_have_agree(file, hidden, kernel_count, delayed):
     """By design ours ends `max_delay` steps after the last input spike and theirs (L-1)//2 steps a layer after the input.
 
-    Every layer is causal, so up to the first of the two ends each step has to be the same; silence after the input lets
-    theirs last longer, and our scores are then sums over the first of its steps.
+    Every layer is causal, so up to the first of the two ends each step has to be the same; silence
+    after the input lets theirs last longer, and our scores are then sums over the first of its
+    steps.
     """
     net = trained(hidden, kernel_count, delayed=delayed)
     x = counts(silence=10)
@@ -159,12 +175,15 @@ def test_the_network_in_training_has_their_gaussian_kernels(file, kernel_count):
     for mine, other in zip(ours.synapses, net.synapses, strict=True):
         assert mine.sigma == pytest.approx(0.5)
         assert torch.equal(mine.delay, (TAPS - 1) / 2 - other.P[0].detach())
-        theirs = other.DCK(other.weight, other.P, other.SIG).flip(-1)  # their last tap is a delay of 0
+        # Their last tap is a delay of 0
+        theirs = other.DCK(other.weight, other.P, other.SIG).flip(-1)
         assert torch.allclose(mine.kernel(), theirs, atol=1e-6)
         assert (theirs != 0).sum(-1).min() > kernel_count
     spikes, potentials = net.double()(counts())
     activity = ours.double().activity(counts())
-    assert all(torch.equal(mine, other) for mine, other in zip(activity.spikes, spikes, strict=True))
+    assert all(
+        torch.equal(mine, other) for mine, other in zip(activity.spikes, spikes, strict=True)
+    )
     assert close(activity.potentials, potentials)
 
 
@@ -176,9 +195,21 @@ def test_their_names_and_what_is_found_in_them(file):
         *("model.1.num_batches_tracked", "model.4.weight"),
     ]
     ours = read(file(net), tau=1.005)
-    expected = dict(n_in=7, hidden=[11, 11], n_classes=5, max_delay=8, tau=1.005, variant="learned", kernel_count=2)
+    expected = dict(
+        n_in=7,
+        hidden=[11, 11],
+        n_classes=5,
+        max_delay=8,
+        tau=1.005,
+        variant="learned",
+        kernel_count=2,
+    )
     assert expected.items() <= ours.config.items()
-    assert (ours.config["padding"], ours.config["tail"], ours.config["fan_in"]) == ("fixed", 8, None)
+    assert (ours.config["padding"], ours.config["tail"], ours.config["fan_in"]) == (
+        "fixed",
+        8,
+        None,
+    )
     assert not ours.training
     assert int(ours.norms[1].num_batches_tracked) == 17
 
@@ -206,11 +237,15 @@ def test_max_delay_can_be_given_and_has_to_be_where_no_position_ends(file):
     with torch.no_grad():
         for part in net.synapses:
             part.P *= 0.9
-    with pytest.raises(SnnlabError, match="theirs.pt: does not say how long its kernels are.*give max_delay"):
+    with pytest.raises(
+        SnnlabError, match="theirs.pt: does not say how long its kernels are.*give max_delay"
+    ):
         read(file(net), tau=TAU)
     ours = read(file(net), tau=TAU, max_delay=12)
     assert torch.equal(ours.synapses[0].delay, 6 - net.synapses[0].P[0].detach())
-    with pytest.raises(SnnlabError, match="positions up to 3.6, expected 3 at most; give at least 8"):
+    with pytest.raises(
+        SnnlabError, match="positions up to 3.6, expected 3 at most; give at least 8"
+    ):
         read(file(net), tau=TAU, max_delay=6)
     with pytest.raises(SnnlabError, match="max_delay = 9: makes an even number of taps, L = 10"):
         read(file(net), tau=TAU, max_delay=9)
@@ -241,9 +276,17 @@ def test_training_does_not_go_on_from_a_network_whose_optimisers_are_not_known(f
     model = convert(file(trained()), tmp_path / "ours.pt", tau=TAU)
     loader = [(counts().float(), torch.tensor([0, 1, 2]))]
     with pytest.raises(
-        SnnlabError, match="ours.pt: a checkpoint without .*expected one from which a training can go on"
+        SnnlabError,
+        match="ours.pt: a checkpoint without .*expected one from which a training can go on",
     ):
-        fit(model, loader, loader, DelayRecipe(epochs=1), checkpoint=tmp_path / "ours.pt", progress=False)
+        fit(
+            model,
+            loader,
+            loader,
+            DelayRecipe(epochs=1),
+            checkpoint=tmp_path / "ours.pt",
+            progress=False,
+        )
 
 
 def test_the_checkpoint_does_not_replace_the_file(file):
@@ -293,9 +336,15 @@ def test_what_does_not_fit_is_one_sentence(tmp_path, change, words):
 
 
 def test_kernels_without_positions_are_no_linear_layers(tmp_path):
-    state = {key: value for key, value in trained().state_dict().items() if not key.endswith((".P", ".SIG"))}
+    state = {
+        key: value
+        for key, value in trained().state_dict().items()
+        if not key.endswith((".P", ".SIG"))
+    }
     torch.save(state, tmp_path / "dense.pt")
-    with pytest.raises(SnnlabError, match=r"model.0.weight has shape \(11, 7, 1\), expected \(N_out, N_in\)"):
+    with pytest.raises(
+        SnnlabError, match=r"model.0.weight has shape \(11, 7, 1\), expected \(N_out, N_in\)"
+    ):
         read(tmp_path / "dense.pt", tau=TAU)
 
 
@@ -333,7 +382,9 @@ def test_a_time_constant_of_one_step_is_refused(file):
 
 def test_the_command_says_what_it_found(file, tmp_path):
     path = file(trained(2, 2))
-    done = CliRunner().invoke(main.app, ["import-checkpoint", str(path), "--tau", "1.5", "--padding", "reference"])
+    done = CliRunner().invoke(
+        main.app, ["import-checkpoint", str(path), "--tau", "1.5", "--padding", "reference"]
+    )
     out = path.with_name("theirs.snnlab.pt")
     assert done.exit_code == 0, done.output
     assert done.output == (
@@ -341,7 +392,16 @@ def test_the_command_says_what_it_found(file, tmp_path):
     )
     assert checkpoints.load_network(out).config["padding"] == "reference"
     options = ["--tau", "1.5", "--max-delay", "12", "--out", str(tmp_path / "other.pt")]
-    assert "max_delay = 12" in CliRunner().invoke(main.app, ["import-checkpoint", str(path), *options]).output
+    assert (
+        "max_delay = 12"
+        in CliRunner().invoke(main.app, ["import-checkpoint", str(path), *options]).output
+    )
     assert checkpoints.load_network(tmp_path / "other.pt").config["max_delay"] == 12
-    done = CliRunner().invoke(main.app, ["import-checkpoint", str(tmp_path / "none.pt"), "--tau", "1.5"])
-    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and "there is no such file" in done.stderr
+    done = CliRunner().invoke(
+        main.app, ["import-checkpoint", str(tmp_path / "none.pt"), "--tau", "1.5"]
+    )
+    assert (
+        done.exit_code == 2
+        and done.stderr.count("\n") == 1
+        and "there is no such file" in done.stderr
+    )

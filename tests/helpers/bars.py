@@ -27,14 +27,19 @@ DATA = {"target": three(), "events": three(steps=3, channels=2)}
 
 
 def same(a, b):
-    return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(p, q)
+        for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def same_fits(a, b):
     """Parameters, and the history but for its clocks."""
     assert same(a.model, b.model) and a.best_epoch == b.best_epoch
     for x, y in zip(a.history, b.history, strict=True):
-        assert {k: v for k, v in x.items() if k not in CLOCKS} == {k: v for k, v in y.items() if k not in CLOCKS}
+        assert {k: v for k, v in x.items() if k not in CLOCKS} == {
+            k: v for k, v in y.items() if k not in CLOCKS
+        }
 
 
 def same_checkpoints(a, b):

@@ -30,7 +30,9 @@ def run(folder):
     recipe = DelayRecipe(epochs=12, batch_size=32, seed=3, device="cpu", anneal_share=0.5)
     jobs = [Job(variant, NET | {"variant": variant}, recipe) for variant in ("learned", "none")]
     outcomes = train_all(jobs, data, started.checkpoint_dir, workers=1)
-    entries = [{"variant": o.job.name, "seed": 3, "test_accuracy": o.test_accuracy} for o in outcomes]
+    entries = [
+        {"variant": o.job.name, "seed": 3, "test_accuracy": o.test_accuracy} for o in outcomes
+    ]
     started.save_result(entries, {"name": "lags", "note": "made here"})
 
 

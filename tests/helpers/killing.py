@@ -23,5 +23,7 @@ def kill_while_writing_the_third(imports: str, call: str) -> None:
         dying.calls, np.savez_compressed = 0, dying
         {call}
     """
-    run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
+    run = subprocess.run(
+        [sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300
+    )
     assert run.returncode == -signal.SIGKILL

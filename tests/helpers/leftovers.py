@@ -9,7 +9,10 @@ def checked(folder, path):
     result = load_result(folder)
     assert result.notebook == path.stem and result.results
     figures = {figure.name for figure in (folder / "figures").iterdir()}
-    assert any(name.endswith(".png") for name in figures) and {name[:-3] + "svg" for name in figures} <= figures
+    assert (
+        any(name.endswith(".png") for name in figures)
+        and {name[:-3] + "svg" for name in figures} <= figures
+    )
     html = publish.write_html(folder / path.name).read_text(encoding="utf-8")
     assert "<img" in html and "No description has been provided" not in html
     return result

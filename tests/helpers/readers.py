@@ -20,12 +20,15 @@ def tell(sample, seed):
         raise SnnlabError("bad.npz cannot be read; a whole one was expected. Fetch it again.")
     if isinstance(sample, str) and sample.startswith("wide"):
         return torch.zeros(2, 1, 1, 4)
-    return torch.tensor([sample, -1 if seed is None else seed % 1000, os.getpid()]).expand(2, 1, 1, 3)
+    return torch.tensor([sample, -1 if seed is None else seed % 1000, os.getpid()]).expand(
+        2, 1, 1, 3
+    )
 
 
 def noisy(sample, seed):
     """(T=3, C=2, H=4, W=4) bytes."""
-    time.sleep(0.003 * (sample % 3))  # so that batches are not done in the order in which they were asked for
+    # So that batches are not done in the order in which they were asked for
+    time.sleep(0.003 * (sample % 3))
     generator = torch.Generator().manual_seed(sample if seed is None else seed)
     return torch.randint(256, (3, 2, 4, 4), generator=generator, dtype=torch.uint8)
 

@@ -34,7 +34,9 @@ def spikes(n, seed):
     offsets = torch.tensor([0, *map(len, cells)]).cumsum(0)
     flat = torch.cat(cells).int()
     keys, speakers = tuple("abcde"), torch.zeros(n, dtype=torch.long)
-    return SpikeSet(dense.labels, lengths, speakers, keys, 16, 10.0, flat, torch.ones_like(flat), offsets)
+    return SpikeSet(
+        dense.labels, lengths, speakers, keys, 16, 10.0, flat, torch.ones_like(flat), offsets
+    )
 
 
 def delays(path, **options):
@@ -42,7 +44,9 @@ def delays(path, **options):
     torch.manual_seed(rank_and_world_size()[0])
     net = DelayNet(16, (6,), 5, max_delay=8, tau=1.5, dropout=0.3)
     recipe = DelayRecipe(epochs=3, batch_size=16, seed=5, device="cpu", anneal_share=1.0)
-    return fit(net, spikes(75, 0), spikes(30, 1), recipe, checkpoint=path, progress=False, **options)
+    return fit(
+        net, spikes(75, 0), spikes(30, 1), recipe, checkpoint=path, progress=False, **options
+    )
 
 
 def pictures(path, *, loaders=0, **options):
@@ -50,7 +54,9 @@ def pictures(path, *, loaders=0, **options):
     torch.manual_seed(rank_and_world_size()[0])
     net = build(NET).set_mode("lif", steps=2)
     stage = Stage(**COMMON, epochs=2, lr=0.1, steps=2, optimiser="sgd", seed=3)
-    train, valid = (FileDataset(range(n), torch.arange(n) % 3, tuple("abc"), bars, loaders) for n in (37, 12))
+    train, valid = (
+        FileDataset(range(n), torch.arange(n) % 3, tuple("abc"), bars, loaders) for n in (37, 12)
+    )
     return fit(net, train, valid, stage, checkpoint=path, progress=False, **options)
 
 

@@ -20,7 +20,8 @@ class Server(ThreadingHTTPServer):
         length: whether the length of the answer is sent.
         most: the longest part that is sent at once, as a server may.
         shift: how much too late a part begins.
-        packing: what is sent as Content-Encoding; "gzip" also packs the files, except those whose name ends with .gz.
+        packing: what is sent as Content-Encoding; "gzip" also packs the files, except those whose
+            name ends with .gz.
         kind: what is sent as Content-Type.
     """
 
@@ -29,7 +30,13 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.asked, self.answers, self.cuts = {}, [], [], []
-        self.etag, self.modified, self.ranges, self.pause, self.length = '"one"', None, True, 0.0, True
+        self.etag, self.modified, self.ranges, self.pause, self.length = (
+            '"one"',
+            None,
+            True,
+            0.0,
+            True,
+        )
         self.encodings, self.most, self.shift = [], None, 0
         self.packing, self.kind = None, None
 
@@ -102,7 +109,9 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving():
     with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         yield server
         server.shutdown()

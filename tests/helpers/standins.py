@@ -34,8 +34,16 @@ def imagenet(folder, train=6, test=2):
             (Path(folder) / part / name).mkdir(parents=True)
             for i in range(n):
                 height, width = rng.integers(48, 80, 2)
-                pixels = np.stack([bar(k, height, width, rng) // (1 if colour == k else 3) for colour in range(3)], 2)
-                Image.fromarray(pixels.astype(np.uint8)).save(Path(folder) / part / name / f"{name}_{i}.JPEG")
+                pixels = np.stack(
+                    [
+                        bar(k, height, width, rng) // (1 if colour == k else 3)
+                        for colour in range(3)
+                    ],
+                    2,
+                )
+                Image.fromarray(pixels.astype(np.uint8)).save(
+                    Path(folder) / part / name / f"{name}_{i}.JPEG"
+                )
 
 
 def es_imagenet(folder, train=6, test=2):
@@ -49,7 +57,11 @@ def es_imagenet(folder, train=6, test=2):
             picture = bar(k, height, width, rng)
             picture[:, rng.integers(width)] = 250  # and a line somewhere, which says nothing
             sample = encode(Image.fromarray(picture.astype(np.uint8)))
-            name = f"class{k}/class{k}_{i // 3 + 1}.npz" if split == "train" else f"ILSVRC2012_val_{i + 1:08}.npz"
+            name = (
+                f"class{k}/class{k}_{i // 3 + 1}.npz"
+                if split == "train"
+                else f"ILSVRC2012_val_{i + 1:08}.npz"
+            )
             write_sample(Path(folder) / split / name, sample)
             labels.append(Label(name, k, sample.rows, sample.columns))
         write_labels(Path(folder) / f"{split}label.txt", labels)
@@ -89,12 +101,18 @@ def shd(folder, name="shd", recordings=40, classes=4, spikes=60):
     """`shd_train.h5` and so on, or SSC's, with a validation file: four voices, a second long, and a class is where most of its spikes are."""
     rng, folder = np.random.default_rng(5), Path(folder)
     folder.mkdir(parents=True)
-    sizes = {"train": recordings, "test": 2 * classes} | ({"valid": 2 * classes} if name == "ssc" else {})
+    sizes = {"train": recordings, "test": 2 * classes} | (
+        {"valid": 2 * classes} if name == "ssc" else {}
+    )
     for part, n in sizes.items():
         labels = np.arange(n) % classes
-        times = np.sort(rng.uniform(0, 1, (n, spikes)), axis=1).astype(np.float16).astype(np.float32)
+        times = (
+            np.sort(rng.uniform(0, 1, (n, spikes)), axis=1).astype(np.float16).astype(np.float32)
+        )
         times[:, 0], times[:, -1] = 0, 1
-        units = (rng.normal(0, 20, (n, spikes)) + 700 * (labels[:, None] + 0.5) / classes).clip(0, 699)
+        units = (rng.normal(0, 20, (n, spikes)) + 700 * (labels[:, None] + 0.5) / classes).clip(
+            0, 699
+        )
         everything = Events(
             times=times.ravel(),
             units=units.ravel().astype(np.uint16),
@@ -109,8 +127,9 @@ def shd(folder, name="shd", recordings=40, classes=4, spikes=60):
 def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):
     """Google Speech Commands: `<word>/<8 hex>_nohash_<n>.wav`, the two lists by its rule, and the noise that is no word.
 
-    A word is two tones, one after the other, under noise; its speaker says how high. Every fifth clip is shorter than a
-    second. So many speakers are for training, validation and test; each says every word so often.
+    A word is two tones, one after the other, under noise; its speaker says how high. Every fifth
+    clip is shorter than a second. So many speakers are for training, validation and test; each says
+    every word so often.
     """
     rng, folder = np.random.default_rng(4), Path(folder)
     lists = {"train": [], "valid": [], "test": []}
@@ -135,5 +154,7 @@ def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):
     for part, file in LISTS.items():
         (folder / file).write_text("".join(f"{name}\n" for name in lists[part]))
     (folder / "_background_noise_").mkdir()
-    soundfile.write(folder / "_background_noise_" / "white_noise.wav", 0.1 * rng.standard_normal(40_000), 16_000)
+    soundfile.write(
+        folder / "_background_noise_" / "white_noise.wav", 0.1 * rng.standard_normal(40_000), 16_000
+    )
     return lists

@@ -8,7 +8,17 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from snnlab.runs import run as runs
 from snnlab.runs.sweep import sweep
 
-NAMES = ("profile", "seed", "tau_ms", "duration_ms", "neurons", "seeds", "training_steps", "live", "out")
+NAMES = (
+    "profile",
+    "seed",
+    "tau_ms",
+    "duration_ms",
+    "neurons",
+    "seeds",
+    "training_steps",
+    "live",
+    "out",
+)
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = f"""
 import os, signal, time
@@ -26,15 +36,29 @@ entry = {"variant": "plain", "seed": seed, "test_accuracy": (config.neurons + se
 environment = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
 run.save_result([entry], data={"name": "made here", "note": "one number"}, environment=environment, starts=starts)
 """
-FILE = {"notebook": "01", "profile": "tiny", "seeds": [0, 1], "parameters": {"seeds": 1}, "grid": {"neurons": [10, 20]}}
+FILE = {
+    "notebook": "01",
+    "profile": "tiny",
+    "seeds": [0, 1],
+    "parameters": {"seeds": 1},
+    "grid": {"neurons": [10, 20]},
+}
 
 
 def write(folder, middle="", **more):
     """A checkout with the notebook, which does `middle` before it saves, and small.yaml; returns the latter's path."""
     (folder / "notebooks").mkdir(exist_ok=True)
     (folder / "pyproject.toml").touch()
-    cells = [new_markdown_cell("# A small notebook"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
-    cells += [new_code_cell(START), new_markdown_cell("## The middle"), new_code_cell(middle), new_code_cell(SAVE)]
+    cells = [
+        new_markdown_cell("# A small notebook"),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+    ]
+    cells += [
+        new_code_cell(START),
+        new_markdown_cell("## The middle"),
+        new_code_cell(middle),
+        new_code_cell(SAVE),
+    ]
     nbformat.write(new_notebook(cells=cells), folder / "notebooks/01_lif_dynamics.ipynb")
     (folder / "small.yaml").write_text(yaml.safe_dump(FILE | more, sort_keys=False))
     return folder / "small.yaml"

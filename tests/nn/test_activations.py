@@ -54,7 +54,8 @@ def test_each_mode_by_hand():
         "ramp": [0, 0, 0.25, 0.5, 1, 1],  # 0.4 to 0.6
         "liaf": [0, 0.2, 0.45, 0.5, 0.8, 1],
         "lif": [0, 0, 0, 1, 1, 1],  # the threshold is enough
-        "quantised": [0, 0, 1 / 3, 1 / 3, 2 / 3, 1],  # x / 1.2 * 3 is -.75, .5 - , 1.125, 1.25, 2, 4.25
+        # X / 1.2 * 3 is -.75, .5 - , 1.125, 1.25, 2, 4.25
+        "quantised": [0, 0, 1 / 3, 1 / 3, 2 / 3, 1],
         "soft": [0, 0, 0, 0, 1, 1],  # half of 1.2 fires a membrane that begins half full
     }
     x[0, 1] -= 1e-9  # no tie
@@ -89,11 +90,23 @@ def paper(x, k, f):
 @pytest.mark.parametrize("mode", ["lif", "relu", "relu1", "leaky_relu"])
 def test_lif_and_liaf_are_the_papers_equation_and_so_are_all_gradients(mode, decay):
     x = inputs()
-    f = {"lif": None, "relu": F.relu, "relu1": lambda u: u.clamp(0, 1), "leaky_relu": lambda u: F.leaky_relu(u, 0.2)}
-    ours = activation("lif", decay=decay) if mode == "lif" else activation("liaf", analogue=mode, decay=decay)
+    f = {
+        "lif": None,
+        "relu": F.relu,
+        "relu1": lambda u: u.clamp(0, 1),
+        "leaky_relu": lambda u: F.leaky_relu(u, 0.2),
+    }
+    ours = (
+        activation("lif", decay=decay)
+        if mode == "lif"
+        else activation("liaf", analogue=mode, decay=decay)
+    )
     out, grad, grad_k, grad_scale = result(ours, x)
     torch.manual_seed(9)
-    leaf, k = x.clone().requires_grad_(), torch.tensor(math.log(decay / (1 - decay))).double().requires_grad_()
+    leaf, k = (
+        x.clone().requires_grad_(),
+        torch.tensor(math.log(decay / (1 - decay))).double().requires_grad_(),
+    )
     expected = paper(leaf, k, f[mode])
     (expected * torch.randn_like(expected)).sum().backward()
     assert torch.allclose(out, expected, atol=1e-6) and 0.1 < paper(x, k, None).mean() < 0.9
@@ -104,28 +117,40 @@ def test_lif_and_liaf_are_the_papers_equation_and_so_are_all_gradients(mode, dec
 def test_lif_is_spikingjellys_parametric_neuron():
     x = inputs()
     ours = activation("lif", decay=0.25)
-    settings = dict(v_threshold=0.5, v_reset=0.0, surrogate_function=surrogate.Rect(1.0), detach_reset=True)
-    node = neuron.ParametricLIFNode(init_tau=4 / 3, decay_input=False, step_mode="m", **settings).double()
+    settings = dict(
+        v_threshold=0.5, v_reset=0.0, surrogate_function=surrogate.Rect(1.0), detach_reset=True
+    )
+    node = neuron.ParametricLIFNode(
+        init_tau=4 / 3, decay_input=False, step_mode="m", **settings
+    ).double()
     out, grad, grad_k, _ = result(ours, x)
     torch.manual_seed(9)
     leaf = x.clone().requires_grad_()
     theirs = node(leaf)
     (theirs * torch.randn_like(theirs)).sum().backward()
     assert torch.equal(out, theirs) and torch.allclose(grad, leaf.grad, atol=1e-6)
-    assert grad_k.item() == pytest.approx(-node.w.grad.item(), rel=1e-5)  # their w is the logit of what is lost
+    # Their w is the logit of what is lost
+    assert grad_k.item() == pytest.approx(-node.w.grad.item(), rel=1e-5)
 
 
 def test_soft_is_spikingjellys_integrate_and_fire_neuron_that_begins_half_full():
     x = inputs()
     out, grad, grad_k, grad_scale = result(activation("soft", scale=0.7), x)
     torch.manual_seed(9)
-    leaf, scale = x.clone().requires_grad_(), torch.tensor(0.7, dtype=torch.double, requires_grad=True)
-    settings = dict(v_reset=None, surrogate_function=surrogate.Rect(1.0), detach_reset=True, step_mode="m")
+    leaf, scale = (
+        x.clone().requires_grad_(),
+        torch.tensor(0.7, dtype=torch.double, requires_grad=True),
+    )
+    settings = dict(
+        v_reset=None, surrogate_function=surrogate.Rect(1.0), detach_reset=True, step_mode="m"
+    )
     node = neuron.IFNode(v_threshold=1.0, **settings)
     node.v = torch.full_like(x[0], 0.5)
     theirs = node(leaf / scale)
     (theirs * torch.randn_like(theirs)).sum().backward()
-    assert torch.equal(out, theirs) and torch.allclose(grad, leaf.grad, atol=1e-9) and grad_k is None
+    assert (
+        torch.equal(out, theirs) and torch.allclose(grad, leaf.grad, atol=1e-9) and grad_k is None
+    )
     assert grad_scale.item() == pytest.approx(scale.grad.item(), rel=1e-9)
 
 
@@ -198,10 +223,14 @@ def test_on_a_tie_both_round_up(steps):
 
 
 def test_the_firing_curve_has_the_papers_steps():
-    current = torch.tensor([0.375, 0.376, 0.38, 0.382, 0.399, 0.401, 0.499, 0.5, 0.9], dtype=torch.double)
+    current = torch.tensor(
+        [0.375, 0.376, 0.38, 0.382, 0.399, 0.401, 0.499, 0.5, 0.9], dtype=torch.double
+    )
     spikes = (firing_rate(current, steps=6) * 6).round(decimals=9).tolist()
     assert spikes == [0, 1, 1, 2, 2, 3, 3, 6, 6]
-    current = torch.tensor([0.193, 0.195, 0.222, 0.224, 0.308, 0.309, 0.499, 0.501], dtype=torch.double)
+    current = torch.tensor(
+        [0.193, 0.195, 0.222, 0.224, 0.308, 0.309, 0.499, 0.501], dtype=torch.double
+    )
     rates = firing_rate(current, steps=8, decay=1 / (1 + math.exp(-0.5)))
     assert (rates * 8).tolist() == [0, 1, 1, 2, 2, 4, 4, 8]
 
@@ -218,7 +247,10 @@ def test_the_firing_curve_is_the_time_that_a_constant_current_needs(current, dec
 
 
 def test_the_ramp_that_is_closest_to_the_firing_curve():
-    for steps, decay, expected in ((6, 0.25, (0.34, 0.54, 0.049)), (8, 0.6225, (0.16, 0.60, 0.064))):
+    for steps, decay, expected in (
+        (6, 0.25, (0.34, 0.54, 0.049)),
+        (8, 0.6225, (0.16, 0.60, 0.064)),
+    ):
         assert matched_ramp(steps=steps, decay=decay) == pytest.approx(expected, abs=0.006)
     low, high, error = matched_ramp(steps=6)
     assert error == pytest.approx(0.049, abs=5e-4)
@@ -230,7 +262,13 @@ def test_the_ramp_that_is_closest_to_the_firing_curve():
 
 
 def test_the_sharpening_is_the_papers():
-    for epoch, ends in ((0, (0, 1)), (1, (0.005, 0.995)), (50, (0.25, 0.75)), (98, (0.49, 0.51)), (100, (0.49, 0.5))):
+    for epoch, ends in (
+        (0, (0, 1)),
+        (1, (0.005, 0.995)),
+        (50, (0.25, 0.75)),
+        (98, (0.49, 0.51)),
+        (100, (0.49, 0.5)),
+    ):
         assert ramp_bounds(epoch / 100) == pytest.approx(ends)
 
 
@@ -253,12 +291,16 @@ def test_only_modes_with_a_membrane_remember(mode):
 def test_modes_have_the_same_parameters_and_switching_changes_none():
     made = Activation(decay=0.3)
     before = {name: value.clone() for name, value in made.state_dict().items()}
-    assert before.keys() == {"k", "scale"} and torch.sigmoid(before["k"]).item() == pytest.approx(0.3)
+    assert before.keys() == {"k", "scale"} and torch.sigmoid(before["k"]).item() == pytest.approx(
+        0.3
+    )
     for mode in (*MODES, "relu"):
         set_mode(made, mode)
         assert made.mode == mode and f"mode={mode}" in repr(made)
         after = made.state_dict()
-        assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
+        assert after.keys() == before.keys() and all(
+            torch.equal(after[name], before[name]) for name in before
+        )
     assert not any(p.requires_grad for p in made.parameters())
     assert [p.requires_grad for p in Activation(learn_decay=True).parameters()] == [True, False]
     assert [p.requires_grad for p in Activation(learn_scale=True).parameters()] == [False, True]
@@ -268,7 +310,9 @@ def test_activations_are_found_by_name_in_order():
     net = nn.Sequential(nn.Linear(2, 2), Activation(), nn.Sequential(Activation()))
     assert [name for name, _ in activations(net)] == ["1", "2.0"]
     set_mode(net, "ramp", low=0.1, high=0.4, levels=3)
-    assert all((a.mode, a.low, a.high, a.levels) == ("ramp", 0.1, 0.4, 3) for _, a in activations(net))
+    assert all(
+        (a.mode, a.low, a.high, a.levels) == ("ramp", 0.1, 0.4, 3) for _, a in activations(net)
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,7 +325,10 @@ def test_activations_are_found_by_name_in_order():
         (lambda: set_mode(Activation(), "liff"), "did you mean lif"),
         (lambda: set_mode(Activation(), "ramp", low=0.5, high=0.5), "a ramp has to rise"),
         (lambda: set_mode(Activation(), "quantised", levels=0), "levels = 0"),
-        (lambda: set_mode(nn.Linear(1, 1), "lif"), "Linear has no snnlab.nn.activations.Activation"),
+        (
+            lambda: set_mode(nn.Linear(1, 1), "lif"),
+            "Linear has no snnlab.nn.activations.Activation",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(call, message):

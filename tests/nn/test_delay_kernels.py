@@ -25,13 +25,19 @@ def parameters(size, sigma):
     shape = (size["n_out"], size["n_in"], size["kernel_count"])
     delay = torch.empty(shape, dtype=torch.double).uniform_(-2, size["n_taps"] + 1)
     delay.flatten()[0] = (0.0, size["n_taps"] - 1.0)[size["seed"] % 2]  # an end, exactly
-    values = torch.randn(shape, dtype=torch.double), delay, torch.full(shape, sigma, dtype=torch.double)
+    values = (
+        torch.randn(shape, dtype=torch.double),
+        delay,
+        torch.full(shape, sigma, dtype=torch.double),
+    )
     return [value.requires_grad_() for value in values]
 
 
 def dcls(weight, delay, sigma, n_taps):
     """DCLS's kernel for the same synapses, with tap l for a delay of l steps."""
-    construct = ConstructKernel1d(weight.shape[0], weight.shape[1], 1, weight.shape[2], [n_taps], "gauss")
+    construct = ConstructKernel1d(
+        weight.shape[0], weight.shape[1], 1, weight.shape[2], [n_taps], "gauss"
+    )
     return construct(weight, ((n_taps - 1) // 2 - delay)[None], (sigma - 0.27)[None]).flip(-1)
 
 
@@ -60,7 +66,8 @@ def test_an_example_by_hand():
 def test_the_weights_of_a_synapse_add_up(size, sigma):
     leaves = [value.detach() for value in parameters(size, sigma)]
     one_by_one = [
-        gaussian_taps(*(value[..., k : k + 1] for value in leaves), size["n_taps"]) for k in range(size["kernel_count"])
+        gaussian_taps(*(value[..., k : k + 1] for value in leaves), size["n_taps"])
+        for k in range(size["kernel_count"])
     ]
     assert torch.allclose(gaussian_taps(*leaves, size["n_taps"]), sum(one_by_one), atol=1e-13)
 
@@ -75,7 +82,9 @@ def test_far_from_the_delay_are_no_denormal_numbers():
 @settings(max_examples=15, deadline=None)
 def test_gradcheck(size, sigma):
     size["n_taps"] = min(size["n_taps"], 9)
-    assert torch.autograd.gradcheck(lambda *p: gaussian_taps(*p, size["n_taps"]), parameters(size, sigma))
+    assert torch.autograd.gradcheck(
+        lambda *p: gaussian_taps(*p, size["n_taps"]), parameters(size, sigma)
+    )
 
 
 @pytest.mark.parametrize("block", [1, 30, 200, 1000])
@@ -93,7 +102,9 @@ def test_blocks_change_nothing(block, monkeypatch):
 
 
 def test_gradients_only_for_what_asks():
-    weight, delay, sigma = parameters({"n_out": 3, "n_in": 2, "kernel_count": 1, "n_taps": 9, "seed": 0}, 1.0)
+    weight, delay, sigma = parameters(
+        {"n_out": 3, "n_in": 2, "kernel_count": 1, "n_taps": 9, "seed": 0}, 1.0
+    )
     gaussian_taps(weight.detach(), delay, sigma.detach(), 9).square().sum().backward()
     assert weight.grad is None and sigma.grad is None and delay.grad.shape == delay.shape
 
@@ -101,7 +112,9 @@ def test_gradients_only_for_what_asks():
 def test_backward_keeps_nothing_of_the_size_of_a_kernel():
     kept = {}
     for name, make in (("ours", gaussian_taps), ("dcls", dcls)):
-        leaves = parameters({"n_out": 64, "n_in": 64, "kernel_count": 2, "n_taps": 31, "seed": 0}, 2.0)
+        leaves = parameters(
+            {"n_out": 64, "n_in": 64, "kernel_count": 2, "n_taps": 31, "seed": 0}, 2.0
+        )
         storages = {}
 
         def keep(tensor, storages=storages):

@@ -103,8 +103,13 @@ def test_the_engine_changes_nothing(sizes, max_delay, kernel_count, more, whole,
         leaf = x.clone().requires_grad_()
         y = other(leaf, t + more)
         (y * torch.arange(1.0, t + more + 1)[:, None, None]).sum().backward()
-        assert y.shape == (t + more, b, n_out) and other.state_dict().keys() == layer.state_dict().keys()
-        results.append([y.detach(), leaf.grad, other.weight.grad] + ([] if whole else [other.P.grad]))
+        assert (
+            y.shape == (t + more, b, n_out)
+            and other.state_dict().keys() == layer.state_dict().keys()
+        )
+        results.append(
+            [y.detach(), leaf.grad, other.weight.grad] + ([] if whole else [other.P.grad])
+        )
     for others in results[1:]:
         for expected, got in zip(results[0], others, strict=True):
             assert (got - expected).abs().max() <= 1e-12 * expected.abs().max().clamp(min=1)
@@ -128,11 +133,15 @@ def test_auto_takes_the_dense_engine_for_other_types(dtype):
     got = layer.to(dtype)(x)
     assert got.dtype == dtype and torch.allclose(got.float(), expected, atol=0.3)
     layer.engine = "spectral"
-    with pytest.raises(SnnlabError, match="use the dense engine where both are float16, both bfloat16"):
+    with pytest.raises(
+        SnnlabError, match="use the dense engine where both are float16, both bfloat16"
+    ):
         layer(x)
     layer.engine = "dense"
     assert torch.equal(layer(x), got)
-    with pytest.raises(SnnlabError, match="input of the type torch.float32 for weights of the type"):
+    with pytest.raises(
+        SnnlabError, match="input of the type torch.float32 for weights of the type"
+    ):
         layer(x.float())
 
 
@@ -168,7 +177,9 @@ def test_a_layer_that_has_run_can_be_copied_and_stored():
     layer = DelayLinear(4, 3, 6, engine="spectral")
     x = torch.randn(9, 2, 4)
     y = layer(x)
-    assert torch.equal(copy.deepcopy(layer)(x), y) and torch.equal(pickle.loads(pickle.dumps(layer))(x), y)
+    assert torch.equal(copy.deepcopy(layer)(x), y) and torch.equal(
+        pickle.loads(pickle.dumps(layer))(x), y
+    )
 
 
 def test_convolution_equals_shift_and_add():
@@ -190,7 +201,8 @@ def test_kernel_axis_is_the_delay():
     layer.sigma = 0.5
     taps = layer.kernel()[0, 0] / layer.weight[0, 0, 0]
     assert taps.argmax() == 3 and taps.sum().item() == pytest.approx(1, abs=1e-5)
-    assert taps[3].item() == pytest.approx(0.786, abs=1e-3)  # the mass on the peak tap at the final sigma
+    # The mass on the peak tap at the final sigma
+    assert taps[3].item() == pytest.approx(0.786, abs=1e-3)
 
 
 def test_causal():
@@ -207,7 +219,9 @@ def test_discretise_is_one_hot_and_leaves_the_original():
     model = torch.nn.Sequential(DelayLinear(4, 5, 9), DelayLinear(5, 2, 9))
     before = copy.deepcopy(model.state_dict())
     whole = discretise(model)
-    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True)
+    )
     assert model.training and not model[0].discrete and model[0].sigma > 4
     for layer, original in zip(whole, model, strict=True):
         kernel = layer.kernel()
@@ -235,8 +249,13 @@ def test_delays_start_uniform():
 
 
 def test_sigma_schedule_is_the_papers_table():
-    seen = [sigma_schedule(e, max_delay=24, anneal_epochs=37) for e in (0, 5, 10, 15, 20, 25, 30, 36, 37, 149)]
-    assert seen == pytest.approx([12.27, 7.30, 4.39, 2.69, 1.69, 1.10, 0.76, 0.53, 0.50, 0.50], abs=6e-3)
+    seen = [
+        sigma_schedule(e, max_delay=24, anneal_epochs=37)
+        for e in (0, 5, 10, 15, 20, 25, 30, 36, 37, 149)
+    ]
+    assert seen == pytest.approx(
+        [12.27, 7.30, 4.39, 2.69, 1.69, 1.10, 0.76, 0.53, 0.50, 0.50], abs=6e-3
+    )
     assert sigma_schedule(0, max_delay=30, anneal_epochs=15) == pytest.approx(15.27)
     assert sigma_schedule(0, max_delay=24, anneal_epochs=0) == 0.5
 
@@ -275,7 +294,9 @@ def test_moving_after_a_forward_pass():
     assert layer.to("meta")(torch.randn(5, 1, 3, device="meta")).device.type == "meta"
 
 
-@pytest.mark.parametrize("arguments", [(0, 1, 1), (1, 0, 1), (1, 1, -1), (1, 1, 2.5), (1, 1, True), (1, 1, 3, 0)])
+@pytest.mark.parametrize(
+    "arguments", [(0, 1, 1), (1, 0, 1), (1, 1, -1), (1, 1, 2.5), (1, 1, True), (1, 1, 3, 0)]
+)
 def test_sizes_are_checked(arguments):
     with pytest.raises(SnnlabError, match="whole number"):
         DelayLinear(*arguments)
@@ -291,13 +312,19 @@ def test_sigma_has_a_floor():
         DelayLinear(3, 2, 4).sigma = 0.1
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool])
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool]
+)
 @pytest.mark.parametrize("max_delay", [0, 4])
 @pytest.mark.parametrize("engine", ["auto", "dense", "spectral"])
-def test_another_type_than_that_of_the_weights_is_refused_and_what_is_advised_works(dtype, max_delay, engine):
+def test_another_type_than_that_of_the_weights_is_refused_and_what_is_advised_works(
+    dtype, max_delay, engine
+):
     layer = DelayLinear(3, 2, max_delay, engine=engine)
     x = torch.ones(5, 2, 3).to(dtype)
-    with pytest.raises(SnnlabError, match=rf"got input of the type {dtype} .* give it as x.to\(torch.float32\)"):
+    with pytest.raises(
+        SnnlabError, match=rf"got input of the type {dtype} .* give it as x.to\(torch.float32\)"
+    ):
         layer(x)
     assert layer(x.to(torch.float32)).isfinite().all()
 
@@ -312,7 +339,13 @@ def test_what_is_advised_for_small_floats_works():
 
 def test_whole_numbers_of_numpy_are_numbers():
     layer = DelayLinear(np.int64(3), np.uint8(2), np.int32(4), np.int16(1), fan_in=np.int64(2))
-    sizes = (layer.in_features, layer.out_features, layer.max_delay, layer.kernel_count, layer.fan_in)
+    sizes = (
+        layer.in_features,
+        layer.out_features,
+        layer.max_delay,
+        layer.kernel_count,
+        layer.fan_in,
+    )
     assert sizes == (3, 2, 4, 1, 2) and all(type(size) is int for size in sizes)
     for wrong in (np.float64(3), np.bool_(True), True, "3", None):
         with pytest.raises(SnnlabError, match="max_delay = .*: expected a whole number from 0"):
@@ -346,7 +379,8 @@ def test_a_state_that_is_not_rounded_as_it_says_is_not_loaded(rounded, position)
     before, state = layer.P.detach().clone(), DelayLinear(3, 2, 6).state_dict()
     state["P"] = torch.full_like(state["P"], position)
     with pytest.raises(
-        RuntimeError, match="rounded says that its delays are rounded, but they are not whole .* 0 to 6"
+        RuntimeError,
+        match="rounded says that its delays are rounded, but they are not whole .* 0 to 6",
     ):
         layer.load_state_dict(state | {"rounded": torch.tensor(rounded)})
     assert not layer.discrete and torch.equal(layer.P, before)
@@ -363,7 +397,8 @@ def test_a_state_of_another_size_leaves_it_open_whether_delays_are_rounded():
     assert whole.discrete
 
 
-# Pruning by torch: the weight is then computed from `weight_orig` and `weight_mask` --------------------------------------
+# Pruning by torch: the weight is then computed from `weight_orig` and `weight_mask`
+# --------------------------------------
 
 
 def pruned(**changes):
@@ -372,7 +407,8 @@ def pruned(**changes):
     prune.random_unstructured(layer, "weight", amount=0.5)
     layer(torch.randn(12, 2, 6))
     with torch.no_grad():
-        layer.weight_orig *= 2  # a step of an optimiser, after which the weight is that of the step before
+        # A step of an optimiser, after which the weight is that of the step before
+        layer.weight_orig *= 2
     return layer
 
 
@@ -381,24 +417,32 @@ def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(change
     layer, x = pruned(**changes), torch.randn(12, 2, 6)
     before = copy.deepcopy(layer.state_dict())
     whole = discretise(layer)
-    assert all(torch.equal(a, b) for a, b in zip(before.values(), layer.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before.values(), layer.state_dict().values(), strict=True)
+    )
     assert whole.state_dict().keys() - {"mask"} == {"weight", "P", "SIG", "rounded"}
     assert torch.equal(whole.weight, layer.weight_orig * layer.weight_mask)
     again = DelayLinear(6, 5, 9, **changes)
     again.load_state_dict(whole.state_dict())
     assert torch.equal(again(x), whole(x))
-    assert not layer.discrete and torch.equal(layer(x), layer(x)) and layer.weight.grad_fn is not None
+    assert (
+        not layer.discrete and torch.equal(layer(x), layer(x)) and layer.weight.grad_fn is not None
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
 def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
     layer = pruned(**changes)
-    there = layer.weight_mask.bool() if layer.fan_in is None else layer.weight_mask.bool() & layer.mask
+    there = (
+        layer.weight_mask.bool() if layer.fan_in is None else layer.weight_mask.bool() & layer.mask
+    )
     assert np.array_equal(heard_delays(layer), layer.delay[there].numpy())
     assert np.array_equal(heard_delays(discretise(layer)), layer.delay[there].round().numpy())
     shuffled = shuffle_delays(layer, seed=1)
     assert np.array_equal(np.sort(heard_delays(shuffled)), np.sort(heard_delays(layer)))
-    assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(shuffled.delay, layer.delay)
+    assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(
+        shuffled.delay, layer.delay
+    )
 
 
 def test_a_layer_without_a_weight_has_no_delays():
@@ -416,7 +460,8 @@ def test_delays_that_are_not_finite_are_not_counted():
             count()
 
 
-# Less memory for more time ----------------------------------------------------------------------------------------------
+# Less memory for more time
+# ----------------------------------------------------------------------------------------------
 
 
 def recomputed(run, x):

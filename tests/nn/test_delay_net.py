@@ -52,8 +52,10 @@ def test_a_prediction_depends_on_its_sample_alone(variant):
     together = net(x)
     assert torch.allclose(net(F.pad(x, (0, 0, 0, 0, 0, 30))), together, atol=1e-6)  # zeros appended
     for b, end in enumerate(ends):
-        assert torch.allclose(net(x[:end, b : b + 1]), together[b : b + 1], atol=1e-5)  # batch of one, cut at its end
-        assert together[b].sum().item() == pytest.approx(end + 6, rel=1e-5)  # softmax sums to 1 in each step
+        # Batch of one, cut at its end
+        assert torch.allclose(net(x[:end, b : b + 1]), together[b : b + 1], atol=1e-5)
+        # Softmax sums to 1 in each step
+        assert together[b].sum().item() == pytest.approx(end + 6, rel=1e-5)
 
 
 def test_steps_in_large_portions_change_nothing(monkeypatch):
@@ -113,7 +115,9 @@ def test_reference_padding_equals_the_reference_arithmetic():
 
 def test_fixed_delays_are_whole_and_are_not_trained():
     net = small("fixed")
-    assert all(layer.discrete and torch.equal(layer.delay, layer.delay.round()) for layer in net.synapses)
+    assert all(
+        layer.discrete and torch.equal(layer.delay, layer.delay.round()) for layer in net.synapses
+    )
     net(spikes()).square().sum().backward()
     assert all(layer.P.grad is None for layer in net.synapses)
     assert torch.equal(net.eval()(spikes()), discretise(net)(spikes()))
@@ -166,7 +170,9 @@ def test_numbers_of_numpy_are_kept_as_ordinary_ones():
     )  # fmt: skip
     same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, fan_in=2, kernel_count=2)
     assert net.config == DelayNet(8, (10, 9), 4, **same).config
-    numbers = [value for value in net.config.values() if not isinstance(value, (str, list))] + net.config["hidden"]
+    numbers = [
+        value for value in net.config.values() if not isinstance(value, (str, list))
+    ] + net.config["hidden"]
     assert {type(value) for value in numbers} == {int, float}
 
 
@@ -187,7 +193,9 @@ def test_a_pruned_network_is_rounded():
     x = spikes()
     net(x).sum().backward()
     whole = discretise(net)
-    assert all(((layer.kernel() != 0).sum() == (layer.weight != 0).sum()) for layer in whole.synapses)
+    assert all(
+        ((layer.kernel() != 0).sum() == (layer.weight != 0).sum()) for layer in whole.synapses
+    )
     assert sum(int((layer.weight == 0).sum()) for layer in whole.synapses) == 24 + 27 + 11
     fresh = small().eval()
     fresh.load_state_dict(whole.state_dict())

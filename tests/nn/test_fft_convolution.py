@@ -27,8 +27,8 @@ sizes = st.fixed_dictionaries(
 def close(ours, truth, without_signs):
     """Within the tolerance of the largest value; the truth is computed in float64.
 
-    In one number, or few, the terms may happen to cancel, and no convolution knows the small rest to many digits.
-    There the scale is a tenth of the same sum without its signs.
+    In one number, or few, the terms may happen to cancel, and no convolution knows the small rest
+    to many digits. There the scale is a tenth of the same sum without its signs.
     """
     scale = max(truth.abs().max(), 0.1 * without_signs.max())
     return (ours.double() - truth).abs().max() <= TOLERANCE[ours.dtype] * scale
@@ -48,7 +48,10 @@ def direct(x, taps, steps):
 def test_values_and_gradients_are_those_of_the_direct_sum(size, dtype):
     torch.manual_seed(size["seed"])
     steps = max(1, size["t"] + size["more"])
-    x, taps = torch.randn(size["t"], size["b"], size["n_in"]), torch.randn(size["n_out"], size["n_in"], size["n_taps"])
+    x, taps = (
+        torch.randn(size["t"], size["b"], size["n_in"]),
+        torch.randn(size["n_out"], size["n_in"], size["n_taps"]),
+    )
     weight = torch.randn(steps, size["b"], size["n_out"])
     results = []
     for convolve, precision, signed in (
@@ -71,7 +74,9 @@ def test_values_and_gradients_are_those_of_the_direct_sum(size, dtype):
 def test_an_example_by_hand():
     x, taps = torch.tensor([1.0, 2, 3]).view(3, 1, 1), torch.tensor([1.0, 0, -1, 5]).view(1, 1, 4)
     for steps, expected in ((None, [1, 2, 2]), (2, [1, 2]), (7, [1, 2, 2, 3, 7, 15, 0])):
-        assert causal_convolution(x, taps, steps).flatten().tolist() == pytest.approx(expected, abs=1e-5)
+        assert causal_convolution(x, taps, steps).flatten().tolist() == pytest.approx(
+            expected, abs=1e-5
+        )
 
 
 def view_of(shape, kind):
@@ -94,7 +99,8 @@ def test_any_strides_and_an_expanded_gradient(size, kind_of_x, kind_of_taps):
     for a, b, g in ((x, taps, weight), (x.contiguous(), taps.contiguous(), weight.contiguous())):
         a, b = a.detach().requires_grad_(), b.detach().requires_grad_()
         y = causal_convolution(a, b)
-        of_sum = torch.autograd.grad(y.sum(), (a, b), retain_graph=True)  # the gradient is one number, expanded
+        # The gradient is one number, expanded
+        of_sum = torch.autograd.grad(y.sum(), (a, b), retain_graph=True)
         results.append((y.detach(), *of_sum, *torch.autograd.grad(y, (a, b), g)))
     for ours, contiguous in zip(*results, strict=True):
         assert torch.allclose(ours, contiguous, atol=1e-12)
@@ -120,7 +126,9 @@ def test_what_comes_later_changes_nothing(size, dtype):
     late = x.clone()
     late[-1] += 3
     before, after = causal_convolution(x, taps)[:-1], causal_convolution(late, taps)[:-1]
-    assert (before - after).abs().max() <= TOLERANCE[dtype] * direct(late.abs(), taps.abs(), len(x)).max()
+    assert (before - after).abs().max() <= TOLERANCE[dtype] * direct(
+        late.abs(), taps.abs(), len(x)
+    ).max()
 
 
 @given(sizes, st.integers(1, 10))
@@ -130,9 +138,13 @@ def test_a_delayed_input_gives_a_delayed_output_and_sums_give_sums(size, shift):
     x, other = torch.randn(2, size["t"], size["b"], size["n_in"], dtype=torch.double)
     taps = torch.randn(size["n_out"], size["n_in"], size["n_taps"], dtype=torch.double)
     y = causal_convolution(x, taps)
-    delayed = causal_convolution(torch.cat([torch.zeros(shift, *x.shape[1:], dtype=x.dtype), x]), taps)
+    delayed = causal_convolution(
+        torch.cat([torch.zeros(shift, *x.shape[1:], dtype=x.dtype), x]), taps
+    )
     assert torch.allclose(delayed[shift:], y, atol=1e-11) and delayed[:shift].abs().max() < 1e-11
-    assert torch.allclose(causal_convolution(x + 2 * other, taps), y + 2 * causal_convolution(other, taps), atol=1e-11)
+    assert torch.allclose(
+        causal_convolution(x + 2 * other, taps), y + 2 * causal_convolution(other, taps), atol=1e-11
+    )
 
 
 def test_an_input_that_asks_for_no_gradient_gets_none():
@@ -171,7 +183,9 @@ def test_autocast_does_not_reach_inside():
 def test_kept_for_backward_are_the_two_spectra():
     kept = []
     x, taps = torch.randn(30, 4, 5, requires_grad=True), torch.randn(6, 5, 11, requires_grad=True)
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.numel()) or t, lambda t: t
+    ):
         causal_convolution(x, taps)
     frequencies = 20  # N = 30 + 11 - 1 = 40
     assert sorted(kept) == sorted([2 * frequencies * 4 * 5, 2 * frequencies * 6 * 5])
@@ -180,15 +194,30 @@ def test_kept_for_backward_are_the_two_spectra():
 @pytest.mark.parametrize(
     ("x", "taps", "steps", "message"),
     [
-        (torch.zeros(5, 3), torch.zeros(2, 3, 4), None, "expected (T, B, N_in) and (N_out, N_in, L)"),
+        (
+            torch.zeros(5, 3),
+            torch.zeros(2, 3, 4),
+            None,
+            "expected (T, B, N_in) and (N_out, N_in, L)",
+        ),
         (torch.zeros(5, 1, 3), torch.zeros(2, 4, 4), None, "with the same N_in"),
         (torch.zeros(5, 0, 3), torch.zeros(2, 3, 4), None, "a size is zero"),
         (torch.zeros(0, 2, 3), torch.zeros(2, 3, 4), None, "a size is zero"),
         (torch.zeros(5, 2, 3), torch.zeros(2, 3, 0), None, "a size is zero"),
         (torch.zeros(5, 2, 3), torch.zeros(2, 3, 4), 0, "steps = 0"),
         (torch.zeros(5, 2, 3).half(), torch.zeros(2, 3, 4).half(), None, "torch.float16"),
-        (torch.zeros(5, 2, 3).bfloat16(), torch.zeros(2, 3, 4).bfloat16(), None, "use the dense engine"),
-        (torch.zeros(5, 2, 3).double(), torch.zeros(2, 3, 4), None, "both in float32 or both in float64"),
+        (
+            torch.zeros(5, 2, 3).bfloat16(),
+            torch.zeros(2, 3, 4).bfloat16(),
+            None,
+            "use the dense engine",
+        ),
+        (
+            torch.zeros(5, 2, 3).double(),
+            torch.zeros(2, 3, 4),
+            None,
+            "both in float32 or both in float64",
+        ),
     ],
 )
 def test_what_cannot_be_convolved_is_refused(x, taps, steps, message):
@@ -199,22 +228,32 @@ def test_what_cannot_be_convolved_is_refused(x, taps, steps, message):
 
 def test_operations_by_hand():
     # T = 4, L = 1: N = 4, two frequencies; B = 3, N_in = 5, N_out = 7
-    assert operations(4, 3, 5, 7, 1) == (2 * 4 * 1 * 3 * 5 * 7, 2 * 2 * (4 * 3 * 12 + 1 * 35) + 6 * 2 * 3 * 5 * 7)
+    assert operations(4, 3, 5, 7, 1) == (
+        2 * 4 * 1 * 3 * 5 * 7,
+        2 * 2 * (4 * 3 * 12 + 1 * 35) + 6 * 2 * 3 * 5 * 7,
+    )
     direct_g, spectral_g = (value / 1e9 for value in operations(112, 256, 256, 256, 25))
-    assert direct_g == pytest.approx(94, abs=0.5) and spectral_g == pytest.approx(2.0 + 0.2 + 6.8, abs=0.1)
+    assert direct_g == pytest.approx(94, abs=0.5) and spectral_g == pytest.approx(
+        2.0 + 0.2 + 6.8, abs=0.1
+    )
     direct_g, spectral_g = (value / 1e9 for value in operations(112, 256, 256, 256, 101))
-    assert direct_g == pytest.approx(380, abs=1) and spectral_g == pytest.approx(3.1 + 1.4 + 10.7, abs=0.1)
-    assert operations(4, 3, 5, 7, 100) == operations(4, 3, 5, 7, 4)  # what is longer than the input is not heard
+    assert direct_g == pytest.approx(380, abs=1) and spectral_g == pytest.approx(
+        3.1 + 1.4 + 10.7, abs=0.1
+    )
+    # What is longer than the input is not heard
+    assert operations(4, 3, 5, 7, 100) == operations(4, 3, 5, 7, 4)
 
 
 @pytest.mark.parametrize(
     ("shape", "n_out", "n_taps", "expected"),
     [
         ((112, 256, 256), 256, 25, True),  # 94 G beside 9 G
-        # 100 steps, samples and neurons: direct 0.2 G a tap, spectral 52 x 10.10 M for 5 taps, 53 x 10.12 M for 6
+        # 100 steps, samples and neurons: direct 0.2 G a tap, spectral 52 x 10.10 M for 5 taps, 53 x
+        # 10.12 M for 6
         ((100, 100, 100), 100, 5, False),  # 1.00 G is less than twice 0.525 G
         ((100, 100, 100), 100, 6, True),  # 1.20 G is more than twice 0.536 G
-        # 9.7 M and 11.1 M operations, more than three times the spectral ones: below 10 M the number of calls decides
+        # 9.7 M and 11.1 M operations, more than three times the spectral ones: below 10 M the
+        # number of calls decides
         ((20, 23, 23), 23, 20, False),
         ((20, 24, 24), 24, 20, True),
     ],

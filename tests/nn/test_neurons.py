@@ -141,7 +141,8 @@ def test_a_hard_and_a_soft_reset_by_hand():
     x = torch.tensor([0.5, 0.5, 1.5, 0.5, -1.0, 0.25]).view(6, 1)
     arguments = dict(leak=0.5, v_threshold=1.0, slope=surrogate.Rect(1.0))
     s, h, v = membrane(x, torch.tensor([1.0]), **arguments)
-    assert h.flatten().tolist() == [1.0, 0.5, 1.75, 0.5, -0.75, -0.125]  # H = V/2 + X; 1 is enough to fire
+    # H = V/2 + X; 1 is enough to fire
+    assert h.flatten().tolist() == [1.0, 0.5, 1.75, 0.5, -0.75, -0.125]
     assert s.flatten().tolist() == [1, 0, 1, 0, 0, 0] and v.tolist() == [-0.125]
     s, h, v = membrane(x, torch.tensor([1.0]), soft_reset=True, **arguments)
     assert h.flatten().tolist() == [1.0, 0.5, 1.75, 0.875, -0.5625, -0.03125]
@@ -154,7 +155,9 @@ def test_membrane_equals_spikingjelly_with_a_rectangle(kind, v_reset):
     torch.manual_seed(0)
     x = torch.randn(30, 4, 9, dtype=torch.double) * 0.7 + 0.2
     first, weight = torch.rand(4, 9, dtype=torch.double) / 2, torch.randn_like(x)
-    settings = dict(v_threshold=0.5, v_reset=v_reset, surrogate_function=surrogate.Rect(2.0), detach_reset=True)
+    settings = dict(
+        v_threshold=0.5, v_reset=v_reset, surrogate_function=surrogate.Rect(2.0), detach_reset=True
+    )
     node = (
         neuron.LIFNode(tau=1.6, decay_input=False, step_mode="m", **settings)
         if kind == "LIF"
@@ -166,7 +169,9 @@ def test_membrane_equals_spikingjelly_with_a_rectangle(kind, v_reset):
         leaves = [x.clone().requires_grad_(), first.clone().requires_grad_()]
         if ours:
             slope = surrogate.Rect(2.0)
-            spikes, _, v = membrane(*leaves, leak=leak, v_threshold=0.5, slope=slope, soft_reset=v_reset is None)
+            spikes, _, v = membrane(
+                *leaves, leak=leak, v_threshold=0.5, slope=slope, soft_reset=v_reset is None
+            )
         else:
             node.v = leaves[1]
             spikes, v = node(leaves[0]), node.v
@@ -181,15 +186,23 @@ def test_a_learned_leak_equals_spikingjellys():
     torch.manual_seed(1)
     x = torch.randn(25, 3, 8, dtype=torch.double) * 0.6 + 0.2
     weight = torch.randn_like(x)
-    settings = dict(v_threshold=0.5, v_reset=0.0, surrogate_function=surrogate.Rect(1.0), detach_reset=True)
-    node = neuron.ParametricLIFNode(init_tau=1.7, decay_input=False, step_mode="m", **settings).double()
+    settings = dict(
+        v_threshold=0.5, v_reset=0.0, surrogate_function=surrogate.Rect(1.0), detach_reset=True
+    )
+    node = neuron.ParametricLIFNode(
+        init_tau=1.7, decay_input=False, step_mode="m", **settings
+    ).double()
     w = node.w.detach().clone().requires_grad_()
     theirs, leaf = node(x), x.clone().requires_grad_()
     (theirs * weight).sum().backward()
     zero = torch.zeros(3, 8, dtype=torch.double)
-    spikes, _, _ = membrane(leaf, zero, leak=w.sigmoid(), v_threshold=0.5, slope=surrogate.Rect(1.0))
+    spikes, _, _ = membrane(
+        leaf, zero, leak=w.sigmoid(), v_threshold=0.5, slope=surrogate.Rect(1.0)
+    )
     (spikes * weight).sum().backward()
-    assert torch.equal(spikes, theirs) and w.grad.item() == pytest.approx(node.w.grad.item(), rel=1e-9)
+    assert torch.equal(spikes, theirs) and w.grad.item() == pytest.approx(
+        node.w.grad.item(), rel=1e-9
+    )
     assert abs(w.grad) > 0.1
 
 
@@ -219,8 +232,19 @@ def test_every_output_passes_its_gradient_on_and_both_paths_agree(soft_reset, us
         else:
             current = leaves[0].as_subclass(Elsewhere) if path == "steps" else leaves[0]
             slope = surrogate.Rect(1.0)
-            outputs = membrane(current, leaves[1], leak=leaves[2], v_threshold=0.5, slope=slope, soft_reset=soft_reset)
-        loss = sum((o * w).sum() for name, o, w in zip("shv", outputs, weights, strict=True) if name in used)
+            outputs = membrane(
+                current,
+                leaves[1],
+                leak=leaves[2],
+                v_threshold=0.5,
+                slope=slope,
+                soft_reset=soft_reset,
+            )
+        loss = sum(
+            (o * w).sum()
+            for name, o, w in zip("shv", outputs, weights, strict=True)
+            if name in used
+        )
         loss.backward()
         results.append([*(o.detach() for o in outputs), *(leaf.grad for leaf in leaves)])
     assert 0.1 < results[0][0].mean() < 0.9
@@ -266,7 +290,9 @@ def test_a_current_in_whole_numbers_is_refused(make):
     # where 1 - 1/tau would be rounded to 0, and the membrane would keep nothing
     for dtype in (torch.int64, torch.uint8, torch.bool):
         x = torch.ones(4, 2, 3).to(dtype)
-        with pytest.raises(SnnlabError, match=f"current of the type {dtype}: a membrane needs floating point"):
+        with pytest.raises(
+            SnnlabError, match=f"current of the type {dtype}: a membrane needs floating point"
+        ):
             make(2.0)(x)
     assert make(2.0)(x.float()).isfinite().all()
 

@@ -22,7 +22,8 @@ NET = {"n_in": 16, "hidden": [6, 5], "n_classes": 5, "max_delay": 8, "tau": 1.00
 
 
 def test_by_hand():
-    neuron = RampNeuron(2.0)  # H = 0.7, 0.7 / 2 + 0.7 = 1.05, 1.05 / 2 + 1.2 = 1.725, 1.725 / 2 - 0.5 = 0.3625
+    # H = 0.7, 0.7 / 2 + 0.7 = 1.05, 1.05 / 2 + 1.2 = 1.725, 1.725 / 2 - 0.5 = 0.3625
+    neuron = RampNeuron(2.0)
     currents = torch.tensor([0.7, 0.7, 1.2, -0.5])[:, None, None]
     torch.testing.assert_close(neuron(currents).flatten(), torch.tensor([0.2, 0.55, 1.0, 0.0]))
     functional.reset_net(neuron)
@@ -34,7 +35,9 @@ def test_a_step_at_a_time_is_the_same():
     currents = torch.randn(9, 3, 4)
     whole, steps = RampNeuron(1.7), RampNeuron(1.7)
     steps.step_mode = "s"
-    torch.testing.assert_close(torch.stack([steps(current) for current in currents]), whole(currents))
+    torch.testing.assert_close(
+        torch.stack([steps(current) for current in currents]), whole(currents)
+    )
 
 
 def test_sharpened_to_a_step_it_is_lif_where_nothing_is_remembered():
@@ -60,7 +63,9 @@ def test_the_gradient_is_that_of_a_window_whatever_the_width(share):
 
 def test_both_kinds_of_network_have_the_same_parameters():
     relu, lif = DelayNet(**NET, neuron="relu"), DelayNet(**NET)
-    assert {name: p.shape for name, p in relu.state_dict().items()} == {n: p.shape for n, p in lif.state_dict().items()}
+    assert {name: p.shape for name, p in relu.state_dict().items()} == {
+        n: p.shape for n, p in lif.state_dict().items()
+    }
     with pytest.raises(SnnlabError, match=r"neuron = 'sigmoid': expected one of lif, relu\."):
         DelayNet(**NET, neuron="sigmoid")
 
@@ -71,7 +76,9 @@ def parts(net):
     return [p.weight for p in layers], [p.P for p in layers], list(net.norms.state_dict().values())
 
 
-@pytest.mark.parametrize(("takes", "expected"), [("both", "111"), ("weights", "101"), ("delays", "010")])
+@pytest.mark.parametrize(
+    ("takes", "expected"), [("both", "111"), ("weights", "101"), ("delays", "010")]
+)
 def test_what_is_handed_over(takes, expected):
     source, target, before = (DelayNet(**NET, neuron=kind) for kind in ("relu", "lif", "lif"))
     before.load_state_dict(target.state_dict())
@@ -79,7 +86,9 @@ def test_what_is_handed_over(takes, expected):
         torch.nn.init.uniform_(norm.weight)
         norm.running_mean += 0.3
     copy_delay_weights(source, target, takes=takes)
-    for moved, now, theirs, mine in zip(expected, parts(target), parts(source), parts(before), strict=True):
+    for moved, now, theirs, mine in zip(
+        expected, parts(target), parts(source), parts(before), strict=True
+    ):
         whose = theirs if moved == "1" else mine
         assert all(torch.equal(a, b) for a, b in zip(now, whose, strict=True))
 
@@ -130,15 +139,23 @@ def test_pretrained_and_handed_over(tmp_path):
     (relu,) = train_all([Job("relu", NET | {"neuron": "relu"}, RECIPE)], DATA, tmp_path, workers=1)
     assert [line["ramp_width"] for line in relu.history] == pytest.approx([0.8, 0.6, 0.4, 0.2])
     net = relu.network()  # as sharp as it was in the epoch that was kept
-    assert evaluate(RECIPE.as_used(net), DATA.valid).loss == pytest.approx(relu.history[-1]["valid_loss"])
+    assert evaluate(RECIPE.as_used(net), DATA.valid).loss == pytest.approx(
+        relu.history[-1]["valid_loss"]
+    )
     net.neurons[0].sharpen(0.0)
-    assert evaluate(RECIPE.as_used(net), DATA.valid).loss != pytest.approx(relu.history[-1]["valid_loss"])
+    assert evaluate(RECIPE.as_used(net), DATA.valid).loss != pytest.approx(
+        relu.history[-1]["valid_loss"]
+    )
 
     kept = replace(RECIPE, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
-    asked = [Job(f"lif-{takes}", NET, kept, after=relu.job, takes=takes) for takes in ("both", "delays")]
+    asked = [
+        Job(f"lif-{takes}", NET, kept, after=relu.job, takes=takes) for takes in ("both", "delays")
+    ]
     both, delays = train_all(asked, DATA, tmp_path, workers=1)
     assert both.before.history == relu.history  # it was there, and only read
-    assert both.job.epochs == 5 and both.cpu_seconds == pytest.approx(relu.cpu_seconds + both.history[0]["cpu_seconds"])
+    assert both.job.epochs == 5 and both.cpu_seconds == pytest.approx(
+        relu.cpu_seconds + both.history[0]["cpu_seconds"]
+    )
     fresh = build_network(asked[0])
     for handed, half, theirs, own in zip(
         *map(delay_layers, (both.network(), delays.network(), relu.network(), fresh)), strict=True

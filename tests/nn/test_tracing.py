@@ -36,7 +36,9 @@ def agrees_with_the_direct_sum():
     grads = torch.autograd.grad(y.square().sum(), layer.weight)
     expected = dense_convolution(x, layer.kernel(), len(x))
     by_sum = torch.autograd.grad(expected.square().sum(), layer.weight)
-    close = torch.allclose(y, expected, atol=1e-5) and torch.allclose(*grads, *by_sum, rtol=1e-4, atol=1e-3)
+    close = torch.allclose(y, expected, atol=1e-5) and torch.allclose(
+        *grads, *by_sum, rtol=1e-4, atol=1e-3
+    )
     return y.isfinite().all() and close
 
 
@@ -64,7 +66,9 @@ def test_an_exported_layer_gives_what_the_layer_does_and_leaves_nothing_behind(t
     file = to_file(layer, x)
     other = torch.randn_like(x)
     for given in (x, other):
-        assert torch.allclose(file(given), dense_convolution(given, layer.kernel(), len(given)), atol=1e-5)
+        assert torch.allclose(
+            file(given), dense_convolution(given, layer.kernel(), len(given)), atol=1e-5
+        )
     assert agrees_with_the_direct_sum()
 
 
@@ -132,7 +136,9 @@ def test_a_vision_network_that_spikes_is_exported():
             module.mode = "lif"
     x = 10 * torch.rand(2, 5, 1, 2, 8, 8)
     file = traced(net, x[0])
-    assert torch.allclose(file(x[1]), net(x[1]), atol=1e-6) and not torch.equal(net(x[0]), net(x[1]))
+    assert torch.allclose(file(x[1]), net(x[1]), atol=1e-6) and not torch.equal(
+        net(x[0]), net(x[1])
+    )
 
 
 def test_the_spectral_convolution_itself_is_not_exported():

@@ -36,7 +36,9 @@ def outputs(net, x):
     """What every activation gives out, and the scores."""
     found = {}
     hooks = [
-        module.register_forward_hook(lambda m, i, out, name=name: found.__setitem__(name, out.detach()))
+        module.register_forward_hook(
+            lambda m, i, out, name=name: found.__setitem__(name, out.detach())
+        )
         for name, module in activations(net)
     ]
     found["scores"] = net(x).detach()
@@ -46,7 +48,9 @@ def outputs(net, x):
 
 
 def parameters(net, *, without=("k", "scale")):
-    return sum(p.numel() for name, p in net.named_parameters() if name.split(".")[-1] not in without)
+    return sum(
+        p.numel() for name, p in net.named_parameters() if name.split(".")[-1] not in without
+    )
 
 
 def test_the_papers_numbers_of_parameters():
@@ -55,9 +59,13 @@ def test_the_papers_numbers_of_parameters():
         assert parameters(ResNet(34)) == 21_801_896
         video = VideoNet()
         decoder = parameters(video.lstm) + parameters(video.fc)
-        assert decoder == 814_437 and parameters(video) - decoder == 18_900_862 - 6  # they have six decays
-        # theirs has a decay for each of 25 cells, and declares norms of identity shortcuts that it does not use
-        assert parameters(ResNet(18, 2, 10, events=True)) == 11_185_379 - 25 - 2 * (2 * 64 + 128 + 256 + 512)
+        # They have six decays
+        assert decoder == 814_437 and parameters(video) - decoder == 18_900_862 - 6
+        # theirs has a decay for each of 25 cells, and declares norms of identity shortcuts that it
+        # does not use
+        assert parameters(ResNet(18, 2, 10, events=True)) == 11_185_379 - 25 - 2 * (
+            2 * 64 + 128 + 256 + 512
+        )
 
 
 def sizes(net, x):
@@ -76,12 +84,20 @@ def sizes(net, x):
 def test_the_papers_sizes_of_feature_maps():
     with torch.device("meta"):
         for depth in (18, 34):
-            assert sizes(ResNet(depth), torch.empty(1, 1, 3, 224, 224)) == [(n, n) for n in (112, 56, 28, 14, 7)]
+            assert sizes(ResNet(depth), torch.empty(1, 1, 3, 224, 224)) == [
+                (n, n) for n in (112, 56, 28, 14, 7)
+            ]
         for side, expected in ((42, (10, 5, 3, 2)), (128, (31, 16, 8, 4)), (224, (55, 28, 14, 7))):
             net = ResNet(18, 2, 10, events=True)
             assert sizes(net, torch.empty(2, 1, 2, side, side)) == [(n, n) for n in expected]
         net = VideoNet()
-        assert sizes(net, torch.empty(2, 1, 2, 256, 342)) == [(126, 169), (62, 84), (30, 41), (14, 20), ()]
+        assert sizes(net, torch.empty(2, 1, 2, 256, 342)) == [
+            (126, 169),
+            (62, 84),
+            (30, 41),
+            (14, 20),
+            (),
+        ]
         assert net.hidden.in_features == 17_920 and net.embed.out_features == 512
         assert sizes(SmallCNN(1, 10), torch.empty(1, 5, 1, 12, 12)) == [(12, 12), (6, 6), (3, 3)]
 
@@ -92,10 +108,16 @@ def test_what_batch_norm_and_biases_begin_with():
     assert images.conv1.bias is None and frames.conv1.bias is not None
     assert images.layer1[0].downsample is not None and frames.layer1[0].downsample is None
     torch.manual_seed(0)
-    for net, scale in ((SmallCNN(1, 2), 0.5), (KINDS["VideoNet"](), 1.0), (ResNet(18), 0.5), (KINDS["ResNet"](), 1.0)):
+    for net, scale in (
+        (SmallCNN(1, 2), 0.5),
+        (KINDS["VideoNet"](), 1.0),
+        (ResNet(18), 0.5),
+        (KINDS["ResNet"](), 1.0),
+    ):
         norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
         assert norms and all((m.weight == scale).all() and (m.bias == 0).all() for m in norms)
-    weight = net.layer4[1].conv2.weight  # the last of them, for events: Kaiming, variance 2 / (9 * 512)
+    # The last of them, for events: Kaiming, variance 2 / (9 * 512)
+    weight = net.layer4[1].conv2.weight
     assert weight.std().item() == pytest.approx((2 / (9 * 512)) ** 0.5, rel=0.01)
 
 
@@ -108,7 +130,9 @@ def test_all_modes_have_the_same_state_and_switching_changes_none(kind):
     for mode in (*MODES, "relu"):
         out = net.set_mode(mode, levels=3, low=0.4, high=0.6)(x)
         after = net.state_dict()
-        assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
+        assert list(after) == list(before) and all(
+            torch.equal(after[name], before[name]) for name in before
+        )
     assert torch.equal(out, expected)
     learned = KINDS[kind](decay=0.6, learn_decay=True, learn_scale=True)
     assert {name: value.shape for name, value in learned.state_dict().items()} == {
@@ -123,7 +147,9 @@ def test_a_network_is_built_again_from_its_config(kind):
     again.load_state_dict(net.state_dict())
     assert again.config == net.config and net.config["decay"] == 0.6
     assert [a.analogue for _, a in activations(again)] == [a.analogue for _, a in activations(net)]
-    assert [p.requires_grad for p in again.parameters()] == [p.requires_grad for p in net.parameters()]
+    assert [p.requires_grad for p in again.parameters()] == [
+        p.requires_grad for p in net.parameters()
+    ]
     x = events(kind)
     assert torch.equal(again.set_mode("liaf")(x), net.set_mode("liaf")(x))
 
@@ -205,7 +231,8 @@ def test_an_image_shown_for_a_while_is_the_image_repeated(kind, mode):
             assert shown[name].shape == repeated[name].shape and torch.allclose(
                 shown[name].mean(), repeated[name].mean(), atol=1e-3
             )
-        if not training:  # in training, sums over more samples round otherwise, and a spike may move
+        # In training, sums over more samples round otherwise, and a spike may move
+        if not training:
             assert all(torch.allclose(shown[name], repeated[name], atol=1e-5) for name in shown)
     hook.remove()
     assert seen == [3, 15, 3, 15]  # the first convolution of a shown image is done once
@@ -216,11 +243,18 @@ def test_the_same_network_at_one_step_in_two_modes(kind):
     """LIAF is the ANN, and the sharpest ramp LIF, in output and in the gradient of every parameter."""
     net, x = network(kind).double(), events(kind, steps=1).double()
     results = []
-    for mode, ends in (("relu", ()), ("liaf", ()), ("ramp", (0.5 - 1e-12, 0.5 + 1e-12)), ("lif", ())):
+    for mode, ends in (
+        ("relu", ()),
+        ("liaf", ()),
+        ("ramp", (0.5 - 1e-12, 0.5 + 1e-12)),
+        ("lif", ()),
+    ):
         net.zero_grad()
         scores = net.set_mode(mode, **dict(zip(("low", "high"), ends, strict=False)))(x)
         F.cross_entropy(scores, torch.arange(3)).backward()
-        results.append([scores.detach(), *(p.grad.clone() for p in net.parameters() if p.requires_grad)])
+        results.append(
+            [scores.detach(), *(p.grad.clone() for p in net.parameters() if p.requires_grad)]
+        )
     for first, second in (results[:2], results[2:]):
         assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(first, second, strict=True))
         assert all(grad.any() for grad in first[-2:])
@@ -251,13 +285,15 @@ def test_a_residual_network_takes_the_mean_over_time_and_places():
 def test_the_small_network_by_hand():
     torch.manual_seed(0)
     net = SmallCNN(1, 3, channels=(2, 4), strides=(1, 2), pool=2).set_mode("relu").eval()
-    x = torch.randn(3, 5, 1, 8, 8)  # every frame alone, and the mean over time before the linear layer
+    # Every frame alone, and the mean over time before the linear layer
+    x = torch.randn(3, 5, 1, 8, 8)
     features = []
     for frame in x:
         for layer in net.layers:
             conv, norm = layer
             frame = conv(frame)
-            frame = (norm.weight * (1 + norm.eps) ** -0.5).view(-1, 1, 1) * frame  # statistics of no batch: 0 and 1
+            # Statistics of no batch: 0 and 1
+            frame = (norm.weight * (1 + norm.eps) ** -0.5).view(-1, 1, 1) * frame
             frame = frame.clamp(0, 1)
         features.append(frame.unflatten(3, (2, -1)).unflatten(2, (2, -1)).mean((3, 5)).flatten(1))
     expected = torch.stack(features).mean(0) @ net.fc.weight.T + net.fc.bias
@@ -284,16 +320,27 @@ def test_the_video_network_ends_with_its_last_step():
     over_time, _ = net.lstm(net.embed(found["acts.4"]))
     assert torch.allclose(found["scores"], net.fc(over_time[3]), atol=1e-6)
     earlier = net(x[:3])
-    assert torch.allclose(earlier, net.fc(over_time[2]), atol=1e-5) and not torch.allclose(earlier, found["scores"])
+    assert torch.allclose(earlier, net.fc(over_time[2]), atol=1e-5) and not torch.allclose(
+        earlier, found["scores"]
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: SmallCNN(2, 3)(torch.zeros(3, 2, 8, 8)), "shape (3, 2, 8, 8); expected (T, B, 2, H, W)"),
-        (lambda: SmallCNN(2, 3)(torch.zeros(3, 1, 2, 8)), "shape (3, 1, 2, 8); expected (T, B, 2, H, W)"),
+        (
+            lambda: SmallCNN(2, 3)(torch.zeros(3, 2, 8, 8)),
+            "shape (3, 2, 8, 8); expected (T, B, 2, H, W)",
+        ),
+        (
+            lambda: SmallCNN(2, 3)(torch.zeros(3, 1, 2, 8)),
+            "shape (3, 1, 2, 8); expected (T, B, 2, H, W)",
+        ),
         (lambda: SmallCNN(2, 3)(torch.zeros(1, 3, 1, 8, 8)), "expected (T, B, 2, H, W)"),
-        (lambda: SmallCNN(2, 3).set_mode("lif", steps=4)(torch.zeros(2, 3, 2, 8, 8)), "has 2 time steps already"),
+        (
+            lambda: SmallCNN(2, 3).set_mode("lif", steps=4)(torch.zeros(2, 3, 2, 8, 8)),
+            "has 2 time steps already",
+        ),
         (lambda: SmallCNN(2, 3).set_mode("lif", steps=0), "steps = 0"),
         (lambda: SmallCNN(2, 3).set_mode("fil"), "valid names: relu, ramp, liaf, lif"),
         (lambda: ResNet(50), "depth = 50: expected one of 18, 34"),
@@ -309,15 +356,25 @@ def test_what_cannot_be_is_refused(call, message):
 
 def test_a_mode_that_is_refused_changes_nothing():
     net = SmallCNN(2, 3).set_mode("lif", steps=3)
-    for wrong in (dict(mode="soft", steps=0), dict(mode="ramp", steps=2, low=1.0), dict(mode="x", steps=2)):
+    for wrong in (
+        dict(mode="soft", steps=0),
+        dict(mode="ramp", steps=2, low=1.0),
+        dict(mode="x", steps=2),
+    ):
         with pytest.raises(SnnlabError):
             net.set_mode(**wrong)
-    assert net.steps == 3 and all(module.mode == "lif" for module in net.modules() if isinstance(module, Activation))
+    assert net.steps == 3 and all(
+        module.mode == "lif" for module in net.modules() if isinstance(module, Activation)
+    )
 
 
 @pytest.mark.parametrize("mode", ["quantised", "soft", "lif", "relu"])
 def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(mode):
-    net = SmallCNN(1, 3, learn_scale=True).train().set_mode(mode, steps=2 if mode in ("soft", "lif") else 1, levels=2)
+    net = (
+        SmallCNN(1, 3, learn_scale=True)
+        .train()
+        .set_mode(mode, steps=2 if mode in ("soft", "lif") else 1, levels=2)
+    )
     x = torch.rand(1, 4, 1, 8, 8)
     logits = []
     with torch.no_grad():
@@ -335,5 +392,7 @@ def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(m
 
 @pytest.mark.parametrize("config", [{"kind": "SmalCNN"}, {"in_channels": 1}])
 def test_a_network_of_another_kind_is_told(config):
-    with pytest.raises(SnnlabError, match="no kind of network called .*valid names: SmallCNN, ResNet, VideoNet"):
+    with pytest.raises(
+        SnnlabError, match="no kind of network called .*valid names: SmallCNN, ResNet, VideoNet"
+    ):
         build(config)

@@ -34,7 +34,12 @@ def test_everything_moves_and_is_a_copy():
     source, target = (net(seed=s, learn_decay=True, learn_scale=True) for s in (1, 2))
     before = state(source)
     report = copy_weights(source, target)
-    assert report.moved == tuple(before) and not report.adapted and not report.left_out and not report.unused
+    assert (
+        report.moved == tuple(before)
+        and not report.adapted
+        and not report.left_out
+        and not report.unused
+    )
     assert str(report) == f"moved {len(before)} of {len(before)} tensors"
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
     with torch.no_grad():
@@ -57,7 +62,12 @@ def test_what_is_left_keeps_its_values_and_its_name_is_told():
 
 
 def test_a_prefix_ends_at_a_dot():
-    assert under("fc.weight", "fc") and under("fc", "fc") and not under("fc1.weight", "fc") and not under("fc", "fc.w")
+    assert (
+        under("fc.weight", "fc")
+        and under("fc", "fc")
+        and not under("fc1.weight", "fc")
+        and not under("fc", "fc.w")
+    )
 
 
 def test_a_first_convolution_of_colours_becomes_one_of_on_and_off():
@@ -66,7 +76,10 @@ def test_a_first_convolution_of_colours_becomes_one_of_on_and_off():
         target = nn.Sequential(nn.Conv2d(2, 2, 1))
         source = {"0.weight": weight.view(2, 3, 1, 1), "0.bias": torch.tensor([4.0, 5.0])}
         report = copy_weights(source, target, first=how)
-        assert target[0].weight[:, :, 0, 0].tolist() == expected and target[0].bias.tolist() == [4, 5]
+        assert target[0].weight[:, :, 0, 0].tolist() == expected and target[0].bias.tolist() == [
+            4,
+            5,
+        ]
         assert (report.adapted, report.moved) == (("0.weight",), ("0.bias",))
         assert "moved 1 of 2 tensors\nadapted to ON and OFF: 0.weight" in str(report)
 
@@ -97,14 +110,17 @@ def test_only_a_convolution_of_the_same_size_is_adapted(shape):
 
 
 def test_another_number_of_channels_is_an_error_unless_asked_for():
-    with pytest.raises(SnnlabError, match=r"layers.0.0.weight: shape \(4, 3, 3, 3\) instead of \(4, 2, 3, 3\)"):
+    with pytest.raises(
+        SnnlabError, match=r"layers.0.0.weight: shape \(4, 3, 3, 3\) instead of \(4, 2, 3, 3\)"
+    ):
         copy_weights(net(3), net())
     with pytest.raises(SnnlabError, match="expected one of mean, signed"):
         copy_weights(net(3), net(), first="average")
     for before, after in ((2, 3), (3, 1), (1, 3)):  # only towards events
         with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
             copy_weights(net(before), net(after), first="mean")
-    with pytest.raises(SnnlabError, match="0.weight: shape .5, 3. instead of .5, 2."):  # and only convolutions
+    # And only convolutions
+    with pytest.raises(SnnlabError, match="0.weight: shape .5, 3. instead of .5, 2."):
         copy_weights(nn.Sequential(nn.Linear(3, 5)), nn.Sequential(nn.Linear(2, 5)), first="mean")
 
 
@@ -112,17 +128,24 @@ def test_names_that_do_not_match_are_errors_or_listed():
     source, target = state(net(seed=1)), net(seed=2)
     source["gone.weight"] = source.pop("fc.bias")
     before = state(target)
-    with pytest.raises(SnnlabError, match="fc.bias: not in the source; gone.weight: not in the target.*strict=False"):
+    with pytest.raises(
+        SnnlabError,
+        match="fc.bias: not in the source; gone.weight: not in the target.*strict=False",
+    ):
         copy_weights(source, target)
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
-    for name, value in (("fc.bias", before["fc.bias"]), ("more", torch.ones(1))):  # one of both is enough
+    # One of both is enough
+    for name, value in (("fc.bias", before["fc.bias"]), ("more", torch.ones(1))):
         with pytest.raises(
-            SnnlabError, match="SmallCNN: gone.weight: not in the target" if name == "fc.bias" else "more"
+            SnnlabError,
+            match="SmallCNN: gone.weight: not in the target" if name == "fc.bias" else "more",
         ):
             copy_weights(source | {name: value}, target)
     report = copy_weights(source, target, strict=False)
     assert report.left_out == {"fc.bias": "not in the source"} and report.unused == ("gone.weight",)
-    assert torch.equal(target.fc.bias, before["fc.bias"]) and torch.equal(target.fc.weight, source["fc.weight"])
+    assert torch.equal(target.fc.bias, before["fc.bias"]) and torch.equal(
+        target.fc.weight, source["fc.weight"]
+    )
     assert "left out: fc.bias (not in the source)\nnot used: gone.weight" in str(report)
 
 
@@ -145,7 +168,9 @@ def test_values_that_are_not_finite_are_an_error_and_change_nothing(value):
     before = state(target)
     source["fc.weight"][1, 2] = value
     for strict in (True, False):
-        with pytest.raises(SnnlabError, match="fc.weight: the source holds values that are not finite"):
+        with pytest.raises(
+            SnnlabError, match="fc.weight: the source holds values that are not finite"
+        ):
             copy_weights(source, target, strict=strict)
     assert all(torch.equal(now, before[name]) for name, now in target.state_dict().items())
     assert copy_weights(source, target, leave=["fc"]).left_out.keys() == {"fc.weight", "fc.bias"}
@@ -259,7 +284,9 @@ def test_what_is_no_state_dict_is_named(source, words):
 
 
 def test_an_unknown_prefix_is_an_error():
-    with pytest.raises(SnnlabError, match="nothing in SmallCNN is called 'head'; names: layers.0.0.weight"):
+    with pytest.raises(
+        SnnlabError, match="nothing in SmallCNN is called 'head'; names: layers.0.0.weight"
+    ):
         copy_weights(net(), net(), leave=["head"])
 
 
@@ -294,7 +321,10 @@ def torchvision_resnet18():
 
 def test_a_resnet_of_torchvision_moves():
     source = torchvision_resnet18()
-    assert len(source) == 122 and sum(v.numel() for n, v in source.items() if "running" not in n) == 11_689_512 + 20
+    assert (
+        len(source) == 122
+        and sum(v.numel() for n, v in source.items() if "running" not in n) == 11_689_512 + 20
+    )
     images = ResNet(18)
     report = copy_weights(source, images, strict=False)
     assert set(report.moved) == set(source) and not report.unused and not report.adapted
@@ -307,16 +337,24 @@ def test_a_resnet_of_torchvision_moves():
     report = copy_weights(source, frames, leave=["fc"], first="mean", strict=False)
     assert report.adapted == ("conv1.weight",) and len(report.moved) == 122 - 3
     unexpected = {
-        name for name, why in report.left_out.items() if why != "as asked" and not name.endswith((".k", ".scale"))
+        name
+        for name, why in report.left_out.items()
+        if why != "as asked" and not name.endswith((".k", ".scale"))
     }
-    assert unexpected == {name.replace("weight", "bias") for name in source if "conv" in name or "downsample.0" in name}
+    assert unexpected == {
+        name.replace("weight", "bias")
+        for name in source
+        if "conv" in name or "downsample.0" in name
+    }
     with pytest.raises(SnnlabError, match="conv1.bias: not in the source"):
         copy_weights(source, frames, leave=["fc"], first="mean")
 
 
 def test_batch_norm_statistics_are_averages_over_the_batches_by_hand():
     torch.manual_seed(0)
-    made = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    made = nn.Sequential(
+        nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+    )
     batches = [torch.randn(n, 2, 6, 6) + n for n in (2, 5, 3)]
     means, variances = [], []
     for x in batches:
@@ -331,9 +369,12 @@ def test_batch_norm_statistics_are_averages_over_the_batches_by_hand():
     made[0].register_forward_hook(lambda m, i, out: grads.append(out.requires_grad))
     reestimate_batch_norm(made.eval(), batches)
     assert grads == [False] * 3  # nothing is kept for a backward pass
-    for norm, mean, var in zip((made[1], made[4]), zip(*means, strict=True), zip(*variances, strict=True), strict=True):
+    for norm, mean, var in zip(
+        (made[1], made[4]), zip(*means, strict=True), zip(*variances, strict=True), strict=True
+    ):
         assert torch.allclose(norm.running_mean, torch.stack(mean).mean(0), atol=1e-5)
-        assert torch.allclose(norm.running_var, torch.stack(var).mean(0), rtol=1e-4)  # unbiased, batches weighed alike
+        # Unbiased, batches weighed alike
+        assert torch.allclose(norm.running_var, torch.stack(var).mean(0), rtol=1e-4)
         assert norm.num_batches_tracked == 3
 
 
@@ -392,7 +433,9 @@ def test_a_network_keeps_whether_its_delays_are_rounded(variant):
         assert not moved.left_out and not moved.unused
         assert all(layer.discrete == (variant == "fixed") for layer in other.synapses)
         for layer, theirs in zip(other.synapses, source.synapses, strict=True):
-            assert torch.equal(layer.delay, theirs.delay if variant == "learned" else theirs.delay.round())
+            assert torch.equal(
+                layer.delay, theirs.delay if variant == "learned" else theirs.delay.round()
+            )
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -402,12 +445,17 @@ def test_a_state_dict_of_other_delays_or_another_number_of_inputs_is_seen(strict
         ({"max_delay": 40}, "synapses.0.P", "delays outside of 0 to max_delay = 4"),
         ({"fan_in": 2}, "synapses.0.mask", "a mask that is not of fan_in = 3"),
     ):
-        target, source = DelayNet(6, (5,), 2, **made), DelayNet(6, (5,), 2, **made | other).state_dict()
+        target, source = (
+            DelayNet(6, (5,), 2, **made),
+            DelayNet(6, (5,), 2, **made | other).state_dict(),
+        )
         before = {key: value.clone() for key, value in target.state_dict().items()}
         if strict:
             with pytest.raises(SnnlabError, match=f"{name}: {why}"):
                 copy_weights(source, target)
-            assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+            assert all(
+                torch.equal(value, before[key]) for key, value in target.state_dict().items()
+            )
         else:
             assert copy_weights(source, target, strict=False).left_out[name] == why
             assert torch.equal(target.state_dict()[name], before[name])

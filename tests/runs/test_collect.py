@@ -18,7 +18,14 @@ RESULT = {
     "schema": 1,
     "notebook": "04_learning_delays",
     "profile": "tiny",
-    "config": {"profile": "tiny", "seed": 0, "out": "", "epochs": 3, "hidden": [16, 16], "live": False},
+    "config": {
+        "profile": "tiny",
+        "seed": 0,
+        "out": "",
+        "epochs": 3,
+        "hidden": [16, 16],
+        "live": False,
+    },
     "versions": {"python": "3.11"},
     "platform": {
         "git_commit": "abc",
@@ -57,30 +64,71 @@ def collect(tmp_path):
     """`snnlab collect runs --out table.csv`: what came out, and the table."""
 
     def run(*options):
-        arguments = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "table.csv"), *options]
+        arguments = [
+            "collect",
+            str(tmp_path / "runs"),
+            "--out",
+            str(tmp_path / "table.csv"),
+            *options,
+        ]
         done = CliRunner().invoke(main.app, arguments, env={"COLUMNS": "150"})
-        return done, pd.read_csv(tmp_path / "table.csv") if (tmp_path / "table.csv").exists() else None
+        return done, pd.read_csv(tmp_path / "table.csv") if (
+            tmp_path / "table.csv"
+        ).exists() else None
 
     return run
 
 
 def rows(output):
     """The cells of a printed table."""
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in output.splitlines() if "│" in line]
+    return [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in output.splitlines()
+        if "│" in line
+    ]
 
 
 def test_a_row_is_a_network_and_its_columns_say_what_it_was(tmp_path, save):
-    one = save("b", entry("none", 0, 0.5, best_epoch=2, curve=[1.0], chosen=True, name="x"), config={"epochs": 5})
-    other = save("a/deep", entry("learned", 1, 0.75), {"recipe": "pipe-S", "seed": 2, "lr": 0.1}, config={"seed": 7})
+    one = save(
+        "b",
+        entry("none", 0, 0.5, best_epoch=2, curve=[1.0], chosen=True, name="x"),
+        config={"epochs": 5},
+    )
+    other = save(
+        "a/deep",
+        entry("learned", 1, 0.75),
+        {"recipe": "pipe-S", "seed": 2, "lr": 0.1},
+        config={"seed": 7},
+    )
     table = runs.collect(tmp_path / "runs")
-    source = ["data", "notebook_sha256", "notebook_edited", "git_commit", "git_changed", "finished", "path"]
-    expected = ["notebook", "profile", "arm", "seed", "config.epochs", "test_accuracy", "lr", "best_epoch", *source]
+    source = [
+        "data",
+        "notebook_sha256",
+        "notebook_edited",
+        "git_commit",
+        "git_changed",
+        "finished",
+        "path",
+    ]
+    expected = [
+        "notebook",
+        "profile",
+        "arm",
+        "seed",
+        "config.epochs",
+        "test_accuracy",
+        "lr",
+        "best_epoch",
+        *source,
+    ]
     assert list(table) == expected
     assert table["path"].tolist() == [str(other), str(other), str(one)]
     assert table["arm"].tolist() == ["learned", "pipe-S", "none"]
     assert table["seed"].tolist() == [1, 2, 0]
     assert table["config.epochs"].tolist() == [3, 3, 5]
-    assert table["test_accuracy"].tolist()[::2] == [0.75, 0.5] and math.isnan(table["test_accuracy"][1])
+    assert table["test_accuracy"].tolist()[::2] == [0.75, 0.5] and math.isnan(
+        table["test_accuracy"][1]
+    )
     same = [
         "notebook",
         "profile",
@@ -105,10 +153,14 @@ def test_lists_that_differ_are_told_apart_and_all_parameters_can_be_had(tmp_path
     assert [name for name in table if name.startswith("config.")] == ["config.hidden"]
     everything = runs.collect(tmp_path / "runs", all_parameters=True)
     names = ["profile", "seed", "out", "epochs", "hidden", "live"]
-    assert [name for name in everything if name.startswith("config.")] == [f"config.{name}" for name in names]
+    assert [name for name in everything if name.startswith("config.")] == [
+        f"config.{name}" for name in names
+    ]
 
 
-def test_a_parameter_of_another_notebook_is_no_difference_but_one_that_came_later_is(tmp_path, save):
+def test_a_parameter_of_another_notebook_is_no_difference_but_one_that_came_later_is(
+    tmp_path, save
+):
     save("a", entry("none", 0, 0.5), config={"steps": 8}, notebook="02_pretrain_and_transfer")
     save("b", entry("none", 0, 0.5))
     assert not [name for name in runs.collect(tmp_path / "runs") if name.startswith("config.")]
@@ -119,11 +171,16 @@ def test_a_parameter_of_another_notebook_is_no_difference_but_one_that_came_late
 
 
 def test_a_number_does_not_overwrite_a_parameter_or_what_the_row_is(tmp_path, save):
-    save("a", entry("none", 3, 0.5, epochs=9, profile=4, path=5, arm=6, run=7, **{"config.epochs": 8}))
+    save(
+        "a",
+        entry("none", 3, 0.5, epochs=9, profile=4, path=5, arm=6, run=7, **{"config.epochs": 8}),
+    )
     save("b", entry("none", 4, 0.5, epochs=8), config={"epochs": 4})
     table = runs.collect(tmp_path / "runs")
     assert table["epochs"].tolist() == [9, 8] and table["config.epochs"].tolist() == [3, 4]
-    assert table.loc[0, ["arm", "profile"]].tolist() == ["none", "tiny"] and table["path"][0].endswith("result.json")
+    assert table.loc[0, ["arm", "profile"]].tolist() == ["none", "tiny"] and table["path"][
+        0
+    ].endswith("result.json")
 
 
 def test_mean_spread_and_count_by_hand(tmp_path, save):
@@ -137,18 +194,29 @@ def test_mean_spread_and_count_by_hand(tmp_path, save):
     save("b", entry("none", 0, 0.25), config={"epochs": 9})
     table = runs.collect(tmp_path / "runs")
     means = runs.summary(table)
-    assert means.index.names == ["notebook", "profile", "data", "notebook_sha256", "config.epochs", "arm"]
+    assert means.index.names == [
+        "notebook",
+        "profile",
+        "data",
+        "notebook_sha256",
+        "config.epochs",
+        "arm",
+    ]
     assert [key[4:] for key in means.index] == [(3, "none"), (3, "learned"), (9, "none")]
     found = means["test_accuracy"]
     assert found["mean"].tolist() == pytest.approx([0.7, 0.8, 0.25])
-    assert found["std"].tolist()[:2] == pytest.approx([0.2, 0.0], abs=1e-9)  # sqrt((0.04 + 0 + 0.04) / 2)
+    # Sqrt((0.04 + 0 + 0.04) / 2)
+    assert found["std"].tolist()[:2] == pytest.approx([0.2, 0.0], abs=1e-9)
     assert math.isnan(found["std"].iloc[2]) and found["count"].tolist() == [3, 3, 1]
 
 
 def test_what_is_missing_in_some_configurations_stays_a_configuration(tmp_path, save):
     save("a", entry("none", 0, 0.2))
     save("b", entry("none", 0, 0.4), config={"fan_in": 3})
-    assert runs.summary(runs.collect(tmp_path / "runs"))["test_accuracy", "mean"].tolist() == [0.2, 0.4]
+    assert runs.summary(runs.collect(tmp_path / "runs"))["test_accuracy", "mean"].tolist() == [
+        0.2,
+        0.4,
+    ]
 
 
 def test_runs_of_an_edited_notebook_are_a_row_of_their_own(tmp_path, save):
@@ -211,19 +279,37 @@ def test_damaged_results_are_named_and_the_rest_is_written(tmp_path, save, colle
 
 STRANGE = {  # a result.json, and what is said of it
     "nested": (lambda text: "[" * 100_000, "more than 100 levels of nesting"),
-    "deep": (lambda text: text.replace("{}", '{"a": ' + "[" * 900 + "]" * 900 + "}", 1), "more than 100 levels"),
+    "deep": (
+        lambda text: text.replace("{}", '{"a": ' + "[" * 900 + "]" * 900 + "}", 1),
+        "more than 100 levels",
+    ),
     "long": (lambda text: text.replace("0.5", "9" * 400), "a number of more than 64 bits"),
     "longer": (lambda text: text.replace("0.5", "9" * 5000), "no readable JSON"),
-    "latin": (lambda text: text.replace("none", "\N{MULTIPLICATION SIGN}").encode("latin-1"), "'utf-8' codec can't"),
-    "controls": (lambda text: text.replace("{}", '{"controls": 3}', 1), "more.controls is 3; expected a list"),
-    "variant": (lambda text: text.replace("{}", '{"controls": [{}]}', 1), r"controls\[0\].variant is None"),
-    "ablation": (lambda text: text.replace("{}", '{"ablation": [{}]}', 1), r"ablation\[0\].handed_over is None"),
+    "latin": (
+        lambda text: text.replace("none", "\N{MULTIPLICATION SIGN}").encode("latin-1"),
+        "'utf-8' codec can't",
+    ),
+    "controls": (
+        lambda text: text.replace("{}", '{"controls": 3}', 1),
+        "more.controls is 3; expected a list",
+    ),
+    "variant": (
+        lambda text: text.replace("{}", '{"controls": [{}]}', 1),
+        r"controls\[0\].variant is None",
+    ),
+    "ablation": (
+        lambda text: text.replace("{}", '{"ablation": [{}]}', 1),
+        r"ablation\[0\].handed_over is None",
+    ),
     "pipe": (os.mkfifo, "a folder, pipe or device"),
     "folder": (os.mkdir, "a folder, pipe or device"),
     "device": (lambda path: os.symlink("/dev/zero", path), "a folder, pipe or device"),
     "loop": (lambda path: os.symlink(path.name, path), "Too many levels of symbolic links"),
     "nowhere": (lambda path: os.symlink("nowhere", path), "No such file or directory"),
-    "huge": (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40), "1,099,511,627,776 bytes"),
+    "huge": (
+        lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),
+        "1,099,511,627,776 bytes",
+    ),
 }
 
 
@@ -250,7 +336,9 @@ def test_whatever_a_result_is_the_others_are_collected(save, collect):
 def test_damaged_results_alone_leave_an_empty_table(save, collect):
     save("half").write_text("{")
     done, table = collect()
-    assert done.exit_code == 1 and done.stderr.count("\n") == 1 and len(table) == 0 and "path" in table
+    assert (
+        done.exit_code == 1 and done.stderr.count("\n") == 1 and len(table) == 0 and "path" in table
+    )
 
 
 def test_unfinished_runs_are_named(tmp_path, save, collect):
@@ -277,7 +365,9 @@ def test_versions_of_the_schema_are_not_mixed(save, collect):
 def test_results_of_another_schema_alone_are_named(save, collect):
     path = save("b", entry("none", 0, 0.5), schema=2)
     done, _ = collect()
-    assert done.exit_code == 1 and done.stderr.startswith(f"snnlab: {path}: written in schema 2, this snnlab reads 1")
+    assert done.exit_code == 1 and done.stderr.startswith(
+        f"snnlab: {path}: written in schema 2, this snnlab reads 1"
+    )
 
 
 def test_nothing_to_collect_is_one_sentence(tmp_path, save, collect):
@@ -313,12 +403,20 @@ def test_a_sweep_of_hundreds(tmp_path, save):
     for lr in range(15):
         for seed in range(20):
             accuracies = [(lr + seed / 100 + shift) / 20 for shift in (0, 1)]
-            entries = [entry(name, seed, a) for name, a in zip(("none", "learned"), accuracies, strict=True)]
-            save(f"lr{lr}/seed{seed}", *entries, config={"lr": lr / 10, "seed": seed, "out": f"somewhere/{lr}/{seed}"})
+            entries = [
+                entry(name, seed, a)
+                for name, a in zip(("none", "learned"), accuracies, strict=True)
+            ]
+            save(
+                f"lr{lr}/seed{seed}",
+                *entries,
+                config={"lr": lr / 10, "seed": seed, "out": f"somewhere/{lr}/{seed}"},
+            )
     table = runs.collect(tmp_path / "runs")
     assert len(table) == 600 and table["path"].nunique() == 300
     means = runs.summary(table)["test_accuracy"]
     assert len(means) == 30 and (means["count"] == 20).all()
     for (*_, lr, name), row in means.iterrows():
         assert row["mean"] == pytest.approx((10 * lr + 0.095 + (name == "learned")) / 20)
-        assert row["std"] == pytest.approx(math.sqrt(35) / 2000)  # of 0 .. 19: (20 ** 2 - 1) / 12 * 20 / 19 = 35
+        # Of 0 .. 19: (20 ** 2 - 1) / 12 * 20 / 19 = 35
+        assert row["std"] == pytest.approx(math.sqrt(35) / 2000)

@@ -56,11 +56,18 @@ def test_every_row_of_a_paper_is_there_and_none_is_silent(paper, tmp_path):
         assert caption
         for cells in rows:
             assert len(cells) == len(heads) and cells[heads.index("status")].startswith("not run: ")
-            assert cells[heads.index("published")] and cells[heads.index("from")] and cells[heads.index("measured")]
+            assert (
+                cells[heads.index("published")]
+                and cells[heads.index("from")]
+                and cells[heads.index("measured")]
+            )
 
 
 def test_a_protocol_that_all_rows_share_stands_above_them(tmp_path):
-    read = {caption: rows[0] for caption, rows in Read(html_tables.target_tables(targets.table(tmp_path))).tables}
+    read = {
+        caption: rows[0]
+        for caption, rows in Read(html_tables.target_tables(targets.table(tmp_path))).tables
+    }
     assert "which epoch" in read["Table 1, SHD"]
     shared = [caption for caption in read if caption.startswith("Fig. 4, SSC (")]
     assert len(shared) == 1 and "which epoch" not in read[shared[0]]
@@ -76,7 +83,11 @@ def entry(variant, seed, accuracy):
 
 
 def test_small_runs_by_hand(tmp_path):
-    finish(tmp_path / "a", DELAYS, [entry("none", 0, 0.2), entry("none", 1, 0.3), entry("a < b", 0, 0.5)])
+    finish(
+        tmp_path / "a",
+        DELAYS,
+        [entry("none", 0, 0.2), entry("none", 1, 0.3), entry("a < b", 0, 0.5)],
+    )
     finish(tmp_path / "b", TRANSFER, [entry("scratch", 0, 0.25)])
     read = Read(html_tables.course_results(tmp_path)).tables
     head = ["", "test accuracy (%)", "seeds"]

@@ -40,7 +40,9 @@ def told(folder):
     return {
         "results": load_result(folder).results,
         "metrics": [{k: v for k, v in line.items() if k not in CLOCKS} for line in lines],
-        "networks": {path.stem: checkpoints.load(path) for path in (folder / "checkpoints").glob("[!.]*.pt")},
+        "networks": {
+            path.stem: checkpoints.load(path) for path in (folder / "checkpoints").glob("[!.]*.pt")
+        },
     }
 
 

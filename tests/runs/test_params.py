@@ -23,7 +23,8 @@ SWEEPS = {stem for stem in FILES if "notebook" in profiles.from_file(PARAMS / f"
 def configurations():
     """The first run of every sweep on the paper's data, of each shape of networks and batches that it has.
 
-    And which variants take a step: all of the first shape, which is the smallest, and of the others the one that is most.
+    And which variants take a step: all of the first shape, which is the smallest, and of the others
+    the one that is most.
     """
     for stem in sorted(SWEEPS - {"spoken_digits_sweep"}):
         seen = set()
@@ -40,7 +41,8 @@ def configurations():
 def words(tmp_path_factory):
     """As many recordings as a batch, and as many classes, as the paper has."""
     at = tmp_path_factory.mktemp("words")
-    standins.shd(at / "shd", recordings=400, classes=20, spikes=2000)  # 256 of them are left to train on
+    # 256 of them are left to train on
+    standins.shd(at / "shd", recordings=400, classes=20, spikes=2000)
     standins.shd(at / "ssc", "ssc", recordings=140, classes=35, spikes=2000)
     standins.gsc(at / "gsc", words=[f"word{k}" for k in range(35)], speakers=(4, 1, 1), takes=1)
     return at
@@ -51,19 +53,26 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
     monkeypatch.setenv("SNNLAB_DATA", str(words))
     data = tasks.recordings(config)
     x, y = data.train.batch(torch.arange(config.batch_size))
-    assert 90 <= len(x) <= 102 and x.shape[1:] == (config.batch_size, 140)  # about a second in steps of 10 ms
+    # About a second in steps of 10 ms
+    assert 90 <= len(x) <= 102 and x.shape[1:] == (config.batch_size, 140)
     (tau_ms,) = config.tau_ms
     for variant in variants:
-        job = tasks.delay_job(config, variant, classes=len(data.keys), tau_ms=tau_ms, seed=0, epochs=config.epochs)
+        job = tasks.delay_job(
+            config, variant, classes=len(data.keys), tau_ms=tau_ms, seed=0, epochs=config.epochs
+        )
         recipe = replace(job.recipe, device="cpu")
         net = build_network(job).train()
-        before = {name: value.clone() for name, value in net.named_parameters() if value.requires_grad}
+        before = {
+            name: value.clone() for name, value in net.named_parameters() if value.requires_grad
+        }
         optimisers = recipe.optimisers(net)
         recipe.before_epoch(net, 0)
         loss, _ = train_step(net, x, y, optimisers, recipe)
         assert loss.isfinite() and len(data.keys) == net.config["n_classes"]
         still = [
-            name for name, value in net.named_parameters() if value.requires_grad and torch.equal(value, before[name])
+            name
+            for name, value in net.named_parameters()
+            if value.requires_grad and torch.equal(value, before[name])
         ]
         assert still == []
 
@@ -96,7 +105,9 @@ def pictures(tmp_path_factory):
 def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkeypatch):
     """Two samples a batch: 256 pictures over six steps want a GPU's memory. float32: bfloat16 is emulated on most CPUs."""
     monkeypatch.setenv("SNNLAB_DATA", str(pictures))
-    notebook = "02_pretrain_and_transfer" if stem.startswith("pipe_s") else "03_transfer_to_event_streams"
+    notebook = (
+        "02_pretrain_and_transfer" if stem.startswith("pipe_s") else "03_transfer_to_event_streams"
+    )
     given = profiles.from_file(PARAMS / f"{stem}.yaml") | {"profile": "paper", "loaders": 0}
     config = profiles.resolve(notebook, **given)
     if notebook.startswith("02"):
@@ -123,7 +134,9 @@ def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkey
     before = {name: value.clone() for name, value in net.named_parameters()}
     loss, _ = train_step(net, x, y, stage.optimisers(net), stage)
     still = [
-        name for name, value in net.named_parameters() if name.endswith("weight") and torch.equal(value, before[name])
+        name
+        for name, value in net.named_parameters()
+        if name.endswith("weight") and torch.equal(value, before[name])
     ]
     assert loss.isfinite() and still == []
 

@@ -33,7 +33,8 @@ def test_a_log_file_gets_a_line_a_change():
         ("2/3 runs", "[two]", "failed: [no] such luck"),
     ]
     assert lines[3][1] == "1 runs an hour, 1:00 left"
-    assert [len(line) for line in lines] == [3, 3, 3, 4, 4, 4]  # the pace is known when a run is over
+    # The pace is known when a run is over
+    assert [len(line) for line in lines] == [3, 3, 3, 4, 4, 4]
 
 
 def test_a_terminal_shows_all_runs_and_those_in_work():

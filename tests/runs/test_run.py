@@ -23,7 +23,9 @@ ENTRY = {"variant": "learned", "seed": 0, "test_accuracy": 0.75}
 
 @pytest.fixture
 def run(tmp_path):
-    return runs.start(profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path / "run")))
+    return runs.start(
+        profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path / "run"))
+    )
 
 
 def test_a_run_goes_where_it_is_told(tmp_path, run):
@@ -49,7 +51,13 @@ def test_the_folder_tells_runs_apart_that_may_end_differently():
     for parameters in ({"workers": 7}, {"device": "cpu"}, {"live": True}):
         assert folder(**parameters) == usual
     assert folder(seed=1) == usual.parent / "seed=1"
-    others = {folder(epochs=9), folder(hidden=(8, 8)), folder(tau_ms=(21.0,)), folder(seed=1), usual}
+    others = {
+        folder(epochs=9),
+        folder(hidden=(8, 8)),
+        folder(tau_ms=(21.0,)),
+        folder(seed=1),
+        usual,
+    }
     assert len(others) == 5 and len({path.parent for path in others}) == 4
     config = profiles.resolve("04_learning_delays", profile="tiny")
     assert runs.folder(config, "shd_fixed").parent.parent.name == "shd_fixed"
@@ -64,10 +72,18 @@ def test_the_manifest_says_what_a_run_is_and_what_became_of_it(run):
         "tiny",
         "running",
     )
-    assert found["config"]["epochs"] == run.config.epochs and found["versions"]["torch"] == torch.__version__
-    assert found["process"]["pid"] == os.getpid() and found["finished"] == "" and found["data"] == {}
-    (run.checkpoint_dir / "a.jsonl").write_text('{"epoch": 0, "loss": 2.5}\n{"epoch": 1, "loss": 1.5}\n')
-    (run.checkpoint_dir / ".a.jsonl.x1.jsonl").write_text('{"epoch": 0, "loss": 9.5}\n')  # left by a kill
+    assert (
+        found["config"]["epochs"] == run.config.epochs
+        and found["versions"]["torch"] == torch.__version__
+    )
+    assert (
+        found["process"]["pid"] == os.getpid() and found["finished"] == "" and found["data"] == {}
+    )
+    (run.checkpoint_dir / "a.jsonl").write_text(
+        '{"epoch": 0, "loss": 2.5}\n{"epoch": 1, "loss": 1.5}\n'
+    )
+    # Left by a kill
+    (run.checkpoint_dir / ".a.jsonl.x1.jsonl").write_text('{"epoch": 0, "loss": 9.5}\n')
     (run.checkpoint_dir / "b").mkdir()
     (run.checkpoint_dir / "b/c.jsonl").write_text('{"epoch": 0, "loss": 3.5}\n')
     run.save_result([ENTRY], data=DATA | {"sha256": "ab"})
@@ -90,7 +106,9 @@ def test_a_run_that_goes_on_says_so_and_one_that_begins_anew_does_not(run):
     assert manifest.read(run.dir)["error"] == ""
     run.save_result([ENTRY], data=DATA)
     assert len(manifest.read(runs.start(run.config).dir)["started"]) == 1
-    other = runs.start(profiles.resolve("04_learning_delays", profile="tiny", out=str(run.dir), seed=1))
+    other = runs.start(
+        profiles.resolve("04_learning_delays", profile="tiny", out=str(run.dir), seed=1)
+    )
     assert len(manifest.read(other.dir)["started"]) == 1
 
 
@@ -107,12 +125,16 @@ from snnlab.runs import run as runs
 runs.PATIENCE = 0
 runs.start(profiles.resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
 """
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert other.returncode == 1
     assert f"{run.dir}: the same run is going on there (process {os.getpid()} on " in other.stderr
     assert manifest.read(run.dir)["process"]["pid"] == os.getpid()
     run.save_result([ENTRY], data=DATA)  # and though this process goes on, others may
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert other.returncode == 0, other.stderr
 
 
@@ -139,7 +161,11 @@ def test_a_result_comes_back_as_it_was_saved(run):
 
 
 def test_numbers_of_numpy_and_torch_become_plain_ones(run):
-    entry = ENTRY | {"seed": np.int64(3), "test_accuracy": torch.tensor(0.5), "curve": np.array([1.0, 2.0])}
+    entry = ENTRY | {
+        "seed": np.int64(3),
+        "test_accuracy": torch.tensor(0.5),
+        "curve": np.array([1.0, 2.0]),
+    }
     path = run.save_result([entry], data=DATA)
     assert json.loads(path.read_text())["results"] == [
         {"variant": "learned", "seed": 3, "test_accuracy": 0.5, "curve": [1.0, 2.0]}
@@ -159,7 +185,9 @@ def test_numbers_of_numpy_and_torch_become_plain_ones(run):
         (ENTRY | {"curve": [1.0, float("inf")]}, "curve"),
     ],
 )
-def test_an_entry_that_later_collecting_could_not_use_is_refused_and_nothing_written(run, entry, field):
+def test_an_entry_that_later_collecting_could_not_use_is_refused_and_nothing_written(
+    run, entry, field
+):
     with pytest.raises(SnnlabError, match=rf"results\[1\]\.{field} is "):
         run.save_result([ENTRY, entry], data=DATA)
     assert not (run.dir / "result.json").exists()
@@ -186,11 +214,23 @@ def test_data_needs_a_name_and_a_note(run):
     [
         (lambda text: text[:100], "no readable JSON"),
         (lambda text: "[]", "holds no snnlab result"),
-        (lambda text: text.replace('"schema": 1', '"schema": 2'), "written in schema 2, this snnlab reads 1"),
+        (
+            lambda text: text.replace('"schema": 1', '"schema": 2'),
+            "written in schema 2, this snnlab reads 1",
+        ),
         (lambda text: text.replace('"started"', '"begun"'), "begun, started missing or unknown"),
-        (lambda text: text.replace('"profile": "tiny"', '"profile": 3', 1), "profile is 3; expected a str"),
-        (lambda text: text.replace("0.75", "1.75"), r"results\[0\].test_accuracy is 1.75; expected a share"),
-        (lambda text: text.replace("0.75", "NaN"), r"results\[0\].test_accuracy is nan; expected finite"),
+        (
+            lambda text: text.replace('"profile": "tiny"', '"profile": 3', 1),
+            "profile is 3; expected a str",
+        ),
+        (
+            lambda text: text.replace("0.75", "1.75"),
+            r"results\[0\].test_accuracy is 1.75; expected a share",
+        ),
+        (
+            lambda text: text.replace("0.75", "NaN"),
+            r"results\[0\].test_accuracy is nan; expected finite",
+        ),
     ],
 )
 def test_a_damaged_result_is_refused_by_name(run, damage, words):
@@ -213,7 +253,9 @@ def test_a_killed_run_keeps_its_checkpoints_and_a_finished_or_other_one_does_not
     runs.start(profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1))
     assert not mark.exists()
     mark.touch()
-    run = runs.start(profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1))
+    run = runs.start(
+        profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1)
+    )
     assert mark.exists()
     run.save_result([ENTRY], data=DATA)
     runs.start(run.config)
@@ -223,11 +265,17 @@ def test_a_killed_run_keeps_its_checkpoints_and_a_finished_or_other_one_does_not
 def test_the_commit_and_whether_it_was_changed_are_recorded(tmp_path, monkeypatch):
     environment = {
         **os.environ,
-        **{f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        **{
+            f"GIT_{who}_{what}": "x"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
     }
 
     def git(*arguments):
-        return subprocess.check_output(["git", "-C", tmp_path, *arguments], text=True, env=environment).strip()
+        return subprocess.check_output(
+            ["git", "-C", tmp_path, *arguments], text=True, env=environment
+        ).strip()
 
     (tmp_path / "snnlab").mkdir()
     (tmp_path / "snnlab" / "__init__.py").touch()

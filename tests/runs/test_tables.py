@@ -14,7 +14,17 @@ def entry(variant, seed, accuracy, **more):
 
 def cells(results, **more):
     result = Result(
-        1, "04_learning_delays", "tiny", {}, {}, {}, {"name": "n", "note": "made here"}, results, more, "", ""
+        1,
+        "04_learning_delays",
+        "tiny",
+        {},
+        {},
+        {},
+        {"name": "n", "note": "made here"},
+        results,
+        more,
+        "",
+        "",
     )
     stream = io.StringIO()
     Console(file=stream, width=120).print(result_table(result))
@@ -27,7 +37,12 @@ def cells(results, **more):
 
 def test_mean_and_spread_over_the_seeds_of_each_variant():
     rows, text = cells(
-        [entry("none", 0, 0.40), entry("learned", 0, 0.8), entry("none", 1, 0.44), entry("none", 2, 0.36)]
+        [
+            entry("none", 0, 0.40),
+            entry("learned", 0, 0.8),
+            entry("none", 1, 0.44),
+            entry("none", 2, 0.36),
+        ]
     )
     assert rows == [
         ["variant", "seeds", "test accuracy (%)"],
@@ -38,11 +53,19 @@ def test_mean_and_spread_over_the_seeds_of_each_variant():
 
 
 def test_accuracies_stand_alone_and_without_any_all_numbers_stand():
-    results = [entry("none", s, 0.5, trainable_parameters=3408, curve=[1.0], chosen=True, epoch=s) for s in (1, 2)]
+    results = [
+        entry("none", s, 0.5, trainable_parameters=3408, curve=[1.0], chosen=True, epoch=s)
+        for s in (1, 2)
+    ]
     rows, _ = cells(results)
     assert rows == [["variant", "seeds", "test accuracy (%)"], ["none", "2", "50.0"]]
-    rows, _ = cells([{name: value for name, value in one.items() if name != "test_accuracy"} for one in results])
-    assert rows == [["variant", "seeds", "trainable parameters", "epoch"], ["none", "2", "3,408", "1.5 ± 0.7"]]
+    rows, _ = cells(
+        [{name: value for name, value in one.items() if name != "test_accuracy"} for one in results]
+    )
+    assert rows == [
+        ["variant", "seeds", "trainable parameters", "epoch"],
+        ["none", "2", "3,408", "1.5 ± 0.7"],
+    ]
 
 
 def test_controls_stand_below_a_line():

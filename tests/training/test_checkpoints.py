@@ -63,7 +63,11 @@ def test_the_file_that_is_altered_below_is_a_good_one(content, tmp_path):
 
 @pytest.mark.parametrize(
     "place",
-    [("format",), ("network",), *(("network", name) for name in ("n_in", "hidden", "max_delay", "tau", "new"))],
+    [
+        ("format",),
+        ("network",),
+        *(("network", name) for name in ("n_in", "hidden", "max_delay", "tau", "new")),
+    ],
     ids=str,
 )
 def test_an_altered_network_or_format_is_one_sentence(content, place, tmp_path):
@@ -72,12 +76,26 @@ def test_an_altered_network_or_format_is_one_sentence(content, place, tmp_path):
             continue
         torch.save(altered(content, place, value), tmp_path / "c.pt")
         for read in (opened, checkpoints.load_network, resumed):
-            with pytest.raises(SnnlabError, match=r"c\.pt: |no checkpoint of a network with learned delays"):
+            with pytest.raises(
+                SnnlabError, match=r"c\.pt: |no checkpoint of a network with learned delays"
+            ):
                 read(tmp_path / "c.pt")
 
 
 PLACES = [
-    *[(name,) for name in ("recipe", "model", "moving", "history", "best", "best_epoch", "snapshots", "under_way")],
+    *[
+        (name,)
+        for name in (
+            "recipe",
+            "model",
+            "moving",
+            "history",
+            "best",
+            "best_epoch",
+            "snapshots",
+            "under_way",
+        )
+    ],
     ("recipe", "seed"),
     ("model", "synapses.0.weight"),
     ("best", "synapses.0.weight"),
@@ -117,13 +135,32 @@ NOT_RESUMED = [
     (("moving", 0, "state", 0, "new"), torch.ones(6, 16, 1)),
     (("moving", 0, "state", -1), {}),
     *[((*GROUP, "amsgrad"), value) for value in (-1, True)],
-    *[((*GROUP, "betas"), value) for value in ([], (), (0.9, "text"), (0.9, float("nan")), (0.9, 3.0))],
-    *[((*GROUP, name), value) for name in ("lr", "weight_decay", "eps") for value in ("text", [], None, float("nan"))],
+    *[
+        ((*GROUP, "betas"), value)
+        for value in ([], (), (0.9, "text"), (0.9, float("nan")), (0.9, 3.0))
+    ],
+    *[
+        ((*GROUP, name), value)
+        for name in ("lr", "weight_decay", "eps")
+        for value in ("text", [], None, float("nan"))
+    ],
     *[((*GROUP, name), MISSING) for name in ("lr", "betas", "amsgrad", "params")],
-    *[((*GROUP, name), value) for name in ("base_momentum", "max_momentum", "max_lr") for value in (None, 7.0)],
+    *[
+        ((*GROUP, name), value)
+        for name in ("base_momentum", "max_momentum", "max_lr")
+        for value in (None, 7.0)
+    ],
     *[((*RISING, "_schedule_phases"), value) for value in ([], None)],
-    *[((*RISING, name), value) for name in ("last_epoch", "total_steps", "_step_count") for value in (None, 0, 9)],
-    *[((*FALLING, name), value) for name in ("last_epoch", "T_max") for value in (None, 0, 9, "text")],
+    *[
+        ((*RISING, name), value)
+        for name in ("last_epoch", "total_steps", "_step_count")
+        for value in (None, 0, 9)
+    ],
+    *[
+        ((*FALLING, name), value)
+        for name in ("last_epoch", "T_max")
+        for value in (None, 0, 9, "text")
+    ],
     (("under_way", "batches"), 99),
     (("history", 0, "valid_accuracy"), 9.0),
     (("history", 0, "train_accuracy"), -0.5),
@@ -134,7 +171,9 @@ NOT_RESUMED = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value"), NOT_RESUMED, ids=[str(place) for place, _ in NOT_RESUMED])
+@pytest.mark.parametrize(
+    ("place", "value"), NOT_RESUMED, ids=[str(place) for place, _ in NOT_RESUMED]
+)
 def test_no_training_goes_on_from_what_none_has_left(content, place, value, tmp_path):
     torch.save(altered(content, place, value), tmp_path / "c.pt")
     with pytest.raises(SnnlabError, match=r"c\.pt: .*choose another file"):
@@ -161,7 +200,9 @@ def test_a_network_whose_delays_do_not_fit_is_not_opened(content, rounded, posit
     if rounded is not None:
         bad["best"]["synapses.0.rounded"] = torch.tensor(rounded)
     torch.save(bad, tmp_path / "c.pt")
-    with pytest.raises(SnnlabError, match=r"c\.pt: the delays of synapses.0 .* numbers from 0 to 8; choose another"):
+    with pytest.raises(
+        SnnlabError, match=r"c\.pt: the delays of synapses.0 .* numbers from 0 to 8; choose another"
+    ):
         checkpoints.load_network(tmp_path / "c.pt")
 
 
@@ -174,7 +215,9 @@ def test_no_sentence_advises_to_delete_a_file(content, tmp_path):
         {k: v for k, v in content.items() if k != "best"},
         b"?",
     ):
-        path.write_bytes(b"my own notes") if isinstance(written, bytes) else torch.save(written, path)
+        path.write_bytes(b"my own notes") if isinstance(written, bytes) else torch.save(
+            written, path
+        )
         for read in (checkpoints.load_network, opened, resumed):
             with pytest.raises(SnnlabError) as error:
                 read(path)
@@ -182,9 +225,14 @@ def test_no_sentence_advises_to_delete_a_file(content, tmp_path):
 
 
 def test_a_file_of_the_delay_papers_code_is_named_with_what_reads_it(tmp_path):
-    torch.save({"model.0.weight": torch.zeros(3, 2, 1), "model.0.P": torch.zeros(1, 3, 2, 1)}, tmp_path / "theirs.pt")
+    torch.save(
+        {"model.0.weight": torch.zeros(3, 2, 1), "model.0.P": torch.zeros(1, 3, 2, 1)},
+        tmp_path / "theirs.pt",
+    )
     for read in (checkpoints.load_network, opened, resumed):
-        with pytest.raises(SnnlabError, match=r"theirs.pt: .*SNN-delays.*`snnlab import-checkpoint`"):
+        with pytest.raises(
+            SnnlabError, match=r"theirs.pt: .*SNN-delays.*`snnlab import-checkpoint`"
+        ):
             read(tmp_path / "theirs.pt")
 
 
@@ -193,7 +241,9 @@ def test_older_files_tell_by_their_delays_whether_these_are_rounded(tmp_path, va
     net = DelayNet(4, (3,), 2, max_delay=5, tau=1.5, variant=variant.split(",")[0]).eval()
     if "rounded" in variant:
         net = discretise(net)
-    state = {name: value for name, value in net.state_dict().items() if not name.endswith("rounded")}
+    state = {
+        name: value for name, value in net.state_dict().items() if not name.endswith("rounded")
+    }
     torch.save({"format": 2, "network": net.config, "best": state}, tmp_path / "c.pt")
     x = torch.poisson(torch.full((9, 2, 4), 0.5))
     assert torch.equal(checkpoints.load_network(tmp_path / "c.pt")(x), net(x))
@@ -202,14 +252,20 @@ def test_older_files_tell_by_their_delays_whether_these_are_rounded(tmp_path, va
 def test_a_rounded_network_is_rounded_in_its_file(tmp_path):
     whole = discretise(DelayNet(4, (3,), 2, max_delay=5, tau=1.5))
     checkpoints.save(tmp_path / "c.pt", network=whole.config, best=whole.state_dict())
-    again, x = checkpoints.load_network(tmp_path / "c.pt"), torch.poisson(torch.full((9, 2, 4), 0.5))
+    again, x = (
+        checkpoints.load_network(tmp_path / "c.pt"),
+        torch.poisson(torch.full((9, 2, 4), 0.5)),
+    )
     assert all(layer.discrete for layer in delay_layers(again)) and torch.equal(again(x), whole(x))
 
 
 def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_path):
     torch.save(content, tmp_path / "c.pt")
     drawn = []
-    for make in (lambda: checkpoints.load_network(tmp_path / "c.pt"), lambda: DelayNet(**content["network"])):
+    for make in (
+        lambda: checkpoints.load_network(tmp_path / "c.pt"),
+        lambda: DelayNet(**content["network"]),
+    ):
         torch.manual_seed(0)
         make()
         drawn.append(torch.rand(3))
@@ -221,7 +277,9 @@ def test_a_checkpoint_of_another_task_is_what_is_blamed(tmp_path):
     checkpoints.save(tmp_path / "c.pt", network=net.config, best=net.state_dict())
     assert analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
     for features in ("spikes", "paper"):
-        with pytest.raises(SnnlabError, match=rf"c.pt: a network of another task, with 12 inputs, .*'{features}'"):
+        with pytest.raises(
+            SnnlabError, match=rf"c.pt: a network of another task, with 12 inputs, .*'{features}'"
+        ):
             analysis.open_network(tmp_path / "c.pt", dt_ms=10.0, features=features)
 
 

@@ -1,6 +1,7 @@
 """One training by several processes: the numbers of one process, one history, and no one left waiting.
 
-A process takes seconds to start, so two of them go through many checks at once; the tests look at what they bring back.
+A process takes seconds to start, so two of them go through many checks at once; the tests look at
+what they bring back.
 """
 
 import json
@@ -31,7 +32,13 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints, distributed, launch_ranks, trainer
-from snnlab.training.distributed import SyncBatchNorm, all_reduce_scalar, own_seed, rank_and_world_size, synchronised
+from snnlab.training.distributed import (
+    SyncBatchNorm,
+    all_reduce_scalar,
+    own_seed,
+    rank_and_world_size,
+    synchronised,
+)
 from snnlab.training.state import TrainState
 from snnlab.training.train_pool import train_pool
 from snnlab.training.trainer import Recipe, evaluate, fit, pick_device
@@ -39,9 +46,20 @@ from snnlab.transfer import Stage, pipe_s, train_plan, train_plans
 from snnlab.transfer.runner import some_inputs
 
 CLOCKS = ("seconds", "cpu_seconds")
-TRAIN, VALID = images(27, 0), images(17, 1)  # 8 + 8 + 8 + 3: the last batch is odd, and its parts are 2 and 1
+# 8 + 8 + 8 + 3: the last batch is odd, and its parts are 2 and 1
+TRAIN, VALID = images(27, 0), images(17, 1)
 TASK = {"target": DataSplits(TRAIN, VALID, images(30, 2))}
-PLAN = pipe_s("pipe", NET, steps=2, pretrain_epochs=2, epochs=2, lr=2e-2, fine_tune_lr=1e-2, twins=(2,), **COMMON)
+PLAN = pipe_s(
+    "pipe",
+    NET,
+    steps=2,
+    pretrain_epochs=2,
+    epochs=2,
+    lr=2e-2,
+    fine_tune_lr=1e-2,
+    twins=(2,),
+    **COMMON,
+)
 LAGS = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((42, 30, 31))))
 
 
@@ -63,7 +81,9 @@ def trained(folder, **changes):
     net = build(NET).set_mode("lif", steps=3)
     stage = Stage(**COMMON | dict(epochs=2, lr=0.1, steps=3, optimiser="sgd", name="fit") | changes)
     told = []
-    paths = {kind: folder / f"{rank_and_world_size()[0]}.{kind}" for kind in ("checkpoint", "metrics")}
+    paths = {
+        kind: folder / f"{rank_and_world_size()[0]}.{kind}" for kind in ("checkpoint", "metrics")
+    }
     result = fit(net, TRAIN, VALID, stage, progress=False, on_epochs=told.append, **paths)
     types = [type(module) for module in net.modules()]
     return dict(state=net.state_dict(), history=result.history, told=told, types=types)
@@ -73,7 +93,13 @@ def delayed():
     """The same of a network with delays, whose recordings differ in length, and two optimisers."""
     torch.manual_seed(0)
     net = DelayNet(16, (6,), 5, max_delay=8, tau=1.5, dropout=0.0)
-    result = fit(net, LAGS.train, LAGS.valid, DelayRecipe(epochs=2, batch_size=16, device="cpu"), progress=False)
+    result = fit(
+        net,
+        LAGS.train,
+        LAGS.valid,
+        DelayRecipe(epochs=2, batch_size=16, device="cpu"),
+        progress=False,
+    )
     return dict(state=net.state_dict(), history=result.history)
 
 
@@ -82,7 +108,11 @@ def handed(folder):
     pretrain, tune = PLAN.stages
     outcome = train_plan(replace(PLAN, stages=(pretrain, replace(tune, epochs=0))), TASK, folder)
     last = outcome.stages[1]
-    return outcome.net.state_dict(), (last.copied_accuracy, last.reestimated_accuracy, last.cpu_seconds)
+    return outcome.net.state_dict(), (
+        last.copied_accuracy,
+        last.reestimated_accuracy,
+        last.cpu_seconds,
+    )
 
 
 def pretrained(folder):
@@ -145,7 +175,9 @@ def statistics():
     net = build(NET).set_mode("lif", steps=3)
     stage = Stage(epochs=1, **COMMON)
     with synchronised(net):
-        reestimate_batch_norm(net, some_inputs(TRAIN, stage, torch.device("cpu"), part=rank_and_world_size()))
+        reestimate_batch_norm(
+            net, some_inputs(TRAIN, stage, torch.device("cpu"), part=rank_and_world_size())
+        )
     return net.state_dict()
 
 
@@ -158,14 +190,25 @@ def normalised(kind, shape, momentum, dtype=torch.float32):
         norm.weight.copy_(torch.rand(shape[1], generator=generator) + 0.5)
         norm.bias.copy_(torch.randn(shape[1], generator=generator))
     for _ in range(2):
-        x = (100 + 3 * torch.randn(shape, generator=generator)).to(dtype)  # a mean far above the spread
+        # A mean far above the spread
+        x = (100 + 3 * torch.randn(shape, generator=generator)).to(dtype)
         given = torch.randn(shape, generator=generator).to(dtype)
         x, given = x[number::processes].clone().requires_grad_(), given[number::processes]
         y = norm(x)
         norm.zero_grad()
         (y * given + y.square() * given.abs()).sum().backward()
-    gradients = [distributed.all_reduce_sum(norm.weight.grad), distributed.all_reduce_sum(norm.bias.grad)]
-    return [y.detach(), x.grad, *gradients, norm.running_mean, norm.running_var, norm.num_batches_tracked]
+    gradients = [
+        distributed.all_reduce_sum(norm.weight.grad),
+        distributed.all_reduce_sum(norm.bias.grad),
+    ]
+    return [
+        y.detach(),
+        x.grad,
+        *gradients,
+        norm.running_mean,
+        norm.running_var,
+        norm.num_batches_tracked,
+    ]
 
 
 NORMS = [((7, 3, 4, 5), 0.1), ((7, 3, 4, 5), None), ((9, 4), 0.3)]
@@ -217,12 +260,15 @@ def killed(tmp_path_factory):
     plan = replace(PLAN, stages=(pretrain, Killed(**vars(tune))))
     others = set(multiprocessing.active_children())  # such as those that read files for other tests
     with pytest.raises(
-        SnnlabError, match=f"one of the 2 processes that train {PLAN.name} died, perhaps for want of mem"
+        SnnlabError,
+        match=f"one of the 2 processes that train {PLAN.name} died, perhaps for want of mem",
     ):
         train_plans([plan], TASK, folder / "killed", processes=2)
     assert set(multiprocessing.active_children()) <= others
     found = [checkpoints.load(path) for path in sorted((folder / "killed").glob("*.pt"))]
-    assert [len(content["history"]) for content in found] == [2, 1] and found[1]["under_way"]["batches"] == 1
+    assert [len(content["history"]) for content in found] == [2, 1] and found[1]["under_way"][
+        "batches"
+    ] == 1
     return folder
 
 
@@ -236,7 +282,9 @@ def two(killed):
 def close(a, b, tolerance):
     assert a.keys() == b.keys()
     for name, value in a.items():
-        assert torch.allclose(value.double(), b[name].double(), rtol=tolerance, atol=tolerance), name
+        assert torch.allclose(value.double(), b[name].double(), rtol=tolerance, atol=tolerance), (
+            name
+        )
 
 
 def without_clocks(history):
@@ -246,7 +294,9 @@ def without_clocks(history):
 def same_histories(a, b, tolerance):
     """Equal but for the clocks, and for losses that were added up in another order."""
     for x, y in zip(without_clocks(a), without_clocks(b), strict=True):
-        assert x == pytest.approx(y, rel=tolerance) and x["sample_timesteps"] == y["sample_timesteps"]
+        assert (
+            x == pytest.approx(y, rel=tolerance) and x["sample_timesteps"] == y["sample_timesteps"]
+        )
 
 
 def test_two_processes_know_each_other(two):
@@ -263,8 +313,11 @@ def test_parameters_and_statistics_are_those_of_one_process(two, tmp_path):
     same_histories(first["trained"]["history"], alone["history"], 1e-5)
     assert alone["history"][0]["sample_timesteps"] == 27 * 3
     begun = build(NET).state_dict()
-    assert any(not torch.allclose(value, begun[name], atol=1e-2) for name, value in alone["state"].items())
-    assert first["trained"]["types"] == second["trained"]["types"] == alone["types"]  # ordinary batch norm, afterwards
+    assert any(
+        not torch.allclose(value, begun[name], atol=1e-2) for name, value in alone["state"].items()
+    )
+    # Ordinary batch norm, afterwards
+    assert first["trained"]["types"] == second["trained"]["types"] == alone["types"]
 
 
 def test_both_processes_end_with_the_same_bits(two):
@@ -273,7 +326,9 @@ def test_both_processes_end_with_the_same_bits(two):
         for name, value in first[what]["state"].items():
             assert torch.equal(value, second[what]["state"][name]), (what, name)
         assert without_clocks(first[what]["history"]) == without_clocks(second[what]["history"])
-    clocks = [[line["cpu_seconds"] for line in found["trained"]["history"]] for found in (first, second)]
+    clocks = [
+        [line["cpu_seconds"] for line in found["trained"]["history"]] for found in (first, second)
+    ]
     assert clocks[0] == clocks[1] and min(clocks[0]) > 0  # of both together
 
 
@@ -288,7 +343,9 @@ def test_process_0_decides_where_to_begin_and_writes_alone(two):
     lines = [json.loads(line) for line in (folder / "fit" / "0.metrics").read_text().splitlines()]
     assert lines == first["trained"]["history"]
     kept = checkpoints.load(folder / "fit" / "0.checkpoint")
-    assert all(torch.equal(value, first["trained"]["state"][name]) for name, value in kept["model"].items())
+    assert all(
+        torch.equal(value, first["trained"]["state"][name]) for name, value in kept["model"].items()
+    )
 
 
 def test_a_network_with_delays_is_that_of_one_process(two):
@@ -298,22 +355,31 @@ def test_a_network_with_delays_is_that_of_one_process(two):
     close(first["delayed"]["state"], alone["state"], 1e-4)
     for x, y in zip(first["delayed"]["history"], alone["history"], strict=True):
         assert x["loss"] == pytest.approx(y["loss"], rel=1e-4)
-        assert (x["train_accuracy"], x["valid_accuracy"]) == (y["train_accuracy"], y["valid_accuracy"])
+        assert (x["train_accuracy"], x["valid_accuracy"]) == (
+            y["train_accuracy"],
+            y["valid_accuracy"],
+        )
 
 
 def test_bfloat16_goes_with_it(two, tmp_path):
     first, _, _ = two
     alone = trained(tmp_path / "one", precision="bfloat16")
     close(first["halved"]["state"], alone["state"], 2e-2)
-    assert not torch.equal(first["halved"]["state"]["fc.weight"], first["trained"]["state"]["fc.weight"])
+    assert not torch.equal(
+        first["halved"]["state"]["fc.weight"], first["trained"]["state"]["fc.weight"]
+    )
 
 
 def test_a_score_is_that_of_all_samples_in_their_order(two):
     first, second, _ = two
     alone = scored()
     for found in (first["scored"], second["scored"]):
-        assert torch.equal(found["predictions"], alone.predictions) and torch.equal(found["labels"], VALID.labels)
-        assert found["accuracy"] == alone.accuracy and found["loss"] == pytest.approx(alone.loss, rel=1e-6)
+        assert torch.equal(found["predictions"], alone.predictions) and torch.equal(
+            found["labels"], VALID.labels
+        )
+        assert found["accuracy"] == alone.accuracy and found["loss"] == pytest.approx(
+            alone.loss, rel=1e-6
+        )
     assert len(alone.predictions.unique()) > 1  # or their order would not show
 
 
@@ -321,7 +387,10 @@ def test_statistics_made_anew_are_those_of_one_process(two):
     first, second, _ = two
     alone = statistics()
     close(first["statistics"], alone, 1e-6)
-    assert all(torch.equal(value, second["statistics"][name]) for name, value in first["statistics"].items())
+    assert all(
+        torch.equal(value, second["statistics"][name])
+        for name, value in first["statistics"].items()
+    )
     assert alone["layers.0.1.num_batches_tracked"] == 4
 
 
@@ -354,22 +423,34 @@ def test_batch_norm_is_torchs_on_the_whole_batch(two, number):
             whole = torch.empty(shape)
             whole[0::2], whole[1::2] = a, b
             a = whole
-        assert torch.allclose(a.double(), expected.double(), rtol=5e-6, atol=5e-6 * expected.abs().max()), name
+        assert torch.allclose(
+            a.double(), expected.double(), rtol=5e-6, atol=5e-6 * expected.abs().max()
+        ), name
 
 
 def test_dropout_differs_and_is_that_of_one_process_in_process_0(two):
     first, second, _ = two
-    assert torch.equal(first["dropped"], dropped()) and not torch.equal(first["dropped"], second["dropped"])
+    assert torch.equal(first["dropped"], dropped()) and not torch.equal(
+        first["dropped"], second["dropped"]
+    )
     assert first["seeds"] == (5, 6) == (own_seed(5), own_seed(6))
     assert len({*first["seeds"], *second["seeds"]}) == 4
 
 
 def same_outcome(a, b):
-    assert a.plan == b.plan and (a.valid_accuracy, a.test_accuracy) == (b.valid_accuracy, b.test_accuracy)
-    assert all(torch.equal(value, b.net.state_dict()[name]) for name, value in a.net.state_dict().items())
+    assert a.plan == b.plan and (a.valid_accuracy, a.test_accuracy) == (
+        b.valid_accuracy,
+        b.test_accuracy,
+    )
+    assert all(
+        torch.equal(value, b.net.state_dict()[name]) for name, value in a.net.state_dict().items()
+    )
     for x, y in zip(a.stages, b.stages, strict=True):
         assert without_clocks(x.history) == without_clocks(y.history)
-        assert (x.copied_accuracy, x.reestimated_accuracy) == (y.copied_accuracy, y.reestimated_accuracy)
+        assert (x.copied_accuracy, x.reestimated_accuracy) == (
+            y.copied_accuracy,
+            y.reestimated_accuracy,
+        )
 
 
 def test_after_a_kill_in_the_middle_of_an_epoch_the_training_goes_on_with_the_same_bits(two):
@@ -388,7 +469,9 @@ def test_after_a_stop_each_process_goes_on_with_its_own_random_numbers(two):
 
 def test_weights_and_delays_are_handed_over_by_what_each_process_has(two):
     spiking = two[0]["pretrained"]
-    for ours, theirs in zip(delay_layers(spiking.network()), delay_layers(spiking.before.network()), strict=True):
+    for ours, theirs in zip(
+        delay_layers(spiking.network()), delay_layers(spiking.before.network()), strict=True
+    ):
         torch.testing.assert_close(ours.weight, theirs.weight)
         torch.testing.assert_close(ours.delay, theirs.delay)
 
@@ -480,7 +563,9 @@ def test_batch_norms_are_put_back_after_an_error(monkeypatch):
     with pytest.raises(ZeroDivisionError), synchronised(net):
         assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 2
         raise ZeroDivisionError
-    assert [type(module) for module in net.modules()] == [type(module) for module in build(NET).modules()]
+    assert [type(module) for module in net.modules()] == [
+        type(module) for module in build(NET).modules()
+    ]
 
 
 def test_a_batch_norm_of_another_kind_is_refused(monkeypatch):
@@ -489,7 +574,10 @@ def test_a_batch_norm_of_another_kind_is_refused(monkeypatch):
     with synchronised(net):
         pass
     monkeypatch.setattr(distributed, "rank_and_world_size", lambda: (0, 2))
-    with pytest.raises(SnnlabError, match=r"spikingjelly.*BatchNorm2d: several processes cannot"), synchronised(net):
+    with (
+        pytest.raises(SnnlabError, match=r"spikingjelly.*BatchNorm2d: several processes cannot"),
+        synchronised(net),
+    ):
         pass
     assert type(net[0]) is nn.BatchNorm2d
 
@@ -514,13 +602,21 @@ def test_a_batch_has_a_sample_for_each_process(monkeypatch):
         fit(build(NET), TRAIN, VALID, Stage(**COMMON, epochs=1), progress=False)
     monkeypatch.setattr("snnlab.training.trainer.rank_and_world_size", lambda: (0, 28))
     with pytest.raises(SnnlabError, match="batch_size = 32 of 27 samples for 28 processes"):
-        fit(build(NET), TRAIN, VALID, Stage(**COMMON | dict(batch_size=32), epochs=1), progress=False)
+        fit(
+            build(NET),
+            TRAIN,
+            VALID,
+            Stage(**COMMON | dict(batch_size=32), epochs=1),
+            progress=False,
+        )
 
 
 def test_processes_and_workers_do_not_go_together(tmp_path):
     with pytest.raises(SnnlabError, match="processes = 0: expected a whole number from 1"):
         train_pool([], everything, None, tmp_path, processes=0)
-    with pytest.raises(SnnlabError, match="workers = 2, processes = 2: .*one after another; leave workers out"):
+    with pytest.raises(
+        SnnlabError, match="workers = 2, processes = 2: .*one after another; leave workers out"
+    ):
         train_pool([], everything, None, tmp_path, workers=2, processes=2)
 
 

@@ -31,7 +31,8 @@ from snnlab.viz.monitor.monitor import watch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-BATCHES, EPOCHS = 5, 3  # of training; and of validation 3, the last of one sample, which process 0 has
+# Of training; and of validation 3, the last of one sample, which process 0 has
+BATCHES, EPOCHS = 5, 3
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((75, 33, 20))))
 CLOCKS = ("seconds", "cpu_seconds")
 
@@ -50,13 +51,20 @@ class Logged(DelayRecipe):
 
 
 def job(folder):
-    network = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.2, variant="learned")
-    return Job("lags", network, Logged(epochs=EPOCHS, batch_size=16, seed=5, device="cpu", log=str(folder)))
+    network = dict(
+        n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.2, variant="learned"
+    )
+    return Job(
+        "lags", network, Logged(epochs=EPOCHS, batch_size=16, seed=5, device="cpu", log=str(folder))
+    )
 
 
 def steps(folder):
     """What each process has logged."""
-    return [path.read_text().splitlines() if path.exists() else [] for path in (folder / "0.log", folder / "1.log")]
+    return [
+        path.read_text().splitlines() if path.exists() else []
+        for path in (folder / "0.log", folder / "1.log")
+    ]
 
 
 def without_clocks(history):
@@ -90,7 +98,11 @@ def places(count):
 def paused(panel, folder):
     """Pause it, and say how many steps there are, in all processes; none takes another, and the panel says where."""
     panel.pause()
-    eventually(lambda: any(f"Paused: {place}" in panel.box.status.value for place in places(len(steps(folder)[0]))))
+    eventually(
+        lambda: any(
+            f"Paused: {place}" in panel.box.status.value for place in places(len(steps(folder)[0]))
+        )
+    )
     assert panel.state == "paused"
     before = [len(log) for log in steps(folder)]
     time.sleep(0.5)
@@ -98,14 +110,18 @@ def paused(panel, folder):
     return before[0]
 
 
-def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_that_nobody_watched(tmp_path, whole):
+def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_that_nobody_watched(
+    tmp_path, whole
+):
     others = set(multiprocessing.active_children())
     (tmp_path / "slowly").touch()
     panel = watch(train_job, job(tmp_path), DATA, tmp_path, processes=2)
     eventually(lambda: len(steps(tmp_path)[0]) >= 2)
     # all wait at the same batch, and go on
     at = paused(panel, tmp_path)
-    eventually(lambda: panel._panel is not None and "spikes for one sample" in panel._panel.static.alt)
+    eventually(
+        lambda: panel._panel is not None and "spikes for one sample" in panel._panel.static.alt
+    )
     panel.go_on()
     eventually(lambda: len(steps(tmp_path)[0]) > max(at, BATCHES))
     # all stop within a batch, and there is a checkpoint
@@ -123,8 +139,13 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
     at = paused(panel, tmp_path)
     os.kill(int(steps(tmp_path)[1][-1].split()[0]), signal.SIGKILL)
     eventually(lambda: panel.state == "failed")
-    assert "): One of the 2 processes that train died, perhaps for want of memory" in panel.box.status.value
-    with pytest.raises(SnnlabError, match="^One of the 2 processes that train died.*finished epochs are kept.$"):
+    assert (
+        "): One of the 2 processes that train died, perhaps for want of memory"
+        in panel.box.status.value
+    )
+    with pytest.raises(
+        SnnlabError, match="^One of the 2 processes that train died.*finished epochs are kept.$"
+    ):
         panel.result()
     assert set(multiprocessing.active_children()) <= others and len(steps(tmp_path)[0]) == at
     # it goes on from the checkpoint, and needs no page for that
@@ -140,18 +161,36 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
     # what was not saved before the kill was trained on twice, by both, and nothing else
     for log in steps(tmp_path):
         counts = Counter(line.split()[1] for line in log)
-        assert len(counts) == EPOCHS * BATCHES and sum(counts.values()) == EPOCHS * BATCHES + at - after[0]
+        assert (
+            len(counts) == EPOCHS * BATCHES
+            and sum(counts.values()) == EPOCHS * BATCHES + at - after[0]
+        )
 
 
 def test_not_live_a_network_is_trained_and_the_callers_own_stays(tmp_path, whole):
     net, same = (build_network(job(tmp_path)) for _ in range(2))
     path = tmp_path / "c.pt"
-    panel = watch(fit, net, DATA.train, DATA.valid, job(tmp_path).recipe, checkpoint=path, live=False, processes=2)
+    panel = watch(
+        fit,
+        net,
+        DATA.train,
+        DATA.valid,
+        job(tmp_path).recipe,
+        checkpoint=path,
+        live=False,
+        processes=2,
+    )
     result = panel.result()
-    assert panel.state == "finished" and panel.box is None and "after 3 of 3 epochs" in panel._panel.static.alt
+    assert (
+        panel.state == "finished"
+        and panel.box is None
+        and "after 3 of 3 epochs" in panel._panel.static.alt
+    )
     assert without_clocks(result.history) == without_clocks(whole.history)
     trained, start = result.model.state_dict(), same.state_dict()
-    assert all(torch.equal(value, whole.network().state_dict()[name]) for name, value in trained.items())
+    assert all(
+        torch.equal(value, whole.network().state_dict()[name]) for name, value in trained.items()
+    )
     assert all(torch.equal(value, start[name]) for name, value in net.state_dict().items())
 
 
@@ -168,9 +207,14 @@ def test_python_ends_cleanly_while_two_processes_train(tmp_path):
     """
     file = tmp_path / "script.py"
     file.write_text(script)
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        [sys.executable, file], capture_output=True, text=True, timeout=200, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
-    assert checkpoints.load(tmp_path / "lags.pt")["under_way"]["batches"] == len(steps(tmp_path)[0]) % BATCHES
+    assert (
+        checkpoints.load(tmp_path / "lags.pt")["under_way"]["batches"]
+        == len(steps(tmp_path)[0]) % BATCHES
+    )
 
 
 def test_what_other_processes_cannot_import_is_refused(tmp_path):
@@ -180,15 +224,20 @@ def test_what_other_processes_cannot_import_is_refused(tmp_path):
     def train(on_batch):
         raise AssertionError
 
-    with pytest.raises(SnnlabError, match="train: other processes cannot import it; .* Move it to a module"):
+    with pytest.raises(
+        SnnlabError, match="train: other processes cannot import it; .* Move it to a module"
+    ):
         watch(train, processes=2)
 
 
-# The parts ------------------------------------------------------------------------------------------------------------
+# The parts
+# ------------------------------------------------------------------------------------------------------------
 
 
 def report(number, seen=None, stage=1):
-    return Report(Moment(None, None, None, [{}] * number, None, 1, None), stage, {}, None, seen, False)
+    return Report(
+        Moment(None, None, None, [{}] * number, None, 1, None), stage, {}, None, seen, False
+    )
 
 
 def test_a_slow_reader_gets_the_newest_and_nobody_waits_for_him():
@@ -301,7 +350,8 @@ def test_all_save_when_one_is_due_and_go_on(monkeypatch):
     given = group(monkeypatch, 0, [3, 0])
     between = Between(state, None, lambda tally: 1 / 0)
     assert between(tally, 4) == 7 and given == [[4, 1]] and state.saved == [tally]
-    assert between(tally) == between(None) == 0 and len(given) == 1  # where nobody looks, nothing more is sent
+    # Where nobody looks, nothing more is sent
+    assert between(tally) == between(None) == 0 and len(given) == 1
     watched = Between(state, lambda moment: None, lambda tally: tally)
     watched(tally)
     assert given[1:] == [[0, 0]] and state.saved == [tally]  # in validation nothing is due
@@ -317,14 +367,20 @@ def test_each_process_looks_as_often_whether_or_not_it_has_a_part_of_the_last_ba
 def test_a_moment_from_afar_says_the_same():
     tally = tally_of("cuda")
     tally.batches = 2
-    here = Moment(torch.nn.Linear(1, 1), job("").recipe, DATA.valid, [{}], tally, BATCHES, Path("c.pt"))
+    here = Moment(
+        torch.nn.Linear(1, 1), job("").recipe, DATA.valid, [{}], tally, BATCHES, Path("c.pt")
+    )
     there = here.from_afar()
-    assert str(there) == str(here) == "epoch 2 of 3, batch 3 of 5" and there.done == here.done == 1.4
+    assert (
+        str(there) == str(here) == "epoch 2 of 3, batch 3 of 5" and there.done == here.done == 1.4
+    )
     assert there.model is None and there.valid is None and there.tally.device == torch.device("cpu")
     assert replace(here, tally=None).from_afar().tally is None
 
 
-def test_where_the_test_set_was_scored_after_each_epoch_it_is_not_scored_again(tmp_path, monkeypatch):
+def test_where_the_test_set_was_scored_after_each_epoch_it_is_not_scored_again(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(experiments, "evaluate", None)
     outcome = train_job(replace(job(tmp_path), test_each_epoch=True), DATA, tmp_path)
     assert outcome.test_accuracy == outcome.history[outcome.best_epoch]["test_accuracy"]

@@ -77,7 +77,9 @@ def test_weights_and_biases_when_asked_for(tmp_path, monkeypatch):
     path = tmp_path / "net.jsonl"
     log(path, [], LINES[:2])
     log(path, LINES[:2], LINES[2:])
-    assert logged == [(line["epoch"], {k: v for k, v in line.items() if k != "epoch"}) for line in LINES]
+    assert logged == [
+        (line["epoch"], {k: v for k, v in line.items() if k != "epoch"}) for line in LINES
+    ]
     assert begun[0] == begun[1] and begun[0]["name"] == "net" and begun[0]["resume"] == "allow"
     log(tmp_path / "other.jsonl", [], LINES[:1])
     assert begun[2]["id"] != begun[0]["id"]
@@ -86,7 +88,9 @@ def test_weights_and_biases_when_asked_for(tmp_path, monkeypatch):
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     monkeypatch.setenv(loggers.GIVEN, "wandb")
-    with pytest.raises(SnnlabError, match="wandb cannot be imported.*pip install wandb.*or set SNNLAB_LOG to none"):
+    with pytest.raises(
+        SnnlabError, match="wandb cannot be imported.*pip install wandb.*or set SNNLAB_LOG to none"
+    ):
         log(tmp_path / "net.jsonl", [], LINES)
 
 

@@ -39,7 +39,9 @@ def seen():
     hook.remove()
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
 def test_every_product_has_the_precision_of_its_stage(tmp_path, seen, precision, dtype):
     """In training and evaluation, in statistics made anew, for twins, and at the end."""
     made = pipe_s("pipe", NET, source="relu1", twins=(2,), precision=precision, **SHORT)
@@ -61,8 +63,11 @@ def test_parameters_optimisers_and_statistics_stay_in_float32(tmp_path):
     outcome = train_plan(pipe_s("pipe", NET, **BFLOAT, **SHORT), DATA, tmp_path)
     content = checkpoints.load(outcome.stages[1].checkpoint)
     tensors = [*content["model"].values(), *outcome.net.parameters()]
-    tensors += [value for state in content["moving"][0]["state"].values() for value in state.values()]
-    assert {value.dtype for value in tensors} == {torch.float32, torch.int64}  # whole: the batches that were counted
+    tensors += [
+        value for state in content["moving"][0]["state"].values() for value in state.values()
+    ]
+    # Whole: the batches that were counted
+    assert {value.dtype for value in tensors} == {torch.float32, torch.int64}
 
 
 @pytest.mark.parametrize("mode", ["lif", "soft"])
@@ -87,8 +92,12 @@ def test_analogue_outputs_and_gradients_are_near_those_of_float32(mode):
         net = build(NET | {"learn_scale": True})
         stage.enter(net)
         losses.append(train_step(net, x, y, stage.optimisers(net), stage)[0])
-        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None]))
-    assert losses[1].dtype == torch.float32 and losses[1].item() == pytest.approx(losses[0].item(), rel=2e-2)
+        gradients.append(
+            torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
+        )
+    assert losses[1].dtype == torch.float32 and losses[1].item() == pytest.approx(
+        losses[0].item(), rel=2e-2
+    )
     assert F.cosine_similarity(*gradients, dim=0) > 0.97
 
 
@@ -99,7 +108,9 @@ def test_levels_are_exact():
     act.scale.data.fill_(0.7)
     x = torch.linspace(-0.2, 1, 500).bfloat16()
     expected = ((x.double() / act.scale.double()).clamp(0, 1) * 3 + 0.5).floor() / 3
-    assert torch.allclose(act(x).double(), expected, atol=1e-7, rtol=0) and len(expected.unique()) == 4
+    assert (
+        torch.allclose(act(x).double(), expected, atol=1e-7, rtol=0) and len(expected.unique()) == 4
+    )
 
 
 def test_the_loss_has_all_digits():
@@ -133,7 +144,9 @@ def test_the_neurons_of_a_converted_network_are_in_float32(tmp_path, seen):
 def test_a_checkpoint_of_one_precision_is_refused_by_the_other(tmp_path):
     stage = Stage(epochs=1, network=NET, **COMMON)
     train_plan(plan("p", stage), DATA, tmp_path)
-    with pytest.raises(SnnlabError, match="another recipe: precision = 'float32' instead of 'bfloat16'"):
+    with pytest.raises(
+        SnnlabError, match="another recipe: precision = 'float32' instead of 'bfloat16'"
+    ):
         train_plan(plan("p", replace(stage, **BFLOAT)), DATA, tmp_path)
 
 

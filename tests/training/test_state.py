@@ -25,8 +25,8 @@ from snnlab.training.state import EpochState, TrainState
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# in the first epoch and the second, in a step and in the middle of writing; and the batch before which the last whole
-# checkpoint was written, which is before each, or each second or third one
+# in the first epoch and the second, in a step and in the middle of writing; and the batch before
+# which the last whole checkpoint was written, which is before each, or each second or third one
 DEATHS = [
     (dict(step=4, rhythm=3), 2),
     (dict(step=STEPS), 0),
@@ -71,7 +71,9 @@ def test_it_goes_on_at_each_batch_and_trains_on_none_twice(tmp_path, monkeypatch
 def test_short_epochs_are_not_interrupted_by_saves(tmp_path, monkeypatch):
     saves = []
     monkeypatch.setattr(
-        checkpoints, "save", lambda path, **content: saves.append((len(content["history"]), content["under_way"]))
+        checkpoints,
+        "save",
+        lambda path, **content: saves.append((len(content["history"]), content["under_way"])),
     )
     delays(tmp_path / "c.pt")
     assert saves == [(1, None), (2, None), (3, None)]
@@ -80,13 +82,20 @@ def test_short_epochs_are_not_interrupted_by_saves(tmp_path, monkeypatch):
     assert saves == []
     pictures(tmp_path / "c.pt", save_every=0)
     places = [(epochs, None if place is None else place["batches"]) for epochs, place in saves]
-    assert places == [*((0, k) for k in range(5)), (1, None), *((1, k) for k in range(5)), (2, None)]
+    assert places == [
+        *((0, k) for k in range(5)),
+        (1, None),
+        *((1, k) for k in range(5)),
+        (2, None),
+    ]
 
 
 def test_the_time_runs_from_the_last_checkpoint(tmp_path, monkeypatch):
     now = 100.0
     monkeypatch.setattr(resume.time, "perf_counter", lambda: now)
-    state = TrainState(resumed.build(resumed.NET), [], [], resumed.Stage(**resumed.COMMON, epochs=1), every=10.0)
+    state = TrainState(
+        resumed.build(resumed.NET), [], [], resumed.Stage(**resumed.COMMON, epochs=1), every=10.0
+    )
     now = 1000.0
     assert not state.due()  # nothing is written by this process
     state.path = tmp_path / "c.pt"
@@ -100,7 +109,9 @@ def test_the_time_runs_from_the_last_checkpoint(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 def test_a_time_that_is_none(tmp_path, seconds):
-    with pytest.raises(SnnlabError, match="save_every = (-1|nan): expected seconds from 0, such as 300"):
+    with pytest.raises(
+        SnnlabError, match="save_every = (-1|nan): expected seconds from 0, such as 300"
+    ):
         delays(tmp_path / "c.pt", save_every=seconds)
 
 
@@ -110,7 +121,8 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path):
     del content["under_way"], content["moving"]
     torch.save(content, tmp_path / "c.pt")
     with pytest.raises(
-        SnnlabError, match=r"c.pt: a checkpoint without moving, under_way; expected one .* Choose another file"
+        SnnlabError,
+        match=r"c.pt: a checkpoint without moving, under_way; expected one .* Choose another file",
     ):
         delays(tmp_path / "c.pt")
 
@@ -127,7 +139,11 @@ def counted(work, *, part=(0, 1)):
 def test_what_is_counted_and_how_it_goes_on():
     tally = counted(4.0)
     assert (tally.batches, tally.seen, tally.sample_timesteps) == (2, 9, 35)
-    assert tally.loss.item() == 1.5 * 3 + 0.5 * 2 and tally.correct.item() == 3 and tally.work_seconds == 4.0
+    assert (
+        tally.loss.item() == 1.5 * 3 + 0.5 * 2
+        and tally.correct.item() == 3
+        and tally.work_seconds == 4.0
+    )
     tally.started -= 1000.0
     torch.manual_seed(4)
     state = tally.state()
@@ -135,7 +151,12 @@ def test_what_is_counted_and_how_it_goes_on():
     again = EpochState(torch.device("cpu"), lambda: 60.0)
     again.restore(state)
     assert torch.equal(torch.rand(3), expected)
-    assert (again.batches, again.seen, again.sample_timesteps, again.work_seconds) == (2, 9, 35, 4.0)
+    assert (again.batches, again.seen, again.sample_timesteps, again.work_seconds) == (
+        2,
+        9,
+        35,
+        4.0,
+    )
     assert again.loss.item() == 5.5 and again.correct.item() == 3 and 1000 <= again.seconds < 1100
 
 
@@ -144,10 +165,14 @@ def test_another_number_of_processes_goes_on_with_all_that_was_counted(monkeypat
     for factor, state in enumerate(states, 1):
         state["sums"][0][:3] *= factor
         state["random"][0] = torch.Generator().manual_seed(factor).get_state()
-    state = states[0] | {key: [s[key][0] for s in states] for key in ("sums", "random", "random_gpu")}
+    state = states[0] | {
+        key: [s[key][0] for s in states] for key in ("sums", "random", "random_gpu")
+    }
     for processes, sums in ((1, [6]), (2, [4, 2]), (3, [1, 2, 3]), (4, [1, 2, 3, 0])):
         for number in range(processes):
-            monkeypatch.setattr(resume, "rank_and_world_size", lambda part=(number, processes): part)
+            monkeypatch.setattr(
+                resume, "rank_and_world_size", lambda part=(number, processes): part
+            )
             again = EpochState(torch.device("cpu"), lambda: 0.0)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(99)
@@ -169,9 +194,18 @@ def files(n, loaders=0):
 
 
 def features(n):
-    chunks = (torch.arange(6.0).view(3, 2, 1), torch.arange(6.0, 2 * n).view(n - 3, 2, 1)) if n > 3 else None
+    chunks = (
+        (torch.arange(6.0).view(3, 2, 1), torch.arange(6.0, 2 * n).view(n - 3, 2, 1))
+        if n > 3
+        else None
+    )
     return FeatureSet(
-        torch.arange(n), torch.zeros(n), ("a",), 10.0, chunks or (torch.arange(2.0 * n).view(n, 2, 1),), torch.arange(n)
+        torch.arange(n),
+        torch.zeros(n),
+        ("a",),
+        10.0,
+        chunks or (torch.arange(2.0 * n).view(n, 2, 1),),
+        torch.arange(n),
     )
 
 
@@ -187,7 +221,9 @@ SETS = {"dense": dense, "files": files, "features": features, "spikes": partial(
     seed=st.one_of(st.none(), st.integers(0, 9)),
     data=st.data(),
 )
-def test_without_the_first_batches_the_others_are_the_same(kind, n, batch_size, processes, seed, data):
+def test_without_the_first_batches_the_others_are_the_same(
+    kind, n, batch_size, processes, seed, data
+):
     part = (data.draw(st.integers(0, processes - 1)), processes)
     these = SETS[kind](n)
 

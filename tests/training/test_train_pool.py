@@ -65,12 +65,21 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
         return [Job("d", 2), Job("e", -1)]
 
     with pytest.raises(SnnlabError, match="^e: the memory of this machine does not suffice .8,"):
-        train_pool(iter(jobs), work, "data", tmp_path / "new" / "folder", workers=workers, title="many", then=then)
+        train_pool(
+            iter(jobs),
+            work,
+            "data",
+            tmp_path / "new" / "folder",
+            workers=workers,
+            title="many",
+            then=then,
+        )
     assert first == [("c", "data"), ("a", "data"), ("b", "data")]
     assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {"a", "b", "c", "d"}
     bar = Bar.made[-1]
     assert (bar.total, bar.n, bar.more["desc"]) == (8 + 2 - 1, 8 + 2, "many")
-    assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_count)")]  # none waits for more
+    # None waits for more
+    assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_count)")]
 
 
 def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
@@ -108,7 +117,9 @@ if __name__ == "__main__":
     left = processes
     while left and time.monotonic() < waited:
         left = [
-            process for process in left if psutil.pid_exists(process) and psutil.Process(process).status() != "zombie"
+            process
+            for process in left
+            if psutil.pid_exists(process) and psutil.Process(process).status() != "zombie"
         ]
         time.sleep(0.1)
     assert not left

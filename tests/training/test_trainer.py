@@ -31,7 +31,9 @@ RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
 def net(variant="learned", **changes):
     torch.manual_seed(1)
-    return DelayNet(16, (12,), 5, **(dict(max_delay=16, tau=1.005, variant=variant, dropout=0.2) | changes))
+    return DelayNet(
+        16, (12,), 5, **(dict(max_delay=16, tau=1.005, variant=variant, dropout=0.2) | changes)
+    )
 
 
 def sets():
@@ -43,7 +45,10 @@ def train(**options):
 
 
 def same_parameters(a, b):
-    return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(p, q)
+        for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_delays_learn_the_lag_and_the_memoryless_network_stays_at_its_ceiling():
@@ -51,10 +56,17 @@ def test_delays_learn_the_lag_and_the_memoryless_network_stays_at_its_ceiling():
     for variant in ("none", "learned"):
         recipe = DelayRecipe(epochs=12, batch_size=64, device="cpu")
         model = net(variant, dropout=0.0)
-        fit(model, interaural_lags(1000, seed=0), interaural_lags(300, seed=1), recipe, progress=False)
+        fit(
+            model,
+            interaural_lags(1000, seed=0),
+            interaural_lags(300, seed=1),
+            recipe,
+            progress=False,
+        )
         accuracy[variant] = evaluate(discretise(model), interaural_lags(1000, seed=2)).accuracy
     assert 0.3 < accuracy["none"] < 0.4 + 4 * (0.24 / 1000) ** 0.5
-    assert accuracy["learned"] > 0.5  # 0.54 to 0.63 over seeds; processors differ in the last bit, and trainings then
+    # 0.54 to 0.63 over seeds; processors differ in the last bit, and trainings then
+    assert accuracy["learned"] > 0.5
 
 
 def test_history_and_selection(tmp_path):
@@ -74,17 +86,26 @@ def test_the_weights_and_delays_have_the_papers_schedules():
     schedulers = recipe.schedulers(optimisers)
     rates = []
     for _ in range(150):
-        rates.append([o.param_groups[0]["lr"] for o in optimisers] + [optimisers[0].param_groups[0]["betas"][0]])
+        rates.append(
+            [o.param_groups[0]["lr"] for o in optimisers]
+            + [optimisers[0].param_groups[0]["betas"][0]]
+        )
         for optimiser, scheduler in zip(optimisers, schedulers, strict=True):
             optimiser.step()
             scheduler.step()
     weights, delays, beta = zip(*rates, strict=True)
-    assert weights[0] == pytest.approx(2e-4) and max(weights) == pytest.approx(5e-3) and weights[-1] < 1e-7
+    assert (
+        weights[0] == pytest.approx(2e-4)
+        and max(weights) == pytest.approx(5e-3)
+        and weights[-1] < 1e-7
+    )
     assert weights.index(max(weights)) == 44  # 30 % of 150, counted from 0
     assert delays[0] == 0.1 and delays[75] == pytest.approx(0.05, abs=1e-3) and delays[-1] < 1e-4
     assert (beta[0], min(beta), beta[-1]) == pytest.approx((0.95, 0.85, 0.95), abs=1e-3)
     groups = optimisers[0].param_groups
-    assert [g["weight_decay"] for g in groups] == [1e-5, 0.0] and optimisers[1].defaults["weight_decay"] == 0
+    assert [g["weight_decay"] for g in groups] == [1e-5, 0.0] and optimisers[1].defaults[
+        "weight_decay"
+    ] == 0
 
 
 def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
@@ -138,7 +159,9 @@ def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
     assert finished >= 1
     resumed = train(checkpoint=tmp_path / "c.pt", metrics=tmp_path / "m.jsonl")
     assert same_parameters(resumed.model, train().model)
-    assert [json.loads(line)["epoch"] for line in (tmp_path / "m.jsonl").read_text().splitlines()] == [0, 1, 2, 3]
+    assert [
+        json.loads(line)["epoch"] for line in (tmp_path / "m.jsonl").read_text().splitlines()
+    ] == [0, 1, 2, 3]
 
 
 def test_training_leaves_the_callers_randomness_alone():
@@ -154,7 +177,9 @@ def test_training_leaves_the_callers_randomness_alone():
 def test_evaluation_does_not_depend_on_the_batch_size():
     model, (_, valid) = net(), sets()
     one, many = (evaluate(model, valid, batch_size=size) for size in (1, 64))
-    assert torch.equal(one.predictions, many.predictions) and one.loss == pytest.approx(many.loss, rel=1e-4)
+    assert torch.equal(one.predictions, many.predictions) and one.loss == pytest.approx(
+        many.loss, rel=1e-4
+    )
     assert model.training
 
 
@@ -176,7 +201,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     if damage == "other pickle":
         torch.save([1, 2], path)
     else:
-        path.write_bytes({"truncated": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage])
+        path.write_bytes(
+            {"truncated": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage]
+        )
     with pytest.raises(SnnlabError, match="c.pt"):
         train(checkpoint=path)
 
@@ -187,7 +214,13 @@ def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="another network: max_delay = 16 instead of 9"):
         fit(net(max_delay=9, tail=16), *sets(), RECIPE, checkpoint=path, progress=False)
     with pytest.raises(SnnlabError, match="another recipe: seed = 5 instead of 6"):
-        fit(net(), *sets(), DelayRecipe(epochs=4, batch_size=32, seed=6, device="cpu"), checkpoint=path, progress=False)
+        fit(
+            net(),
+            *sets(),
+            DelayRecipe(epochs=4, batch_size=32, seed=6, device="cpu"),
+            checkpoint=path,
+            progress=False,
+        )
     content = torch.load(path, weights_only=True) | {"format": checkpoints.FORMAT + 1}
     torch.save(content, path)
     with pytest.raises(SnnlabError, match="newer snnlab"):
@@ -222,7 +255,9 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_torchs_writer_on_a_full_device_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch, "save", lambda content, path, save=torch.save: save(content, "/dev/full"))
+    monkeypatch.setattr(
+        torch, "save", lambda content, path, save=torch.save: save(content, "/dev/full")
+    )
     with pytest.raises(SnnlabError, match="could not be written"):
         checkpoints.save(tmp_path / "c.pt", network={})
     assert os.listdir(tmp_path) == []
@@ -230,7 +265,10 @@ def test_torchs_writer_on_a_full_device_says_so(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SnnlabError, match="could not be written"), whole_file(tmp_path / "file" / "c.pt"):
+    with (
+        pytest.raises(SnnlabError, match="could not be written"),
+        whole_file(tmp_path / "file" / "c.pt"),
+    ):
         pass
 
 
@@ -291,14 +329,20 @@ def test_a_recipe_is_asked_at_each_turn(tmp_path):
     data, valid = sets()
     recipe = Told(epochs=2, batch_size=64, seed=5, device="cpu")
     result = fit(net(), data, valid, recipe, metrics=tmp_path / "m.jsonl", progress=False)
-    steps = [("step", done) for done in (0, 64 / 320, 128 / 320, 0.5, 224 / 320, 288 / 320)]  # 160 samples an epoch
+    # 160 samples an epoch
+    steps = [("step", done) for done in (0, 64 / 320, 128 / 320, 0.5, 224 / 320, 288 / 320)]
     turns = [*(t for s in steps[:3] for t in (s, ("stepped",))), ("after", 80)]
     assert Told.log[0] == ("epoch", 0, True) and Told.log[1:8] == turns
-    assert Told.log[8][:2] == ("epoch", 1) and [entry for entry in Told.log if entry[0] == "step"] == steps
+    assert (
+        Told.log[8][:2] == ("epoch", 1)
+        and [entry for entry in Told.log if entry[0] == "step"] == steps
+    )
     assert [(line["mine"], line["more"]) for line in result.history] == [(10, 1.5), (11, 1.5)]
     assert [line["sample_timesteps"] for line in result.history] == [160 * 2 * 30] * 2
     assert all(line["cpu_seconds"] > 0 for line in result.history)
-    assert [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()] == result.history
+    assert [
+        json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()
+    ] == result.history
 
 
 def test_the_last_epoch_is_kept_where_a_recipe_says_so(tmp_path):
@@ -306,9 +350,12 @@ def test_the_last_epoch_is_kept_where_a_recipe_says_so(tmp_path):
     settings = dict(epochs=4, batch_size=32, seed=5, device="cpu")
     keep = DelayRecipe(**settings, keep="last")
     last = fit(net(), data, valid, keep, checkpoint=tmp_path / "last.pt", progress=False)
-    best = fit(net(), data, valid, DelayRecipe(**settings), checkpoint=tmp_path / "best.pt", progress=False)
+    best = fit(
+        net(), data, valid, DelayRecipe(**settings), checkpoint=tmp_path / "best.pt", progress=False
+    )
     assert last.best_epoch == 3 != best.best_epoch  # or this would not show anything
-    whole = checkpoints.load(tmp_path / "best.pt")["model"]  # both trained alike; they differ in what they keep
+    # Both trained alike; they differ in what they keep
+    whole = checkpoints.load(tmp_path / "best.pt")["model"]
     assert all(torch.equal(value, whole[name]) for name, value in last.model.state_dict().items())
     assert not same_parameters(last.model, best.model)
 
@@ -322,7 +369,9 @@ def test_the_test_set_is_scored_each_epoch_and_nothing_is_chosen_by_it():
     assert each[watched.best_epoch] == evaluate(discretise(watched.model), test).accuracy
     assert len(set(each)) > 1 and "test_accuracy" not in alone.history[0]
     both = fit(net(), data, valid, RECIPE, test=valid, progress=False)
-    assert [line["test_accuracy"] for line in both.history] == [line["valid_accuracy"] for line in both.history]
+    assert [line["test_accuracy"] for line in both.history] == [
+        line["valid_accuracy"] for line in both.history
+    ]
 
 
 class Plain(torch.nn.Module):
@@ -348,14 +397,18 @@ class Steepest(Recipe):
         return [torch.optim.SGD(model.parameters(), lr=0.1)]
 
 
-@pytest.mark.parametrize(("accumulate", "seen"), [(2, [5, 5]), (3, [4, 4, 2]), (10, [1] * 10), (40, [1] * 10)])
+@pytest.mark.parametrize(
+    ("accumulate", "seen"), [(2, [5, 5]), (3, [4, 4, 2]), (10, [1] * 10), (40, [1] * 10)]
+)
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(accumulate, seen):
     x, y = torch.randn(7, 10, 16, generator=torch.Generator().manual_seed(1)), torch.arange(10) % 5
     for labels in (y, torch.nn.functional.one_hot(y, 5) * 0.7 + 0.06):
         stepped = []
         for parts in (1, accumulate):
             model, recipe = Plain(), Steepest(epochs=1, batch_size=10, accumulate=parts)
-            loss, scores = train_step(model, x, labels, recipe.optimisers(model), recipe, share=0.25)
+            loss, scores = train_step(
+                model, x, labels, recipe.optimisers(model), recipe, share=0.25
+            )
             stepped.append((loss, scores, *model.layer.parameters()))
         assert model.seen == seen and max(seen) <= recipe.at_once
         for whole, in_parts in zip(*stepped, strict=True):
@@ -365,7 +418,13 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(accumulate, seen):
 def test_in_parts_the_network_never_sees_more_at_once_when_it_is_validated_either():
     data, valid = sets()
     model = Plain()
-    fit(model, data, valid, Steepest(epochs=1, batch_size=64, accumulate=4, device="cpu"), progress=False)
+    fit(
+        model,
+        data,
+        valid,
+        Steepest(epochs=1, batch_size=64, accumulate=4, device="cpu"),
+        progress=False,
+    )
     assert max(model.seen) == 16 and sum(model.seen) == 160 + 80
 
 
@@ -381,12 +440,17 @@ def test_no_two_seeds_share_the_draws_of_an_epoch():
     """Seeds from 4096 on lie above the 32 bits that torch's generator reads; epochs of neighbours must not meet either."""
     seeds = [0, 1, 2, 3, 4095, 4096, 4097, 8192, 12288, 2**20, 2**30, 2**31 - 1]
     drawn = {(seed, epoch): epoch_seed(seed, epoch) for seed in seeds for epoch in range(300)}
-    first = {key: torch.rand(2, generator=torch.Generator().manual_seed(value)) for key, value in drawn.items()}
+    first = {
+        key: torch.rand(2, generator=torch.Generator().manual_seed(value))
+        for key, value in drawn.items()
+    }
     assert len(set(drawn.values())) == len(drawn)
     assert len({tuple(pair.tolist()) for pair in first.values()}) == len(drawn)
 
 
-AUGMENTED = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu", augment=Augment(steps=5, inputs=4))
+AUGMENTED = DelayRecipe(
+    epochs=4, batch_size=32, seed=5, device="cpu", augment=Augment(steps=5, inputs=4)
+)
 
 
 def test_augmented_training_resumes_bit_for_bit(tmp_path):
@@ -425,14 +489,19 @@ class Seen(DelayRecipe):
 @pytest.mark.parametrize("right", [True, False])
 def test_mixed_labels_reach_the_loss_and_count_as_their_largest_part(right, monkeypatch):
     model, (data, valid) = net(dropout=0.0), sets()
-    recipe = Seen(epochs=1, batch_size=160, lr_weights=0.0, lr_delays=0.0, weight_decay=0.0, device="cpu")
+    recipe = Seen(
+        epochs=1, batch_size=160, lr_weights=0.0, lr_delays=0.0, weight_decay=0.0, device="cpu"
+    )
     with torch.no_grad():
-        logs = net(dropout=0.0).train()(torch.zeros(30, 160, 16)).log_softmax(1)[0]  # empty recordings: all the same
+        # Empty recordings: all the same
+        logs = net(dropout=0.0).train()(torch.zeros(30, 160, 16)).log_softmax(1)[0]
     largest = int(logs.argmax()) if right else (int(logs.argmax()) + 1) % 5
     monkeypatch.setattr(Seen, "largest", largest)
     (line,) = fit(model, data, valid, recipe, progress=False).history
     counts = torch.bincount(data.labels, minlength=5) / 160
-    assert line["loss"] == pytest.approx(-(0.25 * (counts * logs).sum() + 0.75 * logs[largest]).item(), rel=1e-5)
+    assert line["loss"] == pytest.approx(
+        -(0.25 * (counts * logs).sum() + 0.75 * logs[largest]).item(), rel=1e-5
+    )
     assert line["train_accuracy"] == right
 
 
@@ -450,7 +519,10 @@ def test_without_augmentation_nothing_is_drawn_or_changed():
     off = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu", augment=Augment(mask=0, mix=0))
     none = fit(net(), *sets(), off, progress=False)
     for a, b in zip(plain.history, none.history, strict=True):
-        assert a["loss"] == pytest.approx(b["loss"], rel=1e-5) and a["train_accuracy"] == b["train_accuracy"]
+        assert (
+            a["loss"] == pytest.approx(b["loss"], rel=1e-5)
+            and a["train_accuracy"] == b["train_accuracy"]
+        )
 
 
 @pytest.mark.parametrize("rounded", [False, True])

@@ -12,9 +12,19 @@ from snnlab.transfer.energy import cost
 
 def recipes():
     return {
-        "scratch": lambda lr, seed: scratch("scratch", NET, steps=2, epochs=1, lr=lr, seed=seed, **COMMON),
+        "scratch": lambda lr, seed: scratch(
+            "scratch", NET, steps=2, epochs=1, lr=lr, seed=seed, **COMMON
+        ),
         "pipe-S": lambda lr, seed: pipe_s(
-            "pipe", NET, steps=2, pretrain_epochs=2, epochs=1, lr=lr, fine_tune_lr=1e-2, seed=seed, **COMMON
+            "pipe",
+            NET,
+            steps=2,
+            pretrain_epochs=2,
+            epochs=1,
+            lr=lr,
+            fine_tune_lr=1e-2,
+            seed=seed,
+            **COMMON,
         ),
     }
 
@@ -61,9 +71,16 @@ def test_accuracy_at_equal_time_is_read_between_two_lengths_on_a_logarithmic_clo
     own, others = comparison.at_equal_time(race, "other", against=["long", "short"])
     assert own == pytest.approx(0.8)
     assert others == pytest.approx(0.5 + 0.4 / 2)  # 8 is halfway from 4 to 16 in doublings
-    assert comparison.at_equal_time(race, "other", against=["long", "short"], clock="sample_timesteps")[1] == 0.5
+    assert (
+        comparison.at_equal_time(
+            race, "other", against=["long", "short"], clock="sample_timesteps"
+        )[1]
+        == 0.5
+    )
     race["other"] = [Done(100, 0.7)]
-    assert comparison.at_equal_time(race, "other", against=["long", "short"])[1] == pytest.approx(0.9)
+    assert comparison.at_equal_time(race, "other", against=["long", "short"])[1] == pytest.approx(
+        0.9
+    )
 
 
 def test_which_length_took_as_long():
@@ -75,7 +92,9 @@ def test_which_length_took_as_long():
 
 def test_the_table_and_the_summary_say_what_was_measured(tmp_path):
     outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
-    line = comparison.as_text({"pipe-S": [outcome, replace(outcome, test_accuracy=0.0)]}).splitlines()[1]
+    line = comparison.as_text(
+        {"pipe-S": [outcome, replace(outcome, test_accuracy=0.0)]}
+    ).splitlines()[1]
     mean = outcome.test_accuracy / 2
     assert f"{mean:.1%} (0.0% to {outcome.test_accuracy:.1%})" in line and "0.01" in line
     assert f"{outcome.sample_timesteps:,d}" in line
@@ -97,7 +116,9 @@ def test_the_clock_of_a_curve_may_leave_the_pretraining_out(tmp_path):
     tuned, again = outcome.curve(pretraining=False)
     assert accuracies == again == [last.reestimated_accuracy, last.history[0]["valid_accuracy"]]
     assert whole[-1] == pytest.approx(outcome.cpu_seconds)
-    assert whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.arrival_seconds
+    assert (
+        whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.arrival_seconds
+    )
     alone = train_plan(recipes()["scratch"](1e-2, 3), DATA, tmp_path)
     assert alone.curve() == ([alone.cpu_seconds], [alone.valid_accuracy])
 
@@ -106,7 +127,10 @@ def test_a_stage_gives_back_its_network(tmp_path):
     outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
     ann, snn = (stage.network() for stage in outcome.stages)
     assert same(snn, outcome.net) and not same(ann, snn)
-    modes = [(net.acts[0].mode, net.steps, net.acts[0].low, net.acts[0].high, net.training) for net in (ann, snn)]
+    modes = [
+        (net.acts[0].mode, net.steps, net.acts[0].low, net.acts[0].high, net.training)
+        for net in (ann, snn)
+    ]
     assert modes == [("ramp", 1, 0.49, 0.5, False), ("lif", 2, 0.0, 1.0, False)]
 
 
@@ -128,7 +152,10 @@ def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expec
     report = outcome.stages[1].handed_over
     assert report.adapted == ("layers.0.0.weight",) and not report.left_out
     assert [s.handed_over for s in outcome.stages[2:]] == [None] * (len(expected) - 2)
-    assert outcome.net.config == outcome.stages[-1].network().config and outcome.net.config["in_channels"] == 2
+    assert (
+        outcome.net.config == outcome.stages[-1].network().config
+        and outcome.net.config["in_channels"] == 2
+    )
     if warm_up:
         before, after = (outcome.stages[i].network().state_dict() for i in (0, 1))
         assert torch.equal(before["layers.1.0.weight"], after["layers.1.0.weight"])

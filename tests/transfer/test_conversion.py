@@ -33,7 +33,8 @@ def ann_and_inputs():
 def test_at_many_steps_the_output_is_that_of_the_relu_network(how):
     """Within 8 % of the scores' spread at 256 steps; what is clipped, the top 0.1 % of a channel, stays different."""
     ann, inputs = ann_and_inputs()
-    inputs = inputs * (60 if how == "balanced" else 1)  # it moves its thresholds by little for each batch
+    # It moves its thresholds by little for each batch
+    inputs = inputs * (60 if how == "balanced" else 1)
     with torch.no_grad():
         expected = ann(inputs[0])
         net = Converted(ann, inputs, how).eval()
@@ -66,11 +67,16 @@ def test_the_first_neurons_round_their_constant_input():
     net = Converted(ann, inputs).set_mode("soft", steps=4).eval()
     node = next(m for m in net.modules() if isinstance(m, neuron.BaseNode))
     found = []
-    node.register_forward_hook(lambda m, i, out: found.append((4 * i[0][0].detach(), out.detach().sum(0))))
+    node.register_forward_hook(
+        lambda m, i, out: found.append((4 * i[0][0].detach(), out.detach().sum(0)))
+    )
     net(inputs[0])
     ((current, spikes),) = found
     sure = ((current + 0.5) % 1 - 0.5).abs() < 0.499  # away from ties
-    assert torch.equal(spikes[sure], (current[sure] + 0.5).floor().clamp(0, 4)) and len(spikes[sure].unique()) == 5
+    assert (
+        torch.equal(spikes[sure], (current[sure] + 0.5).floor().clamp(0, 4))
+        and len(spikes[sure].unique()) == 5
+    )
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -92,7 +98,9 @@ def test_it_can_be_trained_and_leaves_the_ann_as_it_was(how):
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
-    assert len(weights) == 2 * 4 and all(not torch.equal(p, q) for p, q in zip(net.parameters(), weights, strict=True))
+    assert len(weights) == 2 * 4 and all(
+        not torch.equal(p, q) for p, q in zip(net.parameters(), weights, strict=True)
+    )
     assert all(torch.equal(value, before[name]) for name, value in ann.state_dict().items())
 
 
@@ -119,7 +127,12 @@ def test_a_call_leaves_no_state_and_a_copy_is_the_same(how):
 def test_the_config_says_what_it_was_made_of():
     ann, inputs = ann_and_inputs()
     net = Converted(ann, inputs, "balanced")
-    assert net.config == {"kind": "Converted", "how": "balanced", "of": ann.config, "in_channels": 1}
+    assert net.config == {
+        "kind": "Converted",
+        "how": "balanced",
+        "of": ann.config,
+        "in_channels": 1,
+    }
 
 
 def test_what_cannot_be_is_refused():
@@ -184,7 +197,8 @@ def test_scales_can_be_merged_into_the_weights(how):
     merged(inputs[0])
     assert len(seen) == 2 and all(set(x.unique().tolist()) == {0.0, 1.0} for x in seen)
     counted = cost(net, inputs[:1])
-    assert counted.multiply_accumulates == 6 * 9 * 64 * 5  # of the first layer; the pooling of 2 x 2 is none here
+    # Of the first layer; the pooling of 2 x 2 is none here
+    assert counted.multiply_accumulates == 6 * 9 * 64 * 5
     assert counted.accumulates > counted.spikes > 0 and counted.neurons == 6 * 64 + 8 * 16 + 10 * 4
 
 
@@ -202,4 +216,6 @@ def test_a_pruned_network_is_converted_as_if_its_weights_were_zero():
     last = [m for m in net.net.modules() if isinstance(m, torch.nn.Linear)][-1]
     prune.l1_unstructured(last, "weight", 0.8)
     pruned = net(inputs[0])
-    assert torch.allclose(net.merged()(inputs[0]), pruned, atol=1e-5) and not torch.equal(pruned, expected)
+    assert torch.allclose(net.merged()(inputs[0]), pruned, atol=1e-5) and not torch.equal(
+        pruned, expected
+    )

@@ -7,7 +7,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.nn.vision import SmallCNN
 from snnlab.transfer.energy import PICOJOULE_AC, PICOJOULE_MAC, Cost, cost
 
-# 6 x 6 pixels: convolutions at 6 x 6 and 3 x 3 places; every tap counts for numbers, those over the edge included
+# 6 x 6 pixels: convolutions at 6 x 6 and 3 x 3 places; every tap counts for numbers, those over the
+# edge included
 FIRST, SECOND, LAST = 36 * 9 * 1 * 2, 9 * 9 * 2 * 4, 4 * 3
 
 
@@ -30,23 +31,29 @@ def test_a_spiking_network_multiplies_where_numbers_come_in_and_adds_where_spike
     """Known spikes of the first layer: an addition for each of the second's taps that reads one, none over the edge."""
     made = net().set_mode("lif", steps=3)
     pattern = torch.zeros(3, 1, 2, 6, 6)
-    pattern[0, 0, 0, 0, 0] = 1  # a corner: stride 2 and one of padding, read by the output at (0, 0) only
+    # A corner: stride 2 and one of padding, read by the output at (0, 0) only
+    pattern[0, 0, 0, 0, 0] = 1
     pattern[0, 0, 1, 1, 1] = 1  # between four outputs: (0, 0), (0, 1), (1, 0), (1, 1)
     pattern[2, 0, 0, 2, 3] = 1  # row 2 by output row 1; column 3 by output columns 1 and 2
     made.acts[0].register_forward_hook(lambda m, i, out: pattern)
     made.acts[1].register_forward_hook(lambda m, i, out: torch.ones_like(out))
     found = cost(made, [torch.rand(1, 1, 1, 6, 6)])
-    assert found.accumulates == (1 + 4 + 2) * 4 + LAST  # 4 channels; a mean that is all ones is read as spikes, too
+    # 4 channels; a mean that is all ones is read as spikes, too
+    assert found.accumulates == (1 + 4 + 2) * 4 + LAST
     assert found.multiply_accumulates == FIRST  # once, not for each of the three steps
     assert found.spikes == 3 + 3 * 36 and found.neurons == 36 * 2 + 9 * 4
-    assert found.picojoules == pytest.approx(4.6 * FIRST + 0.9 * (28 + LAST)) and PICOJOULE_AC == 0.9
+    assert (
+        found.picojoules == pytest.approx(4.6 * FIRST + 0.9 * (28 + LAST)) and PICOJOULE_AC == 0.9
+    )
 
 
 def test_the_numbers_are_those_of_one_sample():
     made, x = net().set_mode("lif", steps=4), torch.rand(1, 6, 1, 6, 6) * 2
     together, alone = cost(made, [x]), [cost(made, [x[:, i : i + 1]]) for i in range(6)]
     for field in ("multiply_accumulates", "accumulates", "spikes"):
-        assert getattr(together, field) == pytest.approx(sum(getattr(one, field) for one in alone) / 6)
+        assert getattr(together, field) == pytest.approx(
+            sum(getattr(one, field) for one in alone) / 6
+        )
     assert together.spikes > 0 and together.neurons == alone[0].neurons
     with torch.no_grad():
         spikes = sum(out.sum().item() for out in spikes_of(made, x))
@@ -66,7 +73,8 @@ def test_the_network_is_left_as_it_was():
     made = net().set_mode("liaf").train()
     before = {name: value.clone() for name, value in made.state_dict().items()}
     found = cost(made, [torch.rand(2, 3, 1, 6, 6)])
-    assert found.multiply_accumulates == 2 * (FIRST + SECOND) + LAST  # frame by frame, and the mean of both
+    # Frame by frame, and the mean of both
+    assert found.multiply_accumulates == 2 * (FIRST + SECOND) + LAST
     assert made.training and all(not m._forward_hooks for m in made.modules())
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
     with pytest.raises(SnnlabError, match="no input"):

@@ -42,10 +42,23 @@ def stage(**changes):
 
 def without_clocks(outcome):
     clocks = ("seconds", "cpu_seconds")
-    return [[{k: v for k, v in line.items() if k not in clocks} for line in s.history] for s in outcome.stages]
+    return [
+        [{k: v for k, v in line.items() if k not in clocks} for line in s.history]
+        for s in outcome.stages
+    ]
 
 
-PIPE = pipe_s("pipe", NET, steps=3, pretrain_epochs=2, epochs=2, lr=2e-2, fine_tune_lr=1e-2, twins=(1, 2), **COMMON)
+PIPE = pipe_s(
+    "pipe",
+    NET,
+    steps=3,
+    pretrain_epochs=2,
+    epochs=2,
+    lr=2e-2,
+    fine_tune_lr=1e-2,
+    twins=(1, 2),
+    **COMMON,
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +72,13 @@ class Watched(Stage):
 
 def test_the_rate_falls_as_half_a_cosine_from_step_to_step(tmp_path):
     Watched.rates.clear()
-    watched = Watched(**COMMON | dict(batch_size=16, epochs=3, network=NET, lr=0.5))  # 28 samples: 16 and 12
+    # 28 samples: 16 and 12
+    watched = Watched(**COMMON | dict(batch_size=16, epochs=3, network=NET, lr=0.5))
     train_plan(plan("watched", watched), DATA, tmp_path)
     done = [(epoch + part) / 3 for epoch in range(3) for part in (0, 16 / 28)]
-    assert [rate for (rate,) in Watched.rates] == pytest.approx([0.25 * (1 + math.cos(math.pi * d)) for d in done])
+    assert [rate for (rate,) in Watched.rates] == pytest.approx(
+        [0.25 * (1 + math.cos(math.pi * d)) for d in done]
+    )
     assert Watched.rates[0] == [0.5]
 
 
@@ -94,7 +110,9 @@ def test_a_stage_takes_numbers_of_any_type_and_lists():
 
 def test_labels_beyond_the_network_are_refused_before_training(tmp_path):
     few = NET | {"classes": 2}
-    words = "labels from 0 to 2, but the network gives scores for 2 classes, whose labels are 0 to 1"
+    words = (
+        "labels from 0 to 2, but the network gives scores for 2 classes, whose labels are 0 to 1"
+    )
     with pytest.raises(SnnlabError, match="^train: has " + words):
         train_plan(plan("few", stage(network=few)), DATA, tmp_path)
     with pytest.raises(SnnlabError, match="^data: has " + words):  # as handed over, on validation
@@ -109,14 +127,25 @@ def rate(made, done):
 
 def test_the_rate_drops_at_the_beginning_of_an_epoch():
     papers = stage(epochs=10, lr=0.1, schedule="constant", drops=(2, 4, 6, 8))
-    for done, drops in ((0, 0), (0.199, 0), (0.2, 1), (0.39, 1), (0.4, 2), (0.7, 3), (0.8, 4), (0.99, 4)):
+    for done, drops in (
+        (0, 0),
+        (0.199, 0),
+        (0.2, 1),
+        (0.39, 1),
+        (0.4, 2),
+        (0.7, 3),
+        (0.8, 4),
+        (0.99, 4),
+    ):
         assert rate(papers, done) == pytest.approx(0.1 * 0.3**drops)
     for epochs in range(1, 60):  # 15 / 22 * 22 is less than 15
         for epoch in range(epochs):
             made = stage(epochs=epochs, lr=1.0, schedule="constant", drops=(epoch,), drop=0.5)
             assert rate(made, (epoch + 0 / 28) / epochs) == 0.5
     both = stage(epochs=4, lr=1.0, drops=(2,), drop=0.5)
-    assert [rate(both, d) for d in (0, 0.25, 0.5, 0.75)] == pytest.approx([1, 0.853553, 0.25, 0.0732233])
+    assert [rate(both, d) for d in (0, 0.25, 0.5, 0.75)] == pytest.approx(
+        [1, 0.853553, 0.25, 0.0732233]
+    )
 
 
 def test_the_optimisers_have_the_settings_of_the_stage():
@@ -127,8 +156,11 @@ def test_the_optimisers_have_the_settings_of_the_stage():
     for optimiser in (adam, sgd):
         (group,) = optimiser.param_groups
         assert group["lr"] == 0.3 and group["weight_decay"] == 0.1
-        assert {id(p) for p in group["params"]} == {id(p) for p in net.parameters() if p.requires_grad}
-        assert len(group["params"]) == 2 * 3 + 2 + 2  # convolutions with their norms, fc, and two scales
+        assert {id(p) for p in group["params"]} == {
+            id(p) for p in net.parameters() if p.requires_grad
+        }
+        # Convolutions with their norms, fc, and two scales
+        assert len(group["params"]) == 2 * 3 + 2 + 2
     assert sgd.param_groups[0]["momentum"] == 0.9
 
 
@@ -142,7 +174,10 @@ def test_a_ramp_is_sharpened_epoch_by_epoch(tmp_path):
     assert {(line["low"], line["high"]) for line in flat.stages[0].history} == {(0, 1)}
     again = train_plan(plan("ramp", made), DATA, tmp_path)  # only read, and just as sharp
     assert all((a.low, a.high) == (0.49, 0.5) for _, a in activations(again.net))
-    assert (again.test_accuracy, again.valid_accuracy) == (outcome.test_accuracy, outcome.valid_accuracy)
+    assert (again.test_accuracy, again.valid_accuracy) == (
+        outcome.test_accuracy,
+        outcome.valid_accuracy,
+    )
 
 
 def test_only_these_are_trained_and_then_all_again():
@@ -150,14 +185,25 @@ def test_only_these_are_trained_and_then_all_again():
     asked = {name: p.requires_grad for name, p in net.named_parameters()}
     with trained(net, ("fc", "layers.0")):
         now = {name for name, p in net.named_parameters() if p.requires_grad}
-        assert now == {"fc.weight", "fc.bias", "layers.0.0.weight", "layers.0.1.weight", "layers.0.1.bias"}
-    assert {name: p.requires_grad for name, p in net.named_parameters()} == asked and not asked["acts.0.k"]
+        assert now == {
+            "fc.weight",
+            "fc.bias",
+            "layers.0.0.weight",
+            "layers.0.1.weight",
+            "layers.0.1.bias",
+        }
+    assert {name: p.requires_grad for name, p in net.named_parameters()} == asked and not asked[
+        "acts.0.k"
+    ]
     with trained(net, ()):
         assert {name: p.requires_grad for name, p in net.named_parameters()} == asked
     with pytest.raises(ZeroDivisionError), trained(net, ("fc",)):
         raise ZeroDivisionError
     assert {name: p.requires_grad for name, p in net.named_parameters()} == asked
-    with pytest.raises(SnnlabError, match="nothing in SmallCNN is called 'head'"), trained(net, ("head",)):
+    with (
+        pytest.raises(SnnlabError, match="nothing in SmallCNN is called 'head'"),
+        trained(net, ("head",)),
+    ):
         pass
 
 
@@ -168,7 +214,9 @@ def test_a_warm_up_leaves_the_other_parameters_bit_for_bit(tmp_path):
     for name, value in outcome.net.state_dict().items():
         changes = name.startswith("fc") or "running" in name or "tracked" in name
         assert torch.equal(value, before[name]) != changes, name
-    assert [p.requires_grad for p in outcome.net.parameters()] == [p.requires_grad for p in build(NET).parameters()]
+    assert [p.requires_grad for p in outcome.net.parameters()] == [
+        p.requires_grad for p in build(NET).parameters()
+    ]
 
 
 class Stop(Exception):
@@ -201,7 +249,9 @@ class Stopping:
 def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished):
     whole = train_plan(PIPE, DATA, tmp_path / "whole")
     target = DATA["target"]
-    stopping = SimpleNamespace(train=Stopping(target.train, left), valid=target.valid, test=target.test)
+    stopping = SimpleNamespace(
+        train=Stopping(target.train, left), valid=target.valid, test=target.test
+    )
     told = []
     if left < 20:
         with pytest.raises(Stop):
@@ -211,13 +261,20 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
     resumed = train_plan(PIPE, DATA, tmp_path / "killed", told.append)
     assert same(resumed.net, whole.net) and without_clocks(resumed) == without_clocks(whole)
     assert sum(told) == PIPE.epochs == 4
-    assert (resumed.test_accuracy, resumed.valid_accuracy) == (whole.test_accuracy, whole.valid_accuracy)
+    assert (resumed.test_accuracy, resumed.valid_accuracy) == (
+        whole.test_accuracy,
+        whole.valid_accuracy,
+    )
     for a, b in zip(resumed.stages, whole.stages, strict=True):
-        assert (a.copied_accuracy, a.reestimated_accuracy) == (b.copied_accuracy, b.reestimated_accuracy)
+        assert (a.copied_accuracy, a.reestimated_accuracy) == (
+            b.copied_accuracy,
+            b.reestimated_accuracy,
+        )
     for number in (0, 1):
         lines = (tmp_path / "killed" / f"{PIPE.name}-{number}.jsonl").read_text().splitlines()
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1]
-    again = train_plan(PIPE, DATA, tmp_path / "killed")  # everything is only read, the clocks as well
+    # Everything is only read, the clocks as well
+    again = train_plan(PIPE, DATA, tmp_path / "killed")
     assert [s.history for s in again.stages] == [s.history for s in resumed.stages]
     assert same(again.net, whole.net) and again.test_accuracy == whole.test_accuracy
 
@@ -229,7 +286,9 @@ def test_a_converted_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left
     made = converted("c", NET, **settings, **COMMON)
     whole = train_plan(made, DATA, tmp_path / "whole")
     target = DATA["target"]
-    stopping = SimpleNamespace(train=Stopping(target.train, left), valid=target.valid, test=target.test)
+    stopping = SimpleNamespace(
+        train=Stopping(target.train, left), valid=target.valid, test=target.test
+    )
     with pytest.raises(Stop):
         train_plan(made, {"target": stopping}, tmp_path / "killed")
     resumed = train_plan(made, DATA, tmp_path / "killed")
@@ -238,7 +297,11 @@ def test_a_converted_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left
 
 def test_workers_change_nothing(tmp_path, one_thread):
     settings = dict(steps=2, pretrain_epochs=1, epochs=1, lr=2e-2, fine_tune_lr=1e-2)
-    plans = [PIPE, converted("converted", NET, **settings, **COMMON), modern("modern", NET, **settings, **COMMON)]
+    plans = [
+        PIPE,
+        converted("converted", NET, **settings, **COMMON),
+        modern("modern", NET, **settings, **COMMON),
+    ]
     alone = train_plans(plans, DATA, tmp_path / "one", workers=1)
     beside = train_plans(plans, DATA, tmp_path / "two", workers=2)
     for a, b, asked in zip(alone, beside, plans, strict=True):
@@ -263,13 +326,19 @@ def test_the_seed_decides(tmp_path):
 
 
 def test_it_learns_and_the_outcome_says_what_was_done(tmp_path):
-    made = pipe_s("learns", NET, steps=3, pretrain_epochs=6, epochs=3, lr=3e-2, fine_tune_lr=1e-2, **COMMON)
+    made = pipe_s(
+        "learns", NET, steps=3, pretrain_epochs=6, epochs=3, lr=3e-2, fine_tune_lr=1e-2, **COMMON
+    )
     outcome = train_plan(made, DATA, tmp_path)
     assert outcome.test_accuracy > 0.8  # a third by chance
     first, second = outcome.stages
     assert first.handed_over is first.copied_accuracy is first.reestimated_accuracy is None
     assert first.arrival_seconds == 0 < second.arrival_seconds
-    assert 0 <= second.copied_accuracy <= 1 and 0 <= second.reestimated_accuracy <= 1 and second.handed_over is None
+    assert (
+        0 <= second.copied_accuracy <= 1
+        and 0 <= second.reestimated_accuracy <= 1
+        and second.handed_over is None
+    )
     assert first.sample_timesteps == 6 * 28 and second.sample_timesteps == 3 * 28 * 3
     assert outcome.sample_timesteps == 6 * 28 + 3 * 28 * 3
     seconds = [sum(line["cpu_seconds"] for line in s.history) for s in outcome.stages]
@@ -309,7 +378,10 @@ def test_from_images_to_events(tmp_path):
     spike = stage(name="lif", network=None, data="events")
     outcome = train_plan(plan("pipe-d", grey, arrive, spike), DATA, tmp_path)
     report = outcome.stages[1].handed_over
-    assert report.adapted == ("layers.0.0.weight",) and report.left_out.keys() == {"fc.weight", "fc.bias"}
+    assert report.adapted == ("layers.0.0.weight",) and report.left_out.keys() == {
+        "fc.weight",
+        "fc.bias",
+    }
     assert outcome.stages[2].handed_over is None and outcome.sample_timesteps == 2 * 28 * (1 + 3)
     assert outcome.net.config["in_channels"] == 2
 
@@ -327,7 +399,11 @@ def test_the_network_for_events_begins_with_the_decay_that_was_asked_for(tmp_pat
 
 
 def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
-    made = plan("zero", stage(mode="relu"), stage(epochs=0, network=None, mode="lif", steps=4, reestimate=False))
+    made = plan(
+        "zero",
+        stage(mode="relu"),
+        stage(epochs=0, network=None, mode="lif", steps=4, reestimate=False),
+    )
     told = []
     outcome = train_plan(made, DATA, tmp_path, told.append)
     before = checkpoints.load(outcome.stages[0].checkpoint)["model"]
@@ -338,11 +414,16 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
     assert done.reestimated_accuracy is None and done.copied_accuracy == outcome.valid_accuracy
     assert outcome.net.steps == 4
 
-    again = train_plan(replace(made, stages=(made.stages[0], replace(made.stages[1], reestimate=True))), DATA, tmp_path)
+    again = train_plan(
+        replace(made, stages=(made.stages[0], replace(made.stages[1], reestimate=True))),
+        DATA,
+        tmp_path,
+    )
     net = build(NET)
     net.load_state_dict(before)
     reestimate_batch_norm(
-        net.set_mode("lif", steps=4), some_inputs(DATA["target"].train, made.stages[1], torch.device("cpu"))
+        net.set_mode("lif", steps=4),
+        some_inputs(DATA["target"].train, made.stages[1], torch.device("cpu")),
     )
     assert same(again.net, net) and again.stages[1].reestimated_accuracy == again.valid_accuracy
     assert again.stages[1].copied_accuracy == done.copied_accuracy
@@ -354,7 +435,9 @@ def test_levels_and_steps_are_set_where_nothing_is_trained(tmp_path):
     net, target = outcome.net, DATA["target"]
     scores = [evaluate(net, part).accuracy for part in (target.valid, target.test, target.train)]
     assert [outcome.valid_accuracy, outcome.test_accuracy] == scores[:2] and len(set(scores)) == 3
-    assert net.steps == 2 and all((a.mode, a.levels) == ("quantised", 4) for _, a in activations(net))
+    assert net.steps == 2 and all(
+        (a.mode, a.levels) == ("quantised", 4) for _, a in activations(net)
+    )
 
 
 def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
@@ -362,7 +445,10 @@ def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
     outcome = train_plan(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
     done = outcome.stages[1]
     assert done.copied_accuracy == outcome.valid_accuracy and done.reestimated_accuracy is None
-    assert outcome.net.config["of"]["analogue"] == "relu" and done.cpu_seconds == done.arrival_seconds > 0
+    assert (
+        outcome.net.config["of"]["analogue"] == "relu"
+        and done.cpu_seconds == done.arrival_seconds > 0
+    )
 
 
 def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):
@@ -391,9 +477,15 @@ def test_the_spiking_twin_is_the_same_network_in_another_mode_and_leaves_no_trac
     before = {name: value.clone() for name, value in net.state_dict().items()}
     accuracy = zero_shot(net, valid, steps=5)
     assert net.training and net.steps == 2
-    assert [(a.mode, a.low, a.high, a.levels) for a in net.acts] == [("ramp", 0.2, 0.7, 3), ("liaf", 0.2, 0.7, 3)]
+    assert [(a.mode, a.low, a.high, a.levels) for a in net.acts] == [
+        ("ramp", 0.2, 0.7, 3),
+        ("liaf", 0.2, 0.7, 3),
+    ]
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-    assert zero_shot(net, valid, steps=5, mode="soft") == evaluate(net.set_mode("soft", steps=5), valid).accuracy
+    assert (
+        zero_shot(net, valid, steps=5, mode="soft")
+        == evaluate(net.set_mode("soft", steps=5), valid).accuracy
+    )
     assert accuracy == evaluate(net.set_mode("lif", steps=5), valid).accuracy
     net.set_mode("liaf", steps=3)
     with pytest.raises(SnnlabError):
@@ -411,26 +503,52 @@ def test_twins_are_in_the_history(tmp_path):
     net = build(NET)
     net.load_state_dict(checkpoints.load(outcome.stages[0].checkpoint)["model"])
     last = outcome.stages[0].history[-1]
-    assert last["twin_2_accuracy"] == evaluate(net.set_mode("lif", steps=2), DATA["target"].valid).accuracy
+    assert (
+        last["twin_2_accuracy"]
+        == evaluate(net.set_mode("lif", steps=2), DATA["target"].valid).accuracy
+    )
 
 
 def test_the_plans_that_are_compared():
-    settings = dict(steps=6, pretrain_epochs=5, epochs=2, lr=0.02, fine_tune_lr=0.01, seed=3, **COMMON)
+    settings = dict(
+        steps=6, pretrain_epochs=5, epochs=2, lr=0.02, fine_tune_lr=0.01, seed=3, **COMMON
+    )
 
     def facts(made):
-        return [(s.mode, s.steps, s.epochs, s.lr, s.levels, s.sharpen, s.convert) for s in made.stages]
+        return [
+            (s.mode, s.steps, s.epochs, s.lr, s.levels, s.sharpen, s.convert) for s in made.stages
+        ]
 
     made = pipe_s("pipe", NET, **settings)
     assert (made.name, made.recipe, made.epochs, made.seed) == ("pipe-lr0.02-seed3", "pipe", 7, 3)
     assert facts(made) == [("ramp", 1, 5, 0.02, 1, True, ""), ("lif", 6, 2, 0.01, 1, False, "")]
-    assert facts(pipe_s("x", NET, source="relu1", **settings))[0] == ("ramp", 1, 5, 0.02, 1, False, "")
-    assert facts(pipe_s("x", NET, source="one step", **settings))[0] == ("lif", 1, 5, 0.02, 1, False, "")
+    assert facts(pipe_s("x", NET, source="relu1", **settings))[0] == (
+        "ramp",
+        1,
+        5,
+        0.02,
+        1,
+        False,
+        "",
+    )
+    assert facts(pipe_s("x", NET, source="one step", **settings))[0] == (
+        "lif",
+        1,
+        5,
+        0.02,
+        1,
+        False,
+        "",
+    )
     assert facts(modern("x", NET, **settings)) == [
         ("quantised", 1, 5, 0.02, 6, False, ""),
         ("soft", 6, 2, 0.01, 1, False, ""),
     ]
     of = converted("x", NET, how="balanced", **settings)
-    assert facts(of) == [("relu", 1, 5, 0.02, 1, False, ""), ("soft", 6, 2, 0.01, 1, False, "balanced")]
+    assert facts(of) == [
+        ("relu", 1, 5, 0.02, 1, False, ""),
+        ("soft", 6, 2, 0.01, 1, False, "balanced"),
+    ]
     assert of.stages[0].network["analogue"] == "relu" and "analogue" not in NET
     alone = scratch("scratch", NET, steps=6, epochs=4, lr=0.02, **COMMON)
     assert facts(alone) == [("lif", 6, 4, 0.02, 1, False, "")] and alone.stages[0].network == NET
@@ -439,13 +557,17 @@ def test_the_plans_that_are_compared():
 
 def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
     """Up to the sums' rounding each neuron of the first layer fires at its level; see test_activations for the proof."""
-    made = modern("m", NET, steps=4, pretrain_epochs=3, epochs=0, lr=0.03, fine_tune_lr=0.01, **COMMON)
+    made = modern(
+        "m", NET, steps=4, pretrain_epochs=3, epochs=0, lr=0.03, fine_tune_lr=0.01, **COMMON
+    )
     made = replace(made, stages=(made.stages[0], replace(made.stages[1], reestimate=False)))
     net = train_plan(made, DATA, tmp_path).net
     x, found = DATA["target"].test.x, []
     for mode, steps in (("quantised", 1), ("soft", 4)):
         net.set_mode(mode, steps=steps, levels=4)
-        hook = net.acts[0].register_forward_hook(lambda m, i, out: found.append(out.detach().mean(0)))
+        hook = net.acts[0].register_forward_hook(
+            lambda m, i, out: found.append(out.detach().mean(0))
+        )
         net(x)
         hook.remove()
     assert found[0].any() and torch.allclose(*found, atol=1e-6)
@@ -482,7 +604,10 @@ def test_a_stage_that_cannot_be_is_refused(changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(data="event"), "no data set called 'event' .did you mean events.*; valid names: target, events"),
+        (
+            dict(data="event"),
+            "no data set called 'event' .did you mean events.*; valid names: target, events",
+        ),
         (dict(network=None), "the first stage, 'begin', names no network"),
         (dict(only=("head",)), "nothing in SmallCNN is called 'head'"),
         (dict(device="tpu"), "tpu"),
@@ -509,7 +634,9 @@ def test_another_recipe_does_not_go_on_from_the_checkpoint(tmp_path):
 
 def test_a_batch_trains_by_the_gradient_of_the_cross_entropy(tmp_path):
     """One step of SGD by hand, without momentum yet."""
-    made = stage(mode="relu", optimiser="sgd", schedule="constant", lr=0.1, epochs=1, batch_size=100)
+    made = stage(
+        mode="relu", optimiser="sgd", schedule="constant", lr=0.1, epochs=1, batch_size=100
+    )
     outcome = train_plan(plan("one", made), DATA, tmp_path)
     torch.manual_seed(0)
     net = build(NET).set_mode("relu")
@@ -525,8 +652,16 @@ def test_how_the_rates_of_a_fine_tuned_network_fall():
     settings = dict(steps=2, pretrain_epochs=3, epochs=4, lr=2e-2, fine_tune_lr=1e-2, **COMMON)
     ann, snn = pipe_s("cosines", NET, **settings).stages
     assert (ann.schedule, snn.schedule, snn.drops) == ("cosine", "cosine", ())
-    ann, snn = pipe_s("published", NET, schedule="constant", drops=(1, 3), drop=0.5, **settings).stages
-    assert (ann.schedule, ann.drops, snn.schedule, snn.drops, snn.drop) == ("constant", (), "constant", (1, 3), 0.5)
+    ann, snn = pipe_s(
+        "published", NET, schedule="constant", drops=(1, 3), drop=0.5, **settings
+    ).stages
+    assert (ann.schedule, ann.drops, snn.schedule, snn.drops, snn.drop) == (
+        "constant",
+        (),
+        "constant",
+        (1, 3),
+        0.5,
+    )
     rates = []
     net = build(NET)
     optimisers = snn.optimisers(net)
@@ -547,9 +682,19 @@ def test_how_the_rates_of_a_fine_tuned_network_fall():
 )
 def test_pipe_d_knows_what_is_new_in_a_network(kind, first, head):
     """The first layer, which has other channels, and the head; a last layer for other classes stays as it is."""
-    rest = dict(data="events", pretrain_epochs=1, warm_up_epochs=1, liaf_epochs=0, lif_epochs=1, lr=1e-2, **COMMON)
+    rest = dict(
+        data="events",
+        pretrain_epochs=1,
+        warm_up_epochs=1,
+        liaf_epochs=0,
+        lif_epochs=1,
+        lr=1e-2,
+        **COMMON,
+    )
     source, target = (kind | dict(in_channels=channels, classes=3) for channels in (3, 2))
-    _, warm_up, lif = pipe_d("d", source, target, on_events=falling((4,), 0.1), schedule="constant", **rest).stages
+    _, warm_up, lif = pipe_d(
+        "d", source, target, on_events=falling((4,), 0.1), schedule="constant", **rest
+    ).stages
     assert warm_up.only == first + head and warm_up.leave == () and lif.only == ()
     assert (lif.schedule, lif.drops, lif.drop) == ("constant", (4,), 0.1)
     _, warm_up, _ = pipe_d("d", source | {"classes": 5}, target, **rest).stages
@@ -557,6 +702,8 @@ def test_pipe_d_knows_what_is_new_in_a_network(kind, first, head):
     net = build(target)
     assert set(net.features).isdisjoint(head)
     other = build(source).state_dict()
-    different = {name for name, value in net.state_dict().items() if value.shape != other[name].shape}
+    different = {
+        name for name, value in net.state_dict().items() if value.shape != other[name].shape
+    }
     assert len(different) == 1 and all(name.startswith(first[0]) for name in different)
     assert {name.split(".")[0] for name in net.state_dict()} == {*net.features, *head}

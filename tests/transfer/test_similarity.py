@@ -16,7 +16,9 @@ def test_cosines_by_hand():
     a = {"w": torch.tensor([[3.0, 0.0], [0.0, 4.0]]), "bias": torch.ones(2), "n": torch.tensor(1)}
     b = {"n": torch.tensor(2), "w": torch.tensor([[1.0, 5.0], [5.0, 1.0]]), "bias": torch.ones(2)}
     assert cosines(a, b) == pytest.approx({"w": 7 / (5 * math.sqrt(52))})
-    assert cosines(a, a) == pytest.approx({"w": 1}) and cosines(a, {**a, "w": -2 * a["w"]})["w"] == pytest.approx(-1)
+    assert cosines(a, a) == pytest.approx({"w": 1}) and cosines(a, {**a, "w": -2 * a["w"]})[
+        "w"
+    ] == pytest.approx(-1)
 
 
 def test_cosines_of_networks():
@@ -26,14 +28,18 @@ def test_cosines_of_networks():
     assert list(found) == ["layers.0.0.weight", "layers.1.0.weight", "fc.weight"]
     assert abs(found["layers.1.0.weight"]) < 4 / math.sqrt(64 * 64 * 9)
     assert all(
-        value == pytest.approx(1, abs=1e-5) for value in cosines(first.state_dict(), first.state_dict()).values()
+        value == pytest.approx(1, abs=1e-5)
+        for value in cosines(first.state_dict(), first.state_dict()).values()
     )
 
 
 def test_networks_that_do_not_match_are_told():
     a = {"w": torch.ones(2, 2), "v": torch.ones(2, 2)}
     for b, message in (
-        ({"w": torch.ones(2, 2)}, r"v: got \(2, 2\) in the first network and nothing in the second"),
+        (
+            {"w": torch.ones(2, 2)},
+            r"v: got \(2, 2\) in the first network and nothing in the second",
+        ),
         (a | {"w": torch.ones(2, 3)}, r"w: got \(2, 2\) in the first network and \(2, 3\)"),
     ):
         with pytest.raises(SnnlabError, match=message):
@@ -53,7 +59,9 @@ def test_cka_is_its_definition_and_knows_no_rotation_scale_shift_or_order():
     u, v = x - x.mean(0), y - y.mean(0)
     definition = (v.T @ u).norm() ** 2 / ((u.T @ u).norm() * (v.T @ v).norm())
     value = cka(x, y)
-    assert 0.2 < value < 0.9 and value == pytest.approx(definition.item()) == pytest.approx(cka(y, x))
+    assert 0.2 < value < 0.9 and value == pytest.approx(definition.item()) == pytest.approx(
+        cka(y, x)
+    )
     assert cka(x, x) == pytest.approx(1) == pytest.approx(cka(x, -3 * x @ rotation(6) + 5))
     assert cka(x @ rotation(6) * 0.1 + 1, y[:, torch.randperm(9)]) == pytest.approx(value)
     samples = torch.randperm(30)
@@ -100,7 +108,9 @@ def test_layer_outputs_are_the_rates_that_hooks_see(mode, training):
     assert list(found) == list(seen) == ["acts.0", "acts.1", "acts.2"]
     for name, parts in seen.items():
         by_hand = torch.cat([part.sum(0).reshape(part.shape[1], -1) / 3 for part in parts])
-        assert found[name].shape == (6, by_hand.shape[1]) and torch.allclose(found[name], by_hand, atol=1e-6)
+        assert found[name].shape == (6, by_hand.shape[1]) and torch.allclose(
+            found[name], by_hand, atol=1e-6
+        )
         assert not found[name].requires_grad and by_hand.any()
     assert all(not module._forward_hooks for module in net.modules())
 

@@ -133,10 +133,13 @@ def possible(panel):
     return {name for name, button in panel.box.buttons.items() if not button.disabled}
 
 
-# Stop, pause, continue ----------------------------------------------------------------------------------------------
+# Stop, pause, continue
+# ----------------------------------------------------------------------------------------------
 
 
-def test_stop_is_honoured_within_a_batch_and_continue_ends_with_the_same_bits(tmp_path, gate, whole):
+def test_stop_is_honoured_within_a_batch_and_continue_ends_with_the_same_bits(
+    tmp_path, gate, whole
+):
     panel = watched(tmp_path / "c.pt", gate)
     gate.allow(BATCHES + 2)
     eventually(lambda: gate.given == BATCHES + 2)  # the third of the second epoch is waited for
@@ -145,11 +148,16 @@ def test_stop_is_honoured_within_a_batch_and_continue_ends_with_the_same_bits(tm
     eventually(lambda: panel._wish.stopped)
     gate.allow(1)
     stopping.join(60)
-    assert panel.state == "stopped" and gate.given == BATCHES + 3  # that batch was asked for before the stop
+    # That batch was asked for before the stop
+    assert panel.state == "stopped" and gate.given == BATCHES + 3
     content = checkpoints.load(tmp_path / "c.pt")
     assert len(content["history"]) == 1 and content["under_way"]["batches"] == 2
-    assert "Stopped: epoch 2 of 3, batch 3 of 5." in panel.box.status.value and possible(panel) == {"Continue"}
-    with pytest.raises(SnnlabError, match=r"stopped \(epoch 2 of 3, batch 3 of 5\).*press Continue"):
+    assert "Stopped: epoch 2 of 3, batch 3 of 5." in panel.box.status.value and possible(panel) == {
+        "Continue"
+    }
+    with pytest.raises(
+        SnnlabError, match=r"stopped \(epoch 2 of 3, batch 3 of 5\).*press Continue"
+    ):
         panel.result()
     gate.allow()
     click(panel, "Continue")
@@ -213,7 +221,9 @@ def test_a_stop_ends_a_pause(tmp_path, gate):
     assert panel.state == "stopped" and gate.given <= 1
 
 
-def test_the_cell_run_again_stops_the_first_training_and_goes_on_from_its_checkpoint(tmp_path, gate, whole):
+def test_the_cell_run_again_stops_the_first_training_and_goes_on_from_its_checkpoint(
+    tmp_path, gate, whole
+):
     first = watched(tmp_path / "c.pt", gate)
     gate.allow(7)
     eventually(lambda: gate.given == 7)
@@ -225,7 +235,8 @@ def test_the_cell_run_again_stops_the_first_training_and_goes_on_from_its_checkp
     assert second_gate.given == 3 * BATCHES - 7  # none was trained on twice
     third = watched(tmp_path / "c.pt", Gate(TRAIN))  # it is over: no batch is asked for
     same_fits(third.result(), whole[0])
-    assert third._panel.static.png == second._panel.static.png  # with the outline of the delays before all training
+    # With the outline of the delays before all training
+    assert third._panel.static.png == second._panel.static.png
 
 
 def test_a_pause_does_not_count(tmp_path, gate):
@@ -251,7 +262,8 @@ def test_what_is_done_aside_is_not_counted(monkeypatch):
     assert (tally.seconds, tally.work_seconds) == (4.0, 2.5)
 
 
-# Live or not ----------------------------------------------------------------------------------------------------------
+# Live or not
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_live_or_not_the_parameters_and_the_picture_are_the_same(tmp_path, whole, monkeypatch):
@@ -260,16 +272,25 @@ def test_live_or_not_the_parameters_and_the_picture_are_the_same(tmp_path, whole
     pictures = []
     draw = monitor.TrainingMonitor._draw
     monkeypatch.setattr(
-        monitor.TrainingMonitor, "_draw", lambda self, *seen, **last: [draw(self, *seen, **last), pictures.append(self)]
+        monitor.TrainingMonitor,
+        "_draw",
+        lambda self, *seen, **last: [draw(self, *seen, **last), pictures.append(self)],
     )
     live = watched(tmp_path / "live.pt")
     same_fits(live.result(), whole[0])
     same_checkpoints(tmp_path / "live.pt", whole[1])
     assert len(pictures) == 3 * (BATCHES + VALID) + 1
     still = watched(tmp_path / "still.pt", live=False)
-    assert still.state == "finished" and still.box is None and len(pictures) == 3 * (BATCHES + VALID) + 2
+    assert (
+        still.state == "finished"
+        and still.box is None
+        and len(pictures) == 3 * (BATCHES + VALID) + 2
+    )
     same_fits(still.result(), whole[0])
-    assert still._panel.static.png == live._panel.static.png and still._panel.static.alt == live._panel.static.alt
+    assert (
+        still._panel.static.png == live._panel.static.png
+        and still._panel.static.alt == live._panel.static.alt
+    )
     assert live.box.image.value == live._panel.static.to_html()
     assert live._panel.static.numbers == still._panel.static.numbers
 
@@ -278,7 +299,11 @@ def test_the_caller_keeps_its_randomness_and_the_network_its_mode_and_gradients(
     model = net()
     model.train()
     model(torch.ones(30, 2, 16)).sum().backward()
-    before = {name: (p.clone(), p.grad.clone()) for name, p in model.named_parameters() if p.grad is not None}
+    before = {
+        name: (p.clone(), p.grad.clone())
+        for name, p in model.named_parameters()
+        if p.grad is not None
+    }
     statistics = [value.clone() for value in model.state_dict().values()]
     torch.manual_seed(7)
     expected = torch.rand(3)
@@ -290,13 +315,19 @@ def test_the_caller_keeps_its_randomness_and_the_network_its_mode_and_gradients(
     assert len(before) == len([p for p in model.parameters() if p.requires_grad])
     for name, parameter in model.named_parameters():
         if name in before:
-            assert torch.equal(parameter, before[name][0]) and torch.equal(parameter.grad, before[name][1])
-    assert all(torch.equal(a, b) for a, b in zip(statistics, model.state_dict().values(), strict=True))
+            assert torch.equal(parameter, before[name][0]) and torch.equal(
+                parameter.grad, before[name][1]
+            )
+    assert all(
+        torch.equal(a, b) for a, b in zip(statistics, model.state_dict().values(), strict=True)
+    )
     assert not model.synapses[0].discrete
 
 
 def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path, monkeypatch):
-    settings = dict(steps=4, pretrain_epochs=2, epochs=2, lr=0.02, fine_tune_lr=0.01, seed=0, **COMMON)
+    settings = dict(
+        steps=4, pretrain_epochs=2, epochs=2, lr=0.02, fine_tune_lr=0.01, seed=0, **COMMON
+    )
     plan = pipe_s("pipe-S", NET, twins=(1, 4), **settings)
     expected = train_plan(plan, DATA, tmp_path / "without")
     monkeypatch.setattr(callback, "INTERVAL", 0.0)
@@ -317,9 +348,17 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
     panel.go_on()
     outcome = panel.result()
     assert same(outcome.net, expected.net) and outcome.test_accuracy == expected.test_accuracy
-    assert {now.rate_unit for now in seen} == {"output a neuron and step", "spikes a neuron and step"}
+    assert {now.rate_unit for now in seen} == {
+        "output a neuron and step",
+        "spikes a neuron and step",
+    }
     last = seen[-1]
-    assert (len(last.history), last.total, list(last.rates), last.delays) == (4, 4, ["acts.0", "acts.1"], {})
+    assert (len(last.history), last.total, list(last.rates), last.delays) == (
+        4,
+        4,
+        ["acts.0", "acts.1"],
+        {},
+    )
     line = expected.stages[0].history[1]
     assert monitor_view.curves(last)["twin_4_accuracy"][1] == line["twin_4_accuracy"]
     assert np.isnan(monitor_view.curves(last)["twin_4_accuracy"][2:]).all()
@@ -332,7 +371,9 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
 
 
 def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch):
-    arguments = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.0, variant="learned")
+    arguments = dict(
+        n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.0, variant="learned"
+    )
     job, data = Job("a", arguments, RECIPE), DataSplits(TRAIN, HELD_OUT, HELD_OUT)
     outcome = watch(train_job, job, data, tmp_path, live=False).result()
     monkeypatch.setattr(snnlab_training, "train_step", None)  # no step is left
@@ -340,7 +381,8 @@ def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch
     assert again.history == outcome.history and again.test_accuracy == outcome.test_accuracy
 
 
-# What is seen -------------------------------------------------------------------------------------------------------
+# What is seen
+# -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -380,7 +422,10 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
     x, labels = HELD_OUT.batch(torch.arange(16))
     activity = discretise(result.model).activity(x[:, :1])
     counts = [int(x[:, 0].sum()), *(int(s.sum()) for s in activity.spikes)]
-    assert f"({Spoken().keys[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};" in alt
+    assert (
+        f"({Spoken().keys[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};"
+        in alt
+    )
     for name, layer in zip(("layer 1", "layer 2", "readout"), result.model.synapses, strict=True):
         found = delay_statistics(layer, 20.0)
         assert (
@@ -391,7 +436,9 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
     with torch.no_grad():
         several = discretise(result.model).activity(x)
     steps = int(several.valid.sum())
-    rates = [1000 / 20 * float(s[several.valid].sum()) / (steps * s.shape[2]) for s in several.spikes]
+    rates = [
+        1000 / 20 * float(s[several.valid].sum()) / (steps * s.shape[2]) for s in several.spikes
+    ]
     assert f"spikes a neuron and second: layer 1 {rates[0]:.3g}, layer 2 {rates[1]:.3g}." in alt
 
 
@@ -400,14 +447,28 @@ def test_a_moment_becomes_arrays():
     first = monitor_view.look_at(Moment(model, RECIPE, valid, [], None, BATCHES, None))
     x = HELD_OUT.batch(torch.arange(1))[0][:, 0]
     steps = len(first.rasters["input"])
-    assert steps == int(x.any(1).nonzero().max()) + 1 + 16 and first.rasters["layer 2"].shape == (steps, 8)
+    assert steps == int(x.any(1).nonzero().max()) + 1 + 16 and first.rasters["layer 2"].shape == (
+        steps,
+        8,
+    )
     assert np.array_equal(first.rasters["input"][: len(x)], x.flip(-1)[:steps].numpy())
-    assert (first.longest, first.unit, first.dt, first.sigma) == (320.0, "ms", 20.0, pytest.approx(8.27))
+    assert (first.longest, first.unit, first.dt, first.sigma) == (
+        320.0,
+        "ms",
+        20.0,
+        pytest.approx(8.27),
+    )
     assert np.allclose(first.delays["layer 1"], model.synapses[0].delay_ms(20.0).flatten().numpy())
-    raw = Recipe(epochs=1, batch_size=1)  # what it uses is the network itself, with dropout and batch norm
-    twice = [monitor_view.look_at(Moment(model, raw, valid, [], None, BATCHES, None)).rasters for _ in range(2)]
+    # What it uses is the network itself, with dropout and batch norm
+    raw = Recipe(epochs=1, batch_size=1)
+    twice = [
+        monitor_view.look_at(Moment(model, raw, valid, [], None, BATCHES, None)).rasters
+        for _ in range(2)
+    ]
     assert all(np.array_equal(twice[0][name], twice[1][name]) for name in first.rasters)
-    without = monitor_view.look_at(Moment(net(variant="none"), RECIPE, HELD_OUT, [], None, BATCHES, None))
+    without = monitor_view.look_at(
+        Moment(net(variant="none"), RECIPE, HELD_OUT, [], None, BATCHES, None)
+    )
     assert (
         without.delays == {}
         and without.sigma == 0
@@ -415,7 +476,9 @@ def test_a_moment_becomes_arrays():
         and without.sample == f"class {int(HELD_OUT.labels[0])}"
     )
     assert without.rate_unit == "spikes a neuron and step"
-    relu = monitor_view.look_at(Moment(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None))
+    relu = monitor_view.look_at(
+        Moment(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None)
+    )
     assert relu.rate_unit == "output a neuron and step"
     assert "; output for one sample of validation (class" in monitor_view.in_words(relu)
 
@@ -425,17 +488,21 @@ def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
     prune.l1_unstructured(model.synapses[0], "weight", 0.5)
     model(HELD_OUT.batch(torch.arange(1))[0])
     for recipe in (RECIPE, Recipe(epochs=1, batch_size=1)):
-        assert monitor_view.look_at(Moment(model, recipe, HELD_OUT, [], None, BATCHES, None)).rasters
+        assert monitor_view.look_at(
+            Moment(model, recipe, HELD_OUT, [], None, BATCHES, None)
+        ).rasters
     trained = []
 
     def keep(model, on_batch):
         trained.append(model)
 
-    callback.MonitoredCall(keep, (model,), {}, None, MonitorControl(), live=False).as_one_of_several(
-        lambda report: None
-    )
+    callback.MonitoredCall(
+        keep, (model,), {}, None, MonitorControl(), live=False
+    ).as_one_of_several(lambda report: None)
     (other,) = trained
-    assert other is not model and torch.equal(other.synapses[0].weight_mask, model.synapses[0].weight_mask)
+    assert other is not model and torch.equal(
+        other.synapses[0].weight_mask, model.synapses[0].weight_mask
+    )
     assert isinstance(other.synapses[0].weight_orig, torch.nn.Parameter)
 
 
@@ -444,7 +511,13 @@ def test_axes_grow_to_what_they_have_to_show():
     seen = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
     view = monitor_view.View(fig, seen)
     model.synapses[0].delay = torch.zeros_like(model.synapses[0].delay)
-    line = {"loss": 20.0, "valid_loss": 3.0, "train_accuracy": 0.5, "valid_accuracy": 0.25, "sigma": 4.0}
+    line = {
+        "loss": 20.0,
+        "valid_loss": 3.0,
+        "train_accuracy": 0.5,
+        "valid_accuracy": 0.25,
+        "sigma": 4.0,
+    }
     now = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [line], None, BATCHES, None))
     alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}), seen.delays)
     assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "layer 2 7." in alt
@@ -454,7 +527,9 @@ def test_axes_grow_to_what_they_have_to_show():
     assert axes["spikes\na neuron and step"].get_ylim() == (0, 7)
     assert [text.get_text() for text in axes["loss"].get_legend().get_texts()] == ["train", "valid"]
     assert axes["spikes\na neuron and step"].get_xticks().tolist() == [1, 2]
-    (histogram,) = (ax for ax in fig.axes if ax.get_title() == "layer 1" and ax.get_ylabel() == "synapses (%)")
+    (histogram,) = (
+        ax for ax in fig.axes if ax.get_title() == "layer 1" and ax.get_ylabel() == "synapses (%)"
+    )
     assert histogram.get_ylim()[1] >= 100
     drawn = {line.get_label(): line.get_ydata()[0] for line in axes["accuracy (%)"].lines}
     assert drawn == {"train": 50.0, "valid": 25.0}
@@ -469,7 +544,9 @@ def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
     history = panel.result().history
     assert panel.box.numbers.table.value == ""
     panel.box.numbers.switch.value = True
-    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([\d.]+)</td>', panel.box.numbers.table.value)
+    rows = re.findall(
+        r'<tr><th scope="row">(\d)</th><td>([\d.]+)</td>', panel.box.numbers.table.value
+    )
     assert rows == [(str(n), f"{line['loss']:.4g}") for n, line in enumerate(history, 1)]
     for widget in (*panel.box.buttons.values(), panel.box.numbers.switch):
         assert widget.description and widget.tooltip
@@ -481,10 +558,17 @@ def test_the_time_left(monkeypatch):
     tally = EpochState(torch.device("cpu"), time.process_time)
     tally.batches = 2
     moment = Moment(None, RECIPE, None, [{}, {}], tally, BATCHES, None)
-    monkeypatch.setattr(box.time, "perf_counter", lambda: 170.0)  # 1.4 epochs in 70 s, and 0.6 to come
+    # 1.4 epochs in 70 s, and 0.6 to come
+    monkeypatch.setattr(box.time, "perf_counter", lambda: 170.0)
     went_on = 100.0, 1.0  # from a checkpoint after the first epoch
-    assert box.sentence("running", moment, went_on, None) == "Training: epoch 3 of 3, batch 3 of 5, 0:30 left"
-    assert box.sentence("running", moment, (170.0, 2.4), None) == "Training: epoch 3 of 3, batch 3 of 5"
+    assert (
+        box.sentence("running", moment, went_on, None)
+        == "Training: epoch 3 of 3, batch 3 of 5, 0:30 left"
+    )
+    assert (
+        box.sentence("running", moment, (170.0, 2.4), None)
+        == "Training: epoch 3 of 3, batch 3 of 5"
+    )
 
 
 def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, after=0):
@@ -520,7 +604,9 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
         looks(moment(0, None))
         for batch in range(batches):
             tally = EpochState(torch.device("cpu"), time.process_time)
-            epoch, tally.batches = (after - 1, batches // 5) if after else divmod(batch, batches // 5)
+            epoch, tally.batches = (
+                (after - 1, batches // 5) if after else divmod(batch, batches // 5)
+            )
             looks(moment(epoch, tally))
             now[0] += 0.01
     looks.finish()
@@ -555,7 +641,15 @@ def test_what_cannot_be_afforded_is_not_drawn_but_at_both_ends(monkeypatch):
 def test_a_picture_depends_on_what_was_seen_last_alone():
     model = net()
     first = monitor_view.look_at(Moment(model, RECIPE, Spoken(), [], None, BATCHES, None))
-    lines = [{"loss": 40.0, "valid_loss": 1.5, "train_accuracy": 0.5, "valid_accuracy": 0.25, "sigma": 40.0}]
+    lines = [
+        {
+            "loss": 40.0,
+            "valid_loss": 1.5,
+            "train_accuracy": 0.5,
+            "valid_accuracy": 0.25,
+            "sigma": 40.0,
+        }
+    ]
     rasters = first.rasters | {"layer 1": 9 * first.rasters["layer 1"]}
     rates = dict.fromkeys(first.rates, 700.0)
     high = replace(first, history=lines, rates=rates, rasters=rasters, total=9, sigma=40.0)
@@ -575,7 +669,9 @@ def test_a_picture_depends_on_what_was_seen_last_alone():
         return words, np.asarray(canvas.buffer_rgba())
 
     words, expected = picture((last, moved))
-    again, found = picture((first, first.delays), (replace(high, delays=moved), first.delays), (last, moved))
+    again, found = picture(
+        (first, first.delays), (replace(high, delays=moved), first.delays), (last, moved)
+    )
     assert words == again
     np.testing.assert_array_equal(found, expected)
 
@@ -598,7 +694,8 @@ def test_limits_are_round(values, limit):
     assert monitor_view._ceiling(values) == pytest.approx(limit)
 
 
-# What goes wrong ----------------------------------------------------------------------------------------------------
+# What goes wrong
+# ----------------------------------------------------------------------------------------------------
 
 
 class Broken(Gate):
@@ -617,7 +714,10 @@ def test_an_exception_in_the_thread_reaches_the_reader(tmp_path, whole):
     with pytest.raises(ZeroDivisionError, match="in the batch"):
         panel.result()
     assert panel.state == "failed" and possible(panel) == {"Continue"}
-    assert '<div role="alert">Failed (epoch 1 of 3, batch 4 of 5): in the batch</div>' in panel.box.status.value
+    assert (
+        '<div role="alert">Failed (epoch 1 of 3, batch 4 of 5): in the batch</div>'
+        in panel.box.status.value
+    )
     broken.mended = True
     panel.go_on()
     same_fits(panel.result(), whole[0])
@@ -646,7 +746,9 @@ def test_a_cell_that_awaits_leaves_the_kernel_free_and_gets_the_result(tmp_path,
     async def interrupted():
         waiting = asyncio.create_task(awaited(panel))
         await asyncio.sleep(0.3)
-        threading.Thread(target=lambda: (eventually(lambda: panel._wish.stopped), held.allow(1))).start()
+        threading.Thread(
+            target=lambda: (eventually(lambda: panel._wish.stopped), held.allow(1))
+        ).start()
         waiting.cancel()
         await waiting
 
@@ -655,7 +757,9 @@ def test_a_cell_that_awaits_leaves_the_kernel_free_and_gets_the_result(tmp_path,
 
 
 def test_without_a_checkpoint_nothing_is_watched():
-    with pytest.raises(SnnlabError, match="watch: a training that can be stopped needs a checkpoint"):
+    with pytest.raises(
+        SnnlabError, match="watch: a training that can be stopped needs a checkpoint"
+    ):
         watched(None, live=False)
 
 
@@ -684,7 +788,9 @@ def test_python_ends_cleanly_while_a_training_runs(tmp_path):
         panel = t.watched({str(tmp_path / "c.pt")!r})
         t.eventually(lambda: panel._moment is not None and panel._moment.tally is not None)
     """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert checkpoints.load(tmp_path / "c.pt")["under_way"] is not None
 
@@ -716,7 +822,9 @@ def test_a_notebook_without_a_page_keeps_the_last_picture(tmp_path):
     for cell, waited in (nb.cells[1:3], nb.cells[3:5]):
         (shown,) = cell.outputs
         assert "after 3 of 3 epochs" in shown["data"]["text/plain"]
-        assert {"image/png", "text/html", "application/vnd.jupyter.widget-view+json"} <= shown["data"].keys()
+        assert {"image/png", "text/html", "application/vnd.jupyter.widget-view+json"} <= shown[
+            "data"
+        ].keys()
         assert waited.outputs[0]["data"]["text/plain"] == "3"
 
 
@@ -726,7 +834,9 @@ def test_the_training_has_as_many_threads_as_it_was_given(live, tmp_path):
 
     def train(**hook):
         seen.append(torch.get_num_threads())
-        return fit(net(), TRAIN, HELD_OUT, replace(RECIPE, epochs=1), checkpoint=tmp_path / "c.pt", **hook)
+        return fit(
+            net(), TRAIN, HELD_OUT, replace(RECIPE, epochs=1), checkpoint=tmp_path / "c.pt", **hook
+        )
 
     for threads in (1, 2, None):
         watch(train, live=live, threads=threads).result()

@@ -41,9 +41,17 @@ def test_show_displays_one_output_with_alt_text(monkeypatch):
 
 def test_show_saves_the_same_bytes_twice(monkeypatch, tmp_path):
     for folder in ("a", "b"):
-        shown(monkeypatch, small_figure(), "raster", "Three spikes.", SimpleNamespace(figure_dir=tmp_path / folder))
+        shown(
+            monkeypatch,
+            small_figure(),
+            "raster",
+            "Three spikes.",
+            SimpleNamespace(figure_dir=tmp_path / folder),
+        )
     for kind in ("png", "svg"):
-        first, second = ((tmp_path / folder / f"raster.{kind}").read_bytes() for folder in ("a", "b"))
+        first, second = (
+            (tmp_path / folder / f"raster.{kind}").read_bytes() for folder in ("a", "b")
+        )
         assert first == second
     svg = (tmp_path / "a" / "raster.svg").read_text()
     assert "<dc:date>" not in svg
@@ -61,7 +69,11 @@ def test_a_picture_without_alt_text_is_refused(monkeypatch, tmp_path, alt):
 def test_a_picture_is_shown_from_its_darkest_to_its_brightest_value():
     _, axes = plots.figure(3, 2, 1, 3)
     grey, colour = np.array([[[-1.0, 0], [1, 3]]]), np.arange(12.0).reshape(3, 2, 2)
-    (a,), (b,), (c,) = plots.picture(axes[0], grey), plots.picture(axes[1], colour), plots.picture(axes[2], 0 * grey)
+    (a,), (b,), (c,) = (
+        plots.picture(axes[0], grey),
+        plots.picture(axes[1], colour),
+        plots.picture(axes[2], 0 * grey),
+    )
     assert a.get_array().tolist() == [[0, 0.25], [0.5, 1]] and a.get_cmap().name == "Greys"
     assert b.get_array().shape == (2, 2, 3) and b.get_array()[1, 1].tolist() == [3 / 11, 7 / 11, 1]
     assert not c.get_array().any()
@@ -99,7 +111,9 @@ def test_count_raster_puts_time_and_neurons_on_the_right_axes():
 
 def test_trace_marks_spikes_and_drops_to_the_reset():
     _, ax = plots.figure()
-    plots.trace(ax, [0, 1, 2], [0.5, 1.5, 0.2], after=[0.5, 0.0, 0.2], threshold=1.0, spikes=[0, 1, 0])
+    plots.trace(
+        ax, [0, 1, 2], [0.5, 1.5, 0.2], after=[0.5, 0.0, 0.2], threshold=1.0, spikes=[0, 1, 0]
+    )
     path, threshold, marks = ax.lines
     assert path.get_xdata().tolist() == [0, 0, 1, 1, 2, 2]
     assert path.get_ydata().tolist() == [0.5, 0.5, 1.5, 0.0, 0.2, 0.2]
@@ -110,7 +124,9 @@ def test_trace_marks_spikes_and_drops_to_the_reset():
 
 def test_delay_histogram_counts_steps_and_both_ends():
     _, ax = plots.figure()
-    now, before = plots.delay_histogram(ax, [[0, 4], [12, 20]], 20, dt_ms=10, initial_ms=[10.0, 10.0])[:2]
+    now, before = plots.delay_histogram(
+        ax, [[0, 4], [12, 20]], 20, dt_ms=10, initial_ms=[10.0, 10.0]
+    )[:2]
     assert now.get_data().values.tolist() == [50, 25, 25]  # 0 and 4 ms are step 0, 12 ms is step 1
     assert now.get_data().edges.tolist() == [-5, 5, 15, 25]
     assert before.get_data().values.tolist() == [0, 100, 0]
@@ -132,7 +148,9 @@ def test_learning_curves_show_mean_and_spread_in_percent():
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [1, 2]
     assert line.get_ydata() == pytest.approx([30, 70])
-    low, high = (getattr(ax.collections[0].get_paths()[0].vertices[:, 1], f)() for f in ("min", "max"))
+    low, high = (
+        getattr(ax.collections[0].get_paths()[0].vertices[:, 1], f)() for f in ("min", "max")
+    )
     assert (low, high) == pytest.approx((20, 80))
 
 
@@ -146,11 +164,20 @@ def test_bars_show_every_seed():
 
 
 def test_looks_differ_in_more_than_colour():
-    families = [("none", "fixed", "learned"), ("scratch", "pipe-S", "one step"), ("scratch", "pretrained", "sharpened")]
+    families = [
+        ("none", "fixed", "learned"),
+        ("scratch", "pipe-S", "one step"),
+        ("scratch", "pretrained", "sharpened"),
+    ]
     assert set(sum(families, ())) == set(plots.LOOKS)  # a family shares a picture
     for family in families:
         looks = [plots.LOOKS[name] for name in family]
-        assert len({one.marker for one in looks}) == len({one.line for one in looks}) == len(looks) == 3
+        assert (
+            len({one.marker for one in looks})
+            == len({one.line for one in looks})
+            == len(looks)
+            == 3
+        )
     control = plots.look("none, long tau")
     assert control.colour == plots.look("none").colour
     assert not control.filled
@@ -169,7 +196,11 @@ def test_confusion_shades_are_shares_of_the_row():
 
 def test_over_time_marks_where_each_seed_ends_and_names_a_recipe_once():
     _, ax = plots.figure()
-    plots.over_time(ax, {"pipe-S": [([1, 2], [0.2, 0.6]), ([1, 4], [0.1, 0.5])], "scratch": [([3], [0.3])]}, xlabel="s")
+    plots.over_time(
+        ax,
+        {"pipe-S": [([1, 2], [0.2, 0.6]), ([1, 4], [0.1, 0.5])], "scratch": [([3], [0.3])]},
+        xlabel="s",
+    )
     ends = [line for line in ax.lines if line.get_marker() not in ("None", None)]
     assert [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in ends] == [
         ([2.0], [60.0]),
@@ -190,7 +221,8 @@ def test_features_in_db_are_seen_above_silence():
     plots.count_raster(ax, np.full((3, 2), -100.0), dt_ms=10)
 
 
-# Whatever a reader has at hand, in every function that draws ------------------------------------------------------------
+# Whatever a reader has at hand, in every function that draws
+# ------------------------------------------------------------
 
 DRAWN = {  # by name: how it draws an array, and the shape of one
     "picture": (plots.picture, (1, 2, 3)),
@@ -199,7 +231,10 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
     "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
     "delay_shares": (lambda ax, v: plots.delay_shares(v, 20.0, 10.0), (2, 3)),
     "edge_shares": (lambda ax, v: plots.edge_shares(v, 20.0, 10.0), (2, 3)),
-    "delay_histogram": (lambda ax, v: plots.delay_histogram(ax, v, 20.0, dt_ms=10.0, initial_ms=v), (2, 3)),
+    "delay_histogram": (
+        lambda ax, v: plots.delay_histogram(ax, v, 20.0, dt_ms=10.0, initial_ms=v),
+        (2, 3),
+    ),
     "kernels": (lambda ax, v: plots.kernels(ax, v, 10.0), (2, 3)),
     "band": (lambda ax, v: plots.band(ax, range(3), v, colour="C0"), (2, 3)),
     "learning_curves": (lambda ax, v: plots.learning_curves(ax, {"learned": v}), (2, 3)),
@@ -283,16 +318,23 @@ def test_what_does_not_belong_together_is_refused(draw):
         draw(plots.figure(3, 2)[1])
 
 
-@pytest.mark.parametrize(("longest", "dt"), [(20.0, 0.0), (20.0, -1.0), (20.0, np.nan), (np.nan, 10.0), (np.inf, 10.0)])
+@pytest.mark.parametrize(
+    ("longest", "dt"), [(20.0, 0.0), (20.0, -1.0), (20.0, np.nan), (np.nan, 10.0), (np.inf, 10.0)]
+)
 def test_a_histogram_wants_lengths_of_time(longest, dt):
-    with pytest.raises(SnnlabError, match="expected a time step above 0, and a largest delay from 0"):
+    with pytest.raises(
+        SnnlabError, match="expected a time step above 0, and a largest delay from 0"
+    ):
         plots.delay_shares([1.0], longest, dt)
 
 
 @pytest.mark.parametrize("longest", [1e15, np.finfo(float).max])
 def test_a_histogram_has_a_limited_number_of_steps(longest):
     ax = plots.figure(3, 2)[1]
-    for draw in (plots.delay_shares, lambda v, *more: plots.delay_histogram(ax, v, more[0], dt_ms=more[1])):
+    for draw in (
+        plots.delay_shares,
+        lambda v, *more: plots.delay_histogram(ax, v, more[0], dt_ms=more[1]),
+    ):
         with pytest.raises(SnnlabError, match="expected at most 1,000,000 time steps"):
             draw([1.0], longest, 1e-3)
 

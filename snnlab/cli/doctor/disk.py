@@ -21,7 +21,9 @@ def data() -> Iterator[Finding]:
 
     folder, ours = data_folder(), SETS["spoken-digits"]
     if reason := _unwritable(folder):
-        yield wrong(f"{reason} Change its rights, or set SNNLAB_DATA to a folder that you may write to.")
+        yield wrong(
+            f"{reason} Change its rights, or set SNNLAB_DATA to a folder that you may write to."
+        )
         return
     free, need = _free(folder), _bytes(ours.unpacked)
     if free < need and not ours.state()[0]:
@@ -45,7 +47,9 @@ def cache() -> Iterator[Finding]:
 
     folder = cache_folder()
     if reason := _unwritable(folder):
-        yield wrong(f"{reason} Change its rights, or set SNNLAB_CACHE to a folder that you may write to.")
+        yield wrong(
+            f"{reason} Change its rights, or set SNNLAB_CACHE to a folder that you may write to."
+        )
         return
     held = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
     room = held + _free(folder)

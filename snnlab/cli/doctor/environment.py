@@ -56,7 +56,9 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    problems = [problem for asked in _asked(_project()["dependencies"]) if (problem := problem_of(asked))]
+    problems = [
+        problem for asked in _asked(_project()["dependencies"]) if (problem := problem_of(asked))
+    ]
     yield from map(wrong, problems)
     if not problems:
         from snnlab.runs import manifest  # here: it imports packages
@@ -72,7 +74,10 @@ def _extras() -> Iterator[Finding]:
         if name not in ("speech", "test", "browser")
     }
     problems = [
-        (name, problem) for name, all_asked in extras.items() for one in all_asked if (problem := problem_of(one))
+        (name, problem)
+        for name, all_asked in extras.items()
+        for one in all_asked
+        if (problem := problem_of(one))
     ]
     for name, problem in problems:
         yield note(f"only for snnlab[{name}]: {problem}")
@@ -96,7 +101,9 @@ def _speech() -> Iterator[Finding]:
             if program
             else f"there is no espeak-ng, neither the wheel {asked.name} in {sys.prefix} nor a program on PATH"
         )
-        yield note(f"{absent}; only `snnlab data make` needs it. For that run {pip('install', str(asked))}.")
+        yield note(
+            f"{absent}; only `snnlab data make` needs it. For that run {pip('install', str(asked))}."
+        )
         return
     if problem := problem_of(asked):
         yield wrong(problem)
@@ -120,7 +127,11 @@ def _project() -> dict[str, Any]:
 def _asked(texts: list[str]) -> list[Requirement]:
     from packaging.requirements import Requirement
 
-    return [asked for asked in map(Requirement, texts) if asked.marker is None or asked.marker.evaluate()]
+    return [
+        asked
+        for asked in map(Requirement, texts)
+        if asked.marker is None or asked.marker.evaluate()
+    ]
 
 
 LOOKS: dict[str, Callable[[], Iterator[Finding]]] = {

@@ -1,7 +1,8 @@
 """What `snnlab doctor` says of Jupyter: whether sliders appear, and which Python notebooks run in.
 
-Sliders are drawn by an extension of JupyterLab that has to lie in the *server's* environment. Without it, a page shows the text
-`VBox(children=...` in their place, and nothing but a browser sees that.
+Sliders are drawn by an extension of JupyterLab that has to lie in the *server's* environment.
+Without it, a page shows the text `VBox(children=...` in their place, and nothing but a browser sees
+that.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def _examine(server: Path) -> Finding:
     if ours:
         mend = f"Run {pip('install', '--force-reinstall', '--no-deps', _wheel())}."
     else:
-        mend = f"Open notebooks by `make lab`, or install {_wheel()} in the environment of {server}."
+        mend = (
+            f"Open notebooks by `make lab`, or install {_wheel()} in the environment of {server}."
+        )
     try:
         data, config = _folders(server)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
@@ -82,7 +85,10 @@ def _examine(server: Path) -> Finding:
             f"{server} lacks the extension {EXTENSION}, and shows text such as VBox(children=... in place of sliders; the one for "
             f"{widgets} was expected in {places[0]}. {mend}"
         )
-    found, needed = _version(place), _version(Path(sys.prefix, "share", "jupyter", "labextensions", EXTENSION))
+    found, needed = (
+        _version(place),
+        _version(Path(sys.prefix, "share", "jupyter", "labextensions", EXTENSION)),
+    )
     if needed and found.partition(".")[0] != needed.partition(".")[0]:
         if ours:
             mend = "Remove that folder, or, if JUPYTER_PATH leads there, unset it."
@@ -110,7 +116,9 @@ def _bin() -> Path:
 def _folders(server: Path) -> tuple[list[Path], list[Path]]:
     """Where a server looks for data, and for settings; what lies in an earlier folder goes before."""
     ask = [str(server.with_name("jupyter")), "--paths", "--json"]
-    paths = json.loads(subprocess.run(ask, check=True, capture_output=True, text=True, timeout=60).stdout)
+    paths = json.loads(
+        subprocess.run(ask, check=True, capture_output=True, text=True, timeout=60).stdout
+    )
     return [Path(path) for path in paths["data"]], [Path(path) for path in paths["config"]]
 
 

@@ -11,7 +11,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution,
 
 from snnlab.cli.doctor.report import Finding, anew, note, pip, well, wrong
 
-COMPANIONS = ("torchvision", "torchaudio")  # SpikingJelly asks for both, and what snnlab takes of it needs neither
+# SpikingJelly asks for both, and what snnlab takes of it needs neither
+COMPANIONS = ("torchvision", "torchaudio")
 
 
 def build() -> Iterator[Finding]:
@@ -44,7 +45,9 @@ def gpu() -> Iterator[Finding]:
         yield well(f"{count}, the first {first}; torch is built for CUDA {torch.version.cuda}")
         return
     cards, hidden = _cards(), os.environ.get("CUDA_VISIBLE_DEVICES")
-    on_cpu = "training runs on the CPU, for which the profiles tiny and course are made; paper is not"
+    on_cpu = (
+        "training runs on the CPU, for which the profiles tiny and course are made; paper is not"
+    )
     built = f"torch {torch.__version__} in {sys.prefix}"
     if torch.version.cuda is None and not cards:
         yield note(f"there is none: {on_cpu}.")
@@ -58,7 +61,9 @@ def gpu() -> Iterator[Finding]:
             "in a container, start it with the GPU."
         )
     elif hidden is not None:
-        yield note(f"CUDA_VISIBLE_DEVICES={hidden!r} hides {cards[0]}: {on_cpu}. To use the GPU unset that variable.")
+        yield note(
+            f"CUDA_VISIBLE_DEVICES={hidden!r} hides {cards[0]}: {on_cpu}. To use the GPU unset that variable."
+        )
     else:
         reason = " ".join(str(said[-1].message).split()) if said else "it does not say why"
         yield wrong(
@@ -83,7 +88,11 @@ def _misfit(torch: str, companion: Distribution) -> str:
 def _cards() -> list[str]:
     """The GPUs that NVIDIA's driver names."""
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], check=True, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["nvidia-smi", "-L"], check=True, capture_output=True, text=True, timeout=60
+        )
     except (OSError, subprocess.SubprocessError):
         return []
-    return [line.partition(" (UUID")[0] for line in done.stdout.splitlines() if line.startswith("GPU ")]
+    return [
+        line.partition(" (UUID")[0] for line in done.stdout.splitlines() if line.startswith("GPU ")
+    ]

@@ -1,8 +1,8 @@
 """What a notebook can be told, and the three sizes in which it runs.
 
-A notebook's parameters are the fields of a frozen dataclass, each with its type, unit, range and meaning. A profile is
-one instance of it. Each notebook has a module here with both. `resolve` starts from a profile, puts in what was given,
-and refuses what does not fit.
+A notebook's parameters are the fields of a frozen dataclass, each with its type, unit, range and
+meaning. A profile is one instance of it. Each notebook has a module here with both. `resolve`
+starts from a profile, puts in what was given, and refuses what does not fit.
 """
 
 import dataclasses
@@ -19,7 +19,10 @@ from snnlab.course.config.parameter_file import from_file
 from snnlab.course.config.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
 from snnlab.course.config.pretrained_delays import PRETRAINED_DELAYS, PretrainedDelays
 from snnlab.course.config.shared import Config
-from snnlab.course.config.transfer_to_event_streams import TRANSFER_TO_EVENT_STREAMS, TransferToEvents
+from snnlab.course.config.transfer_to_event_streams import (
+    TRANSFER_TO_EVENT_STREAMS,
+    TransferToEvents,
+)
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -50,7 +53,9 @@ PROFILES: dict[str, dict[str, Config]] = {
     PaperResults.notebook: PAPER_RESULTS,
 }
 
-NOTEBOOKS: dict[str, type[Config]] = {stem: type(sizes["course"]) for stem, sizes in PROFILES.items()}
+NOTEBOOKS: dict[str, type[Config]] = {
+    stem: type(sizes["course"]) for stem, sizes in PROFILES.items()
+}
 
 
 def resolve(notebook: str, /, **parameters: Any) -> Any:
@@ -58,7 +63,8 @@ def resolve(notebook: str, /, **parameters: Any) -> Any:
 
     Args:
         notebook: stem of the notebook, such as "04_learning_delays".
-        parameters: its parameters by name; `profile` is one of them, and None means SNNLAB_PROFILE, or else "course".
+        parameters: its parameters by name; `profile` is one of them, and None means SNNLAB_PROFILE,
+            or else "course".
 
     Returns:
         An instance of `NOTEBOOKS[notebook]`.
@@ -89,7 +95,11 @@ def parse(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         SnnlabError: there is no such notebook or parameter, or a text cannot be read as its type.
     """
-    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[known(notebook, NOTEBOOKS, "notebook")])}
+    fields = {
+        field.name: field
+        for field in dataclasses.fields(NOTEBOOKS[known(notebook, NOTEBOOKS, "notebook")])
+    }
     return {
-        name: from_text(fields[known(name, fields, f"parameter of {notebook}")], text) for name, text in texts.items()
+        name: from_text(fields[known(name, fields, f"parameter of {notebook}")], text)
+        for name, text in texts.items()
     }

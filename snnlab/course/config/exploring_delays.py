@@ -20,7 +20,9 @@ class ExploringDelays(Recordings):
         "the network: a checkpoint, or the folder of a run of notebook 04; empty to train a small one on the spot",
         empty=True,
     )
-    dt_ms: float = parameter("length of the time step that it was trained with", unit="ms", low=1, high=1000)
+    dt_ms: float = parameter(
+        "length of the time step that it was trained with", unit="ms", low=1, high=1000
+    )
     epochs: int = parameter(
         "passes through the training data, where a network is trained",
         low=1,
@@ -29,7 +31,9 @@ class ExploringDelays(Recordings):
     )
     sample: int = parameter("which test recording is heard", low=0)
     recordings: int = parameter("test recordings that accuracies are measured on; 0 for all", low=0)
-    factors: tuple[float, ...] = parameter("by which all delays are multiplied in section 5", low=0, high=100)
+    factors: tuple[float, ...] = parameter(
+        "by which all delays are multiplied in section 5", low=0, high=100
+    )
     device: str = parameter(
         "where to train",
         choices=("auto", "cpu", "cuda"),

@@ -7,7 +7,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
 from snnlab.course.config.shared import Recordings, Training, sizes
 
-FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}  # dt_ms and n_in of `snnlab.data.datasets.gsc`'s
+# Dt_ms and n_in of `snnlab.data.datasets.gsc`'s
+FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class LearningDelays(Training, Recordings):
         "who chooses the epoch: held-out data, or, as published for SHD, nobody, with all training recordings to train on",
         choices=("held-out", "published"),
     )
-    limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
+    limit: int = parameter(
+        "training recordings to use, and a quarter for validation; 0 for all", low=0
+    )
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
     hidden: tuple[int, ...] = parameter("neurons of each hidden layer", low=1, high=100_000)
@@ -30,17 +33,27 @@ class LearningDelays(Training, Recordings):
     )
     kernel_count: int = parameter("weights with a delay of their own per synapse", low=1, high=100)
     epochs: int = parameter(
-        "passes through the training data, more if it has fewer recordings than limit", low=1, high=100_000
+        "passes through the training data, more if it has fewer recordings than limit",
+        low=1,
+        high=100_000,
     )
     dropout: float = parameter("probability of silencing a neuron while training", low=0, high=0.99)
     lr_weights: float = parameter("highest learning rate of the weights", low=0, high=10)
-    lr_delays: float = parameter("first learning rate of the delays", unit="steps", low=0, high=1000)
+    lr_delays: float = parameter(
+        "first learning rate of the delays", unit="steps", low=0, high=1000
+    )
     weight_decay: float = parameter("weight decay of the weights", low=0, high=10)
     anneal_share: float = parameter("share of the epochs in which sigma shrinks", low=0, high=1)
-    toy_trials: int = parameter("training trials of the toys in sections 1 and 7", low=100, high=1_000_000)
+    toy_trials: int = parameter(
+        "training trials of the toys in sections 1 and 7", low=100, high=1_000_000
+    )
     toy_epochs: int = parameter("passes through those trials", low=1, high=100_000)
-    connections: int = parameter("inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000)
-    fan_in: int = parameter("inputs of a hidden neuron in the sparse network of section 7", low=1, high=40)
+    connections: int = parameter(
+        "inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000
+    )
+    fan_in: int = parameter(
+        "inputs of a hidden neuron in the sparse network of section 7", low=1, high=40
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,7 +69,9 @@ class LearningDelays(Training, Recordings):
                 f"the features {self.features} have them."
             )
         if self.features == "spikes" and 700 % self.n_in:
-            raise SnnlabError(f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140.")
+            raise SnnlabError(
+                f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140."
+            )
         for tau_ms in self.tau_ms:
             if tau_ms <= self.dt_ms:
                 raise SnnlabError(

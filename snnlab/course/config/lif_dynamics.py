@@ -12,8 +12,12 @@ class LifDynamics(Config):
 
     notebook = "01_lif_dynamics"
 
-    tau_ms: float = parameter("membrane time constant of sections 5 and 8", unit="ms", low=1.001, high=10_000)
-    duration_ms: float = parameter("how long those neurons are watched", unit="ms", low=100, high=100_000)
+    tau_ms: float = parameter(
+        "membrane time constant of sections 5 and 8", unit="ms", low=1.001, high=10_000
+    )
+    duration_ms: float = parameter(
+        "how long those neurons are watched", unit="ms", low=100, high=100_000
+    )
     neurons: int = parameter("neurons in section 8", low=1, high=10_000)
     seeds: int = parameter("how many neurons section 11 trains, of each kind", low=1, high=1000)
     training_steps: int = parameter("steps of the optimiser in section 11", low=1, high=100_000)

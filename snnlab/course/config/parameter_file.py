@@ -30,7 +30,8 @@ class _Loader(yaml.SafeLoader):
             if key.value in names:
                 raise yaml.YAMLError(f"{place}: {key.value} is there twice")
             names.add(key.value)
-        self.flatten_mapping(node)  # `<<` puts its entries first, and those of the mapping itself override them
+        # `<<` puts its entries first, and those of the mapping itself override them
+        self.flatten_mapping(node)
         return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
 
     def construct_number(self, node: Any) -> int | float:
@@ -68,5 +69,10 @@ def _parse(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}: " if mark else ""
         raise ValueError(f"{place}{error.problem or error.context}") from error
-    except (yaml.YAMLError, KeyError, AttributeError, TypeError) as error:  # the latter of tags such as !!bool
+    except (
+        yaml.YAMLError,
+        KeyError,
+        AttributeError,
+        TypeError,
+    ) as error:  # the latter of tags such as !!bool
         raise ValueError(str(error) or type(error).__name__) from error

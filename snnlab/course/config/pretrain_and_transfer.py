@@ -27,7 +27,9 @@ class PretrainAndTransfer(Transfer):
         high=10,
         needs={"data": ("digits",)},
     )
-    steps: int = parameter("T: how long the spiking network sees a picture", unit="steps", low=2, high=1000)
+    steps: int = parameter(
+        "T: how long the spiking network sees a picture", unit="steps", low=2, high=1000
+    )
     short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
     epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
     fine_tune_lr: float = parameter("learning rate of the fine-tuning", low=0, high=10)
@@ -86,7 +88,8 @@ PRETRAIN_AND_TRANSFER = sizes(
         workers=1,
         live=False,
     ),
-    paper=dict(  # ImageNet-1K in Lin et al. 2022; what differs stands in params/pipe_s_imagenet_resnet18.yaml
+    # ImageNet-1K in Lin et al. 2022; what differs stands in params/pipe_s_imagenet_resnet18.yaml
+    paper=dict(
         data="imagenet",
         size=224,
         model="resnet18",

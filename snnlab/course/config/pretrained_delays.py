@@ -13,22 +13,34 @@ class PretrainedDelays(Training, Recordings):
 
     notebook = "06_pretrained_delays"
 
-    limit: int = parameter("training recordings to use, and a quarter for validation; 0 for all", low=0)
+    limit: int = parameter(
+        "training recordings to use, and a quarter for validation; 0 for all", low=0
+    )
     dt_ms: float = parameter("length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter("inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
     neurons: int = parameter("neurons of a hidden layer", low=1, high=100_000)
-    layers: tuple[int, ...] = parameter("hidden layers of the networks that are compared", low=1, high=20)
+    layers: tuple[int, ...] = parameter(
+        "hidden layers of the networks that are compared", low=1, high=20
+    )
     sharpen: tuple[float, ...] = parameter(
-        "how far a ramp is sharpened: 0 not at all, 1 to a step; the last one in the race", low=0, high=1
+        "how far a ramp is sharpened: 0 not at all, 1 to a step; the last one in the race",
+        low=0,
+        high=1,
     )
     pretrain_epochs: int = parameter("epochs of the ReLU network", low=1, high=100_000)
     epochs: int = parameter(
-        "epochs of fine-tuning; training from scratch has those of pretraining, too", low=1, high=100_000
+        "epochs of fine-tuning; training from scratch has those of pretraining, too",
+        low=1,
+        high=100_000,
     )
     lr_weights: tuple[float, ...] = parameter(
-        "highest learning rates of the weights that every recipe may choose from, by validation", low=0, high=10
+        "highest learning rates of the weights that every recipe may choose from, by validation",
+        low=0,
+        high=10,
     )
-    fine_tune: float = parameter("the rates of fine-tuning, as a share of those before it", low=0, high=1)
+    fine_tune: float = parameter(
+        "the rates of fine-tuning, as a share of those before it", low=0, high=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,7 +21,9 @@ class Config:
     notebook: ClassVar[str]
 
     profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
-    seed: int = parameter("where random numbers begin; the first seed of several", low=0, high=2**31 - 1)
+    seed: int = parameter(
+        "where random numbers begin; the first seed of several", low=0, high=2**31 - 1
+    )
     out: str = parameter(
         "folder for what the run leaves; empty for runs/<notebook>/<hash>/seed=<seed>",
         empty=True,
@@ -35,7 +37,9 @@ class Config:
     def deciding(self) -> dict[str, Any]:
         """The parameters that decide about the result, without the seed."""
         fields = (
-            field for field in dataclasses.fields(self) if field.metadata["spec"].decides and field.name != "seed"
+            field
+            for field in dataclasses.fields(self)
+            if field.metadata["spec"].decides and field.name != "seed"
         )
         return {field.name: getattr(self, field.name) for field in fields}
 
@@ -47,10 +51,16 @@ class Training(Config):
     seeds: int = parameter("networks of each recipe", low=1, high=1000)
     batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
     accumulate: int = parameter(
-        "parts of a batch that go through a network one by one, for want of memory", low=1, high=1_000_000
+        "parts of a batch that go through a network one by one, for want of memory",
+        low=1,
+        high=1_000_000,
     )
-    workers: int = parameter("processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False)
-    processes: int = parameter("processes that train one network together, one a GPU", low=1, high=1024, decides=False)
+    workers: int = parameter(
+        "processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False
+    )
+    processes: int = parameter(
+        "processes that train one network together, one a GPU", low=1, high=1024, decides=False
+    )
     device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
     live: bool = parameter("sliders; False leaves pictures only", decides=False)
 
@@ -75,16 +85,24 @@ class Transfer(Training):
         needs={"model": ("small",)},
     )
     pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
-    scratch_epochs: tuple[int, ...] = parameter("lengths of training from scratch, each a run of its own", low=1)
-    lr: tuple[float, ...] = parameter("learning rates that every recipe may choose from, by validation", low=0, high=10)
-    schedule: str = parameter("how the learning rate of the ANN falls", choices=("cosine", "constant"))
+    scratch_epochs: tuple[int, ...] = parameter(
+        "lengths of training from scratch, each a run of its own", low=1
+    )
+    lr: tuple[float, ...] = parameter(
+        "learning rates that every recipe may choose from, by validation", low=0, high=10
+    )
+    schedule: str = parameter(
+        "how the learning rate of the ANN falls", choices=("cosine", "constant")
+    )
     drops: tuple[int, ...] = parameter(
         "epochs of the spiking network from which its learning rate is multiplied by drop; [] for a cosine",
         low=0,
         empty=True,
     )
     drop: float = parameter("see drops", low=0, high=1, unless={"drops": ((),)})
-    precision: str = parameter("of convolutions and matrix products", choices=("float32", "bfloat16"))
+    precision: str = parameter(
+        "of convolutions and matrix products", choices=("float32", "bfloat16")
+    )
     loaders: int = parameter(
         "processes that read files, for each of them",
         low=0,
@@ -96,14 +114,18 @@ class Transfer(Training):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.channels) != 3:
-            raise SnnlabError(f"channels = {self.channels}: expected three numbers, one a convolution.")
+            raise SnnlabError(
+                f"channels = {self.channels}: expected three numbers, one a convolution."
+            )
 
 
 @dataclass(frozen=True)
 class Recordings(Config):
     """What the notebooks about delays can all be told of the recordings that a network hears."""
 
-    data: str = parameter("what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them")
+    data: str = parameter(
+        "what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them"
+    )
     features: str = parameter(
         "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
         choices=("spikes", "paper", "sane"),
@@ -124,7 +146,9 @@ class Recordings(Config):
             )
 
 
-def sizes(course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Config]:
+def sizes(
+    course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]
+) -> dict[str, Config]:
     """The three profiles of a notebook: "course", and what of it is different in "tiny" and in "paper"."""
     return {
         "tiny": dataclasses.replace(course, profile="tiny", **tiny),

@@ -49,10 +49,14 @@ class TransferToEvents(Transfer):
         "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
         choices=("signed", "mean"),
     )
-    decay: float = parameter("share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99)
+    decay: float = parameter(
+        "share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99
+    )
     weight_decay: float = parameter("weight decay on everything", low=0, high=10)
     warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
-    epochs: int = parameter("epochs on events; half of them as LIAF where that comes first", low=2, high=100_000)
+    epochs: int = parameter(
+        "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,7 +122,8 @@ TRANSFER_TO_EVENT_STREAMS = sizes(
         workers=1,
         live=False,
     ),
-    paper=dict(  # ES-ImageNet in Lin et al. 2022; what differs stands in params/pipe_d_es_imagenet_resnet18.yaml
+    # ES-ImageNet in Lin et al. 2022; what differs stands in params/pipe_d_es_imagenet_resnet18.yaml
+    paper=dict(
         data="es-imagenet",
         model="resnet18",
         first="mean",

@@ -1,7 +1,8 @@
 """The exercises' checkers: right, or not yet and a hint, at once.
 
-Each notebook has a module here with its exercises; `judge` has what they share. To add an exercise, write a function into
-the notebook's module that takes the answer and returns the hint it deserves, `""` if it is right:
+Each notebook has a module here with its exercises; `judge` has what they share. To add an exercise,
+write a function into the notebook's module that takes the answer and returns the hint it deserves,
+`""` if it is right:
 
     @exercise("name", "What a right answer teaches.")
     def _(answer: Any) -> str:

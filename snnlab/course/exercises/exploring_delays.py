@@ -5,7 +5,9 @@ from typing import Any
 from snnlab.course.exercises.judge import close, exercise
 
 
-@exercise("meeting_ms", "A longer delay for what comes earlier: that is all a coincidence detector needs.")
+@exercise(
+    "meeting_ms", "A longer delay for what comes earlier: that is all a coincidence detector needs."
+)
 def _meeting_ms(answer: Any) -> str:
     if close(answer, 20):
         return ""
@@ -17,7 +19,8 @@ def _meeting_ms(answer: Any) -> str:
 
 
 @exercise(
-    "shifted_ms", "Only the differences between its delays say what it waits for; their sum says when it answers."
+    "shifted_ms",
+    "Only the differences between its delays say what it waits for; their sum says when it answers.",
 )
 def _shifted_ms(answer: Any) -> str:
     if close(answer, 40):
@@ -27,7 +30,10 @@ def _shifted_ms(answer: Any) -> str:
     return "Every spike arrives 40 ms later than before. When do they meet now?"
 
 
-@exercise("rounding_ms", "Half a step, either way. A finer step costs more computation and moves delays less.")
+@exercise(
+    "rounding_ms",
+    "Half a step, either way. A finer step costs more computation and moves delays less.",
+)
 def _rounding_ms(answer: Any) -> str:
     if close(answer, 10):
         return ""

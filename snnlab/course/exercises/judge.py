@@ -9,8 +9,10 @@ from snnlab._utils.escape import html_text
 from snnlab._utils.fields import known
 
 Checker = Callable[[Any], str]
-YOUR_TURN = "Your turn: put your answer in and run the cell again."  # a checker returns it for an empty stub
-EXERCISES: dict[str, tuple[Checker, str]] = {}  # by name, its checker and the praise for a right answer
+# A checker returns it for an empty stub
+YOUR_TURN = "Your turn: put your answer in and run the cell again."
+# By name, its checker and the praise for a right answer
+EXERCISES: dict[str, tuple[Checker, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Verdict:
         return self.text
 
     def _repr_html_(self) -> str:
-        colour = {None: "#737373", True: "#009e73", False: "#e69f00"}[self.right]  # the words say it too
+        # The words say it too
+        colour = {None: "#737373", True: "#009e73", False: "#e69f00"}[self.right]
         return (
             f'<p role="status" style="border-left: 6px solid {colour}; margin: 0; padding: 4px 12px">'
             f"{html_text(self.text)}</p>"

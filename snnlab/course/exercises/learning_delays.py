@@ -5,7 +5,10 @@ from typing import Any
 from snnlab.course.exercises.judge import close, exercise
 
 
-@exercise("lag_ceiling", "No class shows coincidences any more, so all that is left is a guess among five.")
+@exercise(
+    "lag_ceiling",
+    "No class shows coincidences any more, so all that is left is a guess among five.",
+)
 def _lag_ceiling(answer: Any) -> str:
     if close(answer, 0.2):
         return ""
@@ -17,7 +20,8 @@ def _lag_ceiling(answer: Any) -> str:
 
 
 @exercise(
-    "largest_delay_ms", "25 taps are the delays 0 to 24; the paper's files call 25 the largest delay, but it is 24."
+    "largest_delay_ms",
+    "25 taps are the delays 0 to 24; the paper's files call 25 the largest delay, but it is 24.",
 )
 def _largest_delay_ms(answer: Any) -> str:
     if close(answer, 240):
@@ -29,14 +33,19 @@ def _largest_delay_ms(answer: Any) -> str:
     return "The first tap is delay 0. Which delay is the last of 25 taps? Times 10 ms."
 
 
-@exercise("shuffled_histogram", "The same delays, dealt to other synapses: a histogram cannot see that.")
+@exercise(
+    "shuffled_histogram", "The same delays, dealt to other synapses: a histogram cannot see that."
+)
 def _shuffled_histogram(answer: Any) -> str:
     if isinstance(answer, int) and answer == 0:
         return ""
     return "Take a pack of cards, write a delay on each, and shuffle. Which delays are in the pack now?"
 
 
-@exercise("added_parameters", "As many as there are weights: learning delays doubles what there is to train.")
+@exercise(
+    "added_parameters",
+    "As many as there are weights: learning delays doubles what there is to train.",
+)
 def _added_parameters(answer: Any) -> str:
     if close(answer, 70 * 32, 1e-6):
         return ""

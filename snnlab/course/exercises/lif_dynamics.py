@@ -5,7 +5,10 @@ from typing import Any
 from snnlab.course.exercises.judge import YOUR_TURN, close, exercise
 
 
-@exercise("weakest_input", "The membrane settles at X * tau, so anything above threshold / tau fires in the end.")
+@exercise(
+    "weakest_input",
+    "The membrane settles at X * tau, so anything above threshold / tau fires in the end.",
+)
 def _weakest_input(answer: Any) -> str:
     if close(answer, 0.05):
         return ""
@@ -15,7 +18,8 @@ def _weakest_input(answer: Any) -> str:
 
 
 @exercise(
-    "tau_in_steps", "beta = 1 - 1/1.005 = 0.005: after one step 0.5 % is left. This neuron has no memory to speak of."
+    "tau_in_steps",
+    "beta = 1 - 1/1.005 = 0.005: after one step 0.5 % is left. This neuron has no memory to speak of.",
 )
 def _tau_in_steps(answer: Any) -> str:
     if close(answer, 1 - 1 / 1.005, 0.05):
@@ -27,7 +31,10 @@ def _tau_in_steps(answer: Any) -> str:
     return "tau in steps is tau_ms / dt_ms; beta is 1 - 1/tau."
 
 
-@exercise("subtract_reset", "What exceeded the threshold is kept, so a strong input is not forgotten with each spike.")
+@exercise(
+    "subtract_reset",
+    "What exceeded the threshold is kept, so a strong input is not forgotten with each spike.",
+)
 def _subtract_reset(answer: Any) -> str:
     if not callable(answer):
         return "The answer is a function; pass its name, without calling it."
@@ -56,7 +63,8 @@ def _largest_gap(answer: Any) -> str:
 
 
 @exercise(
-    "gradient_back", "2.5 * 0.9^3: a gradient leaks on its way back just as the membrane leaks on its way forward."
+    "gradient_back",
+    "2.5 * 0.9^3: a gradient leaks on its way back just as the membrane leaks on its way forward.",
 )
 def _gradient_back(answer: Any) -> str:
     if close(answer, 2.5 * 0.9**3):
@@ -64,5 +72,7 @@ def _gradient_back(answer: Any) -> str:
     if close(answer, 0.9**3):
         return "That is how much of X[t-3] is left in H[t]. Multiply by the surrogate's slope at the threshold."
     if close(answer, 2.5):
-        return "That is the gradient at X[t]. Three steps earlier, the leak has come in three times."
+        return (
+            "That is the gradient at X[t]. Three steps earlier, the leak has come in three times."
+        )
     return "Two factors: the surrogate's slope at the threshold (alpha / 2), and beta once for each step back."

@@ -6,7 +6,8 @@ from snnlab.course.exercises.judge import close, exercise
 
 
 @exercise(
-    "luckiest_epoch", "The highest of 50 standard normal numbers is 2.25 on average, and half of that is 1.1 points."
+    "luckiest_epoch",
+    "The highest of 50 standard normal numbers is 2.25 on average, and half of that is 1.1 points.",
 )
 def _luckiest_epoch(answer: Any) -> str:
     if 1.0 <= float(answer) <= 1.25:

@@ -12,11 +12,16 @@ def _weakest_current(answer: Any) -> str:
     if close(answer, 0.5):
         return "At 0.5 it fires in the first step. A weaker input, held for longer, adds up."
     if close(answer, 0.125):
-        return "That is the threshold times what is kept. What is lost in a step has to come in again."
+        return (
+            "That is the threshold times what is kept. What is lost in a step has to come in again."
+        )
     return "Without a spike, u settles where u = d * u + I. Solve for the I at which u is the threshold."
 
 
-@exercise("epochs_for_an_eighth", "Counting the fine-tuning alone, 80 epochs would do: always ask what was counted.")
+@exercise(
+    "epochs_for_an_eighth",
+    "Counting the fine-tuning alone, 80 epochs would do: always ask what was counted.",
+)
 def _epochs_for_an_eighth(answer: Any) -> str:
     if close(answer, 8 * (100 / 6 + 10)):
         return ""
@@ -27,7 +32,10 @@ def _epochs_for_an_eighth(answer: Any) -> str:
     return "Add up both stages in epochs of T = 6. An eighth of the unknown number is that sum."
 
 
-@exercise("soft_reset_spikes", "The sum of the inputs, rounded: exactly what the quantised ReLU gives out.")
+@exercise(
+    "soft_reset_spikes",
+    "The sum of the inputs, rounded: exactly what the quantised ReLU gives out.",
+)
 def _soft_reset_spikes(answer: Any) -> str:
     if close(answer, 2):
         return ""

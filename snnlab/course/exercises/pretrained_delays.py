@@ -5,7 +5,10 @@ from typing import Any
 from snnlab.course.exercises.judge import close, exercise
 
 
-@exercise("ramp_output", "The narrower the ramp, the more of what lies near the threshold is pushed to 0 or 1.")
+@exercise(
+    "ramp_output",
+    "The narrower the ramp, the more of what lies near the threshold is pushed to 0 or 1.",
+)
 def _ramp_output(answer: Any) -> str:
     if close(answer, 0.75):
         return ""
@@ -17,7 +20,8 @@ def _ramp_output(answer: Any) -> str:
 
 
 @exercise(
-    "fair_epochs", "What was paid for pretraining counts, in every stage of it, or the comparison is worth nothing."
+    "fair_epochs",
+    "What was paid for pretraining counts, in every stage of it, or the comparison is worth nothing.",
 )
 def _fair_epochs(answer: Any) -> str:
     if close(answer, 24):
@@ -29,10 +33,11 @@ def _fair_epochs(answer: Any) -> str:
     return "Add up all epochs that somebody had to wait for: two rates, each with both stages."
 
 
-@exercise("delays_alone", "A delay is worth something together with the weight that was learned beside it.")
+@exercise(
+    "delays_alone",
+    "A delay is worth something together with the weight that was learned beside it.",
+)
 def _delays_alone(answer: Any) -> str:
     if isinstance(answer, int) and answer == 0:
         return ""
-    return (
-        "Every delay is right, and every weight is drawn anew. Which inputs then excite a neuron, and which inhibit it?"
-    )
+    return "Every delay is right, and every weight is drawn anew. Which inputs then excite a neuron, and which inhibit it?"

@@ -1,9 +1,11 @@
 """Augmentations of a batch (T, B, N): parts of a recording silenced, or taken from another one.
 
-Everything happens inside a recording's own time, which ends at its last step that is not all zero, as it does for
-`DelayNet`. So neither the padding of a batch nor what it is padded for changes what happens to a recording.
+Everything happens inside a recording's own time, which ends at its last step that is not all zero,
+as it does for `DelayNet`. So neither the padding of a batch nor what it is padded for changes what
+happens to a recording.
 
-Chance comes from the generator alone, in the order of the recordings: each has the same numbers whatever the batch's size.
+Chance comes from the generator alone, in the order of the recordings: each has the same numbers
+whatever the batch's size.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ from snnlab._utils.errors import SnnlabError
 class Augment:
     """What the authors of the delays paper wrote for their recordings, and left switched off.
 
-    The defaults are theirs for 140 inputs and delays up to 30 steps. What is silenced becomes 0: no spike, the mean of
-    a standardised feature, and of one in dB, as published, a sound 100 dB above silence.
+    The defaults are theirs for 140 inputs and delays up to 30 steps. What is silenced becomes 0: no
+    spike, the mean of a standardised feature, and of one in dB, as published, a sound 100 dB above
+    silence.
 
     Attributes:
-        mask: probability with which a recording has some steps silenced, and with which some inputs.
+        mask: probability with which a recording has some steps silenced, and with which some
+            inputs.
         steps: at most so many neighbouring steps.
         inputs: at most so many neighbouring inputs.
-        mix: probability with which a recording has some of its time replaced by that of another one.
+        mix: probability with which a recording has some of its time replaced by that of another
+            one.
 
     Raises:
         SnnlabError: a number is out of its range.
@@ -46,7 +51,9 @@ class Augment:
         for name in ("steps", "inputs"):
             _check_most(name, getattr(self, name))
 
-    def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator, *, classes: int) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, x: Tensor, y: Tensor, generator: torch.Generator, *, classes: int
+    ) -> tuple[Tensor, Tensor]:
         """A batch (T, B, N) with labels (B,), and what became of both: (T, B, N) and the classes' shares (B, classes)."""
         x = time_mask(x, generator, probability=self.mask, most=self.steps)
         x = neuron_mask(x, generator, probability=self.mask, most=self.inputs)
@@ -85,8 +92,8 @@ def cut_mix(
 ) -> tuple[Tensor, Tensor]:
     """Replace some of a recording's time by the same time of the next one in the batch; of the last one, the first.
 
-    Where a window may begin and end, both recordings have not ended. As large as the window is within the recording's
-    own time, so large is the share of the other's class in its label.
+    Where a window may begin and end, both recordings have not ended. As large as the window is
+    within the recording's own time, so large is the share of the other's class in its label.
 
     Args:
         x: (T, B, N).
@@ -117,12 +124,16 @@ def _ends(x: Tensor) -> Tensor:
     return ((x != 0).any(-1) * steps[:, None]).amax(0)
 
 
-def _window(sizes: Tensor, most: int | None, probability: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _window(
+    sizes: Tensor, most: int | None, probability: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """For each recording, where in 0 to `sizes` (B,) a window of 0 to `most` begins and ends; nothing where it is not done.
 
     All lengths are equally likely, and of a length all places.
     """
-    chance = torch.rand(len(sizes), 3, generator=generator, device=generator.device).to(sizes.device)
+    chance = torch.rand(len(sizes), 3, generator=generator, device=generator.device).to(
+        sizes.device
+    )
     largest = sizes if most is None else sizes.clamp(max=most)
     length = (chance[:, 0] * (largest + 1)).long() * (chance[:, 2] < probability)
     start = (chance[:, 1] * (sizes - length + 1)).long()

@@ -16,7 +16,8 @@ class DenseSet:
     """Samples of equal size in one tensor.
 
     Args:
-        x: `(T, n, ...)`: spikes `(T, n, N)`, event frames `(T, n, 2, H, W)`, or images `(1, n, C, H, W)`.
+        x: `(T, n, ...)`: spikes `(T, n, N)`, event frames `(T, n, 2, H, W)`, or images `(1, n, C,
+            H, W)`.
         labels: `(n,)`, whole numbers from 0.
     """
 
@@ -31,14 +32,21 @@ class DenseSet:
         return self.x[:, index].float(), self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        part: RankInfo = SINGLE,
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `shard_batches`).
 
         Without the first so many, which are as if they had been taken.
         """
         indices = shuffled(len(self), batch_size, generator)
-        return map(self.batch, shard_batches(indices, part, training=generator is not None, first=first))
+        return map(
+            self.batch, shard_batches(indices, part, training=generator is not None, first=first)
+        )
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,13 @@ class FeatureSet:
         speakers: (n,) int64.
         keys: the class names.
         dt_ms: length of a step, ms.
-        chunks: (n_k, T, N) float32 each, which nobody may write to; of every recording in them, `places` says which.
+        chunks: (n_k, T, N) float32 each, which nobody may write to; of every recording in them,
+            `places` says which.
         places: (n,) int64, where each recording lies in the chunks, put one after the other.
-        scale: (2, N), mean and standard deviation, by which each feature is standardised; None for as it is.
-        files: of the chunks, if each is mapped from an npy file: another process then maps it, too, instead of being sent it.
+        scale: (2, N), mean and standard deviation, by which each feature is standardised; None for
+            as it is.
+        files: of the chunks, if each is mapped from an npy file: another process then maps it, too,
+            instead of being sent it.
     """
 
     labels: Tensor
@@ -47,7 +50,10 @@ class FeatureSet:
         return {**vars(self), "chunks": ()} if self.files else dict(vars(self))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        chunks = tuple(read_only(np.load(file, mmap_mode="r")) for file in state["files"]) or state["chunks"]
+        chunks = (
+            tuple(read_only(np.load(file, mmap_mode="r")) for file in state["files"])
+            or state["chunks"]
+        )
         vars(self).update({**state, "chunks": chunks})
 
     @property
@@ -77,7 +83,12 @@ class FeatureSet:
         return x, self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        part: RankInfo = SINGLE,
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `shard_batches`).
 
@@ -93,7 +104,12 @@ class FeatureSet:
 
     def subset(self, index: Tensor) -> FeatureSet:
         """The recordings `index` (m,), in that order, as a set of their own; nothing is copied."""
-        return replace(self, labels=self.labels[index], speakers=self.speakers[index], places=self.places[index])
+        return replace(
+            self,
+            labels=self.labels[index],
+            speakers=self.speakers[index],
+            places=self.places[index],
+        )
 
     def to(self, device: torch.device | str) -> FeatureSet:
         """The same set on another device, all of it: batches are then cut there."""
@@ -103,8 +119,8 @@ class FeatureSet:
         """The set with every feature at mean 0 and standard deviation 1 over all recordings and steps.
 
         Args:
-            scale: (2, N), mean and standard deviation of another set, the one that is trained on; None to measure them
-                here. A feature that does not vary here is not divided.
+            scale: (2, N), mean and standard deviation of another set, the one that is trained on;
+                None to measure them here. A feature that does not vary here is not divided.
         """
         return replace(self, scale=self._measured() if scale is None else scale)
 
@@ -143,8 +159,11 @@ class FeatureSet:
         ends = sizes.cumsum(0)
         owner = torch.bucketize(places, ends, right=True)
         rows = places - (ends - sizes)[owner]
-        # views of recordings, copied once: four times as fast as to index each chunk with the few that lie in it
-        return torch.stack([self.chunks[k][i] for k, i in zip(owner.tolist(), rows.tolist(), strict=True)], 1)
+        # views of recordings, copied once: four times as fast as to index each chunk with the few
+        # that lie in it
+        return torch.stack(
+            [self.chunks[k][i] for k, i in zip(owner.tolist(), rows.tolist(), strict=True)], 1
+        )
 
 
 def read_only(array: np.ndarray) -> Tensor:

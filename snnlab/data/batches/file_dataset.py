@@ -15,7 +15,9 @@ from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffl
 from snnlab.data.holdout import hold_out_recordings
 
 Reader = Callable[[Any, int | None], Tensor]
-WINDOW = 16  # shards; at 110 MB each, 1.8 GB, which the page cache holds, and of 16,000 pictures a batch is mixed well
+# Shards; at 110 MB each, 1.8 GB, which the page cache holds, and of 16,000 pictures a batch is
+# mixed well
+WINDOW = 16
 _Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the seed of each
 
 
@@ -23,19 +25,23 @@ _Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the 
 class FileDataset:
     """Samples that are files.
 
-    A batch does not depend on the number of processes. With a generator, that is in training, each sample gets a seed for
-    its augmentation, drawn from the generator after the order; without one there is none.
+    A batch does not depend on the number of processes. With a generator, that is in training, each
+    sample gets a seed for its augmentation, drawn from the generator after the order; without one
+    there is none.
 
     Args:
         samples: n of what `read` takes: a path, or whatever says where a sample is.
         labels: `(n,)`, whole numbers from 0.
         classes: the name of each class, in the order of their numbers.
-        read: gives a sample `(T, C, H, W)`, of any type, from one of `samples` and a seed, which is None where nothing is
-            to be augmented. It goes to other processes, so it is a function of a module, or a `partial` of one.
-        loaders: processes that read; 0 reads in this one. They end with each call of `batches`, unless they are `loaders.kept`.
-        shards: `(n,)`, the number of the large file in which each sample lies; None where each has a file of its own.
-        window: how many of these are mixed at a time in training, see `shuffled_shards`. More mix better, and take more
-            memory to read each but once.
+        read: gives a sample `(T, C, H, W)`, of any type, from one of `samples` and a seed, which is
+            None where nothing is to be augmented. It goes to other processes, so it is a function
+            of a module, or a `partial` of one.
+        loaders: processes that read; 0 reads in this one. They end with each call of `batches`,
+            unless they are `loaders.kept`.
+        shards: `(n,)`, the number of the large file in which each sample lies; None where each has
+            a file of its own.
+        window: how many of these are mixed at a time in training, see `shuffled_shards`. More mix
+            better, and take more memory to read each but once.
 
     Raises:
         SnnlabError: `loaders` is below 0, or `window` below 1.
@@ -55,7 +61,9 @@ class FileDataset:
                 f"loaders is {self.loaders}; a whole number from 0 was expected. 0 reads in this process."
             )
         if self.window < 1:
-            raise SnnlabError(f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose one.")
+            raise SnnlabError(
+                f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose one."
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,31 +77,46 @@ class FileDataset:
         return _together(self._job(index, None)), self.labels[index]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        part: RankInfo = SINGLE,
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `shard_batches`).
 
         Without the first so many, which are not read; what follows is as if they had been.
 
         Raises:
-            SnnlabError: a file cannot be read, two samples of a batch differ in size, or a loader process died.
+            SnnlabError: a file cannot be read, two samples of a batch differ in size, or a loader
+                process died.
         """
         if generator is None or self.shards is None:
             order = shuffled(len(self), batch_size, generator)
         else:
             order = shuffled_shards(self.shards, self.window, batch_size, generator)
         indices = list(shard_batches(order, part, training=generator is not None, first=first))
-        seeds = None if generator is None else torch.randint(2**63 - 1, (len(self),), generator=generator)
+        seeds = (
+            None
+            if generator is None
+            else torch.randint(2**63 - 1, (len(self),), generator=generator)
+        )
         return self._loaded(indices, seeds)
 
     def subset(self, index: Tensor) -> FileDataset:
         """The samples `index` (m,), in that order, as a set of their own."""
         shards = None if self.shards is None else self.shards[index]
         return replace(
-            self, samples=[self.samples[i] for i in index.tolist()], labels=self.labels[index], shards=shards
+            self,
+            samples=[self.samples[i] for i in index.tolist()],
+            labels=self.labels[index],
+            shards=shards,
         )
 
-    def _loaded(self, indices: list[Tensor], seeds: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def _loaded(
+        self, indices: list[Tensor], seeds: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         jobs = (self._job(index, seeds) for index in indices)
         for x, index in zip(prefetch(_together, jobs, self.loaders), indices, strict=True):
             yield x, self.labels[index]

@@ -44,7 +44,8 @@ def persistent_workers() -> Iterator[None]:
 def prefetch(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -> Iterator[Tensor]:
     """What `read` gives for each job, in their order; on a machine with a GPU, in pinned memory.
 
-    When this is over, is closed, or has failed, the processes have ended, unless they are `persistent_workers`.
+    When this is over, is closed, or has failed, the processes have ended, unless they are
+    `persistent_workers`.
 
     Args:
         read: a function of a module, for processes are spawned.
@@ -81,7 +82,8 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
     with _lock:
         pool = _idle.pop(loaders, None)  # away while in use: two calls may run at once
     if pool is None:
-        context = multiprocessing.get_context("spawn")  # a fork of a process that runs threads (torch, CUDA) may hang
+        # A fork of a process that runs threads (torch, CUDA) may hang
+        context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(loaders, context, initializer=_begin)
     well = True
     try:
@@ -104,7 +106,8 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
 def _begin() -> None:
     """What a process does first."""
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the next call needs them again
+    # Ctrl-C reaches the whole group; the next call needs them again
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)  # the processes are the threads
 
 

@@ -16,7 +16,9 @@ def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tupl
     return order.split(batch_size)
 
 
-def shuffled_shards(shards: Tensor, window: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+def shuffled_shards(
+    shards: Tensor, window: int, batch_size: int, generator: torch.Generator
+) -> tuple[Tensor, ...]:
     """The same of samples that lie in shards: shards are shuffled, and the samples of `window` of them at a time.
 
     Only so many shards are in use at once, so that each is read once and in one go.
@@ -28,15 +30,19 @@ def shuffled_shards(shards: Tensor, window: int, batch_size: int, generator: tor
         generator: what decides the order, and nothing else does.
     """
     _, shard = shards.unique(return_inverse=True)
-    turn = torch.randperm(int(shard.max()) + 1, generator=generator)[shard] // window  # of each sample
+    # Of each sample
+    turn = torch.randperm(int(shard.max()) + 1, generator=generator)[shard] // window
     order = torch.randperm(len(shards), generator=generator)
     return order[turn[order].argsort(stable=True)].split(batch_size)
 
 
-def shard_batches(batches: Iterable[Tensor], part: RankInfo, *, training: bool, first: int = 0) -> Iterator[Tensor]:
+def shard_batches(
+    batches: Iterable[Tensor], part: RankInfo, *, training: bool, first: int = 0
+) -> Iterator[Tensor]:
     """Of each batch the samples of one process: every `part[1]`-th; without those of its first so many batches.
 
-    While training, a batch with fewer samples than there are processes is left out, for each has to take every step.
+    While training, a batch with fewer samples than there are processes is left out, for each has to
+    take every step.
     """
     return islice(_dealt(batches, part, training), first, None)
 

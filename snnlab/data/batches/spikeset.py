@@ -25,8 +25,8 @@ _POOL = 8  # batches that are sorted by length together
 class SpikeSet:
     """Recordings as spike counts in cells of one time step and one input.
 
-    Only cells with a spike are kept: of recording `i`, `cells[offsets[i]:offsets[i + 1]]` and the same slice of
-    `counts`, where `cell = step * n_in + input`; steps ascend, no cell occurs twice.
+    Only cells with a spike are kept: of recording `i`, `cells[offsets[i]:offsets[i + 1]]` and the
+    same slice of `counts`, where `cell = step * n_in + input`; steps ascend, no cell occurs twice.
 
     Attributes:
         labels: (n,) int64, index into `keys`.
@@ -68,31 +68,46 @@ class SpikeSet:
         width = len(index) * self.n_in
         steps = int(self.lengths[index].max())
         spikes = torch.zeros(steps * width, device=self.cells.device)
-        # cell = step * N + input moves to step * B * N + b * N + input; no two cells of a recording are equal
+        # cell = step * N + input moves to step * B * N + b * N + input; no two cells of a recording
+        # are equal
         target = cells + (cells // self.n_in) * (width - self.n_in) + owner * self.n_in
         spikes[target] = self.counts[where].float()
         return spikes.view(steps, len(index), self.n_in), self.labels[index]
 
-    def index_batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> list[Tensor]:
+    def index_batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None
+    ) -> list[Tensor]:
         """Every recording's index once, in batches of similar length, so that little of a batch is padding.
 
-        With a generator the recordings are shuffled, sorted by length among 8 batches' worth at a time, and the
-        batches shuffled. Without, they come in order of length, shortest first: for evaluation.
+        With a generator the recordings are shuffled, sorted by length among 8 batches' worth at a
+        time, and the batches shuffled. Without, they come in order of length, shortest first: for
+        evaluation.
 
         Raises:
             SnnlabError: `batch_size` is below 1.
         """
         if batch_size < 1:
-            raise SnnlabError(f"batch_size is {batch_size}; at least 1 recording was expected. Choose a larger one.")
+            raise SnnlabError(
+                f"batch_size is {batch_size}; at least 1 recording was expected. Choose a larger one."
+            )
         lengths = self.lengths.cpu()
         if generator is None:
             return list(lengths.argsort(stable=True).split(batch_size))
         pools = torch.randperm(len(self), generator=generator).split(_POOL * batch_size)
-        batches = [batch for pool in pools for batch in pool[lengths[pool].argsort(stable=True)].split(batch_size)]
+        batches = [
+            batch
+            for pool in pools
+            for batch in pool[lengths[pool].argsort(stable=True)].split(batch_size)
+        ]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None, part: RankInfo = SINGLE, first: int = 0
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        part: RankInfo = SINGLE,
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.batches.samplers.shard_batches`).
 
@@ -122,7 +137,9 @@ class SpikeSet:
 
     def to(self, device: torch.device | str) -> SpikeSet:
         """The same set on another device: batches are then cut there."""
-        tensors: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors: dict[str, Any] = {
+            name: value for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
     def _entries(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,10 +158,12 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
         events: the recordings.
         dt_ms: length of a step, ms.
         n_in: inputs, a divisor of 700.
-        binning: "regular": time begins at each recording's first spike, t0, and `step = floor((t - t0) / dt)`. "event", as
-            SpikingJelly had it when the numbers of Hammouamri et al. 2024 were measured: a step begins with the first spike
-            that is in none yet, and takes all that follow by at most dt. So silence is left out, a recording has 3 to 20 %
-            fewer steps, and a delay in steps is no fixed time. Times are rounded as there, to float16 of ms.
+        binning: "regular": time begins at each recording's first spike, t0, and `step = floor((t -
+            t0) / dt)`. "event", as SpikingJelly had it when the numbers of Hammouamri et al. 2024
+            were measured: a step begins with the first spike that is in none yet, and takes all
+            that follow by at most dt. So silence is left out, a recording has 3 to 20 % fewer
+            steps, and a delay in steps is no fixed time. Times are rounded as there, to float16 of
+            ms.
 
     Raises:
         SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is another.
@@ -153,9 +172,24 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
     lengths, stored = np.zeros((2, len(events)), dtype=np.int64)
     cells, counts = np.zeros((2, len(events.times)), dtype=np.int32)  # room for a cell a spike
     by_event = binning == "event"
-    times = (events.times.astype(np.float16) * np.float16(1000)).astype(np.float32) if by_event else events.times
+    times = (
+        (events.times.astype(np.float16) * np.float16(1000)).astype(np.float32)
+        if by_event
+        else events.times
+    )
     length = _longest(dt_ms) if by_event else float(dt_ms)
-    _count(times, events.units, events.offsets, length, int(n_in), by_event, cells, counts, lengths, stored)
+    _count(
+        times,
+        events.units,
+        events.offsets,
+        length,
+        int(n_in),
+        by_event,
+        cells,
+        counts,
+        lengths,
+        stored,
+    )
     used = int(stored.sum())
     return SpikeSet(
         labels=torch.from_numpy(events.labels.astype(np.int64)),
@@ -181,7 +215,8 @@ def _longest(dt_ms: float) -> float:
 def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
     """Fill `cells`, `counts` (one entry a filled cell), `lengths` and `stored` (n,) in one pass over the spikes.
 
-    `times` are seconds; or, where a step begins with a spike (`by_event`), ms, and `dt_ms` is what `_longest` says of it.
+    `times` are seconds; or, where a step begins with a spike (`by_event`), ms, and `dt_ms` is what
+    `_longest` says of it.
     """
     group = N_CHANNELS // n_in
     entry = np.full(n_in, -1)  # of each input: where its latest cell is stored
@@ -209,7 +244,8 @@ def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
     """Refuse bins that the recordings cannot fill.
 
     Raises:
-        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is neither regular nor event.
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is neither
+            regular nor event.
     """
     known(binning, BINNINGS, "binning")
     if not (math.isfinite(dt_ms) and 1 <= dt_ms <= 1000):

@@ -24,10 +24,11 @@ def convert_recordings(
 ) -> Outcome:
     """Turn `<class>/*.aedat4` into `train/*.mat` and `test/*.mat`, one by one, whatever becomes of some of them.
 
-    A recording is cut into steps of equal length, from its first event to its last, and a step counts the events of each
-    pixel, ON first. The last tenth of each class, at least one, is `test`: by their numbers 900 to 999 of the published
-    ones, for which recordings the authors tested on is not known. `target/left-out.csv` lists what failed. What is there
-    already, and not older than its recording, is kept, so that a killed call is gone on with by the next.
+    A recording is cut into steps of equal length, from its first event to its last, and a step
+    counts the events of each pixel, ON first. The last tenth of each class, at least one, is
+    `test`: by their numbers 900 to 999 of the published ones, for which recordings the authors
+    tested on is not known. `target/left-out.csv` lists what failed. What is there already, and not
+    older than its recording, is kept, so that a killed call is gone on with by the next.
 
     Args:
         source: with a folder a class: airplane, automobile and so on, or the first of these ten.
@@ -36,12 +37,14 @@ def convert_recordings(
         workers: processes, by default one a core.
 
     Raises:
-        SnnlabError: a folder is missing or holds no recording, `steps` is below 1, the files there were made with others, the
-            disk is full, or aedat is not installed.
+        SnnlabError: a folder is missing or holds no recording, `steps` is below 1, the files there
+            were made with others, the disk is full, or aedat is not installed.
     """
     source, target = given_path(source), given_path(target)
     if steps < 1:
-        raise SnnlabError(f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one.")
+        raise SnnlabError(
+            f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
+        )
     folders = class_folders(source, "recordings")
     names = tuple(folder.name for folder in folders)
     if names != CLASSES[: len(names)]:
@@ -55,7 +58,9 @@ def convert_recordings(
         found = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
         found.sort(key=lambda path: (len(path.name), path.name))  # 2 before 10
         if not found:
-            raise SnnlabError(f"{folder} holds no file .aedat4; one a recording was expected. Check the path.")
+            raise SnnlabError(
+                f"{folder} holds no file .aedat4; one a recording was expected. Check the path."
+            )
         first = len(found) - max(1, len(found) // 10)
         for i, path in enumerate(found):
             part = "test" if i >= first else "train"
@@ -76,7 +81,9 @@ def _convert(job: Job) -> None:
     label, steps = job.settings
     counts = _counts(_events(job.source), steps, job.source)
     with whole_file(job.target) as temporary:
-        savemat(temporary, {"frame_Data": counts, "label": np.array([[label]])}, do_compression=True)
+        savemat(
+            temporary, {"frame_Data": counts, "label": np.array([[label]])}, do_compression=True
+        )
 
 
 def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
@@ -90,7 +97,11 @@ def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
         )
     step = (t - t.min()) * steps // (t.max() - t.min() + 1)  # microseconds, so all of it is exact
     cell = (((~events["on"]).astype(np.int64) * steps + step) * SIDE + y) * SIDE + x
-    return np.bincount(cell, minlength=2 * steps * SIDE**2).astype(np.int32).reshape(2, steps, SIDE, SIDE)
+    return (
+        np.bincount(cell, minlength=2 * steps * SIDE**2)
+        .astype(np.int32)
+        .reshape(2, steps, SIDE, SIDE)
+    )
 
 
 def _events(path: Path) -> np.ndarray:
@@ -100,11 +111,17 @@ def _events(path: Path) -> np.ndarray:
             f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
         )
     try:
-        packets: list[Any] = [packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet]
+        packets: list[Any] = [
+            packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet
+        ]
     except SnnlabError:
         raise
-    except Exception as error:  # RuntimeError and OSError, but nothing says that there are no others
-        raise SnnlabError(f"{path} cannot be read ({error}); a whole AEDAT4 file was expected. {_CURE}") from error
+    except (
+        Exception
+    ) as error:  # RuntimeError and OSError, but nothing says that there are no others
+        raise SnnlabError(
+            f"{path} cannot be read ({error}); a whole AEDAT4 file was expected. {_CURE}"
+        ) from error
     if not packets:
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     return np.concatenate(packets)

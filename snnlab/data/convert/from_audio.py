@@ -16,7 +16,14 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
-from snnlab.data.convert.many_files import Outcome, attempt_all, listed, same_settings, write_report, writing_alone
+from snnlab.data.convert.many_files import (
+    Outcome,
+    attempt_all,
+    listed,
+    same_settings,
+    write_report,
+    writing_alone,
+)
 from snnlab.data.io.events import MAX_SECONDS, Events, write_events
 from snnlab.data.io.folders import check_names, printable
 from snnlab.data.io.wav import LONGEST, SHORTEST, read_word
@@ -48,14 +55,20 @@ class Job:
 
 
 def convert(
-    folder: str | Path, out: str | Path, *, workers: int | None = None, seed: int = 0, max_seconds: float = LONGEST
+    folder: str | Path,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    seed: int = 0,
+    max_seconds: float = LONGEST,
 ) -> Outcome:
     """Turn `folder/labels.csv` and the wav files that it names into train.h5, test.h5 and, where given, valid.h5.
 
-    labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid or test). A wav
-    file is mono, of any sample rate, and holds one word. Silence at both ends (20 ms frames more than 40 dB below the
-    loudest) is cut off, then the cochlea hears it. Classes are the labels in alphabetical order, or in numerical order
-    if all of them are whole numbers; speakers likewise.
+    labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid
+    or test). A wav file is mono, of any sample rate, and holds one word. Silence at both ends (20
+    ms frames more than 40 dB below the loudest) is cut off, then the cochlea hears it. Classes are
+    the labels in alphabetical order, or in numerical order if all of them are whole numbers;
+    speakers likewise.
 
     Everything is checked before the first file is encoded. A recording that cannot be used is left
     out, and listed in `out/left-out.csv`, if training and test go on without it. A killed run
@@ -98,7 +111,8 @@ def convert(
     with writing_alone(out):
         settings = {"from": str(folder.resolve()), "seed": seed}
         same_settings(out / "conversion.json", settings, [out / f"{split}.h5" for split in SPLITS])
-        rows.sort(key=lambda row: SPLITS.index(row.split))  # the sort is stable: the csv's order inside a split
+        # The sort is stable: the csv's order inside a split
+        rows.sort(key=lambda row: SPLITS.index(row.split))
         times, units, offsets = encode(
             [_job(row, seed) for row in rows],
             worker=_encode,
@@ -158,7 +172,9 @@ def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
     return rest
 
 
-def _write(rows: list[Row], times: np.ndarray, units: np.ndarray, counts: np.ndarray, out: Path, note: str) -> None:
+def _write(
+    rows: list[Row], times: np.ndarray, units: np.ndarray, counts: np.ndarray, out: Path, note: str
+) -> None:
     """The file of each split, of rows in the order of splits."""
     keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
     label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
@@ -180,7 +196,8 @@ def _write(rows: list[Row], times: np.ndarray, units: np.ndarray, counts: np.nda
             )
             write_events(out / f"{split}.h5", events, meta)
         else:
-            (out / f"{split}.h5").unlink(missing_ok=True)  # of an earlier conversion, with other recordings
+            # Of an earlier conversion, with other recordings
+            (out / f"{split}.h5").unlink(missing_ok=True)
         first = last
 
 
@@ -213,14 +230,19 @@ def read_labels(folder: Path) -> list[Row]:
     for row in rows:
         where = f"{table}, line {row.line}"
         if row.split not in SPLITS:
-            raise SnnlabError(f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of them.")
+            raise SnnlabError(
+                f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of them."
+            )
         if row.file.resolve() in seen:
             raise SnnlabError(
                 f"{where}: {row.path} is already on line {seen[row.file.resolve()]}; each file was expected once. "
                 "Remove one of the lines."
             )
         seen[row.file.resolve()] = row.line
-    for what, names in (("label", {row.label for row in rows}), ("speaker", {row.speaker for row in rows})):
+    for what, names in (
+        ("label", {row.label for row in rows}),
+        ("speaker", {row.speaker for row in rows}),
+    ):
         check_names(sorted(names), table, what)
         numbers = {str(int(name)) for name in names} if _are_numbers(names) else names
         if len(numbers) < len(names):
@@ -250,7 +272,8 @@ def _check_parts(rows: list[Row], table: Path) -> None:
 
 
 def _rows(table: Path) -> list[Row]:
-    with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin a file with a byte-order mark
+    # Spreadsheets begin a file with a byte-order mark
+    with table.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         names = [name.strip() for name in reader.fieldnames or ()]
         missing = [name for name in COLUMNS if name not in names]
@@ -271,7 +294,9 @@ def _rows(table: Path) -> list[Row]:
             values = {name: (cells[name] or "").strip() for name in COLUMNS}
             empty = [name for name in COLUMNS if not values[name]]
             if empty:
-                raise SnnlabError(f"{where}: {empty[0]} is empty; a value was expected. Fill it in or remove the line.")
+                raise SnnlabError(
+                    f"{where}: {empty[0]} is empty; a value was expected. Fill it in or remove the line."
+                )
             rows.append(Row(line=reader.line_num, file=table.parent / values["path"], **values))
     return rows
 
@@ -279,7 +304,12 @@ def _rows(table: Path) -> list[Row]:
 def _job(row: Row, seed: int) -> Job:
     status = row.file.stat()
     digest = hashlib.sha256(f"{seed}:{row.path}".encode()).digest()
-    return Job(str(row.file.resolve()), status.st_size, status.st_mtime_ns, int.from_bytes(digest[:4], "big"))
+    return Job(
+        str(row.file.resolve()),
+        status.st_size,
+        status.st_mtime_ns,
+        int.from_bytes(digest[:4], "big"),
+    )
 
 
 def _encode(job: Job) -> Spikes:

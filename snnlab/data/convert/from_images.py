@@ -24,10 +24,11 @@ def convert_folder(
 ) -> Outcome:
     """Turn a folder `class/....jpg|jpeg|png` into ES-ImageNet's layout, file by file, whatever becomes of some of them.
 
-    Written are `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the number of the class in
-    `target/classes.txt`: the names of the folders in order of the alphabet, written by the first call and valid for all
-    splits. `target/{split}-left-out.csv` lists what failed, and what was dropped for having fewer than 1000 events. What
-    is there already, and not older than its image, is kept, so that a killed call is gone on with by the next.
+    Written are `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the
+    number of the class in `target/classes.txt`: the names of the folders in order of the alphabet,
+    written by the first call and valid for all splits. `target/{split}-left-out.csv` lists what
+    failed, and what was dropped for having fewer than 1000 events. What is there already, and not
+    older than its image, is kept, so that a killed call is gone on with by the next.
 
     Args:
         images: folder with one folder a class.
@@ -37,14 +38,16 @@ def convert_folder(
         workers: processes, by default one a core.
 
     Raises:
-        SnnlabError: there is no image, two would become the same file, the classes are not those of `classes.txt`, the
-            files there were made with another theta, or the disk is full.
+        SnnlabError: there is no image, two would become the same file, the classes are not those of
+            `classes.txt`, the files there were made with another theta, or the disk is full.
     """
     images, target = given_path(images), given_path(target)
     if split not in ("train", "val"):
         raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
     if not 0 <= theta < 1:
-        raise SnnlabError(f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one.")
+        raise SnnlabError(
+            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one."
+        )
     folders = class_folders(images)
     classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
     jobs, numbers = _jobs(folders, classes, target / split, theta)
@@ -54,17 +57,28 @@ def convert_folder(
         )
     with writing_alone(target):
         same_settings(target / "conversion.json", {"theta": theta}, [target / f"{split}label.txt"])
-        _classes(target / "classes.txt", classes, images)  # again: another call may have written it meanwhile
+        # Again: another call may have written it meanwhile
+        _classes(target / "classes.txt", classes, images)
         if not (target / "classes.txt").exists():
             with whole_file(target / "classes.txt") as temporary:
                 temporary.write_text("\n".join(classes) + "\n", encoding="utf-8")
         report = target / f"{split}-left-out.csv"
         title = f"events of {split}"
         outcome = convert_all(
-            jobs, worker=_convert, workers=workers, report=report, title=title, unit="image", together=16
+            jobs,
+            worker=_convert,
+            workers=workers,
+            report=report,
+            title=title,
+            unit="image",
+            together=16,
         )
         left_out = {source for source, _ in (*outcome.dropped, *outcome.failed)}
-        done = [(job, number) for job, number in zip(jobs, numbers, strict=True) if job.source not in left_out]
+        done = [
+            (job, number)
+            for job, number in zip(jobs, numbers, strict=True)
+            if job.source not in left_out
+        ]
         write_labels(
             target / f"{split}label.txt",
             (
@@ -97,7 +111,9 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
     return listed
 
 
-def _jobs(folders: list[Path], classes: list[str], target: Path, theta: float) -> tuple[list[Job], list[int]]:
+def _jobs(
+    folders: list[Path], classes: list[str], target: Path, theta: float
+) -> tuple[list[Job], list[int]]:
     """A job an image, and its class."""
     jobs, numbers = [], []
     sources: dict[Path, Path] = {}
@@ -105,7 +121,11 @@ def _jobs(folders: list[Path], classes: list[str], target: Path, theta: float) -
         number = classes.index(folder.name)
         for source in (path for path in paths_below(folder) if path.suffix.lower() in SUFFIXES):
             # a label list is UTF-8, and split at spaces
-            name = re.sub(r"[\s\ud800-\udfff]", "_", "_".join(source.relative_to(folder).with_suffix("").parts))
+            name = re.sub(
+                r"[\s\ud800-\udfff]",
+                "_",
+                "_".join(source.relative_to(folder).with_suffix("").parts),
+            )
             file = target / f"class{number}" / f"{name}.npz"
             if file in sources:
                 raise SnnlabError(

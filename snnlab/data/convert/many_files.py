@@ -76,14 +76,17 @@ def convert_all(
 ) -> Outcome:
     """Do every job whose target is not there, or older than its source; a job that fails does not stop the others.
 
-    Targets must be written whole, so that what exists is done: a call after a kill goes on where the first one was.
+    Targets must be written whole, so that what exists is done: a call after a kill goes on where
+    the first one was.
 
     Args:
         jobs: each with a target of its own.
-        worker: writes the target and returns None, or writes nothing and returns a sentence that says why. What it
-            refuses, it refuses by a SnnlabError. A function of a module: processes are spawned.
+        worker: writes the target and returns None, or writes nothing and returns a sentence that
+            says why. What it refuses, it refuses by a SnnlabError. A function of a module:
+            processes are spawned.
         workers: processes; 1 works in this one, None takes one a core.
-        report: csv file (what, source, sentence) of what was dropped or failed; removed when nothing was.
+        report: csv file (what, source, sentence) of what was dropped or failed; removed when
+            nothing was.
         title, unit: what the progress bar says.
         together: jobs that go to a process at once, for many short ones.
 
@@ -92,8 +95,14 @@ def convert_all(
     """
     missing = [job for job in jobs if not _done(job)]
     kept = len(jobs) - len(missing)
-    attempts = attempt_all(missing, worker, workers, title=title, unit=unit, before=kept, together=together)
-    dropped = [(job.source, why) for job, (why, _) in zip(missing, attempts, strict=True) if why is not None]
+    attempts = attempt_all(
+        missing, worker, workers, title=title, unit=unit, before=kept, together=together
+    )
+    dropped = [
+        (job.source, why)
+        for job, (why, _) in zip(missing, attempts, strict=True)
+        if why is not None
+    ]
     failed = [(job.source, why) for job, (_, why) in zip(missing, attempts, strict=True) if why]
     outcome = Outcome(
         written=len(missing) - len(dropped) - len(failed),

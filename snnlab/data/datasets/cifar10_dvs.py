@@ -2,8 +2,8 @@
 
     train/*.mat    test/*.mat
 
-A file is a sample: `frame_Data` (2, T, 128, 128), how many events there were in a step at a pixel, and `label` (1, 1), a
-class from 0.
+A file is a sample: `frame_Data` (2, T, 128, 128), how many events there were in a step at a pixel,
+and `label` (1, 1), a class from 0.
 """
 
 from __future__ import annotations
@@ -30,28 +30,35 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 _CURE = "Fetch it again or pack it again."
 
 
-def events(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> DataSplits:
+def events(
+    folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0
+) -> DataSplits:
     """Counts of events `(steps, B, 2, size, size)`, channel 0 the first of the file: its first `steps` steps.
 
-    `train` is the folder train, without the 10 % of each class, at least one sample and always the same ones, that are
-    `valid`; `test` is the folder test. Nothing is augmented. The labels of all files are read at the start.
+    `train` is the folder train, without the 10 % of each class, at least one sample and always the
+    same ones, that are `valid`; `test` is the folder test. Nothing is augmented. The labels of all
+    files are read at the start.
 
-    A smaller picture has the counts of squares of 128 // size px, added up; 42 px leave out a border of 1 px.
+    A smaller picture has the counts of squares of 128 // size px, added up; 42 px leave out a
+    border of 1 px.
 
     Args:
         folder: with the folders train and test.
         steps: of the sample, from its beginning.
-        size: of a side, px; a size of which a multiple is 126, 127 or 128, such as 128, 64, 42 or 32.
+        size: of a side, px; a size of which a multiple is 126, 127 or 128, such as 128, 64, 42 or
+            32.
         loaders: processes that read, see `FileDataset`.
 
     Raises:
-        SnnlabError: a folder is missing or empty, a label cannot be read, the labels of train are not 0, 1, 2 ..., those of
-            test are others, or a number is out of its range.
+        SnnlabError: a folder is missing or empty, a label cannot be read, the labels of train are
+            not 0, 1, 2 ..., those of test are others, or a number is out of its range.
     """
     return _three(given_path(folder), steps, size, loaders, edges=False)
 
 
-def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0) -> DataSplits:
+def edges(
+    folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0
+) -> DataSplits:
     """ON minus OFF, averaged over the same steps: pictures `(1, B, 1, size, size)` for an ordinary network.
 
     Channel 0 of the file counts as ON. Parts, arguments and errors are those of `events`.
@@ -61,7 +68,9 @@ def edges(folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: 
 
 def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> DataSplits:
     if steps < 1:
-        raise SnnlabError(f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one.")
+        raise SnnlabError(
+            f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
+        )
     if not 1 <= size <= SIDE or SIDE % size > 2:
         raise SnnlabError(
             f"size is {size}; a number of px of which a multiple is {SIDE - 2} to {SIDE} was expected, such as 128, 64, 42 or 32. "
@@ -78,17 +87,26 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
     classes = CLASSES[: len(found)]
     whole = FileDataset(train, labels, classes, read, loaders)
     other = FileDataset(test, _labels(test), classes, read, loaders)
-    unit = "ON minus OFF, mean of the steps" if edges else "events a step and pixel; channel 0 the first of the file"
+    unit = (
+        "ON minus OFF, mean of the steps"
+        if edges
+        else "events a step and pixel; channel 0 the first of the file"
+    )
     settings = {"steps": steps, "size": size, "held_out": HELD_OUT}
     return DataSplits(
-        *hold_out(whole, HELD_OUT), check_classes(other, folder / "test"), unit=unit, preprocessing=settings
+        *hold_out(whole, HELD_OUT),
+        check_classes(other, folder / "test"),
+        unit=unit,
+        preprocessing=settings,
     )
 
 
 def _files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.glob("*.mat") if not is_hidden(path.name))
     if not files:
-        raise SnnlabError(f"{folder} holds no file .mat; one a sample was expected. Check the path.")
+        raise SnnlabError(
+            f"{folder} holds no file .mat; one a sample was expected. Check the path."
+        )
     return files
 
 
@@ -96,28 +114,39 @@ def _labels(files: list[Path]) -> Tensor:
     """The label of each; kept, for opening ten thousand files takes its time."""
     key = {"files": [(str(path), *stamp(path)) for path in files]}
     return torch.from_numpy(
-        np.array(cached("cifar10-dvs-labels", key, lambda: np.array([_label(path) for path in files])))
+        np.array(
+            cached("cifar10-dvs-labels", key, lambda: np.array([_label(path) for path in files]))
+        )
     )
 
 
 def _label(path: Path) -> int:
     label = _array(path, "label")
     if label.size != 1 or not (0 <= label.flat[0] < np.inf and label.flat[0] == int(label.flat[0])):
-        raise SnnlabError(f"{path}: label is {str(label.tolist())[:40]}; one whole number from 0 was expected. {_CURE}")
+        raise SnnlabError(
+            f"{path}: label is {str(label.tolist())[:40]}; one whole number from 0 was expected. {_CURE}"
+        )
     return int(label.flat[0])
 
 
 def _read(path: Path, seed: int | None, *, steps: int, size: int, edges: bool) -> Tensor:
     """One sample, (steps, 2, size, size) or (1, 1, size, size) float32."""
     counts = _array(path, "frame_Data")
-    if counts.ndim != 4 or counts.shape[0] != 2 or counts.shape[1] < steps or counts.shape[2:] != (SIDE, SIDE):
+    if (
+        counts.ndim != 4
+        or counts.shape[0] != 2
+        or counts.shape[1] < steps
+        or counts.shape[2:] != (SIDE, SIDE)
+    ):
         raise SnnlabError(
             f"{path}: frame_Data is {counts.shape}; (2, T, {SIDE}, {SIDE}) with T of at least {steps} was expected. Take fewer "
             "steps, or pack it again."
         )
     if not (counts.min() >= 0 and counts.max() < np.inf):  # so written, NaN is refused too
         wrong = counts.max() if counts.min() >= 0 else counts.min()
-        raise SnnlabError(f"{path}: frame_Data has the value {wrong}; counts from 0 were expected. {_CURE}")
+        raise SnnlabError(
+            f"{path}: frame_Data has the value {wrong}; counts from 0 were expected. {_CURE}"
+        )
     x = torch.from_numpy(counts[:, :steps].astype(np.float32)).transpose(0, 1)
     side = SIDE // size
     border = (SIDE - side * size) // 2
@@ -131,12 +160,16 @@ def _array(path: Path, name: str) -> np.ndarray:
     try:
         array = loadmat(path, appendmat=False, variable_names=[name])[name]
     except KeyError:
-        raise SnnlabError(f"{path} has no {name}; frame_Data and label were expected. {_CURE}") from None
+        raise SnnlabError(
+            f"{path} has no {name}; frame_Data and label were expected. {_CURE}"
+        ) from None
     except Exception as error:  # of a damaged file, nearly any kind
         raise SnnlabError(
             f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); a whole MAT file "
             f"of version 4 to 7 was expected. {_CURE}"
         ) from error
     if not (isinstance(array, np.ndarray) and array.dtype.kind in "uif" and array.size):
-        raise SnnlabError(f"{path}: {name} holds no numbers; frame_Data and label were expected as numbers. {_CURE}")
+        raise SnnlabError(
+            f"{path}: {name} holds no numbers; frame_Data and label were expected as numbers. {_CURE}"
+        )
     return array

@@ -28,8 +28,9 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Da
         seed: of places and noise.
 
     Returns:
-        `pictures` and `edges`, images `(1, n, 1, 17, 17)`: the digit itself, and what `edge_integral` makes of its events;
-        `target`, events `(8, n, 2, 17, 17)`, 0 or 1, as uint8. Pretraining and events come from different originals.
+        `pictures` and `edges`, images `(1, n, 1, 17, 17)`: the digit itself, and what
+        `edge_integral` makes of its events; `target`, events `(8, n, 2, 17, 17)`, 0 or 1, as uint8.
+        Pretraining and events come from different originals.
     """
     parts = dict(zip(SHARES, originals(list(SHARES.values()), pixels=PIXELS), strict=True))
 

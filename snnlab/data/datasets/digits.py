@@ -1,7 +1,8 @@
 """Handwritten digits at random places, under noise: small enough for a lecture, and not too easy.
 
-The originals are the 1,797 digits of 8 x 8 pixels that come with scikit-learn (Optical Recognition of Handwritten Digits,
-E. Alpaydin and C. Kaynak 1998, CC BY 4.0). No original is in two parts, so a network is tested on handwriting that it never saw.
+The originals are the 1,797 digits of 8 x 8 pixels that come with scikit-learn (Optical Recognition
+of Handwritten Digits, E. Alpaydin and C. Kaynak 1998, CC BY 4.0). No original is in two parts, so a
+network is tested on handwriting that it never saw.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,9 @@ def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, 
     return [(images[index, 0], torch.tensor(digits.target)[index]) for index in indices]
 
 
-def place(images: Tensor, labels: Tensor, n: int, *, size: int, noise: float, seed: int) -> DenseSet:
+def place(
+    images: Tensor, labels: Tensor, n: int, *, size: int, noise: float, seed: int
+) -> DenseSet:
     """Make samples: an original at a random place of an empty picture, with Gaussian noise over all of it.
 
     Args:

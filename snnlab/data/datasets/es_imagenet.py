@@ -14,7 +14,14 @@ from snnlab._utils.files import given_path
 from snnlab.data.batches.dense import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
 from snnlab.data.encoding.odg import edge_integral
-from snnlab.data.io.es_imagenet import Label, frames, read_frame_labels, read_frames, read_labels, read_sample
+from snnlab.data.io.es_imagenet import (
+    Label,
+    frames,
+    read_frame_labels,
+    read_frames,
+    read_labels,
+    read_sample,
+)
 from snnlab.data.io.folders import check_names
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
@@ -23,17 +30,18 @@ HELD_OUT = 0.02  # of the training samples of a class, for validation
 def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
     """Events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON; see `snnlab.data.io.es_imagenet.frames`.
 
-    `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and always the same ones, that
-    are `valid`; `test` is what vallabel.txt lists. Nothing is augmented.
+    `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and
+    always the same ones, that are `valid`; `test` is what vallabel.txt lists. Nothing is augmented.
 
     Args:
-        folder: with trainlabel.txt, vallabel.txt, train and val, as published or as `convert_folder` writes them; or the
-            event-frame variant, with trainlabel.csv and vallabel.csv. If it has classes.txt, it names the classes.
+        folder: with trainlabel.txt, vallabel.txt, train and val, as published or as
+            `convert_folder` writes them; or the event-frame variant, with trainlabel.csv and
+            vallabel.csv. If it has classes.txt, it names the classes.
         loaders: processes that read, see `FileDataset`.
 
     Raises:
-        SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no sample in one of
-            the lists, or `loaders` is too small.
+        SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no
+            sample in one of the lists, or `loaders` is too small.
     """
     return _three(given_path(folder), loaders, edges=False)
 
@@ -41,8 +49,9 @@ def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
 def edges(folder: str | Path, *, loaders: int = 0) -> DataSplits:
     """What the events of the same samples say of edges, `(1, B, 1, 224, 224)`; see `snnlab.data.encoding.odg.edge_integral`.
 
-    It is what ES-ImageNet's authors trained their 2D network on, divided by the number of steps: the frames are shifted back
-    to where the picture was, and ON minus OFF is averaged. Parts, arguments and errors are those of `events`.
+    It is what ES-ImageNet's authors trained their 2D network on, divided by the number of steps:
+    the frames are shifted back to where the picture was, and ON minus OFF is averaged. Parts,
+    arguments and errors are those of `events`.
     """
     return _three(given_path(folder), loaders, edges=True)
 
@@ -53,8 +62,14 @@ def _three(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
     read = partial(_read, edges=edges)
     whole = check_classes(FileDataset(train, labels, classes, read, loaders), folder / "train")
     test = check_classes(FileDataset(val, val_labels, classes, read, loaders), folder / "val")
-    unit = "ON minus OFF, mean of the steps" if edges else "0 or 1, whether there was an event; ON and OFF"
-    return DataSplits(*hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT})
+    unit = (
+        "ON minus OFF, mean of the steps"
+        if edges
+        else "0 or 1, whether there was an event; ON and OFF"
+    )
+    return DataSplits(
+        *hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT}
+    )
 
 
 def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
@@ -76,7 +91,9 @@ def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
     try:
         classes = tuple(file.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise SnnlabError(f"{file} cannot be read; a class a line was expected. Remove or repair it.") from error
+        raise SnnlabError(
+            f"{file} cannot be read; a class a line was expected. Remove or repair it."
+        ) from error
     check_names(classes, file)
     return classes
 
@@ -89,5 +106,6 @@ def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:
         x = frames(read_sample(sample.path, sample.rows, sample.columns))
     if not edges:
         return x
-    # one row and column before, three after: so the picture's middle, shifted back, is again the frame's
+    # one row and column before, three after: so the picture's middle, shifted back, is again the
+    # frame's
     return edge_integral(F.pad(x, (1, 3, 1, 3))[:, None])[None]

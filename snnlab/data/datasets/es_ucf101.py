@@ -1,7 +1,8 @@
 """ES-UCF101, films of 101 kinds of action as events, and UCF101's frames in colour for an ordinary network.
 
-A clip is called `v_<Class>_g<group>_c<number>`. The clips of a group show the same people at the same place, often parts of one
-film. As events it is `<clip>.npz`, as `snnlab.data.encoding.video_events` writes it; in colour a folder `<clip>/frame000001.jpg` ...
+A clip is called `v_<Class>_g<group>_c<number>`. The clips of a group show the same people at the
+same place, often parts of one film. As events it is `<clip>.npz`, as
+`snnlab.data.encoding.video_events` writes it; in colour a folder `<clip>/frame000001.jpg` ...
 """
 
 from __future__ import annotations
@@ -32,35 +33,47 @@ HELD_OUT = 0.1  # of the training clips of a class, for validation of the random
 _CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
 
 
-def events(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> DataSplits:
+def events(
+    folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
+) -> DataSplits:
     """Events `(steps, B, 2, H, W)`, 0 or 1, channel 0 ON: the first `steps` steps of each clip. Nothing is augmented.
 
     Args:
-        folder: with `<clip>.npz`, here or in folders of it; a class is numbered by its place in the alphabet.
+        folder: with `<clip>.npz`, here or in folders of it; a class is numbered by its place in the
+            alphabet.
         steps: of each clip, from its beginning.
-        split: "groups": no group is in two parts. Groups 1 to 7 are `test`, as in UCF101's first official split, 8 to 10
-            `valid`, the others `train`. "random": a quarter of the clips is `test`, drawn as the authors drew it (though
-            from the clips in order of their names, for their order is not known), and 10 % of each class of the rest `valid`.
-            Then clips of one film are learnt and tested, so the accuracy is that of another, easier task.
+        split: "groups": no group is in two parts. Groups 1 to 7 are `test`, as in UCF101's first
+            official split, 8 to 10 `valid`, the others `train`. "random": a quarter of the clips is
+            `test`, drawn as the authors drew it (though from the clips in order of their names, for
+            their order is not known), and 10 % of each class of the rest `valid`. Then clips of one
+            film are learnt and tested, so the accuracy is that of another, easier task.
         loaders: processes that read, see `FileDataset`.
 
     Raises:
-        SnnlabError: the folder is missing or holds no clip, a clip has another name, or is there twice, a class has no clip
-            in one of the parts, or `steps`, `split` or `loaders` is another.
+        SnnlabError: the folder is missing or holds no clip, a clip has another name, or is there
+            twice, a class has no clip in one of the parts, or `steps`, `split` or `loaders` is
+            another.
     """
     return _three(_files(folder), partial(_events, steps=steps), steps, split, loaders, EVENTS)
 
 
-def edges(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> DataSplits:
+def edges(
+    folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
+) -> DataSplits:
     """The same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1. Arguments and errors as `events`."""
-    return _three(_files(folder), partial(_edges, steps=steps), steps, split, loaders, "ON minus OFF")
+    return _three(
+        _files(folder), partial(_edges, steps=steps), steps, split, loaders, "ON minus OFF"
+    )
 
 
-def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0) -> DataSplits:
+def frames(
+    folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
+) -> DataSplits:
     """Frames in colour `(steps, B, 3, H, W)`, from 0 to 1, of the same part of each clip as the events' first `steps` steps.
 
-    The events of step t are the change from frame t to frame t + 1 of 31, evenly spread over the clip; taken is frame t + 1.
-    (The authors took the first frames of the clip, which is another part of it.) Nothing is augmented, nor mirrored.
+    The events of step t are the change from frame t to frame t + 1 of 31, evenly spread over the
+    clip; taken is frame t + 1. (The authors took the first frames of the clip, which is another
+    part of it.) Nothing is augmented, nor mirrored.
 
     Args:
         folder: with the folders `<clip>`, here or in folders of it.
@@ -70,12 +83,18 @@ def frames(folder: str | Path, *, steps: int = STEPS, split: str = "groups", loa
     Raises:
         SnnlabError: as `events`.
     """
-    return _three(_folders(folder), partial(_frames, steps=steps), steps, split, loaders, "colour from 0 to 1")
+    return _three(
+        _folders(folder), partial(_frames, steps=steps), steps, split, loaders, "colour from 0 to 1"
+    )
 
 
-def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str) -> DataSplits:
+def _three(
+    clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str
+) -> DataSplits:
     if not 1 <= steps <= N_FRAMES - 1:
-        raise SnnlabError(f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one.")
+        raise SnnlabError(
+            f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one."
+        )
     known(split, ("groups", "random"), "split")
     settings = {"steps": steps, "split": split}
     names = sorted(clips)
@@ -87,7 +106,11 @@ def _three(clips: dict[str, str], read: Reader, steps: int, split: str, loaders:
     if split == "groups":
         group = np.array([int(match["group"]) for match in parsed])
         test, valid = np.isin(group, TEST_GROUPS), np.isin(group, VALID_GROUPS)
-        masks = ("groups from 11", ~test & ~valid), ("groups 8 to 10", valid), ("groups 1 to 7", test)
+        masks = (
+            ("groups from 11", ~test & ~valid),
+            ("groups 8 to 10", valid),
+            ("groups 1 to 7", test),
+        )
         three = (check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks)
         return DataSplits(*three, unit=unit, preprocessing=settings)
     from sklearn.model_selection import train_test_split
@@ -125,7 +148,9 @@ def _folders(folder: str | Path) -> dict[str, str]:
     return _clips(given_path(folder), found, "<clip>/frame000001.jpg")
 
 
-def _clips(folder: Path, found: Callable[[str, list[str], list[str]], list[str]], form: str) -> dict[str, str]:
+def _clips(
+    folder: Path, found: Callable[[str, list[str], list[str]], list[str]], form: str
+) -> dict[str, str]:
     clips: dict[str, str] = {}
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
@@ -134,7 +159,9 @@ def _clips(folder: Path, found: Callable[[str, list[str], list[str]], list[str]]
             if not _CLIP.fullmatch(name):
                 raise _misnamed(whole)
             if name in clips:
-                raise SnnlabError(f"{clips[name]} and {whole} are the same clip; it was expected once. Take one away.")
+                raise SnnlabError(
+                    f"{clips[name]} and {whole} are the same clip; it was expected once. Take one away."
+                )
             clips[name] = whole
     if len(clips) < 2:
         raise SnnlabError(

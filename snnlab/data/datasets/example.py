@@ -18,7 +18,8 @@ def spoken_word() -> tuple[np.ndarray, int]:
     """
     path = PACKED / "seven.flac"
     try:
-        return soundfile.read(os.fsencode(path))  # as bytes: the name of a folder above need not be UTF-8
+        # As bytes: the name of a folder above need not be UTF-8
+        return soundfile.read(os.fsencode(path))
     except (OSError, soundfile.LibsndfileError) as error:
         raise SnnlabError(
             f"{path}: the recording that ships with snnlab cannot be read ({error}); restore it from git."

@@ -1,7 +1,7 @@
 """Google Speech Commands: a second of sound with one word in it, as log-mel features and in the published split.
 
-Features are made once, by several processes, and kept in the cache: 16 kB a clip of 40 channels, 57 kB of 140, so
-that the whole set takes 1.7 or 6.0 GB.
+Features are made once, by several processes, and kept in the cache: 16 kB a clip of 40 channels, 57
+kB of 140, so that the whole set takes 1.7 or 6.0 GB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,15 @@ from snnlab._utils.files import given_path
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.features import FeatureSet, read_only
 from snnlab.data.cache import Mapped, cached, cached_or_none
-from snnlab.data.datasets.gsc_folder import LISTS, Stamp, find_clips, provenance, speaker_of, split_by_lists, word_of
+from snnlab.data.datasets.gsc_folder import (
+    LISTS,
+    Stamp,
+    find_clips,
+    provenance,
+    speaker_of,
+    split_by_lists,
+    word_of,
+)
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.holdout import balanced
 from snnlab.data.io.folders import printable
@@ -35,7 +43,8 @@ from snnlab.data.registry import SETS, name_of_data
 from snnlab.data.splits import Splits, check_limit, check_trained
 
 FEATURES = {"paper": PAPER, "sane": SANE}
-CHUNK = 4000  # clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
+# Clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
+CHUNK = 4000
 
 _NAMED = 5  # bad files that a sentence names
 _TOGETHER = 256  # clips read and made at a time
@@ -53,7 +62,13 @@ class _Chunk:
     def key(self) -> dict[str, Any]:
         clips = hashlib.sha256(repr(self.clips).encode()).hexdigest()
         first, last = self.clips[0][0], self.clips[-1][0]
-        return {"folder": str(self.folder), "first": first, "last": last, "clips": clips, "mel": asdict(self.mel)}
+        return {
+            "folder": str(self.folder),
+            "first": first,
+            "last": last,
+            "clips": clips,
+            "mel": asdict(self.mel),
+        }
 
     def features(self) -> Mapped:
         return cached("gsc", self.key, partial(_features, self))
@@ -64,22 +79,29 @@ class _BadClips(Exception):
 
 
 def load(
-    folder: str | Path, *, features: str = "paper", limit: int | None = None, seed: int = 0, workers: int | None = None
+    folder: str | Path,
+    *,
+    features: str = "paper",
+    limit: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
 ) -> Splits[FeatureSet]:
     """Find, check and turn into features what lies in `<word>/*.wav`, split by the two lists beside these folders.
 
-    Words are numbered in alphabetical order. `_background_noise_` is left out. The same speaker is told by what stands
-    before `_nohash_` in a file's name. Shorter clips are followed by silence up to a second, longer ones cut there.
+    Words are numbered in alphabetical order. `_background_noise_` is left out. The same speaker is
+    told by what stands before `_nohash_` in a file's name. Shorter clips are followed by silence up
+    to a second, longer ones cut there.
 
-    A file that was seen before is told by path, size and time of change; it is not read again. Of a call that is
-    killed, all is kept but the chunks in work, each a word of a split.
+    A file that was seen before is told by path, size and time of change; it is not read again. Of a
+    call that is killed, all is kept but the chunks in work, each a word of a split.
 
     Args:
         folder: with `validation_list.txt` and `testing_list.txt`, as the archive unpacks.
-        features: "paper", as Hammouamri et al. 2024 have them: 140 channels in dB, 53 of which never change; or "sane":
-            40 channels up to 4 kHz, each standardised by its mean and standard deviation over the training set.
-        limit: at most so many training clips, and a quarter of it for validation, as many of each word as can be. The
-            test set stays whole.
+        features: "paper", as Hammouamri et al. 2024 have them: 140 channels in dB, 53 of which
+            never change; or "sane": 40 channels up to 4 kHz, each standardised by its mean and
+            standard deviation over the training set.
+        limit: at most so many training clips, and a quarter of it for validation, as many of each
+            word as can be. The test set stays whole.
         seed: which clips `limit` draws.
         workers: processes; 1 works in this one, None takes one a core.
 
@@ -94,8 +116,12 @@ def load(
     folder = given_path(folder).resolve()
     stamps = find_clips(folder)
     names = split_by_lists(folder, stamps)
-    checksum = hashlib.sha256(repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode())
-    note = f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
+    checksum = hashlib.sha256(
+        repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode()
+    )
+    note = (
+        f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
+    )
     published = {part: len(found) for part, found in names.items()} == SETS["gsc"].counts[0]
     keys = tuple(sorted({word_of(name) for name in stamps}))
     for part, file in LISTS.items():
@@ -106,7 +132,9 @@ def load(
 
     chunks = {part: _chunks(folder, names[part], stamps, mel) for part in names}
     mapped_in = iter(_made([chunk for part in chunks.values() for chunk in part], folder, workers))
-    _, speakers = np.unique([speaker_of(name) for part in names.values() for name in part], return_inverse=True)
+    _, speakers = np.unique(
+        [speaker_of(name) for part in names.values() for name in part], return_inverse=True
+    )
     ends = np.cumsum([len(part) for part in names.values()])
     number = {word: i for i, word in enumerate(keys)}
     sets = {}
@@ -131,7 +159,9 @@ def load(
         path=str(folder),
         sha256=checksum.hexdigest(),
         note=note,
-        unit="dB" if features == "paper" else "standard deviations from the mean of the training set",
+        unit="dB"
+        if features == "paper"
+        else "standard deviations from the mean of the training set",
         preprocessing={"features": features, **asdict(mel), "limit": limit, "seed": seed},
     )
 
@@ -157,14 +187,21 @@ def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
     clips, bad = sum(len(chunk.clips) for chunk in chunks), []
     todo = sum(len(chunk.clips) for chunk in missing)
     with (
-        tqdm(total=clips, initial=clips - todo, desc="log-mel features", unit="clip", disable=not missing) as bar,
+        tqdm(
+            total=clips,
+            initial=clips - todo,
+            desc="log-mel features",
+            unit="clip",
+            disable=not missing,
+        ) as bar,
         mapped(_prepare, missing, workers) as results,
     ):
         for i, chunk in enumerate(chunks):
             if arrays[i] is None:
                 wrong = next(results)
                 bad += wrong
-                if not wrong:  # mapped at once: what is, cannot be removed from a cache that is full
+                # Mapped at once: what is, cannot be removed from a cache that is full
+                if not wrong:
                     arrays[i] = chunk.features()
                 bar.update(len(chunk.clips))
     if bad:
@@ -188,7 +225,9 @@ def _prepare(chunk: _Chunk) -> list[str]:
 
 def _features(chunk: _Chunk) -> np.ndarray:
     """(clips, T, n_mels) float32."""
-    features = np.empty((len(chunk.clips), 1 + chunk.mel.rate // chunk.mel.hop, chunk.mel.n_mels), dtype=np.float32)
+    features = np.empty(
+        (len(chunk.clips), 1 + chunk.mel.rate // chunk.mel.hop, chunk.mel.n_mels), dtype=np.float32
+    )
     bad = []
     for start in range(0, len(chunk.clips), _TOGETHER):
         here = chunk.clips[start : start + _TOGETHER]

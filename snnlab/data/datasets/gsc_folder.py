@@ -25,7 +25,9 @@ def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str
         name: the file's name; only what stands before `_nohash_` counts.
         validation, testing: percent of the speakers.
     """
-    number = int(hashlib.sha1(speaker_of(name).encode("utf-8", "surrogateescape")).hexdigest(), 16) % (_LARGEST + 1)
+    number = int(
+        hashlib.sha1(speaker_of(name).encode("utf-8", "surrogateescape")).hexdigest(), 16
+    ) % (_LARGEST + 1)
     percent = number * (100.0 / _LARGEST)
     if percent < validation:
         return "valid"
@@ -62,9 +64,15 @@ def find_clips(folder: Path) -> dict[str, Stamp]:
     """
     _check_there(folder)
     stamps = {}
-    for word in sorted(entry.name for entry in scandir(folder) if entry.is_dir() and not is_hidden(entry.name)):
+    for word in sorted(
+        entry.name for entry in scandir(folder) if entry.is_dir() and not is_hidden(entry.name)
+    ):
         if not word.startswith("_"):  # Google's own mark of what is no word
-            files = [entry for entry in scandir(folder / word) if entry.name.endswith(".wav") and entry.is_file()]
+            files = [
+                entry
+                for entry in scandir(folder / word)
+                if entry.name.endswith(".wav") and entry.is_file()
+            ]
             for file in sorted(files, key=lambda file: file.name):
                 if not is_hidden(file.name):
                     status = file.stat()
@@ -77,7 +85,8 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
     """The names of the clips for training ("train"), validation ("valid") and "test", each in order.
 
     Raises:
-        SnnlabError: a list cannot be read or names what is not there, both name the same clip, or a split is empty.
+        SnnlabError: a list cannot be read or names what is not there, both name the same clip, or a
+            split is empty.
     """
     listed: dict[str, set[str]] = {}
     for part, file in LISTS.items():
@@ -118,10 +127,16 @@ def provenance(names: Mapping[str, list[str]]) -> str:
     shared = sum(speaker_of(name) in trained for part in LISTS for name in names[part])
     text = "validation and test by its own lists, "
     text += (
-        f"{shared} of their clips by speakers of the training set" if shared else "no speaker of which is in training"
+        f"{shared} of their clips by speakers of the training set"
+        if shared
+        else "no speaker of which is in training"
     )
     astray = sum(which_set(name) != part for part, clips in names.items() for name in clips)
-    return text + (f"; the lists and Google's rule differ on {astray} clips" if astray else ", as Google's rule has it")
+    return text + (
+        f"; the lists and Google's rule differ on {astray} clips"
+        if astray
+        else ", as Google's rule has it"
+    )
 
 
 def _check_there(folder: Path) -> None:

@@ -3,7 +3,8 @@
     train/<class>/*.JPEG    val/<class>/*.JPEG
     train-000000.tar ...    val-000000.tar ...     see `snnlab.data.io.shards`
 
-Pictures are prepared as the authors of pipe-S did it: a crop of random size and shape for training, without a flip.
+Pictures are prepared as the authors of pipe-S did it: a crop of random size and shape for training,
+without a flip.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from snnlab.data.io.images import SUFFIXES, class_folders, opened
 
 SIDE = 224  # px
 HELD_OUT = 0.02  # of the training pictures of a class, for validation
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
+# Of ImageNet's red, green and blue, from 0 to 1
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 UNIT = "brightness of red, green and blue, in standard deviations from the mean"
 AREA = (0.08, 1.0)  # of a random crop, as a part of the picture
 RATIO = (3 / 4, 4 / 3)  # its width over its height
@@ -41,22 +43,27 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, px
 def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataSplits:
     """Pictures `(1, B, 3, size, size)`, minus the mean of ImageNet's colours and divided by their standard deviation.
 
-    `train` is the folder train, of which `random_box` is cut out anew in each epoch. `valid` are 2 % of each class of it,
-    at least one, always the same ones. `test` is the folder val: the authors chose their best epoch on it, here it is left
-    alone. Of `valid` and `test`, the short side is resized to 256 / 224 of `size`, and the middle is cut out.
+    `train` is the folder train, of which `random_box` is cut out anew in each epoch. `valid` are 2
+    % of each class of it, at least one, always the same ones. `test` is the folder val: the authors
+    chose their best epoch on it, here it is left alone. Of `valid` and `test`, the short side is
+    resized to 256 / 224 of `size`, and the middle is cut out.
 
     Args:
-        folder: with the folders train and val, and in both the same folders, one a class; a class is numbered by its place
-            in the alphabet. Or with shards of them, whose samples come in the order in which they lie there.
+        folder: with the folders train and val, and in both the same folders, one a class; a class
+            is numbered by its place in the alphabet. Or with shards of them, whose samples come in
+            the order in which they lie there.
         size: of a side, px.
         loaders: processes that read, see `FileDataset`.
 
     Raises:
-        SnnlabError: a folder is missing or empty, the classes in train and val differ, shards are damaged, `size` or `loaders` is too small.
+        SnnlabError: a folder is missing or empty, the classes in train and val differ, shards are
+            damaged, `size` or `loaders` is too small.
     """
     folder = given_path(folder)
     if size < 1:
-        raise SnnlabError(f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one.")
+        raise SnnlabError(
+            f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one."
+        )
     read = partial(_read, size=size)
     settings = {
         "size": size,
@@ -75,7 +82,9 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
     return DataSplits(*three, unit=UNIT, preprocessing=settings)
 
 
-def write_shards(folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0) -> int:
+def write_shards(
+    folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0
+) -> int:
     """Put the pictures of class folders into shards, see `snnlab.data.io.shard_writing.write`; returns how many were written.
 
     Raises:
@@ -93,8 +102,9 @@ def write_shards(folder: str | Path, out: str | Path, *, samples: int = shard_wr
 def random_box(size: tuple[int, int], rng: Random) -> Box:
     """A part of a picture of `size` (width, height) px, by the rule of torchvision's RandomResizedCrop.
 
-    Its area is uniform from 8 to 100 % of the picture's, the logarithm of width over height uniform from 3/4 to 4/3, its
-    place uniform. What does not fit is drawn again; after ten times, it is the largest part in the middle of a shape so limited.
+    Its area is uniform from 8 to 100 % of the picture's, the logarithm of width over height uniform
+    from 3/4 to 4/3, its place uniform. What does not fit is drawn again; after ten times, it is the
+    largest part in the middle of a shape so limited.
     """
     width, height = size
     for _ in range(10):
@@ -112,7 +122,9 @@ def random_box(size: tuple[int, int], rng: Random) -> Box:
 
 def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDataset]:
     """Training and test pictures of class folders, in order of class and name."""
-    train, val = ({path.name: path for path in class_folders(folder / part)} for part in ("train", "val"))
+    train, val = (
+        {path.name: path for path in class_folders(folder / part)} for part in ("train", "val")
+    )
     for name in [*train, *val]:
         if name not in train or name not in val:
             there, missing = ("train", "val") if name in train else ("val", "train")
@@ -121,7 +133,8 @@ def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, Fil
                 "Fetch what is missing, or take the class away from both."
             )
     whole, test = (
-        check_classes(_found(part, read, loaders), folder / name) for name, part in (("train", train), ("val", val))
+        check_classes(_found(part, read, loaders), folder / name)
+        for name, part in (("train", train), ("val", val))
     )
     return whole, test
 
@@ -134,14 +147,20 @@ def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileDataset:
         found = [f"{folder}/{name}" for name in names if not is_hidden(name)]
         samples += found
         labels += [label] * len(found)
-    return FileDataset(samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders)
+    return FileDataset(
+        samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders
+    )
 
 
 def _read(sample: str | shards.Member, seed: int | None, *, size: int) -> Tensor:
     """One picture, (1, 3, size, size), from its file or its shard."""
     with opened(sample) if isinstance(sample, str) else shards.opened_member(sample) as image:
         colour = image.convert("RGB")
-    part = _middle(colour, size) if seed is None else colour.crop(random_box(colour.size, Random(seed)))
+    part = (
+        _middle(colour, size)
+        if seed is None
+        else colour.crop(random_box(colour.size, Random(seed)))
+    )
     pixels = np.array(part.resize((size, size), Image.Resampling.BILINEAR))
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
     mean, std = (torch.tensor(colours)[:, None, None] for colours in (MEAN, STD))
@@ -152,4 +171,6 @@ def _middle(image: Image.Image, size: int) -> Image.Image:
     short = round(size * 256 / 224)
     width, height = (int(short * side / min(image.size)) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
-    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+    return image.resize((width, height), Image.Resampling.BILINEAR).crop(
+        (left, top, left + size, top + size)
+    )

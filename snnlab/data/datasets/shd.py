@@ -1,7 +1,7 @@
 """One door for every data set in SHD's layout: what ships, SHD, SSC, and anybody's folder.
 
-Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to read and 1 to 2 s to bin on one core
-(`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
+Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to read and 1 to 2 s to
+bin on one core (`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
 """
 
 from __future__ import annotations
@@ -37,16 +37,18 @@ def load(
     """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
 
     Args:
-        data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or `ssc/` below the
-            folder SNNLAB_DATA, or data/ of the clone); or a folder with train.h5, test.h5 and perhaps valid.h5, or with
-            SHD's or SSC's own file names; or one of those files.
+        data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or
+            `ssc/` below the folder SNNLAB_DATA, or data/ of the clone); or a folder with train.h5,
+            test.h5 and perhaps valid.h5, or with SHD's or SSC's own file names; or one of those
+            files.
         dt_ms: time step, 1 to 1000 ms.
         n_in: inputs, a divisor of 700.
         binning: "regular" steps, or "event" as in the published numbers; see `bin_events`.
         seed: which recordings `limit` draws.
-        limit: at most so many training recordings, and a quarter of it for validation, as many of each class as can
-            be. The test set stays whole.
-        hold_out: False trains on all recordings, as is published for SHD, and gives the test set in place of a validation set.
+        limit: at most so many training recordings, and a quarter of it for validation, as many of
+            each class as can be. The test set stays whole.
+        hold_out: False trains on all recordings, as is published for SHD, and gives the test set in
+            place of a validation set.
 
     Raises:
         SnnlabError: there is no such data, a file is damaged, files do not belong together, a class
@@ -57,7 +59,10 @@ def load(
     check_limit(limit)
     name, files = find(data)
     check_protocol(files, hold_out)
-    sets = {split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning) for split, file in files.items()}
+    sets = {
+        split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning)
+        for split, file in files.items()
+    }
     for split, file in files.items():
         if sets[split].keys != sets["train"].keys:
             raise SnnlabError(
@@ -66,7 +71,9 @@ def load(
             )
         check_trained(_names(sets["train"]), _names(sets[split]), file)
     meta = read_meta(files["train"])
-    note = NOTES.get(name) or meta.get("note") or printable(f"recordings from {files['train'].parent}")
+    note = (
+        NOTES.get(name) or meta.get("note") or printable(f"recordings from {files['train'].parent}")
+    )
     train, test = sets["train"], sets["test"]
     if "valid" in sets:
         valid = sets["valid"]

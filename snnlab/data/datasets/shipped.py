@@ -1,12 +1,14 @@
 """What ships with snnlab: one packed file of spike counts in data/shipped/, unpacked on first use.
 
-At full resolution the set is too large for a repository. The packed file counts spikes in cells of `STEP` seconds and
-700 / `GROUPS` adjacent channels, time beginning at a recording's first spike, exactly as `snnlab.data.batches.spikeset.bin_events`
-does. Unpacked, the spikes of a cell stand at the middle of its step, spread over its channels in turn, and the first
-spike of a recording at time 0. Binned again with steps and groups that are multiples of these, the counts are therefore
-those of the recordings at full resolution; what is lost is anything finer.
+At full resolution the set is too large for a repository. The packed file counts spikes in cells of
+`STEP` seconds and 700 / `GROUPS` adjacent channels, time beginning at a recording's first spike,
+exactly as `snnlab.data.batches.spikeset.bin_events` does. Unpacked, the spikes of a cell stand at
+the middle of its step, spread over its channels in turn, and the first spike of a recording at time
+0. Binned again with steps and groups that are multiples of these, the counts are therefore those of
+the recordings at full resolution; what is lost is anything finer.
 
-`python -m snnlab.data.datasets.shipped FOLDER` packs the files that `snnlab data make spoken-digits` left in FOLDER.
+`python -m snnlab.data.datasets.shipped FOLDER` packs the files that `snnlab data make
+spoken-digits` left in FOLDER.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ ROOT = Path(__file__).parents[3]
 PACKED = ROOT / "data" / "shipped"
 
 _BLOCK = 256  # recordings unpacked at once
-_PACKED_AS = "unpacked from"  # the entry of extra/meta_info that tells our files from a person's own
+# The entry of extra/meta_info that tells our files from a person's own
+_PACKED_AS = "unpacked from"
 # counts are bytes that hardly depend on their position in a machine word
 _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
 
@@ -46,16 +49,17 @@ def data_folder() -> Path:
 def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
     """The folder with train.h5, valid.h5 and test.h5 of a set that ships, unpacked if that has not been done.
 
-    It lies below the folder SNNLAB_DATA, else below data/ of the clone. Each file appears whole or not at all, so two
-    processes may do this at once; a newer packed file replaces what an older one left.
+    It lies below the folder SNNLAB_DATA, else below data/ of the clone. Each file appears whole or
+    not at all, so two processes may do this at once; a newer packed file replaces what an older one
+    left.
 
     Args:
         name: of the set.
         unpack: False only checks that the files are there or can be unpacked.
 
     Raises:
-        SnnlabError: nothing of this name ships, the packed file is missing or damaged, the folder holds another
-            data set, or it cannot be written.
+        SnnlabError: nothing of this name ships, the packed file is missing or damaged, the folder
+            holds another data set, or it cannot be written.
     """
     packed = PACKED / f"{name}.npz.xz"
     digest = _expected(packed)
@@ -82,13 +86,15 @@ def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
 def pack(folder: str | Path, packed: str | Path) -> Path:
     """Pack train.h5, valid.h5 and test.h5 of a folder, and write the SHA-256 beside the result.
 
-    The packed file is an xz-compressed `.npz`. Of each split it holds `counts` (all recordings' steps one after the
-    other, GROUPS) uint8, `lengths` (n,) steps, `labels` (n,) and `speakers` (n,); and once `keys` and `meta` (JSON).
+    The packed file is an xz-compressed `.npz`. Of each split it holds `counts` (all recordings'
+    steps one after the other, GROUPS) uint8, `lengths` (n,) steps, `labels` (n,) and `speakers`
+    (n,); and once `keys` and `meta` (JSON).
 
     Raises:
         SnnlabError: a file is missing or damaged, or the result cannot be written.
     """
-    from snnlab.data.batches.spikeset import bin_events  # here: a newcomer who unpacks needs no compiler
+    # Here: a newcomer who unpacks needs no compiler
+    from snnlab.data.batches.spikeset import bin_events
 
     folder, packed = given_path(folder), given_path(packed)
     content: dict[str, Any] = {}
@@ -110,13 +116,16 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         content[f"{split}/labels"] = events.labels.astype(np.uint16)
         content[f"{split}/speakers"] = events.speakers.astype(np.uint16)
     meta = read_meta(folder / "train.h5")
-    meta["resolution"] = f"counted in {1000 * STEP:g} ms and {N_CHANNELS // GROUPS} adjacent channels"
+    meta["resolution"] = (
+        f"counted in {1000 * STEP:g} ms and {N_CHANNELS // GROUPS} adjacent channels"
+    )
     raw = io.BytesIO()
     np.savez(raw, keys=np.array(events.keys), meta=json.dumps(meta), **content)
     with whole_file(packed) as temporary:
         temporary.write_bytes(lzma.compress(raw.getvalue(), filters=_XZ))
     with whole_file(_checksum_file(packed)) as temporary:
-        temporary.write_text(f"{sha256(packed)}  {packed.name}\n")  # as sha256sum writes and checks it
+        # As sha256sum writes and checks it
+        temporary.write_text(f"{sha256(packed)}  {packed.name}\n")
     return packed
 
 
@@ -132,7 +141,8 @@ def expand(content: dict[str, Any], split: str) -> Events:
         block = counts[ends[first] - lengths[first] : ends[last - 1]]
         part = slice(offsets[first], offsets[last])
         times[part], units[part] = _spread(block, lengths[first:last])
-    times[offsets[:-1]] = 0.0  # the reader's time begins at the first spike: keep it off the middle of the step
+    # The reader's time begins at the first spike: keep it off the middle of the step
+    times[offsets[:-1]] = 0.0
     return Events(
         times=times,
         units=units,
@@ -170,7 +180,10 @@ def _expected(packed: Path) -> str:
     """The SHA-256 that a packed file must have."""
     checksum = _checksum_file(packed)
     if not packed.is_file() or not checksum.is_file():
-        known = ", ".join(sorted(file.name.removesuffix(".npz.xz") for file in PACKED.glob("*.npz.xz"))) or "nothing"
+        known = (
+            ", ".join(sorted(file.name.removesuffix(".npz.xz") for file in PACKED.glob("*.npz.xz")))
+            or "nothing"
+        )
         raise SnnlabError(
             f"{packed}: this file and {checksum.name} were expected and are not both there; {known} ships. snnlab "
             "finds its data in its clone: install it from there with `pip install -e .`, or `git checkout -- data`."
@@ -195,7 +208,9 @@ def _main() -> None:
         prog="python -m snnlab.data.datasets.shipped", description="Pack a generated data set."
     )
     parser.add_argument("folder", type=Path, help="holds train.h5, valid.h5 and test.h5")
-    parser.add_argument("--out", type=Path, default=PACKED / "spoken-digits.npz.xz", help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=Path, default=PACKED / "spoken-digits.npz.xz", help="default: %(default)s"
+    )
     arguments = parser.parse_args()
     out = pack(arguments.folder, arguments.out)
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")

@@ -1,10 +1,11 @@
 """Spoken digits of any number of invented speakers, as spikes, in the layout of the Spiking Heidelberg Digits.
 
-The words are SHD's, zero to nine in English and German; the speech is espeak-ng's and the spikes are the cochlea
-model's. It is not SHD, and a result on it stands beside no result on SHD.
+The words are SHD's, zero to nine in English and German; the speech is espeak-ng's and the spikes
+are the cochlea model's. It is not SHD, and a result on it stands beside no result on SHD.
 
-Recording `i` of a split is a function of the seed, the split and `i` alone: speaker `i // 20` says word `i % 20`. So
-a smaller set is the beginning of a larger one, every class is equally frequent, and every speaker says every word once.
+Recording `i` of a split is a function of the seed, the split and `i` alone: speaker `i // 20` says
+word `i % 20`. So a smaller set is the beginning of a larger one, every class is equally frequent,
+and every speaker says every word once.
 """
 
 from __future__ import annotations
@@ -32,14 +33,40 @@ CLASSES = (
 SPLITS = ("train", "valid", "test")
 NOTE = "generated speech (espeak-ng voices through a cochlea model), not SHD"
 
-# espeak-ng's voice variants with a low and with a high voice; half of the speakers have each. No variant, and no two
-# that differ in little but their name, is in two splits. Robots, whispers and giants are left out, and so is every
-# variant of whose English digits a speech recogniser understands less than three in five.
+# espeak-ng's voice variants with a low and with a high voice; half of the speakers have each. No
+# variant, and no two that differ in little but their name, is in two splits. Robots, whispers and
+# giants are left out, and so is every variant of whose English digits a speech recogniser
+# understands less than three in five.
 VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "train": (
         (
-            *("m1", "m2", "m4", "m7", "klatt", "klatt3", "klatt5", "klatt6", "edward", "edward2", "david", "adam"),
-            *("Reed", "Mike", "michel", "Diogo", "Henrique", "Hugo", "Denis", "grandpa", "Alex", "max", "Storm"),
+            *(
+                "m1",
+                "m2",
+                "m4",
+                "m7",
+                "klatt",
+                "klatt3",
+                "klatt5",
+                "klatt6",
+                "edward",
+                "edward2",
+                "david",
+                "adam",
+            ),
+            *(
+                "Reed",
+                "Mike",
+                "michel",
+                "Diogo",
+                "Henrique",
+                "Hugo",
+                "Denis",
+                "grandpa",
+                "Alex",
+                "max",
+                "Storm",
+            ),
             *("john", "Nguyen", "rob", "robert", "sandro", "pedro", "antonio"),
         ),
         ("f2", "f3", "f5", "steph", "aunty", "linda"),
@@ -69,16 +96,19 @@ def hear(job: Take) -> Spikes:
     return cochlea(record(job), RATE, seed=job.seed)
 
 
-def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, workers: int | None = None) -> Path:
+def make(
+    out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, workers: int | None = None
+) -> Path:
     """Make train.h5, valid.h5 and test.h5, and print what they are like beside what is published of SHD.
 
-    No speaker and no espeak-ng voice variant is in two splits; accents, rooms and noise are drawn alike in all three.
-    A killed run leaves no file half written, and the next call goes on with the recordings that are missing.
+    No speaker and no espeak-ng voice variant is in two splits; accents, rooms and noise are drawn
+    alike in all three. A killed run leaves no file half written, and the next call goes on with the
+    recordings that are missing.
 
     Args:
         out: where the files go; files made with the same size and seed are replaced.
-        size: recordings in all, two in seventeen of them for validation and three for test (at least 20 each, as in
-            training); or the three numbers.
+        size: recordings in all, two in seventeen of them for validation and three for test (at
+            least 20 each, as in training); or the three numbers.
         seed: 0 or more; another one gives other people.
         workers: processes, by default one a core; the result does not depend on it.
 
@@ -91,16 +121,24 @@ def make(out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, wo
     """
     sizes = dict(zip(SPLITS, _sizes(size), strict=True))
     if seed < 0:
-        raise SnnlabError(f"seed is {seed}; 0 or a larger whole number was expected. Choose another.")
+        raise SnnlabError(
+            f"seed is {seed}; 0 or a larger whole number was expected. Choose another."
+        )
     with Espeak():  # what is missing is told at once, and not after an hour
         pass
     out = given_path(out)
-    settings, rows, partial = {"set": "spoken-digits", "size": list(sizes.values()), "seed": seed}, {}, out / ".partial"
+    settings, rows, partial = (
+        {"set": "spoken-digits", "size": list(sizes.values()), "seed": seed},
+        {},
+        out / ".partial",
+    )
     with writing_alone(out):  # whether one may write is told at once, too
         same_settings(out / "conversion.json", settings, [out / f"{split}.h5" for split in SPLITS])
         for split, n in sizes.items():
             jobs = [take(seed, split, index) for index in range(n)]
-            times, units, offsets = encode(jobs, worker=hear, workers=workers, partial=partial, title=split)
+            times, units, offsets = encode(
+                jobs, worker=hear, workers=workers, partial=partial, title=split
+            )
             index = np.arange(n)
             events = Events(
                 times=times,
@@ -121,7 +159,8 @@ def statistics(events: Events) -> dict[str, str]:
     """What a data set is like, in words for a table."""
     counts = np.diff(events.offsets)
     seconds = events.times[events.offsets[1:] - 1]  # sorted: the last spike of each recording
-    rates = counts / np.maximum(seconds, 0.001) / N_CHANNELS  # somebody's recording may be a single spike at 0
+    # Somebody's recording may be a single spike at 0
+    rates = counts / np.maximum(seconds, 0.001) / N_CHANNELS
     return {
         "recordings": f"{len(events):,}",
         "speakers": f"{len(np.unique(events.speakers)):,}",
@@ -141,11 +180,15 @@ _SHD = {
 
 
 def _table(rows: dict[str, dict[str, str]]) -> Table:
-    table = Table(title="spoken digits, generated, not SHD", caption="means, and smallest to largest")
+    table = Table(
+        title="spoken digits, generated, not SHD", caption="means, and smallest to largest"
+    )
     for name in ("", *rows, "SHD, published"):
         table.add_column(name)
     for line in rows["train"]:
-        table.add_row(line, *(row[line] for row in rows.values()), _SHD.get(line, "not published here"))
+        table.add_row(
+            line, *(row[line] for row in rows.values()), _SHD.get(line, "not published here")
+        )
     return table
 
 
@@ -174,6 +217,8 @@ def _meta(sizes: dict[str, int], seed: int) -> dict[str, str]:
         "note": NOTE,
         "seed": str(seed),
         "size": " ".join(map(str, sizes.values())),
-        "made with": ", ".join([f"snnlab {__version__}", *(f"{name} {version(name)}" for name in _MAKERS)]),
+        "made with": ", ".join(
+            [f"snnlab {__version__}", *(f"{name} {version(name)}" for name in _MAKERS)]
+        ),
         "licence": "CC-BY-4.0",
     }

@@ -21,10 +21,10 @@ def interaural_lags(
 ) -> DenseSet:
     """Noise that reaches the right ear some steps after the left one; the class is the lag.
 
-    Each channel of the left ear fires by chance in each step, anew in every trial; the same channel of the right ear
-    repeats it `lag` steps later. Both ears have the same rate in every class: each step for itself says nothing about
-    the lag, except whether it is 0. A network without memory therefore cannot be right more often than
-    `memoryless_ceiling` says.
+    Each channel of the left ear fires by chance in each step, anew in every trial; the same channel
+    of the right ear repeats it `lag` steps later. Both ears have the same rate in every class: each
+    step for itself says nothing about the lag, except whether it is 0. A network without memory
+    therefore cannot be right more often than `memoryless_ceiling` says.
 
     Args:
         n: trials, spread evenly over the lags.
@@ -41,7 +41,9 @@ def interaural_lags(
         SnnlabError: a lag is outside 0 to below `steps`.
     """
     if not all(0 <= lag < steps for lag in lags):
-        raise SnnlabError(f"lags = {list(lags)}: expected whole numbers from 0 to below the {steps} steps of a trial.")
+        raise SnnlabError(
+            f"lags = {list(lags)}: expected whole numbers from 0 to below the {steps} steps of a trial."
+        )
     generator = torch.Generator().manual_seed(seed)
     longest = max(lags)
     sound = (torch.rand(longest + steps, n, channels, generator=generator) < rate).float()
@@ -49,7 +51,8 @@ def interaural_lags(
     right = torch.empty(steps, n, channels)
     for c, lag in enumerate(lags):
         heard = labels == c
-        right[:, heard] = sound[longest - lag : longest - lag + steps, heard]  # the sound began before the trial did
+        # The sound began before the trial did
+        right[:, heard] = sound[longest - lag : longest - lag + steps, heard]
     return DenseSet(torch.cat([sound[longest:], right], dim=2), labels)
 
 
@@ -61,13 +64,20 @@ def memoryless_ceiling(lags: Sequence[int] = (0, 4, 8, 12, 16)) -> float:
 
 @memory_errors("making trials", "fewer of them")
 def sweeps(
-    n: int, *, shapes: int = 5, channels: int = 40, steps: int = 40, rate: float = 0.5, seed: int = 0
+    n: int,
+    *,
+    shapes: int = 5,
+    channels: int = 40,
+    steps: int = 40,
+    rate: float = 0.5,
+    seed: int = 0,
 ) -> DenseSet:
     """Two gliding tones, like the formants of a vowel; every shape is played forwards or backwards.
 
-    The class is the shape and its direction, so half of what there is to know is in the order of the spikes: forwards
-    and backwards excite the same channels equally often. Onset, tempo (up to 15 % either way) and pitch (by 2 channels,
-    one standard deviation) differ from trial to trial. The shapes themselves do not depend on `seed`.
+    The class is the shape and its direction, so half of what there is to know is in the order of
+    the spikes: forwards and backwards excite the same channels equally often. Onset, tempo (up to
+    15 % either way) and pitch (by 2 channels, one standard deviation) differ from trial to trial.
+    The shapes themselves do not depend on `seed`.
 
     Args:
         n: trials, spread evenly over the classes.
@@ -81,7 +91,9 @@ def sweeps(
         Spikes `(T, n, channels)` and the class of each trial, `2 * shape + direction`.
     """
     drawn = torch.rand(shapes, 2, 3, generator=torch.Generator().manual_seed(2024))
-    starts, ends, bend = (drawn * torch.tensor([0.8, 0.8, 0.4]) + torch.tensor([0.1, 0.1, -0.2])).unbind(-1)
+    starts, ends, bend = (
+        drawn * torch.tensor([0.8, 0.8, 0.4]) + torch.tensor([0.1, 0.1, -0.2])
+    ).unbind(-1)
 
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randperm(n, generator=generator) % (2 * shapes)

@@ -1,7 +1,7 @@
 """Spoken words of many invented people: espeak-ng behind a voice, a throat, a room and a microphone.
 
-espeak-ng comes with the wheel `espeakng-loader`, so that the same version speaks on every machine; nothing here
-starts a program or touches the disk.
+espeak-ng comes with the wheel `espeakng-loader`, so that the same version speaks on every machine;
+nothing here starts a program or touches the disk.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ ENGLISH = (
 )
 GERMAN = "de"
 
-# espeak-ng's own constants: AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_DONT_EXIT, espeakCHARS_UTF8, espeak_PARAMETER
+# espeak-ng's own constants: AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_DONT_EXIT, espeakCHARS_UTF8,
+# espeak_PARAMETER
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 0x8000, 1
 _SPEED, _PITCH, _PITCH_RANGE = 1, 3, 4
-_SINK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_SINK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,13 @@ def record(take: Take) -> np.ndarray:
     return (sound + noise).astype(np.float32)
 
 
-def _in_room(sound: np.ndarray, reverberation: float, directness: float, chance: np.random.Generator) -> np.ndarray:
+def _in_room(
+    sound: np.ndarray, reverberation: float, directness: float, chance: np.random.Generator
+) -> np.ndarray:
     """The sound and its echo: noise that begins 2 ms later and decays exponentially."""
     t = np.arange(round(reverberation * RATE)) / RATE
-    echo = chance.standard_normal(t.size) * 10 ** (-3 * t / reverberation)  # -60 dB is a factor of 10^-3
+    # -60 dB is a factor of 10^-3
+    echo = chance.standard_normal(t.size) * 10 ** (-3 * t / reverberation)
     echo *= 10 ** (-directness / 20) / np.linalg.norm(echo)
     response = np.concatenate([[1.0], np.zeros(round(0.002 * RATE)), echo])
     return fftconvolve(sound, response)[: sound.size]
@@ -182,8 +188,9 @@ def _noise(samples: int, slope: float, chance: np.random.Generator) -> np.ndarra
 class Espeak:
     """A freshly loaded espeak-ng, on Linux or macOS; use it in a `with`, once for each recording.
 
-    The library keeps phases and random numbers from word to word and has no way to reset them, so a word depends on
-    those before it. Loading it anew costs 4 ms and makes a word depend on its own arguments only.
+    The library keeps phases and random numbers from word to word and has no way to reset them, so a
+    word depends on those before it. Loading it anew costs 4 ms and makes a word depend on its own
+    arguments only.
 
     Raises:
         SnnlabError: the wheel is missing or cannot be loaded, or its data lies at too long a path.
@@ -222,13 +229,18 @@ class Espeak:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._library.espeak_Terminate()
         _ctypes.dlclose(self._library._handle)
         del self._library
 
-    def say(self, word: str, voice: str, *, speed: float, pitch: float, pitch_range: float, seed: int) -> np.ndarray:
+    def say(
+        self, word: str, voice: str, *, speed: float, pitch: float, pitch_range: float, seed: int
+    ) -> np.ndarray:
         """Speak: (samples,) int16 at `ENGINE_RATE`.
 
         Args:
@@ -253,15 +265,20 @@ class Espeak:
         for parameter, value in ((_SPEED, speed), (_PITCH, pitch), (_PITCH_RANGE, pitch_range)):
             library.espeak_SetParameter(parameter, round(value), 0)
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
-        ctypes.CDLL(None).srand(ctypes.c_uint(seed))  # the Klatt voices' breath takes C's own generator
+        # The Klatt voices' breath takes C's own generator
+        ctypes.CDLL(None).srand(ctypes.c_uint(seed))
         text = word.encode() + b"\0"
         library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, 1, 0, _UTF8, None, None)
         sound = np.concatenate([np.zeros(0, np.int16), *self._pieces])
         if not sound.any():
-            raise SnnlabError(f"word is {word!r}, which makes no sound; a word to speak was expected. Choose another.")
+            raise SnnlabError(
+                f"word is {word!r}, which makes no sound; a word to speak was expected. Choose another."
+            )
         return sound
 
-    def _receive(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: int | None) -> int:
+    def _receive(
+        self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: int | None
+    ) -> int:
         if samples and count > 0:
             self._pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0  # go on

@@ -1,7 +1,8 @@
 """Sound in, spikes of 700 auditory channels out: the cochlea that made the Heidelberg spiking data sets.
 
-The model, its parameters and the order of its stages are those of Cramer et al. 2020 (arXiv:1910.07407)
-and of the authors' program ``lauscher``; the code is written anew from the equations:
+The model, its parameters and the order of its stages are those of Cramer et al. 2020
+(arXiv:1910.07407) and of the authors' program ``lauscher``; the code is written anew from the
+equations:
 
 1. the sound at 48 kHz, scaled to an RMS of 0.3, faded in and out by Hann ramps;
 2. the basilar membrane, one linear filter a channel (``snnlab.data.encoding.membrane``);
@@ -58,23 +59,32 @@ class BushyCell(NamedTuple):
 def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.ndarray:
     """The sound as the membrane hears it: 48 kHz, RMS 0.3, then Hann ramps of ``ramp`` seconds at both ends.
 
-    Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a rate that is none.
+    Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a rate
+    that is none.
     """
     audio = np.asarray(audio)
     if audio.ndim != 1:
-        raise SnnlabError(f"audio has shape {audio.shape}; expected one mono channel (samples,): mix or pick one.")
+        raise SnnlabError(
+            f"audio has shape {audio.shape}; expected one mono channel (samples,): mix or pick one."
+        )
     if audio.dtype.kind not in "iuf":
         raise SnnlabError(f"audio has dtype {audio.dtype}; expected real numbers, such as float32.")
     if not (np.isfinite(sample_rate) and sample_rate > 0 and sample_rate == int(sample_rate)):
-        raise SnnlabError(f"sample_rate is {sample_rate}; expected a positive whole number of samples per second.")
+        raise SnnlabError(
+            f"sample_rate is {sample_rate}; expected a positive whole number of samples per second."
+        )
     if not ramp >= 0:
         raise SnnlabError(f"ramp is {ramp}; expected seconds, 0 or more.")
     sound = audio.astype(np.float64)
     if not np.isfinite(sound).all():
-        raise SnnlabError("audio holds NaN or infinite samples; expected finite numbers: check the recording.")
+        raise SnnlabError(
+            "audio holds NaN or infinite samples; expected finite numbers: check the recording."
+        )
     peak = np.abs(sound).max(initial=0.0)
     if peak == 0:
-        raise SnnlabError(f"audio is silent: {sound.size} samples, none above zero; expected a sound: leave it out.")
+        raise SnnlabError(
+            f"audio is silent: {sound.size} samples, none above zero; expected a sound: leave it out."
+        )
     sound /= peak
     if sample_rate != AUDIO_RATE:
         from scipy.signal import resample_poly  # here: its import takes longer than most sounds do
@@ -127,39 +137,56 @@ def _binomial(n: np.float32, p: np.float32, u: np.float32) -> np.float32:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fire(velocity: np.ndarray, random: np.ndarray, hair: HairCell, bushy: BushyCell, rate: float) -> np.ndarray:
+def _fire(
+    velocity: np.ndarray, random: np.ndarray, hair: HairCell, bushy: BushyCell, rate: float
+) -> np.ndarray:
     """Spikes, uint8 ``(steps, _LANES)``, of ``_LANES`` channels; overwrites ``velocity`` (same shape) and ``random``.
 
-    Meddis' pools, a step of Euler each (``q`` free, ``c`` in the cleft, ``w`` in the store, ``V`` the velocity):
+    Meddis' pools, a step of Euler each (``q`` free, ``c`` in the cleft, ``w`` in the store, ``V``
+    the velocity):
 
         kt = g max(V + a, 0) / (max(V + a, 0) + b)
         q += dt (y max(1 - q, 0) - kt q + x w);   c += dt (kt q - (l + r) c);   w += dt (r c - x w);   P = h c dt
 
     The bushy cell, ``k`` the fibres that fired:  s = s exp(-dt / tau_syn) + k;   v = min(v exp(-dt / tau_mem) + W s, 1).
-    The loops over lanes are kept free of branches and of float64: they compile to vector instructions.
+    The loops over lanes are kept free of branches and of float64: they compile to vector
+    instructions.
     """
     f32 = np.float32
     zero, one = f32(0.0), f32(1.0)
     dt = 1.0 / rate
     a, b = f32(hair.a), f32(hair.b)
-    replenish, release, drain = f32(hair.replenish * dt), f32(hair.release * dt), f32((hair.loss + hair.reuptake) * dt)
-    reuptake, reprocess, firing = f32(hair.reuptake * dt), f32(hair.reprocess * dt), f32(hair.firing * dt)
+    replenish, release, drain = (
+        f32(hair.replenish * dt),
+        f32(hair.release * dt),
+        f32((hair.loss + hair.reuptake) * dt),
+    )
+    reuptake, reprocess, firing = (
+        f32(hair.reuptake * dt),
+        f32(hair.reprocess * dt),
+        f32(hair.firing * dt),
+    )
     dead = int(np.round(bushy.refractory * rate))
     wait_after = f32(dead - 1)
     decay_mem, decay_syn = f32(np.exp(-dt / bushy.tau_mem)), f32(np.exp(-dt / bushy.tau_syn))
     kick = f32(bushy.weight / bushy.fibres * dt)
     unit = f32(2.0**-24)
 
-    # Each quantity of a lane is one stretch of one array: few arrays let the compiler prove that none overlap.
+    # Each quantity of a lane is one stretch of one array: few arrays let the compiler prove that
+    # none overlap.
     pools = np.empty(4 * _LANES, dtype=np.float32)  # q, c, w; then the random number
     rest = hair.release * hair.a / (hair.a + hair.b)
-    cleft = hair.replenish * rest / (hair.loss * rest + hair.replenish * (hair.loss + hair.reuptake))
+    cleft = (
+        hair.replenish * rest / (hair.loss * rest + hair.replenish * (hair.loss + hair.reuptake))
+    )
     pools[:_LANES] = cleft * (hair.loss + hair.reuptake) / rest
     pools[_LANES : 2 * _LANES] = cleft
     pools[2 * _LANES :] = cleft * hair.reuptake / hair.reprocess
-    cell = np.zeros(4 * _LANES, dtype=np.float32)  # synapse, membrane, steps to wait, fibres ready to fire
+    # Synapse, membrane, steps to wait, fibres ready to fire
+    cell = np.zeros(4 * _LANES, dtype=np.float32)
     cell[3 * _LANES :] = bushy.fibres
-    fired = np.zeros((dead, _LANES), dtype=np.float32)  # how many fibres did, in each of the last steps
+    # How many fibres did, in each of the last steps
+    fired = np.zeros((dead, _LANES), dtype=np.float32)
     spikes = np.zeros(velocity.shape, dtype=np.uint8)
 
     for t in range(velocity.shape[0]):
@@ -168,7 +195,9 @@ def _fire(velocity: np.ndarray, random: np.ndarray, hair: HairCell, bushy: Bushy
             low, high = random[i], random[_LANES + i]
             word = low + high
             high ^= low
-            random[i] = ((low << np.uint64(24)) | (low >> np.uint64(40))) ^ high ^ (high << np.uint64(16))
+            random[i] = (
+                ((low << np.uint64(24)) | (low >> np.uint64(40))) ^ high ^ (high << np.uint64(16))
+            )
             random[_LANES + i] = (high << np.uint64(37)) | (high >> np.uint64(27))
             pools[3 * _LANES + i] = (f32(np.int32(word >> np.uint64(40))) + f32(0.5)) * unit
         for i in range(_LANES):
@@ -184,7 +213,8 @@ def _fire(velocity: np.ndarray, random: np.ndarray, hair: HairCell, bushy: Bushy
         for i in range(_LANES):
             cell[3 * _LANES + i] += now[i]
             now[i] = zero
-        for i in range(_LANES):  # fibres are exchangeable: how many may fire, and do, is all that matters
+        # Fibres are exchangeable: how many may fire, and do, is all that matters
+        for i in range(_LANES):
             ready, p, u = cell[3 * _LANES + i], chance[i], pools[3 * _LANES + i]
             if u < ready * p:  # P(K > 0) is no larger, so most steps end here
                 now[i] = _binomial(ready, p, u)
@@ -211,35 +241,43 @@ def cochlea(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Spikes of a sound: ``(times, units)``, float32 seconds ``(E,)`` in rising order and uint16 channels ``(E,)``.
 
-    ``audio`` is mono, ``(samples,)``, of any real type and level; ``sample_rate`` in Hz. ``channels`` picks
-    some of the 700, all by default: they spike exactly as in a run of all. The same ``seed`` (0 or more) gives the
-    same spikes, whatever else runs. One thread; call it from several processes, a recording each.
+    ``audio`` is mono, ``(samples,)``, of any real type and level; ``sample_rate`` in Hz.
+    ``channels`` picks some of the 700, all by default: they spike exactly as in a run of all. The
+    same ``seed`` (0 or more) gives the same spikes, whatever else runs. One thread; call it from
+    several processes, a recording each.
 
-    ``ramp`` is the length in seconds of the Hann ramp at either end, at most half of the sound. The data sets' paper
-    has 30 ms. lauscher's packaged chain fades over the whole file instead, which costs a word a third of its
-    spikes; ``ramp=float("inf")`` does the same.
+    ``ramp`` is the length in seconds of the Hann ramp at either end, at most half of the sound. The
+    data sets' paper has 30 ms. lauscher's packaged chain fades over the whole file instead, which
+    costs a word a third of its spikes; ``ramp=float("inf")`` does the same.
 
-    Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a bad rate, seed or channel.
+    Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a bad
+    rate, seed or channel.
     """
     sound = prepare(audio, sample_rate, ramp=ramp)
     if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
         raise SnnlabError(f"seed is {seed!r}; expected a whole number from 0 to 2**64 - 1.")
     picked = _picked(channels)
     blocks, steps = membrane.spectra(sound), sound.size // 2 + 1
-    # Short of lanes, the last channel fills up: a copy costs no more than an empty lane, and is dropped.
+    # Short of lanes, the last channel fills up: a copy costs no more than an empty lane, and is
+    # dropped.
     groups = np.pad(picked, (0, -picked.size % _LANES), mode="edge").reshape(-1, _LANES)
     found = []
     for lanes in groups:
         velocity = membrane.velocity(blocks, steps, tuple(lanes.tolist()))
-        spikes = _fire(velocity, _random_states(seed, lanes).ravel(), HairCell(), BushyCell(), float(STEP_RATE))
+        spikes = _fire(
+            velocity, _random_states(seed, lanes).ravel(), HairCell(), BushyCell(), float(STEP_RATE)
+        )
         found.append(np.flatnonzero(spikes.view(bool)))
     group = np.repeat(np.arange(len(found)), [len(f) for f in found])
     step, lane = np.divmod(np.concatenate(found), _LANES)
     position = group * _LANES + lane
     order = np.argsort(step, kind="stable")
     order = order[position[order] < picked.size]
-    # A neuron that ends a step at threshold is found there in the next: the spike belongs to the earlier.
-    return ((step[order] - 1) / STEP_RATE).astype(np.float32), picked[position[order]].astype(np.uint16)
+    # A neuron that ends a step at threshold is found there in the next: the spike belongs to the
+    # earlier.
+    return ((step[order] - 1) / STEP_RATE).astype(np.float32), picked[position[order]].astype(
+        np.uint16
+    )
 
 
 def _picked(channels: slice | Sequence[int] | None) -> np.ndarray:

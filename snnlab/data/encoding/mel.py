@@ -54,10 +54,11 @@ class Mel:
         return 1000 * self.hop / self.rate
 
 
-# As Hammouamri et al. 2024 have it. The channels go up to 14 kHz, but at 8 kHz nothing is heard above 4 kHz: 53 of them
-# stay at -100 dB for ever.
+# As Hammouamri et al. 2024 have it. The channels go up to 14 kHz, but at 8 kHz nothing is heard
+# above 4 kHz: 53 of them stay at -100 dB for ever.
 PAPER = Mel()
-# Channels to 4 kHz. With 80 of them the lowest share a frequency bin, and neighbours say the same; with 40 none do.
+# Channels to 4 kHz. With 80 of them the lowest share a frequency bin, and neighbours say the same;
+# with 40 none do.
 SANE = Mel(n_mels=40, f_max=4_000.0)
 
 
@@ -65,12 +66,13 @@ def log_mel(waves: Tensor, mel: Mel = PAPER) -> Tensor:
     """Log-mel energies of waves, on the device of these.
 
     Args:
-        waves: (B, samples) float32 at 16 kHz, full scale 1; at least one window (512 samples for 8 kHz).
+        waves: (B, samples) float32 at 16 kHz, full scale 1; at least one window (512 samples for 8
+            kHz).
         mel: how.
 
     Returns:
-        (T, B, n_mels) float32, dB, nothing below -100. A second gives 101 time steps of 10 ms: the windows are centred
-        on 0, 10, ... ms, and the wave is reflected at its ends.
+        (T, B, n_mels) float32, dB, nothing below -100. A second gives 101 time steps of 10 ms: the
+        windows are centred on 0, 10, ... ms, and the wave is reflected at its ends.
 
     Raises:
         SnnlabError: the waves have another shape or type, or are shorter than a window.
@@ -90,8 +92,8 @@ def log_mel(waves: Tensor, mel: Mel = PAPER) -> Tensor:
 def filters(mel: Mel) -> Tensor:
     """The triangles of the channels, (n_fft // 2 + 1, n_mels) float32: HTK's mel scale, height 1.
 
-    In float32 throughout, as torchaudio has them: of a channel that catches a single frequency bin with the foot of its
-    triangle, float64 would change the fourth decimal in dB.
+    In float32 throughout, as torchaudio has them: of a channel that catches a single frequency bin
+    with the foot of its triangle, float64 would change the fourth decimal in dB.
     """
     frequencies = torch.linspace(0, mel.rate // 2, mel.n_fft // 2 + 1)
     edges = _edges(mel)
@@ -115,7 +117,8 @@ def _edges(mel: Mel) -> Tensor:
 def resample(waves: Tensor, rate: int) -> Tensor:
     """Waves (B, samples) at 16 kHz to (B, ceil(samples * rate / 16,000)) at `rate` Hz, by a sinc under a Hann window.
 
-    The filter is torchaudio's: six zero crossings on each side, cut at 0.99 of the new Nyquist frequency.
+    The filter is torchaudio's: six zero crossings on each side, cut at 0.99 of the new Nyquist
+    frequency.
     """
     step = RATE // rate
     if step == 1:

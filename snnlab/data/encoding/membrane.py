@@ -1,7 +1,8 @@
 """The basilar membrane: one linear filter for each place along the cochlea, in the closed form of Sieroka et al.
 
-N. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acoust. Soc. Am. 120 (2006) 297,
-with the parameters of ``lauscher`` (Cramer et al. 2020, arXiv:1910.07407), the program that made SHD and SSC.
+N. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acoust. Soc. Am. 120
+(2006) 297, with the parameters of ``lauscher`` (Cramer et al. 2020, arXiv:1910.07407), the program
+that made SHD and SSC.
 """
 
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from scipy.special import hankel1, j0, j1, y0, y1
 
 from snnlab.data.io.events import N_CHANNELS
 
-AUDIO_RATE = 48_000  # Hz; at lower rates the explicit step of the hair cell drifts, and below 9 kHz it is unstable
+# Hz; at lower rates the explicit step of the hair cell drifts, and below 9 kHz it is unstable
+AUDIO_RATE = 48_000
 STEP_RATE = AUDIO_RATE // 2  # Hz; the membrane, and all behind it, runs at half the audio rate
 
 _BLOCK = 16_384  # steps of one FFT block
-_BEFORE, _AFTER = 4_480, 1_408  # steps that a response reaches ahead of and behind its input: to about -80 dB at 110 Hz
+# Steps that a response reaches ahead of and behind its input: to about -80 dB at 110 Hz
+_BEFORE, _AFTER = 4_480, 1_408
 _HOP = _BLOCK - _BEFORE - _AFTER  # steps of sound that one block carries
 _CUTOFF = 2.0  # centre frequencies; above it a response is 100 dB below its peak, and is left out
 _CYCLES = 30.0  # of its centre frequency, after which a response is taken to be over
@@ -63,17 +66,17 @@ def centre_frequencies(n: int = N_CHANNELS) -> np.ndarray:
 def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
     """Velocity of the membrane at ``place`` (cm) for a sound of unit pressure: complex, like ``frequency`` (Hz, > 0).
 
-    With ``u = exp(-alpha x / 2)``, the membrane's impedance ``xi(u) = S0 u^2 - i w R u - (a + m w^2)``
-    and the wave number ``k = w sqrt(rho / (h xi))``, the pressure at ``x`` is
+    With ``u = exp(-alpha x / 2)``, the membrane's impedance ``xi(u) = S0 u^2 - i w R u - (a + m
+    w^2)`` and the wave number ``k = w sqrt(rho / (h xi))``, the pressure at ``x`` is
 
         p(x) = sqrt(G / k(x)) H0(G),    G(x) = 2 k(0) / alpha + integral of k from 0 to x,
 
-    where ``H0`` is the Hankel function of the first kind. The integral is elementary, because ``xi`` is
-    a quadratic in ``u``. The velocity is ``2 w / xi(x) * p(x) / p(0) * Z(w)``, with ``Z`` the impedance
-    at the oval window.
+    where ``H0`` is the Hankel function of the first kind. The integral is elementary, because
+    ``xi`` is a quadratic in ``u``. The velocity is ``2 w / xi(x) * p(x) / p(0) * Z(w)``, with ``Z``
+    the impedance at the oval window.
 
-    Phases turn as in ``exp(-i w t)``. An ordinary FFT, which lauscher uses and the data sets were made with,
-    turns the other way: through it, a membrane rings ahead of its input, not behind it.
+    Phases turn as in ``exp(-i w t)``. An ordinary FFT, which lauscher uses and the data sets were
+    made with, turns the other way: through it, a membrane rings ahead of its input, not behind it.
     """
     omega = 2 * np.pi * np.asarray(frequency, dtype=float)
     root = np.sqrt(_M.stiffness_offset + _M.mass * omega**2)
@@ -81,7 +84,8 @@ def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
     def impedance(u: float) -> np.ndarray:
         return _M.stiffness * u**2 - root**2 - 1j * omega * _M.friction * u
 
-    def logarithm_of(u: float, xi: np.ndarray) -> np.ndarray:  # the integral of k is the logarithm of this
+    # The integral of k is the logarithm of this
+    def logarithm_of(u: float, xi: np.ndarray) -> np.ndarray:
         return (2j * root**2 - omega * _M.friction * u - 2 * root * np.sqrt(xi)) / u
 
     u = exp(-_M.stiffness_decay * place / 2)
@@ -89,7 +93,9 @@ def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
     wave_number = omega * np.sqrt(_M.density / (_M.height * xi))
     start = 2 / _M.stiffness_decay * omega * np.sqrt(_M.density / (_M.height * xi_window))
     angle = np.log(logarithm_of(1.0, xi_window) / logarithm_of(u, xi))
-    path = start - 2j * omega * np.sqrt(_M.density / _M.height) / (_M.stiffness_decay * root) * angle
+    path = (
+        start - 2j * omega * np.sqrt(_M.density / _M.height) / (_M.stiffness_decay * root) * angle
+    )
     pressure = np.sqrt(path / wave_number) * hankel1(0, path)
     pressure_window = np.sqrt(2 / _M.stiffness_decay) * hankel1(0, start)
     return 2 * omega / xi * pressure / pressure_window * _window_impedance(omega)
@@ -104,14 +110,15 @@ def _window_impedance(omega: np.ndarray) -> np.ndarray:
 def _filter(channel: int) -> np.ndarray:
     """A channel's transfer function at the ``_BLOCK + 1`` frequencies of a block, complex.
 
-    A response that is over after ``d`` seconds is known from its transfer function every ``1 / d`` Hz:
-    evaluate it on that grid, and let the response's own FFT fill in the rest.
+    A response that is over after ``d`` seconds is known from its transfer function every ``1 / d``
+    Hz: evaluate it on that grid, and let the response's own FFT fill in the rest.
     """
     centre = centre_frequencies()[channel]
     points = min(_BLOCK, max(_SHORTEST, 2 ** ceil(log2(_CYCLES / centre * STEP_RATE))))
     frequency = np.arange(points + 1) * (STEP_RATE / points)
     inside = frequency <= _CUTOFF * centre
-    # As lauscher does: 1 Hz too high at the low end, where the model has a pole, and exact at the high end.
+    # As lauscher does: 1 Hz too high at the low end, where the model has a pole, and exact at the
+    # high end.
     shifted = 1 + frequency[inside] * (1 - 1 / STEP_RATE)
     coarse = np.zeros(points + 1, dtype=complex)
     coarse[inside] = transfer_function(shifted, _M.places()[channel])
@@ -144,9 +151,9 @@ def spectra(sound: np.ndarray) -> np.ndarray:
 def velocity(blocks: np.ndarray, steps: int, channels: tuple[int, ...]) -> np.ndarray:
     """Velocity of the membrane, float32 ``(steps, channels)`` at 24 kHz, from the ``spectra`` of a sound.
 
-    As in lauscher, the positive frequencies alone go back, onto half as many points: the filtered sound
-    at half its rate. And as there the sound counts as periodic in ``steps``: what rings beyond one end comes in at
-    the other.
+    As in lauscher, the positive frequencies alone go back, onto half as many points: the filtered
+    sound at half its rate. And as there the sound counts as periodic in ``steps``: what rings
+    beyond one end comes in at the other.
     """
     filters = _filters(channels)
     low, high = filters[: _BLOCK // 2 + 1], filters[_BLOCK // 2 :]

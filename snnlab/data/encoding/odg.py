@@ -1,8 +1,9 @@
 """Static images to events: the Omnidirectional Discrete Gradient (ODG) that made ES-ImageNet.
 
-A picture is pasted at nine places of a frame that is 4 pixels larger, one after the other, as if the camera jittered. Where
-the frame gets brighter by more than `theta` from one place to the next, there is an ON event; where it gets darker, OFF.
-The places are those of Lin et al. 2021 (Front. Neurosci. 15:726582); their eight steps point in eight directions.
+A picture is pasted at nine places of a frame that is 4 pixels larger, one after the other, as if
+the camera jittered. Where the frame gets brighter by more than `theta` from one place to the next,
+there is an ON event; where it gets darker, OFF. The places are those of Lin et al. 2021 (Front.
+Neurosci. 15:726582); their eight steps point in eight directions.
 """
 
 from __future__ import annotations
@@ -24,20 +25,26 @@ THETA = 0.18
 
 @torch.no_grad()
 def odg_events(
-    images: Tensor, theta: float = THETA, *, relative: bool = False, dtype: torch.dtype = torch.float32
+    images: Tensor,
+    theta: float = THETA,
+    *,
+    relative: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """The events of static images, (T=8, B, 2, H + 4, W + 4): 1 where there is one, channel 0 ON, channel 1 OFF.
 
         V = max over colours,   F_t[X_t + i, Y_t + j] = V[i, j],   D_t = F_t - F_(t-1)   for t = 1 ... 8
         ON where D_t > theta,   OFF where D_t < -theta,   only where both F_t and F_(t-1) show the picture
 
-    Images of 8 bits are compared as whole numbers, which is several times as fast as with floats and gives the same events
-    as the images divided by 255.
+    Images of 8 bits are compared as whole numbers, which is several times as fast as with floats
+    and gives the same events as the images divided by 255.
 
     Args:
-        images: (B, H, W) brightness or (B, 3, H, W) RGB; floating point from 0 to 1, or uint8 from 0 to 255. On any device.
+        images: (B, H, W) brightness or (B, 3, H, W) RGB; floating point from 0 to 1, or uint8 from
+            0 to 255. On any device.
         theta: the threshold, a part of the full range of brightness, from 0 to below 1.
-        relative: measure `theta` in parts of each picture's own range, max V - min V, as I2E does (Ma et al. 2025, with
+        relative: measure `theta` in parts of each picture's own range, max V - min V, as I2E does
+            (Ma et al. 2025, with
             0.07 to 0.12).
         dtype: of the events; torch.uint8 or torch.bool take a quarter of the memory.
 
@@ -46,11 +53,14 @@ def odg_events(
     """
     _check_images(images)
     if not 0 <= theta < 1:
-        raise SnnlabError(f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one.")
+        raise SnnlabError(
+            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one."
+        )
     value = images if images.ndim == 3 else images[:, 0].maximum(images[:, 1]).maximum(images[:, 2])
     batch, height, width = value.shape
     pitch, size = width + MARGIN, (height + MARGIN) * (width + MARGIN)
-    # A frame, as one row of numbers, is a slice of a canvas with empty rows above and columns beside the picture.
+    # A frame, as one row of numbers, is a slice of a canvas with empty rows above and columns
+    # beside the picture.
     starts = [(3 - row) * pitch - column for row, column in zip(ROWS, COLUMNS, strict=True)]
     events = torch.empty(STEPS, batch, 2, size, dtype=dtype, device=images.device)
     if value.dtype == torch.uint8:
@@ -65,11 +75,13 @@ def edge_integral(events: Tensor) -> Tensor:
 
         S[i, j] = 1/8 sum_t (ON_t - OFF_t)[X_t + i, Y_t + j]
 
-    Of a picture of zeros and ones this is exactly 1/8 sum_t (V[i, j] - V[i + X_t - X_(t-1), j + Y_t - Y_(t-1)]), summed
-    over the neighbours inside it: a difference to the neighbourhood, positive on the bright side of an edge.
+    Of a picture of zeros and ones this is exactly 1/8 sum_t (V[i, j] - V[i + X_t - X_(t-1), j + Y_t
+    - Y_(t-1)]), summed over the neighbours inside it: a difference to the neighbourhood, positive
+    on the bright side of an edge.
 
     Args:
-        events: (8, B, 2, H + 4, W + 4), as `odg_events` gives them, of any type; also a part cut out of them.
+        events: (8, B, 2, H + 4, W + 4), as `odg_events` gives them, of any type; also a part cut
+            out of them.
 
     Returns:
         Floating point, float32 where the events are not.
@@ -77,7 +89,12 @@ def edge_integral(events: Tensor) -> Tensor:
     Raises:
         SnnlabError: the shape is another.
     """
-    if events.ndim != 5 or events.shape[0] != STEPS or events.shape[2] != 2 or min(events.shape[3:]) <= MARGIN:
+    if (
+        events.ndim != 5
+        or events.shape[0] != STEPS
+        or events.shape[2] != 2
+        or min(events.shape[3:]) <= MARGIN
+    ):
         raise SnnlabError(
             f"events have shape {tuple(events.shape)}; (8, B, 2, H + 4, W + 4) was expected. Pass what odg_events returned."
         )
@@ -93,7 +110,11 @@ def _floating(dtype: torch.dtype) -> torch.dtype:
 
 
 def _check_images(images: Tensor) -> None:
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[1] != 3) or images.numel() == 0:
+    if (
+        images.ndim not in (3, 4)
+        or (images.ndim == 4 and images.shape[1] != 3)
+        or images.numel() == 0
+    ):
         raise SnnlabError(
             f"images have shape {tuple(images.shape)}; (B, H, W) or (B, 3, H, W) was expected. "
             "Add the batch with images[None], take off a single channel with images[:, 0]."
@@ -121,7 +142,9 @@ def _level(value: Tensor, theta: float, relative: bool) -> Tensor | float:
     return level.to(value.dtype)  # a byte is the whole part
 
 
-def _compare_floats(value: Tensor, level: Tensor | float, starts: list[int], events: Tensor) -> None:
+def _compare_floats(
+    value: Tensor, level: Tensor | float, starts: list[int], events: Tensor
+) -> None:
     """Fill events (8, B, 2, S) by the rule as it stands; where there is no picture is NaN, and NaN exceeds nothing."""
     canvas = F.pad(value, (0, MARGIN, 3, MARGIN), value=math.nan).flatten(1)
     size = events.shape[-1]
@@ -141,7 +164,8 @@ def _compare_bytes(value: Tensor, level: Tensor | float, starts: list[int], even
     level = torch.as_tensor(level, dtype=torch.uint8, device=value.device)
     padding = (0, MARGIN, 3, MARGIN)
     low = F.pad(value, padding).flatten(1)
-    raised = torch.minimum(value.flatten(1), 255 - level) + level  # stops at 255, which nothing exceeds
+    # Stops at 255, which nothing exceeds
+    raised = torch.minimum(value.flatten(1), 255 - level) + level
     high = F.pad(raised.view(value.shape), padding, value=255).flatten(1)
     size = events.shape[-1]
     for t, step in enumerate(events):

@@ -1,6 +1,7 @@
 """Videos to events, as ES-UCF101 was made of UCF101: what got brighter or darker from one frame to the next.
 
-A clip is an npz file with one array, `arr_0`, uint8 (2, T, H, W), 0 or 1, channel 0 ON. Here, as everywhere, time is first.
+A clip is an npz file with one array, `arr_0`, uint8 (2, T, H, W), 0 or 1, channel 0 ON. Here, as
+everywhere, time is first.
 """
 
 from __future__ import annotations
@@ -39,14 +40,17 @@ class Settings:
     seed: int = 0
 
 
-def video_events(frames: np.ndarray, *, ratio: float = RATIO, mode: int = 1, seed: int = 0) -> Tensor:
+def video_events(
+    frames: np.ndarray, *, ratio: float = RATIO, mode: int = 1, seed: int = 0
+) -> Tensor:
     """The events of a clip: (T=n-1, 2, H, W) uint8, 1 where there is one, channel 0 ON, channel 1 OFF.
 
         D_t = F_(t+1) - F_t,   ON where D_t > c_on,   OFF where D_t < c_off
 
-    `c_off` and `c_on` are the percentiles 50 ratio and 100 - 50 ratio of all D of the clip, so that the part `ratio` of
-    all pixels and steps has an event; somewhat fewer, as many D are equal. In mode 1 they are the same everywhere. In
-    mode 2 each pixel and step draws its own, c_on + N(0, 0.03^2) but at least 0.01, and c_off + N(0, 0.03^2) but at most
+    `c_off` and `c_on` are the percentiles 50 ratio and 100 - 50 ratio of all D of the clip, so that
+    the part `ratio` of all pixels and steps has an event; somewhat fewer, as many D are equal. In
+    mode 1 they are the same everywhere. In mode 2 each pixel and step draws its own, c_on + N(0,
+    0.03^2) but at least 0.01, and c_off + N(0, 0.03^2) but at most
     -0.01, of the full range of brightness.
 
     Args:
@@ -56,11 +60,19 @@ def video_events(frames: np.ndarray, *, ratio: float = RATIO, mode: int = 1, see
         seed: of the noise in mode 2.
 
     Raises:
-        SnnlabError: the frames have another shape or type; ratio or mode is another; the clip has no event.
+        SnnlabError: the frames have another shape or type; ratio or mode is another; the clip has
+            no event.
     """
-    if not (isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 3 and frames.size):
+    if not (
+        isinstance(frames, np.ndarray)
+        and frames.dtype == np.uint8
+        and frames.ndim == 3
+        and frames.size
+    ):
         what = f"{getattr(frames, 'dtype', type(frames).__name__)} {np.shape(frames)}"
-        raise SnnlabError(f"frames are {what}; a grey clip, uint8 (n, H, W), was expected. Convert it.")
+        raise SnnlabError(
+            f"frames are {what}; a grey clip, uint8 (n, H, W), was expected. Convert it."
+        )
     _check_settings(Settings(ratio, len(frames), mode, seed))
     difference = np.subtract(frames[1:], frames[:-1], dtype=np.int16)
     off, on = _percentiles(difference, ratio)
@@ -85,9 +97,12 @@ def write_clip(path: str | Path, events: Tensor) -> None:
     """Write events (T, 2, H, W) of 0 and 1 as `arr_0` uint8 (2, T, H, W), whole or not at all.
 
     Raises:
-        SnnlabError: the events have another shape, type or value, there is none, or the file cannot be written.
+        SnnlabError: the events have another shape, type or value, there is none, or the file cannot
+            be written.
     """
-    array = np.ascontiguousarray(events.numpy().swapaxes(0, 1)) if events.ndim == 4 else events.numpy()
+    array = (
+        np.ascontiguousarray(events.numpy().swapaxes(0, 1)) if events.ndim == 4 else events.numpy()
+    )
     _check_clip(array, path)
     write_arrays(path, arr_0=array)
 
@@ -96,8 +111,8 @@ def read_clip(path: str | Path) -> Tensor:
     """Read and check one clip: (T, 2, H, W) uint8.
 
     Raises:
-        SnnlabError: the file is missing, cut short or no npz; the array is missing, of another type or shape, holds
-            something else than 0 and 1, or no event.
+        SnnlabError: the file is missing, cut short or no npz; the array is missing, of another type
+            or shape, holds something else than 0 and 1, or no event.
     """
     (array,) = read_arrays(path, ("arr_0",))
     _check_clip(array, path)
@@ -116,10 +131,11 @@ def convert_videos(
 ) -> Outcome:
     """Turn videos into files of events, one by one, whatever becomes of some of them.
 
-    A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a folder all of them are found,
-    and `a/b.avi` becomes `target/a/b.npz`; those of a list become `target/{name}.npz`. `target/left-out.csv` lists what
-    failed. What is there already, and not older than its video, is kept, so that a killed call is gone on with by the
-    next. In mode 2 each clip has noise of its own, drawn from `seed` and its name.
+    A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a
+    folder all of them are found, and `a/b.avi` becomes `target/a/b.npz`; those of a list become
+    `target/{name}.npz`. `target/left-out.csv` lists what failed. What is there already, and not
+    older than its video, is kept, so that a killed call is gone on with by the next. In mode 2 each
+    clip has noise of its own, drawn from `seed` and its name.
 
     Args:
         source: a folder, one video, or a list of videos.
@@ -129,8 +145,8 @@ def convert_videos(
         workers: processes, by default one a core.
 
     Raises:
-        SnnlabError: there is no video, two would become the same file, a setting is none, the files there were made with
-            others, or the disk is full.
+        SnnlabError: there is no video, two would become the same file, a setting is none, the files
+            there were made with others, or the disk is full.
     """
     settings = Settings(ratio, n_frames, mode, seed)
     _check_settings(settings)
@@ -138,7 +154,10 @@ def convert_videos(
     if isinstance(source, str | Path):
         found = _found(given_path(source))
     else:
-        found = [(path, path.stem if path.is_file() else path.name) for path in (given_path(p) for p in source)]
+        found = [
+            (path, path.stem if path.is_file() else path.name)
+            for path in (given_path(p) for p in source)
+        ]
     sources: dict[str, Path] = {}
     for path, name in found:
         if name in sources:
@@ -154,7 +173,10 @@ def convert_videos(
     with writing_alone(target):
         same_settings(target / "conversion.json", vars(settings))
         return convert_all(
-            [Job(path, target / f"{name}.npz", _own(settings, name)) for name, path in sources.items()],
+            [
+                Job(path, target / f"{name}.npz", _own(settings, name))
+                for name, path in sources.items()
+            ],
             worker=_convert,
             workers=workers,
             report=target / "left-out.csv",
@@ -188,13 +210,17 @@ def _has_frames(folder: Path) -> bool:
 
 def _own(settings: Settings, name: str) -> Settings:
     digest = hashlib.sha256(f"{settings.seed}:{name}".encode("utf-8", "surrogateescape")).digest()
-    return Settings(settings.ratio, settings.n_frames, settings.mode, int.from_bytes(digest[:4], "big"))
+    return Settings(
+        settings.ratio, settings.n_frames, settings.mode, int.from_bytes(digest[:4], "big")
+    )
 
 
 def _convert(job: Job) -> None:
     frames = video.sample_frames(job.source, job.settings.n_frames)
     try:
-        events = video_events(frames, ratio=job.settings.ratio, mode=job.settings.mode, seed=job.settings.seed)
+        events = video_events(
+            frames, ratio=job.settings.ratio, mode=job.settings.mode, seed=job.settings.seed
+        )
     except SnnlabError as error:
         raise SnnlabError(f"{job.source}: {error}") from error
     write_clip(job.target, events)
@@ -207,7 +233,8 @@ def _percentiles(difference: np.ndarray, ratio: float) -> tuple[float, float]:
     ranks = (below[-1] - 1) * np.array([ratio / 2, 1 - ratio / 2])
     first = np.floor(ranks).astype(int)
     low, high = (
-        np.searchsorted(below, rank, side="right") - 255 for rank in (first, np.minimum(first + 1, below[-1] - 1))
+        np.searchsorted(below, rank, side="right") - 255
+        for rank in (first, np.minimum(first + 1, below[-1] - 1))
     )
     off, on = low + (ranks - first) * (high - low)
     return float(off), float(on)
@@ -219,13 +246,17 @@ def _check_settings(settings: Settings) -> None:
             f"ratio is {settings.ratio}; a number between 0 and 1 was expected, such as {RATIO}. Choose one."
         )
     if settings.mode not in (1, 2):
-        raise SnnlabError(f"mode is {settings.mode!r}; 1 (same thresholds everywhere) or 2 (noisy ones) was expected.")
+        raise SnnlabError(
+            f"mode is {settings.mode!r}; 1 (same thresholds everywhere) or 2 (noisy ones) was expected."
+        )
     if settings.n_frames < 2:
         raise SnnlabError(
             f"there are {settings.n_frames} frames; at least 2 were expected, for an event is a difference."
         )
     if settings.seed < 0:
-        raise SnnlabError(f"seed is {settings.seed}; a whole number from 0 was expected. Choose one.")
+        raise SnnlabError(
+            f"seed is {settings.seed}; a whole number from 0 was expected. Choose one."
+        )
 
 
 def _check_clip(array: np.ndarray, path: str | Path) -> None:
@@ -236,4 +267,6 @@ def _check_clip(array: np.ndarray, path: str | Path) -> None:
         )
     if array.max() != 1:
         what = f"has values up to {array.max()}" if array.any() else "holds no event"
-        raise SnnlabError(f"{path}: the clip {what}; 0 and, where there is an event, 1 were expected. {_CURE}")
+        raise SnnlabError(
+            f"{path}: the clip {what}; 0 and, where there is an event, 1 were expected. {_CURE}"
+        )

@@ -47,15 +47,25 @@ class _Looking:
     thorough: bool
     workers: int | None
 
-    def read(self, samples: Sequence[Any], worker: Callable[[Any], float]) -> tuple[Finding, list[float]]:
+    def read(
+        self, samples: Sequence[Any], worker: Callable[[Any], float]
+    ) -> tuple[Finding, list[float]]:
         """Read all or some of the samples, whatever becomes of some; also what the worker gave for the good ones."""
-        some = samples if self.thorough or len(samples) <= SAMPLE else random.Random(0).sample(list(samples), SAMPLE)
+        some = (
+            samples
+            if self.thorough or len(samples) <= SAMPLE
+            else random.Random(0).sample(list(samples), SAMPLE)
+        )
         values, failed = examine(
             some, worker, self.workers, self.data.folder / "check.csv", f"reading {self.data.name}"
         )
         if failed:
             return Finding(False, failed), values
-        words = f"all {len(some):,} files" if len(some) == len(samples) else f"{len(some):,} files of {len(samples):,}"
+        words = (
+            f"all {len(some):,} files"
+            if len(some) == len(samples)
+            else f"{len(some):,} files of {len(samples):,}"
+        )
         return Finding(True, f"{words} can be read"), values
 
 
@@ -64,14 +74,20 @@ def check(data: DataSet, *, thorough: bool = False, workers: int | None = None) 
 
     Args:
         data: which, of `snnlab.data.registry.SETS`.
-        thorough: read every file, and not a sample of 1,000; the recordings of SHD and SSC are read in any case.
+        thorough: read every file, and not a sample of 1,000; the recordings of SHD and SSC are read
+            in any case.
         workers: processes, by default one a core.
 
     Raises:
         SnnlabError: `workers` is below 1, or a process died.
     """
     if not data.folder.is_dir():
-        return [Finding(False, f"{data.folder}: there is no such folder; get it with `snnlab data get {data.name}`.")]
+        return [
+            Finding(
+                False,
+                f"{data.folder}: there is no such folder; get it with `snnlab data get {data.name}`.",
+            )
+        ]
     look, counts = _Looking(data, thorough, workers), dict[str, int]()
     findings: list[Finding] = []
     try:
@@ -80,11 +96,16 @@ def check(data: DataSet, *, thorough: bool = False, workers: int | None = None) 
         findings.append(Finding(False, str(error)))
     except OSError as error:
         findings.append(
-            Finding(False, f"{data.folder} cannot be read ({error}); a folder that one may read was expected.")
+            Finding(
+                False,
+                f"{data.folder} cannot be read ({error}); a folder that one may read was expected.",
+            )
         )
     if not any(finding.ok is False for finding in findings):
         with suppress(SnnlabError):  # it may be read-only, as shared data should be
-            write_provenance(data.folder, checked={"date": now(), "thorough": thorough, "counts": counts})
+            write_provenance(
+                data.folder, checked={"date": now(), "thorough": thorough, "counts": counts}
+            )
     return findings
 
 
@@ -105,15 +126,25 @@ def _heidelberg(look: _Looking, findings: list[Finding], counts: dict[str, int])
         findings.append(_lengths(events, file))
         low, high = int(events.units.min()), int(events.units.max())
         wide = high - low >= N_CHANNELS // 2
-        findings.append(Finding(wide or None, f"{file.name}: channels {low} to {high} of {N_CHANNELS} have spikes"))
+        findings.append(
+            Finding(
+                wide or None, f"{file.name}: channels {low} to {high} of {N_CHANNELS} have spikes"
+            )
+        )
     if len(counts) == len(look.data.counts[0]):
         findings.append(_count(look.data, counts))
     if look.data.name == "shd" and len(speakers) == 2:
-        every, only = len(speakers["train"] | speakers["test"]), len(speakers["test"] - speakers["train"])
+        every, only = (
+            len(speakers["train"] | speakers["test"]),
+            len(speakers["test"] - speakers["train"]),
+        )
         good = (every, only) == (SPEAKERS, ONLY_TESTED)
         words = f"{every} speakers, {only} of them only in test"
         findings.append(
-            Finding(good or None, words if good else f"{words}; {SPEAKERS} and {ONLY_TESTED} are published")
+            Finding(
+                good or None,
+                words if good else f"{words}; {SPEAKERS} and {ONLY_TESTED} are published",
+            )
         )
 
 
@@ -122,7 +153,10 @@ def _lengths(events: Events, file: Path) -> Finding:
     words = f"{file.name}: {last.mean():.2f} s to the last spike on average, {last.min():.2f} to {last.max():.2f}"
     if SECONDS[0] <= last.mean() <= SECONDS[1]:
         return Finding(True, words)
-    return Finding(False, f"{words}; {SECONDS[0]} to {SECONDS[1]} s on average were expected of words. Get it again.")
+    return Finding(
+        False,
+        f"{words}; {SECONDS[0]} to {SECONDS[1]} s on average were expected of words. Get it again.",
+    )
 
 
 def _speech(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
@@ -137,17 +171,21 @@ def _speech(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> 
         if word not in words:
             findings.append(
                 Finding(
-                    False, f"{folder / word} holds no wav file; recordings of the word were expected. Get it again."
+                    False,
+                    f"{folder / word} holds no wav file; recordings of the word were expected. Get it again.",
                 )
             )
     lists = {}
     for split, name in LISTS.items():
         try:
-            lists[split] = [line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line]
+            lists[split] = [
+                line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line
+            ]
         except (OSError, UnicodeDecodeError) as error:
             findings.append(
                 Finding(
-                    False, f"{folder / name} cannot be read ({error}); a recording a line was expected. Get it again."
+                    False,
+                    f"{folder / name} cannot be read ({error}); a recording a line was expected. Get it again.",
                 )
             )
             continue
@@ -162,7 +200,12 @@ def _speech(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> 
         counts[split] = len(lists[split])
     if len(lists) == 2:
         if twice := set(lists["valid"]) & set(lists["test"]):
-            findings.append(Finding(False, f"{folder}: {min(twice)} is in both lists; one was expected. Get it again."))
+            findings.append(
+                Finding(
+                    False,
+                    f"{folder}: {min(twice)} is in both lists; one was expected. Get it again.",
+                )
+            )
         counts["train"] = len(files - set(lists["valid"]) - set(lists["test"]))
         findings.append(_count(look.data, counts))
     findings.append(look.read([str(folder / file) for file in sorted(files)], read_second)[0])
@@ -174,13 +217,19 @@ def _pictures(look: _Looking, findings: list[Finding], counts: dict[str, int]) -
     three = pictures(look.data.folder)
     train, val = _joined(three.train, three.valid), _joined(three.test)
     _compare(look, findings, counts, {"train": train, "val": val})
-    for name, (labels, most, least) in {"train": (train[1], MOST, 1), "val": (val[1], OF_VAL, OF_VAL)}.items():
+    for name, (labels, most, least) in {
+        "train": (train[1], MOST, 1),
+        "val": (val[1], OF_VAL, OF_VAL),
+    }.items():
         for label, n in sorted(Counter(labels).items()):
             if not least <= n <= most:
                 words = f"{most}" if least == most else f"{least} to {most}"
                 where = look.data.folder / name / _fileset(three.test).classes[label]
                 findings.append(
-                    Finding(False, f"{where} holds {n:,} pictures; {words} were expected. Unpack it again.")
+                    Finding(
+                        False,
+                        f"{where} holds {n:,} pictures; {words} were expected. Unpack it again.",
+                    )
                 )
     _readable(look, findings, train, val)
 
@@ -196,7 +245,11 @@ def _es_imagenet(look: _Looking, findings: list[Finding], counts: dict[str, int]
         rate = float(np.mean(values)) / (2 * 8 * 224 * 224)
         words = f"{100 * rate:.1f} % of all pixels, steps and polarities have an event"
         good = RATE / 2 <= rate <= RATE * 2
-        findings.append(Finding(good or None, words if good else f"{words}; about {100 * RATE:.1f} % was expected"))
+        findings.append(
+            Finding(
+                good or None, words if good else f"{words}; about {100 * RATE:.1f} % was expected"
+            )
+        )
 
 
 def _cifar10_dvs(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
@@ -221,17 +274,26 @@ def _clips(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> N
     from snnlab.data.datasets import es_ucf101
     from snnlab.data.encoding.video_events import N_FRAMES
 
-    three = (es_ucf101.frames if look.data.name == "ucf101" else es_ucf101.events)(look.data.folder, steps=N_FRAMES - 1)
+    three = (es_ucf101.frames if look.data.name == "ucf101" else es_ucf101.events)(
+        look.data.folder, steps=N_FRAMES - 1
+    )
     everything = _joined(three.train, three.valid, three.test)
     _compare(look, findings, counts, {"all": everything})
-    groups = {int(match[1]) for sample in everything[0] if (match := _GROUP.search(sample.rsplit("/", 1)[-1]))}
+    groups = {
+        int(match[1])
+        for sample in everything[0]
+        if (match := _GROUP.search(sample.rsplit("/", 1)[-1]))
+    }
     expected = set(range(1, 26))
     if groups == expected:
         findings.append(Finding(True, "groups 1 to 25"))
     else:
         words = ", ".join(map(str, sorted(groups ^ expected)))
         findings.append(
-            Finding(False, f"{look.data.folder}: groups 1 to 25 were expected; missing, or too many: {words}.")
+            Finding(
+                False,
+                f"{look.data.folder}: groups 1 to 25 were expected; missing, or too many: {words}.",
+            )
         )
     _readable(look, findings, everything)
 
@@ -249,20 +311,30 @@ def _fileset(part: Any) -> FileDataset:
 def _joined(*parts: Any) -> Part:
     sets = [_fileset(part) for part in parts]
     samples = [sample for one in sets for sample in one.samples]
-    return samples, [label for one in sets for label in one.labels.tolist()], (sets[0].read, sets[0].classes)
+    return (
+        samples,
+        [label for one in sets for label in one.labels.tolist()],
+        (sets[0].read, sets[0].classes),
+    )
 
 
-def _compare(look: _Looking, findings: list[Finding], counts: dict[str, int], parts: Mapping[str, Part]) -> None:
+def _compare(
+    look: _Looking, findings: list[Finding], counts: dict[str, int], parts: Mapping[str, Part]
+) -> None:
     counts.update({name: len(part[0]) for name, part in parts.items()})
     findings.append(_count(look.data, counts))
     for name, (_, labels, (_, classes)) in parts.items():
-        findings.append(_classes(np.array(labels), look.data.classes, len(classes), look.data.folder / name))
+        findings.append(
+            _classes(np.array(labels), look.data.classes, len(classes), look.data.folder / name)
+        )
 
 
 def _readable(look: _Looking, findings: list[Finding], *parts: Part) -> list[float]:
     from snnlab.data.fetch.examine import total
 
-    finding, values = look.read([(part[2][0], sample) for part in parts for sample in part[0]], total)
+    finding, values = look.read(
+        [(part[2][0], sample) for part in parts for sample in part[0]], total
+    )
     findings.append(finding)
     return values
 
@@ -270,12 +342,24 @@ def _readable(look: _Looking, findings: list[Finding], *parts: Part) -> list[flo
 def _count(data: DataSet, counts: Mapping[str, int]) -> Finding:
     words = ", ".join(f"{name} {counts[name]:,}" for name in data.counts[0])
     if dict(counts) in data.counts:
-        known = " (the most quoted count)" if len(data.counts) > 1 and dict(counts) == data.counts[0] else ""
+        known = (
+            " (the most quoted count)"
+            if len(data.counts) > 1 and dict(counts) == data.counts[0]
+            else ""
+        )
         return Finding(True, f"samples: {words}{known}")
-    wrong = [name for name in data.counts[0] if all(counts[name] != one[name] for one in data.counts)]
+    wrong = [
+        name for name in data.counts[0] if all(counts[name] != one[name] for one in data.counts)
+    ]
     ok = None if wrong and set(wrong) <= set(data.unsure) else False
-    published = ", or ".join(", ".join(f"{name} {n:,}" for name, n in one.items()) for one in data.counts)
-    cure = "this number is remembered, not read" if ok is None else f"get what is missing: snnlab data get {data.name}"
+    published = ", or ".join(
+        ", ".join(f"{name} {n:,}" for name, n in one.items()) for one in data.counts
+    )
+    cure = (
+        "this number is remembered, not read"
+        if ok is None
+        else f"get what is missing: snnlab data get {data.name}"
+    )
     return Finding(ok, f"{data.folder}: samples: {words}; {published} is published; {cure}.")
 
 

@@ -1,7 +1,8 @@
 """Fetch one large file: go on with what is there, and take it only if its checksum is right.
 
-tonic's own downloader stands in for none of this: it cannot resume, takes a file that exists without hashing it, falls back
-from https to http, and unpacks without looking at names. The addresses and MD5 sums are the same.
+tonic's own downloader stands in for none of this: it cannot resume, takes a file that exists
+without hashing it, falls back from https to http, and unpacks without looking at names. The
+addresses and MD5 sums are the same.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class _Refused(Exception):
 def download(urls: Sequence[str], path: Path, md5: str) -> Checksums:
     """Fetch a file to `path`, which appears only when it is whole and its MD5 sum is right.
 
-    Until then the bytes are in `<path>.part`, also after a kill. The next call asks for the rest only, unless the server has
-    another version of the file by then, or cannot give a part.
+    Until then the bytes are in `<path>.part`, also after a kill. The next call asks for the rest
+    only, unless the server has another version of the file by then, or cannot give a part.
 
     Args:
         urls: where the file is, in the order of trying; one that gave a part goes first.
@@ -90,8 +91,14 @@ def download(urls: Sequence[str], path: Path, md5: str) -> Checksums:
             os.replace(part, path)
             _note(part).unlink(missing_ok=True)
             return found
-    kept = f"{_size(part):,} bytes are kept in {part}: run the same command again to go on. " if _size(part) else ""
-    raise SnnlabError(f"{_all(refusals)}; the whole file was expected. {kept}{_by_hand(path)}") from refusals[-1][1]
+    kept = (
+        f"{_size(part):,} bytes are kept in {part}: run the same command again to go on. "
+        if _size(part)
+        else ""
+    )
+    raise SnnlabError(
+        f"{_all(refusals)}; the whole file was expected. {kept}{_by_hand(path)}"
+    ) from refusals[-1][1]
 
 
 def _whole_from(url: str, path: Path, part: Path, md5: str) -> Checksums:
@@ -125,7 +132,9 @@ def _whole_from(url: str, path: Path, part: Path, md5: str) -> Checksums:
 
 
 def _all(refusals: Sequence[tuple[str, BaseException]]) -> str:
-    return ", and ".join(f"{url} could not be fetched ({_reason(error)})" for url, error in refusals)
+    return ", and ".join(
+        f"{url} could not be fetched ({_reason(error)})" for url, error in refusals
+    )
 
 
 def _by_hand(path: Path) -> str:
@@ -138,7 +147,10 @@ def _by_hand(path: Path) -> str:
 def checksums(path: Path, title: str) -> Checksums:
     """The size and both checksums of a file, in one pass, with a progress bar."""
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    with path.open("rb") as file, tqdm(total=_size(path), desc=title, unit="B", unit_scale=True) as bar:
+    with (
+        path.open("rb") as file,
+        tqdm(total=_size(path), desc=title, unit="B", unit_scale=True) as bar,
+    ):
         while block := file.read(_BLOCK):
             md5.update(block)
             sha256.update(block)
@@ -164,7 +176,9 @@ def remote_size(urls: Sequence[str], path: Path) -> int | None:
             return None  # download() will ask again, more patiently
         except (_Refused, requests.RequestException) as error:
             refusals.append((url, error))
-    raise SnnlabError(f"{_all(refusals)}; a file was expected there. Check the connection. {_by_hand(path)}")
+    raise SnnlabError(
+        f"{_all(refusals)}; a file was expected there. Check the connection. {_by_hand(path)}"
+    )
 
 
 def check_room(folder: Path, bytes: int, what: str) -> None:
@@ -194,7 +208,8 @@ def _fetch(url: str, part: Path) -> bool:
     else:
         start, headers = 0, {}
     with _get(url, headers) as answer:
-        if answer.status_code == 416 and headers:  # nothing after these bytes: perhaps they are the whole file
+        # Nothing after these bytes: perhaps they are the whole file
+        if answer.status_code == 416 and headers:
             if _total(answer) == start:
                 return _packed(part)
             part.unlink()
@@ -212,7 +227,13 @@ def _fetch(url: str, part: Path) -> bool:
             _remember(part, url, answer)
         with (
             part.open("ab") as file,
-            tqdm(total=total, initial=start, desc=part.name.removesuffix(PART), unit="B", unit_scale=True) as bar,
+            tqdm(
+                total=total,
+                initial=start,
+                desc=part.name.removesuffix(PART),
+                unit="B",
+                unit_scale=True,
+            ) as bar,
         ):
             # as it comes, for the length and the range are of what is sent
             for block in answer.raw.stream(_BLOCK, decode_content=False):
@@ -234,7 +255,9 @@ def _online(url: str, path: Path) -> None:
 
 def _get(url: str, headers: dict[str, str]) -> Any:
     # identity: else a server may pack what is packed, and its length would be another
-    return requests.get(url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=TIMEOUT)
+    return requests.get(
+        url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=TIMEOUT
+    )
 
 
 def _look(answer: Any) -> None:
@@ -245,7 +268,9 @@ def _look(answer: Any) -> None:
     if status not in (200, 206):  # figshare answers 202 and nothing to who may be a robot
         raise _Refused(f"the server answers {status} {answer.reason}")
     if "text/html" in answer.headers.get("Content-Type", "").lower():
-        raise _Refused("the server sends a web page instead of the file; it may want a login, or a person")
+        raise _Refused(
+            "the server sends a web page instead of the file; it may want a login, or a person"
+        )
     if (encoding := _encoding(answer)) not in ("", "identity", "gzip", "x-gzip"):
         raise _Refused(f"the server packs the file as {encoding}, which was not asked for")
 
@@ -277,7 +302,9 @@ def _remember(part: Path, url: str, answer: Any) -> None:
     etag = answer.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
     with whole_file(_note(part)) as temporary:
-        temporary.write_text(json.dumps({"url": url, "validator": validator, "packed": "gzip" in _encoding(answer)}))
+        temporary.write_text(
+            json.dumps({"url": url, "validator": validator, "packed": "gzip" in _encoding(answer)})
+        )
 
 
 def _remembered(part: Path) -> dict[str, Any]:
@@ -318,6 +345,8 @@ def _size(path: Path) -> int:
 def _reason(error: BaseException) -> str:
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError):
+    if isinstance(
+        error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError
+    ):
         return "the connection broke off"
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__

@@ -17,7 +17,11 @@ RATE = 16000  # Hz, and samples at most: a second
 
 
 def examine(
-    samples: Sequence[Any], worker: Callable[[Any], float], workers: int | None, report: Path, title: str
+    samples: Sequence[Any],
+    worker: Callable[[Any], float],
+    workers: int | None,
+    report: Path,
+    title: str,
 ) -> tuple[list[float], str]:
     """What `worker` gives for each sample that it does not refuse, and a sentence about those that it does; empty if there is none.
 
@@ -25,7 +29,8 @@ def examine(
         samples: what the worker takes.
         worker: a function of a module, for processes are spawned; refuses by a SnnlabError.
         workers: processes; 1 works in this one, None takes one a core.
-        report: csv file of all sentences; removed when there is none, and not written where one may not write.
+        report: csv file of all sentences; removed when there is none, and not written where one may
+            not write.
         title: what the progress bar says.
 
     Raises:
@@ -37,7 +42,9 @@ def examine(
     where = _reported(sentences, report)
     if not sentences:
         return values, ""
-    return values, listed(f"{len(sentences):,} of {len(samples):,} files that were read are bad{where}", sentences)
+    return values, listed(
+        f"{len(sentences):,} of {len(samples):,} files that were read are bad{where}", sentences
+    )
 
 
 def total(job: tuple[Callable[[Any, int | None], Any], Any]) -> float:
@@ -59,7 +66,9 @@ def read_second(path: str) -> float:
         sound, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
         wrong = cut_short(Path(path)) or implausible(rate, sound)
     except (soundfile.SoundFileError, OSError) as error:
-        raise SnnlabError(f"{path} cannot be read as sound ({reason(error)}); a wav file was expected.") from error
+        raise SnnlabError(
+            f"{path} cannot be read as sound ({reason(error)}); a wav file was expected."
+        ) from error
     if wrong:
         raise SnnlabError(f"{path} {wrong}. Get it again.")
     frames, channels = sound.shape

@@ -66,7 +66,8 @@ def extract_val(archive: Path, folder: Path, *, devkit: Path) -> None:
 def validation_classes(devkit: Path) -> list[str]:
     """The class (WordNet's number, such as n01440764) of each validation picture, in the order of their numbers.
 
-    The list has ILSVRC's own numbers of classes. Of the synsets of `meta.mat` those without children are the classes.
+    The list has ILSVRC's own numbers of classes. Of the synsets of `meta.mat` those without
+    children are the classes.
 
     Raises:
         SnnlabError: the archive is damaged, or lacks a file or a class.
@@ -78,7 +79,9 @@ def validation_classes(devkit: Path) -> list[str]:
                 if member.name.endswith(name):
                     found[name] = _stream(tar, member).read()
     if len(found) < 2:
-        raise SnnlabError(f"{devkit}: {_TRUTH} and {_META} were expected in it and are not both there. Fetch it again.")
+        raise SnnlabError(
+            f"{devkit}: {_TRUTH} and {_META} were expected in it and are not both there. Fetch it again."
+        )
     try:
         synsets = loadmat(io.BytesIO(found[_META]), squeeze_me=True)["synsets"]
         names = {

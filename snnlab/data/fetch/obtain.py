@@ -41,17 +41,22 @@ def get(
         workers: processes that convert recordings, by default one a core.
 
     Returns:
-        Whether it is there. Not if `agree` said no, or a person has to fetch it; then the steps have been said.
+        Whether it is there. Not if `agree` said no, or a person has to fetch it; then the steps
+        have been said.
 
     Raises:
         SnnlabError: a file cannot be fetched, is another, is damaged or does not fit on the disk.
     """
     folder = data.folder
     if not data.archives and not data.by_hand:
-        say(f"{data.name} ships with snnlab, and is unpacked on first use; there is nothing to get.")
+        say(
+            f"{data.name} ships with snnlab, and is unpacked on first use; there is nothing to get."
+        )
         return True
     if data.by_hand and not _todo(data) and data.state()[0]:
-        say(f"{data.name} is in {folder}; to read every file of it: snnlab data check {data.name} --thorough")
+        say(
+            f"{data.name} is in {folder}; to read every file of it: snnlab data check {data.name} --thorough"
+        )
         return True
     if data.by_hand and not any((folder / archive.file).exists() for archive in data.archives):
         say(data.by_hand.format(folder=folder, data=folder.parent))
@@ -62,7 +67,11 @@ def get(
 
 
 def _get(
-    data: DataSet, agree: Callable[[str], bool], keep: bool, say: Callable[[str], None], workers: int | None
+    data: DataSet,
+    agree: Callable[[str], bool],
+    keep: bool,
+    say: Callable[[str], None],
+    workers: int | None,
 ) -> bool:
     folder = data.folder
     todo = _todo(data)
@@ -73,7 +82,9 @@ def _get(
         )
         return True
     needed = [
-        one for one in data.archives if one in todo or (not one.makes and any("val" in other.makes for other in todo))
+        one
+        for one in data.archives
+        if one in todo or (not one.makes and any("val" in other.makes for other in todo))
     ]
     if data.by_hand and (absent := [one.file for one in needed if one not in lying]):
         raise SnnlabError(
@@ -96,12 +107,19 @@ def _get(
     if _recordings(data):
         _convert(data, keep, workers)
     write_provenance(
-        folder, archives=_told(data, known), name=data.name, licence=data.licence, cite=data.cite, **_made_by()
+        folder,
+        archives=_told(data, known),
+        name=data.name,
+        licence=data.licence,
+        cite=data.cite,
+        **_made_by(),
     )
     if not keep:
         for one in known:
             (folder / one.file).unlink(missing_ok=True)
-    say(f"{data.name} is in {folder}. To read every file of it: snnlab data check {data.name} --thorough")
+    say(
+        f"{data.name} is in {folder}. To read every file of it: snnlab data check {data.name} --thorough"
+    )
     return True
 
 
@@ -113,7 +131,8 @@ def write_provenance(folder: Path, **entries: Any) -> None:
     """
     with whole_file(folder / PROVENANCE) as temporary:
         temporary.write_text(
-            json.dumps({**provenance(folder), **entries}, indent=2, ensure_ascii=False) + "\n", "utf-8"
+            json.dumps({**provenance(folder), **entries}, indent=2, ensure_ascii=False) + "\n",
+            "utf-8",
         )
 
 
@@ -135,12 +154,16 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
 def _todo(data: DataSet) -> list[Archive]:
     """The archives of which something is not in place."""
     if _recordings(data):
-        done = all((data.folder / part).exists() for part in data.parts) and not _moving(data, "converted").exists()
+        done = (
+            all((data.folder / part).exists() for part in data.parts)
+            and not _moving(data, "converted").exists()
+        )
         return [] if done else list(data.archives)
     return [
         one
         for one in data.archives
-        if not all((data.folder / name).exists() for name in one.makes) or _moving(data, one.file).exists()
+        if not all((data.folder / name).exists() for name in one.makes)
+        or _moving(data, one.file).exists()
     ]
 
 
@@ -156,10 +179,14 @@ def _agreed(data: DataSet, archives: list[Archive], agree: Callable[[str], bool]
     parts = [data.folder / (one.file + PART) for one in archives]
     left = known - sum(part.stat().st_size for part in parts if part.exists())
     # unpacked, they take as much again, at least
-    check_room(data.folder, left + known, f"{', '.join(one.file for one in archives)} and what they hold")
+    check_room(
+        data.folder, left + known, f"{', '.join(one.file for one in archives)} and what they hold"
+    )
     if None not in sizes and left <= ASK_FROM:
         return True
-    amount = f"{left / 1e9:.1f} GB" if None not in sizes else "an amount that the server does not tell"
+    amount = (
+        f"{left / 1e9:.1f} GB" if None not in sizes else "an amount that the server does not tell"
+    )
     return agree(f"Fetch {amount} to {data.folder}?")
 
 

@@ -1,7 +1,8 @@
 """Unpack archives of strangers: nothing is written outside, and nothing half-unpacked is taken for whole.
 
-All goes to `.unpacking-<archive>` first. When that is whole, it is renamed to `.unpacked-<archive>`, and what is in it is moved
-in place, which takes no time. A call after a kill begins anew in the first case, and goes on moving in the second.
+All goes to `.unpacking-<archive>` first. When that is whole, it is renamed to
+`.unpacked-<archive>`, and what is in it is moved in place, which takes no time. A call after a kill
+begins anew in the first case, and goes on moving in the second.
 """
 
 from __future__ import annotations
@@ -22,12 +23,22 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.fetch.download import check_room
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 _BLOCK = 1 << 20
 
 
 def unpack(
-    archive: Path, folder: Path, makes: tuple[str, ...], extract: Callable[[Path, Path], None] | None = None
+    archive: Path,
+    folder: Path,
+    makes: tuple[str, ...],
+    extract: Callable[[Path, Path], None] | None = None,
 ) -> None:
     """Unpack a zip, tar or tar.gz file into `folder`, so that each of `makes` appears there whole or not at all.
 
@@ -37,11 +48,12 @@ def unpack(
         archive: the file.
         folder: where it goes.
         makes: files and folders, in the order in which they are to appear.
-        extract: of another kind of archive, unpacks the first argument into the folder that is the second.
+        extract: of another kind of archive, unpacks the first argument into the folder that is the
+            second.
 
     Raises:
-        SnnlabError: the archive is damaged, lacks one of `makes` or holds a name that leads outside; there is something in the
-            way, or no room.
+        SnnlabError: the archive is damaged, lacks one of `makes` or holds a name that leads
+            outside; there is something in the way, or no room.
     """
     begun, whole = (folder / f".{word}-{archive.name}" for word in ("unpacking", "unpacked"))
     if not whole.exists():
@@ -72,7 +84,11 @@ def move_in(whole: Path, folder: Path, makes: tuple[str, ...]) -> None:
     Raises:
         SnnlabError: there is something in the way.
     """
-    others = sorted(path.name for path in whole.iterdir() if path.name not in makes and not path.name.startswith("."))
+    others = sorted(
+        path.name
+        for path in whole.iterdir()
+        if path.name not in makes and not path.name.startswith(".")
+    )
     for name in (*others, *makes):
         if not (whole / name).exists():
             continue  # moved by a call that was killed
@@ -117,7 +133,9 @@ def opened(archive: Path) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def tar_members(file: IO[bytes], where: object) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+def tar_members(
+    file: IO[bytes], where: object
+) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """The plain files of a tar or tar.gz file, in its order, each with a name that stays inside.
 
     Raises:
@@ -138,7 +156,9 @@ def check_name(name: str, where: object, kind: str | None = None) -> None:
         SnnlabError: it would, or is none.
     """
     path = PurePosixPath(name)
-    if kind is None and (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name):
+    if kind is None and (
+        path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name
+    ):
         kind = "a name that leads outside"
     if kind is not None:
         raise SnnlabError(

@@ -1,9 +1,10 @@
 """ES-ImageNet's files: read as its authors' loader reads them, and written from any folder of images.
 
-A sample is an npz file with `pos` and `neg`, uint8 (N, 3): row, column and t = 1 ... 8 of the ON and the OFF events, in a
-frame 4 pixels larger than the image, whose long side is 254. The samples lie below `train` and `val`; beside these folders,
-`trainlabel.txt` and `vallabel.txt` have one line a sample, `path class rows columns`: the path below `train` or `val`, the
-class a number from 0, rows and columns those of the image. In the event-frame variant the lists are `trainlabel.csv` and
+A sample is an npz file with `pos` and `neg`, uint8 (N, 3): row, column and t = 1 ... 8 of the ON
+and the OFF events, in a frame 4 pixels larger than the image, whose long side is 254. The samples
+lie below `train` and `val`; beside these folders, `trainlabel.txt` and `vallabel.txt` have one line
+a sample, `path class rows columns`: the path below `train` or `val`, the class a number from 0,
+rows and columns those of the image. In the event-frame variant the lists are `trainlabel.csv` and
 `vallabel.csv`, with `path,class`.
 """
 
@@ -64,15 +65,18 @@ class Label:
 def encode(image: Image.Image, theta: float = THETA) -> Sample:
     """The events of an image as ES-ImageNet keeps them: nearest resize of the long side to 254, ODG, 16 < row, column < 240.
 
-    The published rule cuts in coordinates of the image's own corner, not of the centred frame. Where a side is shorter than
-    254, the first rows (or columns) are lost although they would be inside the crop, and the last ones are not.
-    It is kept as it is, for the files are to be like theirs.
+    The published rule cuts in coordinates of the image's own corner, not of the centred frame.
+    Where a side is shorter than 254, the first rows (or columns) are lost although they would be
+    inside the crop, and the last ones are not. It is kept as it is, for the files are to be like
+    theirs.
 
     Raises:
         SnnlabError: theta is not from 0 to below 1, or the image has more than 8 bits a colour.
     """
     if image.mode.startswith(("I", "F")):
-        raise SnnlabError(f"an image has the mode {image.mode}; 8 bits a colour were expected. Save it as 8-bit RGB.")
+        raise SnnlabError(
+            f"an image has the mode {image.mode}; 8 bits a colour were expected. Save it as 8-bit RGB."
+        )
     columns, rows = resized(image.size)
     pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
     # the authors' interpolation; Pillow's nearest picks other pixels
@@ -93,7 +97,8 @@ def write_sample(path: str | Path, sample: Sample) -> None:
     """Write `pos` and `neg` as an npz file, whole or not at all.
 
     Raises:
-        SnnlabError: the sample is not as `Sample` says, has no event, or the file cannot be written.
+        SnnlabError: the sample is not as `Sample` says, has no event, or the file cannot be
+            written.
     """
     _check(sample, str(path))
     write_arrays(path, pos=sample.pos, neg=sample.neg)
@@ -103,8 +108,8 @@ def read_sample(path: str | Path, rows: int, columns: int) -> Sample:
     """Read and check one npz file; `rows` and `columns` stand in the label list.
 
     Raises:
-        SnnlabError: the file is missing, cut short or no npz; `pos` or `neg` is missing or not uint8 (N, 3); there is no
-            event, or one outside the frame or the eight steps.
+        SnnlabError: the file is missing, cut short or no npz; `pos` or `neg` is missing or not
+            uint8 (N, 3); there is no event, or one outside the frame or the eight steps.
     """
     pos, neg = read_arrays(path, ("pos", "neg"))
     sample = Sample(pos, neg, rows, columns)
@@ -115,11 +120,14 @@ def read_sample(path: str | Path, rows: int, columns: int) -> Sample:
 def frames(sample: Sample) -> Tensor:
     """The events as networks get them, (T=8, C=2, H=224, W=224) uint8 of 0 and 1, channel 0 ON.
 
-    The image is moved to the centre of 256 x 256 px, by (254 - rows) // 2 and (254 - columns) // 2, and the middle is cut out.
+    The image is moved to the centre of 256 x 256 px, by (254 - rows) // 2 and (254 - columns) // 2,
+    and the middle is cut out.
     """
     image = torch.zeros(STEPS, 2, SIDE, SIDE, dtype=torch.uint8)
     border = (LONG_SIDE + 2 - SIDE) // 2
-    offset = np.array([(LONG_SIDE - sample.rows) // 2 - border, (LONG_SIDE - sample.columns) // 2 - border, -1])
+    offset = np.array(
+        [(LONG_SIDE - sample.rows) // 2 - border, (LONG_SIDE - sample.columns) // 2 - border, -1]
+    )
     for channel, events in enumerate((sample.pos, sample.neg)):
         moved = events + offset
         row, column, t = torch.from_numpy(moved[((moved >= 0) & (moved < SIDE)).all(1)]).unbind(1)
@@ -131,13 +139,15 @@ def read_frames(path: str | Path) -> Tensor:
     """A sample of the event-frame variant, `arr_0` int8 (2, 8, 224, 224), as `frames` gives it: (8, 2, 224, 224) uint8.
 
     Raises:
-        SnnlabError: the file is missing, cut short or no npz; the array is missing, of another type or shape, holds
-            something else than 0 and 1, or no event.
+        SnnlabError: the file is missing, cut short or no npz; the array is missing, of another type
+            or shape, holds something else than 0 and 1, or no event.
     """
     (array,) = read_arrays(path, ("arr_0",))
     shape = (2, STEPS, SIDE, SIDE)
     if array.dtype not in (np.int8, np.uint8) or array.shape != shape:
-        raise SnnlabError(f"{path}: arr_0 is {array.dtype} {array.shape}; int8 {shape} was expected. {_CURE}")
+        raise SnnlabError(
+            f"{path}: arr_0 is {array.dtype} {array.shape}; int8 {shape} was expected. {_CURE}"
+        )
     if array.min() < 0 or array.max() != 1:
         raise SnnlabError(
             f"{path}: arr_0 has values from {array.min()} to {array.max()}; 0 and, where there is an event, 1 were expected. "
@@ -150,8 +160,8 @@ def read_labels(folder: str | Path, split: str) -> list[Label]:
     """The lines of a label list, `{split}label.txt`, checked; the files that it names are there.
 
     Raises:
-        SnnlabError: the list is missing, is not text or is empty; a line is not `path class rows columns`, with rows and
-            columns of which the longer is 254; a file is missing.
+        SnnlabError: the list is missing, is not text or is empty; a line is not `path class rows
+            columns`, with rows and columns of which the longer is 254; a file is missing.
     """
     path = Path(folder) / f"{split}label.txt"
     labels = [_label(line, where) for line, where in _lines(path, "`path class rows columns`")]
@@ -163,14 +173,17 @@ def read_frame_labels(folder: str | Path, split: str) -> list[tuple[str, int]]:
     """The lines of a label list of the event-frame variant, `{split}label.csv`: path and class; the files are there.
 
     Raises:
-        SnnlabError: the list is missing, is not text or is empty; a line is not `path,class`; a file is missing.
+        SnnlabError: the list is missing, is not text or is empty; a line is not `path,class`; a
+            file is missing.
     """
     path = Path(folder) / f"{split}label.csv"
     labels = []
     for line, where in _lines(path, "`path,class`"):
         name, _, label = line.strip().rpartition(",")
         if not (name and label.isdecimal() and len(label) < _DIGITS):
-            raise SnnlabError(f"{where}: {line[:80]!r}; `path,class` was expected. Correct the line.")
+            raise SnnlabError(
+                f"{where}: {line[:80]!r}; `path,class` was expected. Correct the line."
+            )
         labels.append((name, int(label)))
     _check_files(path, Path(folder) / split, [name for name, _ in labels])
     return labels
@@ -183,7 +196,9 @@ def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
         SnnlabError: the file cannot be written.
     """
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{label.path} {label.label} {label.rows} {label.columns}\n" for label in labels)
+        file.writelines(
+            f"{label.path} {label.label} {label.rows} {label.columns}\n" for label in labels
+        )
 
 
 def _listed(events: Tensor) -> np.ndarray:
@@ -201,7 +216,9 @@ def _check(sample: Sample, where: str) -> None:
         )
     for name, events in (("pos", sample.pos), ("neg", sample.neg)):
         if events.dtype != np.uint8 or events.ndim != 2 or events.shape[1] != 3:
-            raise SnnlabError(f"{where}: {name} is {events.dtype} {events.shape}; uint8 (N, 3) was expected. {_CURE}")
+            raise SnnlabError(
+                f"{where}: {name} is {events.dtype} {events.shape}; uint8 (N, 3) was expected. {_CURE}"
+            )
         high = (rows + MARGIN - 1, columns + MARGIN - 1, STEPS)
         for column, what, low in ((0, "row", 0), (1, "column", 0), (2, "t", 1)):
             wrong = np.flatnonzero((events[:, column] < low) | (events[:, column] > high[column]))
@@ -217,7 +234,9 @@ def _check(sample: Sample, where: str) -> None:
 def _label(line: str, where: str) -> Label:
     parts = line.rsplit(maxsplit=3)
     if len(parts) != 4 or not all(part.isdecimal() and len(part) < _DIGITS for part in parts[1:]):
-        raise SnnlabError(f"{where}: {line[:80]!r}; `path class rows columns` was expected. Correct the line.")
+        raise SnnlabError(
+            f"{where}: {line[:80]!r}; `path class rows columns` was expected. Correct the line."
+        )
     label, rows, columns = map(int, parts[1:])
     if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:
         raise SnnlabError(
@@ -236,7 +255,9 @@ def _lines(path: Path, form: str) -> list[tuple[str, str]]:
             f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'}); a label list was expected. "
             "Check the path."
         ) from error
-    lines = [(line, f"{path}, line {i}") for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [
+        (line, f"{path}, line {i}") for i, line in enumerate(text.splitlines(), 1) if line.strip()
+    ]
     if not lines:
         raise SnnlabError(f"{path} is empty; one line {form} a sample was expected. Convert again.")
     return lines

@@ -1,8 +1,8 @@
 """Recordings as lists of spikes, and the HDF5 layout of the Heidelberg data sets that holds them.
 
-A file is one split: `spikes/times` and `spikes/units` (ragged, one row a recording), `labels`, `extra/speaker`,
-`extra/keys` (the class names) and `extra/meta_info`. SHD, SSC and everything that snnlab writes look like this, so
-any reader of SHD reads our files and we read anybody's.
+A file is one split: `spikes/times` and `spikes/units` (ragged, one row a recording), `labels`,
+`extra/speaker`, `extra/keys` (the class names) and `extra/meta_info`. SHD, SSC and everything that
+snnlab writes look like this, so any reader of SHD reads our files and we read anybody's.
 """
 
 from __future__ import annotations
@@ -56,13 +56,15 @@ def read_events(path: str | Path) -> Events:
     """Read and check one file in SHD's layout.
 
     Raises:
-        SnnlabError: the file is missing, not HDF5 or cut short; a group is missing; rows differ in number; times
-            are not finite, negative, unsorted or above MAX_SECONDS; units or labels are out of
-            range; a recording is empty; two classes have one name.
+        SnnlabError: the file is missing, not HDF5 or cut short; a group is missing; rows differ in
+            number; times are not finite, negative, unsorted or above MAX_SECONDS; units or labels
+            are out of range; a recording is empty; two classes have one name.
     """
     path = Path(path)
     if not path.is_file():
-        raise SnnlabError(f"{path}: there is no such file; a file in SHD's HDF5 layout was expected. Check the path.")
+        raise SnnlabError(
+            f"{path}: there is no such file; a file in SHD's HDF5 layout was expected. Check the path."
+        )
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)
@@ -77,13 +79,18 @@ def read_meta(path: str | Path) -> dict[str, str]:
     """The texts below `extra/meta_info` of a file that `read_events` accepts."""
     with h5py.File(path, "r") as file:
         group = file.get("extra/meta_info", {})
-        return {name: item.asstr()[()] for name, item in group.items() if item.shape == () and item.dtype.kind == "O"}
+        return {
+            name: item.asstr()[()]
+            for name, item in group.items()
+            if item.shape == () and item.dtype.kind == "O"
+        }
 
 
 def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | None = None) -> None:
     """Write one file in SHD's layout, whole or not at all.
 
-    Times are stored as float16 seconds as in SHD, which rounds them: to 0.5 ms below one second, 1 ms below two.
+    Times are stored as float16 seconds as in SHD, which rounds them: to 0.5 ms below one second, 1
+    ms below two.
 
     Raises:
         SnnlabError: the events are not what `Events` promises, or the file cannot be written.
@@ -94,7 +101,10 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
     cuts = events.offsets[1:-1]
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         spikes = file.create_group("spikes")
-        for name, flat, dtype in (("times", events.times, np.float16), ("units", events.units, np.uint16)):
+        for name, flat, dtype in (
+            ("times", events.times, np.float16),
+            ("units", events.units, np.uint16),
+        ):
             rows = np.empty(len(events), dtype=object)  # numpy would make equal lengths a matrix
             for i, row in enumerate(np.split(flat.astype(dtype), cuts)):
                 rows[i] = row
@@ -130,7 +140,9 @@ def _read(file: h5py.File, path: Path) -> Events:
     )
 
 
-def _read_rows(times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path) -> tuple[np.ndarray, ...]:
+def _read_rows(
+    times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path
+) -> tuple[np.ndarray, ...]:
     """Times, units and event counts of up to _ROWS recordings, checked."""
     row_times, row_units = times[start : start + _ROWS], units[start : start + _ROWS]
     counts = np.fromiter(map(len, row_times), np.int64, len(row_times))
@@ -161,7 +173,11 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
 
 def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     item = _dataset(file, name, path)
-    kind, words = ("f", "seconds as floats") if name == "spikes/times" else ("ui", "channel numbers as integers")
+    kind, words = (
+        ("f", "seconds as floats")
+        if name == "spikes/times"
+        else ("ui", "channel numbers as integers")
+    )
     base = h5py.check_vlen_dtype(item.dtype)
     if base is None or item.ndim != 1 or np.dtype(base).kind not in kind:
         raise SnnlabError(
@@ -190,10 +206,14 @@ def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
         raise SnnlabError(
             f"{path}: the name {error.object!r} in extra/keys is no UTF-8; the names of the classes were expected. {_CURE}"
         ) from error
-    raise SnnlabError(f"{path}: extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}")
+    raise SnnlabError(
+        f"{path}: extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}"
+    )
 
 
-def _check_rows(labels: np.ndarray, speakers: np.ndarray, keys: tuple[str, ...], n: int, path: Path) -> None:
+def _check_rows(
+    labels: np.ndarray, speakers: np.ndarray, keys: tuple[str, ...], n: int, path: Path
+) -> None:
     if n < 1:
         raise SnnlabError(f"{path}: holds no recording; at least one was expected. {_CURE}")
     check_names(keys, f"{path}: extra/keys")
@@ -210,10 +230,19 @@ def _check_rows(labels: np.ndarray, speakers: np.ndarray, keys: tuple[str, ...],
         lambda i: f"is {labels[i]}",
         f"0 to {len(keys) - 1}, an index into the {len(keys)} names of extra/keys,",
     )
-    _refuse((speakers < 0) | (speakers > 65535), path, "extra/speaker", 0, lambda i: f"is {speakers[i]}", "0 to 65535")
+    _refuse(
+        (speakers < 0) | (speakers > 65535),
+        path,
+        "extra/speaker",
+        0,
+        lambda i: f"is {speakers[i]}",
+        "0 to 65535",
+    )
 
 
-def _check_spikes(times: np.ndarray, units: np.ndarray, counts: np.ndarray, path: Path, first: int) -> None:
+def _check_spikes(
+    times: np.ndarray, units: np.ndarray, counts: np.ndarray, path: Path, first: int
+) -> None:
     """Refuse what is no list of spikes; `first` is the index of the first of these recordings in the file."""
     _refuse(counts == 0, path, "spikes/times", first, lambda _: "is empty", "at least one spike")
     ends = np.cumsum(counts)
@@ -225,7 +254,13 @@ def _check_spikes(times: np.ndarray, units: np.ndarray, counts: np.ndarray, path
             inside = event - int(ends[recording] - counts[recording])
             shown = {"times": times, "units": units}[field][event]
             raise SnnlabError(
-                _sentence(path, f"spikes/{field}", first + recording, f"{value} {shown} at spike {inside}", expected)
+                _sentence(
+                    path,
+                    f"spikes/{field}",
+                    first + recording,
+                    f"{value} {shown} at spike {inside}",
+                    expected,
+                )
             )
 
     refuse(~np.isfinite(times), "times", "has the time", "a finite number of seconds")
@@ -239,11 +274,17 @@ def _check_spikes(times: np.ndarray, units: np.ndarray, counts: np.ndarray, path
     backwards = np.zeros(len(times), dtype=bool)
     backwards[1:] = times[1:] < times[:-1]
     backwards[ends[:-1]] = False  # from the end of one recording to the start of the next
-    refuse(backwards, "times", "goes back in time to", "ascending times: sort each recording by time,")
-    refuse((units < 0) | (units >= N_CHANNELS), "units", "has the channel", f"0 to {N_CHANNELS - 1}")
+    refuse(
+        backwards, "times", "goes back in time to", "ascending times: sort each recording by time,"
+    )
+    refuse(
+        (units < 0) | (units >= N_CHANNELS), "units", "has the channel", f"0 to {N_CHANNELS - 1}"
+    )
 
 
-def _refuse(bad: np.ndarray, path: Path, field: str, first: int, says: Callable[[int], str], expected: str) -> None:
+def _refuse(
+    bad: np.ndarray, path: Path, field: str, first: int, says: Callable[[int], str], expected: str
+) -> None:
     """Raise for the first recording that is bad; `says(i)` tells what is wrong with it."""
     if bad.any():
         index = int(np.flatnonzero(bad)[0])

@@ -29,7 +29,11 @@ def printable(text: str) -> str:
 
 def paths_below(folder: Path) -> list[Path]:
     """All files and folders below a folder, sorted; none that is hidden or lies in a hidden folder."""
-    return sorted(path for path in folder.rglob("*") if not any(map(is_hidden, path.relative_to(folder).parts)))
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if not any(map(is_hidden, path.relative_to(folder).parts))
+    )
 
 
 def check_names(names: Iterable[str], where: object, what: str = "class") -> None:

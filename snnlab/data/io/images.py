@@ -16,7 +16,14 @@ from snnlab.data.io.folders import check_names, is_hidden
 SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
 
 # what Pillow raises for damaged files, by format
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 @contextmanager
@@ -54,6 +61,8 @@ def class_folders(folder: Path, what: str = "images") -> list[Path]:
     found = folder.iterdir() if folder.is_dir() else ()
     folders = sorted(path for path in found if path.is_dir() and not is_hidden(path.name))
     if not folders:
-        raise SnnlabError(f"{folder} holds no folder; one folder of {what} a class was expected. Check the path.")
+        raise SnnlabError(
+            f"{folder} holds no folder; one folder of {what} a class was expected. Check the path."
+        )
     check_names((path.name for path in folders), folder)
     return folders

@@ -30,7 +30,15 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
         raise SnnlabError(
             f"{path}: there is no such file; an npz file with {wanted} was expected. Check the path."
         ) from error
-    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise SnnlabError(
             f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
             f"a whole npz file with {wanted} was expected. {_CURE}"

@@ -19,11 +19,13 @@ from snnlab.data.io.shards import CLASSES, SETTINGS
 SAMPLES = 1000  # of a shard: about 110 MB of ImageNet
 
 
-def write(part: str, pictures: FileDataset, out: Path, *, samples: int = SAMPLES, seed: int = 0) -> int:
+def write(
+    part: str, pictures: FileDataset, out: Path, *, samples: int = SAMPLES, seed: int = 0
+) -> int:
     """Write pictures, paths of files, into shards of so many samples, in an order drawn from the seed; bytes stay.
 
-    Keys begin with the number of a picture in `pictures`, so that their order is known later. Shards that are there are
-    kept, and each is written whole: a call after a kill goes on.
+    Keys begin with the number of a picture in `pictures`, so that their order is known later.
+    Shards that are there are kept, and each is written whole: a call after a kill goes on.
 
     Args:
         part: "train" or "val".
@@ -36,8 +38,8 @@ def write(part: str, pictures: FileDataset, out: Path, *, samples: int = SAMPLES
         How many shards were written.
 
     Raises:
-        SnnlabError: `samples` or `seed` is too small, webdataset is missing, a picture cannot be read, the disk is full, or
-            the folder holds shards of other pictures or settings.
+        SnnlabError: `samples` or `seed` is too small, webdataset is missing, a picture cannot be
+            read, the disk is full, or the folder holds shards of other pictures or settings.
     """
     if samples < 1 or seed < 0:
         raise SnnlabError(

@@ -2,8 +2,9 @@
 
     train-000000.tar  train-000001.tar ...  val-000000.tar ...  classes.txt
 
-A shard has `<key>.jpg` (or .jpeg, .png) and `<key>.cls`, the number of the class as text, for each sample. They are read by
-place and not through `webdataset.WebDataset`: its order depends on the number of loaders, and it cannot go on at a sample.
+A shard has `<key>.jpg` (or .jpeg, .png) and `<key>.cls`, the number of the class as text, for each
+sample. They are read by place and not through `webdataset.WebDataset`: its order depends on the
+number of loaders, and it cannot go on at a sample.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ CLASSES, SETTINGS = "classes.txt", "shards.json"
 MADE_ANEW = "the settings of the shards beside it were expected. Make them anew."
 
 _OPEN = 64  # shards that a process keeps open
-_NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)")  # of a member: key and suffix, which begins at the first dot
+# Of a member: key and suffix, which begins at the first dot
+_NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)")
 
 
 class Shard(NamedTuple):
@@ -76,11 +78,12 @@ def complete(folder: Path) -> dict[str, list[Path]]:
 def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDataset]:
     """Training and test pictures of a folder of shards, in order of class and key.
 
-    Classes have the names in classes.txt, one a line, and without that file their numbers. Each shard is indexed once, in
-    the cache.
+    Classes have the names in classes.txt, one a line, and without that file their numbers. Each
+    shard is indexed once, in the cache.
 
     Raises:
-        SnnlabError: shards are missing or damaged, a picture has no class or the other way round, or a class no name.
+        SnnlabError: shards are missing or damaged, a picture has no class or the other way round,
+            or a class no name.
     """
     found = complete(folder)
     indices = {part: [_index(path) for path in paths] for part, paths in found.items()}
@@ -115,7 +118,11 @@ def opened_member(member: Member) -> Iterator[Image.Image]:
 
 
 def _paths(folder: Path, part: str) -> list[Path]:
-    return sorted(path for path in folder.glob(f"{part}-*.tar") if path.stem.removeprefix(f"{part}-").isdecimal())
+    return sorted(
+        path
+        for path in folder.glob(f"{part}-*.tar")
+        if path.stem.removeprefix(f"{part}-").isdecimal()
+    )
 
 
 def _complete(folder: Path, part: str, paths: list[Path]) -> None:
@@ -151,7 +158,9 @@ def _indexed(path: Path) -> np.ndarray:
                 if name is None or not member.isfile():
                     continue
                 key, suffix = name[1], name[2].lower()
-                if (f".{suffix}" in SUFFIXES and key in found) or (suffix == "cls" and key in labels):
+                if (f".{suffix}" in SUFFIXES and key in found) or (
+                    suffix == "cls" and key in labels
+                ):
                     raise SnnlabError(
                         f"{path}, {key}: is there twice; one picture and one class a key were expected. Make the shard anew."
                     )
@@ -160,22 +169,33 @@ def _indexed(path: Path) -> np.ndarray:
                 elif suffix == "cls":
                     labels[key] = _label(path, key, tar.extractfile(member))
             file.seek(tar.offset)
-            if file.read(512) != bytes(512):  # a whole one ends with zeros; tarfile takes a damaged header for the end
+            # A whole one ends with zeros; tarfile takes a damaged header for the end
+            if file.read(512) != bytes(512):
                 raise tarfile.ReadError(f"no end of the archive at byte {tar.offset}")
     except (tarfile.TarError, OSError) as error:
         raise SnnlabError(
             f"{path} cannot be read as a tar file ({error}); a whole one was expected. Fetch it again."
         ) from error
     for key in sorted(found.keys() ^ labels.keys()):
-        has, lacks = ("a picture", "class (.cls)") if key in found else ("a class", "picture (.jpg, .jpeg or .png)")
-        raise SnnlabError(f"{path}, {key}: has {has} and no {lacks}; both were expected. Make the shard anew.")
+        has, lacks = (
+            ("a picture", "class (.cls)")
+            if key in found
+            else ("a class", "picture (.jpg, .jpeg or .png)")
+        )
+        raise SnnlabError(
+            f"{path}, {key}: has {has} and no {lacks}; both were expected. Make the shard anew."
+        )
     if not found:
         raise SnnlabError(
             f"{path}: holds no picture; <key>.jpg, .jpeg or .png was expected, and <key>.cls. Make the shard anew."
         )
-    rows = [(key.encode("utf-8", "surrogateescape"), labels[key], *found[key]) for key in sorted(found)]
+    rows = [
+        (key.encode("utf-8", "surrogateescape"), labels[key], *found[key]) for key in sorted(found)
+    ]
     width = max(len(key) for key, *_ in rows)
-    return np.array(rows, [("key", f"S{width}"), ("label", np.int64), ("offset", np.int64), ("size", np.int64)])
+    return np.array(
+        rows, [("key", f"S{width}"), ("label", np.int64), ("offset", np.int64), ("size", np.int64)]
+    )
 
 
 def _label(path: Path, key: str, content: IO[bytes] | None) -> int:
@@ -208,16 +228,24 @@ def _classes(folder: Path, indices: list[np.ndarray]) -> tuple[str, ...]:
 
 
 def _set(
-    paths: list[Path], indices: list[np.ndarray], classes: tuple[str, ...], read: Reader, loaders: int
+    paths: list[Path],
+    indices: list[np.ndarray],
+    classes: tuple[str, ...],
+    read: Reader,
+    loaders: int,
 ) -> FileDataset:
     rows: list[tuple[int, Member, int]] = []
     for number, (path, index) in enumerate(zip(paths, indices, strict=True)):
         shard = Shard(str(path), *stamp(path))
         for key, label, offset, size in index.tolist():
-            rows.append((label, Member(shard, offset, size, key.decode("utf-8", "surrogateescape")), number))
+            rows.append(
+                (label, Member(shard, offset, size, key.decode("utf-8", "surrogateescape")), number)
+            )
     rows.sort(key=lambda row: (row[0], row[1].key, row[2]))
     labels, members, numbers = zip(*rows, strict=True)
-    return FileDataset(members, torch.tensor(labels), classes, read, loaders, shards=torch.tensor(numbers))
+    return FileDataset(
+        members, torch.tensor(labels), classes, read, loaders, shards=torch.tensor(numbers)
+    )
 
 
 _files: dict[Shard, int] = {}  # file descriptors of this process, the one opened first comes first
@@ -239,7 +267,8 @@ def _descriptor(shard: Shard) -> int:
             raise SnnlabError(
                 f"{shard.path}: has changed since it was indexed; the same file was expected. Open the data set again."
             )
-        if hasattr(os, "posix_fadvise"):  # the whole of it will be needed: read on while pictures are decoded
+        # The whole of it will be needed: read on while pictures are decoded
+        if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
         _files[shard] = descriptor
     return _files[shard]

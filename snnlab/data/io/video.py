@@ -21,19 +21,24 @@ _CURE = "Convert it, for example with ffmpeg, or fetch it again."
 def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
     """Grey frames number `round(linspace(0, n - 1, n_frames))` of the n that a video has: (n_frames, H, W) uint8.
 
-    Grey is Pillow's, 0.299 R + 0.587 G + 0.114 B. A video with fewer frames than asked for shows some of them twice.
+    Grey is Pillow's, 0.299 R + 0.587 G + 0.114 B. A video with fewer frames than asked for shows
+    some of them twice.
 
     Args:
-        source: a video file, or a folder with `frame000001.jpg` and so on (jpg or png, any first number and number of digits).
+        source: a video file, or a folder with `frame000001.jpg` and so on (jpg or png, any first
+            number and number of digits).
         n_frames: at least 2.
 
     Raises:
-        SnnlabError: `n_frames` is below 2; the video is missing, cannot be decoded, ends early, or has fewer than 2 frames;
-            a frame of the folder is missing, there twice or damaged; frames differ in size; PyAV is not installed.
+        SnnlabError: `n_frames` is below 2; the video is missing, cannot be decoded, ends early, or
+            has fewer than 2 frames; a frame of the folder is missing, there twice or damaged;
+            frames differ in size; PyAV is not installed.
     """
     source = Path(source)
     if n_frames < 2:
-        raise SnnlabError(f"n_frames is {n_frames}; at least 2 were expected, for an event is a difference. Take more.")
+        raise SnnlabError(
+            f"n_frames is {n_frames}; at least 2 were expected, for an event is a difference. Take more."
+        )
     if not source.exists():
         raise SnnlabError(
             f"{source}: there is no such file; a video or a folder of frames was expected. Check the path."
@@ -50,7 +55,8 @@ def colour_frames(folder: str | Path, n_frames: int, wanted: slice) -> np.ndarra
         wanted: which of the n_frames; the others are not opened.
 
     Raises:
-        SnnlabError: the folder has fewer than 2 frames, one of it is missing, there twice or damaged, or they differ in size.
+        SnnlabError: the folder has fewer than 2 frames, one of it is missing, there twice or
+            damaged, or they differ in size.
     """
     return _from_folder(Path(folder), n_frames, "RGB", wanted)
 
@@ -66,9 +72,13 @@ def numbered_frames(folder: Path) -> list[Path]:
     Raises:
         SnnlabError: there is none, a number is missing, or there twice.
     """
-    found = [(int(match[1]), path) for path in folder.iterdir() if (match := FRAME.fullmatch(path.name))]
+    found = [
+        (int(match[1]), path) for path in folder.iterdir() if (match := FRAME.fullmatch(path.name))
+    ]
     if not found:
-        raise SnnlabError(f"{folder} holds no frame; frame000001.jpg and so on, or png, were expected. Check the path.")
+        raise SnnlabError(
+            f"{folder} holds no frame; frame000001.jpg and so on, or png, were expected. Check the path."
+        )
     found.sort()
     for (before, path), (number, _) in pairwise(found):
         if number != before + 1:
@@ -94,9 +104,14 @@ def announced_size(path: Path) -> int:
         head = file.read(16)
         if head[:4] == b"\x1aE\xdf\xa3":
             return _end_of_segment(file)
-        boxes = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # MP4, one after the other
+        # MP4, one after the other
+        boxes = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
         while end < size and (boxes or head[:4] == b"RIFF"):  # of AVI, several if it is large
-            length = int.from_bytes(head[:4], "big") if boxes else 8 + int.from_bytes(head[4:8], "little")
+            length = (
+                int.from_bytes(head[:4], "big")
+                if boxes
+                else 8 + int.from_bytes(head[4:8], "little")
+            )
             if boxes and length == 1:
                 length = int.from_bytes(head[8:16], "big")
             if length < 8 if boxes else length in (8, 8 + 0xFFFF_FFFF):  # no size, as of a pipe
@@ -113,7 +128,8 @@ def _end_of_segment(file: IO[bytes]) -> int:
     for _ in range(2):
         file.seek(end + 4)  # behind the name
         head = file.read(8)
-        width = 9 - head[0].bit_length() if head else 9  # bytes of the number: the zeros before its first bit
+        # Bytes of the number: the zeros before its first bit
+        width = 9 - head[0].bit_length() if head else 9
         largest = (1 << 7 * width) - 1
         length = int.from_bytes(head[:width], "big") & largest
         if width > 8 or length == largest:  # none, or unknown as of a pipe
@@ -122,7 +138,9 @@ def _end_of_segment(file: IO[bytes]) -> int:
     return end
 
 
-def _from_folder(folder: Path, n_frames: int, mode: str = "L", wanted: slice = slice(None)) -> np.ndarray:
+def _from_folder(
+    folder: Path, n_frames: int, mode: str = "L", wanted: slice = slice(None)
+) -> np.ndarray:
     files = numbered_frames(folder)
     _check_length(len(files), folder)
     frames = []
@@ -160,7 +178,9 @@ def _from_file(path: Path, n_frames: int) -> np.ndarray:
     return _stacked([frames[i] for i in positions(n, n_frames)], path)
 
 
-def _decode(av: ModuleType, path: Path, n: int | None, n_frames: int) -> tuple[int, int, dict[int, np.ndarray]]:
+def _decode(
+    av: ModuleType, path: Path, n: int | None, n_frames: int
+) -> tuple[int, int, dict[int, np.ndarray]]:
     """How many frames the header says there are, how many there are, and those taken of `n`, else of what it says."""
     with av.open(str(path)) as container:
         if not container.streams.video:

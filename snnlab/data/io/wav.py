@@ -21,7 +21,9 @@ SLOWEST, FASTEST = 4_000, 384_000  # Hz, a telephone's rate halved, and the high
 _STREAM = 0x7FFF_F000  # a size from here on is a placeholder of a program that wrote to a pipe
 
 
-def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = None) -> tuple[np.ndarray, int]:
+def read_word(
+    file: Path, *, max_seconds: float = LONGEST, where: str | None = None
+) -> tuple[np.ndarray, int]:
     """The sound (samples,) float32 of a wav file without its mean and the silence at its ends, and its rate in Hz.
 
     Raises:
@@ -30,11 +32,16 @@ def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = N
     """
     where = where or str(file)
     try:
-        info = soundfile.info(os.fsencode(file))  # as bytes: soundfile refuses names that are no UTF-8
+        # As bytes: soundfile refuses names that are no UTF-8
+        info = soundfile.info(os.fsencode(file))
         if info.format not in ("WAV", "WAVEX", "RF64", "W64"):
-            raise SnnlabError(f"{where} is {info.format_info}; a wav file was expected. Convert it.")
+            raise SnnlabError(
+                f"{where} is {info.format_info}; a wav file was expected. Convert it."
+            )
         if wrong := cut_short(file):
-            raise SnnlabError(f"{where} {wrong}; a whole wav file was expected. Copy or fetch it again.")
+            raise SnnlabError(
+                f"{where} {wrong}; a whole wav file was expected. Copy or fetch it again."
+            )
         if wrong := implausible(info.samplerate):
             raise SnnlabError(f"{where} {wrong}. Export it again.")
         if info.channels != 1:
@@ -59,7 +66,9 @@ def read_word(file: Path, *, max_seconds: float = LONGEST, where: str | None = N
         raise SnnlabError(f"{where} {wrong}. Export it again.")
     word = trim(sound, rate)
     if not len(word):
-        raise SnnlabError(f"{where} is silent; a spoken word was expected. Record it again or remove the line.")
+        raise SnnlabError(
+            f"{where} is silent; a spoken word was expected. Record it again or remove the line."
+        )
     if len(word) < SHORTEST * rate:
         raise SnnlabError(
             f"{where} holds {1000 * len(word) / rate:.0f} ms of sound; at least {1000 * SHORTEST:.0f} ms was expected. "

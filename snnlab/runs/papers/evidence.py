@@ -17,8 +17,10 @@ from snnlab.runs.papers.published import why_not
 from snnlab.runs.result import Result, arm, load_result, numbers
 from snnlab.runs.sweep import sweep
 
-NOTEBOOK = {"pipe_s": "02", "pipe_d": "03"}  # of a file that does not say it: its first command does, to a person
-# where data lies, and what it is called there: the result's own record of its data is looked into instead
+# Of a file that does not say it: its first command does, to a person
+NOTEBOOK = {"pipe_s": "02", "pipe_d": "03"}
+# where data lies, and what it is called there: the result's own record of its data is looked into
+# instead
 OF_THE_DATA = {"profile", "data", "events_folder", "pictures_folder"}
 
 
@@ -59,7 +61,9 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     """
     path = of_clone(runs.home(), f"params/{file}.yaml")
     if not path.is_file():
-        raise SnnlabError(f"{path}: there is no such file; run it in the folder that snnlab was cloned into.")
+        raise SnnlabError(
+            f"{path}: there is no such file; run it in the folder that snnlab was cloned into."
+        )
     given = from_file(path)
     if "notebook" in given:
         every = [(run.configuration, run.config) for run in sweep.read(path).runs]
@@ -73,19 +77,22 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     return found
 
 
-def gather(folder: Path | None, files: Mapping[str, str]) -> tuple[dict[tuple[str, str], ConfigEvidence], list[str]]:
+def gather(
+    folder: Path | None, files: Mapping[str, str]
+) -> tuple[dict[tuple[str, str], ConfigEvidence], list[str]]:
     """Read every `result.json` below a folder.
 
-    A run belongs to a configuration if they have all in common that decides about a single network, and the data. It counts if
-    it is of profile paper, was made by a published notebook whose code was not edited, and `snnlab.runs.papers.published` finds its
-    data to be the published ones.
+    A run belongs to a configuration if they have all in common that decides about a single network,
+    and the data. It counts if it is of profile paper, was made by a published notebook whose code
+    was not edited, and `snnlab.runs.papers.published` finds its data to be the published ones.
 
     Args:
         folder: where the runs are, at any depth; None where there are none.
         files: names of files in params/, and the data set of each.
 
     Returns:
-        What is known by file and name of the configuration, and a sentence for each result that cannot be read.
+        What is known by file and name of the configuration, and a sentence for each result that
+        cannot be read.
 
     Raises:
         SnnlabError: the folder is not there, or as `planned`.
@@ -132,7 +139,9 @@ def _key(notebook: str, config: Mapping[str, Any]) -> str:
     """All that decides about a single network, but for the data; of a notebook that is not known, nothing."""
     kind = NOTEBOOKS.get(notebook)
     names = () if kind is None else kind.__dataclass_fields__.keys() - OF_THE_RUN - OF_THE_DATA
-    return json.dumps([notebook, {name: config.get(name) for name in names}], sort_keys=True, default=plain)
+    return json.dumps(
+        [notebook, {name: config.get(name) for name in names}], sort_keys=True, default=plain
+    )
 
 
 def _networks(result: Result) -> Iterator[tuple[str, Network]]:

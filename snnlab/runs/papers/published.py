@@ -8,16 +8,18 @@ from typing import Any
 from snnlab._utils.files import sha256_of
 from snnlab.data.registry import SETS, DataSet
 
-PRETRAINED_ON = {"es-imagenet": "imagenet", "cifar10-dvs": "imagenet", "es-ucf101": "ucf101"}  # of pipe-D
+# Of pipe-D
+PRETRAINED_ON = {"es-imagenet": "imagenet", "cifar10-dvs": "imagenet", "es-ucf101": "ucf101"}
 
 
 def why_not(name: str, source: Mapping[str, Any]) -> str:
     """In a few words, why the `data` of a `result.json` is not the published set; empty if it is.
 
-    Asked for are, in this order: the name; where the set comes from; and that as many samples were used as are published.
-    A set that `snnlab data get` fetches comes from archives with the published checksums; of SHD and SSC, the result's checksum is
-    that of the files that were in them. Of all others, `snnlab data check` found nothing wrong. Of pipe-D, what it was
-    pretrained on is asked the same.
+    Asked for are, in this order: the name; where the set comes from; and that as many samples were
+    used as are published. A set that `snnlab data get` fetches comes from archives with the
+    published checksums; of SHD and SSC, the result's checksum is that of the files that were in
+    them. Of all others, `snnlab data check` found nothing wrong. Of pipe-D, what it was pretrained
+    on is asked the same.
 
     Args:
         name: of the set, in `snnlab.data.registry.SETS`.
@@ -47,7 +49,8 @@ def _unfetched(data: DataSet, origin: Mapping[str, Any], source: Mapping[str, An
     if any(archive.md5 not in found for archive in data.archives):
         return f"on files without the checksums of {data.name}; `snnlab data get {data.name}` compares them"
     if not all(part.endswith(".h5") for part in data.parts):
-        return _unchecked(data, origin)  # the checksum is not of what is in the files, for there are thousands
+        # The checksum is not of what is in the files, for there are thousands
+        return _unchecked(data, origin)
     files = _mapping(origin.get("files"))
     if missing := [part for part in data.parts if part not in files]:
         return f"on {missing[0]} of nobody knows where; remove it, and `snnlab data get {data.name}` fetches it"
@@ -59,23 +62,27 @@ def _unfetched(data: DataSet, origin: Mapping[str, Any], source: Mapping[str, An
 def _unchecked(data: DataSet, origin: Mapping[str, Any]) -> str:
     """Of a set that a person fetches: was it looked into, and nothing found?"""
     if not _mapping(_mapping(origin.get("checked")).get("counts")):
-        return f"on files that nobody compared with {data.name}; `snnlab data check {data.name}` does"
+        return (
+            f"on files that nobody compared with {data.name}; `snnlab data check {data.name}` does"
+        )
     return ""
 
 
 def _counted(data: DataSet, origin: Mapping[str, Any], samples: Mapping[str, Any]) -> str:
     """Were as many samples used as are published? Of a split whose number rests on memory, as many as were found by the check."""
-    used = {name: n for name in ("train", "valid", "test") if isinstance(n := samples.get(name), int)}
+    used = {
+        name: n for name in ("train", "valid", "test") if isinstance(n := samples.get(name), int)
+    }
     if len(used) < 3:
         return f"on a number of samples that is not told, of {data.name}"
     checked = _mapping(_mapping(origin.get("checked")).get("counts"))
     for counts in data.counts:
-        wanted = {split: checked.get(split) if split in data.unsure else n for split, n in counts.items()}
+        wanted = {
+            split: checked.get(split) if split in data.unsure else n for split, n in counts.items()
+        }
         if any(whole == wanted for whole in _as_published(used, counts)):
             return ""
-    return (
-        f"on another number of samples than {data.name} has ({', '.join(f'{n:,} {name}' for name, n in used.items())})"
-    )
+    return f"on another number of samples than {data.name} has ({', '.join(f'{n:,} {name}' for name, n in used.items())})"
 
 
 def _as_published(used: Mapping[str, int], counts: Mapping[str, int]) -> list[dict[str, int]]:

@@ -27,7 +27,8 @@ class Estimate:
 
     Attributes:
         mean: of all.
-        sd: standard deviation over the seeds (ddof = 1); None for one seed, or where means are added.
+        sd: standard deviation over the seeds (ddof = 1); None for one seed, or where means are
+            added.
         half_width: of the 95 % interval; None where one of the means is of one seed.
     """
 
@@ -39,8 +40,9 @@ class Estimate:
 def estimate(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]] = ()) -> Estimate:
     """The sum of the means of `plus` less those of `minus`, each a list over its seeds.
 
-    With the variance v_i = s_i² / n_i of each mean, the 95 % interval is mean ± t(0.975, df) * sqrt(sum v_i), where df is that of
-    Welch and Satterthwaite, (sum v_i)² / sum(v_i² / (n_i - 1)); for one mean it is n - 1.
+    With the variance v_i = s_i² / n_i of each mean, the 95 % interval is mean ± t(0.975, df) *
+    sqrt(sum v_i), where df is that of Welch and Satterthwaite, (sum v_i)² / sum(v_i² / (n_i - 1));
+    for one mean it is n - 1.
     """
     groups = [*plus, *minus]
     mean = math.fsum(map(fmean, plus)) - math.fsum(map(fmean, minus))
@@ -65,11 +67,13 @@ def published_half(spread: float | None, spread_is: str, runs: int | None) -> fl
     return half(runs - 1, spread / math.sqrt(runs)) if spread_is == "sd" and runs else spread
 
 
-def of_value(measured: Estimate, value: float, spread: float | None, half_width: float, tolerance: float) -> Status:
+def of_value(
+    measured: Estimate, value: float, spread: float | None, half_width: float, tolerance: float
+) -> Status:
     """Whether a published number was reproduced.
 
-    With m the mean measured, h half its 95 % interval (0 for one seed), v the number published, s its spread, as printed, and
-    h_v half its 95 % interval, m is
+    With m the mean measured, h half its 95 % interval (0 for one seed), v the number published, s
+    its spread, as printed, and h_v half its 95 % interval, m is
 
         reproduced    if |m - v| <= s, or |m - v| <= min(h + h_v, tolerance): the intervals overlap, and no further off
                       than the tolerance, for a wide interval proves nothing
@@ -86,7 +90,8 @@ def of_value(measured: Estimate, value: float, spread: float | None, half_width:
 def of_claim(difference: Estimate) -> Status:
     """Whether one thing beats another, from the difference of their means d, and half its 95 % interval h.
 
-    Reproduced if d - h > 0, within band if d > 0, differs else. One seed has no interval, and reproduces nothing.
+    Reproduced if d - h > 0, within band if d > 0, differs else. One seed has no interval, and
+    reproduces nothing.
     """
     if difference.half_width is not None and difference.mean - difference.half_width > ROUNDING:
         return Status.REPRODUCED

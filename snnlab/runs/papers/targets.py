@@ -2,8 +2,9 @@
 
     targets.table("runs")        # a pandas table; `snnlab targets` prints it
 
-What is published stands in `papers.yaml`, with where it was read and how sure that is. What was measured comes from the results
-of the files in params/. A result counts only if it was measured on the published data: see `snnlab.runs.papers.published`.
+What is published stands in `papers.yaml`, with where it was read and how sure that is. What was
+measured comes from the results of the files in params/. A result counts only if it was measured on
+the published data: see `snnlab.runs.papers.published`.
 """
 
 import dataclasses
@@ -31,7 +32,18 @@ from snnlab.runs.papers.statistics import Estimate, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PAPERS", "Arm", "Found", "Status", "Target", "citation", "measured", "outcome", "table", "targets"]
+__all__ = [
+    "PAPERS",
+    "Arm",
+    "Found",
+    "Status",
+    "Target",
+    "citation",
+    "measured",
+    "outcome",
+    "table",
+    "targets",
+]
 
 PAPERS = ("delays", "transfer")
 CLOCK = "cpu_seconds"  # what a share of the training time is measured with
@@ -99,7 +111,8 @@ class Found:
         why: the status in a sentence, and what was left out; empty if nothing is to be said.
         estimate: mean, deviation and interval; None where there is no number at all.
         share: share of the training time, where one is published.
-        seeds, planned: how many seeds were measured, of the arm with the fewest, and how many its file asks for.
+        seeds, planned: how many seeds were measured, of the arm with the fewest, and how many its
+            file asks for.
     """
 
     target: Target
@@ -113,7 +126,9 @@ class Found:
 
 @cache
 def _content() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("papers.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load(
+        Path(__file__).with_name("papers.yaml").read_text(encoding="utf-8")
+    )
     return content
 
 
@@ -133,7 +148,12 @@ def targets(paper: str | None = None) -> tuple[Target, ...]:
         SnnlabError: there is no such paper.
     """
     names = PAPERS if paper is None else (known(paper, PAPERS, "paper"),)
-    return tuple(target for name in names for table in _content()[name]["tables"] for target in _rows(name, table))
+    return tuple(
+        target
+        for name in names
+        for table in _content()[name]["tables"]
+        for target in _rows(name, table)
+    )
 
 
 def _rows(paper: str, table: Mapping[str, Any]) -> Iterator[Target]:
@@ -148,8 +168,8 @@ def _rows(paper: str, table: Mapping[str, Any]) -> Iterator[Target]:
 def measured(folder: str | Path | None = None, paper: str | None = None) -> list[Found]:
     """Each row with what the results below a folder say of it. Results that cannot be read are left out, with a warning each.
 
-    A row needs as many seeds as its file asks for; any seeds count, and of a seed that was run again the latest run. How a
-    status comes about stands in `snnlab.runs.papers.statistics`.
+    A row needs as many seeds as its file asks for; any seeds count, and of a seed that was run
+    again the latest run. How a status comes about stands in `snnlab.runs.papers.statistics`.
 
     Args:
         folder: where the runs are, at any depth; None for runs/, which need not be there.
@@ -162,7 +182,9 @@ def measured(folder: str | Path | None = None, paper: str | None = None) -> list
     if folder is None and where is not None and not where.is_dir():
         where = None
     rows = targets(paper)
-    seen, damaged = evidence.gather(where, {target.file: target.data for target in rows if target.file})
+    seen, damaged = evidence.gather(
+        where, {target.file: target.data for target in rows if target.file}
+    )
     for sentence in damaged:
         warnings.warn(sentence, stacklevel=2)
     return [_found(target, seen) for target in rows]
@@ -180,20 +202,28 @@ def _found(target: Target, seen: Mapping[tuple[str, str], ConfigEvidence]) -> Fo
     if not seeds:
         without = bool(places[fewest].networks)
         lacks = f"results without {target.number} of {fewest.name}" if without else "no result"
-        return Found(target, Status.NOT_RUN, "; ".join(filter(None, (lacks, left_out))), planned=planned)
-    estimate = verdicts.estimate(*([[*values[arm].values()] for arm in side] for side in (target.plus, target.minus)))
+        return Found(
+            target, Status.NOT_RUN, "; ".join(filter(None, (lacks, left_out))), planned=planned
+        )
+    estimate = verdicts.estimate(
+        *([[*values[arm].values()] for arm in side] for side in (target.plus, target.minus))
+    )
     share = _share(target, places) if target.share is not None else None
     if seeds < planned:
         status, reason = Status.NOT_RUN, f"only {seeds} of {planned} seeds"
     else:
         status = _status(target, estimate, share)
         reason = f"results without {CLOCK}" if status is Status.NOT_RUN else ""
-    return Found(target, status, "; ".join(filter(None, (reason, left_out))), estimate, share, seeds, planned)
+    return Found(
+        target, status, "; ".join(filter(None, (reason, left_out))), estimate, share, seeds, planned
+    )
 
 
 def _left_out(places: Mapping[Arm, ConfigEvidence]) -> str:
     """How many runs do not count, and why; arms of one configuration have the same runs."""
-    reasons: Counter[str] = sum({id(seen): seen.left_out for seen in places.values()}.values(), Counter())
+    reasons: Counter[str] = sum(
+        {id(seen): seen.left_out for seen in places.values()}.values(), Counter()
+    )
     if not reasons:
         return ""
     n = reasons.total()
@@ -204,7 +234,9 @@ def _left_out(places: Mapping[Arm, ConfigEvidence]) -> str:
 
 def _share(target: Target, places: Mapping[Arm, ConfigEvidence]) -> float:
     """The training time of the first of `plus`, over that of the first of `minus`; nan if it was not measured."""
-    own, other = (places[arm].values(arm.name, CLOCK).values() for arm in (target.plus[0], target.minus[0]))
+    own, other = (
+        places[arm].values(arm.name, CLOCK).values() for arm in (target.plus[0], target.minus[0])
+    )
     return fmean(own) / fmean(other) if own and other else math.nan
 
 
@@ -279,7 +311,9 @@ def _arms(target: Target) -> str:
     if not target.plus:
         return ""
     signed = [(" + ", arm) for arm in target.plus] + [(" - ", arm) for arm in target.minus]
-    text = "".join(sign + ": ".join(filter(None, (arm.configuration, arm.name))) for sign, arm in signed)
+    text = "".join(
+        sign + ": ".join(filter(None, (arm.configuration, arm.name))) for sign, arm in signed
+    )
     return f"{target.number} of {text.removeprefix(' + ')}"
 
 

@@ -32,16 +32,21 @@ def hours(run: SweepRun, measured: Iterable[Measured]) -> float | None:
     It is seconds an epoch x epochs to do / networks at a time x GPUs. What is assumed:
 
     - An epoch takes as long as the mean of all epochs of runs, finished or not, that were made on a device of the same name
-      and differ at most in seed, in parameters called `epochs` or `..._epochs`, and in those that do not decide about the result
-      (but for `device` and `processes`).
+      and differ at most in seed, in parameters called `epochs` or `..._epochs`, and in those that
+      do not decide about the result (but for `device` and `processes`).
     - There are as many epochs, of all networks of the run together, as in a finished one of these, times the ratio of both
-      values of `epochs`: other lengths grew alike, or are small. Without a finished one nothing is said.
+      values of `epochs`: other lengths grew alike, or are small. Without a finished one nothing is
+      said.
     - As many networks are trained at a time as in that finished run (`workers`), and each had `processes` GPUs all the time.
     - What is no epoch takes no time: making data, toys, figures. Other work on the machine is what it was then.
     """
     config = _plain(run)
     same = {*run.config.deciding(), "device", "processes"} - _lengths(config).keys()
-    alike = [one for one in measured if one.seconds and all(one.config.get(name) == config.get(name) for name in same)]
+    alike = [
+        one
+        for one in measured
+        if one.seconds and all(one.config.get(name) == config.get(name) for name in same)
+    ]
     whole = [one for one in alike if one.whole]
     if not whole:
         return None
@@ -66,12 +71,15 @@ def table(sweep: Sweep, device: str) -> Table:
         left = None if run.done else hours(run, before)
         total, unknown = total + (left or 0.0), unknown + (left is None and not run.done)
         cost = "" if run.done else "not measured" if left is None else f"{left:.2g}"
-        lines.add_row(*map(terminal_text, (run.name, run.state, cost, run.folder.relative_to(sweep.folder))))
+        lines.add_row(
+            *map(terminal_text, (run.name, run.state, cost, run.folder.relative_to(sweep.folder)))
+        )
     known = f"{total:.2g} {unit} on {device}" if unknown < len(sweep.left) else ""
     other = f"{unknown} of them not measured" if unknown else ""
     cost = " and ".join(filter(None, (known, other))) or "nothing"
     lines.caption = terminal_text(
-        f"{len(sweep.left)} of {len(sweep.runs)} runs to do below {sweep.folder}: {cost}", "table.caption"
+        f"{len(sweep.left)} of {len(sweep.runs)} runs to do below {sweep.folder}: {cost}",
+        "table.caption",
     )
     return lines
 
@@ -84,7 +92,9 @@ def measured(notebook: str, device: str) -> list[Measured]:
         if content.get("notebook") == notebook and content["platform"].get("device") == device:
             whole = content["status"] == "finished"
             seconds = _seconds(path.parent, whole)
-            found.append(Measured(content["config"], content["platform"].get("cores") or 1, seconds, whole))
+            found.append(
+                Measured(content["config"], content["platform"].get("cores") or 1, seconds, whole)
+            )
     return found
 
 
@@ -93,7 +103,11 @@ def _seconds(folder: Path, whole: bool) -> list[float]:
     files = [folder / "metrics.jsonl"] if whole else whole_files(folder / "checkpoints", "*.jsonl")
     seconds = []
     for file in files:
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
+        for line in (
+            file.read_text(encoding="utf-8", errors="replace").splitlines()
+            if file.is_file()
+            else []
+        ):
             try:
                 seconds.append(float(parse_json(line)["seconds"]))
             except (ValueError, KeyError, TypeError):  # of a kill, or not of a training

@@ -44,10 +44,14 @@ def gpus() -> list[str]:
     return [str(i) for i in range(torch.cuda.device_count())]
 
 
-def share(slot: int, workers: int, processes: int, cores: int, gpus: Sequence[str]) -> dict[str, str]:
+def share(
+    slot: int, workers: int, processes: int, cores: int, gpus: Sequence[str]
+) -> dict[str, str]:
     """The environment of a worker: its part of the cores, and a GPU for each process that trains, round robin."""
     mine = [gpus[(slot * processes + i) % len(gpus)] for i in range(min(processes, len(gpus)))]
-    return dict.fromkeys(THREADS, str(max(1, cores // workers))) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+    return dict.fromkeys(THREADS, str(max(1, cores // workers))) | {
+        "CUDA_VISIBLE_DEVICES": ",".join(mine)
+    }
 
 
 def run_here(
@@ -55,8 +59,8 @@ def run_here(
 ) -> list[Outcome]:
     """Run on this machine, so many at a time, each in a process of its own.
 
-    A run that fails, or whose process dies, is tried again `retries` times; the others go on. When this process is
-    interrupted or killed, the workers end, and what they finished stays.
+    A run that fails, or whose process dies, is tried again `retries` times; the others go on. When
+    this process is interrupted or killed, the workers end, and what they finished stays.
 
     Returns:
         What became of each run, in their order.
@@ -70,7 +74,9 @@ def run_here(
 
     submitit()
     make_folder(sweep.folder / "workers")
-    folder = Path(tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers"))
+    folder = Path(
+        tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers")
+    )
     with manifest.hold(folder, "sweep", 0):
         return _Workers(sweep, planned, workers, retries, watcher, folder).run()
 
@@ -79,9 +85,21 @@ class _Workers:
     """So many threads, each of which submits a run, waits for it, and takes the next."""
 
     def __init__(
-        self, sweep: "Sweep", planned: Sequence["SweepRun"], workers: int, retries: int, watcher: Watcher, folder: Path
+        self,
+        sweep: "Sweep",
+        planned: Sequence["SweepRun"],
+        workers: int,
+        retries: int,
+        watcher: Watcher,
+        folder: Path,
     ) -> None:
-        self.sweep, self.planned, self.retries, self.watcher, self.folder = sweep, planned, retries, watcher, folder
+        self.sweep, self.planned, self.retries, self.watcher, self.folder = (
+            sweep,
+            planned,
+            retries,
+            watcher,
+            folder,
+        )
         self.workers = max(1, min(workers, len(planned)))
         self.gpus, self.cores = gpus(), cores()
         self.waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -91,13 +109,16 @@ class _Workers:
         self.stopping = threading.Event()
 
     def run(self) -> list[Outcome]:
-        # A thread's children inherit which signals it blocks: Ctrl-C reaches the whole group, but is for this thread.
+        # A thread's children inherit which signals it blocks: Ctrl-C reaches the whole group, but
+        # is for this thread.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         pool = ThreadPoolExecutor(self.workers)
         busy = [pool.submit(self._work, slot) for slot in range(self.workers)]
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            while wait(busy, 0.2, FIRST_EXCEPTION).not_done and not any(one.done() and one.exception() for one in busy):
+            while wait(busy, 0.2, FIRST_EXCEPTION).not_done and not any(
+                one.done() and one.exception() for one in busy
+            ):
                 self.watcher.refresh()
         finally:
             self.stopping.set()
@@ -121,14 +142,18 @@ class _Workers:
             outcome = self._attempt(run, slot)
             if outcome.status != "failed" or self.stopping.is_set():
                 break
-            self.watcher.change(run, f"failed: {outcome.text}" if attempt == self.retries else "failed")
+            self.watcher.change(
+                run, f"failed: {outcome.text}" if attempt == self.retries else "failed"
+            )
         if outcome.status != "failed" and not self.stopping.is_set():
             self.watcher.change(run, outcome.status)
         return outcome
 
     def _attempt(self, run: "SweepRun", slot: int) -> Outcome:
         config: Any = run.config
-        environment = share(slot, self.workers, getattr(config, "processes", 1), self.cores, self.gpus)
+        environment = share(
+            slot, self.workers, getattr(config, "processes", 1), self.cores, self.gpus
+        )
         given = given_for(run, self.cores // self.workers)
         task = Task(self.sweep.notebook, run.code.sha256, given, environment, self.folder)
         executor = submitit().LocalExecutor(self.folder)
@@ -139,7 +164,9 @@ class _Workers:
             if self.stopping.is_set():
                 told += 1
                 if told % 10 == 1:  # again and again, as one that comes too early is lost
-                    os.kill(int(job.job_id), signal.SIGKILL if told > 10 * GOODBYE else signal.SIGTERM)
+                    os.kill(
+                        int(job.job_id), signal.SIGKILL if told > 10 * GOODBYE else signal.SIGTERM
+                    )
             if said := last_said(job.paths.stdout):
                 self.watcher.at(run, *said)
             time.sleep(0.1)
@@ -164,7 +191,11 @@ def outcome_of(job: Any) -> Outcome:
         )
     error = job.exception()
     if error is not None:
-        last = [line for line in str(error).splitlines() if line and not line.startswith((" ", "-", "You can"))][-1]
+        last = [
+            line
+            for line in str(error).splitlines()
+            if line and not line.startswith((" ", "-", "You can"))
+        ][-1]
         return Outcome("failed", f"its worker broke ({last}); see {job.paths.stderr}")
     outcome: Outcome = job.result()
     return outcome
@@ -179,5 +210,7 @@ def submitit() -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise SnnlabError("A sweep needs submitit, which is not installed; pip install 'snnlab[slurm]'.") from error
+        raise SnnlabError(
+            "A sweep needs submitit, which is not installed; pip install 'snnlab[slurm]'."
+        ) from error
     return submitit

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
-EVERY = 1.0  # s between two looks at the files of the jobs; SLURM itself is asked less and less often
+# S between two looks at the files of the jobs; SLURM itself is asked less and less often
+EVERY = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,13 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def submit(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int, retries: int) -> list[Any]:
+def submit(
+    sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int, retries: int
+) -> list[Any]:
     """Hand runs over to SLURM, as one array of which so many run at a time.
 
-    A run whose machine is taken away, or whose time is up, is queued again and goes on where it was.
+    A run whose machine is taken away, or whose time is up, is queued again and goes on where it
+    was.
 
     Returns:
         submitit's jobs, in the order of the runs; the files of all of them are in `logs(sweep)`.
@@ -74,7 +78,8 @@ def submit(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, worke
     )
     threads = dict.fromkeys(THREADS, str(slurm.cpus))
     tasks = [
-        Task(sweep.notebook, run.code.sha256, given_for(run, slurm.cpus), threads, retries=retries) for run in planned
+        Task(sweep.notebook, run.code.sha256, given_for(run, slurm.cpus), threads, retries=retries)
+        for run in planned
     ]
     try:
         with redirect_stderr(StringIO()), executor.batch():  # submitit prints there what it raises
@@ -107,7 +112,9 @@ def follow(planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: Watcher)
                 watcher.change(run, "begins")
             if over:
                 outcomes[number] = outcome = _outcome(job)
-                watcher.change(run, f"failed: {outcome.text}" if outcome.status == "failed" else outcome.status)
+                watcher.change(
+                    run, f"failed: {outcome.text}" if outcome.status == "failed" else outcome.status
+                )
             elif said:
                 watcher.at(run, *said)
         watcher.refresh()
@@ -119,6 +126,12 @@ def _outcome(job: Any) -> Outcome:
     """What a job that is over came to."""
     if job.paths.result_pickle.exists():
         return outcome_of(job)
-    remedy = {"OUT_OF_MEMORY": "give it more (--memory-gb)", "TIMEOUT": "give it more time (--hours)"}
+    remedy = {
+        "OUT_OF_MEMORY": "give it more (--memory-gb)",
+        "TIMEOUT": "give it more time (--hours)",
+    }
     state = job.state.split()[0]
-    return Outcome("failed", f"SLURM says {state}; {remedy.get(state, 'submit it again')}. Its log: {job.paths.stderr}")
+    return Outcome(
+        "failed",
+        f"SLURM says {state}; {remedy.get(state, 'submit it again')}. Its log: {job.paths.stderr}",
+    )

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("notebook", "profile", "seeds", "parameters", "grid", "configurations")
-MAX_RUNS = 10_000  # a file with more of them is most likely a mistake; to check so many takes two seconds
+# A file with more of them is most likely a mistake; to check so many takes two seconds
+MAX_RUNS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,8 @@ class SweepRun:
     """One run of a sweep.
 
     Attributes:
-        configuration: its name, the same for all seeds; empty where there is one configuration only.
+        configuration: its name, the same for all seeds; empty where there is one configuration
+            only.
         config: every parameter; `out` is the folder.
         given: those of them that the notebook is told.
         notebook: its file.
@@ -74,7 +76,9 @@ class SweepRun:
         if not manifest.same(content, self.config, self.code):
             return "new"
         since = content["started"][-1]
-        return f"failed {content['finished']}" if content["status"] == "failed" else f"begun {since}"
+        return (
+            f"failed {content['finished']}" if content["status"] == "failed" else f"begun {since}"
+        )
 
 
 @dataclass(frozen=True)
@@ -116,23 +120,30 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
         texts: parameters typed on a command line; they go before what stands in the file.
 
     Raises:
-        SnnlabError: something in the file is unknown, ill-typed or out of range, or two runs are the same.
+        SnnlabError: something in the file is unknown, ill-typed or out of range, or two runs are
+            the same.
     """
     content = from_file(path)
     for key in content:
         _said(path, "", known, key, KEYS, "key of a sweep")
     if "notebook" not in content:
-        raise SnnlabError(f'{path}: says no notebook; a line such as `notebook: "04"` was expected.')
+        raise SnnlabError(
+            f'{path}: says no notebook; a line such as `notebook: "04"` was expected.'
+        )
     notebook = _said(path, "notebook", execute.find, str(content["notebook"]))
     stem = _said(path, "notebook", execute.kind_of, notebook)
     code = notebook_code(notebook)
     common = _parameters(path, "parameters", stem, content.get("parameters"))
     above = parse(stem, texts or {})
     if taken := {"seed", "out", "profile"} & above.keys():
-        raise SnnlabError(f"-p {min(taken)}: a sweep has it from its file; write `seeds` or `profile` there.")
+        raise SnnlabError(
+            f"-p {min(taken)}: a sweep has it from its file; write `seeds` or `profile` there."
+        )
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or None in seeds:
-        raise SnnlabError(f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2].")
+        raise SnnlabError(
+            f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2]."
+        )
     planned, places = [], dict[Path, str]()
     grid = _parameters(path, "grid", stem, content.get("grid"), many=True)
     named = _mapping(path, "configurations", content.get("configurations")) or {"": {}}
@@ -165,26 +176,38 @@ def _configurations(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and parameters of each configuration."""
     for name, entries in named.items():
-        own = _parameters(path, f"configurations, {name}" if name else "configurations", stem, entries)
+        own = _parameters(
+            path, f"configurations, {name}" if name else "configurations", stem, entries
+        )
         if twice := own.keys() & grid.keys():
-            raise SnnlabError(f"{path}: {min(twice)} stands in grid and in configurations, {name}; keep one of them.")
+            raise SnnlabError(
+                f"{path}: {min(twice)} stands in grid and in configurations, {name}; keep one of them."
+            )
         for values in itertools.product(*grid.values()):
             point = dict(zip(grid, values, strict=True))
             parts = [name, *(f"{key}={value}" for key, value in point.items())]
             yield ", ".join(filter(None, parts)), own | point
 
 
-def _parameters(path: Path, where: str, stem: str, found: Any, *, many: bool = False) -> dict[str, Any]:
+def _parameters(
+    path: Path, where: str, stem: str, found: Any, *, many: bool = False
+) -> dict[str, Any]:
     """Parameters by name, each with a value, or, if many, with a list of them; all are checked one by one."""
     fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[stem])}
     content = _mapping(path, where, found)
     for name, value in content.items():
         _said(path, where, known, name, fields, f"parameter of {stem}")
         if name in ("seed", "out", "profile"):
-            hint = {"seed": "write `seeds` beside it", "profile": "write it beside it"}.get(name, "it follows")
-            raise SnnlabError(f"{path}: {where} has {name}, which belongs to the whole sweep; {hint}.")
+            hint = {"seed": "write `seeds` beside it", "profile": "write it beside it"}.get(
+                name, "it follows"
+            )
+            raise SnnlabError(
+                f"{path}: {where} has {name}, which belongs to the whole sweep; {hint}."
+            )
         if many and (not isinstance(value, list) or not value):
-            raise SnnlabError(f"{path}: {where}, {name} is {value!r}; expected a list of the values that it takes.")
+            raise SnnlabError(
+                f"{path}: {where}, {name} is {value!r}; expected a list of the values that it takes."
+            )
         for one in value if many else [value]:
             _said(path, where, typed, fields[name], one)
     return content
@@ -194,7 +217,9 @@ def _mapping(path: Path, where: str, found: Any) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise SnnlabError(f"{path}: {where} is {found!r}; expected names, each with what belongs to it.")
+        raise SnnlabError(
+            f"{path}: {where} is {found!r}; expected names, each with what belongs to it."
+        )
     return dict(found)
 
 

@@ -35,7 +35,8 @@ class Task:
         sha256: of its code when the sweep was planned; see `NotebookCode`.
         given: its parameters, `profile` and `out` among them.
         environment: variables to set before anything is imported.
-        sweep: folder whose lock the sweep holds: this process ends when that one has; None if it need not.
+        sweep: folder whose lock the sweep holds: this process ends when that one has; None if it
+            need not.
         retries: how often to try again, here, if the notebook fails.
     """
 
@@ -67,7 +68,8 @@ class Task:
                     execute(self.notebook, self.given, _sayer())
                 if finished(self.notebook, config) is None:
                     return Outcome(
-                        "failed", f"{self.notebook.name}: ran, but not with the parameters that it was given."
+                        "failed",
+                        f"{self.notebook.name}: ran, but not with the parameters that it was given.",
                     )
                 return Outcome("finished")
             except Held as error:

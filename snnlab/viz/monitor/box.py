@@ -26,7 +26,10 @@ POSSIBLE = {
 
 
 def sentence(
-    state: State, moment: Moment | None, began: tuple[float, float] | None, error: BaseException | None
+    state: State,
+    moment: Moment | None,
+    began: tuple[float, float] | None,
+    error: BaseException | None,
 ) -> str:
     """Where a training is; `began` says when it was seen first, and after how many epochs."""
     where = "about to begin" if moment is None else str(moment)
@@ -51,11 +54,15 @@ class Box:
     """
 
     def __init__(self, actions: Mapping[str, Callable[[], object]]) -> None:
-        self.buttons = {name: ipywidgets.Button(description=name, tooltip=tip) for name, tip in TIPS.items()}
+        self.buttons = {
+            name: ipywidgets.Button(description=name, tooltip=tip) for name, tip in TIPS.items()
+        }
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: actions[name]())
         self.status, self.image, self.numbers = ipywidgets.HTML(), ipywidgets.HTML(), NumbersBox()
-        row = ipywidgets.HBox([*self.buttons.values(), self.numbers.switch], layout={"flex_flow": "row wrap"})
+        row = ipywidgets.HBox(
+            [*self.buttons.values(), self.numbers.switch], layout={"flex_flow": "row wrap"}
+        )
         self.widget = by_keyboard(row, self.status, self.image, self.numbers.table)
         self.widget.add_class("snnlab-monitor")
 

@@ -1,7 +1,8 @@
 """The `on_batch` of a watched training: in the process that trains, it looks at the network, waits, stops, and tells.
 
-Whether that process is the reader's own or the first of several makes no difference here: the reader's wishes come through
-shared memory, and `tell` takes the reports, be it to a panel or into a pipe.
+Whether that process is the reader's own or the first of several makes no difference here: the
+reader's wishes come through shared memory, and `tell` takes the reports, be it to a panel or into a
+pipe.
 """
 
 import multiprocessing
@@ -23,7 +24,8 @@ from snnlab.training.callbacks import Moment, Stopped
 from snnlab.viz.monitor.view import MonitorSnapshot, delays_of, look_at, step_of
 
 INTERVAL = 0.5  # s; there is at most so often another picture
-BUDGET = 0.045  # of the time of training, for all pictures; with a last one that is dear it stays below 5 %
+# Of the time of training, for all pictures; with a last one that is dear it stays below 5 %
+BUDGET = 0.045
 NAP = 0.02  # s; how often a training that waits asks whether it may go on
 
 GO, PAUSE, STOP = range(3)
@@ -81,7 +83,8 @@ class Report:
         moment: without network and data.
         stage: how manyth call of `fit` this is, from 1.
         initial: the delays at its start, as `Seen.delays` has them.
-        began: for how many seconds it has trained, pauses left out, and after how many epochs that began; None before.
+        began: for how many seconds it has trained, pauses left out, and after how many epochs that
+            began; None before.
         seen: a look at the network, or None.
         last: whether the training is over.
     """
@@ -108,7 +111,8 @@ class MonitorCallback:
         self._moment: Moment | None = None
         self._stages: list[list[dict[str, float]]] = []  # the history of each call of `fit`
         self._initial: dict[str, NDArray[np.float32]] = {}
-        self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
+        # When its first batch was, and after how many epochs
+        self._stage_began: tuple[float, float] | None = None
         self._began: float | None = None  # when the first picture was begun
         self._done = 0.0  # epochs, until then
         self._first = self._latest = 0.0  # s; what these pictures took, or will take
@@ -161,7 +165,8 @@ class MonitorCallback:
     def _due(self, now: float) -> bool:
         """Whether it is time for another picture.
 
-        The first, which takes several times as long as others, and the last are paid for evenly, over the whole of the first stage.
+        The first, which takes several times as long as others, and the last are paid for evenly,
+        over the whole of the first stage.
         """
         assert self._moment is not None
         if self._began is None:
@@ -205,8 +210,14 @@ class MonitorCallback:
     def _tell(self, seen: MonitorSnapshot | None = None, *, last: bool = False) -> None:
         assert self._moment is not None
         self._told = now = time.perf_counter()
-        began = None if self._stage_began is None else (now - self._stage_began[0], self._stage_began[1])
-        report = Report(self._moment.from_afar(), len(self._stages), self._initial, began, seen, last)
+        began = (
+            None
+            if self._stage_began is None
+            else (now - self._stage_began[0], self._stage_began[1])
+        )
+        report = Report(
+            self._moment.from_afar(), len(self._stages), self._initial, began, seen, last
+        )
         self._hand_over(report)
 
 
@@ -234,7 +245,9 @@ class MonitoredCall:
     def as_one_of_several(self, tell: Callable[[Report], object]) -> Any:
         """Train in one of several processes, none of which waits for the one that is told."""
         # tensors that came from another process are shared with it, and with all that it started
-        arguments = tuple(still_pruned(a) if isinstance(a, nn.Module) else a for a in self.arguments)
+        arguments = tuple(
+            still_pruned(a) if isinstance(a, nn.Module) else a for a in self.arguments
+        )
         with newest(tell) as put:
             return self._train(arguments, put)
 

@@ -1,6 +1,7 @@
 """A training that one can watch: it runs beside the notebook, so that its picture is drawn and its buttons work meanwhile.
 
-In a thread, or in processes of its own. `snnlab.viz.monitor.callback` is the part that is there where it trains; here is what a reader has.
+In a thread, or in processes of its own. `snnlab.viz.monitor.callback` is the part that is there
+where it trains; here is what a reader has.
 """
 
 import asyncio
@@ -22,25 +23,33 @@ from snnlab.viz.widgets.panel import Panel, play
 Outcome = TypeVar("Outcome")
 
 _beginning = threading.Lock()
-_latest: "TrainingMonitor[Any] | None" = None  # torch has one random generator a process, so there is one training at a time
+# Torch has one random generator a process, so there is one training at a time
+_latest: "TrainingMonitor[Any] | None" = None
 
 
 class TrainingMonitor(Generic[Outcome]):
     """What `watch` returns: put it on the last line of a cell to see the training, and `await` it in a later one.
 
-    It lives in the kernel. Closing the page does not end the training; on a page that is opened later, the panel shows
-    where it is, and so does a cell with its name. When it is over, its picture stays in the notebook.
+    It lives in the kernel. Closing the page does not end the training; on a page that is opened
+    later, the panel shows where it is, and so does a cell with its name. When it is over, its
+    picture stays in the notebook.
     """
 
     def __init__(self, training: MonitoredCall, processes: int) -> None:
-        self._training, self._processes, self._wish, self._live = training, processes, training.wish, training.live
+        self._training, self._processes, self._wish, self._live = (
+            training,
+            processes,
+            training.wish,
+            training.live,
+        )
         self._over = threading.Event()
         self._end: State = "running"
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._moment: Moment | None = None
         self._initial: dict[int, dict[str, Any]] = {}  # delays at the start of each call of `fit`
-        self._stage_began: tuple[float, float] | None = None  # when its first batch was, and after how many epochs
+        # When its first batch was, and after how many epochs
+        self._stage_began: tuple[float, float] | None = None
         self._panel: Panel | None = None
         self._view: View | None = None
         self._seen: tuple[MonitorSnapshot, dict[str, Any]] | None = (
@@ -50,7 +59,8 @@ class TrainingMonitor(Generic[Outcome]):
         actions = {"Pause": self.pause, "Continue": self.go_on, "Stop": self.stop}
         self.box = Box(actions) if self._live else None
 
-    # What a reader does -----------------------------------------------------------------------------------------------
+    # What a reader does
+    # -----------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
@@ -82,10 +92,12 @@ class TrainingMonitor(Generic[Outcome]):
     def result(self) -> Outcome:
         """What the training function returns; waits until it does. In a notebook, `await` the panel instead.
 
-        While this waits, the kernel hears no button; an interrupt stops the training, which keeps its checkpoint.
+        While this waits, the kernel hears no button; an interrupt stops the training, which keeps
+        its checkpoint.
 
         Raises:
-            SnnlabError: the training is paused, or was stopped: what follows needs a trained network.
+            SnnlabError: the training is paused, or was stopped: what follows needs a trained
+                network.
             Exception: what the training raised.
         """
         self._refuse_pause()
@@ -111,11 +123,14 @@ class TrainingMonitor(Generic[Outcome]):
 
     def _refuse_pause(self) -> None:
         if self.state == "paused":
-            raise SnnlabError(f"The training is paused ({self._moment}): press Continue, then run this cell again.")
+            raise SnnlabError(
+                f"The training is paused ({self._moment}): press Continue, then run this cell again."
+            )
 
     def _given(self) -> Outcome:
         if self._live:
-            self._publish()  # a notebook without a page takes pictures only from the cell that runs now
+            # A notebook without a page takes pictures only from the cell that runs now
+            self._publish()
         if self._error is not None:
             raise self._error
         if self._end != "finished":
@@ -125,7 +140,8 @@ class TrainingMonitor(Generic[Outcome]):
             ) from None
         return self._outcome  # type: ignore[return-value]
 
-    # The training -----------------------------------------------------------------------------------------------------
+    # The training
+    # -----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         global _latest
@@ -148,14 +164,17 @@ class TrainingMonitor(Generic[Outcome]):
                 self._outcome = self._training.alone(self._hear)
             else:
                 who = f"One of the {self._processes} processes that train"
-                self._outcome = launch_ranks(self._training.as_one_of_several, self._processes, self._hear, who)
+                self._outcome = launch_ranks(
+                    self._training.as_one_of_several, self._processes, self._hear, who
+                )
             self._end = "finished"
         except Stopped:
             self._end = "stopped"
         except BaseException as error:
             self._end, self._error = "failed", error
             if not self._live:
-                raise  # of a thread nobody would hear: there the panel says it, and `result` raises it
+                # Of a thread nobody would hear: there the panel says it, and `result` raises it
+                raise
         finally:
             self._tell()
             self._publish()
@@ -166,12 +185,16 @@ class TrainingMonitor(Generic[Outcome]):
         self._moment = report.moment
         # after a stop, what begins again may be the network that was stopped: its delays have moved
         self._initial.setdefault(report.stage, report.initial)
-        self._stage_began = report.began and (time.perf_counter() - report.began[0], report.began[1])
+        self._stage_began = report.began and (
+            time.perf_counter() - report.began[0],
+            report.began[1],
+        )
         if report.seen is not None:
             self._draw(report.seen, self._initial[report.stage], last=report.last)
         self._tell()
 
-    # What there is to see ---------------------------------------------------------------------------------------------
+    # What there is to see
+    # ---------------------------------------------------------------------------------------------
 
     def _draw(self, seen: MonitorSnapshot, initial: dict[str, Any], *, last: bool) -> None:
         """Draw what was seen."""
@@ -211,7 +234,9 @@ class TrainingMonitor(Generic[Outcome]):
             return
         from IPython.display import display  # only a notebook needs it
 
-        bundle: dict[str, Any] = {} if self._panel is None else dict(self._panel.static._repr_mimebundle_())
+        bundle: dict[str, Any] = (
+            {} if self._panel is None else dict(self._panel.static._repr_mimebundle_())
+        )
         bundle.setdefault("text/plain", self._where())
         if self.box is not None:
             widget = self.box.widget._repr_mimebundle_().items()
@@ -234,26 +259,32 @@ def watch(
         ...
         trained = await watched  # in a later cell: waits for the end; buttons and sliders work meanwhile
 
-    The training goes on from its checkpoint, if there is one: after a stop, running the cell again does that, too.
-    Watching changes nothing of it, and its clocks leave the watching out. But torch has one random generator a process:
-    code that draws from it while the training runs changes both, so let it wait. For the same reason
-    there is one watched training at a time, and a new one stops the one before.
+    The training goes on from its checkpoint, if there is one: after a stop, running the cell again
+    does that, too. Watching changes nothing of it, and its clocks leave the watching out. But torch
+    has one random generator a process: code that draws from it while the training runs changes
+    both, so let it wait. For the same reason there is one watched training at a time, and a new one
+    stops the one before.
 
-    Several processes train as `snnlab.training.train_pool.train_pool` has them do it: what they need is copied to them, and a
-    network that `fit` is given stays as it is; the trained one is in what `fit` returns.
+    Several processes train as `snnlab.training.train_pool.train_pool` has them do it: what they
+    need is copied to them, and a network that `fit` is given stays as it is; the trained one is in
+    what `fit` returns.
 
     Args:
-        train: `fit`, `train_job`, `train_plan`, or another function that hands its `on_batch` to `fit`.
+        train: `fit`, `train_job`, `train_plan`, or another function that hands its `on_batch` to
+            `fit`.
         arguments, options: of `train`; for `fit` a `checkpoint` is needed.
         live: False trains here and now, and leaves the picture of the end, for batch runs.
-        threads: of torch while it trains, on a CPU; another number rounds otherwise, so that a small difference grows to
-            another network. None for as many as there are, which several processes share. For a small network say 1: torch
-            keeps threads for the notebook, too, and with more of them than cores each step waits for all.
-        processes: how many train one network together, on GPUs as many as there are; 1 for none besides this one.
+        threads: of torch while it trains, on a CPU; another number rounds otherwise, so that a
+            small difference grows to another network. None for as many as there are, which several
+            processes share. For a small network say 1: torch keeps threads for the notebook, too,
+            and with more of them than cores each step waits for all.
+        processes: how many train one network together, on GPUs as many as there are; 1 for none
+            besides this one.
 
     Raises:
-        SnnlabError: `processes` is below 1, or above, and `train` is no function of a module; where it is not live, as
-            `train`; else the panel says what went wrong, and awaiting it raises that.
+        SnnlabError: `processes` is below 1, or above, and `train` is no function of a module; where
+            it is not live, as `train`; else the panel says what went wrong, and awaiting it raises
+            that.
     """
     if processes < 1:
         raise SnnlabError(f"processes = {processes}: expected a whole number from 1.")

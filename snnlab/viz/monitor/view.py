@@ -26,7 +26,8 @@ from snnlab.viz.widgets.fast_axes import Frame
 
 SAMPLES = 16  # of the validation set, for the rates; the first of them is the one in the rasters
 MARKS = ("o-", "s--", "^:", "D-.")
-STANDARD = ("loss", "valid_loss", "train_accuracy", "valid_accuracy", "sigma")  # what every `fit` has, and sigma
+# What every `fit` has, and sigma
+STANDARD = ("loss", "valid_loss", "train_accuracy", "valid_accuracy", "sigma")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class MonitorSnapshot:
         unit: "ms", or "steps" where the data have no length of a step.
         classes: how many there are.
         sample: the class of the sample in the rasters.
-        rasters: its spikes `(T, N)`, of the input and of each layer by name; empty but for a `DelayNet`.
+        rasters: its spikes `(T, N)`, of the input and of each layer by name; empty but for a
+            `DelayNet`.
         rates: what the neurons of each layer give out on average, in `rate_unit`, by name.
         delays: of each layer's synapses, in `unit`, by name; empty where there are none.
         longest: the largest delay, in `unit`.
@@ -79,13 +81,22 @@ def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> MonitorS
     with recipe.autocast(device):
         net = recipe.as_used(own_copy(model)).eval()
         if isinstance(net, DelayNet):
-            rasters, rates = _spikes(net, x.to(device), getattr(valid, "rising", lambda channels: channels))
-            rates = {name: rate * (1000 / dt if unit == "ms" else 1) for name, rate in rates.items()}
+            rasters, rates = _spikes(
+                net, x.to(device), getattr(valid, "rising", lambda channels: channels)
+            )
+            rates = {
+                name: rate * (1000 / dt if unit == "ms" else 1) for name, rate in rates.items()
+            }
         else:
-            rates = {name: float(out.float().mean()) for name, out in layer_outputs(net, [x.to(device)]).items()}
+            rates = {
+                name: float(out.float().mean())
+                for name, out in layer_outputs(net, [x.to(device)]).items()
+            }
             rate_unit = "step"
     spiking = (
-        model.neuron == "lif" if isinstance(model, DelayNet) else all(a.mode in SPIKING for _, a in activations(net))
+        model.neuron == "lif"
+        if isinstance(model, DelayNet)
+        else all(a.mode in SPIKING for _, a in activations(net))
     )
     delays, longest = delays_of(model, dt)
     return MonitorSnapshot(
@@ -109,7 +120,8 @@ def delays_of(model: nn.Module, dt: float) -> tuple[dict[str, NDArray[np.float32
     layers = [layer for layer in delay_layers(model) if layer.max_delay]
     names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
     steps = {name: heard_delays(layer) for name, layer in zip(names, layers, strict=False)}
-    delays = {name: each[np.isfinite(each)] * np.float32(dt) for name, each in steps.items()}  # others cannot be drawn
+    # Others cannot be drawn
+    delays = {name: each[np.isfinite(each)] * np.float32(dt) for name, each in steps.items()}
     return delays, max((layer.max_delay for layer in layers), default=0) * dt
 
 
@@ -119,7 +131,9 @@ def step_of(valid: Any) -> tuple[float, str]:
     return (1.0, "steps") if dt_ms is None else (float(dt_ms), "ms")
 
 
-def _spikes(net: DelayNet, x: Tensor, rising: Any) -> tuple[dict[str, NDArray[np.float32]], dict[str, float]]:
+def _spikes(
+    net: DelayNet, x: Tensor, rising: Any
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, float]]:
     """Of the first sample, the spikes of input and layers until its tail ends; of all, the spikes a neuron and step."""
     activity = net.activity(x)
     steps = int(activity.valid[:, 0].sum())
@@ -128,7 +142,8 @@ def _spikes(net: DelayNet, x: Tensor, rising: Any) -> tuple[dict[str, NDArray[np
     rasters, rates = {"input": heard[:steps].numpy()}, {}
     for number, spikes in enumerate(activity.spikes, 1):
         rasters[f"layer {number}"] = spikes[:steps, 0].float().cpu().numpy()
-        valid = activity.valid[: len(spikes)]  # a layer of padding="reference" ends before the next one
+        # A layer of padding="reference" ends before the next one
+        valid = activity.valid[: len(spikes)]
         rates[f"layer {number}"] = float(spikes[valid].mean())
     return rasters, rates
 
@@ -136,8 +151,9 @@ def _spikes(net: DelayNet, x: Tensor, rising: Any) -> tuple[dict[str, NDArray[np
 class View:
     """A picture of what was seen: its artists are made once, and later only get other data.
 
-    It depends on what it is given last, and on nothing before: a training that was watched leaves the picture that one leaves
-    which was not. Limits of axes go in large steps, as a new one costs more than a picture.
+    It depends on what it is given last, and on nothing before: a training that was watched leaves
+    the picture that one leaves which was not. Limits of axes go in large steps, as a new one costs
+    more than a picture.
 
     Args:
         fig: without axes as yet.
@@ -145,7 +161,12 @@ class View:
     """
 
     def __init__(self, fig: Figure, seen: MonitorSnapshot) -> None:
-        columns = ["loss", "accuracy", *(["sigma"] if seen.sigma else []), *(["rates"] if seen.rates else [])]
+        columns = [
+            "loss",
+            "accuracy",
+            *(["sigma"] if seen.sigma else []),
+            *(["rates"] if seen.rates else []),
+        ]
         rows = [names for names in ([*seen.rasters], [*seen.delays], columns) if names]
         fig.set_layout_engine("none")  # solving a layout takes longer than drawing all the rest
         inches = fig.get_figheight()
@@ -167,14 +188,22 @@ class View:
         for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
             steps, neurons = seen.rasters[name].shape
             self._rasters[name] = artists.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt)
-            ax.set_title(f"{name}: {plot_text(seen.sample)}" if name == "input" else name, fontsize=9, y=1.0)
+            ax.set_title(
+                f"{name}: {plot_text(seen.sample)}" if name == "input" else name, fontsize=9, y=1.0
+            )
             ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
         for name, ax in axes([*seen.delays]).items() if seen.delays else ():
-            self._histograms[name] = artists.DelayHistogram(ax, max_delay=seen.longest, dt=seen.dt, unit=seen.unit)
+            self._histograms[name] = artists.DelayHistogram(
+                ax, max_delay=seen.longest, dt=seen.dt, unit=seen.unit
+            )
             ax.set_title(name, fontsize=9, y=1.0)
         self._axes = axes(columns)
         self._lines: dict[str, Line2D] = {}  # by the name in the history
-        for name, label in (("loss", "loss"), ("accuracy", "accuracy (%)"), ("sigma", "sigma (steps)")):
+        for name, label in (
+            ("loss", "loss"),
+            ("accuracy", "accuracy (%)"),
+            ("sigma", "sigma (steps)"),
+        ):
             if name in self._axes:
                 self._axes[name].set(xlabel="epoch", ylabel=label)
                 self._axes[name].locator_params(axis="x", integer=True)
@@ -183,9 +212,12 @@ class View:
             ax = self._axes["rates"]
             self._bars = ax.bar(range(1, 1 + len(seen.rates)), 0.0, color=plots.BLUE, animated=True)
             ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"))
-            ax.set_xticks(range(1, 1 + len(seen.rates), -(-len(seen.rates) // 8)))  # at most eight of them
+            # At most eight of them
+            ax.set_xticks(range(1, 1 + len(seen.rates), -(-len(seen.rates) // 8)))
 
-    def draw(self, seen: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]) -> tuple[str, Numbers]:
+    def draw(
+        self, seen: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]
+    ) -> tuple[str, Numbers]:
         """Show what was seen, and the delays at the start, as `Seen.delays` has them.
 
         Returns:
@@ -194,7 +226,10 @@ class View:
         for name, spikes in seen.rasters.items():
             self._rasters[name].set_data(spikes, max(1.0, float(spikes.max())))
         for name in seen.delays:
-            now, first = (plots.delay_shares(delays[name], seen.longest, seen.dt) for delays in (seen.delays, initial))
+            now, first = (
+                plots.delay_shares(delays[name], seen.longest, seen.dt)
+                for delays in (seen.delays, initial)
+            )
             self._histograms[name].set_data(now, first)
         followed = curves(seen)
         self._follow(followed)
@@ -202,10 +237,21 @@ class View:
             values = followed.get(key, [])
             scale = 100 if "accuracy" in key else 1
             line.set_data(range(1, 1 + len(values)), [scale * value for value in values])
-        known = {"loss": [1.2 * math.log(max(2, seen.classes))], "accuracy": [100.0], "sigma": [seen.sigma]}
+        known = {
+            "loss": [1.2 * math.log(max(2, seen.classes))],
+            "accuracy": [100.0],
+            "sigma": [seen.sigma],
+        }
         for name in known.keys() & self._axes.keys():
-            reached = [value for key in followed if name in key and name != "accuracy" for value in followed[key]]
-            self._axes[name].set(xlim=(0.5, seen.total + 0.5), ylim=(0, _ceiling(known[name] + reached)))
+            reached = [
+                value
+                for key in followed
+                if name in key and name != "accuracy"
+                for value in followed[key]
+            ]
+            self._axes[name].set(
+                xlim=(0.5, seen.total + 0.5), ylim=(0, _ceiling(known[name] + reached))
+            )
         if seen.rates:
             for bar, rate in zip(self._bars, seen.rates.values(), strict=True):
                 bar.set_height(rate)
@@ -220,12 +266,19 @@ class View:
             if what not in self._axes or key in self._lines:
                 continue
             ax = self._axes[what]
-            label = key.replace("_", " ").removesuffix("loss").removesuffix("accuracy").strip() or "train"
+            label = (
+                key.replace("_", " ").removesuffix("loss").removesuffix("accuracy").strip()
+                or "train"
+            )
             mark = MARKS[len(ax.lines) % len(MARKS)]
             (self._lines[key],) = ax.plot([], [], mark, markersize=3, label=label, animated=True)
             changed.add(what)
         for what in changed - {"sigma"}:
-            plots.legend(self._axes[what], fontsize=8, loc="lower right" if what == "accuracy" else "upper right")
+            plots.legend(
+                self._axes[what],
+                fontsize=8,
+                loc="lower right" if what == "accuracy" else "upper right",
+            )
 
 
 def curves(seen: MonitorSnapshot) -> dict[str, list[float]]:
@@ -244,7 +297,9 @@ def in_words(seen: MonitorSnapshot) -> str:
             parts.append(f"{key.replace('_', ' ')} {value}")
     if seen.rasters:
         counts = ", ".join(f"{name} {spikes.sum():.0f}" for name, spikes in seen.rasters.items())
-        parts.append(f"{seen.rate_unit.split()[0]} for one sample of validation ({seen.sample}): {counts}")
+        parts.append(
+            f"{seen.rate_unit.split()[0]} for one sample of validation ({seen.sample}): {counts}"
+        )
     parts += [f"delays of {name}: {_ends(delays, seen)}" for name, delays in seen.delays.items()]
     if seen.sigma:
         parts.append(f"sigma {seen.sigma:.2f} steps")

@@ -12,7 +12,8 @@ from snnlab.viz.panels.synapses import NetworkView
 from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import Choice, Drawn, Panel, Slider, play
 
-PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}  # below words that a bar may reach
+# Below words that a bar may reach
+PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
 
 
 class Treatments:
@@ -75,12 +76,18 @@ class Treatments:
         axes = fig.subplots(1, 2, width_ratios=[1.6, 1])
         self.delays, right = (plots.tidy(ax) for ax in axes)
         dt_ms, end = self.of.dt_ms, self.of.longest_ms
-        self.histogram = artists.DelayHistogram(self.delays, max_delay=end, dt=dt_ms, outline="learned")
+        self.histogram = artists.DelayHistogram(
+            self.delays, max_delay=end, dt=dt_ms, outline="learned"
+        )
         self.edges = [
-            self.delays.text(place, 0, "", ha=side, va="bottom", fontsize=8, animated=True, bbox=PAPER)
+            self.delays.text(
+                place, 0, "", ha=side, va="bottom", fontsize=8, animated=True, bbox=PAPER
+            )
             for place, side in ((-0.4 * dt_ms, "left"), (end + 0.5 * dt_ms, "right"))
         ]
-        self.bars = right.barh([1, 0], [0, 0], 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True)
+        self.bars = right.barh(
+            [1, 0], [0, 0], 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
+        )
         self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in (1, 0)]
         chance = 100 / self.of.net.config["n_classes"]
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
@@ -90,7 +97,12 @@ class Treatments:
 
 
 def treatment_panel(
-    treatments: Treatments, *, layer: int = 0, treatment: str = "shuffled", percent: int = 100, live: bool = True
+    treatments: Treatments,
+    *,
+    layer: int = 0,
+    treatment: str = "shuffled",
+    percent: int = 100,
+    live: bool = True,
 ) -> Panel:
     """What other delays are worth, measured when they are chosen.
 
@@ -104,11 +116,21 @@ def treatment_panel(
         treatments.draw,
         live=live,
         figsize=(8.4, 3.0),
-        layer=Choice(names[layer], tuple(names), "layer", "whose delays are shown; all layers are treated"),
+        layer=Choice(
+            names[layer], tuple(names), "layer", "whose delays are shown; all layers are treated"
+        ),
         treatment=Choice(
-            treatment, tuple(analysis.TREATMENTS), "treatment", "what is done to all delays of the network"
+            treatment,
+            tuple(analysis.TREATMENTS),
+            "treatment",
+            "what is done to all delays of the network",
         ),
         percent=Slider(
-            percent, 0, 200, 10, "delays (%)", "by how much every delay is multiplied before, held within the range"
+            percent,
+            0,
+            200,
+            10,
+            "delays (%)",
+            "by how much every delay is multiplied before, held within the range",
         ),
     )

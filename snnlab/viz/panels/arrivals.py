@@ -51,7 +51,9 @@ class RecordingViewer:
             SnnlabError: there is no such recording.
         """
         if not 0 <= number < len(self.recordings):
-            raise SnnlabError(f"recording {number}: expected 0 to {len(self.recordings) - 1}; choose another sample.")
+            raise SnnlabError(
+                f"recording {number}: expected 0 to {len(self.recordings) - 1}; choose another sample."
+            )
         if self._kept is None or self._kept[0] != number:
             x, label = self.recordings.batch(torch.tensor([number]))
             self._kept = number, simulate(self.of.net, x[:, 0]), self.words[int(label)]
@@ -59,7 +61,9 @@ class RecordingViewer:
 
     def arrivals(self, sample: int, layer: int, neuron: int, share: float = 1.0) -> Arrivals:
         """What arrives at a neuron when each delay is a share of what was learned."""
-        return arrivals(self.of.net, self.sample(sample)[0], layer, neuron, self.of.dt_ms, share=share)
+        return arrivals(
+            self.of.net, self.sample(sample)[0], layer, neuron, self.of.dt_ms, share=share
+        )
 
 
 class View:
@@ -76,11 +80,15 @@ class View:
         moving: dict[str, Any] = {"animated": animated}
         steps: dict[str, Any] = {"linewidth": 1.2, "drawstyle": "steps-mid"}
         self.bars = [
-            ax.plot([], [], color=plots.YELLOW, linewidth=4, alpha=0.6, zorder=0, **moving)[0] for ax in (above, below)
+            ax.plot([], [], color=plots.YELLOW, linewidth=4, alpha=0.6, zorder=0, **moving)[0]
+            for ax in (above, below)
         ]
         self.spikes = [
-            above.scatter([], [], marker=marker, color=colour, linewidths=0, alpha=0.8, zorder=order, **moving)
-            for order, (_, colour, marker) in zip((3, 2), SIGNS, strict=True)  # few excite, and would be hidden
+            above.scatter(
+                [], [], marker=marker, color=colour, linewidths=0, alpha=0.8, zorder=order, **moving
+            )
+            # Few excite, and would be hidden
+            for order, (_, colour, marker) in zip((3, 2), SIGNS, strict=True)
         ]
         (self.plain,) = below.plot([], [], ":", color=plots.GREY, **steps, **moving)
         (self.charge,) = below.plot([], [], color=plots.BLACK, **steps, **moving)
@@ -104,10 +112,17 @@ class View:
         self.below.plot([], [], color=plots.YELLOW, linewidth=4, alpha=0.6, label="fires")
         for ax, columns in ((self.above, 2), (self.below, 4)):
             plots.legend(
-                ax, loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, borderaxespad=0, handletextpad=0.4
+                ax,
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=columns,
+                borderaxespad=0,
+                handletextpad=0.4,
             )
 
-    def show(self, heard: RecordingViewer, sample: int, layer: int, neuron: int, share: float) -> Arrivals:
+    def show(
+        self, heard: RecordingViewer, sample: int, layer: int, neuron: int, share: float
+    ) -> Arrivals:
         """Draw the arrivals at a neuron; they are also returned."""
         of = heard.of
         now, plain = (heard.arrivals(sample, layer, neuron, part) for part in (share, 0.0))
@@ -173,7 +188,9 @@ class Coincidence:
         return in_words(self.heard, sample, number, neuron, now, share), numbers
 
 
-def in_words(heard: RecordingViewer, sample: int, layer: int, neuron: int, now: Arrivals, share: int) -> str:
+def in_words(
+    heard: RecordingViewer, sample: int, layer: int, neuron: int, now: Arrivals, share: int
+) -> str:
     """The alt text of a view at a share of each delay in percent."""
     what, word = heard.sample(sample)
     name = heard.of.names[layer]
@@ -182,7 +199,10 @@ def in_words(heard: RecordingViewer, sample: int, layer: int, neuron: int, now: 
         return f"{first}, the membrane ends at {now.charge[-1]:.1f}; a readout never fires."
     when = f", first at {now.fired_ms[0]:.0f} ms" if now.fired_ms.size else ""
     plain = heard.arrivals(sample, layer, neuron, 0.0).fired_ms.size
-    fires, would = (f"fire{s} {count} time{'s' * (count != 1)}" for s, count in (("s", now.fired_ms.size), ("", plain)))
+    fires, would = (
+        f"fire{s} {count} time{'s' * (count != 1)}"
+        for s, count in (("s", now.fired_ms.size), ("", plain))
+    )
     return f"{first}, it {fires}{when}; without delays it would {would}."
 
 
@@ -204,6 +224,11 @@ def coincidence_panel(
         **heard.of.controls(layer, neuron),
         sample=Slider(sample, 0, last, 1, "recording", "which recording of the set is heard"),
         share=Slider(
-            100, 0, 100, 10, "delays (%)", "how much of each of this neuron's delays is left; 0 for none at all"
+            100,
+            0,
+            100,
+            10,
+            "delays (%)",
+            "how much of each of this neuron's delays is left; 0 for none at all",
         ),
     )

@@ -12,10 +12,13 @@ ON_OFF = ListedColormap([plots.ORANGE, "white", plots.BLUE])  # OFF, nothing, ON
 EDGES = 0.5  # what the colours of an edge integral reach to
 
 
-def show_events(fig: Figure, original: ArrayLike, events: ArrayLike, edges: ArrayLike | None = None) -> dict[str, int]:
+def show_events(
+    fig: Figure, original: ArrayLike, events: ArrayLike, edges: ArrayLike | None = None
+) -> dict[str, int]:
     """Put a picture, its events, and its edges side by side; called again with a figure, the pictures change in place.
 
-    Made for `snnlab.viz.widgets.panel.play`: the artists are drawn over a kept background, so a change costs little.
+    Made for `snnlab.viz.widgets.panel.play`: the artists are drawn over a kept background, so a
+    change costs little.
 
     Args:
         fig: empty, or as this left it.
@@ -31,8 +34,14 @@ def show_events(fig: Figure, original: ArrayLike, events: ArrayLike, edges: Arra
     """
     on_off = np.asarray(events) > 0
     if on_off.ndim != 3 or len(on_off) != 2:
-        raise SnnlabError(f"events has the shape {on_off.shape}; expected (2, H, W), ON and OFF of one time step.")
-    shown = [np.asarray(original), on_off[0].astype(float) - on_off[1], *([] if edges is None else [np.asarray(edges)])]
+        raise SnnlabError(
+            f"events has the shape {on_off.shape}; expected (2, H, W), ON and OFF of one time step."
+        )
+    shown = [
+        np.asarray(original),
+        on_off[0].astype(float) - on_off[1],
+        *([] if edges is None else [np.asarray(edges)]),
+    ]
     if not fig.axes:
         _prepare(fig, shown)
     for ax, picture in zip(fig.axes, shown, strict=True):

@@ -32,7 +32,9 @@ class Response:
     spikes: NDArray[np.bool_]
 
 
-def simulate(current: ArrayLike, *, tau: float, v_threshold: float = 1.0, reset: str = "to zero") -> Response:
+def simulate(
+    current: ArrayLike, *, tau: float, v_threshold: float = 1.0, reset: str = "to zero"
+) -> Response:
     """One LIF neuron, a step at a time, on a `current` (T,); `tau` in steps.
 
     H[t] = (1 - 1/tau) V[t-1] + X[t];  S[t] = H[t] >= v_threshold;  V[t] = 0 (`"to zero"`) or H[t] - v_threshold
@@ -54,23 +56,28 @@ def simulate(current: ArrayLike, *, tau: float, v_threshold: float = 1.0, reset:
     return Response(h, v, spikes)
 
 
-def firing_rate(current: ArrayLike, *, tau: float, v_threshold: float = 1.0, dt_ms: float = 1.0) -> NDArray[np.float64]:
+def firing_rate(
+    current: ArrayLike, *, tau: float, v_threshold: float = 1.0, dt_ms: float = 1.0
+) -> NDArray[np.float64]:
     r"""Spikes a second under a constant current, any shape, with a reset to zero.
 
-    After n steps H = X tau (1 - beta^n); the neuron fires at the first n with H >= threshold, every n steps:
-    n = ceil(log(1 - threshold / (X tau)) / log beta), and never when X tau <= threshold.
+    After n steps H = X tau (1 - beta^n); the neuron fires at the first n with H >= threshold, every
+    n steps: n = ceil(log(1 - threshold / (X tau)) / log beta), and never when X tau <= threshold.
     """
     x, beta = np.asarray(current, dtype=float), 1 - 1 / check_tau(tau)
     reaches = x * tau > v_threshold
     missing = 1 - v_threshold / np.where(reaches, x * tau, np.inf)
-    steps = np.maximum(1, np.ceil(np.log(missing, where=reaches, out=np.ones_like(x)) / np.log(beta) - 1e-9))
+    steps = np.maximum(
+        1, np.ceil(np.log(missing, where=reaches, out=np.ones_like(x)) / np.log(beta) - 1e-9)
+    )
     return np.where(reaches, 1000 / (steps * dt_ms), 0.0)
 
 
 def surrogate_slope(over: ArrayLike, kind: str, alpha: float) -> NDArray[np.float64]:
     r"""The slope used backwards in place of the step's, at H - threshold = `over`, any shape.
 
-    `"arc tangent"`: (alpha / 2) / (1 + (pi/2 alpha over)^2), as in `snnlab.nn.neurons`; `"rectangle"`: alpha where
+    `"arc tangent"`: (alpha / 2) / (1 + (pi/2 alpha over)^2), as in `snnlab.nn.neurons`;
+    `"rectangle"`: alpha where
     |over| < 1 / (2 alpha), else 0. Below either lies an area of 1.
 
     Raises:
@@ -84,16 +91,21 @@ def surrogate_slope(over: ArrayLike, kind: str, alpha: float) -> NDArray[np.floa
     raise SnnlabError(f"surrogate = {kind!r}: expected one of {', '.join(SURROGATES)}.")
 
 
-def drive(kind: str, strength: float, *, train: Sequence[bool] = EVERY_SLOT, seed: int = 0) -> NDArray[np.float64]:
+def drive(
+    kind: str, strength: float, *, train: Sequence[bool] = EVERY_SLOT, seed: int = 0
+) -> NDArray[np.float64]:
     """The playground's inputs, (STEPS,), between 20 and 180 ms, `strength` a step on average; `ramp` ends at twice that.
 
-    `spikes` has one of 8 times the strength in each of the SLOTS that `train` names, so the mean is that only with all.
+    `spikes` has one of 8 times the strength in each of the SLOTS that `train` names, so the mean is
+    that only with all.
 
     Raises:
         SnnlabError: `kind` is unknown, or `train` has not a bool for each of the SLOTS.
     """
     if len(train) != len(SLOTS):
-        raise SnnlabError(f"A spike train of {len(train)} slots: expected one bool for each of {len(SLOTS)}.")
+        raise SnnlabError(
+            f"A spike train of {len(train)} slots: expected one bool for each of {len(SLOTS)}."
+        )
     t = np.arange(STEPS)
     on = (t >= 20) & (t < 180)
     spikes = np.zeros(STEPS)
@@ -143,16 +155,23 @@ def draw_neuron(
     line.set_data(currents, firing_rate(currents, tau=tau, v_threshold=v_threshold, dt_ms=DT_MS))
     point.set_data([x[on].mean()], [rate])
 
-    first = f"the first after {fired[0] - 20:.0f} ms" if fired.size else "the membrane stays below the threshold"
+    first = (
+        f"the first after {fired[0] - 20:.0f} ms"
+        if fired.size
+        else "the membrane stays below the threshold"
+    )
     source = (
-        f"{sum(train)} input spikes of {8 * strength:g}" if kind == "spikes" else f"{kind} input of {strength:g} a step"
+        f"{sum(train)} input spikes of {8 * strength:g}"
+        if kind == "spikes"
+        else f"{kind} input of {strength:g} a step"
     )
     alt = (
         f"One neuron, {source} from 20 to 180 ms, tau {tau_ms:g} ms, threshold {v_threshold:g}, "
         f"reset {reset}: {fired.size} spikes, {first}; {rate:.0f} spikes a second, highest H {response.h.max():.2f}. "
         f"Surrogate {surrogate}, alpha {alpha:g}: slope {slope[on].mean():.2f} on average, {slope[on].max():.2f} at most."
     )
-    parts = {name: values[on].reshape(-1, 8) for name, values in vars(response).items()}  # a row each 8 ms
+    # A row each 8 ms
+    parts = {name: values[on].reshape(-1, 8) for name, values in vars(response).items()}
     numbers = {
         "from (ms)": [*SLOTS],
         "input X, sum": [*x[on].reshape(-1, 8).sum(1)],
@@ -167,9 +186,13 @@ def draw_neuron(
 def _prepare(fig: Figure) -> None:
     """Axes with fixed limits, and artists that move over them."""
     axes = fig.subplot_mosaic(
-        [["input", ".", "f-I"], ["membrane", "slope", "f-I"]], width_ratios=[2.4, 0.8, 1.2], height_ratios=[1, 2]
+        [["input", ".", "f-I"], ["membrane", "slope", "f-I"]],
+        width_ratios=[2.4, 0.8, 1.2],
+        height_ratios=[1, 2],
     )
-    above, below, beside, curve = (plots.tidy(axes[name]) for name in ("input", "membrane", "slope", "f-I"))
+    above, below, beside, curve = (
+        plots.tidy(axes[name]) for name in ("input", "membrane", "slope", "f-I")
+    )
     end = STEPS * DT_MS
     above.plot([], [], color=plots.GREEN, linewidth=1.2, drawstyle="steps-mid", animated=True)
     above.set(xlim=(0, end), ylabel="input X", xticklabels=[])
@@ -179,9 +202,15 @@ def _prepare(fig: Figure) -> None:
     below.set(xlim=(0, end), ylim=(-0.5, 2.5), xlabel="time (ms)", ylabel="membrane H")
     beside.plot([], [], color=plots.GREY, linewidth=1.2, animated=True)
     beside.plot([], [], color=plots.RED, linestyle="--", linewidth=1, animated=True)
-    beside.plot([], [], "o", color=plots.BLUE, markersize=3, alpha=0.5, markeredgewidth=0, animated=True)
-    beside.set(xlim=(0, 1.05 * MAX_ALPHA), ylim=(-0.5, 2.5), xlabel="surrogate slope", yticklabels=[])
+    beside.plot(
+        [], [], "o", color=plots.BLUE, markersize=3, alpha=0.5, markeredgewidth=0, animated=True
+    )
+    beside.set(
+        xlim=(0, 1.05 * MAX_ALPHA), ylim=(-0.5, 2.5), xlabel="surrogate slope", yticklabels=[]
+    )
     curve.plot([], [], color=plots.GREY, linewidth=1.2, animated=True)
     curve.plot([], [], "o", color=plots.BLUE, animated=True)
-    curve.set(xlim=(0, MAX_STRENGTH), ylim=(0, 350), xlabel="mean input a step", ylabel="rate (spikes/s)")
+    curve.set(
+        xlim=(0, MAX_STRENGTH), ylim=(0, 350), xlabel="mean input a step", ylabel="rate (spikes/s)"
+    )
     curve.set_title("line: constant input, reset to zero", fontsize=8)

@@ -29,7 +29,9 @@ TICKS_KHZ = (0.2, 0.5, 1, 2, 5, 10, 20)
 class NetworkView:
     """A network, how long its steps are, and the frequency of each of its inputs, (n_in,) Hz, or None."""
 
-    def __init__(self, net: DelayNet, dt_ms: float, hertz: NDArray[np.float64] | None = None) -> None:
+    def __init__(
+        self, net: DelayNet, dt_ms: float, hertz: NDArray[np.float64] | None = None
+    ) -> None:
         self.net, self.dt_ms, self.hertz = net, dt_ms, hertz
         self.names = analysis.layer_names(net)
         self.longest_ms = net.config["max_delay"] * dt_ms
@@ -65,7 +67,8 @@ class NetworkView:
         else:
             places = shown = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
             ax.set_ylabel("input" if layer == 0 else f"neuron of {self.names[layer - 1]}")
-        ax.yaxis.set_major_locator(FixedLocator(places.tolist()))  # `set_yticks` makes artists of them
+        # `set_yticks` makes artists of them
+        ax.yaxis.set_major_locator(FixedLocator(places.tolist()))
         ax.yaxis.set_major_formatter(FixedFormatter([f"{number:g}" for number in shown]))
 
     def called(self, layer: int, source: int) -> str:
@@ -129,13 +132,21 @@ class Synapses:
             return ""
         moved = self.movements[number]
         kept = np.flatnonzero(moved.neurons == neuron)
-        weight = self.of.synapses(number).weight.detach()[neuron].sum(-1).cpu().numpy()[moved.inputs[kept]]
+        weight = (
+            self.of.synapses(number)
+            .weight.detach()[neuron]
+            .sum(-1)
+            .cpu()
+            .numpy()[moved.inputs[kept]]
+        )
         best = np.argsort(-np.abs(weight), kind="stable")[:PATHS]
         for line in self.paths[len(best) :]:
             line.set_data([], [])
         for line, place in zip(self.paths, best, strict=False):
             line.set_data(moved.epochs, moved.delay_ms[:, kept[place]])
-            line.set(color=SIGNS[int(weight[place] < 0)][1], linestyle="-" if weight[place] > 0 else "--")
+            line.set(
+                color=SIGNS[int(weight[place] < 0)][1], linestyle="-" if weight[place] > 0 else "--"
+            )
         if not kept.size:
             return " Of its delays none was kept during training."
         by = np.abs(moved.delay_ms[-1, kept] - moved.delay_ms[0, kept]).mean()
@@ -144,7 +155,9 @@ class Synapses:
     def _prepare(self, fig: Figure) -> None:
         """Artists that stay."""
         places: list[Any] = (
-            [["weights", "strongest"], ["kernel", "paths"]] if self.movements else [["weights", "strongest", "kernel"]]
+            [["weights", "strongest"], ["kernel", "paths"]]
+            if self.movements
+            else [["weights", "strongest", "kernel"]]
         )
         axes = {name: plots.tidy(ax) for name, ax in fig.subplot_mosaic(places).items()}
         for ax in axes.values():
@@ -155,24 +168,34 @@ class Synapses:
         for name, colour, marker in SIGNS:
             look: dict[str, Any] = {"color": colour, "animated": True, "alpha": 0.8}
             self.points += axes["weights"].plot([], [], marker, markersize=4, label=name, **look)
-            self.strong.append(axes["strongest"].scatter([], [], marker=marker, linewidths=0, **look))
+            self.strong.append(
+                axes["strongest"].scatter([], [], marker=marker, linewidths=0, **look)
+            )
         axes["weights"].axhline(0, color=plots.GREY, linewidth=0.8)
         plots.legend(
             axes["weights"], loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, handletextpad=0.2,
             handles=[axes["weights"].plot([], [], marker, color=colour, label=name)[0] for name, colour, marker in SIGNS],
         )  # fmt: skip
         axes["weights"].set(ylabel="weight")
-        self.image = plots.kernels(axes["kernel"], np.zeros((2, self.of.net.config["max_delay"] + 1)), self.of.dt_ms)
+        self.image = plots.kernels(
+            axes["kernel"], np.zeros((2, self.of.net.config["max_delay"] + 1)), self.of.dt_ms
+        )
         self.image.set(animated=True, interpolation="nearest")
         for name in ("weights", "strongest", "kernel"):
             axes[name].set(xlabel="delay (ms)", xlim=(-0.04 * end, 1.04 * end))
-            axes[name].xaxis.set_major_locator(MaxNLocator(4))  # each label costs a millisecond of a new background
+            # Each label costs a millisecond of a new background
+            axes[name].xaxis.set_major_locator(MaxNLocator(4))
         axes["weights"].yaxis.set_major_locator(MaxNLocator(4))
         axes["kernel"].set_xlim(-0.5 * self.of.dt_ms, end + 0.5 * self.of.dt_ms)
         if self.movements:
-            self.paths = [axes["paths"].plot([], [], linewidth=1.2, alpha=0.8, animated=True)[0] for _ in range(PATHS)]
+            self.paths = [
+                axes["paths"].plot([], [], linewidth=1.2, alpha=0.8, animated=True)[0]
+                for _ in range(PATHS)
+            ]
             last = max(1, int(self.movements[0].epochs[-1]))
-            axes["paths"].set(xlabel="epoch", ylabel="delay (ms)", xlim=(0, last), ylim=(-0.04 * end, 1.04 * end))
+            axes["paths"].set(
+                xlabel="epoch", ylabel="delay (ms)", xlim=(0, last), ylim=(-0.04 * end, 1.04 * end)
+            )
             for axis in (axes["paths"].xaxis, axes["paths"].yaxis):
                 axis.set_major_locator(MaxNLocator(4, integer=True))
 
@@ -197,13 +220,19 @@ class Synapses:
 
 
 def synapses_panel(
-    of: NetworkView, movements: Sequence[DelayTrajectory] = (), *, layer: int = 0, neuron: int = 0, live: bool = True
+    of: NetworkView,
+    movements: Sequence[DelayTrajectory] = (),
+    *,
+    layer: int = 0,
+    neuron: int = 0,
+    live: bool = True,
 ) -> Panel:
     """Whom a neuron listens to: choose a layer and a neuron.
 
     Args:
         of: the network.
-        movements: how its delays moved, from `snapshots.movement`; with none of them that picture is left out.
+        movements: how its delays moved, from `snapshots.movement`; with none of them that picture
+            is left out.
         layer, neuron: which one is shown first.
         live: False leaves only the picture.
     """

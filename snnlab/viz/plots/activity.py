@@ -28,11 +28,14 @@ def picture(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     return [ax.imshow(values[..., 0], cmap="Greys") if values.shape[-1] == 1 else ax.imshow(values)]
 
 
-def raster(ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = BLACK, marker: str = "|") -> Line2D:
+def raster(
+    ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = BLACK, marker: str = "|"
+) -> Line2D:
     """Spikes as marks: `times_ms` (E,) and `neurons` (E,). One artist, whatever the number of spikes."""
     size = 4.0 if marker == "|" else 1.5
     times, rows = (
-        numbers(name, values, empty=True).ravel() for name, values in (("times_ms", times_ms), ("neurons", neurons))
+        numbers(name, values, empty=True).ravel()
+        for name, values in (("times_ms", times_ms), ("neurons", neurons))
     )
     same_length(times_ms=times, neurons=rows)
     (dots,) = ax.plot(times, rows, marker, color=colour, markersize=size)
@@ -46,7 +49,11 @@ def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     grid = numbers("counts", counts, dims=2).T
     neurons, steps = grid.shape
     if grid.min() < 0:  # features: most of what is above silence
-        vmin, vmax = np.quantile(grid[grid > grid.min()], [0.05, 0.98]) if np.ptp(grid) else (grid.min(), 0.0)
+        vmin, vmax = (
+            np.quantile(grid[grid > grid.min()], [0.05, 0.98])
+            if np.ptp(grid)
+            else (grid.min(), 0.0)
+        )
     else:
         vmin, vmax = 0.0, max(1.0, float(np.quantile(grid[grid > 0], 0.9)) if grid.any() else 1.0)
     image = ax.imshow(
@@ -74,14 +81,28 @@ def trace(
     same_length(**arrays)
     t_ms, v = arrays["t_ms"], arrays["v"]
     named = None if label is None else plot_text(label)
-    path = (t_ms, v) if after is None else (np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel())
+    path = (
+        (t_ms, v)
+        if after is None
+        else (np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel())
+    )
     artists: list[Artist] = [*ax.plot(*path, color=colour, linewidth=1.3, label=named)]
     if threshold is not None:
         artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
         cell = ax.get_subplotspec()
         if cell is None or cell.is_last_col():
             place = ax.get_yaxis_transform()
-            artists.append(ax.text(1.0, threshold, " threshold", color=RED, fontsize=8, va="center", transform=place))
+            artists.append(
+                ax.text(
+                    1.0,
+                    threshold,
+                    " threshold",
+                    color=RED,
+                    fontsize=8,
+                    va="center",
+                    transform=place,
+                )
+            )
     if spikes is not None:
         at = t_ms[arrays["spikes"] != 0]
         top = float(max(v.max(initial=0.0), threshold or 0.0)) or 1.0

@@ -33,7 +33,11 @@ def delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDA
             f"{MOST_STEPS:,} time steps; choose a longer step or a smaller largest delay."
         )
     counts = np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
-    _count_steps(delays if delays.dtype == np.float32 else delays.astype(np.float64, copy=False), dt_ms, counts)
+    _count_steps(
+        delays if delays.dtype == np.float32 else delays.astype(np.float64, copy=False),
+        dt_ms,
+        counts,
+    )
     return counts / max(1, delays.size)
 
 
@@ -63,7 +67,12 @@ def both_ends(shares: NDArray[np.float64], max_delay_ms: float) -> str:
 
 
 def delay_histogram(
-    ax: Axes, delays_ms: ArrayLike, max_delay_ms: float, *, dt_ms: float, initial_ms: ArrayLike | None = None
+    ax: Axes,
+    delays_ms: ArrayLike,
+    max_delay_ms: float,
+    *,
+    dt_ms: float,
+    initial_ms: ArrayLike | None = None,
 ) -> list[StepPatch]:
     """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
     shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
@@ -71,7 +80,11 @@ def delay_histogram(
     artists = [ax.stairs(shares, edges, fill=True, color=look("learned").colour, label="now")]
     if initial_ms is not None:
         before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
-        artists.append(ax.stairs(before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start"))
+        artists.append(
+            ax.stairs(
+                before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start"
+            )
+        )
         legend(ax, loc="upper center")
     ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
     ax.set_title(both_ends(shares, max_delay_ms), fontsize=10)
@@ -86,4 +99,6 @@ def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
     limit = float(np.abs(taps).max(initial=0)) or 1.0
     extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)
     ax.set(xlabel="delay (ms)", ylabel="input")
-    return ax.imshow(taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent)
+    return ax.imshow(
+        taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent
+    )

@@ -16,7 +16,14 @@ from snnlab.viz.plots.values import numbers, same_length
 
 
 def band(
-    ax: Axes, x: ArrayLike, values: ArrayLike, *, colour: Any, line: str = "-", label: str | None = None, **options: Any
+    ax: Axes,
+    x: ArrayLike,
+    values: ArrayLike,
+    *,
+    colour: Any,
+    line: str = "-",
+    label: str | None = None,
+    **options: Any,
 ) -> list[Artist]:
     """The mean of `values` (seeds, n) over `x` (n,); the band reaches from the lowest seed to the highest."""
     seeds = _by_seed("values", values)
@@ -55,7 +62,11 @@ def learning_curves(
 
 
 def over_time(
-    ax: Axes, runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]], *, xlabel: str, ylabel: str = "accuracy (%)"
+    ax: Axes,
+    runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
+    *,
+    xlabel: str,
+    ylabel: str = "accuracy (%)",
 ) -> list[Artist]:
     """What a recipe reaches, and when: for each the curve of every seed, `(n,)` times and `(n,)` accuracies 0..1.
 
@@ -82,7 +93,11 @@ def over_time(
 
 
 def bars_with_seeds(
-    ax: Axes, accuracies: Mapping[str, Sequence[float]], *, ylabel: str = "accuracy (%)", chance: float | None = None
+    ax: Axes,
+    accuracies: Mapping[str, Sequence[float]],
+    *,
+    ylabel: str = "accuracy (%)",
+    chance: float | None = None,
 ) -> list[Artist]:
     """A bar for the mean of each variant, a mark for every seed (accuracies 0..1), a line at chance level."""
     artists: list[Artist] = []
@@ -93,13 +108,17 @@ def bars_with_seeds(
             if style.filled
             else {"facecolor": "white", "edgecolor": style.colour}
         )
-        artists += ax.bar(place, values.mean(), width=0.6, hatch=None if style.filled else "//", **fill)
+        artists += ax.bar(
+            place, values.mean(), width=0.6, hatch=None if style.filled else "//", **fill
+        )
         spread = place + np.linspace(-0.12, 0.12, values.size) * (values.size > 1)
         artists += ax.plot(spread, values, style.marker, color=BLACK, markersize=4)
     if chance is not None:
         artists.append(ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1))
         artists.append(ax.text(-0.45, 100 * chance, "chance", fontsize=8, va="bottom"))
-    ax.set_xticks(range(len(accuracies)), [plot_text(name).replace(", ", ",\n") for name in accuracies])
+    ax.set_xticks(
+        range(len(accuracies)), [plot_text(name).replace(", ", ",\n") for name in accuracies]
+    )
     ax.set(ylabel=ylabel)
     return artists
 
@@ -122,7 +141,9 @@ def in_words(accuracies: Mapping[str, Iterable[float]]) -> str:
     """`"none 40.1 % (38.0 to 42.2), fixed ..."`: accuracies 0..1 a seed, as the alt text of curves and bars says them."""
     parts = []
     for variant, seeds in accuracies.items():
-        values = 100.0 * numbers(variant, list(seeds) if isinstance(seeds, Iterator) else seeds).reshape(-1)
+        values = 100.0 * numbers(
+            variant, list(seeds) if isinstance(seeds, Iterator) else seeds
+        ).reshape(-1)
         spread = f" ({values.min():.1f} to {values.max():.1f})" if values.size > 1 else ""
         parts.append(f"{variant} {values.mean():.1f} %{spread}")
     return ", ".join(parts)

@@ -41,7 +41,9 @@ def look(variant: str) -> Look:
     """The look of a variant; a control such as `"none, long tau"` is a hollow relative of the variant it begins with."""
     if variant in LOOKS:
         return LOOKS[variant]
-    family = next((one for name, one in LOOKS.items() if variant.startswith(name)), Look(GREEN, "D", "-."))
+    family = next(
+        (one for name, one in LOOKS.items() if variant.startswith(name)), Look(GREEN, "D", "-.")
+    )
     return Look(family.colour, family.marker, "-.", filled=False)
 
 
@@ -50,8 +52,8 @@ def figure(
 ) -> tuple[Figure, Any]:
     """An off-screen figure of `width` x `height` inches, and its axes: one `Axes`, or an array of them as in pyplot.
 
-    The background is opaque white, so that the picture stays readable in a dark theme. `subplots` goes to
-    `Figure.subplots` (`sharex=True`, `width_ratios=[2, 1]`, ...).
+    The background is opaque white, so that the picture stays readable in a dark theme. `subplots`
+    goes to `Figure.subplots` (`sharex=True`, `width_ratios=[2, 1]`, ...).
     """
     fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(fig)

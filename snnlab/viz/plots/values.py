@@ -26,16 +26,24 @@ def numbers(
     try:
         array = np.asarray(_plain(values))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise SnnlabError(f"{name}: cannot be read as numbers ({error}); give an array, a tensor or a list.") from error
+        raise SnnlabError(
+            f"{name}: cannot be read as numbers ({error}); give an array, a tensor or a list."
+        ) from error
     if array.dtype.kind == "b":
         array = array.astype(np.int8)
     if array.dtype.kind not in "iuf" and array.size:
-        raise SnnlabError(f"{name}: of the type {array.dtype}, real numbers were expected; convert them.")
+        raise SnnlabError(
+            f"{name}: of the type {array.dtype}, real numbers were expected; convert them."
+        )
     if dims is not None and array.ndim != dims:
-        raise SnnlabError(f"{name}: of shape {array.shape}, {dims} axes were expected; give all of them.")
+        raise SnnlabError(
+            f"{name}: of shape {array.shape}, {dims} axes were expected; give all of them."
+        )
     if array.size == 0:
         if not empty:
-            raise SnnlabError(f"{name}: of shape {array.shape}, there is nothing to draw; give one value at least.")
+            raise SnnlabError(
+                f"{name}: of shape {array.shape}, there is nothing to draw; give one value at least."
+            )
         return array.astype(float)
     if not np.isfinite(array).all():
         raise SnnlabError(
@@ -53,7 +61,9 @@ def same_length(**arrays: NDArray[Any]) -> None:
     lengths = {name: array.shape[0] if array.ndim else 1 for name, array in arrays.items()}
     if len({*lengths.values()}) > 1:
         counts = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        raise SnnlabError(f"got {counts}: as many of each were expected; give values that belong together.")
+        raise SnnlabError(
+            f"got {counts}: as many of each were expected; give values that belong together."
+        )
 
 
 def check_step(dt_ms: Any) -> None:

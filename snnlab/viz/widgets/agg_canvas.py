@@ -1,6 +1,7 @@
 """A canvas of matplotlib's Agg that measures and renders each string once: text is most of what a panel's picture costs.
 
-Ticks of one panel say the same as those of the next, and a new background says nearly all that the one before said.
+Ticks of one panel say the same as those of the next, and a new background says nearly all that the
+one before said.
 """
 
 from functools import lru_cache
@@ -26,7 +27,9 @@ class Canvas(FigureCanvasAgg):
 
 
 class _Renderer(RendererAgg):
-    def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: Any) -> tuple[float, float, float]:
+    def get_text_width_height_descent(
+        self, s: str, prop: FontProperties, ismath: Any
+    ) -> tuple[float, float, float]:
         return _measured(s, prop, ismath, self.dpi)
 
     def draw_text(
@@ -60,7 +63,9 @@ def _rendered(
     s: str, prop: FontProperties, angle: float, colour: Any, dpi: float
 ) -> tuple[NDArray[np.uint8], int, int]:
     """A string as pixels `(height, width, 4)`, from below, and how many of them are left of where it begins and below."""
-    width, height, descent = (int(np.ceil(size)) + MARGIN for size in _measured(s, prop, False, dpi))
+    width, height, descent = (
+        int(np.ceil(size)) + MARGIN for size in _measured(s, prop, False, dpi)
+    )
     wide, tall = width + MARGIN, height + descent
     if angle:  # it goes up, and what hung below it is to its right
         wide, tall = tall, wide

@@ -1,6 +1,7 @@
 """Artists for a live panel: made once, fed again and again, and cheap to draw however much data they are given.
 
-They are `animated`, as `snnlab.viz.widgets.panel.play` wants it: it draws them over a kept background.
+They are `animated`, as `snnlab.viz.widgets.panel.play` wants it: it draws them over a kept
+background.
 
     def draw(fig, *, trial):
         if not fig.axes:
@@ -23,8 +24,8 @@ from snnlab.viz import plots
 class Raster(Artist):
     """Spikes or counts `(T, N)` as pixels, time to the right, neuron 0 at the bottom, darker where there is more.
 
-    Where several values fall on one pixel, it shows the largest, so that no spike is lost. The cost depends on the size
-    of the picture and of the array, not on the number of spikes.
+    Where several values fall on one pixel, it shows the largest, so that no spike is lost. The cost
+    depends on the size of the picture and of the array, not on the number of spikes.
 
     Args:
         ax: gets its labels and limits here.
@@ -40,7 +41,9 @@ class Raster(Artist):
         self._grey = np.zeros((neurons, steps), dtype=np.uint8)
         self.set_animated(True)
         ax.add_artist(self)
-        ax.set(xlabel="time (ms)", ylabel="neuron", xlim=self._corners[:, 0], ylim=self._corners[:, 1])
+        ax.set(
+            xlabel="time (ms)", ylabel="neuron", xlim=self._corners[:, 0], ylim=self._corners[:, 1]
+        )
 
     def set_data(self, values: ArrayLike, full: float = 1.0) -> None:
         """The values `(T, N)` to draw next, from 0 (white) to `full` (black).
@@ -50,7 +53,9 @@ class Raster(Artist):
         """
         grid = np.asarray(values)
         if grid.shape != self._shape:
-            raise SnnlabError(f"got values of shape {grid.shape} for a raster of (T, N) = {self._shape}.")
+            raise SnnlabError(
+                f"got values of shape {grid.shape} for a raster of (T, N) = {self._shape}."
+            )
         if grid.dtype == bool and full == 1:
             self._grey = np.ascontiguousarray(grid.T).view(np.uint8) * np.uint8(255)
         else:
@@ -60,7 +65,9 @@ class Raster(Artist):
     def draw(self, renderer: Any) -> None:
         if not self.get_visible() or self.axes is None:
             return
-        (left, low), (right, high) = np.rint(self.axes.transData.transform(self._corners)).astype(int)
+        (left, low), (right, high) = np.rint(self.axes.transData.transform(self._corners)).astype(
+            int
+        )
         ink = _largest(_largest(self._grey, high - low, axis=0), right - left, axis=1)
         pixels = np.zeros((*ink.shape, 4), dtype=np.uint8)  # black, more or less opaque
         pixels[..., 3] = ink
@@ -100,8 +107,9 @@ class Bars:
 class DelayHistogram:
     """Two histograms of delays, a bar a time step: as filled bars, and as a dashed outline above them.
 
-    The y axis ends at 5, 10, 20, 50 or 101 %, the first that leaves some room above all bars. The numbers in words would take longer to draw than all the bars: say them in the alt text, which a panel shows below
-    its picture.
+    The y axis ends at 5, 10, 20, 50 or 101 %, the first that leaves some room above all bars. The
+    numbers in words would take longer to draw than all the bars: say them in the alt text, which a
+    panel shows below its picture.
 
     Args:
         ax: gets its labels and limits here.
@@ -112,14 +120,26 @@ class DelayHistogram:
     """
 
     def __init__(
-        self, ax: Axes, *, max_delay: float, dt: float, unit: str = "ms", outline: str = "at the start"
+        self,
+        ax: Axes,
+        *,
+        max_delay: float,
+        dt: float,
+        unit: str = "ms",
+        outline: str = "at the start",
     ) -> None:
         edges = (np.arange(round(max_delay / dt) + 2) - 0.5) * dt
         nothing = np.zeros(len(edges) - 1)
         self._ax = ax
         self._bars = ax.stairs(nothing, edges, fill=True, color=plots.BLUE, animated=True)
-        self._outline = ax.stairs(nothing, edges, color=plots.BLACK, linestyle="--", linewidth=1.2, animated=True)
-        ax.set(xlabel=f"delay ({unit}); dashed: {outline}", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
+        self._outline = ax.stairs(
+            nothing, edges, color=plots.BLACK, linestyle="--", linewidth=1.2, animated=True
+        )
+        ax.set(
+            xlabel=f"delay ({unit}); dashed: {outline}",
+            ylabel="synapses (%)",
+            xlim=(edges[0], edges[-1]),
+        )
 
     def set_data(self, now: ArrayLike, outline: ArrayLike) -> None:
         """The shares (0..1) of delays at each time step, as `plots.delay_shares` has them, each `(L,)`, to draw next."""

@@ -1,6 +1,7 @@
 """Ticks, numbers and labels around an axes, drawn several times faster than matplotlib draws them.
 
-matplotlib makes five artists a tick and measures each three times, which is most of a panel's first picture.
+matplotlib makes five artists a tick and measures each three times, which is most of a panel's first
+picture.
 """
 
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ SIZE = 9  # of the numbers, as `plots.tidy` has them
 class Frame(Artist):
     """What stands left of an axes and below it; it takes the places of the two `Axis`, which are hidden.
 
-    Where numbers stand, what they say, and the labels are set as usual: `ax.set_xlabel`, `ax.xaxis.set_major_locator`, ...
-    Only plain linear axes are meant.
+    Where numbers stand, what they say, and the labels are set as usual: `ax.set_xlabel`,
+    `ax.xaxis.set_major_locator`, ... Only plain linear axes are meant.
     """
 
     def __init__(self, ax: Axes) -> None:
@@ -43,7 +44,11 @@ class Frame(Artist):
         boxes = []
         for axis in (self.axes.xaxis, self.axes.yaxis):
             boxes.append(
-                self._place(axis, renderer, [box for _, text, box, _ in self._numbers(axis, renderer) if text])
+                self._place(
+                    axis,
+                    renderer,
+                    [box for _, text, box, _ in self._numbers(axis, renderer) if text],
+                )
             )
             if axis.label.get_text():
                 boxes.append(axis.label.get_window_extent(renderer))
@@ -63,15 +68,21 @@ class Frame(Artist):
                 ends += [(x, y), (x, y - long) if axis is self.axes.xaxis else (x - long, y)]
                 if text:
                     base = box.y0 + descent
-                    renderer.draw_text(gc, box.x0, height - base if renderer.flipy() else base, text, self._font, 0)
+                    renderer.draw_text(
+                        gc, box.x0, height - base if renderer.flipy() else base, text, self._font, 0
+                    )
                     boxes.append(box)
             self._place(axis, renderer, boxes)
             axis.label.draw(renderer)
         if ends:
-            renderer.draw_path(gc, Path(ends, [Path.MOVETO, Path.LINETO] * (len(ends) // 2)), IdentityTransform())
+            renderer.draw_path(
+                gc, Path(ends, [Path.MOVETO, Path.LINETO] * (len(ends) // 2)), IdentityTransform()
+            )
         gc.restore()
 
-    def _numbers(self, axis: Axis, renderer: Any) -> Iterator[tuple[tuple[float, float], str, Bbox, float]]:
+    def _numbers(
+        self, axis: Axis, renderer: Any
+    ) -> Iterator[tuple[tuple[float, float], str, Bbox, float]]:
         """Where each tick is, its number, the box of that, and how far that reaches below its line; in pixels."""
         assert self.axes is not None
         low, high = sorted(axis.get_view_interval())
@@ -81,7 +92,9 @@ class Frame(Artist):
         places = [float(place) for place in axis.get_majorticklocs()]
         corner = self.axes.bbox
         shown = axis.get_tick_params().get("labelbottom" if across else "labelleft", True)
-        for place, text in zip(places, axis.get_major_formatter().format_ticks(places), strict=True):
+        for place, text in zip(
+            places, axis.get_major_formatter().format_ticks(places), strict=True
+        ):
             if not low - slack <= place <= high + slack:
                 continue
             x, y = self.axes.transData.transform((place, 0) if across else (0, place))

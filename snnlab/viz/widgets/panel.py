@@ -1,7 +1,8 @@
 """Sliders beside a picture: move one, and the picture and its alt text change.
 
-One off-screen figure lives as long as the panel. It reaches the browser as a PNG inside `widgets.HTML`, because that
-carries alt text and needs neither `Output` nor `clear_output`, which papermill and nbval do not survive.
+One off-screen figure lives as long as the panel. It reaches the browser as a PNG inside
+`widgets.HTML`, because that carries alt text and needs neither `Output` nor `clear_output`, which
+papermill and nbval do not survive.
 """
 
 from collections.abc import Callable, Hashable
@@ -21,10 +22,12 @@ from snnlab.viz.plots import DPI
 from snnlab.viz.widgets.agg_canvas import Canvas
 
 LAYOUT = {"width": "24em"}
-BACKGROUNDS = 8  # of a panel, 2 MB each: going back to limits and titles that were there before is cheap
+# Of a panel, 2 MB each: going back to limits and titles that were there before is cheap
+BACKGROUNDS = 8
 STYLE = {"description_width": "10em"}
-# What is focused can be seen; and while a control is, JupyterLab leaves the keys to it, instead of moving to the next
-# cell at an arrow, or making a raw cell of this one at an R. ipywidgets can set no attribute, but a style can.
+# What is focused can be seen; and while a control is, JupyterLab leaves the keys to it, instead of
+# moving to the next cell at an arrow, or making a raw cell of this one at an R. ipywidgets can set
+# no attribute, but a style can.
 KEYBOARD = """<style onload="this.closest('.snnlab-keys').addEventListener(
     'focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))">
 .snnlab-keys :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }
@@ -43,7 +46,9 @@ class Slider:
     tip: str
 
     def widget(self) -> ipywidgets.ValueWidget:
-        whole = all(isinstance(number, int) for number in (self.value, self.low, self.high, self.step))
+        whole = all(
+            isinstance(number, int) for number in (self.value, self.low, self.high, self.step)
+        )
         kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
         return kind(
             value=self.value, min=self.low, max=self.high, step=self.step,
@@ -83,7 +88,8 @@ class Switches:
 class _Row(ipywidgets.HBox):
     """`Switches`, with a button for all and one for none; `value` and the boxes follow each other.
 
-    Check boxes, because ipywidgets' toggle buttons do not tell a screen reader whether they are pressed.
+    Check boxes, because ipywidgets' toggle buttons do not tell a screen reader whether they are
+    pressed.
     """
 
     value = traitlets.Tuple()
@@ -98,13 +104,22 @@ class _Row(ipywidgets.HBox):
             for name, on in zip(control.names, control.value, strict=True)
         ]  # fmt: skip
         several = [
-            ipywidgets.Button(description=word, tooltip=f"{control.label}: {word} of them", layout={"width": "5em"})
+            ipywidgets.Button(
+                description=word,
+                tooltip=f"{control.label}: {word} of them",
+                layout={"width": "5em"},
+            )
             for word in ("all", "none")
         ]
-        # the tip is the label's: a box with one cannot be shown, since ipywidgets 8.1 looks for its <input>
-        label = ipywidgets.Label(control.label, tooltip=control.tip, layout={"width": STYLE["description_width"]})
+        # the tip is the label's: a box with one cannot be shown, since ipywidgets 8.1 looks for its
+        # <input>
+        label = ipywidgets.Label(
+            control.label, tooltip=control.tip, layout={"width": STYLE["description_width"]}
+        )
         super().__init__(
-            [label, *self.switches, *several], value=control.value, layout={"flex_flow": "row wrap", "width": "100%"}
+            [label, *self.switches, *several],
+            value=control.value,
+            layout={"flex_flow": "row wrap", "width": "100%"},
         )
         self._spreading = False
         self.observe(self._spread, names="value")
@@ -150,8 +165,12 @@ class NumbersBox:
 
     def _list(self) -> None:
         try:
-            self.table.value = table_html(self._numbers) if self._numbers is not None and self.switch.value else ""
-        except SnnlabError as error:  # an exception in a callback would vanish in a log that nobody reads
+            self.table.value = (
+                table_html(self._numbers) if self._numbers is not None and self.switch.value else ""
+            )
+        except (
+            SnnlabError
+        ) as error:  # an exception in a callback would vanish in a log that nobody reads
             self.table.value = _told(error)
 
 
@@ -167,7 +186,9 @@ Drawn = str | tuple[str, Numbers]
 class Panel:
     """What `play` returns: put it on the last line of a cell to see it. `controls[name].value = ...` moves a control."""
 
-    def __init__(self, draw: Callable[..., Drawn], controls: dict[str, Control], fig: Figure, live: bool) -> None:
+    def __init__(
+        self, draw: Callable[..., Drawn], controls: dict[str, Control], fig: Figure, live: bool
+    ) -> None:
         self._draw, self._fig, self._canvas = draw, fig, Canvas(fig)
         self._backgrounds: dict[Hashable, Any] = {}
         self.static = self._picture({name: control.value for name, control in controls.items()})
@@ -187,7 +208,9 @@ class Panel:
 
     def _update(self, _change: Any) -> None:
         try:
-            picture = self._picture({name: widget.value for name, widget in self.controls.items()}, compress_level=1)
+            picture = self._picture(
+                {name: widget.value for name, widget in self.controls.items()}, compress_level=1
+            )
         except SnnlabError as error:
             self.image.value = _told(error)
             self.numbers.show(None)
@@ -198,12 +221,15 @@ class Panel:
     def _picture(self, values: dict[str, Any], compress_level: int = 3) -> Picture:
         drawn = self._draw(self._fig, **values)
         alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
-        moving = [(ax, one) for ax in self._fig.axes for one in ax.get_children() if one.get_animated()]
+        moving = [
+            (ax, one) for ax in self._fig.axes for one in ax.get_children() if one.get_animated()
+        ]
         if moving:
             self._blit(moving)
         else:
             self._canvas.draw()
-        self._fig.set_layout_engine("none")  # the first drawing has settled it; solving it anew doubles the cost
+        # The first drawing has settled it; solving it anew doubles the cost
+        self._fig.set_layout_engine("none")
         return picture_of(self._canvas, alt, numbers, compress_level=compress_level)
 
     def redraw(self, *, kept: bool = False) -> None:
@@ -211,7 +237,10 @@ class Panel:
         self.static = self._picture({}, compress_level=3 if kept else 1)
 
     def _blit(self, moving: list[tuple[Axes, Artist]]) -> None:
-        frame = tuple((*ax.get_xlim(), *ax.get_ylim(), ax.get_title(), len(ax.get_children())) for ax in self._fig.axes)
+        frame = tuple(
+            (*ax.get_xlim(), *ax.get_ylim(), ax.get_title(), len(ax.get_children()))
+            for ax in self._fig.axes
+        )
         if frame not in self._backgrounds:
             self._canvas.draw()  # leaves animated artists out
             while len(self._backgrounds) >= BACKGROUNDS:
@@ -225,7 +254,9 @@ class Panel:
         bundle: dict[str, Any] = dict(self.static._repr_mimebundle_())
         if self.box is not None:
             bundle |= {
-                key: value for key, value in self.box._repr_mimebundle_().items() if key.startswith("application/")
+                key: value
+                for key, value in self.box._repr_mimebundle_().items()
+                if key.startswith("application/")
             }
         return bundle
 
@@ -240,8 +271,10 @@ def play(
 ) -> Panel:
     """A picture with controls.
 
-    `draw(fig, **values)` gets the same figure every time, draws the values of the controls on it, and returns the alt
-    text: one sentence, with numbers; or that and a table, `{heading: values}`, which a reader can ask for. To be cheap, it makes its axes and artists when `fig.axes` is empty, and only sets
+    `draw(fig, **values)` gets the same figure every time, draws the values of the controls on it,
+    and returns the alt
+    text: one sentence, with numbers; or that and a table, `{heading: values}`, which a reader can
+        ask for. To be cheap, it makes its axes and artists when `fig.axes` is empty, and only sets
     their data afterwards; artists made with `animated=True` are drawn over a kept background.
 
     Args:
@@ -251,13 +284,17 @@ def play(
         controls: a `Slider`, a `Choice` or `Switches` for each argument of `draw`.
 
     Returns:
-        A panel whose one output holds the widget, and the static picture for wherever widgets do not live.
+        A panel whose one output holds the widget, and the static picture for wherever widgets do
+        not live.
 
     Raises:
-        SnnlabError: a control has no label or tip, or `draw` returned no alt text or columns of different lengths.
+        SnnlabError: a control has no label or tip, or `draw` returned no alt text or columns of
+            different lengths.
     """
     for name, control in controls.items():
         if not isinstance(control, Control) or not control.label or not control.tip:
-            raise SnnlabError(f"Control {name!r}: expected a Slider, a Choice or Switches with a label and a tip.")
+            raise SnnlabError(
+                f"Control {name!r}: expected a Slider, a Choice or Switches with a label and a tip."
+            )
     fig = Figure(figsize=figsize, dpi=DPI, layout="constrained", facecolor="white")
     return Panel(draw, controls, fig, live)

@@ -35,23 +35,28 @@ def drawn(monkeypatch):
 
 
 def test_a_time_mask_by_hand(drawn):
-    # 0.5 of 0, 1, 2, 3 is 2 steps; 0.75 of the places 0, 1, 2 is the last; the second is not done; the third has no time
+    # 0.5 of 0, 1, 2, 3 is 2 steps; 0.75 of the places 0, 1, 2 is the last; the second is not done;
+    # the third has no time
     drawn([0.5, 0.75, 0.2], [0.9, 0.0, 0.3], [0.9, 0.9, 0.0])
     x = time_mask(batch([4, 4, 0], n_in=1, more=1), seeded(), probability=0.3, most=3)
     assert x[..., 0].T.tolist() == [[1, 1, 0, 0, 0], [2, 2, 2, 2, 0], [0, 0, 0, 0, 0]]
 
 
 def test_a_neuron_mask_by_hand(drawn):
-    drawn([0.5, 0.3, 0.2], [0.99, 0.0, 0.2])  # 2 inputs from place 1 of 0 to 3; 4 inputs from place 0
+    # 2 inputs from place 1 of 0 to 3; 4 inputs from place 0
+    drawn([0.5, 0.3, 0.2], [0.99, 0.0, 0.2])
     x = neuron_mask(batch([2, 1], n_in=5), seeded(), probability=0.3, most=4)
     assert x[0].tolist() == [[1, 0, 0, 1, 1], [0, 0, 0, 0, 2]]
     assert torch.equal(x[1], torch.tensor([[1.0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]))
 
 
 def test_a_mixture_by_hand(drawn):
-    # 0.5 of 0 to 2 is 1 step, place 1 of 0 and 1; 0.99 is 2 steps, at place 0; 0.8 of 0 to 4 is 4 steps, at 0
+    # 0.5 of 0 to 2 is 1 step, place 1 of 0 and 1; 0.99 is 2 steps, at place 0; 0.8 of 0 to 4 is 4
+    # steps, at 0
     drawn([0.5, 0.5, 0.0], [0.99, 0.0, 0.0], [0.8, 0.0, 0.0])
-    x, shares = cut_mix(batch([4, 2, 5], n_in=1), torch.tensor([1, 0, 2]), seeded(), probability=1.0, classes=3)
+    x, shares = cut_mix(
+        batch([4, 2, 5], n_in=1), torch.tensor([1, 0, 2]), seeded(), probability=1.0, classes=3
+    )
     assert x[..., 0].T.tolist() == [[1, 2, 1, 1, 0], [3, 3, 0, 0, 0], [1, 1, 1, 1, 3]]
     assert torch.allclose(shares, torch.tensor([[0.25, 0.75, 0], [0, 0, 1], [0, 0.8, 0.2]]))
 
@@ -67,7 +72,10 @@ def test_a_time_mask_is_one_window_inside_a_recording(lengths, most, seed):
         gone = (masked[:length, b] == 0).all(1)
         assert (gone == (masked[:length, b] == 0).any(1)).all() and gone.sum() <= min(most, length)
         assert gone.sum() < 2 or gone.int().diff().abs().sum() <= 2
-        assert torch.equal(masked[:length, b][~gone], before[:length, b][~gone]) and not masked[length:, b].any()
+        assert (
+            torch.equal(masked[:length, b][~gone], before[:length, b][~gone])
+            and not masked[length:, b].any()
+        )
 
 
 @settings(max_examples=80, deadline=None)
@@ -85,7 +93,9 @@ def test_the_share_of_a_label_is_the_share_of_time_that_was_replaced(lengths, se
         assert pasted[lengths[other] :].sum() == 0  # nothing of where the other has ended
         share = pasted[:, 0].sum() / max(length, 1)
         if other != b:
-            assert shares[b, other] == pytest.approx(share.item()) and shares[b, b] == pytest.approx(1 - share.item())
+            assert shares[b, other] == pytest.approx(share.item()) and shares[
+                b, b
+            ] == pytest.approx(1 - share.item())
 
 
 def test_every_window_occurs_and_the_last_recording_is_mixed_too():
@@ -97,7 +107,10 @@ def test_every_window_occurs_and_the_last_recording_is_mixed_too():
     assert torch.allclose(sizes, torch.full((3,), 1 / 3), atol=0.03)
     pasted = (cut_mix(x, y, seeded(), probability=1.0, classes=2)[0] != x)[..., 0].sum(0)
     assert torch.allclose(torch.bincount(pasted) / 4000, torch.full((4,), 0.25), atol=0.03)
-    last = [cut_mix(x[:, :2], y[:2], seeded(seed), probability=1.0, classes=2)[1][1, 0] for seed in range(20)]
+    last = [
+        cut_mix(x[:, :2], y[:2], seeded(seed), probability=1.0, classes=2)[1][1, 0]
+        for seed in range(20)
+    ]
     assert max(last) == 1
 
 
@@ -106,9 +119,15 @@ def test_the_probability_is_kept():
     for p in (0.0, 0.65, 1.0):
         # of a window of 0 to 8, eight in nine change something
         expected = pytest.approx(p * 8 / 9, abs=0.03 if p > 0 else 1e-9)
-        assert (time_mask(x, seeded(), probability=p, most=8) != x).any(2).any(0).float().mean() == expected
-        assert (neuron_mask(x, seeded(), probability=p, most=8) != x).any(2).any(0).float().mean() == expected
-        assert (cut_mix(x, y, seeded(), probability=p, classes=1)[0] != x).any(2).any(0).float().mean() == expected
+        assert (time_mask(x, seeded(), probability=p, most=8) != x).any(2).any(
+            0
+        ).float().mean() == expected
+        assert (neuron_mask(x, seeded(), probability=p, most=8) != x).any(2).any(
+            0
+        ).float().mean() == expected
+        assert (cut_mix(x, y, seeded(), probability=p, classes=1)[0] != x).any(2).any(
+            0
+        ).float().mean() == expected
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 40])
@@ -118,7 +137,11 @@ def test_neither_padding_nor_the_size_of_the_batch_matters(n):
     y = torch.arange(41) % 5
     x, shares = everything(batch(sizes), y, seeded(), classes=5)
     padded, same = everything(batch(sizes, more=50), y, seeded(), classes=5)
-    assert torch.equal(padded[: len(x)], x) and not padded[len(x) :].any() and torch.equal(shares, same)
+    assert (
+        torch.equal(padded[: len(x)], x)
+        and not padded[len(x) :].any()
+        and torch.equal(shares, same)
+    )
     first = time_mask(batch(sizes), seeded(), probability=1.0, most=4)
     few = time_mask(batch(sizes[:n]), seeded(), probability=1.0, most=4)
     assert torch.equal(few, first[: len(few), :n]) and not first[len(few) :, :n].any()
@@ -144,7 +167,9 @@ def test_all_three_are_done():
     x, y = torch.rand(20, 64, 30, generator=seeded(3)) + 1, torch.arange(64)
     done, shares = Augment(mask=1.0, steps=6, inputs=9, mix=1.0)(x, y, seeded(), classes=64)
     empty = done == 0
-    assert empty.all(2).any(0).any() and empty.all(0).any(1).any() and (shares.max(1).values < 1).any()
+    assert (
+        empty.all(2).any(0).any() and empty.all(0).any(1).any() and (shares.max(1).values < 1).any()
+    )
     only = Augment(mask=0.0, mix=1.0)(x, y, seeded(), classes=64)[0]
     assert (only > 0).all() and not torch.equal(only, x)
     assert (Augment(mask=1.0, mix=0.0)(x, y, seeded(), classes=64)[1].max(1).values == 1).all()

@@ -7,7 +7,8 @@ from snnlab.data.batches.dense import DenseSet
 
 def samples(dtype=torch.float32):
     labels = torch.arange(11)
-    return DenseSet((labels * 10 + torch.tensor([[0], [1]])).to(dtype)[..., None], labels)  # T = 2, one feature
+    # T = 2, one feature
+    return DenseSet((labels * 10 + torch.tensor([[0], [1]])).to(dtype)[..., None], labels)
 
 
 def test_in_order_without_a_generator():

@@ -23,13 +23,17 @@ def chunks(tmp_path):
     firsts = np.cumsum([0, *SIZES])
     for k, (first, size) in enumerate(zip(firsts, SIZES, strict=False)):
         np.save(tmp_path / f"{k}.npy", torch.stack([value(first + i) for i in range(size)]).numpy())
-    return tuple(read_only(np.load(tmp_path / f"{k}.npy", mmap_mode="r")) for k in range(len(SIZES)))
+    return tuple(
+        read_only(np.load(tmp_path / f"{k}.npy", mmap_mode="r")) for k in range(len(SIZES))
+    )
 
 
 @pytest.fixture
 def data(chunks):
     n = sum(SIZES)
-    return FeatureSet(torch.arange(n) % 3, torch.arange(n) // 2, ("a", "b", "c"), 10.0, chunks, torch.arange(n))
+    return FeatureSet(
+        torch.arange(n) % 3, torch.arange(n) // 2, ("a", "b", "c"), 10.0, chunks, torch.arange(n)
+    )
 
 
 def test_a_batch_is_time_first_and_in_the_order_asked_for(data):
@@ -50,11 +54,19 @@ def test_what_a_batch_is_used_for_does_not_reach_the_file(data):
 def test_one_chunk_is_cut_like_many(data, chunks):
     one = FeatureSet(data.labels, data.speakers, data.keys, 10.0, (torch.cat(chunks),), data.places)
     index = torch.tensor([3, 11, 5])
-    assert torch.equal(one.batch(index)[0], data.batch(index)[0]) and one.batch(index)[0].is_contiguous()
+    assert (
+        torch.equal(one.batch(index)[0], data.batch(index)[0])
+        and one.batch(index)[0].is_contiguous()
+    )
 
 
 def test_what_is_said_about_a_set(data):
-    assert len(data) == 13 and data.n_in == 3 and data.dt_ms == 10 and data.lengths.tolist() == [4] * 13
+    assert (
+        len(data) == 13
+        and data.n_in == 3
+        and data.dt_ms == 10
+        and data.lengths.tolist() == [4] * 13
+    )
     assert repr(data) == "<13 recordings of 3 classes by 7 speakers, 4 steps of 10 ms, 3 features>"
 
 
@@ -62,11 +74,15 @@ def test_another_process_maps_the_files_and_is_not_sent_them(data, tmp_path):
     files = tuple(str(tmp_path / f"{k}.npy") for k in range(len(SIZES)))
     mapped = replace(data, files=files).subset(torch.tensor([10, 2])).standardised()
     sent = pickle.dumps(mapped)
-    assert torch.equal(pickle.loads(sent).batch(torch.arange(2))[0], mapped.batch(torch.arange(2))[0])
+    assert torch.equal(
+        pickle.loads(sent).batch(torch.arange(2))[0], mapped.batch(torch.arange(2))[0]
+    )
     (tmp_path / "0.npy").unlink()
     with pytest.raises(FileNotFoundError):
         pickle.loads(sent)
-    assert torch.equal(pickle.loads(pickle.dumps(data)).batch(torch.arange(2))[0], data.batch(torch.arange(2))[0])
+    assert torch.equal(
+        pickle.loads(pickle.dumps(data)).batch(torch.arange(2))[0], data.batch(torch.arange(2))[0]
+    )
 
 
 def test_a_subset_of_a_subset(data):
@@ -78,7 +94,11 @@ def test_a_subset_of_a_subset(data):
 
 def test_batches_hold_every_recording_once(data):
     for generator in (None, torch.Generator().manual_seed(0)):
-        seen = [int(x[0, b, 0]) // 100 for x, _ in data.batches(4, generator=generator) for b in range(x.shape[1])]
+        seen = [
+            int(x[0, b, 0]) // 100
+            for x, _ in data.batches(4, generator=generator)
+            for b in range(x.shape[1])
+        ]
         assert sorted(seen) == list(range(13)) and (seen == list(range(13))) == (generator is None)
     parts = [[labels.tolist() for _, labels in data.batches(4, part=(i, 2))] for i in range(2)]
     assert parts == [[[0, 2], [1, 0], [2, 1], [0]], [[1, 0], [2, 1], [0, 2]]]
@@ -86,7 +106,9 @@ def test_batches_hold_every_recording_once(data):
 
 def test_batches_follow_the_generator(data):
     one, same, other = (
-        torch.cat([x[0, :, 0] for x, _ in data.batches(4, generator=torch.Generator().manual_seed(seed))])
+        torch.cat(
+            [x[0, :, 0] for x, _ in data.batches(4, generator=torch.Generator().manual_seed(seed))]
+        )
         for seed in (0, 0, 1)
     )
     assert torch.equal(one, same) and not torch.equal(one, other)
@@ -106,7 +128,9 @@ def test_standardised_by_itself_or_by_another(data):
 def test_a_feature_that_never_changes_becomes_zero():
     chunk = torch.randn(200, 4, 3)
     chunk[..., 1] = -37.123
-    data = FeatureSet(torch.zeros(200).long(), torch.zeros(200).long(), ("a",), 10.0, (chunk,), torch.arange(200))
+    data = FeatureSet(
+        torch.zeros(200).long(), torch.zeros(200).long(), ("a",), 10.0, (chunk,), torch.arange(200)
+    )
     x = data.standardised().batch(torch.arange(200))[0]
     assert x[..., 1].abs().max() < 1e-5 and x[..., 0].std() > 0.9
 
@@ -116,13 +140,15 @@ def test_on_another_device_only_what_is_used(data):
     assert part.to("cpu") is part
     copied = part._copied("cpu")
     assert all(
-        torch.equal(a, b) for a, b in zip(copied.batch(torch.arange(3)), part.batch(torch.arange(3)), strict=True)
+        torch.equal(a, b)
+        for a, b in zip(copied.batch(torch.arange(3)), part.batch(torch.arange(3)), strict=True)
     )
     assert len(copied.chunks[0]) == 3
     there = part.to("meta")  # a device that has shapes only
     assert there.chunks[0].shape == (3, 4, 3) and len(there.chunks) == 1
     assert all(
-        x.device.type == "meta" for x in (there.labels, there.speakers, there.places, there.scale, *there.chunks)
+        x.device.type == "meta"
+        for x in (there.labels, there.speakers, there.places, there.scale, *there.chunks)
     )
 
 

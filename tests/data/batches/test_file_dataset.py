@@ -44,13 +44,19 @@ def test_in_order_and_not_augmented_without_a_generator():
     assert torch.cat([y for _, y in batches]).tolist() == [i % 3 for i in range(11)]
     assert set(told(batches).values()) == {-1} and len(samples()) == 11
     x, y = samples().batch(torch.tensor([7, 2]))
-    assert x[0, :, 0, 0, :2].tolist() == [[7, -1], [2, -1]] and y.tolist() == [1, 2] and x.dtype == torch.float32
+    assert (
+        x[0, :, 0, 0, :2].tolist() == [[7, -1], [2, -1]]
+        and y.tolist() == [1, 2]
+        and x.dtype == torch.float32
+    )
 
 
 def test_shuffled_as_a_dense_set_is():
     dense = DenseSet(torch.arange(11)[None, :, None], torch.arange(11) % 3)
     batches = list(samples().batches(4, generator=seeded(5)))
-    for (x, y), (expected, labels) in zip(batches, dense.batches(4, generator=seeded(5)), strict=True):
+    for (x, y), (expected, labels) in zip(
+        batches, dense.batches(4, generator=seeded(5)), strict=True
+    ):
         assert torch.equal(x[0, :, 0, 0, 0], expected[0, :, 0]) and torch.equal(y, labels)
 
 
@@ -75,14 +81,20 @@ def test_the_number_of_loaders_changes_nothing(seed):
     results = []
     for loaders in (0, 2):
         generator = None if seed is None else seeded(seed)
-        epochs = [list(samples(40, noisy, loaders=loaders).batches(6, generator=generator)) for _ in range(2)]
+        epochs = [
+            list(samples(40, noisy, loaders=loaders).batches(6, generator=generator))
+            for _ in range(2)
+        ]
         results.append(epochs)
-        assert all(torch.equal(a, b) for (a, _), (b, _) in zip(*epochs, strict=True)) == (seed is None)
+        assert all(torch.equal(a, b) for (a, _), (b, _) in zip(*epochs, strict=True)) == (
+            seed is None
+        )
     for none, two in zip(*results, strict=True):
         assert len(none) == len(two) == 7
         for (a, y), (b, z) in zip(none, two, strict=True):
             assert torch.equal(a, b) and torch.equal(y, z) and b.dtype == torch.float32
-    assert torch.equal(torch.get_rng_state(), before)  # dropout draws the same with and without loaders
+    # Dropout draws the same with and without loaders
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("loaders", [0, 2])
@@ -103,7 +115,8 @@ def test_errors_that_are_no_sentence_stay_what_they_are():
 
 def test_samples_of_two_sizes():
     with pytest.raises(
-        SnnlabError, match=r"wide\.jpg gives \(2, 1, 1, 4\), 0 \(2, 1, 1, 3\); samples of one size were"
+        SnnlabError,
+        match=r"wide\.jpg gives \(2, 1, 1, 4\), 0 \(2, 1, 1, 3\); samples of one size were",
     ):
         list(replace(samples(2), samples=[0, "wide.jpg"]).batches(2))
     assert len(list(replace(samples(2), samples=[0, "wide.jpg"]).batches(1))) == 2
@@ -117,27 +130,42 @@ def test_a_negative_number_of_loaders():
 def test_a_part_of_the_samples():
     part = replace(samples(), samples=[10 * i for i in range(11)]).subset(torch.tensor([4, 1]))
     x, y = next(part.batches(9))
-    assert x[0, :, 0, 0, 0].tolist() == [40, 10] and y.tolist() == [1, 1] and part.classes == ("a", "b", "c")
+    assert (
+        x[0, :, 0, 0, 0].tolist() == [40, 10]
+        and y.tolist() == [1, 1]
+        and part.classes == ("a", "b", "c")
+    )
 
 
 def test_validation_is_a_share_of_every_class():
     labels = torch.tensor([0] * 100 + [1] * 10 + [2])
     whole = replace(samples(111), labels=labels)
     train, valid = hold_out(whole, 0.02)
-    assert valid.labels.bincount().tolist() == [2, 1] and train.labels.bincount().tolist() == [98, 9, 1]
+    assert valid.labels.bincount().tolist() == [2, 1] and train.labels.bincount().tolist() == [
+        98,
+        9,
+        1,
+    ]
     assert sorted([*train.samples, *valid.samples]) == list(range(111))
     assert list(hold_out(whole, 0.02)[1].samples) == list(valid.samples)
     assert hold_out(whole, 0.1)[1].labels.bincount().tolist() == [10, 1]
-    with pytest.raises(SnnlabError, match="every class has one sample for training, such as 0; at least two"):
+    with pytest.raises(
+        SnnlabError, match="every class has one sample for training, such as 0; at least two"
+    ):
         hold_out(samples(3), 0.02)
 
 
 def test_every_class_has_a_sample_and_every_sample_a_class():
     good = samples()
     assert check_classes(good, "there") is good
-    with pytest.raises(SnnlabError, match="there has no sample of the class b; at least one of each of the 3 classes"):
+    with pytest.raises(
+        SnnlabError,
+        match="there has no sample of the class b; at least one of each of the 3 classes",
+    ):
         check_classes(replace(good, labels=torch.tensor([0, 2, 2])), "there")
-    with pytest.raises(SnnlabError, match="there has a sample of class 3; classes 0 to 2 were expected"):
+    with pytest.raises(
+        SnnlabError, match="there has a sample of class 3; classes 0 to 2 were expected"
+    ):
         check_classes(replace(good, labels=torch.arange(4)), "there")
 
 
@@ -158,7 +186,9 @@ def test_a_resumed_training_is_the_same_bit_for_bit(tmp_path):
     for stopped in (False, True):
         model = build(NET)
         model.load_state_dict(start)
-        run = partial(fit, model, recipe=recipe, checkpoint=tmp_path / f"{stopped}.pt", progress=False)
+        run = partial(
+            fit, model, recipe=recipe, checkpoint=tmp_path / f"{stopped}.pt", progress=False
+        )
         if stopped:
             with pytest.raises(KilledError):
                 run(train=train, valid=valid, on_epochs=killed)

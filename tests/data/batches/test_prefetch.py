@@ -61,7 +61,11 @@ def test_in_the_order_of_the_jobs_and_no_further_ahead_than_it_should():
     first = next(results)
     assert asked == list(range(AHEAD + 1)) and int(first[0, 0, 0, 0]) == 0
     rest, processes = told(results)
-    assert rest == list(range(1, 9)) and processes.isdisjoint({os.getpid()}) and not children() & processes
+    assert (
+        rest == list(range(1, 9))
+        and processes.isdisjoint({os.getpid()})
+        and not children() & processes
+    )
 
 
 def test_one_that_is_closed_early(monkeypatch):
@@ -77,14 +81,25 @@ def test_one_that_is_closed_early(monkeypatch):
 @pytest.mark.parametrize(
     ("job", "number", "error", "message"),
     [
-        ("bad", 1, SnnlabError, "^bad.npz cannot be read; a whole one was expected. Fetch it again.$"),
+        (
+            "bad",
+            1,
+            SnnlabError,
+            "^bad.npz cannot be read; a whole one was expected. Fetch it again.$",
+        ),
         ("breaks", 1, RuntimeError, "^not the data's fault$"),
-        ("dies", 2, SnnlabError, "a loader process died.*; 2 of them were expected to.*Take fewer loaders"),
+        (
+            "dies",
+            2,
+            SnnlabError,
+            "a loader process died.*; 2 of them were expected to.*Take fewer loaders",
+        ),
     ],
 )
 def test_none_is_left_after_an_error(job, number, error, message):
     before = children()
-    with pytest.raises(error, match=message) as caught:  # `caught` holds the traceback, and all that is in it
+    # `caught` holds the traceback, and all that is in it
+    with pytest.raises(error, match=message) as caught:
         list(prefetch(READ, [0, 1, job, *range(20)], number))
     assert children() == before and str(caught.value)
 
@@ -147,7 +162,9 @@ def test_a_process_that_had_some_of_its_own_ends():
     assert code == 0
 
 
-@pytest.mark.parametrize(("end", "code"), [("", 0), ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("end", "code"), [("", 0), ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL)]
+)
 def test_a_program_that_ends_in_the_middle_ends_them_without_a_word(end, code):
     program = f"""
 import os, signal, torch
@@ -157,5 +174,8 @@ next(results)
 {end}
 """
     # this waits for the processes, too: they could write where the program does
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == code and (done.stderr == "" or code)  # of one that is killed, Python has something to say
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60
+    )
+    # Of one that is killed, Python has something to say
+    assert done.returncode == code and (done.stderr == "" or code)

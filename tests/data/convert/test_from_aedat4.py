@@ -35,7 +35,10 @@ def source(tmp_path, monkeypatch):
     for label, name in enumerate(cifar10_dvs.CLASSES[:3]):
         (tmp_path / "raw" / name).mkdir(parents=True)
         for i in range(3):
-            record(tmp_path / "raw" / name / f"cifar10_{name}_{i}.aedat4", [(7, label, 0, True), (i + 20, 9, 9, False)])
+            record(
+                tmp_path / "raw" / name / f"cifar10_{name}_{i}.aedat4",
+                [(7, label, 0, True), (i + 20, 9, 9, False)],
+            )
     return tmp_path / "raw"
 
 
@@ -52,7 +55,15 @@ def test_a_real_recording(tmp_path):
         for i in range(3):
             shutil.copy(recording, tmp_path / f"raw/{name}/{i}.aedat4")
     done = CliRunner().invoke(
-        app, ["data", "events-from-recordings", str(tmp_path / "raw"), str(tmp_path / "out"), "--workers", "1"]
+        app,
+        [
+            "data",
+            "events-from-recordings",
+            str(tmp_path / "raw"),
+            str(tmp_path / "out"),
+            "--workers",
+            "1",
+        ],
     )
     assert done.exit_code == 0 and "6 converted" in done.output, done.output
     x, y = cifar10_dvs.events(tmp_path / "out").test.batch(torch.tensor([1]))
@@ -63,9 +74,21 @@ def test_a_real_recording(tmp_path):
     assert torch.equal(x[:, 0], expected) and y.tolist() == [1]
     (tmp_path / "raw/airplane/1.aedat4").write_bytes(recording.read_bytes()[:300])
     done = CliRunner().invoke(
-        app, ["data", "events-from-recordings", str(tmp_path / "raw"), str(tmp_path / "new"), "--workers", "1"]
+        app,
+        [
+            "data",
+            "events-from-recordings",
+            str(tmp_path / "raw"),
+            str(tmp_path / "new"),
+            "--workers",
+            "1",
+        ],
     )
-    assert done.exit_code == 1 and "1.aedat4" in done.stderr and "a whole AEDAT4 file was expected" in done.stderr
+    assert (
+        done.exit_code == 1
+        and "1.aedat4" in done.stderr
+        and "a whole AEDAT4 file was expected" in done.stderr
+    )
 
 
 def test_what_comes_out_can_be_learnt_from(source, tmp_path):
@@ -97,11 +120,16 @@ def test_what_systems_leave_in_folders_is_no_class_and_no_recording(source, tmp_
 def test_a_recording_whose_name_is_no_utf8(source, tmp_path):
     """The library cannot open it and says that there is none: that is no true sentence."""
     try:
-        (source / "bird/cifar10_bird_0.aedat4").rename(source / "bird" / os.fsdecode(b"caf\xe9.aedat4"))
+        (source / "bird/cifar10_bird_0.aedat4").rename(
+            source / "bird" / os.fsdecode(b"caf\xe9.aedat4")
+        )
     except OSError:
         pytest.skip("this file system has names in UTF-8 only")
     outcome = convert_recordings(source, tmp_path / "out", workers=1)
-    assert outcome.written == 8 and "its name is no UTF-8, and aedat cannot open it" in outcome.failed[0][1]
+    assert (
+        outcome.written == 8
+        and "its name is no UTF-8, and aedat cannot open it" in outcome.failed[0][1]
+    )
     assert r"caf\udce9.aedat4" in outcome.report.read_text(encoding="utf-8")
 
 
@@ -125,7 +153,9 @@ def test_a_bad_recording_does_not_stop_the_others(source, tmp_path):
     assert outcome.written == 7
     sentences = [sentence for _, sentence in outcome.failed]
     for sentence, words in zip(
-        sentences, ("cannot be read (", "holds no event", "column 0 or row 128; 0 to 127"), strict=True
+        sentences,
+        ("cannot be read (", "holds no event", "column 0 or row 128; 0 to 127"),
+        strict=True,
     ):
         assert words in sentence and "expected" in sentence
     with outcome.report.open() as file:
@@ -147,10 +177,13 @@ def test_what_is_refused(source, tmp_path, monkeypatch):
     refused(lambda: convert_recordings(source, out, steps=0), "steps is 0; a whole number from 1")
     (source / "dog").mkdir()
     refused(
-        lambda: convert_recordings(source, out), "has the folders airplane, automobile, bird, dog; airplane, automobile"
+        lambda: convert_recordings(source, out),
+        "has the folders airplane, automobile, bird, dog; airplane, automobile",
     )
     (source / "dog").rename(source / "cat")
     refused(lambda: convert_recordings(source, out), "cat holds no file .aedat4")
     monkeypatch.setitem(sys.modules, "aedat", None)
-    refused(lambda: convert_recordings(source, out), "aedat, which reads recordings, cannot be imported")
+    refused(
+        lambda: convert_recordings(source, out), "aedat, which reads recordings, cannot be imported"
+    )
     assert not out.exists()

@@ -53,7 +53,12 @@ ROWS = [
 def make_words(folder):
     for i, (path, label, *_) in enumerate(ROWS):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(os.fsencode(folder / path), tone({"one": 400, "two": 1500}[label] + 20 * i), RATE, format="WAV")
+        soundfile.write(
+            os.fsencode(folder / path),
+            tone({"one": 400, "two": 1500}[label] + 20 * i),
+            RATE,
+            format="WAV",
+        )
     write_table(folder, ROWS)
     return folder
 
@@ -76,7 +81,9 @@ def fast(monkeypatch):
 
     def hear(sound, rate, *, seed):
         rng = np.random.default_rng(seed)
-        return np.sort(rng.random(9)).astype(np.float32) * len(sound) / rate, rng.integers(0, 700, 9).astype(np.uint16)
+        return np.sort(rng.random(9)).astype(np.float32) * len(sound) / rate, rng.integers(
+            0, 700, 9
+        ).astype(np.uint16)
 
     monkeypatch.setattr("snnlab.data.encoding.cochlea.cochlea", hear)
 
@@ -84,19 +91,28 @@ def fast(monkeypatch):
 def test_what_comes_out(heard):
     out = heard
     train, test = read_events(out / "train.h5"), read_events(out / "test.h5")
-    assert sorted(path.name for path in out.glob("[!.]*")) == ["conversion.json", "test.h5", "train.h5"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == [
+        "conversion.json",
+        "test.h5",
+        "train.h5",
+    ]
     assert train.keys == test.keys == ("one", "two")
     assert train.labels.tolist() == [1, 0, 0, 1] and test.labels.tolist() == [1]
     assert train.speakers.tolist() == [2, 2, 1, 1] and test.speakers.tolist() == [0]
     meta = read_meta(out / "train.h5")
     assert meta["speakers"].split("\n") == ["Abe", "Bob", "Zoë"]
-    assert meta["note"] == "recordings of 3 speakers from words; 1 of 1 test speakers do not occur in training"
+    assert (
+        meta["note"]
+        == "recordings of 3 speakers from words; 1 of 1 test speakers do not occur in training"
+    )
     # a tone of 400 Hz is heard nearer the low end (699) than one of 1500 Hz, and lasts 0.1 s
     middle = [np.median(train.units[train.offsets[i] : train.offsets[i + 1]]) for i in range(4)]
     assert min(middle[1], middle[2]) > max(middle[0], middle[3]) + 50
     assert 0.05 < train.times.max() < 0.2
     data = load(out, dt_ms=10, n_in=70)
-    assert len(data.train) == len(data.valid) == 2 and data.note.startswith("recordings of 3 speakers from words;")
+    assert len(data.train) == len(data.valid) == 2 and data.note.startswith(
+        "recordings of 3 speakers from words;"
+    )
 
 
 @pytest.mark.usefixtures("fast")
@@ -123,7 +139,13 @@ def test_every_recording_has_its_own_spikes_and_chance(folder, tmp_path):
     from snnlab.data.encoding.cochlea import cochlea  # the fast one
 
     splits = ("test", "train", "valid", "test", "train")
-    write_table(folder, [(*row[:2], str(i), split) for i, (row, split) in enumerate(zip(ROWS, splits, strict=True))])
+    write_table(
+        folder,
+        [
+            (*row[:2], str(i), split)
+            for i, (row, split) in enumerate(zip(ROWS, splits, strict=True))
+        ],
+    )
     out, seeds = convert(folder, tmp_path / "out", workers=1), set()
     for split in ("train", "valid", "test"):
         events = read_events(out / f"{split}.h5")
@@ -154,14 +176,19 @@ def test_the_seed_decides(folder, tmp_path):
 def test_labels_that_are_numbers_are_in_the_order_of_numbers(folder, tmp_path):
     rows = [(path, {"one": "10", "two": "9"}[label], "x", split) for path, label, _, split in ROWS]
     write_table(folder, rows)
-    assert read_events(convert(folder, tmp_path / "out", workers=1) / "train.h5").keys == ("9", "10")
+    assert read_events(convert(folder, tmp_path / "out", workers=1) / "train.h5").keys == (
+        "9",
+        "10",
+    )
 
 
 def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch):
     """SIGKILL while encoding: no file of the set is there; the second run keeps the finished chunk, and ends alike."""
     for i in range(processes.CHUNK + 5):
         soundfile.write(folder / f"{i}.wav", tone(300 + 50 * i), RATE)
-    write_table(folder, [*ROWS, *((f"{i}.wav", "one", "x", "train") for i in range(processes.CHUNK + 5))])
+    write_table(
+        folder, [*ROWS, *((f"{i}.wav", "one", "x", "train") for i in range(processes.CHUNK + 5))]
+    )
     out = tmp_path / "out"
     script = f"""if True:
         import os, signal
@@ -178,9 +205,15 @@ def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch):
         hear.calls, module.cochlea = 0, hear
         convert({str(folder)!r}, {str(out)!r}, workers=1)
     """
-    run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
+    run = subprocess.run(
+        [sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300
+    )
     assert run.returncode == -signal.SIGKILL
-    assert sorted(path.name for path in out.iterdir()) == [".partial", ".writing.lock", "conversion.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        ".partial",
+        ".writing.lock",
+        "conversion.json",
+    ]
     heard = []
 
     def hear(sound, rate, *, seed):
@@ -210,11 +243,21 @@ def test_trimming(rate):
     for sound in (word, word + noise, word + 0.1):  # clean, noisy, with an offset of the sound card
         kept = trim(sound, rate)
         assert 0.2 <= len(kept) / rate <= 0.245  # whole frames of 20 ms
-    assert len(trim(np.full(1000, 0.5), rate)) == len(trim(noise * 0.1, rate)) == len(trim(np.zeros(0), rate)) == 0
+    assert (
+        len(trim(np.full(1000, 0.5), rate))
+        == len(trim(noise * 0.1, rate))
+        == len(trim(np.zeros(0), rate))
+        == 0
+    )
 
 
 def test_trimming_keeps_what_is_quiet_inside_and_down_to_40_db_outside():
-    parts = [tone(400, 0.1), np.zeros(RATE // 2, np.float32), 0.02 * tone(400, 0.1), 0.005 * tone(400, 0.1)]
+    parts = [
+        tone(400, 0.1),
+        np.zeros(RATE // 2, np.float32),
+        0.02 * tone(400, 0.1),
+        0.005 * tone(400, 0.1),
+    ]
     assert len(trim(np.concatenate(parts), RATE)) == round(0.7 * RATE)
 
 
@@ -226,7 +269,12 @@ def test_telephone_encodings_are_read(tmp_path):
 
 
 def rows_with(**changes):
-    return [tuple(changes.get(name, value) for name, value in zip(from_audio.COLUMNS, ROWS[2], strict=True))]
+    return [
+        tuple(
+            changes.get(name, value)
+            for name, value in zip(from_audio.COLUMNS, ROWS[2], strict=True)
+        )
+    ]
 
 
 @pytest.mark.parametrize(("rows", "words"), [
@@ -246,7 +294,9 @@ def test_tables_that_are_refused(folder, tmp_path, rows, words):
 
 def test_files_that_are_no_table(folder, tmp_path):
     write_table(folder, ROWS, columns=("path", "label", "who", "split"))
-    refused(folder, tmp_path, "line 1: the column speaker is missing; .* and path,label,who,split found")
+    refused(
+        folder, tmp_path, "line 1: the column speaker is missing; .* and path,label,who,split found"
+    )
     (folder / "labels.csv").write_text("path;label;speaker;split\na/1.wav;two;x;train\n")
     refused(folder, tmp_path, "the column path is missing.*commas between")
     (folder / "labels.csv").write_text("")
@@ -256,7 +306,11 @@ def test_files_that_are_no_table(folder, tmp_path):
     write_table(folder, [row for row in ROWS if row[3] == "test"])
     refused(folder, tmp_path, "no line has the split train")
     (folder / "labels.csv").unlink()
-    refused(folder, tmp_path, "labels.csv: there is no such file; a table with the columns path, label, speaker, split")
+    refused(
+        folder,
+        tmp_path,
+        "labels.csv: there is no such file; a table with the columns path, label, speaker, split",
+    )
 
 
 @pytest.mark.usefixtures("fast")
@@ -265,7 +319,9 @@ def test_a_spreadsheets_table_is_read(folder, tmp_path):
         f"{split}, {path},,{label},{speaker}\r\n\r\n" for path, label, speaker, split in ROWS
     )
     (folder / "labels.csv").write_bytes(text.encode())
-    assert read_events(convert(folder, tmp_path / "out", workers=1) / "train.h5").labels.tolist() == [1, 0, 0, 1]
+    assert read_events(
+        convert(folder, tmp_path / "out", workers=1) / "train.h5"
+    ).labels.tolist() == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize(("sound", "words"), [
@@ -350,7 +406,11 @@ def test_bad_recordings_are_left_out_and_listed(folder, tmp_path):
     (folder / "c/3.wav").unlink()
     soundfile.write(folder / "c/4.wav", np.zeros(800), RATE)
     outcome = from_audio.convert(folder, tmp_path / "out", workers=1)
-    assert outcome.written == 8 and [path.name for path, _ in outcome.failed] == ["1.wav", "3.wav", "4.wav"]
+    assert outcome.written == 8 and [path.name for path, _ in outcome.failed] == [
+        "1.wav",
+        "3.wav",
+        "4.wav",
+    ]
     text = str(outcome)
     for words in (
         "line 8: c/1.wav cannot be read",
@@ -361,7 +421,9 @@ def test_bad_recordings_are_left_out_and_listed(folder, tmp_path):
     assert len(read_events(tmp_path / "out/train.h5")) == 7
     with outcome.report.open(newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["what", "failed", "failed", "failed"]
-    many_good = [row for row in many_rows(folder) if row[0] not in ("c/1.wav", "c/3.wav", "c/4.wav")]
+    many_good = [
+        row for row in many_rows(folder) if row[0] not in ("c/1.wav", "c/3.wav", "c/4.wav")
+    ]
     write_table(folder, many_good)
     convert(folder, tmp_path / "out", workers=1)
     assert not outcome.report.exists()  # nothing is left out now
@@ -376,9 +438,13 @@ def test_bad_recordings_of_which_the_rest_is_not_enough_are_all_named(folder, tm
     many(folder)
     for path in ("b/1.wav", "c/2.wav"):
         (folder / path).write_bytes(b"")
-    with pytest.raises(SnnlabError, match="2 of 11 recordings cannot be used.*no line has the split test") as caught:
+    with pytest.raises(
+        SnnlabError, match="2 of 11 recordings cannot be used.*no line has the split test"
+    ) as caught:
         convert(folder, tmp_path / "out", workers=1)
-    assert "line 4: b/1.wav cannot" in str(caught.value) and "line 9: c/2.wav cannot" in str(caught.value)
+    assert "line 4: b/1.wav cannot" in str(caught.value) and "line 9: c/2.wav cannot" in str(
+        caught.value
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -391,7 +457,11 @@ def test_the_command_goes_on_after_a_bad_recording_with_code_1(folder, tmp_path)
     assert "10 converted, 0 there already, 0 dropped, 1 failed" in done.stderr
     (folder / "b/1.wav").unlink()
     done = CliRunner().invoke(app, call)
-    assert done.exit_code == 2 and "no line has the split test" in done.stderr and "line 4: b/1.wav" in done.stderr
+    assert (
+        done.exit_code == 2
+        and "no line has the split test" in done.stderr
+        and "line 4: b/1.wav" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(("name", "value", "words"), [
@@ -403,7 +473,10 @@ def test_the_command_goes_on_after_a_bad_recording_with_code_1(folder, tmp_path)
 def test_names_that_cannot_be_told_apart(folder, tmp_path, name, value, words):
     other = {"Zoe\u0308": "Zo\u00eb", "o\nne": "one", "A  b": "A b", "01": "1"}[value]
     rows = [dict(zip(from_audio.COLUMNS, row, strict=True)) for row in ROWS]
-    write_table(folder, [tuple((row | {name: other if i else value}).values()) for i, row in enumerate(rows)])
+    write_table(
+        folder,
+        [tuple((row | {name: other if i else value}).values()) for i, row in enumerate(rows)],
+    )
     refused(folder, tmp_path, words)
 
 
@@ -411,17 +484,24 @@ def test_names_that_cannot_be_told_apart(folder, tmp_path, name, value, words):
 def test_a_folder_of_other_files_is_not_written_to(folder, tmp_path):
     out = convert(folder, tmp_path / "out", workers=1)
     before = (out / "train.h5").read_bytes()
-    with pytest.raises(SnnlabError, match="out holds files made with .*'seed': 0.*'seed': 1.* was expected"):
+    with pytest.raises(
+        SnnlabError, match="out holds files made with .*'seed': 0.*'seed': 1.* was expected"
+    ):
         convert(folder, out, workers=1, seed=1)
     (out / "conversion.json").unlink()
-    with pytest.raises(SnnlabError, match="train.h5: would be replaced, and was not made by such a call"):
+    with pytest.raises(
+        SnnlabError, match="train.h5: would be replaced, and was not made by such a call"
+    ):
         convert(folder, out, workers=1)
     assert (out / "train.h5").read_bytes() == before
 
 
 @pytest.mark.usefixtures("fast")
 def test_two_calls_do_not_write_to_one_folder(folder, tmp_path):
-    with writing_alone(tmp_path / "out"), pytest.raises(SnnlabError, match="out: another call .* writes there; one"):
+    with (
+        writing_alone(tmp_path / "out"),
+        pytest.raises(SnnlabError, match="out: another call .* writes there; one"),
+    ):
         convert(folder, tmp_path / "out", workers=1)
     convert(folder, tmp_path / "out", workers=1)
 
@@ -445,9 +525,13 @@ def test_a_folder_whose_name_is_no_utf8(tmp_path):
         app(["data", "from-audio", sys.argv[1], sys.argv[1] + "/out", "--workers", "1"], standalone_mode=False)
         app(["data", "info", sys.argv[1] + "/out"])
     """
-    done = subprocess.run([sys.executable, "-c", script, name], env=env, capture_output=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, name], env=env, capture_output=True, timeout=300, check=False
+    )
     assert done.returncode == 0 and b"recordings" in done.stdout, done.stderr
-    assert read_meta(name / "out/train.h5")["note"].startswith(r"recordings of 3 speakers from caf\udce9;")
+    assert read_meta(name / "out/train.h5")["note"].startswith(
+        r"recordings of 3 speakers from caf\udce9;"
+    )
     assert r"caf\udce9" in load(name / "out", dt_ms=10, n_in=70).note
 
 
@@ -485,7 +569,8 @@ def test_other_refusals(folder, tmp_path):
 
 def test_a_sound_that_nobody_hears(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "snnlab.data.encoding.cochlea.cochlea", lambda *_, seed: (np.zeros(0, np.float32), np.zeros(0, np.uint16))
+        "snnlab.data.encoding.cochlea.cochlea",
+        lambda *_, seed: (np.zeros(0, np.float32), np.zeros(0, np.uint16)),
     )
     with pytest.raises(SnnlabError, match=f"{os.sep}1.wav gives no spike"):
         convert(folder, tmp_path / "out", workers=1)

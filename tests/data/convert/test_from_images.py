@@ -74,17 +74,23 @@ def test_names_that_are_no_utf8(images, tmp_path):
     assert outcome.written == 5 and len(outcome.failed) == 1
     assert r"bad\udce9.png cannot be read" in outcome.report.read_text(encoding="utf-8")
     assert "class0/caf_.npz" in [label.path for label in read_labels(tmp_path / "out", "train")]
-    done = CliRunner().invoke(app, ["data", "events-from-images", str(images), str(tmp_path / "out"), "--workers", "1"])
+    done = CliRunner().invoke(
+        app, ["data", "events-from-images", str(images), str(tmp_path / "out"), "--workers", "1"]
+    )
     assert done.exit_code == 1 and r"bad\udce9.png cannot be read" in done.stderr
     (images / os.fsdecode(b"b\xeate")).mkdir()
-    with pytest.raises(SnnlabError, match=r"images: the name 'b\\udceate' of a class has the character"):
+    with pytest.raises(
+        SnnlabError, match=r"images: the name 'b\\udceate' of a class has the character"
+    ):
         convert_folder(images, tmp_path / "out", workers=1)
 
 
 def test_a_set_that_was_downloaded_is_not_converted_into(images, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/trainlabel.txt").write_text("class0/class0_1.npz 0 254 190\n")
-    with pytest.raises(SnnlabError, match="trainlabel.txt: would be replaced, and was not made by such a call"):
+    with pytest.raises(
+        SnnlabError, match="trainlabel.txt: would be replaced, and was not made by such a call"
+    ):
         convert_folder(images, tmp_path / "out", workers=1)
     assert (tmp_path / "out/trainlabel.txt").read_text() == "class0/class0_1.npz 0 254 190\n"
 
@@ -176,7 +182,9 @@ def test_a_killed_run_goes_on(images, tmp_path, monkeypatch):
     assert (outcome.written, outcome.kept, len(encoded)) == (2, 2, 2)
     convert_folder(images, tmp_path / "again", workers=1)
     for label in read_labels(out, "train"):
-        assert (out / "train" / label.path).read_bytes() == (tmp_path / "again/train" / label.path).read_bytes()
+        assert (out / "train" / label.path).read_bytes() == (
+            tmp_path / "again/train" / label.path
+        ).read_bytes()
 
 
 def test_a_full_disk_stops_at_once(images, tmp_path, monkeypatch):
@@ -197,7 +205,10 @@ def test_validation_has_the_classes_of_training(images, tmp_path):
     (images / "ant").mkdir()
     picture(7).save(images / "ant/1.png")
     refused(
-        images, out, r"the class ant is in .*images but not in .*classes.txt; the same classes were expected", "val"
+        images,
+        out,
+        r"the class ant is in .*images but not in .*classes.txt; the same classes were expected",
+        "val",
     )
     (images / "ant").rename(images / "x")
     (out / "classes.txt").write_text("x\ncat\ndog\nemu\n")
@@ -216,11 +227,17 @@ def refused(images, out, words, split="train", **settings):
 
 def test_other_refusals(images, tmp_path):
     out = tmp_path / "out"
-    refused(tmp_path / "nowhere", out, "nowhere holds no folder; one folder of images a class was expected")
+    refused(
+        tmp_path / "nowhere",
+        out,
+        "nowhere holds no folder; one folder of images a class was expected",
+    )
     refused(images / "dog", out, "dog holds no folder")
     (tmp_path / "empty/a").mkdir(parents=True)
     refused(
-        tmp_path / "empty", out, "empty holds no image; files .jpg, .jpeg, .png in one folder a class were expected"
+        tmp_path / "empty",
+        out,
+        "empty holds no image; files .jpg, .jpeg, .png in one folder a class were expected",
     )
     refused(images, out, "theta is 1.5", theta=1.5)
     refused(images, out, "split is 'test'; train or val was expected", "test")
@@ -237,6 +254,11 @@ def test_other_refusals(images, tmp_path):
 def test_files_of_another_threshold_are_not_mixed(images, tmp_path):
     out = tmp_path / "out"
     convert_folder(images, out, workers=1)
-    refused(images, out, r"out holds files made with \{'theta': 0.18\}; \{'theta': 0.3\} was expected", theta=0.3)
+    refused(
+        images,
+        out,
+        r"out holds files made with \{'theta': 0.18\}; \{'theta': 0.3\} was expected",
+        theta=0.3,
+    )
     (out / "conversion.json").write_text("{")
     refused(images, out, "conversion.json: no readable JSON")

@@ -28,11 +28,14 @@ def test_a_full_disk_stops_everything():
 
 def test_the_bar_counts_what_was_done_before(capsys):
     many_files.attempt_all([2, 4, 5], reciprocal, 1, title="trying", unit="file", before=7)
-    assert "trying: 100%" in (said := capsys.readouterr().err) and "7/10" in said and "10/10" in said
+    assert (
+        "trying: 100%" in (said := capsys.readouterr().err) and "7/10" in said and "10/10" in said
+    )
 
 
 @pytest.mark.parametrize(
-    ("count", "last", "lines"), [(1, "0", 2), (20, "19", 21), (21, "and 1 more", 22), (50, "and 30 more", 22)]
+    ("count", "last", "lines"),
+    [(1, "0", 2), (20, "19", 21), (21, "and 1 more", 22), (50, "and 30 more", 22)],
 )
 def test_at_most_twenty_sentences_are_listed(count, last, lines):
     text = many_files.listed("bad:", [str(i) for i in range(count)]).split("\n  ")

@@ -25,7 +25,9 @@ def folder(source, tmp_path):
 
 
 def rewrite(path, **change):
-    stored = {name: value for name, value in loadmat(path).items() if not name.startswith("__")} | change
+    stored = {
+        name: value for name, value in loadmat(path).items() if not name.startswith("__")
+    } | change
     savemat(path, {name: value for name, value in stored.items() if value is not None})
 
 
@@ -33,8 +35,14 @@ def test_the_parts(source):
     data = events(source)
     assert [len(part) for part in (data.train, data.valid, data.test)] == [15, 3, 6]
     for part, n in ((data.train, 5), (data.valid, 1), (data.test, 2)):
-        assert part.classes == ("airplane", "automobile", "bird") and part.labels.bincount().tolist() == [n] * 3
-        assert all(int(path.stem) % 3 == label for path, label in zip(part.samples, part.labels, strict=True))
+        assert (
+            part.classes == ("airplane", "automobile", "bird")
+            and part.labels.bincount().tolist() == [n] * 3
+        )
+        assert all(
+            int(path.stem) % 3 == label
+            for path, label in zip(part.samples, part.labels, strict=True)
+        )
     assert {path.parent.name for path in (*data.train.samples, *data.valid.samples)} == {"train"}
     assert len({*data.train.samples, *data.valid.samples}) == 18
     assert {path.parent.name for path in data.test.samples} == {"test"}
@@ -49,7 +57,8 @@ def test_what_systems_leave_in_folders_is_no_sample(source, folder, litter):
 def test_labels_are_read_once_unless_a_file_changes(folder, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "snnlab.data.datasets.cifar10_dvs.loadmat", lambda path, **more: opened.append(path) or loadmat(path, **more)
+        "snnlab.data.datasets.cifar10_dvs.loadmat",
+        lambda path, **more: opened.append(path) or loadmat(path, **more),
     )
     before = events(folder).train.labels
     assert len(opened) == 24
@@ -66,13 +75,19 @@ def test_the_counts_are_kept(folder):
     np.testing.assert_array_equal(x[:, 0], counts[:, :7].swapaxes(0, 1))
 
 
-@pytest.mark.parametrize(("size", "side", "border"), [(64, 2, 0), (42, 3, 1), (127, 1, 0), (1, 128, 0)])
+@pytest.mark.parametrize(
+    ("size", "side", "border"), [(64, 2, 0), (42, 3, 1), (127, 1, 0), (1, 128, 0)]
+)
 def test_a_smaller_picture_has_the_sums_of_squares(source, size, side, border):
-    whole, small = (events(source, steps=2, size=s).test.batch(torch.tensor([3]))[0][:, 0] for s in (128, size))
+    whole, small = (
+        events(source, steps=2, size=s).test.batch(torch.tensor([3]))[0][:, 0] for s in (128, size)
+    )
     assert small.shape == (2, 2, size, size)
     for row, column in ((0, 0), (size - 1, 0), (size // 2, size - 1)):
         top, left = border + row * side, border + column * side
-        assert torch.equal(small[..., row, column], whole[..., top : top + side, left : left + side].sum((2, 3)))
+        assert torch.equal(
+            small[..., row, column], whole[..., top : top + side, left : left + side].sum((2, 3))
+        )
 
 
 def test_edges_are_on_minus_off_averaged_over_the_same_steps(source):
@@ -80,7 +95,9 @@ def test_edges_are_on_minus_off_averaged_over_the_same_steps(source):
         x = events(source, steps=3, size=size).test.batch(torch.tensor([4]))[0]
         e, y = edges(source, steps=3, size=size).test.batch(torch.tensor([4]))
         assert e.shape == (1, 1, 1, size, size) and y.tolist() == [1] and e.min() < 0 < e.max()
-        torch.testing.assert_close(e[0, :, 0], (x[0] + x[1] + x[2])[:, 0] / 3 - (x[0] + x[1] + x[2])[:, 1] / 3)
+        torch.testing.assert_close(
+            e[0, :, 0], (x[0] + x[1] + x[2])[:, 0] / 3 - (x[0] + x[1] + x[2])[:, 1] / 3
+        )
 
 
 def test_the_classes_can_be_told_apart(source):
@@ -98,7 +115,8 @@ def test_numbers_that_are_refused(source):
     refused(lambda: events(source, steps=0), "steps is 0; a whole number from 1")
     for size in (0, -2, 48, 100, 129):
         refused(
-            lambda size=size: edges(source, size=size), f"size is {size}; a number of px of which a multiple is 126 to"
+            lambda size=size: edges(source, size=size),
+            f"size is {size}; a number of px of which a multiple is 126 to",
         )
     refused(lambda: events(source, loaders=-1), "loaders is -1")
 
@@ -119,14 +137,18 @@ def test_labels_that_count_from_5_are_named(folder):
     for path in folder.rglob("*.mat"):
         rewrite(path, label=loadmat(path)["label"] + 5)
     refused(
-        lambda: events(folder), "train: the labels are 5, 6, 7; 0 to 9 were expected.*write label - 5 into the files"
+        lambda: events(folder),
+        "train: the labels are 5, 6, 7; 0 to 9 were expected.*write label - 5 into the files",
     )
     for path in (folder / "train").iterdir():
         rewrite(path, label=np.array([[int(path.stem) % 3 * 2]]))
     refused(lambda: events(folder), "the labels are 0, 2, 4; 0 to 9 were expected")
     for path in (folder / "train").iterdir():
         rewrite(path, label=np.array([[int(path.stem) % 11]]))
-    refused(lambda: events(folder), "the labels are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; 0 to 9 were expected")
+    refused(
+        lambda: events(folder),
+        "the labels are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; 0 to 9 were expected",
+    )
 
 
 @pytest.mark.parametrize(("change", "words"), [
@@ -163,9 +185,18 @@ def test_damaged_files(folder):
     whole = file.read_bytes()
     test = events(folder, loaders=2).test
     file.write_bytes(whole[: len(whole) // 2])
-    refused(lambda: list(test.batches(2)), "test/4.mat (cannot be read .*a whole MAT file|has no frame_Data)")
+    refused(
+        lambda: list(test.batches(2)),
+        "test/4.mat (cannot be read .*a whole MAT file|has no frame_Data)",
+    )
     file.write_bytes(whole[:300] + bytes(90) + whole[390:])  # inside the compressed counts
-    refused(lambda: list(test.batches(2)), "test/4.mat cannot be read .*a whole MAT file of version 4 to 7")
+    refused(
+        lambda: list(test.batches(2)),
+        "test/4.mat cannot be read .*a whole MAT file of version 4 to 7",
+    )
     for part in (b"", whole[:50], whole[:200], b"words" * 99, whole[:124] + bytes(4) + whole[128:]):
         file.write_bytes(part)
-        refused(lambda: events(folder), "test/4.mat (cannot be read .*a whole MAT file of version 4 to 7|has no label)")
+        refused(
+            lambda: events(folder),
+            "test/4.mat (cannot be read .*a whole MAT file of version 4 to 7|has no label)",
+        )

@@ -12,7 +12,10 @@ def test_pictures_edges_and_events_have_one_size_and_are_what_they_say():
     data = digit_events(pictures=40, labelled=20, seed=3)
     assert set(data) == {"pictures", "edges", "target"}
     assert data["pictures"].train.x.shape == data["edges"].train.x.shape == (1, 40, 1, 17, 17)
-    assert data["target"].train.x.shape == (8, 20, 2, 17, 17) and data["target"].train.x.dtype == torch.uint8
+    assert (
+        data["target"].train.x.shape == (8, 20, 2, 17, 17)
+        and data["target"].train.x.dtype == torch.uint8
+    )
     assert set(data["target"].train.x.unique().tolist()) == {0, 1}
     pictures = data["pictures"].train.x[0, :, 0]
     frame = pictures.clone()
@@ -30,7 +33,9 @@ def test_no_handwriting_is_in_two_parts():
 
 
 def test_the_seed_decides_and_every_batch_is_float():
-    a, b, c = (digit_events(pictures=12, labelled=10, seed=seed)["target"].train for seed in (0, 0, 1))
+    a, b, c = (
+        digit_events(pictures=12, labelled=10, seed=seed)["target"].train for seed in (0, 0, 1)
+    )
     assert torch.equal(a.x, b.x) and not torch.equal(a.x, c.x)
     ((x, y),) = a.batches(10)
     assert x.dtype == torch.float32 and x.shape == (8, 10, 2, 17, 17) and y.shape == (10,)

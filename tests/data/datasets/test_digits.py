@@ -11,15 +11,20 @@ from snnlab.data.datasets.digits import originals, place
 def test_the_parts_are_all_originals_and_share_none():
     digits = load_digits()
     parts = originals((0.5, 0.2, 0.3))
-    assert [len(images) for images, _ in parts] == [898, 360, 539]  # 898.5, 1257.9 and 1797, rounded to even
+    # 898.5, 1257.9 and 1797, rounded to even
+    assert [len(images) for images, _ in parts] == [898, 360, 539]
     images, labels = torch.cat([i for i, _ in parts]), torch.cat([l for _, l in parts])
     every = torch.tensor(digits.images / 16, dtype=torch.float32)
     together = {(tuple(i.flatten().tolist()), int(l)) for i, l in zip(images, labels, strict=True)}
-    expected = {(tuple(i.flatten().tolist()), int(l)) for i, l in zip(every, digits.target, strict=True)}
-    assert together == expected and len(together) == 1797  # no two are equal, so none is in two parts
+    expected = {
+        (tuple(i.flatten().tolist()), int(l)) for i, l in zip(every, digits.target, strict=True)
+    }
+    # No two are equal, so none is in two parts
+    assert together == expected and len(together) == 1797
     assert images.min() == 0 and images.max() == 1
     for _, part in parts:
-        assert part.bincount(minlength=10).min() > 0.06 * len(part)  # every digit, in about the same share
+        # Every digit, in about the same share
+        assert part.bincount(minlength=10).min() > 0.06 * len(part)
 
 
 def test_the_parts_are_always_the_same_and_need_not_be_everything():
@@ -70,16 +75,21 @@ def test_every_original_is_used_equally_often():
 
 def test_the_noise_has_the_standard_deviation_that_was_asked_for():
     images = torch.rand(5, 4, 4)
-    quiet, noisy = (place(images, torch.arange(5), 400, size=9, noise=noise, seed=3) for noise in (0.0, 0.25))
+    quiet, noisy = (
+        place(images, torch.arange(5), 400, size=9, noise=noise, seed=3) for noise in (0.0, 0.25)
+    )
     rest = noisy.x - quiet.x  # the same places: the noise is drawn after them
     assert torch.equal(quiet.labels, noisy.labels)
     assert rest.std().item() == pytest.approx(0.25, rel=0.03) and abs(rest.mean()) < 0.006
-    assert rest[..., 0, 0].std().item() == pytest.approx(0.25, rel=0.15)  # also where there is no digit
+    # Also where there is no digit
+    assert rest[..., 0, 0].std().item() == pytest.approx(0.25, rel=0.15)
 
 
 def test_the_seed_decides():
     images, labels = torch.rand(5, 4, 4), torch.arange(5)
-    first, second, third = (place(images, labels, 9, size=6, noise=0.1, seed=seed) for seed in (1, 1, 2))
+    first, second, third = (
+        place(images, labels, 9, size=6, noise=0.1, seed=seed) for seed in (1, 1, 2)
+    )
     assert torch.equal(first.x, second.x) and torch.equal(first.labels, second.labels)
     assert not torch.equal(first.x, third.x)
 
@@ -87,4 +97,10 @@ def test_the_seed_decides():
 def test_a_digit_has_to_fit():
     with pytest.raises(SnnlabError, match="size = 7: expected at least the 8 pixels of a digit"):
         place(torch.zeros(2, 4, 8), torch.zeros(2), 5, size=7, noise=0.0, seed=0)
-    assert place(torch.zeros(2, 8, 4), torch.zeros(2), 5, size=8, noise=0.0, seed=0).x.shape == (1, 5, 1, 8, 8)
+    assert place(torch.zeros(2, 8, 4), torch.zeros(2), 5, size=8, noise=0.0, seed=0).x.shape == (
+        1,
+        5,
+        1,
+        8,
+        8,
+    )

@@ -33,8 +33,12 @@ def test_the_stand_in_is_laid_out_as_published(source):
         "ILSVRC2012_val_00000001.npz 0 190 254",
         "ILSVRC2012_val_00000002.npz 1 190 254",
     ]
-    assert (source / "trainlabel.txt").read_text().splitlines()[4] == "class1/class1_2.npz 1 254 190"
-    assert (source / "train/class1/class1_2.npz").exists() and (source / "val/ILSVRC2012_val_00000001.npz").exists()
+    assert (source / "trainlabel.txt").read_text().splitlines()[
+        4
+    ] == "class1/class1_2.npz 1 254 190"
+    assert (source / "train/class1/class1_2.npz").exists() and (
+        source / "val/ILSVRC2012_val_00000001.npz"
+    ).exists()
 
 
 def test_events(source):
@@ -43,7 +47,9 @@ def test_events(source):
     assert data.train.classes == CLASSES and data.valid.labels.bincount().tolist() == [1, 1, 1]
     assert data.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
     x, y = next(data.test.batches(4))
-    assert x.shape == (8, 4, 2, 224, 224) and x.dtype == torch.float32 and y.tolist() == [0, 1, 2, 0]
+    assert (
+        x.shape == (8, 4, 2, 224, 224) and x.dtype == torch.float32 and y.tolist() == [0, 1, 2, 0]
+    )
     for i, label in enumerate(read_labels(source, "val")[:4]):
         sample = read_sample(source / "val" / label.path, label.rows, label.columns)
         assert torch.equal(x[:, i], frames(sample).float()) and x[:, i].sum() > 1000
@@ -64,9 +70,15 @@ def as_the_authors(x):
 
 def test_edges_are_the_authors_reconstruction(source):
     data, same = edges(source), events(source)
-    assert [sample.path for sample in data.valid.samples] == [sample.path for sample in same.valid.samples]
+    assert [sample.path for sample in data.valid.samples] == [
+        sample.path for sample in same.valid.samples
+    ]
     x, y = next(data.test.batches(6))
-    assert x.shape == (1, 6, 1, 224, 224) and x.dtype == torch.float32 and y.tolist() == [0, 1, 2, 0, 1, 2]
+    assert (
+        x.shape == (1, 6, 1, 224, 224)
+        and x.dtype == torch.float32
+        and y.tolist() == [0, 1, 2, 0, 1, 2]
+    )
     for i in range(6):
         expected = as_the_authors(same.test.batch(torch.tensor([i]))[0][:, 0].numpy()) / 8
         np.testing.assert_allclose(x[0, i, 0], expected, atol=1e-6)
@@ -86,12 +98,17 @@ def test_the_event_frame_variant_is_the_same(source, tmp_path, kind):
         for label in read_labels(source, split):
             sample = read_sample(source / split / label.path, label.rows, label.columns)
             (tmp_path / split / label.path).parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(tmp_path / split / label.path, frames(sample).transpose(0, 1).numpy().astype(np.int8))
+            np.savez_compressed(
+                tmp_path / split / label.path,
+                frames(sample).transpose(0, 1).numpy().astype(np.int8),
+            )
             lines.append(f"{label.path},{label.label}\n")
         (tmp_path / f"{split}label.csv").write_text("".join(lines))
     ours, theirs = kind(tmp_path), kind(source)
     for part in ("train", "valid", "test"):
-        (x, y), (expected, labels) = (next(getattr(data, part).batches(3)) for data in (ours, theirs))
+        (x, y), (expected, labels) = (
+            next(getattr(data, part).batches(3)) for data in (ours, theirs)
+        )
         assert torch.equal(x, expected) and torch.equal(y, labels)
 
 
@@ -105,7 +122,10 @@ def test_names_of_classes(folder):
     (folder / "classes.txt").write_text("tench\ncat\nsphinx\n")
     assert events(folder).test.classes == ("tench", "cat", "sphinx")
     (folder / "classes.txt").write_text("tench\ncat\nsphinx\nball\n")
-    refused(lambda: events(folder), "train has no sample of the class ball; at least one of each of the 4 classes")
+    refused(
+        lambda: events(folder),
+        "train has no sample of the class ball; at least one of each of the 4 classes",
+    )
     (folder / "classes.txt").write_text("tench\ncat\n")
     refused(lambda: events(folder), "train has a sample of class 2; classes 0 to 1 were expected")
     (folder / "classes.txt").write_text("tench\ncat\ncat\n")
@@ -120,7 +140,9 @@ def rewrite(file, change):
 
 
 def test_folders_that_are_refused(folder, tmp_path):
-    refused(lambda: events(tmp_path / "nowhere"), "nowhere/trainlabel.txt cannot be read .No such file")
+    refused(
+        lambda: events(tmp_path / "nowhere"), "nowhere/trainlabel.txt cannot be read .No such file"
+    )
     refused(lambda: events(folder, loaders=-1), "loaders is -1")
     rewrite(folder / "vallabel.txt", lambda line: "" if " 1 " in line else line)
     refused(lambda: edges(folder), "val has no sample of the class class1")
@@ -130,10 +152,15 @@ def test_folders_that_are_refused(folder, tmp_path):
     refused(lambda: events(folder), "train has no sample of the class class0")
     lines = (folder / "trainlabel.txt").read_text()
     rewrite(folder / "trainlabel.txt", lambda line: line.replace(" 2 ", " 200000000 "))
-    refused(lambda: events(folder), r"train has \d+ samples, one of them of class 200000000; classes numbered 0, 1, 2")
+    refused(
+        lambda: events(folder),
+        r"train has \d+ samples, one of them of class 200000000; classes numbered 0, 1, 2",
+    )
     (folder / "trainlabel.txt").write_text(lines)
     (folder / "train/class2/class2_1.npz").unlink()
-    refused(lambda: events(folder), "trainlabel.txt, sample 2: there is no file class2/class2_1.npz in")
+    refused(
+        lambda: events(folder), "trainlabel.txt, sample 2: there is no file class2/class2_1.npz in"
+    )
     (folder / "vallabel.txt").unlink()
     refused(lambda: events(folder), "no file class2|vallabel.txt cannot be read")
     (folder / "trainlabel.txt").write_text("")
@@ -146,5 +173,6 @@ def test_one_bad_sample_is_named(folder, loaders):
     file.write_bytes(file.read_bytes()[:-30])
     test = events(folder, loaders=loaders).test
     refused(
-        lambda: list(test.batches(3)), "ILSVRC2012_val_00000004.npz cannot be read .*a whole npz file with pos and neg"
+        lambda: list(test.batches(3)),
+        "ILSVRC2012_val_00000004.npz cannot be read .*a whole npz file with pos and neg",
     )

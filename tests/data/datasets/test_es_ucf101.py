@@ -52,28 +52,46 @@ def test_no_group_is_in_two_parts(source):
     assert [groups(part) for part in parts(data)] == [{11, 12, 13, 14, 25}, {8, 9, 10}, {1, 2, 7}]
     for part, n in zip(parts(data), (5, 3, 3), strict=True):
         assert part.classes == standins.ACTIONS and part.labels.bincount().tolist() == [n] * 3
-        assert all(name.startswith(f"v_{part.classes[y]}_g") for name, y in zip(clips(part), part.labels, strict=True))
+        assert all(
+            name.startswith(f"v_{part.classes[y]}_g")
+            for name, y in zip(clips(part), part.labels, strict=True)
+        )
 
 
 @pytest.mark.parametrize("split", ["groups", "random"])
 def test_the_parts_are_the_same_whatever_is_read(source, split):
     data = [
-        kind(source / where, split=split) for kind, where in ((events, "events"), (edges, "events"), (frames, "frames"))
+        kind(source / where, split=split)
+        for kind, where in ((events, "events"), (edges, "events"), (frames, "frames"))
     ]
     for part in zip(*map(parts, data), strict=True):
-        assert clips(part[0]) == clips(part[1]) == clips(part[2]) and len({one.classes for one in part}) == 1
-        assert torch.equal(part[0].labels, part[1].labels) and torch.equal(part[0].labels, part[2].labels)
+        assert (
+            clips(part[0]) == clips(part[1]) == clips(part[2])
+            and len({one.classes for one in part}) == 1
+        )
+        assert torch.equal(part[0].labels, part[1].labels) and torch.equal(
+            part[0].labels, part[2].labels
+        )
 
 
 def test_the_random_split_is_that_of_scikit_learn(empty):
     """A quarter of 160 clips for testing, drawn with the seed 42; the first numbers drawn are known."""
-    names = [f"v_{action}_g{group:02}_c{i:02}.npz" for action in "AB" for group in range(1, 21) for i in range(1, 5)]
+    names = [
+        f"v_{action}_g{group:02}_c{i:02}.npz"
+        for action in "AB"
+        for group in range(1, 21)
+        for i in range(1, 5)
+    ]
     data = events(empty(names), split="random")
     order = np.random.RandomState(42).permutation(160)  # what its ShuffleSplit draws
     assert clips(data.test) == [names[i].removesuffix(".npz") for i in order[:40]]
     rest = {names[i].removesuffix(".npz") for i in order[40:]}
-    assert {*clips(data.train), *clips(data.valid)} == rest and len(rest) == len(data.train) + len(data.valid) == 120
-    share = data.valid.labels.bincount() / (data.train.labels.bincount() + data.valid.labels.bincount())
+    assert {*clips(data.train), *clips(data.valid)} == rest and len(rest) == len(data.train) + len(
+        data.valid
+    ) == 120
+    share = data.valid.labels.bincount() / (
+        data.train.labels.bincount() + data.valid.labels.bincount()
+    )
     assert ((share - 0.1).abs() < 0.01).all()
     assert groups(data.train) & groups(data.test)  # which is what is wrong with it
 
@@ -85,7 +103,9 @@ def test_events_are_the_first_steps(source):
         clip = read_clip(source / "events" / f"{name}.npz")
         assert len(clip) == 30 and torch.equal(x[:, i], clip[:4].float())
     e, y = edges(source / "events", steps=4).test.batch(torch.tensor([0, 8]))
-    assert e.shape == (4, 2, 1, 48, 64) and e.unique().tolist() == [-1, 0, 1] and y.tolist() == [0, 2]
+    assert (
+        e.shape == (4, 2, 1, 48, 64) and e.unique().tolist() == [-1, 0, 1] and y.tolist() == [0, 2]
+    )
     assert torch.equal(e[:, :, 0], x[:, :, 0] - x[:, :, 1])
 
 
@@ -104,7 +124,9 @@ def test_the_frames_show_what_the_events_are_of(tmp_path):
         expected = (torch.tensor([2 * (3 * t + 3), 100, 7]) / 255)[:, None, None].repeat(1, 6, 8)
         expected[:, 4, 1] = torch.tensor([0, 0, 1])
         torch.testing.assert_close(x[t, 0], expected)
-    seeded = next(frames(tmp_path, steps=15).train.batches(1, generator=torch.Generator().manual_seed(0)))[0]
+    seeded = next(
+        frames(tmp_path, steps=15).train.batches(1, generator=torch.Generator().manual_seed(0))
+    )[0]
     assert torch.equal(seeded, x)  # nothing is augmented
 
 
@@ -154,9 +176,17 @@ ALL = [f"v_{action}_g{group:02}_c01.npz" for action in ("A", "B") for group in (
 
 
 def test_folders_that_are_refused(empty, tmp_path):
-    refused(lambda: events(tmp_path / "nowhere"), "nowhere holds no clip; several <clip>.npz were expected")
-    refused(lambda: frames(tmp_path / "nowhere"), "nowhere holds no clip; several <clip>/frame000001.jpg were expected")
-    refused(lambda: events(empty(["v_A_g01_c01.npz"]), split="random"), "clips holds 1 clip; several")
+    refused(
+        lambda: events(tmp_path / "nowhere"),
+        "nowhere holds no clip; several <clip>.npz were expected",
+    )
+    refused(
+        lambda: frames(tmp_path / "nowhere"),
+        "nowhere holds no clip; several <clip>/frame000001.jpg were expected",
+    )
+    refused(
+        lambda: events(empty(["v_A_g01_c01.npz"]), split="random"), "clips holds 1 clip; several"
+    )
     for name in ("clip.npz", "v_A_c01.npz", "v_A_g01_c01_events.npz"):
         refused(
             lambda name=name: events(empty([*ALL, name])),
@@ -167,20 +197,37 @@ def test_folders_that_are_refused(empty, tmp_path):
         f"{ALL[0]} and .*{ALL[0]} are the same clip; it was expected once",
     )
     for group, words in ((1, "groups 1 to 7"), (8, "groups 8 to 10"), (11, "groups from 11")):
-        some = [name for name in ALL if not name.startswith((f"v_B_g{group:02}", f"v_B_g{group + 1:02}"))]
-        refused(lambda some=some: edges(empty(some)), f"the part of {words} has no sample of the class B")
+        some = [
+            name
+            for name in ALL
+            if not name.startswith((f"v_B_g{group:02}", f"v_B_g{group + 1:02}"))
+        ]
+        refused(
+            lambda some=some: edges(empty(some)),
+            f"the part of {words} has no sample of the class B",
+        )
     odd = [f"v_A_g{i:02}_c01.npz" for i in range(1, 12)] + ["v_B_g01_c01.npz"]
     refused(
-        lambda: events(empty(odd), split="random"), "the part for (training|testing) of the random split has no sample"
+        lambda: events(empty(odd), split="random"),
+        "the part for (training|testing) of the random split has no sample",
     )
-    refused(lambda: frames(empty(["film/frame000001.jpg"])), "film: a name such as v_Archery_g01_c01 was expected")
+    refused(
+        lambda: frames(empty(["film/frame000001.jpg"])),
+        "film: a name such as v_Archery_g01_c01 was expected",
+    )
 
 
 def test_settings_that_are_refused(empty):
     folder = empty(ALL)
     for steps in (0, 31):
-        refused(lambda steps=steps: events(folder, steps=steps), f"steps is {steps}; a whole number from 1 to 30")
-    refused(lambda: edges(folder, split="group"), "There is no split called 'group' .did you mean groups")
+        refused(
+            lambda steps=steps: events(folder, steps=steps),
+            f"steps is {steps}; a whole number from 1 to 30",
+        )
+    refused(
+        lambda: edges(folder, split="group"),
+        "There is no split called 'group' .did you mean groups",
+    )
     refused(lambda: events(folder, loaders=-1), "loaders is -1")
 
 
@@ -193,12 +240,18 @@ def test_one_bad_clip_is_named(source, tmp_path, loaders):
     assert next(coloured.batches(2))[0].shape == (15, 2, 3, 48, 64)
     write_clip(file, read_clip(file)[:14])
     for test in tests:
-        refused(lambda test=test: list(test.batches(2)), "g02_c01.npz has 14 steps; at least 15 were expected")
+        refused(
+            lambda test=test: list(test.batches(2)),
+            "g02_c01.npz has 14 steps; at least 15 were expected",
+        )
     file.write_bytes(b"no")
     refused(lambda: list(tests[0].batches(2)), "v_Biking_g02_c01.npz cannot be read")
     clip = folder / "frames/v_Biking_g02_c01"
     (clip / "frame000005.jpg").write_bytes(b"no")
-    refused(lambda: list(coloured.batches(2)), "v_Biking_g02_c01/frame000005.jpg cannot be read as an image")
+    refused(
+        lambda: list(coloured.batches(2)),
+        "v_Biking_g02_c01/frame000005.jpg cannot be read as an image",
+    )
     (clip / "frame000005.jpg").unlink()
     refused(lambda: list(coloured.batches(2)), "v_Biking_g02_c01: frame 5 is missing")
     shutil.rmtree(clip)

@@ -64,18 +64,26 @@ def test_the_rule_is_the_published_one():
     import hashlib
 
     for name in ("0a7c2a8d", "bbd0bbd0", "5170b77f", "0ff728b5", "c1d39ce8"):
-        share = (int.from_bytes(hashlib.sha1(name.encode()).digest()[-4:], "big") & (2**27 - 1)) / (2**27 - 1)
+        share = (int.from_bytes(hashlib.sha1(name.encode()).digest()[-4:], "big") & (2**27 - 1)) / (
+            2**27 - 1
+        )
         expected = "valid" if share < 0.1 else "test" if share < 0.2 else "train"
-        assert which_set(f"cat/{name}_nohash_0.wav") == which_set(f"{name}_nohash_17.wav") == expected
+        assert (
+            which_set(f"cat/{name}_nohash_0.wav") == which_set(f"{name}_nohash_17.wav") == expected
+        )
     drawn = Counter(which_set(f"{i:08x}_nohash_0.wav") for i in range(20_000))
-    assert drawn["valid"] / 20_000 == pytest.approx(0.1, abs=0.01) and drawn["test"] / 20_000 == pytest.approx(
-        0.1, abs=0.01
-    )
-    assert {which_set(f"{i}_nohash_0.wav", validation=0, testing=100) for i in range(50)} == {"test"}
+    assert drawn["valid"] / 20_000 == pytest.approx(0.1, abs=0.01) and drawn[
+        "test"
+    ] / 20_000 == pytest.approx(0.1, abs=0.01)
+    assert {which_set(f"{i}_nohash_0.wav", validation=0, testing=100) for i in range(50)} == {
+        "test"
+    }
 
 
 @pytest.mark.parametrize(("features", "mel"), [("paper", PAPER), ("sane", SANE)])
-def test_every_clip_lies_in_its_split_with_its_word_its_speaker_and_its_features(original, features, mel):
+def test_every_clip_lies_in_its_split_with_its_word_its_speaker_and_its_features(
+    original, features, mel
+):
     folder, lists = original
     data = load(folder, features=features, workers=1)
     assert data.keys == ("cat", "dog", "yes") and data.name == "speech" and data.path == str(folder)
@@ -84,7 +92,11 @@ def test_every_clip_lies_in_its_split_with_its_word_its_speaker_and_its_features
         own, names = getattr(data, part), sorted(lists[part])
         x, labels = own.batch(torch.arange(len(own)))
         assert [data.keys[label] for label in labels] == [name.split("/")[0] for name in names]
-        assert x.shape == (101, len(names), mel.n_mels) and own.dt_ms == 10 and own.lengths.unique().tolist() == [101]
+        assert (
+            x.shape == (101, len(names), mel.n_mels)
+            and own.dt_ms == 10
+            and own.lengths.unique().tolist() == [101]
+        )
         for name, number in zip(names, own.speakers.tolist(), strict=True):
             assert speaker.setdefault(name.split("/")[1][:8], number) == number
         for b in (0, len(names) // 2, len(names) - 1):
@@ -102,7 +114,9 @@ def test_sane_features_are_standardised_over_the_training_set(original):
     data = quick(original[0])
     x, _ = data.train.batch(torch.arange(len(data.train)))
     assert x.mean((0, 1)).abs().max() < 1e-4 and (x.std((0, 1)) - 1).abs().max() < 1e-3
-    assert torch.equal(data.valid.scale, data.train.scale) and torch.equal(data.test.scale, data.train.scale)
+    assert torch.equal(data.valid.scale, data.train.scale) and torch.equal(
+        data.test.scale, data.train.scale
+    )
 
 
 def test_paper_features_are_in_db_as_they_come(original):
@@ -112,11 +126,17 @@ def test_paper_features_are_in_db_as_they_come(original):
 
 
 def test_the_note_says_who_is_shared_and_whether_the_rule_agrees(folder):
-    assert quick(folder).note.endswith("by its own lists, no speaker of which is in training, as Google's rule has it")
+    assert quick(folder).note.endswith(
+        "by its own lists, no speaker of which is in training, as Google's rule has it"
+    )
     valid = folder / "validation_list.txt"
-    valid.write_text("".join(valid.read_text().splitlines(keepends=True)[1:]))  # so that one goes to training
+    # So that one goes to training
+    valid.write_text("".join(valid.read_text().splitlines(keepends=True)[1:]))
     note = quick(folder).note
-    assert "11 of their clips by" not in note and "5 of their clips by speakers of the training set" in note
+    assert (
+        "11 of their clips by" not in note
+        and "5 of their clips by speakers of the training set" in note
+    )
     assert note.endswith("differ on 1 clips")
 
 
@@ -126,14 +146,20 @@ def test_background_noise_and_hidden_files_are_no_words(folder):
     (folder / ".git").mkdir()
     shutil.copy(next((folder / "cat").glob("*_0.wav")), folder / ".git" / "x_nohash_0.wav")
     after = quick(folder)
-    assert after.keys == before.keys and len(after.train) == len(before.train) and after.sha256 == before.sha256
+    assert (
+        after.keys == before.keys
+        and len(after.train) == len(before.train)
+        and after.sha256 == before.sha256
+    )
 
 
 def test_longer_clips_are_cut_at_a_second(folder, original):
     name = min(original[1]["test"])
     sound, _ = soundfile.read(folder / name)
     whole = np.pad(sound, (0, 16_000 - len(sound)))
-    soundfile.write(folder / name, np.concatenate([whole, np.ones(4_000) * 0.5]), 16_000, subtype="PCM_16")
+    soundfile.write(
+        folder / name, np.concatenate([whole, np.ones(4_000) * 0.5]), 16_000, subtype="PCM_16"
+    )
     before, after = load(original[0], workers=1).test, load(folder, workers=1).test
     assert torch.equal(before.batch(torch.tensor([0]))[0], after.batch(torch.tensor([0]))[0])
 
@@ -143,7 +169,9 @@ def test_a_limit_takes_of_each_word_as_many_and_leaves_the_test_set_whole(origin
     assert [len(part) for part in (data.train, data.valid, data.test)] == [9, 2, 12]
     assert torch.bincount(data.train.labels).tolist() == [3, 3, 3]
     assert len(read) == 9 + 2 + 12  # what is left out is not read
-    places = {seed: quick(original[0], limit=9, seed=seed).train.speakers.tolist() for seed in (0, 1)}
+    places = {
+        seed: quick(original[0], limit=9, seed=seed).train.speakers.tolist() for seed in (0, 1)
+    }
     assert places[0] == data.train.speakers.tolist() != places[1]
     assert len(quick(original[0], limit=10_000).train) == 36
 
@@ -154,7 +182,9 @@ def test_a_second_call_reads_nothing(original, read, capsys):
     read.clear()
     second = quick(original[0])
     assert not read and "clip" not in capsys.readouterr().err
-    assert torch.equal(first.train.batch(torch.arange(36))[0], second.train.batch(torch.arange(36))[0])
+    assert torch.equal(
+        first.train.batch(torch.arange(36))[0], second.train.batch(torch.arange(36))[0]
+    )
     load(original[0], workers=1)
     assert len(read) == 60  # other features
 
@@ -188,7 +218,9 @@ def test_any_number_of_workers_gives_the_same(original, monkeypatch, tmp_path):
     two = quick(original[0], limit=6, workers=2)
     for part in ("train", "valid", "test"):
         a, b = getattr(one, part), getattr(two, part)
-        assert torch.allclose(a.batch(torch.arange(len(a)))[0], b.batch(torch.arange(len(b)))[0], atol=1e-4)
+        assert torch.allclose(
+            a.batch(torch.arange(len(a)))[0], b.batch(torch.arange(len(b)))[0], atol=1e-4
+        )
         assert torch.equal(a.labels, b.labels)
 
 
@@ -221,7 +253,9 @@ log.write_text(str(calls))
 
 def started(folder, log, each, before="pass"):
     script = SCRIPT.format(root=str(ROOT), each=each, before=before)
-    return subprocess.Popen([sys.executable, "-c", script, str(folder), str(log)], stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(folder), str(log)], stderr=subprocess.DEVNULL
+    )
 
 
 def test_after_a_kill_only_the_chunk_in_work_is_read_again(original, tmp_path, read):
@@ -254,7 +288,8 @@ def test_the_delay_network_hears_all_of_a_clip_and_nothing_of_the_others(origina
         net = DelayNet(data.train.n_in, (8,), 3, max_delay=10, tau=1.5).eval()
         x, _ = data.test.batch(torch.arange(12))
         x[:, 3] = (
-            (log_mel(torch.zeros(1, 16_000), SANE)[:, 0] - data.train.scale[0]) / data.train.scale[1]
+            (log_mel(torch.zeros(1, 16_000), SANE)[:, 0] - data.train.scale[0])
+            / data.train.scale[1]
             if (features == "sane")
             else -100.0
         )  # digital silence is a recording, too
@@ -284,10 +319,20 @@ def test_bad_files_are_counted_in_one_sentence_and_the_rest_is_kept(folder, orig
     with pytest.raises(SnnlabError) as caught:
         quick(folder)
     text = str(caught.value)
-    assert "6 of 60 clips cannot be used" in text and "and 1 more" in text and "Fetch them again" in text
+    assert (
+        "6 of 60 clips cannot be used" in text
+        and "and 1 more" in text
+        and "Fetch them again" in text
+    )
     for name, words in zip(
         bad,
-        ("is empty", "cannot be read|is cut short", "is cut short", "is at 8,000 Hz", "has 2 channels"),
+        (
+            "is empty",
+            "cannot be read|is cut short",
+            "is cut short",
+            "is at 8,000 Hz",
+            "has 2 channels",
+        ),
         strict=False,
     ):
         assert any(f"{name} {word}" in text for word in words.split("|"))
@@ -304,7 +349,9 @@ def test_a_sound_that_is_not_finite_or_has_no_sample(folder, original):
     soundfile.write(folder / names[0], np.full(16_000, np.nan), 16_000, subtype="FLOAT")
     soundfile.write(folder / names[1], np.zeros(0), 16_000)
     soundfile.write(folder / names[2], np.full(16_000, 1e30), 16_000, subtype="FLOAT")
-    with pytest.raises(SnnlabError, match=r"3 of 60 clips .*(infinite.*is empty|is empty.*infinite)") as caught:
+    with pytest.raises(
+        SnnlabError, match=r"3 of 60 clips .*(infinite.*is empty|is empty.*infinite)"
+    ) as caught:
         quick(folder)
     assert f"{names[2]} has samples up to 1e+30" in str(caught.value)
 
@@ -325,7 +372,9 @@ def test_there_is_no_such_folder(tmp_path):
 @pytest.mark.parametrize("name", ["validation_list.txt", "testing_list.txt"])
 def test_a_list_is_missing_or_no_text(folder, name):
     (folder / name).unlink()
-    with pytest.raises(SnnlabError, match=f"{name}: cannot be read .No such file.*Fetch all of it with"):
+    with pytest.raises(
+        SnnlabError, match=f"{name}: cannot be read .No such file.*Fetch all of it with"
+    ):
         quick(folder)
     (folder / name).write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(SnnlabError, match=f"{name}: cannot be read"):
@@ -343,9 +392,12 @@ def test_a_word_that_is_tested_and_not_trained(folder, original):
         if name.startswith("dog"):
             (folder / name).unlink()
     lists = folder / "validation_list.txt"
-    lists.write_text("".join(line for line in lists.read_text().splitlines(True) if not line.startswith("dog")))
+    lists.write_text(
+        "".join(line for line in lists.read_text().splitlines(True) if not line.startswith("dog"))
+    )
     with pytest.raises(
-        SnnlabError, match=r"testing_list.txt has recordings of dog; only classes that occur in training"
+        SnnlabError,
+        match=r"testing_list.txt has recordings of dog; only classes that occur in training",
     ):
         quick(folder)
 
@@ -363,7 +415,10 @@ def test_a_clip_whose_name_is_no_utf8(folder, original):
 def test_a_list_names_what_is_not_there(folder):
     with (folder / "testing_list.txt").open("a") as file:
         file.write("cat/00000000_nohash_0.wav\nbird/00000000_nohash_0.wav\n")
-    with pytest.raises(SnnlabError, match=r"testing_list.txt: names 2 files that are not there, such as bird/00000000"):
+    with pytest.raises(
+        SnnlabError,
+        match=r"testing_list.txt: names 2 files that are not there, such as bird/00000000",
+    ):
         quick(folder)
 
 

@@ -32,7 +32,9 @@ def folder(source, tmp_path):
 
 def as_picture(x):
     """The values from 0 to 255 of a normalised picture (3, H, W)."""
-    mean, std = (torch.tensor(c)[:, None, None] for c in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, std = (
+        torch.tensor(c)[:, None, None] for c in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     return (x * std + mean) * 255
 
 
@@ -41,8 +43,13 @@ def test_the_parts(source):
     assert [len(part) for part in (data.train, data.valid, data.test)] == [15, 3, 6]
     for part, n in ((data.train, 5), (data.valid, 1), (data.test, 2)):
         assert part.classes == standins.WORDNET and part.labels.bincount().tolist() == [n] * 3
-        assert all(Path(path).parent.name == part.classes[y] for path, y in zip(part.samples, part.labels, strict=True))
-    assert {Path(path).parts[-3] for path in (*data.train.samples, *data.valid.samples)} == {"train"}
+        assert all(
+            Path(path).parent.name == part.classes[y]
+            for path, y in zip(part.samples, part.labels, strict=True)
+        )
+    assert {Path(path).parts[-3] for path in (*data.train.samples, *data.valid.samples)} == {
+        "train"
+    }
     assert len({*data.train.samples, *data.valid.samples}) == 18
     assert {Path(path).parts[-3] for path in data.test.samples} == {"val"}
     assert list(pictures(source).valid.samples) == list(data.valid.samples)
@@ -50,7 +57,10 @@ def test_the_parts(source):
 
 def test_what_systems_leave_in_folders_is_no_class_and_no_picture(source, folder, litter):
     litter(folder)
-    names = [[str(path).removeprefix(str(root)) for path in pictures(root).train.samples] for root in (source, folder)]
+    names = [
+        [str(path).removeprefix(str(root)) for path in pictures(root).train.samples]
+        for root in (source, folder)
+    ]
     assert names[0] == names[1] and pictures(folder).train.classes == standins.WORDNET
 
 
@@ -73,7 +83,10 @@ def test_validation_is_a_fiftieth(tmp_path):
         for i in range(n):
             (tmp_path / name / f"{i}.JPEG").touch()  # not opened before they are needed
     data = pictures(tmp_path)
-    assert data.valid.labels.bincount().tolist() == [2, 1] and data.train.labels.bincount().tolist() == [98, 29]
+    assert data.valid.labels.bincount().tolist() == [
+        2,
+        1,
+    ] and data.train.labels.bincount().tolist() == [98, 29]
 
 
 def test_without_a_seed_it_is_the_middle(tmp_path, monkeypatch):
@@ -91,7 +104,8 @@ def test_without_a_seed_it_is_the_middle(tmp_path, monkeypatch):
     expected = torch.from_numpy(ramp[16:240, 144:368]).permute(2, 0, 1).float()
     torch.testing.assert_close(as_picture(x[0, 1]), expected, atol=1e-3, rtol=0)
     torch.testing.assert_close(next(data.valid.batches(8))[0], x[:, :1])
-    halved = as_picture(pictures(tmp_path, size=112).test.batch(torch.tensor([0]))[0][0, 0])  # short side 128
+    # Short side 128
+    halved = as_picture(pictures(tmp_path, size=112).test.batch(torch.tensor([0]))[0][0, 0])
     inner = expected.view(3, 112, 2, 112, 2).mean((2, 4))
     assert halved.shape == (3, 112, 112) and (halved - inner).abs()[:, 2:-2, 2:-2].max() <= 1.01
 
@@ -106,8 +120,11 @@ def test_training_cuts_anew_in_every_epoch(source):
         epochs.append((torch.cat([x for x, _ in batches], 1), order))
         assert epochs[-1][0].shape == (1, 15, 3, 32, 32)
         shown = as_picture(epochs[-1][0][0]).mean((2, 3)).argmax(1)
-        assert (shown == order).float().mean() > 0.8  # the colour of the bar, unless the crop has none of it
-    assert not torch.equal(epochs[0][0].mean((0, 2, 3, 4)).sort()[0], epochs[1][0].mean((0, 2, 3, 4)).sort()[0])
+        # The colour of the bar, unless the crop has none of it
+        assert (shown == order).float().mean() > 0.8
+    assert not torch.equal(
+        epochs[0][0].mean((0, 2, 3, 4)).sort()[0], epochs[1][0].mean((0, 2, 3, 4)).sort()[0]
+    )
     again = next(train.batches(4, generator=torch.Generator().manual_seed(0)))[0]
     assert torch.equal(again, epochs[0][0][:, :4])
 
@@ -136,13 +153,18 @@ def test_the_boxes_are_those_of_the_rule():
     assert 0.078 < area.min() < 0.09 and area.max() > 0.95
     assert 0.74 < ratio.min() < 0.76 and 1.32 < ratio.max() < 1.35
     small = area < 0.45  # these always fit, so nothing is drawn again
-    assert abs(area[small].mean() - (0.08 + 0.45) / 2) < 0.01 and abs(np.log(ratio[small]).mean()) < 0.02
+    assert (
+        abs(area[small].mean() - (0.08 + 0.45) / 2) < 0.01
+        and abs(np.log(ratio[small]).mean()) < 0.02
+    )
     place = left / np.maximum(400 - width, 1)
     assert abs(place.mean() - 0.5) < 0.02 and place.max() > 0.99 and (left == 400 - width).any()
     assert abs((top / np.maximum(300 - height, 1)).mean() - 0.5) < 0.02
 
 
-@pytest.mark.parametrize(("size", "box"), [((1000, 30), (480, 0, 520, 30)), ((30, 1000), (0, 480, 30, 520))])
+@pytest.mark.parametrize(
+    ("size", "box"), [((1000, 30), (480, 0, 520, 30)), ((30, 1000), (0, 480, 30, 520))]
+)
 def test_what_never_fits_is_the_middle(size, box, monkeypatch):
     monkeypatch.setattr(imagenet, "AREA", (1.0, 1.0))
     assert random_box(size, Random(0)) == box
@@ -165,12 +187,18 @@ def refused(call, words):
 
 
 def test_folders_that_are_refused(folder, tmp_path):
-    refused(lambda: pictures(tmp_path / "nowhere"), "nowhere/train holds no folder; one folder of images a class")
+    refused(
+        lambda: pictures(tmp_path / "nowhere"),
+        "nowhere/train holds no folder; one folder of images a class",
+    )
     first, _, last = standins.WORDNET
     refused(lambda: pictures(folder, size=0), "size is 0; a whole number of px from 1")
     refused(lambda: pictures(folder, loaders=-1), "loaders is -1")
     (folder / "train" / "n99").mkdir()
-    refused(lambda: pictures(folder), "the class n99 is in .*train but not in .*val; the same folders were expected")
+    refused(
+        lambda: pictures(folder),
+        "the class n99 is in .*train but not in .*val; the same folders were expected",
+    )
     (folder / "val" / "n99").mkdir()
     refused(lambda: pictures(folder), "train has no sample of the class n99")
     for part in ("train", "val"):
@@ -191,4 +219,7 @@ def test_one_bad_picture_is_named(folder, loaders):
     path = folder / "val" / standins.WORDNET[1] / f"{standins.WORDNET[1]}_1.JPEG"
     path.write_bytes(path.read_bytes()[:400])
     test = pictures(folder, size=16, loaders=loaders).test
-    refused(lambda: list(test.batches(2)), f"{path.name} cannot be read as an image .*; a whole JPEG or PNG file was")
+    refused(
+        lambda: list(test.batches(2)),
+        f"{path.name} cannot be read as an image .*; a whole JPEG or PNG file was",
+    )

@@ -21,14 +21,17 @@ def oracle(events, i, dt_ms, n_in):
     times = events.times[events.offsets[i] : events.offsets[i + 1]].tolist()
     units = events.units[events.offsets[i] : events.offsets[i + 1]].tolist()
     return Counter(
-        (math.floor((t - times[0]) * 1000 / dt_ms), unit * n_in // 700) for t, unit in zip(times, units, strict=True)
+        (math.floor((t - times[0]) * 1000 / dt_ms), unit * n_in // 700)
+        for t, unit in zip(times, units, strict=True)
     )
 
 
 def by_event(events, i, dt_ms, n_in):
     """The same with `binning="event"`, in NumPy's float16, as the published rule goes: a step ends before the first
     spike that is more than dt after the spike with which it began."""
-    times = np.float16(1000) * events.times[events.offsets[i] : events.offsets[i + 1]].astype(np.float16)
+    times = np.float16(1000) * events.times[events.offsets[i] : events.offsets[i + 1]].astype(
+        np.float16
+    )
     units = events.units[events.offsets[i] : events.offsets[i + 1]].tolist()
     cells, step, first = Counter(), 0, times[0]
     for t, unit in zip(times, units, strict=True):
@@ -72,8 +75,13 @@ def test_batches_equal_a_count_of_one_spike_at_a_time(rows, dt_ms, n_in, binning
         spikes, labels = part.batch(chosen)
         expected = [counted(events, int(i), dt_ms, n_in) for i in index]
         assert labels.tolist() == index.tolist()
-        assert part.lengths[chosen].tolist() == [1 + max(step for step, _ in cells) for cells in expected]
-        assert spikes.shape == (int(part.lengths[chosen].max()), len(index), n_in) and spikes.dtype == torch.float32
+        assert part.lengths[chosen].tolist() == [
+            1 + max(step for step, _ in cells) for cells in expected
+        ]
+        assert (
+            spikes.shape == (int(part.lengths[chosen].max()), len(index), n_in)
+            and spikes.dtype == torch.float32
+        )
         assert [dense_as_counter(spikes[:, b]) for b in range(len(index))] == expected
 
 
@@ -96,16 +104,25 @@ def test_silence_is_left_out_where_a_step_begins_with_a_spike():
     one = np.array([0])
     times = np.array([0, 4, 10, 210, 212, 220, 221], dtype=np.float32) / 1000
     units = np.array([0, 0, 5, 10, 699, 10, 0], dtype=np.uint16)
-    events = Events(times.astype(np.float16).astype(np.float32), units, np.array([0, 7]), one, one, ("a",))
+    events = Events(
+        times.astype(np.float16).astype(np.float32), units, np.array([0, 7]), one, one, ("a",)
+    )
     spikes, _ = bin_events(events, dt_ms=10, n_in=140, binning="event").batch(torch.tensor([0]))
-    assert dense_as_counter(spikes[:, 0]) == {(0, 0): 2, (0, 1): 1, (1, 2): 2, (1, 139): 1, (2, 0): 1}
+    assert dense_as_counter(spikes[:, 0]) == {
+        (0, 0): 2,
+        (0, 1): 1,
+        (1, 2): 2,
+        (1, 139): 1,
+        (2, 0): 1,
+    }
     regular = bin_events(events, dt_ms=10, n_in=140)
     assert regular.lengths.tolist() == [23]
 
 
 @pytest.mark.parametrize(
     "first, steps",
-    [(0.0005040168762207031, 1), (0.0005035400390625, 2)],  # 10.00390625 ms and, in float16, the next earlier time
+    # 10.00390625 ms and, in float16, the next earlier time
+    [(0.0005040168762207031, 1), (0.0005035400390625, 2)],
 )
 def test_a_step_ends_where_float16_has_it(first, steps):
     """The difference of the first pair is 10 when it is rounded to float16, the tie going to even."""
@@ -120,13 +137,17 @@ def test_a_step_ends_where_float16_has_it(first, steps):
 def test_differences_are_compared_as_float16_compares_them(dt_ms):
     for ulps in range(-8, 9):  # quarters of the distance to the next float16
         difference = float(np.float16(dt_ms)) + ulps / 4 * float(np.spacing(np.float16(dt_ms)))
-        assert (difference <= _longest(dt_ms)) == (np.float16(difference) <= np.float16(dt_ms)), ulps
+        assert (difference <= _longest(dt_ms)) == (np.float16(difference) <= np.float16(dt_ms)), (
+            ulps
+        )
 
 
 def test_bins_equal_those_of_spikingjelly_where_its_half_precision_does_not_matter(make):
     """SpikingJelly subtracts and scales in float16: spikes in the middle of a bin fall alike. Its rule, restated."""
     rng = np.random.default_rng(0)
-    times = np.concatenate([[0.0], np.sort(rng.integers(0, 60, 300)) * 0.01 + 0.005]).astype(np.float16)
+    times = np.concatenate([[0.0], np.sort(rng.integers(0, 60, 300)) * 0.01 + 0.005]).astype(
+        np.float16
+    )
     units = rng.integers(0, 700, 301).astype(np.uint16)
     one = np.array([0])
     events = Events(times.astype(np.float32), units, np.array([0, 301]), one, one, ("a",))
@@ -143,7 +164,9 @@ def test_batches_hold_every_recording_once(make, size):
     for generator in (None, torch.Generator().manual_seed(1)):
         index = data.index_batches(size, generator=generator)
         assert sorted(torch.cat(index).tolist()) == list(range(50))
-        assert sorted(map(len, index), reverse=True) == [size] * (50 // size) + [50 % size] * (50 % size > 0)
+        assert sorted(map(len, index), reverse=True) == [size] * (50 // size) + [50 % size] * (
+            50 % size > 0
+        )
     lengths = data.lengths[torch.cat(data.index_batches(size))]
     assert (lengths.diff() >= 0).all()
 
@@ -151,7 +174,8 @@ def test_batches_hold_every_recording_once(make, size):
 def test_batches_follow_the_generator(make):
     data = bin_events(make(np.arange(300) % 5), dt_ms=1, n_in=70)
     one, same, other = (
-        [labels for _, labels in data.batches(8, generator=torch.Generator().manual_seed(seed))] for seed in (0, 0, 1)
+        [labels for _, labels in data.batches(8, generator=torch.Generator().manual_seed(seed))]
+        for seed in (0, 0, 1)
     )
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
@@ -164,7 +188,11 @@ def test_little_of_a_shuffled_batch_is_padding(make):
         return int(data.lengths.sum()) / sum(int(data.lengths[i].max()) * len(i) for i in batches)
 
     plain = torch.randperm(600, generator=torch.Generator().manual_seed(0)).split(16)
-    assert filled(data.index_batches(16, generator=torch.Generator().manual_seed(0))) > 0.85 > filled(plain)
+    assert (
+        filled(data.index_batches(16, generator=torch.Generator().manual_seed(0)))
+        > 0.85
+        > filled(plain)
+    )
 
 
 def test_what_follows_a_recording_is_silence_whatever_its_company(make):
@@ -172,7 +200,10 @@ def test_what_follows_a_recording_is_silence_whatever_its_company(make):
     together, _ = data.batch(torch.arange(20))
     for i in range(20):
         alone, _ = data.batch(torch.tensor([i]))
-        assert torch.equal(together[: len(alone), i], alone[:, 0]) and not together[len(alone) :, i].any()
+        assert (
+            torch.equal(together[: len(alone), i], alone[:, 0])
+            and not together[len(alone) :, i].any()
+        )
 
 
 @pytest.mark.parametrize(("dt_ms", "n_in", "words"), [
@@ -191,7 +222,8 @@ def test_bins_out_of_range(make, dt_ms, n_in, words):
 def test_a_set_says_what_it_is(make):
     data = bin_events(make([0, 1, 1], [4, 4, 5]), dt_ms=10, n_in=70)
     assert (
-        repr(data) == f"<3 recordings of 2 classes by 2 speakers, up to {max(data.lengths)} steps of 10 ms, 70 inputs>"
+        repr(data)
+        == f"<3 recordings of 2 classes by 2 speakers, up to {max(data.lengths)} steps of 10 ms, 70 inputs>"
     )
 
 
@@ -276,13 +308,22 @@ def test_a_folder_without_validation_holds_speakers_out(folder):
         "batch": ["T", "B", 70],
         "unit": "spikes a step and input",
         "samples": {"train": 96, "valid": 24, "test": 20},
-        "preprocessing": {"dt_ms": 10.0, "n_in": 70, "binning": "regular", "limit": None, "seed": 0, "hold_out": True},
+        "preprocessing": {
+            "dt_ms": 10.0,
+            "n_in": 70,
+            "binning": "regular",
+            "limit": None,
+            "seed": 0,
+            "hold_out": True,
+        },
         "origin": {},
     }
 
 
 def test_the_binning_is_asked_for_and_recorded(folder):
-    regular, other = (load(folder, dt_ms=10, n_in=70, binning=name) for name in ("regular", "event"))
+    regular, other = (
+        load(folder, dt_ms=10, n_in=70, binning=name) for name in ("regular", "event")
+    )
     assert (other.test.lengths <= regular.test.lengths).all() and not torch.equal(
         other.test.lengths, regular.test.lengths
     )
@@ -294,7 +335,10 @@ def test_the_binning_is_asked_for_and_recorded(folder):
 def test_a_folder_with_validation_keeps_it(folder, make):
     write_events(folder / "valid.h5", make([0, 1, 2, 3], [1, 1, 1, 1], seed=5), {})
     data = load(str(folder), dt_ms=20, n_in=140)
-    assert (len(data.train), len(data.valid)) == (120, 4) and data.note == f"recordings from {folder}"
+    assert (len(data.train), len(data.valid)) == (
+        120,
+        4,
+    ) and data.note == f"recordings from {folder}"
     assert (data.train.dt_ms, data.train.n_in) == (20.0, 140)
 
 
@@ -314,12 +358,15 @@ def test_one_speaker_holds_recordings_out_and_says_so(folder, make):
     data = load(folder, dt_ms=10, n_in=70)
     assert (len(data.train), len(data.valid)) == (32, 8)
     assert (
-        data.note == "one voice; validation: 8 training recordings of the same speakers, for no speaker can be spared"
+        data.note
+        == "one voice; validation: 8 training recordings of the same speakers, for no speaker can be spared"
     )
 
 
 def test_a_file_stands_for_its_folder(folder):
-    assert load(folder / "test.h5", dt_ms=10, n_in=70).sha256 == load(folder, dt_ms=10, n_in=70).sha256
+    assert (
+        load(folder / "test.h5", dt_ms=10, n_in=70).sha256 == load(folder, dt_ms=10, n_in=70).sha256
+    )
 
 
 def test_a_changed_file_is_read_again(folder, make):
@@ -333,40 +380,59 @@ def test_a_limit(folder):
     one, same, other = (load(folder, dt_ms=10, n_in=70, limit=20, seed=seed) for seed in (0, 0, 1))
     assert (len(one.train), len(one.valid), len(one.test)) == (20, 5, 20)
     assert torch.bincount(one.train.labels).tolist() == [5, 5, 5, 5]
-    assert torch.equal(one.train.cells, same.train.cells) and not torch.equal(one.train.cells, other.train.cells)
+    assert torch.equal(one.train.cells, same.train.cells) and not torch.equal(
+        one.train.cells, other.train.cells
+    )
     assert len(load(folder, dt_ms=10, n_in=70, limit=10**6).train) == 96
 
 
-@pytest.mark.parametrize(("name", "splits"), [("shd", ("train", "test")), ("ssc", ("train", "valid", "test"))])
+@pytest.mark.parametrize(
+    ("name", "splits"), [("shd", ("train", "test")), ("ssc", ("train", "valid", "test"))]
+)
 def test_published_names(tmp_path, make, monkeypatch, name, splits):
     monkeypatch.setenv("SNNLAB_DATA", str(tmp_path))
     (tmp_path / name).mkdir()
     for split in splits[:-1]:
-        write_events(tmp_path / name / f"{name}_{split}.h5", make(np.arange(40) % 4, np.arange(40) // 8))
+        write_events(
+            tmp_path / name / f"{name}_{split}.h5", make(np.arange(40) % 4, np.arange(40) // 8)
+        )
     with pytest.raises(
-        SnnlabError, match=rf"{name}_test.h5 of {name.upper()}.*zenkelab.org/datasets/{name}_test.h5.zip"
+        SnnlabError,
+        match=rf"{name}_test.h5 of {name.upper()}.*zenkelab.org/datasets/{name}_test.h5.zip",
     ):
         load(name, dt_ms=10, n_in=140)
     write_events(tmp_path / name / f"{name}_test.h5", make(np.arange(8) % 4))
     for data in (load(name, dt_ms=10, n_in=140), load(tmp_path / name, dt_ms=10, n_in=140)):
-        assert data.name == name and len(data.test) == 8 and set(data.valid.labels.tolist()) == {0, 1, 2, 3}
+        assert (
+            data.name == name
+            and len(data.test) == 8
+            and set(data.valid.labels.tolist()) == {0, 1, 2, 3}
+        )
     assert load(name, dt_ms=10, n_in=140).note.startswith("the Spiking")
 
 
 def test_what_ships(folder, monkeypatch):
     monkeypatch.setattr("snnlab.data.datasets.shipped.shipped", lambda name: folder)
     data = load("spoken-digits", dt_ms=10, n_in=70)
-    assert data.name == "spoken-digits" and data.note.startswith("generated speech") and "not SHD" in data.note
+    assert (
+        data.name == "spoken-digits"
+        and data.note.startswith("generated speech")
+        and "not SHD" in data.note
+    )
 
 
 def test_no_such_data(folder, make, monkeypatch):
     monkeypatch.chdir(folder)
-    with pytest.raises(SnnlabError, match=r"'spoken-digit', which is neither.*did you mean spoken-digits"):
+    with pytest.raises(
+        SnnlabError, match=r"'spoken-digit', which is neither.*did you mean spoken-digits"
+    ):
         load("spoken-digit", dt_ms=10, n_in=70)
     with pytest.raises(SnnlabError, match="neither a folder nor one of spoken-digits, shd, ssc;"):
         load("/nowhere/at/all", dt_ms=10, n_in=70)
     (folder / "test.h5").unlink()
-    with pytest.raises(SnnlabError, match=r"train.h5 and test.h5 .* were expected there.*from-audio"):
+    with pytest.raises(
+        SnnlabError, match=r"train.h5 and test.h5 .* were expected there.*from-audio"
+    ):
         load(folder, dt_ms=10, n_in=70)
     with pytest.raises(SnnlabError, match="limit is 0"):
         load(folder, dt_ms=10, n_in=70, limit=0)
@@ -385,7 +451,9 @@ def test_a_class_that_is_tested_and_not_trained(folder, make, split):
         write_events(folder / f"{name}.h5", make([0, 1, 2] * 4, keys=keys))
     assert load(folder, dt_ms=10, n_in=70).keys == keys  # a name that no recording has is no fault
     write_events(folder / f"{split}.h5", make([0, 1, 2, 3], keys=keys))
-    with pytest.raises(SnnlabError, match=rf"{split}.h5 has recordings of d; only classes that occur in training"):
+    with pytest.raises(
+        SnnlabError, match=rf"{split}.h5 has recordings of d; only classes that occur in training"
+    ):
         load(folder, dt_ms=10, n_in=70)
 
 

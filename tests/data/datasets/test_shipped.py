@@ -24,7 +24,10 @@ def speech(seed, n=6, seconds=0.7):
     """Recordings of a few hundred spikes at any time, as float16 keeps it."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 600, n)
-    times = [np.sort(rng.uniform(0, seconds, size)).astype(np.float16).astype(np.float32) for size in sizes]
+    times = [
+        np.sort(rng.uniform(0, seconds, size)).astype(np.float16).astype(np.float32)
+        for size in sizes
+    ]
     return Events(
         times=np.concatenate(times),
         units=rng.integers(0, 700, sizes.sum()).astype(np.uint16),
@@ -38,7 +41,9 @@ def speech(seed, n=6, seconds=0.7):
 @pytest.fixture
 def source(tmp_path):
     for i, split in enumerate(SPLITS):
-        write_events(tmp_path / "source" / f"{split}.h5", speech(i), {"note": "a few spikes", "seed": "7"})
+        write_events(
+            tmp_path / "source" / f"{split}.h5", speech(i), {"note": "a few spikes", "seed": "7"}
+        )
     return tmp_path / "source"
 
 
@@ -56,7 +61,9 @@ def same_counts(a, b, dt_ms, n_in):
     return torch.equal(a.lengths, b.lengths) and torch.equal(a.batch(index)[0], b.batch(index)[0])
 
 
-@pytest.mark.parametrize(("dt_ms", "n_in"), [(10, 140), (10, 70), (20, 140), (20, 70), (30, 35), (250, 1)])
+@pytest.mark.parametrize(
+    ("dt_ms", "n_in"), [(10, 140), (10, 70), (20, 140), (20, 70), (30, 35), (250, 1)]
+)
 def test_counts_are_those_of_the_full_resolution(source, packed, dt_ms, n_in):
     folder = shipped()
     for split in SPLITS:

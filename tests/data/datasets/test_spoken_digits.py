@@ -14,7 +14,15 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.processes import encode
 from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.datasets import spoken_digits
-from snnlab.data.datasets.spoken_digits import CLASSES, SPLITS, VARIANTS, hear, make, statistics, take
+from snnlab.data.datasets.spoken_digits import (
+    CLASSES,
+    SPLITS,
+    VARIANTS,
+    hear,
+    make,
+    statistics,
+    take,
+)
 from snnlab.data.datasets.voices import RATE, record
 from snnlab.data.io.events import read_events, read_meta
 
@@ -83,7 +91,10 @@ def test_it_sounds_like_speech(heard):
 def test_speakers_of_different_splits_and_seeds_differ():
     takes = [take(seed, split, 20 * i) for seed in (0, 1) for split in SPLITS for i in range(50)]
     assert len({job.voice.tract for job in takes}) == len(takes)
-    accents = {tuple(job.voice.accent for job in takes[start : start + 50]) for start in range(0, len(takes), 50)}
+    accents = {
+        tuple(job.voice.accent for job in takes[start : start + 50])
+        for start in range(0, len(takes), 50)
+    }
     assert len(accents) == 6
     by_split = [{take(0, split, 20 * i).voice.variant for i in range(300)} for split in SPLITS]
     assert not (by_split[0] & by_split[1] or by_split[0] & by_split[2] or by_split[1] & by_split[2])
@@ -91,7 +102,9 @@ def test_speakers_of_different_splits_and_seeds_differ():
 
 def test_half_of_the_voices_are_high():
     for split in SPLITS:
-        low, high = ([take(0, split, 20 * i).voice.variant for i in range(start, 100, 2)] for start in (0, 1))
+        low, high = (
+            [take(0, split, 20 * i).voice.variant for i in range(start, 100, 2)] for start in (0, 1)
+        )
         assert set(low) <= set(VARIANTS[split][0])
         assert set(high) <= set(VARIANTS[split][1])
 
@@ -111,7 +124,9 @@ snnlab.data.encoding.cochlea.cochlea = slow_cochlea
 make({str(tmp_path / "killed")!r}, size=SMALL, seed=1, workers=1)
 """
     here = str(__file__).rpartition("/")[0]
-    run = subprocess.Popen([sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n{script}"])
+    run = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n{script}"]
+    )
     partial = tmp_path / "killed" / ".partial"
     deadline = time.monotonic() + 60
     while not list(partial.glob("[!.]*.npz")) and time.monotonic() < deadline:
@@ -132,7 +147,9 @@ make({str(tmp_path / "killed")!r}, size=SMALL, seed=1, workers=1)
     assert len(said) == 60 - 20 * len(kept)
     make(tmp_path / "whole", size=SMALL, seed=1, workers=1)
     for split in SPLITS:
-        resumed, whole = (read_events(tmp_path / name / f"{split}.h5") for name in ("killed", "whole"))
+        resumed, whole = (
+            read_events(tmp_path / name / f"{split}.h5") for name in ("killed", "whole")
+        )
         for field in ("times", "units", "offsets", "labels", "speakers"):
             assert np.array_equal(getattr(resumed, field), getattr(whole, field))
 
@@ -142,7 +159,8 @@ def test_a_folder_of_another_set_is_left_alone(folder, tmp_path):
     before = (folder / "train.h5").read_bytes()
     for options in ({"size": SMALL, "seed": 6}, {"size": (40, 20, 20), "seed": 5}):
         with pytest.raises(
-            SnnlabError, match="holds files made with .* was expected.* Choose another folder, or these settings.$"
+            SnnlabError,
+            match="holds files made with .* was expected.* Choose another folder, or these settings.$",
         ):
             make(folder, **options, workers=1)
     with (
@@ -211,7 +229,8 @@ def test_statistics_are_counted(folder):
         "classes": "1",
         "seconds to the last spike": "0.75 (0.50 to 1.00)",
         "spikes a recording": "2 (2 to 3)",
-        "spikes a second and channel": "0.005 (0.00429 to 0.00571)",  # 3 / 1.0 s / 700 and 2 / 0.5 s / 700
+        # 3 / 1.0 s / 700 and 2 / 0.5 s / 700
+        "spikes a second and channel": "0.005 (0.00429 to 0.00571)",
     }
 
 
@@ -225,7 +244,9 @@ def test_statistics_are_printed_beside_shd(tmp_path, monkeypatch, capsys):
 
 
 def test_a_total_is_divided(tmp_path, monkeypatch):
-    monkeypatch.setattr(spoken_digits, "encode", lambda jobs, **settings: made.append(len(jobs)) or full(len(jobs)))
+    monkeypatch.setattr(
+        spoken_digits, "encode", lambda jobs, **settings: made.append(len(jobs)) or full(len(jobs))
+    )
 
     def full(n):
         return np.zeros(n, np.float32), np.zeros(n, np.uint16), np.arange(n + 1)

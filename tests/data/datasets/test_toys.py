@@ -53,7 +53,9 @@ def test_forwards_and_backwards_excite_the_same_channels():
     task = sweeps(6000, seed=0)
     assert task.x.shape == (40, 6000, 40) and task.labels.bincount().tolist() == [600] * 10
     for shape in range(5):
-        forwards, backwards = (task.x[:, task.labels == 2 * shape + d].sum(0).mean(0) for d in (0, 1))
+        forwards, backwards = (
+            task.x[:, task.labels == 2 * shape + d].sum(0).mean(0) for d in (0, 1)
+        )
         # a channel gets at most 10 spikes a trial, in 600 trials; the bound is 5 standard errors
         assert (forwards - backwards).abs().max() < 5 * (2 * 10 / 600) ** 0.5
         assert forwards.max() > 1.5

@@ -8,12 +8,23 @@ import pytest
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.spoken_digits import CLASSES, VARIANTS, take
-from snnlab.data.datasets.voices import ENGINE_RATE, ENGLISH, GERMAN, RATE, Espeak, _in_room, _noise, record
+from snnlab.data.datasets.voices import (
+    ENGINE_RATE,
+    ENGLISH,
+    GERMAN,
+    RATE,
+    Espeak,
+    _in_room,
+    _noise,
+    record,
+)
 
 
 def say(word, voice, **settings):
     with Espeak() as engine:
-        return engine.say(word, voice, **{"speed": 140, "pitch": 50, "pitch_range": 50, "seed": 1, **settings})
+        return engine.say(
+            word, voice, **{"speed": 140, "pitch": 50, "pitch_range": 50, "seed": 1, **settings}
+        )
 
 
 def fundamental(sound, rate):
@@ -35,7 +46,9 @@ def test_a_word_does_not_depend_on_those_before_it(voice):
 
 def test_every_voice_is_there_and_differs_from_the_others():
     variants = [name for split in VARIANTS.values() for group in split for name in group]
-    voices = [f"en-us+{name}" for name in variants] + [f"{accent}+m2" for accent in (*ENGLISH[1:], GERMAN)]
+    voices = [f"en-us+{name}" for name in variants] + [
+        f"{accent}+m2" for accent in (*ENGLISH[1:], GERMAN)
+    ]
     sounds = {say("four", voice).tobytes() for voice in voices}
     assert len(sounds) == len(voices)
 

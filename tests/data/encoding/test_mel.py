@@ -13,7 +13,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.voices import ENGINE_RATE, Espeak
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, filters, log_mel, resample
 
-# torchaudio's own Python code, with a stub in the place of its C extension, which need not load beside this torch
+# torchaudio's own Python code, with a stub in the place of its C extension, which need not load
+# beside this torch
 PUBLISHED = """
 import importlib.util, sys, types
 import numpy as np, torch
@@ -45,7 +46,12 @@ def waves():
     for i, text in enumerate("yes no up down left right stop go".split()):
         with Espeak() as engine:
             sound = engine.say(
-                text, ("en-us", "en-gb-scotland+f2")[i % 2], speed=150, pitch=40 + 4 * i, pitch_range=50, seed=i
+                text,
+                ("en-us", "en-gb-scotland+f2")[i % 2],
+                speed=150,
+                pitch=40 + 4 * i,
+                pitch_range=50,
+                seed=i,
             )
         sound = scipy.signal.resample_poly(sound / np.abs(sound).max(), RATE, ENGINE_RATE)[:RATE]
         rows.append(0.5 * np.pad(sound, (0, RATE - len(sound))) + 1e-3 * rng.standard_normal(RATE))
@@ -57,10 +63,20 @@ def waves():
 def published(waves, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     np.save(folder / "waves.npy", waves.numpy())
-    command = [sys.executable, "-W", "ignore", "-c", PUBLISHED, str(folder / "waves.npy"), str(folder / "out.npz")]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        PUBLISHED,
+        str(folder / "waves.npy"),
+        str(folder / "out.npz"),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if run.returncode:
-        pytest.skip(f"torchaudio's Python code cannot be loaded: {run.stderr.strip().splitlines()[-1]}")
+        pytest.skip(
+            f"torchaudio's Python code cannot be loaded: {run.stderr.strip().splitlines()[-1]}"
+        )
     return np.load(folder / "out.npz")
 
 
@@ -80,7 +96,8 @@ def second(wave, mel):
             norm=None,
             dtype=np.float64,
         )
-    n = np.arange(-12, 13)  # of the sinc no more than twelve samples on each side are within six zero crossings
+    # Of the sinc no more than twelve samples on each side are within six zero crossings
+    n = np.arange(-12, 13)
     taps = 0.495 * np.sinc(0.495 * n) * np.cos(0.495 * n * np.pi / 12) ** 2
     low = np.convolve(wave.astype(np.float64), taps)[12:-12:2]
     padded = np.pad(low, 128, mode="reflect")
@@ -118,7 +135,8 @@ def test_no_sane_channel_is_empty_or_says_what_its_neighbour_says(waves):
     assert ((bank > 0).sum(0) >= 2).all()
     alike = torch.corrcoef(log_mel(waves[8:9], SANE)[:, 0].T) - torch.eye(40)
     assert alike.max() < 0.95
-    assert ((filters(Mel(n_mels=80, f_max=4_000)) > 0).sum(0) == 1).any()  # which is why there are not 80
+    # Which is why there are not 80
+    assert ((filters(Mel(n_mels=80, f_max=4_000)) > 0).sum(0) == 1).any()
 
 
 def test_silence_is_100_db_below_one(waves):
@@ -136,7 +154,10 @@ def test_a_tone_is_loudest_in_the_channel_around_it():
     edges = torch.linspace(*(2595 * np.log10(1 + f / 700) for f in (50, 4000)), 42)
     middles = 700 * (10 ** (edges / 2595) - 1)[1:-1]
     found = log_mel(tones, SANE)[50].argmax(1)
-    assert ((middles[found] - torch.tensor([300.0, 1000.0, 3000.0])).abs() < torch.tensor([40.0, 60.0, 120.0])).all()
+    assert (
+        (middles[found] - torch.tensor([300.0, 1000.0, 3000.0])).abs()
+        < torch.tensor([40.0, 60.0, 120.0])
+    ).all()
 
 
 def test_frames_are_centred_on_every_tenth_millisecond():
@@ -151,7 +172,9 @@ def test_resampling_halves_and_keeps_what_is_below_the_new_nyquist():
     assert torch.allclose(resample(low, 8_000)[0, 50:-50], low[0, ::2][50:-50], atol=0.01)
     assert resample(high, 8_000)[0, 50:-50].abs().max() < 0.01
     assert resample(low, RATE) is low
-    assert resample(low[:, :15_999], 8_000).shape == (1, 8_000) and resample(low[:, :15_998], 8_000).shape == (1, 7_999)
+    assert resample(low[:, :15_999], 8_000).shape == (1, 8_000) and resample(
+        low[:, :15_998], 8_000
+    ).shape == (1, 7_999)
 
 
 def test_a_wave_does_not_depend_on_its_company(waves):
@@ -162,7 +185,9 @@ def test_a_wave_does_not_depend_on_its_company(waves):
     assert torch.allclose(together, alone, atol=1e-3)
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(16_000), torch.zeros(1, 511), torch.zeros(1, 16_000).double()])
+@pytest.mark.parametrize(
+    "bad", [torch.zeros(16_000), torch.zeros(1, 511), torch.zeros(1, 16_000).double()]
+)
 def test_waves_that_are_none(bad):
     with pytest.raises(SnnlabError, match="waves are .* was expected"):
         log_mel(bad)

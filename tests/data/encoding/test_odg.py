@@ -47,13 +47,19 @@ SMALL = st.tuples(st.integers(1, 6), st.integers(1, 6))
 @settings(deadline=None)
 @given(arrays(np.float64, SMALL, elements=st.floats(0, 1)), st.floats(0, 0.9))
 def test_of_any_floats(image, theta):
-    np.testing.assert_array_equal(odg_events(torch.from_numpy(image)[None], theta)[:, 0], by_rule(image, theta))
+    np.testing.assert_array_equal(
+        odg_events(torch.from_numpy(image)[None], theta)[:, 0], by_rule(image, theta)
+    )
 
 
 @settings(deadline=None)
-@given(arrays(np.uint8, SMALL), st.one_of(st.floats(0, 0.999), st.integers(0, 254).map(lambda i: i / 255)))
+@given(
+    arrays(np.uint8, SMALL),
+    st.one_of(st.floats(0, 0.999), st.integers(0, 254).map(lambda i: i / 255)),
+)
 def test_of_any_bytes(image, theta):
-    # whole numbers, so that a difference is exact: 46 grey levels are no event where theta is 46 / 255
+    # whole numbers, so that a difference is exact: 46 grey levels are no event where theta is 46 /
+    # 255
     level = sum(step / 255 <= theta for step in range(1, 256))
     expected = by_rule(image.astype(int), level)
     np.testing.assert_array_equal(odg_events(torch.from_numpy(image)[None], theta)[:, 0], expected)
@@ -71,11 +77,14 @@ def test_a_difference_of_exactly_theta_is_no_event(dtype):
 @settings(deadline=None)
 @given(arrays(np.uint8, SMALL), st.floats(0, 0.999))
 def test_relative_to_the_contrast_of_each_picture(image, theta):
-    other = np.arange(image.size, dtype=np.uint8).reshape(image.shape)  # another contrast in the same batch
+    # Another contrast in the same batch
+    other = np.arange(image.size, dtype=np.uint8).reshape(image.shape)
     events = odg_events(torch.from_numpy(np.stack([image, other])), theta, relative=True)
     for i, picture in enumerate((image, other)):
         picture = picture.astype(int)
-        np.testing.assert_array_equal(events[:, i], by_rule(picture, theta * (picture.max() - picture.min())))
+        np.testing.assert_array_equal(
+            events[:, i], by_rule(picture, theta * (picture.max() - picture.min()))
+        )
 
 
 def test_relative_is_the_same_at_any_brightness():
@@ -93,15 +102,18 @@ def test_a_step_is_bright_on_one_side_and_dark_on_the_other():
     expected = torch.zeros(2, 10, 10)
     expected[1, 1:7, 3] = 1
     assert torch.equal(events[6], expected)
-    # t = 1: from column 0 to 2, up from row 1 to 0; both cover rows 1 to 5, and columns 3 and 4 get dark
+    # t = 1: from column 0 to 2, up from row 1 to 0; both cover rows 1 to 5, and columns 3 and 4 get
+    # dark
     expected = torch.zeros(2, 10, 10)
     expected[1, 1:6, 3:5] = 1
     assert torch.equal(events[0], expected)
-    # t = 6: from column 2 back to 0, up from row 2 to 1; both cover rows 2 to 6, and columns 3 and 4 get bright
+    # t = 6: from column 2 back to 0, up from row 2 to 1; both cover rows 2 to 6, and columns 3 and
+    # 4 get bright
     expected = torch.zeros(2, 10, 10)
     expected[0, 2:7, 3:5] = 1
     assert torch.equal(events[5], expected)
-    assert torch.equal(odg_events(1 - image)[:, 0], events.flip(1))  # dark instead of bright: OFF instead of ON
+    # Dark instead of bright: OFF instead of ON
+    assert torch.equal(odg_events(1 - image)[:, 0], events.flip(1))
 
 
 def test_a_uniform_picture_has_no_event():
@@ -118,7 +130,9 @@ def test_colours_count_by_the_brightest():
     assert torch.equal(odg_events(pixels), odg_events(pixels.amax(1)))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8])
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8]
+)
 def test_of_any_type_order_in_memory_and_batch(dtype):
     images = torch.rand(4, 10, 6)
     images = (255 * images).to(dtype) if dtype == torch.uint8 else images.to(dtype)
@@ -133,7 +147,10 @@ def test_of_any_type_order_in_memory_and_batch(dtype):
 
 
 def test_images_are_left_as_they_are():
-    for images in (torch.rand(2, 5, 5, requires_grad=True), torch.randint(0, 256, (2, 5, 5), dtype=torch.uint8)):
+    for images in (
+        torch.rand(2, 5, 5, requires_grad=True),
+        torch.randint(0, 256, (2, 5, 5), dtype=torch.uint8),
+    ):
         before = images.clone()
         assert not odg_events(images).requires_grad
         assert torch.equal(images, before)
@@ -174,7 +191,8 @@ def test_the_integral_of_any_type(dtype):
     events = odg_events(torch.rand(2, 6, 7))
     picture = edge_integral(events.to(dtype))
     assert picture.dtype == (torch.float16 if dtype == torch.float16 else torch.float32)
-    assert torch.equal(picture.float(), edge_integral(events))  # eighths are exact in half precision
+    # Eighths are exact in half precision
+    assert torch.equal(picture.float(), edge_integral(events))
 
 
 @pytest.mark.parametrize(("images", "words"), [
@@ -201,5 +219,7 @@ def test_thresholds_that_are_refused(theta):
 
 @pytest.mark.parametrize("shape", [(7, 1, 2, 9, 9), (8, 2, 9, 9), (8, 1, 1, 9, 9), (8, 1, 2, 4, 9)])
 def test_events_that_are_refused(shape):
-    with pytest.raises(SnnlabError, match=r"events have shape .*\(8, B, 2, H \+ 4, W \+ 4\) was expected"):
+    with pytest.raises(
+        SnnlabError, match=r"events have shape .*\(8, B, 2, H \+ 4, W \+ 4\) was expected"
+    ):
         edge_integral(torch.zeros(shape))

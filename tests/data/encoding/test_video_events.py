@@ -47,9 +47,15 @@ def test_mode_1_is_the_published_rule(ratio):
 
 
 @settings(deadline=None)
-@given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=5)), st.integers(1, 99))
+@given(
+    arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=5)),
+    st.integers(1, 99),
+)
 def test_mode_1_of_any_clip(frames, percent):
-    events, expected = some(lambda: video_events(frames, ratio=percent / 100)), by_rule(frames, percent / 100)
+    events, expected = (
+        some(lambda: video_events(frames, ratio=percent / 100)),
+        by_rule(frames, percent / 100),
+    )
     np.testing.assert_array_equal(np.zeros_like(expected) if events is None else events, expected)
 
 
@@ -88,15 +94,19 @@ def test_mode_2_has_noisy_thresholds_of_the_published_size(monkeypatch):
         ],
         1,
     )
-    assert (np.asarray(video_events(frames, mode=2, seed=5)) != expected).mean() < 1e-5  # float32 beside float64
+    # Float32 beside float64
+    assert (np.asarray(video_events(frames, mode=2, seed=5)) != expected).mean() < 1e-5
 
 
 def test_mode_2_is_another_and_the_same_for_a_seed():
     frames = noise()
     plain, first, same, other = (
-        video_events(frames, mode=mode, seed=seed) for mode, seed in ((1, 0), (2, 0), (2, 0), (2, 1))
+        video_events(frames, mode=mode, seed=seed)
+        for mode, seed in ((1, 0), (2, 0), (2, 0), (2, 1))
     )
-    assert torch.equal(first, same) and not torch.equal(first, other) and not torch.equal(first, plain)
+    assert (
+        torch.equal(first, same) and not torch.equal(first, other) and not torch.equal(first, plain)
+    )
     assert torch.equal(plain, video_events(frames, mode=1, seed=1))
     quiet = np.full((5, 20, 20), 90, np.uint8)
     quiet[2:] += 2  # 2 of 255 is below 0.01, so that no noise makes it an event
@@ -191,7 +201,12 @@ def test_what_comes_out(videos, tmp_path):
     assert str(outcome) == "3 converted, 0 there already, 0 dropped, 0 failed"
     for name in ("jump", "play/cello", "play/drums"):
         expected = video_events(sample_frames(videos / name, 6))
-        assert torch.equal(read_clip(out / f"{name}.npz"), expected) and expected.shape == (5, 2, 20, 24)
+        assert torch.equal(read_clip(out / f"{name}.npz"), expected) and expected.shape == (
+            5,
+            2,
+            20,
+            24,
+        )
     assert (convert(videos, out).written, convert(videos, out).kept) == (0, 3)
     convert(videos, tmp_path / "two", workers=2)
     convert([videos / "jump", videos / "play/cello"], tmp_path / "list")
@@ -214,7 +229,9 @@ def test_a_video_whose_name_is_no_utf8(videos, tmp_path):
         pytest.skip("this file system has names in UTF-8 only")
     (videos / os.fsdecode(b"bad\xe9.avi")).write_bytes(b"no video")
     outcome = convert(videos, tmp_path / "out", mode=2)
-    assert outcome.written == 3 and r"bad\udce9.avi cannot be decoded" in outcome.report.read_text(encoding="utf-8")
+    assert outcome.written == 3 and r"bad\udce9.avi cannot be decoded" in outcome.report.read_text(
+        encoding="utf-8"
+    )
     assert (tmp_path / "out" / os.fsdecode(b"saut\xe9.npz")).exists()
 
 
@@ -237,11 +254,14 @@ def test_in_mode_2_every_clip_has_noise_of_its_own_that_the_others_do_not_change
     convert(videos, tmp_path / "all", mode=2)
     convert([videos / "jump"], tmp_path / "one", mode=2)
     convert([videos / "jump"], tmp_path / "other", mode=2, seed=1)
-    first, same, other = (read_clip(tmp_path / name / "jump.npz") for name in ("all", "one", "other"))
+    first, same, other = (
+        read_clip(tmp_path / name / "jump.npz") for name in ("all", "one", "other")
+    )
     assert torch.equal(first, same) and not torch.equal(first, other)
     (videos / "jump").rename(videos / "leap")
     convert([videos / "leap"], tmp_path / "one", mode=2)
-    assert not torch.equal(first, read_clip(tmp_path / "one/leap.npz"))  # the same frames by another name
+    # The same frames by another name
+    assert not torch.equal(first, read_clip(tmp_path / "one/leap.npz"))
 
 
 def test_a_bad_video_does_not_stop_the_others(videos, tmp_path):
@@ -254,9 +274,14 @@ def test_a_bad_video_does_not_stop_the_others(videos, tmp_path):
     outcome = convert(videos, tmp_path / "out")
     failed = {source.name: sentence for source, sentence in outcome.failed}
     assert outcome.written == 2 and set(failed) == {"cello", "bad.mp4", "still"}
-    assert "frame 3 is missing" in failed["cello"] and "bad.mp4 cannot be decoded" in failed["bad.mp4"]
+    assert (
+        "frame 3 is missing" in failed["cello"] and "bad.mp4 cannot be decoded" in failed["bad.mp4"]
+    )
     assert "still: the clip has no event" in failed["still"]
-    assert all(sentence in str(outcome) and sentence in outcome.report.read_text() for sentence in failed.values())
+    assert all(
+        sentence in str(outcome) and sentence in outcome.report.read_text()
+        for sentence in failed.values()
+    )
 
 
 def test_a_killed_run_goes_on(videos, tmp_path):
@@ -282,12 +307,18 @@ def refused(source, out, words, **settings):
 
 def test_batches_that_are_refused(videos, tmp_path):
     out = tmp_path / "out"
-    refused(tmp_path / "nowhere", out, "nowhere: there is no such file; a video or a folder of videos was expected")
+    refused(
+        tmp_path / "nowhere",
+        out,
+        "nowhere: there is no such file; a video or a folder of videos was expected",
+    )
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", out, "empty holds no video; files .avi")
     refused([], out, "holds no video")
     refused(
-        [videos / "jump", videos / "play/../jump"], out, r"would both become jump.npz; different names were expected"
+        [videos / "jump", videos / "play/../jump"],
+        out,
+        r"would both become jump.npz; different names were expected",
     )
     refused(videos, out, "ratio is 2", ratio=2)
     refused(videos, out, "there are 1 frames", n_frames=1)
@@ -301,5 +332,7 @@ def test_a_full_disk_stops_at_once(videos, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(SnnlabError, match=r"jump.npz: could not be written .No space left on device"):
+    with pytest.raises(
+        SnnlabError, match=r"jump.npz: could not be written .No space left on device"
+    ):
         convert(videos, tmp_path / "out")

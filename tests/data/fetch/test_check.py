@@ -29,7 +29,9 @@ def folder(monkeypatch, tmp_path):
 
 def publish(monkeypatch, name, *counts, classes, **more):
     """Other counts in place of those of a set."""
-    monkeypatch.setitem(registry.SETS, name, replace(SETS[name], counts=counts, classes=classes, **more))
+    monkeypatch.setitem(
+        registry.SETS, name, replace(SETS[name], counts=counts, classes=classes, **more)
+    )
     return SETS[name].folder
 
 
@@ -37,7 +39,9 @@ def look(name, *options):
     """What the command says, and whether it found nothing wrong."""
     done = CliRunner().invoke(main.app, ["data", "check", name, "--workers", "1", *options])
     assert done.exit_code in (0, 1), done.output + repr(done.exception)
-    assert (done.exit_code == 1) == any(line.startswith("WRONG") for line in done.stdout.splitlines()), done.output
+    assert (done.exit_code == 1) == any(
+        line.startswith("WRONG") for line in done.stdout.splitlines()
+    ), done.output
     return done.exit_code == 0, done.stdout
 
 
@@ -56,7 +60,9 @@ def digits(folder, name="shd", classes=20, sizes=None, wide=1.0, late=1.0):
 
 @pytest.fixture
 def shd(monkeypatch):
-    folder = publish(monkeypatch, "shd", {"train": 60, "test": 24}, {"train": 64, "test": 20}, classes=20)
+    folder = publish(
+        monkeypatch, "shd", {"train": 60, "test": 24}, {"train": 64, "test": 20}, classes=20
+    )
     digits(folder)
     return folder
 
@@ -90,7 +96,11 @@ def test_a_good_shd_and_what_is_written_down(shd):
     ):
         assert words in said
     written = json.loads((shd / "provenance.json").read_text())["checked"]
-    assert written["counts"] == {"train": 60, "test": 24} and written["thorough"] is False and "T" in written["date"]
+    assert (
+        written["counts"] == {"train": 60, "test": 24}
+        and written["thorough"] is False
+        and "T" in written["date"]
+    )
     assert SETS["shd"].state() == (True, "complete, checked")
 
 
@@ -103,7 +113,10 @@ def test_the_other_count_of_shd_is_accepted_and_a_mixture_is_not(shd):
     assert not good and f"WRONG   {shd}: samples: train 61, test 24;" in said
     digits(shd, sizes={"train": 64, "test": 24})
     good, said = look("shd")
-    assert not good and "train 64, test 24; train 60, test 24, or train 64, test 20 is published" in said
+    assert (
+        not good
+        and "train 64, test 24; train 60, test 24, or train 64, test 20 is published" in said
+    )
     assert "snnlab data get shd" in said
 
 
@@ -119,7 +132,11 @@ def test_what_rests_on_no_sure_source_is_only_said(shd):
 def test_what_is_wrong_with_shd(shd, monkeypatch):
     digits(shd, sizes={"train": 60}, late=0.1)
     good, said = look("shd")
-    assert not good and "s to the last spike on average" in said and "0.2 to 1.5 s on average were expected" in said
+    assert (
+        not good
+        and "s to the last spike on average" in said
+        and "0.2 to 1.5 s on average were expected" in said
+    )
     digits(shd, classes=19)
     good, said = look("shd")
     assert not good and "has samples of 19 classes and names 19; 20 were expected" in said
@@ -166,7 +183,9 @@ def words(monkeypatch):
 
 def test_good_speech_commands(words):
     good, said = look("gsc")
-    assert good and "train 140, valid 35, test 35" in said and "all 210 files can be read" in said, said
+    assert (
+        good and "train 140, valid 35, test 35" in said and "all 210 files can be read" in said
+    ), said
 
 
 def test_samples_that_are_no_sound(words):
@@ -208,7 +227,12 @@ def test_many_bad_files_are_cut_off_in_the_sentence_not_in_the_list(words):
     for word in WORDS:
         (words / word / "0.wav").write_bytes(b"")
     good, said = look("gsc")
-    assert not good and "35 of 210" in said and "and 15 more" in said and said.count("0.wav cannot") == 20
+    assert (
+        not good
+        and "35 of 210" in said
+        and "and 15 more" in said
+        and said.count("0.wav cannot") == 20
+    )
     assert len((words / "check.csv").read_text().splitlines()) == 36
 
 
@@ -244,8 +268,13 @@ def test_a_sample_or_all_of_it(words, monkeypatch):
 def test_several_processes_see_the_same(words):
     (words / "bed/1.wav").write_bytes(b"RIFF")
     files = [str(words / f"bed/{i}.wav") for i in range(6)]
-    values, sentence = examine.examine(files, examine.read_second, 2, words / "check.csv", "reading")
-    assert values == [(15999 - 100 * i) / 16000 for i in (0, 2, 3, 4, 5)] and "1 of 6 files" in sentence
+    values, sentence = examine.examine(
+        files, examine.read_second, 2, words / "check.csv", "reading"
+    )
+    assert (
+        values == [(15999 - 100 * i) / 16000 for i in (0, 2, 3, 4, 5)]
+        and "1 of 6 files" in sentence
+    )
 
 
 def test_imagenet(monkeypatch):
@@ -253,7 +282,12 @@ def test_imagenet(monkeypatch):
     monkeypatch.setattr(check, "OF_VAL", 2)
     standins.imagenet(folder)
     good, said = look("imagenet")
-    assert good and "train 18, val 6" in said and "all 24 files can be read" in said and "val: 3 classes" in said, said
+    assert (
+        good
+        and "train 18, val 6" in said
+        and "all 24 files can be read" in said
+        and "val: 3 classes" in said
+    ), said
     name = standins.WORDNET[1]
     first, second = sorted((folder / "train" / name).iterdir())[:2]
     first.write_bytes(first.read_bytes()[:500])
@@ -279,7 +313,9 @@ def test_es_imagenet(monkeypatch):
     standins.es_imagenet(folder)
     good, said = look("es-imagenet")
     assert (
-        good and "unsure" in said and "train 18, val 6; train 19, val 6 is published; this number is remembered" in said
+        good
+        and "unsure" in said
+        and "train 18, val 6; train 19, val 6 is published; this number is remembered" in said
     )
     assert "of all pixels, steps and polarities have an event" in said
     monkeypatch.setattr(check, "RATE", 0.9)
@@ -287,11 +323,16 @@ def test_es_imagenet(monkeypatch):
     assert good and "about 90.0 % was expected" in said
     (folder / "val/ILSVRC2012_val_00000002.npz").write_bytes(b"PK")
     good, said = look("es-imagenet")
-    assert not good and "1 of 24 files" in said and "ILSVRC2012_val_00000002.npz cannot be read" in said
+    assert (
+        not good
+        and "1 of 24 files" in said
+        and "ILSVRC2012_val_00000002.npz cannot be read" in said
+    )
     lines = (folder / "vallabel.txt").read_text().splitlines(keepends=True)
     (folder / "vallabel.txt").write_text("".join(lines[:-1]))
     good, said = look("es-imagenet")
-    assert not good and f"WRONG   {folder}: samples: train 18, val 5;" in said  # that number is not from memory
+    # That number is not from memory
+    assert not good and f"WRONG   {folder}: samples: train 18, val 5;" in said
     (folder / "vallabel.txt").write_text("".join(lines))
     (folder / "val/ILSVRC2012_val_00000002.npz").unlink()
     good, said = look("es-imagenet")
@@ -306,7 +347,10 @@ def test_cifar10_dvs(monkeypatch):
     (folder / "train/17.mat").rename(folder / "test/17.mat")
     good, said = look("cifar10-dvs")
     assert not good and "train 17, test 7; train 18, test 6 is published" in said
-    assert "train has 5 to 6 samples of a class" in said and "test has 2 to 3 samples of a class" in said
+    assert (
+        "train has 5 to 6 samples of a class" in said
+        and "test has 2 to 3 samples of a class" in said
+    )
     (folder / "test/17.mat").write_bytes(b"")
     good, said = look("cifar10-dvs")
     assert not good and "17.mat cannot be read" in said

@@ -46,7 +46,11 @@ def names(path):
 def test_a_file_and_its_checksums(server, path):
     found = download([server.url("file.zip")], path, MD5)
     assert path.read_bytes() == CONTENT and names(path) == ["file.zip"]
-    assert (found.bytes, found.md5, found.sha256) == (3_000_000, MD5, hashlib.sha256(CONTENT).hexdigest())
+    assert (found.bytes, found.md5, found.sha256) == (
+        3_000_000,
+        MD5,
+        hashlib.sha256(CONTENT).hexdigest(),
+    )
     assert server.asked == [("file.zip", None, None)] and server.encodings == [
         "identity"
     ]  # else its length would be another
@@ -71,7 +75,10 @@ def test_the_next_call_asks_for_the_rest_only(server, path):
         match=r"the connection broke off.*1,048,576 bytes are kept in .*file.zip.part: run the same command again",
     ):
         download([server.url("file.zip")], path, MD5)
-    assert len(server.asked) == 1 + module.ATTEMPTS - 1 and names(path) == ["file.zip.part", "file.zip.part.json"]
+    assert len(server.asked) == 1 + module.ATTEMPTS - 1 and names(path) == [
+        "file.zip.part",
+        "file.zip.part.json",
+    ]
     server.cuts, server.asked = [], []
     download([server.url("file.zip")], path, MD5)
     assert server.parts("file.zip") == [f"bytes={MIB}-"] and path.read_bytes() == CONTENT
@@ -94,7 +101,11 @@ def test_parts_that_are_shorter_than_what_was_asked_for(server, path):
 def test_a_part_that_begins_elsewhere_is_thrown_away(server, path):
     server.cuts, server.shift = [MIB], 5
     download([server.url("file.zip")], path, MD5)
-    assert path.read_bytes() == CONTENT and server.parts("file.zip") == [None, f"bytes={MIB}-", None]
+    assert path.read_bytes() == CONTENT and server.parts("file.zip") == [
+        None,
+        f"bytes={MIB}-",
+        None,
+    ]
 
 
 def test_without_a_length_the_end_of_the_connection_is_the_end(server, path):
@@ -155,7 +166,9 @@ def test_a_whole_part_is_only_checked(server, path):
 
 def test_another_content_is_refused_and_not_resumed(server, path):
     server.files["file.zip"] = b"<html>Maintenance</html>"
-    with pytest.raises(SnnlabError, match=f"it gave a web page, 24 bytes with the MD5 sum .* instead of {MD5}"):
+    with pytest.raises(
+        SnnlabError, match=f"it gave a web page, 24 bytes with the MD5 sum .* instead of {MD5}"
+    ):
         download([server.url("file.zip")], path, MD5)
     assert names(path) == []
     server.files["file.zip"] = CONTENT
@@ -169,7 +182,9 @@ def test_a_server_that_is_ill_is_asked_again_and_one_that_refuses_is_not(server,
     assert len(server.asked) == 3
     for status in (403, 404):
         server.asked, server.answers = [], [status]
-        with pytest.raises(SnnlabError, match=f"the server answers {status} .*put it there as .*set/x, run"):
+        with pytest.raises(
+            SnnlabError, match=f"the server answers {status} .*put it there as .*set/x, run"
+        ):
             download([server.url("file.zip")], path.with_name("x"), MD5)
         assert len(server.asked) == 1
     server.asked, server.answers = [], [500] * 99
@@ -190,7 +205,11 @@ def test_another_address_is_tried(server, path, how):
     urls = [server.url("file.zip"), server.url("mirror.zip")]
     wrong(server, how)
     assert download(urls, path, MD5).url == urls[1]
-    assert path.read_bytes() == CONTENT and names(path) == ["file.zip"] and server.asked[-1][0] == "mirror.zip"
+    assert (
+        path.read_bytes() == CONTENT
+        and names(path) == ["file.zip"]
+        and server.asked[-1][0] == "mirror.zip"
+    )
     if how in (202, 403, 404):
         wrong(server, how)
         assert remote_size(urls, path) == len(CONTENT)
@@ -203,12 +222,24 @@ def test_where_every_address_fails_each_is_named_with_the_way_by_hand(server, pa
     with pytest.raises(SnnlabError) as caught:
         download(urls, path, MD5)
     text = str(caught.value)
-    assert f"{urls[0]} could not be fetched (the server answers 202 Accepted), and {urls[1]}" in text
+    assert (
+        f"{urls[0]} could not be fetched (the server answers 202 Accepted), and {urls[1]}" in text
+    )
     assert "it gave a web page, 35 bytes" in text and "it gave 5 bytes with the MD5 sum" in text
-    assert f"By hand: fetch it with a browser, put it there as {path}, run the same command again, and then" in text
-    assert "`snnlab data check`" in text and "kept" not in text and "\n" not in text and names(path) == []
+    assert (
+        f"By hand: fetch it with a browser, put it there as {path}, run the same command again, and then"
+        in text
+    )
+    assert (
+        "`snnlab data check`" in text
+        and "kept" not in text
+        and "\n" not in text
+        and names(path) == []
+    )
     server.answers = [202, 202]
-    with pytest.raises(SnnlabError, match=f"{urls[0]} could .* and {urls[1]} could .*put it there as {path}"):
+    with pytest.raises(
+        SnnlabError, match=f"{urls[0]} could .* and {urls[1]} could .*put it there as {path}"
+    ):
         remote_size(urls[:2], path)
 
 
@@ -217,7 +248,9 @@ def test_a_web_page_is_no_file_and_leaves_the_part(server, path):
     with pytest.raises(SnnlabError):
         download([server.url("file.zip")], path, MD5)
     server.cuts, server.kind, server.etag = [], "text/html; charset=utf-8", '"page"'
-    with pytest.raises(SnnlabError, match="a web page instead of the file.* 1,048,576 bytes are kept"):
+    with pytest.raises(
+        SnnlabError, match="a web page instead of the file.* 1,048,576 bytes are kept"
+    ):
         download([server.url("file.zip")], path, MD5)
     with pytest.raises(SnnlabError, match="a web page instead of the file"):
         remote_size([server.url("file.zip")], path)
@@ -227,11 +260,15 @@ def test_the_address_that_gave_a_part_is_asked_first(server, path):
     server.files["mirror.zip"] = CONTENT
     urls = [server.url("file.zip"), server.url("mirror.zip")]
     server.answers, server.cuts = [404], [MIB, *[0] * 9]
-    with pytest.raises(SnnlabError, match="404.*the connection broke off.*1,048,576 bytes are kept"):
+    with pytest.raises(
+        SnnlabError, match="404.*the connection broke off.*1,048,576 bytes are kept"
+    ):
         download(urls, path, MD5)
     server.cuts, server.asked = [], []
     download(urls, path, MD5)
-    assert server.asked == [("mirror.zip", f"bytes={MIB}-", '"one"')] and path.read_bytes() == CONTENT
+    assert (
+        server.asked == [("mirror.zip", f"bytes={MIB}-", '"one"')] and path.read_bytes() == CONTENT
+    )
 
 
 def test_what_a_server_packs_unasked_is_measured_as_sent_and_unpacked_at_the_end(server, path):
@@ -259,7 +296,9 @@ def test_a_packed_file_that_a_server_calls_packed_stays_packed(server, path):
 
 def test_another_packing_is_refused(server, path):
     server.packing = "br"
-    with pytest.raises(SnnlabError, match="the server packs the file as br, which was not asked for"):
+    with pytest.raises(
+        SnnlabError, match="the server packs the file as br, which was not asked for"
+    ):
         download([server.url("file.zip")], path, MD5)
 
 
@@ -289,7 +328,9 @@ def test_offline_means_offline(server, path, monkeypatch):
         lambda: download([server.url("file.zip")], path, MD5),
         lambda: remote_size([server.url("file.zip")], path),
     ):
-        with pytest.raises(SnnlabError, match="SNNLAB_OFFLINE is set, so http.*file.zip is not fetched"):
+        with pytest.raises(
+            SnnlabError, match="SNNLAB_OFFLINE is set, so http.*file.zip is not fetched"
+        ):
             call()
     assert server.asked == []
 
@@ -298,8 +339,11 @@ def test_a_full_disk(server, path, monkeypatch):
     path.parent.mkdir()
     path.with_name("file.zip.part").symlink_to("/dev/full")
     monkeypatch.setattr(module, "_size", lambda path: 5 if path.name.endswith(".part") else 0)
-    monkeypatch.setattr(module, "_validator", lambda part, url: '"one"')  # so that it goes on with what is there
-    with pytest.raises(SnnlabError, match=r"file.zip.part could not be written \(No space left on device\)") as caught:
+    # So that it goes on with what is there
+    monkeypatch.setattr(module, "_validator", lambda part, url: '"one"')
+    with pytest.raises(
+        SnnlabError, match=r"file.zip.part could not be written \(No space left on device\)"
+    ) as caught:
         download([server.url("file.zip")], path, MD5)
     assert caught.value.__cause__.errno == errno.ENOSPC and len(server.asked) == 1
 
@@ -308,7 +352,9 @@ def test_room_is_looked_for_before(tmp_path, monkeypatch):
     usage = namedtuple("Usage", "total used free")(10**12, 0, 4_000_000_000)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
     check_room(tmp_path / "not/there", 4_000_000_000, "a.zip")
-    with pytest.raises(SnnlabError, match="not/there has 4.0 GB of free space; 5.0 GB was expected, for a.zip"):
+    with pytest.raises(
+        SnnlabError, match="not/there has 4.0 GB of free space; 5.0 GB was expected, for a.zip"
+    ):
         check_room(tmp_path / "not/there", 5_000_000_000, "a.zip")
 
 

@@ -61,7 +61,9 @@ def publish(monkeypatch, server, name, files):
     for archive, (file, content) in zip(SETS[name].archives, files.items(), strict=True):
         assert archive.file == file
         server.files[file] = content
-        archives.append(replace(archive, urls=(server.url(file),), md5=hashlib.md5(content).hexdigest()))
+        archives.append(
+            replace(archive, urls=(server.url(file),), md5=hashlib.md5(content).hexdigest())
+        )
     monkeypatch.setitem(registry.SETS, name, replace(SETS[name], archives=tuple(archives)))
     return SETS[name].folder
 
@@ -88,9 +90,13 @@ def tarred(files, mode="w"):
 def digits(monkeypatch, server, tmp_path):
     files = {}
     for split, n in (("train", 60), ("test", 20)):
-        events = recordings(np.arange(n) % 20, speakers=np.arange(n) % 3, keys=tuple(f"word {i}" for i in range(20)))
+        events = recordings(
+            np.arange(n) % 20, speakers=np.arange(n) % 3, keys=tuple(f"word {i}" for i in range(20))
+        )
         write_events(tmp_path / "made.h5", events)
-        files[f"shd_{split}.h5.zip"] = zipped({f"shd_{split}.h5": (tmp_path / "made.h5").read_bytes()})
+        files[f"shd_{split}.h5.zip"] = zipped(
+            {f"shd_{split}.h5": (tmp_path / "made.h5").read_bytes()}
+        )
     return publish(monkeypatch, server, "shd", files)
 
 
@@ -124,12 +130,18 @@ def test_shd_is_fetched_and_read(snnlab, server, digits):
 def test_what_came_is_compared_with_what_is_published(server, digits, monkeypatch):
     done = call("get", "shd", "--workers", "1")
     assert done.exit_code == 1 and "WRONG" in done.output and "8,156" in done.output
-    assert {"shd_train.h5", "shd_test.h5"} <= {path.name for path in digits.iterdir()}  # but there it is
-    monkeypatch.setitem(registry.SETS, "shd", replace(registry.SETS["shd"], counts=({"train": 60, "test": 20},)))
+    # But there it is
+    assert {"shd_train.h5", "shd_test.h5"} <= {path.name for path in digits.iterdir()}
+    monkeypatch.setitem(
+        registry.SETS, "shd", replace(registry.SETS["shd"], counts=({"train": 60, "test": 20},))
+    )
     done = call("get", "shd", "--workers", "1")
-    assert done.exit_code == 0 and "nothing was fetched" in done.output and "WRONG" not in done.output, done.output
     assert (
-        "ok" in done.output and json.loads((digits / "provenance.json").read_text())["checked"]["counts"]["train"] == 60
+        done.exit_code == 0 and "nothing was fetched" in done.output and "WRONG" not in done.output
+    ), done.output
+    assert (
+        "ok" in done.output
+        and json.loads((digits / "provenance.json").read_text())["checked"]["counts"]["train"] == 60
     )
     assert "ok" not in call("get", "shd").output  # not again
 
@@ -144,11 +156,15 @@ def test_with_keep_tonic_takes_it(snnlab, server, digits):
     assert len(data) == 20 and label == 3 and len(events) and server.asked == []
 
 
-def test_of_two_addresses_the_one_that_gave_the_file_is_written_down(snnlab, server, digits, monkeypatch):
+def test_of_two_addresses_the_one_that_gave_the_file_is_written_down(
+    snnlab, server, digits, monkeypatch
+):
     one, other = SETS["shd"].archives
     server.files["mirror.zip"] = server.files.pop(one.file)
     urls = (server.url(one.file), server.url("mirror.zip"))
-    monkeypatch.setitem(registry.SETS, "shd", replace(SETS["shd"], archives=(replace(one, urls=urls), other)))
+    monkeypatch.setitem(
+        registry.SETS, "shd", replace(SETS["shd"], archives=(replace(one, urls=urls), other))
+    )
     assert snnlab("get", "shd").exit_code == 0
     written = json.loads((digits / "provenance.json").read_text())["archives"]
     assert [entry["url"] for entry in written] == [urls[1], *other.urls]
@@ -158,14 +174,20 @@ def test_a_server_that_wants_a_browser_is_one_sentence(snnlab, server, digits):
     server.answers = [202] * 9
     done = snnlab("get", "shd")
     assert done.exit_code == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
-    assert "202 Accepted); a file was expected there. Check the connection. By hand: fetch it" in done.stderr
-    assert f"put it there as {digits / 'shd_train.h5.zip'}, run the same command again" in done.stderr
+    assert (
+        "202 Accepted); a file was expected there. Check the connection. By hand: fetch it"
+        in done.stderr
+    )
+    assert (
+        f"put it there as {digits / 'shd_train.h5.zip'}, run the same command again" in done.stderr
+    )
 
 
 def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
     size = len(server.files["shd_test.h5.zip"])
     cut = 1 << 10
-    server.cuts = [None, None, None, cut, *[0] * 99]  # two look at sizes, one fetches, then it breaks
+    # Two look at sizes, one fetches, then it breaks
+    server.cuts = [None, None, None, cut, *[0] * 99]
     done = snnlab("get", "shd")
     assert (
         done.exit_code == 1
@@ -173,7 +195,10 @@ def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
         and done.stderr.count("Traceback") == 0
     )
     assert leftovers(digits) and SETS["shd"].state() == (False, "unfinished")
-    assert {path.name for path in leftovers(digits)} == {"shd_test.h5.zip.part", "shd_test.h5.zip.part.json"}
+    assert {path.name for path in leftovers(digits)} == {
+        "shd_test.h5.zip.part",
+        "shd_test.h5.zip.part.json",
+    }
     server.cuts, server.asked = [], []
     assert snnlab("get", "shd").exit_code == 0 and size > cut
     assert "shd_train.h5.zip" not in [name for name, *_ in server.asked]
@@ -182,7 +207,9 @@ def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
 
 def test_killed_between_download_and_unpacking(snnlab, server, digits, monkeypatch):
     real = obtain.unpack
-    monkeypatch.setattr(obtain, "unpack", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        obtain, "unpack", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     assert snnlab("get", "shd").exit_code == 130
     assert not SETS["shd"].state()[0]
     monkeypatch.setattr(obtain, "unpack", real)
@@ -205,14 +232,21 @@ def test_killed_after_moving_in_place(snnlab, server, digits, monkeypatch):
     assert snnlab("get", "shd").exit_code == 0 and SETS["shd"].state() == (True, "complete")
 
 
-def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(snnlab, digits, monkeypatch, tmp_path):
-    monkeypatch.setitem(registry.SETS, "shd", replace(registry.SETS["shd"], counts=({"train": 60, "test": 20},)))
+def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(
+    snnlab, digits, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(
+        registry.SETS, "shd", replace(registry.SETS["shd"], counts=({"train": 60, "test": 20},))
+    )
     assert snnlab("get", "shd").exit_code == 0
     assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
     others = recordings(np.arange(60) % 20, speakers=np.arange(60) % 3, seed=1)
     assert others.keys == tuple(f"word {i}" for i in range(20))
     write_events(digits / "shd_train.h5", others)
-    assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == "on other files than those that came as shd"
+    assert (
+        why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source)
+        == "on other files than those that came as shd"
+    )
     (digits / "shd_train.h5").unlink()
     assert snnlab("get", "shd").exit_code == 0
     assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
@@ -222,7 +256,9 @@ def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(snnla
 
 def test_killed_before_its_origin_was_written_down(snnlab, server, digits, monkeypatch):
     write = obtain.write_provenance
-    monkeypatch.setattr(obtain, "write_provenance", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        obtain, "write_provenance", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     assert snnlab("get", "shd").exit_code == 130
     monkeypatch.setattr(obtain, "write_provenance", write)
     server.asked = []
@@ -235,12 +271,20 @@ def test_an_archive_that_lies_there_and_is_another(snnlab, server, digits):
     digits.mkdir(parents=True)
     (digits / "shd_train.h5.zip").write_bytes(b"PK, as far as it came")
     done = snnlab("get", "shd")
-    assert done.exit_code == 1 and "shd_train.h5.zip has the MD5 sum" in done.stderr and "remove it" in done.stderr
+    assert (
+        done.exit_code == 1
+        and "shd_train.h5.zip has the MD5 sum" in done.stderr
+        and "remove it" in done.stderr
+    )
     assert (digits / "shd_train.h5.zip").exists()
     server.files["shd_train.h5.zip"] = b"changed"
     (digits / "shd_train.h5.zip").unlink()
     done = snnlab("get", "shd")
-    assert done.exit_code == 1 and "7 bytes with the MD5 sum" in done.stderr and not list(digits.glob("*.zip*"))
+    assert (
+        done.exit_code == 1
+        and "7 bytes with the MD5 sum" in done.stderr
+        and not list(digits.glob("*.zip*"))
+    )
 
 
 def test_two_at_once_fetch_it_once(server, digits):
@@ -257,7 +301,10 @@ def test_two_at_once_fetch_it_once(server, digits):
         .replace("(Archive(", "(registry.Archive(")
         .replace(", Archive(", ", registry.Archive(")
     )
-    both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     said = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert len(server.parts("shd_train.h5.zip")) == 2  # one asks for the size
@@ -267,7 +314,12 @@ def test_two_at_once_fetch_it_once(server, digits):
 def test_asks_before_much_is_fetched(snnlab, server, digits, monkeypatch):
     monkeypatch.setattr(obtain, "ASK_FROM", 100)
     done = snnlab("get", "shd")
-    assert done.exit_code == 2 and "--yes" in done.stderr and "0.0 GB" in done.stderr and not list(digits.glob("*.h5*"))
+    assert (
+        done.exit_code == 2
+        and "--yes" in done.stderr
+        and "0.0 GB" in done.stderr
+        and not list(digits.glob("*.h5*"))
+    )
     told = []
     assert not obtain.get(SETS["shd"], agree=lambda question: told.append(question) or False)
     assert told == [f"Fetch 0.0 GB to {digits}?"] and not list(digits.glob("*.h5*"))
@@ -291,7 +343,10 @@ def test_an_unknown_amount_is_asked_for_too(server, digits):
 def test_no_room_and_no_network(snnlab, server, digits, monkeypatch):
     monkeypatch.setattr(obtain, "remote_size", lambda url, path: 10**15)
     done = snnlab("get", "shd", "--yes")
-    assert done.exit_code == 1 and "4000000.0 GB was expected, for shd_train.h5.zip, shd_test.h5.zip" in done.stderr
+    assert (
+        done.exit_code == 1
+        and "4000000.0 GB was expected, for shd_train.h5.zip, shd_test.h5.zip" in done.stderr
+    )
     monkeypatch.undo()
 
 
@@ -303,7 +358,10 @@ def test_offline(snnlab, server, digits, monkeypatch):
 
 def test_a_damaged_archive_of_the_right_checksum(snnlab, server, monkeypatch):
     folder = publish(
-        monkeypatch, server, "shd", {"shd_train.h5.zip": b"PK nonsense", "shd_test.h5.zip": b"PK nonsense"}
+        monkeypatch,
+        server,
+        "shd",
+        {"shd_train.h5.zip": b"PK nonsense", "shd_test.h5.zip": b"PK nonsense"},
     )
     done = snnlab("get", "shd")
     assert done.exit_code == 1 and "shd_train.h5.zip cannot be unpacked" in done.stderr
@@ -318,7 +376,9 @@ def test_speech_commands(snnlab, server, monkeypatch):
         "./testing_list.txt": b"cat/a",
     }
     files |= {"./README.md": b"read me", "./.DS_Store": b"x"}
-    folder = publish(monkeypatch, server, "gsc", {"speech_commands_v0.02.tar.gz": tarred(files, "w:gz")})
+    folder = publish(
+        monkeypatch, server, "gsc", {"speech_commands_v0.02.tar.gz": tarred(files, "w:gz")}
+    )
     done = snnlab("get", "gsc")
     assert done.exit_code == 0, done.output
     found = {f"./{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()}
@@ -331,7 +391,12 @@ def test_speech_commands(snnlab, server, monkeypatch):
 def recordings_zip(name="airplane/{i}.aedat4", classes=cifar10_dvs.CLASSES):
     square = (Path(__file__).parents[1] / "recordings/square.aedat4").read_bytes()
     return zipped(
-        {f"{one}.zip": zipped({name.replace("airplane", one).format(i=i): square for i in range(3)}) for one in classes}
+        {
+            f"{one}.zip": zipped(
+                {name.replace("airplane", one).format(i=i): square for i in range(3)}
+            )
+            for one in classes
+        }
     )
 
 
@@ -349,7 +414,8 @@ def test_cifar10_dvs_is_converted(snnlab, server, monkeypatch, name):
     three = cifar10_dvs.events(folder)
     assert (len(three.train), len(three.valid), len(three.test)) == (10, 10, 10)
     x, y = three.test.batch(torch.tensor([0]))
-    assert x.shape == (8, 1, 2, 128, 128) and x[0, 0, 0, 60, 40] == 1 and y == 0  # see test_from_aedat4
+    # See test_from_aedat4
+    assert x.shape == (8, 1, 2, 128, 128) and x[0, 0, 0, 60, 40] == 1 and y == 0
 
 
 def test_cifar10_dvs_killed_in_the_middle_of_its_conversion(snnlab, server, monkeypatch):
@@ -370,12 +436,17 @@ def test_cifar10_dvs_killed_in_the_middle_of_its_conversion(snnlab, server, monk
     server.asked = []
     assert snnlab("get", "cifar10-dvs", "--workers", "1", "--keep").exit_code == 0
     assert len(calls) == 12 + 30 - 11 and server.asked == []  # what was converted is kept
-    assert (folder / "CIFAR10DVS.zip").exists() and len(list(folder.glob("recordings/*/*.aedat4"))) == 30
+    assert (folder / "CIFAR10DVS.zip").exists() and len(
+        list(folder.glob("recordings/*/*.aedat4"))
+    ) == 30
 
 
 def test_a_bad_recording_is_named_and_nothing_is_taken_for_whole(snnlab, server, monkeypatch):
     square = (Path(__file__).parents[1] / "recordings/square.aedat4").read_bytes()
-    files = {f"{one}.zip": zipped({f"{i}.aedat4": square for i in range(2)}) for one in cifar10_dvs.CLASSES[:9]}
+    files = {
+        f"{one}.zip": zipped({f"{i}.aedat4": square for i in range(2)})
+        for one in cifar10_dvs.CLASSES[:9]
+    }
     files["truck.zip"] = zipped({"0.aedat4": square, "1.aedat4": square[:300]})
     folder = publish(monkeypatch, server, "cifar10-dvs", {"CIFAR10DVS.zip": zipped(files)})
     done = snnlab("get", "cifar10-dvs", "--workers", "1")
@@ -384,10 +455,17 @@ def test_a_bad_recording_is_named_and_nothing_is_taken_for_whole(snnlab, server,
 
 
 def test_without_aedat_nothing_is_fetched(snnlab, server, monkeypatch):
-    publish(monkeypatch, server, "cifar10-dvs", {"CIFAR10DVS.zip": recordings_zip(classes=("airplane",))})
+    publish(
+        monkeypatch,
+        server,
+        "cifar10-dvs",
+        {"CIFAR10DVS.zip": recordings_zip(classes=("airplane",))},
+    )
     monkeypatch.setattr(obtain.importlib.util, "find_spec", lambda name: None)
     done = snnlab("get", "cifar10-dvs")
-    assert done.exit_code == 1 and 'pip install "snnlab[aedat]"' in done.stderr and server.asked == []
+    assert (
+        done.exit_code == 1 and 'pip install "snnlab[aedat]"' in done.stderr and server.asked == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -395,16 +473,26 @@ def test_without_aedat_nothing_is_fetched(snnlab, server, monkeypatch):
     [
         (
             "imagenet",
-            ["ILSVRC2012_devkit_t12.tar.gz", "https://image-net.org", "train/<class>/*.JPEG", "check imagenet"],
+            [
+                "ILSVRC2012_devkit_t12.tar.gz",
+                "https://image-net.org",
+                "train/<class>/*.JPEG",
+                "check imagenet",
+            ],
         ),
-        ("es-imagenet", ["94873ab4ec2a4eb497b3", "trainlabel.txt", "events-from-images", "check es-imagenet"]),
+        (
+            "es-imagenet",
+            ["94873ab4ec2a4eb497b3", "trainlabel.txt", "events-from-images", "check es-imagenet"],
+        ),
         ("ucf101", ["crcv.ucf.edu", "frame%06d.jpg", "check ucf101"]),
         ("es-ucf101", ["crcv.ucf.edu", "events-from-video", "Groups 1 to 7", "check es-ucf101"]),
     ],
 )
 def test_what_has_to_be_done_by_hand_is_said(snnlab, server, tmp_path, name, words):
     done = snnlab("get", name)
-    assert done.exit_code == 1 and all(word in done.output for word in (*words, str(tmp_path / "data" / name)))
+    assert done.exit_code == 1 and all(
+        word in done.output for word in (*words, str(tmp_path / "data" / name))
+    )
     assert not (tmp_path / "data").exists() and "{" not in done.output.replace("{}", "")
 
 
@@ -435,13 +523,16 @@ def photographs(monkeypatch, server):
         "num_train_images",
     ]
     rows = [(number, wnid, "a, b", "gloss", 0, 0, 0, 4) for number, wnid in sorted(numbers.items())]
-    rows.append((4, "n00001740", "entity", "gloss", 3, [1, 2, 3], 9, 0))  # what the classes are kinds of
+    # What the classes are kinds of
+    rows.append((4, "n00001740", "entity", "gloss", 3, [1, 2, 3], 9, 0))
     synsets = np.array([tuple(row) for row in rows], dtype=[(field, object) for field in fields])
     stream = io.BytesIO()
     savemat(stream, {"synsets": synsets.reshape(-1, 1)})
     devkit = {
         "ILSVRC2012_devkit_t12/data/meta.mat": stream.getvalue(),
-        "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": "".join(f"{n}\n" for n in truth).encode(),
+        "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": "".join(
+            f"{n}\n" for n in truth
+        ).encode(),
         "ILSVRC2012_devkit_t12/readme.txt": b"",
     }
     files = {
@@ -463,11 +554,14 @@ def test_imagenet_from_archives_fetched_by_hand(snnlab, server, photographs):
     train = {str(path.relative_to(folder / "train")) for path in folder.glob("train/*/*")}
     assert train == {f"{wnid}/{wnid}_{i}.JPEG" for wnid in WNIDS for i in range(4)}
     for i, wnid in enumerate(classes, 1):
-        assert (folder / f"val/{wnid}/ILSVRC2012_val_{i:08}.JPEG").read_bytes() == picture((0, 0, 30 * i))
+        assert (folder / f"val/{wnid}/ILSVRC2012_val_{i:08}.JPEG").read_bytes() == picture(
+            (0, 0, 30 * i)
+        )
     assert len(list(folder.glob("val/*/*"))) == 6
     assert imagenet.pictures(folder, size=16).test.classes == WNIDS
     assert (
-        not list(folder.glob("*.tar*")) and len(json.loads((folder / "provenance.json").read_text())["archives"]) == 3
+        not list(folder.glob("*.tar*"))
+        and len(json.loads((folder / "provenance.json").read_text())["archives"]) == 3
     )
     assert server.asked == [] and SETS["imagenet"].state() == (True, "complete")
 
@@ -480,24 +574,41 @@ def test_imagenet_with_an_archive_that_is_missing_or_another(snnlab, photographs
     assert done.exit_code == 1 and f"{name} has the MD5 sum" in done.stderr
     (folder / name).unlink()
     done = snnlab("get", "imagenet")
-    assert done.exit_code == 1 and f"{name} is not there" in done.stderr and not (folder / "train").exists()
+    assert (
+        done.exit_code == 1
+        and f"{name} is not there" in done.stderr
+        and not (folder / "train").exists()
+    )
 
 
 @pytest.mark.parametrize(
     ("which", "old", "new", "words"),
     [
-        ("ILSVRC2012_img_val.tar", "ILSVRC2012_val_00000005.JPEG", None, "holds 5 pictures; 6 were expected"),
+        (
+            "ILSVRC2012_img_val.tar",
+            "ILSVRC2012_val_00000005.JPEG",
+            None,
+            "holds 5 pictures; 6 were expected",
+        ),
         (
             "ILSVRC2012_img_val.tar",
             "ILSVRC2012_val_00000005.JPEG",
             "ILSVRC2012_val_00000007.JPEG",
             "00000007.JPEG; a name",
         ),
-        ("ILSVRC2012_img_train.tar", "n02123045.tar", "n02123045.txt", "holds n02123045.txt; <class>.tar was expected"),
-        ("ILSVRC2012_devkit_t12.tar.gz", b"3\n1\n", b"4\n1\n", "cannot be understood"),  # 4 is no class
+        (
+            "ILSVRC2012_img_train.tar",
+            "n02123045.tar",
+            "n02123045.txt",
+            "holds n02123045.txt; <class>.tar was expected",
+        ),
+        # 4 is no class
+        ("ILSVRC2012_devkit_t12.tar.gz", b"3\n1\n", b"4\n1\n", "cannot be understood"),
     ],
 )
-def test_imagenet_with_an_archive_of_something_else(snnlab, photographs, monkeypatch, which, old, new, words):
+def test_imagenet_with_an_archive_of_something_else(
+    snnlab, photographs, monkeypatch, which, old, new, words
+):
     folder, _ = photographs
     with tarfile.open(folder / which) as tar:
         files = {member.name: tar.extractfile(member).read() for member in tar}
@@ -510,7 +621,8 @@ def test_imagenet_with_an_archive_of_something_else(snnlab, photographs, monkeyp
     (folder / which).write_bytes(changed)
     data = SETS["imagenet"]
     archives = [
-        replace(one, md5=hashlib.md5(changed).hexdigest()) if one.file == which else one for one in data.archives
+        replace(one, md5=hashlib.md5(changed).hexdigest()) if one.file == which else one
+        for one in data.archives
     ]
     monkeypatch.setitem(registry.SETS, "imagenet", replace(data, archives=tuple(archives)))
     done = snnlab("get", "imagenet")
@@ -520,10 +632,16 @@ def test_imagenet_with_an_archive_of_something_else(snnlab, photographs, monkeyp
 
 def test_imagenet_with_a_devkit_that_does_not_belong_to_it(snnlab, photographs, monkeypatch):
     folder, _ = photographs
-    for content, words in ((tarred({"x": b""}, "w:gz"), "are not both there"), (b"no tar", "cannot be unpacked")):
+    for content, words in (
+        (tarred({"x": b""}, "w:gz"), "are not both there"),
+        (b"no tar", "cannot be unpacked"),
+    ):
         (folder / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(content)
         data = SETS["imagenet"]
-        other = (*data.archives[:2], replace(data.archives[2], md5=hashlib.md5(content).hexdigest()))
+        other = (
+            *data.archives[:2],
+            replace(data.archives[2], md5=hashlib.md5(content).hexdigest()),
+        )
         monkeypatch.setitem(registry.SETS, "imagenet", replace(data, archives=other))
         done = snnlab("get", "imagenet")
         assert done.exit_code == 1 and words in done.stderr and not (folder / "val").exists()
@@ -545,8 +663,14 @@ def test_the_list_opens_nothing_and_asks_nobody(snnlab, server, digits, monkeypa
     done = snnlab("list")
     assert done.exit_code == 0, done.output
     assert all(name in done.output for name in SETS) and server.asked == []
-    assert "incomplete: no shd_test.h5" in done.output and str(digits) in done.output.replace("\n", "")
-    assert "incomplete: 1 of 13,320 clips" in done.output and "absent" in done.output and "CC BY 4.0" in done.output
+    assert "incomplete: no shd_test.h5" in done.output and str(digits) in done.output.replace(
+        "\n", ""
+    )
+    assert (
+        "incomplete: 1 of 13,320 clips" in done.output
+        and "absent" in done.output
+        and "CC BY 4.0" in done.output
+    )
 
 
 def test_sigkill_in_the_middle_of_moving_is_repaired(server, digits):
@@ -563,15 +687,23 @@ def test_sigkill_in_the_middle_of_moving_is_repaired(server, digits):
         unpack.os.rename = dying
         obtain.get({SETS["shd"]!r}, agree=None)
     """
-    script = script.replace("DataSet(", "registry.DataSet(", 1).replace("Archive(", "registry.Archive(")
+    script = script.replace("DataSet(", "registry.DataSet(", 1).replace(
+        "Archive(", "registry.Archive("
+    )
     run = subprocess.run(
-        [sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", script],
+        check=False,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     assert run.returncode == -signal.SIGKILL
     assert (digits / "shd_train.h5").exists() and not (digits / "shd_test.h5").exists()
     server.asked = []
     assert obtain.get(SETS["shd"], agree=None) and server.asked == []
-    assert SETS["shd"].state() == (True, "complete") and len(shd.load("shd", dt_ms=10, n_in=140).test) == 20
+    assert (
+        SETS["shd"].state() == (True, "complete")
+        and len(shd.load("shd", dt_ms=10, n_in=140).test) == 20
+    )
 
 
 def test_not_a_folder_to_write_to(server, digits, tmp_path):

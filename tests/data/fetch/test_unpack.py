@@ -46,7 +46,11 @@ def tree(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-MAKERS = {"a.tar.gz": make_tar, "a.tar": lambda path, files=TREE: make_tar(path, files, "w"), "a.zip": make_zip}
+MAKERS = {
+    "a.tar.gz": make_tar,
+    "a.tar": lambda path, files=TREE: make_tar(path, files, "w"),
+    "a.zip": make_zip,
+}
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -65,7 +69,8 @@ def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path, name, keep):
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(keep * len(whole))])
     with pytest.raises(
-        SnnlabError, match=rf"{name} (cannot be unpacked|holds no (bed|cat|list.txt)).*[Ff]etch it again"
+        SnnlabError,
+        match=rf"{name} (cannot be unpacked|holds no (bed|cat|list.txt)).*[Ff]etch it again",
     ):
         unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
     assert list((tmp_path / "set").iterdir()) == [] and archive.exists()
@@ -81,7 +86,8 @@ def test_a_changed_byte_in_a_zip_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "member", ["../out.txt", "bed/../../out.txt", "/tmp/snnlab-out.txt", "..\\out.txt", "C:/out.txt"]
+    "member",
+    ["../out.txt", "bed/../../out.txt", "/tmp/snnlab-out.txt", "..\\out.txt", "C:/out.txt"],
 )
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_name_that_leads_outside(tmp_path, name, member):
@@ -105,7 +111,8 @@ def test_a_name_that_leads_outside(tmp_path, name, member):
 def test_links_and_devices_in_a_tar(tmp_path, kind, target):
     archive = make_tar(tmp_path / "a.tar", {"bed/a.wav": b"a"}, "w", trap=(kind, target))
     with pytest.raises(
-        SnnlabError, match="the member 'trap' is a (link|device); plain files and folders inside were expected"
+        SnnlabError,
+        match="the member 'trap' is a (link|device); plain files and folders inside were expected",
     ):
         unpack.unpack(archive, tmp_path / "set", ("bed",))
     assert tree(tmp_path) == {"a.tar"}
@@ -151,11 +158,19 @@ def test_a_call_killed_while_moving_goes_on_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr(unpack.os, "rename", killed)
     with pytest.raises(KeyboardInterrupt):
         unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
-    assert done == [".unpacked-a.zip", "README.md", "bed"] and not (tmp_path / "set/list.txt").exists()
+    assert (
+        done == [".unpacked-a.zip", "README.md", "bed"] and not (tmp_path / "set/list.txt").exists()
+    )
     monkeypatch.setattr(unpack.os, "rename", rename)
     archive.unlink()  # it is not needed any more
     unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
-    assert tree(tmp_path / "set") == {"README.md", "bed/a.wav", "bed/b.wav", "cat/c.wav", "list.txt"}
+    assert tree(tmp_path / "set") == {
+        "README.md",
+        "bed/a.wav",
+        "bed/b.wav",
+        "cat/c.wav",
+        "list.txt",
+    }
     assert not list((tmp_path / "set").glob(".*"))
 
 
@@ -176,7 +191,9 @@ def test_no_room(tmp_path, monkeypatch):
     archive = make_zip(tmp_path / "a.zip")
     usage = namedtuple("Usage", "total used free")(10**12, 0, 10_000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(SnnlabError, match="of free space; 0.0 GB was expected, for what a.zip holds"):
+    with pytest.raises(
+        SnnlabError, match="of free space; 0.0 GB was expected, for what a.zip holds"
+    ):
         unpack.unpack(archive, tmp_path / "set", ("bed",))
     assert not (tmp_path / "set").exists() or list((tmp_path / "set").iterdir()) == []
     monkeypatch.undo()
@@ -189,7 +206,8 @@ def test_no_room(tmp_path, monkeypatch):
 
     monkeypatch.setattr(unpack, "save", full)
     with pytest.raises(
-        SnnlabError, match=r"could not be unpacked in .*set \(No space left on device\).*the archive kept"
+        SnnlabError,
+        match=r"could not be unpacked in .*set \(No space left on device\).*the archive kept",
     ):
         unpack.unpack(archive, tmp_path / "set", ("bed",))
     assert list((tmp_path / "set").iterdir()) == [] and archive.exists()
@@ -198,5 +216,7 @@ def test_no_room(tmp_path, monkeypatch):
 def test_a_tar_with_a_zip_at_its_end_is_a_tar(tmp_path):
     inner = make_zip(tmp_path / "inner.zip").read_bytes()
     (tmp_path / "out").mkdir()
-    extract_all(make_tar(tmp_path / "a.tar", {"first": b"1", "inner.zip": inner}, "w"), tmp_path / "out")
+    extract_all(
+        make_tar(tmp_path / "a.tar", {"first": b"1", "inner.zip": inner}, "w"), tmp_path / "out"
+    )
     assert tree(tmp_path / "out") == {"first", "inner.zip"}

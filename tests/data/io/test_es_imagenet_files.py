@@ -42,17 +42,24 @@ def as_their_loader(pos, neg, a, b):
 
 
 @pytest.mark.parametrize(
-    ("size", "rows", "columns"), [((300, 200), 169, 254), ((90, 127), 254, 180), ((64, 64), 254, 254)]
+    ("size", "rows", "columns"),
+    [((300, 200), 169, 254), ((90, 127), 254, 180), ((64, 64), 254, 254)],
 )
 def test_what_is_written_is_the_published_rule(tmp_path, size, rows, columns):
     image = picture(*size)
     sample = encode(image)
     assert (sample.rows, sample.columns) == (rows, columns) and len(sample) > 1000
-    across, down = (np.arange(new) * old // new for new, old in zip((columns, rows), image.size, strict=True))
+    across, down = (
+        np.arange(new) * old // new for new, old in zip((columns, rows), image.size, strict=True)
+    )
     pixels = np.asarray(image)[down][:, across] / 255
     events = odg_events(torch.from_numpy(pixels).permute(2, 0, 1)[None])[:, 0].bool()
     for channel, listed in enumerate((sample.pos, sample.neg)):
-        expected = [(r, c, t + 1) for t, r, c in events[:, channel].nonzero().tolist() if 16 < r < 240 and 16 < c < 240]
+        expected = [
+            (r, c, t + 1)
+            for t, r, c in events[:, channel].nonzero().tolist()
+            if 16 < r < 240 and 16 < c < 240
+        ]
         assert listed.dtype == np.uint8 and [tuple(event) for event in listed.tolist()] == expected
     write_sample(tmp_path / "a.npz", sample)
     with np.load(tmp_path / "a.npz") as stored:
@@ -62,7 +69,9 @@ def test_what_is_written_is_the_published_rule(tmp_path, size, rows, columns):
     np.testing.assert_array_equal(read.neg, sample.neg)
     image = frames(read)
     assert image.shape == (8, 2, 224, 224) and image.dtype == torch.uint8
-    np.testing.assert_array_equal(image.transpose(0, 1), as_their_loader(sample.pos, sample.neg, rows, columns))
+    np.testing.assert_array_equal(
+        image.transpose(0, 1), as_their_loader(sample.pos, sample.neg, rows, columns)
+    )
 
 
 def test_the_centre_of_a_centred_image_is_the_centre_of_the_frames():
@@ -72,7 +81,9 @@ def test_the_centre_of_a_centred_image_is_the_centre_of_the_frames():
 
 
 def test_what_lies_outside_the_crop_is_not_in_the_frames():
-    corners = np.array([[0, 0, 1], [255, 255, 8], [16, 16, 2], [239, 239, 4], [240, 20, 5], [20, 15, 6]], np.uint8)
+    corners = np.array(
+        [[0, 0, 1], [255, 255, 8], [16, 16, 2], [239, 239, 4], [240, 20, 5], [20, 15, 6]], np.uint8
+    )
     image = frames(Sample(corners[:0], corners, 254, 254))
     assert image.nonzero().tolist() == [[1, 1, 0, 0], [3, 1, 223, 223]]
     corners = np.array([[255, 30, 1]], np.uint8)  # moved by 1, it would lie outside of 256 x 256
@@ -126,14 +137,22 @@ def test_samples_that_are_refused(tmp_path, change, words):
     sides = (190, 254) if "row" in words else (254, 200)
     refused(lambda: read_sample(tmp_path / "a.npz", *sides), str(tmp_path / "a.npz") + ".*" + words)
     if arrays["pos"].dtype != object:
-        refused(lambda: write_sample(tmp_path / "b.npz", Sample(**arrays, rows=sides[0], columns=sides[1])), words)
+        refused(
+            lambda: write_sample(
+                tmp_path / "b.npz", Sample(**arrays, rows=sides[0], columns=sides[1])
+            ),
+            words,
+        )
     assert not (tmp_path / "b.npz").exists()
 
 
 @pytest.mark.parametrize("sides", [(0, 254), (254, 255), (100, 100)])
 def test_sizes_that_are_refused(tmp_path, sides):
     np.savez(tmp_path / "a.npz", pos=GOOD, neg=GOOD)
-    refused(lambda: read_sample(tmp_path / "a.npz", *sides), f"{sides[0]} rows and {sides[1]} columns; 254 of the one")
+    refused(
+        lambda: read_sample(tmp_path / "a.npz", *sides),
+        f"{sides[0]} rows and {sides[1]} columns; 254 of the one",
+    )
 
 
 def refused(call, words):
@@ -144,10 +163,20 @@ def refused(call, words):
 
 def test_files_that_are_no_npz(tmp_path):
     file = tmp_path / "a.npz"
-    refused(lambda: read_sample(file, 254, 254), "there is no such file; an npz file with pos and neg was expected")
+    refused(
+        lambda: read_sample(file, 254, 254),
+        "there is no such file; an npz file with pos and neg was expected",
+    )
     write_sample(file, encode(picture(80, 80)))
     whole = file.read_bytes()
-    for part in (b"", whole[:50], whole[: len(whole) // 2], whole[:-1], b"X" + whole[1:], b"words" * 99):
+    for part in (
+        b"",
+        whole[:50],
+        whole[: len(whole) // 2],
+        whole[:-1],
+        b"X" + whole[1:],
+        b"words" * 99,
+    ):
         file.write_bytes(part)
         refused(lambda: read_sample(file, 254, 254), "a.npz cannot be read .*a whole npz file")
     file.write_bytes(whole[:300] + bytes(99) + whole[399:])  # the checksum is wrong
@@ -156,9 +185,14 @@ def test_files_that_are_no_npz(tmp_path):
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("words.txt", "hello")
     file.write_bytes(buffer.getvalue())
-    refused(lambda: read_sample(file, 254, 254), "has no array pos; pos and neg was expected, words.txt found")
+    refused(
+        lambda: read_sample(file, 254, 254),
+        "has no array pos; pos and neg was expected, words.txt found",
+    )
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (1 << 50, 3)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (1 << 50, 3)}
+    )
     with zipfile.ZipFile(file, "w") as archive:
         for name in ("pos.npy", "neg.npy"):
             archive.writestr(name, header.getvalue() + bytes(99))  # more than any memory holds
@@ -197,7 +231,8 @@ def test_a_label_list_comes_back(tmp_path):
     assert read_labels(tmp_path, "train") == labels
     (tmp_path / "train/b.npz").rename(tmp_path / "b.npz")  # beside the list is not where it belongs
     refused(
-        lambda: read_labels(tmp_path, "train"), "trainlabel.txt, sample 2: there is no file b.npz in .*train; a list"
+        lambda: read_labels(tmp_path, "train"),
+        "trainlabel.txt, sample 2: there is no file b.npz in .*train; a list",
     )
 
 
@@ -220,7 +255,9 @@ def test_the_list_of_the_event_frame_variant(tmp_path):
     ):
         (tmp_path / "vallabel.csv").write_text(text)
         refused(lambda: read_frame_labels(tmp_path, "val"), words)
-    refused(lambda: read_frame_labels(tmp_path, "train"), "trainlabel.csv cannot be read .No such file")
+    refused(
+        lambda: read_frame_labels(tmp_path, "train"), "trainlabel.csv cannot be read .No such file"
+    )
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -244,7 +281,8 @@ def test_label_lists_that_cannot_be_read(tmp_path):
     refused(lambda: read_labels(tmp_path, "val"), "vallabel.txt cannot be read .No such file")
     (tmp_path / "vallabel.txt").write_bytes(b"\xff\xfe\x00")
     refused(
-        lambda: read_labels(tmp_path, "val"), "vallabel.txt cannot be read .no UTF-8 text.; a label list was expected"
+        lambda: read_labels(tmp_path, "val"),
+        "vallabel.txt cannot be read .no UTF-8 text.; a label list was expected",
     )
 
 

@@ -69,7 +69,11 @@ def test_a_file_of_another_writer(tmp_path):
     events = read_events(tmp_path / "x.h5")
     np.testing.assert_array_equal(events.units, [0, 699, 3, 7])
     np.testing.assert_allclose(events.times, [0.1, 0.1, 0.25, 0.5], rtol=1e-6)
-    assert events.keys == ("no", "yes") and list(events.labels) == [1, 0] and read_meta(tmp_path / "x.h5") == {}
+    assert (
+        events.keys == ("no", "yes")
+        and list(events.labels) == [1, 0]
+        and read_meta(tmp_path / "x.h5") == {}
+    )
 
 
 def row(name, index, value):
@@ -163,7 +167,9 @@ def test_the_index_counts_from_the_start_of_the_file(tmp_path, make):
 @pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])
 def test_a_truncated_file(path, kept):
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(SnnlabError, match=r"cannot be read as HDF5.*a whole file in SHD's layout was expected"):
+    with pytest.raises(
+        SnnlabError, match=r"cannot be read as HDF5.*a whole file in SHD's layout was expected"
+    ):
         read_events(path)
 
 
@@ -176,7 +182,11 @@ def test_a_file_damaged_inside_never_reads_as_another(path):
             events = read_events(path)
         except SnnlabError:
             continue
-        assert events.units.max() < 700 and np.isfinite(events.times).all() and (np.diff(events.offsets) > 0).all()
+        assert (
+            events.units.max() < 700
+            and np.isfinite(events.times).all()
+            and (np.diff(events.offsets) > 0).all()
+        )
 
 
 def test_other_files(tmp_path):
@@ -210,15 +220,21 @@ def test_tonic_reads_it(tmp_path, make):
     for name, split in (("SHD", "shd_train"), ("SSC", "ssc_train")):
         (tmp_path / name).mkdir()
         write_events(tmp_path / name / f"{split}.h5", events)
-        (tmp_path / name / f"{split}.h5.zip").touch()  # tonic asks for the download, and does not look into it
+        # Tonic asks for the download, and does not look into it
+        (tmp_path / name / f"{split}.h5.zip").touch()
     for peer in (SHD(str(tmp_path), train=True), SSC(str(tmp_path), split="train")):
-        assert len(peer) == 4 and list(peer.classes) == [b"word 0", b"word 1"] and list(peer._speaker) == [3, 4, 3, 4]
+        assert (
+            len(peer) == 4
+            and list(peer.classes) == [b"word 0", b"word 1"]
+            and list(peer._speaker) == [3, 4, 3, 4]
+        )
         for i in range(4):
             spikes, label = peer[i]
             part = slice(events.offsets[i], events.offsets[i + 1])
             assert label == events.labels[i]
             np.testing.assert_array_equal(spikes["x"], events.units[part])
-            np.testing.assert_allclose(spikes["t"], events.times[part] * 1e6, atol=1)  # whole microseconds
+            # Whole microseconds
+            np.testing.assert_allclose(spikes["t"], events.times[part] * 1e6, atol=1)
 
 
 def test_spikingjelly_reads_it(tmp_path, make):
@@ -227,8 +243,11 @@ def test_spikingjelly_reads_it(tmp_path, make):
     folder.mkdir()
     for split in ("train", "test"):
         write_events(folder / f"shd_{split}.h5", events)
-    np.savez(tmp_path / "expected.npz", times=events.times, units=events.units, offsets=events.offsets)
-    # its data sets import torchvision and torchaudio, which only start beside a torch of the same build
+    np.savez(
+        tmp_path / "expected.npz", times=events.times, units=events.units, offsets=events.offsets
+    )
+    # its data sets import torchvision and torchaudio, which only start beside a torch of the same
+    # build
     script = """
         import sys, types
         import numpy as np

@@ -15,12 +15,16 @@ from snnlab.data.encoding.video_events import convert_videos
 from snnlab.data.io.folders import check_names, is_hidden, printable
 
 
-@pytest.mark.parametrize("name", [".git", ".DS_Store", "._cat.jpg", "__MACOSX", "Thumbs.db", "thumbs.DB", "@eaDir"])
+@pytest.mark.parametrize(
+    "name", [".git", ".DS_Store", "._cat.jpg", "__MACOSX", "Thumbs.db", "thumbs.DB", "@eaDir"]
+)
 def test_what_systems_leave_is_hidden(name):
     assert is_hidden(name)
 
 
-@pytest.mark.parametrize("name", ["cat", "_cat", "cat.jpg", "Thumbs", "git", "v_Archery_g01_c01.npz"])
+@pytest.mark.parametrize(
+    "name", ["cat", "_cat", "cat.jpg", "Thumbs", "git", "v_Archery_g01_c01.npz"]
+)
 def test_data_is_not_hidden(name):
     assert not is_hidden(name)
 
@@ -43,7 +47,16 @@ def test_names_that_are_refused(names, words):
 
 def test_names_of_any_language_are_fine():
     check_names(
-        ["fünf", "пять", "五", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "Cat", "cat", "ice cream", "C++"],
+        [
+            "fünf",
+            "пять",
+            "五",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "Cat",
+            "cat",
+            "ice cream",
+            "C++",
+        ],
         "somewhere",
     )
 

@@ -72,7 +72,9 @@ def content(sample):
 
 
 def pairs(part):
-    return sorted((content(sample), y) for sample, y in zip(part.samples, part.labels.tolist(), strict=True))
+    return sorted(
+        (content(sample), y) for sample, y in zip(part.samples, part.labels.tolist(), strict=True)
+    )
 
 
 def test_the_same_pictures_in_the_same_parts(folders, sharded):
@@ -86,11 +88,15 @@ def test_the_same_pictures_in_the_same_parts(folders, sharded):
 
 def test_what_is_read_is_what_folders_give(folders, sharded):
     ours, theirs = pictures(sharded, size=16).test, pictures(folders, size=16).test
-    where = [[content(other) for other in theirs.samples].index(content(sample)) for sample in ours.samples]
+    where = [
+        [content(other) for other in theirs.samples].index(content(sample))
+        for sample in ours.samples
+    ]
     x, y = ours.batch(torch.arange(6))
     expected, labels = theirs.batch(torch.tensor(where))
     assert torch.equal(x, expected) and torch.equal(y, labels)
-    assert torch.equal(ours.read(ours.samples[2], 7), theirs.read(theirs.samples[where[2]], 7))  # cut out as there
+    # Cut out as there
+    assert torch.equal(ours.read(ours.samples[2], 7), theirs.read(theirs.samples[where[2]], 7))
 
 
 def test_samples_come_as_they_lie(sharded):
@@ -116,7 +122,11 @@ def test_shards_are_shuffled_by_the_seed_alone(folders, sharded, tmp_path):
         (tmp_path / "again" / name).read_bytes() for name in names
     ]
     assert (sharded / names[1]).read_bytes() != (tmp_path / "other" / names[1]).read_bytes()
-    first = [sample.key for sample in pictures(sharded).train.samples if sample.shard.path.endswith("-000000.tar")]
+    first = [
+        sample.key
+        for sample in pictures(sharded).train.samples
+        if sample.shard.path.endswith("-000000.tar")
+    ]
     numbers = [int(key[:8]) for key in first]
     assert numbers != sorted(numbers) and max(numbers) - min(numbers) > 20  # of 60
 
@@ -124,16 +134,24 @@ def test_shards_are_shuffled_by_the_seed_alone(folders, sharded, tmp_path):
 def told(path):
     """What webdataset finds in a shard: key, picture and class of each sample."""
     found = webdataset.WebDataset(str(path), shardshuffle=False, empty_check=False)
-    return {s["__key__"]: (next(v for k, v in s.items() if k in ("jpg", "jpeg", "png")), int(s["cls"])) for s in found}
+    return {
+        s["__key__"]: (next(v for k, v in s.items() if k in ("jpg", "jpeg", "png")), int(s["cls"]))
+        for s in found
+    }
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves files to the collector
+# It leaves files to the collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:unclosed file")
 def test_webdataset_reads_our_shards(sharded):
     data = pictures(sharded)
     for name in ("train", "val"):
         parts = (data.train, data.valid) if name == "train" else (data.test,)
-        ours = {s.key: (content(s), y) for p in parts for s, y in zip(p.samples, p.labels.tolist(), strict=True)}
+        ours = {
+            s.key: (content(s), y)
+            for p in parts
+            for s, y in zip(p.samples, p.labels.tolist(), strict=True)
+        }
         theirs = {}
         for path in sorted(sharded.glob(f"{name}-*.tar")):
             theirs |= told(path)
@@ -144,12 +162,20 @@ def test_we_read_shards_of_webdataset(folders, tmp_path):
     """Written as its users do, without names of classes, keys with a folder, and more beside the pictures."""
     read = {}
     for part in ("train", "val"):
-        with webdataset.ShardWriter(str(tmp_path / f"{part}-%06d.tar"), maxcount=7, verbose=0) as writer:
+        with webdataset.ShardWriter(
+            str(tmp_path / f"{part}-%06d.tar"), maxcount=7, verbose=0
+        ) as writer:
             for label, name in enumerate(standins.WORDNET):
                 for number, path in enumerate(sorted((folders / part / name).iterdir())):
                     key = f"{part}/{name}/{number:03}"
                     read[key] = path.read_bytes(), label
-                    sample = {"__key__": key, "jpg": read[key][0], "cls": label, "json": {"a": 1}, "seg.png": b"no"}
+                    sample = {
+                        "__key__": key,
+                        "jpg": read[key][0],
+                        "cls": label,
+                        "json": {"a": 1},
+                        "seg.png": b"no",
+                    }
                     writer.write(sample)
     data = pictures(tmp_path, size=16)
     found = {
@@ -158,7 +184,13 @@ def test_we_read_shards_of_webdataset(folders, tmp_path):
         for s, y in zip(part.samples, part.labels.tolist(), strict=True)
     }
     assert found == read and len(found) == 66
-    assert data.train.classes == ("0", "1", "2") and data.test.batch(torch.arange(2))[0].shape == (1, 2, 3, 16, 16)
+    assert data.train.classes == ("0", "1", "2") and data.test.batch(torch.arange(2))[0].shape == (
+        1,
+        2,
+        3,
+        16,
+        16,
+    )
 
 
 def test_a_killed_call_goes_on_at_the_next_shard(folders, sharded, tmp_path):
@@ -178,10 +210,17 @@ def test_a_killed_call_goes_on_at_the_next_shard(folders, sharded, tmp_path):
         webdataset.TarWriter = Dying
         write_shards({str(folders)!r}, {str(tmp_path)!r}, samples=8)
     """
-    run = subprocess.run([sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300)
+    run = subprocess.run(
+        [sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL, timeout=300
+    )
     assert run.returncode == -signal.SIGKILL
-    assert sorted(path.name for path in tmp_path.glob("[tv]*.tar")) == [f"train-{i:06d}.tar" for i in range(3)]
-    refused(lambda: pictures(tmp_path), "has 3 of the shards train-.*; 8 were expected.*again, which goes on")
+    assert sorted(path.name for path in tmp_path.glob("[tv]*.tar")) == [
+        f"train-{i:06d}.tar" for i in range(3)
+    ]
+    refused(
+        lambda: pictures(tmp_path),
+        "has 3 of the shards train-.*; 8 were expected.*again, which goes on",
+    )
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("train-*.tar")}
     assert write_shards(folders, tmp_path, samples=8) == 6
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
@@ -191,16 +230,28 @@ def test_a_killed_call_goes_on_at_the_next_shard(folders, sharded, tmp_path):
 
 
 def test_shards_of_other_settings_are_refused(folders, copy):
-    refused(lambda: write_shards(folders, copy, samples=9), "holds files made with .*'samples': 8.*'samples': 9")
+    refused(
+        lambda: write_shards(folders, copy, samples=9),
+        "holds files made with .*'samples': 8.*'samples': 9",
+    )
     refused(lambda: write_shards(folders, copy, samples=8, seed=2), "'seed': 0.*'seed': 2")
-    refused(lambda: write_shards(folders, copy, samples=0), "samples is 0, seed 0; at least 1 sample a shard")
+    refused(
+        lambda: write_shards(folders, copy, samples=0),
+        "samples is 0, seed 0; at least 1 sample a shard",
+    )
 
 
 def test_shards_of_others_are_not_written_to(folders, copy):
     (copy / "train-shards.json").unlink()
-    refused(lambda: write_shards(folders, copy, samples=8), "train-000000.tar: would be replaced, and was not made by")
+    refused(
+        lambda: write_shards(folders, copy, samples=8),
+        "train-000000.tar: would be replaced, and was not made by",
+    )
     with writing_alone(copy):
-        refused(lambda: write_shards(folders, copy, samples=8), "another call of `snnlab data` writes there")
+        refused(
+            lambda: write_shards(folders, copy, samples=8),
+            "another call of `snnlab data` writes there",
+        )
 
 
 def test_an_index_is_made_once_for_a_file(copy, monkeypatch):
@@ -219,7 +270,9 @@ def test_a_shard_that_changes_is_noticed(copy):
     data = pictures(copy, size=16)
     path = copy / "val-000000.tar"
     path.write_bytes(path.read_bytes() + bytes(512))
-    refused(lambda: data.test.batch(torch.arange(2)), "val-000000.tar: has changed since it was indexed")
+    refused(
+        lambda: data.test.batch(torch.arange(2)), "val-000000.tar: has changed since it was indexed"
+    )
     assert pictures(copy, size=16).test.batch(torch.arange(2))[0].shape == (1, 2, 3, 16, 16)
     path.unlink()
     shards._files.clear()
@@ -232,7 +285,11 @@ def test_no_more_files_are_open_than_allowed(sharded, monkeypatch):
     monkeypatch.setattr(shards, "_files", {})
     train = pictures(sharded, size=8).train
     train.batch(torch.arange(len(train)))
-    assert len(shards._files) == 3 and [Path(shard.path).name[-5] for shard in shards._files] == ["5", "6", "7"]
+    assert len(shards._files) == 3 and [Path(shard.path).name[-5] for shard in shards._files] == [
+        "5",
+        "6",
+        "7",
+    ]
     for descriptor in shards._files.values():
         os.close(descriptor)
 
@@ -260,14 +317,18 @@ KEY = r"train-000003\.tar, 000000\d\d-[\w-]+"
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda m: m[1:], f"{KEY}: has a picture and no class"),  # webdataset sorts: capitals before cls
+        # Webdataset sorts: capitals before cls
+        (lambda m: m[1:], f"{KEY}: has a picture and no class"),
         (lambda m: m[:1] + m[2:], f"{KEY}: has a class and no picture"),
         (lambda m: [*m, m[0]], f"{KEY}: is there twice"),
         (
             lambda m: [(n, b"x" if n.endswith("cls") else d) for n, d in m],
             f"{KEY}: its class is 'x'; a whole number from 0",
         ),
-        (lambda m: [(n, b"-1" if n.endswith("cls") else d) for n, d in m], f"{KEY}: its class is '-1'"),
+        (
+            lambda m: [(n, b"-1" if n.endswith("cls") else d) for n, d in m],
+            f"{KEY}: its class is '-1'",
+        ),
         (lambda m: [(n, b"" if n.endswith("cls") else d) for n, d in m], f"{KEY}: its class is ''"),
         (
             lambda m: [(n, b"3" if n.endswith("cls") else d) for n, d in m],
@@ -279,7 +340,9 @@ KEY = r"train-000003\.tar, 000000\d\d-[\w-]+"
 )
 def test_bad_shards(copy, change, words):
     def sorted_change(members):
-        return change(sorted(members, key=lambda pair: (pair[0].split(".")[0], not pair[0].endswith("cls"))))
+        return change(
+            sorted(members, key=lambda pair: (pair[0].split(".")[0], not pair[0].endswith("cls")))
+        )
 
     rewritten(copy / "train-000003.tar", sorted_change)
     refused(lambda: pictures(copy), words)
@@ -289,14 +352,22 @@ def cuts(path):
     """Inside a header, inside the last picture, and behind it, where only the closing zeros are missing."""
     with tarfile.open(path) as tar:
         last = tar.getmembers()[-1]
-        return [last.offset + 100, last.offset_data + 1, -(-(last.offset_data + last.size) // 512) * 512, 0]
+        return [
+            last.offset + 100,
+            last.offset_data + 1,
+            -(-(last.offset_data + last.size) // 512) * 512,
+            0,
+        ]
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_a_shard_that_was_cut_off(copy, number):
     path = copy / "train-000003.tar"
     os.truncate(path, cuts(path)[number])
-    refused(lambda: pictures(copy), r"train-000003\.tar cannot be read as a tar file \(.*; a whole one was expected")
+    refused(
+        lambda: pictures(copy),
+        r"train-000003\.tar cannot be read as a tar file \(.*; a whole one was expected",
+    )
 
 
 def test_what_is_no_tar_file(copy):
@@ -324,7 +395,9 @@ def test_what_is_missing(copy):
 
 
 def test_a_bad_picture_is_named(copy):
-    rewritten(copy / "val-000000.tar", lambda m: [(n, d if n.endswith("cls") else d[:200]) for n, d in m])
+    rewritten(
+        copy / "val-000000.tar", lambda m: [(n, d if n.endswith("cls") else d[:200]) for n, d in m]
+    )
     refused(
         lambda: pictures(copy, size=16).test.batch(torch.arange(1)),
         r"val-000000.tar, 000\d+-[\w-]+ cannot be read as an im",
@@ -333,7 +406,10 @@ def test_a_bad_picture_is_named(copy):
 
 def test_without_webdataset(folders, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "webdataset", None)
-    refused(lambda: write_shards(folders, tmp_path), r"webdataset, which writes shards.*pip install .snnlab\[shards\]")
+    refused(
+        lambda: write_shards(folders, tmp_path),
+        r"webdataset, which writes shards.*pip install .snnlab\[shards\]",
+    )
 
 
 def test_the_command(folders, sharded, tmp_path):
@@ -350,20 +426,33 @@ def test_a_window_of_shards_is_mixed_and_then_the_next():
     order = torch.cat(shuffled_shards(shard, 3, 7, seeded(1)))
     assert sorted(order.tolist()) == list(range(60))
     windows = [set(shard[part].tolist()) for part in order.split(18)]
-    assert [len(window) for window in windows] == [3, 3, 3, 1] and set.union(*windows) == set(range(10))
+    assert [len(window) for window in windows] == [3, 3, 3, 1] and set.union(*windows) == set(
+        range(10)
+    )
     assert shard[order[:18]].unique_consecutive().numel() > 6  # mixed, not one after another
     assert [len(batch) for batch in shuffled_shards(shard, 3, 7, seeded(1))] == [7] * 8 + [4]
     others = [torch.cat(shuffled_shards(shard, 3, 7, seeded(seed))) for seed in (1, 2)]
     assert torch.equal(others[0], order) and not torch.equal(others[1], order)
-    firsts = {int(shard[torch.cat(shuffled_shards(shard, 1, 7, seeded(seed)))[0]]) for seed in range(40)}
+    firsts = {
+        int(shard[torch.cat(shuffled_shards(shard, 1, 7, seeded(seed)))[0]]) for seed in range(40)
+    }
     assert len(firsts) > 6  # any shard may be the first one
-    places = {int((torch.cat(shuffled_shards(shard, 10, 7, seeded(seed))) == 0).nonzero()) // 10 for seed in range(40)}
+    places = {
+        int((torch.cat(shuffled_shards(shard, 10, 7, seeded(seed))) == 0).nonzero()) // 10
+        for seed in range(40)
+    }
     assert places == set(range(6))  # a window of all is a shuffle of all
 
 
 def of_shards(**more):
     return FileDataset(
-        range(40), torch.arange(40) % 3, tuple("abc"), tell, shards=torch.arange(40) // 4, window=3, **more
+        range(40),
+        torch.arange(40) % 3,
+        tuple("abc"),
+        tell,
+        shards=torch.arange(40) // 4,
+        window=3,
+        **more,
     )
 
 

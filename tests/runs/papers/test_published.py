@@ -38,7 +38,10 @@ def test_a_stand_in_that_passes_the_check_is_not_shd():
     """Whoever makes 10,420 recordings in its layout has no archives with its checksums."""
     source = genuine("shd")
     source["origin"] = checked(train=8156, test=2264)
-    assert why_not("shd", source) == "on files without the checksums of shd; `snnlab data get shd` compares them"
+    assert (
+        why_not("shd", source)
+        == "on files without the checksums of shd; `snnlab data get shd` compares them"
+    )
     source["origin"] |= archives("shd")
     assert why_not("shd", source).startswith("on shd_train.h5 of nobody knows where")
 
@@ -62,7 +65,9 @@ def test_clips_that_were_fetched_and_not_checked_are_not():
     for name in ("gsc", "cifar10-dvs"):
         source = genuine(name)
         source["origin"].pop("checked")
-        assert why_not(name, source) == (f"on files that nobody compared with {name}; `snnlab data check {name}` does")
+        assert why_not(name, source) == (
+            f"on files that nobody compared with {name}; `snnlab data check {name}` does"
+        )
 
 
 def test_the_name_comes_first():
@@ -101,12 +106,16 @@ def test_a_number_that_rests_on_memory_is_that_of_the_check():
 def test_what_was_pretrained_on_is_looked_into_too(name):
     source = genuine(name)
     source["pretraining"]["pictures"]["origin"] = {}
-    assert why_not(name, source).startswith("pretrained on other data: on files that nobody compared with")
+    assert why_not(name, source).startswith(
+        "pretrained on other data: on files that nobody compared with"
+    )
     source["pretraining"] = None
     assert why_not(name, source).startswith("pretrained on other data")
 
 
-@pytest.mark.parametrize("wrong", [None, 3, "x", [], {"archives": 3}, {"archives": [3]}, {"files": 3}, {"checked": []}])
+@pytest.mark.parametrize(
+    "wrong", [None, 3, "x", [], {"archives": 3}, {"archives": [3]}, {"files": 3}, {"checked": []}]
+)
 def test_what_is_written_wrongly_is_not(wrong):
     for name in NAMES:
         source = genuine(name)

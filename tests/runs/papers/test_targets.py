@@ -38,7 +38,10 @@ def plans():
     """What each file in params/ asks for, read once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        return {file: evidence.planned(file) for file in {target.file for target in targets.targets() if target.file}}
+        return {
+            file: evidence.planned(file)
+            for file in {target.file for target in targets.targets() if target.file}
+        }
 
 
 @pytest.fixture
@@ -48,9 +51,16 @@ def save(tmp_path, plans, monkeypatch):
     (tmp_path / "runs").mkdir()
     names = iter(range(100_000))
 
-    def write(file, configuration, *entries, data=None, finished="2026-01-01T01:00:00+00:00", **changes):
+    def write(
+        file, configuration, *entries, data=None, finished="2026-01-01T01:00:00+00:00", **changes
+    ):
         config, _ = plans[file][configuration]
-        source = {"path": "", "sha256": "", "note": "", **(genuine(config.data) if data is None else data)}
+        source = {
+            "path": "",
+            "sha256": "",
+            "note": "",
+            **(genuine(config.data) if data is None else data),
+        }
         content = {
             "schema": 1,
             "notebook": config.notebook,
@@ -59,7 +69,9 @@ def save(tmp_path, plans, monkeypatch):
             "versions": {},
             "platform": {"notebook_sha256": "ab" * 32, "notebook_edited": False},
             "data": source,
-            "results": [{"variant": name, "seed": seed, **numbers} for name, seed, numbers in entries],
+            "results": [
+                {"variant": name, "seed": seed, **numbers} for name, seed, numbers in entries
+            ],
             "more": {},
             "started": finished,
             "finished": finished,
@@ -97,7 +109,8 @@ HEADLINE = "DCLS-Delays, 2L-1KC"
 TEN = [0.949, 0.951] * 5  # mean 0.95, deviation sqrt(10e-6 / 9) = 0.00105
 
 
-# ---------------------------------------------------------------------------------------------------------------- verdicts
+# ----------------------------------------------------------------------------------------------------------------
+# verdicts
 
 
 def test_mean_deviation_and_interval_by_hand():
@@ -115,7 +128,10 @@ def test_the_interval_of_a_difference_is_that_of_welch():
     found = statistics.estimate([a], [b])
     low, high = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
     assert found.mean == pytest.approx(0.835 - 0.74666667) and found.sd is None
-    assert (found.mean - found.half_width, found.mean + found.half_width) == (pytest.approx(low), pytest.approx(high))
+    assert (found.mean - found.half_width, found.mean + found.half_width) == (
+        pytest.approx(low),
+        pytest.approx(high),
+    )
     assert statistics.estimate([a], [[0.7]]).half_width is None
     four = statistics.estimate([[1.0, 3.0], [2.0, 2.0]], [[0.0, 1.0], [1.0, 1.0]])
     assert four.mean == pytest.approx(2 + 2 - 0.5 - 1)
@@ -143,8 +159,13 @@ def test_a_published_deviation_becomes_an_interval():
         (0.9817, None, None, 0.0, Status.DIFFERS),
     ],
 )
-def test_a_number_is_reproduced_or_within_the_band_or_differs(mean, half, spread, published, expected):
-    assert statistics.of_value(Estimate(mean, None, half), 0.9507, spread, published, 0.015) is expected
+def test_a_number_is_reproduced_or_within_the_band_or_differs(
+    mean, half, spread, published, expected
+):
+    assert (
+        statistics.of_value(Estimate(mean, None, half), 0.9507, spread, published, 0.015)
+        is expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,7 +192,8 @@ def test_a_share_of_time_counts_too():
     assert statistics.of_share(worse, 0.4, 0.5, 0.1) is Status.DIFFERS
 
 
-# ------------------------------------------------------------------------------------------------------- what is published
+# -------------------------------------------------------------------------------------------------------
+# what is published
 
 
 ALL = targets.targets()
@@ -181,12 +203,18 @@ RUNNABLE = [target for target in ALL if not target.gap]
 def test_every_row_says_what_it_is_and_how_sure():
     for target in ALL:
         assert target.data in SETS and target.source and target.row, target
-        assert bool(target.gap) != bool(target.file and target.plus and target.number and target.protocol), target
+        assert bool(target.gap) != bool(
+            target.file and target.plus and target.number and target.protocol
+        ), target
         for name in ("value", "spread", "share", "tolerance"):
             number = getattr(target, name)
             assert number is None or (isinstance(number, float) and 0 <= number < 1), target
         if target.spread is not None:
-            assert target.value is not None and target.runs and target.spread_is in ("95 % interval", "sd"), target
+            assert (
+                target.value is not None
+                and target.runs
+                and target.spread_is in ("95 % interval", "sd")
+            ), target
         assert not (target.value is not None and target.claim), target
         assert "memory" not in target.source or not target.confirmed, target
         if target.value is not None and not target.gap:
@@ -199,7 +227,9 @@ def test_every_row_says_what_it_is_and_how_sure():
 def templates(notebook):
     """What notebooks 02 and 03 call their networks, as they are written in them, with what stands in braces."""
     (path,) = (ROOT / "notebooks").glob(f"{notebook}*.ipynb")
-    code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    code = "\n".join(
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+    )
     return set(re.findall(r'"([^"\n]+)"', code)), code
 
 
@@ -234,7 +264,9 @@ def test_what_a_row_is_measured_with_can_come_out_of_its_file(plans):
         if config.notebook.startswith("04"):
             numbers |= {"last_epoch_accuracy", BEST}
         assert target.number in numbers, target
-        if target.number == "last_epoch_accuracy" or (target.number == BEST and target.data == "shd"):
+        if target.number == "last_epoch_accuracy" or (
+            target.number == BEST and target.data == "shd"
+        ):
             assert config.protocol == "published", target
 
 
@@ -242,7 +274,11 @@ def test_every_file_in_params_is_of_some_row_and_of_one_data_set():
     files = {path.stem for path in (ROOT / "params").glob("*.yaml")} - {"spoken_digits_sweep"}
     assert {target.file for target in RUNNABLE} == files
     assert len({(target.file, target.data) for target in RUNNABLE}) == len(files)
-    measured_with = {(target.file, arm.configuration) for target in RUNNABLE for arm in target.plus + target.minus}
+    measured_with = {
+        (target.file, arm.configuration)
+        for target in RUNNABLE
+        for arm in target.plus + target.minus
+    }
     for file in files:
         named = from_file(ROOT / f"params/{file}.yaml").get("configurations", {"": {}})
         assert {(file, name) for name in named} <= measured_with
@@ -253,10 +289,17 @@ def test_configurations_are_what_their_names_say(plans):
     constant, sparse = {"anneal_share": 0.0}, {"connections": 10}
     three, two = {"hidden": (512, 512, 512)}, {"kernel_count": 2}
     words = {"2L-1KC": {}, "2L-2KC": two, "3L-1KC": three, "3L-2KC": three | two}
-    ablation = {"": {}, ", constant sigma": constant, ", sparse": sparse, ", sparse, constant sigma": sparse | constant}
+    ablation = {
+        "": {},
+        ", constant sigma": constant,
+        ", sparse": sparse,
+        ", sparse, constant sigma": sparse | constant,
+    }
     common = dict(dt_ms=10.0, n_in=140, anneal_share=0.25, lr_weights=5e-3, lr_delays=0.1, weight_decay=1e-5, seeds=1,
                   connections=0, kernel_count=1, limit=0, protocol="held-out")  # fmt: skip
-    speech = common | dict(hidden=(512, 512), max_delay=30, tau_ms=(15.0,), dropout=0.25, batch_size=128)
+    speech = common | dict(
+        hidden=(512, 512), max_delay=30, tau_ms=(15.0,), dropout=0.25, batch_size=128
+    )
     shd = common | dict(data="shd", binning="event", hidden=(256, 256), max_delay=24, tau_ms=(10.05,), dropout=0.4,
                         batch_size=256, epochs=150)  # fmt: skip
     expected = {
@@ -276,8 +319,15 @@ def test_configurations_are_what_their_names_say(plans):
 
 def test_the_protocols_of_shd_have_their_own_numbers():
     """95.07 is the best epoch on the test set, 93.9 the last one, and 94.1 what held-out data choose."""
-    rows = [target for target in targets.targets("delays") if target.table == "Table 1, SHD" and not target.gap]
-    found = {(target.value, target.spread, target.plus[0].configuration, target.number) for target in rows}
+    rows = [
+        target
+        for target in targets.targets("delays")
+        if target.table == "Table 1, SHD" and not target.gap
+    ]
+    found = {
+        (target.value, target.spread, target.plus[0].configuration, target.number)
+        for target in rows
+    }
     published = "dense, published protocol"
     assert found == {
         (0.9507, 0.0024, published, BEST),
@@ -286,7 +336,9 @@ def test_the_protocols_of_shd_have_their_own_numbers():
         (0.9414, 0.0098, "dense", "test_accuracy"),
     }
     assert {target.spread_is for target in rows if target.value == 0.9507} == {"95 % interval"}
-    assert {(target.spread_is, target.runs) for target in rows if target.value != 0.9507} == {("sd", 3)}
+    assert {(target.spread_is, target.runs) for target in rows if target.value != 0.9507} == {
+        ("sd", 3)
+    }
 
 
 @pytest.mark.parametrize("file", ["delays_ssc", "delays_gsc", "delays_shd"])
@@ -306,7 +358,10 @@ def test_the_files_quote_the_same_numbers(file):
 def test_hours_are_what_their_basis_says(plans):
     by_file = {target.file: target for target in RUNNABLE if target.hours is not None}
     assert by_file["delays_shd"].hours == round(10.6 * 150 * 4 / 3600, 1)
-    for file, epochs, seconds in (("pipe_d_cifar10_dvs", 1720, 160), ("pipe_d_cifar10_dvs_42", 1200, 25)):
+    for file, epochs, seconds in (
+        ("pipe_d_cifar10_dvs", 1720, 160),
+        ("pipe_d_cifar10_dvs_42", 1200, 25),
+    ):
         config, _ = plans[file][""]
         each = config.epochs + config.warm_up_epochs
         trials = len(config.lr)
@@ -314,25 +369,34 @@ def test_hours_are_what_their_basis_says(plans):
             sum(config.scratch_epochs) + 3 * each + config.epochs
         )  # scratch, three from an ANN, the bridge alone
         assert race + 2 * each + 12 * each == epochs  # both that are watched, the grid
-        assert f"{epochs:,} epochs" in by_file[file].basis and f"x {seconds} s" in by_file[file].basis
+        assert (
+            f"{epochs:,} epochs" in by_file[file].basis and f"x {seconds} s" in by_file[file].basis
+        )
         assert by_file[file].hours == pytest.approx(epochs * seconds / 3600, rel=0.01)
 
 
 def test_the_papers_are_cited_in_full_and_others_are_refused():
-    assert "2306.17670" in targets.citation("delays") and "10.1109/TNNLS.2022.3217796" in targets.citation("transfer")
+    assert "2306.17670" in targets.citation(
+        "delays"
+    ) and "10.1109/TNNLS.2022.3217796" in targets.citation("transfer")
     assert {target.paper for target in targets.targets("transfer")} == {"transfer"}
     for ask in (targets.citation, targets.targets, lambda paper: targets.measured(None, paper)):
         with pytest.raises(SnnlabError, match="did you mean delays"):
             ask("delay")
 
 
-# -------------------------------------------------------------------------------------------------------- what is measured
+# --------------------------------------------------------------------------------------------------------
+# what is measured
 
 
 def test_without_results_nothing_is_run_and_nothing_blank(tmp_path, monkeypatch):
     found = targets.table(tmp_path)
     assert len(found) == len(ALL) and set(found["status"]) == {"not run"}
-    assert (found["why"] != "").all() and (found["measured"] == "-").all() and found["mean"].isna().all()
+    assert (
+        (found["why"] != "").all()
+        and (found["measured"] == "-").all()
+        and found["mean"].isna().all()
+    )
     assert (found["published"] != "").all() and (found["source"] != "").all()
     assert set(found.loc[found["command"] == "", "why"].str[:19]) == {"cannot be run here:"}
     with pytest.raises(SnnlabError, match="there is no such folder"):
@@ -349,10 +413,15 @@ def test_a_headline_is_reproduced_and_the_protocols_stay_apart(save):
     shd(save, TEN, "dense, published protocol", number=BEST)
     found = row(save.folder, HEADLINE, **PAPER)
     assert (found.status, found.why, found.seeds, found.planned) == (Status.REPRODUCED, "", 10, 10)
-    assert found.estimate.mean == pytest.approx(0.95) and found.estimate.sd == pytest.approx((1e-5 / 9) ** 0.5)
+    assert found.estimate.mean == pytest.approx(0.95) and found.estimate.sd == pytest.approx(
+        (1e-5 / 9) ** 0.5
+    )
     assert row(save.folder, HEADLINE, **HELD_OUT).why == "no result"
     last = row(save.folder, HEADLINE, table="Table 1, SHD", protocol="last epoch")
-    assert (last.status, last.why) == (Status.NOT_RUN, "results without last_epoch_accuracy of learned")
+    assert (last.status, last.why) == (
+        Status.NOT_RUN,
+        "results without last_epoch_accuracy of learned",
+    )
     shown = targets.as_row(found)
     assert shown["published"] == "95.07 ± 0.24 %" and shown["measured"] == "95.00 ± 0.11 %"
     assert shown["seeds"] == "10 of 10" and shown["status"] == "reproduced"
@@ -372,7 +441,9 @@ STAND_INS = {
     "a name alone": lambda source: source.update(origin={}),
     "its folder's name": lambda source: source.update(name="my-shd"),
     "generated": lambda source: source.update(name="spoken-digits"),
-    "checked, never fetched": lambda source: source["origin"].update(archives=[], checked={"counts": {"train": 8156}}),
+    "checked, never fetched": lambda source: source["origin"].update(
+        archives=[], checked={"counts": {"train": 8156}}
+    ),
     "replaced after it was fetched": lambda source: source.update(sha256="1" * 64),
     "fewer recordings": lambda source: source["samples"].update(train=100),
 }
@@ -385,11 +456,16 @@ def test_a_stand_in_never_stands_under_a_papers_number(save, change):
     for configuration, number in (("dense, published protocol", BEST), ("dense", "test_accuracy")):
         shd(save, TEN, configuration, number=number, data=source)
     found = targets.table(save.folder)
-    assert set(found["status"]) == {"not run"} and set(found["measured"]) == {"-"} and found["mean"].isna().all()
+    assert (
+        set(found["status"]) == {"not run"}
+        and set(found["measured"]) == {"-"}
+        and found["mean"].isna().all()
+    )
     why = row(save.folder, HEADLINE, **PAPER).why
     assert why.startswith("no result; 10 runs left out: 10 on "), why
     both = row(save.folder, "dense, learned against fixed", table="SHD").why
-    assert both.startswith("no result; 10 runs left out: 10 on "), both  # two arms, and not twice as many runs
+    # Two arms, and not twice as many runs
+    assert both.startswith("no result; 10 runs left out: 10 on "), both
 
 
 def test_stand_ins_beside_the_set_change_nothing_but_are_told(save):
@@ -399,12 +475,17 @@ def test_stand_ins_beside_the_set_change_nothing_but_are_told(save):
     shd(save, [0.2], "dense, published protocol", number=BEST, data={"name": "shd"}, finished=later)
     found = row(save.folder, HEADLINE, **PAPER)
     assert found.status is Status.REPRODUCED and found.estimate.mean == pytest.approx(0.95)
-    assert found.why.startswith("4 runs left out: 3 on spoken-digits, not shd; 1 on files without the checksums of shd")
+    assert found.why.startswith(
+        "4 runs left out: 3 on spoken-digits, not shd; 1 on files without the checksums of shd"
+    )
 
 
 def test_another_profile_does_not_count(save):
     shd(save, TEN, profile="tiny", config={"profile": "tiny"})
-    assert row(save.folder, HEADLINE, **HELD_OUT).why == "no result; 10 runs left out: 10 at profile tiny"
+    assert (
+        row(save.folder, HEADLINE, **HELD_OUT).why
+        == "no result; 10 runs left out: 10 at profile tiny"
+    )
 
 
 def test_a_result_of_edited_code_or_of_unknown_code_does_not_count(save):
@@ -419,7 +500,14 @@ def test_a_result_of_edited_code_or_of_unknown_code_does_not_count(save):
 
 
 @pytest.mark.parametrize(
-    "config", [{"epochs": 149}, {"hidden": [256]}, {"limit": 100}, {"protocol": "published"}, {"tau_ms": [10.05, 20]}]
+    "config",
+    [
+        {"epochs": 149},
+        {"hidden": [256]},
+        {"limit": 100},
+        {"protocol": "published"},
+        {"tau_ms": [10.05, 20]},
+    ],
 )
 def test_another_configuration_is_another_experiment(save, config):
     shd(save, TEN, config=config)
@@ -427,7 +515,11 @@ def test_another_configuration_is_another_experiment(save, config):
 
 
 def test_where_and_how_it_was_run_does_not_matter(save):
-    shd(save, TEN, config={"device": "cuda", "workers": 3, "out": "x", "data": "/somewhere/shd", "live": True})
+    shd(
+        save,
+        TEN,
+        config={"device": "cuda", "workers": 3, "out": "x", "data": "/somewhere/shd", "live": True},
+    )
     assert row(save.folder, HEADLINE, **HELD_OUT).seeds == 10
 
 
@@ -454,12 +546,24 @@ def test_of_a_seed_that_was_run_again_the_latest_counts(save):
 
 
 def test_the_claims_of_fig_4(save):
-    levels = {("dense", "none"): 0.5, ("dense", "fixed"): 0.9, ("dense", "learned"): 0.94,
-              ("dense, constant sigma", "learned"): 0.93, ("sparse", "none"): 0.3, ("sparse", "fixed"): 0.7,
-              ("sparse", "learned"): 0.68, ("sparse, constant sigma", "learned"): 0.6799}  # fmt: skip
+    levels = {
+        ("dense", "none"): 0.5,
+        ("dense", "fixed"): 0.9,
+        ("dense", "learned"): 0.94,
+        ("dense, constant sigma", "learned"): 0.93,
+        ("sparse", "none"): 0.3,
+        ("sparse", "fixed"): 0.7,
+        # Fmt: skip
+        ("sparse", "learned"): 0.68,
+        ("sparse, constant sigma", "learned"): 0.6799,
+    }
     for (configuration, name), level in levels.items():
         shd(save, [level + step for step in (-0.002, 0.002) * 5], configuration, name)
-    found = {one.target.row: one for one in targets.measured(save.folder) if one.target.table == "Fig. 4, SHD"}
+    found = {
+        one.target.row: one
+        for one in targets.measured(save.folder)
+        if one.target.table == "Fig. 4, SHD"
+    }
     expected = {
         "dense, fixed against none": (Status.REPRODUCED, 0.4),
         "dense, learned against fixed": (Status.REPRODUCED, 0.04),
@@ -476,7 +580,10 @@ def test_the_claims_of_fig_4(save):
     assert (bar.status, bar.estimate.mean) == (Status.NO_REFERENCE, pytest.approx(0.5))
     shown = targets.as_row(found["dense, learned against fixed"])
     # sd 0.0021 of each, n = 10: sqrt(2 * 0.0021 ** 2 / 10) * t(0.975, 18) = 0.00094 * 2.101
-    assert shown["measured"] == "+4.00 points (3.80 to 4.20)" and shown["published"] == "learned delays beat fixed ones"
+    assert (
+        shown["measured"] == "+4.00 points (3.80 to 4.20)"
+        and shown["published"] == "learned delays beat fixed ones"
+    )
     assert targets.as_row(bar)["published"] == "not known"
 
 
@@ -485,7 +592,10 @@ def test_a_claim_needs_all_seeds_of_both_sides(save):
     shd(save, [0.9, 0.91], name="fixed")
     found = row(save.folder, "dense, learned against fixed", table="SHD")
     assert (found.status, found.why, found.seeds) == (Status.NOT_RUN, "only 2 of 10 seeds", 2)
-    assert row(save.folder, "dense, fixed against none", table="SHD").why == "results without test_accuracy of none"
+    assert (
+        row(save.folder, "dense, fixed against none", table="SHD").why
+        == "results without test_accuracy of none"
+    )
 
 
 ES = "pipe_d_es_imagenet_resnet18"
@@ -495,8 +605,11 @@ def test_half_the_time_and_a_gain(save):
     def network(name, accuracy, seconds):
         return (name, 0, {"test_accuracy": accuracy, "cpu_seconds": seconds})
 
-    grid = [{"handed_over": "nothing", "neurons": "LIAF", "seed": 0, "test_accuracy": 0.43},
-            {"handed_over": "both", "neurons": "LIAF", "seed": 0, "test_accuracy": 0.51}]  # fmt: skip
+    grid = [
+        {"handed_over": "nothing", "neurons": "LIAF", "seed": 0, "test_accuracy": 0.43},
+        # Fmt: skip
+        {"handed_over": "both", "neurons": "LIAF", "seed": 0, "test_accuracy": 0.51},
+    ]
     networks = [network("pictures, LIF", 0.44, 510.0), network("scratch, 25 epochs", 0.4, 400.0),
                 network("scratch, 60 epochs", 0.43, 1000.0)]  # fmt: skip
     save(ES, "", *networks, more={"ablation": grid})
@@ -507,12 +620,20 @@ def test_half_the_time_and_a_gain(save):
     assert gain.status is Status.WITHIN and gain.estimate.mean == pytest.approx(0.04)
     assert targets.as_row(gain)["published"] == "+3.85 points"
     assert row(save.folder, "ResNet-18, LIAF, pretrained on itself").estimate.mean == 0.51
-    assert row(save.folder, "ResNet-18, LIAF, gain of pretraining on itself").status is Status.REPRODUCED
+    assert (
+        row(save.folder, "ResNet-18, LIAF, gain of pretraining on itself").status
+        is Status.REPRODUCED
+    )
     assert row(save.folder, "ResNet-34, LIF, from scratch").why == "no result"
 
 
 def test_time_that_was_not_measured_decides_nothing(save):
-    save(ES, "", ("pictures, LIF", 0, {"test_accuracy": 0.44}), ("scratch, 60 epochs", 0, {"test_accuracy": 0.43}))
+    save(
+        ES,
+        "",
+        ("pictures, LIF", 0, {"test_accuracy": 0.44}),
+        ("scratch, 60 epochs", 0, {"test_accuracy": 0.43}),
+    )
     time = row(save.folder, "ResNet-18, time", table="ES-ImageNet")
     assert (time.status, time.why) == (Status.NOT_RUN, "results without cpu_seconds")
 
@@ -521,7 +642,10 @@ def test_pretraining_on_a_stand_in_does_not_count(save):
     source = genuine("es-imagenet")
     source["pretraining"]["pictures"]["samples"] = {"train": 100, "valid": 10, "test": 50}
     save(ES, "", ("pictures, LIF", 0, {"test_accuracy": 0.44}), data=source)
-    assert "1 pretrained on other data" in row(save.folder, "ResNet-18, LIF, pretrained on ImageNet").why
+    assert (
+        "1 pretrained on other data"
+        in row(save.folder, "ResNet-18, LIF, pretrained on ImageNet").why
+    )
 
 
 def test_damaged_results_are_named_and_the_rest_counts(save):
@@ -532,7 +656,8 @@ def test_damaged_results_are_named_and_the_rest_counts(save):
         assert row(save.folder, HEADLINE, **HELD_OUT).seeds == 10
 
 
-# ----------------------------------------------------------------------------------------------------------- the command
+# -----------------------------------------------------------------------------------------------------------
+# the command
 
 
 def command(*arguments):
@@ -544,20 +669,32 @@ def test_the_command_prints_the_rows_and_writes_them(save, tmp_path):
     save("delays_shd", "dense").write_text("{")
     done = command(save.folder, "--paper", "delays", "--out", tmp_path / "table.csv")
     assert done.exit_code == 0, done.output
-    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.stdout.splitlines() if "│" in line]
+    cells = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in done.stdout.splitlines()
+        if "│" in line
+    ]
     assert cells[0][2:] == ["95.07 ± 0.24 %", "95.00 ± 0.11 %", "10 of 10", "reproduced"]
     assert "(not confirmed)" in done.stdout and "ImageNet" not in done.stdout
     assert "not run: " in done.stdout  # and the reason
     assert done.stderr.count("\n") == 1 and "no readable JSON" in done.stderr
     table = pd.read_csv(tmp_path / "table.csv")
-    assert len(table) == len(targets.targets("delays")) and table.loc[0, "mean"] == pytest.approx(0.95)
-    assert {"paper", "table", "row", "published", "measured", "status", "why", "GPU-hours"} <= set(table)
+    assert len(table) == len(targets.targets("delays")) and table.loc[0, "mean"] == pytest.approx(
+        0.95
+    )
+    assert {"paper", "table", "row", "published", "measured", "status", "why", "GPU-hours"} <= set(
+        table
+    )
 
 
 def test_the_command_refuses_in_a_sentence(tmp_path):
     for arguments in (("--paper", "delay"), (tmp_path / "nowhere",)):
         done = command(*arguments)
-        assert done.exit_code == 2 and done.stderr.startswith("snnlab: ") and done.stderr.count("\n") == 1
+        assert (
+            done.exit_code == 2
+            and done.stderr.startswith("snnlab: ")
+            and done.stderr.count("\n") == 1
+        )
 
 
 def test_the_command_works_in_any_folder(save, tmp_path, monkeypatch):
@@ -569,10 +706,14 @@ def test_the_command_works_in_any_folder(save, tmp_path, monkeypatch):
     done = command(save.folder)
     assert (done.exit_code, done.stdout, done.stderr) == (0, expected, "")
     assert command().exit_code == 0  # without runs/
-    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages/snnlab/files.py"))  # as a wheel has it
+    # As a wheel has it
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages/snnlab/files.py"))
     done = command(save.folder)
     assert done.exit_code == 2 and done.stderr.count("\n") == 1
-    assert "params/delays_shd.yaml: there is no such file; run it in the folder that snnlab was cloned" in done.stderr
+    assert (
+        "params/delays_shd.yaml: there is no such file; run it in the folder that snnlab was cloned"
+        in done.stderr
+    )
 
 
 def test_a_row_that_says_nothing_of_the_kind_is_an_accuracy():

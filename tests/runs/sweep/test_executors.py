@@ -89,7 +89,12 @@ def quick(tmp_path, monkeypatch):
     def run(codes, *, workers=2, retries=1, config=None):
         config = config or SimpleNamespace()
         planned = [
-            SimpleNamespace(name=name, config=config, code=CODE, given={"code": code, "out": str(tmp_path / name)})
+            SimpleNamespace(
+                name=name,
+                config=config,
+                code=CODE,
+                given={"code": code, "out": str(tmp_path / name)},
+            )
             for name, code in codes.items()
         ]
         run.told = told = Told()
@@ -99,9 +104,7 @@ def quick(tmp_path, monkeypatch):
     return run
 
 
-ENVIRONMENT = (
-    "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + os.environ['OMP_NUM_THREADS'])"
-)
+ENVIRONMENT = "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + os.environ['OMP_NUM_THREADS'])"
 
 
 def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, tmp_path):
@@ -114,9 +117,18 @@ def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, t
             "good": "pass",
         }
     )
-    assert [outcome.status for outcome in outcomes] == ["finished", "failed", "failed", "finished", "finished"]
+    assert [outcome.status for outcome in outcomes] == [
+        "finished",
+        "failed",
+        "failed",
+        "finished",
+        "finished",
+    ]
     assert "ValueError: no such luck" in outcomes[1].text
-    assert "its worker died, perhaps killed for want of memory; run fewer at a time (--workers)" in outcomes[2].text
+    assert (
+        "its worker died, perhaps killed for want of memory; run fewer at a time (--workers)"
+        in outcomes[2].text
+    )
     starts = {path.parent.name: len(path.read_text()) for path in tmp_path.glob("*/starts")}
     assert starts == {"slow": 1, "bad": 2, "dies": 2, "dies once": 2, "good": 1}
     assert [what for name, what in told.changes if name == "dies once"] == [
@@ -126,7 +138,9 @@ def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, t
         "finished",
     ]
     whats = [what for name, what in told.changes if name == "dies"]
-    assert whats[:3] == ["begins", "failed", "tried again"] and whats[3].startswith("failed: its worker died")
+    assert whats[:3] == ["begins", "failed", "tried again"] and whats[3].startswith(
+        "failed: its worker died"
+    )
     assert len(whats) == 4
     assert not list((tmp_path / "runs/workers").rglob("*.pkl"))
 
@@ -173,13 +187,16 @@ def test_shares():
     assert share(0, 2, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "0"
     assert share(4, 8, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "1"
     assert share(1, 2, 2, 8, ["0", "1", "2", "3"])["CUDA_VISIBLE_DEVICES"] == "2,3"
-    assert share(1, 2, 4, 8, ["0", "1"])["CUDA_VISIBLE_DEVICES"] == "0,1"  # it will say that they are too few
+    # It will say that they are too few
+    assert share(1, 2, 4, 8, ["0", "1"])["CUDA_VISIBLE_DEVICES"] == "0,1"
     assert share(1, 2, 1, 8, [])["CUDA_VISIBLE_DEVICES"] == ""
     assert {share(0, 3, 1, 8, [])[name] for name in executors.THREADS} == {"2"}
     assert share(0, 16, 1, 8, [])["OMP_NUM_THREADS"] == "1"
 
 
-@pytest.mark.parametrize(("named", "found"), [("2,5", ["2", "5"]), (" GPU-ab ", ["GPU-ab"]), ("", []), ("-1", [])])
+@pytest.mark.parametrize(
+    ("named", "found"), [("2,5", ["2", "5"]), (" GPU-ab ", ["GPU-ab"]), ("", []), ("-1", [])]
+)
 def test_gpus_that_were_chosen_before_stay_chosen(monkeypatch, named, found):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert gpus() == found
@@ -192,7 +209,9 @@ def test_gpus_that_nobody_chose_are_counted(monkeypatch):
 
 def test_a_notebook_that_would_take_all_cores_takes_its_share():
     def given(**config):
-        return executors.given_for(SimpleNamespace(config=SimpleNamespace(**config), given={"a": 1}), 3)
+        return executors.given_for(
+            SimpleNamespace(config=SimpleNamespace(**config), given={"a": 1}), 3
+        )
 
     assert given(workers=0) == {"a": 1, "workers": 3}
     assert given(workers=2) == given() == {"a": 1}
@@ -203,7 +222,10 @@ def test_what_a_worker_said_last(tmp_path):
     assert last_said(log) is None
     log.write_text("something else\n")
     assert last_said(log) is None
-    log.write_text("x" * 9000 + "\nsnnlab at 1/9 First  \nsnnlab at 3/9 The second, part 1  2 of 5\nsomething else\n")
+    log.write_text(
+        "x" * 9000
+        + "\nsnnlab at 1/9 First  \nsnnlab at 3/9 The second, part 1  2 of 5\nsomething else\n"
+    )
     assert last_said(log) == (3, 9, "The second, part 1  2 of 5")
 
 
@@ -216,7 +238,9 @@ def test_a_report_says_a_heading_once_and_a_count_now_and_then(capsys, monkeypat
         report(2, 7, "Training", count)
     report(3, 7, "Results", "")
     said = capsys.readouterr().out.splitlines()
-    assert said == [f"snnlab at {line}" for line in ("2/7 Training  ", "2/7 Training  3 of 9", "3/7 Results  ")]
+    assert said == [
+        f"snnlab at {line}" for line in ("2/7 Training  ", "2/7 Training  3 of 9", "3/7 Results  ")
+    ]
 
 
 def test_where_a_run_is_reaches_the_watcher(quick):
@@ -312,7 +336,8 @@ def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
     monkeypatch.setattr(executors, "run_here", lambda *_, **__: [Outcome("held", "by 7")] * 4)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
-        done.exit_code == 0 and "4 left to another process, which has them in work: neurons=10, seed=0" in done.stderr
+        done.exit_code == 0
+        and "4 left to another process, which has them in work: neurons=10, seed=0" in done.stderr
     )
 
 
@@ -325,7 +350,10 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     monkeypatch.setattr(executors, "run_here", interrupted)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
-    assert done.exit_code == 130 and "Stopped: 0 of 4 runs are finished. The same command goes on." in done.stderr
+    assert (
+        done.exit_code == 130
+        and "Stopped: 0 of 4 runs are finished. The same command goes on." in done.stderr
+    )
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
 
 
@@ -343,7 +371,9 @@ def test_what_a_shell_or_nohup_ignores_stays_ignored_and_a_plain_kill_stops(tmp_
     monkeypatch.setattr(executors, "run_here", run)
     try:
         done = CliRunner().invoke(main.app, ["sweep", str(path)])
-        assert {one: signal.getsignal(one) for one in before} == dict.fromkeys(before, signal.SIG_IGN)
+        assert {one: signal.getsignal(one) for one in before} == dict.fromkeys(
+            before, signal.SIG_IGN
+        )
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
@@ -362,8 +392,12 @@ def test_a_worker_sets_its_environment_before_torch_is_there():
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
-@pytest.mark.parametrize(("retries", "failures", "status"), [(0, 1, "failed"), (2, 2, "finished"), (2, 3, "failed")])
-def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retries, failures, status):
+@pytest.mark.parametrize(
+    ("retries", "failures", "status"), [(0, 1, "failed"), (2, 2, "finished"), (2, 3, "failed")]
+)
+def test_a_task_tries_again_where_nobody_else_does(
+    tmp_path, monkeypatch, retries, failures, status
+):
     run = sweeps.read(tmp_path).runs[0]
     calls = []
 
@@ -372,7 +406,9 @@ def test_a_task_tries_again_where_nobody_else_does(tmp_path, monkeypatch, retrie
         if len(calls) <= failures:
             raise execute.NotebookFailed(f"no luck {len(calls)}")
         began = sweeps.start(run)
-        began.save_result([{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"})
+        began.save_result(
+            [{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"}
+        )
 
     monkeypatch.setattr(execute, "execute", execute_)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given, retries=retries)()
@@ -384,7 +420,9 @@ def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
     monkeypatch.setattr(execute, "execute", lambda path, given, report: None)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
-    assert outcome.status == "failed" and "not with the parameters that it was given" in outcome.text
+    assert (
+        outcome.status == "failed" and "not with the parameters that it was given" in outcome.text
+    )
 
 
 def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monkeypatch):
@@ -408,12 +446,24 @@ if config.neurons == 20:
         time.sleep(0.1)
 """
     path = sweeps.write(tmp_path, middle, seeds=[0])
-    command = [sys.executable, "-c", "from snnlab.cli.main import app; app()", "sweep", str(path), "--workers", "2"]
+    command = [
+        sys.executable,
+        "-c",
+        "from snnlab.cli.main import app; app()",
+        "sweep",
+        str(path),
+        "--workers",
+        "2",
+    ]
     with open(tmp_path / "log", "w") as log:
         sweep = subprocess.Popen(command, stdout=log, stderr=log)
     # Its line comes when the worker is gone.
     after(
-        lambda: (tmp_path / "pids").exists() and "neurons=10, seed=0  finished" in (tmp_path / "log").read_text(), 200
+        lambda: (
+            (tmp_path / "pids").exists()
+            and "neurons=10, seed=0  finished" in (tmp_path / "log").read_text()
+        ),
+        200,
     )
     sweep.kill()
     sweep.wait()

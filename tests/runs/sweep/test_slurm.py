@@ -55,7 +55,11 @@ def call(*arguments):
 
 def options(folder):
     """The lines `#SBATCH --name=value` of what sbatch was given."""
-    lines = [line for line in (folder / "submitted.sh").read_text().splitlines() if line.startswith("#SBATCH --")]
+    lines = [
+        line
+        for line in (folder / "submitted.sh").read_text().splitlines()
+        if line.startswith("#SBATCH --")
+    ]
     return dict((line.removeprefix("#SBATCH --") + "=").split("=")[:2] for line in lines)
 
 
@@ -66,21 +70,36 @@ def test_a_sweep_is_one_array_job_with_what_was_asked_for(cluster):
     found = options(cluster)
     assert (found["array"], found["requeue"], found["open-mode"]) == ("0-3%3", "", "append")
     assert (found["partition"], found["gpus-per-node"], found["cpus-per-task"]) == ("gpu", "2", "8")
-    assert (found["time"], found["mem"], found["account"], found["job-name"]) == ("90", "20992M", "lab", "small")
+    assert (found["time"], found["mem"], found["account"], found["job-name"]) == (
+        "90",
+        "20992M",
+        "lab",
+        "small",
+    )
     assert found["signal"].startswith("USR2@")
     assert found["output"] == str(cluster / "runs/small/slurm/%A_%a_0_log.out")
-    for words in ("Job 4242: 4 runs, 3 at a time", "squeue -j 4242", "scancel 4242", str(cluster / "runs/small/slurm")):
+    for words in (
+        "Job 4242: 4 runs, 3 at a time",
+        "squeue -j 4242",
+        "scancel 4242",
+        str(cluster / "runs/small/slurm"),
+    ):
         assert words in done.stderr
     assert len(list((cluster / "runs/small/slurm").glob("4242_*_submitted.pkl"))) == 4
 
 
-def test_without_a_word_a_run_gets_a_gpu_for_each_of_its_processes_and_none_if_none_is_wanted(cluster):
+def test_without_a_word_a_run_gets_a_gpu_for_each_of_its_processes_and_none_if_none_is_wanted(
+    cluster,
+):
     assert call(sweeps.write(cluster)).exit_code == 0
     found = options(cluster)
     assert found["gpus-per-node"] == "1" and "partition" not in found and found["array"] == "0-3%1"
     assert call(cluster / "small.yaml", "--gpus", 0).exit_code == 0
     assert "gpus-per-node" not in options(cluster)
-    os.replace(cluster / "notebooks/01_lif_dynamics.ipynb", cluster / "notebooks/02_pretrain_and_transfer.ipynb")
+    os.replace(
+        cluster / "notebooks/01_lif_dynamics.ipynb",
+        cluster / "notebooks/02_pretrain_and_transfer.ipynb",
+    )
     (cluster / "big.yaml").write_text("notebook: 02\nparameters: {processes: 4}\nseeds: [0, 3]\n")
     assert call(cluster / "big.yaml").exit_code == 0
     assert options(cluster)["gpus-per-node"] == "4"
@@ -99,11 +118,17 @@ def test_a_machine_without_slurm_is_said_so(cluster, monkeypatch):
     path = sweeps.write(cluster)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     done = call(path)
-    assert done.exit_code == 2 and "There is no sbatch here" in done.stderr and "--executor local" in done.stderr
+    assert (
+        done.exit_code == 2
+        and "There is no sbatch here" in done.stderr
+        and "--executor local" in done.stderr
+    )
 
 
 def test_following_an_end_that_slurm_made(cluster):
-    (cluster / "states").write_text("4242_0|OUT_OF_MEMORY|\n4242_1|CANCELLED by 7|\n4242_2|TIMEOUT|\n4242_3|FAILED|\n")
+    (cluster / "states").write_text(
+        "4242_0|OUT_OF_MEMORY|\n4242_1|CANCELLED by 7|\n4242_2|TIMEOUT|\n4242_3|FAILED|\n"
+    )
     done = call(sweeps.write(cluster), "--follow")
     assert done.exit_code == 1, done.output
     for words in (

@@ -32,13 +32,18 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.fixture
 def snnlab():
-    return lambda *arguments: CliRunner().invoke(main.app, [str(argument) for argument in arguments])
+    return lambda *arguments: CliRunner().invoke(
+        main.app, [str(argument) for argument in arguments]
+    )
 
 
 def finish(run, accuracy=0.5, seeds=None):
     """Leave what a run leaves."""
     began = sweeps.start(run)
-    entries = [{"variant": "plain", "seed": s, "test_accuracy": accuracy} for s in seeds or [run.config.seed]]
+    entries = [
+        {"variant": "plain", "seed": s, "test_accuracy": accuracy}
+        for s in seeds or [run.config.seed]
+    ]
     began.save_result(entries, data=DATA)
 
 
@@ -56,12 +61,19 @@ def test_configurations_come_in_their_order_and_the_seeds_of_each_together(tmp_p
         for seed in (3, 1)
     ]
     first, last = plan.runs[0].config, plan.runs[-1].config
-    assert (first.profile, first.seed, first.neurons, first.tau_ms, first.duration_ms) == ("tiny", 3, 20, 5.0, 100.0)
+    assert (first.profile, first.seed, first.neurons, first.tau_ms, first.duration_ms) == (
+        "tiny",
+        3,
+        20,
+        5.0,
+        100.0,
+    )
     assert (last.seed, last.neurons, last.duration_ms, last.seeds) == (1, 10, 200.0, 1)
     assert plan.runs[0].folder.parent == plan.runs[1].folder.parent
     assert len({run.folder for run in plan.runs}) == 8
     assert all(
-        run.folder.parts[-4:-2] == ("runs", "small") and Path(run.given["out"]) == run.folder for run in plan.runs
+        run.folder.parts[-4:-2] == ("runs", "small") and Path(run.given["out"]) == run.folder
+        for run in plan.runs
     )
 
 
@@ -86,7 +98,9 @@ def test_a_profile_of_the_environment_goes_with_the_run(tmp_path, monkeypatch):
 
 
 def test_a_configuration_goes_before_common_parameters_and_the_command_line_before_all(tmp_path):
-    more = dict(grid=None, parameters={"neurons": 5, "tau_ms": 7}, configurations={"a": {"neurons": 6}})
+    more = dict(
+        grid=None, parameters={"neurons": 5, "tau_ms": 7}, configurations={"a": {"neurons": 6}}
+    )
     config = sweeps.read(tmp_path, **more).runs[0].config
     assert (config.neurons, config.tau_ms) == (6, 7.0)
     config = sweep.read(tmp_path / "small.yaml", {"neurons": "8"}).runs[0].config
@@ -104,18 +118,45 @@ def test_a_configuration_goes_before_common_parameters_and_the_command_line_befo
         ({"seeds": []}, r"seeds is \[\]; expected a list"),
         ({"seeds": ["a"]}, r"small.yaml, neurons=10: seed = 'a'"),
         ({"seeds": [0, 0]}, "'neurons=10, seed=0' and 'neurons=10, seed=0' are the same run"),
-        ({"parameters": {"neuron": 3}}, r"small.yaml, parameters: .*'neuron' \(did you mean neurons\?\)"),
-        ({"parameters": {"seed": 3}}, "parameters has seed, which belongs to the whole sweep; write `seeds`"),
+        (
+            {"parameters": {"neuron": 3}},
+            r"small.yaml, parameters: .*'neuron' \(did you mean neurons\?\)",
+        ),
+        (
+            {"parameters": {"seed": 3}},
+            "parameters has seed, which belongs to the whole sweep; write `seeds`",
+        ),
         ({"parameters": {"out": "x"}}, "parameters has out, which belongs to the whole sweep"),
         ({"parameters": [3]}, r"small.yaml: parameters is \[3\]; expected names"),
-        ({"grid": {"neurons": 10}}, "small.yaml: grid, neurons is 10; expected a list of the values"),
+        (
+            {"grid": {"neurons": 10}},
+            "small.yaml: grid, neurons is 10; expected a list of the values",
+        ),
         ({"grid": {"neurons": []}}, r"grid, neurons is \[\]; expected a list"),
-        ({"grid": {"neurons": [10, 0]}}, "small.yaml, grid: neurons = 0: expected a whole number from 1"),
-        ({"grid": {"neurons": [10, 10]}}, "'neurons=10, seed=0' and 'neurons=10, seed=0' are the same run"),
-        ({"grid": {"live": [True, False]}}, "'live=True, seed=0' and 'live=False, seed=0' are the same run"),
-        ({"configurations": {"a": {"neuron": 3}}}, "small.yaml, configurations, a: .*did you mean neurons"),
-        ({"configurations": {"a": {"neurons": 3}}}, "neurons stands in grid and in configurations, a; keep one"),
-        ({"grid": None, "configurations": {"a": {}, "b": {}}}, "'a, seed=0' and 'b, seed=0' are the same run"),
+        (
+            {"grid": {"neurons": [10, 0]}},
+            "small.yaml, grid: neurons = 0: expected a whole number from 1",
+        ),
+        (
+            {"grid": {"neurons": [10, 10]}},
+            "'neurons=10, seed=0' and 'neurons=10, seed=0' are the same run",
+        ),
+        (
+            {"grid": {"live": [True, False]}},
+            "'live=True, seed=0' and 'live=False, seed=0' are the same run",
+        ),
+        (
+            {"configurations": {"a": {"neuron": 3}}},
+            "small.yaml, configurations, a: .*did you mean neurons",
+        ),
+        (
+            {"configurations": {"a": {"neurons": 3}}},
+            "neurons stands in grid and in configurations, a; keep one",
+        ),
+        (
+            {"grid": None, "configurations": {"a": {}, "b": {}}},
+            "'a, seed=0' and 'b, seed=0' are the same run",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_place(tmp_path, more, words):
@@ -126,7 +167,10 @@ def test_a_mistake_in_the_file_is_named_with_its_place(tmp_path, more, words):
 
 def test_configurations_keep_the_names_that_they_have_in_the_file(tmp_path):
     path = sweeps.write(tmp_path, seeds=[0], grid=None)
-    path.write_text(path.read_text() + "configurations: {1: {neurons: 10}, true: {neurons: 20}, null: {neurons: 30}}\n")
+    path.write_text(
+        path.read_text()
+        + "configurations: {1: {neurons: 10}, true: {neurons: 20}, null: {neurons: 30}}\n"
+    )
     assert [run.configuration for run in sweep.read(path).runs] == ["1", "true", "null"]
     path.write_text(path.read_text().replace("null:", "true:"))
     with pytest.raises(SnnlabError, match=r"small.yaml: .*line \d+: true is there twice"):
@@ -153,7 +197,10 @@ def test_a_sweep_takes_an_edited_copy_and_is_another_one_when_that_changes(tmp_p
     after = sweep.read(path)
     assert not {run.folder for run in before.runs} & {run.folder for run in after.runs}
     outcome = worker.Task(copy, before.runs[1].code.sha256, before.runs[1].given)()
-    assert outcome.status == "failed" and "its code has changed since the sweep was started" in outcome.text
+    assert (
+        outcome.status == "failed"
+        and "its code has changed since the sweep was started" in outcome.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +235,9 @@ def test_mistakes_on_the_command_line_end_with_code_2(snnlab, tmp_path):
         (["-p", "neurons", 3], "are the same run"),
     ):
         done = snnlab("sweep", path, *arguments)
-        assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1, done.output
+        assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1, (
+            done.output
+        )
 
 
 def test_the_state_of_a_run_is_what_its_folder_says(tmp_path):
@@ -225,7 +274,9 @@ def test_a_run_that_was_killed_after_its_result_is_finished(tmp_path):
     run = sweeps.read(tmp_path).runs[0]
     finish(run)
     content = json.loads((run.folder / "manifest.json").read_text())
-    (run.folder / "manifest.json").write_text(json.dumps(content | {"status": "running", "finished": "", "data": {}}))
+    (run.folder / "manifest.json").write_text(
+        json.dumps(content | {"status": "running", "finished": "", "data": {}})
+    )
     assert run.done
     after = manifest.read(run.folder)
     assert after["status"] == "finished" and after["data"]["name"] == "made here"
@@ -235,7 +286,8 @@ def test_seeds_that_train_the_same_networks_twice_are_noted(tmp_path):
     assert sweeps.read(tmp_path).note == ""
     assert sweeps.read(tmp_path, seeds=[6, 0, 3], parameters={"seeds": 3}).note == ""
     assert (
-        "A run trains 4 networks of each kind" in sweeps.read(tmp_path, seeds=[6, 0, 3], parameters={"seeds": 4}).note
+        "A run trains 4 networks of each kind"
+        in sweeps.read(tmp_path, seeds=[6, 0, 3], parameters={"seeds": 4}).note
     )
 
 
@@ -300,7 +352,10 @@ def delays(tmp_path):
 
     def read(**parameters):
         path = sweeps.write(tmp_path, **DELAYS | {"parameters": DELAYS["parameters"] | parameters})
-        os.replace(tmp_path / "notebooks/01_lif_dynamics.ipynb", tmp_path / "notebooks/04_learning_delays.ipynb")
+        os.replace(
+            tmp_path / "notebooks/01_lif_dynamics.ipynb",
+            tmp_path / "notebooks/04_learning_delays.ipynb",
+        )
         return sweep.read(path)
 
     return read
@@ -313,11 +368,16 @@ def train(run, seconds, *, whole=True):
     (began.checkpoint_dir / "a.jsonl").write_text("".join(lines))
     (began.checkpoint_dir / "b.jsonl").write_text("".join(lines) if whole else '{"epoch": 0, "seco')
     if whole:
-        began.save_result([{"variant": "plain", "seed": run.config.seed, "test_accuracy": 0.5}], data=DATA)
+        began.save_result(
+            [{"variant": "plain", "seed": run.config.seed, "test_accuracy": 0.5}], data=DATA
+        )
 
 
 def cost(plan, device="cpu"):
-    return [sweep_cost.hours(run, sweep_cost.measured("04_learning_delays", device)) for run in plan.runs]
+    return [
+        sweep_cost.hours(run, sweep_cost.measured("04_learning_delays", device))
+        for run in plan.runs
+    ]
 
 
 def test_cost_is_seconds_an_epoch_times_epochs_to_do(delays):
@@ -325,14 +385,22 @@ def test_cost_is_seconds_an_epoch_times_epochs_to_do(delays):
     assert cost(plan) == [None, None]
     train(plan.runs[0], [900.0] * 4)  # 2 networks of 4 epochs
     assert cost(plan)[1] == pytest.approx(2.0)
-    train(plan.runs[1], [1800.0, 1800.0], whole=False)  # 2 of 8 are done; 8 x 900 s and 2 x 1800 s in the mean
+    # 2 of 8 are done; 8 x 900 s and 2 x 1800 s in the mean
+    train(plan.runs[1], [1800.0, 1800.0], whole=False)
     assert cost(plan)[1] == pytest.approx(6 * 1080 / 3600)
 
 
 def test_lines_that_no_training_wrote_cost_nothing(delays):
     run = delays().runs[0]
     train(run, [900.0] * 4)
-    strange = ["[" * 100_000, "3", '{"seconds": null}', '{"seconds": ' + "9" * 400 + "}", "{", "\xff"]
+    strange = [
+        "[" * 100_000,
+        "3",
+        '{"seconds": null}',
+        '{"seconds": ' + "9" * 400 + "}",
+        "{",
+        "\xff",
+    ]
     with (run.folder / "metrics.jsonl").open("a", encoding="latin-1") as file:
         file.writelines(f"{line}\n" for line in strange)
     assert cost(delays(epochs=8))[1] == pytest.approx(4.0)
@@ -348,8 +416,16 @@ def test_cost_grows_with_epochs_and_falls_with_networks_at_a_time(delays):
 
 def test_cost_counts_every_gpu_of_a_run(tmp_path):
     def read(**parameters):
-        path = sweeps.write(tmp_path, notebook="02", grid=None, parameters={"seeds": 1, "processes": 2, **parameters})
-        os.replace(tmp_path / "notebooks/01_lif_dynamics.ipynb", tmp_path / "notebooks/02_pretrain_and_transfer.ipynb")
+        path = sweeps.write(
+            tmp_path,
+            notebook="02",
+            grid=None,
+            parameters={"seeds": 1, "processes": 2, **parameters},
+        )
+        os.replace(
+            tmp_path / "notebooks/01_lif_dynamics.ipynb",
+            tmp_path / "notebooks/02_pretrain_and_transfer.ipynb",
+        )
         return sweep.read(path)
 
     train(read().runs[0], [900.0] * 4)
@@ -376,11 +452,15 @@ def test_the_sum_stands_below_the_dry_run(delays, snnlab):
     plan = delays()
     train(plan.runs[0], [900.0] * 4)
     caption = str(sweep_cost.table(plan, "cpu").caption)
-    assert caption.startswith("1 of 2 runs to do below ") and caption.endswith(": 2 hours of a worker on cpu")
+    assert caption.startswith("1 of 2 runs to do below ") and caption.endswith(
+        ": 2 hours of a worker on cpu"
+    )
     assert str(sweep_cost.table(plan, "Some GPU").caption).endswith(": 1 of them not measured")
 
 
-SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in profiles.from_file(path)]
+SWEEPS = [
+    path for path in (ROOT / "params").glob("*.yaml") if "notebook" in profiles.from_file(path)
+]
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])

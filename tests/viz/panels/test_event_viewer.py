@@ -17,15 +17,26 @@ SQUARE[3:9, 3:9] = 1
 def test_each_picture_has_what_it_was_given_and_changes_in_place():
     fig, events = Figure(), torch.zeros(2, 4, 5)
     events[0, 1, 2], events[1, 3, 0], events[1, 3, 1] = 1, 2, 1
-    assert show_events(fig, np.full((4, 5), 0.3), events, np.full((4, 5), 0.1)) == {"ON": 1, "OFF": 2}
+    assert show_events(fig, np.full((4, 5), 0.3), events, np.full((4, 5), 0.1)) == {
+        "ON": 1,
+        "OFF": 2,
+    }
     images = [ax.images[0] for ax in fig.axes]
     expected = np.zeros((4, 5))
     expected[1, 2], expected[3, :2] = 1, -1
     assert (images[0].get_array() == 0.3).all() and (images[1].get_array() == expected).all()
     assert (images[2].get_array() == 0.1).all()
-    assert show_events(fig, np.zeros((4, 5)), np.zeros((2, 4, 5)), np.zeros((4, 5))) == {"ON": 0, "OFF": 0}
-    assert [ax.images[0] for ax in fig.axes] == images and not any(image.get_array().any() for image in images)
-    assert all(image.get_animated() and len(ax.images) == 1 for ax, image in zip(fig.axes, images, strict=True))
+    assert show_events(fig, np.zeros((4, 5)), np.zeros((2, 4, 5)), np.zeros((4, 5))) == {
+        "ON": 0,
+        "OFF": 0,
+    }
+    assert [ax.images[0] for ax in fig.axes] == images and not any(
+        image.get_array().any() for image in images
+    )
+    assert all(
+        image.get_animated() and len(ax.images) == 1
+        for ax, image in zip(fig.axes, images, strict=True)
+    )
 
 
 def test_on_is_blue_and_off_is_orange():

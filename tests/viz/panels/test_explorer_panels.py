@@ -44,7 +44,9 @@ def movements(net):
     for layer in delay_layers(net):
         neurons, inputs = np.divmod(np.arange(layer.weight.numel()), layer.in_features)
         end = 10 * layer.delay.flatten().numpy()
-        found.append(DelayTrajectory(np.arange(3), neurons, inputs, np.stack([end - 10, end - 5, end])))
+        found.append(
+            DelayTrajectory(np.arange(3), neurons, inputs, np.stack([end - 10, end - 5, end]))
+        )
     return found
 
 
@@ -61,17 +63,27 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     fig.clear()
     drawing = Synapses(of, movements(of.net))
     said, numbers = drawing.draw(fig, layer="layer 1", neuron=2)
-    weight, delay = (value[2, :, 0].detach().numpy() for value in (of.net.synapses[0].weight, of.net.synapses[0].delay))
+    weight, delay = (
+        value[2, :, 0].detach().numpy()
+        for value in (of.net.synapses[0].weight, of.net.synapses[0].delay)
+    )
     red, blue = drawing.points
-    assert np.allclose(red.get_xdata(), 10 * delay[weight > 0]) and np.allclose(red.get_ydata(), weight[weight > 0])
-    assert np.allclose(blue.get_xdata(), 10 * delay[weight < 0]) and np.allclose(blue.get_ydata(), weight[weight < 0])
+    assert np.allclose(red.get_xdata(), 10 * delay[weight > 0]) and np.allclose(
+        red.get_ydata(), weight[weight > 0]
+    )
+    assert np.allclose(blue.get_xdata(), 10 * delay[weight < 0]) and np.allclose(
+        blue.get_ydata(), weight[weight < 0]
+    )
     excite = np.flatnonzero(weight > 0)
     expected = np.stack([10 * delay[excite], 9 - excite], 1)  # input 0 is the highest
     offsets = np.asarray(drawing.strong[0].get_offsets())
     assert np.allclose(offsets[offsets[:, 1].argsort()], expected[::-1], atol=1e-3)
     kernel = of.net.synapses[0].kernel()[2].detach().numpy()
     assert np.allclose(drawing.image.get_array(), kernel[::-1], atol=1e-6)
-    assert len(drawing.paths) == 12 and [len(line.get_xdata()) for line in drawing.paths] == [3] * 10 + [0] * 2
+    assert (
+        len(drawing.paths) == 12
+        and [len(line.get_xdata()) for line in drawing.paths] == [3] * 10 + [0] * 2
+    )
     first = drawing.paths[0].get_ydata()
     strongest = np.abs(weight).argmax()
     assert np.allclose(first, 10 * delay[strongest] - [10, 5, 0], atol=1e-4)
@@ -129,7 +141,9 @@ def test_spikes_are_drawn_where_they_arrive(heard):
         assert [int(n) for n in re.findall(r"fires? (\d+) time", alt(panel))] == counts
     assert alt(panel).startswith('"yes" at neuron 1 of layer 1 with 0 % of each delay: ')
     shown, whole = panel.static.numbers, heard.arrivals(4, 0, 1, 1.0)
-    assert shown["time (ms)"][:2] == [0, 10] and np.allclose(shown["membrane"], whole.charge, atol=0.006)
+    assert shown["time (ms)"][:2] == [0, 10] and np.allclose(
+        shown["membrane"], whole.charge, atol=0.006
+    )
     assert np.allclose(shown["without delays"], now.charge, atol=0.006)
 
 
@@ -162,10 +176,19 @@ def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
     )
     panel = treatment_panel(Treatments(of, heard.recordings), treatment="all zero")
     assert len(calls) == 2  # the learned one to compare with
-    assert "100.0 % of its synapses at 0 ms, 0.0 % at 50 ms. Accuracy 50.0% on 8 recordings" in alt(panel)
+    assert "100.0 % of its synapses at 0 ms, 0.0 % at 50 ms. Accuracy 50.0% on 8 recordings" in alt(
+        panel
+    )
     assert "with the learned delays, rounded, 25.0%" in alt(panel)
     shown = panel.static.numbers
-    assert shown["delay (ms)"] == [0, 10, 20, 30, 40, 50] and shown["now (%)"] == [100, 0, 0, 0, 0, 0]
+    assert shown["delay (ms)"] == [0, 10, 20, 30, 40, 50] and shown["now (%)"] == [
+        100,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
     assert sum(shown["learned (%)"]) == pytest.approx(100, abs=0.3)
     panel.controls["layer"].value = "readout"
     assert len(calls) == 2 and alt(panel).startswith("readout, all zero")
@@ -176,7 +199,11 @@ def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
 
 
 def test_every_control_says_what_it_is(of, heard):
-    panels = [synapses_panel(of), coincidence_panel(heard), treatment_panel(Treatments(of, heard.recordings))]
+    panels = [
+        synapses_panel(of),
+        coincidence_panel(heard),
+        treatment_panel(Treatments(of, heard.recordings)),
+    ]
     for widget in (widget for panel in panels for widget in panel.controls.values()):
         assert widget.description and len(widget.tooltip) > 10
 

@@ -9,7 +9,15 @@ from spikingjelly.activation_based import surrogate
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.neurons import lif_step
 from snnlab.viz.panels import lif_playground
-from snnlab.viz.panels.lif_playground import EVERY_SLOT, INPUTS, SLOTS, drive, firing_rate, simulate, surrogate_slope
+from snnlab.viz.panels.lif_playground import (
+    EVERY_SLOT,
+    INPUTS,
+    SLOTS,
+    drive,
+    firing_rate,
+    simulate,
+    surrogate_slope,
+)
 from snnlab.viz.widgets.panel import Choice, Slider, Switches, play
 
 
@@ -58,7 +66,9 @@ def test_a_spike_train_is_what_was_pressed():
 
 
 @pytest.mark.parametrize("alpha", [1.0, 5.0])
-@pytest.mark.parametrize(("kind", "theirs"), [("arc tangent", surrogate.ATan), ("rectangle", surrogate.Rect)])
+@pytest.mark.parametrize(
+    ("kind", "theirs"), [("arc tangent", surrogate.ATan), ("rectangle", surrogate.Rect)]
+)
 def test_the_slope_is_the_one_that_networks_train_with(kind, theirs, alpha):
     over = torch.linspace(-1.5, 1.5, 100, dtype=torch.float64, requires_grad=True)
     theirs(alpha)(over).sum().backward()
@@ -66,7 +76,9 @@ def test_the_slope_is_the_one_that_networks_train_with(kind, theirs, alpha):
 
 
 def test_slopes_by_hand():
-    assert surrogate_slope([0, 2 / np.pi / 5], "arc tangent", 5.0).tolist() == pytest.approx([2.5, 1.25])
+    assert surrogate_slope([0, 2 / np.pi / 5], "arc tangent", 5.0).tolist() == pytest.approx(
+        [2.5, 1.25]
+    )
     assert surrogate_slope([0, 0.09, -0.09, 0.11], "rectangle", 5.0).tolist() == [5, 5, 5, 0]
 
 
@@ -120,7 +132,8 @@ def test_the_artists_hold_what_the_neuron_did():
     h = 0.64 * 0.95**8 + 0.64
     bell, level, places = lines["slope"]
     assert len(places.get_xdata()) == 160
-    assert places.get_ydata()[8] == pytest.approx(h) and places.get_xdata()[8] == 2.0  # within a quarter of 1
+    # Within a quarter of 1
+    assert places.get_ydata()[8] == pytest.approx(h) and places.get_xdata()[8] == 2.0
     assert places.get_ydata()[0] == pytest.approx(0.64) and places.get_xdata()[0] == 0
     assert bell.get_xdata()[bell.get_ydata() == 1.0] == 2.0
     assert set(level.get_ydata()) == {1.0}

@@ -10,7 +10,19 @@ from snnlab.viz.widgets import agg_canvas
 from snnlab.viz.widgets.agg_canvas import Canvas
 
 
-def drawn(kind, *, x=40, y=60, s="Ägyptj 12", angle=0, colour="#123456", alpha=None, clip=None, dpi=100, **font):
+def drawn(
+    kind,
+    *,
+    x=40,
+    y=60,
+    s="Ägyptj 12",
+    angle=0,
+    colour="#123456",
+    alpha=None,
+    clip=None,
+    dpi=100,
+    **font,
+):
     """A string on a figure of 160 x 120 pixels, as `draw_text` puts it there."""
     fig = Figure(figsize=(160 / dpi, 120 / dpi), dpi=dpi)
     renderer = kind(fig).get_renderer()
@@ -55,7 +67,14 @@ def test_a_string_is_what_agg_draws(options):
 def test_colours_sizes_and_directions_are_not_taken_for_each_other():
     one = FontProperties(size=9)
     first = drawn(Canvas, s="same", size=9)
-    for other in ({"size": 10}, {"colour": "red"}, {"angle": 90}, {"alpha": 0.3}, {"s": "sane"}, {"weight": "bold"}):
+    for other in (
+        {"size": 10},
+        {"colour": "red"},
+        {"angle": 90},
+        {"alpha": 0.3},
+        {"s": "sane"},
+        {"weight": "bold"},
+    ):
         assert not np.array_equal(first, drawn(Canvas, **{"s": "same", "size": 9, **other}))
     small = RendererAgg(10, 10, 100).get_text_width_height_descent("same", one, False)
     one.set_size(18)  # a font that is kept must not change with its owner
@@ -88,7 +107,10 @@ def test_a_figure_looks_as_it_does_elsewhere():
     (mine, box), (theirs, expected) = picture(Canvas), picture(FigureCanvasAgg)
     assert box == expected  # strings are as large
     # a string is moved by half a pixel at most, so that a blurred picture stays nearly the same
-    blurred = [np.lib.stride_tricks.sliding_window_view(one, (5, 5), (0, 1)).mean((-2, -1)) for one in (mine, theirs)]
+    blurred = [
+        np.lib.stride_tricks.sliding_window_view(one, (5, 5), (0, 1)).mean((-2, -1))
+        for one in (mine, theirs)
+    ]
     assert np.abs(blurred[0] - blurred[1]).max() < 40
     assert np.abs(mine - theirs).mean() < 2
 
@@ -96,7 +118,9 @@ def test_a_figure_looks_as_it_does_elsewhere():
 def test_a_string_is_rendered_once(monkeypatch):
     calls = []
     render = RendererAgg.draw_text
-    monkeypatch.setattr(RendererAgg, "draw_text", lambda *a, **k: (calls.append(a[4]), render(*a, **k)))
+    monkeypatch.setattr(
+        RendererAgg, "draw_text", lambda *a, **k: (calls.append(a[4]), render(*a, **k))
+    )
     for _ in range(3):
         fig = Figure(dpi=100)
         Canvas(fig)

@@ -22,7 +22,8 @@ def pixels(values, width=6, height=4, **options):
     raster.set_data(values, **options)
     ax.set_axis_off()
     canvas.draw()
-    assert (np.asarray(canvas.buffer_rgba())[..., :3] == 255).all()  # animated: left out of the background
+    # Animated: left out of the background
+    assert (np.asarray(canvas.buffer_rgba())[..., :3] == 255).all()
     ax.draw_artist(raster)
     return 255 - np.asarray(canvas.buffer_rgba())[::-1, :, 0].astype(int)
 
@@ -48,7 +49,9 @@ def test_no_spike_is_lost_where_many_share_a_pixel():
 
 
 def test_counts_are_shades_up_to_full():
-    assert pixels([[0], [1], [2], [9], [-3], [4]], full=4).tolist() == [[0, 63, 127, 255, 0, 255]] * 4
+    assert (
+        pixels([[0], [1], [2], [9], [-3], [4]], full=4).tolist() == [[0, 63, 127, 255, 0, 255]] * 4
+    )
     assert pixels(np.array([[True], [False]] * 3), full=2).tolist() == [[127, 0] * 3] * 4
 
 
@@ -119,7 +122,8 @@ def test_the_histogram_is_as_high_as_its_highest_bar_needs():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_shares_are_counts_of_rounded_steps(dtype):
-    delays = np.array([[-40, 4, 5, 6], [14, 15, 16, 25], [29, 30, 36, 999]], dtype=dtype)  # halves go to the even step
+    # Halves go to the even step
+    delays = np.array([[-40, 4, 5, 6], [14, 15, 16, 25], [29, 30, 36, 999]], dtype=dtype)
     assert (12 * plots.delay_shares(delays, 30, 10)).tolist() == pytest.approx([3, 2, 3, 4])
     assert plots.delay_shares([], 30, 10).tolist() == [0, 0, 0, 0]
 
@@ -136,7 +140,9 @@ def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
                 live.DelayHistogram(right, max_delay=50, dt=5),
             )
         artists[0].set_data(spikes[trial])
-        artists[1].set_data(plots.delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11))
+        artists[1].set_data(
+            plots.delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11)
+        )
         return f"Trial {trial}."
 
     panel = play(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))
@@ -153,6 +159,11 @@ def test_bars_have_the_heights_they_were_given_and_one_is_marked():
     bars.set_data([1, 5, 2], marked=2)
     bars.set_data([3, 1, 2], marked=0)
     drawn = ax.patches
-    assert [bar.get_height() for bar in drawn] == [3, 1, 2] and all(bar.get_animated() for bar in drawn)
+    assert [bar.get_height() for bar in drawn] == [3, 1, 2] and all(
+        bar.get_animated() for bar in drawn
+    )
     assert [bar.get_x() + bar.get_width() / 2 for bar in drawn] == pytest.approx([0, 0.5, 1])
-    assert [to_hex(bar.get_facecolor()) for bar in drawn] == [to_hex(plots.BLUE), *[to_hex(plots.SKY)] * 2]
+    assert [to_hex(bar.get_facecolor()) for bar in drawn] == [
+        to_hex(plots.BLUE),
+        *[to_hex(plots.SKY)] * 2,
+    ]

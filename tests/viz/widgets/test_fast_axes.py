@@ -15,7 +15,9 @@ def drawn(framed, *, layout="none", change=lambda ax: None):
     """A figure with one axes, and its ink, 0 to 255."""
     fig = Figure(figsize=(3, 2), dpi=100, layout=layout, facecolor="white")
     canvas = FigureCanvasAgg(fig)
-    ax = plots.tidy(fig.subplots() if layout == "constrained" else fig.add_axes((0.3, 0.3, 0.6, 0.6)))
+    ax = plots.tidy(
+        fig.subplots() if layout == "constrained" else fig.add_axes((0.3, 0.3, 0.6, 0.6))
+    )
     if framed:
         Frame(ax)
     ax.set(xlim=(-1, 11), ylim=(-0.7, 0.7), xlabel="delay (ms)", ylabel="weight\nof it")
@@ -53,7 +55,9 @@ def test_it_looks_as_matplotlib_draws_it(name):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_layout_leaves_it_the_same_room(name):
-    fig, other = (drawn(framed, layout="constrained", change=CHANGES[name])[0] for framed in (False, True))
+    fig, other = (
+        drawn(framed, layout="constrained", change=CHANGES[name])[0] for framed in (False, True)
+    )
     assert other.axes[0].bbox.extents == pytest.approx(fig.axes[0].bbox.extents, abs=2)
 
 
@@ -64,7 +68,8 @@ def test_a_tick_is_at_its_place():
     left, bottom = ax.bbox.x0, ax.bbox.y0
     below = ink[200 - int(bottom) + 2]  # the third row of pixels below the axes
     places = [ax.transData.transform((place, 0))[0] for place in (0, 5, 10)]
-    found = np.flatnonzero(below[int(left) - 1 :] > 100) + int(left) - 1  # a tick may share two pixels
+    # A tick may share two pixels
+    found = np.flatnonzero(below[int(left) - 1 :] > 100) + int(left) - 1
     assert all(np.abs(found - place).min() <= 1 for place in places) and len(found) <= 6
     assert all(np.abs(place - np.array(places)).min() <= 1 for place in found)
 

@@ -82,7 +82,12 @@ def test_what_draw_refuses_is_said_in_place_of_the_picture():
 def test_one_output_holds_the_widget_and_a_static_picture():
     panel = play(draw_bar, height=HEIGHT)
     bundle = panel._repr_mimebundle_()
-    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "text/html", "image/png", "text/plain"}
+    assert set(bundle) == {
+        "application/vnd.jupyter.widget-view+json",
+        "text/html",
+        "image/png",
+        "text/plain",
+    }
     assert bundle["text/plain"] == "A solid bar of height 1."
     panel.controls["height"].value = 2
     assert panel._repr_mimebundle_()["text/plain"] == "A solid bar of height 1."
@@ -166,7 +171,11 @@ def draw_with_numbers(fig, *, height):
     if not fig.axes:
         fig.subplots()
     values = [0.123456, 2.0] if height != 3 else [0.5]
-    return f"Height {height}.", {"bar & <b>": ["<one>", "two"], "height": [height, 7], "exact": values}
+    return f"Height {height}.", {
+        "bar & <b>": ["<one>", "two"],
+        "height": [height, 7],
+        "exact": values,
+    }
 
 
 def test_numbers_are_a_table_on_request():
@@ -181,7 +190,10 @@ def test_numbers_are_a_table_on_request():
     panel.controls["height"].value = 4
     assert "<td>4</td>" in panel.numbers.table.value
     panel.controls["height"].value = 3
-    assert 'role="alert"' in panel.numbers.table.value and "different lengths" in panel.numbers.table.value
+    assert (
+        'role="alert"' in panel.numbers.table.value
+        and "different lengths" in panel.numbers.table.value
+    )
     panel.controls["height"].value = 2
     panel.numbers.switch.value = False
     assert panel.numbers.table.value == ""
@@ -190,14 +202,21 @@ def test_numbers_are_a_table_on_request():
 
 def test_the_static_picture_keeps_its_numbers_folded():
     page = play(draw_with_numbers, live=False, height=HEIGHT)._repr_mimebundle_()["text/html"]
-    assert re.search(r"</figure><details><summary>Numbers</summary><table>.*<td>7</td>.*</table></details>$", page)
+    assert re.search(
+        r"</figure><details><summary>Numbers</summary><table>.*<td>7</td>.*</table></details>$",
+        page,
+    )
     panel = play(draw_bar, height=HEIGHT)
     assert "<details>" not in panel._repr_mimebundle_()["text/html"]
     assert panel.numbers.switch not in panel.box.children
 
 
 def _pixels(html):
-    return Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]*)', html)[1]))).convert("L").tobytes()
+    return (
+        Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]*)', html)[1])))
+        .convert("L")
+        .tobytes()
+    )
 
 
 def _ink(html):
