@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,8 +160,9 @@ def test_a_folder_of_another_set_is_left_alone(folder, tmp_path):
 
 def test_two_commands_at_once_do_not_mix_their_sets(tmp_path):
     """Real processes: whichever is first, one set is whole and the other call says why it is not there."""
-    script = """
+    script = f"""
 import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 import snnlab.data.encoding.cochlea
 from snnlab.cli.main import app
 from test_spoken_digits import quick_cochlea
