@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from snnlab._utils.files import whole_file
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays import snapshots
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.panels.arrivals import RecordingViewer, coincidence_panel

@@ -16,7 +16,7 @@ from rich.console import Console
 from snnlab._utils.escape import html_text, plot_text, printable, terminal_text
 from snnlab.cli import main
 from snnlab.course.exercises.judge import Verdict
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.nn.delay_net import DelayNet
 from snnlab.runs import html_tables, run, tables
 from snnlab.runs.progress import progress

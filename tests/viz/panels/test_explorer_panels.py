@@ -8,7 +8,7 @@ import torch
 from matplotlib.artist import Artist
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
