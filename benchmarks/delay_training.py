@@ -43,8 +43,9 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.files import whole_file
 from snnlab._utils.memory import keep_freed_memory
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.fft_convolution import operations
 from snnlab.training.trainer import pick_device, train_step
