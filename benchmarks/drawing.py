@@ -1,4 +1,4 @@
-"""A frame of a live panel, from the moved slider to the HTML with the picture's bytes, beside a new figure and `savefig`.
+"""Time a frame of a live panel, from slider to PNG, beside a new figure and `savefig`.
 
     OMP_NUM_THREADS=1 python benchmarks/drawing.py
 

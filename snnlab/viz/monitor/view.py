@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.escape import plot_text
+from snnlab.delays.statistics import active_delays
 from snnlab.nn.activations import SPIKING, activations
-from snnlab.nn.delay_linear import delay_layers, heard_delays, own_copy
+from snnlab.nn.delay_linear import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import Moment
 from snnlab.transfer.similarity import layer_outputs
@@ -119,7 +120,7 @@ def delays_of(model: nn.Module, dt: float) -> tuple[dict[str, NDArray[np.float32
     """The delays of each layer's synapses by name, and the largest that there may be, where a step lasts `dt`."""
     layers = [layer for layer in delay_layers(model) if layer.max_delay]
     names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
-    steps = {name: heard_delays(layer) for name, layer in zip(names, layers, strict=False)}
+    steps = {name: active_delays(layer) for name, layer in zip(names, layers, strict=False)}
     # Others cannot be drawn
     delays = {name: each[np.isfinite(each)] * np.float32(dt) for name, each in steps.items()}
     return delays, max((layer.max_delay for layer in layers), default=0) * dt
