@@ -17,8 +17,8 @@ from torch.nn.utils import prune
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
 from snnlab.training import checkpoints
