@@ -1,4 +1,4 @@
-"""What watching a training costs: the course's network of notebook 04 with the monitor and without, in turns, in one process.
+"""Measure the cost of the monitor: notebook 04's network trained with it and without, in turns.
 
     python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 1] [--json FILE]
 
@@ -108,8 +108,9 @@ def main(repeats: int, epochs: int, threads: int, out: str) -> None:
     for pair, ratio in zip(pairs, ratios, strict=True):
         pictures = pair["pictures"]
         console.print(
-            f"without {pair['without']:.2f} s, with {pair['with']:.2f} s, ratio {ratio:.3f}; {len(pictures)} pictures took "
-            f"{sum(pictures) / pair['epochs']:.1%} of the training, the first {pictures[0]:.2f} s and the last {pictures[-1]:.2f} s"
+            f"without {pair['without']:.2f} s, with {pair['with']:.2f} s, ratio {ratio:.3f};"
+            f" {len(pictures)} pictures took {sum(pictures) / pair['epochs']:.1%} of the training,"
+            f" the first {pictures[0]:.2f} s and the last {pictures[-1]:.2f} s"
         )
     console.print(f"median ratio {statistics.median(ratios):.3f}; all losses equal bit for bit")
     make_folder(Path(out).parent)
