@@ -10,8 +10,8 @@ import torch
 from leftovers import checked
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.course.config import PROFILES, read_parameters, resolve
 from snnlab.course import tasks
+from snnlab.course.config import PROFILES, read_parameters, resolve
 from snnlab.data.batches.spike_set import BINNINGS
 from snnlab.nn.vision import build
 from snnlab.runs.execute import execute
@@ -116,9 +116,7 @@ def test_words_as_features_below_the_data_folder_or_anywhere(folder):
         data.source["path"] == str(folder / "gsc")
         and data.source["preprocessing"]["f_max"] == 14_000
     )
-    elsewhere = resolve(
-        DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40)
-    )
+    elsewhere = resolve(DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40))
     data = tasks.recordings(elsewhere)
     assert data.source["batch"] == [101, "B", 40] and data.source["samples"]["train"] == 36
     x = torch.arange(3.0)
@@ -128,9 +126,7 @@ def test_words_as_features_below_the_data_folder_or_anywhere(folder):
 def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
     monkeypatch.setenv("SNNLAB_DATA", str(ROOT / "data"))
     regular, event = (
-        tasks.recordings(
-            resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning)
-        )
+        tasks.recordings(resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning))
         for binning in BINNINGS
     )
     assert event.train.lengths.sum() < regular.train.lengths.sum()
