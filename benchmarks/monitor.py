@@ -1,4 +1,4 @@
-"""What watching a training costs: the course's network of notebook 04 with the monitor and without, in turns, in one process.
+"""Measure the cost of the monitor: notebook 04's network trained with it and without, in turns.
 
     python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 1] [--json FILE]
 
@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.files import make_folder, whole_file
 from snnlab._utils.memory import keep_freed_memory
-from snnlab.course import config as profiles
 from snnlab.course import tasks
+from snnlab.course.config import resolve
 from snnlab.delays.experiments import Job, Outcome, train_job
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.viz.monitor import callback, monitor
@@ -34,7 +34,7 @@ from snnlab.viz.widgets import agg_canvas
 
 def course(epochs: int) -> tuple[Job, Any]:
     """The network with learned delays that notebook 04 watches, and its data."""
-    config = profiles.resolve("04_learning_delays", profile="course")
+    config = resolve("04_learning_delays", profile="course")
     digits = tasks.recordings(config)
     network = {
         "n_in": config.n_in,
@@ -108,8 +108,9 @@ def main(repeats: int, epochs: int, threads: int, out: str) -> None:
     for pair, ratio in zip(pairs, ratios, strict=True):
         pictures = pair["pictures"]
         console.print(
-            f"without {pair['without']:.2f} s, with {pair['with']:.2f} s, ratio {ratio:.3f}; {len(pictures)} pictures took "
-            f"{sum(pictures) / pair['epochs']:.1%} of the training, the first {pictures[0]:.2f} s and the last {pictures[-1]:.2f} s"
+            f"without {pair['without']:.2f} s, with {pair['with']:.2f} s, ratio {ratio:.3f};"
+            f" {len(pictures)} pictures took {sum(pictures) / pair['epochs']:.1%} of the training,"
+            f" the first {pictures[0]:.2f} s and the last {pictures[-1]:.2f} s"
         )
     console.print(f"median ratio {statistics.median(ratios):.3f}; all losses equal bit for bit")
     make_folder(Path(out).parent)

@@ -21,15 +21,10 @@ from snnlab.data.datasets.gsc import FEATURES
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
+from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
+from snnlab.delays.statistics import rounded_delays
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
-from snnlab.nn.delay_linear import (
-    DelayLinear,
-    discretise,
-    rounded_delays,
-    scale_delays,
-    shuffle_delays,
-    zero_delays,
-)
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 

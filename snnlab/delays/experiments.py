@@ -11,8 +11,8 @@ import torch
 
 from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.weight_transfer import Takes, copy_delay_weights
 from snnlab.training import checkpoints

@@ -15,10 +15,8 @@ shrink until the delay is nearly one tap; `discretise` then makes it exactly one
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast, get_args
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -296,115 +294,3 @@ def own_copy(model: Network) -> Network:
             if isinstance(hook, prune.BasePruningMethod):
                 prune.remove(module, hook._tensor_name)
     return copied
-
-
-def discretise(model: nn.Module) -> nn.Module:
-    """A copy of `model` with whole delays and one-hot kernels, in evaluation mode; `model` is left as it is.
-
-    In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a
-    neuromorphic chip would run, and the only one whose accuracy is reported.
-    """
-    copied = own_copy(model).eval()
-    for layer in delay_layers(copied):
-        layer.round_delays()
-    return copied
-
-
-@torch.no_grad()
-def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
-    """A copy of `model` in which each layer's delays are dealt anew to its synapses: same histogram, other places."""
-    copied = own_copy(model)
-    generator = torch.Generator().manual_seed(seed)
-    for layer in delay_layers(copied):
-        delay, there = layer.delay, layer.connections
-        dealt = torch.randperm(int(there.sum()), generator=generator).to(delay.device)
-        delay[there] = delay[there][dealt]
-        layer.delay = delay
-    return copied
-
-
-def zero_delays(model: nn.Module) -> nn.Module:
-    """A copy of `model` in which no synapse has a delay: what is left is the weights."""
-    return scale_delays(model, 0.0)
-
-
-@torch.no_grad()
-def scale_delays(model: nn.Module, factor: float) -> nn.Module:
-    """A copy of `model` with every delay multiplied by `factor`; what would exceed `max_delay` stays there.
-
-    Raises:
-        SnnlabError: the factor is below 0 or not finite.
-    """
-    if not (is_number(factor) and factor >= 0):
-        raise SnnlabError(
-            f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays."
-        )
-    copied = own_copy(model)
-    for layer in delay_layers(copied):
-        layer.delay = float(factor) * layer.delay
-        layer.clamp_delays()
-        if layer.discrete:  # half a step is no tap
-            layer.round_delays()
-    return copied
-
-
-def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
-    r"""The effective sigma of an epoch (from 0) in steps: Hammouamri et al.'s exponential decrease.
-
-    $\text{SIG}_e = \text{SIG}_0\,(0.23 / \text{SIG}_0)^{e/E}$ for $e < E$ and 0.23 afterwards, with
-    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel
-    to half a step.
-
-    Args:
-        epoch: which epoch, counted from 0.
-        max_delay: largest delay in steps (L - 1).
-        anneal_epochs: E, how many epochs the decrease takes; 0 for the final width throughout.
-    """
-    start, end = max((max_delay + 1) // 2, FINAL_SIGMA - SIGMA_FLOOR), FINAL_SIGMA - SIGMA_FLOOR
-    if epoch >= anneal_epochs:
-        return FINAL_SIGMA
-    return start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
-
-
-@dataclass(frozen=True)
-class DelayStatistics:
-    """What a layer's delays look like, in milliseconds."""
-
-    mean_ms: float
-    sd_ms: float
-    share_at_zero: float  # share of synapses that round to no delay
-    share_at_max: float  # share of synapses that round to the largest delay
-
-
-def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
-    """Mean, spread and mass at both ends of the delays that are in use (a sparse layer's silent synapses are not)."""
-    steps, rounded = heard_delays(layer), rounded_delays(layer)
-    return DelayStatistics(
-        mean_ms=float(steps.mean() * dt_ms),
-        sd_ms=float(steps.std() * dt_ms),
-        share_at_zero=float((rounded == 0).mean()),
-        share_at_max=float((rounded == layer.max_delay).mean()),
-    )
-
-
-def heard_delays(layer: DelayLinear) -> np.ndarray:
-    """The delays in steps of the synapses that exist, as a flat array."""
-    return layer.delay[layer.connections].cpu().numpy()
-
-
-def rounded_delays(layer: DelayLinear) -> np.ndarray:
-    """`heard_delays`, rounded to whole steps, to count them.
-
-    Raises:
-        SnnlabError: there is none, or one of them is not finite.
-    """
-    steps = np.rint(heard_delays(layer))
-    if steps.size == 0:
-        raise SnnlabError(
-            "a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses."
-        )
-    if not np.isfinite(steps).all():
-        raise SnnlabError(
-            "a layer has delays that are not finite; take a network whose training did not diverge."
-        )
-    return steps

@@ -8,8 +8,9 @@ import torch
 
 from snnlab.course import config
 from snnlab.course.pretrained_delays import Recipes, twin
+from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import build_network
-from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_linear import delay_layers
 
 CONFIG = config.resolve(
     "06_pretrained_delays",

@@ -7,8 +7,9 @@ import torch
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.delays import analysis, arrivals, snapshots
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 from snnlab.training.state import TrainState

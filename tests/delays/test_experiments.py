@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import (
     Job,
     best_by_validation,
@@ -17,7 +18,6 @@ from snnlab.delays.experiments import (
     train_all,
 )
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.trainer import evaluate
 

@@ -10,8 +10,8 @@ from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.ablation import discretise
 from snnlab.nn import delay_net
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import activations
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import ResNet, SmallCNN, VideoNet
 from snnlab.nn.weight_transfer import copy_weights, reestimate_batch_norm, under

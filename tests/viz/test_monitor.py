@@ -20,11 +20,12 @@ from matplotlib.figure import Figure
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import Job, train_all, train_job
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_statistics, discretise
+from snnlab.delays.statistics import delay_statistics
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
