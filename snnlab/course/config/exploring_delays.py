@@ -61,7 +61,7 @@ class ExploringDelays(Recordings):
 
 
 def _contents(checkpoint: str) -> str:
-    """Return a checksum over a checkpoint, or over those in a folder; the text itself where there is none."""
+    """Return a checksum of the checkpoint or of those in a folder; without any, the path itself."""
     path = Path(checkpoint).expanduser()
     files = whole_files(path, "*.pt") if path.is_dir() else [path]
     if not checkpoint or not all(file.is_file() for file in files):

@@ -20,7 +20,8 @@ class LearningDelays(DelayTraining):
 
     protocol: str = parameter(
         "held-out",
-        "how the epoch is chosen: on held-out data, or, as published for SHD, the last one, trained "
+        "how the epoch is chosen: on held-out data, or, as published for SHD, the last one, "
+        "trained "
         "on all training recordings",
         choices=("held-out", "published"),
     )
@@ -70,7 +71,8 @@ class LearningDelays(DelayTraining):
         super().__post_init__()
         if self.protocol == "published" and self.features != "spikes":
             raise SnnlabError(
-                "protocol = 'published': gsc has a validation set, which is used; expected held-out, "
+                "protocol = 'published': gsc has a validation set, which is used; expected "
+                "held-out, "
                 "which also reports the accuracies of the last epoch and of the best epoch on the "
                 "test set."
             )
@@ -87,7 +89,8 @@ class LearningDelays(DelayTraining):
         for tau_ms in self.tau_ms:
             if tau_ms <= self.dt_ms:
                 raise SnnlabError(
-                    f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = {self.dt_ms:g}), "
+                    f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = "
+                    f"{self.dt_ms:g}), "
                     "or a neuron would forget before the next one; choose a longer tau_ms or a "
                     "shorter dt_ms."
                 )

@@ -153,7 +153,8 @@ class Recordings(Config):
     )
     features: str = parameter(
         "spikes",
-        "input of the network: spikes of the cochlea, or log-mel features of gsc, as in the paper or "
+        "input of the network: spikes of the cochlea, or log-mel features of gsc, as in the paper "
+        "or "
         "sane",
         choices=("spikes", "paper", "sane"),
     )

@@ -52,7 +52,8 @@ class TransferToEvents(Transfer):
     )
     first: str = parameter(
         "signed",
-        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
+        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its "
+        "negative",
         choices=("signed", "mean"),
     )
     decay: float = parameter(
