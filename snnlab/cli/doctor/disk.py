@@ -10,16 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snnlab.cli.doctor.report import Finding, note, well, wrong
-from snnlab.data.registry import SETS, DataSet
+from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.entry import DatasetEntry
 
 _UNITS = {"MB": 1e6, "GB": 1e9}
 
 
 def data() -> Iterator[Finding]:
     """The data folder, the set that ships, and the published sets for which there is no room."""
-    from snnlab.data.datasets.shipped import data_folder, shipped
+    from snnlab.data.datasets.shipped import shipped
+    from snnlab.data.paths import data_folder
 
-    folder, ours = data_folder(), SETS["spoken-digits"]
+    folder, ours = data_folder(), DATASETS["spoken-digits"]
     if reason := _unwritable(folder):
         yield wrong(
             f"{reason} Change its rights, or set SNNLAB_DATA to a folder that you may write to."
@@ -33,7 +35,7 @@ def data() -> Iterator[Finding]:
         )
         return
     yield well(f"{ours.name} is in {shipped(ours.name)}; {_said(free)} is free")
-    needs = {one.name: _need(one) for one in SETS.values()}
+    needs = {one.name: _need(one) for one in DATASETS.values()}
     if large := [f"{name} takes {_said(need)}" for name, need in needs.items() if need > free]:
         yield note(
             f"{folder} has {_said(free)} of free space; {', '.join(large)} to download and unpack, as far as sizes are published. "
@@ -94,7 +96,7 @@ def _there(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
 
 
-def _need(one: DataSet) -> float:
+def _need(one: DatasetEntry) -> float:
     """Bytes that getting a set still takes, as far as published; for a while, archives and content lie side by side."""
     return 0.0 if one.state()[0] else _bytes(one.download) + _bytes(one.unpacked)
 

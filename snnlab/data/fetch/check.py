@@ -15,9 +15,9 @@ import numpy as np
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now
+from snnlab.data.entry import DatasetEntry
 from snnlab.data.fetch.examine import examine
 from snnlab.data.fetch.obtain import write_provenance
-from snnlab.data.registry import DataSet
 
 if TYPE_CHECKING:
     from snnlab.data.batches.file_dataset import FileDataset
@@ -43,7 +43,7 @@ class Finding:
 class _Looking:
     """What a check is asked to do."""
 
-    data: DataSet
+    data: DatasetEntry
     thorough: bool
     workers: int | None
 
@@ -69,11 +69,13 @@ class _Looking:
         return Finding(True, f"{words} can be read"), values
 
 
-def check(data: DataSet, *, thorough: bool = False, workers: int | None = None) -> list[Finding]:
+def check(
+    data: DatasetEntry, *, thorough: bool = False, workers: int | None = None
+) -> list[Finding]:
     """Look into the folder of a set. If nothing is wrong, that is written down in its `provenance.json`.
 
     Args:
-        data: which, of `snnlab.data.registry.SETS`.
+        data: which, of `snnlab.data.datasets.catalogue.DATASETS`.
         thorough: read every file, and not a sample of 1,000; the recordings of SHD and SSC are read
             in any case.
         workers: processes, by default one a core.
@@ -160,9 +162,9 @@ def _lengths(events: Events, file: Path) -> Finding:
 
 
 def _speech(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+    from snnlab.data.datasets.catalogue import WORDS
     from snnlab.data.datasets.gsc_folder import LISTS, find_clips, word_of
     from snnlab.data.fetch.examine import read_second
-    from snnlab.data.registry import WORDS
 
     folder = look.data.folder
     files = find_clips(folder).keys()
@@ -339,7 +341,7 @@ def _readable(look: _Looking, findings: list[Finding], *parts: Part) -> list[flo
     return values
 
 
-def _count(data: DataSet, counts: Mapping[str, int]) -> Finding:
+def _count(data: DatasetEntry, counts: Mapping[str, int]) -> Finding:
     words = ", ".join(f"{name} {counts[name]:,}" for name in data.counts[0])
     if dict(counts) in data.counts:
         known = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.data.convert.many_files import attempt_all, listed
+from snnlab.data.io.many_files import attempt_all, listed
 from snnlab.data.io.wav import cut_short, implausible, reason
 
 RATE = 16000  # Hz, and samples at most: a second
