@@ -23,7 +23,7 @@ def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
     """
     from rich.console import Console
 
-    from snnlab.runs.collect import write_csv
+    from snnlab.runs.collection import write_csv
     from snnlab.runs.papers.targets import table
     from snnlab.runs.tables import target_tables
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from snnlab import runs
 from snnlab.course import config
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job, train_all
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.runs import run as runs
 
 NET = dict(n_in=16, hidden=[10], n_classes=5, max_delay=8, tau=1.5, dropout=0.2)
 
