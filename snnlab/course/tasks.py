@@ -155,7 +155,7 @@ def delay_job(
         "max_delay": config.max_delay,
         "kernel_count": config.kernel_count,
         "dropout": config.dropout,
-        "fan_in": config.connections or None,
+        "n_connections": config.connections or None,
         "variant": variant,
         "tau": tau_ms / config.dt_ms,
         **changes,
