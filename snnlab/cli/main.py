@@ -14,9 +14,8 @@ import click
 
 from snnlab import __version__
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import printable
 from snnlab.cli import data, sweep, targets
-from snnlab.cli.cli_errors import cli_errors, complain
+from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net import Padding
@@ -142,7 +141,7 @@ def run(
         with progress(Console(stderr=True)) as bar:
             folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
     except NotebookFailed as error:
-        complain(error)
+        print_error(error)
         sys.exit(1)
     show(folder, Console())
 
@@ -197,9 +196,9 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     if not found.table.empty:
         Console().print(*summary_tables(summary(found.table)))
     for run in found.unfinished:
-        complain(f"{run}: unfinished; run it again, and it goes on where it stopped.")
+        print_error(f"{run}: unfinished; run it again, and it goes on where it stopped.")
     for sentence in found.damaged:
-        complain(sentence)
+        print_error(sentence)
     if found.damaged:
         sys.exit(1)
 
@@ -240,18 +239,11 @@ def import_checkpoint(
 @app.command()
 @cli_errors
 def doctor() -> None:
-    """Say what is wrong with this installation, and how to mend it; exit code 1 if anything is.
+    """Check the installation for known problems and print how to repair them.
 
-    A note is about what not everybody needs. Nothing is changed, except that the data that ships is
-    unpacked if it was not yet.
+    Exit code 1 if there is an error. An info concerns some users only. Nothing is changed, except
+    that the data set that ships is unpacked if necessary.
     """
     from snnlab.cli.doctor.environment import examine
 
-    marks = {True: "ok", False: "WRONG", None: "note"}
-    found = []
-    for what, finding in examine():
-        click.echo(printable(f"{marks[finding.ok]:<6} {what}: {finding.text}"))
-        found.append(finding.ok)
-    click.echo(f"{found.count(False) or 'Nothing'} wrong, notes: {found.count(None)}.")
-    if False in found:
-        sys.exit(1)
+    print_report(examine())

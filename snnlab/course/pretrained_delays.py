@@ -7,7 +7,7 @@ from snnlab.course.config import LearningDelays, PretrainedDelays
 from snnlab.course.tasks import delay_job
 from snnlab.delays.experiments import Job
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.weight_transfer import Takes, copy_delay_weights
+from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Recipes:
         seed: int,
         *,
         sharpen: float | None = None,
-        takes: Takes = "both",
+        transfer_parts: TransferParts = "both",
         learn_delays: bool = False,
     ) -> Job:
         """A ReLU network, and a spiking one that takes over from it and is fine-tuned.
@@ -57,12 +57,12 @@ class Recipes:
             layers, rate, seed: as everywhere; the rates of fine-tuning are `fine_tune` times those
                 before it.
             sharpen: of the ReLU network; None for the last one in `sharpen`.
-            takes: what is handed over.
+            transfer_parts: which parameters are copied.
             learn_delays: whether they go on moving, or are rounded and stay.
         """
         sharpen = self.config.sharpen[-1] if sharpen is None else sharpen
         job = self._job(
-            f"takes-{takes}-{'learns' if learn_delays else 'holds'}-{sharpen:g}",
+            f"takes-{transfer_parts}-{'learns' if learn_delays else 'holds'}-{sharpen:g}",
             layers,
             rate,
             seed,
@@ -72,7 +72,9 @@ class Recipes:
             lr_delays=self.learning.lr_delays * self.config.fine_tune,
             anneal_share=0.0,  # the delays are nearly whole already
         )
-        return replace(job, after=self.relu(layers, rate, seed, sharpen=sharpen), takes=takes)
+        return replace(
+            job, after=self.relu(layers, rate, seed, sharpen=sharpen), transfer_parts=transfer_parts
+        )
 
     def _relu(self, layers: int, rate: float, seed: int, epochs: int, *, sharpen: float) -> Job:
         """Its last epoch is kept: only then it is as sharp as asked."""

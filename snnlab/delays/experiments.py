@@ -14,7 +14,7 @@ from snnlab.data.protocols import Data
 from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.weight_transfer import Takes, copy_delay_weights
+from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 from snnlab.training import checkpoints
 from snnlab.training.callbacks import Moment
 from snnlab.training.train_pool import Tick, train_pool
@@ -26,7 +26,7 @@ class Job:
     """One network to train: a name that no other job of the comparison has, `DelayNet`'s arguments, and a recipe.
 
     With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is
-    chosen by. With `after`, that job is done first, and this one begins with what it `takes` of its
+    chosen by. With `after`, that job is done first, and this one begins with the `transfer_parts` of its
     network: see `copy_delay_weights`.
     """
 
@@ -35,7 +35,7 @@ class Job:
     recipe: DelayRecipe
     test_each_epoch: bool = False
     after: "Job | None" = None
-    takes: Takes = "both"
+    transfer_parts: TransferParts = "both"
 
     @property
     def epochs(self) -> int:
@@ -155,7 +155,7 @@ def _trained(
     started = time.perf_counter()
     model = build_network(job)
     if source is not None:
-        copy_delay_weights(source, model, takes=job.takes)
+        copy_delay_weights(source, model, transfer_parts=job.transfer_parts)
     path = folder / f"{job.name}.pt"
     result = fit(
         model,

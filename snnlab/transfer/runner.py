@@ -120,7 +120,7 @@ def _arrived(before: VisionNet | None, stage: Stage) -> tuple[VisionNet, Transfe
         return before, None
     net = build(stage.network)
     return net, None if before is None else copy_weights(
-        before, net, leave=stage.leave, first=stage.first
+        before, net, leave=stage.leave, input_conv=stage.input_conv
     )
 
 

@@ -13,7 +13,7 @@ from snnlab._utils.fields import known
 from snnlab.data.protocols import Batches
 from snnlab.nn.activations import Mode, activations, ramp_bounds
 from snnlab.nn.vision import VisionNet
-from snnlab.nn.weight_transfer import FIRST
+from snnlab.nn.weight_transfer import INPUT_CONV
 from snnlab.training.trainer import Keep, Recipe, check_numbers, evaluate
 from snnlab.transfer.conversion import How
 
@@ -41,7 +41,7 @@ class Stage(Recipe):
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # what is not handed over
-    first: str = ""  # see `copy_weights`
+    input_conv: str = ""  # see `copy_weights`
     # Batch-norm statistics before the first epoch, if weights came from elsewhere
     reestimate: bool = True
     only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
@@ -70,7 +70,7 @@ class Stage(Recipe):
             )
         known(self.mode, get_args(Mode), "mode of an activation")
         known(self.convert, ("", *get_args(How)), "way to convert")
-        known(self.first, ("", *FIRST), "way to adapt a first convolution")
+        known(self.input_conv, ("", *INPUT_CONV), "way to adapt a first convolution")
         known(self.optimiser, get_args(Optimiser), "optimiser")
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")

@@ -51,8 +51,8 @@ def test_how_sharp_and_which_epoch():
 
 
 def test_fine_tuning_is_slower_and_holds_the_delays():
-    job = MAKE.pretrained(1, 0.01, 4, takes="weights")
-    assert job.takes == "weights" and job.recipe.seed == job.after.recipe.seed == 4
+    job = MAKE.pretrained(1, 0.01, 4, transfer_parts="weights")
+    assert job.transfer_parts == "weights" and job.recipe.seed == job.after.recipe.seed == 4
     assert (job.recipe.lr_weights, job.recipe.lr_delays) == pytest.approx((0.005, 0.1))
     assert (job.after.recipe.lr_weights, job.after.recipe.lr_delays) == pytest.approx((0.01, 0.2))
     assert (job.recipe.anneal_share, job.after.recipe.anneal_share) == (0.0, 0.4)
@@ -62,8 +62,10 @@ def test_fine_tuning_is_slower_and_holds_the_delays():
 
 def test_no_two_trainings_share_a_checkpoint():
     jobs = [
-        MAKE.pretrained(layers, rate, seed, sharpen=sharpen, takes=takes, learn_delays=learn)
-        for layers, rate, seed, sharpen, takes, learn in itertools.product(
+        MAKE.pretrained(
+            layers, rate, seed, sharpen=sharpen, transfer_parts=transfer_parts, learn_delays=learn
+        )
+        for layers, rate, seed, sharpen, transfer_parts, learn in itertools.product(
             (1, 2), (0.01, 0.02), (0, 1), (0.0, 0.5), ("both", "weights", "delays"), (False, True)
         )
     ]
