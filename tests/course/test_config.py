@@ -91,8 +91,10 @@ def test_a_configuration_cannot_be_changed_afterwards():
         ),
         (
             {"epoch": 3},
-            "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid "
-            "names: profile,",
+            (
+                "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid "
+                "names: profile,"
+            ),
         ),
         ({"max_delay": -1}, "max_delay = -1: expected a whole number from 1 to 1,000 steps"),
         (
