@@ -53,7 +53,7 @@ class DelayStage(DelayRecipe, ExperimentStage):
         return self.name
 
 
-def delay_experiment(*stages: DelayStage) -> Experiment:
+def delay_experiment(*stages: ExperimentStage) -> Experiment:
     """Name an experiment after its last stage."""
     return Experiment(stages[-1].name, stages)
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor
 
 from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
 from snnlab.transfer.energy import cost
+from snnlab.transfer.stages import Stage
 
 Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, an outcome a seed
 
@@ -40,7 +41,7 @@ def search_lr(
         return [max(group, key=lambda outcome: outcome.valid_accuracy) for group in groups]
 
     def others(tried: list[ExperimentResult]) -> list[Experiment]:
-        chosen = [outcome.experiment.stages[0].lr for outcome in best(tried)]
+        chosen = [_first_stage(outcome).lr for outcome in best(tried)]
         return [
             make(rate, seed)
             for make, rate in zip(recipes.values(), chosen, strict=True)
@@ -85,7 +86,7 @@ def as_text(race: Comparison) -> str:
         test = [outcome.test_accuracy for outcome in outcomes]
         spread = f"{mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
         rate, seconds = (
-            outcomes[0].experiment.stages[0].lr,
+            _first_stage(outcomes[0]).lr,
             mean(outcome.cpu_seconds for outcome in outcomes),
         )
         lines.append(
@@ -126,18 +127,22 @@ def summaries(
 
 
 def _summary(outcome: ExperimentResult, inputs: Iterable[Tensor]) -> dict[str, Any]:
-    counted, last = cost(outcome.net, inputs), outcome.experiment.stages[-1]
+    counted, last = cost(outcome.net, inputs), outcome.last
     return {
         "seed": outcome.experiment.seed,
         "test_accuracy": outcome.test_accuracy,
         "valid_accuracy": outcome.valid_accuracy,
         "cpu_seconds": outcome.cpu_seconds,
         "sample_timesteps": outcome.sample_timesteps,
-        "pretrain_cpu_seconds": sum(stage.cpu_seconds for stage in outcome.stages[:-1]),
-        "lr": outcome.experiment.stages[0].lr,
-        "steps": last.steps,
+        "pretrain_cpu_seconds": outcome.cpu_seconds - last.cpu_seconds,
+        "lr": _first_stage(outcome).lr,
+        "steps": cast(Stage, last.stage).steps,
         "multiply_accumulates": counted.multiply_accumulates,
         "accumulates": counted.accumulates,
         "spikes": counted.spikes,
         "picojoules": counted.picojoules,
     }
+
+
+def _first_stage(result: ExperimentResult) -> Stage:
+    return cast(Stage, result.experiment.stages[0])

@@ -13,7 +13,9 @@ from snnlab.training.experiments import Experiment
 from snnlab.transfer.stages import Schedule, Stage
 
 
-def scratch(label: str, network: dict[str, Any], *, mode: Mode = "lif", **settings: Any) -> Experiment:
+def scratch(
+    label: str, network: dict[str, Any], *, mode: Mode = "lif", **settings: Any
+) -> Experiment:
     """No pretraining: the spiking network from its first weights."""
     return experiment(label, Stage(name="train", network=network, mode=mode, **settings))
 

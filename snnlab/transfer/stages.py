@@ -4,7 +4,7 @@ import contextlib
 import math
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from snnlab._utils.fields import known
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.activations import Mode, activations, ramp_bounds
-from snnlab.nn.vision import VisionNet, build
+from snnlab.nn.vision import SmallCNN, VisionNet, build
 from snnlab.nn.weight_transfer import FIRST, copy_weights, reestimate_batch_norm
 from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
 from snnlab.training.evaluation import evaluate, pick_device, work_clock
@@ -99,7 +99,9 @@ class Stage(ExperimentStage):
         seconds = 0.0
         if self.convert:
             started = work_clock(device)
-            net = Converted(net, some_inputs(sets.train, self, device), self.convert)
+            net = Converted(
+                cast(SmallCNN, net), some_inputs(sets.train, self, device), self.convert
+            )
             seconds = work_clock(device) - started
         self.enter(net.to(device), 0.0)
         if before is None:
