@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from snnlab._utils.files import whole_file
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays import snapshots
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.panels.arrivals import RecordingViewer, coincidence_panel
+from snnlab.viz.panels.arrivals import RecordingViewer, arrivals_panel
 from snnlab.viz.panels.synapses import NetworkView, synapses_panel
 
 BUDGET_MS = 150
@@ -72,7 +72,7 @@ def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
     net, recordings, movements = setting(side, steps, rate)
     of = NetworkView(net, 10.0)
     synapses = synapses_panel(of, movements)
-    fires = coincidence_panel(RecordingViewer(of, recordings, [str(label) for label in range(20)]))
+    fires = arrivals_panel(RecordingViewer(of, recordings, [str(label) for label in range(20)]))
 
     def put(panel: object, name: str, value: object) -> None:
         panel.controls[name].value = value  # type: ignore[attr-defined]

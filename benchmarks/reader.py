@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.spikeset import SpikeSet, bin_events
+from snnlab.data.batches.spike_set import SpikeSet, bin_events
 from snnlab.data.io.events import N_CHANNELS, Events, read_events, write_events
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.course.data_check import folder_of
-from snnlab.data.batches.dense import DataSplits
-from snnlab.data.batches.features import FeatureSet
-from snnlab.data.batches.spikeset import SpikeSet
+from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.batches.feature_set import FeatureSet
+from snnlab.data.batches.spike_set import SpikeSet
 from snnlab.data.datasets import (
     cifar10_dvs,
     digit_events,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.dense import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DataSplits, DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.registry import provenance
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from snnlab.data.batches.augment import Augment
 from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, delay_layers
@@ -57,7 +56,6 @@ class DelayRecipe(Recipe):
     anneal_share: float = 0.25
     # How far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
     sharpen: float = 0.0
-    augment: Augment | None = None  # what is done to the batches of training; nothing in the paper
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,16 +109,6 @@ class DelayRecipe(Recipe):
         ramps = [neurons for neurons in model.neurons if isinstance(neurons, RampNeuron)]
         widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
         return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
-
-    def augmented(
-        self, model: DelayNet, x: Tensor, y: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """What `augment` makes of a batch."""
-        return (
-            (x, y)
-            if self.augment is None
-            else self.augment(x, y, generator, classes=model.config["n_classes"])
-        )
 
     def after_step(self, model: DelayNet) -> None:
         """Bring the delays back into 0 to `max_delay`."""

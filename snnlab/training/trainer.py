@@ -217,8 +217,7 @@ def train_step(
 ) -> tuple[Tensor, Tensor]:
     """One update from a batch `(T, B, ...)` and labels `(B,)`; returns the loss and the class scores `(B, classes)`.
 
-    Labels may be shares of the classes, too, `(B, classes)`. Where several processes train
-    together, theirs are parts of one batch, and `share` is the share that this one has. With
+    Where several processes train together, theirs are parts of one batch, and `share` is the share that this one has. With
     `recipe.accumulate` above 1, batch norm takes its mean and variance from each part by itself.
     """
     for optimiser in optimisers:
@@ -272,21 +271,17 @@ def _epoch(
             tally.restore(state.under_way)
             state.under_way = None
         for x, y in train.batches(
-            recipe.batch_size, generator=order, part=rank_and_world_size(), first=tally.batches
+            recipe.batch_size,
+            generator=order,
+            part=rank_and_world_size(),
+            skip_batches=tally.batches,
         ):
             whole = between(tally, len(y))
             x, y = x.to(device), y.to(device)
             recipe.before_step(model, optimisers, (epoch + tally.seen / len(train)) / recipe.epochs)
-            # not dropout's numbers, and none that would have to be kept when this goes on in the
-            # middle of an epoch
-            chance = torch.Generator().manual_seed(
-                epoch_seed(own_seed(seed) ^ 0x9E3779B1, tally.batches)
-            )
-            samples, (x, y) = len(y), recipe.augmented(model, x, y, chance)
-            loss, scores = train_step(model, x, y, optimisers, recipe, share=samples / whole)
-            # Of a mixture, its largest part
-            correct = (scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))).sum()
-            tally.add(loss, correct, samples=samples, whole=whole, time_steps=recipe.time_steps(x))
+            loss, scores = train_step(model, x, y, optimisers, recipe, share=len(y) / whole)
+            correct = (scores.argmax(1) == y).sum()
+            tally.add(loss, correct, samples=len(y), whole=whole, time_steps=recipe.time_steps(x))
     mean_loss = all_reduce_scalar(tally.loss.item()) / tally.seen
     cpu_seconds = all_reduce_scalar(tally.work_seconds)
     if not math.isfinite(mean_loss):

@@ -12,7 +12,7 @@ from leftovers import checked
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import config as profiles
 from snnlab.course import tasks
-from snnlab.data.batches.spikeset import BINNINGS
+from snnlab.data.batches.spike_set import BINNINGS
 from snnlab.nn.vision import build
 from snnlab.runs.execute import execute
 

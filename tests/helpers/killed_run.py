@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from snnlab.course import config
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.runs import run as runs

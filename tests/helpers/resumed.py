@@ -8,7 +8,7 @@ from bars import COMMON, NET
 from readers import bars
 
 from snnlab.data.batches.file_dataset import FileDataset
-from snnlab.data.batches.spikeset import SpikeSet
+from snnlab.data.batches.spike_set import SpikeSet
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet

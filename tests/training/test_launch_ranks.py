@@ -16,7 +16,7 @@ import torch
 from bars import same_checkpoints
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays import experiments
 from snnlab.delays.experiments import DelayStage, delay_experiment

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
 from snnlab.data.encoding.odg import edge_integral
 from snnlab.data.io.es_imagenet import (

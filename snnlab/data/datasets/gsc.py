@@ -24,7 +24,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import mapped, processes
-from snnlab.data.batches.features import FeatureSet, read_only
+from snnlab.data.batches.feature_set import FeatureSet, read_only
 from snnlab.data.cache import Mapped, cached, cached_or_none
 from snnlab.data.datasets.gsc_folder import (
     LISTS,

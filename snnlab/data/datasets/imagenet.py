@@ -22,7 +22,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
 from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.io import shard_writing, shards

@@ -2,7 +2,7 @@
 
 At full resolution the set is too large for a repository. The packed file counts spikes in cells of
 `STEP` seconds and 700 / `GROUPS` adjacent channels, time beginning at a recording's first spike,
-exactly as `snnlab.data.batches.spikeset.bin_events` does. Unpacked, the spikes of a cell stand at
+exactly as `snnlab.data.batches.spike_set.bin_events` does. Unpacked, the spikes of a cell stand at
 the middle of its step, spread over its channels in turn, and the first spike of a recording at time
 0. Binned again with steps and groups that are multiples of these, the counts are therefore those of
 the recordings at full resolution; what is lost is anything finer.
@@ -94,7 +94,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         SnnlabError: a file is missing or damaged, or the result cannot be written.
     """
     # Here: a newcomer who unpacks needs no compiler
-    from snnlab.data.batches.spikeset import bin_events
+    from snnlab.data.batches.spike_set import bin_events
 
     folder, packed = given_path(folder), given_path(packed)
     content: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from snnlab.training.launch_ranks import launch_ranks
 from snnlab.viz.monitor.box import Box, State, sentence
 from snnlab.viz.monitor.callback import MonitorControl, MonitoredCall, Report
 from snnlab.viz.monitor.view import MonitorSnapshot, View
-from snnlab.viz.widgets.panel import Panel, play
+from snnlab.viz.widgets.panel import Panel, interact
 
 Outcome = TypeVar("Outcome")
 
@@ -204,7 +204,7 @@ class TrainingMonitor(Generic[Outcome]):
         self._seen = seen, initial
         if self._panel is None:
             rows = bool(seen.rasters) + bool(seen.delays) + 1
-            self._panel = play(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
+            self._panel = interact(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
         else:
             self._panel.redraw(kept=last)
         if self.box is not None:

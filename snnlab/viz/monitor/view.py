@@ -21,9 +21,9 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import Moment
 from snnlab.transfer.similarity import layer_outputs
 from snnlab.viz import plots
-from snnlab.viz.figure_export import Numbers
+from snnlab.viz.figure_export import TableColumns
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.fast_axes import Frame
+from snnlab.viz.widgets.fast_axes import FastTicks
 
 SAMPLES = 16  # of the validation set, for the rates; the first of them is the one in the rasters
 MARKS = ("o-", "s--", "^:", "D-.")
@@ -180,7 +180,7 @@ class View:
             grid = fig.add_gridspec(1, len(names), **room)
             made = {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
             for ax in made.values():
-                Frame(ax)
+                FastTicks(ax)
                 ax.locator_params(nbins=2)  # numbers are most of what a new background costs
             return made
 
@@ -218,7 +218,7 @@ class View:
 
     def draw(
         self, seen: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]
-    ) -> tuple[str, Numbers]:
+    ) -> tuple[str, TableColumns]:
         """Show what was seen, and the delays at the start, as `Seen.delays` has them.
 
         Returns:

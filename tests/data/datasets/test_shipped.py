@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.spikeset import bin_events
+from snnlab.data.batches.spike_set import bin_events
 from snnlab.data.datasets import shipped as module
 from snnlab.data.datasets.shipped import SPLITS, expand, pack, shipped
 from snnlab.data.io.events import Events, read_events, read_meta, write_events

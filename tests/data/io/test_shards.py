@@ -477,7 +477,7 @@ def seen(batches):
 def test_loaders_processes_and_going_on_change_nothing():
     whole = seen(of_shards().batches(6, generator=seeded(3)))
     assert seen(of_shards(loaders=2).batches(6, generator=seeded(3))) == whole
-    assert seen(of_shards().batches(6, generator=seeded(3), first=4)) == whole[4:]
+    assert seen(of_shards().batches(6, generator=seeded(3), skip_batches=4)) == whole[4:]
     parts = [seen(of_shards().batches(6, generator=seeded(3), part=(i, 2))) for i in range(2)]
     for batch, a, b in zip(whole, *parts, strict=True):
         assert sorted(batch) == sorted(a + b)
