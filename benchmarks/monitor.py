@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.files import make_folder, whole_file
 from snnlab._utils.memory import keep_freed_memory
-from snnlab.course import config as profiles
 from snnlab.course import tasks
+from snnlab.course.config import resolve
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.training.experiments import Experiment, ExperimentResult, run_experiment
 from snnlab.viz.monitor import callback, monitor
@@ -34,7 +34,7 @@ from snnlab.viz.widgets import agg_canvas
 
 def course(epochs: int) -> tuple[Experiment, Any]:
     """The network with learned delays that notebook 04 watches, and its data."""
-    config = profiles.resolve("04_learning_delays", profile="course")
+    config = resolve("04_learning_delays", profile="course")
     digits = tasks.recordings(config)
     network = {
         "n_in": config.n_in,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
-from snnlab.cli.cli_errors import cli_errors, complain
+from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 from snnlab.data import registry
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
             registry.SETS[name], agree=agree, keep=keep, say=click.echo, workers=workers or None
         )
     except SnnlabError as error:
-        complain(error)
+        print_error(error)
         there = False
     if not there:
         sys.exit(1)
@@ -297,11 +296,6 @@ def _conclude(outcome: "Outcome") -> None:
 
 
 def _compare(name: str, *, thorough: bool, workers: int) -> None:
-    from snnlab.data.fetch.check import check as examine
+    from snnlab.data.fetch.check import check
 
-    findings = examine(registry.SETS[name], thorough=thorough, workers=workers or None)
-    for finding in findings:
-        mark = {True: "ok", False: "WRONG", None: "unsure"}[finding.ok]
-        click.echo(printable(f"{mark:<8}{finding.text}"))
-    if any(finding.ok is False for finding in findings):
-        sys.exit(1)
+    print_report(check(registry.SETS[name], thorough=thorough, workers=workers or None))

@@ -18,7 +18,8 @@ from snnlab.cli import main
 from snnlab.course.exercises.judge import Verdict
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.nn.delay_net import DelayNet
-from snnlab.runs import html_tables, run, tables
+from snnlab.runs import html_tables, tables
+from snnlab.runs.collection import summary
 from snnlab.runs.progress import progress
 from snnlab.runs.result import Result
 from snnlab.viz import plots
@@ -183,7 +184,7 @@ def test_a_table_in_a_terminal_shows_every_letter():
         [{**row, f"config.{TERMINAL}": one, "path": one} for one in (TERMINAL, "other")]
     )
     # Title, column, cells
-    assert printed(*tables.summary_tables(run.summary(rows))).count(shown) == 3 + 1 + 1 + 2
+    assert printed(*tables.summary_tables(summary(rows))).count(shown) == 3 + 1 + 1 + 2
     names = (
         "paper",
         "table",

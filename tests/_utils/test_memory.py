@@ -13,8 +13,8 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.course import config as profiles
 from snnlab.course import tasks
+from snnlab.course.config import resolve
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_linear import DelayLinear
@@ -161,10 +161,10 @@ def one_gigabyte():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 def test_reading_data_says_so(one_gigabyte):
-    config = profiles.resolve(STATIC, profile="tiny", samples=200_000, size=256)
+    config = resolve(STATIC, profile="tiny", samples=200_000, size=256)
     words = r"^reading the pictures: .*\(52.43 GB were asked .* fewer samples or a smaller size\.$"
     with pytest.raises(SnnlabError, match=words):
         tasks.static(config)
-    config = profiles.resolve(EVENTS, profile="tiny", pictures=10_000_000)
+    config = resolve(EVENTS, profile="tiny", pictures=10_000_000)
     with pytest.raises(SnnlabError, match="^reading pictures and events: .* and labelled.$"):
         tasks.events(config)

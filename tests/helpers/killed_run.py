@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from snnlab import runs
 from snnlab.course import config
 from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import DelayStage, delay_experiment
-from snnlab.runs import run as runs
 from snnlab.training.experiments import run_experiments
 
 NET = dict(n_in=16, hidden=[10], n_classes=5, max_delay=8, tau=1.5, dropout=0.2)

@@ -7,8 +7,8 @@ import pytest
 import standins
 import torch
 
-from snnlab.course import config as profiles
 from snnlab.course import tasks
+from snnlab.course.config import read_parameters, resolve
 from snnlab.nn.vision import build
 from snnlab.runs.sweep import sweep
 from snnlab.training.trainer import train_step
@@ -16,7 +16,7 @@ from snnlab.transfer.stages import Stage
 
 PARAMS = Path(__file__).parents[2] / "params"
 FILES = {path.stem for path in PARAMS.glob("*.yaml")}
-SWEEPS = {stem for stem in FILES if "notebook" in profiles.from_file(PARAMS / f"{stem}.yaml")}
+SWEEPS = {stem for stem in FILES if "notebook" in read_parameters(PARAMS / f"{stem}.yaml")}
 
 
 def configurations():
@@ -107,8 +107,8 @@ def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkey
     notebook = (
         "02_pretrain_and_transfer" if stem.startswith("pipe_s") else "03_transfer_to_event_streams"
     )
-    given = profiles.from_file(PARAMS / f"{stem}.yaml") | {"profile": "paper", "loaders": 0}
-    config = profiles.resolve(notebook, **given)
+    given = read_parameters(PARAMS / f"{stem}.yaml") | {"profile": "paper", "loaders": 0}
+    config = resolve(notebook, **given)
     if notebook.startswith("02"):
         task = tasks.static(config)
         data, network, steps = task.data, task.network, config.steps

@@ -6,7 +6,7 @@ from typing import Any
 
 from snnlab._utils.fields import parameter
 from snnlab._utils.files import sha256, sha256_of, whole_files
-from snnlab.course.config.learning_delays import check_recordings
+from snnlab.course.config.learning_delays import delay_config
 from snnlab.course.config.shared import Recordings, sizes
 
 
@@ -45,7 +45,7 @@ class ExploringDelays(Recordings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.checkpoint:  # which would say how many inputs there are
-            check_recordings(self)
+            delay_config(self)
 
     def deciding(self) -> dict[str, Any]:
         """The parameters that decide about the result; of the checkpoint, what is in it and not its name."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
@@ -148,13 +149,18 @@ LEARNING_DELAYS = sizes(
 )
 
 
-def check_recordings(config: Recordings) -> None:
-    """Refuse recordings that the same profile of notebook 04 refuses, by which others train.
+def delay_config(config: Recordings, **changes: Any) -> LearningDelays:
+    """Make the configuration of notebook 04 for the networks of another notebook.
+
+    Args:
+        config: of the other notebook. Its parameters replace those of the same profile of notebook
+            04, but for `config.own`, which mean something else there.
+        changes: other parameters of notebook 04; None for the profile's value.
 
     Raises:
         SnnlabError: as `LearningDelays`.
     """
-    names = {field.name for field in dataclasses.fields(config)}
-    names &= {"data", "features", "binning", "dt_ms", "n_in"}
-    own = {name: getattr(config, name) for name in names}
-    dataclasses.replace(LEARNING_DELAYS[config.profile], **own)
+    shared = LearningDelays.__dataclass_fields__.keys() & vars(config).keys()
+    values = {name: getattr(config, name) for name in shared - config.own}
+    values |= {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(LEARNING_DELAYS[config.profile], **values)

@@ -43,7 +43,7 @@ _Loader.add_constructor("!number", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
-def from_file(path: Path) -> dict[str, Any]:
+def read_parameters(path: Path) -> dict[str, Any]:
     """Read the parameters in a YAML file, as papermill's -f takes them; `profiles.resolve` checks them.
 
     Args:

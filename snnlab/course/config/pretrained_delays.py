@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.learning_delays import check_recordings
+from snnlab.course.config.learning_delays import delay_config
 from snnlab.course.config.shared import Recordings, Training, sizes
 
 
@@ -12,6 +12,7 @@ class PretrainedDelays(Training, Recordings):
     """Notebook 06. What it does not say about networks and their training is as in the same profile of notebook 04."""
 
     notebook = "06_pretrained_delays"
+    own = frozenset({"epochs", "lr_weights"})
 
     limit: int = parameter(
         "training recordings to use, and a quarter for validation; 0 for all", low=0
@@ -44,7 +45,7 @@ class PretrainedDelays(Training, Recordings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_recordings(self)
+        delay_config(self)
 
 
 PRETRAINED_DELAYS = sizes(

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter, typed
@@ -42,6 +42,9 @@ class Config:
             if field.metadata["spec"].decides and field.name != "seed"
         )
         return {field.name: getattr(self, field.name) for field in fields}
+
+
+Kind = TypeVar("Kind", bound=Config)
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,13 @@ class Transfer(Training):
 
 @dataclass(frozen=True)
 class Recordings(Config):
-    """What the notebooks about delays can all be told of the recordings that a network hears."""
+    """What the notebooks about delays can all be told of the recordings that a network hears.
+
+    Attributes:
+        own: parameters that mean something else in notebook 04.
+    """
+
+    own: ClassVar[frozenset[str]] = frozenset()
 
     data: str = parameter(
         "what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them"
@@ -146,10 +155,8 @@ class Recordings(Config):
             )
 
 
-def sizes(
-    course: Config, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]
-) -> dict[str, Config]:
-    """The three profiles of a notebook: "course", and what of it is different in "tiny" and in "paper"."""
+def sizes(course: Kind, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Kind]:
+    """Make the three profiles of a notebook from "course" and what differs in the other two."""
     return {
         "tiny": dataclasses.replace(course, profile="tiny", **tiny),
         "course": course,

@@ -137,7 +137,7 @@ def convert(
             failed=tuple((row.file, sentence) for row, sentence in failed.items()),
             report=out / "left-out.csv",
         )
-        write_report(outcome)
+        write_report(outcome.report, outcome.failed)
     return outcome
 
 
