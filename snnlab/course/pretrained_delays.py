@@ -7,7 +7,7 @@ from snnlab.course.config import LearningDelays, PretrainedDelays
 from snnlab.course.tasks import delay_stage
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.weight_transfer import Takes, copy_delay_weights
+from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 from snnlab.training.experiments import Experiment
 
 
@@ -61,7 +61,7 @@ class Recipes:
         seed: int,
         *,
         sharpen: float | None = None,
-        transfer_parts: Takes = "both",
+        transfer_parts: TransferParts = "both",
         learn_delays: bool = False,
     ) -> Experiment:
         """Train a ReLU network, and fine-tune a spiking one with its weights and delays.

@@ -24,9 +24,9 @@ from snnlab.data.datasets import (
     imagenet,
     shd,
 )
+from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.protocols import Batches, Data
 from snnlab.data.provenance import record
-from snnlab.data.registry import name_of_data
 from snnlab.data.splits import Splits
 from snnlab.delays.experiments import DelayStage
 
@@ -86,7 +86,7 @@ def static(config: PretrainAndTransfer) -> ImageTask:
     else:
         folder = folder_of("" if config.data == "imagenet" else config.data, "imagenet")
         data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
-        name = name_of_data(folder, "imagenet", "pictures")
+        name = published_name(folder, "imagenet", "pictures")
         source = record(name, "pictures in the layout of ImageNet-1K", data, folder)
     _several_classes(data, source["path"])
     return ImageTask(data, _network(config.model, data, list(config.channels)), source)
@@ -154,7 +154,7 @@ def delay_stage(
         "max_delay": config.max_delay,
         "kernel_count": config.kernel_count,
         "dropout": config.dropout,
-        "fan_in": config.connections or None,
+        "n_connections": config.connections or None,
         "variant": delay_mode,
         "tau": tau_ms / config.dt_ms,
         **network,
@@ -210,7 +210,7 @@ def events(config: TransferToEvents) -> TransferTask:
                 es_imagenet.events(at, loaders=loaders),
             )
         data = {"pictures": pictures, "edges": edges, "target": target}
-        name = name_of_data(at, config.data, "events")
+        name = published_name(at, config.data, "events")
         note = f"files in the layout of {config.data}, pretrained on {other.name}"
     for what, folder in (("pictures", other), ("edges", at), ("target", at)):
         _several_classes(data[what], folder or name)

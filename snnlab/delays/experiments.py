@@ -12,7 +12,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.weight_transfer import Takes, copy_delay_weights
+from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 from snnlab.training.experiments import Experiment, ExperimentResult, ExperimentStage, StageStart
 
 
@@ -25,11 +25,11 @@ class DelayStage(DelayRecipe, ExperimentStage):
     it; see `copy_delay_weights`.
     """
 
-    transfer_parts: Takes = "both"
+    transfer_parts: TransferParts = "both"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        known(self.transfer_parts, get_args(Takes), "part to copy")
+        known(self.transfer_parts, get_args(TransferParts), "part to copy")
 
     @memory_errors("building a network", "a smaller one")
     def build(self, network: dict[str, Any]) -> DelayNet:
@@ -46,7 +46,7 @@ class DelayStage(DelayRecipe, ExperimentStage):
         net = self.build(self.network)
         if before is None:
             return net, StageStart()
-        return net, StageStart(copy_delay_weights(before, net, takes=self.transfer_parts))
+        return net, StageStart(copy_delay_weights(before, net, transfer_parts=self.transfer_parts))
 
     def file_name(self, experiment: str, number: int) -> str:
         """Name the files of this stage, without a suffix."""

@@ -126,7 +126,7 @@ def pipe_d(
     lif_epochs: int,
     lr: float,
     leave: tuple[str, ...] = (),
-    first: str = "signed",
+    input_conv: str = "signed",
     warm_up: tuple[str, ...] = (),
     schedule: Schedule = "cosine",
     on_events: Mapping[str, Any] = MappingProxyType({}),
@@ -141,7 +141,7 @@ def pipe_d(
         pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or
             LIF leave it out.
         lr: rate of every stage; half of it for LIF after LIAF.
-        leave, first: see `copy_weights`; a last layer for other classes is left in any case.
+        leave, input_conv: see `copy_weights`; a last layer for other classes is left in any case.
         warm_up: what is new, and trained alone at first; () for the first layer and the head.
         schedule: of the ANN.
         on_events: further settings of the stages on events, such as those of `falling`.
@@ -149,15 +149,15 @@ def pipe_d(
     """
     mode: Mode = "liaf" if liaf_epochs else "lif"
     kind = KINDS[network["kind"]]
-    warm_up = warm_up or kind.FIRST + kind.HEAD
+    warm_up = warm_up or kind.INPUT_LAYERS + kind.HEAD_LAYERS
     if source["classes"] != network["classes"]:
-        leave = tuple({*leave, kind.HEAD[-1]})
+        leave = tuple({*leave, kind.HEAD_LAYERS[-1]})
     ann: dict[str, Any] = dict(
         network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, schedule=schedule
     )
     stages = [Stage(name="pretrain", **ann, **common)]
     common |= on_events
-    arrive = dict(network=network, leave=leave, first=first, mode=mode, lr=lr, **common)
+    arrive = dict(network=network, leave=leave, input_conv=input_conv, mode=mode, lr=lr, **common)
     if warm_up_epochs:
         stages.append(Stage(name="warm up", epochs=warm_up_epochs, only=warm_up, **arrive))
         arrive = dict(mode=mode, lr=lr, reestimate=False, **common)

@@ -14,7 +14,7 @@ from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.activations import Mode, activations, ramp_bounds
 from snnlab.nn.vision import SmallCNN, VisionNet, build
-from snnlab.nn.weight_transfer import FIRST, copy_weights, reestimate_batch_norm
+from snnlab.nn.weight_transfer import INPUT_CONV, copy_weights, reestimate_batch_norm
 from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
 from snnlab.training.evaluation import evaluate, pick_device, work_clock
 from snnlab.training.experiments import ExperimentStage, StageStart
@@ -51,7 +51,7 @@ class Stage(ExperimentStage):
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # prefixes of the parameters that are not copied
-    first: str = ""  # see `copy_weights`
+    input_conv: str = ""  # see `copy_weights`
     # Measure the batch-norm statistics anew before the first epoch, unless it is the first stage
     reestimate: bool = True
     optimiser: Optimiser = "adam"
@@ -74,7 +74,7 @@ class Stage(ExperimentStage):
         check_numbers(self, low=1, names=("steps", "levels", "twins"))
         known(self.mode, get_args(Mode), "mode of an activation")
         known(self.convert, ("", *get_args(How)), "way to convert")
-        known(self.first, ("", *FIRST), "way to adapt a first convolution")
+        known(self.input_conv, ("", *INPUT_CONV), "way to adapt a first convolution")
         known(self.optimiser, get_args(Optimiser), "optimiser")
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")
@@ -94,7 +94,7 @@ class Stage(ExperimentStage):
         if self.network is not None:
             net = self.build(self.network)
             if before is not None:
-                report = copy_weights(before, net, leave=self.leave, first=self.first)
+                report = copy_weights(before, net, leave=self.leave, input_conv=self.input_conv)
         assert net is not None
         seconds = 0.0
         if self.convert:

@@ -113,9 +113,15 @@ def test_choice_is_by_validation_then_by_loss(tmp_path):
     assert best_by_validation([worse, better]) is better
 
 
-@pytest.mark.parametrize("fan_in", [None, 4])
-def test_matched_hidden_matches(fan_in):
-    network = {"n_in": 70, "n_classes": 20, "max_delay": 12, "tau": 2.0, "fan_in": fan_in}
+@pytest.mark.parametrize("n_connections", [None, 4])
+def test_matched_hidden_matches(n_connections):
+    network = {
+        "n_in": 70,
+        "n_classes": 20,
+        "max_delay": 12,
+        "tau": 2.0,
+        "n_connections": n_connections,
+    }
     learned = DelayNet(**network, hidden=[32, 32], variant="learned").trainable_parameters()
     hidden = matched_hidden(network | {"hidden": [32, 32], "variant": "fixed"}, learned)
     fixed = DelayNet(**network, hidden=hidden, variant="fixed").trainable_parameters()

@@ -77,15 +77,15 @@ def parts(net):
 
 
 @pytest.mark.parametrize(
-    ("takes", "expected"), [("both", "111"), ("weights", "101"), ("delays", "010")]
+    ("transfer_parts", "expected"), [("both", "111"), ("weights", "101"), ("delays", "010")]
 )
-def test_what_is_handed_over(takes, expected):
+def test_what_is_handed_over(transfer_parts, expected):
     source, target, before = (DelayNet(**NET, neuron=kind) for kind in ("relu", "lif", "lif"))
     before.load_state_dict(target.state_dict())
     for norm in source.norms:  # as if trained
         torch.nn.init.uniform_(norm.weight)
         norm.running_mean += 0.3
-    copy_delay_weights(source, target, takes=takes)
+    copy_delay_weights(source, target, transfer_parts=transfer_parts)
     for moved, now, theirs, mine in zip(
         expected, parts(target), parts(source), parts(before), strict=True
     ):
@@ -101,13 +101,15 @@ def test_delays_that_are_not_learned_arrive_as_whole_ones():
         assert ours.discrete and not ours.P.requires_grad
 
 
-@pytest.mark.parametrize(("takes", "moves"), [("both", True), ("weights", False), ("delays", True)])
-def test_the_width_of_a_kernel_goes_with_its_delay(takes, moves):
+@pytest.mark.parametrize(
+    ("transfer_parts", "moves"), [("both", True), ("weights", False), ("delays", True)]
+)
+def test_the_width_of_a_kernel_goes_with_its_delay(transfer_parts, moves):
     source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET)
     for layer in delay_layers(source):
         layer.sigma = 0.5
     before = target.synapses[0].sigma
-    copy_delay_weights(source, target, takes=takes)
+    copy_delay_weights(source, target, transfer_parts=transfer_parts)
     assert target.synapses[0].sigma == pytest.approx(0.5 if moves else before) and before > 1
 
 
@@ -115,20 +117,24 @@ def test_delays_do_not_move_between_layers_of_other_kernels():
     """A position counts from the middle of the kernel: the same number is another delay."""
     source, target = DelayNet(**NET), DelayNet(**NET | {"max_delay": NET["max_delay"] + 4})
     before = [layer.delay.clone() for layer in delay_layers(target)]
-    for takes in ("both", "delays"):
+    for transfer_parts in ("both", "delays"):
         with pytest.raises(SnnlabError, match=r"synapses.0.P: max_delay = \d+ instead of"):
-            copy_delay_weights(source, target, takes=takes)
-    copy_delay_weights(source, target, takes="weights")
+            copy_delay_weights(source, target, transfer_parts=transfer_parts)
+    copy_delay_weights(source, target, transfer_parts="weights")
     after = [layer.delay for layer in delay_layers(target)]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert torch.equal(target.synapses[0].weight, source.synapses[0].weight)
-    with pytest.raises(SnnlabError, match="synapses.0.mask: fan_in = 1 instead of 2"):
-        copy_delay_weights(DelayNet(**NET, fan_in=1), DelayNet(**NET, fan_in=2), takes="weights")
+    with pytest.raises(SnnlabError, match="synapses.0.mask: n_connections = 1 instead of 2"):
+        copy_delay_weights(
+            DelayNet(**NET, n_connections=1),
+            DelayNet(**NET, n_connections=2),
+            transfer_parts="weights",
+        )
 
 
 def test_an_unknown_part_is_refused():
     with pytest.raises(SnnlabError, match="delay"):
-        copy_delay_weights(DelayNet(**NET), DelayNet(**NET), takes="delay")
+        copy_delay_weights(DelayNet(**NET), DelayNet(**NET), transfer_parts="delay")
 
 
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))

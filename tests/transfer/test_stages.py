@@ -378,7 +378,7 @@ def test_from_images_to_events(tmp_path):
         data="events",
         network=NET | {"in_channels": 2},
         leave=("fc",),
-        first="signed",
+        input_conv="signed",
         epochs=0,
     )
     spike = stage(name="lif", network=None, data="events")
@@ -606,7 +606,7 @@ def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
         (dict(drop=-0.1), "drop = -0.1"),
         (dict(mode="liff"), "did you mean li"),
         (dict(convert="balance"), "did you mean balanced"),
-        (dict(first="sign"), "did you mean signed"),
+        (dict(input_conv="sign"), "did you mean signed"),
         (dict(precision="bfloat"), "did you mean bfloat16"),
     ],
 )
