@@ -28,8 +28,7 @@ from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.protocols import Batches, Data
 from snnlab.data.provenance import record
 from snnlab.data.splits import Splits
-from snnlab.delays.experiments import Job
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.experiments import DelayStage
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
 # Pixels; of larger pictures only a few fit into memory with all that a network makes of them
@@ -127,26 +126,26 @@ def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]
     )
 
 
-def delay_job(
+def delay_stage(
     config: LearningDelays,
-    variant: str,
+    delay_mode: str,
     *,
     classes: int,
     tau_ms: float,
     seed: int,
     epochs: int,
-    **changes: Any,
-) -> Job:
-    """One network of notebook 04: the paper's, with the sizes and rates of a configuration.
+    **network: Any,
+) -> DelayStage:
+    """Describe a network of notebook 04 and its training, with the sizes and rates of a configuration.
 
     Args:
         config: the configuration.
-        variant: "none", "fixed" or "learned".
+        delay_mode: "none", "fixed" or "learned".
         classes: of the recordings.
         tau_ms: membrane time constant, ms.
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
-        changes: arguments of `DelayNet` that are to be others.
+        network: arguments of `DelayNet` that differ from the configuration's.
     """
     network = {
         "n_in": config.n_in,
@@ -156,11 +155,14 @@ def delay_job(
         "kernel_count": config.kernel_count,
         "dropout": config.dropout,
         "n_connections": config.connections or None,
-        "variant": variant,
+        "variant": delay_mode,
         "tau": tau_ms / config.dt_ms,
-        **changes,
+        **network,
     }
-    recipe = DelayRecipe(
+    return DelayStage(
+        name=f"digits-{delay_mode}-tau{tau_ms:g}-hidden{network['hidden'][0]}-seed{seed}",
+        network=network,
+        test_each_epoch=True,
         epochs=epochs,
         batch_size=config.batch_size,
         accumulate=config.accumulate,
@@ -172,8 +174,6 @@ def delay_job(
         seed=seed,
         device=config.device,
     )
-    name = f"digits-{variant}-tau{tau_ms:g}-hidden{network['hidden'][0]}-seed{seed}"
-    return Job(name, network, recipe, test_each_epoch=True)
 
 
 @memory_errors("reading pictures and events", "fewer pictures and labelled")
