@@ -203,7 +203,7 @@ def neuron_kernel(net: DelayNet, layer: int, neuron: int) -> NDArray[np.float32]
     synapses = picked(net, layer, neuron)
     one = slice(neuron, neuron + 1)
     weight, delay = synapses.weight[one], synapses.delay_of(one)
-    if synapses.fan_in is not None:
+    if synapses.n_connections is not None:
         weight = weight * synapses.mask[one]
     if synapses.discrete:
         return one_hot_taps(weight, delay, synapses.taps)[0].cpu().numpy()

@@ -56,7 +56,7 @@ class DelayLinear(nn.Module):
         out_features: $N_{out}$.
         max_delay: the largest delay in steps, 0 to a million.
         kernel_count: $K$, how many weights with a delay of their own each synapse has.
-        fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
+        n_connections: how many inputs each neuron listens to, drawn once at random; None for all of them.
         engine: how the convolution is computed, the result being the same up to rounding: "dense"
             as it stands, "spectral" in the frequency domain (`snnlab.nn.fft_convolution`), "auto"
             whichever is faster by measurement. It may be changed at any time, and is no part of the
@@ -70,7 +70,7 @@ class DelayLinear(nn.Module):
             a million, or the engine is unknown.
     """
 
-    mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
+    mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
 
     @memory_errors("building a network", "a smaller one")
     def __init__(
@@ -80,7 +80,7 @@ class DelayLinear(nn.Module):
         max_delay: int,
         kernel_count: int = 1,
         *,
-        fan_in: int | None = None,
+        n_connections: int | None = None,
         engine: Engine = "auto",
     ) -> None:
         super().__init__()
@@ -88,8 +88,10 @@ class DelayLinear(nn.Module):
         self.out_features = whole_number("out_features", out_features, 1)
         self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
         self.kernel_count = whole_number("kernel_count", kernel_count, 1)
-        self.fan_in = (
-            None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
+        self.n_connections = (
+            None
+            if n_connections is None
+            else whole_number("n_connections", n_connections, 1, self.in_features)
         )
         if engine not in get_args(Engine):
             raise SnnlabError(
@@ -100,15 +102,15 @@ class DelayLinear(nn.Module):
         self.discrete = False
 
         shape = (self.out_features, self.in_features, self.kernel_count)
-        bound = math.sqrt(6 / ((self.fan_in or self.in_features) * self.kernel_count))
+        bound = math.sqrt(6 / ((self.n_connections or self.in_features) * self.kernel_count))
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.P = nn.Parameter(
             self._centre - torch.empty((1, *shape)).uniform_(0, 1) * self.max_delay
         )
         self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
         self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
-        if self.fan_in is not None:
-            heard = torch.rand(shape[:2]).argsort(1) < self.fan_in
+        if self.n_connections is not None:
+            heard = torch.rand(shape[:2]).argsort(1) < self.n_connections
             self.register_buffer("mask", heard[..., None])
 
     def _save_to_state_dict(
@@ -150,7 +152,7 @@ class DelayLinear(nn.Module):
         return (self.taps - 1) // 2
 
     def extra_repr(self) -> str:
-        sparse = "" if self.fan_in is None else f", fan_in={self.fan_in}"
+        sparse = "" if self.n_connections is None else f", n_connections={self.n_connections}"
         return (
             f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
             f"kernel_count={self.kernel_count}{sparse}"
@@ -160,7 +162,7 @@ class DelayLinear(nn.Module):
     def connections(self) -> Tensor:
         """Which weights exist, `(N_out, N_in, K)` of bool: of inputs listened to, and not 0, as pruning leaves them."""
         there = self.weight.detach() != 0
-        return there if self.fan_in is None else there & self.mask
+        return there if self.n_connections is None else there & self.mask
 
     @property
     def delay(self) -> Tensor:
@@ -207,7 +209,7 @@ class DelayLinear(nn.Module):
 
     def kernel(self) -> Tensor:
         """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
-        weight = self.weight if self.fan_in is None else self.weight * self.mask
+        weight = self.weight if self.n_connections is None else self.weight * self.mask
         if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
             return one_hot_taps(weight, self.delay, self.taps)
         return gaussian_taps(

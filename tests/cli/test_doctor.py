@@ -22,7 +22,7 @@ from snnlab.cli.doctor import disk, environment
 from snnlab.cli.doctor import jupyter as doctor_jupyter
 from snnlab.cli.doctor import torch as doctor_torch
 from snnlab.cli.doctor.repair import ROOT
-from snnlab.data.registry import SETS
+from snnlab.data.datasets.catalogue import DATASETS
 
 GB = 10**9
 SITE = Path(jupyter_core.__file__).parents[1]
@@ -509,7 +509,7 @@ def unpacked(tmp_path_factory):
         patch.setenv("SNNLAB_DATA", str(folder))
         found = list(disk.data())
     says(found[0], "ok", folder / "spoken-digits")
-    assert SETS["spoken-digits"].title and (folder / "spoken-digits/train.h5").is_file()
+    assert DATASETS["spoken-digits"].title and (folder / "spoken-digits/train.h5").is_file()
     return folder
 
 
@@ -565,9 +565,9 @@ def test_runs_that_cannot_be_written(monkeypatch, tmp_path):
 def test_the_packed_file_is_damaged(monkeypatch, tmp_path):
     from snnlab.data.datasets import shipped
 
-    shutil.copytree(shipped.PACKED, tmp_path / "shipped")
+    shutil.copytree(shipped.SHIPPED, tmp_path / "shipped")
     (tmp_path / "shipped/spoken-digits.npz.xz").write_bytes(b"half")
-    monkeypatch.setattr(shipped, "PACKED", tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("SNNLAB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(environment, "CHECKS", {"data": disk.data})
     (found,) = environment.examine()

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
-from snnlab.data.convert.many_files import Outcome
+from snnlab.data.io.many_files import Outcome
 from snnlab.runs import execute, manifest
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result

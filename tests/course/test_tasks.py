@@ -168,7 +168,7 @@ def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():
     ours, theirs = tasks.recordings(held_out), tasks.recordings(published)
     assert len(theirs.train) == len(ours.train) + len(ours.valid) and theirs.valid is theirs.test
     keep = [
-        tasks.delay_job(config, "learned", classes=20, tau_ms=20.1, seed=0, epochs=1).recipe.keep
+        tasks.delay_stage(config, "learned", classes=20, tau_ms=20.1, seed=0, epochs=1).keep
         for config in (held_out, published)
     ]
     assert keep == ["best", "last"]

@@ -48,7 +48,7 @@ def pruned(**changes):
     return layer
 
 
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
 def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(changes):
     layer, x = pruned(**changes), torch.randn(12, 2, 6)
     before = copy.deepcopy(layer.state_dict())
@@ -66,11 +66,13 @@ def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(change
     )
 
 
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
 def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
     layer = pruned(**changes)
     there = (
-        layer.weight_mask.bool() if layer.fan_in is None else layer.weight_mask.bool() & layer.mask
+        layer.weight_mask.bool()
+        if layer.n_connections is None
+        else layer.weight_mask.bool() & layer.mask
     )
     assert np.array_equal(active_delays(layer), layer.delay[there].numpy())
     assert np.array_equal(active_delays(discretise(layer)), layer.delay[there].round().numpy())

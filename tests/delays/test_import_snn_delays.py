@@ -205,7 +205,7 @@ def test_their_names_and_what_is_found_in_them(file):
         kernel_count=2,
     )
     assert expected.items() <= ours.config.items()
-    assert (ours.config["padding"], ours.config["tail"], ours.config["fan_in"]) == (
+    assert (ours.config["padding"], ours.config["tail"], ours.config["n_connections"]) == (
         "fixed",
         8,
         None,

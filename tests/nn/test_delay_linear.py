@@ -231,7 +231,7 @@ def test_delays_in_ms():
 
 def test_few_inputs_a_neuron():
     torch.manual_seed(0)
-    layer = DelayLinear(40, 8, 5, fan_in=6)
+    layer = DelayLinear(40, 8, 5, n_connections=6)
     assert (layer.mask[..., 0].sum(1) == 6).all()
     silent = ~layer.mask[..., 0]
     assert (layer.kernel()[silent] == 0).all()
@@ -290,13 +290,15 @@ def test_what_is_advised_for_small_floats_works():
 
 
 def test_whole_numbers_of_numpy_are_numbers():
-    layer = DelayLinear(np.int64(3), np.uint8(2), np.int32(4), np.int16(1), fan_in=np.int64(2))
+    layer = DelayLinear(
+        np.int64(3), np.uint8(2), np.int32(4), np.int16(1), n_connections=np.int64(2)
+    )
     sizes = (
         layer.in_features,
         layer.out_features,
         layer.max_delay,
         layer.kernel_count,
-        layer.fan_in,
+        layer.n_connections,
     )
     assert sizes == (3, 2, 4, 1, 2) and all(type(size) is int for size in sizes)
     for wrong in (np.float64(3), np.bool_(True), True, "3", None):

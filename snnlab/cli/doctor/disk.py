@@ -14,7 +14,8 @@ from snnlab._utils.report import Finding, info, ok
 
 def data() -> Iterator[Finding]:
     """Check the data folder and the set that ships."""
-    from snnlab.data.datasets.shipped import data_folder, shipped
+    from snnlab.data.datasets.shipped import shipped
+    from snnlab.data.paths import data_folder
 
     free = _free_gb(data_folder(), "set SNNLAB_DATA to another folder")
     yield ok(f"the set that ships is in {shipped()}; {free:.1f} GB are free")

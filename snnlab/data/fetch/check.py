@@ -16,10 +16,10 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now
 from snnlab._utils.report import Finding, error, info, ok
-from snnlab.data.convert.many_files import attempt_all, listed, write_report
+from snnlab.data.entry import DatasetEntry
 from snnlab.data.fetch.obtain import write_provenance
 from snnlab.data.fetch.sample_readers import read_second, sum_of_sample
-from snnlab.data.registry import DataSet
+from snnlab.data.io.many_files import attempt_all, listed, write_report
 
 SAMPLE = 1000  # files read, unless the check is thorough
 SPEAKERS, TEST_ONLY = 12, 2  # of SHD
@@ -40,7 +40,7 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class _Check:
-    data: DataSet
+    data: DatasetEntry
     thorough: bool
     workers: int | None
     counts: dict[str, int] = field(default_factory=dict)  # samples of each split, as counted
@@ -111,12 +111,12 @@ class _Check:
 
 
 def check(
-    data: DataSet, *, thorough: bool = False, workers: int | None = None
+    data: DatasetEntry, *, thorough: bool = False, workers: int | None = None
 ) -> Iterator[Finding]:
     """Check the folder of a data set, and note in its `provenance.json` that no error was found.
 
     Args:
-        data: one of `snnlab.data.registry.SETS`.
+        data: one of `snnlab.data.datasets.catalogue.DATASETS`.
         thorough: read every file, not a sample of 1,000. The recordings of SHD and SSC are always
             read.
         workers: processes, by default one a core.
@@ -189,8 +189,8 @@ def _heidelberg(task: _Check) -> Iterator[Finding]:
 
 
 def _speech(task: _Check) -> Iterator[Finding]:
+    from snnlab.data.datasets.catalogue import WORDS
     from snnlab.data.datasets.gsc_folder import LISTS, find_clips, word_of
-    from snnlab.data.registry import WORDS
 
     folder = task.data.folder
     files = find_clips(folder).keys()

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from recordings import recordings
 
 from snnlab.cli import main
-from snnlab.data import registry
+from snnlab.data.datasets.catalogue import DATASETS, WORDS
+from snnlab.data.entry import provenance
 from snnlab.data.fetch import check
 from snnlab.data.io.events import write_events
-from snnlab.data.registry import SETS, WORDS
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +30,9 @@ def folder(monkeypatch, tmp_path):
 def publish(monkeypatch, name, *counts, classes, **more):
     """Other counts in place of those of a set."""
     monkeypatch.setitem(
-        registry.SETS, name, replace(SETS[name], counts=counts, classes=classes, **more)
+        DATASETS, name, replace(DATASETS[name], counts=counts, classes=classes, **more)
     )
-    return SETS[name].folder
+    return DATASETS[name].folder
 
 
 def look(name, *options):
@@ -69,7 +69,7 @@ def shd(monkeypatch):
 
 def test_the_published_numbers():
     """Written once more, by hand, from the sets' own pages and papers."""
-    counts = {name: [tuple(one.values()) for one in data.counts] for name, data in SETS.items()}
+    counts = {name: [tuple(one.values()) for one in data.counts] for name, data in DATASETS.items()}
     assert counts == {
         "spoken-digits": [],
         "shd": [(8156, 2264), (8332, 2088)],
@@ -81,7 +81,7 @@ def test_the_published_numbers():
         "ucf101": [(13320,)],
         "es-ucf101": [(13320,)],
     }
-    assert [data.classes for data in SETS.values()] == [0, 20, 35, 35, 1000, 1000, 10, 101, 101]
+    assert [data.classes for data in DATASETS.values()] == [0, 20, 35, 35, 1000, 1000, 10, 101, 101]
     assert len(set(WORDS)) == 35 and sum(counts["gsc"][0]) == 105829
     assert len({sum(one) for one in counts["shd"]}) == 1  # two ways to part the same recordings
 
@@ -101,7 +101,7 @@ def test_a_good_shd_and_what_is_written_down(shd):
         and written["thorough"] is False
         and "T" in written["date"]
     )
-    assert SETS["shd"].state() == (True, "complete, checked")
+    assert DATASETS["shd"].state() == (True, "complete, checked")
 
 
 def test_the_other_count_of_shd_is_accepted_and_a_mixture_is_not(shd):
@@ -147,7 +147,7 @@ def test_what_is_wrong_with_shd(shd, monkeypatch):
     good, said = look("shd")
     assert not good and "2 errors" in said  # it goes on after the first
     assert "labels of recording 7 is 20" in said and "shd_test.h5: cannot be read as HDF5" in said
-    assert "checked" not in registry.provenance(shd)
+    assert "checked" not in provenance(shd)
 
 
 def test_ssc(monkeypatch):
@@ -216,7 +216,7 @@ def test_bad_files_are_all_named_and_the_others_still_read(words):
         assert text in said, said
     with (words / "check.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 1 + 6
-    assert "checked" not in registry.provenance(words)
+    assert "checked" not in provenance(words)
     for file in said.split("\n  ")[1:]:
         Path(file.split(" ")[0]).unlink()
     look("gsc")
@@ -262,7 +262,7 @@ def test_a_sample_or_all_of_it(words, monkeypatch):
     (words / "bed/1.wav").unlink()
     shutil.copy(words / "bed/2.wav", words / "bed/1.wav")
     assert look("gsc", "--thorough")[0]
-    assert registry.provenance(words)["checked"]["thorough"] is True
+    assert provenance(words)["checked"]["thorough"] is True
 
 
 def test_several_processes_see_the_same(words):

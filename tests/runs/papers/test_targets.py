@@ -16,7 +16,7 @@ from snnlab._utils import files
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.course.config import read_parameters
-from snnlab.data.registry import SETS
+from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.runs.papers import evidence, statistics, targets
 from snnlab.runs.papers.statistics import Estimate
 from snnlab.runs.papers.targets import Status, Target
@@ -201,7 +201,7 @@ RUNNABLE = [target for target in ALL if not target.gap]
 
 def test_every_row_says_what_it_is_and_how_sure():
     for target in ALL:
-        assert target.data in SETS and target.source and target.row, target
+        assert target.data in DATASETS and target.source and target.row, target
         assert bool(target.gap) != bool(
             target.file and target.plus and target.number and target.protocol
         ), target

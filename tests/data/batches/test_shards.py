@@ -20,11 +20,11 @@ from readers import tell
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli.main import app
+from snnlab.data.batches import shards
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.samplers import shuffled_shards
-from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.datasets.imagenet import pictures, write_shards
-from snnlab.data.io import shards
+from snnlab.data.io.many_files import writing_alone
 
 
 @pytest.fixture(autouse=True, scope="module")
