@@ -312,8 +312,8 @@ def in_words(seen: MonitorSnapshot) -> str:
 
 def _ends(delays: NDArray[np.float32], seen: MonitorSnapshot) -> str:
     """The mass at both ends."""
-    none, most = plots.edge_shares(delays, seen.longest, seen.dt)
-    return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {seen.longest:g} {seen.unit}"
+    shares = 100 * plots.delay_shares(delays, seen.longest, seen.dt)
+    return f"{shares[0]:.1f} % at 0, {shares[-1]:.1f} % at {seen.longest:g} {seen.unit}"
 
 
 def _ceiling(values: Iterable[float]) -> float:
