@@ -16,8 +16,8 @@ from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.weight_transfer import Takes, copy_delay_weights
 from snnlab.training import checkpoints
-from snnlab.training.callbacks import Moment
-from snnlab.training.train_pool import Tick, train_pool
+from snnlab.training.callbacks import Callback
+from snnlab.training.launch import train_pool
 from snnlab.training.trainer import evaluate, fit, pick_device
 
 
@@ -110,7 +110,7 @@ def train_all(
         jobs: what to train; the most expensive one first shortens the wait at the end.
         data: where `train`, `valid` and `test` come from; copied to each worker once.
         folder: where checkpoints and metrics go.
-        workers, processes, then: as `snnlab.training.train_pool.train_pool` has them.
+        workers, processes, then: as `snnlab.training.launch.train_pool` has them.
         title: what the progress bar is called.
 
     Returns:
@@ -129,28 +129,25 @@ def train_job(
     job: Job,
     data: Data,
     folder: Path,
-    tick: Tick | None = None,
-    *,
-    on_batch: Callable[[Moment], object] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Outcome:
-    """Train one job as `train_all` does, which then finds it done; `tick` and `on_batch` are those of `fit`.
+    """Train one job as `train_all` does, which then finds it done; `callbacks` are those of `fit`.
 
     Raises:
-        SnnlabError, Stopped: as `fit`.
+        SnnlabError, StopTraining: as `fit`.
     """
-    return _trained(job, data, folder, tick, on_batch)[0]
+    return _trained(job, data, folder, callbacks)[0]
 
 
 def _trained(
     job: Job,
     data: Data,
     folder: Path,
-    tick: Tick | None,
-    on_batch: Callable[[Moment], object] | None,
+    callbacks: Sequence[Callback],
 ) -> tuple[Outcome, DelayNet]:
     """The outcome of a job and its network; not the one in the file, which another process may still be writing."""
     before, source = (
-        (None, None) if job.after is None else _trained(job.after, data, folder, tick, on_batch)
+        (None, None) if job.after is None else _trained(job.after, data, folder, callbacks)
     )
     started = time.perf_counter()
     model = build_network(job)
@@ -166,8 +163,7 @@ def _trained(
         checkpoint=path,
         metrics=path.with_suffix(".jsonl"),
         progress=False,
-        on_epochs=tick,
-        on_batch=on_batch,
+        callbacks=callbacks,
     )
     if job.test_each_epoch:
         accuracy = result.history[result.best_epoch]["test_accuracy"]

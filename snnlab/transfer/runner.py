@@ -1,7 +1,7 @@
 """Going through the stages of a plan, with a hand-over wherever the network is another one."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +17,9 @@ from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.vision import SmallCNN, VisionNet, build
 from snnlab.nn.weight_transfer import TransferReport, copy_weights, reestimate_batch_norm, under
-from snnlab.training.callbacks import Moment
+from snnlab.training.callbacks import Callback
 from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
-from snnlab.training.train_pool import Tick, train_pool
+from snnlab.training.launch import train_pool
 from snnlab.training.trainer import evaluate, fit, pick_device, work_clock
 from snnlab.transfer.conversion import Converted
 from snnlab.transfer.outcomes import StageOutcome, TransferOutcome
@@ -36,9 +36,7 @@ def train_plan(
     plan: Plan,
     data: Task,
     folder: Path,
-    tick: Tick | None = None,
-    *,
-    on_batch: Callable[[Moment], object] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> TransferOutcome:
     """Go through the stages of a plan, and score the network that comes out on the test set.
 
@@ -49,8 +47,7 @@ def train_plan(
         data: the sets that the stages name.
         folder: where each stage leaves a checkpoint and its metrics, from which a killed run goes
             on.
-        tick: told how many epochs have just become finished.
-        on_batch: see `fit`; one stage follows the other.
+        callbacks: see `fit`, which calls them in each stage.
 
     Raises:
         SnnlabError: as `fit` and `copy_weights`, a stage names an unknown data set, or the first
@@ -70,7 +67,7 @@ def train_plan(
         for number, stage in enumerate(plan.stages):
             sets = data[stage.data]
             path = folder / f"{plan.name}-{number}.pt"
-            net, outcome = _train_stage(before, stage, sets, path, tick, on_batch)
+            net, outcome = _train_stage(before, stage, sets, path, callbacks)
             done.append(outcome)
             before = net
     with stage.autocast(pick_device(stage.device)):
@@ -82,7 +79,7 @@ def train_plan(
 def train_plans(
     plans: Sequence[Plan], data: Task, folder: Path, **options: Any
 ) -> list[TransferOutcome]:
-    """`train_plan` for each, several at a time; see `snnlab.training.train_pool.train_pool`."""
+    """`train_plan` for each, several at a time; see `snnlab.training.launch.train_pool`."""
     return train_pool(plans, train_plan, data, folder, **options)
 
 
@@ -91,8 +88,7 @@ def _train_stage(
     stage: Stage,
     sets: Data,
     path: Path,
-    tick: Tick | None,
-    on_batch: Callable[[Moment], object] | None,
+    callbacks: Sequence[Callback],
 ) -> tuple[VisionNet, StageOutcome]:
     """The network as a stage leaves it, and what the stage did; `before` is that of the stage before, None for the first."""
     device = pick_device(stage.device)
@@ -109,7 +105,7 @@ def _train_stage(
             if stage.reestimate and not stage.convert:
                 seconds = _reestimate(net, sets.train, stage, device)
                 reestimated = evaluate(net, sets.valid).accuracy
-    history = _fit(net, sets, stage, path, tick, on_batch) if stage.epochs else []
+    history = _fit(net, sets, stage, path, callbacks) if stage.epochs else []
     return net, StageOutcome(stage, history, report, copied, reestimated, seconds, path)
 
 
@@ -147,8 +143,7 @@ def _fit(
     sets: Data,
     stage: Stage,
     path: Path,
-    tick: Tick | None,
-    on_batch: Callable[[Moment], object] | None,
+    callbacks: Sequence[Callback],
 ) -> list[dict[str, float]]:
     """Train a network for the epochs of a stage; returns what was measured in each."""
     with trained(net, stage.only):
@@ -160,8 +155,7 @@ def _fit(
             checkpoint=path,
             metrics=path.with_suffix(".jsonl"),
             progress=False,
-            on_epochs=tick,
-            on_batch=on_batch,
+            callbacks=callbacks,
         )
     stage.enter(net)  # a stage that was finished before has seen no epoch now
     return result.history

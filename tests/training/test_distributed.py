@@ -32,6 +32,7 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints, distributed, launch_ranks, trainer
+from snnlab.training.callbacks import EpochCounter
 from snnlab.training.distributed import (
     SyncBatchNorm,
     all_reduce_scalar,
@@ -39,8 +40,8 @@ from snnlab.training.distributed import (
     rank_and_world_size,
     synchronised,
 )
+from snnlab.training.launch import train_pool
 from snnlab.training.state import TrainState
-from snnlab.training.train_pool import train_pool
 from snnlab.training.trainer import Recipe, evaluate, fit, pick_device
 from snnlab.transfer import Stage, pipe_s, train_plan, train_plans
 from snnlab.transfer.runner import some_inputs
@@ -84,7 +85,8 @@ def trained(folder, **changes):
     paths = {
         kind: folder / f"{rank_and_world_size()[0]}.{kind}" for kind in ("checkpoint", "metrics")
     }
-    result = fit(net, TRAIN, VALID, stage, progress=False, on_epochs=told.append, **paths)
+    callbacks = [EpochCounter(told.append)]
+    result = fit(net, TRAIN, VALID, stage, progress=False, callbacks=callbacks, **paths)
     types = [type(module) for module in net.modules()]
     return dict(state=net.state_dict(), history=result.history, told=told, types=types)
 
@@ -214,7 +216,7 @@ def normalised(kind, shape, momentum, dtype=torch.float32):
 NORMS = [((7, 3, 4, 5), 0.1), ((7, 3, 4, 5), None), ((9, 4), 0.3)]
 
 
-def everything(job, data, folder, tick):
+def everything(job, data, folder, callbacks):
     """All that two processes are asked; process 1 leaves what it found in a file."""
     number, processes = rank_and_world_size()
     found = dict(
@@ -229,7 +231,7 @@ def everything(job, data, folder, tick):
         all_reduce_scalar=all_reduce_scalar(number + 0.5),
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
-        plan=train_plan(PLAN, TASK, folder, tick),
+        plan=train_plan(PLAN, TASK, folder, callbacks),
         again=train_plan(PLAN, TASK, folder / "killed"),
         pretrained=pretrained(folder),
         stopped=stopped(folder),
