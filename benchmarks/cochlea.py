@@ -95,14 +95,17 @@ def main() -> None:
     print(f"a word of {sound.size / AUDIO_RATE:.2f} s, {N_CHANNELS} channels")
     print(f"  lauscher    {whole:8.1f} CPU s   measured on {channels.size} channels: {peer:.1f} s")
     print(
-        f"  snnlab      {seconds:8.3f} CPU s   mean of {REPEATS}; {start_up:.1f} s more, once a process"
+        f"  snnlab      {seconds:8.3f} CPU s   mean of {REPEATS}; {start_up:.1f} s more, once a"
+        " process"
     )
     print(f"  ratio       {whole / seconds:8.0f}")
     print(
-        f"spikes of the {channels.size} channels: lauscher {spikes.spike_times.size} in its one run,"
+        f"spikes of the {channels.size} channels: lauscher {spikes.spike_times.size} in its one"
+        " run,"
     )
     print(
-        f"  snnlab {np.mean(runs):.0f}, standard deviation {np.std(runs, ddof=1):.0f}, in {len(runs)} runs"
+        f"  snnlab {np.mean(runs):.0f}, standard deviation {np.std(runs, ddof=1):.0f}, in"
+        f" {len(runs)} runs"
     )
 
 

@@ -67,7 +67,7 @@ def photographs(folder: Path, n: int) -> None:
 
 
 def films(folder: Path, n: int) -> None:
-    """`v_<Class>_g<group>_c01/frame000001.jpg` and so on: a photograph that passes by, in clips of 60 frames."""
+    """Write clips of 60 frames, `v_<Class>_g<group>_c01/frame000001.jpg`, of a moving photo."""
     for k, picture in enumerate(load_sample_images().images):
         for group in [1, 8, *range(11, 11 + max(1, n // CLASSES - 2))]:
             clip = folder / f"v_Class{k}_g{group:02}_c01"

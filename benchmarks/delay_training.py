@@ -1,4 +1,4 @@
-"""A training step and an inference step with delays: snnlab beside what one would otherwise write, in one process.
+"""Compare a training step and an inference step with delays, snnlab beside its peers.
 
     python benchmarks/delay_training.py [--rows shd,ssc,...] [--repeats 5] [--threads 2] [--device
     auto] [--json FILE]
@@ -43,8 +43,9 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.files import whole_file
 from snnlab._utils.memory import keep_freed_memory
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.fft_convolution import operations
 from snnlab.training.trainer import pick_device, train_step
@@ -169,7 +170,10 @@ class Peer(nn.Module):
 def steps(
     row: Row, who: str, device: torch.device
 ) -> tuple[nn.Module, Callable[[], Tensor], Callable[[], Tensor]]:
-    """A network, one training step of it that returns the loss, and one inference step, with whole delays, that returns the scores."""
+    """Return a network, a function of one training step, and one of an inference step.
+
+    The training step returns the loss. The inference step has whole delays and returns the scores.
+    """
     torch.manual_seed(0)
     x, y = (value.to(device) for value in row.batch_of_spikes())
     ours = row.ours()
@@ -206,7 +210,10 @@ def steps(
 
 
 def agree(row: Row, device: torch.device) -> float:
-    """The relative difference of the two losses of a training step, without dropout: it would draw different masks."""
+    """Return the relative difference of both losses of a training step, without dropout.
+
+    With dropout the two networks would draw different masks.
+    """
     certain = dataclasses.replace(row, dropout=0.0)
     losses = [steps(certain, who, device)[1]().item() for who in ("snnlab", "peer")]
     difference = abs(losses[0] - losses[1]) / losses[1]
@@ -226,7 +233,7 @@ def seconds(step: Callable[[], Tensor], device: torch.device) -> float:
 
 
 def peak_memory(name: str, who: str, device: str, threads: int) -> float:
-    """GiB that two training steps take beyond what the process has before them; runs in a process of its own."""
+    """Return the GiB that two training steps add to the memory of this process."""
     torch.set_num_threads(threads)
     keep_freed_memory()
     _, train, _ = steps(ROWS[name], who, torch.device(device))
@@ -279,7 +286,7 @@ def measure(
 
 
 def convolution_operations(row: Row) -> tuple[float, float]:
-    """Operations of the convolutions in one training step, direct and spectral, in units of 10^9."""
+    """Count the operations (10^9) of a training step's convolutions, direct and spectral."""
     direct = spectral = 0.0
     length = row.steps
     for index, (before, after) in enumerate(pairwise(row.sizes)):
@@ -293,7 +300,10 @@ def convolution_operations(row: Row) -> tuple[float, float]:
 
 def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
     table = Table(
-        title=f"{machine['device']}, {machine['threads']} threads; median seconds, ratio (lowest to highest)"
+        title=(
+            f"{machine['device']}, {machine['threads']} threads; median seconds, ratio (lowest to"
+            " highest)"
+        )
     )
     for column in (
         "",
@@ -326,15 +336,16 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
                 for who in ("peer", "snnlab")
             ]
             console.print(
-                f"{short} to {long}: the peer's training step takes {cost[0]:.1f} times as long, ours {cost[1]:.2f}"
+                f"{short} to {long}: the peer's training step takes {cost[0]:.1f} times as long,"
+                f" ours {cost[1]:.2f}"
             )
     for result in results:
         row = ROWS[result["row"]]
         direct, spectral = convolution_operations(row)
         epoch = EPOCH / row.batch * result["train"]["snnlab_s"]
         console.print(
-            f"{result['row']}: {direct:.0f} G operations in direct convolutions, {spectral:.0f} G in "
-            f"spectral ones; {EPOCH:,} recordings in {epoch:.1f} s"
+            f"{result['row']}: {direct:.0f} G operations in direct convolutions, {spectral:.0f} G"
+            f" in spectral ones; {EPOCH:,} recordings in {epoch:.1f} s"
         )
 
 
@@ -366,9 +377,11 @@ def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True
     machine = {
-        "device": torch.cuda.get_device_name()
-        if where.type == "cuda"
-        else platform.processor() or platform.machine(),
+        "device": (
+            torch.cuda.get_device_name()
+            if where.type == "cuda"
+            else platform.processor() or platform.machine()
+        ),
         "cores": os.cpu_count(),
         "threads": threads,
         "python": platform.python_version(),

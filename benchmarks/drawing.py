@@ -1,4 +1,4 @@
-"""A frame of a live panel, from the moved slider to the HTML with the picture's bytes, beside a new figure and `savefig`.
+"""Time a frame of a live panel, from slider to PNG, beside a new figure and `savefig`.
 
     OMP_NUM_THREADS=1 python benchmarks/drawing.py
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Slider, play
+from snnlab.viz.widgets.panel import Slider, interact
 
 STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = (
     250,
@@ -50,7 +50,7 @@ def histogram(fig: Figure, *, number: int) -> str:
         ARTISTS[fig] = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
     shares = plots.delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
     ARTISTS[fig].set_data(shares, INITIAL)
-    return f"Histogram {number}: {plots.both_ends(100 * shares, MAX_DELAY_MS)}."
+    return f"Histogram {number}: {plots.describe_edges(100 * shares, MAX_DELAY_MS)}."
 
 
 def new_raster(number: int) -> None:
@@ -87,7 +87,7 @@ def main() -> None:
         (f"raster, {NEURONS} x {STEPS}, marks", raster, new_marks),
         (f"histogram, {SYNAPSES:,} synapses", histogram, new_histogram),
     ):
-        slider = play(
+        slider = interact(
             draw, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")
         ).controls["number"]
         theirs, ours = (

@@ -1,4 +1,6 @@
-"""When the spectral convolution is faster than the direct one: the measurement behind `snnlab.nn.fft_convolution.prefer_spectral`.
+"""Measure when the spectral convolution is faster than the direct one.
+
+`snnlab.nn.fft_convolution.prefer_spectral` uses these figures.
 
     python benchmarks/engines.py [--threads 2] [--device auto]
 
@@ -98,8 +100,9 @@ def main(threads: int, device: str) -> None:
     ):
         extra = time_taken / best
         console.print(
-            f"{name:16s} takes {100 * (extra.mean() - 1):4.0f} % longer than the faster way, mean over {len(shapes)} shapes; "
-            f"95 % of them within {np.quantile(extra, 0.95):.2f} times, all within {extra.max():.1f} times"
+            f"{name:16s} takes {100 * (extra.mean() - 1):4.0f} % longer than the faster way, mean"
+            f" over {len(shapes)} shapes; 95 % of them within {np.quantile(extra, 0.95):.2f} times,"
+            f" all within {extra.max():.1f} times"
         )
 
 

@@ -1,4 +1,4 @@
-"""From images and videos to events: the vectorised ODG beside a script that follows its description, in one run.
+"""Time images and videos to events: the vectorised ODG beside a script of its definition.
 
     python benchmarks/events.py
 
@@ -32,7 +32,11 @@ SIDE, BATCH, REPEATS = 254, 32, 9
 
 
 def images() -> Tensor:
-    """Brightness (BATCH, 254, 254) uint8 of crops at chance places, at twice the size a photograph has in ES-ImageNet."""
+    """Crop photographs at random places, twice as large as in ES-ImageNet.
+
+    Returns:
+        (BATCH, 254, 254) brightness, uint8.
+    """
     rng = np.random.default_rng(0)
     photographs = [photograph.max(2) for photograph in load_sample_images().images]
     crops = []
@@ -82,7 +86,8 @@ def table(found: dict[str, list[float]], unit: str) -> None:
     for name, rate in found.items():
         median = statistics.median(rate)
         print(
-            f"  {name:34s}{median:8.0f} {unit}/s ({min(rate):.0f} to {max(rate):.0f}){median / slow:8.1f} x"
+            f"  {name:34s}{median:8.0f} {unit}/s ({min(rate):.0f} to"
+            f" {max(rate):.0f}){median / slow:8.1f} x"
         )
 
 
@@ -103,7 +108,8 @@ def compare_images() -> None:
     pixels = images()
     floats, one_by_one = pixels / 255, list(pixels.numpy()[:4] / 255)
     print(
-        f"{BATCH} images of {SIDE} px, {100 * same(pixels):.1f} % of pixels, steps and channels have an event"
+        f"{BATCH} images of {SIDE} px, {100 * same(pixels):.1f} % of pixels, steps and channels"
+        " have an event"
     )
     for kept in (False, True):
         if kept:
@@ -111,7 +117,8 @@ def compare_images() -> None:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             print(
-                f"{threads} thread{'s' * (threads > 1)}, freed memory {'kept' if kept else 'given back'}"
+                f"{threads} thread{'s' * (threads > 1)}, freed memory"
+                f" {'kept' if kept else 'given back'}"
             )
             works: dict[str, tuple[int, Callable[[], object]]] = {
                 "script, one by one": (

@@ -1,4 +1,4 @@
-"""How long the explorer's panels take to answer, on a layer of a million synapses: kernel side, from a control to the PNG.
+"""Time the explorer's panels on a layer of a million synapses, from a control to the PNG.
 
     python benchmarks/explorer.py
 
@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from snnlab._utils.files import whole_file
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays import snapshots
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.panels.arrivals import RecordingViewer, coincidence_panel
+from snnlab.viz.panels.arrivals import RecordingViewer, arrivals_panel
 from snnlab.viz.panels.synapses import NetworkView, synapses_panel
 
 BUDGET_MS = 150
@@ -31,7 +31,10 @@ BUDGET_MS = 150
 def setting(
     side: int, steps: int, rate: float
 ) -> tuple[DelayNet, DenseSet, list[snapshots.DelayTrajectory]]:
-    """A network of `side` inputs and as many hidden neurons, recordings in which `rate` of the cells have a spike, and 30 epochs."""
+    """Make a network of `side` inputs and hidden neurons, recordings and 30 epochs of delays.
+
+    A share `rate` of the cells of each recording has a spike.
+    """
     torch.manual_seed(0)
     net = DelayNet(side, (side,), 20, max_delay=24, tau=1.005).eval()
     x = (torch.rand(steps, 20, side) < rate).float()
@@ -46,7 +49,7 @@ def setting(
 
 
 def took_ms(change: Callable[[int], object], repeats: int) -> dict[str, float]:
-    """The first change, which may draw axes that were not there before, and the median and the slowest of those after it."""
+    """Time changes of a control: the first, which may draw new axes, median and slowest."""
     took = []
     for i in range(repeats + 2):
         began = time.perf_counter()
@@ -69,7 +72,7 @@ def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
     net, recordings, movements = setting(side, steps, rate)
     of = NetworkView(net, 10.0)
     synapses = synapses_panel(of, movements)
-    fires = coincidence_panel(RecordingViewer(of, recordings, [str(label) for label in range(20)]))
+    fires = arrivals_panel(RecordingViewer(of, recordings, [str(label) for label in range(20)]))
 
     def put(panel: object, name: str, value: object) -> None:
         panel.controls[name].value = value  # type: ignore[attr-defined]
@@ -90,7 +93,10 @@ def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
     results = {}
     for name, change in changes.items():
         results[name] = took = took_ms(change, repeats)
-        told = f"median {took['median']:4.0f} ms, slowest {took['slowest']:4.0f}, first {took['first']:4.0f}"
+        told = (
+            f"median {took['median']:4.0f} ms, slowest {took['slowest']:4.0f}, first"
+            f" {took['first']:4.0f}"
+        )
         click.echo(f"{name:52s}{told}   (budget {BUDGET_MS})")
         for panel in (synapses, fires):
             put(panel, "layer", layers[0])

@@ -1,4 +1,4 @@
-"""LIF neurons over time, forward and backward: the compiled scan beside SpikingJelly's loop, in one run.
+"""Time LIF neurons, forward and backward: the compiled scan beside SpikingJelly's loop.
 
     OMP_NUM_THREADS=1 python benchmarks/neurons.py
 

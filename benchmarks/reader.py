@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.spikeset import SpikeSet, bin_events
+from snnlab.data.batches.spike_set import SpikeSet, bin_events
 from snnlab.data.io.events import N_CHANNELS, Events, read_events, write_events
 
 T = TypeVar("T")
@@ -103,7 +103,8 @@ def main(n: int) -> None:
     print(f"read and check     {read:6.2f} s")
     print(f"bin                {binned:6.2f} s")
     print(
-        f"cut into batches   {cut:6.2f} s an epoch, {100 * (1 - int(data.lengths.sum()) * N_IN / cells):.0f} % padding"
+        f"cut into batches   {cut:6.2f} s an epoch,"
+        f" {100 * (1 - int(data.lengths.sum()) * N_IN / cells):.0f} % padding"
     )
     ours, published = (
         (n / (read + binned + cut), n / cut),
@@ -111,7 +112,8 @@ def main(n: int) -> None:
     )
     for what, rates in (("snnlab", ours), ("published way", published)):
         print(
-            f"{what:19s}{rates[0]:7.0f} recordings/s from the file to the batch, {rates[1]:7.0f} in later epochs"
+            f"{what:19s}{rates[0]:7.0f} recordings/s from the file to the batch, {rates[1]:7.0f} in"
+            " later epochs"
         )
     first, later = (fast / slow for fast, slow in zip(ours, published, strict=True))
     print(f"ratio              {first:7.0f} and {later:.0f}")

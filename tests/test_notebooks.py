@@ -10,10 +10,10 @@ import pytest
 from leftovers import checked
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from snnlab.course.config import NOTEBOOKS
+from snnlab.course.config import NOTEBOOKS, configure
 from snnlab.runs import publish
 from snnlab.runs.execute import execute
-from snnlab.runs.notebook_code import source_hash
+from snnlab.runs.notebook_code import parameter_values, source_hash
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -73,13 +73,11 @@ def test_every_parameter_has_its_type_and_unit_in_a_comment(path, nb):
         assert re.search(rf"\b{unit}\b", comment), f"{field.name}: {comment} does not say {unit}"
 
 
-def test_the_next_cell_passes_every_parameter_on(path, nb):
-    _, cell = parameters_cell(nb)
-    calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
-    (call,) = (call for call in calls if ast.unparse(call.func) == "profiles.resolve")
-    assert ast.literal_eval(call.args[0]) == path.stem
-    passed = {keyword.arg: keyword.value.id for keyword in call.keywords}
-    assert passed == {field.name: field.name for field in dataclasses.fields(NOTEBOOKS[path.stem])}
+def test_the_next_cell_makes_the_configuration_of_this_notebook(path, nb):
+    _, after = parameters_cell(nb)
+    assert after.source.startswith("config = course.configure(globals())\n")
+    config = configure({"plots": None} | dict.fromkeys(parameter_values(path)))
+    assert type(config) is NOTEBOOKS[path.stem]
 
 
 def test_stored_outputs_belong_to_the_code_beside_them(nb):

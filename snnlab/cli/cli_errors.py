@@ -1,7 +1,8 @@
-"""What went wrong, said on the command line by one sentence and an exit code."""
+"""Errors and reports on the command line: sentences and exit codes."""
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -9,25 +10,37 @@ import click
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
+from snnlab._utils.report import Finding
 
 
-def complain(what: object) -> None:
-    """Say on the error stream what is wrong; text of data in it moves no cursor."""
-    click.echo(f"snnlab: {printable(what)}", err=True)
+def print_error(error: object) -> None:
+    """Print an error on the error stream, without the control characters of data in it."""
+    click.echo(f"snnlab: {printable(error)}", err=True)
+
+
+def print_report(report: Iterable[Finding]) -> None:
+    """Print findings as they come; exit code 1 if one of them is an error."""
+    count = Counter[str]()
+    for finding in report:
+        click.echo(printable(f"{finding.status:<6} {finding.text}"))
+        count[finding.status] += 1
+    click.echo(f"{count['error']} errors, {count['info']} infos")
+    if count["error"]:
+        sys.exit(1)
 
 
 def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Answer wrong input by a sentence and exit code 2, an interruption by one and exit code 130."""
+    """Turn a SnnlabError into a sentence and exit code 2, an interruption into exit code 130."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
         except SnnlabError as error:
-            complain(error)
+            print_error(error)
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("\nsnnlab: stopped; the same command goes on.", err=True)
-            sys.exit(130)  # as a shell has it
+            click.echo("\nsnnlab: stopped; the same command resumes.", err=True)
+            sys.exit(130)  # as in a shell
 
     return wrapped

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
-from snnlab.cli.cli_errors import cli_errors, complain
-from snnlab.data import registry
+from snnlab.cli.cli_errors import cli_errors, print_error, print_report
+from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.entry import leftovers, provenance
 
 if TYPE_CHECKING:
-    from snnlab.data.convert.many_files import Outcome
+    from snnlab.data.io.many_files import Outcome
 
 
 class _GivenPath(click.ParamType):
@@ -53,7 +53,7 @@ def list_sets() -> None:
 
 
 @data.command()
-@click.argument("name", type=click.Choice(list(registry.SETS)))
+@click.argument("name", type=click.Choice(list(DATASETS)))
 @click.option("--yes", is_flag=True, help="do not ask before more than 1 GB is fetched")
 @click.option("--keep", is_flag=True, help="keep the archives, which tonic's classes look for")
 @click.option(
@@ -79,23 +79,19 @@ def get(name: str, yes: bool, keep: bool, workers: int) -> None:
 
     try:
         there = obtain(
-            registry.SETS[name], agree=agree, keep=keep, say=click.echo, workers=workers or None
+            DATASETS[name], agree=agree, keep=keep, say=click.echo, workers=workers or None
         )
     except SnnlabError as error:
-        complain(error)
+        print_error(error)
         there = False
     if not there:
         sys.exit(1)
-    if registry.SETS[name].counts and "checked" not in registry.provenance(
-        registry.SETS[name].folder
-    ):
+    if DATASETS[name].counts and "checked" not in provenance(DATASETS[name].folder):
         _compare(name, thorough=False, workers=workers)
 
 
 @data.command()
-@click.argument(
-    "name", type=click.Choice([name for name, one in registry.SETS.items() if one.counts])
-)
+@click.argument("name", type=click.Choice([name for name, one in DATASETS.items() if one.counts]))
 @click.option("--thorough", is_flag=True, help="read every file, not a sample of 1,000")
 @click.option("--workers", default=0, type=click.IntRange(0), help="processes; 0 for one a core")
 @cli_errors
@@ -261,8 +257,8 @@ def clean(unfinished: bool) -> None:
     from snnlab.data.cache import cache_folder, clean
 
     click.echo(f"{clean() / 1e6:.1f} MB removed from {cache_folder()}")
-    for one in registry.SETS.values() if unfinished else ():
-        for path in registry.leftovers(one.folder):
+    for one in DATASETS.values() if unfinished else ():
+        for path in leftovers(one.folder):
             click.echo(f"{remove(path) / 1e6:.1f} MB removed from {path}")
 
 
@@ -297,11 +293,6 @@ def _conclude(outcome: "Outcome") -> None:
 
 
 def _compare(name: str, *, thorough: bool, workers: int) -> None:
-    from snnlab.data.fetch.check import check as examine
+    from snnlab.data.fetch.check import check
 
-    findings = examine(registry.SETS[name], thorough=thorough, workers=workers or None)
-    for finding in findings:
-        mark = {True: "ok", False: "WRONG", None: "unsure"}[finding.ok]
-        click.echo(printable(f"{mark:<8}{finding.text}"))
-    if any(finding.ok is False for finding in findings):
-        sys.exit(1)
+    print_report(check(DATASETS[name], thorough=thorough, workers=workers or None))

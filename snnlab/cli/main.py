@@ -14,9 +14,8 @@ import click
 
 from snnlab import __version__
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import printable
 from snnlab.cli import data, sweep, targets
-from snnlab.cli.cli_errors import cli_errors, complain
+from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net import Padding
@@ -86,7 +85,7 @@ def run(
     A run that was killed goes on where it was. One that is finished is shown. A wrong parameter
     stops with exit code 2 before anything starts, a failing cell with exit code 1.
     """
-    from snnlab.course.config import from_file, parse
+    from snnlab.course.config import parse_parameters, read_parameters
     from snnlab.training import loggers
 
     texts: dict[str, str] = {}
@@ -115,10 +114,10 @@ def run(
         os.environ[loggers.GIVEN] = log
     loggers.chosen()
     path = find(notebook)
-    values = {} if file is None else from_file(file)
+    values = {} if file is None else read_parameters(file)
     if "notebook" in values:
         raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
-    values |= parse(kind_of(path), texts)
+    values |= parse_parameters(kind_of(path), texts)
     # Here too, so that no progress bar stands above the sentence that refuses
     config = configure(path, values)
     experiment = "" if file is None else file.stem
@@ -142,7 +141,7 @@ def run(
         with progress(Console(stderr=True)) as bar:
             folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
     except NotebookFailed as error:
-        complain(error)
+        print_error(error)
         sys.exit(1)
     show(folder, Console())
 
@@ -159,13 +158,12 @@ def tutorial(profile: str, out: Path | None) -> None:
     """Run all notebooks, export them as HTML, and print what came out."""
     from rich.console import Console
 
-    from snnlab.runs import run as runs
+    from snnlab.runs.run import home
     from snnlab.runs.tutorial import run_all
 
-    home = runs.home()
-    notebooks = sorted((home / "notebooks").glob("*.ipynb"))
+    notebooks = sorted((home() / "notebooks").glob("*.ipynb"))
     if not run_all(
-        notebooks, profile=profile, out=out or home / "runs" / "tutorial", console=Console()
+        notebooks, profile=profile, out=out or home() / "runs" / "tutorial", console=Console()
     ):
         sys.exit(1)
 
@@ -189,18 +187,18 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     """
     from rich.console import Console
 
-    from snnlab.runs import collect as collecting
+    from snnlab.runs.collection import read_results, summary, write_csv
     from snnlab.runs.tables import summary_tables
 
-    found = collecting.collect(folder, all_parameters=all_parameters)
+    found = read_results(folder, all_parameters=all_parameters)
     if out is not None:
-        collecting.write_csv(found.table, out)
+        write_csv(found.table, out)
     if not found.table.empty:
-        Console().print(*summary_tables(collecting.summary(found.table)))
+        Console().print(*summary_tables(summary(found.table)))
     for run in found.unfinished:
-        complain(f"{run}: unfinished; run it again, and it goes on where it stopped.")
+        print_error(f"{run}: unfinished; run it again, and it goes on where it stopped.")
     for sentence in found.damaged:
-        complain(sentence)
+        print_error(sentence)
     if found.damaged:
         sys.exit(1)
 
@@ -241,18 +239,11 @@ def import_checkpoint(
 @app.command()
 @cli_errors
 def doctor() -> None:
-    """Say what is wrong with this installation, and how to mend it; exit code 1 if anything is.
+    """Check the installation for known problems and print how to repair them.
 
-    A note is about what not everybody needs. Nothing is changed, except that the data that ships is
-    unpacked if it was not yet.
+    Exit code 1 if there is an error. An info concerns some users only. Nothing is changed, except
+    that the data set that ships is unpacked if necessary.
     """
     from snnlab.cli.doctor.environment import examine
 
-    marks = {True: "ok", False: "WRONG", None: "note"}
-    found = []
-    for what, finding in examine():
-        click.echo(printable(f"{marks[finding.ok]:<6} {what}: {finding.text}"))
-        found.append(finding.ok)
-    click.echo(f"{found.count(False) or 'Nothing'} wrong, notes: {found.count(None)}.")
-    if False in found:
-        sys.exit(1)
+    print_report(examine())

@@ -179,7 +179,7 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Out
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 
-    from snnlab.runs.run import summary
+    from snnlab.runs.collection import summary
     from snnlab.runs.sweep.sweep import collected
     from snnlab.runs.tables import summary_tables
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from snnlab.cli.cli_errors import cli_errors, complain
+from snnlab.cli.cli_errors import cli_errors, print_error
 
 
 @click.command()
@@ -23,7 +23,7 @@ def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
     """
     from rich.console import Console
 
-    from snnlab.runs.collect import write_csv
+    from snnlab.runs.collection import write_csv
     from snnlab.runs.papers.targets import table
     from snnlab.runs.tables import target_tables
 
@@ -34,4 +34,4 @@ def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
         write_csv(found, out)
     Console().print(*target_tables(found))
     for warning in damaged:
-        complain(warning.message)
+        print_error(warning.message)

@@ -14,11 +14,11 @@ from snnlab.course.config import (
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
+from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.datasets.gsc_folder import check_folder
 from snnlab.data.datasets.shd_files import check_protocol, find
-from snnlab.data.datasets.shipped import data_folder
 from snnlab.data.io.images import class_folders
-from snnlab.data.registry import SETS
+from snnlab.data.paths import data_folder
 
 
 def check_data(config: Config) -> None:
@@ -60,13 +60,13 @@ def _check_set(name: str, given: str, parameter: str) -> None:
     """Refuse where the folder of a set lacks a part of it, or holds no clip of UCF101."""
     folder = folder_of(given, name)
     if name == "imagenet" and any(folder.glob("*.tar")):
-        from snnlab.data.io import shards  # with torch, which a run of this size can wait for
+        from snnlab.data.batches import shards  # with torch, which a run of this size can wait for
 
         if shards.there(folder):
             shards.complete(folder)
             return
-    missing = SETS[name].missing(folder)
-    if not SETS[name].parts and not _has_clip(folder):
+    missing = DATASETS[name].missing(folder)
+    if not DATASETS[name].parts and not _has_clip(folder):
         missing = ["a clip"]
     if missing:
         parts = " and ".join(part.replace("|", " or ") for part in missing)
@@ -77,7 +77,7 @@ def _check_set(name: str, given: str, parameter: str) -> None:
             f"{parameter}."
         )
     if name == "imagenet":
-        for part in SETS[name].parts:
+        for part in DATASETS[name].parts:
             class_folders(folder / part)
 
 

@@ -11,9 +11,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.course.data_check import folder_of
-from snnlab.data.batches.dense import DataSplits
-from snnlab.data.batches.features import FeatureSet
-from snnlab.data.batches.spikeset import SpikeSet
+from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.batches.feature_set import FeatureSet
+from snnlab.data.batches.spike_set import SpikeSet
 from snnlab.data.datasets import (
     cifar10_dvs,
     digit_events,
@@ -24,12 +24,11 @@ from snnlab.data.datasets import (
     imagenet,
     shd,
 )
+from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.protocols import Batches, Data
 from snnlab.data.provenance import record
-from snnlab.data.registry import name_of_data
 from snnlab.data.splits import Splits
-from snnlab.delays.experiments import Job
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.experiments import DelayStage
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
 # Pixels; of larger pictures only a few fit into memory with all that a network makes of them
@@ -87,7 +86,7 @@ def static(config: PretrainAndTransfer) -> ImageTask:
     else:
         folder = folder_of("" if config.data == "imagenet" else config.data, "imagenet")
         data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
-        name = name_of_data(folder, "imagenet", "pictures")
+        name = published_name(folder, "imagenet", "pictures")
         source = record(name, "pictures in the layout of ImageNet-1K", data, folder)
     _several_classes(data, source["path"])
     return ImageTask(data, _network(config.model, data, list(config.channels)), source)
@@ -127,26 +126,26 @@ def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]
     )
 
 
-def delay_job(
+def delay_stage(
     config: LearningDelays,
-    variant: str,
+    delay_mode: str,
     *,
     classes: int,
     tau_ms: float,
     seed: int,
     epochs: int,
-    **changes: Any,
-) -> Job:
-    """One network of notebook 04: the paper's, with the sizes and rates of a configuration.
+    **network: Any,
+) -> DelayStage:
+    """Describe a network of notebook 04 and its training, with the sizes and rates of a configuration.
 
     Args:
         config: the configuration.
-        variant: "none", "fixed" or "learned".
+        delay_mode: "none", "fixed" or "learned".
         classes: of the recordings.
         tau_ms: membrane time constant, ms.
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
-        changes: arguments of `DelayNet` that are to be others.
+        network: arguments of `DelayNet` that differ from the configuration's.
     """
     network = {
         "n_in": config.n_in,
@@ -155,12 +154,15 @@ def delay_job(
         "max_delay": config.max_delay,
         "kernel_count": config.kernel_count,
         "dropout": config.dropout,
-        "fan_in": config.connections or None,
-        "variant": variant,
+        "n_connections": config.connections or None,
+        "variant": delay_mode,
         "tau": tau_ms / config.dt_ms,
-        **changes,
+        **network,
     }
-    recipe = DelayRecipe(
+    return DelayStage(
+        name=f"digits-{delay_mode}-tau{tau_ms:g}-hidden{network['hidden'][0]}-seed{seed}",
+        network=network,
+        test_each_epoch=True,
         epochs=epochs,
         batch_size=config.batch_size,
         accumulate=config.accumulate,
@@ -172,8 +174,6 @@ def delay_job(
         seed=seed,
         device=config.device,
     )
-    name = f"digits-{variant}-tau{tau_ms:g}-hidden{network['hidden'][0]}-seed{seed}"
-    return Job(name, network, recipe, test_each_epoch=True)
 
 
 @memory_errors("reading pictures and events", "fewer pictures and labelled")
@@ -210,7 +210,7 @@ def events(config: TransferToEvents) -> TransferTask:
                 es_imagenet.events(at, loaders=loaders),
             )
         data = {"pictures": pictures, "edges": edges, "target": target}
-        name = name_of_data(at, config.data, "events")
+        name = published_name(at, config.data, "events")
         note = f"files in the layout of {config.data}, pretrained on {other.name}"
     for what, folder in (("pictures", other), ("edges", at), ("target", at)):
         _several_classes(data[what], folder or name)

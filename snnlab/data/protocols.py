@@ -25,7 +25,7 @@ class Batches(Protocol):
         *,
         generator: torch.Generator | None = None,
         part: RankInfo = SINGLE,
-        first: int = 0,
+        skip_batches: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.dense import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DataSplits, DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
-from snnlab.data.registry import provenance
+from snnlab.data.entry import provenance
 
 
 def record(name: str, note: str, data: DataSplits, folder: Path | None = None) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.entry import provenance
 from snnlab.data.provenance import described
-from snnlab.data.registry import provenance
 
 if TYPE_CHECKING:
     from snnlab.data.protocols import Batches

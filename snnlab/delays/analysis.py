@@ -21,15 +21,10 @@ from snnlab.data.datasets.gsc import FEATURES
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
+from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
+from snnlab.delays.statistics import rounded_delays
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
-from snnlab.nn.delay_linear import (
-    DelayLinear,
-    discretise,
-    rounded_delays,
-    scale_delays,
-    shuffle_delays,
-    zero_delays,
-)
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 
@@ -208,7 +203,7 @@ def neuron_kernel(net: DelayNet, layer: int, neuron: int) -> NDArray[np.float32]
     synapses = picked(net, layer, neuron)
     one = slice(neuron, neuron + 1)
     weight, delay = synapses.weight[one], synapses.delay_of(one)
-    if synapses.fan_in is not None:
+    if synapses.n_connections is not None:
         weight = weight * synapses.mask[one]
     if synapses.discrete:
         return one_hot_taps(weight, delay, synapses.taps)[0].cpu().numpy()

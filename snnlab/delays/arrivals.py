@@ -101,7 +101,7 @@ def delayed(synapses: DelayLinear, x: Tensor) -> Tensor:
     when, source = x.nonzero(as_tuple=True)
     weight = (
         synapses.weight.detach()
-        if synapses.fan_in is None
+        if synapses.n_connections is None
         else synapses.weight.detach() * synapses.mask
     )
     arriving = np.zeros((synapses.out_features, len(x) + synapses.max_delay), np.float32)

@@ -7,12 +7,34 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from snnlab.data.batches.augment import Augment
 from snnlab.delays import snapshots
-from snnlab.nn.delay_linear import delay_layers, discretise, sigma_schedule
+from snnlab.delays.ablation import discretise
+from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.training.trainer import Recipe, check_numbers
+
+
+def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
+    r"""Compute the effective sigma of an epoch in steps (Hammouamri et al. 2024, annealing).
+
+    $\text{SIG}_e = \text{SIG}_0\,(0.23 / \text{SIG}_0)^{e/E}$ for $e < E$ and 0.23 afterwards, with
+    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel
+    to half a step.
+
+    Args:
+        epoch: the epoch, counted from 0.
+        max_delay: largest delay in steps (L - 1).
+        anneal_epochs: E, the number of epochs of the decrease; 0 for the final width throughout.
+
+    Returns:
+        The width of the Gaussian in steps.
+    """
+    if epoch >= anneal_epochs:
+        return FINAL_SIGMA
+    end = FINAL_SIGMA - SIGMA_FLOOR
+    start = max((max_delay + 1) // 2, end)
+    return start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
 
 
 @dataclass(frozen=True)
@@ -34,7 +56,6 @@ class DelayRecipe(Recipe):
     anneal_share: float = 0.25
     # How far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
     sharpen: float = 0.0
-    augment: Augment | None = None  # what is done to the batches of training; nothing in the paper
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,16 +109,6 @@ class DelayRecipe(Recipe):
         ramps = [neurons for neurons in model.neurons if isinstance(neurons, RampNeuron)]
         widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
         return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
-
-    def augmented(
-        self, model: DelayNet, x: Tensor, y: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """What `augment` makes of a batch."""
-        return (
-            (x, y)
-            if self.augment is None
-            else self.augment(x, y, generator, classes=model.config["n_classes"])
-        )
 
     def after_step(self, model: DelayNet) -> None:
         """Bring the delays back into 0 to `max_delay`."""

@@ -24,7 +24,7 @@ SYNAPSES = 2048
 def sampled(layer: DelayLinear) -> Tensor:
     """Which delays of a layer are kept: positions (S,) in `layer.delay.flatten()`, the same at every time."""
     there = torch.arange(layer.delay.numel())
-    if layer.fan_in is not None:
+    if layer.n_connections is not None:
         there = there[layer.mask.cpu().expand(layer.delay.shape).flatten()]
     chosen = torch.arange(min(SYNAPSES, len(there))) * len(there) // min(SYNAPSES, len(there))
     return there[chosen]

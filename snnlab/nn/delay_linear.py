@@ -15,10 +15,8 @@ shrink until the delay is nearly one tap; `discretise` then makes it exactly one
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast, get_args
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -58,7 +56,7 @@ class DelayLinear(nn.Module):
         out_features: $N_{out}$.
         max_delay: the largest delay in steps, 0 to a million.
         kernel_count: $K$, how many weights with a delay of their own each synapse has.
-        fan_in: how many inputs each neuron listens to, drawn once at random; None for all of them.
+        n_connections: how many inputs each neuron listens to, drawn once at random; None for all of them.
         engine: how the convolution is computed, the result being the same up to rounding: "dense"
             as it stands, "spectral" in the frequency domain (`snnlab.nn.fft_convolution`), "auto"
             whichever is faster by measurement. It may be changed at any time, and is no part of the
@@ -72,7 +70,7 @@ class DelayLinear(nn.Module):
             a million, or the engine is unknown.
     """
 
-    mask: Tensor  # (N_out, N_in, 1), only where fan_in is given: which synapses exist
+    mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
 
     @memory_errors("building a network", "a smaller one")
     def __init__(
@@ -82,7 +80,7 @@ class DelayLinear(nn.Module):
         max_delay: int,
         kernel_count: int = 1,
         *,
-        fan_in: int | None = None,
+        n_connections: int | None = None,
         engine: Engine = "auto",
     ) -> None:
         super().__init__()
@@ -90,8 +88,10 @@ class DelayLinear(nn.Module):
         self.out_features = whole_number("out_features", out_features, 1)
         self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
         self.kernel_count = whole_number("kernel_count", kernel_count, 1)
-        self.fan_in = (
-            None if fan_in is None else whole_number("fan_in", fan_in, 1, self.in_features)
+        self.n_connections = (
+            None
+            if n_connections is None
+            else whole_number("n_connections", n_connections, 1, self.in_features)
         )
         if engine not in get_args(Engine):
             raise SnnlabError(
@@ -102,15 +102,15 @@ class DelayLinear(nn.Module):
         self.discrete = False
 
         shape = (self.out_features, self.in_features, self.kernel_count)
-        bound = math.sqrt(6 / ((self.fan_in or self.in_features) * self.kernel_count))
+        bound = math.sqrt(6 / ((self.n_connections or self.in_features) * self.kernel_count))
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.P = nn.Parameter(
             self._centre - torch.empty((1, *shape)).uniform_(0, 1) * self.max_delay
         )
         self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
         self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
-        if self.fan_in is not None:
-            heard = torch.rand(shape[:2]).argsort(1) < self.fan_in
+        if self.n_connections is not None:
+            heard = torch.rand(shape[:2]).argsort(1) < self.n_connections
             self.register_buffer("mask", heard[..., None])
 
     def _save_to_state_dict(
@@ -152,7 +152,7 @@ class DelayLinear(nn.Module):
         return (self.taps - 1) // 2
 
     def extra_repr(self) -> str:
-        sparse = "" if self.fan_in is None else f", fan_in={self.fan_in}"
+        sparse = "" if self.n_connections is None else f", n_connections={self.n_connections}"
         return (
             f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
             f"kernel_count={self.kernel_count}{sparse}"
@@ -162,7 +162,7 @@ class DelayLinear(nn.Module):
     def connections(self) -> Tensor:
         """Which weights exist, `(N_out, N_in, K)` of bool: of inputs listened to, and not 0, as pruning leaves them."""
         there = self.weight.detach() != 0
-        return there if self.fan_in is None else there & self.mask
+        return there if self.n_connections is None else there & self.mask
 
     @property
     def delay(self) -> Tensor:
@@ -209,7 +209,7 @@ class DelayLinear(nn.Module):
 
     def kernel(self) -> Tensor:
         """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
-        weight = self.weight if self.fan_in is None else self.weight * self.mask
+        weight = self.weight if self.n_connections is None else self.weight * self.mask
         if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
             return one_hot_taps(weight, self.delay, self.taps)
         return gaussian_taps(
@@ -296,115 +296,3 @@ def own_copy(model: Network) -> Network:
             if isinstance(hook, prune.BasePruningMethod):
                 prune.remove(module, hook._tensor_name)
     return copied
-
-
-def discretise(model: nn.Module) -> nn.Module:
-    """A copy of `model` with whole delays and one-hot kernels, in evaluation mode; `model` is left as it is.
-
-    In the copy, pruning by torch.nn.utils.prune is permanent. This is the network that a
-    neuromorphic chip would run, and the only one whose accuracy is reported.
-    """
-    copied = own_copy(model).eval()
-    for layer in delay_layers(copied):
-        layer.round_delays()
-    return copied
-
-
-@torch.no_grad()
-def shuffle_delays(model: nn.Module, *, seed: int) -> nn.Module:
-    """A copy of `model` in which each layer's delays are dealt anew to its synapses: same histogram, other places."""
-    copied = own_copy(model)
-    generator = torch.Generator().manual_seed(seed)
-    for layer in delay_layers(copied):
-        delay, there = layer.delay, layer.connections
-        dealt = torch.randperm(int(there.sum()), generator=generator).to(delay.device)
-        delay[there] = delay[there][dealt]
-        layer.delay = delay
-    return copied
-
-
-def zero_delays(model: nn.Module) -> nn.Module:
-    """A copy of `model` in which no synapse has a delay: what is left is the weights."""
-    return scale_delays(model, 0.0)
-
-
-@torch.no_grad()
-def scale_delays(model: nn.Module, factor: float) -> nn.Module:
-    """A copy of `model` with every delay multiplied by `factor`; what would exceed `max_delay` stays there.
-
-    Raises:
-        SnnlabError: the factor is below 0 or not finite.
-    """
-    if not (is_number(factor) and factor >= 0):
-        raise SnnlabError(
-            f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays."
-        )
-    copied = own_copy(model)
-    for layer in delay_layers(copied):
-        layer.delay = float(factor) * layer.delay
-        layer.clamp_delays()
-        if layer.discrete:  # half a step is no tap
-            layer.round_delays()
-    return copied
-
-
-def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
-    r"""The effective sigma of an epoch (from 0) in steps: Hammouamri et al.'s exponential decrease.
-
-    $\text{SIG}_e = \text{SIG}_0\,(0.23 / \text{SIG}_0)^{e/E}$ for $e < E$ and 0.23 afterwards, with
-    $\text{SIG}_0 = L // 2$ and $\sigma = \text{SIG} + 0.27$: geometric in SIG, from half a kernel
-    to half a step.
-
-    Args:
-        epoch: which epoch, counted from 0.
-        max_delay: largest delay in steps (L - 1).
-        anneal_epochs: E, how many epochs the decrease takes; 0 for the final width throughout.
-    """
-    start, end = max((max_delay + 1) // 2, FINAL_SIGMA - SIGMA_FLOOR), FINAL_SIGMA - SIGMA_FLOOR
-    if epoch >= anneal_epochs:
-        return FINAL_SIGMA
-    return start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
-
-
-@dataclass(frozen=True)
-class DelayStatistics:
-    """What a layer's delays look like, in milliseconds."""
-
-    mean_ms: float
-    sd_ms: float
-    share_at_zero: float  # share of synapses that round to no delay
-    share_at_max: float  # share of synapses that round to the largest delay
-
-
-def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
-    """Mean, spread and mass at both ends of the delays that are in use (a sparse layer's silent synapses are not)."""
-    steps, rounded = heard_delays(layer), rounded_delays(layer)
-    return DelayStatistics(
-        mean_ms=float(steps.mean() * dt_ms),
-        sd_ms=float(steps.std() * dt_ms),
-        share_at_zero=float((rounded == 0).mean()),
-        share_at_max=float((rounded == layer.max_delay).mean()),
-    )
-
-
-def heard_delays(layer: DelayLinear) -> np.ndarray:
-    """The delays in steps of the synapses that exist, as a flat array."""
-    return layer.delay[layer.connections].cpu().numpy()
-
-
-def rounded_delays(layer: DelayLinear) -> np.ndarray:
-    """`heard_delays`, rounded to whole steps, to count them.
-
-    Raises:
-        SnnlabError: there is none, or one of them is not finite.
-    """
-    steps = np.rint(heard_delays(layer))
-    if steps.size == 0:
-        raise SnnlabError(
-            "a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses."
-        )
-    if not np.isfinite(steps).all():
-        raise SnnlabError(
-            "a layer has delays that are not finite; take a network whose training did not diverge."
-        )
-    return steps

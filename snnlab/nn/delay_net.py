@@ -62,7 +62,7 @@ class DelayNet(nn.Module):
         tail: steps after the last input spike that still count; None for `max_delay`.
         padding: "fixed" as above, or "reference" for the authors' code, where each delay layer
             appends (L-1)//2 steps, and padding takes part in statistics and scores.
-        fan_in: inputs that each hidden neuron listens to, drawn at random (the paper's sparse
+        n_connections: inputs that each hidden neuron listens to, drawn at random (the paper's sparse
             ablation has 10); None for all.
         neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`RampNeuron`). Both
             have the same parameters.
@@ -85,7 +85,7 @@ class DelayNet(nn.Module):
         dropout: float = 0.4,
         tail: int | None = None,
         padding: Padding = "fixed",
-        fan_in: int | None = None,
+        n_connections: int | None = None,
         neuron: Neuron = "lif",
     ) -> None:
         super().__init__()
@@ -104,7 +104,9 @@ class DelayNet(nn.Module):
         n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
         max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
         kernel_count = whole_number("kernel_count", kernel_count, 1)
-        fan_in = None if fan_in is None else whole_number("fan_in", fan_in, 1)
+        n_connections = (
+            None if n_connections is None else whole_number("n_connections", n_connections, 1)
+        )
         tau = check_tau(tau)
         if not (is_number(dropout) and 0 <= dropout < 1):
             raise SnnlabError(f"dropout = {dropout!r}: expected a probability from 0 to below 1.")
@@ -123,14 +125,20 @@ class DelayNet(nn.Module):
             "dropout": float(dropout),
             "tail": self.tail,
             "padding": padding,
-            "fan_in": fan_in,
+            "n_connections": n_connections,
             "neuron": neuron,
         }
         sizes = [n_in, *hidden, n_classes]
-        inputs = [None if fan_in is None else min(fan_in, size) for size in sizes[:-2]] + [None]
+        inputs = [
+            None if n_connections is None else min(n_connections, size) for size in sizes[:-2]
+        ] + [None]
         self.synapses = nn.ModuleList(
             DelayLinear(
-                before, after, 0 if variant == "none" else max_delay, kernel_count, fan_in=heard
+                before,
+                after,
+                0 if variant == "none" else max_delay,
+                kernel_count,
+                n_connections=heard,
             )
             for (before, after), heard in zip(pairwise(sizes), inputs, strict=True)
         )
@@ -202,7 +210,7 @@ class DelayNet(nn.Module):
         """How many numbers training may change; silent synapses of a sparse network do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
         for synapses in delay_layers(self):
-            if synapses.fan_in is not None:
+            if synapses.n_connections is not None:
                 silent = int((~synapses.mask).sum()) * synapses.kernel_count
                 total -= silent * (1 + synapses.P.requires_grad)
         return total

@@ -33,15 +33,19 @@ class VisionNet(nn.Module):
     steps = 1
 
     # Names of what reads the input: other sensors need another one
-    FIRST: ClassVar[tuple[str, ...]] = ()
-    HEAD: ClassVar[tuple[str, ...]] = ("fc",)  # names of what goes from the features to the classes
+    INPUT_LAYERS: ClassVar[tuple[str, ...]] = ()
+    HEAD_LAYERS: ClassVar[tuple[str, ...]] = (
+        "fc",
+    )  # names of what goes from the features to the classes
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of everything before the head."""
         return tuple(
             dict.fromkeys(
-                name for key in self.state_dict() if (name := key.split(".")[0]) not in self.HEAD
+                name
+                for key in self.state_dict()
+                if (name := key.split(".")[0]) not in self.HEAD_LAYERS
             )
         )
 
@@ -104,7 +108,7 @@ class SmallCNN(VisionNet):
         activation: arguments of every `Activation`.
     """
 
-    FIRST = ("layers.0",)
+    INPUT_LAYERS = ("layers.0",)
 
     def __init__(
         self,
@@ -167,7 +171,7 @@ class ResNet(VisionNet):
         SnnlabError: `depth` is another number.
     """
 
-    FIRST = ("conv1", "bn1")
+    INPUT_LAYERS = ("conv1", "bn1")
 
     def __init__(
         self,
@@ -275,8 +279,8 @@ class VideoNet(VisionNet):
         SnnlabError: the frames are too small for four convolutions.
     """
 
-    FIRST = ("layers.0",)
-    HEAD = ("lstm", "fc")
+    INPUT_LAYERS = ("layers.0",)
+    HEAD_LAYERS = ("lstm", "fc")
 
     def __init__(
         self,

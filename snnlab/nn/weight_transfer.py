@@ -15,8 +15,8 @@ from snnlab.nn.activations import activations
 from snnlab.nn.delay_linear import ROUNDED, DelayLinear, delay_layers
 from snnlab.nn.delay_net import DelayNet
 
-FIRST = ("mean", "signed")
-Takes = Literal["both", "weights", "delays"]
+INPUT_CONV = ("mean", "signed")
+TransferParts = Literal["both", "weights", "delays"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def copy_weights(
     target: nn.Module,
     *,
     leave: Collection[str] = (),
-    first: str = "",
+    input_conv: str = "",
     strict: bool = True,
 ) -> TransferReport:
     """Copy every parameter and buffer of `source` to the one of the same name in `target`.
@@ -66,7 +66,7 @@ def copy_weights(
         target: the network that receives; the rest of it stays as it is. Where its delays are
             rounded, what it gets is rounded too.
         leave: prefixes of names that are not to move, such as "fc" for a new head.
-        first: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean",
+        input_conv: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean",
             both the mean over the colours (Lin et al. 2022); "signed", ON its sum and OFF the
             negative of it, as an event is a change; "" for not at all.
         strict: whether a name or a shape that does not match is an error; False lists it and goes
@@ -83,9 +83,9 @@ def copy_weights(
     """
     theirs = _copied(_entries(source))
     ours = _copied(target.state_dict())
-    if first not in ("", *FIRST):
+    if input_conv not in ("", *INPUT_CONV):
         raise SnnlabError(
-            f"first = {first!r}: expected one of {', '.join(FIRST)}, or '' to keep the first convolution."
+            f"input_conv = {input_conv!r}: expected one of {', '.join(INPUT_CONV)}, or '' to keep the first convolution."
         )
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
@@ -117,8 +117,8 @@ def copy_weights(
                     continue
                 new[name] = given
                 moved.append(name)
-            elif first and _differs_in_channels(given, value):
-                new[name] = _on_off(given, first)
+            elif input_conv and _differs_in_channels(given, value):
+                new[name] = _on_off(given, input_conv)
                 adapted.append(name)
             else:
                 left_out[name] = f"shape {tuple(given.shape)} instead of {tuple(value.shape)}"
@@ -139,7 +139,7 @@ def copy_weights(
             ]
         )
         raise SnnlabError(
-            f"hand-over to {type(target).__name__}: {what}. Name it in `leave`, adapt it with `first`, or pass strict=False."
+            f"hand-over to {type(target).__name__}: {what}. Name it in `leave`, adapt it with `input_conv`, or pass strict=False."
         )
     for name, value in new.items():  # only now: a hand-over that fails changes nothing
         ours[name].copy_(value)
@@ -150,7 +150,7 @@ def copy_weights(
 
 
 def copy_delay_weights(
-    source: DelayNet, target: DelayNet, *, takes: Takes = "both"
+    source: DelayNet, target: DelayNet, *, transfer_parts: TransferParts = "both"
 ) -> TransferReport:
     """Copy what a network with delays has learned to another one of the same shape, such as a spiking one.
 
@@ -158,22 +158,22 @@ def copy_delay_weights(
         source: the network; its neurons may be others.
         target: the network that receives. Where its delays are rounded, as those are that are not
             learned, they are whole afterwards.
-        takes: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and
+        transfer_parts: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and
             nothing else.
 
     Returns:
         What moved, and what was left out.
 
     Raises:
-        SnnlabError: as `copy_weights`, `takes` is unknown, or the layers differ in what they take
-            over (`max_delay` for delays, `fan_in`).
+        SnnlabError: as `copy_weights`, `transfer_parts` is unknown, or the layers differ in what they take
+            over (`max_delay` for delays, `n_connections`).
     """
-    known(takes, get_args(Takes), "part to hand over")
+    known(transfer_parts, get_args(TransferParts), "part to hand over")
     layers = range(len(target.synapses))
     leave: list[str] = []
-    if takes == "weights":  # the width of a kernel belongs to its delay
+    if transfer_parts == "weights":  # the width of a kernel belongs to its delay
         leave = [f"synapses.{number}.{name}" for number in layers for name in ("P", "SIG")]
-    elif takes == "delays":
+    elif transfer_parts == "delays":
         leave = [*(f"synapses.{number}.weight" for number in layers), "norms"]
     return copy_weights(source, target, leave=leave)
 
@@ -294,7 +294,7 @@ def _misfits(source: Any, target: nn.Module) -> dict[str, str]:
     for place, layer in target.named_modules():
         before = theirs.get(place)
         if isinstance(layer, DelayLinear) and isinstance(before, DelayLinear):
-            for name, what in (("P", "max_delay"), ("mask", "fan_in")):
+            for name, what in (("P", "max_delay"), ("mask", "n_connections")):
                 given, wanted = getattr(before, what), getattr(layer, what)
                 if given != wanted:  # a position is counted from the middle of the kernel
                     key = f"{place}.{name}" if place else name
@@ -309,7 +309,7 @@ def _strange(name: str, given: Tensor, layers: Mapping[str, DelayLinear]) -> str
     if layer is not None and last == "P" and not layer.holds(given):
         return f"delays outside of 0 to max_delay = {layer.max_delay}"
     if layer is not None and last == "mask" and not torch.equal(given.sum(1), layer.mask.sum(1)):
-        return f"a mask that is not of fan_in = {layer.fan_in}"
+        return f"a mask that is not of n_connections = {layer.n_connections}"
     return ""
 
 

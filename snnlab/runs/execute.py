@@ -24,12 +24,13 @@ from papermill.log import logger
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import make_folder, of_clone
-from snnlab.course.config import NOTEBOOKS, Config, resolve
+from snnlab.course.config import NOTEBOOKS, Config, notebook_with, resolve
 from snnlab.course.data_check import check_data
 from snnlab.data.cache import stamp
-from snnlab.runs import manifest, run
+from snnlab.runs import manifest
 from snnlab.runs.notebook_code import NotebookCode, notebook_code, parameter_values
 from snnlab.runs.result import load_result
+from snnlab.runs.run import home, run_folder
 
 SETTLE = 5  # s without a word of the kernel, after which it is shut down although it is not idle
 IDLE = {"execution_state": "idle"}
@@ -55,7 +56,7 @@ def find(notebook: str) -> Path:
             (stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook
         )
         try:
-            path = of_clone(run.home(), f"notebooks/{known(stem, NOTEBOOKS, 'notebook')}.ipynb")
+            path = of_clone(home(), f"notebooks/{known(stem, NOTEBOOKS, 'notebook')}.ipynb")
         except SnnlabError as error:
             raise SnnlabError(
                 f"{error} An edited copy of one of them is given by its path, with .ipynb at the end."
@@ -75,22 +76,10 @@ def kind_of(path: Path) -> str:
     """
     if path.stem in NOTEBOOKS:
         return path.stem
-    names = parameter_values(path).keys()
-    fields = {
-        stem: {field.name for field in dataclasses.fields(NOTEBOOKS[stem])} for stem in NOTEBOOKS
-    }
-    nearest = min(fields, key=lambda stem: len(fields[stem] ^ names))
-    if fields[nearest] == names:
-        return nearest
-    differences = (
-        ("unknown", sorted(names - fields[nearest])),
-        ("missing", sorted(fields[nearest] - names)),
-    )
-    listed = "; ".join(f"{what}: {', '.join(some)}" for what, some in differences if some)
-    raise SnnlabError(
-        f"{path}: its parameters cell is that of no notebook of snnlab; the nearest is {nearest} "
-        f"({listed}). Copy one of them, and keep the names in its parameters cell."
-    )
+    try:
+        return notebook_with(parameter_values(path))
+    except SnnlabError as error:
+        raise SnnlabError(f"{path}: {error}") from error
 
 
 def configure(path: Path, given: Mapping[str, Any]) -> Config:
@@ -117,13 +106,13 @@ def finished(path: Path, config: Config, experiment: str = "") -> tuple[Path, st
     Args:
         path: the notebook; with other code in it, it is another run.
         config: its parameters.
-        experiment: see `runs.folder`.
+        experiment: see `run_folder`.
 
     Raises:
         SnnlabError: what is there is no whole result.
     """
     code = notebook_code(path)
-    folder = run.folder(config, experiment, code)
+    folder = run_folder(config, experiment, code)
     found, result = manifest.read(folder), folder / "result.json"
     if not manifest.same(found, config, code):
         return None
@@ -139,7 +128,7 @@ def finished(path: Path, config: Config, experiment: str = "") -> tuple[Path, st
 def of_other_code(path: Path, config: Config, experiment: str = "") -> Path | None:
     """Return the folder of a finished run with these parameters, but of another version of the notebook."""
     code = notebook_code(path)
-    folder = run.folder(config, experiment, code)
+    folder = run_folder(config, experiment, code)
     beside = [folder] if config.out else sorted(folder.parents[1].glob(f"*/{folder.name}"))
     for one in beside:
         content = manifest.read(one)
@@ -172,11 +161,11 @@ def execute(
         path: the notebook; its name says which parameters it has.
         given: the parameters to set, `profile` and `out` among them or not.
         report: is told of progress.
-        experiment: see `runs.folder`.
+        experiment: see `run_folder`.
         wait: for another process that has the same run in work, instead of refusing.
 
     Returns:
-        The folder, `runs.folder`.
+        The folder, `run_folder`.
 
     Raises:
         SnnlabError: as `configure`, its data is not there, the folder cannot be written, or the
@@ -189,7 +178,7 @@ def execute(
         raise SnnlabError(
             f"out = {config.out!r}: the notebook itself lies there; choose another folder."
         )
-    folder = run.folder(config, experiment, code)
+    folder = run_folder(config, experiment, code)
     for place in (path.resolve(), folder):
         _check_encoding(place)
     make_folder(folder)

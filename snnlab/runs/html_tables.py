@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text
-from snnlab.runs import run
+from snnlab.runs.collection import collect
 from snnlab.runs.papers.targets import outcome
+from snnlab.runs.run import home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +54,14 @@ def course_results(folder: str | Path | None = None) -> str:
     Raises:
         SnnlabError: there is no such folder, or results in different versions of the schema.
     """
-    where = run.home() / "runs" if folder is None else Path(folder)
+    where = home() / "runs" if folder is None else Path(folder)
     nothing = (
         "<p>No results of the course lie there yet: <code>make tutorial</code> makes them.</p>"
     )
     if folder is None and not where.is_dir():
         return nothing
     try:
-        table = run.collect(where)
+        table = collect(where)
     except SnnlabError:
         if folder is None:  # an empty folder is no mistake of the reader
             return nothing

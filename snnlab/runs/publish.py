@@ -20,10 +20,10 @@ from rich.console import Console
 
 from snnlab._utils.files import whole_file
 from snnlab.course.config import NOTEBOOKS
-from snnlab.runs import run
 from snnlab.runs.execute import execute
 from snnlab.runs.notebook_code import INJECTED, read_notebook, source_hash
 from snnlab.runs.progress import progress
+from snnlab.runs.run import home
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -110,7 +110,7 @@ def rewrite(path: Path, report: Any) -> None:
     """
     folder = execute(
         path,
-        {"profile": "course", "out": str(run.home() / "runs" / "notebooks" / path.stem)},
+        {"profile": "course", "out": str(home() / "runs" / "notebooks" / path.stem)},
         report,
     )
     nb = clean(read_notebook(folder / path.name))

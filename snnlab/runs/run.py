@@ -5,11 +5,10 @@ import hashlib
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now, parse_json, plain, whole_file, whole_files
@@ -18,9 +17,6 @@ from snnlab.runs import manifest
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.runs.result import SCHEMA, check
 from snnlab.training import loggers
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PATIENCE = 20.0  # s; when a runner is killed, its kernel finds out within some seconds
 
@@ -118,7 +114,7 @@ def start(config: Config) -> Run:
         SnnlabError: the folder cannot be made, or another process holds it.
     """
     code = running_notebook()
-    where = folder(config, code=code)
+    where = run_folder(config, code=code)
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -145,7 +141,7 @@ def start(config: Config) -> Run:
     return run
 
 
-def folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOWN) -> Path:
+def run_folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOWN) -> Path:
     """Where a run goes: `config.out`, or else runs/<experiment>/<hash>/seed=<seed> of the checkout.
 
     Args:
@@ -171,44 +167,3 @@ def home() -> Path:
     return next(
         (folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here
     )
-
-
-def collect(folder: str | Path, *, all_parameters: bool = False) -> "pd.DataFrame":
-    """Every `result.json` below a folder as one table, a row for each trained network.
-
-    Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for
-        every parameter that
-    differs between the runs of a notebook (lists as text); the numbers of the entry under their
-    names; `data`, `notebook_sha256` (its first 12 digits), `notebook_edited`, `git_commit`,
-    `git_changed`, `finished`, `path`. What a run does not have is empty. Results that cannot be
-    read are left out, with a warning each.
-
-    Args:
-        folder: where the runs are, at any depth.
-        all_parameters: whether to show those parameters, too, that are the same everywhere.
-
-    Raises:
-        SnnlabError: the folder is not there, has no run in it, or results in different versions of
-            the schema.
-    """
-    from snnlab.runs import collect as collecting  # with pandas, which no run needs
-
-    found = collecting.collect(folder, all_parameters=all_parameters)
-    for sentence in found.damaged:
-        warnings.warn(sentence, stacklevel=2)
-    return found.table
-
-
-def summary(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Mean, standard deviation (of a sample, ddof = 1) and count over the seeds of each number in a table of `collect`.
-
-    One row for each notebook and code of it, profile, data, configuration and arm, which are the
-    index; columns such as `("test_accuracy", "mean")`, `"std"` (nan for one seed) and `"count"`. If
-    a configuration was run again, the latest run of a seed counts.
-
-    Raises:
-        SnnlabError: the table has no numbers.
-    """
-    from snnlab.runs import collect as collecting
-
-    return collecting.summary(table)

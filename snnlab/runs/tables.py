@@ -108,14 +108,14 @@ def data_table(path: str | Path) -> Table:
 
 def sets_table() -> Table:
     """One row a data set that snnlab knows: what it is, its size, licence and citation, and where it is. No file of it is opened."""
-    from snnlab.data.registry import SETS
+    from snnlab.data.datasets.catalogue import DATASETS
 
     table = Table(title="Data sets", show_lines=True)
     table.add_column("set", no_wrap=True)
     table.add_column(
         "what it is, its size, licence, whom to cite, and where it is", overflow="fold"
     )
-    for one in SETS.values():
+    for one in DATASETS.values():
         whole, words = one.state()
         lines = terminal_text(f"{one.title}\n")
         lines += terminal_text(

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
 from snnlab.training.distributed import (

@@ -131,7 +131,7 @@ def train_pool(
         setup = (train, data, folder, sender.send, max(1, cores // workers))
         try:
             with ProcessPoolExecutor(workers, context, _setup_worker, setup) as pool:
-                return run(lambda jobs: pool.map(_train_in_worker, jobs))
+                return run(lambda jobs: map(pickle.loads, pool.map(_train_in_worker, jobs)))
         except BrokenProcessPool as error:
             raise SnnlabError(
                 f"{folder}: one of the {workers} training processes died, perhaps for want of "
@@ -156,8 +156,9 @@ def _setup_worker(train: Any, data: Any, folder: Path, send: Send, threads: int)
     _train_job = partial(_train_and_report, train, data, folder, send)
 
 
-def _train_in_worker(job: Any) -> Any:
-    return _train_job(job)
+def _train_in_worker(job: Any) -> bytes:
+    # By value: a tensor that is shared would take a file descriptor each
+    return pickle.dumps(_train_job(job))
 
 
 def _update_bar(receiver: Connection, bar: Any) -> None:

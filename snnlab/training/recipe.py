@@ -69,12 +69,6 @@ class Recipe:
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Called before each step of the optimisers; `done` is the share of the whole training, from 0 to below 1."""
 
-    def augmented(
-        self, model: Any, x: Tensor, y: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """What a batch `(T, B, ...)` for training becomes, and its labels `(B,)` or shares of the classes `(B, classes)`."""
-        return x, y
-
     def after_step(self, model: Any) -> None:
         """Called after each step of the optimisers."""
 

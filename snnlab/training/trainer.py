@@ -241,7 +241,7 @@ def train_step(
     Args:
         model: the network.
         x: the batch, `(T, B, ...)`.
-        y: its labels `(B,)`, or shares of the classes `(B, classes)`.
+        y: its labels, `(B,)`.
         optimisers: the optimisers of the parameters.
         recipe: how to train.
         share: this process's share of the batch, where several train together.
@@ -304,26 +304,18 @@ def _train_epoch(
             recipe.batch_size,
             generator=order,
             part=rank_and_world_size(),
-            first=epoch_state.batches,
+            skip_batches=epoch_state.batches,
         ):
-            samples = len(y)
-            total_samples = run_hook("on_batch_start", epoch_state, samples)
+            total_samples = run_hook("on_batch_start", epoch_state, len(y))
             x, y = x.to(device), y.to(device)
             done = (epoch + epoch_state.seen / len(train)) / recipe.epochs
             recipe.before_step(model, state.optimisers, done)
-            # A generator of its own: dropout's numbers stay, and a checkpoint need not keep it
-            chance = torch.Generator().manual_seed(
-                epoch_seed(own_seed(seed) ^ 0x9E3779B1, epoch_state.batches)
-            )
-            x, y = recipe.augmented(model, x, y, chance)
-            share = samples / total_samples
+            share = len(y) / total_samples
             loss, scores = train_step(model, x, y, state.optimisers, recipe, share=share)
-            # The class of a mixture is that of its largest share
-            correct = (scores.argmax(1) == (y if y.dim() == 1 else y.argmax(1))).sum()
             epoch_state.add(
                 loss,
-                correct,
-                samples=samples,
+                (scores.argmax(1) == y).sum(),
+                samples=len(y),
                 total_samples=total_samples,
                 time_steps=recipe.time_steps(x),
             )

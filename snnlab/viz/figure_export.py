@@ -30,16 +30,16 @@ class HasFigureDir(Protocol):
 
 
 # The columns of a table: heading -> values, all of one length
-Numbers = Mapping[str, Sequence[Any]]
+TableColumns = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Picture:
+class RenderedFigure:
     """A finished picture, the sentence that replaces it for those who cannot see it, and the numbers behind it."""
 
     png: bytes = field(repr=False)
     alt: str
-    numbers: Numbers | None = None
+    numbers: TableColumns | None = None
 
     def to_html(self) -> str:
         """`<figure>` with the picture inside it; JupyterLab and nbconvert keep the alt text of nothing else."""
@@ -58,7 +58,7 @@ class Picture:
         return {"text/html": page, "image/png": png, "text/plain": printable(self.alt)}
 
 
-def table_html(numbers: Numbers) -> str:
+def table_html(numbers: TableColumns) -> str:
     """`numbers` as an HTML table whose first column names the rows, as a screen reader wants it.
 
     Raises:
@@ -79,9 +79,13 @@ def table_html(numbers: Numbers) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def picture_of(
-    canvas: FigureCanvasAgg, alt: str, numbers: Numbers | None = None, *, compress_level: int = 3
-) -> Picture:
+def render_figure(
+    canvas: FigureCanvasAgg,
+    alt: str,
+    numbers: TableColumns | None = None,
+    *,
+    compress_level: int = 3,
+) -> RenderedFigure:
     """The picture that `canvas` holds now, as a PNG of at most 128 colours: a notebook carries every picture twice.
 
     `compress_level` 1 takes half the time and a tenth more bytes: for pictures that are soon
@@ -98,7 +102,7 @@ def picture_of(
     few = rgb.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, "png", compress_level=compress_level)
-    return Picture(buffer.getvalue(), alt, numbers)
+    return RenderedFigure(buffer.getvalue(), alt, numbers)
 
 
 def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> None:
@@ -113,7 +117,7 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
 
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
-    picture = picture_of(canvas, alt)
+    picture = render_figure(canvas, alt)
     if run is not None:
         with whole_file(Path(run.figure_dir) / f"{name}.png") as path:
             path.write_bytes(picture.png)

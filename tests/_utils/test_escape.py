@@ -16,15 +16,16 @@ from rich.console import Console
 from snnlab._utils.escape import html_text, plot_text, printable, terminal_text
 from snnlab.cli import main
 from snnlab.course.exercises.judge import Verdict
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.nn.delay_net import DelayNet
-from snnlab.runs import html_tables, run, tables
+from snnlab.runs import html_tables, tables
+from snnlab.runs.collection import summary
 from snnlab.runs.progress import progress
 from snnlab.runs.result import Result
 from snnlab.viz import plots
-from snnlab.viz.figure_export import Picture, save_svg
+from snnlab.viz.figure_export import RenderedFigure, save_svg
 from snnlab.viz.monitor import view as monitor_view
-from snnlab.viz.panels.arrivals import RecordingViewer, View
+from snnlab.viz.panels.arrivals import ArrivalsPlot, RecordingViewer
 from snnlab.viz.panels.synapses import NetworkView
 
 MARKUP = [
@@ -82,7 +83,9 @@ def test_names_of_variants_and_classes_are_in_the_picture():
     plots.confusion(axes[0, 0], np.eye(len(MARKUP)), MARKUP)
     plots.bars_with_seeds(axes[0, 1], values)
     plots.learning_curves(axes[1, 0], values)
-    plots.over_time(axes[1, 1], {name: [([1, 2], [0.5, 0.25])] for name in values}, xlabel="s")
+    plots.accuracy_over_time(
+        axes[1, 1], {name: [([1, 2], [0.5, 0.25])] for name in values}, xlabel="s"
+    )
     FigureCanvasAgg(fig).draw()
     shown = [plot_text(name) for name in values]
     for ax in axes[1]:
@@ -104,7 +107,7 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     word = r"$\frac{1}$<b>"
     fig, axes = plots.figure(8, 4, 2, 1)
     heard = RecordingViewer(NetworkView(network, 10.0), DenseSet(x, torch.arange(2)), [word] * 2)
-    View(*axes).show(heard, 0, 0, 0, 1.0)
+    ArrivalsPlot(*axes).show(heard, 0, 0, 0, 1.0)
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
     seen = monitor_view.MonitorSnapshot(
@@ -139,7 +142,7 @@ NASTY = "".join([*MARKUP, *UNPRINTABLE])
 
 
 def test_a_page_shows_every_letter(tmp_path):
-    bundle = Picture(b"", NASTY, {NASTY: [NASTY]})._repr_mimebundle_()
+    bundle = RenderedFigure(b"", NASTY, {NASTY: [NASTY]})._repr_mimebundle_()
     read = Read(bundle["text/html"])
     shown = printable(NASTY)
     assert shown in read.values and read.text.count(shown) == 3 and "script" not in read.tags
@@ -181,7 +184,7 @@ def test_a_table_in_a_terminal_shows_every_letter():
         [{**row, f"config.{TERMINAL}": one, "path": one} for one in (TERMINAL, "other")]
     )
     # Title, column, cells
-    assert printed(*tables.summary_tables(run.summary(rows))).count(shown) == 3 + 1 + 1 + 2
+    assert printed(*tables.summary_tables(summary(rows))).count(shown) == 3 + 1 + 1 + 2
     names = (
         "paper",
         "table",

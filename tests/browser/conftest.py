@@ -93,7 +93,7 @@ class Lab:
     def page(self, stem):
         """A notebook with live panels after Run All Cells, run once; what follows the last panel is left out."""
         if stem not in self.pages:
-            cells = self.copy(stem, r"^(play|\w+_panel)\(")
+            cells = self.copy(stem, r"^(interact|\w+_panel)\(")
             self.pages[stem] = self.run(stem)
             self.finish(self.pages[stem], cells)
         return self.pages[stem]

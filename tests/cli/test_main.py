@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
-from snnlab.data.convert.many_files import Outcome
+from snnlab.data.io.many_files import Outcome
 from snnlab.runs import execute, manifest
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
@@ -36,11 +36,10 @@ NAMES = (
 )
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = """
-from snnlab.runs import manifest, run as runs
-from snnlab.course import config as profiles
+from snnlab import course, runs
+from snnlab.runs import manifest
 manifest.machine = dict  # it asks torch for the device, whose import is most of what such a small notebook takes
-given = dict(profile=profile, seed=seed, tau_ms=tau_ms, duration_ms=duration_ms, neurons=neurons, out=out)
-config = profiles.resolve("01_lif_dynamics", **given)
+config = course.configure(globals())
 run = runs.start(config)
 """
 SHOW = """
@@ -582,7 +581,7 @@ def test_an_edited_copy_runs_under_its_own_name_with_the_parameters_in_it(
         (
             "neurons = None",
             "neuron = None",
-            "nearest is 01_lif_dynamics (unknown: neuron; missing: neurons)",
+            "nearest is 01_lif_dynamics (missing: neurons)",
         ),
         ("neurons = None", "neurons = 2 * 3", "holds more than literals"),
         ("neurons = None", "neurons =", "holds more than literals"),

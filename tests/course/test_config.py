@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from snnlab import course
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import typed
-from snnlab.course import config as profiles
+from snnlab.course.config import (
+    NOTEBOOKS,
+    PROFILES,
+    parameters_of,
+    parse_parameters,
+    read_parameters,
+    resolve,
+)
 from snnlab.course.config.learning_delays import FEATURES
 from snnlab.data.datasets import gsc
 
@@ -23,23 +31,23 @@ def no_profile_from_outside(monkeypatch):
     monkeypatch.delenv("SNNLAB_PROFILE", raising=False)
 
 
-@pytest.mark.parametrize("notebook", profiles.NOTEBOOKS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 @pytest.mark.parametrize("size", ["tiny", "course", "paper"])
 def test_every_notebook_has_three_sizes_that_say_which_they_are(notebook, size):
-    config = profiles.resolve(notebook, profile=size)
+    config = resolve(notebook, profile=size)
     assert config.profile == size
     assert config.notebook == notebook
-    assert type(config) is profiles.NOTEBOOKS[notebook]
+    assert type(config) is NOTEBOOKS[notebook]
 
 
-@pytest.mark.parametrize("config", profiles.NOTEBOOKS.values())
+@pytest.mark.parametrize("config", NOTEBOOKS.values())
 def test_every_parameter_says_what_it_is(config):
     for field in dataclasses.fields(config):
         assert len(field.metadata["spec"].help) > 5, field.name
 
 
 def test_the_paper_profile_is_the_papers_row_for_shd():
-    config = profiles.resolve(DELAYS, profile="paper")
+    config = resolve(DELAYS, profile="paper")
     assert (config.data, config.dt_ms, config.n_in, config.hidden, config.max_delay) == (
         "shd",
         10,
@@ -58,20 +66,20 @@ def test_the_paper_profile_is_the_papers_row_for_shd():
 
 
 def test_none_means_as_the_profile_says():
-    config = profiles.resolve(DELAYS, profile="tiny", epochs=None, max_delay=7)
-    assert config == dataclasses.replace(profiles.PROFILES[DELAYS]["tiny"], max_delay=7)
+    config = resolve(DELAYS, profile="tiny", epochs=None, max_delay=7)
+    assert config == dataclasses.replace(PROFILES[DELAYS]["tiny"], max_delay=7)
 
 
 def test_the_profile_is_the_given_one_or_the_environments_or_course(monkeypatch):
-    assert profiles.resolve(DELAYS).profile == "course"
+    assert resolve(DELAYS).profile == "course"
     monkeypatch.setenv("SNNLAB_PROFILE", "tiny")
-    assert profiles.resolve(DELAYS).profile == "tiny"
-    assert profiles.resolve(DELAYS, profile="paper").profile == "paper"
+    assert resolve(DELAYS).profile == "tiny"
+    assert resolve(DELAYS, profile="paper").profile == "paper"
 
 
 def test_a_configuration_cannot_be_changed_afterwards():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        profiles.resolve(DELAYS).epochs = 3
+        resolve(DELAYS).epochs = 3
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,10 @@ def test_a_configuration_cannot_be_changed_afterwards():
         ),
         (
             {"epoch": 3},
-            "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid names: profile,",
+            (
+                "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid "
+                "names: profile,"
+            ),
         ),
         ({"max_delay": -1}, "max_delay = -1: expected a whole number from 1 to 1,000 steps"),
         (
@@ -103,7 +114,7 @@ def test_a_configuration_cannot_be_changed_afterwards():
 )
 def test_impossible_parameters_get_one_clear_sentence(parameters, words):
     with pytest.raises(SnnlabError) as caught:
-        profiles.resolve(DELAYS, **parameters)
+        resolve(DELAYS, **parameters)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -133,12 +144,12 @@ def test_impossible_parameters_get_one_clear_sentence(parameters, words):
 @pytest.mark.parametrize("size", ["tiny", "course", "paper"])
 def test_a_parameter_that_changes_nothing_is_refused(size, notebook, beside, name, value, cure):
     with pytest.raises(SnnlabError, match=f"^{name} = .* changes nothing where ") as caught:
-        profiles.resolve(notebook, profile=size, **beside, **{name: value})
+        resolve(notebook, profile=size, **beside, **{name: value})
     assert f"leave {name} out" in str(caught.value) and str(caught.value).endswith(cure)
     assert "\n" not in str(caught.value)
-    for usual in (profiles.PROFILES[notebook][which] for which in (size, "course")):
-        profiles.resolve(notebook, profile=size, **beside, **{name: getattr(usual, name)})
-    profiles.resolve(notebook, profile=size, **beside, **{name: None})
+    for usual in (PROFILES[notebook][which] for which in (size, "course")):
+        resolve(notebook, profile=size, **beside, **{name: getattr(usual, name)})
+    resolve(notebook, profile=size, **beside, **{name: None})
 
 
 @pytest.mark.parametrize(
@@ -154,15 +165,15 @@ def test_a_parameter_that_changes_nothing_is_refused(size, notebook, beside, nam
 )
 @pytest.mark.parametrize("size", ["tiny", "course"])
 def test_where_it_changes_something_it_is_taken(size, notebook, given):
-    config = profiles.resolve(notebook, profile=size, **given)
+    config = resolve(notebook, profile=size, **given)
     assert {name: getattr(config, name) for name in given} == {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }
 
 
-@pytest.mark.parametrize("notebook", profiles.NOTEBOOKS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_conditions_name_parameters_and_values_that_there_are(notebook):
-    fields = {field.name: field for field in dataclasses.fields(profiles.NOTEBOOKS[notebook])}
+    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[notebook])}
     for field in fields.values():
         spec = field.metadata["spec"]
         for other, values in (*spec.needs.items(), *spec.unless.items()):
@@ -187,11 +198,11 @@ def test_conditions_name_parameters_and_values_that_there_are(notebook):
 )
 def test_values_that_do_not_go_together_are_refused_before_a_run(notebook, given, words):
     with pytest.raises(SnnlabError, match=words):
-        profiles.resolve(notebook, **given)
+        resolve(notebook, **given)
 
 
 def test_a_checkpoint_says_how_many_inputs_it_has():
-    assert profiles.resolve(EXPLORING, checkpoint="net.pt", dt_ms=10, **WORDS).features == "paper"
+    assert resolve(EXPLORING, checkpoint="net.pt", dt_ms=10, **WORDS).features == "paper"
 
 
 def test_the_shapes_of_features_are_those_of_the_reader():
@@ -199,57 +210,74 @@ def test_the_shapes_of_features_are_those_of_the_reader():
     assert shapes == FEATURES
 
 
-@pytest.mark.parametrize("notebook", profiles.NOTEBOOKS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_text_is_empty_only_where_that_means_something(notebook):
-    for field in dataclasses.fields(profiles.NOTEBOOKS[notebook]):
+    for field in dataclasses.fields(NOTEBOOKS[notebook]):
         if field.type is str and not field.metadata["spec"].choices:
             if "empty" in field.metadata["spec"].help:
-                profiles.resolve(notebook, **{field.name: ""})
+                resolve(notebook, **{field.name: ""})
             else:
                 with pytest.raises(SnnlabError, match=f"{field.name} = '' is blank"):
-                    profiles.resolve(notebook, **{field.name: ""})
+                    resolve(notebook, **{field.name: ""})
 
 
 def test_a_profile_of_the_environment_is_checked_too(monkeypatch):
     monkeypatch.setenv("SNNLAB_PROFILE", "Tiny")
     with pytest.raises(SnnlabError, match=r"no profile called 'Tiny' \(did you mean tiny"):
-        profiles.resolve(DELAYS)
+        resolve(DELAYS)
 
 
 def test_an_unknown_notebook_is_refused():
     with pytest.raises(SnnlabError, match="did you mean 04_learning_delays"):
-        profiles.resolve("04_learning_delay")
+        resolve("04_learning_delay")
+
+
+def test_a_notebook_is_known_by_the_parameters_among_its_variables():
+    given = dict.fromkeys(parameters_of(DELAYS)) | {"profile": "tiny", "epochs": 5}
+    more = {"size": 3, "folder": "", "trainings": 7, "plots": None}  # parameters of others too
+    assert course.configure(given | more) == resolve(DELAYS, profile="tiny", epochs=5)
+    with pytest.raises(SnnlabError, match=rf"nearest is {DELAYS} \(missing: fan_in, limit\)"):
+        course.configure({n: v for n, v in given.items() if n not in ("limit", "fan_in")})
+
+
+def test_another_notebook_trains_as_notebook_04_does_but_for_what_it_says_itself():
+    config = resolve(PRETRAINED, profile="tiny", limit=100, lr_weights=[0.5], epochs=3)
+    own = resolve(DELAYS, profile="tiny")
+    assert course.delay_config(config) == dataclasses.replace(own, limit=100)
+    config = resolve(EXPLORING, profile="tiny", epochs=3, data="shd")
+    shown = dataclasses.replace(own, epochs=3, data="shd", tau_ms=(30.0,))
+    assert course.delay_config(config, n_in=None, tau_ms=[30.0]) == shown
 
 
 def test_command_line_texts_are_typed_by_their_fields():
     texts = {"lr_weights": "1e-3", "data": "3", "hidden": "[32, 32]", "live": "false"}
-    assert profiles.parse(DELAYS, texts) == {
+    assert parse_parameters(DELAYS, texts) == {
         "lr_weights": 1e-3,
         "data": "3",
         "hidden": (32, 32),
         "live": False,
     }
     with pytest.raises(SnnlabError, match="did you mean hidden"):
-        profiles.parse(DELAYS, {"hiden": "[32]"})
+        parse_parameters(DELAYS, {"hiden": "[32]"})
 
 
 PARAMS = sorted(
     path
     for path in (Path(__file__).parents[2] / "params").glob("*.yaml")
-    if "notebook" not in profiles.from_file(path)  # that would be a sweep
+    if "notebook" not in read_parameters(path)  # that would be a sweep
 )
 
 
 @pytest.mark.parametrize("path", PARAMS, ids=[path.stem for path in PARAMS])
 def test_every_file_of_parameters_fits_the_notebook_that_its_first_lines_name(path):
-    """Its command line is the one to type, and what it needs and what differs from the paper stand above it."""
+    """Its first lines have the command to type, and what differs from the paper."""
     text = path.read_text()
     (notebook,) = re.findall(
         r"#   snnlab run (\d\d) --profile paper -f params/" + re.escape(path.name), text
     )
-    (stem,) = (stem for stem in profiles.NOTEBOOKS if stem.startswith(notebook))
-    given = profiles.from_file(path)
-    config = profiles.resolve(stem, profile="paper", **given)
+    (stem,) = (stem for stem in NOTEBOOKS if stem.startswith(notebook))
+    given = read_parameters(path)
+    config = resolve(stem, profile="paper", **given)
     assert all(
         getattr(config, name) == (tuple(v) if isinstance(v, list) else v)
         for name, v in given.items()
@@ -261,7 +289,7 @@ def test_every_file_of_parameters_fits_the_notebook_that_its_first_lines_name(pa
 
 def test_the_hyper_parameters_of_the_transfer_paper():
     """Lin et al. 2022: the rows of its three experiments, with a second rate to choose from."""
-    pipe_s = profiles.resolve("02_pretrain_and_transfer", profile="paper")
+    pipe_s = resolve("02_pretrain_and_transfer", profile="paper")
     assert (pipe_s.model, pipe_s.steps, pipe_s.pretrain_epochs, pipe_s.epochs) == (
         "resnet18",
         6,
@@ -275,8 +303,11 @@ def test_the_hyper_parameters_of_the_transfer_paper():
         0.1,
     )
     assert (pipe_s.schedule, pipe_s.drops, pipe_s.drop) == ("constant", (2, 4, 6, 8), 0.3)
-    rows = {path.stem: profiles.resolve("03_transfer_to_event_streams", profile="paper", **profiles.from_file(path))
-            for path in PARAMS if path.stem.startswith("pipe_d")}  # fmt: skip
+    rows = {
+        path.stem: resolve(EVENTS, profile="paper", **read_parameters(path))
+        for path in PARAMS
+        if path.stem.startswith("pipe_d")
+    }
     imagenet, cifar, ucf = (
         rows[f"pipe_d_{name}"] for name in ("es_imagenet_resnet18", "cifar10_dvs", "es_ucf101")
     )
@@ -328,7 +359,7 @@ def test_a_file_that_holds_no_parameters(tmp_path, text, words):
     if text is not None:
         path.write_text(text)
     with pytest.raises(SnnlabError, match=words) as caught:
-        profiles.from_file(path)
+        read_parameters(path)
     assert "x.yaml" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -337,29 +368,27 @@ def test_a_number_in_a_file_has_any_usual_spelling_and_a_name_is_text(tmp_path):
     path.write_text(
         "a: [1e-2, 1_000, 1e3, 1.5e3, 010, -.5, +7, 1E2, 0.1_5]\nb: [1:30, 0x10, 1.2.3, .inf, true]"
     )
-    content = profiles.from_file(path)
+    content = read_parameters(path)
     numbers = [0.01, 1000, 1000, 1500.0, 10, -0.5, 7, 100, 0.15]
     assert content["a"] == numbers and list(map(type, content["a"])) == list(map(type, numbers))
     assert content["b"] == ["1:30", "0x10", "1.2.3", ".inf", True]
     path.write_text("c: {1: a, true: b, null: c, 1.0: d}")
-    assert profiles.from_file(path) == {"c": {"1": "a", "true": "b", "null": "c", "1.0": "d"}}
+    assert read_parameters(path) == {"c": {"1": "a", "true": "b", "null": "c", "1.0": "d"}}
     texts = {"lr_weights": "1e-2", "limit": "1_000", "batch_size": "1e2"}
-    assert profiles.parse(DELAYS, texts) == {"lr_weights": 0.01, "limit": 1000, "batch_size": 100}
+    assert parse_parameters(DELAYS, texts) == {"lr_weights": 0.01, "limit": 1000, "batch_size": 100}
     for text in ("1.0", "1e-2", "nan", "1e999", "0x10"):
         with pytest.raises(SnnlabError, match="batch_size = .*expected a whole number"):
-            profiles.parse(DELAYS, {"batch_size": text})
+            parse_parameters(DELAYS, {"batch_size": text})
 
 
 def test_a_mapping_overrides_what_it_merges(tmp_path):
     (tmp_path / "x.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}")
-    assert profiles.from_file(tmp_path / "x.yaml")["b"] == {"x": 1, "y": 3}
+    assert read_parameters(tmp_path / "x.yaml")["b"] == {"x": 1, "y": 3}
 
 
 def test_the_identity_of_a_run_has_what_its_checkpoints_hold(tmp_path):
     def deciding(checkpoint):
-        return profiles.resolve("05_exploring_delays", checkpoint=str(checkpoint)).deciding()[
-            "checkpoint"
-        ]
+        return resolve("05_exploring_delays", checkpoint=str(checkpoint)).deciding()["checkpoint"]
 
     (tmp_path / "a.pt").write_bytes(b"one")
     (tmp_path / "b.pt").write_bytes(b"one")
@@ -373,21 +402,21 @@ def test_the_identity_of_a_run_has_what_its_checkpoints_hold(tmp_path):
 def test_a_file_of_parameters_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "x.yaml").write_text("epochs: 3")
-    assert profiles.from_file(Path("~/x.yaml")) == {"epochs": 3}
+    assert read_parameters(Path("~/x.yaml")) == {"epochs": 3}
     with pytest.raises(SnnlabError, match="no such home folder"):
-        profiles.from_file(Path("~nobody-of-this-name/x.yaml"))
+        read_parameters(Path("~nobody-of-this-name/x.yaml"))
 
 
 def test_a_list_may_be_empty_only_where_that_means_something():
-    assert profiles.resolve("02_pretrain_and_transfer", drops=[]).drops == ()
-    assert profiles.parse("02_pretrain_and_transfer", {"drops": "[]"}) == {"drops": ()}
-    assert profiles.parse("02_pretrain_and_transfer", {"drops": "[2, 4]"}) == {"drops": (2, 4)}
+    assert resolve("02_pretrain_and_transfer", drops=[]).drops == ()
+    assert parse_parameters("02_pretrain_and_transfer", {"drops": "[]"}) == {"drops": ()}
+    assert parse_parameters("02_pretrain_and_transfer", {"drops": "[2, 4]"}) == {"drops": (2, 4)}
     with pytest.raises(SnnlabError, match="lr = "):
-        profiles.resolve("02_pretrain_and_transfer", lr=[])
+        resolve("02_pretrain_and_transfer", lr=[])
     with pytest.raises(SnnlabError, match="lr = "):
-        profiles.parse("02_pretrain_and_transfer", {"lr": ""})
+        parse_parameters("02_pretrain_and_transfer", {"lr": ""})
 
 
 def test_the_smaller_number_of_steps_is_smaller():
     with pytest.raises(SnnlabError, match="short = 12, steps = 12"):
-        profiles.resolve("02_pretrain_and_transfer", steps=12, short=12)
+        resolve("02_pretrain_and_transfer", steps=12, short=12)

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.course import config as profiles
 from snnlab.course import tasks
+from snnlab.course.config import NOTEBOOKS, resolve
 from snnlab.course.data_check import check_data
 
 STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"
@@ -32,9 +32,9 @@ def touch(folder, names):
         path.touch()
 
 
-@pytest.mark.parametrize("notebook", profiles.NOTEBOOKS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_what_ships_is_there(notebook):
-    check_data(profiles.resolve(notebook, profile="tiny"))
+    check_data(resolve(notebook, profile="tiny"))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_ships_is_there(notebook):
 )
 def test_what_is_missing_is_refused_as_the_readers_do(notebook, given, there, words, tmp_path):
     touch(tmp_path, there)
-    config = profiles.resolve(notebook, **{"profile": "tiny", **given})
+    config = resolve(notebook, **{"profile": "tiny", **given})
     with pytest.raises(SnnlabError, match=words) as caught:
         check_data(config)
     assert "\n" not in str(caught.value)
@@ -72,7 +72,7 @@ def test_what_is_missing_is_refused_as_the_readers_do(notebook, given, there, wo
 @pytest.mark.parametrize("notebook", [EXPLORING, PRETRAINED])
 def test_the_other_notebooks_on_delays_hear_the_same_recordings(notebook):
     with pytest.raises(SnnlabError, match="`snnlab data get ssc`"):
-        check_data(profiles.resolve(notebook, data="ssc"))
+        check_data(resolve(notebook, data="ssc"))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_the_other_notebooks_on_delays_hear_the_same_recordings(notebook):
 )
 def test_a_checkpoint_or_folder_of_runs_is_missing(notebook, parameter, there, words, tmp_path):
     touch(tmp_path, there)
-    config = profiles.resolve(notebook, **{parameter: str(tmp_path / "given")})
+    config = resolve(notebook, **{parameter: str(tmp_path / "given")})
     with pytest.raises(SnnlabError, match=f"^{parameter}: .*given {words}"):
         check_data(config)
     touch(tmp_path, "given/run/checkpoints/net.pt")
@@ -102,18 +102,18 @@ def test_what_lies_there_passes(tmp_path):
         "gsc/testing_list.txt gsc/validation_list.txt",
     ):
         touch(tmp_path, names)
-    check_data(profiles.resolve(STATIC, **PAPER))
-    check_data(profiles.resolve(STATIC, **PAPER, data=str(tmp_path / "shards")))
-    check_data(profiles.resolve(EVENTS, **PAPER, events_folder=str(tmp_path / "elsewhere")))
-    check_data(profiles.resolve(EVENTS, **VIDEO))
-    check_data(profiles.resolve(DELAYS, **PAPER, protocol="published"))
-    check_data(profiles.resolve(DELAYS, **WORDS))
+    check_data(resolve(STATIC, **PAPER))
+    check_data(resolve(STATIC, **PAPER, data=str(tmp_path / "shards")))
+    check_data(resolve(EVENTS, **PAPER, events_folder=str(tmp_path / "elsewhere")))
+    check_data(resolve(EVENTS, **VIDEO))
+    check_data(resolve(DELAYS, **PAPER, protocol="published"))
+    check_data(resolve(DELAYS, **WORDS))
 
 
 def test_nothing_waits_for_torch():
     code = (
-        "import json, sys\nfrom snnlab.course import config as profiles\nfrom snnlab.course.data_check import check_data\n"
-        "for stem in profiles.NOTEBOOKS: check_data(profiles.resolve(stem, profile='tiny'))\n"
+        "import json, sys\nfrom snnlab.course.config import NOTEBOOKS, resolve\nfrom snnlab.course.data_check import check_data\n"
+        "for stem in NOTEBOOKS: check_data(resolve(stem, profile='tiny'))\n"
         "print(json.dumps('torch' in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

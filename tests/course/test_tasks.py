@@ -10,9 +10,9 @@ import torch
 from leftovers import checked
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.course import config as profiles
 from snnlab.course import tasks
-from snnlab.data.batches.spikeset import BINNINGS
+from snnlab.course.config import PROFILES, read_parameters, resolve
+from snnlab.data.batches.spike_set import BINNINGS
 from snnlab.nn.vision import build
 from snnlab.runs.execute import execute
 
@@ -45,7 +45,7 @@ def below(folder, monkeypatch):
 
 
 def test_digits_and_their_networks():
-    task = tasks.static(profiles.resolve(STATIC, profile="tiny"))
+    task = tasks.static(resolve(STATIC, profile="tiny"))
     assert task.network == dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 16, 32])
     assert [len(part) for part in (task.data.train, task.data.valid, task.data.test)] == [
         300,
@@ -53,25 +53,25 @@ def test_digits_and_their_networks():
         75,
     ]
     assert "not MNIST" in task.source["note"]
-    task = tasks.events(profiles.resolve(EVENTS, profile="tiny", decay=0.3))
+    task = tasks.events(resolve(EVENTS, profile="tiny", decay=0.3))
     shape = dict(kind="SmallCNN", classes=10, channels=[8, 16, 32], strides=[2, 1, 2], pool=3)
     assert task.networks["pictures"] == task.networks["edges"] == shape | {"in_channels": 1}
     assert task.networks["target"] == shape | {"in_channels": 2, "decay": 0.3, "learn_decay": True}
 
 
 def test_pictures_below_the_data_folder_or_anywhere(folder):
-    config = profiles.resolve(STATIC, profile="paper", loaders=0, size=32)
+    config = resolve(STATIC, profile="paper", loaders=0, size=32)
     task = tasks.static(config)
     assert task.network == dict(kind="ResNet", depth=18, in_channels=3, classes=3, events=False)
     assert task.source["path"] == str(folder / "imagenet")
     elsewhere = tasks.static(
-        profiles.resolve(STATIC, profile="paper", loaders=0, size=32, data=str(folder / "imagenet"))
+        resolve(STATIC, profile="paper", loaders=0, size=32, data=str(folder / "imagenet"))
     )
     assert torch.equal(
         elsewhere.data.test.batch(torch.arange(2))[0], task.data.test.batch(torch.arange(2))[0]
     )
     with pytest.raises(SnnlabError, match="nowhere"):
-        tasks.static(profiles.resolve(STATIC, profile="paper", data="nowhere"))
+        tasks.static(resolve(STATIC, profile="paper", data="nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_pictures_below_the_data_folder_or_anywhere(folder):
     ],
 )
 def test_events_and_what_one_may_pretrain_on(data, more, shapes):
-    task = tasks.events(profiles.resolve(EVENTS, profile="paper", loaders=0, data=data, **more))
+    task = tasks.events(resolve(EVENTS, profile="paper", loaders=0, data=data, **more))
     for (name, part), shape in zip(task.data.items(), shapes, strict=True):
         (x, y) = tasks.first_of_each_class(part.train)
         assert (x.shape[0], *x.shape[2:]) == shape and y.tolist() == [0, 1, 2]
@@ -110,15 +110,13 @@ def test_events_and_what_one_may_pretrain_on(data, more, shapes):
 
 def test_words_as_features_below_the_data_folder_or_anywhere(folder):
     asked = dict(profile="tiny", data="gsc", features="paper", dt_ms=10, n_in=140, limit=0)
-    data = tasks.recordings(profiles.resolve(DELAYS, **asked))
+    data = tasks.recordings(resolve(DELAYS, **asked))
     assert data.keys == ("cat", "dog", "yes") and data.source["batch"] == [101, "B", 140]
     assert (
         data.source["path"] == str(folder / "gsc")
         and data.source["preprocessing"]["f_max"] == 14_000
     )
-    elsewhere = profiles.resolve(
-        DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40)
-    )
+    elsewhere = resolve(DELAYS, **asked | dict(data=str(folder / "gsc"), features="sane", n_in=40))
     data = tasks.recordings(elsewhere)
     assert data.source["batch"] == [101, "B", 40] and data.source["samples"]["train"] == 36
     x = torch.arange(3.0)
@@ -128,9 +126,7 @@ def test_words_as_features_below_the_data_folder_or_anywhere(folder):
 def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
     monkeypatch.setenv("SNNLAB_DATA", str(ROOT / "data"))
     regular, event = (
-        tasks.recordings(
-            profiles.resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning)
-        )
+        tasks.recordings(resolve(DELAYS, profile="tiny", dt_ms=10, limit=40, binning=binning))
         for binning in BINNINGS
     )
     assert event.train.lengths.sum() < regular.train.lengths.sum()
@@ -161,18 +157,18 @@ def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
 )
 def test_data_and_features_that_do_not_go_together(given, words):
     with pytest.raises(SnnlabError, match=words):
-        tasks.recordings(profiles.resolve(DELAYS, profile="tiny", **given))
+        tasks.recordings(resolve(DELAYS, profile="tiny", **given))
 
 
 def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():
     held_out, published = (
-        profiles.resolve(DELAYS, profile="paper", data="shd", protocol=protocol)
+        resolve(DELAYS, profile="paper", data="shd", protocol=protocol)
         for protocol in ("held-out", "published")
     )
     ours, theirs = tasks.recordings(held_out), tasks.recordings(published)
     assert len(theirs.train) == len(ours.train) + len(ours.valid) and theirs.valid is theirs.test
     keep = [
-        tasks.delay_job(config, "learned", classes=20, tau_ms=20.1, seed=0, epochs=1).recipe.keep
+        tasks.delay_stage(config, "learned", classes=20, tau_ms=20.1, seed=0, epochs=1).keep
         for config in (held_out, published)
     ]
     assert keep == ["best", "last"]
@@ -181,7 +177,7 @@ def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():
 def test_what_lies_elsewhere_is_not_called_by_the_name_of_a_published_set(folder, tmp_path):
     """A folder of one's own may be called as it likes: it is the place that decides."""
     ours, theirs = (
-        tasks.static(profiles.resolve(STATIC, profile="paper", loaders=0, size=16, data=data))
+        tasks.static(resolve(STATIC, profile="paper", loaders=0, size=16, data=data))
         for data in (str(shutil.copytree(folder / "imagenet", tmp_path / "imagenet")), "imagenet")
     )
     assert (ours.source["name"], theirs.source["name"]) == ("pictures", "imagenet")
@@ -189,41 +185,41 @@ def test_what_lies_elsewhere_is_not_called_by_the_name_of_a_published_set(folder
     assert ours.source["sha256"] == theirs.source["sha256"]
     link = tmp_path / "link"
     link.symlink_to(folder / "imagenet")
-    linked = profiles.resolve(STATIC, profile="paper", loaders=0, size=16, data=str(link))
+    linked = resolve(STATIC, profile="paper", loaders=0, size=16, data=str(link))
     assert tasks.static(linked).source["name"] == "imagenet"
 
     own = shutil.copytree(folder / "cifar10-dvs", tmp_path / "cifar10-dvs")
     asked = dict(profile="paper", loaders=0, data="cifar10-dvs", size=42)
     for given, name in (({}, "cifar10-dvs"), ({"events_folder": str(own)}, "events")):
-        source = tasks.events(profiles.resolve(EVENTS, **asked, **given)).source
+        source = tasks.events(resolve(EVENTS, **asked, **given)).source
         assert source["name"] == name and source["pretraining"]["pictures"]["name"] == "pictures"
 
     own = shutil.copytree(folder / "shd", tmp_path / "shd")
     asked = dict(profile="tiny", dt_ms=10, limit=0)
     for given, name in (("shd", "shd"), (str(folder / "shd"), "shd"), (str(own), "recordings")):
-        data = tasks.recordings(profiles.resolve(DELAYS, **asked, data=given))
+        data = tasks.recordings(resolve(DELAYS, **asked, data=given))
         assert data.source["name"] == name
         assert ("Heidelberg" in data.note) == (name == "shd")
 
     own = shutil.copytree(folder / "gsc", tmp_path / "gsc")
-    words = profiles.resolve(DELAYS, **asked | dict(data=str(own), features="sane", n_in=40))
+    words = resolve(DELAYS, **asked | dict(data=str(own), features="sane", n_in=40))
     assert tasks.recordings(words).source["name"] == "recordings"
 
 
 def test_a_single_class_is_refused_before_anything_is_trained(tmp_path):
     standins.shd(tmp_path / "words", classes=1)
     with pytest.raises(SnnlabError, match="words: all .* samples for training are of one class"):
-        tasks.recordings(profiles.resolve(DELAYS, profile="tiny", data=str(tmp_path / "words")))
+        tasks.recordings(resolve(DELAYS, profile="tiny", data=str(tmp_path / "words")))
     standins.imagenet(tmp_path / "imagenet", train=3, test=1)
     for part in ("train", "val"):
         for name in standins.WORDNET[1:]:
             shutil.rmtree(tmp_path / "imagenet" / part / name)
     asked = dict(profile="paper", loaders=0, size=32)
     with pytest.raises(SnnlabError, match="imagenet: all 2 samples for training are of one class"):
-        tasks.static(profiles.resolve(STATIC, **asked, data=str(tmp_path / "imagenet")))
+        tasks.static(resolve(STATIC, **asked, data=str(tmp_path / "imagenet")))
     given = asked | dict(data="cifar10-dvs", pictures_folder=str(tmp_path / "imagenet"))
     with pytest.raises(SnnlabError, match="imagenet: all 2 samples for training are of one class"):
-        tasks.events(profiles.resolve(EVENTS, **given))
+        tasks.events(resolve(EVENTS, **given))
 
 
 @pytest.mark.parametrize(
@@ -233,19 +229,19 @@ def test_a_model_that_does_not_fit(data, model):
     with pytest.raises(
         SnnlabError, match="expected the model video for es-ucf101, and for nothing else"
     ):
-        tasks.events(profiles.resolve(EVENTS, data=data, model=model, loaders=0))
+        tasks.events(resolve(EVENTS, data=data, model=model, loaders=0))
 
 
 def test_no_video_network_for_pictures():
     with pytest.raises(SnnlabError, match="expected small, resnet18 or resnet34"):
-        tasks.static(profiles.resolve(STATIC, profile="tiny", model="video"))
+        tasks.static(resolve(STATIC, profile="tiny", model="video"))
 
 
 def test_of_large_pictures_only_a_few_are_looked_at():
-    task = tasks.static(profiles.resolve(STATIC, profile="tiny"))
+    task = tasks.static(resolve(STATIC, profile="tiny"))
     assert tasks.a_few(task.data.test, 50).shape == (1, 50, 1, 12, 12)
     assert tasks.a_few(task.data.test, 500).shape == (1, 75, 1, 12, 12)
-    large = tasks.static(profiles.resolve(STATIC, profile="paper", loaders=0, size=48))
+    large = tasks.static(resolve(STATIC, profile="paper", loaders=0, size=48))
     assert tasks.a_few(large.data.test, 32).shape == (1, 4, 3, 48, 48)
 
 
@@ -265,7 +261,7 @@ EVENTS_SHORT = dict(warm_up_epochs=1, epochs=2)
 
 def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     """The paper's features and batches of GSC; the network is small, and so are the toys."""
-    tiny = dataclasses.asdict(profiles.PROFILES[DELAYS]["tiny"]) | {
+    tiny = dataclasses.asdict(PROFILES[DELAYS]["tiny"]) | {
         "profile": "paper",
         "out": str(tmp_path),
     }
@@ -298,7 +294,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
 )  # fmt: skip
 def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     """The published settings but for lengths and sizes (ES-ImageNet has one size, so its network is small), on stand-ins."""
-    given = profiles.from_file(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
+    given = read_parameters(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
     path = ROOT / f"notebooks/{notebook}.ipynb"
     result = checked(execute(path, given), path)
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))

@@ -7,8 +7,9 @@ import torch
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.delays import analysis, arrivals, snapshots
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 from snnlab.training.state import TrainState
@@ -132,7 +133,7 @@ def test_incoming_synapses_in_milliseconds():
 
 
 def test_a_sparse_layer_gives_the_synapses_that_exist():
-    net = random_net(fan_in=3, kernel_count=2)
+    net = random_net(n_connections=3, kernel_count=2)
     layer = net.synapses[0]
     found = analysis.incoming(net, 0, 4, dt_ms=5.0)
     inputs = layer.mask[4, :, 0].nonzero().flatten().tolist()
@@ -141,7 +142,7 @@ def test_a_sparse_layer_gives_the_synapses_that_exist():
     assert found.delay_ms.tolist() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
 def test_the_kernel_of_a_neuron_is_its_row_of_the_layers(changes):
     net = random_net(**changes)
     for one in (net, discretise(net)):
@@ -187,7 +188,7 @@ def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"fan_in": 3}, {"kernel_count": 2}, {"tail": 0}, {"variant": "fixed"}]
+    "changes", [{}, {"n_connections": 3}, {"kernel_count": 2}, {"tail": 0}, {"variant": "fixed"}]
 )
 def test_a_recording_goes_through_as_in_the_network_itself(changes):
     net = random_net(**changes)
@@ -244,7 +245,7 @@ def test_batch_norm_is_in_the_push_and_in_what_rests():
     assert found.charge.tolist() == pytest.approx([0.25, 1.45, 0.25, 0.25, 0.25], abs=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
+@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
 def test_every_neuron_fires_as_in_the_whole_network(changes):
     net = random_net(**changes)
     what = arrivals.simulate(net, recording())
@@ -357,7 +358,7 @@ def test_movement_is_what_the_delays_were_after_each_epoch(tmp_path):
 
 def test_of_a_large_layer_a_fair_sample_is_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(snapshots, "SYNAPSES", 50)
-    net = random_net(kernel_count=2, fan_in=6)
+    net = random_net(kernel_count=2, n_connections=6)
     trained(tmp_path / "c.pt", net)
     first = snapshots.delay_trajectory(tmp_path / "c.pt", net, dt_ms=1.0)[0]
     assert first.delay_ms.shape == (3, 50)

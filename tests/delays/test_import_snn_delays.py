@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
+from snnlab.delays.ablation import discretise
 from snnlab.delays.import_snn_delays import convert, read
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import discretise
 from snnlab.training import checkpoints
 from snnlab.training.trainer import fit
 
@@ -205,7 +205,7 @@ def test_their_names_and_what_is_found_in_them(file):
         kernel_count=2,
     )
     assert expected.items() <= ours.config.items()
-    assert (ours.config["padding"], ours.config["tail"], ours.config["fan_in"]) == (
+    assert (ours.config["padding"], ours.config["tail"], ours.config["n_connections"]) == (
         "fixed",
         8,
         None,

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 
-from snnlab.data.registry import SETS
+from snnlab.data.datasets.catalogue import DATASETS
 
 
 def checked(**counts):
@@ -11,7 +11,7 @@ def checked(**counts):
 
 
 def archives(name):
-    return {"archives": [{"file": one.file, "md5": one.md5} for one in SETS[name].archives]}
+    return {"archives": [{"file": one.file, "md5": one.md5} for one in DATASETS[name].archives]}
 
 
 def heidelberg(name, train, valid, test, total):

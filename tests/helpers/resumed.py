@@ -8,7 +8,7 @@ from bars import COMMON, NET
 from readers import bars
 
 from snnlab.data.batches.file_dataset import FileDataset
-from snnlab.data.batches.spikeset import SpikeSet
+from snnlab.data.batches.spike_set import SpikeSet
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
@@ -17,7 +17,7 @@ from snnlab.training import trainer
 from snnlab.training.distributed import rank_and_world_size
 from snnlab.training.state import TrainState
 from snnlab.training.trainer import fit
-from snnlab.transfer import Stage
+from snnlab.transfer.stages import Stage
 
 STEPS = 5  # batches an epoch of `delays` and of `pictures`
 

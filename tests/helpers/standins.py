@@ -8,8 +8,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from snnlab.data.datasets.gsc_folder import LISTS, which_set
+from snnlab.data.encoding.es_imagenet import Label, encode, write_labels, write_sample
 from snnlab.data.encoding.video_events import convert_videos
-from snnlab.data.io.es_imagenet import Label, encode, write_labels, write_sample
 from snnlab.data.io.events import Events, write_events
 
 WORDNET = ("n01440764", "n02123045", "n04285008")  # ImageNet's names of classes

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from snnlab.runs import run as runs
+from snnlab import runs
 from snnlab.runs.sweep import sweep
 
 NAMES = (
@@ -20,13 +20,13 @@ NAMES = (
     "out",
 )
 PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
-START = f"""
+START = """
 import os, signal, time
 from pathlib import Path
-from snnlab.runs import manifest, run as runs
-from snnlab.course import config as profiles
+from snnlab.runs import manifest
+from snnlab import course, runs
 manifest.machine = dict  # it asks torch for the device, whose import is most of what such a small notebook takes
-config = profiles.resolve("01_lif_dynamics", **{{name: globals()[name] for name in {NAMES}}})
+config = course.configure(globals())
 run = runs.start(config)
 with open(run.checkpoint_dir / "starts", "a") as file: file.write("x")
 starts = len((run.checkpoint_dir / "starts").read_text())

@@ -9,19 +9,11 @@ import torch
 from DCLS.construct.modules import Dcls1d
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.analysis import shares
-from snnlab.nn.delay_linear import (
-    DelayLinear,
-    delay_statistics,
-    discretise,
-    heard_delays,
-    shuffle_delays,
-    sigma_schedule,
-)
+from snnlab.delays.ablation import discretise
+from snnlab.nn.delay_linear import DelayLinear
 
 
 def peer_of(layer: DelayLinear) -> Dcls1d:
@@ -214,23 +206,6 @@ def test_causal():
     assert torch.equal(layer(x)[:12], layer(late)[:12])
 
 
-def test_discretise_is_one_hot_and_leaves_the_original():
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(DelayLinear(4, 5, 9), DelayLinear(5, 2, 9))
-    before = copy.deepcopy(model.state_dict())
-    whole = discretise(model)
-    assert all(
-        torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True)
-    )
-    assert model.training and not model[0].discrete and model[0].sigma > 4
-    for layer, original in zip(whole, model, strict=True):
-        kernel = layer.kernel()
-        assert ((kernel != 0).sum(-1) == 1).all()
-        assert torch.equal(kernel.abs().argmax(-1), original.delay[..., 0].round().long())
-        assert torch.equal(kernel.sum(-1), original.weight[..., 0])
-        assert layer.sigma == 0
-
-
 @pytest.mark.parametrize("max_delay", [0, 1, 12, 25])
 def test_delays_are_clamped_into_their_range(max_delay):
     layer = DelayLinear(3, 3, max_delay)
@@ -248,44 +223,21 @@ def test_delays_start_uniform():
     assert ((counts - 40_000 / 24).abs() < 5 * 40).all()
 
 
-def test_sigma_schedule_is_the_papers_table():
-    seen = [
-        sigma_schedule(e, max_delay=24, anneal_epochs=37)
-        for e in (0, 5, 10, 15, 20, 25, 30, 36, 37, 149)
-    ]
-    assert seen == pytest.approx(
-        [12.27, 7.30, 4.39, 2.69, 1.69, 1.10, 0.76, 0.53, 0.50, 0.50], abs=6e-3
-    )
-    assert sigma_schedule(0, max_delay=30, anneal_epochs=15) == pytest.approx(15.27)
-    assert sigma_schedule(0, max_delay=24, anneal_epochs=0) == 0.5
-
-
-def test_delays_in_ms_and_their_statistics():
+def test_delays_in_ms():
     layer = DelayLinear(2, 2, 10)
     layer.delay = torch.tensor([[0.0, 10.0], [4.0, 6.0]])[..., None]
     assert torch.allclose(layer.delay_ms(20.0)[..., 0], torch.tensor([[0.0, 200.0], [80.0, 120.0]]))
-    statistics = delay_statistics(layer, 20.0)
-    assert statistics.mean_ms == pytest.approx(100) and statistics.sd_ms == pytest.approx(5200**0.5)
-    assert statistics.share_at_zero == 0.25 and statistics.share_at_max == 0.25
 
 
 def test_few_inputs_a_neuron():
     torch.manual_seed(0)
-    layer = DelayLinear(40, 8, 5, fan_in=6)
+    layer = DelayLinear(40, 8, 5, n_connections=6)
     assert (layer.mask[..., 0].sum(1) == 6).all()
     silent = ~layer.mask[..., 0]
     assert (layer.kernel()[silent] == 0).all()
     layer(torch.randn(9, 2, 40)).square().sum().backward()
     assert (layer.weight.grad[silent] == 0).all() and (layer.P.grad[0][silent] == 0).all()
     assert layer.weight.grad[layer.mask].abs().min() > 0
-
-
-def test_shuffle_keeps_the_histogram():
-    layer = DelayLinear(10, 10, 20)
-    shuffled = shuffle_delays(layer, seed=1)
-    assert torch.equal(shuffled.delay.flatten().sort().values, layer.delay.flatten().sort().values)
-    assert not torch.equal(shuffled.delay, layer.delay)
-    assert torch.equal(shuffled.delay, shuffle_delays(layer, seed=1).delay)
 
 
 def test_moving_after_a_forward_pass():
@@ -338,13 +290,15 @@ def test_what_is_advised_for_small_floats_works():
 
 
 def test_whole_numbers_of_numpy_are_numbers():
-    layer = DelayLinear(np.int64(3), np.uint8(2), np.int32(4), np.int16(1), fan_in=np.int64(2))
+    layer = DelayLinear(
+        np.int64(3), np.uint8(2), np.int32(4), np.int16(1), n_connections=np.int64(2)
+    )
     sizes = (
         layer.in_features,
         layer.out_features,
         layer.max_delay,
         layer.kernel_count,
-        layer.fan_in,
+        layer.n_connections,
     )
     assert sizes == (3, 2, 4, 1, 2) and all(type(size) is int for size in sizes)
     for wrong in (np.float64(3), np.bool_(True), True, "3", None):
@@ -395,69 +349,6 @@ def test_a_state_of_another_size_leaves_it_open_whether_delays_are_rounded():
     with pytest.raises(RuntimeError, match="size mismatch"):
         whole.load_state_dict(DelayLinear(3, 4, 6).state_dict())
     assert whole.discrete
-
-
-# Pruning by torch: the weight is then computed from `weight_orig` and `weight_mask`
-# --------------------------------------
-
-
-def pruned(**changes):
-    torch.manual_seed(0)
-    layer = DelayLinear(6, 5, 9, **changes)
-    prune.random_unstructured(layer, "weight", amount=0.5)
-    layer(torch.randn(12, 2, 6))
-    with torch.no_grad():
-        # A step of an optimiser, after which the weight is that of the step before
-        layer.weight_orig *= 2
-    return layer
-
-
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
-def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(changes):
-    layer, x = pruned(**changes), torch.randn(12, 2, 6)
-    before = copy.deepcopy(layer.state_dict())
-    whole = discretise(layer)
-    assert all(
-        torch.equal(a, b) for a, b in zip(before.values(), layer.state_dict().values(), strict=True)
-    )
-    assert whole.state_dict().keys() - {"mask"} == {"weight", "P", "SIG", "rounded"}
-    assert torch.equal(whole.weight, layer.weight_orig * layer.weight_mask)
-    again = DelayLinear(6, 5, 9, **changes)
-    again.load_state_dict(whole.state_dict())
-    assert torch.equal(again(x), whole(x))
-    assert (
-        not layer.discrete and torch.equal(layer(x), layer(x)) and layer.weight.grad_fn is not None
-    )
-
-
-@pytest.mark.parametrize("changes", [{}, {"fan_in": 3}, {"kernel_count": 2}])
-def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
-    layer = pruned(**changes)
-    there = (
-        layer.weight_mask.bool() if layer.fan_in is None else layer.weight_mask.bool() & layer.mask
-    )
-    assert np.array_equal(heard_delays(layer), layer.delay[there].numpy())
-    assert np.array_equal(heard_delays(discretise(layer)), layer.delay[there].round().numpy())
-    shuffled = shuffle_delays(layer, seed=1)
-    assert np.array_equal(np.sort(heard_delays(shuffled)), np.sort(heard_delays(layer)))
-    assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(
-        shuffled.delay, layer.delay
-    )
-
-
-def test_a_layer_without_a_weight_has_no_delays():
-    layer = DelayLinear(3, 2, 4)
-    prune.l1_unstructured(layer, "weight", amount=1.0)
-    with pytest.raises(SnnlabError, match="every weight is 0"):
-        delay_statistics(layer, 10.0)
-
-
-def test_delays_that_are_not_finite_are_not_counted():
-    layer = DelayLinear(3, 2, 4)
-    layer.delay = torch.full((2, 3, 1), float("nan"))
-    for count in (lambda: delay_statistics(layer, 10.0), lambda: shares(layer)):
-        with pytest.raises(SnnlabError, match="delays that are not finite"):
-            count()
 
 
 # Less memory for more time

@@ -10,8 +10,8 @@ from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.ablation import discretise
 from snnlab.nn import delay_net
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 
 
@@ -37,7 +37,7 @@ def test_trainable_parameters_are_the_references():
 def test_trainable_parameters_of_the_variants(variant, share):
     synapses = 8 * 10 + 10 * 9 + 9 * 4
     assert small(variant).trainable_parameters() == share * synapses + 2 * 19
-    sparse = small(variant, fan_in=3)
+    sparse = small(variant, n_connections=3)
     assert sparse.trainable_parameters() == share * (3 * (10 + 9) + 9 * 4) + 2 * 19
 
 
@@ -166,9 +166,9 @@ def test_bad_arguments(changes):
 def test_numbers_of_numpy_are_kept_as_ordinary_ones():
     net = DelayNet(
         np.int64(8), np.array([10, 9]), np.int32(4), max_delay=np.int64(6), tau=np.float32(1.5), dropout=np.float64(0.5),
-        tail=np.int64(3), fan_in=np.int64(2), kernel_count=np.int64(2),
+        tail=np.int64(3), n_connections=np.int64(2), kernel_count=np.int64(2),
     )  # fmt: skip
-    same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, fan_in=2, kernel_count=2)
+    same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, n_connections=2, kernel_count=2)
     assert net.config == DelayNet(8, (10, 9), 4, **same).config
     numbers = [
         value for value in net.config.values() if not isinstance(value, (str, list))

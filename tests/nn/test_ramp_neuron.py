@@ -7,15 +7,15 @@ import torch
 from spikingjelly.activation_based import functional
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, build_network, train_all
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF
 from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.weight_transfer import copy_delay_weights
+from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.trainer import evaluate
 
 NET = {"n_in": 16, "hidden": [6, 5], "n_classes": 5, "max_delay": 8, "tau": 1.005, "dropout": 0.0}
@@ -77,15 +77,15 @@ def parts(net):
 
 
 @pytest.mark.parametrize(
-    ("takes", "expected"), [("both", "111"), ("weights", "101"), ("delays", "010")]
+    ("transfer_parts", "expected"), [("both", "111"), ("weights", "101"), ("delays", "010")]
 )
-def test_what_is_handed_over(takes, expected):
+def test_what_is_handed_over(transfer_parts, expected):
     source, target, before = (DelayNet(**NET, neuron=kind) for kind in ("relu", "lif", "lif"))
     before.load_state_dict(target.state_dict())
     for norm in source.norms:  # as if trained
         torch.nn.init.uniform_(norm.weight)
         norm.running_mean += 0.3
-    copy_delay_weights(source, target, takes=takes)
+    copy_delay_weights(source, target, transfer_parts=transfer_parts)
     for moved, now, theirs, mine in zip(
         expected, parts(target), parts(source), parts(before), strict=True
     ):
@@ -101,13 +101,15 @@ def test_delays_that_are_not_learned_arrive_as_whole_ones():
         assert ours.discrete and not ours.P.requires_grad
 
 
-@pytest.mark.parametrize(("takes", "moves"), [("both", True), ("weights", False), ("delays", True)])
-def test_the_width_of_a_kernel_goes_with_its_delay(takes, moves):
+@pytest.mark.parametrize(
+    ("transfer_parts", "moves"), [("both", True), ("weights", False), ("delays", True)]
+)
+def test_the_width_of_a_kernel_goes_with_its_delay(transfer_parts, moves):
     source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET)
     for layer in delay_layers(source):
         layer.sigma = 0.5
     before = target.synapses[0].sigma
-    copy_delay_weights(source, target, takes=takes)
+    copy_delay_weights(source, target, transfer_parts=transfer_parts)
     assert target.synapses[0].sigma == pytest.approx(0.5 if moves else before) and before > 1
 
 
@@ -115,56 +117,69 @@ def test_delays_do_not_move_between_layers_of_other_kernels():
     """A position counts from the middle of the kernel: the same number is another delay."""
     source, target = DelayNet(**NET), DelayNet(**NET | {"max_delay": NET["max_delay"] + 4})
     before = [layer.delay.clone() for layer in delay_layers(target)]
-    for takes in ("both", "delays"):
+    for transfer_parts in ("both", "delays"):
         with pytest.raises(SnnlabError, match=r"synapses.0.P: max_delay = \d+ instead of"):
-            copy_delay_weights(source, target, takes=takes)
-    copy_delay_weights(source, target, takes="weights")
+            copy_delay_weights(source, target, transfer_parts=transfer_parts)
+    copy_delay_weights(source, target, transfer_parts="weights")
     after = [layer.delay for layer in delay_layers(target)]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert torch.equal(target.synapses[0].weight, source.synapses[0].weight)
-    with pytest.raises(SnnlabError, match="synapses.0.mask: fan_in = 1 instead of 2"):
-        copy_delay_weights(DelayNet(**NET, fan_in=1), DelayNet(**NET, fan_in=2), takes="weights")
+    with pytest.raises(SnnlabError, match="synapses.0.mask: n_connections = 1 instead of 2"):
+        copy_delay_weights(
+            DelayNet(**NET, n_connections=1),
+            DelayNet(**NET, n_connections=2),
+            transfer_parts="weights",
+        )
 
 
 def test_an_unknown_part_is_refused():
     with pytest.raises(SnnlabError, match="delay"):
-        copy_delay_weights(DelayNet(**NET), DelayNet(**NET), takes="delay")
+        copy_delay_weights(DelayNet(**NET), DelayNet(**NET), transfer_parts="delay")
 
 
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
-RECIPE = DelayRecipe(epochs=4, batch_size=16, keep="last", sharpen=0.8, device="cpu")
+RECIPE = DelayStage(
+    name="relu",
+    network=NET | {"neuron": "relu"},
+    epochs=4,
+    batch_size=16,
+    keep="last",
+    sharpen=0.8,
+    device="cpu",
+)
 
 
 def test_pretrained_and_handed_over(tmp_path):
-    (relu,) = train_all([Job("relu", NET | {"neuron": "relu"}, RECIPE)], DATA, tmp_path, workers=1)
-    assert [line["ramp_width"] for line in relu.history] == pytest.approx([0.8, 0.6, 0.4, 0.2])
-    net = relu.network()  # as sharp as it was in the epoch that was kept
+    relu = run_experiment(delay_experiment(RECIPE), DATA, tmp_path)
+    assert [line["ramp_width"] for line in relu.last.history] == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    net = relu.last.network()  # as sharp as it was in the epoch that was kept
     assert evaluate(RECIPE.as_used(net), DATA.valid).loss == pytest.approx(
-        relu.history[-1]["valid_loss"]
+        relu.last.history[-1]["valid_loss"]
     )
     net.neurons[0].sharpen(0.0)
     assert evaluate(RECIPE.as_used(net), DATA.valid).loss != pytest.approx(
-        relu.history[-1]["valid_loss"]
+        relu.last.history[-1]["valid_loss"]
     )
 
-    kept = replace(RECIPE, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
+    kept = replace(RECIPE, network=NET, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
     asked = [
-        Job(f"lif-{takes}", NET, kept, after=relu.job, takes=takes) for takes in ("both", "delays")
+        delay_experiment(RECIPE, replace(kept, name=f"lif-{parts}", transfer_parts=parts))
+        for parts in ("both", "delays")
     ]
-    both, delays = train_all(asked, DATA, tmp_path, workers=1)
-    assert both.before.history == relu.history  # it was there, and only read
-    assert both.job.epochs == 5 and both.cpu_seconds == pytest.approx(
-        relu.cpu_seconds + both.history[0]["cpu_seconds"]
+    both, delays = run_experiments(asked, DATA, tmp_path, workers=1)
+    assert both.stages[0].history == relu.last.history  # it was there, and only read
+    assert both.experiment.epochs == 5 and both.cpu_seconds == pytest.approx(
+        relu.cpu_seconds + both.last.history[0]["cpu_seconds"]
     )
-    fresh = build_network(asked[0])
+    fresh = kept.build(NET)
     for handed, half, theirs, own in zip(
-        *map(delay_layers, (both.network(), delays.network(), relu.network(), fresh)), strict=True
+        *map(delay_layers, (both.net, delays.net, relu.net, fresh)), strict=True
     ):
         torch.testing.assert_close(handed.weight, theirs.weight)
         torch.testing.assert_close(handed.delay, theirs.delay)
         torch.testing.assert_close(half.weight, own.weight)
         torch.testing.assert_close(half.delay, theirs.delay)
-    assert "ramp_width" not in both.history[0]
+    assert "ramp_width" not in both.last.history[0]
 
 
 def test_a_share_of_sharpening():

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import activations
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import ResNet, SmallCNN, VideoNet
 from snnlab.nn.weight_transfer import copy_weights, reestimate_batch_norm, under
@@ -75,7 +75,7 @@ def test_a_first_convolution_of_colours_becomes_one_of_on_and_off():
     for how, expected in (("mean", [[3, 3], [-1, -1]]), ("signed", [[9, -9], [-3, 3]])):
         target = nn.Sequential(nn.Conv2d(2, 2, 1))
         source = {"0.weight": weight.view(2, 3, 1, 1), "0.bias": torch.tensor([4.0, 5.0])}
-        report = copy_weights(source, target, first=how)
+        report = copy_weights(source, target, input_conv=how)
         assert target[0].weight[:, :, 0, 0].tolist() == expected and target[0].bias.tolist() == [
             4,
             5,
@@ -89,7 +89,7 @@ def test_a_first_convolution_of_grey_becomes_one_of_on_and_off():
     for how, off in (("mean", grey), ("signed", -grey)):
         target = net()
         source = state(net(1, seed=3)) | {"layers.0.0.weight": grey}
-        report = copy_weights(source, target, first=how)
+        report = copy_weights(source, target, input_conv=how)
         assert report.adapted == ("layers.0.0.weight",)
         assert torch.equal(target.layers[0][0].weight, torch.cat([grey, off], 1))
 
@@ -106,7 +106,7 @@ def test_a_first_convolution_of_grey_becomes_one_of_on_and_off():
 def test_only_a_convolution_of_the_same_size_is_adapted(shape):
     source, target = state(net()) | {"layers.0.0.weight": torch.randn(shape)}, net(seed=2)
     with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
-        copy_weights(source, target, first="mean")
+        copy_weights(source, target, input_conv="mean")
 
 
 def test_another_number_of_channels_is_an_error_unless_asked_for():
@@ -115,13 +115,15 @@ def test_another_number_of_channels_is_an_error_unless_asked_for():
     ):
         copy_weights(net(3), net())
     with pytest.raises(SnnlabError, match="expected one of mean, signed"):
-        copy_weights(net(3), net(), first="average")
+        copy_weights(net(3), net(), input_conv="average")
     for before, after in ((2, 3), (3, 1), (1, 3)):  # only towards events
         with pytest.raises(SnnlabError, match="layers.0.0.weight: shape"):
-            copy_weights(net(before), net(after), first="mean")
+            copy_weights(net(before), net(after), input_conv="mean")
     # And only convolutions
     with pytest.raises(SnnlabError, match="0.weight: shape .5, 3. instead of .5, 2."):
-        copy_weights(nn.Sequential(nn.Linear(3, 5)), nn.Sequential(nn.Linear(2, 5)), first="mean")
+        copy_weights(
+            nn.Sequential(nn.Linear(3, 5)), nn.Sequential(nn.Linear(2, 5)), input_conv="mean"
+        )
 
 
 def test_names_that_do_not_match_are_errors_or_listed():
@@ -188,7 +190,7 @@ def decays(made):
 def test_a_decay_that_was_not_trained_does_not_replace_the_one_that_was_asked_for(mode, learned):
     source = SmallCNN(1, 3, decay=DECAY, learn_decay=learned).set_mode(mode)
     target = SmallCNN(2, 3, decay=ASKED, learn_decay=True)
-    report = copy_weights(source, target, first="signed")
+    report = copy_weights(source, target, input_conv="signed")
     assert decays(target) == pytest.approx([ASKED] * 3)
     assert report.left_out.keys() == {f"acts.{i}.k" for i in range(3)}
     assert report.adapted == ("layers.0.0.weight",)
@@ -334,7 +336,7 @@ def test_a_resnet_of_torchvision_moves():
     assert report.left_out == dict.fromkeys(neurons | first, "not in the source")
     assert all(torch.equal(images.state_dict()[name], value) for name, value in source.items())
     frames = ResNet(18, 2, 10, events=True)
-    report = copy_weights(source, frames, leave=["fc"], first="mean", strict=False)
+    report = copy_weights(source, frames, leave=["fc"], input_conv="mean", strict=False)
     assert report.adapted == ("conv1.weight",) and len(report.moved) == 122 - 3
     unexpected = {
         name
@@ -347,7 +349,7 @@ def test_a_resnet_of_torchvision_moves():
         if "conv" in name or "downsample.0" in name
     }
     with pytest.raises(SnnlabError, match="conv1.bias: not in the source"):
-        copy_weights(source, frames, leave=["fc"], first="mean")
+        copy_weights(source, frames, leave=["fc"], input_conv="mean")
 
 
 def test_batch_norm_statistics_are_averages_over_the_batches_by_hand():
@@ -440,10 +442,10 @@ def test_a_network_keeps_whether_its_delays_are_rounded(variant):
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_state_dict_of_other_delays_or_another_number_of_inputs_is_seen(strict):
-    made = {"max_delay": 4, "fan_in": 3, "tau": 1.5}
+    made = {"max_delay": 4, "n_connections": 3, "tau": 1.5}
     for other, name, why in (
         ({"max_delay": 40}, "synapses.0.P", "delays outside of 0 to max_delay = 4"),
-        ({"fan_in": 2}, "synapses.0.mask", "a mask that is not of fan_in = 3"),
+        ({"n_connections": 2}, "synapses.0.mask", "a mask that is not of n_connections = 3"),
     ):
         target, source = (
             DelayNet(6, (5,), 2, **made),

@@ -4,10 +4,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import config
 from snnlab.runs import html_tables
-from snnlab.runs import run as runs
 from snnlab.runs.papers import targets
 from snnlab.runs.result import load_result
 

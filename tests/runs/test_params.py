@@ -7,17 +7,16 @@ import pytest
 import standins
 import torch
 
-from snnlab.course import config as profiles
 from snnlab.course import tasks
-from snnlab.delays.experiments import build_network
+from snnlab.course.config import read_parameters, resolve
 from snnlab.nn.vision import build
 from snnlab.runs.sweep import sweep
 from snnlab.training.trainer import train_step
-from snnlab.transfer import Stage
+from snnlab.transfer.stages import Stage
 
 PARAMS = Path(__file__).parents[2] / "params"
 FILES = {path.stem for path in PARAMS.glob("*.yaml")}
-SWEEPS = {stem for stem in FILES if "notebook" in profiles.from_file(PARAMS / f"{stem}.yaml")}
+SWEEPS = {stem for stem in FILES if "notebook" in read_parameters(PARAMS / f"{stem}.yaml")}
 
 
 def configurations():
@@ -57,11 +56,11 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
     assert 90 <= len(x) <= 102 and x.shape[1:] == (config.batch_size, 140)
     (tau_ms,) = config.tau_ms
     for variant in variants:
-        job = tasks.delay_job(
+        stage = tasks.delay_stage(
             config, variant, classes=len(data.keys), tau_ms=tau_ms, seed=0, epochs=config.epochs
         )
-        recipe = replace(job.recipe, device="cpu")
-        net = build_network(job).train()
+        recipe = replace(stage, device="cpu")
+        net = stage.build(stage.network).train()
         before = {
             name: value.clone() for name, value in net.named_parameters() if value.requires_grad
         }
@@ -108,8 +107,8 @@ def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkey
     notebook = (
         "02_pretrain_and_transfer" if stem.startswith("pipe_s") else "03_transfer_to_event_streams"
     )
-    given = profiles.from_file(PARAMS / f"{stem}.yaml") | {"profile": "paper", "loaders": 0}
-    config = profiles.resolve(notebook, **given)
+    given = read_parameters(PARAMS / f"{stem}.yaml") | {"profile": "paper", "loaders": 0}
+    config = resolve(notebook, **given)
     if notebook.startswith("02"):
         task = tasks.static(config)
         data, network, steps = task.data, task.network, config.steps

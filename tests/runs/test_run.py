@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import snnlab
+from snnlab import runs
 from snnlab._utils.errors import SnnlabError
-from snnlab.course import config as profiles
+from snnlab.course.config import resolve
 from snnlab.runs import manifest
-from snnlab.runs import run as runs
 from snnlab.runs.result import arm, load_result
 
 DATA = {"name": "made here", "note": "random numbers"}
@@ -23,9 +23,7 @@ ENTRY = {"variant": "learned", "seed": 0, "test_accuracy": 0.75}
 
 @pytest.fixture
 def run(tmp_path):
-    return runs.start(
-        profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path / "run"))
-    )
+    return runs.start(resolve("04_learning_delays", profile="tiny", out=str(tmp_path / "run")))
 
 
 def test_a_run_goes_where_it_is_told(tmp_path, run):
@@ -37,7 +35,7 @@ def test_a_run_goes_to_the_checkouts_runs_from_wherever_it_starts(tmp_path, monk
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    run = runs.start(profiles.resolve("01_lif_dynamics", profile="tiny", seed=3))
+    run = runs.start(resolve("01_lif_dynamics", profile="tiny", seed=3))
     below = run.dir.relative_to(tmp_path)
     assert below.parts[:2] == ("runs", "01_lif_dynamics") and below.name == "seed=3"
     assert re.fullmatch("[0-9a-f]{12}", below.parts[2])
@@ -45,7 +43,7 @@ def test_a_run_goes_to_the_checkouts_runs_from_wherever_it_starts(tmp_path, monk
 
 def test_the_folder_tells_runs_apart_that_may_end_differently():
     def folder(**parameters):
-        return runs.folder(profiles.resolve("04_learning_delays", profile="tiny", **parameters))
+        return runs.run_folder(resolve("04_learning_delays", profile="tiny", **parameters))
 
     usual = folder()
     for parameters in ({"workers": 7}, {"device": "cpu"}, {"live": True}):
@@ -59,9 +57,9 @@ def test_the_folder_tells_runs_apart_that_may_end_differently():
         usual,
     }
     assert len(others) == 5 and len({path.parent for path in others}) == 4
-    config = profiles.resolve("04_learning_delays", profile="tiny")
-    assert runs.folder(config, "shd_fixed").parent.parent.name == "shd_fixed"
-    assert runs.folder(config, "shd_fixed").parent.name == usual.parent.name
+    config = resolve("04_learning_delays", profile="tiny")
+    assert runs.run_folder(config, "shd_fixed").parent.parent.name == "shd_fixed"
+    assert runs.run_folder(config, "shd_fixed").parent.name == usual.parent.name
 
 
 def test_the_manifest_says_what_a_run_is_and_what_became_of_it(run):
@@ -106,9 +104,7 @@ def test_a_run_that_goes_on_says_so_and_one_that_begins_anew_does_not(run):
     assert manifest.read(run.dir)["error"] == ""
     run.save_result([ENTRY], data=DATA)
     assert len(manifest.read(runs.start(run.config).dir)["started"]) == 1
-    other = runs.start(
-        profiles.resolve("04_learning_delays", profile="tiny", out=str(run.dir), seed=1)
-    )
+    other = runs.start(resolve("04_learning_delays", profile="tiny", out=str(run.dir), seed=1))
     assert len(manifest.read(other.dir)["started"]) == 1
 
 
@@ -120,10 +116,10 @@ def test_a_manifest_that_cannot_be_read_is_as_none(run, content):
 
 def test_of_two_processes_with_the_same_run_the_second_says_who_holds_it(run, monkeypatch):
     code = f"""
-from snnlab.course import config as profiles
-from snnlab.runs import run as runs
+from snnlab.course.config import LearningDelays, resolve
+from snnlab import runs
 runs.PATIENCE = 0
-runs.start(profiles.resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
+runs.start(resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
 """
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
@@ -141,7 +137,7 @@ runs.start(profiles.resolve("04_learning_delays", profile="tiny", out={str(run.d
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SnnlabError, match="out = .*choose another folder"):
-        runs.start(profiles.resolve("01_lif_dynamics", out=str(tmp_path / "file" / "run")))
+        runs.start(resolve("01_lif_dynamics", out=str(tmp_path / "file" / "run")))
 
 
 def test_a_result_comes_back_as_it_was_saved(run):
@@ -152,9 +148,7 @@ def test_a_result_comes_back_as_it_was_saved(run):
     assert result.more == {"controls": [ENTRY]}
     assert result.data == {"name": "made here", "note": "random numbers", "path": "", "sha256": ""}
     assert result.config["hidden"] == list(run.config.hidden)
-    assert result.config.keys() == {
-        field for field in profiles.LearningDelays.__dataclass_fields__ if field != "notebook"
-    }
+    assert result.config.keys() == vars(run.config).keys()
     assert result.versions["torch"] == torch.__version__
     assert result.versions.keys() == {"python", "snnlab", "torch", "spikingjelly", "numba", "numpy"}
     assert result.started <= result.finished
@@ -246,16 +240,14 @@ def test_a_result_that_is_not_there_is_said_so(tmp_path):
 
 
 def test_a_killed_run_keeps_its_checkpoints_and_a_finished_or_other_one_does_not(tmp_path):
-    config = profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path))
+    config = resolve("04_learning_delays", profile="tiny", out=str(tmp_path))
     mark = runs.start(config).checkpoint_dir / "learned.pt"
     mark.touch()
     assert runs.start(config) and mark.exists()
-    runs.start(profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1))
+    runs.start(resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1))
     assert not mark.exists()
     mark.touch()
-    run = runs.start(
-        profiles.resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1)
-    )
+    run = runs.start(resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1))
     assert mark.exists()
     run.save_result([ENTRY], data=DATA)
     runs.start(run.config)

@@ -9,7 +9,8 @@ from resumed import STEPS, Stop, delays, stopping
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays import analysis, snapshots
-from snnlab.nn.delay_linear import delay_layers, discretise
+from snnlab.delays.ablation import discretise
+from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints, trainer
 

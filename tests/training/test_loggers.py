@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import config
-from snnlab.runs import run
 from snnlab.training import loggers
 
 LINES = [{"epoch": epoch, "loss": 2.0 - epoch, "valid_accuracy": epoch / 4} for epoch in range(4)]
@@ -105,7 +105,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
 def test_which_log_is_on(tmp_path, monkeypatch):
     assert loggers.chosen() == "none"
     for profile, expected in (("paper", "tensorboard"), ("tiny", "none")):
-        run.start(config.resolve("01_lif_dynamics", profile=profile, out=str(tmp_path / profile)))
+        runs.start(config.resolve("01_lif_dynamics", profile=profile, out=str(tmp_path / profile)))
         assert loggers.chosen() == expected == os.environ[loggers.DEFAULT]
     monkeypatch.setenv(loggers.GIVEN, "wandb")
     assert loggers.chosen() == "wandb"

@@ -15,8 +15,8 @@ from readers import tell
 from resumed import STEPS, Stop, delays, pictures, spikes, stopping
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DenseSet
-from snnlab.data.batches.features import FeatureSet
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.batches.feature_set import FeatureSet
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.training import checkpoints, trainer
 from snnlab.training import state as resume
@@ -227,13 +227,13 @@ def test_without_the_first_batches_the_others_are_the_same(
     part = (data.draw(st.integers(0, processes - 1)), processes)
     these = SETS[kind](n)
 
-    def batches(**first):
+    def batches(**skip):
         generator = None if seed is None else torch.Generator().manual_seed(seed)
-        return list(these.batches(batch_size, generator=generator, part=part, **first))
+        return list(these.batches(batch_size, generator=generator, part=part, **skip))
 
     whole = batches()
     first = data.draw(st.integers(0, len(whole) + 1))
-    rest = batches(first=first)
+    rest = batches(skip_batches=first)
     assert len(rest) == max(0, len(whole) - first)
     for (x, y), (a, b) in zip(rest, whole[first:], strict=True):
         assert torch.equal(x, a) and torch.equal(y, b)
@@ -244,11 +244,11 @@ def test_the_generator_is_left_as_if_all_batches_had_been_taken():
         states = []
         for first in (0, 3):
             generator = torch.Generator().manual_seed(1)
-            list(make(20).batches(4, generator=generator, first=first))
+            list(make(20).batches(4, generator=generator, skip_batches=first))
             states.append(generator.get_state())
         assert torch.equal(*states)
 
 
 def test_what_is_left_out_is_not_read():
     bad = FileDataset(["bad", "bad", 2, 3], torch.arange(4), tuple("abcd"), tell)
-    assert [y.tolist() for _, y in bad.batches(2, first=1)] == [[2, 3]]
+    assert [y.tolist() for _, y in bad.batches(2, skip_batches=1)] == [[2, 3]]

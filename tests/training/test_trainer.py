@@ -16,10 +16,9 @@ from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.data.batches.augment import Augment
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
 from snnlab.training import checkpoints
@@ -446,90 +445,6 @@ def test_no_two_seeds_share_the_draws_of_an_epoch():
     }
     assert len(set(drawn.values())) == len(drawn)
     assert len({tuple(pair.tolist()) for pair in first.values()}) == len(drawn)
-
-
-AUGMENTED = DelayRecipe(
-    epochs=4, batch_size=32, seed=5, device="cpu", augment=Augment(steps=5, inputs=4)
-)
-
-
-def test_augmented_training_resumes_bit_for_bit(tmp_path):
-    whole = fit(net(), *sets(), AUGMENTED, checkpoint=tmp_path / "whole.pt", progress=False)
-
-    class Killed(Exception):
-        pass
-
-    def kill(_, done=[]):  # noqa: B006
-        done.append(1)
-        if len(done) == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        fit(
-            net(),
-            *sets(),
-            AUGMENTED,
-            checkpoint=tmp_path / "c.pt",
-            progress=False,
-            callbacks=[EpochCounter(kill)],
-        )
-    again = fit(net(), *sets(), AUGMENTED, checkpoint=tmp_path / "c.pt", progress=False)
-    assert same_parameters(again.model, whole.model)
-    assert [line["loss"] for line in again.history] == [line["loss"] for line in whole.history]
-    with pytest.raises(SnnlabError, match="another recipe: augment = "):
-        train(checkpoint=tmp_path / "c.pt")
-
-
-class Seen(DelayRecipe):
-    """Keeps what it was given, and mixes all of it: three quarters of one class, a quarter of what it was."""
-
-    largest: ClassVar[int] = 2
-
-    def augmented(self, model, x, y, generator):
-        self.__dict__.setdefault("draws", []).append(torch.rand(1, generator=generator).item())
-        shares = 0.25 * torch.nn.functional.one_hot(y, 5) + 0.75 * torch.nn.functional.one_hot(
-            torch.full_like(y, self.largest), 5
-        )
-        return torch.zeros_like(x), shares
-
-
-@pytest.mark.parametrize("right", [True, False])
-def test_mixed_labels_reach_the_loss_and_count_as_their_largest_part(right, monkeypatch):
-    model, (data, valid) = net(dropout=0.0), sets()
-    recipe = Seen(
-        epochs=1, batch_size=160, lr_weights=0.0, lr_delays=0.0, weight_decay=0.0, device="cpu"
-    )
-    with torch.no_grad():
-        # Empty recordings: all the same
-        logs = net(dropout=0.0).train()(torch.zeros(30, 160, 16)).log_softmax(1)[0]
-    largest = int(logs.argmax()) if right else (int(logs.argmax()) + 1) % 5
-    monkeypatch.setattr(Seen, "largest", largest)
-    (line,) = fit(model, data, valid, recipe, progress=False).history
-    counts = torch.bincount(data.labels, minlength=5) / 160
-    assert line["loss"] == pytest.approx(
-        -(0.25 * (counts * logs).sum() + 0.75 * logs[largest]).item(), rel=1e-5
-    )
-    assert line["train_accuracy"] == right
-
-
-def test_the_chance_of_augmentation_is_new_each_epoch_and_the_same_again():
-    first, second = (Seen(epochs=3, batch_size=80, device="cpu") for _ in range(2))
-    for recipe in (first, second):
-        fit(net(), *sets(), recipe, progress=False)
-    assert first.draws == second.draws and len(set(first.draws)) == 6
-    dropout = torch.rand(1, generator=torch.Generator().manual_seed(epoch_seed(0, 0))).item()
-    assert first.draws[0] != dropout  # else the same recordings would lose inputs and neurons
-
-
-def test_without_augmentation_nothing_is_drawn_or_changed():
-    plain = train()
-    off = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu", augment=Augment(mask=0, mix=0))
-    none = fit(net(), *sets(), off, progress=False)
-    for a, b in zip(plain.history, none.history, strict=True):
-        assert (
-            a["loss"] == pytest.approx(b["loss"], rel=1e-5)
-            and a["train_accuracy"] == b["train_accuracy"]
-        )
 
 
 @pytest.mark.parametrize("rounded", [False, True])

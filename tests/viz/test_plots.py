@@ -12,7 +12,7 @@ from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
-from snnlab.viz.figure_export import picture_of
+from snnlab.viz.figure_export import render_figure
 
 
 def shown(monkeypatch, *args, **kwargs):
@@ -70,9 +70,9 @@ def test_a_picture_is_shown_from_its_darkest_to_its_brightest_value():
     _, axes = plots.figure(3, 2, 1, 3)
     grey, colour = np.array([[[-1.0, 0], [1, 3]]]), np.arange(12.0).reshape(3, 2, 2)
     (a,), (b,), (c,) = (
-        plots.picture(axes[0], grey),
-        plots.picture(axes[1], colour),
-        plots.picture(axes[2], 0 * grey),
+        plots.image(axes[0], grey),
+        plots.image(axes[1], colour),
+        plots.image(axes[2], 0 * grey),
     )
     assert a.get_array().tolist() == [[0, 0.25], [0.5, 1]] and a.get_cmap().name == "Greys"
     assert b.get_array().shape == (2, 2, 3) and b.get_array()[1, 1].tolist() == [3 / 11, 7 / 11, 1]
@@ -95,7 +95,7 @@ def test_a_dense_raster_is_one_artist_and_a_small_picture():
     assert list(ax.lines) == [dots]
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
-    assert len(picture_of(canvas, "5000 spikes.").png) < 80_000
+    assert len(render_figure(canvas, "5000 spikes.").png) < 80_000
 
 
 def test_count_raster_puts_time_and_neurons_on_the_right_axes():
@@ -169,22 +169,22 @@ def test_looks_differ_in_more_than_colour():
         ("scratch", "pipe-S", "one step"),
         ("scratch", "pretrained", "sharpened"),
     ]
-    assert set(sum(families, ())) == set(plots.LOOKS)  # a family shares a picture
+    assert set(sum(families, ())) == set(plots.VARIANT_STYLES)  # a family shares a picture
     for family in families:
-        looks = [plots.LOOKS[name] for name in family]
+        looks = [plots.VARIANT_STYLES[name] for name in family]
         assert (
             len({one.marker for one in looks})
             == len({one.line for one in looks})
             == len(looks)
             == 3
         )
-    control = plots.look("none, long tau")
-    assert control.colour == plots.look("none").colour
+    control = plots.variant_style("none, long tau")
+    assert control.colour == plots.variant_style("none").colour
     assert not control.filled
 
 
 def test_in_words_says_mean_and_range():
-    words = plots.in_words({"none": [0.38, 0.42], "learned": [0.9]})
+    words = plots.describe_accuracies({"none": [0.38, 0.42], "learned": [0.9]})
     assert words == "none 40.0 % (38.0 to 42.0), learned 90.0 %"
 
 
@@ -196,7 +196,7 @@ def test_confusion_shades_are_shares_of_the_row():
 
 def test_over_time_marks_where_each_seed_ends_and_names_a_recipe_once():
     _, ax = plots.figure()
-    plots.over_time(
+    plots.accuracy_over_time(
         ax,
         {"pipe-S": [([1, 2], [0.2, 0.6]), ([1, 4], [0.1, 0.5])], "scratch": [([3], [0.3])]},
         xlabel="s",
@@ -225,7 +225,7 @@ def test_features_in_db_are_seen_above_silence():
 # ------------------------------------------------------------
 
 DRAWN = {  # by name: how it draws an array, and the shape of one
-    "picture": (plots.picture, (1, 2, 3)),
+    "picture": (plots.image, (1, 2, 3)),
     "raster": (lambda ax, v: plots.raster(ax, v, v), (4,)),
     "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
     "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
@@ -238,10 +238,13 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
     "kernels": (lambda ax, v: plots.kernels(ax, v, 10.0), (2, 3)),
     "band": (lambda ax, v: plots.band(ax, range(3), v, colour="C0"), (2, 3)),
     "learning_curves": (lambda ax, v: plots.learning_curves(ax, {"learned": v}), (2, 3)),
-    "over_time": (lambda ax, v: plots.over_time(ax, {"learned": [(v, v)]}, xlabel="s"), (3,)),
+    "over_time": (
+        lambda ax, v: plots.accuracy_over_time(ax, {"learned": [(v, v)]}, xlabel="s"),
+        (3,),
+    ),
     "bars_with_seeds": (lambda ax, v: plots.bars_with_seeds(ax, {"learned": v}), (3,)),
     "confusion": (lambda ax, v: plots.confusion(ax, v, "ab"), (2, 2)),
-    "in_words": (lambda ax, v: plots.in_words({"learned": v}), (3,)),
+    "in_words": (lambda ax, v: plots.describe_accuracies({"learned": v}), (3,)),
 }
 drawn = pytest.mark.parametrize(("draw", "shape"), DRAWN.values(), ids=DRAWN)
 
@@ -309,7 +312,7 @@ def test_what_is_no_number_is_refused(draw, shape):
         lambda ax: plots.trace(ax, [1, 2], [1]),
         lambda ax: plots.trace(ax, [1, 2], [1, 2], spikes=[1, 0, 0]),
         lambda ax: plots.band(ax, [1, 2], [[1, 2, 3]], colour="C0"),
-        lambda ax: plots.over_time(ax, {"a": [([1, 2], [1])]}, xlabel="s"),
+        lambda ax: plots.accuracy_over_time(ax, {"a": [([1, 2], [1])]}, xlabel="s"),
         lambda ax: plots.confusion(ax, [[1, 2]], "ab"),
     ],
 )

@@ -1,109 +1,66 @@
-"""What `snnlab doctor` says of folders: whether they can be written, and whether there is room."""
+"""The doctor's checks of folders: whether they can be written, and how much space is free."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from snnlab.cli.doctor.report import Finding, note, well, wrong
-from snnlab.data.registry import SETS, DataSet
-
-_UNITS = {"MB": 1e6, "GB": 1e9}
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.report import Finding, info, ok
 
 
 def data() -> Iterator[Finding]:
-    """The data folder, the set that ships, and the published sets for which there is no room."""
-    from snnlab.data.datasets.shipped import data_folder, shipped
+    """Check the data folder and the set that ships."""
+    from snnlab.data.datasets.shipped import shipped
+    from snnlab.data.paths import data_folder
 
-    folder, ours = data_folder(), SETS["spoken-digits"]
-    if reason := _unwritable(folder):
-        yield wrong(
-            f"{reason} Change its rights, or set SNNLAB_DATA to a folder that you may write to."
-        )
-        return
-    free, need = _free(folder), _bytes(ours.unpacked)
-    if free < need and not ours.state()[0]:
-        yield wrong(
-            f"{folder} has {_said(free)} of free space; {_said(need)} was expected, for {ours.name}. Make room, or set SNNLAB_DATA to "
-            "a folder on a larger disk."
-        )
-        return
-    yield well(f"{ours.name} is in {shipped(ours.name)}; {_said(free)} is free")
-    needs = {one.name: _need(one) for one in SETS.values()}
-    if large := [f"{name} takes {_said(need)}" for name, need in needs.items() if need > free]:
-        yield note(
-            f"{folder} has {_said(free)} of free space; {', '.join(large)} to download and unpack, as far as sizes are published. "
-            "To use that set SNNLAB_DATA to a folder on a larger disk."
-        )
+    free = _free_gb(data_folder(), "set SNNLAB_DATA to another folder")
+    yield ok(f"the set that ships is in {shipped()}; {free:.1f} GB are free")
 
 
 def cache() -> Iterator[Finding]:
-    """The folder of what can be made again."""
+    """Check the folder of arrays that can be computed again."""
     from snnlab.data.cache import cache_folder, limit
 
     folder = cache_folder()
-    if reason := _unwritable(folder):
-        yield wrong(
-            f"{reason} Change its rights, or set SNNLAB_CACHE to a folder that you may write to."
-        )
-        return
-    held = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
-    room = held + _free(folder)
-    if room < limit():
-        yield note(
-            f"{folder} may grow to {_said(limit())} when published sets are used, and has room for {_said(room)}. For these set "
+    free = _free_gb(folder, "set SNNLAB_CACHE to another folder")
+    room = free + sum(file.stat().st_size for file in folder.glob("*/*.npy")) / 1e9
+    text = f"{folder} may grow to {limit() / 1e9:.1f} GB"
+    if room * 1e9 < limit():
+        yield info(
+            f"{text}, but only {room:.1f} GB are free. Before you use a published set, set "
             "SNNLAB_CACHE_GB to less, or SNNLAB_CACHE to a folder on a larger disk."
         )
     else:
-        yield well(f"{folder} has room to grow to {_said(limit())}")
+        yield ok(text)
 
 
 def runs() -> Iterator[Finding]:
-    """Where results go."""
+    """Check the folder of results."""
     from snnlab.runs.run import home
 
     folder = home() / "runs"
-    if reason := _unwritable(folder):
-        yield wrong(f"{reason} Change its rights, or give `snnlab run` a folder by --out.")
-    else:
-        yield well(f"results go to {folder}; {_said(_free(folder))} is free")
+    free = _free_gb(folder, "choose another by `snnlab run --out`")
+    yield ok(f"results go to {folder}; {free:.1f} GB are free")
 
 
-def _unwritable(folder: Path) -> str:
-    """Why nothing can be written in a folder; empty if it can. A file is written and removed, above if there is no folder yet."""
-    there = _there(folder)
+def _free_gb(folder: Path, cure: str) -> float:
+    """Write and remove a file in a folder, or in the nearest above it that exists.
+
+    Raises:
+        SnnlabError: the file cannot be written.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     try:
-        with tempfile.NamedTemporaryFile(dir=there, prefix=".snnlab-doctor-") as file:
-            file.write(b"can this be kept?")
+        with tempfile.NamedTemporaryFile(dir=existing, prefix=".snnlab-doctor-") as file:
+            file.write(b"test")
             file.flush()
     except OSError as error:
-        return f"{folder}: {there} cannot be written ({error.strerror}); a folder to write to was expected."
-    return ""
-
-
-def _free(folder: Path) -> int:
-    return shutil.disk_usage(_there(folder)).free
-
-
-def _there(folder: Path) -> Path:
-    """The folder, or, before it is made, the nearest above it."""
-    return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-
-
-def _need(one: DataSet) -> float:
-    """Bytes that getting a set still takes, as far as published; for a while, archives and content lie side by side."""
-    return 0.0 if one.state()[0] else _bytes(one.download) + _bytes(one.unpacked)
-
-
-def _bytes(size: str) -> float:
-    """Of a size as the catalogue has it, such as "2.4 GB"; 0 if it is unknown."""
-    found = re.match(r"([\d.]+) (MB|GB)", size)
-    return float(found[1]) * _UNITS[found[2]] if found else 0.0
-
-
-def _said(size: float) -> str:
-    return f"{size / 1e9:.1f} GB"
+        raise SnnlabError(
+            f"{folder}: {existing} cannot be written ({error.strerror}); a writable folder was "
+            f"expected. Change its permissions, or {cure}."
+        ) from error
+    return shutil.disk_usage(existing).free / 1e9

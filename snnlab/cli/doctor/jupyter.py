@@ -1,158 +1,119 @@
-"""What `snnlab doctor` says of Jupyter: whether sliders appear, and which Python notebooks run in.
+"""The doctor's checks of Jupyter: whether sliders appear, and which Python runs the notebooks.
 
-Sliders are drawn by an extension of JupyterLab that has to lie in the *server's* environment.
-Without it, a page shows the text `VBox(children=...` in their place, and nothing but a browser sees
-that.
+An extension of JupyterLab draws the sliders. It has to be installed in the environment of the
+server; otherwise a page shows the text `VBox(children=...` in their place.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import requires, version
 from pathlib import Path
-from typing import Any
 
-from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import read_json
-from snnlab.cli.doctor.report import Finding, anew, note, pip, problem_of, well, wrong
+from snnlab._utils.report import Finding, error, info, ok
+from snnlab.cli.doctor.repair import make_setup, pip, problem_of
 
 EXTENSION = "@jupyter-widgets/jupyterlab-manager"
 
 
 def sliders() -> Iterator[Finding]:
-    """Of the server that `make lab` starts, and of the one on PATH if that is another."""
+    """Check the server that `make lab` starts, and the one on PATH if it is another."""
     from packaging.requirements import Requirement
 
     if problem := problem_of(Requirement(_wheel())):
-        yield wrong(problem)
-    own, on_path = shutil.which("jupyter-lab", path=str(_bin())), shutil.which("jupyter-lab")
-    servers = {Path(found).resolve(): None for found in (own, on_path) if found}
-    for server in servers:
-        yield _examine(server)
+        yield error(problem)
+    paths = (shutil.which("jupyter-lab", path=str(_bin())), shutil.which("jupyter-lab"))
+    servers = dict.fromkeys(Path(path).resolve() for path in paths if path)
+    yield from map(_check_server, servers)
     if not servers:
-        yield wrong(
-            f"there is no jupyter-lab, neither in {_bin()} nor on PATH; one was expected to open notebooks. "
+        yield error(
+            f"jupyter-lab, which opens notebooks, is neither in {_bin()} nor on PATH. "
             f"Run {pip('install', 'jupyterlab')}."
         )
 
 
 def kernel() -> Iterator[Finding]:
-    """`snnlab run` and JupyterLab start what is registered as python3, which may be another environment's."""
+    """Check the Python of the kernel python3, which `snnlab run` and JupyterLab start."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     try:
         spec = KernelSpecManager().get_kernel_spec("python3")
     except NoSuchKernel:
-        yield wrong(
-            f"no kernel python3 for notebooks in {sys.prefix}; one was expected. Run {pip('install', 'ipykernel')}."
+        yield error(
+            f"{sys.prefix} has no kernel python3 for notebooks. Run {pip('install', 'ipykernel')}."
         )
         return
     python = Path(spec.argv[0])
-    # a bare `python` is that of whoever starts the kernel
+    # a bare `python` is that of the process that starts the kernel
     if python.is_absolute() and python.parent.resolve() != _bin():
-        yield wrong(
-            f"{spec.resource_dir}: notebooks run in {python}; {sys.executable} was expected. Run `{_bin() / 'jupyter'} kernelspec "
-            "remove python3`, or, if JUPYTER_PATH leads there, unset it."
+        yield error(
+            f"{spec.resource_dir}: notebooks run in {python}; {sys.executable} was expected. Run "
+            f"`{_bin() / 'jupyter'} kernelspec remove python3`, or unset JUPYTER_PATH if it leads "
+            "there."
         )
     else:
-        yield well(f"notebooks run in {sys.executable}")
+        yield ok(f"notebooks run in {sys.executable}")
 
 
-def _examine(server: Path) -> Finding:
-    ours = server.parent == _bin()
-    widgets = f"ipywidgets {version('ipywidgets')} of {sys.prefix}"
-    if ours:
-        mend = f"Run {pip('install', '--force-reinstall', '--no-deps', _wheel())}."
-    else:
-        mend = (
-            f"Open notebooks by `make lab`, or install {_wheel()} in the environment of {server}."
-        )
+def _check_server(server: Path) -> Finding:
+    own = server.parent == _bin()
+    lab = server.with_name("jupyter-labextension")
+    instead = "" if own else " Or open notebooks by `make lab`."
     try:
-        data, config = _folders(server)
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        return wrong(
-            f"{server} does not say where its extensions lie ({error}); a JupyterLab that starts was expected. "
-            + (f"To mend it {anew()}." if ours else "Open notebooks by `make lab`.")
+        listing = subprocess.run(
+            [lab, "list"], check=True, capture_output=True, text=True, timeout=60
         )
-    places = [folder / "labextensions" / EXTENSION for folder in data]
-    place = next((folder for folder in places if _version(folder)), None)
-    if place is None:
-        return wrong(
-            f"{server} lacks the extension {EXTENSION}, and shows text such as VBox(children=... in place of sliders; the one for "
-            f"{widgets} was expected in {places[0]}. {mend}"
+    except (OSError, subprocess.SubprocessError) as reason:
+        return error(
+            f"`{lab} list` fails ({reason}); the list of the extensions of {server} was expected. "
+            f"Repair that JupyterLab{f': {make_setup()}' if own else ''}.{instead}"
         )
-    found, needed = (
-        _version(place),
-        _version(Path(sys.prefix, "share", "jupyter", "labextensions", EXTENSION)),
-    )
-    if needed and found.partition(".")[0] != needed.partition(".")[0]:
-        if ours:
-            mend = "Remove that folder, or, if JUPYTER_PATH leads there, unset it."
-        return wrong(
-            f"{place}: {server} draws sliders by version {found} of {EXTENSION}; {needed} was expected, which belongs to {widgets}. {mend}"
+    output = re.sub(r"\x1b\[\d+m", "", listing.stdout + listing.stderr)
+    entry = re.search(rf"^\s*{EXTENSION} v(\S+) (enabled|disabled)", output, re.MULTILINE)
+    widgets = f"ipywidgets {version('ipywidgets')} of {sys.prefix}"
+    if entry is None:
+        cure = pip("install", "--force-reinstall", "--no-deps", _wheel())
+        return error(
+            f"{server} lacks the extension {EXTENSION}, and shows text such as VBox(children=... "
+            f"in place of sliders; the extension for {widgets} was expected. "
+            f"{f'Run {cure}.' if own else f'Install {_wheel()} in its environment.'}{instead}"
         )
-    if file := _switched_off(data, config):
-        return wrong(
-            f"{file}: switches {EXTENSION} off, so that {server} shows text such as VBox(children=... in place of sliders; it was "
-            f"expected to be on. Run `{server.with_name('jupyter')} labextension enable {EXTENSION}`, or take it out of that file."
+    installed, state = entry.groups()
+    if state == "disabled":
+        return error(
+            f"{server} has {EXTENSION} disabled, and shows text such as VBox(children=... in place "
+            f"of sliders. Run `{lab} enable {EXTENSION}`.{instead}"
         )
-    if not ours:
-        return note(
-            f"{server}, which `jupyter lab` starts, has sliders (version {found} of {EXTENSION}), but is not in {sys.prefix}, and its "
-            "notebooks run in another Python. Open notebooks by `make lab`."
+    expected = _expected_version()
+    if expected and expected.partition(".")[0] != installed.partition(".")[0]:
+        cure = "Unset JUPYTER_PATH" if own else f"Install {_wheel()} in its environment"
+        return error(
+            f"{server} draws sliders by version {installed} of {EXTENSION}; {expected} was "
+            f"expected, which belongs to {widgets}. {cure}.{instead}"
         )
-    return well(f"{server} has version {found} of {EXTENSION}, for {widgets}")
+    if not own:
+        return info(
+            f"{server}, which `jupyter lab` starts, draws sliders, but is not in {sys.prefix}: its "
+            "notebooks may run in another Python. Open notebooks by `make lab`."
+        )
+    return ok(f"{server} has version {installed} of {EXTENSION}, for {widgets}")
 
 
 def _bin() -> Path:
-    """Where the programs of this environment lie."""
     return Path(sys.executable).parent.resolve()
 
 
-def _folders(server: Path) -> tuple[list[Path], list[Path]]:
-    """Where a server looks for data, and for settings; what lies in an earlier folder goes before."""
-    ask = [str(server.with_name("jupyter")), "--paths", "--json"]
-    paths = json.loads(
-        subprocess.run(ask, check=True, capture_output=True, text=True, timeout=60).stdout
-    )
-    return [Path(path) for path in paths["data"]], [Path(path) for path in paths["config"]]
-
-
-def _switched_off(data: list[Path], config: list[Path]) -> Path | None:
-    """The file that switches the extension, or a part of it, off. Of several that name it, the first decides."""
-    files = [folder / "labconfig" / "page_config.json" for folder in config]
-    files += [folder / "lab" / "settings" / "page_config.json" for folder in data]
-    decided: set[str] = set()
-    for file in files:
-        names = _json(file).get("disabledExtensions", {})
-        if isinstance(names, list):
-            names = dict.fromkeys(map(str, names), True)
-        for name, off in names.items() if isinstance(names, dict) else ():
-            if name.partition(":")[0] == EXTENSION and name not in decided:
-                decided.add(name)
-                if off:
-                    return file
-    return None
-
-
-def _version(extension: Path) -> str:
-    """The version of an extension; empty if it is not there."""
-    return str(_json(extension / "package.json").get("version", ""))
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """What a file holds; empty if it is not there, or holds something else than JSON."""
-    try:
-        content = read_json(file, "")
-    except SnnlabError:
-        return {}
-    return content if isinstance(content, dict) else {}
+def _expected_version() -> str:
+    """Return the version of the extension that belongs to this Python's ipywidgets, or ""."""
+    file = Path(sys.prefix, "share", "jupyter", "labextensions", EXTENSION, "package.json")
+    return json.loads(file.read_text(encoding="utf-8"))["version"] if file.is_file() else ""
 
 
 def _wheel() -> str:
-    """The wheel with the extension, as ipywidgets asks for it, such as jupyterlab_widgets~=3.0.15."""
-    return next(asked for asked in requires("ipywidgets") or [] if asked.startswith("jupyterlab"))
+    """Return the wheel with the extension as ipywidgets requires it, e.g. jupyterlab_widgets~=3."""
+    return next(one for one in requires("ipywidgets") or [] if one.startswith("jupyterlab"))

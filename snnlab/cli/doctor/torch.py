@@ -1,4 +1,4 @@
-"""What `snnlab doctor` says of torch: its build beside its companions, and the GPU."""
+"""The doctor's checks of torch: the builds of its companions, and the GPU."""
 
 from __future__ import annotations
 
@@ -7,92 +7,84 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, version
 
-from snnlab.cli.doctor.report import Finding, anew, note, pip, well, wrong
+from snnlab._utils.report import Finding, error, info, ok
+from snnlab.cli.doctor.repair import make_setup, pip
 
-# SpikingJelly asks for both, and what snnlab takes of it needs neither
+# SpikingJelly requires both; the parts of it that snnlab uses need neither
 COMPANIONS = ("torchvision", "torchaudio")
 
 
 def build() -> Iterator[Finding]:
-    """By metadata alone: importing a companion that does not fit may end the process."""
-    torch, unfit = version("torch"), False
+    """Compare the builds of torch and its companions, by metadata.
+
+    `pip check` compares version numbers only. Importing a companion that does not fit may end the
+    process.
+    """
+    torch, mismatch = version("torch"), False
     for name in COMPANIONS:
         try:
-            found = distribution(name)
+            companion = version(name)
         except PackageNotFoundError:
             continue
-        if reason := _misfit(torch, found):
-            unfit = True
-            yield note(
-                f"{name} {found.version} in {found.locate_file('')} {reason}, so it fails when it is imported; snnlab does without "
-                f"it. Run {pip('uninstall', name)}."
+        if ("+cpu" in torch) > ("+cpu" in companion):
+            mismatch = True
+            yield info(
+                f"{name} {companion} in {sys.prefix} is not a CPU build, but torch {torch} is, so "
+                f"importing {name} fails; snnlab does not need it. Run {pip('uninstall', name)}."
             )
-    if not unfit:
-        yield well(f"torch {torch}, and beside it nothing of another build")
+    if not mismatch:
+        yield ok(f"no companion of torch {torch} is of another build")
 
 
 def gpu() -> Iterator[Finding]:
-    """Whether torch sees a GPU, and if not, why not."""
+    """Check whether torch sees a GPU, and if not, why not."""
     import torch
 
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sees = torch.cuda.is_available()
-    if sees:
-        count, first = torch.cuda.device_count(), torch.cuda.get_device_name()
-        yield well(f"{count}, the first {first}; torch is built for CUDA {torch.version.cuda}")
+        available = torch.cuda.is_available()
+    if available:
+        count, name = torch.cuda.device_count(), torch.cuda.get_device_name()
+        yield ok(f"{count}, the first {name}; torch is built for CUDA {torch.version.cuda}")
         return
-    cards, hidden = _cards(), os.environ.get("CUDA_VISIBLE_DEVICES")
-    on_cpu = (
-        "training runs on the CPU, for which the profiles tiny and course are made; paper is not"
-    )
-    built = f"torch {torch.__version__} in {sys.prefix}"
-    if torch.version.cuda is None and not cards:
-        yield note(f"there is none: {on_cpu}.")
-    elif torch.version.cuda is None:
-        yield note(
-            f"{cards[0]} is there, but {built} is a CPU build: {on_cpu}. To use the GPU {anew()}, without TORCH_INDEX."
+    card, hidden = _first_card(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    result = "training runs on the CPU, which suits the profiles tiny and course but not paper"
+    torch_build = f"torch {torch.__version__} in {sys.prefix}"
+    if not card and torch.version.cuda is None:
+        yield info(f"there is none; {result}.")
+    elif not card:
+        yield info(
+            f"{torch_build} is built for CUDA, but `nvidia-smi` lists no GPU; {result}. If there "
+            "is a GPU, install NVIDIA's driver; in a container, pass the GPU through."
         )
-    elif not cards:
-        yield note(
-            f"{built} is built for CUDA, but `nvidia-smi` names no GPU: {on_cpu}. If there is a GPU, install NVIDIA's driver; "
-            "in a container, start it with the GPU."
+    elif torch.version.cuda is None:
+        yield info(
+            f"there is {card}, but {torch_build} is a CPU build; {result}. To use the GPU, "
+            f"{make_setup()}, without TORCH_INDEX."
         )
     elif hidden is not None:
-        yield note(
-            f"CUDA_VISIBLE_DEVICES={hidden!r} hides {cards[0]}: {on_cpu}. To use the GPU unset that variable."
+        yield info(
+            f"CUDA_VISIBLE_DEVICES={hidden!r} hides {card}; {result}. Unset that variable to use "
+            "the GPU."
         )
     else:
-        reason = " ".join(str(said[-1].message).split()) if said else "it does not say why"
-        yield wrong(
-            f"{built} is built for CUDA {torch.version.cuda}, but does not see {cards[0]} ({reason}): {on_cpu}. Install a newer "
-            f"driver of NVIDIA, or {anew('TORCH_INDEX=<url>')}, with the index that PyTorch's site names for the CUDA of this driver."
+        reason = " ".join(str(caught[-1].message).split()) if caught else "no reason is given"
+        yield error(
+            f"{torch_build}, built for CUDA {torch.version.cuda}, cannot use {card} ({reason}); "
+            f"{result}. Install a newer NVIDIA driver, or {make_setup('TORCH_INDEX=<url>')}, with "
+            "the index that pytorch.org names for the driver's CUDA version."
         )
 
 
-def _misfit(torch: str, companion: Distribution) -> str:
-    """Why a companion does not go with this torch; empty if it does, as far as metadata tell."""
-    from packaging.requirements import Requirement
-    from packaging.version import Version
-
-    if Version(torch).local == "cpu" and Version(companion.version).local != "cpu":
-        return f"is no CPU build, and torch {torch} beside it is one"
-    for asked in map(Requirement, companion.requires or []):
-        if asked.name == "torch" and not asked.specifier.contains(torch, prereleases=True):
-            return f"was made for {asked}, and torch {torch} is beside it"
-    return ""
-
-
-def _cards() -> list[str]:
-    """The GPUs that NVIDIA's driver names."""
+def _first_card() -> str:
+    """Return the first GPU that NVIDIA's driver lists, or ""."""
     try:
-        done = subprocess.run(
+        listing = subprocess.run(
             ["nvidia-smi", "-L"], check=True, capture_output=True, text=True, timeout=60
-        )
+        ).stdout
     except (OSError, subprocess.SubprocessError):
-        return []
-    return [
-        line.partition(" (UUID")[0] for line in done.stdout.splitlines() if line.startswith("GPU ")
-    ]
+        return ""
+    cards = [line for line in listing.splitlines() if line.startswith("GPU ")]
+    return cards[0].partition(" (UUID")[0] if cards else ""

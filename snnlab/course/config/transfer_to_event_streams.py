@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Transfer, sizes
+from snnlab.course.config.shared import Transfer, profiles
 
 DIGITS, FILES = ("digits",), ("es-imagenet", "cifar10-dvs", "es-ucf101")
 
@@ -15,18 +15,21 @@ class TransferToEvents(Transfer):
 
     notebook = "03_transfer_to_event_streams"
 
-    data: str = parameter("what to learn", choices=DIGITS + FILES)
+    data: str = parameter("digits", "what to learn", choices=DIGITS + FILES)
     events_folder: str = parameter(
+        "",
         "where the events lie; empty for a folder with the name of the data",
         empty=True,
         needs={"data": FILES},
     )
     pictures_folder: str = parameter(
+        "",
         "where the pictures lie; empty for imagenet, or ucf101 for videos",
         empty=True,
         needs={"data": FILES},
     )
     size: int = parameter(
+        128,
         "side length of a frame of CIFAR10-DVS",
         unit="pixels",
         low=8,
@@ -34,28 +37,35 @@ class TransferToEvents(Transfer):
         needs={"data": ("cifar10-dvs",)},
     )
     pictures: int = parameter(
+        3000,
         "digits to pretrain on",
         low=60,
         high=10_000_000,
         needs={"data": DIGITS},
     )
     labelled: int = parameter(
+        500,
         "recordings of digits as events to train on",
         low=20,
         high=10_000_000,
         needs={"data": DIGITS},
     )
     first: str = parameter(
-        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
+        "signed",
+        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its "
+        "negative",
         choices=("signed", "mean"),
     )
     decay: float = parameter(
-        "share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99
+        0.622,
+        "share of the membrane left after a step, at first; it is learned",
+        low=0.01,
+        high=0.99,
     )
-    weight_decay: float = parameter("weight decay on everything", low=0, high=10)
-    warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
+    weight_decay: float = parameter(0.0, "weight decay on everything", low=0, high=10)
+    warm_up_epochs: int = parameter(1, "epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter(
-        "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
+        10, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
     )
 
     def __post_init__(self) -> None:
@@ -77,50 +87,16 @@ class TransferToEvents(Transfer):
         return "ucf101" if self.data == "es-ucf101" else "imagenet"
 
 
-TRANSFER_TO_EVENT_STREAMS = sizes(
-    TransferToEvents(
-        profile="course",
-        seed=0,
-        out="",
-        data="digits",
-        events_folder="",
-        pictures_folder="",
-        pictures=3000,
-        labelled=500,
-        size=128,
-        model="small",
-        channels=(8, 16, 32),
-        first="signed",
-        decay=0.622,
-        weight_decay=0.0,
-        pretrain_epochs=8,
-        warm_up_epochs=1,
-        epochs=10,
-        scratch_epochs=(20, 48),
-        batch_size=32,
-        accumulate=1,
-        lr=(2e-2, 4e-2),
-        schedule="cosine",
-        drops=(),
-        drop=0.3,
-        precision="float32",
-        processes=1,
-        loaders=0,
-        seeds=3,
-        workers=0,
-        device="auto",
-        live=True,
-    ),
+TRANSFER_TO_EVENT_STREAMS = profiles(
+    TransferToEvents(batch_size=32, pretrain_epochs=8, scratch_epochs=(20, 48)),
     tiny=dict(
         pictures=200,
         labelled=60,
         pretrain_epochs=1,
         epochs=2,
         scratch_epochs=(1, 2),
-        lr=(2e-2, 4e-2),
         seeds=1,
         workers=1,
-        live=False,
     ),
     # ES-ImageNet in Lin et al. 2022; what differs stands in params/pipe_d_es_imagenet_resnet18.yaml
     paper=dict(
@@ -139,6 +115,5 @@ TRANSFER_TO_EVENT_STREAMS = sizes(
         loaders=12,
         seeds=1,
         workers=1,
-        live=False,
     ),
 )

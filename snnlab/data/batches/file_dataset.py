@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.base import BatchedDataset
 from snnlab.data.batches.prefetch import prefetch
-from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled, shuffled_shards
+from snnlab.data.batches.samplers import shuffled_shards
 from snnlab.data.holdout import hold_out_recordings
 
 Reader = Callable[[Any, int | None], Tensor]
@@ -22,7 +23,7 @@ _Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the 
 
 
 @dataclass(frozen=True)
-class FileDataset:
+class FileDataset(BatchedDataset):
     """Samples that are files.
 
     A batch does not depend on the number of processes. With a generator, that is in training, each
@@ -65,9 +66,6 @@ class FileDataset:
                 f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose one."
             )
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Samples `index` (B,), not augmented, `(T, B, C, H, W)` float32, and their labels `(B,)`.
 
@@ -76,33 +74,13 @@ class FileDataset:
         """
         return _together(self._job(index, None)), self.labels[index]
 
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        part: RankInfo = SINGLE,
-        first: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every sample once; shuffled and augmented if there is a generator; of each batch a part (see `shard_batches`).
-
-        Without the first so many, which are not read; what follows is as if they had been.
-
-        Raises:
-            SnnlabError: a file cannot be read, two samples of a batch differ in size, or a loader
-                process died.
-        """
+    def index_batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None
+    ) -> Sequence[Tensor]:
+        """The index of every sample once; with a generator, those of `window` shards are mixed at a time."""
         if generator is None or self.shards is None:
-            order = shuffled(len(self), batch_size, generator)
-        else:
-            order = shuffled_shards(self.shards, self.window, batch_size, generator)
-        indices = list(shard_batches(order, part, training=generator is not None, first=first))
-        seeds = (
-            None
-            if generator is None
-            else torch.randint(2**63 - 1, (len(self),), generator=generator)
-        )
-        return self._loaded(indices, seeds)
+            return super().index_batches(batch_size, generator=generator)
+        return shuffled_shards(self.shards, self.window, batch_size, generator)
 
     def subset(self, index: Tensor) -> FileDataset:
         """The samples `index` (m,), in that order, as a set of their own."""
@@ -114,12 +92,21 @@ class FileDataset:
             shards=shards,
         )
 
-    def _loaded(
-        self, indices: list[Tensor], seeds: Tensor | None
+    def _read_batches(
+        self, indices: Iterator[Tensor], generator: torch.Generator | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        jobs = (self._job(index, seeds) for index in indices)
-        for x, index in zip(prefetch(_together, jobs, self.loaders), indices, strict=True):
-            yield x, self.labels[index]
+        seeds = (
+            None
+            if generator is None
+            else torch.randint(2**63 - 1, (len(self),), generator=generator)
+        )
+        own = list(indices)
+        jobs = (self._job(index, seeds) for index in own)
+        return zip(
+            prefetch(_together, jobs, self.loaders),
+            (self.labels[index] for index in own),
+            strict=True,
+        )
 
     def _job(self, index: Tensor, seeds: Tensor | None) -> _Job:
         samples = [self.samples[i] for i in index.tolist()]

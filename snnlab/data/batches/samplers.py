@@ -1,4 +1,4 @@
-"""In which order a set is gone through, by one process or by several that train the same network."""
+"""Samplers: the order in which the samples of a set are visited, and this process's share of each batch."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,7 +11,7 @@ SINGLE: RankInfo = (0, 1)
 
 
 def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tuple[Tensor, ...]:
-    """The indices of n samples, once each, in batches `(B,)`; in order if there is no generator."""
+    """Split the indices 0 to n - 1 into batches `(B,)`, in random order if there is a generator."""
     order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
     return order.split(batch_size)
 
@@ -19,38 +19,39 @@ def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tupl
 def shuffled_shards(
     shards: Tensor, window: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """The same of samples that lie in shards: shards are shuffled, and the samples of `window` of them at a time.
-
-    Only so many shards are in use at once, so that each is read once and in one go.
+    """Shuffle the shards, then the samples of `window` shards at a time, so that each shard is read once.
 
     Args:
-        shards: (n,) number of the shard of each sample.
-        window: shards whose samples are mixed.
+        shards: `(n,)`, the number of the shard of each sample.
+        window: how many shards are mixed at a time.
         batch_size: samples of a batch.
-        generator: what decides the order, and nothing else does.
+        generator: decides the order alone.
+
+    Returns:
+        The indices of the samples in batches `(B,)`.
     """
     _, shard = shards.unique(return_inverse=True)
-    # Of each sample
-    turn = torch.randperm(int(shard.max()) + 1, generator=generator)[shard] // window
+    window_of_sample = torch.randperm(int(shard.max()) + 1, generator=generator)[shard] // window
     order = torch.randperm(len(shards), generator=generator)
-    return order[turn[order].argsort(stable=True)].split(batch_size)
+    return order[window_of_sample[order].argsort(stable=True)].split(batch_size)
 
 
 def shard_batches(
-    batches: Iterable[Tensor], part: RankInfo, *, training: bool, first: int = 0
+    batches: Iterable[Tensor], part: RankInfo, *, training: bool, skip_batches: int = 0
 ) -> Iterator[Tensor]:
-    """Of each batch the samples of one process: every `part[1]`-th; without those of its first so many batches.
+    """Yield this rank's share of each batch: every `part[1]`-th sample.
 
-    While training, a batch with fewer samples than there are processes is left out, for each has to
-    take every step.
+    Args:
+        batches: the indices `(B,)` of the samples of each batch.
+        part: the rank and the number of ranks.
+        training: leave out a batch with fewer samples than ranks, since every rank has to take
+            every step.
+        skip_batches: leave out so many of this rank's batches at the beginning.
     """
-    return islice(_dealt(batches, part, training), first, None)
-
-
-def _dealt(batches: Iterable[Tensor], part: RankInfo, training: bool) -> Iterator[Tensor]:
-    number, processes = part
-    for index in batches:
-        if training and len(index) < processes:
-            continue
-        if number < len(index):
-            yield index[number::processes]
+    rank, ranks = part
+    shares = (
+        index[rank::ranks]
+        for index in batches
+        if len(index) > rank and not (training and len(index) < ranks)
+    )
+    return islice(shares, skip_batches, None)

@@ -11,10 +11,10 @@ from scipy.io import savemat
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, whole_file
-from snnlab.data.convert.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.datasets.cifar10_dvs import CLASSES, SIDE, STEPS
 from snnlab.data.io.folders import is_hidden, printable
 from snnlab.data.io.images import class_folders
+from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 
 _CURE = "Fetch it again."
 

@@ -16,7 +16,9 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
-from snnlab.data.convert.many_files import (
+from snnlab.data.io.events import MAX_SECONDS, Events, write_events
+from snnlab.data.io.folders import check_names, printable
+from snnlab.data.io.many_files import (
     Outcome,
     attempt_all,
     listed,
@@ -24,8 +26,6 @@ from snnlab.data.convert.many_files import (
     write_report,
     writing_alone,
 )
-from snnlab.data.io.events import MAX_SECONDS, Events, write_events
-from snnlab.data.io.folders import check_names, printable
 from snnlab.data.io.wav import LONGEST, SHORTEST, read_word
 
 COLUMNS = ("path", "label", "speaker", "split")
@@ -137,7 +137,7 @@ def convert(
             failed=tuple((row.file, sentence) for row, sentence in failed.items()),
             report=out / "left-out.csv",
         )
-        write_report(outcome)
+        write_report(outcome.report, outcome.failed)
     return outcome
 
 

@@ -7,11 +7,18 @@ from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, whole_file
-from snnlab.data.convert.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.encoding.es_imagenet import (
+    LEAST,
+    Label,
+    encode,
+    resized,
+    write_labels,
+    write_sample,
+)
 from snnlab.data.encoding.odg import THETA
-from snnlab.data.io.es_imagenet import LEAST, Label, encode, resized, write_labels, write_sample
 from snnlab.data.io.folders import check_names, paths_below
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
+from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 
 
 def convert_folder(

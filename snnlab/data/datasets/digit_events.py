@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from snnlab.data.batches.dense import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DataSplits, DenseSet
 from snnlab.data.datasets.digits import originals, place
 from snnlab.data.encoding.odg import MARGIN, edge_integral, odg_events
 

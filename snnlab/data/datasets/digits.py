@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 
 NOTE = "Handwritten digits of scikit-learn (UCI), placed at random under noise; not MNIST"
 

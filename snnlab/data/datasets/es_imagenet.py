@@ -11,10 +11,9 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
-from snnlab.data.encoding.odg import edge_integral
-from snnlab.data.io.es_imagenet import (
+from snnlab.data.encoding.es_imagenet import (
     Label,
     frames,
     read_frame_labels,
@@ -22,13 +21,14 @@ from snnlab.data.io.es_imagenet import (
     read_labels,
     read_sample,
 )
+from snnlab.data.encoding.odg import edge_integral
 from snnlab.data.io.folders import check_names
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 
 
 def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
-    """Events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON; see `snnlab.data.io.es_imagenet.frames`.
+    """Events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON; see `snnlab.data.encoding.es_imagenet.frames`.
 
     `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and
     always the same ones, that are `valid`; `test` is what vallabel.txt lists. Nothing is augmented.

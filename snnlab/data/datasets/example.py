@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.datasets.shipped import PACKED
+from snnlab.data.paths import SHIPPED
 
 
 def spoken_word() -> tuple[np.ndarray, int]:
@@ -16,7 +16,7 @@ def spoken_word() -> tuple[np.ndarray, int]:
     Raises:
         SnnlabError: the file that ships is missing or damaged.
     """
-    path = PACKED / "seven.flac"
+    path = SHIPPED / "seven.flac"
     try:
         # As bytes: the name of a folder above need not be UTF-8
         return soundfile.read(os.fsencode(path))
@@ -28,4 +28,4 @@ def spoken_word() -> tuple[np.ndarray, int]:
 
 def film() -> Path:
     """A folder with 62 frames, 160 x 90, of five seconds of *Big Buck Bunny* (Blender Foundation 2008, CC BY 3.0)."""
-    return PACKED / "big-buck-bunny"
+    return SHIPPED / "big-buck-bunny"

@@ -24,8 +24,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import mapped, processes
-from snnlab.data.batches.features import FeatureSet, read_only
+from snnlab.data.batches.feature_set import FeatureSet, read_only
 from snnlab.data.cache import Mapped, cached, cached_or_none
+from snnlab.data.datasets.catalogue import DATASETS, published_name
 from snnlab.data.datasets.gsc_folder import (
     LISTS,
     Stamp,
@@ -39,7 +40,6 @@ from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.holdout import balanced
 from snnlab.data.io.folders import printable
 from snnlab.data.io.wav import cut_short, implausible
-from snnlab.data.registry import SETS, name_of_data
 from snnlab.data.splits import Splits, check_limit, check_trained
 
 FEATURES = {"paper": PAPER, "sane": SANE}
@@ -122,7 +122,7 @@ def load(
     note = (
         f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
     )
-    published = {part: len(found) for part, found in names.items()} == SETS["gsc"].counts[0]
+    published = {part: len(found) for part, found in names.items()} == DATASETS["gsc"].counts[0]
     keys = tuple(sorted({word_of(name) for name in stamps}))
     for part, file in LISTS.items():
         check_trained(map(word_of, names["train"]), map(word_of, names[part]), folder / file)
@@ -155,7 +155,7 @@ def load(
     return Splits(
         **sets,
         keys=keys,
-        name="gsc" if published else name_of_data(folder, printable(folder.name), "recordings"),
+        name="gsc" if published else published_name(folder, printable(folder.name), "recordings"),
         path=str(folder),
         sha256=checksum.hexdigest(),
         note=note,

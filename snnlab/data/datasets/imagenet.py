@@ -1,7 +1,7 @@
 """ImageNet-1K, or any pictures in its folders or in shards, to train an ordinary network on.
 
     train/<class>/*.JPEG    val/<class>/*.JPEG
-    train-000000.tar ...    val-000000.tar ...     see `snnlab.data.io.shards`
+    train-000000.tar ...    val-000000.tar ...     see `snnlab.data.batches.shards`
 
 Pictures are prepared as the authors of pipe-S did it: a crop of random size and shape for training,
 without a flip.
@@ -22,12 +22,12 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense import DataSplits
+from snnlab.data.batches import shard_writing, shards
+from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
-from snnlab.data.convert.many_files import writing_alone
-from snnlab.data.io import shard_writing, shards
 from snnlab.data.io.folders import is_hidden
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
+from snnlab.data.io.many_files import writing_alone
 
 SIDE = 224  # px
 HELD_OUT = 0.02  # of the training pictures of a class, for validation
@@ -85,10 +85,10 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
 def write_shards(
     folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0
 ) -> int:
-    """Put the pictures of class folders into shards, see `snnlab.data.io.shard_writing.write`; returns how many were written.
+    """Put the pictures of class folders into shards, see `snnlab.data.batches.shard_writing.write`; returns how many were written.
 
     Raises:
-        SnnlabError: as `pictures` of folders and `snnlab.data.io.shard_writing.write`.
+        SnnlabError: as `pictures` of folders and `snnlab.data.batches.shard_writing.write`.
     """
     folder, out = given_path(folder), given_path(out)
     train, test = _folders(folder, partial(_read, size=SIDE), 0)

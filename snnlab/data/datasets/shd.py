@@ -13,7 +13,7 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import sha256, sha256_of
-from snnlab.data.batches.spikeset import SpikeSet, bin_events, check_bins
+from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers

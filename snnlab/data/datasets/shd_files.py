@@ -8,9 +8,10 @@ from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.datasets.shipped import SPLITS, data_folder, shipped
+from snnlab.data.datasets.catalogue import published_name
+from snnlab.data.datasets.shipped import SPLITS, shipped
 from snnlab.data.io.folders import printable
-from snnlab.data.registry import name_of_data
+from snnlab.data.paths import data_folder
 
 NOTES = {
     "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",
@@ -51,7 +52,7 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
             + (f" (did you mean {near[0]}?)" if near else "")
             + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
         )
-    return name_of_data(folder, printable(folder.resolve().name), "recordings"), _files(folder)
+    return published_name(folder, printable(folder.resolve().name), "recordings"), _files(folder)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 At full resolution the set is too large for a repository. The packed file counts spikes in cells of
 `STEP` seconds and 700 / `GROUPS` adjacent channels, time beginning at a recording's first spike,
-exactly as `snnlab.data.batches.spikeset.bin_events` does. Unpacked, the spikes of a cell stand at
+exactly as `snnlab.data.batches.spike_set.bin_events` does. Unpacked, the spikes of a cell stand at
 the middle of its step, spread over its channels in turn, and the first spike of a recording at time
 0. Binned again with steps and groups that are multiples of these, the counts are therefore those of
 the recordings at full resolution; what is lost is anything finer.
@@ -17,7 +17,6 @@ import argparse
 import io
 import json
 import lzma
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +26,17 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, sha256, whole_file
 from snnlab.data.io.events import N_CHANNELS, Events, read_events, read_meta, write_events
+from snnlab.data.paths import SHIPPED, data_folder
 
 STEP = 0.010  # s
 GROUPS = 140
 SPLITS = ("train", "valid", "test")
-ROOT = Path(__file__).parents[3]
-PACKED = ROOT / "data" / "shipped"
 
 _BLOCK = 256  # recordings unpacked at once
 # The entry of extra/meta_info that tells our files from a person's own
 _PACKED_AS = "unpacked from"
 # counts are bytes that hardly depend on their position in a machine word
 _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
-
-
-def data_folder() -> Path:
-    """Where data sets lie: the folder SNNLAB_DATA, else data/ of the clone."""
-    return given_path(os.environ.get("SNNLAB_DATA") or ROOT / "data")
 
 
 def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
@@ -61,7 +54,7 @@ def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
         SnnlabError: nothing of this name ships, the packed file is missing or damaged, the folder
             holds another data set, or it cannot be written.
     """
-    packed = PACKED / f"{name}.npz.xz"
+    packed = SHIPPED / f"{name}.npz.xz"
     digest = _expected(packed)
     folder = data_folder() / name
     files = {split: folder / f"{split}.h5" for split in SPLITS}
@@ -94,7 +87,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         SnnlabError: a file is missing or damaged, or the result cannot be written.
     """
     # Here: a newcomer who unpacks needs no compiler
-    from snnlab.data.batches.spikeset import bin_events
+    from snnlab.data.batches.spike_set import bin_events
 
     folder, packed = given_path(folder), given_path(packed)
     content: dict[str, Any] = {}
@@ -181,7 +174,9 @@ def _expected(packed: Path) -> str:
     checksum = _checksum_file(packed)
     if not packed.is_file() or not checksum.is_file():
         known = (
-            ", ".join(sorted(file.name.removesuffix(".npz.xz") for file in PACKED.glob("*.npz.xz")))
+            ", ".join(
+                sorted(file.name.removesuffix(".npz.xz") for file in SHIPPED.glob("*.npz.xz"))
+            )
             or "nothing"
         )
         raise SnnlabError(
@@ -209,7 +204,7 @@ def _main() -> None:
     )
     parser.add_argument("folder", type=Path, help="holds train.h5, valid.h5 and test.h5")
     parser.add_argument(
-        "--out", type=Path, default=PACKED / "spoken-digits.npz.xz", help="default: %(default)s"
+        "--out", type=Path, default=SHIPPED / "spoken-digits.npz.xz", help="default: %(default)s"
     )
     arguments = parser.parse_args()
     out = pack(arguments.folder, arguments.out)

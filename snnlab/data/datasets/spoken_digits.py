@@ -22,9 +22,9 @@ from snnlab import __version__
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
-from snnlab.data.convert.many_files import same_settings, writing_alone
 from snnlab.data.datasets.voices import RATE, Espeak, Take, draw_take, draw_voice, record
 from snnlab.data.io.events import N_CHANNELS, Events, write_events
+from snnlab.data.io.many_files import same_settings, writing_alone
 
 CLASSES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),

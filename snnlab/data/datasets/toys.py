@@ -6,7 +6,7 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 
 
 @memory_errors("making trials", "fewer of them")

@@ -1,383 +1,320 @@
-"""Compare a data set with what is published of it: how many samples, classes and speakers, and whether its files can be read."""
+"""Comparison of a data set on this machine with what is published of it."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now
-from snnlab.data.fetch.examine import examine
+from snnlab._utils.report import Finding, error, info, ok
+from snnlab.data.entry import DatasetEntry
 from snnlab.data.fetch.obtain import write_provenance
-from snnlab.data.registry import DataSet
+from snnlab.data.fetch.sample_readers import read_second, sum_of_sample
+from snnlab.data.io.many_files import attempt_all, listed, write_report
 
-if TYPE_CHECKING:
-    from snnlab.data.batches.file_dataset import FileDataset
-    from snnlab.data.io.events import Events
-
-SAMPLE = 1000  # files read, where not all are
-SPEAKERS, ONLY_TESTED = 12, 2  # of SHD
-SECONDS = (0.2, 1.5)  # a spoken word: to the last spike, on average
-RATE = 0.0519  # events a pixel, step and polarity of ES-ImageNet, as remembered
-MOST, OF_VAL = 1300, 50  # pictures of a class in ImageNet's train and val
+SAMPLE = 1000  # files read, unless the check is thorough
+SPEAKERS, TEST_ONLY = 12, 2  # of SHD
+SECONDS = (0.2, 1.5)  # mean time of the last spike of a spoken word
+RATE = 0.0519  # events a pixel, step and polarity of ES-ImageNet, from memory
+MAX_TRAIN, N_VAL = 1300, 50  # pictures of a class in ImageNet's train and val
 _GROUP = re.compile(r"_g(\d+)_c\d+")
 
 
+class _Part(NamedTuple):
+    """The samples of a split, their labels, the names of the classes, and the reader of a sample."""
+
+    samples: list[Any]
+    labels: list[int]
+    classes: tuple[str, ...]
+    read: Callable[..., Any]
+
+
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: right, wrong, or (None) other than what rests on no sure source."""
-
-    ok: bool | None
-    text: str
-
-
-@dataclass(frozen=True)
-class _Looking:
-    """What a check is asked to do."""
-
-    data: DataSet
+class _Check:
+    data: DatasetEntry
     thorough: bool
     workers: int | None
+    counts: dict[str, int] = field(default_factory=dict)  # samples of each split, as counted
 
     def read(
         self, samples: Sequence[Any], worker: Callable[[Any], float]
     ) -> tuple[Finding, list[float]]:
-        """Read all or some of the samples, whatever becomes of some; also what the worker gave for the good ones."""
-        some = (
-            samples
-            if self.thorough or len(samples) <= SAMPLE
-            else random.Random(0).sample(list(samples), SAMPLE)
-        )
-        values, failed = examine(
-            some, worker, self.workers, self.data.folder / "check.csv", f"reading {self.data.name}"
-        )
+        """Read all or SAMPLE of the samples; return what the worker returned for the good ones."""
+        chosen = samples
+        if not self.thorough and len(samples) > SAMPLE:
+            chosen = random.Random(0).sample(list(samples), SAMPLE)
+        title = f"reading {self.data.name}"
+        attempts = attempt_all(chosen, worker, self.workers, title=title, unit="file", together=16)
+        values = [value for value, sentence in attempts if not sentence]
+        failed = [
+            (sample, sentence)
+            for sample, (_, sentence) in zip(chosen, attempts, strict=True)
+            if sentence
+        ]
+        where = ""
+        with suppress(SnnlabError, OSError):  # the folder may be read-only
+            report = self.data.folder / "check.csv"
+            write_report(report, failed)
+            where = f"; all are listed in {report}"
         if failed:
-            return Finding(False, failed), values
-        words = (
-            f"all {len(some):,} files"
-            if len(some) == len(samples)
-            else f"{len(some):,} files of {len(samples):,}"
+            first = f"{len(failed):,} of {len(chosen):,} files that were read are bad{where}"
+            return error(listed(first, [sentence for _, sentence in failed])), values
+        if len(chosen) < len(samples):
+            return ok(f"{len(chosen):,} files of {len(samples):,} can be read"), values
+        return ok(f"all {len(chosen):,} files can be read"), values
+
+    def read_parts(self, parts: Mapping[str, _Part]) -> tuple[Finding, list[float]]:
+        samples = [(part.read, sample) for part in parts.values() for sample in part.samples]
+        return self.read(samples, sum_of_sample)
+
+    def compare(self, parts: Mapping[str, _Part]) -> Iterator[Finding]:
+        """Compare the numbers of samples and classes with those published."""
+        self.counts.update({name: len(part.samples) for name, part in parts.items()})
+        yield self.count()
+        for name, part in parts.items():
+            yield self.classes(part.labels, len(part.classes), self.data.folder / name)
+
+    def count(self) -> Finding:
+        published = self.data.counts
+        text = f"samples: {_listing(self.counts, published[0])}"
+        if self.counts in published:
+            most_quoted = len(published) > 1 and self.counts == published[0]
+            return ok(f"{text} (the most quoted count)" if most_quoted else text)
+        expected = ", or ".join(_listing(counts) for counts in published)
+        text = f"{self.data.folder}: {text}; {expected} is published"
+        wrong = {
+            name
+            for name in published[0]
+            if all(self.counts[name] != one[name] for one in published)
+        }
+        if wrong and wrong <= set(self.data.unsure):
+            return info(f"{text}, but the source of that number is uncertain.")
+        return error(f"{text}. Get what is missing: snnlab data get {self.data.name}")
+
+    def classes(self, labels: Sequence[int] | np.ndarray, named: int, where: Path) -> Finding:
+        present = len(np.unique(labels))
+        if present == named == self.data.classes:
+            return ok(f"{where.name}: {present} classes")
+        return error(
+            f"{where} has samples of {present} classes and names {named}; {self.data.classes} were "
+            "expected. Get what is missing."
         )
-        return Finding(True, f"{words} can be read"), values
 
 
-def check(data: DataSet, *, thorough: bool = False, workers: int | None = None) -> list[Finding]:
-    """Look into the folder of a set. If nothing is wrong, that is written down in its `provenance.json`.
+def check(
+    data: DatasetEntry, *, thorough: bool = False, workers: int | None = None
+) -> Iterator[Finding]:
+    """Check the folder of a data set, and note in its `provenance.json` that no error was found.
 
     Args:
-        data: which, of `snnlab.data.registry.SETS`.
-        thorough: read every file, and not a sample of 1,000; the recordings of SHD and SSC are read
-            in any case.
+        data: one of `snnlab.data.datasets.catalogue.DATASETS`.
+        thorough: read every file, not a sample of 1,000. The recordings of SHD and SSC are always
+            read.
         workers: processes, by default one a core.
+
+    Yields:
+        The findings as they come. The note is written after the last.
 
     Raises:
         SnnlabError: `workers` is below 1, or a process died.
     """
     if not data.folder.is_dir():
-        return [
-            Finding(
-                False,
-                f"{data.folder}: there is no such folder; get it with `snnlab data get {data.name}`.",
-            )
-        ]
-    look, counts = _Looking(data, thorough, workers), dict[str, int]()
-    findings: list[Finding] = []
-    try:
-        _CHECKS[data.name](look, findings, counts)
-    except SnnlabError as error:
-        findings.append(Finding(False, str(error)))
-    except OSError as error:
-        findings.append(
-            Finding(
-                False,
-                f"{data.folder} cannot be read ({error}); a folder that one may read was expected.",
-            )
+        yield error(
+            f"{data.folder}: there is no such folder; get it with `snnlab data get {data.name}`."
         )
-    if not any(finding.ok is False for finding in findings):
-        with suppress(SnnlabError):  # it may be read-only, as shared data should be
-            write_provenance(
-                data.folder, checked={"date": now(), "thorough": thorough, "counts": counts}
-            )
-    return findings
+        return
+    task, good = _Check(data, thorough, workers), True
+    try:
+        for finding in _CHECKS[data.name](task):
+            good &= finding.status != "error"
+            yield finding
+    except SnnlabError as reason:
+        good = False
+        yield error(str(reason))
+    except OSError as reason:
+        good = False
+        yield error(f"{data.folder} cannot be read ({reason}); a readable folder was expected.")
+    if good:
+        checked = {"date": now(), "thorough": thorough, "counts": task.counts}
+        with suppress(SnnlabError):  # the folder may be read-only
+            write_provenance(data.folder, checked=checked)
 
 
-def _heidelberg(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+def _heidelberg(task: _Check) -> Iterator[Finding]:
     from snnlab.data.io.events import N_CHANNELS, read_events
 
     speakers: dict[str, set[int]] = {}
-    for split in look.data.counts[0]:
-        file = look.data.folder / f"{look.data.name}_{split}.h5"
+    for split in task.data.counts[0]:
+        file = task.data.folder / f"{task.data.name}_{split}.h5"
         try:
             events = read_events(file)
-        except SnnlabError as error:
-            findings.append(Finding(False, str(error)))
+        except SnnlabError as reason:
+            yield error(str(reason))
             continue
-        counts[split] = len(events)
+        task.counts[split] = len(events)
         speakers[split] = set(events.speakers.tolist())
-        findings.append(_classes(events.labels, look.data.classes, len(events.keys), file))
-        findings.append(_lengths(events, file))
-        low, high = int(events.units.min()), int(events.units.max())
-        wide = high - low >= N_CHANNELS // 2
-        findings.append(
-            Finding(
-                wide or None, f"{file.name}: channels {low} to {high} of {N_CHANNELS} have spikes"
-            )
+        yield task.classes(events.labels, len(events.keys), file)
+        last = events.times[events.offsets[1:] - 1]
+        low, high = SECONDS
+        text = (
+            f"{file.name}: {last.mean():.2f} s to the last spike on average, {last.min():.2f} to "
+            f"{last.max():.2f}"
         )
-    if len(counts) == len(look.data.counts[0]):
-        findings.append(_count(look.data, counts))
-    if look.data.name == "shd" and len(speakers) == 2:
-        every, only = (
-            len(speakers["train"] | speakers["test"]),
-            len(speakers["test"] - speakers["train"]),
-        )
-        good = (every, only) == (SPEAKERS, ONLY_TESTED)
-        words = f"{every} speakers, {only} of them only in test"
-        findings.append(
-            Finding(
-                good or None,
-                words if good else f"{words}; {SPEAKERS} and {ONLY_TESTED} are published",
-            )
-        )
+        if low <= last.mean() <= high:
+            yield ok(text)
+        else:
+            yield error(f"{text}; {low} to {high} s on average were expected. Get it again.")
+        first, final = events.units.min(), events.units.max()
+        status = ok if int(final) - int(first) >= N_CHANNELS // 2 else info
+        yield status(f"{file.name}: channels {first} to {final} of {N_CHANNELS} have spikes")
+    if len(task.counts) == len(task.data.counts[0]):
+        yield task.count()
+    if task.data.name == "shd" and len(speakers) == 2:
+        everybody = len(speakers["train"] | speakers["test"])
+        test_only = len(speakers["test"] - speakers["train"])
+        text = f"{everybody} speakers, {test_only} of them only in test"
+        if (everybody, test_only) == (SPEAKERS, TEST_ONLY):
+            yield ok(text)
+        else:
+            yield info(f"{text}; {SPEAKERS} and {TEST_ONLY} are published")
 
 
-def _lengths(events: Events, file: Path) -> Finding:
-    last = events.times[events.offsets[1:] - 1]
-    words = f"{file.name}: {last.mean():.2f} s to the last spike on average, {last.min():.2f} to {last.max():.2f}"
-    if SECONDS[0] <= last.mean() <= SECONDS[1]:
-        return Finding(True, words)
-    return Finding(
-        False,
-        f"{words}; {SECONDS[0]} to {SECONDS[1]} s on average were expected of words. Get it again.",
-    )
-
-
-def _speech(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+def _speech(task: _Check) -> Iterator[Finding]:
+    from snnlab.data.datasets.catalogue import WORDS
     from snnlab.data.datasets.gsc_folder import LISTS, find_clips, word_of
-    from snnlab.data.fetch.examine import read_second
-    from snnlab.data.registry import WORDS
 
-    folder = look.data.folder
+    folder = task.data.folder
     files = find_clips(folder).keys()
     words = {word_of(file) for file in files}
     for word in WORDS:
         if word not in words:
-            findings.append(
-                Finding(
-                    False,
-                    f"{folder / word} holds no wav file; recordings of the word were expected. Get it again.",
-                )
+            yield error(
+                f"{folder / word} holds no wav file; recordings of the word were expected. Get it "
+                "again."
             )
     lists = {}
     for split, name in LISTS.items():
         try:
-            lists[split] = [
-                line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line
-            ]
-        except (OSError, UnicodeDecodeError) as error:
-            findings.append(
-                Finding(
-                    False,
-                    f"{folder / name} cannot be read ({error}); a recording a line was expected. Get it again.",
-                )
+            lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as reason:
+            yield error(
+                f"{folder / name} cannot be read ({reason}); one recording a line was expected. "
+                "Get it again."
             )
             continue
-        missing = [line for line in lists[split] if line not in files]
-        if missing:
-            findings.append(
-                Finding(
-                    False,
-                    f"{folder / name} names {len(missing):,} files that are not there, such as {missing[0]}. Get it again.",
-                )
+        lists[split] = {line for line in lines if line}
+        if missing := [line for line in lines if line and line not in files]:
+            yield error(
+                f"{folder / name} names {len(missing):,} files that do not exist, such as "
+                f"{missing[0]}. Get it again."
             )
-        counts[split] = len(lists[split])
+        task.counts[split] = len(lists[split])
     if len(lists) == 2:
-        if twice := set(lists["valid"]) & set(lists["test"]):
-            findings.append(
-                Finding(
-                    False,
-                    f"{folder}: {min(twice)} is in both lists; one was expected. Get it again.",
-                )
-            )
-        counts["train"] = len(files - set(lists["valid"]) - set(lists["test"]))
-        findings.append(_count(look.data, counts))
-    findings.append(look.read([str(folder / file) for file in sorted(files)], read_second)[0])
+        if both := lists["valid"] & lists["test"]:
+            yield error(f"{folder}: {min(both)} is in both lists. Get it again.")
+        task.counts["train"] = len(files - lists["valid"] - lists["test"])
+        yield task.count()
+    yield task.read([str(folder / file) for file in sorted(files)], read_second)[0]
 
 
-def _pictures(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+def _imagenet(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.imagenet import pictures
 
-    three = pictures(look.data.folder)
-    train, val = _joined(three.train, three.valid), _joined(three.test)
-    _compare(look, findings, counts, {"train": train, "val": val})
-    for name, (labels, most, least) in {
-        "train": (train[1], MOST, 1),
-        "val": (val[1], OF_VAL, OF_VAL),
-    }.items():
-        for label, n in sorted(Counter(labels).items()):
+    splits = pictures(task.data.folder)
+    parts = {"train": _joined(splits.train, splits.valid), "val": _joined(splits.test)}
+    yield from task.compare(parts)
+    for name, least, most in (("train", 1, MAX_TRAIN), ("val", N_VAL, N_VAL)):
+        for label, n in sorted(Counter(parts[name].labels).items()):
             if not least <= n <= most:
-                words = f"{most}" if least == most else f"{least} to {most}"
-                where = look.data.folder / name / _fileset(three.test).classes[label]
-                findings.append(
-                    Finding(
-                        False,
-                        f"{where} holds {n:,} pictures; {words} were expected. Unpack it again.",
-                    )
+                expected = f"{most}" if least == most else f"{least} to {most}"
+                yield error(
+                    f"{task.data.folder / name / parts[name].classes[label]} holds {n:,} pictures; "
+                    f"{expected} were expected. Unpack it again."
                 )
-    _readable(look, findings, train, val)
+    yield task.read_parts(parts)[0]
 
 
-def _es_imagenet(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+def _es_imagenet(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.es_imagenet import events
 
-    three = events(look.data.folder)
-    parts = {"train": _joined(three.train, three.valid), "val": _joined(three.test)}
-    _compare(look, findings, counts, parts)
-    values = _readable(look, findings, *parts.values())
+    splits = events(task.data.folder)
+    parts = {"train": _joined(splits.train, splits.valid), "val": _joined(splits.test)}
+    yield from task.compare(parts)
+    finding, values = task.read_parts(parts)
+    yield finding
     if values:
         rate = float(np.mean(values)) / (2 * 8 * 224 * 224)
-        words = f"{100 * rate:.1f} % of all pixels, steps and polarities have an event"
-        good = RATE / 2 <= rate <= RATE * 2
-        findings.append(
-            Finding(
-                good or None, words if good else f"{words}; about {100 * RATE:.1f} % was expected"
-            )
-        )
+        text = f"{100 * rate:.1f} % of all pixels, steps and polarities have an event"
+        if RATE / 2 <= rate <= RATE * 2:
+            yield ok(text)
+        else:
+            yield info(f"{text}; about {100 * RATE:.1f} % was expected")
 
 
-def _cifar10_dvs(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+def _cifar10_dvs(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.cifar10_dvs import events
 
-    three = events(look.data.folder)
-    parts = {"train": _joined(three.train, three.valid), "test": _joined(three.test)}
-    _compare(look, findings, counts, parts)
-    for name, (_, labels, _) in parts.items():
-        sizes = set(Counter(labels).values())
-        if len(sizes) > 1:
-            findings.append(
-                Finding(
-                    False,
-                    f"{look.data.folder / name} has {min(sizes)} to {max(sizes)} samples of a class; as many of each were expected. Get it again.",
-                )
+    splits = events(task.data.folder)
+    parts = {"train": _joined(splits.train, splits.valid), "test": _joined(splits.test)}
+    yield from task.compare(parts)
+    for name, part in parts.items():
+        sizes = Counter(part.labels).values()
+        if len(set(sizes)) > 1:
+            yield error(
+                f"{task.data.folder / name} has {min(sizes)} to {max(sizes)} samples of a class; "
+                "the same number of each class was expected. Get it again."
             )
-    _readable(look, findings, *parts.values())
+    yield task.read_parts(parts)[0]
 
 
-def _clips(look: _Looking, findings: list[Finding], counts: dict[str, int]) -> None:
+def _clips(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets import es_ucf101
     from snnlab.data.encoding.video_events import N_FRAMES
 
-    three = (es_ucf101.frames if look.data.name == "ucf101" else es_ucf101.events)(
-        look.data.folder, steps=N_FRAMES - 1
-    )
-    everything = _joined(three.train, three.valid, three.test)
-    _compare(look, findings, counts, {"all": everything})
-    groups = {
-        int(match[1])
-        for sample in everything[0]
-        if (match := _GROUP.search(sample.rsplit("/", 1)[-1]))
-    }
-    expected = set(range(1, 26))
-    if groups == expected:
-        findings.append(Finding(True, "groups 1 to 25"))
+    load = es_ucf101.frames if task.data.name == "ucf101" else es_ucf101.events
+    splits = load(task.data.folder, steps=N_FRAMES - 1)
+    parts = {"all": _joined(splits.train, splits.valid, splits.test)}
+    yield from task.compare(parts)
+    matches = (_GROUP.search(sample.rsplit("/", 1)[-1]) for sample in parts["all"].samples)
+    groups = {int(match[1]) for match in matches if match}
+    if difference := sorted(groups ^ set(range(1, 26))):
+        yield error(
+            f"{task.data.folder}: groups 1 to 25 were expected; missing or superfluous: "
+            f"{', '.join(map(str, difference))}."
+        )
     else:
-        words = ", ".join(map(str, sorted(groups ^ expected)))
-        findings.append(
-            Finding(
-                False,
-                f"{look.data.folder}: groups 1 to 25 were expected; missing, or too many: {words}.",
-            )
-        )
-    _readable(look, findings, everything)
+        yield ok("groups 1 to 25")
+    yield task.read_parts(parts)[0]
 
 
-Part = tuple[list[Any], list[int], Any]  # samples, labels, and what reads one
-
-
-def _fileset(part: Any) -> FileDataset:
-    from snnlab.data.batches.file_dataset import FileDataset
-
-    assert isinstance(part, FileDataset)
-    return part
-
-
-def _joined(*parts: Any) -> Part:
-    sets = [_fileset(part) for part in parts]
-    samples = [sample for one in sets for sample in one.samples]
-    return (
-        samples,
-        [label for one in sets for label in one.labels.tolist()],
-        (sets[0].read, sets[0].classes),
+def _joined(*parts: Any) -> _Part:
+    """Join splits, each a `FileDataset`."""
+    return _Part(
+        [sample for part in parts for sample in part.samples],
+        [label for part in parts for label in part.labels.tolist()],
+        parts[0].classes,
+        parts[0].read,
     )
 
 
-def _compare(
-    look: _Looking, findings: list[Finding], counts: dict[str, int], parts: Mapping[str, Part]
-) -> None:
-    counts.update({name: len(part[0]) for name, part in parts.items()})
-    findings.append(_count(look.data, counts))
-    for name, (_, labels, (_, classes)) in parts.items():
-        findings.append(
-            _classes(np.array(labels), look.data.classes, len(classes), look.data.folder / name)
-        )
+def _listing(counts: Mapping[str, int], names: Iterable[str] | None = None) -> str:
+    return ", ".join(f"{name} {counts[name]:,}" for name in names or counts)
 
 
-def _readable(look: _Looking, findings: list[Finding], *parts: Part) -> list[float]:
-    from snnlab.data.fetch.examine import total
-
-    finding, values = look.read(
-        [(part[2][0], sample) for part in parts for sample in part[0]], total
-    )
-    findings.append(finding)
-    return values
-
-
-def _count(data: DataSet, counts: Mapping[str, int]) -> Finding:
-    words = ", ".join(f"{name} {counts[name]:,}" for name in data.counts[0])
-    if dict(counts) in data.counts:
-        known = (
-            " (the most quoted count)"
-            if len(data.counts) > 1 and dict(counts) == data.counts[0]
-            else ""
-        )
-        return Finding(True, f"samples: {words}{known}")
-    wrong = [
-        name for name in data.counts[0] if all(counts[name] != one[name] for one in data.counts)
-    ]
-    ok = None if wrong and set(wrong) <= set(data.unsure) else False
-    published = ", or ".join(
-        ", ".join(f"{name} {n:,}" for name, n in one.items()) for one in data.counts
-    )
-    cure = (
-        "this number is remembered, not read"
-        if ok is None
-        else f"get what is missing: snnlab data get {data.name}"
-    )
-    return Finding(ok, f"{data.folder}: samples: {words}; {published} is published; {cure}.")
-
-
-def _classes(labels: np.ndarray, expected: int, named: int, where: Path) -> Finding:
-    found = len(np.unique(labels))
-    if found == named == expected:
-        return Finding(True, f"{where.name}: {found} classes")
-    return Finding(
-        False,
-        f"{where} has samples of {found} classes and names {named}; {expected} were expected. Get what is missing.",
-    )
-
-
-_CHECKS: dict[str, Callable[[_Looking, list[Finding], dict[str, int]], None]] = {
+_CHECKS: dict[str, Callable[[_Check], Iterator[Finding]]] = {
     "shd": _heidelberg,
     "ssc": _heidelberg,
     "gsc": _speech,
-    "imagenet": _pictures,
+    "imagenet": _imagenet,
     "es-imagenet": _es_imagenet,
     "cifar10-dvs": _cifar10_dvs,
     "ucf101": _clips,

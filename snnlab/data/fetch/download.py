@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, read_json, whole_file
-from snnlab.data.registry import PART
+from snnlab.data.entry import PART
 
 ATTEMPTS = 5  # in a row without a single new byte
 PAUSE = 2.0  # s before the second attempt; doubled before each further one

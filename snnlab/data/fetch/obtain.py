@@ -16,15 +16,15 @@ from filelock import FileLock, Timeout
 import snnlab
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, now, sha256, whole_file
+from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, provenance
 from snnlab.data.fetch.download import Checksums, check_room, checksums, download, remote_size
 from snnlab.data.fetch.unpack import extract_all, move_in, unpack
-from snnlab.data.registry import PART, PROVENANCE, Archive, DataSet, provenance
 
 ASK_FROM = 1e9  # bytes
 
 
 def get(
-    data: DataSet,
+    data: DatasetEntry,
     *,
     agree: Callable[[str], bool],
     keep: bool = False,
@@ -34,7 +34,7 @@ def get(
     """Fetch, compare and unpack a set into its folder, and write `provenance.json` there. A killed call is gone on with by the next.
 
     Args:
-        data: which, of `snnlab.data.registry.SETS`.
+        data: which, of `snnlab.data.datasets.catalogue.DATASETS`.
         agree: asked a question before more than 1 GB is fetched.
         keep: leave the archives where they are: tonic's classes look for them.
         say: told what is done.
@@ -67,7 +67,7 @@ def get(
 
 
 def _get(
-    data: DataSet,
+    data: DatasetEntry,
     agree: Callable[[str], bool],
     keep: bool,
     say: Callable[[str], None],
@@ -151,7 +151,7 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def _todo(data: DataSet) -> list[Archive]:
+def _todo(data: DatasetEntry) -> list[Archive]:
     """The archives of which something is not in place."""
     if _recordings(data):
         done = (
@@ -167,12 +167,12 @@ def _todo(data: DataSet) -> list[Archive]:
     ]
 
 
-def _moving(data: DataSet, file: str) -> Path:
+def _moving(data: DatasetEntry, file: str) -> Path:
     """What `unpack` leaves when it is killed while it moves files in place."""
     return data.folder / f".unpacked-{file}"
 
 
-def _agreed(data: DataSet, archives: list[Archive], agree: Callable[[str], bool]) -> bool:
+def _agreed(data: DatasetEntry, archives: list[Archive], agree: Callable[[str], bool]) -> bool:
     """Whether what is to be fetched fits on the disk and, if it is much, whether a person wants it."""
     sizes = [remote_size(one.urls, data.folder / one.file) for one in archives]
     known = sum(size or 0 for size in sizes)
@@ -201,7 +201,7 @@ def _verified(path: Path, archive: Archive) -> Checksums:
     return found
 
 
-def _unpack(data: DataSet, archive: Archive) -> None:
+def _unpack(data: DatasetEntry, archive: Archive) -> None:
     path = data.folder / archive.file
     if _recordings(data):
         if not (data.folder / archive.makes[0]).exists() or _moving(data, archive.file).exists():
@@ -214,7 +214,7 @@ def _unpack(data: DataSet, archive: Archive) -> None:
         unpack(path, data.folder, archive.makes)
 
 
-def _recordings(data: DataSet) -> bool:
+def _recordings(data: DatasetEntry) -> bool:
     """Whether the archives hold recordings, which are converted."""
     return any("recordings" in archive.makes for archive in data.archives)
 
@@ -246,7 +246,7 @@ def _extract_recordings(archive: Path, folder: Path) -> None:
     shutil.rmtree(outer)
 
 
-def _convert(data: DataSet, keep: bool, workers: int | None) -> None:
+def _convert(data: DatasetEntry, keep: bool, workers: int | None) -> None:
     """The recordings to what the reader expects; in a folder aside, so that a part is not taken for the whole."""
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
@@ -265,7 +265,7 @@ def _convert(data: DataSet, keep: bool, workers: int | None) -> None:
         shutil.rmtree(recordings)
 
 
-def _told(data: DataSet, known: dict[Archive, Checksums]) -> list[dict[str, Any]]:
+def _told(data: DatasetEntry, known: dict[Archive, Checksums]) -> list[dict[str, Any]]:
     """What is written down of each archive; of those that an earlier call had, what that one wrote."""
     before = provenance(data.folder).get("archives", [])
     told = {str(one["file"]): one for one in before if isinstance(one, dict) and "file" in one}

@@ -9,12 +9,12 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import of_clone, plain
-from snnlab.course.config import NOTEBOOKS, Config, from_file
+from snnlab.course.config import NOTEBOOKS, Config, read_parameters
 from snnlab.runs import execute
-from snnlab.runs import run as runs
-from snnlab.runs.collect import OF_THE_RUN, runs_below
+from snnlab.runs.collection import OF_THE_RUN, runs_below
 from snnlab.runs.papers.published import why_not
 from snnlab.runs.result import Result, arm, load_result, numbers
+from snnlab.runs.run import home
 from snnlab.runs.sweep import sweep
 
 # Of a file that does not say it: its first command does, to a person
@@ -59,12 +59,12 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     Raises:
         SnnlabError: there is no such file, or something in it is wrong.
     """
-    path = of_clone(runs.home(), f"params/{file}.yaml")
+    path = of_clone(home(), f"params/{file}.yaml")
     if not path.is_file():
         raise SnnlabError(
             f"{path}: there is no such file; run it in the folder that snnlab was cloned into."
         )
-    given = from_file(path)
+    given = read_parameters(path)
     if "notebook" in given:
         every = [(run.configuration, run.config) for run in sweep.read(path).runs]
     else:

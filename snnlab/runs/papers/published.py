@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from snnlab._utils.files import sha256_of
-from snnlab.data.registry import SETS, DataSet
+from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.entry import DatasetEntry
 
 # Of pipe-D
 PRETRAINED_ON = {"es-imagenet": "imagenet", "cifar10-dvs": "imagenet", "es-ucf101": "ucf101"}
@@ -22,27 +23,27 @@ def why_not(name: str, source: Mapping[str, Any]) -> str:
     on is asked the same.
 
     Args:
-        name: of the set, in `snnlab.data.registry.SETS`.
+        name: of the set, in `snnlab.data.datasets.catalogue.DATASETS`.
         source: what the result says.
     """
     if source.get("name") != name:
         return f"on {source.get('name')}, not {name}"
-    if reason := _other(SETS[name], source):
+    if reason := _other(DATASETS[name], source):
         return reason
     if name not in PRETRAINED_ON:
         return ""
     before = PRETRAINED_ON[name]
-    reason = _other(SETS[before], _mapping(_mapping(source.get("pretraining")).get("pictures")))
+    reason = _other(DATASETS[before], _mapping(_mapping(source.get("pretraining")).get("pictures")))
     return f"pretrained on other data: {reason}" if reason else ""
 
 
-def _other(data: DataSet, source: Mapping[str, Any]) -> str:
+def _other(data: DatasetEntry, source: Mapping[str, Any]) -> str:
     origin = _mapping(source.get("origin"))
     reason = _unchecked(data, origin) if data.by_hand else _unfetched(data, origin, source)
     return reason or _counted(data, origin, _mapping(source.get("samples")))
 
 
-def _unfetched(data: DataSet, origin: Mapping[str, Any], source: Mapping[str, Any]) -> str:
+def _unfetched(data: DatasetEntry, origin: Mapping[str, Any], source: Mapping[str, Any]) -> str:
     """Of a set that a program fetches: are these the archives, and is this what was in them?"""
     archives = origin.get("archives")
     found = [_mapping(one).get("md5") for one in archives] if isinstance(archives, list) else []
@@ -59,7 +60,7 @@ def _unfetched(data: DataSet, origin: Mapping[str, Any], source: Mapping[str, An
     return ""
 
 
-def _unchecked(data: DataSet, origin: Mapping[str, Any]) -> str:
+def _unchecked(data: DatasetEntry, origin: Mapping[str, Any]) -> str:
     """Of a set that a person fetches: was it looked into, and nothing found?"""
     if not _mapping(_mapping(origin.get("checked")).get("counts")):
         return (
@@ -68,7 +69,7 @@ def _unchecked(data: DataSet, origin: Mapping[str, Any]) -> str:
     return ""
 
 
-def _counted(data: DataSet, origin: Mapping[str, Any], samples: Mapping[str, Any]) -> str:
+def _counted(data: DatasetEntry, origin: Mapping[str, Any], samples: Mapping[str, Any]) -> str:
     """Were as many samples used as are published? Of a split whose number rests on memory, as many as were found by the check."""
     used = {
         name: n for name in ("train", "valid", "test") if isinstance(n := samples.get(name), int)

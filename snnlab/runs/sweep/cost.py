@@ -12,7 +12,7 @@ from rich.table import Table
 from snnlab._utils.escape import terminal_text
 from snnlab._utils.files import parse_json, plain, whole_files
 from snnlab.runs import manifest
-from snnlab.runs import run as runs
+from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 
@@ -87,7 +87,7 @@ def table(sweep: Sweep, device: str) -> Table:
 def measured(notebook: str, device: str) -> list[Measured]:
     """What all runs of a notebook below runs/ measured on a device of this name."""
     found = []
-    for path in sorted((runs.home() / "runs").glob("*/*/seed=*/manifest.json")):
+    for path in sorted((home() / "runs").glob("*/*/seed=*/manifest.json")):
         content = manifest.read(path.parent)
         if content.get("notebook") == notebook and content["platform"].get("device") == device:
             whole = content["status"] == "finished"

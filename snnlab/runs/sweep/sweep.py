@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, typed
-from snnlab.course.config import NOTEBOOKS, Config, from_file, parse
+from snnlab.course.config import NOTEBOOKS, Config, parse_parameters, read_parameters
 from snnlab.runs import execute, manifest
-from snnlab.runs import run as runs
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
+from snnlab.runs.run import home, run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +92,7 @@ class Sweep:
     @property
     def folder(self) -> Path:
         """Where all runs go."""
-        return runs.home() / "runs" / self.path.stem
+        return home() / "runs" / self.path.stem
 
     @property
     def left(self) -> list[SweepRun]:
@@ -123,7 +123,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
         SnnlabError: something in the file is unknown, ill-typed or out of range, or two runs are
             the same.
     """
-    content = from_file(path)
+    content = read_parameters(path)
     for key in content:
         _said(path, "", known, key, KEYS, "key of a sweep")
     if "notebook" not in content:
@@ -134,7 +134,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     stem = _said(path, "notebook", execute.kind_of, notebook)
     code = notebook_code(notebook)
     common = _parameters(path, "parameters", stem, content.get("parameters"))
-    above = parse(stem, texts or {})
+    above = parse_parameters(stem, texts or {})
     if taken := {"seed", "out", "profile"} & above.keys():
         raise SnnlabError(
             f"-p {min(taken)}: a sweep has it from its file; write `seeds` or `profile` there."
@@ -157,7 +157,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
         for seed in seeds:
             given = {"profile": content.get("profile"), **common, **own, **above, "seed": seed}
             config = _said(path, name, execute.configure, notebook, given)
-            folder = runs.folder(config, path.stem, code)
+            folder = run_folder(config, path.stem, code)
             given |= {"profile": config.profile, "out": str(folder)}
             config = dataclasses.replace(config, out=str(folder))
             run = SweepRun(name, config, given, notebook, code)
@@ -235,6 +235,8 @@ def collected(sweep: Sweep) -> "pd.DataFrame | None":
     """What the runs of a sweep found, as `runs.collect` has it; None where none is finished."""
     if not any(run.done for run in sweep.runs):
         return None
-    table = runs.collect(sweep.folder)
+    from snnlab.runs.collection import collect  # with pandas, which a sweep does not need before
+
+    table = collect(sweep.folder)
     own = {str(run.folder / "result.json") for run in sweep.runs}
     return table[table["path"].isin(own)]

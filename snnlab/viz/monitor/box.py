@@ -8,8 +8,8 @@ import ipywidgets
 
 from snnlab._utils.escape import html_text
 from snnlab.training.callbacks import TrainingProgress
-from snnlab.viz.figure_export import Picture
-from snnlab.viz.widgets.panel import NumbersBox, by_keyboard
+from snnlab.viz.figure_export import RenderedFigure
+from snnlab.viz.widgets.panel import TableToggle, keyboard_box
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
 
@@ -69,11 +69,11 @@ class MonitorBox:
         }
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: actions[name]())
-        self.status, self.image, self.numbers = ipywidgets.HTML(), ipywidgets.HTML(), NumbersBox()
+        self.status, self.image, self.numbers = ipywidgets.HTML(), ipywidgets.HTML(), TableToggle()
         row = ipywidgets.HBox(
             [*self.buttons.values(), self.numbers.switch], layout={"flex_flow": "row wrap"}
         )
-        self.widget = by_keyboard(row, self.status, self.image, self.numbers.table)
+        self.widget = keyboard_box(row, self.status, self.image, self.numbers.table)
         self.widget.add_class("snnlab-monitor")
 
     def show_status(self, state: State, status: str) -> None:
@@ -83,7 +83,7 @@ class MonitorBox:
         for name, button in self.buttons.items():
             button.disabled = state not in POSSIBLE[name]
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_picture(self, picture: RenderedFigure) -> None:
         """Replace the picture and its numbers."""
         self.image.value = picture.to_html()
         self.numbers.show(picture.numbers)

@@ -19,7 +19,7 @@ from snnlab.training.launch import launch_ranks
 from snnlab.viz.monitor.box import MonitorBox, State, status_line
 from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, train_monitored
 from snnlab.viz.monitor.view import MonitorSnapshot, MonitorView
-from snnlab.viz.widgets.panel import Panel, play
+from snnlab.viz.widgets.panel import Panel, interact
 
 Outcome = TypeVar("Outcome")
 
@@ -203,7 +203,7 @@ class TrainingMonitor(Generic[Outcome]):
         self._shown = snapshot, initial
         if self._panel is None:
             rows = bool(snapshot.rasters) + bool(snapshot.delays) + 1
-            self._panel = play(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
+            self._panel = interact(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
         else:
             self._panel.redraw(kept=last)
         if self.box is not None:
@@ -268,8 +268,7 @@ def watch(
     them, and a network that `fit` is given stays as it is; the trained one is in the result.
 
     Args:
-        train: `fit`, `train_job`, `train_plan`, or another function that hands its `callbacks` to
-            `fit`.
+        train: `fit`, `run_experiment`, or another function that hands its `callbacks` to `fit`.
         arguments: of `train`.
         live: False trains here and now, and leaves the picture of the end, for batch runs.
         threads: of torch while it trains, on a CPU; None for as many as there are, which several

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.escape import plot_text
+from snnlab.delays.statistics import active_delays
 from snnlab.nn.activations import SPIKING, activations
-from snnlab.nn.delay_linear import delay_layers, heard_delays, own_copy
+from snnlab.nn.delay_linear import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import TrainingProgress
 from snnlab.transfer.similarity import layer_outputs
 from snnlab.viz import plots
-from snnlab.viz.figure_export import Numbers
+from snnlab.viz.figure_export import TableColumns
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.fast_axes import Frame
+from snnlab.viz.widgets.fast_axes import FastTicks
 
 SAMPLES = 16  # of the validation set, for the rates; the first of them is the one in the rasters
 MARKS = ("o-", "s--", "^:", "D-.")
@@ -119,7 +120,7 @@ def delays_of(model: nn.Module, dt: float) -> tuple[dict[str, NDArray[np.float32
     """The delays of each layer's synapses by name, and the largest that there may be, where a step lasts `dt`."""
     layers = [layer for layer in delay_layers(model) if layer.max_delay]
     names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
-    steps = {name: heard_delays(layer) for name, layer in zip(names, layers, strict=False)}
+    steps = {name: active_delays(layer) for name, layer in zip(names, layers, strict=False)}
     # Others cannot be drawn
     delays = {name: each[np.isfinite(each)] * np.float32(dt) for name, each in steps.items()}
     return delays, max((layer.max_delay for layer in layers), default=0) * dt
@@ -179,7 +180,7 @@ class MonitorView:
             grid = fig.add_gridspec(1, len(names), **room)
             made = {name: plots.tidy(fig.add_subplot(grid[i])) for i, name in enumerate(names)}
             for ax in made.values():
-                Frame(ax)
+                FastTicks(ax)
                 ax.locator_params(nbins=2)  # numbers are most of what a new background costs
             return made
 
@@ -225,7 +226,7 @@ class MonitorView:
 
     def draw(
         self, snapshot: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]
-    ) -> tuple[str, Numbers]:
+    ) -> tuple[str, TableColumns]:
         """Show what was snapshot, and the delays at the start, as `Seen.delays` has them.
 
         Returns:

@@ -10,13 +10,13 @@ from snnlab.training.trainer import evaluate
 from snnlab.viz import plots
 from snnlab.viz.panels.synapses import NetworkView
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Choice, Drawn, Panel, Slider, play
+from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
 
 # Below words that a bar may reach
 PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
 
 
-class Treatments:
+class AblationResults:
     """A network under treatment and its accuracy on a set; every treatment is measured once.
 
     Args:
@@ -42,8 +42,8 @@ class Treatments:
             self._known[treatment, percent] = layers, evaluate(net, self.test).accuracy
         return self._known[treatment, percent]
 
-    def draw(self, fig: Figure, *, layer: str, treatment: str, percent: int) -> Drawn:
-        """Draw for `snnlab.viz.widgets.panel.play`; returns the alt text, and the histogram as a table."""
+    def draw(self, fig: Figure, *, layer: str, treatment: str, percent: int) -> DrawResult:
+        """Draw for `snnlab.viz.widgets.panel.interact`; returns the alt text, and the histogram as a table."""
         number = self.of.names.index(layer)
         learned, whole = self.measured("rounded")
         layers, accuracy = self.measured(treatment, percent)
@@ -96,8 +96,8 @@ class Treatments:
         right.set(xlabel="accuracy (%)", xlim=(0, 119), ylim=(-0.5, 1.6), xticks=range(0, 101, 20))
 
 
-def treatment_panel(
-    treatments: Treatments,
+def ablation_panel(
+    treatments: AblationResults,
     *,
     layer: int = 0,
     treatment: str = "shuffled",
@@ -112,14 +112,14 @@ def treatment_panel(
         live: False leaves only the picture.
     """
     names = treatments.of.names
-    return play(
+    return interact(
         treatments.draw,
         live=live,
         figsize=(8.4, 3.0),
-        layer=Choice(
+        layer=Dropdown(
             names[layer], tuple(names), "layer", "whose delays are shown; all layers are treated"
         ),
-        treatment=Choice(
+        treatment=Dropdown(
             treatment,
             tuple(analysis.TREATMENTS),
             "treatment",

@@ -17,8 +17,8 @@ from snnlab.delays import analysis
 from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simulate
 from snnlab.viz import plots
 from snnlab.viz.panels.synapses import SIGNS, NetworkView
-from snnlab.viz.widgets.fast_axes import Frame
-from snnlab.viz.widgets.panel import Drawn, Panel, Slider, play
+from snnlab.viz.widgets.fast_axes import FastTicks
+from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
 
 INPUTS = 20  # synapses whose spikes are shown
 
@@ -66,7 +66,7 @@ class RecordingViewer:
         )
 
 
-class View:
+class ArrivalsPlot:
     """A raster and a membrane, one above the other, with artists that stay.
 
     Args:
@@ -97,7 +97,7 @@ class View:
         below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         above.tick_params(labelbottom=False)
         for ax in (above, below):
-            Frame(ax)
+            FastTicks(ax)
 
     def label(self) -> None:
         """Say above the axes what the marks and lines are."""
@@ -161,14 +161,14 @@ class View:
 
 
 class Coincidence:
-    """What `coincidence_panel` draws."""
+    """What `arrivals_panel` draws."""
 
     def __init__(self, heard: RecordingViewer) -> None:
         self.heard = heard
-        self.view: View | None = None
+        self.view: ArrivalsPlot | None = None
 
-    def draw(self, fig: Figure, *, layer: str, neuron: int, sample: int, share: int) -> Drawn:
-        """Draw for `snnlab.viz.widgets.panel.play`, `share` in percent of each delay; returns the alt text, and the membrane as a table.
+    def draw(self, fig: Figure, *, layer: str, neuron: int, sample: int, share: int) -> DrawResult:
+        """Draw for `snnlab.viz.widgets.panel.interact`, `share` in percent of each delay; returns the alt text, and the membrane as a table.
 
         Raises:
             SnnlabError: the layer has no such neuron.
@@ -176,7 +176,7 @@ class Coincidence:
         number = self.heard.of.names.index(layer)
         analysis.picked(self.heard.of.net, number, neuron)
         if self.view is None:
-            self.view = View(*fig.subplots(2, 1, height_ratios=[1.5, 1]), animated=True)
+            self.view = ArrivalsPlot(*fig.subplots(2, 1, height_ratios=[1.5, 1]), animated=True)
             self.view.label()
         now = self.view.show(self.heard, sample, number, neuron, share / 100)
         plain = self.heard.arrivals(sample, number, neuron, 0.0)
@@ -185,10 +185,10 @@ class Coincidence:
             "membrane": now.charge.astype(float).round(2).tolist(),
             "without delays": plain.charge.astype(float).round(2).tolist(),
         }
-        return in_words(self.heard, sample, number, neuron, now, share), numbers
+        return describe_arrivals(self.heard, sample, number, neuron, now, share), numbers
 
 
-def in_words(
+def describe_arrivals(
     heard: RecordingViewer, sample: int, layer: int, neuron: int, now: Arrivals, share: int
 ) -> str:
     """The alt text of a view at a share of each delay in percent."""
@@ -206,7 +206,7 @@ def in_words(
     return f"{first}, it {fires}{when}; without delays it would {would}."
 
 
-def coincidence_panel(
+def arrivals_panel(
     heard: RecordingViewer, *, layer: int = 0, neuron: int = 0, sample: int = 0, live: bool = True
 ) -> Panel:
     """Why a neuron fires: choose it, a recording, and how much of its delays it has.
@@ -217,7 +217,7 @@ def coincidence_panel(
         live: False leaves only the picture.
     """
     last = len(heard.recordings) - 1
-    return play(
+    return interact(
         Coincidence(heard).draw,
         live=live,
         figsize=(8.4, 4.4),

@@ -17,7 +17,7 @@ def show_events(
 ) -> dict[str, int]:
     """Put a picture, its events, and its edges side by side; called again with a figure, the pictures change in place.
 
-    Made for `snnlab.viz.widgets.panel.play`: the artists are drawn over a kept background, so a
+    Made for `snnlab.viz.widgets.panel.interact`: the artists are drawn over a kept background, so a
     change costs little.
 
     Args:

@@ -18,13 +18,13 @@ INPUTS = ("step", "ramp", "noise", "spikes")
 RESETS = ("to zero", "subtract")
 SURROGATES = ("arc tangent", "rectangle")
 SLOTS = tuple(range(20, 180, 8))  # ms: where the input "spikes" can have one
-EVERY_SLOT = (True,) * len(SLOTS)
+ALL_SLOTS = (True,) * len(SLOTS)
 MAX_STRENGTH = 0.3
 MAX_ALPHA = 6.0
 
 
 @dataclass(frozen=True)
-class Response:
+class LIFResponse:
     """What one neuron did: `h` before and `v` after the reset, `spikes` 0 or 1, each (T,)."""
 
     h: NDArray[np.float64]
@@ -32,9 +32,9 @@ class Response:
     spikes: NDArray[np.bool_]
 
 
-def simulate(
+def simulate_lif(
     current: ArrayLike, *, tau: float, v_threshold: float = 1.0, reset: str = "to zero"
-) -> Response:
+) -> LIFResponse:
     """One LIF neuron, a step at a time, on a `current` (T,); `tau` in steps.
 
     H[t] = (1 - 1/tau) V[t-1] + X[t];  S[t] = H[t] >= v_threshold;  V[t] = 0 (`"to zero"`) or H[t] - v_threshold
@@ -53,10 +53,10 @@ def simulate(
         spikes[t] = h[t] >= v_threshold
         after = 0.0 if reset == "to zero" else h[t] - v_threshold
         v[t] = membrane = after if spikes[t] else h[t]
-    return Response(h, v, spikes)
+    return LIFResponse(h, v, spikes)
 
 
-def firing_rate(
+def fi_curve(
     current: ArrayLike, *, tau: float, v_threshold: float = 1.0, dt_ms: float = 1.0
 ) -> NDArray[np.float64]:
     r"""Spikes a second under a constant current, any shape, with a reset to zero.
@@ -91,8 +91,8 @@ def surrogate_slope(over: ArrayLike, kind: str, alpha: float) -> NDArray[np.floa
     raise SnnlabError(f"surrogate = {kind!r}: expected one of {', '.join(SURROGATES)}.")
 
 
-def drive(
-    kind: str, strength: float, *, train: Sequence[bool] = EVERY_SLOT, seed: int = 0
+def input_current(
+    kind: str, strength: float, *, train: Sequence[bool] = ALL_SLOTS, seed: int = 0
 ) -> NDArray[np.float64]:
     """The playground's inputs, (STEPS,), between 20 and 180 ms, `strength` a step on average; `ramp` ends at twice that.
 
@@ -125,12 +125,12 @@ def draw_neuron(
     fig: Figure, *, tau_ms: float, v_threshold: float, reset: str, kind: str, strength: float, train: Sequence[bool],
     surrogate: str, alpha: float,
 ) -> tuple[str, dict[str, list[Any]]]:  # fmt: skip
-    """Draw input, membrane, surrogate gradient and f-I curve for `snnlab.viz.widgets.panel.play`; returns alt text and numbers."""
+    """Draw input, membrane, surrogate gradient and f-I curve for `snnlab.viz.widgets.panel.interact`; returns alt text and numbers."""
     if not fig.axes:
         _prepare(fig)
     tau = tau_ms / DT_MS
-    x = drive(kind, strength, train=train)
-    response = simulate(x, tau=tau, v_threshold=v_threshold, reset=reset)
+    x = input_current(kind, strength, train=train)
+    response = simulate_lif(x, tau=tau, v_threshold=v_threshold, reset=reset)
     slope = surrogate_slope(response.h - v_threshold, surrogate, alpha)
     on = slice(20, 180)
     rate = response.spikes[on].sum() / (160 * DT_MS / 1000)
@@ -152,7 +152,7 @@ def draw_neuron(
     places.set_data(slope[on], response.h[on])
     line, point = curve.lines
     currents = np.linspace(0, MAX_STRENGTH, 301)
-    line.set_data(currents, firing_rate(currents, tau=tau, v_threshold=v_threshold, dt_ms=DT_MS))
+    line.set_data(currents, fi_curve(currents, tau=tau, v_threshold=v_threshold, dt_ms=DT_MS))
     point.set_data([x[on].mean()], [rate])
 
     first = (

@@ -17,8 +17,8 @@ from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.nn.delay_linear import DelayLinear, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz import plots
-from snnlab.viz.widgets.fast_axes import Frame
-from snnlab.viz.widgets.panel import Choice, Drawn, Panel, Slider, play
+from snnlab.viz.widgets.fast_axes import FastTicks
+from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
 
 SIGNS = (("excites", plots.RED, "o"), ("inhibits", plots.BLUE, "s"))
 STRONGEST = 20  # synapses in the picture over frequency
@@ -40,12 +40,12 @@ class NetworkView:
         """The synapses of a layer."""
         return analysis.picked(self.net, layer, 0)
 
-    def controls(self, layer: int, neuron: int) -> dict[str, Slider | Choice]:
+    def controls(self, layer: int, neuron: int) -> dict[str, Slider | Dropdown]:
         """What chooses a neuron."""
         most = max(synapses.out_features for synapses in delay_layers(self.net)) - 1
         tip = "which layer's neuron; the readout has one for each class"
         return {
-            "layer": Choice(self.names[layer], tuple(self.names), "layer", tip),
+            "layer": Dropdown(self.names[layer], tuple(self.names), "layer", tip),
             "neuron": Slider(neuron, 0, most, 1, "neuron", "which neuron of the layer"),
         }
 
@@ -86,8 +86,8 @@ class Synapses:
         self.limits: dict[int, float] = {}
         self.layer = -1
 
-    def draw(self, fig: Figure, *, layer: str, neuron: int) -> Drawn:
-        """Draw for `snnlab.viz.widgets.panel.play`; returns the alt text, and the strongest synapses as a table.
+    def draw(self, fig: Figure, *, layer: str, neuron: int) -> DrawResult:
+        """Draw for `snnlab.viz.widgets.panel.interact`; returns the alt text, and the strongest synapses as a table.
 
         Raises:
             SnnlabError: the layer has no such neuron.
@@ -161,7 +161,7 @@ class Synapses:
         )
         axes = {name: plots.tidy(ax) for name, ax in fig.subplot_mosaic(places).items()}
         for ax in axes.values():
-            Frame(ax)
+            FastTicks(ax)
         self.axes = axes
         end = self.of.longest_ms
         self.points, self.strong = [], []
@@ -237,4 +237,6 @@ def synapses_panel(
         live: False leaves only the picture.
     """
     size = (8.6, 5.4) if movements else (9.6, 2.9)
-    return play(Synapses(of, movements).draw, live=live, figsize=size, **of.controls(layer, neuron))
+    return interact(
+        Synapses(of, movements).draw, live=live, figsize=size, **of.controls(layer, neuron)
+    )

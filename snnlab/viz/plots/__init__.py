@@ -6,15 +6,21 @@ tell apart; a marker and a line style always say the same thing a second time.
 """
 
 from snnlab.viz.figure_export import show
-from snnlab.viz.plots.activity import count_raster, picture, raster, trace
-from snnlab.viz.plots.delays import both_ends, delay_histogram, delay_shares, edge_shares, kernels
+from snnlab.viz.plots.activity import count_raster, image, raster, trace
+from snnlab.viz.plots.delays import (
+    delay_histogram,
+    delay_shares,
+    describe_edges,
+    edge_shares,
+    kernels,
+)
 from snnlab.viz.plots.results import (
+    accuracy_over_time,
     band,
     bars_with_seeds,
     confusion,
-    in_words,
+    describe_accuracies,
     learning_curves,
-    over_time,
 )
 from snnlab.viz.plots.style import (
     BLACK,
@@ -22,17 +28,17 @@ from snnlab.viz.plots.style import (
     DPI,
     GREEN,
     GREY,
-    LOOKS,
     ORANGE,
     PINK,
     RED,
     SKY,
+    VARIANT_STYLES,
     YELLOW,
-    Look,
+    VariantStyle,
     figure,
     legend,
-    look,
     tidy,
+    variant_style,
 )
 
 __all__ = [
@@ -41,31 +47,31 @@ __all__ = [
     "DPI",
     "GREEN",
     "GREY",
-    "LOOKS",
     "ORANGE",
     "PINK",
     "RED",
     "SKY",
+    "VARIANT_STYLES",
     "YELLOW",
-    "Look",
+    "VariantStyle",
+    "accuracy_over_time",
     "band",
     "bars_with_seeds",
-    "both_ends",
     "confusion",
     "count_raster",
     "delay_histogram",
     "delay_shares",
+    "describe_accuracies",
+    "describe_edges",
     "edge_shares",
     "figure",
-    "in_words",
+    "image",
     "kernels",
     "learning_curves",
     "legend",
-    "look",
-    "over_time",
-    "picture",
     "raster",
     "show",
     "tidy",
     "trace",
+    "variant_style",
 ]

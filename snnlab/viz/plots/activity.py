@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.style import BLACK, BLUE, RED
-from snnlab.viz.plots.values import check_step, numbers, same_length
+from snnlab.viz.plots.values import as_array, check_dt, check_same_length
 
 
-def picture(ax: Axes, pixels: ArrayLike) -> list[Artist]:
+def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     """A picture `(C, H, W)` of 1 or 3 channels as it looks, from its darkest to its brightest value; grey ones dark on white."""
-    values = np.moveaxis(numbers("pixels", pixels, dims=3).astype(float), 0, -1)
+    values = np.moveaxis(as_array("pixels", pixels, dims=3).astype(float), 0, -1)
     if values.shape[-1] not in (1, 3):
         raise SnnlabError(
             f"pixels: {values.shape[-1]} channels, 1 or 3 were expected as (C, H, W); choose some of them."
@@ -34,10 +34,10 @@ def raster(
     """Spikes as marks: `times_ms` (E,) and `neurons` (E,). One artist, whatever the number of spikes."""
     size = 4.0 if marker == "|" else 1.5
     times, rows = (
-        numbers(name, values, empty=True).ravel()
+        as_array(name, values, empty=True).ravel()
         for name, values in (("times_ms", times_ms), ("neurons", neurons))
     )
-    same_length(times_ms=times, neurons=rows)
+    check_same_length(times_ms=times, neurons=rows)
     (dots,) = ax.plot(times, rows, marker, color=colour, markersize=size)
     ax.set(xlabel="time (ms)", ylabel="neuron")
     return dots
@@ -45,8 +45,8 @@ def raster(
 
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     """Binned spikes, or features in dB, `(T, N)` as a picture, darker where there is more; row 0 at the bottom."""
-    check_step(dt_ms)
-    grid = numbers("counts", counts, dims=2).T
+    check_dt(dt_ms)
+    grid = as_array("counts", counts, dims=2).T
     neurons, steps = grid.shape
     if grid.min() < 0:  # features: most of what is above silence
         vmin, vmax = (
@@ -74,11 +74,11 @@ def trace(
     """
     given = {"t_ms": t_ms, "v": v, "after": after, "spikes": spikes}
     arrays = {
-        name: numbers(name, values, empty=True).reshape(-1)
+        name: as_array(name, values, empty=True).reshape(-1)
         for name, values in given.items()
         if values is not None or name in ("t_ms", "v")
     }
-    same_length(**arrays)
+    check_same_length(**arrays)
     t_ms, v = arrays["t_ms"], arrays["v"]
     named = None if label is None else plot_text(label)
     path = (

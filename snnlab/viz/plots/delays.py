@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
-from snnlab.viz.plots.style import BLACK, legend, look
-from snnlab.viz.plots.values import check_step, numbers
+from snnlab.viz.plots.style import BLACK, legend, variant_style
+from snnlab.viz.plots.values import as_array, check_dt
 
 MOST_STEPS = 1_000_000  # as many as a `DelayLinear` may have
 
@@ -26,7 +26,7 @@ def delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDA
         raise SnnlabError(
             f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected a time step above 0, and a largest delay from 0."
         )
-    delays = numbers("delays_ms", delays_ms, empty=True).reshape(-1)
+    delays = as_array("delays_ms", delays_ms, empty=True).reshape(-1)
     if float(max_delay_ms) / float(dt_ms) >= MOST_STEPS + 0.5:
         raise SnnlabError(
             f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected at most "
@@ -61,7 +61,7 @@ def edge_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> tupl
     return float(shares[0]), float(shares[-1])
 
 
-def both_ends(shares: NDArray[np.float64], max_delay_ms: float) -> str:
+def describe_edges(shares: NDArray[np.float64], max_delay_ms: float) -> str:
     """Shares in % at the first and the last time step, in words."""
     return f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
 
@@ -77,7 +77,9 @@ def delay_histogram(
     """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
     shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
     edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
-    artists = [ax.stairs(shares, edges, fill=True, color=look("learned").colour, label="now")]
+    artists = [
+        ax.stairs(shares, edges, fill=True, color=variant_style("learned").colour, label="now")
+    ]
     if initial_ms is not None:
         before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
         artists.append(
@@ -87,14 +89,14 @@ def delay_histogram(
         )
         legend(ax, loc="upper center")
     ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
-    ax.set_title(both_ends(shares, max_delay_ms), fontsize=10)
+    ax.set_title(describe_edges(shares, max_delay_ms), fontsize=10)
     return artists
 
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
     """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
-    check_step(dt_ms)
-    taps = numbers("taps", taps, dims=2)
+    check_dt(dt_ms)
+    taps = as_array("taps", taps, dims=2)
     rows, length = taps.shape
     limit = float(np.abs(taps).max(initial=0)) or 1.0
     extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
-from snnlab.viz.plots.style import BLACK, legend, look
-from snnlab.viz.plots.values import numbers, same_length
+from snnlab.viz.plots.style import BLACK, legend, variant_style
+from snnlab.viz.plots.values import as_array, check_same_length
 
 
 def band(
@@ -27,8 +27,8 @@ def band(
 ) -> list[Artist]:
     """The mean of `values` (seeds, n) over `x` (n,); the band reaches from the lowest seed to the highest."""
     seeds = _by_seed("values", values)
-    x = numbers("x", x).reshape(-1)
-    same_length(x=x, values=seeds.T)
+    x = as_array("x", x).reshape(-1)
+    check_same_length(x=x, values=seeds.T)
     named = None if label is None else plot_text(label)
     spread = ax.fill_between(x, seeds.min(0), seeds.max(0), color=colour, alpha=0.2, linewidth=0)
     return [spread, *ax.plot(x, seeds.mean(0), line, color=colour, label=named, **options)]
@@ -36,7 +36,7 @@ def band(
 
 def _by_seed(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Values `(seeds, n)`, or `(n,)` of a single seed, as `(seeds, n)`."""
-    seeds = np.atleast_2d(numbers(name, values)).astype(float)
+    seeds = np.atleast_2d(as_array(name, values)).astype(float)
     if seeds.ndim > 2:
         raise SnnlabError(
             f"{name}: of shape {seeds.shape}, two axes (seeds, n) were expected, or one; choose some of them."
@@ -50,7 +50,7 @@ def learning_curves(
     """A `band` for each variant's `(seeds, epochs)`, in its own look."""
     artists: list[Artist] = []
     for variant, values in curves.items():
-        seeds, style = scale * _by_seed(variant, values), look(variant)
+        seeds, style = scale * _by_seed(variant, values), variant_style(variant)
         artists += band(
             ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=variant,
             marker=style.marker, markevery=0.12, markersize=5,
@@ -61,7 +61,7 @@ def learning_curves(
     return artists
 
 
-def over_time(
+def accuracy_over_time(
     ax: Axes,
     runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
     *,
@@ -74,14 +74,14 @@ def over_time(
     """
     artists: list[Artist] = []
     for recipe, seeds in runs.items():
-        style = look(recipe)
+        style = variant_style(recipe)
         face = style.colour if style.filled else "white"
         for number, (times, accuracies) in enumerate(seeds):
             x, y = (
-                numbers("times", times, dims=1, empty=True),
-                100.0 * numbers(recipe, accuracies, dims=1, empty=True).astype(float),
+                as_array("times", times, dims=1, empty=True),
+                100.0 * as_array(recipe, accuracies, dims=1, empty=True).astype(float),
             )
-            same_length(times=x, accuracies=y)
+            check_same_length(times=x, accuracies=y)
             artists += ax.plot(x, y, style.line, color=style.colour, linewidth=1, alpha=0.7)
             artists += ax.plot(
                 x[-1:], y[-1:], style.marker, color=style.colour, markerfacecolor=face, markersize=6,
@@ -102,7 +102,10 @@ def bars_with_seeds(
     """A bar for the mean of each variant, a mark for every seed (accuracies 0..1), a line at chance level."""
     artists: list[Artist] = []
     for place, (variant, seeds) in enumerate(accuracies.items()):
-        values, style = 100 * numbers(variant, seeds).astype(float).reshape(-1), look(variant)
+        values, style = (
+            100 * as_array(variant, seeds).astype(float).reshape(-1),
+            variant_style(variant),
+        )
         fill = (
             {"color": style.colour, "alpha": 0.45}
             if style.filled
@@ -125,8 +128,8 @@ def bars_with_seeds(
 
 def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     """Counts `(classes, classes)`, row = what was said, column = what was understood; shades are shares of the row."""
-    counts = numbers("matrix", matrix, dims=2).astype(float)
-    same_length(names=np.arange(len(names)), rows=counts, columns=counts.T)
+    counts = as_array("matrix", matrix, dims=2).astype(float)
+    check_same_length(names=np.arange(len(names)), rows=counts, columns=counts.T)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=100)
     shown = [plot_text(name) for name in names]
@@ -137,11 +140,11 @@ def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     return image
 
 
-def in_words(accuracies: Mapping[str, Iterable[float]]) -> str:
+def describe_accuracies(accuracies: Mapping[str, Iterable[float]]) -> str:
     """`"none 40.1 % (38.0 to 42.2), fixed ..."`: accuracies 0..1 a seed, as the alt text of curves and bars says them."""
     parts = []
     for variant, seeds in accuracies.items():
-        values = 100.0 * numbers(
+        values = 100.0 * as_array(
             variant, list(seeds) if isinstance(seeds, Iterator) else seeds
         ).reshape(-1)
         spread = f" ({values.min():.1f} to {values.max():.1f})" if values.size > 1 else ""

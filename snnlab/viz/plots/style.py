@@ -16,7 +16,7 @@ GREY = (0.45, 0.45, 0.45)
 
 
 @dataclass(frozen=True)
-class Look:
+class VariantStyle:
     """How one variant is drawn, everywhere."""
 
     colour: Any
@@ -25,26 +25,27 @@ class Look:
     filled: bool = True
 
 
-LOOKS: Mapping[str, Look] = {
-    "none": Look(GREY, "s", ":"),
-    "fixed": Look(ORANGE, "^", "--"),
-    "learned": Look(BLUE, "o", "-"),
-    "scratch": Look(GREY, "s", ":"),
-    "pipe-S": Look(BLUE, "o", "-"),
-    "one step": Look(ORANGE, "^", "--"),
-    "pretrained": Look(BLUE, "o", "-"),
-    "sharpened": Look(ORANGE, "^", "--"),
+VARIANT_STYLES: Mapping[str, VariantStyle] = {
+    "none": VariantStyle(GREY, "s", ":"),
+    "fixed": VariantStyle(ORANGE, "^", "--"),
+    "learned": VariantStyle(BLUE, "o", "-"),
+    "scratch": VariantStyle(GREY, "s", ":"),
+    "pipe-S": VariantStyle(BLUE, "o", "-"),
+    "one step": VariantStyle(ORANGE, "^", "--"),
+    "pretrained": VariantStyle(BLUE, "o", "-"),
+    "sharpened": VariantStyle(ORANGE, "^", "--"),
 }
 
 
-def look(variant: str) -> Look:
+def variant_style(variant: str) -> VariantStyle:
     """The look of a variant; a control such as `"none, long tau"` is a hollow relative of the variant it begins with."""
-    if variant in LOOKS:
-        return LOOKS[variant]
+    if variant in VARIANT_STYLES:
+        return VARIANT_STYLES[variant]
     family = next(
-        (one for name, one in LOOKS.items() if variant.startswith(name)), Look(GREEN, "D", "-.")
+        (one for name, one in VARIANT_STYLES.items() if variant.startswith(name)),
+        VariantStyle(GREEN, "D", "-."),
     )
-    return Look(family.colour, family.marker, "-.", filled=False)
+    return VariantStyle(family.colour, family.marker, "-.", filled=False)
 
 
 def figure(

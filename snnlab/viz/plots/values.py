@@ -9,7 +9,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 
 
-def numbers(
+def as_array(
     name: str, values: Any, *, dims: int | None = None, empty: bool = False, gaps: bool = False
 ) -> NDArray[Any]:
     """`values` as an array of whole or real numbers; tensors may need gradients, and lie anywhere.
@@ -52,7 +52,7 @@ def numbers(
     return array
 
 
-def same_length(**arrays: NDArray[Any]) -> None:
+def check_same_length(**arrays: NDArray[Any]) -> None:
     """Check that what is drawn along one axis belongs together.
 
     Raises:
@@ -66,7 +66,7 @@ def same_length(**arrays: NDArray[Any]) -> None:
         )
 
 
-def check_step(dt_ms: Any) -> None:
+def check_dt(dt_ms: Any) -> None:
     """Check the length of a time step, ms.
 
     Raises:

@@ -1,6 +1,6 @@
 """Artists for a live panel: made once, fed again and again, and cheap to draw however much data they are given.
 
-They are `animated`, as `snnlab.viz.widgets.panel.play` wants it: it draws them over a kept
+They are `animated`, as `snnlab.viz.widgets.panel.interact` wants it: it draws them over a kept
 background.
 
     def draw(fig, *, trial):

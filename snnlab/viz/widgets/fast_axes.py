@@ -19,7 +19,7 @@ LENGTH, PAD, WIDTH = 3.5, 3.5, 0.8  # points, as matplotlib has them
 SIZE = 9  # of the numbers, as `plots.tidy` has them
 
 
-class Frame(Artist):
+class FastTicks(Artist):
     """What stands left of an axes and below it; it takes the places of the two `Axis`, which are hidden.
 
     Where numbers stand, what they say, and the labels are set as usual: `ax.set_xlabel`,

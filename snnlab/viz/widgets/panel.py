@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text
-from snnlab.viz.figure_export import Numbers, Picture, picture_of, table_html
+from snnlab.viz.figure_export import RenderedFigure, TableColumns, render_figure, table_html
 from snnlab.viz.plots import DPI
 from snnlab.viz.widgets.agg_canvas import Canvas
 
@@ -57,7 +57,7 @@ class Slider:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Dropdown:
     """One of `options`."""
 
     value: Any
@@ -73,7 +73,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Switches:
+class Checkboxes:
     """A row of boxes to tick; the value says which are: a bool for each of `names`."""
 
     value: tuple[bool, ...]
@@ -86,7 +86,7 @@ class Switches:
 
 
 class _Row(ipywidgets.HBox):
-    """`Switches`, with a button for all and one for none; `value` and the boxes follow each other.
+    """`Checkboxes`, with a button for all and one for none; `value` and the boxes follow each other.
 
     Check boxes, because ipywidgets' toggle buttons do not tell a screen reader whether they are
     pressed.
@@ -94,7 +94,7 @@ class _Row(ipywidgets.HBox):
 
     value = traitlets.Tuple()
 
-    def __init__(self, control: Switches) -> None:
+    def __init__(self, control: Checkboxes) -> None:
         self.description = control.label
         self.switches = [
             ipywidgets.Checkbox(
@@ -139,14 +139,14 @@ class _Row(ipywidgets.HBox):
         self._spreading = False
 
 
-def by_keyboard(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
+def keyboard_box(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
     """Widgets below each other that can be used without a mouse; see `KEYBOARD`."""
     box = ipywidgets.VBox([ipywidgets.HTML(KEYBOARD, layout={"display": "none"}), *parts])
     box.add_class("snnlab-keys")
     return box
 
 
-class NumbersBox:
+class TableToggle:
     """A box to tick, `switch`, and what is shown while it is ticked: the numbers behind a picture, as a `table`."""
 
     def __init__(self) -> None:
@@ -155,10 +155,10 @@ class NumbersBox:
             layout={"width": "8em"},
         )  # fmt: skip
         self.table = ipywidgets.HTML()
-        self._numbers: Numbers | None = None
+        self._numbers: TableColumns | None = None
         self.switch.observe(lambda _: self._list(), names="value")
 
-    def show(self, numbers: Numbers | None) -> None:
+    def show(self, numbers: TableColumns | None) -> None:
         """These are the numbers now; None for none."""
         self._numbers = numbers
         self._list()
@@ -179,15 +179,15 @@ def _told(error: SnnlabError) -> str:
     return f'<p role="alert">{html_text(error)}</p>'
 
 
-Control = Slider | Choice | Switches
-Drawn = str | tuple[str, Numbers]
+Control = Slider | Dropdown | Checkboxes
+DrawResult = str | tuple[str, TableColumns]
 
 
 class Panel:
-    """What `play` returns: put it on the last line of a cell to see it. `controls[name].value = ...` moves a control."""
+    """What `interact` returns: put it on the last line of a cell to see it. `controls[name].value = ...` moves a control."""
 
     def __init__(
-        self, draw: Callable[..., Drawn], controls: dict[str, Control], fig: Figure, live: bool
+        self, draw: Callable[..., DrawResult], controls: dict[str, Control], fig: Figure, live: bool
     ) -> None:
         self._draw, self._fig, self._canvas = draw, fig, Canvas(fig)
         self._backgrounds: dict[Hashable, Any] = {}
@@ -197,11 +197,11 @@ class Panel:
         if not live:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
-        self.image, self.numbers = ipywidgets.HTML(), NumbersBox()
+        self.image, self.numbers = ipywidgets.HTML(), TableToggle()
         self._update(None)
         rows = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
         below = [] if self.static.numbers is None else [self.numbers.switch, self.numbers.table]
-        self.box = by_keyboard(rows, self.image, *below)
+        self.box = keyboard_box(rows, self.image, *below)
         self.box.add_class("snnlab-panel")
         for widget in self.controls.values():
             widget.observe(self._update, names="value")
@@ -218,7 +218,7 @@ class Panel:
             self.image.value = picture.to_html()
             self.numbers.show(picture.numbers)
 
-    def _picture(self, values: dict[str, Any], compress_level: int = 3) -> Picture:
+    def _picture(self, values: dict[str, Any], compress_level: int = 3) -> RenderedFigure:
         drawn = self._draw(self._fig, **values)
         alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
         moving = [
@@ -230,7 +230,7 @@ class Panel:
             self._canvas.draw()
         # The first drawing has settled it; solving it anew doubles the cost
         self._fig.set_layout_engine("none")
-        return picture_of(self._canvas, alt, numbers, compress_level=compress_level)
+        return render_figure(self._canvas, alt, numbers, compress_level=compress_level)
 
     def redraw(self, *, kept: bool = False) -> None:
         """Draw the picture of a panel without controls anew; one that is to be kept takes longer, and fewer bytes."""
@@ -261,8 +261,8 @@ class Panel:
         return bundle
 
 
-def play(
-    draw: Callable[..., Drawn],
+def interact(
+    draw: Callable[..., DrawResult],
     /,
     *,
     live: bool = True,
@@ -281,7 +281,7 @@ def play(
         draw: as above; a `SnnlabError` that it raises is shown in place of the picture.
         live: False leaves only the static picture, for batch runs; no widget is made.
         figsize: width and height of the figure in inches.
-        controls: a `Slider`, a `Choice` or `Switches` for each argument of `draw`.
+        controls: a `Slider`, a `Dropdown` or `Checkboxes` for each argument of `draw`.
 
     Returns:
         A panel whose one output holds the widget, and the static picture for wherever widgets do
@@ -294,7 +294,7 @@ def play(
     for name, control in controls.items():
         if not isinstance(control, Control) or not control.label or not control.tip:
             raise SnnlabError(
-                f"Control {name!r}: expected a Slider, a Choice or Switches with a label and a tip."
+                f"Control {name!r}: expected a Slider, a Dropdown or Checkboxes with a label and a tip."
             )
     fig = Figure(figsize=figsize, dpi=DPI, layout="constrained", facecolor="white")
     return Panel(draw, controls, fig, live)

@@ -9,13 +9,13 @@ from bars import COMMON, NET, same
 from readers import bars, noisy, tell
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.nn.vision import build
 from snnlab.training.callbacks import EpochCounter
 from snnlab.training.trainer import fit
-from snnlab.transfer import Stage
+from snnlab.transfer.stages import Stage
 
 
 @pytest.fixture(scope="module", autouse=True)

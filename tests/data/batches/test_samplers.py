@@ -42,5 +42,5 @@ def test_the_first_batches_are_left_out_of_those_that_the_process_has(part, rest
     """Of two processes none takes the batch of one sample, wherever it stands."""
     batches = [torch.tensor(index) for index in ([0, 1], [4], [2, 3], [5, 6])]
     assert [
-        index.tolist() for index in shard_batches(batches, part, training=True, first=2)
+        index.tolist() for index in shard_batches(batches, part, training=True, skip_batches=2)
     ] == rest

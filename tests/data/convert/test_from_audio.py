@@ -15,9 +15,9 @@ from snnlab._utils import processes
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli.main import app
 from snnlab.data.convert import from_audio
-from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.datasets.shd import load
 from snnlab.data.io.events import read_events, read_meta
+from snnlab.data.io.many_files import writing_alone
 from snnlab.data.io.wav import read_word, trim
 
 RATE = 8000  # Hz, a telephone's

@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli.main import app
 from snnlab.data.convert import from_images
 from snnlab.data.convert.from_images import convert_folder
-from snnlab.data.io.es_imagenet import encode, read_labels, read_sample
+from snnlab.data.encoding.es_imagenet import encode, read_labels, read_sample
 
 
 def picture(seed, width=60, height=40):

@@ -10,7 +10,7 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.es_imagenet import edges, events
-from snnlab.data.io.es_imagenet import frames, read_labels, read_sample
+from snnlab.data.encoding.es_imagenet import frames, read_labels, read_sample
 
 CLASSES = ("class0", "class1", "class2")
 

@@ -14,7 +14,7 @@ def test_the_word():
 
 
 def test_a_damaged_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(example, "PACKED", tmp_path)
+    monkeypatch.setattr(example, "SHIPPED", tmp_path)
     with pytest.raises(SnnlabError, match="seven.flac"):
         example.spoken_word()
     (tmp_path / "seven.flac").write_bytes(b"fLaC")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.spikeset import _longest
+from snnlab.data.batches.spike_set import _longest
 from snnlab.data.datasets.shd import bin_events, load
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.io.events import Events, write_events

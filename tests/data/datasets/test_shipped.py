@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.spikeset import bin_events
+from snnlab.data.batches.spike_set import bin_events
 from snnlab.data.datasets import shipped as module
 from snnlab.data.datasets.shipped import SPLITS, expand, pack, shipped
 from snnlab.data.io.events import Events, read_events, read_meta, write_events
@@ -50,7 +50,7 @@ def source(tmp_path):
 @pytest.fixture
 def packed(source, tmp_path, monkeypatch):
     """A small packed file where snnlab looks for what ships, and a folder to unpack it to."""
-    monkeypatch.setattr(module, "PACKED", tmp_path / "shipped")
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("SNNLAB_DATA", str(tmp_path / "data"))
     return pack(source, tmp_path / "shipped" / "spoken-digits.npz.xz")
 
@@ -151,7 +151,7 @@ def test_two_processes_may_unpack_at_once(packed, tmp_path):
     script = f"""
 import pathlib, time
 from snnlab.data.datasets import shipped
-shipped.PACKED = pathlib.Path({str(packed.parent)!r})
+shipped.SHIPPED = pathlib.Path({str(packed.parent)!r})
 while not pathlib.Path({str(tmp_path / "go")!r}).exists():
     time.sleep(0.001)
 shipped.shipped()

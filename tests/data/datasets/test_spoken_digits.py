@@ -13,7 +13,6 @@ import pytest
 import snnlab.data.encoding.cochlea
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.processes import encode
-from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.datasets import spoken_digits
 from snnlab.data.datasets.spoken_digits import (
     CLASSES,
@@ -26,6 +25,7 @@ from snnlab.data.datasets.spoken_digits import (
 )
 from snnlab.data.datasets.voices import RATE, record
 from snnlab.data.io.events import read_events, read_meta
+from snnlab.data.io.many_files import writing_alone
 
 SMALL = (20, 20, 20)
 

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from recordings import recordings
 
 from snnlab.cli import main
-from snnlab.data import registry
-from snnlab.data.fetch import check, examine
+from snnlab.data.datasets.catalogue import DATASETS, WORDS
+from snnlab.data.entry import provenance
+from snnlab.data.fetch import check
 from snnlab.data.io.events import write_events
-from snnlab.data.registry import SETS, WORDS
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +30,9 @@ def folder(monkeypatch, tmp_path):
 def publish(monkeypatch, name, *counts, classes, **more):
     """Other counts in place of those of a set."""
     monkeypatch.setitem(
-        registry.SETS, name, replace(SETS[name], counts=counts, classes=classes, **more)
+        DATASETS, name, replace(DATASETS[name], counts=counts, classes=classes, **more)
     )
-    return SETS[name].folder
+    return DATASETS[name].folder
 
 
 def look(name, *options):
@@ -40,7 +40,7 @@ def look(name, *options):
     done = CliRunner().invoke(main.app, ["data", "check", name, "--workers", "1", *options])
     assert done.exit_code in (0, 1), done.output + repr(done.exception)
     assert (done.exit_code == 1) == any(
-        line.startswith("WRONG") for line in done.stdout.splitlines()
+        line.startswith("error") for line in done.stdout.splitlines()
     ), done.output
     return done.exit_code == 0, done.stdout
 
@@ -69,7 +69,7 @@ def shd(monkeypatch):
 
 def test_the_published_numbers():
     """Written once more, by hand, from the sets' own pages and papers."""
-    counts = {name: [tuple(one.values()) for one in data.counts] for name, data in SETS.items()}
+    counts = {name: [tuple(one.values()) for one in data.counts] for name, data in DATASETS.items()}
     assert counts == {
         "spoken-digits": [],
         "shd": [(8156, 2264), (8332, 2088)],
@@ -81,14 +81,14 @@ def test_the_published_numbers():
         "ucf101": [(13320,)],
         "es-ucf101": [(13320,)],
     }
-    assert [data.classes for data in SETS.values()] == [0, 20, 35, 35, 1000, 1000, 10, 101, 101]
+    assert [data.classes for data in DATASETS.values()] == [0, 20, 35, 35, 1000, 1000, 10, 101, 101]
     assert len(set(WORDS)) == 35 and sum(counts["gsc"][0]) == 105829
     assert len({sum(one) for one in counts["shd"]}) == 1  # two ways to part the same recordings
 
 
 def test_a_good_shd_and_what_is_written_down(shd):
     good, said = look("shd")
-    assert good and "WRONG" not in said and "unsure" not in said, said
+    assert good and "0 errors, 0 infos" in said, said
     for words in (
         "train 60, test 24 (the most quoted count)",
         "shd_train.h5: 20 classes",
@@ -101,7 +101,7 @@ def test_a_good_shd_and_what_is_written_down(shd):
         and written["thorough"] is False
         and "T" in written["date"]
     )
-    assert SETS["shd"].state() == (True, "complete, checked")
+    assert DATASETS["shd"].state() == (True, "complete, checked")
 
 
 def test_the_other_count_of_shd_is_accepted_and_a_mixture_is_not(shd):
@@ -110,7 +110,7 @@ def test_the_other_count_of_shd_is_accepted_and_a_mixture_is_not(shd):
     assert good and "samples: train 64, test 20\n" in said
     digits(shd, sizes={"train": 61, "test": 24})
     good, said = look("shd")
-    assert not good and f"WRONG   {shd}: samples: train 61, test 24;" in said
+    assert not good and f"error  {shd}: samples: train 61, test 24;" in said
     digits(shd, sizes={"train": 64, "test": 24})
     good, said = look("shd")
     assert (
@@ -125,8 +125,8 @@ def test_what_rests_on_no_sure_source_is_only_said(shd):
         file["extra/speaker"][:] = 0
     digits(shd, sizes={"train": 60}, wide=0.4)
     good, said = look("shd")
-    assert good and "unsure  10 speakers, 0 of them only in test; 12 and 2 are published" in said
-    assert "unsure  shd_train.h5: channels 0 to 27" in said, said
+    assert good and "info   10 speakers, 0 of them only in test; 12 and 2 are published" in said
+    assert "info   shd_train.h5: channels 0 to 27" in said, said
 
 
 def test_what_is_wrong_with_shd(shd, monkeypatch):
@@ -145,9 +145,9 @@ def test_what_is_wrong_with_shd(shd, monkeypatch):
         file["labels"][7] = 20
     (shd / "shd_test.h5").write_bytes((shd / "shd_test.h5").read_bytes()[:2000])
     good, said = look("shd")
-    assert not good and said.count("WRONG") == 2  # it goes on after the first
+    assert not good and "2 errors" in said  # it goes on after the first
     assert "labels of recording 7 is 20" in said and "shd_test.h5: cannot be read as HDF5" in said
-    assert "checked" not in registry.provenance(shd)
+    assert "checked" not in provenance(shd)
 
 
 def test_ssc(monkeypatch):
@@ -216,7 +216,7 @@ def test_bad_files_are_all_named_and_the_others_still_read(words):
         assert text in said, said
     with (words / "check.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 1 + 6
-    assert "checked" not in registry.provenance(words)
+    assert "checked" not in provenance(words)
     for file in said.split("\n  ")[1:]:
         Path(file.split(" ")[0]).unlink()
     look("gsc")
@@ -242,7 +242,7 @@ def test_missing_words_and_lists(words):
     assert (
         not good
         and "marvin holds no wav file" in said
-        and "names 1 files that are not there, such as marvin/4.wav" in said
+        and "names 1 files that do not exist, such as marvin/4.wav" in said
     )
     (words / "testing_list.txt").write_text((words / "validation_list.txt").read_text())
     good, said = look("gsc")
@@ -262,24 +262,17 @@ def test_a_sample_or_all_of_it(words, monkeypatch):
     (words / "bed/1.wav").unlink()
     shutil.copy(words / "bed/2.wav", words / "bed/1.wav")
     assert look("gsc", "--thorough")[0]
-    assert registry.provenance(words)["checked"]["thorough"] is True
+    assert provenance(words)["checked"]["thorough"] is True
 
 
 def test_several_processes_see_the_same(words):
     (words / "bed/1.wav").write_bytes(b"RIFF")
-    files = [str(words / f"bed/{i}.wav") for i in range(6)]
-    values, sentence = examine.examine(
-        files, examine.read_second, 2, words / "check.csv", "reading"
-    )
-    assert (
-        values == [(15999 - 100 * i) / 16000 for i in (0, 2, 3, 4, 5)]
-        and "1 of 6 files" in sentence
-    )
+    assert look("gsc") == look("gsc", "--workers", "2")
 
 
 def test_imagenet(monkeypatch):
     folder = publish(monkeypatch, "imagenet", {"train": 18, "val": 6}, classes=3)
-    monkeypatch.setattr(check, "OF_VAL", 2)
+    monkeypatch.setattr(check, "N_VAL", 2)
     standins.imagenet(folder)
     good, said = look("imagenet")
     assert (
@@ -294,7 +287,7 @@ def test_imagenet(monkeypatch):
     second.write_bytes(b"")
     good, said = look("imagenet")
     assert not good and "2 of 24 files" in said and first.name in said and second.name in said
-    monkeypatch.setattr(check, "MOST", 5)
+    monkeypatch.setattr(check, "MAX_TRAIN", 5)
     good, said = look("imagenet")
     assert f"train/{name} holds 6 pictures; 1 to 5 were expected" in said
     next((folder / "val" / name).iterdir()).unlink()
@@ -314,8 +307,8 @@ def test_es_imagenet(monkeypatch):
     good, said = look("es-imagenet")
     assert (
         good
-        and "unsure" in said
-        and "train 18, val 6; train 19, val 6 is published; this number is remembered" in said
+        and "info   " in said
+        and "train 18, val 6; train 19, val 6 is published, but the source" in said
     )
     assert "of all pixels, steps and polarities have an event" in said
     monkeypatch.setattr(check, "RATE", 0.9)
@@ -332,7 +325,7 @@ def test_es_imagenet(monkeypatch):
     (folder / "vallabel.txt").write_text("".join(lines[:-1]))
     good, said = look("es-imagenet")
     # That number is not from memory
-    assert not good and f"WRONG   {folder}: samples: train 18, val 5;" in said
+    assert not good and f"error  {folder}: samples: train 18, val 5;" in said
     (folder / "vallabel.txt").write_text("".join(lines))
     (folder / "val/ILSVRC2012_val_00000002.npz").unlink()
     good, said = look("es-imagenet")
@@ -362,7 +355,7 @@ def test_ucf101(monkeypatch, tmp_path, name):
     (tmp_path / "made" / ("frames" if name == "ucf101" else "events")).rename(tmp_path / name)
     folder = publish(monkeypatch, name, {"all": 33}, classes=3)
     good, said = look(name)
-    assert not good and "all 33" in said and "missing, or too many: 3, 4, 5, 6, 15, 16" in said
+    assert not good and "all 33" in said and "missing or superfluous: 3, 4, 5, 6, 15, 16" in said
     assert "all 33 files can be read" in said and "3 classes" in said
     suffix = "" if name == "ucf101" else ".npz"
     for group in {*range(1, 26)} - {*standins.GROUPS}:

@@ -15,9 +15,9 @@ import pytest
 import serving
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.fetch import download as module
 from snnlab.data.fetch.download import check_room, download, remote_size
-from snnlab.data.registry import SETS
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -408,9 +408,9 @@ def test_addresses_and_checksums_are_those_of_tonic():
     theirs["cifar10-dvs"] = [(datasets.CIFAR10DVS.url, datasets.CIFAR10DVS.file_md5)]
     assert [len(one) for one in theirs.values()] == [2, 3, 1]
     for name, expected in theirs.items():
-        assert [(one.urls[-1], one.md5) for one in SETS[name].archives] == expected
-    assert [one.file for one in SETS["cifar10-dvs"].archives] == [datasets.CIFAR10DVS.filename]
-    for one in (*SETS["shd"].archives, *SETS["ssc"].archives):
+        assert [(one.urls[-1], one.md5) for one in DATASETS[name].archives] == expected
+    assert [one.file for one in DATASETS["cifar10-dvs"].archives] == [datasets.CIFAR10DVS.filename]
+    for one in (*DATASETS["shd"].archives, *DATASETS["ssc"].archives):
         assert (
             one.urls[0].endswith(f"/{one.file}") and (one.file.removesuffix(".zip"),) == one.makes
         )  # as tonic names them

@@ -23,12 +23,12 @@ from scipy.io import savemat
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
-from snnlab.data import registry
 from snnlab.data.datasets import cifar10_dvs, imagenet, shd
+from snnlab.data.datasets.catalogue import DATASETS, WORDS
+from snnlab.data.entry import leftovers
 from snnlab.data.fetch import download as downloading
 from snnlab.data.fetch import obtain, unpack
 from snnlab.data.io.events import write_events
-from snnlab.data.registry import SETS, leftovers
 from snnlab.runs.papers.published import why_not
 
 WNIDS = ("n01440764", "n02123045", "n04285008")
@@ -58,14 +58,14 @@ def snnlab(monkeypatch):
 def publish(monkeypatch, server, name, files):
     """Serve other archives in place of those of a set; {name of the archive: bytes}."""
     archives = []
-    for archive, (file, content) in zip(SETS[name].archives, files.items(), strict=True):
+    for archive, (file, content) in zip(DATASETS[name].archives, files.items(), strict=True):
         assert archive.file == file
         server.files[file] = content
         archives.append(
             replace(archive, urls=(server.url(file),), md5=hashlib.md5(content).hexdigest())
         )
-    monkeypatch.setitem(registry.SETS, name, replace(SETS[name], archives=tuple(archives)))
-    return SETS[name].folder
+    monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], archives=tuple(archives)))
+    return DATASETS[name].folder
 
 
 def zipped(files):
@@ -129,15 +129,15 @@ def test_shd_is_fetched_and_read(snnlab, server, digits):
 
 def test_what_came_is_compared_with_what_is_published(server, digits, monkeypatch):
     done = call("get", "shd", "--workers", "1")
-    assert done.exit_code == 1 and "WRONG" in done.output and "8,156" in done.output
+    assert done.exit_code == 1 and "error  " in done.output and "8,156" in done.output
     # But there it is
     assert {"shd_train.h5", "shd_test.h5"} <= {path.name for path in digits.iterdir()}
     monkeypatch.setitem(
-        registry.SETS, "shd", replace(registry.SETS["shd"], counts=({"train": 60, "test": 20},))
+        DATASETS, "shd", replace(DATASETS["shd"], counts=({"train": 60, "test": 20},))
     )
     done = call("get", "shd", "--workers", "1")
     assert (
-        done.exit_code == 0 and "nothing was fetched" in done.output and "WRONG" not in done.output
+        done.exit_code == 0 and "nothing was fetched" in done.output and "0 errors" in done.output
     ), done.output
     assert (
         "ok" in done.output
@@ -159,11 +159,11 @@ def test_with_keep_tonic_takes_it(snnlab, server, digits):
 def test_of_two_addresses_the_one_that_gave_the_file_is_written_down(
     snnlab, server, digits, monkeypatch
 ):
-    one, other = SETS["shd"].archives
+    one, other = DATASETS["shd"].archives
     server.files["mirror.zip"] = server.files.pop(one.file)
     urls = (server.url(one.file), server.url("mirror.zip"))
     monkeypatch.setitem(
-        registry.SETS, "shd", replace(SETS["shd"], archives=(replace(one, urls=urls), other))
+        DATASETS, "shd", replace(DATASETS["shd"], archives=(replace(one, urls=urls), other))
     )
     assert snnlab("get", "shd").exit_code == 0
     written = json.loads((digits / "provenance.json").read_text())["archives"]
@@ -194,7 +194,7 @@ def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
         and "run the same command again to go on" in done.stderr
         and done.stderr.count("Traceback") == 0
     )
-    assert leftovers(digits) and SETS["shd"].state() == (False, "unfinished")
+    assert leftovers(digits) and DATASETS["shd"].state() == (False, "unfinished")
     assert {path.name for path in leftovers(digits)} == {
         "shd_test.h5.zip.part",
         "shd_test.h5.zip.part.json",
@@ -202,7 +202,7 @@ def test_a_call_after_a_broken_one_goes_on(snnlab, server, digits):
     server.cuts, server.asked = [], []
     assert snnlab("get", "shd").exit_code == 0 and size > cut
     assert "shd_train.h5.zip" not in [name for name, *_ in server.asked]
-    assert SETS["shd"].state() == (True, "complete") and not leftovers(digits)
+    assert DATASETS["shd"].state() == (True, "complete") and not leftovers(digits)
 
 
 def test_killed_between_download_and_unpacking(snnlab, server, digits, monkeypatch):
@@ -211,11 +211,11 @@ def test_killed_between_download_and_unpacking(snnlab, server, digits, monkeypat
         obtain, "unpack", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     assert snnlab("get", "shd").exit_code == 130
-    assert not SETS["shd"].state()[0]
+    assert not DATASETS["shd"].state()[0]
     monkeypatch.setattr(obtain, "unpack", real)
     server.asked = []
     assert snnlab("get", "shd").exit_code == 0 and server.asked == []
-    assert SETS["shd"].state() == (True, "complete") and (digits / "provenance.json").exists()
+    assert DATASETS["shd"].state() == (True, "complete") and (digits / "provenance.json").exists()
 
 
 def test_killed_after_moving_in_place(snnlab, server, digits, monkeypatch):
@@ -227,16 +227,19 @@ def test_killed_after_moving_in_place(snnlab, server, digits, monkeypatch):
         remove(folder)
 
     monkeypatch.setattr(unpack, "_remove", killed)
-    assert snnlab("get", "shd").exit_code == 130 and SETS["shd"].state() == (False, "unfinished")
+    assert snnlab("get", "shd").exit_code == 130 and DATASETS["shd"].state() == (
+        False,
+        "unfinished",
+    )
     monkeypatch.setattr(unpack, "_remove", remove)
-    assert snnlab("get", "shd").exit_code == 0 and SETS["shd"].state() == (True, "complete")
+    assert snnlab("get", "shd").exit_code == 0 and DATASETS["shd"].state() == (True, "complete")
 
 
 def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(
     snnlab, digits, monkeypatch, tmp_path
 ):
     monkeypatch.setitem(
-        registry.SETS, "shd", replace(registry.SETS["shd"], counts=({"train": 60, "test": 20},))
+        DATASETS, "shd", replace(DATASETS["shd"], counts=({"train": 60, "test": 20},))
     )
     assert snnlab("get", "shd").exit_code == 0
     assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
@@ -291,15 +294,15 @@ def test_two_at_once_fetch_it_once(server, digits):
     server.pause = 0.5  # so that the first is still at work when the second begins
     script = f"""if True:
         from dataclasses import replace
-        from snnlab.data import registry
+        from snnlab.data import entry
         from snnlab.data.fetch import obtain
-        data = {SETS["shd"]!r}
+        data = {DATASETS["shd"]!r}
         assert obtain.get(data, agree=None)
     """
     script = (
-        script.replace("DataSet(", "registry.DataSet(", 1)
-        .replace("(Archive(", "(registry.Archive(")
-        .replace(", Archive(", ", registry.Archive(")
+        script.replace("DatasetEntry(", "entry.DatasetEntry(", 1)
+        .replace("(Archive(", "(entry.Archive(")
+        .replace(", Archive(", ", entry.Archive(")
     )
     both = [
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -321,13 +324,13 @@ def test_asks_before_much_is_fetched(snnlab, server, digits, monkeypatch):
         and not list(digits.glob("*.h5*"))
     )
     told = []
-    assert not obtain.get(SETS["shd"], agree=lambda question: told.append(question) or False)
+    assert not obtain.get(DATASETS["shd"], agree=lambda question: told.append(question) or False)
     assert told == [f"Fetch 0.0 GB to {digits}?"] and not list(digits.glob("*.h5*"))
     (digits / "shd_train.h5.zip.part").write_bytes(
         server.files["shd_train.h5.zip"]
     )  # what is there need not be fetched
     (digits / "shd_test.h5.zip.part").write_bytes(server.files["shd_test.h5.zip"][:-50])
-    assert obtain.get(SETS["shd"], agree=None)
+    assert obtain.get(DATASETS["shd"], agree=None)
     for path in digits.glob("shd*"):
         path.unlink()
     assert snnlab("get", "shd", "--yes").exit_code == 0
@@ -336,7 +339,7 @@ def test_asks_before_much_is_fetched(snnlab, server, digits, monkeypatch):
 def test_an_unknown_amount_is_asked_for_too(server, digits):
     server.length = False
     told = []
-    assert not obtain.get(SETS["shd"], agree=lambda question: told.append(question) or False)
+    assert not obtain.get(DATASETS["shd"], agree=lambda question: told.append(question) or False)
     assert "does not tell" in told[0]
 
 
@@ -369,7 +372,7 @@ def test_a_damaged_archive_of_the_right_checksum(snnlab, server, monkeypatch):
 
 
 def test_speech_commands(snnlab, server, monkeypatch):
-    files = {f"./{word}/a_nohash_0.wav": word.encode() for word in registry.WORDS}
+    files = {f"./{word}/a_nohash_0.wav": word.encode() for word in WORDS}
     files |= {
         "./_background_noise_/pink.wav": b"noise",
         "./validation_list.txt": b"bed/a",
@@ -383,9 +386,9 @@ def test_speech_commands(snnlab, server, monkeypatch):
     assert done.exit_code == 0, done.output
     found = {f"./{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()}
     assert found - {"./provenance.json", "./.get.lock"} == set(files) - {"./.DS_Store"}
-    assert SETS["gsc"].state() == (True, "complete")
+    assert DATASETS["gsc"].state() == (True, "complete")
     shutil.rmtree(folder / "cat")
-    assert SETS["gsc"].state() == (False, "incomplete: no cat")
+    assert DATASETS["gsc"].state() == (False, "incomplete: no cat")
 
 
 def recordings_zip(name="airplane/{i}.aedat4", classes=cifar10_dvs.CLASSES):
@@ -432,7 +435,9 @@ def test_cifar10_dvs_killed_in_the_middle_of_its_conversion(snnlab, server, monk
 
     monkeypatch.setattr(from_aedat4, "_counts", killed)
     assert snnlab("get", "cifar10-dvs", "--workers", "1").exit_code == 130
-    assert SETS["cifar10-dvs"].state() == (False, "unfinished") and not (folder / "train").exists()
+    assert (
+        DATASETS["cifar10-dvs"].state() == (False, "unfinished") and not (folder / "train").exists()
+    )
     server.asked = []
     assert snnlab("get", "cifar10-dvs", "--workers", "1", "--keep").exit_code == 0
     assert len(calls) == 12 + 30 - 11 and server.asked == []  # what was converted is kept
@@ -451,7 +456,7 @@ def test_a_bad_recording_is_named_and_nothing_is_taken_for_whole(snnlab, server,
     folder = publish(monkeypatch, server, "cifar10-dvs", {"CIFAR10DVS.zip": zipped(files)})
     done = snnlab("get", "cifar10-dvs", "--workers", "1")
     assert done.exit_code == 1 and "truck/1.aedat4 cannot be read" in done.stderr
-    assert not (folder / "train").exists() and not SETS["cifar10-dvs"].state()[0]
+    assert not (folder / "train").exists() and not DATASETS["cifar10-dvs"].state()[0]
 
 
 def test_without_aedat_nothing_is_fetched(snnlab, server, monkeypatch):
@@ -563,7 +568,7 @@ def test_imagenet_from_archives_fetched_by_hand(snnlab, server, photographs):
         not list(folder.glob("*.tar*"))
         and len(json.loads((folder / "provenance.json").read_text())["archives"]) == 3
     )
-    assert server.asked == [] and SETS["imagenet"].state() == (True, "complete")
+    assert server.asked == [] and DATASETS["imagenet"].state() == (True, "complete")
 
 
 @pytest.mark.parametrize("name", ["ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"])
@@ -619,12 +624,12 @@ def test_imagenet_with_an_archive_of_something_else(
         files |= {} if new is None else {new: content}
     changed = tarred(files, "w:gz" if which.endswith("gz") else "w")
     (folder / which).write_bytes(changed)
-    data = SETS["imagenet"]
+    data = DATASETS["imagenet"]
     archives = [
         replace(one, md5=hashlib.md5(changed).hexdigest()) if one.file == which else one
         for one in data.archives
     ]
-    monkeypatch.setitem(registry.SETS, "imagenet", replace(data, archives=tuple(archives)))
+    monkeypatch.setitem(DATASETS, "imagenet", replace(data, archives=tuple(archives)))
     done = snnlab("get", "imagenet")
     assert done.exit_code == 1 and words in done.stderr, done.stderr
     assert not (folder / "val").exists() and not list(folder.glob(".unpack*"))
@@ -637,12 +642,12 @@ def test_imagenet_with_a_devkit_that_does_not_belong_to_it(snnlab, photographs, 
         (b"no tar", "cannot be unpacked"),
     ):
         (folder / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(content)
-        data = SETS["imagenet"]
+        data = DATASETS["imagenet"]
         other = (
             *data.archives[:2],
             replace(data.archives[2], md5=hashlib.md5(content).hexdigest()),
         )
-        monkeypatch.setitem(registry.SETS, "imagenet", replace(data, archives=other))
+        monkeypatch.setitem(DATASETS, "imagenet", replace(data, archives=other))
         done = snnlab("get", "imagenet")
         assert done.exit_code == 1 and words in done.stderr and not (folder / "val").exists()
 
@@ -662,7 +667,7 @@ def test_the_list_opens_nothing_and_asks_nobody(snnlab, server, digits, monkeypa
     (tmp_path / "data/es-ucf101/Archery/v_Archery_g01_c01.npz").touch()
     done = snnlab("list")
     assert done.exit_code == 0, done.output
-    assert all(name in done.output for name in SETS) and server.asked == []
+    assert all(name in done.output for name in DATASETS) and server.asked == []
     assert "incomplete: no shd_test.h5" in done.output and str(digits) in done.output.replace(
         "\n", ""
     )
@@ -677,7 +682,7 @@ def test_sigkill_in_the_middle_of_moving_is_repaired(server, digits):
     """The first file of two is in place, the second not, and nothing is written down."""
     script = f"""if True:
         import os, signal
-        from snnlab.data import registry
+        from snnlab.data import entry
         from snnlab.data.fetch import obtain, unpack
         rename = os.rename
         def dying(source, target):
@@ -685,10 +690,10 @@ def test_sigkill_in_the_middle_of_moving_is_repaired(server, digits):
                 os.kill(os.getpid(), signal.SIGKILL)
             rename(source, target)
         unpack.os.rename = dying
-        obtain.get({SETS["shd"]!r}, agree=None)
+        obtain.get({DATASETS["shd"]!r}, agree=None)
     """
-    script = script.replace("DataSet(", "registry.DataSet(", 1).replace(
-        "Archive(", "registry.Archive("
+    script = script.replace("DatasetEntry(", "entry.DatasetEntry(", 1).replace(
+        "Archive(", "entry.Archive("
     )
     run = subprocess.run(
         [sys.executable, "-c", script],
@@ -699,9 +704,9 @@ def test_sigkill_in_the_middle_of_moving_is_repaired(server, digits):
     assert run.returncode == -signal.SIGKILL
     assert (digits / "shd_train.h5").exists() and not (digits / "shd_test.h5").exists()
     server.asked = []
-    assert obtain.get(SETS["shd"], agree=None) and server.asked == []
+    assert obtain.get(DATASETS["shd"], agree=None) and server.asked == []
     assert (
-        SETS["shd"].state() == (True, "complete")
+        DATASETS["shd"].state() == (True, "complete")
         and len(shd.load("shd", dt_ms=10, n_in=140).test) == 20
     )
 
@@ -709,4 +714,4 @@ def test_sigkill_in_the_middle_of_moving_is_repaired(server, digits):
 def test_not_a_folder_to_write_to(server, digits, tmp_path):
     (tmp_path / "data").write_text("a file")
     with pytest.raises(SnnlabError, match="cannot be made"):
-        obtain.get(SETS["shd"], agree=None)
+        obtain.get(DATASETS["shd"], agree=None)

@@ -15,9 +15,8 @@ from genuine import genuine
 from snnlab._utils import files
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
-from snnlab.course.config import from_file
-from snnlab.data.registry import SETS
-from snnlab.runs import run
+from snnlab.course.config import read_parameters
+from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.runs.papers import evidence, statistics, targets
 from snnlab.runs.papers.statistics import Estimate
 from snnlab.runs.papers.targets import Status, Target
@@ -202,7 +201,7 @@ RUNNABLE = [target for target in ALL if not target.gap]
 
 def test_every_row_says_what_it_is_and_how_sure():
     for target in ALL:
-        assert target.data in SETS and target.source and target.row, target
+        assert target.data in DATASETS and target.source and target.row, target
         assert bool(target.gap) != bool(
             target.file and target.plus and target.number and target.protocol
         ), target
@@ -280,7 +279,7 @@ def test_every_file_in_params_is_of_some_row_and_of_one_data_set():
         for arm in target.plus + target.minus
     }
     for file in files:
-        named = from_file(ROOT / f"params/{file}.yaml").get("configurations", {"": {}})
+        named = read_parameters(ROOT / f"params/{file}.yaml").get("configurations", {"": {}})
         assert {(file, name) for name in named} <= measured_with
 
 
@@ -405,7 +404,7 @@ def test_without_results_nothing_is_run_and_nothing_blank(tmp_path, monkeypatch)
 
 def test_runs_need_not_be_there_if_nobody_named_them(monkeypatch, tmp_path, plans):
     monkeypatch.setattr(evidence, "planned", lambda file: plans[file])
-    monkeypatch.setattr(run, "home", lambda: tmp_path)
+    monkeypatch.setattr(targets, "home", lambda: tmp_path)
     assert {found.status for found in targets.measured()} == {Status.NOT_RUN}
 
 

@@ -9,11 +9,11 @@ import pytest
 import sweeps
 from click.testing import CliRunner
 
+from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
-from snnlab.course import config as profiles
+from snnlab.course.config import read_parameters, resolve
 from snnlab.runs import execute, manifest, tables
-from snnlab.runs import run as runs
 from snnlab.runs.notebook_code import notebook_code
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import cost as sweep_cost
@@ -79,8 +79,8 @@ def test_configurations_come_in_their_order_and_the_seeds_of_each_together(tmp_p
 
 def test_a_run_of_a_sweep_is_the_run_that_the_same_parameters_give_alone(tmp_path):
     run = sweeps.read(tmp_path).runs[1]
-    alone = profiles.resolve("01_lif_dynamics", profile="tiny", seed=1, seeds=1, neurons=10)
-    assert run.folder == runs.folder(alone, "small", notebook_code(run.notebook))
+    alone = resolve("01_lif_dynamics", profile="tiny", seed=1, seeds=1, neurons=10)
+    assert run.folder == runs.run_folder(alone, "small", notebook_code(run.notebook))
 
 
 def test_without_configurations_there_is_one_run_a_seed(tmp_path):
@@ -458,9 +458,7 @@ def test_the_sum_stands_below_the_dry_run(delays, snnlab):
     assert str(sweep_cost.table(plan, "Some GPU").caption).endswith(": 1 of them not measured")
 
 
-SWEEPS = [
-    path for path in (ROOT / "params").glob("*.yaml") if "notebook" in profiles.from_file(path)
-]
+SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in read_parameters(path)]
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])

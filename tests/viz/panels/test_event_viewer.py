@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.encoding.odg import edge_integral, odg_events
 from snnlab.viz.panels.event_viewer import show_events
-from snnlab.viz.widgets.panel import Slider, play
+from snnlab.viz.widgets.panel import Slider, interact
 
 SQUARE = torch.zeros(12, 12)
 SQUARE[3:9, 3:9] = 1
@@ -61,7 +61,7 @@ def test_in_a_panel_the_picture_and_its_words_follow_the_slider():
         found = show_events(fig, SQUARE, seen[step - 1, 0], edge_integral(seen)[0])
         return f"t = {step}: {found['ON']} ON, {found['OFF']} OFF."
 
-    panel = play(draw, step=Slider(1, 1, 8, 1, "t", "which shift"))
+    panel = interact(draw, step=Slider(1, 1, 8, 1, "t", "which shift"))
     before = panel.image.value
     panel.controls["step"].value = 2
     on, off = ((seen[1, 0, part] > 0).sum() for part in (0, 1))

@@ -8,15 +8,15 @@ import torch
 from matplotlib.artist import Artist
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.panels.ablation import Treatments, treatment_panel
-from snnlab.viz.panels.arrivals import RecordingViewer, coincidence_panel
+from snnlab.viz.panels.ablation import AblationResults, ablation_panel
+from snnlab.viz.panels.arrivals import RecordingViewer, arrivals_panel
 from snnlab.viz.panels.synapses import NetworkView, Synapses, synapses_panel
 from snnlab.viz.plots import figure
-from snnlab.viz.widgets.panel import BACKGROUNDS, Slider, play
+from snnlab.viz.widgets.panel import BACKGROUNDS, Slider, interact
 
 WORDS = ("no", "yes", "perhaps")
 
@@ -110,7 +110,7 @@ def test_no_neuron_leaves_a_trace_on_the_next(of):
 
 
 def test_a_neuron_that_is_not_there_is_told_and_the_next_one_is_drawn(of, heard):
-    for panel in (synapses_panel(of), coincidence_panel(heard)):
+    for panel in (synapses_panel(of), arrivals_panel(heard)):
         before = panel.image.value
         panel.controls["neuron"].value = 5
         panel.controls["layer"].value = "layer 2"
@@ -125,7 +125,7 @@ def test_without_movements_there_is_no_picture_of_them(of):
 
 
 def test_spikes_are_drawn_where_they_arrive(heard):
-    panel = coincidence_panel(heard, layer=0, neuron=1, sample=4)
+    panel = arrivals_panel(heard, layer=0, neuron=1, sample=4)
     drawing = panel._draw.__self__
     for share in (100, 0):
         panel.controls["share"].value = share
@@ -148,7 +148,7 @@ def test_spikes_are_drawn_where_they_arrive(heard):
 
 
 def test_another_recording_and_layer_and_back(heard):
-    panel = coincidence_panel(heard)
+    panel = arrivals_panel(heard)
     first = panel.image.value
     panel.controls["sample"].value = 2
     assert alt(panel).startswith('"perhaps"')
@@ -174,7 +174,7 @@ def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
         "snnlab.viz.panels.ablation.evaluate",
         lambda net, test: calls.append(net) or type("", (), {"accuracy": 0.25 * len(calls)}),
     )
-    panel = treatment_panel(Treatments(of, heard.recordings), treatment="all zero")
+    panel = ablation_panel(AblationResults(of, heard.recordings), treatment="all zero")
     assert len(calls) == 2  # the learned one to compare with
     assert "100.0 % of its synapses at 0 ms, 0.0 % at 50 ms. Accuracy 50.0% on 8 recordings" in alt(
         panel
@@ -201,8 +201,8 @@ def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
 def test_every_control_says_what_it_is(of, heard):
     panels = [
         synapses_panel(of),
-        coincidence_panel(heard),
-        treatment_panel(Treatments(of, heard.recordings)),
+        arrivals_panel(heard),
+        ablation_panel(AblationResults(of, heard.recordings)),
     ]
     for widget in (widget for panel in panels for widget in panel.controls.values()):
         assert widget.description and len(widget.tooltip) > 10
@@ -219,7 +219,7 @@ def test_a_panel_keeps_the_backgrounds_it_had():
         fig.axes[0].set_ylim(0, level)
         return f"A line, up to {level}."
 
-    panel = play(draw, level=Slider(1, 1, 20, 1, "level", "tip"))
+    panel = interact(draw, level=Slider(1, 1, 20, 1, "level", "tip"))
     shown = {1: panel.image.value}
     for level in (2, 3, 1, 2):
         panel.controls["level"].value = level

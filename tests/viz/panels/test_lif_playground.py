@@ -10,29 +10,29 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.nn.neurons import lif_step
 from snnlab.viz.panels import lif_playground
 from snnlab.viz.panels.lif_playground import (
-    EVERY_SLOT,
+    ALL_SLOTS,
     INPUTS,
     SLOTS,
-    drive,
-    firing_rate,
-    simulate,
+    fi_curve,
+    input_current,
+    simulate_lif,
     surrogate_slope,
 )
-from snnlab.viz.widgets.panel import Choice, Slider, Switches, play
+from snnlab.viz.widgets.panel import Checkboxes, Dropdown, Slider, interact
 
 
 def test_by_hand():
-    response = simulate([0.6, 0.6, 0.6, 0.6], tau=2.0)
+    response = simulate_lif([0.6, 0.6, 0.6, 0.6], tau=2.0)
     assert response.h.tolist() == pytest.approx([0.6, 0.9, 1.05, 0.6])
     assert response.v.tolist() == pytest.approx([0.6, 0.9, 0.0, 0.6])
     assert response.spikes.tolist() == [False, False, True, False]
-    soft = simulate([0.6, 0.6, 0.6, 0.6], tau=2.0, reset="subtract")
+    soft = simulate_lif([0.6, 0.6, 0.6, 0.6], tau=2.0, reset="subtract")
     assert soft.v.tolist() == pytest.approx([0.6, 0.9, 0.05, 0.625])
 
 
 def test_equals_lif_step():
-    x = torch.tensor(drive("noise", 0.2), dtype=torch.float64)
-    response = simulate(x, tau=7.0, v_threshold=0.8)
+    x = torch.tensor(input_current("noise", 0.2), dtype=torch.float64)
+    response = simulate_lif(x, tau=7.0, v_threshold=0.8)
     v = torch.zeros((), dtype=torch.float64)
     for t in range(len(x)):
         spike, v, h = lif_step(v, x[t], tau=7.0, v_threshold=0.8)
@@ -44,25 +44,25 @@ def test_equals_lif_step():
 @pytest.mark.parametrize("tau", [1.5, 5.0, 20.0])
 def test_the_formula_predicts_the_rate(tau):
     currents = np.linspace(0.0031, 1.2, 50)
-    for current, rate in zip(currents, firing_rate(currents, tau=tau, dt_ms=2.0), strict=True):
-        times = np.flatnonzero(simulate(np.full(2000, current), tau=tau).spikes)
+    for current, rate in zip(currents, fi_curve(currents, tau=tau, dt_ms=2.0), strict=True):
+        times = np.flatnonzero(simulate_lif(np.full(2000, current), tau=tau).spikes)
         assert rate == (500 / (times[1] - times[0]) if len(times) > 1 else 0)
 
 
 def test_inputs_are_off_at_both_ends_and_have_the_stated_mean():
     for kind in INPUTS:
-        x = drive(kind, 0.1)
+        x = input_current(kind, 0.1)
         assert not x[:20].any() and not x[180:].any()
         assert x[20:180].mean() == pytest.approx(0.1, abs=0.02)
 
 
 def test_a_spike_train_is_what_was_pressed():
     assert SLOTS[0] == 20 and SLOTS[-1] == 172 and len(SLOTS) == 20
-    x = drive("spikes", 0.1, train=[ms in (28, 172) for ms in SLOTS])
+    x = input_current("spikes", 0.1, train=[ms in (28, 172) for ms in SLOTS])
     assert np.flatnonzero(x).tolist() == [28, 172]
     assert x[28] == x[172] == pytest.approx(0.8)
-    assert not drive("spikes", 0.1, train=[False] * 20).any()
-    assert drive("step", 0.1, train=[False] * 20)[20] == pytest.approx(0.1)
+    assert not input_current("spikes", 0.1, train=[False] * 20).any()
+    assert input_current("step", 0.1, train=[False] * 20)[20] == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 5.0])
@@ -83,16 +83,16 @@ def test_slopes_by_hand():
 
 
 def panel():
-    return play(
+    return interact(
         lif_playground.draw_neuron,
         tau_ms=Slider(20, 2, 50, 1, "tau (ms)", "tip"),
         v_threshold=Slider(1.0, 0.5, 2.0, 0.1, "threshold", "tip"),
-        reset=Choice("to zero", lif_playground.RESETS, "reset", "tip"),
-        kind=Choice("step", lif_playground.INPUTS, "input", "tip"),
+        reset=Dropdown("to zero", lif_playground.RESETS, "reset", "tip"),
+        kind=Dropdown("step", lif_playground.INPUTS, "input", "tip"),
         strength=Slider(0.08, 0.0, 0.3, 0.01, "strength", "tip"),
-        surrogate=Choice("arc tangent", lif_playground.SURROGATES, "surrogate", "tip"),
+        surrogate=Dropdown("arc tangent", lif_playground.SURROGATES, "surrogate", "tip"),
         alpha=Slider(5.0, 1.0, lif_playground.MAX_ALPHA, 0.5, "alpha", "tip"),
-        train=Switches(EVERY_SLOT, tuple(map(str, SLOTS)), "spikes at (ms)", "tip"),
+        train=Checkboxes(ALL_SLOTS, tuple(map(str, SLOTS)), "spikes at (ms)", "tip"),
     )
 
 
@@ -152,10 +152,10 @@ def test_the_artists_hold_what_the_neuron_did():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: simulate([1.0], tau=1.0), "tau = 1.0"),
-        (lambda: simulate([1.0], tau=2.0, reset="none"), "reset = 'none'"),
-        (lambda: drive("sine", 1.0), "input = 'sine'"),
-        (lambda: drive("spikes", 1.0, train=[True]), "1 slots: .* 20"),
+        (lambda: simulate_lif([1.0], tau=1.0), "tau = 1.0"),
+        (lambda: simulate_lif([1.0], tau=2.0, reset="none"), "reset = 'none'"),
+        (lambda: input_current("sine", 1.0), "input = 'sine'"),
+        (lambda: input_current("spikes", 1.0, train=[True]), "1 slots: .* 20"),
         (lambda: surrogate_slope([0.0], "sigmoid", 1.0), "surrogate = 'sigmoid'"),
     ],
 )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists as live
-from snnlab.viz.widgets.panel import Slider, play
+from snnlab.viz.widgets.panel import Slider, interact
 
 
 def pixels(values, width=6, height=4, **options):
@@ -145,7 +145,7 @@ def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
         )
         return f"Trial {trial}."
 
-    panel = play(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))
+    panel = interact(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))
     first = panel.image.value
     panel.controls["trial"].value = 2
     assert panel.image.value != first

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from snnlab.viz import plots
 from snnlab.viz.widgets import fast_axes
-from snnlab.viz.widgets.fast_axes import Frame
+from snnlab.viz.widgets.fast_axes import FastTicks
 
 
 def drawn(framed, *, layout="none", change=lambda ax: None):
@@ -19,7 +19,7 @@ def drawn(framed, *, layout="none", change=lambda ax: None):
         fig.subplots() if layout == "constrained" else fig.add_axes((0.3, 0.3, 0.6, 0.6))
     )
     if framed:
-        Frame(ax)
+        FastTicks(ax)
     ax.set(xlim=(-1, 11), ylim=(-0.7, 0.7), xlabel="delay (ms)", ylabel="weight\nof it")
     ax.locator_params(nbins=4)
     change(ax)
@@ -86,7 +86,7 @@ def test_a_frame_that_is_drawn_twice_or_is_moved_leaves_nothing_behind():
 
 def test_a_hidden_frame_draws_nothing():
     fig, _ = drawn(True)
-    next(one for one in fig.axes[0].get_children() if isinstance(one, Frame)).set_visible(False)
+    next(one for one in fig.axes[0].get_children() if isinstance(one, FastTicks)).set_visible(False)
     fig.canvas.draw()
     ink = 255 - np.asarray(fig.canvas.buffer_rgba())[..., 0].astype(int)
     assert not ink[:, : int(fig.axes[0].bbox.x0) - 2].any()

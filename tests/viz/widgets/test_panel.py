@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.viz.widgets.panel import Choice, Slider, Switches, play
+from snnlab.viz.widgets.panel import Checkboxes, Dropdown, Slider, interact
 
 HEIGHT = Slider(1, 0, 5, 1, "height", "How high the bar is")
-KIND = Choice("solid", ("solid", "dashed"), "line", "How the bar is drawn")
+KIND = Dropdown("solid", ("solid", "dashed"), "line", "How the bar is drawn")
 
 
 def draw_bar(fig, *, height, kind="solid"):
@@ -28,7 +28,7 @@ def draw_bar(fig, *, height, kind="solid"):
 
 
 def test_moving_a_control_changes_picture_and_alt_text():
-    panel = play(draw_bar, height=HEIGHT, kind=KIND)
+    panel = interact(draw_bar, height=HEIGHT, kind=KIND)
     before = panel.image.value
     assert 'alt="A solid bar of height 1."' in before
     panel.controls["height"].value = 3
@@ -47,10 +47,10 @@ def test_a_kept_background_follows_the_limits():
         fig.axes[0].set_ylim(0, height)
         return f"A line, up to {height}."
 
-    panel = play(draw, height=HEIGHT)
+    panel = interact(draw, height=HEIGHT)
     for height in (4, 2):
         panel.controls["height"].value = height
-        fresh = play(draw, height=Slider(height, 0, 5, 1, "height", "tip"))
+        fresh = interact(draw, height=Slider(height, 0, 5, 1, "height", "tip"))
         assert _ink(panel.image.value) == pytest.approx(_ink(fresh.image.value), rel=0.05)
 
 
@@ -64,14 +64,14 @@ def test_a_kept_background_follows_what_is_added():
             ax.legend()
         return f"{height} lines."
 
-    panel = play(draw, height=HEIGHT)
+    panel = interact(draw, height=HEIGHT)
     panel.controls["height"].value = 3
-    fresh = play(draw, height=Slider(3, 0, 5, 1, "height", "tip"))
+    fresh = interact(draw, height=Slider(3, 0, 5, 1, "height", "tip"))
     assert panel.image.value == fresh.image.value
 
 
 def test_what_draw_refuses_is_said_in_place_of_the_picture():
-    panel = play(draw_bar, height=HEIGHT)
+    panel = interact(draw_bar, height=HEIGHT)
     panel.controls["height"].value = 5
     assert "A bar of 5 is too high." in panel.image.value
     assert 'role="alert"' in panel.image.value
@@ -80,7 +80,7 @@ def test_what_draw_refuses_is_said_in_place_of_the_picture():
 
 
 def test_one_output_holds_the_widget_and_a_static_picture():
-    panel = play(draw_bar, height=HEIGHT)
+    panel = interact(draw_bar, height=HEIGHT)
     bundle = panel._repr_mimebundle_()
     assert set(bundle) == {
         "application/vnd.jupyter.widget-view+json",
@@ -95,35 +95,35 @@ def test_one_output_holds_the_widget_and_a_static_picture():
 
 def test_without_live_no_widget_is_made(monkeypatch):
     monkeypatch.setattr(Slider, "widget", None)
-    panel = play(draw_bar, live=False, height=HEIGHT)
+    panel = interact(draw_bar, live=False, height=HEIGHT)
     assert set(panel._repr_mimebundle_()) == {"text/html", "image/png", "text/plain"}
     assert not panel.controls
 
 
 def test_controls_say_what_they_are():
-    panel = play(draw_bar, height=HEIGHT, kind=KIND)
+    panel = interact(draw_bar, height=HEIGHT, kind=KIND)
     for widget in panel.controls.values():
         assert widget.description
         assert widget.tooltip
     with pytest.raises(SnnlabError, match=r"'height'.*label and a tip"):
-        play(draw_bar, height=Slider(1, 0, 5, 1, "height", ""))
+        interact(draw_bar, height=Slider(1, 0, 5, 1, "height", ""))
     with pytest.raises(SnnlabError, match=r"'height'.*label and a tip"):
-        play(draw_bar, height=(0, 5))
+        interact(draw_bar, height=(0, 5))
 
 
 def test_draw_must_return_alt_text():
     with pytest.raises(SnnlabError, match="alt text"):
-        play(lambda fig, height: None, height=HEIGHT)
+        interact(lambda fig, height: None, height=HEIGHT)
 
 
 def test_whole_numbers_stay_whole():
-    panel = play(draw_bar, height=HEIGHT)
+    panel = interact(draw_bar, height=HEIGHT)
     assert isinstance(panel.controls["height"].value, int)
     fine = Slider(0.5, 0.0, 2.0, 0.1, "height", "tip").widget()
     assert isinstance(fine.value, float)
 
 
-WHICH = Switches((True, False, True), ("a", "b", "c"), "which", "Draw it")
+WHICH = Checkboxes((True, False, True), ("a", "b", "c"), "which", "Draw it")
 
 
 def draw_letters(fig, *, which):
@@ -137,7 +137,7 @@ drawn = []
 
 
 def test_pressed_switches_are_the_value_and_the_value_presses_switches():
-    panel = play(draw_letters, which=WHICH)
+    panel = interact(draw_letters, which=WHICH)
     row = panel.controls["which"]
     assert [one.value for one in row.switches] == [True, False, True]
     row.switches[1].value = True
@@ -149,7 +149,7 @@ def test_pressed_switches_are_the_value_and_the_value_presses_switches():
 
 
 def test_all_and_none_are_one_change():
-    panel = play(draw_letters, which=WHICH)
+    panel = interact(draw_letters, which=WHICH)
     row = panel.controls["which"]
     everything, nothing = row.children[-2:]
     for button, expected in ((nothing, False), (everything, True)):
@@ -160,7 +160,7 @@ def test_all_and_none_are_one_change():
 
 
 def test_every_switch_says_what_it_is():
-    row = play(draw_letters, which=WHICH).controls["which"]
+    row = interact(draw_letters, which=WHICH).controls["which"]
     assert [one.description for one in row.switches] == ["a", "b", "c"]
     assert [one.tooltip for one in row.switches] == [f"which {name}: Draw it" for name in "abc"]
     label = row.children[0]
@@ -179,7 +179,7 @@ def draw_with_numbers(fig, *, height):
 
 
 def test_numbers_are_a_table_on_request():
-    panel = play(draw_with_numbers, height=HEIGHT)
+    panel = interact(draw_with_numbers, height=HEIGHT)
     assert panel.numbers.table.value == ""
     panel.numbers.switch.value = True
     assert panel.numbers.table.value == (
@@ -201,12 +201,12 @@ def test_numbers_are_a_table_on_request():
 
 
 def test_the_static_picture_keeps_its_numbers_folded():
-    page = play(draw_with_numbers, live=False, height=HEIGHT)._repr_mimebundle_()["text/html"]
+    page = interact(draw_with_numbers, live=False, height=HEIGHT)._repr_mimebundle_()["text/html"]
     assert re.search(
         r"</figure><details><summary>Numbers</summary><table>.*<td>7</td>.*</table></details>$",
         page,
     )
-    panel = play(draw_bar, height=HEIGHT)
+    panel = interact(draw_bar, height=HEIGHT)
     assert "<details>" not in panel._repr_mimebundle_()["text/html"]
     assert panel.numbers.switch not in panel.box.children
 

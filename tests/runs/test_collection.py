@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
-from snnlab.runs import run as runs
 
 RESULT = {
     "schema": 1,
@@ -383,16 +383,16 @@ def test_nothing_to_collect_is_one_sentence(tmp_path, save, collect):
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, save, collect, monkeypatch):
-    from snnlab.runs import collect as collecting
+    from snnlab.runs import collection
 
     save("a", entry("none", 0, 0.5))
-    walk = collecting.os.walk
+    walk = collection.os.walk
 
     def refusing(folder, onerror):
         onerror(PermissionError(13, "Permission denied", str(tmp_path / "runs" / "shut")))
         return walk(folder, onerror=onerror)
 
-    monkeypatch.setattr(collecting.os, "walk", refusing)
+    monkeypatch.setattr(collection.os, "walk", refusing)
     done, table = collect()
     assert done.exit_code == 1 and len(table) == 1
     assert "shut: cannot be looked into (Permission denied)" in done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled
+from snnlab.data.batches.base import BatchedDataset
 
 _TOGETHER = 128  # recordings gone through at a time
 _STILL = 1e-3  # a standard deviation below this (in dB) is rounding
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FeatureSet:
+class FeatureSet(BatchedDataset):
     """Recordings of T time steps and N features each.
 
     Every recording has all of its T steps, so that a batch has no padding.
@@ -66,9 +65,6 @@ class FeatureSet:
         """(n,) int64, steps: T for each."""
         return torch.full_like(self.labels, self.chunks[0].shape[1])
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
     def __repr__(self) -> str:
         return (
             f"<{len(self)} recordings of {len(self.keys)} classes by {len(self.speakers.unique())} speakers, "
@@ -81,22 +77,6 @@ class FeatureSet:
         if self.scale is not None:
             x.sub_(self.scale[0]).div_(self.scale[1])
         return x, self.labels[index]
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        part: RankInfo = SINGLE,
-        first: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every recording once; shuffled if there is a generator; of each batch a part (see `shard_batches`).
-
-        Without the first so many, which are as if they had been taken.
-        """
-        indices = shuffled(len(self), batch_size, generator)
-        for index in shard_batches(indices, part, training=generator is not None, first=first):
-            yield self.batch(index.to(self.labels.device))
 
     def rising(self, x: Tensor) -> Tensor:
         """The features of x (..., N) in order of rising frequency, in which they are."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches
+from snnlab.data.batches.base import BatchedDataset
 from snnlab.data.io.events import N_CHANNELS, Events
 
 BINNINGS = ("regular", "event")
@@ -22,7 +21,7 @@ _POOL = 8  # batches that are sorted by length together
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpikeSet:
+class SpikeSet(BatchedDataset):
     """Recordings as spike counts in cells of one time step and one input.
 
     Only cells with a spike are kept: of recording `i`, `cells[offsets[i]:offsets[i + 1]]` and the
@@ -48,9 +47,6 @@ class SpikeSet:
     cells: Tensor
     counts: Tensor
     offsets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def __repr__(self) -> str:
         return (
@@ -100,22 +96,6 @@ class SpikeSet:
             for batch in pool[lengths[pool].argsort(stable=True)].split(batch_size)
         ]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        part: RankInfo = SINGLE,
-        first: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for each of `index_batches`, or for a part of each (see `snnlab.data.batches.samplers.shard_batches`).
-
-        Without the first so many, which are as if they had been taken.
-        """
-        indices = self.index_batches(batch_size, generator=generator)
-        for index in shard_batches(indices, part, training=generator is not None, first=first):
-            yield self.batch(index.to(self.labels.device))
 
     def rising(self, x: Tensor) -> Tensor:
         """The inputs of x (..., N) in order of rising frequency: the cochlea's channel 0 hears the highest."""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,33 @@ class Collection:
     unfinished: list[Path]
 
 
-def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
-    """Read every `result.json` below a folder; see `runs.collect` for the table.
+def collect(folder: str | Path, *, all_parameters: bool = False) -> pd.DataFrame:
+    """Read every `result.json` below a folder into one table, a row for each trained network.
+
+    Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for
+    every parameter that differs between the runs of a notebook (lists as text); the numbers of the
+    entry under their names; `data`, `notebook_sha256` (its first 12 digits), `notebook_edited`,
+    `git_commit`, `git_changed`, `finished`, `path`. What a run does not have is empty. Results that
+    cannot be read are left out, each with a warning.
+
+    Args:
+        folder: where the runs are, at any depth.
+        all_parameters: whether to add columns for parameters that are the same in all runs.
+
+    Returns:
+        The table.
+
+    Raises:
+        SnnlabError: as `read_results`.
+    """
+    collection = read_results(folder, all_parameters=all_parameters)
+    for sentence in collection.damaged:
+        warnings.warn(sentence, stacklevel=2)
+    return collection.table
+
+
+def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collection:
+    """Read every `result.json` below a folder; `collect` describes the table.
 
     Raises:
         SnnlabError: the folder is not there, has no run in it, or results in different versions of
@@ -97,7 +123,18 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> Collection:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """See `runs.summary`."""
+    """Summarise each number in a table of `collect` over the seeds.
+
+    There is one row for each notebook and code of it, profile, data, configuration and arm, which
+    are the index. If a configuration was run again, the latest run of a seed counts.
+
+    Returns:
+        Columns such as `("test_accuracy", "mean")`, `"std"` (of a sample, ddof = 1; nan for one
+        seed) and `"count"`.
+
+    Raises:
+        SnnlabError: the table has no numbers.
+    """
     parameters = [
         name
         for name in table

@@ -1,18 +1,17 @@
 """Samples of one size in one tensor, and the three parts of a task."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from snnlab.data.batches.base import BatchedDataset
 from snnlab.data.batches.file_dataset import FileDataset
-from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled
 
 
 @dataclass(frozen=True)
-class DenseSet:
+class DenseSet(BatchedDataset):
     """Samples of equal size in one tensor.
 
     Args:
@@ -24,29 +23,9 @@ class DenseSet:
     x: Tensor
     labels: Tensor
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Samples `index` (B,), `(T, B, ...)` float32, and their labels `(B,)`."""
         return self.x[:, index].float(), self.labels[index]
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        part: RankInfo = SINGLE,
-        first: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` for every sample once; shuffled if there is a generator; of each batch a part (see `shard_batches`).
-
-        Without the first so many, which are as if they had been taken.
-        """
-        indices = shuffled(len(self), batch_size, generator)
-        return map(
-            self.batch, shard_batches(indices, part, training=generator is not None, first=first)
-        )
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.encoding.odg import odg_events
-from snnlab.data.io.es_imagenet import (
+from snnlab.data.encoding.es_imagenet import (
     Label,
     Sample,
     encode,
@@ -23,6 +22,7 @@ from snnlab.data.io.es_imagenet import (
     write_labels,
     write_sample,
 )
+from snnlab.data.encoding.odg import odg_events
 
 
 def picture(width, height, seed=0):

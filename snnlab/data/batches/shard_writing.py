@@ -1,4 +1,4 @@
-"""Write pictures into shards, which `snnlab.data.io.shards` reads; this needs webdataset, reading does not."""
+"""Write pictures into shards, which `snnlab.data.batches.shards` reads; this needs webdataset, reading does not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.data.batches.file_dataset import FileDataset
-from snnlab.data.convert.many_files import same_settings
-from snnlab.data.io.shards import CLASSES, SETTINGS
+from snnlab.data.batches.shards import CLASSES, SETTINGS
+from snnlab.data.io.many_files import same_settings
 
 SAMPLES = 1000  # of a shard: about 110 MB of ImageNet
 

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.convert import many_files
+from snnlab.data.io import many_files
 
 
 def reciprocal(x):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from snnlab.data.batches.features import FeatureSet, read_only
+from snnlab.data.batches.feature_set import FeatureSet, read_only
 
 SIZES = (5, 1, 7)  # of the chunks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -111,7 +111,7 @@ def convert_all(
         failed=tuple(failed),
         report=report,
     )
-    write_report(outcome)
+    write_report(report, failed, dropped)
     return outcome
 
 
@@ -227,20 +227,26 @@ def _attempt(worker: Callable[[Any], Any], item: Any) -> tuple[Any, str]:
         return None, str(error)
 
 
-def write_report(outcome: Outcome) -> None:
-    """Write `outcome.report`, csv with what was dropped or failed; remove it where nothing was.
+def write_report(
+    file: Path, failed: Iterable[tuple[Any, str]], dropped: Iterable[tuple[Any, str]] = ()
+) -> None:
+    """Write a csv file (what, source, sentence), or remove that of an earlier call if it is empty.
+
+    Args:
+        file: where to write.
+        failed: source and sentence of what could not be read or converted.
+        dropped: source and sentence of what the rule of a data set leaves out.
 
     Raises:
-        SnnlabError: it cannot be written.
+        SnnlabError: the file cannot be written.
+        OSError: the file cannot be removed.
     """
-    if not (outcome.dropped or outcome.failed):
-        outcome.report.unlink(missing_ok=True)  # of an earlier call
+    rows = [("failed", *row) for row in failed] + [("dropped", *row) for row in dropped]
+    if not rows:
+        file.unlink(missing_ok=True)
         return
     with (
-        whole_file(outcome.report) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+        whole_file(file) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as handle,
     ):
-        table = csv.writer(file)
-        table.writerow(("what", "source", "sentence"))
-        for what, rows in (("failed", outcome.failed), ("dropped", outcome.dropped)):
-            table.writerows((what, source, sentence) for source, sentence in rows)
+        csv.writer(handle).writerows([("what", "source", "sentence"), *rows])

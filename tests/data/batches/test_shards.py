@@ -20,11 +20,11 @@ from readers import tell
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli.main import app
+from snnlab.data.batches import shards
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.samplers import shuffled_shards
-from snnlab.data.convert.many_files import writing_alone
 from snnlab.data.datasets.imagenet import pictures, write_shards
-from snnlab.data.io import shards
+from snnlab.data.io.many_files import writing_alone
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -477,7 +477,7 @@ def seen(batches):
 def test_loaders_processes_and_going_on_change_nothing():
     whole = seen(of_shards().batches(6, generator=seeded(3)))
     assert seen(of_shards(loaders=2).batches(6, generator=seeded(3))) == whole
-    assert seen(of_shards().batches(6, generator=seeded(3), first=4)) == whole[4:]
+    assert seen(of_shards().batches(6, generator=seeded(3), skip_batches=4)) == whole[4:]
     parts = [seen(of_shards().batches(6, generator=seeded(3), part=(i, 2))) for i in range(2)]
     for batch, a, b in zip(whole, *parts, strict=True):
         assert sorted(batch) == sorted(a + b)

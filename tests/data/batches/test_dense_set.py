@@ -2,7 +2,7 @@
 
 import torch
 
-from snnlab.data.batches.dense import DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 
 
 def samples(dtype=torch.float32):

@@ -1,0 +1,40 @@
+"""Commands that repair an installation, as the doctor prints them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[3]
+
+
+def pip(command: str, *arguments: str) -> str:
+    """Return a command of this environment's pip in backticks; it installs the tested versions."""
+    if command == "install":
+        arguments = ("-c", str(ROOT / "constraints.txt"), *arguments)
+    return f"`{shlex.join([sys.executable, '-m', 'pip', command, *arguments])}`"
+
+
+def make_setup(variable: str = "") -> str:
+    """Say how to create the environment anew, with a variable of `make` if one is needed."""
+    # never "remove sys.prefix", which may be the system's
+    return f"remove .venv in {ROOT} and run `{f'make setup {variable}'.strip()}` there"
+
+
+def problem_of(requirement: Requirement) -> str:
+    """Return what is wrong with a required package and the command that repairs it, or ""."""
+    expected = f"{requirement} was expected. Run {pip('install', str(requirement))}."
+    try:
+        package = distribution(requirement.name)
+    except PackageNotFoundError:
+        return f"{requirement.name} is not installed in {sys.prefix}; {expected}"
+    if requirement.specifier.contains(package.version, prereleases=True):
+        return ""
+    where = package.locate_file("")
+    return f"{requirement.name} {package.version} is installed in {where}; {expected}"

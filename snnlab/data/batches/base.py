@@ -1,0 +1,62 @@
+"""The one mechanism that cuts a set into batches: sampler, this rank's share, skipped batches, reading.
+
+It is not torch's `DataLoader`, for three reasons. The loader's iterator draws a seed from torch's
+global generator, which dropout draws from, too, so that a training which resumes inside an epoch
+would need a generator for it alone. Its worker processes end with each loader, while here those of
+a training serve its training, validation and test sets in turn (`prefetch`). And an error in a
+worker arrives as a stack trace instead of one sentence.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from snnlab.data.batches.samplers import SINGLE, RankInfo, shard_batches, shuffled
+
+
+class BatchedDataset(ABC):
+    """A set with labels that gives batches; subclasses say how to read the samples of one batch."""
+
+    labels: Tensor  # (n,), whole numbers from 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples `index` (B,) as `(T, B, ...)` float32, and their labels `(B,)`."""
+
+    def index_batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None
+    ) -> Sequence[Tensor]:
+        """The index of every sample once, in batches `(B,)`; shuffled if there is a generator."""
+        return shuffled(len(self), batch_size, generator)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        part: RankInfo = SINGLE,
+        skip_batches: int = 0,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield every sample once, in batches `(T, B, ...)` float32 with labels `(B,)`.
+
+        Args:
+            batch_size: samples of a batch, over all ranks.
+            generator: shuffles the samples; None keeps their order and means evaluation.
+            part: this rank and the number of ranks, see `shard_batches`.
+            skip_batches: leave out so many batches at the beginning without reading them; those
+                that follow, and the generator, are the same as if they had been read.
+        """
+        indices = self.index_batches(batch_size, generator=generator)
+        training = generator is not None
+        own = shard_batches(indices, part, training=training, skip_batches=skip_batches)
+        return self._read_batches(own, generator)
+
+    def _read_batches(
+        self, indices: Iterator[Tensor], generator: torch.Generator | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        return (self.batch(index.to(self.labels.device)) for index in indices)

@@ -1,0 +1,94 @@
+"""Copies of a network with changed delays: rounded, shuffled, zero or scaled."""
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number
+from snnlab.nn.delay_linear import delay_layers, own_copy
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def discretise(model: Network) -> Network:
+    """Copy a network with whole delays and one-hot kernels, in evaluation mode.
+
+    A neuromorphic chip runs this network, and only its accuracy is reported. Pruning by
+    `torch.nn.utils.prune` is permanent in the copy.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(2, 1, max_delay=4)
+        >>> rounded = discretise(layer)
+        >>> bool((rounded.delay == layer.delay.round()).all()), rounded.sigma
+        (True, 0.0)
+    """
+    copied = own_copy(model).eval()
+    for layer in delay_layers(copied):
+        layer.round_delays()
+    return copied
+
+
+@torch.no_grad()
+def shuffle_delays(model: Network, *, seed: int) -> Network:
+    """Copy a network and permute the delays of each layer among its synapses.
+
+    The histogram of a layer's delays stays the same; synapses that do not exist take no part.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(20, 10, max_delay=4)
+        >>> shuffled = shuffle_delays(layer, seed=0)
+        >>> bool((shuffled.delay == layer.delay).all())
+        False
+        >>> bool((shuffled.delay.flatten().sort()[0] == layer.delay.flatten().sort()[0]).all())
+        True
+    """
+    copied = own_copy(model)
+    generator = torch.Generator().manual_seed(seed)
+    for layer in delay_layers(copied):
+        delay, exists = layer.delay, layer.connections
+        permutation = torch.randperm(int(exists.sum()), generator=generator).to(delay.device)
+        delay[exists] = delay[exists][permutation]
+        layer.delay = delay
+    return copied
+
+
+def zero_delays(model: Network) -> Network:
+    """Copy a network and set all its delays to 0.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> zero_delays(DelayLinear(2, 1, max_delay=4)).delay.flatten().tolist()
+        [0.0, 0.0]
+    """
+    return scale_delays(model, 0.0)
+
+
+@torch.no_grad()
+def scale_delays(model: Network, factor: float) -> Network:
+    """Copy a network and multiply its delays by `factor`, up to `max_delay`.
+
+    Raises:
+        SnnlabError: the factor is negative or not finite.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(1, 1, max_delay=4)
+        >>> layer.delay = torch.full((1, 1, 1), 1.0)
+        >>> scale_delays(layer, 2.0).delay.item()
+        2.0
+    """
+    if not (is_number(factor) and factor >= 0):
+        raise SnnlabError(
+            f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays."
+        )
+    copied = own_copy(model)
+    for layer in delay_layers(copied):
+        layer.delay = float(factor) * layer.delay
+        layer.clamp_delays()
+        if layer.discrete:  # half a step is no tap
+            layer.round_delays()
+    return copied

@@ -1,0 +1,83 @@
+"""Copies of a network with changed delays, and of pruned networks."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import prune
+
+from snnlab.delays.ablation import discretise, shuffle_delays
+from snnlab.delays.statistics import active_delays
+from snnlab.nn.delay_linear import DelayLinear
+
+
+def test_discretise_is_one_hot_and_leaves_the_original():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(DelayLinear(4, 5, 9), DelayLinear(5, 2, 9))
+    before = copy.deepcopy(model.state_dict())
+    whole = discretise(model)
+    assert all(
+        torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True)
+    )
+    assert model.training and not model[0].discrete and model[0].sigma > 4
+    for layer, original in zip(whole, model, strict=True):
+        kernel = layer.kernel()
+        assert ((kernel != 0).sum(-1) == 1).all()
+        assert torch.equal(kernel.abs().argmax(-1), original.delay[..., 0].round().long())
+        assert torch.equal(kernel.sum(-1), original.weight[..., 0])
+        assert layer.sigma == 0
+
+
+def test_shuffle_keeps_the_histogram():
+    layer = DelayLinear(10, 10, 20)
+    shuffled = shuffle_delays(layer, seed=1)
+    assert torch.equal(shuffled.delay.flatten().sort().values, layer.delay.flatten().sort().values)
+    assert not torch.equal(shuffled.delay, layer.delay)
+    assert torch.equal(shuffled.delay, shuffle_delays(layer, seed=1).delay)
+
+
+def pruned(**changes):
+    torch.manual_seed(0)
+    layer = DelayLinear(6, 5, 9, **changes)
+    prune.random_unstructured(layer, "weight", amount=0.5)
+    layer(torch.randn(12, 2, 6))
+    with torch.no_grad():
+        # A step of an optimiser, after which the weight is that of the step before
+        layer.weight_orig *= 2
+    return layer
+
+
+@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
+def test_a_pruned_layer_is_rounded_and_the_rounded_one_is_an_ordinary_one(changes):
+    layer, x = pruned(**changes), torch.randn(12, 2, 6)
+    before = copy.deepcopy(layer.state_dict())
+    whole = discretise(layer)
+    assert all(
+        torch.equal(a, b) for a, b in zip(before.values(), layer.state_dict().values(), strict=True)
+    )
+    assert whole.state_dict().keys() - {"mask"} == {"weight", "P", "SIG", "rounded"}
+    assert torch.equal(whole.weight, layer.weight_orig * layer.weight_mask)
+    again = DelayLinear(6, 5, 9, **changes)
+    again.load_state_dict(whole.state_dict())
+    assert torch.equal(again(x), whole(x))
+    assert (
+        not layer.discrete and torch.equal(layer(x), layer(x)) and layer.weight.grad_fn is not None
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
+def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
+    layer = pruned(**changes)
+    there = (
+        layer.weight_mask.bool()
+        if layer.n_connections is None
+        else layer.weight_mask.bool() & layer.mask
+    )
+    assert np.array_equal(active_delays(layer), layer.delay[there].numpy())
+    assert np.array_equal(active_delays(discretise(layer)), layer.delay[there].round().numpy())
+    shuffled = shuffle_delays(layer, seed=1)
+    assert np.array_equal(np.sort(active_delays(shuffled)), np.sort(active_delays(layer)))
+    assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(
+        shuffled.delay, layer.delay
+    )

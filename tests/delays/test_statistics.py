@@ -1,0 +1,33 @@
+"""Statistics of the delays in use."""
+
+import pytest
+import torch
+from torch.nn.utils import prune
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.delays.analysis import shares
+from snnlab.delays.statistics import delay_statistics
+from snnlab.nn.delay_linear import DelayLinear
+
+
+def test_statistics_are_in_milliseconds():
+    layer = DelayLinear(2, 2, 10)
+    layer.delay = torch.tensor([[0.0, 10.0], [4.0, 6.0]])[..., None]
+    statistics = delay_statistics(layer, 20.0)
+    assert statistics.mean_ms == pytest.approx(100) and statistics.sd_ms == pytest.approx(5200**0.5)
+    assert statistics.share_at_zero == 0.25 and statistics.share_at_max == 0.25
+
+
+def test_a_layer_without_a_weight_has_no_delays():
+    layer = DelayLinear(3, 2, 4)
+    prune.l1_unstructured(layer, "weight", amount=1.0)
+    with pytest.raises(SnnlabError, match="every weight is 0"):
+        delay_statistics(layer, 10.0)
+
+
+def test_delays_that_are_not_finite_are_not_counted():
+    layer = DelayLinear(3, 2, 4)
+    layer.delay = torch.full((2, 3, 1), float("nan"))
+    for count in (lambda: delay_statistics(layer, 10.0), lambda: shares(layer)):
+        with pytest.raises(SnnlabError, match="delays that are not finite"):
+            count()
