@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def write_provenance(folder: Path, **entries: Any) -> None:
 
 @contextmanager
 def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Two calls at once: the second waits, and finds the work done."""
+    """Wait for another call that works in the folder."""
     lock = FileLock(folder / ".get.lock")
     try:
         lock.acquire(timeout=0.5)
@@ -202,16 +203,17 @@ def _verified(path: Path, archive: Archive) -> Checksums:
 
 
 def _unpack(data: DatasetEntry, archive: Archive) -> None:
-    path = data.folder / archive.file
+    extract: Callable[[Path, Path], None] | None = None
     if _recordings(data):
-        if not (data.folder / archive.makes[0]).exists() or _moving(data, archive.file).exists():
-            unpack(path, data.folder, archive.makes, _extract_recordings)
+        if (data.folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists():
+            return
+        extract = _extract_recordings
     elif data.name == "imagenet":
-        from snnlab.data.fetch.imagenet_archives import extractors
+        from snnlab.data.fetch.imagenet_archives import DEVKIT, extract_train, extract_val
 
-        unpack(path, data.folder, archive.makes, extractors(data.folder)[archive.makes[0]])
-    else:
-        unpack(path, data.folder, archive.makes)
+        devkit = data.folder / DEVKIT
+        extract = extract_train if "train" in archive.makes else partial(extract_val, devkit=devkit)
+    unpack(data.folder / archive.file, data.folder, archive.makes, extract)
 
 
 def _recordings(data: DatasetEntry) -> bool:
@@ -229,20 +231,16 @@ def _needs_aedat() -> None:
 
 
 def _extract_recordings(archive: Path, folder: Path) -> None:
-    """A zip file of a zip file a class to `folder/recordings/<class>/*.aedat4`, however deep these lie in theirs."""
+    """Unpack a zip file of one zip file a class to `folder/recordings/<class>/*.aedat4`."""
     outer = folder / "outer"
-    outer.mkdir()
     extract_all(archive, outer)
-    for inner in sorted(outer.rglob("*.zip")):
-        loose = folder / "inner"
-        loose.mkdir()
+    for inner in outer.rglob("*.zip"):
+        loose, target = folder / "inner", folder / "recordings" / inner.stem
         extract_all(inner, loose)
-        target = folder / "recordings" / inner.stem
         target.mkdir(parents=True)
         for recording in loose.rglob("*.aedat4"):
             os.rename(recording, target / recording.name)
         shutil.rmtree(loose)
-        inner.unlink()
     shutil.rmtree(outer)
 
 
