@@ -109,7 +109,7 @@ class Lab:
         )
 
     def copy(self, stem, last, name="", **given):
-        """Copy a notebook up to the last cell with a line of that pattern; return its number of code cells."""
+        """Copy a notebook up to the last cell with a pattern; return the number of code cells."""
         name = name or stem
         nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
         end = max(

@@ -1,4 +1,4 @@
-"""Panels of a network with delays: their artists, their alt texts, and no trace of earlier values."""
+"""Panels of a network with delays: their artists and alt texts, and no trace of earlier values."""
 
 import re
 
@@ -24,7 +24,7 @@ WORDS = ("no", "yes", "perhaps")
 
 @pytest.fixture
 def of():
-    """A network of 10 inputs with falling frequencies, two hidden layers, 3 classes, 10 ms steps."""
+    """A network: 10 inputs of falling frequency, two hidden layers, 3 classes, 10 ms steps."""
     torch.manual_seed(0)
     net = DelayNet(10, (6, 4), 3, max_delay=5, tau=1.5).eval()
     for norm in net.norms:
