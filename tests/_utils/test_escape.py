@@ -18,10 +18,11 @@ from snnlab.cli import main
 from snnlab.course.exercises.judge import Verdict
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.nn.delay_net import DelayNet
-from snnlab.runs import html_tables, tables
+from snnlab.runs import tables
 from snnlab.runs.collection import summary
 from snnlab.runs.progress import progress
 from snnlab.runs.result import Result
+from snnlab.runs.tables import TextTable
 from snnlab.viz import plots
 from snnlab.viz.figure_export import RenderedFigure, save_svg
 from snnlab.viz.monitor import view as monitor_view
@@ -148,7 +149,7 @@ def test_a_page_shows_every_letter(tmp_path):
     assert shown in read.values and read.text.count(shown) == 3 and "script" not in read.tags
     assert bundle["text/plain"] == shown
     assert shown in Read(Verdict(True, NASTY)._repr_html_()).text
-    assert shown in Read(html_tables._table(NASTY, ["a"], [[NASTY]])).text
+    assert shown in Read(TextTable(NASTY, ["a"], [[[NASTY]]])._repr_html_()).text
     fig, _ = plots.figure(1, 1)
     save_svg(fig, tmp_path / "a.svg", title=NASTY, description=NASTY)
     assert (
