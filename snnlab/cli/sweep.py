@@ -213,6 +213,6 @@ def _say(plan: "Sweep") -> None:
     from rich.console import Console
 
     from snnlab.runs import manifest
-    from snnlab.runs.sweep.cost import table
+    from snnlab.runs.sweep.cost import cost_table
 
-    Console().print(table(plan, manifest.machine()["device"]))
+    Console().print(cost_table(plan, manifest.machine()["device"]))
