@@ -3,6 +3,7 @@
 Each is a `TextTable`, which rich prints in a terminal and `to_html` writes for a notebook.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import html_text, terminal_text
+from snnlab._utils.escape import terminal_text
 from snnlab._utils.files import given_path
+from snnlab._utils.html_table import html_table
 from snnlab.runs.result import Result, arm, numbers
 from snnlab.runs.run import home
 
@@ -63,18 +65,7 @@ class TextTable:
 
     def _repr_html_(self) -> str:
         """Return the table as HTML that a screen reader reads; the first column names the rows."""
-        names = "".join(f'<th scope="col">{html_text(name)}</th>' for name in self.columns)
-        body = "".join(
-            f'<tr><th scope="row">{html_text(first)}</th>'
-            + "".join(f"<td>{html_text(cell)}</td>" for cell in rest)
-            + "</tr>\n"
-            for rows in self.sections
-            for first, *rest in rows
-        )
-        return (
-            f"<table><caption>{html_text(self.title)}</caption>\n"
-            f"<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-        )
+        return html_table(self.columns, itertools.chain(*self.sections), self.title)
 
 
 def to_html(tables: Iterable[TextTable]) -> str:
