@@ -11,7 +11,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferToEvents
 from snnlab.course.data_check import folder_of
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.splits import DataSplits
 from snnlab.data.batches.feature_set import FeatureSet
 from snnlab.data.batches.spike_set import SpikeSet
 from snnlab.data.datasets import (
@@ -27,7 +27,7 @@ from snnlab.data.datasets import (
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.protocols import Batches, Data
 from snnlab.data.provenance import record
-from snnlab.data.splits import Splits
+from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import Job
 from snnlab.delays.recipe import DelayRecipe
 
@@ -94,7 +94,7 @@ def static(config: PretrainAndTransfer) -> ImageTask:
 
 
 @memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
-def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
+def recordings(config: LearningDelays) -> DataSplits[SpikeSet] | DataSplits[FeatureSet]:
     """The words of notebook 04, as spikes or as features.
 
     Raises:
@@ -105,7 +105,7 @@ def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
     return data
 
 
-def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
+def _recordings(config: LearningDelays) -> DataSplits[SpikeSet] | DataSplits[FeatureSet]:
     limit = config.limit or None
     if config.features == "spikes":
         return shd.load(

@@ -48,7 +48,7 @@ class Run:
         Args:
             results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`;
                 numbers of numpy and torch do.
-            data: `name` and `note`; the `source` of a task or of `Splits` has them, and more.
+            data: `name` and `note`; the `source` of a task or of `DataSplits` has them, and more.
             more: anything else that was measured and belongs to the record.
 
         Raises:

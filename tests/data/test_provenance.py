@@ -4,7 +4,8 @@ import json
 
 import torch
 
-from snnlab.data.batches.dense_set import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.splits import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.provenance import record
 

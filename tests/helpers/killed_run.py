@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from snnlab import runs
 from snnlab.course import config
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job, train_all
 from snnlab.delays.recipe import DelayRecipe

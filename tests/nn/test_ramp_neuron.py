@@ -7,7 +7,7 @@ import torch
 from spikingjelly.activation_based import functional
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job, build_network, train_all
 from snnlab.delays.recipe import DelayRecipe

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.splits import DataSplits
 from snnlab.data.batches.samplers import SINGLE
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import Job as DelayJob

@@ -16,7 +16,7 @@ import torch
 from bars import same_checkpoints
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays import experiments
 from snnlab.delays.experiments import Job, build_network, train_all, train_job

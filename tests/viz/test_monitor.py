@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import Job, train_all, train_job

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -36,14 +35,14 @@ def extract_train(archive: Path, folder: Path) -> None:
                 save(_stream(inner, picture), folder / "train" / wnid / picture.name, bar)
 
 
-def extract_val(archive: Path, folder: Path, *, devkit: Path) -> None:
+def extract_val(archive: Path, folder: Path) -> None:
     """A tar file of numbered pictures to `folder/val/<class>/*.JPEG`; the class of each stands in the development kit.
 
     Raises:
         SnnlabError: one of them is damaged, or they do not belong together.
         OSError: there is no room.
     """
-    classes = validation_classes(devkit)
+    classes = validation_classes(archive.with_name("ILSVRC2012_devkit_t12.tar.gz"))
     seen = set()
     with opened(archive) as file, _bar(archive) as bar:
         for tar, member in tar_members(file, archive):
@@ -99,12 +98,6 @@ def validation_classes(devkit: Path) -> list[str]:
     for wnid in set(classes):
         check_name(wnid, devkit)
     return classes
-
-
-def extractors(folder: Path) -> dict[str, partial[None]]:
-    """How each archive in the folder of ImageNet is unpacked, by what it makes."""
-    devkit = folder / "ILSVRC2012_devkit_t12.tar.gz"
-    return {"train": partial(extract_train), "val": partial(extract_val, devkit=devkit)}
 
 
 def _stream(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 import snnlab
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, now, sha256, whole_file
-from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, provenance
+from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, imported, provenance
 from snnlab.data.fetch.download import Checksums, check_room, checksums, download, remote_size
 from snnlab.data.fetch.unpack import extract_all, move_in, unpack
 
@@ -202,16 +202,10 @@ def _verified(path: Path, archive: Archive) -> Checksums:
 
 
 def _unpack(data: DatasetEntry, archive: Archive) -> None:
-    path = data.folder / archive.file
-    if _recordings(data):
-        if not (data.folder / archive.makes[0]).exists() or _moving(data, archive.file).exists():
-            unpack(path, data.folder, archive.makes, _extract_recordings)
-    elif data.name == "imagenet":
-        from snnlab.data.fetch.imagenet_archives import extractors
-
-        unpack(path, data.folder, archive.makes, extractors(data.folder)[archive.makes[0]])
-    else:
-        unpack(path, data.folder, archive.makes)
+    there = (data.folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists()
+    if not (there and _recordings(data)):
+        extract = imported(archive.extract) if archive.extract else None
+        unpack(data.folder / archive.file, data.folder, archive.makes, extract)
 
 
 def _recordings(data: DatasetEntry) -> bool:
@@ -228,7 +222,7 @@ def _needs_aedat() -> None:
         )
 
 
-def _extract_recordings(archive: Path, folder: Path) -> None:
+def extract_recordings(archive: Path, folder: Path) -> None:
     """A zip file of a zip file a class to `folder/recordings/<class>/*.aedat4`, however deep these lie in theirs."""
     outer = folder / "outer"
     outer.mkdir()
