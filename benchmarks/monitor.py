@@ -2,7 +2,7 @@
 
     python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 1] [--json FILE]
 
-Both are `train_job` on the CPU with the notebook's settings. With the monitor it runs in a thread,
+Both are `run_experiment` on the CPU with the notebook's settings. With the monitor it runs in a thread,
 and widgets without a browser take the pictures. Shown are seconds of wall-clock time of all epochs
 and all pictures, the first and the last among them, though a panel that is not live needs the last
 one, too; their ratio; and the share of the pictures alone, which is less noisy. All losses have to
@@ -26,26 +26,28 @@ from snnlab._utils.files import make_folder, whole_file
 from snnlab._utils.memory import keep_freed_memory
 from snnlab.course import tasks
 from snnlab.course.config import resolve
-from snnlab.delays.experiments import Job, Outcome, train_job
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.training.experiments import Experiment, ExperimentResult, run_experiment
 from snnlab.viz.monitor import callback, monitor
 from snnlab.viz.widgets import agg_canvas
 
 
-def course(epochs: int) -> tuple[Job, Any]:
+def course(epochs: int) -> tuple[Experiment, Any]:
     """The network with learned delays that notebook 04 watches, and its data."""
     config = resolve("04_learning_delays", profile="course")
     digits = tasks.recordings(config)
     network = {
         "n_in": config.n_in,
         "hidden": list(config.hidden),
-        "n_classes": len(digits.keys),
+        "n_classes": len(digits.classes),
         "max_delay": config.max_delay,
         "tau": config.tau_ms[0] / config.dt_ms,
         "dropout": config.dropout,
         "variant": "learned",
     }
-    recipe = DelayRecipe(
+    stage = DelayStage(
+        name="watched",
+        network=network,
         epochs=epochs,
         batch_size=config.batch_size,
         lr_weights=config.lr_weights,
@@ -54,10 +56,12 @@ def course(epochs: int) -> tuple[Job, Any]:
         anneal_share=config.anneal_share,
         device="cpu",
     )
-    return Job("watched", network, recipe), digits
+    return delay_experiment(stage), digits
 
 
-def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcome]:
+def timed(
+    experiment: Experiment, data: Any, *, watched: bool
+) -> tuple[dict[str, Any], ExperimentResult]:
     with tempfile.TemporaryDirectory() as folder:
         pictures: list[float] = []
         look = callback.MonitorCallback._look
@@ -71,11 +75,11 @@ def timed(job: Job, data: Any, *, watched: bool) -> tuple[dict[str, Any], Outcom
             agg_canvas._rendered.cache_clear()  # a notebook watches one training
             agg_canvas._measured.cache_clear()
             with mock.patch.object(callback.MonitorCallback, "_look", looked):
-                outcome = monitor.watch(train_job, job, data, Path(folder)).result()
+                outcome = monitor.watch(run_experiment, experiment, data, Path(folder)).result()
         else:
-            outcome = train_job(job, data, Path(folder))
+            outcome = run_experiment(experiment, data, Path(folder))
         # The pictures are no part of these
-        epochs = sum(line["seconds"] for line in outcome.history)
+        epochs = sum(line["seconds"] for line in outcome.last.history)
         return {"epochs": epochs, "seconds": epochs + sum(pictures), "pictures": pictures}, outcome
 
 
@@ -98,7 +102,7 @@ def main(repeats: int, epochs: int, threads: int, out: str) -> None:
         pair = {}
         for watched in (True, False) if number % 2 else (False, True):
             pair[watched], outcome = timed(job, data, watched=watched)
-            losses.add(tuple(line["loss"] for line in outcome.history))
+            losses.add(tuple(line["loss"] for line in outcome.last.history))
         pairs.append(
             {"without": pair[False]["seconds"], "with": pair[True]["seconds"], **pair[True]}
         )

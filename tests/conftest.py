@@ -13,7 +13,7 @@ import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbfor
 LONG = """
     course/test_tasks browser/test_panels test_notebooks training/test_distributed viz/test_monitor runs/test_params
     runs/test_killed_run browser/test_monitor training/test_launch_ranks cli/test_main runs/sweep/test_executors
-    training/test_trainer transfer/test_runner nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea
+    training/test_trainer transfer/test_stages nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea
     data/datasets/test_gsc data/convert/test_from_audio data/batches/test_prefetch data/datasets/test_spoken_digits
     training/test_state training/test_train_pool delays/test_experiments transfer/test_comparison browser/test_export
 """.split()

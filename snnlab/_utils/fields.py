@@ -41,9 +41,9 @@ class Spec:
     unless: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
 
 
-def parameter(help: str, **limits: Any) -> Any:
-    """A dataclass field that carries `Spec(help, **limits)`."""
-    return dataclasses.field(metadata={"spec": Spec(help, **limits)})
+def parameter(default: Any, help: str, **limits: Any) -> Any:
+    """Return a dataclass field with a default that carries `Spec(help, **limits)`."""
+    return dataclasses.field(default=default, metadata={"spec": Spec(help, **limits)})
 
 
 def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:

@@ -1,22 +1,23 @@
-"""The trainings that notebook 06 compares: delays learned in a ReLU network, handed over, or learned with spikes from scratch."""
+"""The experiments of notebook 06: delays learned with a ReLU network, copied to a spiking one, or learned from scratch."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from snnlab.course.config import LearningDelays, PretrainedDelays
-from snnlab.course.tasks import delay_job
-from snnlab.delays.experiments import Job
+from snnlab.course.tasks import delay_stage
+from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
+from snnlab.training.experiments import Experiment
 
 
 @dataclass(frozen=True)
 class Recipes:
-    """What makes a job of a number of hidden layers, a learning rate and a seed.
+    """The experiments for a number of hidden layers, a learning rate and a seed.
 
     Attributes:
-        config: of notebook 06.
-        learning: of notebook 04: what the other one does not say.
+        config: configuration of notebook 06.
+        learning: configuration of notebook 04, for all that the other one does not have.
         classes: of the recordings.
     """
 
@@ -25,85 +26,84 @@ class Recipes:
     classes: int
 
     @property
-    def together(self) -> int:
+    def total_epochs(self) -> int:
         """Epochs of pretraining and fine-tuning."""
         return self.config.pretrain_epochs + self.config.epochs
 
-    def scratch(self, layers: int, rate: float, seed: int) -> Job:
-        """A spiking network for as many epochs as both stages have together."""
-        return self._job("scratch", layers, rate, seed, self.together)
+    def scratch(self, layers: int, lr: float, seed: int) -> Experiment:
+        """Train a spiking network for the epochs of both stages."""
+        return delay_experiment(self._stage("scratch", layers, lr, seed, epochs=self.total_epochs))
 
-    def sharpened(self, layers: int, rate: float, seed: int) -> Job:
-        """A ReLU network for as many epochs, whose ramps become steps; its `twin` is the result."""
-        return self._relu(layers, rate, seed, self.together, sharpen=1.0)
+    def sharpened(self, layers: int, lr: float, seed: int) -> Experiment:
+        """Train a ReLU network for as long, whose ramps become steps; its `twin` is the result."""
+        return self.relu(layers, lr, seed, sharpen=1.0, epochs=self.total_epochs)
 
-    def relu(self, layers: int, rate: float, seed: int, *, sharpen: float) -> Job:
-        """A ReLU network for the epochs of pretraining."""
-        return self._relu(layers, rate, seed, self.config.pretrain_epochs, sharpen=sharpen)
+    def relu(
+        self, layers: int, lr: float, seed: int, *, sharpen: float, epochs: int = 0
+    ) -> Experiment:
+        """Train a ReLU network; 0 epochs stand for those of pretraining."""
+        stage = self._stage(
+            f"relu-{sharpen:g}",
+            layers,
+            lr,
+            seed,
+            neuron="relu",
+            sharpen=sharpen,
+            epochs=epochs or self.config.pretrain_epochs,
+            keep="last",  # only the last epoch is as sharp as asked
+        )
+        return delay_experiment(stage)
 
     def pretrained(
         self,
         layers: int,
-        rate: float,
+        lr: float,
         seed: int,
         *,
         sharpen: float | None = None,
         transfer_parts: TransferParts = "both",
         learn_delays: bool = False,
-    ) -> Job:
-        """A ReLU network, and a spiking one that takes over from it and is fine-tuned.
+    ) -> Experiment:
+        """Train a ReLU network, and fine-tune a spiking one with its weights and delays.
 
         Args:
-            layers, rate, seed: as everywhere; the rates of fine-tuning are `fine_tune` times those
-                before it.
-            sharpen: of the ReLU network; None for the last one in `sharpen`.
-            transfer_parts: which parameters are copied.
-            learn_delays: whether they go on moving, or are rounded and stay.
+            layers: hidden layers.
+            lr: rate of pretraining; fine-tuning has `fine_tune` times its rates.
+            seed: of both stages.
+            sharpen: of the ReLU network; None for the last one of the configuration.
+            transfer_parts: what is copied.
+            learn_delays: whether fine-tuning changes the delays, or rounds and keeps them.
         """
         sharpen = self.config.sharpen[-1] if sharpen is None else sharpen
-        job = self._job(
+        stage = self._stage(
             f"takes-{transfer_parts}-{'learns' if learn_delays else 'holds'}-{sharpen:g}",
             layers,
-            rate,
+            lr,
             seed,
-            self.config.epochs,
-            variant="learned" if learn_delays else "fixed",
-            lr_weights=rate * self.config.fine_tune,
+            delay_mode="learned" if learn_delays else "fixed",
+            epochs=self.config.epochs,
+            lr_weights=lr * self.config.fine_tune,
             lr_delays=self.learning.lr_delays * self.config.fine_tune,
             anneal_share=0.0,  # the delays are nearly whole already
+            transfer_parts=transfer_parts,
         )
-        return replace(
-            job, after=self.relu(layers, rate, seed, sharpen=sharpen), transfer_parts=transfer_parts
-        )
+        return delay_experiment(*self.relu(layers, lr, seed, sharpen=sharpen).stages, stage)
 
-    def _relu(self, layers: int, rate: float, seed: int, epochs: int, *, sharpen: float) -> Job:
-        """Its last epoch is kept: only then it is as sharp as asked."""
-        return self._job(
-            f"relu-{sharpen:g}",
-            layers,
-            rate,
-            seed,
-            epochs,
-            neuron="relu",
-            sharpen=sharpen,
-            keep="last",
-        )
-
-    def _job(
+    def _stage(
         self,
         name: str,
         layers: int,
-        rate: float,
+        lr: float,
         seed: int,
-        epochs: int,
         *,
-        variant: str = "learned",
+        epochs: int,
+        delay_mode: str = "learned",
         neuron: str = "lif",
         **recipe: Any,
-    ) -> Job:
-        job = delay_job(
+    ) -> DelayStage:
+        stage = delay_stage(
             self.learning,
-            variant,
+            delay_mode,
             classes=self.classes,
             tau_ms=self.learning.tau_ms[0],
             seed=seed,
@@ -111,12 +111,12 @@ class Recipes:
             hidden=[self.config.neurons] * layers,
             neuron=neuron,
         )
-        name = f"{name}-layers{layers}-rate{rate:g}-epochs{epochs}-seed{seed}"
-        return replace(job, name=name, recipe=replace(job.recipe, **{"lr_weights": rate, **recipe}))
+        name = f"{name}-layers{layers}-rate{lr:g}-epochs{epochs}-seed{seed}"
+        return replace(stage, name=name, **{"lr_weights": lr, **recipe})
 
 
 def twin(net: DelayNet) -> DelayNet:
-    """The spiking network with all parameters of a ReLU one, in evaluation mode."""
+    """Copy all parameters of a ReLU network to a spiking one, in evaluation mode."""
     spiking = DelayNet(**(net.config | {"neuron": "lif"}))
     copy_delay_weights(net, spiking)
     return spiking.eval()

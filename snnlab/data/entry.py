@@ -51,7 +51,7 @@ class DatasetEntry:
 
     Attributes:
         name: of the set in commands and results, and of its folder.
-        kind: "recordings" of sound, single "pictures" or films, or "events" of a camera.
+        kind: "recordings" of sound, "pictures", "films", or "events" of a camera.
         title: what it is, in a line.
         load: gives the `DataSplits`, called with the folder, where there are files, and with
             `settings`.
@@ -59,8 +59,7 @@ class DatasetEntry:
         features: of recordings, what `load` can make of them.
         channels: of recordings, how many the spikes have; `n_in` divides it.
         edges: of events, the function that gives the same samples as pictures of edges.
-        pretrain_on: of events, the name of the pictures to pretrain on.
-        video: whether a sample is a film, for the model video.
+        pretrain_on: of events, the name of the pictures or films to pretrain on.
         download, unpacked: its size, as published, for people.
         licence, cite: as published.
         parts: files and folders of a whole set, each a pattern or several, `one|another`; none for
@@ -78,7 +77,7 @@ class DatasetEntry:
     """
 
     name: str
-    kind: Literal["recordings", "pictures", "events"]
+    kind: Literal["recordings", "pictures", "films", "events"]
     title: str
     load: Function
     settings: tuple[str, ...] = ()
@@ -86,7 +85,6 @@ class DatasetEntry:
     channels: int = 700
     edges: Function = ""
     pretrain_on: str = ""
-    video: bool = False
     download: str = "unknown"
     unpacked: str = "unknown"
     licence: str = "unknown"

@@ -10,14 +10,16 @@ import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
 from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.splits import DataSplits
+
+if TYPE_CHECKING:
+    from snnlab.data.splits import DataSplits
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -110,12 +112,13 @@ def load_dataset(
         (torch.Size([1, 32, 1, 12, 12]), torch.Size([32]), 10)
     """
     data = str(name_or_folder)
+    where: str | Path = data
     if layout is not None:
         entry, where = entry_of(layout), given_path(data)
     elif data in DATASETS or _REFERENCE.fullmatch(data) or Path(data).expanduser().exists():
         entry, where = find(data)
     else:
-        entry, where = entry_of(data), ""  # refuses it, with the nearest name
+        entry = entry_of(data)  # refuses it, with the nearest name
     for name in settings:
         known(name, entry.settings, f"setting of {entry.name}")
     return load(entry, where, settings)

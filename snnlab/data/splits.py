@@ -16,11 +16,11 @@ from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.entry import provenance
 from snnlab.data.protocols import Batches
 
-Part = TypeVar("Part", bound=Batches, covariant=True)
+Part_co = TypeVar("Part_co", bound=Batches, covariant=True)
 
 
 @dataclass(frozen=True)
-class DataSplits(Generic[Part]):
+class DataSplits(Generic[Part_co]):
     """A data set in three parts, ready to train on.
 
     Attributes:
@@ -42,9 +42,9 @@ class DataSplits(Generic[Part]):
         ([5, 'B', 3], 4, ('0', '1'))
     """
 
-    train: Part
-    valid: Part
-    test: Part
+    train: Part_co
+    valid: Part_co
+    test: Part_co
     unit: str = field(default="", kw_only=True)
     preprocessing: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     name: str = field(default="", kw_only=True)

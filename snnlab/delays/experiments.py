@@ -1,194 +1,70 @@
-"""Many small trainings of delays side by side: variants, seeds and time constants, one process each, resumable."""
+"""Experiments with delays: stages that train a `DelayNet`, and the choice between their results."""
 
-import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
+from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
-from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
-from snnlab.training import checkpoints
-from snnlab.training.callbacks import Moment
-from snnlab.training.train_pool import Tick, train_pool
-from snnlab.training.trainer import evaluate, fit, pick_device
+from snnlab.training.experiments import Experiment, ExperimentResult, ExperimentStage, StageStart
 
 
 @dataclass(frozen=True)
-class Job:
-    """One network to train: a name that no other job of the comparison has, `DelayNet`'s arguments, and a recipe.
+class DelayStage(DelayRecipe, ExperimentStage):
+    """Training of one `DelayNet`, whose arguments are `network`.
 
-    With `test_each_epoch`, its history has the accuracy on the test set, too, which nothing is
-    chosen by. With `after`, that job is done first, and this one begins with the `transfer_parts` of its
-    network: see `copy_delay_weights`.
+    The name of a stage is that of its files, so experiments that begin with the same stage share
+    its checkpoint. After another stage, the network gets the `transfer_parts` of the network before
+    it; see `copy_delay_weights`.
     """
 
-    name: str
-    network: dict[str, Any]
-    recipe: DelayRecipe
-    test_each_epoch: bool = False
-    after: "Job | None" = None
     transfer_parts: TransferParts = "both"
 
-    @property
-    def epochs(self) -> int:
-        """Of this job and of the one before it."""
-        return self.recipe.epochs + (0 if self.after is None else self.after.epochs)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known(self.transfer_parts, get_args(TransferParts), "part to copy")
+
+    @memory_errors("building a network", "a smaller one")
+    def build(self, network: dict[str, Any]) -> DelayNet:
+        """Build a network; the seed decides its weights and delays."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return DelayNet(**network)
+
+    def start(self, before: DelayNet | None, sets: Data) -> tuple[DelayNet, StageStart]:
+        """Build the network, and copy weights, delays or both from the one before."""
+        if self.network is None:
+            assert before is not None
+            return before, StageStart()
+        net = self.build(self.network)
+        if before is None:
+            return net, StageStart()
+        return net, StageStart(copy_delay_weights(before, net, transfer_parts=self.transfer_parts))
+
+    def file_name(self, experiment: str, number: int) -> str:
+        """Name the files of this stage, without a suffix."""
+        return self.name
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job. The test accuracy is that of the epoch that was kept, with whole delays."""
-
-    job: Job
-    history: list[dict[str, float]]
-    best_epoch: int
-    test_accuracy: float
-    trainable_parameters: int
-    seconds: float
-    checkpoint: Path
-    before: "Outcome | None" = None
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Work of the training steps (`snnlab.training.trainer.work_clock`), with those of the job before it."""
-        before = 0.0 if self.before is None else self.before.cpu_seconds
-        return before + sum(line["cpu_seconds"] for line in self.history)
-
-    @property
-    def valid_accuracy(self) -> float:
-        return self.history[self.best_epoch]["valid_accuracy"]
-
-    def protocols(self) -> dict[str, float]:
-        """The test accuracy by which the field reports: of the last epoch, and of that which was best on the test set itself.
-
-        The second one is the highest of many draws, and so too high; it stands beside others who
-        report it.
-        """
-        each = [line["test_accuracy"] for line in self.history]
-        return {"last_epoch_accuracy": each[-1], "best_on_test_accuracy": max(each)}
-
-    def network(self) -> DelayNet:
-        """The trained network at the epoch that was kept, in evaluation mode, delays not rounded."""
-        net = checkpoints.load_network(self.checkpoint)
-        # A checkpoint does not know how sharp a ramp was
-        self.job.recipe.before_epoch(net, self.best_epoch)
-        return net
+def delay_experiment(*stages: ExperimentStage) -> Experiment:
+    """Name an experiment after its last stage."""
+    return Experiment(stages[-1].name, stages)
 
 
-@memory_errors("building a network", "a smaller one")
-def build_network(job: Job) -> DelayNet:
-    """The network of a job as it is before the first step, and before it gets another's: the seed decides weights and delays."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.recipe.seed)
-        return DelayNet(**job.network)
-
-
-def train_all(
-    jobs: Iterable[Job],
-    data: Data,
-    folder: Path,
-    *,
-    workers: int = 0,
-    processes: int = 1,
-    title: str = "",
-    then: Callable[[list[Outcome]], Sequence[Job]] | None = None,
-) -> list[Outcome]:
-    """Train every job, and score each on the test set once it is chosen.
-
-    Each job keeps a checkpoint and a metrics file in `folder`, so that a comparison that was killed
-    goes on where it stopped; what was finished is only read.
-
-    Args:
-        jobs: what to train; the most expensive one first shortens the wait at the end.
-        data: where `train`, `valid` and `test` come from; copied to each worker once.
-        folder: where checkpoints and metrics go.
-        workers, processes, then: as `snnlab.training.train_pool.train_pool` has them.
-        title: what the progress bar is called.
-
-    Returns:
-        The outcomes in the order of `jobs`, then those of `then`.
-
-    Raises:
-        SnnlabError: as `fit`, or a process died.
-    """
-    return train_pool(
-        jobs, train_job, data, folder, workers=workers, processes=processes, title=title, then=then
-    )
-
-
-@memory_errors("training")
-def train_job(
-    job: Job,
-    data: Data,
-    folder: Path,
-    tick: Tick | None = None,
-    *,
-    on_batch: Callable[[Moment], object] | None = None,
-) -> Outcome:
-    """Train one job as `train_all` does, which then finds it done; `tick` and `on_batch` are those of `fit`.
-
-    Raises:
-        SnnlabError, Stopped: as `fit`.
-    """
-    return _trained(job, data, folder, tick, on_batch)[0]
-
-
-def _trained(
-    job: Job,
-    data: Data,
-    folder: Path,
-    tick: Tick | None,
-    on_batch: Callable[[Moment], object] | None,
-) -> tuple[Outcome, DelayNet]:
-    """The outcome of a job and its network; not the one in the file, which another process may still be writing."""
-    before, source = (
-        (None, None) if job.after is None else _trained(job.after, data, folder, tick, on_batch)
-    )
-    started = time.perf_counter()
-    model = build_network(job)
-    if source is not None:
-        copy_delay_weights(source, model, transfer_parts=job.transfer_parts)
-    path = folder / f"{job.name}.pt"
-    result = fit(
-        model,
-        data.train,
-        data.valid,
-        job.recipe,
-        test=data.test if job.test_each_epoch else None,
-        checkpoint=path,
-        metrics=path.with_suffix(".jsonl"),
-        progress=False,
-        on_epochs=tick,
-        on_batch=on_batch,
-    )
-    if job.test_each_epoch:
-        accuracy = result.history[result.best_epoch]["test_accuracy"]
-    else:
-        accuracy = evaluate(
-            discretise(model.to(pick_device(job.recipe.device))), data.test
-        ).accuracy
-    seconds = time.perf_counter() - started
-    trainable = model.trainable_parameters()
-    return Outcome(
-        job, result.history, result.best_epoch, accuracy, trainable, seconds, path, before
-    ), model
-
-
-def best_by_validation(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome with the highest validation accuracy, the lower validation loss on a tie."""
-    return max(outcomes, key=lambda o: (o.valid_accuracy, -o.history[o.best_epoch]["valid_loss"]))
+def best_by_validation(results: Sequence[ExperimentResult]) -> ExperimentResult:
+    """Return the result with the highest validation accuracy, the lower validation loss on a tie."""
+    return max(results, key=lambda r: (r.valid_accuracy, -r.last.metrics["valid_loss"]))
 
 
 def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
-    """Hidden sizes, all scaled alike, with which `network` comes closest to `target` trainable parameters."""
+    """Scale the hidden sizes alike, so that a network has about `target` trainable parameters."""
     widest = network["hidden"][0]
 
     def sizes(width: int) -> list[int]:
@@ -200,8 +76,5 @@ def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
 
     widths = range(1, 4 * widest + 1)
     above = bisect_left(widths, target, key=parameters)  # the count grows with the width
-    return sizes(
-        min(
-            widths[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - target)
-        )
-    )
+    nearest = widths[max(0, above - 1) : above + 1]
+    return sizes(min(nearest, key=lambda width: abs(parameters(width) - target)))

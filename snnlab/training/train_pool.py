@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -117,7 +118,7 @@ def train_pool(
                 initializer=_enter,
                 initargs=(train, data, folder, ticking, max(1, cores // workers)),
             ) as pool:
-                return run(lambda some: pool.map(_work, some))
+                return run(lambda some: map(pickle.loads, pool.map(_work, some)))
         except BrokenProcessPool as error:
             raise SnnlabError(
                 f"{folder}: one of the {workers} training processes died, perhaps for want of memory; "
@@ -137,8 +138,9 @@ def _enter(train: Any, data: Any, folder: Path, ticking: Any, threads: int) -> N
     _worker.update(train=train, data=data, folder=folder, tick=ticking.send)
 
 
-def _work(job: Any) -> Any:
-    return _worker["train"](job, _worker["data"], _worker["folder"], _worker["tick"])
+def _work(job: Any) -> bytes:
+    """Train a job; a result in bytes needs no file descriptor for each of its tensors."""
+    return pickle.dumps(_worker["train"](job, _worker["data"], _worker["folder"], _worker["tick"]))
 
 
 def _count(ticks: Any, bar: Any) -> None:

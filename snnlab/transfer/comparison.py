@@ -3,51 +3,52 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor
 
-from snnlab.transfer import Plan, Task, TransferOutcome, train_plans
+from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
 from snnlab.transfer.energy import cost
+from snnlab.transfer.stages import Stage
 
-Comparison = Mapping[str, Sequence[TransferOutcome]]  # by name of the recipe, an outcome a seed
+Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, an outcome a seed
 
 
 def search_lr(
-    recipes: Mapping[str, Callable[[float, int], Plan]],
+    recipes: Mapping[str, Callable[[float, int], Experiment]],
     rates: Sequence[float],
     seeds: Sequence[int],
-    data: Task,
+    data: Sets,
     folder: Path,
     **options: Any,
-) -> dict[str, list[TransferOutcome]]:
+) -> dict[str, list[ExperimentResult]]:
     """Every recipe with every rate and the first seed; then with the rate that is best on validation and all seeds.
 
     Args:
         recipes: by name, what makes a plan from a learning rate and a seed.
         rates: learning rates; as many trials for every recipe.
         seeds: the first one is that of the trials.
-        data, folder, options: as `train_plans`.
+        data, folder, options: as `run_experiments`.
 
     Returns:
         By name, an outcome a seed.
     """
     trials = [make(rate, seeds[0]) for make in recipes.values() for rate in rates]
 
-    def best(tried: list[TransferOutcome]) -> list[TransferOutcome]:
+    def best(tried: list[ExperimentResult]) -> list[ExperimentResult]:
         groups = [tried[start : start + len(rates)] for start in range(0, len(trials), len(rates))]
         return [max(group, key=lambda outcome: outcome.valid_accuracy) for group in groups]
 
-    def others(tried: list[TransferOutcome]) -> list[Plan]:
-        chosen = [outcome.plan.stages[0].lr for outcome in best(tried)]
+    def others(tried: list[ExperimentResult]) -> list[Experiment]:
+        chosen = [_first_stage(outcome).lr for outcome in best(tried)]
         return [
             make(rate, seed)
             for make, rate in zip(recipes.values(), chosen, strict=True)
             for seed in seeds[1:]
         ]
 
-    done = train_plans(trials, data, folder, then=others, **options)
+    done = run_experiments(trials, data, folder, then=others, **options)
     rest = iter(done[len(trials) :])
     return {
         name: [first, *(next(rest) for _ in seeds[1:])]
@@ -85,7 +86,7 @@ def as_text(race: Comparison) -> str:
         test = [outcome.test_accuracy for outcome in outcomes]
         spread = f"{mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
         rate, seconds = (
-            outcomes[0].plan.stages[0].lr,
+            _first_stage(outcomes[0]).lr,
             mean(outcome.cpu_seconds for outcome in outcomes),
         )
         lines.append(
@@ -125,19 +126,23 @@ def summaries(
     ]
 
 
-def _summary(outcome: TransferOutcome, inputs: Iterable[Tensor]) -> dict[str, Any]:
-    counted, last = cost(outcome.net, inputs), outcome.plan.stages[-1]
+def _summary(outcome: ExperimentResult, inputs: Iterable[Tensor]) -> dict[str, Any]:
+    counted, last = cost(outcome.net, inputs), outcome.last
     return {
-        "seed": outcome.plan.seed,
+        "seed": outcome.experiment.seed,
         "test_accuracy": outcome.test_accuracy,
         "valid_accuracy": outcome.valid_accuracy,
         "cpu_seconds": outcome.cpu_seconds,
         "sample_timesteps": outcome.sample_timesteps,
-        "pretrain_cpu_seconds": sum(stage.cpu_seconds for stage in outcome.stages[:-1]),
-        "lr": outcome.plan.stages[0].lr,
-        "steps": last.steps,
+        "pretrain_cpu_seconds": outcome.cpu_seconds - last.cpu_seconds,
+        "lr": _first_stage(outcome).lr,
+        "steps": cast(Stage, last.stage).steps,
         "multiply_accumulates": counted.multiply_accumulates,
         "accumulates": counted.accumulates,
         "spikes": counted.spikes,
         "picojoules": counted.picojoules,
     }
+
+
+def _first_stage(result: ExperimentResult) -> Stage:
+    return cast(Stage, result.experiment.stages[0])

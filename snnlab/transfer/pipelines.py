@@ -1,48 +1,33 @@
-"""Stages in a row: pipe-S, pipe-D, and what they are compared with.
+"""Experiments of Lin et al. 2022: pipe-S, pipe-D, and what they are compared with.
 
-`common` is what all stages of a plan share: batch_size, seed, device.
+`common` holds the settings that all stages share: batch_size, seed, device.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
 from snnlab.nn.activations import Mode
 from snnlab.nn.vision import KINDS
+from snnlab.training.experiments import Experiment
 from snnlab.transfer.stages import Schedule, Stage
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Stages that lead to one trained network. The seed decides first weights and data order of all of them."""
-
-    name: str
-    recipe: str
-    stages: tuple[Stage, ...]
-
-    @property
-    def epochs(self) -> int:
-        return sum(stage.epochs for stage in self.stages)
-
-    @property
-    def seed(self) -> int:
-        return self.stages[0].seed
-
-
-def scratch(recipe: str, network: dict[str, Any], *, mode: Mode = "lif", **settings: Any) -> Plan:
+def scratch(
+    label: str, network: dict[str, Any], *, mode: Mode = "lif", **settings: Any
+) -> Experiment:
     """No pretraining: the spiking network from its first weights."""
-    return plan(recipe, Stage(name="train", network=network, mode=mode, **settings))
+    return experiment(label, Stage(name="train", network=network, mode=mode, **settings))
 
 
 def pipe_s(
-    recipe: str,
+    label: str,
     network: dict[str, Any],
     *,
     source: Literal["sharpened", "relu1", "one step"] = "sharpened",
     twins: tuple[int, ...] = (),
     **settings: Any,
-) -> Plan:
+) -> Experiment:
     """pipe-S: an ANN whose ReLU is sharpened to a step, the same parameters in the spiking network, a short fine-tuning.
 
     The controls are other sources: a ReLU1 that stays as it is, and a spiking network of a single
@@ -50,10 +35,10 @@ def pipe_s(
     """
     mode: Mode = "lif" if source == "one step" else "ramp"
     ann = dict(mode=mode, sharpen=source == "sharpened", twins=twins)
-    return fine_tuned(recipe, network, ann, dict(mode="lif"), **settings)
+    return fine_tuned(label, network, ann, dict(mode="lif"), **settings)
 
 
-def modern(recipe: str, network: dict[str, Any], *, steps: int, **settings: Any) -> Plan:
+def modern(label: str, network: dict[str, Any], *, steps: int, **settings: Any) -> Experiment:
     """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels.
 
     `settings` are those of `fine_tuned`.
@@ -62,23 +47,23 @@ def modern(recipe: str, network: dict[str, Any], *, steps: int, **settings: Any)
     # better ones
     snn = dict(mode="soft", reestimate=False)
     return fine_tuned(
-        recipe, network, dict(mode="quantised", levels=steps), snn, steps=steps, **settings
+        label, network, dict(mode="quantised", levels=steps), snn, steps=steps, **settings
     )
 
 
 def converted(
-    recipe: str,
+    label: str,
     network: dict[str, Any],
     *,
     how: Literal["rate", "balanced"] = "rate",
     **settings: Any,
-) -> Plan:
+) -> Experiment:
     """An ordinary ReLU network through SpikingJelly's converter, and the same fine-tuning.
 
     `settings` are those of `fine_tuned`.
     """
     return fine_tuned(
-        recipe,
+        label,
         network | {"analogue": "relu"},
         dict(mode="relu"),
         dict(mode="soft", convert=how),
@@ -87,7 +72,7 @@ def converted(
 
 
 def fine_tuned(
-    recipe: str,
+    label: str,
     network: dict[str, Any],
     ann: dict[str, Any],
     snn: dict[str, Any],
@@ -101,11 +86,11 @@ def fine_tuned(
     drops: tuple[int, ...] = (),
     drop: float = 0.3,
     **common: Any,
-) -> Plan:
+) -> Experiment:
     """Two stages of one network: an ANN, and the spiking network that it becomes, trained on for a short while.
 
     Args:
-        recipe: its name.
+        label: its name.
         network: `config` of both.
         ann, snn: what else the two stages are told, their mode first.
         steps: T of the spiking network.
@@ -122,15 +107,15 @@ def fine_tuned(
     second: dict[str, Any] = (
         dict(steps=steps, epochs=epochs, lr=fine_tune_lr, **falling(drops, drop)) | snn
     )
-    return plan(
-        recipe,
+    return experiment(
+        label,
         Stage(name="pretrain", **first, **common),
         Stage(name="fine-tune", **second, **common),
     )
 
 
 def pipe_d(
-    recipe: str,
+    label: str,
     source: dict[str, Any],
     network: dict[str, Any],
     *,
@@ -146,11 +131,11 @@ def pipe_d(
     schedule: Schedule = "cosine",
     on_events: Mapping[str, Any] = MappingProxyType({}),
     **common: Any,
-) -> Plan:
+) -> Experiment:
     """pipe-D: an ANN on pictures, its parameters in a network for events, first with analogue output (LIAF), then spiking.
 
     Args:
-        recipe: its name.
+        label: its name.
         source, network: `config` of the network for pictures, and of the one for ON and OFF events.
         data: the set of pictures; events are the set "target".
         pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or
@@ -181,7 +166,7 @@ def pipe_d(
         arrive = dict(mode="lif", lr=lr / 2, **common)
     if lif_epochs:
         stages.append(Stage(name="LIF", epochs=lif_epochs, **(arrive | {"mode": "lif"})))
-    return plan(recipe, *stages)
+    return experiment(label, *stages)
 
 
 def falling(drops: tuple[int, ...], drop: float) -> dict[str, Any]:
@@ -189,6 +174,6 @@ def falling(drops: tuple[int, ...], drop: float) -> dict[str, Any]:
     return dict(schedule="constant" if drops else "cosine", drops=drops, drop=drop)
 
 
-def plan(recipe: str, *stages: Stage) -> Plan:
-    """Stages under a name that no other plan of the same recipe, rate and seed has."""
-    return Plan(f"{recipe}-lr{stages[0].lr:g}-seed{stages[0].seed}", recipe, stages)
+def experiment(label: str, *stages: Stage) -> Experiment:
+    """Name an experiment after its label, and the rate and the seed of its first stage."""
+    return Experiment(f"{label}-lr{stages[0].lr:g}-seed{stages[0].seed}", stages, label)

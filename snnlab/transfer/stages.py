@@ -1,50 +1,59 @@
-"""A stage: one network in one mode on one data set, as a recipe for `snnlab.training.trainer.fit`."""
+"""A stage of transfer: one network of `snnlab.nn.vision` in one mode on one data set."""
 
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from itertools import islice
+from typing import Any, ClassVar, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab.data.protocols import Batches
+from snnlab.data.batches.samplers import SINGLE, RankInfo
+from snnlab.data.protocols import Batches, Data
 from snnlab.nn.activations import Mode, activations, ramp_bounds
-from snnlab.nn.vision import VisionNet
-from snnlab.nn.weight_transfer import INPUT_CONV
-from snnlab.training.trainer import Keep, Recipe, check_numbers, evaluate
-from snnlab.transfer.conversion import How
+from snnlab.nn.vision import SmallCNN, VisionNet, build
+from snnlab.nn.weight_transfer import INPUT_CONV, copy_weights, reestimate_batch_norm
+from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
+from snnlab.training.evaluation import evaluate, pick_device, work_clock
+from snnlab.training.experiments import ExperimentStage, StageStart
+from snnlab.training.recipe import Keep, check_numbers
+from snnlab.transfer.conversion import Converted, How
 
 Optimiser = Literal["adam", "sgd"]
 Schedule = Literal["cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
+REESTIMATE_BATCHES = 10
 
 
 @dataclass(frozen=True)
-class Stage(Recipe):
-    """One stage: Adam or SGD on every trainable parameter, the rate falling as half a cosine from step to step.
+class Stage(ExperimentStage):
+    """Training of one network in one mode: Adam or SGD, a cosine schedule from step to step.
 
-    A stage of 0 epochs only hands over and looks how well that does.
+    A stage of 0 epochs copies the weights and evaluates them. After a stage with another network
+    the parameters are copied; after one with another mode they stay where they are.
+
+    Raises:
+        SnnlabError: a value has another type, or is out of its range.
+
+    Example:
+        >>> stage = Stage(name="fine-tune", mode="lif", steps=4, epochs=2, batch_size=32)
+        >>> stage.optimiser, stage.schedule, stage.lr
+        ('adam', 'cosine', 0.01)
     """
 
-    name: str = ""
     mode: Mode = "lif"
     steps: int = 1  # for how many time steps an image is shown
     lr: float = 1e-2
-    # `config` of a network; None for that of the stage before
-    network: dict[str, Any] | None = None
-    data: str = "target"
     # Through SpikingJelly's converter; see `snnlab.transfer.conversion`
     convert: Literal["", How] = ""
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
-    leave: tuple[str, ...] = ()  # what is not handed over
+    leave: tuple[str, ...] = ()  # prefixes of the parameters that are not copied
     input_conv: str = ""  # see `copy_weights`
-    # Batch-norm statistics before the first epoch, if weights came from elsewhere
+    # Measure the batch-norm statistics anew before the first epoch, unless it is the first stage
     reestimate: bool = True
-    only: tuple[str, ...] = ()  # prefixes of the parameters that are trained: a warm-up; () for all
     optimiser: Optimiser = "adam"
     weight_decay: float = 0.0
     schedule: Schedule = "cosine"
@@ -63,11 +72,6 @@ class Stage(Recipe):
         check_numbers(self, low=0, names=("lr", "weight_decay", "drops"))
         check_numbers(self, low=0, high=1, names=("drop",))
         check_numbers(self, low=1, names=("steps", "levels", "twins"))
-        if not (self.network is None or isinstance(self.network, dict)):
-            raise SnnlabError(
-                f"network = {self.network!r}: expected the config of a network, a dict, "
-                "or None for the network of the stage before."
-            )
         known(self.mode, get_args(Mode), "mode of an activation")
         known(self.convert, ("", *get_args(How)), "way to convert")
         known(self.input_conv, ("", *INPUT_CONV), "way to adapt a first convolution")
@@ -75,8 +79,48 @@ class Stage(Recipe):
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")
 
+    def build(self, network: dict[str, Any]) -> VisionNet:
+        """Build a network of `snnlab.nn.vision`."""
+        return build(network)
+
+    def start(self, before: VisionNet | None, sets: Data) -> tuple[VisionNet, StageStart]:
+        """Copy weights, convert the network, or measure its batch-norm statistics anew, as asked.
+
+        Raises:
+            SnnlabError: as `copy_weights`, or the network cannot be converted.
+        """
+        device = pick_device(self.device)
+        net, report = before, None
+        if self.network is not None:
+            net = self.build(self.network)
+            if before is not None:
+                report = copy_weights(before, net, leave=self.leave, input_conv=self.input_conv)
+        assert net is not None
+        seconds = 0.0
+        if self.convert:
+            started = work_clock(device)
+            net = Converted(
+                cast(SmallCNN, net), some_inputs(sets.train, self, device), self.convert
+            )
+            seconds = work_clock(device) - started
+        self.enter(net.to(device), 0.0)
+        if before is None:
+            return net, StageStart(seconds=seconds)
+        copied = reestimated = None
+        with self.autocast(device):
+            copied = evaluate(net, sets.valid).accuracy
+            # The converter merges batch norm into the weights
+            if self.reestimate and not self.convert:
+                started = work_clock(device)
+                with synchronised(net):
+                    part = rank_and_world_size()
+                    reestimate_batch_norm(net, some_inputs(sets.train, self, device, part=part))
+                seconds = all_reduce_scalar(work_clock(device) - started)
+                reestimated = evaluate(net, sets.valid).accuracy
+        return net, StageStart(report, copied, reestimated, seconds)
+
     def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
-        """One, for every parameter that may change."""
+        """Return one optimiser of all trainable parameters."""
         parameters = [p for p in model.parameters() if p.requires_grad]
         if self.optimiser == "sgd":
             return [
@@ -89,7 +133,7 @@ class Stage(Recipe):
         ]
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
-        """Put a network into the mode that it has after a share of the epochs; returns where its ramp begins and ends."""
+        """Set the mode that a network has after a share of the epochs; return the ends of its ramp."""
         low, high = ramp_bounds(share) if self.sharpen else (0.0, 1.0)
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}
@@ -115,21 +159,41 @@ class Stage(Recipe):
         }
 
     def autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-        """torch's mixed precision; bfloat16 has the range of float32, so gradients need no scaling."""
+        """Return torch's mixed precision; bfloat16 has the range of float32: no gradient scaling."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def time_steps(self, x: Tensor) -> int:
+        """Return the time steps of a batch."""
         return len(x) * self.steps
 
 
 def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
-    """The accuracy of the same parameters with other activations; the network is left as it was."""
-    found = [activation for _, activation in activations(net)]
-    before = [(a.mode, a.low, a.high, a.levels) for a in found]
+    """Evaluate the same parameters with other activations, and restore the network's own.
+
+    Args:
+        net: the network.
+        data: the samples to evaluate it on.
+        steps: time steps for which each sample is shown.
+        mode: mode of all activations.
+
+    Returns:
+        The accuracy.
+    """
+    layers = [layer for _, layer in activations(net)]
+    before = [(layer.mode, layer.low, layer.high, layer.levels) for layer in layers]
     shown = net.steps
     try:
         return evaluate(net.set_mode(mode, steps=steps), data).accuracy
     finally:
         net.steps = shown
-        for activation, state in zip(found, before, strict=True):
-            activation.mode, activation.low, activation.high, activation.levels = state
+        for layer, state in zip(layers, before, strict=True):
+            layer.mode, layer.low, layer.high, layer.levels = state
+
+
+def some_inputs(
+    train: Batches, stage: Stage, device: torch.device, *, part: RankInfo = SINGLE
+) -> list[Tensor]:
+    """Return a few batches, or this rank's share of each, to estimate batch-norm statistics from."""
+    order = torch.Generator().manual_seed(stage.seed)
+    batches = train.batches(stage.batch_size, generator=order, part=part)
+    return [x.to(device) for x, _ in islice(batches, REESTIMATE_BATCHES)]

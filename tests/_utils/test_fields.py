@@ -11,14 +11,14 @@ from snnlab._utils.fields import from_text, known, parameter, typed
 
 @dataclass(frozen=True)
 class Example:
-    text: str = parameter("a text")
-    folder: str = parameter("a folder; empty for none", empty=True)
-    choice: str = parameter("one of two", choices=("left", "right"))
-    flag: bool = parameter("yes or no")
-    count: int = parameter("how many", low=1, high=10)
-    share: float = parameter("a share", low=0, high=1)
-    sizes: tuple[int, ...] = parameter("several", low=1)
-    taus: tuple[float, ...] = parameter("several", unit="ms", low=1)
+    text: str = parameter("x", "a text")
+    folder: str = parameter("", "a folder; empty for none", empty=True)
+    choice: str = parameter("left", "one of two", choices=("left", "right"))
+    flag: bool = parameter(True, "yes or no")
+    count: int = parameter(1, "how many", low=1, high=10)
+    share: float = parameter(0.5, "a share", low=0, high=1)
+    sizes: tuple[int, ...] = parameter((1,), "several", low=1)
+    taus: tuple[float, ...] = parameter((1.0,), "several", unit="ms", low=1)
 
 
 FIELDS = {field.name: field for field in fields(Example)}

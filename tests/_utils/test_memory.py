@@ -16,8 +16,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.course import tasks
 from snnlab.course.config import resolve
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, build_network
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision import build
@@ -132,7 +131,7 @@ def test_networks_say_so():
     size = 10**8
     network = dict(n_in=size, hidden=[size], n_classes=2, max_delay=1, tau=2.0)
     with pytest.raises(SnnlabError, match=r"^building a network: .*\(40,000,000.00 GB were"):
-        build_network(Job("large", network, DelayRecipe(epochs=1, batch_size=1)))
+        DelayStage().build(network)
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
         build(dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 2**45, 1]))
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):

@@ -91,7 +91,10 @@ def test_a_configuration_cannot_be_changed_afterwards():
         ),
         (
             {"epoch": 3},
-            "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid names: profile,",
+            (
+                "no parameter of 04_learning_delays called 'epoch' (did you mean epochs?); valid "
+                "names: profile,"
+            ),
         ),
         ({"max_delay": -1}, "max_delay = -1: expected a whole number from 1 to 1,000 steps"),
         (
@@ -267,7 +270,7 @@ PARAMS = sorted(
 
 @pytest.mark.parametrize("path", PARAMS, ids=[path.stem for path in PARAMS])
 def test_every_file_of_parameters_fits_the_notebook_that_its_first_lines_name(path):
-    """Its command line is the one to type, and what it needs and what differs from the paper stand above it."""
+    """Its first lines have the command to type, and what differs from the paper."""
     text = path.read_text()
     (notebook,) = re.findall(
         r"#   snnlab run (\d\d) --profile paper -f params/" + re.escape(path.name), text
@@ -300,8 +303,11 @@ def test_the_hyper_parameters_of_the_transfer_paper():
         0.1,
     )
     assert (pipe_s.schedule, pipe_s.drops, pipe_s.drop) == ("constant", (2, 4, 6, 8), 0.3)
-    rows = {path.stem: resolve("03_transfer_to_event_streams", profile="paper", **read_parameters(path))
-            for path in PARAMS if path.stem.startswith("pipe_d")}  # fmt: skip
+    rows = {
+        path.stem: resolve(EVENTS, profile="paper", **read_parameters(path))
+        for path in PARAMS
+        if path.stem.startswith("pipe_d")
+    }
     imagenet, cifar, ucf = (
         rows[f"pipe_d_{name}"] for name in ("es_imagenet_resnet18", "cifar10_dvs", "es_ucf101")
     )

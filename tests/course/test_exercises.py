@@ -1,4 +1,4 @@
-"""The exercises: right answers, wrong ones, strange ones; and every notebook's solutions pass its own checkers."""
+"""The exercises: right, wrong and strange answers, and the solutions in the notebooks."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.course.exercises import check
+from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -93,7 +93,7 @@ def test_a_verdict_is_said_in_words_and_escaped():
 
 
 def exercises_of(path):
-    """(exercise, the solution's code) for every `check("name", ...)` cell and the unfoldable solution after it."""
+    """Yield each exercise of a notebook, and the code in the folded solution after it."""
     cells = json.loads(path.read_text())["cells"]
     for here, after in pairwise(cells):
         asked = re.search(r'^check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
@@ -119,6 +119,7 @@ def test_the_solutions_in_a_notebook_are_right(path):
 
 def test_each_exercise_is_asked_in_the_notebook_of_its_module():
     asked = {name: path.stem[3:] for path in NOTEBOOKS for name, _ in exercises_of(path)}
-    assert asked == {
-        name: checker.__module__.rpartition(".")[2] for name, (checker, _) in EXERCISES.items()
-    }
+    folder = Path(judge.__file__).parent
+    assert asked.keys() == EXERCISES.keys()
+    for name, notebook in asked.items():
+        assert f'"{name}"' in (folder / f"{notebook}.py").read_text(), name

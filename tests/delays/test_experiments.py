@@ -7,24 +7,23 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import (
-    Job,
+    DelayStage,
     best_by_validation,
-    build_network,
+    delay_experiment,
     matched_hidden,
-    train_all,
 )
-from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
+from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.trainer import evaluate
 
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 
 
-def job(variant, seed, tau=1.005):
+def stage(variant, seed, tau=1.005, **changes):
     network = {
         "n_in": 16,
         "hidden": [6],
@@ -33,48 +32,52 @@ def job(variant, seed, tau=1.005):
         "tau": tau,
         "variant": variant,
     }
-    return Job(
-        f"{variant}-{seed}-{tau}",
-        network,
-        DelayRecipe(epochs=2, batch_size=16, seed=seed, device="cpu"),
-    )
+    settings = dict(name=f"{variant}-{seed}-{tau}", epochs=2, batch_size=16) | changes
+    return DelayStage(network=network, seed=seed, device="cpu", **settings)
 
 
-JOBS = [job("learned", 0), job("none", 1), job("fixed", 0)]
+EXPERIMENTS = [
+    delay_experiment(stage(variant, seed))
+    for variant, seed in (("learned", 0), ("none", 1), ("fixed", 0))
+]
 
 
 def test_workers_change_nothing(tmp_path):
-    alone = train_all(JOBS, DATA, tmp_path / "one", workers=1)
-    beside = train_all(JOBS, DATA, tmp_path / "two", workers=2)
-    for a, b, asked in zip(alone, beside, JOBS, strict=True):
-        assert a.job == asked == b.job
-        assert a.test_accuracy == b.test_accuracy and a.best_epoch == b.best_epoch
-        for p, q in zip(a.network().parameters(), b.network().parameters(), strict=True):
-            assert torch.equal(p, q)
-        assert a.test_accuracy == evaluate(discretise(a.network()), DATA.test).accuracy
+    alone = run_experiments(EXPERIMENTS, DATA, tmp_path / "one", workers=1)
+    beside = run_experiments(EXPERIMENTS, DATA, tmp_path / "two", workers=2)
+    for a, b, asked in zip(alone, beside, EXPERIMENTS, strict=True):
+        assert a.experiment == asked == b.experiment
+        assert a.test_accuracy == b.test_accuracy and a.last.best_epoch == b.last.best_epoch
+        for p, q, r in zip(
+            *(net.parameters() for net in (a.net, b.net, b.last.network())), strict=True
+        ):
+            assert torch.equal(p, q) and torch.equal(p, r)
+        assert not b.net.training
+        assert a.test_accuracy == evaluate(discretise(a.net), DATA.test).accuracy
 
 
 def test_how_the_field_reports(tmp_path):
-    asked = replace(job("learned", 0), test_each_epoch=True)
-    asked = replace(asked, recipe=replace(asked.recipe, epochs=5))
-    last = replace(asked, name="last", recipe=replace(asked.recipe, keep="last"))
-    best, kept = train_all([asked, last], DATA, tmp_path, workers=1)
-    each = [line["test_accuracy"] for line in best.history]
-    assert each == [line["test_accuracy"] for line in kept.history] and len(set(each)) > 1
+    asked = stage("learned", 0, epochs=5, test_each_epoch=True)
+    last = replace(asked, name="last", keep="last")
+    best, kept = (run_experiment(delay_experiment(s), DATA, tmp_path) for s in (asked, last))
+    each = [line["test_accuracy"] for line in best.last.history]
+    assert each == [line["test_accuracy"] for line in kept.last.history] and len(set(each)) > 1
     for outcome in (best, kept):
         assert outcome.protocols() == {
             "last_epoch_accuracy": each[4],
             "best_on_test_accuracy": max(each),
         }
-    assert best.test_accuracy == each[best.best_epoch] and kept.test_accuracy == each[4]
+    assert best.test_accuracy == each[best.last.best_epoch] and kept.test_accuracy == each[4]
 
 
 def test_what_is_finished_is_only_read(tmp_path):
-    first = train_all(JOBS[:2], DATA, tmp_path, workers=1)
-    stamps = [outcome.checkpoint.stat().st_mtime_ns for outcome in first]
-    again = train_all(JOBS, DATA, tmp_path, workers=1)
-    assert [outcome.checkpoint.stat().st_mtime_ns for outcome in again[:2]] == stamps
-    assert [outcome.history for outcome in again[:2]] == [outcome.history for outcome in first]
+    first = run_experiments(EXPERIMENTS[:2], DATA, tmp_path, workers=1)
+    stamps = [outcome.last.checkpoint.stat().st_mtime_ns for outcome in first]
+    again = run_experiments(EXPERIMENTS, DATA, tmp_path, workers=1)
+    assert [outcome.last.checkpoint.stat().st_mtime_ns for outcome in again[:2]] == stamps
+    assert [outcome.last.history for outcome in again[:2]] == [
+        outcome.last.history for outcome in first
+    ]
 
 
 class Fatal:
@@ -86,25 +89,26 @@ class Fatal:
 
 def test_a_worker_that_dies_is_told(tmp_path):
     with pytest.raises(SnnlabError, match="one of the 2 training processes died"):
-        train_all(JOBS, replace(DATA, train=Fatal()), tmp_path, workers=2)
+        run_experiments(EXPERIMENTS, replace(DATA, train=Fatal()), tmp_path, workers=2)
 
 
 def test_the_seed_decides_the_network():
-    a, b, c = (
-        build_network(job("learned", 3)),
-        build_network(job("learned", 3)),
-        build_network(job("learned", 4)),
-    )
+    stages = [stage("learned", seed) for seed in (3, 3, 4)]
+    a, b, c = (made.build(made.network) for made in stages)
     assert torch.equal(a.synapses[0].weight, b.synapses[0].weight)
     assert not torch.equal(a.synapses[0].weight, c.synapses[0].weight)
 
 
 def test_choice_is_by_validation_then_by_loss(tmp_path):
-    outcomes = train_all(JOBS, DATA, tmp_path, workers=1)
-    line = {"valid_accuracy": 0.5, "valid_loss": 2.0}
-    worse = replace(outcomes[0], history=[line], best_epoch=0, test_accuracy=1.0)
-    better = replace(
-        outcomes[1], history=[line | {"valid_loss": 1.0}], best_epoch=0, test_accuracy=0.0
+    outcomes = run_experiments(EXPERIMENTS[:2], DATA, tmp_path, workers=1)
+    worse, better = (
+        replace(
+            outcome,
+            stages=[replace(outcome.last, history=[{"valid_loss": loss}], best_epoch=0)],
+            valid_accuracy=0.5,
+            test_accuracy=test,
+        )
+        for outcome, loss, test in zip(outcomes, (2.0, 1.0), (1.0, 0.0), strict=True)
     )
     assert best_by_validation([worse, better]) is better
 
@@ -122,3 +126,17 @@ def test_matched_hidden_matches(n_connections):
     hidden = matched_hidden(network | {"hidden": [32, 32], "variant": "fixed"}, learned)
     fixed = DelayNet(**network, hidden=hidden, variant="fixed").trainable_parameters()
     assert hidden[0] == hidden[1] > 32 and abs(fixed / learned - 1) < 0.02
+
+
+def test_a_stage_that_cannot_be_is_refused():
+    for changes, message in (
+        (dict(keep="frist"), "no epoch to keep called 'frist'.*valid names: best, last"),
+        (dict(transfer_parts="delay"), "no part to copy called 'delay'"),
+        (dict(network="lif"), "network = 'lif': expected the config of a network"),
+        (dict(only="synapses"), "only = 'synapses': expected a tuple of names"),
+        (dict(test_each_epoch="no"), "test_each_epoch = 'no': expected True or False"),
+        (dict(lr_delays=-1), "lr_delays = -1: expected a number from 0"),
+        (dict(sharpen=2), "sharpen = 2: expected a number from 0 to 1"),
+    ):
+        with pytest.raises(SnnlabError, match=message):
+            replace(stage("learned", 0), **changes)

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from snnlab import runs
 from snnlab.course import config
-from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, train_all
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.data.splits import DataSplits
+from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.training.experiments import run_experiments
 
 NET = dict(n_in=16, hidden=[10], n_classes=5, max_delay=8, tau=1.5, dropout=0.2)
 
@@ -27,11 +27,16 @@ def run(folder):
     """Two networks with delays, and what is saved of them."""
     started = runs.start(config.resolve("04_learning_delays", profile="tiny", out=str(folder)))
     data = DataSplits(*(interaural_lags(n, seed=s, steps=30) for s, n in enumerate((200, 60, 60))))
-    recipe = DelayRecipe(epochs=12, batch_size=32, seed=3, device="cpu", anneal_share=0.5)
-    jobs = [Job(variant, NET | {"variant": variant}, recipe) for variant in ("learned", "none")]
-    outcomes = train_all(jobs, data, started.checkpoint_dir, workers=1)
+    recipe = dict(epochs=12, batch_size=32, seed=3, device="cpu", anneal_share=0.5)
+    stages = [
+        DelayStage(name=variant, network=NET | {"variant": variant}, **recipe)
+        for variant in ("learned", "none")
+    ]
+    experiments = [delay_experiment(stage) for stage in stages]
+    outcomes = run_experiments(experiments, data, started.checkpoint_dir, workers=1)
     entries = [
-        {"variant": o.job.name, "seed": 3, "test_accuracy": o.test_accuracy} for o in outcomes
+        {"variant": o.experiment.name, "seed": 3, "test_accuracy": o.test_accuracy}
+        for o in outcomes
     ]
     started.save_result(entries, {"name": "lags", "note": "made here"})
 

@@ -17,7 +17,7 @@ from snnlab.training import trainer
 from snnlab.training.distributed import rank_and_world_size
 from snnlab.training.state import TrainState
 from snnlab.training.trainer import fit
-from snnlab.transfer import Stage
+from snnlab.transfer.stages import Stage
 
 STEPS = 5  # batches an epoch of `delays` and of `pictures`
 

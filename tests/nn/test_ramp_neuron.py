@@ -7,15 +7,15 @@ import torch
 from spikingjelly.activation_based import functional
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job, build_network, train_all
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.data.splits import DataSplits
+from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF
 from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.weight_transfer import copy_delay_weights
+from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.trainer import evaluate
 
 NET = {"n_in": 16, "hidden": [6, 5], "n_classes": 5, "max_delay": 8, "tau": 1.005, "dropout": 0.0}
@@ -138,40 +138,48 @@ def test_an_unknown_part_is_refused():
 
 
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
-RECIPE = DelayRecipe(epochs=4, batch_size=16, keep="last", sharpen=0.8, device="cpu")
+RECIPE = DelayStage(
+    name="relu",
+    network=NET | {"neuron": "relu"},
+    epochs=4,
+    batch_size=16,
+    keep="last",
+    sharpen=0.8,
+    device="cpu",
+)
 
 
 def test_pretrained_and_handed_over(tmp_path):
-    (relu,) = train_all([Job("relu", NET | {"neuron": "relu"}, RECIPE)], DATA, tmp_path, workers=1)
-    assert [line["ramp_width"] for line in relu.history] == pytest.approx([0.8, 0.6, 0.4, 0.2])
-    net = relu.network()  # as sharp as it was in the epoch that was kept
+    relu = run_experiment(delay_experiment(RECIPE), DATA, tmp_path)
+    assert [line["ramp_width"] for line in relu.last.history] == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    net = relu.last.network()  # as sharp as it was in the epoch that was kept
     assert evaluate(RECIPE.as_used(net), DATA.valid).loss == pytest.approx(
-        relu.history[-1]["valid_loss"]
+        relu.last.history[-1]["valid_loss"]
     )
     net.neurons[0].sharpen(0.0)
     assert evaluate(RECIPE.as_used(net), DATA.valid).loss != pytest.approx(
-        relu.history[-1]["valid_loss"]
+        relu.last.history[-1]["valid_loss"]
     )
 
-    kept = replace(RECIPE, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
+    kept = replace(RECIPE, network=NET, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
     asked = [
-        Job(f"lif-{transfer_parts}", NET, kept, after=relu.job, transfer_parts=transfer_parts)
-        for transfer_parts in ("both", "delays")
+        delay_experiment(RECIPE, replace(kept, name=f"lif-{parts}", transfer_parts=parts))
+        for parts in ("both", "delays")
     ]
-    both, delays = train_all(asked, DATA, tmp_path, workers=1)
-    assert both.before.history == relu.history  # it was there, and only read
-    assert both.job.epochs == 5 and both.cpu_seconds == pytest.approx(
-        relu.cpu_seconds + both.history[0]["cpu_seconds"]
+    both, delays = run_experiments(asked, DATA, tmp_path, workers=1)
+    assert both.stages[0].history == relu.last.history  # it was there, and only read
+    assert both.experiment.epochs == 5 and both.cpu_seconds == pytest.approx(
+        relu.cpu_seconds + both.last.history[0]["cpu_seconds"]
     )
-    fresh = build_network(asked[0])
+    fresh = kept.build(NET)
     for handed, half, theirs, own in zip(
-        *map(delay_layers, (both.network(), delays.network(), relu.network(), fresh)), strict=True
+        *map(delay_layers, (both.net, delays.net, relu.net, fresh)), strict=True
     ):
         torch.testing.assert_close(handed.weight, theirs.weight)
         torch.testing.assert_close(handed.delay, theirs.delay)
         torch.testing.assert_close(half.weight, own.weight)
         torch.testing.assert_close(half.delay, theirs.delay)
-    assert "ramp_width" not in both.history[0]
+    assert "ramp_width" not in both.last.history[0]
 
 
 def test_a_share_of_sharpening():

@@ -9,11 +9,10 @@ import torch
 
 from snnlab.course import tasks
 from snnlab.course.config import read_parameters, resolve
-from snnlab.delays.experiments import build_network
 from snnlab.nn.vision import build
 from snnlab.runs.sweep import sweep
 from snnlab.training.trainer import train_step
-from snnlab.transfer import Stage
+from snnlab.transfer.stages import Stage
 
 PARAMS = Path(__file__).parents[2] / "params"
 FILES = {path.stem for path in PARAMS.glob("*.yaml")}
@@ -57,18 +56,18 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
     assert 90 <= len(x) <= 102 and x.shape[1:] == (config.batch_size, 140)
     (tau_ms,) = config.tau_ms
     for variant in variants:
-        job = tasks.delay_job(
-            config, variant, classes=len(data.keys), tau_ms=tau_ms, seed=0, epochs=config.epochs
+        stage = tasks.delay_stage(
+            config, variant, classes=len(data.classes), tau_ms=tau_ms, seed=0, epochs=config.epochs
         )
-        recipe = replace(job.recipe, device="cpu")
-        net = build_network(job).train()
+        recipe = replace(stage, device="cpu")
+        net = stage.build(stage.network).train()
         before = {
             name: value.clone() for name, value in net.named_parameters() if value.requires_grad
         }
         optimisers = recipe.optimisers(net)
         recipe.before_epoch(net, 0)
         loss, _ = train_step(net, x, y, optimisers, recipe)
-        assert loss.isfinite() and len(data.keys) == net.config["n_classes"]
+        assert loss.isfinite() and len(data.classes) == net.config["n_classes"]
         still = [
             name
             for name, value in net.named_parameters()

@@ -21,11 +21,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.splits import DataSplits
 from snnlab.data.batches.samplers import SINGLE
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays.experiments import Job as DelayJob
-from snnlab.delays.experiments import train_all, train_job
+from snnlab.data.splits import DataSplits
+from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
@@ -39,11 +38,12 @@ from snnlab.training.distributed import (
     rank_and_world_size,
     synchronised,
 )
+from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.state import TrainState
 from snnlab.training.train_pool import train_pool
 from snnlab.training.trainer import Recipe, evaluate, fit, pick_device
-from snnlab.transfer import Stage, pipe_s, train_plan, train_plans
-from snnlab.transfer.runner import some_inputs
+from snnlab.transfer.pipelines import pipe_s
+from snnlab.transfer.stages import Stage, some_inputs
 
 CLOCKS = ("seconds", "cpu_seconds")
 # 8 + 8 + 8 + 3: the last batch is odd, and its parts are 2 and 1
@@ -106,11 +106,13 @@ def delayed():
 def handed(folder):
     """A spiking network that has the parameters of an ANN, and statistics of its own."""
     pretrain, tune = PLAN.stages
-    outcome = train_plan(replace(PLAN, stages=(pretrain, replace(tune, epochs=0))), TASK, folder)
+    outcome = run_experiment(
+        replace(PLAN, stages=(pretrain, replace(tune, epochs=0))), TASK, folder
+    )
     last = outcome.stages[1]
     return outcome.net.state_dict(), (
-        last.copied_accuracy,
-        last.reestimated_accuracy,
+        last.start.copied_accuracy,
+        last.start.reestimated_accuracy,
         last.cpu_seconds,
     )
 
@@ -118,10 +120,12 @@ def handed(folder):
 def pretrained(folder):
     """A ReLU network, and a spiking one that has its weights and delays and does not learn."""
     network = dict(n_in=16, hidden=[6, 5], n_classes=5, max_delay=8, tau=1.005)
-    recipe = DelayRecipe(epochs=1, batch_size=16, keep="last", sharpen=0.8, device="cpu")
-    first = DelayJob("relu", network | {"neuron": "relu"}, recipe, test_each_epoch=True)
-    still = replace(recipe, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
-    return train_job(DelayJob("lif", network, still, after=first), LAGS, folder)
+    recipe = dict(epochs=1, batch_size=16, keep="last", sharpen=0.8, device="cpu")
+    relu = network | {"neuron": "relu"}
+    first = DelayStage(name="relu", network=relu, test_each_epoch=True, **recipe)
+    recipe |= dict(anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
+    second = DelayStage(name="lif", network=network, **recipe)
+    return run_experiment(delay_experiment(first, second), LAGS, folder)
 
 
 def stopped(folder):
@@ -229,8 +233,8 @@ def everything(job, data, folder, tick):
         all_reduce_scalar=all_reduce_scalar(number + 0.5),
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
-        plan=train_plan(PLAN, TASK, folder, tick),
-        again=train_plan(PLAN, TASK, folder / "killed"),
+        plan=run_experiment(PLAN, TASK, folder, tick),
+        again=run_experiment(PLAN, TASK, folder / "killed"),
         pretrained=pretrained(folder),
         stopped=stopped(folder),
         handed=handed(folder / "handed"),
@@ -263,7 +267,7 @@ def killed(tmp_path_factory):
         SnnlabError,
         match=f"one of the 2 processes that train {PLAN.name} died, perhaps for want of mem",
     ):
-        train_plans([plan], TASK, folder / "killed", processes=2)
+        run_experiments([plan], TASK, folder / "killed", processes=2)
     assert set(multiprocessing.active_children()) <= others
     found = [checkpoints.load(path) for path in sorted((folder / "killed").glob("*.pt"))]
     assert [len(content["history"]) for content in found] == [2, 1] and found[1]["under_way"][
@@ -438,7 +442,7 @@ def test_dropout_differs_and_is_that_of_one_process_in_process_0(two):
 
 
 def same_outcome(a, b):
-    assert a.plan == b.plan and (a.valid_accuracy, a.test_accuracy) == (
+    assert a.experiment == b.experiment and (a.valid_accuracy, a.test_accuracy) == (
         b.valid_accuracy,
         b.test_accuracy,
     )
@@ -447,9 +451,9 @@ def same_outcome(a, b):
     )
     for x, y in zip(a.stages, b.stages, strict=True):
         assert without_clocks(x.history) == without_clocks(y.history)
-        assert (x.copied_accuracy, x.reestimated_accuracy) == (
-            y.copied_accuracy,
-            y.reestimated_accuracy,
+        assert (x.start.copied_accuracy, x.start.reestimated_accuracy) == (
+            y.start.copied_accuracy,
+            y.start.reestimated_accuracy,
         )
 
 
@@ -470,7 +474,7 @@ def test_after_a_stop_each_process_goes_on_with_its_own_random_numbers(two):
 def test_weights_and_delays_are_handed_over_by_what_each_process_has(two):
     spiking = two[0]["pretrained"]
     for ours, theirs in zip(
-        delay_layers(spiking.network()), delay_layers(spiking.before.network()), strict=True
+        delay_layers(spiking.net), delay_layers(spiking.stages[0].network()), strict=True
     ):
         torch.testing.assert_close(ours.weight, theirs.weight)
         torch.testing.assert_close(ours.delay, theirs.delay)
@@ -494,10 +498,15 @@ class Failing:
 
 def test_what_one_process_says_is_passed_on_and_no_other_waits_for_it(tmp_path):
     network = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5)
-    job = DelayJob("delays", network, DelayRecipe(epochs=2, batch_size=16, device="cpu"))
+    stage = DelayStage(name="delays", network=network, epochs=2, batch_size=16, device="cpu")
     others = set(multiprocessing.active_children())
     with pytest.raises(SnnlabError, match=r"^the second half is missing\.$"):
-        train_all([job], replace(LAGS, train=Failing(LAGS.train)), tmp_path, processes=2)
+        run_experiments(
+            [delay_experiment(stage)],
+            replace(LAGS, train=Failing(LAGS.train)),
+            tmp_path,
+            processes=2,
+        )
     assert set(multiprocessing.active_children()) <= others
 
 

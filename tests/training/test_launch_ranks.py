@@ -16,14 +16,14 @@ import torch
 from bars import same_checkpoints
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays import experiments
-from snnlab.delays.experiments import Job, build_network, train_all, train_job
-from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.training import callbacks, checkpoints
 from snnlab.training.callbacks import Between, Interrupted, Moment, Stopped
 from snnlab.training.distributed import rank_and_world_size
+from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.state import EpochState
 from snnlab.training.trainer import fit
 from snnlab.viz.monitor.callback import MonitorControl, Report, newest
@@ -38,7 +38,7 @@ CLOCKS = ("seconds", "cpu_seconds")
 
 
 @dataclass(frozen=True)
-class Logged(DelayRecipe):
+class Logged(DelayStage):
     """Writes a line a step, with the process that took it; a step takes its time where there is a file `slowly`."""
 
     log: str = ""
@@ -50,12 +50,18 @@ class Logged(DelayRecipe):
             time.sleep(0.1)
 
 
-def job(folder):
+def stage(folder):
     network = dict(
         n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.2, variant="learned"
     )
-    return Job(
-        "lags", network, Logged(epochs=EPOCHS, batch_size=16, seed=5, device="cpu", log=str(folder))
+    return Logged(
+        name="lags",
+        network=network,
+        epochs=EPOCHS,
+        batch_size=16,
+        seed=5,
+        device="cpu",
+        log=str(folder),
     )
 
 
@@ -82,7 +88,7 @@ def eventually(true):
 def whole(tmp_path_factory):
     """What nobody watched."""
     folder = tmp_path_factory.mktemp("whole")
-    (outcome,) = train_all([job(folder)], DATA, folder, processes=2)
+    (outcome,) = run_experiments([delay_experiment(stage(folder))], DATA, folder, processes=2)
     return outcome
 
 
@@ -115,7 +121,7 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
 ):
     others = set(multiprocessing.active_children())
     (tmp_path / "slowly").touch()
-    panel = watch(train_job, job(tmp_path), DATA, tmp_path, processes=2)
+    panel = watch(run_experiment, delay_experiment(stage(tmp_path)), DATA, tmp_path, processes=2)
     eventually(lambda: len(steps(tmp_path)[0]) >= 2)
     # all wait at the same batch, and go on
     at = paused(panel, tmp_path)
@@ -154,9 +160,9 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
     panel.box.widget.close()
     outcome = panel.result()
     assert panel.state == "finished" and set(multiprocessing.active_children()) <= others
-    assert without_clocks(outcome.history) == without_clocks(whole.history)
+    assert without_clocks(outcome.last.history) == without_clocks(whole.last.history)
     assert outcome.test_accuracy == whole.test_accuracy
-    same_checkpoints(outcome.checkpoint, whole.checkpoint)
+    same_checkpoints(outcome.last.checkpoint, whole.last.checkpoint)
     assert "after 3 of 3 epochs" in panel._panel.static.alt
     # what was not saved before the kill was trained on twice, by both, and nothing else
     for log in steps(tmp_path):
@@ -168,14 +174,15 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
 
 
 def test_not_live_a_network_is_trained_and_the_callers_own_stays(tmp_path, whole):
-    net, same = (build_network(job(tmp_path)) for _ in range(2))
+    made = stage(tmp_path)
+    net, same = (made.build(made.network) for _ in range(2))
     path = tmp_path / "c.pt"
     panel = watch(
         fit,
         net,
         DATA.train,
         DATA.valid,
-        job(tmp_path).recipe,
+        made,
         checkpoint=path,
         live=False,
         processes=2,
@@ -186,11 +193,9 @@ def test_not_live_a_network_is_trained_and_the_callers_own_stays(tmp_path, whole
         and panel.box is None
         and "after 3 of 3 epochs" in panel._panel.static.alt
     )
-    assert without_clocks(result.history) == without_clocks(whole.history)
+    assert without_clocks(result.history) == without_clocks(whole.last.history)
     trained, start = result.model.state_dict(), same.state_dict()
-    assert all(
-        torch.equal(value, whole.network().state_dict()[name]) for name, value in trained.items()
-    )
+    assert all(torch.equal(value, whole.net.state_dict()[name]) for name, value in trained.items())
     assert all(torch.equal(value, start[name]) for name, value in net.state_dict().items())
 
 
@@ -202,7 +207,7 @@ def test_python_ends_cleanly_while_two_processes_train(tmp_path):
         import test_launch_ranks as t
         folder = Path({str(tmp_path)!r})
         (folder / "slowly").touch()
-        panel = t.watch(t.train_job, t.job(folder), t.DATA, folder, processes=2)
+        panel = t.watch(t.run_experiment, t.delay_experiment(t.stage(folder)), t.DATA, folder, processes=2)
         t.eventually(lambda: len(t.steps(folder)[1]) >= 2)
     """
     file = tmp_path / "script.py"
@@ -219,7 +224,7 @@ def test_python_ends_cleanly_while_two_processes_train(tmp_path):
 
 def test_what_other_processes_cannot_import_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="processes = 0: expected a whole number from 1"):
-        watch(train_job, processes=0)
+        watch(run_experiment, processes=0)
 
     def train(on_batch):
         raise AssertionError
@@ -367,9 +372,7 @@ def test_each_process_looks_as_often_whether_or_not_it_has_a_part_of_the_last_ba
 def test_a_moment_from_afar_says_the_same():
     tally = tally_of("cuda")
     tally.batches = 2
-    here = Moment(
-        torch.nn.Linear(1, 1), job("").recipe, DATA.valid, [{}], tally, BATCHES, Path("c.pt")
-    )
+    here = Moment(torch.nn.Linear(1, 1), stage(""), DATA.valid, [{}], tally, BATCHES, Path("c.pt"))
     there = here.from_afar()
     assert (
         str(there) == str(here) == "epoch 2 of 3, batch 3 of 5" and there.done == here.done == 1.4
@@ -382,5 +385,7 @@ def test_where_the_test_set_was_scored_after_each_epoch_it_is_not_scored_again(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(experiments, "evaluate", None)
-    outcome = train_job(replace(job(tmp_path), test_each_epoch=True), DATA, tmp_path)
-    assert outcome.test_accuracy == outcome.history[outcome.best_epoch]["test_accuracy"]
+    outcome = run_experiment(
+        delay_experiment(replace(stage(tmp_path), test_each_epoch=True)), DATA, tmp_path
+    )
+    assert outcome.test_accuracy == outcome.last.metrics["test_accuracy"]

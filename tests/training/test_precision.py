@@ -14,8 +14,10 @@ from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision import build
 from snnlab.training import checkpoints
+from snnlab.training.experiments import run_experiment
 from snnlab.training.trainer import train_step
-from snnlab.transfer import Stage, converted, pipe_s, plan, train_plan
+from snnlab.transfer.pipelines import converted, experiment, pipe_s
+from snnlab.transfer.stages import Stage
 
 CPU = torch.device("cpu")
 SETTINGS = dict(steps=3, lr=3e-2, fine_tune_lr=1e-2, **COMMON)
@@ -45,14 +47,14 @@ def seen():
 def test_every_product_has_the_precision_of_its_stage(tmp_path, seen, precision, dtype):
     """In training and evaluation, in statistics made anew, for twins, and at the end."""
     made = pipe_s("pipe", NET, source="relu1", twins=(2,), precision=precision, **SHORT)
-    train_plan(made, DATA, tmp_path)
+    run_experiment(made, DATA, tmp_path)
     assert {(training, d) for training, d, _ in seen[nn.Conv2d]} == {(True, dtype), (False, dtype)}
     assert {d for _, d, _ in seen[Activation]} == {torch.float32}
 
 
 def test_it_learns_and_ends_near_float32(tmp_path):
-    coarse = train_plan(pipe_s("coarse", NET, **BFLOAT, **LONG), DATA, tmp_path)
-    fine = train_plan(pipe_s("fine", NET, **LONG), DATA, tmp_path)
+    coarse = run_experiment(pipe_s("coarse", NET, **BFLOAT, **LONG), DATA, tmp_path)
+    fine = run_experiment(pipe_s("fine", NET, **LONG), DATA, tmp_path)
     assert coarse.test_accuracy > 0.8  # a third by chance
     assert abs(coarse.test_accuracy - fine.test_accuracy) < 0.15
     losses = [outcome.stages[0].history[0]["loss"] for outcome in (coarse, fine)]
@@ -60,7 +62,7 @@ def test_it_learns_and_ends_near_float32(tmp_path):
 
 
 def test_parameters_optimisers_and_statistics_stay_in_float32(tmp_path):
-    outcome = train_plan(pipe_s("pipe", NET, **BFLOAT, **SHORT), DATA, tmp_path)
+    outcome = run_experiment(pipe_s("pipe", NET, **BFLOAT, **SHORT), DATA, tmp_path)
     content = checkpoints.load(outcome.stages[1].checkpoint)
     tensors = [*content["model"].values(), *outcome.net.parameters()]
     tensors += [
@@ -136,18 +138,18 @@ def test_the_loss_has_all_digits():
 
 
 def test_the_neurons_of_a_converted_network_are_in_float32(tmp_path, seen):
-    outcome = train_plan(converted("c", NET, **BFLOAT, **SHORT), DATA, tmp_path)
+    outcome = run_experiment(converted("c", NET, **BFLOAT, **SHORT), DATA, tmp_path)
     assert {d for _, d, _ in seen[neuron.BaseNode]} == {torch.float32}
     assert seen[nn.Conv2d][-1][1] == torch.bfloat16 and 0 <= outcome.test_accuracy <= 1
 
 
 def test_a_checkpoint_of_one_precision_is_refused_by_the_other(tmp_path):
     stage = Stage(epochs=1, network=NET, **COMMON)
-    train_plan(plan("p", stage), DATA, tmp_path)
+    run_experiment(experiment("p", stage), DATA, tmp_path)
     with pytest.raises(
         SnnlabError, match="another recipe: precision = 'float32' instead of 'bfloat16'"
     ):
-        train_plan(plan("p", replace(stage, **BFLOAT)), DATA, tmp_path)
+        run_experiment(experiment("p", replace(stage, **BFLOAT)), DATA, tmp_path)
 
 
 def test_what_precisions_there_are():

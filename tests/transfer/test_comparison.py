@@ -6,8 +6,10 @@ import pytest
 import torch
 from bars import COMMON, DATA, NET, same
 
-from snnlab.transfer import comparison, pipe_d, pipe_s, scratch, train_plan, train_plans
+from snnlab.training.experiments import run_experiment, run_experiments
+from snnlab.transfer import comparison
 from snnlab.transfer.energy import cost
+from snnlab.transfer.pipelines import pipe_d, pipe_s, scratch
 
 
 def recipes():
@@ -34,12 +36,12 @@ def test_every_recipe_keeps_the_rate_that_is_best_on_validation(tmp_path):
     race = comparison.search_lr(recipes(), rates, seeds, DATA, tmp_path, workers=1)
     assert list(race) == ["scratch", "pipe-S"]
     for name, outcomes in race.items():
-        tried = [train_plan(recipes()[name](rate, 4), DATA, tmp_path) for rate in rates]
+        tried = [run_experiment(recipes()[name](rate, 4), DATA, tmp_path) for rate in rates]
         chosen = max(tried, key=lambda o: o.valid_accuracy)
         assert same(outcomes[0].net, chosen.net)
-        assert [o.plan.seed for o in outcomes] == list(seeds)
-        assert {o.plan.stages[0].lr for o in outcomes} == {chosen.plan.stages[0].lr}
-    assert race["pipe-S"][0].plan.stages[0].lr == 3e-2
+        assert [o.experiment.seed for o in outcomes] == list(seeds)
+        assert {o.experiment.stages[0].lr for o in outcomes} == {chosen.experiment.stages[0].lr}
+    assert race["pipe-S"][0].experiment.stages[0].lr == 3e-2
 
 
 def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, monkeypatch):
@@ -47,9 +49,9 @@ def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, mo
 
     def noted(*arguments, **options):
         given.update(options)
-        return train_plans(*arguments, **options)
+        return run_experiments(*arguments, **options)
 
-    monkeypatch.setattr(comparison, "train_plans", noted)
+    monkeypatch.setattr(comparison, "run_experiments", noted)
     race = comparison.search_lr(recipes(), [1e-2], [0], DATA, tmp_path, workers=1, title="race")
     assert [len(outcomes) for outcomes in race.values()] == [1, 1]
     assert (given["workers"], given["title"]) == (1, "race")
@@ -91,7 +93,7 @@ def test_which_length_took_as_long():
 
 
 def test_the_table_and_the_summary_say_what_was_measured(tmp_path):
-    outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
+    outcome = run_experiment(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
     line = comparison.as_text(
         {"pipe-S": [outcome, replace(outcome, test_accuracy=0.0)]}
     ).splitlines()[1]
@@ -110,21 +112,23 @@ def test_the_table_and_the_summary_say_what_was_measured(tmp_path):
 
 
 def test_the_clock_of_a_curve_may_leave_the_pretraining_out(tmp_path):
-    outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
+    outcome = run_experiment(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
     first, last = outcome.stages
     whole, accuracies = outcome.curve()
     tuned, again = outcome.curve(pretraining=False)
-    assert accuracies == again == [last.reestimated_accuracy, last.history[0]["valid_accuracy"]]
+    assert (
+        accuracies == again == [last.start.reestimated_accuracy, last.history[0]["valid_accuracy"]]
+    )
     assert whole[-1] == pytest.approx(outcome.cpu_seconds)
     assert (
-        whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.arrival_seconds
+        whole[0] - tuned[0] == pytest.approx(first.cpu_seconds) and tuned[0] == last.start.seconds
     )
-    alone = train_plan(recipes()["scratch"](1e-2, 3), DATA, tmp_path)
+    alone = run_experiment(recipes()["scratch"](1e-2, 3), DATA, tmp_path)
     assert alone.curve() == ([alone.cpu_seconds], [alone.valid_accuracy])
 
 
 def test_a_stage_gives_back_its_network(tmp_path):
-    outcome = train_plan(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
+    outcome = run_experiment(recipes()["pipe-S"](1e-2, 3), DATA, tmp_path)
     ann, snn = (stage.network() for stage in outcome.stages)
     assert same(snn, outcome.net) and not same(ann, snn)
     modes = [
@@ -148,10 +152,10 @@ def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expec
     epochs = dict(pretrain_epochs=1, warm_up_epochs=warm_up, liaf_epochs=liaf, lif_epochs=lif)
     made = pipe_d("d", NET, events, data="pictures", lr=1e-2, seed=1, **epochs, **COMMON)
     assert [f"{s.name} {s.mode}" for s in made.stages] == expected
-    outcome = train_plan(made, {"pictures": DATA["target"], "target": DATA["events"]}, tmp_path)
-    report = outcome.stages[1].handed_over
+    outcome = run_experiment(made, {"pictures": DATA["target"], "target": DATA["events"]}, tmp_path)
+    report = outcome.stages[1].start.report
     assert report.adapted == ("layers.0.0.weight",) and not report.left_out
-    assert [s.handed_over for s in outcome.stages[2:]] == [None] * (len(expected) - 2)
+    assert [s.start.report for s in outcome.stages[2:]] == [None] * (len(expected) - 2)
     assert (
         outcome.net.config == outcome.stages[-1].network().config
         and outcome.net.config["in_channels"] == 2
@@ -161,5 +165,5 @@ def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expec
         assert torch.equal(before["layers.1.0.weight"], after["layers.1.0.weight"])
         assert not torch.equal(before["fc.weight"], after["fc.weight"])
     if liaf and lif:
-        assert outcome.plan.stages[-1].lr == 5e-3
-        assert outcome.stages[-1].reestimated_accuracy is not None
+        assert outcome.experiment.stages[-1].lr == 5e-3
+        assert outcome.stages[-1].start.reestimated_accuracy is not None

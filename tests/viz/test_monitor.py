@@ -20,19 +20,20 @@ from matplotlib.figure import Figure
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.ablation import discretise
-from snnlab.delays.experiments import Job, train_all, train_job
+from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.delays.statistics import delay_statistics
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
 from snnlab.training.callbacks import Moment
+from snnlab.training.experiments import run_experiment
 from snnlab.training.state import EpochState
 from snnlab.training.trainer import Recipe, fit
-from snnlab.transfer import pipe_s, train_plan
+from snnlab.transfer.pipelines import pipe_s
 from snnlab.viz.monitor import box, callback, monitor
 from snnlab.viz.monitor import view as monitor_view
 from snnlab.viz.monitor.callback import MonitorCallback, MonitorControl
@@ -330,7 +331,7 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
         steps=4, pretrain_epochs=2, epochs=2, lr=0.02, fine_tune_lr=0.01, seed=0, **COMMON
     )
     plan = pipe_s("pipe-S", NET, twins=(1, 4), **settings)
-    expected = train_plan(plan, DATA, tmp_path / "without")
+    expected = run_experiment(plan, DATA, tmp_path / "without")
     monkeypatch.setattr(callback, "INTERVAL", 0.0)
     monkeypatch.setattr(callback, "BUDGET", 1e9)
     seen, stops = [], []
@@ -343,7 +344,7 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
         return draw(view, now, initial)
 
     monkeypatch.setattr(monitor.View, "draw", stop_in_the_second)
-    panel = watch(train_plan, plan, DATA, tmp_path / "with")
+    panel = watch(run_experiment, plan, DATA, tmp_path / "with")
     with pytest.raises(SnnlabError, match="fine-tune: epoch 2 of 2, batch 1 of 4"):
         panel.result()
     panel.go_on()
@@ -375,11 +376,14 @@ def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch
     arguments = dict(
         n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.0, variant="learned"
     )
-    job, data = Job("a", arguments, RECIPE), DataSplits(TRAIN, HELD_OUT, HELD_OUT)
-    outcome = watch(train_job, job, data, tmp_path, live=False).result()
+    job = delay_experiment(DelayStage(name="a", network=arguments, **vars(RECIPE)))
+    data = DataSplits(TRAIN, HELD_OUT, HELD_OUT)
+    outcome = watch(run_experiment, job, data, tmp_path, live=False).result()
     monkeypatch.setattr(snnlab_training, "train_step", None)  # no step is left
-    (again,) = train_all([job], data, tmp_path, workers=1)
-    assert again.history == outcome.history and again.test_accuracy == outcome.test_accuracy
+    again = run_experiment(job, data, tmp_path)
+    assert (
+        again.last.history == outcome.last.history and again.test_accuracy == outcome.test_accuracy
+    )
 
 
 # What is seen
@@ -392,7 +396,7 @@ class Spoken:
 
     data: object = HELD_OUT
     dt_ms: float = 20.0
-    keys: tuple = ("zero", "one", "two", "three", "four")
+    classes: tuple = ("zero", "one", "two", "three", "four")
 
     @property
     def labels(self):
@@ -424,7 +428,7 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
     activity = discretise(result.model).activity(x[:, :1])
     counts = [int(x[:, 0].sum()), *(int(s.sum()) for s in activity.spikes)]
     assert (
-        f"({Spoken().keys[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};"
+        f"({Spoken().classes[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};"
         in alt
     )
     for name, layer in zip(("layer 1", "layer 2", "readout"), result.model.synapses, strict=True):

@@ -91,7 +91,8 @@ def notebook_with(names: Iterable[str]) -> str:
     if not matching:
         nearest = min(missing, key=lambda stem: len(missing[stem]) / len(parameters_of(stem)))
         raise SnnlabError(
-            f"the parameters are those of no notebook of snnlab; the nearest is {nearest} (missing: "
+            f"the parameters are those of no notebook of snnlab; the nearest is {nearest} "
+            f"(missing: "
             f"{', '.join(sorted(missing[nearest]))}). Copy the parameters cell of a notebook, and "
             "keep the names in it."
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Config, sizes
+from snnlab.course.config.shared import Config, profiles
 
 
 @dataclass(frozen=True)
@@ -12,13 +12,12 @@ class PaperResults(Config):
 
     notebook = "07_paper_results"
 
-    folder: str = parameter("where the runs are, at any depth; empty for runs/", empty=True)
-    trainings: int = parameter("trainings that section 2 imagines", low=10, high=1_000_000)
-    live: bool = parameter("sliders; False leaves pictures only", decides=False)
+    folder: str = parameter("", "where the runs are, at any depth; empty for runs/", empty=True)
+    trainings: int = parameter(2000, "trainings that section 2 imagines", low=10, high=1_000_000)
 
 
-PAPER_RESULTS = sizes(
-    PaperResults(profile="course", seed=0, out="", folder="", trainings=2000, live=True),
-    tiny=dict(trainings=200, live=False),
-    paper=dict(trainings=20_000, live=False),
+PAPER_RESULTS = profiles(
+    PaperResults(),
+    tiny=dict(trainings=200),
+    paper=dict(trainings=20_000),
 )

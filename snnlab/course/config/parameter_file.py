@@ -14,7 +14,10 @@ NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)([eE][-+]?\d+)?")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes `1e-2` for text, 010 for 8, 1:30 for 90, and the key 1 for the key true; here none of it holds."""
+    """Read numbers and names as they are spelled.
+
+    YAML 1.1 takes `1e-2` for text, 010 for 8, 1:30 for 90, and the key 1 for the key true.
+    """
 
     yaml_implicit_resolvers: ClassVar[Any] = {
         first: [(tag, pattern) for tag, pattern in entries if not tag.endswith((":int", ":float"))]
@@ -44,7 +47,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """Read the parameters in a YAML file, as papermill's -f takes them; `profiles.resolve` checks them.
+    """Read the parameters in a YAML file, as papermill's -f takes them; `resolve` checks them.
 
     Args:
         path: lines such as `epochs: 30`. A number may be written as 1000, 1_000, 0.01 or 1e-2.
@@ -69,10 +72,6 @@ def _parse(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}: " if mark else ""
         raise ValueError(f"{place}{error.problem or error.context}") from error
-    except (
-        yaml.YAMLError,
-        KeyError,
-        AttributeError,
-        TypeError,
-    ) as error:  # the latter of tags such as !!bool
+    # tags such as !!bool raise the last three
+    except (yaml.YAMLError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(str(error) or type(error).__name__) from error

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Transfer, sizes
+from snnlab.course.config.shared import Transfer, profiles
 
 
 @dataclass(frozen=True)
@@ -13,27 +13,31 @@ class PretrainAndTransfer(Transfer):
 
     notebook = "02_pretrain_and_transfer"
 
-    data: str = parameter("digits, imagenet, or a folder laid out as ImageNet-1K")
-    size: int = parameter("side length of a picture", unit="pixels", low=8, high=1024)
+    data: str = parameter("digits", "digits, imagenet, or a folder laid out as ImageNet-1K")
+    size: int = parameter(12, "side length of a picture", unit="pixels", low=8, high=1024)
     samples: int = parameter(
+        3000,
         "training samples made from the digits; a sixth for validation",
         low=60,
         high=10_000_000,
         needs={"data": ("digits",)},
     )
     noise: float = parameter(
+        0.12,
         "standard deviation of the noise on digits, which are from 0 to 1",
         low=0,
         high=10,
         needs={"data": ("digits",)},
     )
     steps: int = parameter(
-        "T: how long the spiking network sees a picture", unit="steps", low=2, high=1000
+        12, "T: how long the spiking network sees a picture", unit="steps", low=2, high=1000
     )
-    short: int = parameter("a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
-    epochs: int = parameter("epochs of fine-tuning", low=1, high=100_000)
-    fine_tune_lr: float = parameter("learning rate of the fine-tuning", low=0, high=10)
-    optimiser: str = parameter("adam, or sgd with a momentum of 0.9", choices=("adam", "sgd"))
+    short: int = parameter(6, "a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
+    epochs: int = parameter(1, "epochs of fine-tuning", low=1, high=100_000)
+    fine_tune_lr: float = parameter(0.01, "learning rate of the fine-tuning", low=0, high=10)
+    optimiser: str = parameter(
+        "adam", "adam, or sgd with a momentum of 0.9", choices=("adam", "sgd")
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,52 +45,21 @@ class PretrainAndTransfer(Transfer):
             raise SnnlabError("model = 'video': expected small, resnet18 or resnet34 for pictures.")
         if self.short >= self.steps:
             raise SnnlabError(
-                f"short = {self.short}, steps = {self.steps}: expected short to be smaller; choose others."
+                f"short = {self.short}, steps = {self.steps}: expected short to be smaller; choose "
+                "others."
             )
 
 
-PRETRAIN_AND_TRANSFER = sizes(
-    PretrainAndTransfer(
-        profile="course",
-        seed=0,
-        out="",
-        data="digits",
-        samples=3000,
-        size=12,
-        noise=0.12,
-        model="small",
-        channels=(8, 16, 32),
-        steps=12,
-        short=6,
-        pretrain_epochs=12,
-        epochs=1,
-        scratch_epochs=(2, 4),
-        batch_size=64,
-        accumulate=1,
-        lr=(2e-2, 4e-2),
-        fine_tune_lr=1e-2,
-        optimiser="adam",
-        schedule="cosine",
-        drops=(),
-        drop=0.3,
-        precision="float32",
-        processes=1,
-        loaders=0,
-        seeds=3,
-        workers=0,
-        device="auto",
-        live=True,
-    ),
+PRETRAIN_AND_TRANSFER = profiles(
+    PretrainAndTransfer(),
     tiny=dict(
         samples=300,
         steps=4,
         short=2,
         pretrain_epochs=2,
         scratch_epochs=(1, 2),
-        lr=(2e-2, 4e-2),
         seeds=1,
         workers=1,
-        live=False,
     ),
     # ImageNet-1K in Lin et al. 2022; what differs stands in params/pipe_s_imagenet_resnet18.yaml
     paper=dict(
@@ -108,6 +81,5 @@ PRETRAIN_AND_TRANSFER = sizes(
         loaders=12,
         seeds=1,
         workers=1,
-        live=False,
     ),
 )

@@ -1,18 +1,18 @@
-"""What several notebooks can be told, and how the three profiles of one are written down."""
+"""The parameters that several notebooks share, and how the profiles of a notebook are made."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter, typed
+from snnlab.data.registry import find
 
 
 @dataclass(frozen=True)
 class Config:
-    """What every notebook can be told. An instance is valid: making one checks every field.
+    """The parameters of every notebook. Creating an instance checks every field.
 
     Raises:
         SnnlabError: a value has another type than its field, or is out of its range.
@@ -20,22 +20,22 @@ class Config:
 
     notebook: ClassVar[str]
 
-    profile: str = parameter("the size of the run", choices=("tiny", "course", "paper"))
-    seed: int = parameter(
-        "where random numbers begin; the first seed of several", low=0, high=2**31 - 1
-    )
+    profile: str = parameter("course", "the size of the run", choices=("tiny", "course", "paper"))
+    seed: int = parameter(0, "first seed of the random numbers", low=0, high=2**31 - 1)
     out: str = parameter(
+        "",
         "folder for what the run leaves; empty for runs/<notebook>/<hash>/seed=<seed>",
         empty=True,
         decides=False,
     )
+    live: bool = parameter(True, "sliders; False leaves pictures only", decides=False)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
 
     def deciding(self) -> dict[str, Any]:
-        """The parameters that decide about the result, without the seed."""
+        """Return the parameters that change the result, without the seed."""
         fields = (
             field
             for field in dataclasses.fields(self)
@@ -49,23 +49,29 @@ Kind = TypeVar("Kind", bound=Config)
 
 @dataclass(frozen=True)
 class Training(Config):
-    """What every notebook that trains several networks side by side can be told."""
+    """The parameters of notebooks that train several networks."""
 
-    seeds: int = parameter("networks of each recipe", low=1, high=1000)
-    batch_size: int = parameter("samples in a batch", low=1, high=1_000_000)
+    seeds: int = parameter(3, "networks of each recipe", low=1, high=1000)
+    batch_size: int = parameter(64, "samples in a batch", low=1, high=1_000_000)
     accumulate: int = parameter(
+        1,
         "parts of a batch that go through a network one by one, for want of memory",
         low=1,
         high=1_000_000,
     )
     workers: int = parameter(
-        "processes that train at the same time; 0 for one a core", low=0, high=1024, decides=False
+        0,
+        "processes that train at the same time; 0 for one a core",
+        low=0,
+        high=1024,
+        decides=False,
     )
     processes: int = parameter(
-        "processes that train one network together, one a GPU", low=1, high=1024, decides=False
+        1, "processes that train one network together, one a GPU", low=1, high=1024, decides=False
     )
-    device: str = parameter("where to train", choices=("auto", "cpu", "cuda"), decides=False)
-    live: bool = parameter("sliders; False leaves pictures only", decides=False)
+    device: str = parameter(
+        "auto", "where to train", choices=("auto", "cpu", "cuda"), decides=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,35 +84,44 @@ class Training(Config):
 
 @dataclass(frozen=True)
 class Transfer(Training):
-    """What the notebooks about pretraining can both be told."""
+    """The parameters of the notebooks about pretraining."""
 
-    model: str = parameter("the network", choices=("small", "resnet18", "resnet34", "video"))
+    model: str = parameter(
+        "small", "the network", choices=("small", "resnet18", "resnet34", "video")
+    )
     channels: tuple[int, ...] = parameter(
+        (8, 16, 32),
         "of each of the three convolutions of the small network",
         low=1,
         high=4096,
         needs={"model": ("small",)},
     )
-    pretrain_epochs: int = parameter("epochs of the ANN", low=1, high=100_000)
+    pretrain_epochs: int = parameter(12, "epochs of the ANN", low=1, high=100_000)
     scratch_epochs: tuple[int, ...] = parameter(
-        "lengths of training from scratch, each a run of its own", low=1
+        (2, 4), "lengths of training from scratch, each a run of its own", low=1
     )
     lr: tuple[float, ...] = parameter(
-        "learning rates that every recipe may choose from, by validation", low=0, high=10
+        (0.02, 0.04),
+        "learning rates that every recipe may choose from, by validation",
+        low=0,
+        high=10,
     )
     schedule: str = parameter(
-        "how the learning rate of the ANN falls", choices=("cosine", "constant")
+        "cosine", "how the learning rate of the ANN falls", choices=("cosine", "constant")
     )
     drops: tuple[int, ...] = parameter(
-        "epochs of the spiking network from which its learning rate is multiplied by drop; [] for a cosine",
+        (),
+        "epochs of the spiking network from which its learning rate is multiplied by drop; [] "
+        "for a cosine",
         low=0,
         empty=True,
     )
-    drop: float = parameter("see drops", low=0, high=1, unless={"drops": ((),)})
+    drop: float = parameter(0.3, "see drops", low=0, high=1, unless={"drops": ((),)})
     precision: str = parameter(
-        "of convolutions and matrix products", choices=("float32", "bfloat16")
+        "float32", "of convolutions and matrix products", choices=("float32", "bfloat16")
     )
     loaders: int = parameter(
+        0,
         "processes that read files, for each of them",
         low=0,
         high=1024,
@@ -124,7 +139,7 @@ class Transfer(Training):
 
 @dataclass(frozen=True)
 class Recordings(Config):
-    """What the notebooks about delays can all be told of the recordings that a network hears.
+    """The parameters of the notebooks about delays: which recordings, in which form.
 
     Attributes:
         own: parameters that mean something else in notebook 04.
@@ -133,13 +148,19 @@ class Recordings(Config):
     own: ClassVar[frozenset[str]] = frozenset()
 
     data: str = parameter(
-        "what is heard: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them"
+        "spoken-digits",
+        "recordings: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them, or "
+        "module:entry of a set of your own",
     )
     features: str = parameter(
-        "what of a recording is heard: spikes of the cochlea, or log-mel features of gsc, as in the paper or sane",
+        "spikes",
+        "input of the network: spikes of the cochlea, or log-mel features of gsc, as in the paper "
+        "or "
+        "sane",
         choices=("spikes", "paper", "sane"),
     )
     binning: str = parameter(
+        "regular",
         "where a time step of spikes begins: regular, or with an event as in the paper",
         choices=("regular", "event"),
         needs={"features": ("spikes",)},
@@ -147,18 +168,32 @@ class Recordings(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        folder = os.path.isdir(os.path.expanduser(self.data))
-        if (self.data == "gsc") != (self.features != "spikes") and not folder:
+        entry, _ = find(self.data, "recordings", features=self.features)
+        if self.features not in entry.features:
             raise SnnlabError(
-                f"data = {self.data!r}, features = {self.features!r}: expected the features paper "
-                "or sane for gsc, and spikes for the others."
+                f"data = {self.data!r}, features = {self.features!r}: expected the features "
+                f"{' or '.join(entry.features)} for {entry.name}."
             )
 
 
-def sizes(course: Kind, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Kind]:
-    """Make the three profiles of a notebook from "course" and what differs in the other two."""
+@dataclass(frozen=True)
+class DelayTraining(Training, Recordings):
+    """The parameters of notebooks that train several networks on recordings."""
+
+    limit: int = parameter(
+        2000, "training recordings to use, and a quarter for validation; 0 for all", low=0
+    )
+    dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
+    n_in: int = parameter(70, "inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
+
+
+def profiles(course: Kind, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Kind]:
+    """Make the three profiles of a notebook; the other two differ from "course" as they say.
+
+    Only "course" has interactive controls.
+    """
     return {
-        "tiny": dataclasses.replace(course, profile="tiny", **tiny),
+        "tiny": dataclasses.replace(course, profile="tiny", **{"live": False, **tiny}),
         "course": course,
-        "paper": dataclasses.replace(course, profile="paper", **paper),
+        "paper": dataclasses.replace(course, profile="paper", **{"live": False, **paper}),
     }

@@ -4,9 +4,14 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Transfer, sizes
+from snnlab.course.config.shared import Transfer, profiles
+from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.registry import entry_of
 
-DIGITS, FILES = ("digits",), ("es-imagenet", "cifar10-dvs", "es-ucf101")
+DIGITS = ("digits",)
+_SETS = [entry for entry in DATASETS.values() if entry.pretrain_on]
+# of sets with one size
+_ONE_SIZE = DIGITS + tuple(entry.name for entry in _SETS if "size" not in entry.settings)
 
 
 @dataclass(frozen=True)
@@ -15,112 +20,91 @@ class TransferToEvents(Transfer):
 
     notebook = "03_transfer_to_event_streams"
 
-    data: str = parameter("what to learn", choices=DIGITS + FILES)
+    data: str = parameter(
+        "digits",
+        f"what to learn: digits, {', '.join(entry.name for entry in _SETS)}, or module:entry of a "
+        "set of your own",
+    )
     events_folder: str = parameter(
+        "",
         "where the events lie; empty for a folder with the name of the data",
         empty=True,
-        needs={"data": FILES},
+        unless={"data": DIGITS},
     )
     pictures_folder: str = parameter(
+        "",
         "where the pictures lie; empty for imagenet, or ucf101 for videos",
         empty=True,
-        needs={"data": FILES},
+        unless={"data": DIGITS},
     )
     size: int = parameter(
+        128,
         "side length of a frame of CIFAR10-DVS",
         unit="pixels",
         low=8,
         high=128,
-        needs={"data": ("cifar10-dvs",)},
+        unless={"data": _ONE_SIZE},
     )
     pictures: int = parameter(
+        3000,
         "digits to pretrain on",
         low=60,
         high=10_000_000,
         needs={"data": DIGITS},
     )
     labelled: int = parameter(
+        500,
         "recordings of digits as events to train on",
         low=20,
         high=10_000_000,
         needs={"data": DIGITS},
     )
     first: str = parameter(
-        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its negative",
+        "signed",
+        "how a first layer for colours gets ON and OFF: the mean for both, or their sum and its "
+        "negative",
         choices=("signed", "mean"),
     )
     decay: float = parameter(
-        "share of the membrane left after a step, at first; it is learned", low=0.01, high=0.99
+        0.622,
+        "share of the membrane left after a step, at first; it is learned",
+        low=0.01,
+        high=0.99,
     )
-    weight_decay: float = parameter("weight decay on everything", low=0, high=10)
-    warm_up_epochs: int = parameter("epochs in which only new layers learn", low=0, high=100_000)
+    weight_decay: float = parameter(0.0, "weight decay on everything", low=0, high=10)
+    warm_up_epochs: int = parameter(1, "epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter(
-        "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
+        10, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.model == "video") != (self.data == "es-ucf101"):
+        films = False
+        if self.data not in DIGITS:
+            entry = entry_of(self.data, "events")
+            if not (entry.pretrain_on and entry.edges):
+                raise SnnlabError(
+                    f"data = {self.data!r}: a set with pictures to pretrain on was expected; "
+                    f"choose digits or one of {', '.join(entry.name for entry in _SETS)}."
+                )
+            films = entry_of(entry.pretrain_on).kind == "films"
+        if (self.model == "video") != films:
             raise SnnlabError(
                 f"model = {self.model!r}, data = {self.data!r}: expected the model video for "
-                "es-ucf101, and for nothing else."
-            )
-        if self.data == "cifar10-dvs" and 128 % self.size > 2:
-            raise SnnlabError(
-                f"size = {self.size}: expected a number of pixels of which a multiple is 126 to "
-                "128, such as 128, 64, 42 or 32."
+                "films, such as es-ucf101, and for nothing else."
             )
 
-    @property
-    def pictures_set(self) -> str:
-        """The data set that one pretrains on where the data is not digits."""
-        return "ucf101" if self.data == "es-ucf101" else "imagenet"
 
-
-TRANSFER_TO_EVENT_STREAMS = sizes(
-    TransferToEvents(
-        profile="course",
-        seed=0,
-        out="",
-        data="digits",
-        events_folder="",
-        pictures_folder="",
-        pictures=3000,
-        labelled=500,
-        size=128,
-        model="small",
-        channels=(8, 16, 32),
-        first="signed",
-        decay=0.622,
-        weight_decay=0.0,
-        pretrain_epochs=8,
-        warm_up_epochs=1,
-        epochs=10,
-        scratch_epochs=(20, 48),
-        batch_size=32,
-        accumulate=1,
-        lr=(2e-2, 4e-2),
-        schedule="cosine",
-        drops=(),
-        drop=0.3,
-        precision="float32",
-        processes=1,
-        loaders=0,
-        seeds=3,
-        workers=0,
-        device="auto",
-        live=True,
-    ),
+TRANSFER_TO_EVENT_STREAMS = profiles(
+    TransferToEvents(batch_size=32, pretrain_epochs=8, scratch_epochs=(20, 48)),
     tiny=dict(
         pictures=200,
         labelled=60,
         pretrain_epochs=1,
         epochs=2,
         scratch_epochs=(1, 2),
-        lr=(2e-2, 4e-2),
         seeds=1,
         workers=1,
-        live=False,
     ),
     # ES-ImageNet in Lin et al. 2022; what differs stands in params/pipe_d_es_imagenet_resnet18.yaml
     paper=dict(
@@ -139,6 +123,5 @@ TRANSFER_TO_EVENT_STREAMS = sizes(
         loaders=12,
         seeds=1,
         workers=1,
-        live=False,
     ),
 )

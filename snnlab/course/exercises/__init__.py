@@ -1,15 +1,19 @@
-"""The exercises' checkers: right, or not yet and a hint, at once.
+"""The exercises of the notebooks, and `check`, which judges an answer at once.
 
-Each notebook has a module here with its exercises; `judge` has what they share. To add an exercise,
-write a function into the notebook's module that takes the answer and returns the hint it deserves,
-`""` if it is right:
+Each notebook has a module here with its exercises. To add one, write into that module:
 
-    @exercise("name", "What a right answer teaches.")
-    def _(answer: Any) -> str:
-        return "" if close(answer, 0.05) else "Where does the membrane stop rising?"
+    number_exercise(
+        "resting_level",
+        0.05,
+        praise="What a right answer teaches.",
+        hint="Where does the membrane stop rising?",
+    )
+
+or decorate a function that takes the answer and returns a hint, "" for a right answer, with
+`@exercise("name", "What a right answer teaches.")`.
 """
 
-from snnlab.course.exercises import (  # noqa: F401  each adds its exercises to those that `check` knows
+from snnlab.course.exercises import (  # noqa: F401  each registers its exercises
     exploring_delays,
     learning_delays,
     lif_dynamics,

@@ -1,44 +1,35 @@
 """The exercises of notebook 05."""
 
-from typing import Any
+from snnlab.course.exercises.judge import number_exercise
 
-from snnlab.course.exercises.judge import close, exercise
-
-
-@exercise(
-    "meeting_ms", "A longer delay for what comes earlier: that is all a coincidence detector needs."
+number_exercise(
+    "meeting_ms",
+    20,
+    praise="A longer delay for what comes earlier: that is all a coincidence detector needs.",
+    hints={
+        180: "Then it would arrive at 320 ms. A longer delay asks for an earlier spike.",
+        160: "That is when both arrive. When must the second one set out?",
+    },
+    hint="The first arrives at 100 + 60 ms. The second travels for 140 ms, and has to arrive "
+    "then, too.",
 )
-def _meeting_ms(answer: Any) -> str:
-    if close(answer, 20):
-        return ""
-    if close(answer, 180):
-        return "Then it would arrive at 320 ms. A longer delay asks for an earlier spike."
-    if close(answer, 160):
-        return "That is when both arrive. When must the second one set out?"
-    return "The first arrives at 100 + 60 ms. The second travels for 140 ms, and has to arrive then, too."
 
-
-@exercise(
+number_exercise(
     "shifted_ms",
-    "Only the differences between its delays say what it waits for; their sum says when it answers.",
+    40,
+    praise="Only the differences between its delays say what it waits for; their sum says when "
+    "it answers.",
+    hints={0: "All spikes arrive together as before, but not at the same time as before."},
+    hint="Every spike arrives 40 ms later than before. When do they meet now?",
 )
-def _shifted_ms(answer: Any) -> str:
-    if close(answer, 40):
-        return ""
-    if close(answer, 0):
-        return "All spikes arrive together as before, but not at the same time as before."
-    return "Every spike arrives 40 ms later than before. When do they meet now?"
 
-
-@exercise(
+number_exercise(
     "rounding_ms",
-    "Half a step, either way. A finer step costs more computation and moves delays less.",
+    10,
+    praise="Half a step, either way. A finer step costs more computation and moves delays less.",
+    hints={
+        0.5: "That is in steps. A step lasts 20 ms.",
+        20: "A delay goes to the *nearest* whole step, which is never a whole step away.",
+    },
+    hint="Which delay is farthest from all whole numbers of steps? How far is it, in ms?",
 )
-def _rounding_ms(answer: Any) -> str:
-    if close(answer, 10):
-        return ""
-    if close(answer, 0.5):
-        return "That is in steps. A step lasts 20 ms."
-    if close(answer, 20):
-        return "A delay goes to the *nearest* whole step, which is never a whole step away."
-    return "Which delay is farthest from all whole numbers of steps? How far is it, in ms?"

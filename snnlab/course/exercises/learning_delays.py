@@ -1,54 +1,45 @@
 """The exercises of notebook 04."""
 
-from typing import Any
+from snnlab.course.exercises.judge import number_exercise
 
-from snnlab.course.exercises.judge import close, exercise
-
-
-@exercise(
+number_exercise(
     "lag_ceiling",
-    "No class shows coincidences any more, so all that is left is a guess among five.",
+    0.2,
+    praise="No class shows coincidences any more, so all that is left is a guess among five.",
+    hints={
+        20: "As a share from 0 to 1, please.",
+        0.4: "That was with lag 0 among them. Which of the five new classes can be seen within a "
+        "single step?",
+    },
+    hint="Which classes differ within a single step? The others are a guess among themselves.",
 )
-def _lag_ceiling(answer: Any) -> str:
-    if close(answer, 0.2):
-        return ""
-    if close(answer, 20):
-        return "As a share from 0 to 1, please."
-    if close(answer, 0.4):
-        return "That was with lag 0 among them. Which of the five new classes can be seen within a single step?"
-    return "Which classes differ within a single step? The others are a guess among themselves."
 
-
-@exercise(
+number_exercise(
     "largest_delay_ms",
-    "25 taps are the delays 0 to 24; the paper's files call 25 the largest delay, but it is 24.",
+    240,
+    praise="25 taps are the delays 0 to 24; the paper's files call 25 the largest delay, but it "
+    "is 24.",
+    hints={
+        250: "Nearly. Tap 0 is a delay, too: none at all.",
+        24: "That is in steps. A step lasts 10 ms.",
+    },
+    hint="The first tap is delay 0. Which delay is the last of 25 taps? Times 10 ms.",
 )
-def _largest_delay_ms(answer: Any) -> str:
-    if close(answer, 240):
-        return ""
-    if close(answer, 250):
-        return "Nearly. Tap 0 is a delay, too: none at all."
-    if close(answer, 24):
-        return "That is in steps. A step lasts 10 ms."
-    return "The first tap is delay 0. Which delay is the last of 25 taps? Times 10 ms."
 
-
-@exercise(
-    "shuffled_histogram", "The same delays, dealt to other synapses: a histogram cannot see that."
+number_exercise(
+    "shuffled_histogram",
+    0,
+    praise="The same delays, dealt to other synapses: a histogram cannot see that.",
+    hint="Take a pack of cards, write a delay on each, and shuffle. Which delays are in the pack "
+    "now?",
 )
-def _shuffled_histogram(answer: Any) -> str:
-    if isinstance(answer, int) and answer == 0:
-        return ""
-    return "Take a pack of cards, write a delay on each, and shuffle. Which delays are in the pack now?"
 
-
-@exercise(
+number_exercise(
     "added_parameters",
-    "As many as there are weights: learning delays doubles what there is to train.",
+    70 * 32,
+    praise="As many as there are weights: learning delays doubles what there is to train.",
+    hints={2 * 70 * 32: "That is weights and delays together. Only the delays were asked for."},
+    hint="Each of the 32 neurons has a synapse from each of the 70 inputs, and each synapse has "
+    "one delay.",
+    tolerance=1e-6,
 )
-def _added_parameters(answer: Any) -> str:
-    if close(answer, 70 * 32, 1e-6):
-        return ""
-    if close(answer, 2 * 70 * 32, 1e-6):
-        return "That is weights and delays together. Only the delays were asked for."
-    return "Each of the 32 neurons has a synapse from each of the 70 inputs, and each synapse has one delay."

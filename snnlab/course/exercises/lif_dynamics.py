@@ -2,33 +2,29 @@
 
 from typing import Any
 
-from snnlab.course.exercises.judge import YOUR_TURN, close, exercise
+from snnlab.course.exercises.judge import YOUR_TURN, close, exercise, number_exercise
 
-
-@exercise(
+number_exercise(
     "weakest_input",
-    "The membrane settles at X * tau, so anything above threshold / tau fires in the end.",
+    0.05,
+    praise="The membrane settles at X * tau, so anything above threshold / tau fires in the end.",
+    hints={1.0: "At X = 1 it fires in the first step. A weaker input, held for longer, adds up."},
+    hint="With X held constant, H stops rising where the leak eats all of X: H = (1 - 1/tau) * H "
+    "+ X. Solve for H.",
 )
-def _weakest_input(answer: Any) -> str:
-    if close(answer, 0.05):
-        return ""
-    if close(answer, 1.0):
-        return "At X = 1 it fires in the first step. A weaker input, held for longer, adds up."
-    return "With X held constant, H stops rising where the leak eats all of X: H = (1 - 1/tau) * H + X. Solve for H."
 
-
-@exercise(
+number_exercise(
     "tau_in_steps",
-    "beta = 1 - 1/1.005 = 0.005: after one step 0.5 % is left. This neuron has no memory to speak of.",
+    1 - 1 / 1.005,
+    praise="beta = 1 - 1/1.005 = 0.005: after one step 0.5 % is left. This neuron has no memory "
+    "to speak of.",
+    hints={
+        1.005: "That is tau in steps, well done. Now beta = 1 - 1/tau.",
+        1 - 1 / 10.05: "You put tau in ms into the formula. First divide by dt_ms.",
+    },
+    hint="tau in steps is tau_ms / dt_ms; beta is 1 - 1/tau.",
+    tolerance=0.05,
 )
-def _tau_in_steps(answer: Any) -> str:
-    if close(answer, 1 - 1 / 1.005, 0.05):
-        return ""
-    if close(answer, 1.005, 0.001):
-        return "That is tau in steps, well done. Now beta = 1 - 1/tau."
-    if close(answer, 1 - 1 / 10.05):
-        return "You put tau in ms into the formula. First divide by dt_ms."
-    return "tau in steps is tau_ms / dt_ms; beta is 1 - 1/tau."
 
 
 @exercise(
@@ -45,9 +41,15 @@ def _subtract_reset(answer: Any) -> str:
         spike, after = (float(part) for part in result)
         h = 0.9 * v + x
         if spike != float(h >= 1.0):
-            return f"From V = {v} with X = {x}, H is {h:.2f}, so the spike is {int(h >= 1.0)}; yours is {spike:g}."
+            return (
+                f"From V = {v} with X = {x}, H is {h:.2f}, so the spike is {int(h >= 1.0)}; "
+                f"yours is {spike:g}."
+            )
         if not close(after, h - spike, 1e-6):
-            return f"From V = {v} with X = {x}, H is {h:.2f}, so V becomes {h - spike:.2f}; yours is {after:.2f}."
+            return (
+                f"From V = {v} with X = {x}, H is {h:.2f}, so V becomes {h - spike:.2f}; "
+                f"yours is {after:.2f}."
+            )
     return ""
 
 
@@ -58,21 +60,26 @@ def _largest_gap(answer: Any) -> str:
     if close(answer, 0.7 * 0.9**8 + 0.7):
         return "That is H; the question asks for the number of steps."
     if float(answer) > 8:
-        return f"After {float(answer):g} steps the first spike has shrunk to {0.7 * 0.9 ** float(answer):.3f}. Is the sum 1?"
-    return "A longer gap still works. When the second spike comes, the first has shrunk to 0.7 * 0.9^gap."
-
-
-@exercise(
-    "gradient_back",
-    "2.5 * 0.9^3: a gradient leaks on its way back just as the membrane leaks on its way forward.",
-)
-def _gradient_back(answer: Any) -> str:
-    if close(answer, 2.5 * 0.9**3):
-        return ""
-    if close(answer, 0.9**3):
-        return "That is how much of X[t-3] is left in H[t]. Multiply by the surrogate's slope at the threshold."
-    if close(answer, 2.5):
+        left = 0.7 * 0.9 ** float(answer)
         return (
-            "That is the gradient at X[t]. Three steps earlier, the leak has come in three times."
+            f"After {float(answer):g} steps the first spike has shrunk to {left:.3f}. Is the sum 1?"
         )
-    return "Two factors: the surrogate's slope at the threshold (alpha / 2), and beta once for each step back."
+    return (
+        "A longer gap still works. When the second spike comes, the first has shrunk to 0.7 * "
+        "0.9^gap."
+    )
+
+
+number_exercise(
+    "gradient_back",
+    2.5 * 0.9**3,
+    praise="2.5 * 0.9^3: a gradient leaks on its way back just as the membrane leaks on its way "
+    "forward.",
+    hints={
+        0.9**3: "That is how much of X[t-3] is left in H[t]. Multiply by the surrogate's slope at "
+        "the threshold.",
+        2.5: "That is the gradient at X[t]. Three steps earlier, the leak has come in three times.",
+    },
+    hint="Two factors: the surrogate's slope at the threshold (alpha / 2), and beta once for "
+    "each step back.",
+)

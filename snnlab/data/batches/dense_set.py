@@ -31,4 +31,3 @@ class DenseSet(BatchedDataset):
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Samples `index` (B,), `(T, B, ...)` float32, and their labels `(B,)`."""
         return self.x[:, index].float(), self.labels[index]
-

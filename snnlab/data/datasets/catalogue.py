@@ -56,6 +56,7 @@ _SPIKES: dict[str, Any] = dict(
     settings=("dt_ms", "n_in", "binning", "seed", "limit", "hold_out"),
     verify="snnlab.data.datasets.shd_files:verify",
 )
+_GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/data"
 _IMAGENET_ARCHIVES = "snnlab.data.fetch.imagenet_archives"
 # the lists go last: without them no reader takes the folder for whole
 _SPEECH_PARTS = (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt")
@@ -131,10 +132,7 @@ DATASETS: dict[str, DatasetEntry] = {
             archives=(
                 Archive(
                     "speech_commands_v0.02.tar.gz",
-                    (
-                        "https://storage.googleapis.com/download.tensorflow.org/data/"
-                        "speech_commands_v0.02.tar.gz",
-                    ),
+                    (f"{_GOOGLE}/speech_commands_v0.02.tar.gz",),
                     "6b74f3901214cb2c2934e98196829835",
                     _SPEECH_PARTS,
                 ),
@@ -226,11 +224,10 @@ DATASETS: dict[str, DatasetEntry] = {
         ),
         DatasetEntry(
             "ucf101",
-            "pictures",
+            "films",
             "UCF101: films of 101 kinds of action, as pictures",
             load="snnlab.data.datasets.es_ucf101:frames",
             settings=("loaders",),
-            video=True,
             download="6.9 GB",
             licence="its authors' terms, for research",
             cite="Soomro et al. 2012, arXiv:1212.0402",
@@ -248,7 +245,6 @@ DATASETS: dict[str, DatasetEntry] = {
             edges="snnlab.data.datasets.es_ucf101:edges",
             pretrain_on="ucf101",
             settings=("loaders",),
-            video=True,
             download="6.9 GB, as ucf101",
             licence="that of UCF101",
             cite="Lin et al. 2022, arXiv:2203.01158; films: Soomro et al. 2012",

@@ -4,9 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from snnlab.data.batches.dense_set import DenseSet
-from snnlab.data.splits import DataSplits
 from snnlab.data.datasets.digits import originals, place
 from snnlab.data.encoding.odg import MARGIN, edge_integral, odg_events
+from snnlab.data.splits import DataSplits
 
 PIXELS, PLACES = 12, 13  # of a digit, and of the picture in which it is placed
 NOISE = 0.03
@@ -62,7 +62,11 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Da
     }
     return {
         name: DataSplits(
-            *map(convert, sets), unit=unit, preprocessing=made, name=names.get(name, name), note=NOTE
+            *map(convert, sets),
+            unit=unit,
+            preprocessing=made,
+            name=names.get(name, name),
+            note=NOTE,
         )
         for name, (convert, sets, unit) in kinds.items()
     }

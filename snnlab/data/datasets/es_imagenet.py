@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.splits import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
+from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.encoding.es_imagenet import (
     Label,
     frames,
@@ -21,9 +21,9 @@ from snnlab.data.encoding.es_imagenet import (
     read_labels,
     read_sample,
 )
-from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.encoding.odg import edge_integral
 from snnlab.data.io.folders import check_names
+from snnlab.data.splits import DataSplits
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 

@@ -21,6 +21,7 @@ from snnlab.data.io.events import read_events, read_meta
 from snnlab.data.io.folders import printable
 from snnlab.data.splits import DataSplits, check_limit, check_trained
 
+
 def load(
     data: str | Path,
     *,

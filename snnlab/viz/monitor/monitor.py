@@ -270,7 +270,7 @@ def watch(
     what `fit` returns.
 
     Args:
-        train: `fit`, `train_job`, `train_plan`, or another function that hands its `on_batch` to
+        train: `fit`, `run_experiment`, or another function that hands its `on_batch` to
             `fit`.
         arguments, options: of `train`; for `fit` a `checkpoint` is needed.
         live: False trains here and now, and leaves the picture of the end, for batch runs.

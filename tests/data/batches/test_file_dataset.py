@@ -14,7 +14,7 @@ from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_ou
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.nn.vision import build
 from snnlab.training.trainer import fit
-from snnlab.transfer import Stage
+from snnlab.transfer.stages import Stage
 
 
 @pytest.fixture(scope="module", autouse=True)

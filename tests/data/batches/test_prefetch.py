@@ -15,12 +15,14 @@ from readers import bars, read_some, tell, threads
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches import prefetch as module
-from snnlab.data.splits import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.prefetch import AHEAD, persistent_workers, prefetch
+from snnlab.data.splits import DataSplits
 from snnlab.nn.vision import build
+from snnlab.training.experiments import run_experiment
 from snnlab.training.trainer import fit
-from snnlab.transfer import Stage, plan, train_plan
+from snnlab.transfer.pipelines import experiment
+from snnlab.transfer.stages import Stage
 
 READ = partial(tell, seed=None)
 
@@ -146,7 +148,9 @@ def test_a_training_starts_them_once(tmp_path, monkeypatch, whole):
     files = FileDataset(range(12), torch.arange(12) % 3, tuple("abc"), bars, loaders=1)
     stages = [Stage(name=name, **COMMON, epochs=2, network=NET) for name in ("first", "second")]
     if whole:
-        train_plan(plan("once", *stages), {"target": DataSplits(files, files, files)}, tmp_path)
+        run_experiment(
+            experiment("once", *stages), {"target": DataSplits(files, files, files)}, tmp_path
+        )
     else:
         fit(build(NET), files, files, stages[0], progress=False)
     assert len(started) == 1

@@ -18,22 +18,19 @@ from snnlab.nn.activations import activations
 from snnlab.nn.vision import SmallCNN, build
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints
+from snnlab.training.experiments import run_experiment, run_experiments, trainable_only
 from snnlab.training.trainer import evaluate
-from snnlab.transfer import (
-    Stage,
+from snnlab.transfer import stages
+from snnlab.transfer.pipelines import (
     converted,
+    experiment,
     falling,
     modern,
     pipe_d,
     pipe_s,
-    plan,
-    runner,
     scratch,
-    train_plan,
-    train_plans,
-    zero_shot,
 )
-from snnlab.transfer.runner import some_inputs, trained
+from snnlab.transfer.stages import Stage, some_inputs, zero_shot
 
 
 def stage(**changes):
@@ -74,7 +71,7 @@ def test_the_rate_falls_as_half_a_cosine_from_step_to_step(tmp_path):
     Watched.rates.clear()
     # 28 samples: 16 and 12
     watched = Watched(**COMMON | dict(batch_size=16, epochs=3, network=NET, lr=0.5))
-    train_plan(plan("watched", watched), DATA, tmp_path)
+    run_experiment(experiment("watched", watched), DATA, tmp_path)
     done = [(epoch + part) / 3 for epoch in range(3) for part in (0, 16 / 28)]
     assert [rate for (rate,) in Watched.rates] == pytest.approx(
         [0.25 * (1 + math.cos(math.pi * d)) for d in done]
@@ -114,9 +111,11 @@ def test_labels_beyond_the_network_are_refused_before_training(tmp_path):
         "labels from 0 to 2, but the network gives scores for 2 classes, whose labels are 0 to 1"
     )
     with pytest.raises(SnnlabError, match="^train: has " + words):
-        train_plan(plan("few", stage(network=few)), DATA, tmp_path)
+        run_experiment(experiment("few", stage(network=few)), DATA, tmp_path)
     with pytest.raises(SnnlabError, match="^data: has " + words):  # as handed over, on validation
-        train_plan(plan("few", stage(), stage(network=few, leave=("fc",))), DATA, tmp_path)
+        run_experiment(
+            experiment("few", stage(), stage(network=few, leave=("fc",))), DATA, tmp_path
+        )
 
 
 def rate(made, done):
@@ -166,13 +165,13 @@ def test_the_optimisers_have_the_settings_of_the_stage():
 
 def test_a_ramp_is_sharpened_epoch_by_epoch(tmp_path):
     made = stage(mode="ramp", sharpen=True, epochs=4, steps=1)
-    outcome = train_plan(plan("ramp", made), DATA, tmp_path)
+    outcome = run_experiment(experiment("ramp", made), DATA, tmp_path)
     ends = [(line["low"], line["high"]) for line in outcome.stages[0].history]
     assert ends == [(0.125, 0.875), (0.25, 0.75), (0.375, 0.625), (0.49, 0.5)]
     assert all((a.low, a.high) == (0.49, 0.5) for _, a in activations(outcome.net))
-    flat = train_plan(plan("flat", replace(made, sharpen=False)), DATA, tmp_path)
+    flat = run_experiment(experiment("flat", replace(made, sharpen=False)), DATA, tmp_path)
     assert {(line["low"], line["high"]) for line in flat.stages[0].history} == {(0, 1)}
-    again = train_plan(plan("ramp", made), DATA, tmp_path)  # only read, and just as sharp
+    again = run_experiment(experiment("ramp", made), DATA, tmp_path)  # only read, and just as sharp
     assert all((a.low, a.high) == (0.49, 0.5) for _, a in activations(again.net))
     assert (again.test_accuracy, again.valid_accuracy) == (
         outcome.test_accuracy,
@@ -183,7 +182,7 @@ def test_a_ramp_is_sharpened_epoch_by_epoch(tmp_path):
 def test_only_these_are_trained_and_then_all_again():
     net = SmallCNN(1, 3, channels=(4, 5), strides=(1, 2), learn_scale=True)
     asked = {name: p.requires_grad for name, p in net.named_parameters()}
-    with trained(net, ("fc", "layers.0")):
+    with trainable_only(net, ("fc", "layers.0")):
         now = {name for name, p in net.named_parameters() if p.requires_grad}
         assert now == {
             "fc.weight",
@@ -195,21 +194,21 @@ def test_only_these_are_trained_and_then_all_again():
     assert {name: p.requires_grad for name, p in net.named_parameters()} == asked and not asked[
         "acts.0.k"
     ]
-    with trained(net, ()):
+    with trainable_only(net, ()):
         assert {name: p.requires_grad for name, p in net.named_parameters()} == asked
-    with pytest.raises(ZeroDivisionError), trained(net, ("fc",)):
+    with pytest.raises(ZeroDivisionError), trainable_only(net, ("fc",)):
         raise ZeroDivisionError
     assert {name: p.requires_grad for name, p in net.named_parameters()} == asked
     with (
         pytest.raises(SnnlabError, match="nothing in SmallCNN is called 'head'"),
-        trained(net, ("head",)),
+        trainable_only(net, ("head",)),
     ):
         pass
 
 
 def test_a_warm_up_leaves_the_other_parameters_bit_for_bit(tmp_path):
-    made = plan("warm", stage(), stage(network=None, only=("fc",), name="warm-up"))
-    outcome = train_plan(made, DATA, tmp_path)
+    made = experiment("warm", stage(), stage(network=None, only=("fc",), name="warm-up"))
+    outcome = run_experiment(made, DATA, tmp_path)
     before = checkpoints.load(tmp_path / f"{made.name}-0.pt")["model"]
     for name, value in outcome.net.state_dict().items():
         changes = name.startswith("fc") or "running" in name or "tracked" in name
@@ -247,7 +246,7 @@ class Stopping:
     # four batches an epoch, and four for the statistics between the stages
 )
 def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished):
-    whole = train_plan(PIPE, DATA, tmp_path / "whole")
+    whole = run_experiment(PIPE, DATA, tmp_path / "whole")
     target = DATA["target"]
     stopping = SimpleNamespace(
         train=Stopping(target.train, left), valid=target.valid, test=target.test
@@ -255,10 +254,10 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
     told = []
     if left < 20:
         with pytest.raises(Stop):
-            train_plan(PIPE, {"target": stopping}, tmp_path / "killed")
+            run_experiment(PIPE, {"target": stopping}, tmp_path / "killed")
         found = sorted((tmp_path / "killed").glob("*.pt"))
         assert tuple(len(checkpoints.load(p)["history"]) for p in found) == (finished or ())
-    resumed = train_plan(PIPE, DATA, tmp_path / "killed", told.append)
+    resumed = run_experiment(PIPE, DATA, tmp_path / "killed", told.append)
     assert same(resumed.net, whole.net) and without_clocks(resumed) == without_clocks(whole)
     assert sum(told) == PIPE.epochs == 4
     assert (resumed.test_accuracy, resumed.valid_accuracy) == (
@@ -266,15 +265,15 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
         whole.valid_accuracy,
     )
     for a, b in zip(resumed.stages, whole.stages, strict=True):
-        assert (a.copied_accuracy, a.reestimated_accuracy) == (
-            b.copied_accuracy,
-            b.reestimated_accuracy,
+        assert (a.start.copied_accuracy, a.start.reestimated_accuracy) == (
+            b.start.copied_accuracy,
+            b.start.reestimated_accuracy,
         )
     for number in (0, 1):
         lines = (tmp_path / "killed" / f"{PIPE.name}-{number}.jsonl").read_text().splitlines()
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1]
     # Everything is only read, the clocks as well
-    again = train_plan(PIPE, DATA, tmp_path / "killed")
+    again = run_experiment(PIPE, DATA, tmp_path / "killed")
     assert [s.history for s in again.stages] == [s.history for s in resumed.stages]
     assert same(again.net, whole.net) and again.test_accuracy == whole.test_accuracy
 
@@ -284,14 +283,14 @@ def test_a_converted_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left
     """Four batches an epoch: before the first one of the ANN, in its second, while it is converted, and after an epoch of fine-tuning."""
     settings = dict(steps=2, pretrain_epochs=2, epochs=2, lr=2e-2, fine_tune_lr=1e-2)
     made = converted("c", NET, **settings, **COMMON)
-    whole = train_plan(made, DATA, tmp_path / "whole")
+    whole = run_experiment(made, DATA, tmp_path / "whole")
     target = DATA["target"]
     stopping = SimpleNamespace(
         train=Stopping(target.train, left), valid=target.valid, test=target.test
     )
     with pytest.raises(Stop):
-        train_plan(made, {"target": stopping}, tmp_path / "killed")
-    resumed = train_plan(made, DATA, tmp_path / "killed")
+        run_experiment(made, {"target": stopping}, tmp_path / "killed")
+    resumed = run_experiment(made, DATA, tmp_path / "killed")
     assert same(resumed.net, whole.net) and without_clocks(resumed) == without_clocks(whole)
 
 
@@ -302,10 +301,10 @@ def test_workers_change_nothing(tmp_path, one_thread):
         converted("converted", NET, **settings, **COMMON),
         modern("modern", NET, **settings, **COMMON),
     ]
-    alone = train_plans(plans, DATA, tmp_path / "one", workers=1)
-    beside = train_plans(plans, DATA, tmp_path / "two", workers=2)
+    alone = run_experiments(plans, DATA, tmp_path / "one", workers=1)
+    beside = run_experiments(plans, DATA, tmp_path / "two", workers=2)
     for a, b, asked in zip(alone, beside, plans, strict=True):
-        assert a.plan == b.plan == asked
+        assert a.experiment == b.experiment == asked
         assert same(a.net, b.net) and without_clocks(a) == without_clocks(b)
         assert a.test_accuracy == b.test_accuracy == evaluate(b.net, DATA["target"].test).accuracy
         assert not b.net.training
@@ -313,7 +312,7 @@ def test_workers_change_nothing(tmp_path, one_thread):
 
 def test_the_seed_decides(tmp_path):
     outcomes = [
-        train_plan(plan("seeded", stage(seed=seed)), DATA, tmp_path / str(number))
+        run_experiment(experiment("seeded", stage(seed=seed)), DATA, tmp_path / str(number))
         for number, seed in enumerate((3, 3, 4))
     ]
     assert same(outcomes[0].net, outcomes[1].net)
@@ -321,7 +320,7 @@ def test_the_seed_decides(tmp_path):
     torch.manual_seed(8)
     expected = torch.rand(1)
     torch.manual_seed(8)
-    train_plan(plan("seeded", stage()), DATA, tmp_path / "other")
+    run_experiment(experiment("seeded", stage()), DATA, tmp_path / "other")
     assert torch.equal(torch.rand(1), expected)  # the caller's randomness is left alone
 
 
@@ -329,20 +328,25 @@ def test_it_learns_and_the_outcome_says_what_was_done(tmp_path):
     made = pipe_s(
         "learns", NET, steps=3, pretrain_epochs=6, epochs=3, lr=3e-2, fine_tune_lr=1e-2, **COMMON
     )
-    outcome = train_plan(made, DATA, tmp_path)
+    outcome = run_experiment(made, DATA, tmp_path)
     assert outcome.test_accuracy > 0.8  # a third by chance
     first, second = outcome.stages
-    assert first.handed_over is first.copied_accuracy is first.reestimated_accuracy is None
-    assert first.arrival_seconds == 0 < second.arrival_seconds
     assert (
-        0 <= second.copied_accuracy <= 1
-        and 0 <= second.reestimated_accuracy <= 1
-        and second.handed_over is None
+        first.start.report
+        is first.start.copied_accuracy
+        is first.start.reestimated_accuracy
+        is None
+    )
+    assert first.start.seconds == 0 < second.start.seconds
+    assert (
+        0 <= second.start.copied_accuracy <= 1
+        and 0 <= second.start.reestimated_accuracy <= 1
+        and second.start.report is None
     )
     assert first.sample_timesteps == 6 * 28 and second.sample_timesteps == 3 * 28 * 3
     assert outcome.sample_timesteps == 6 * 28 + 3 * 28 * 3
     seconds = [sum(line["cpu_seconds"] for line in s.history) for s in outcome.stages]
-    assert outcome.cpu_seconds == pytest.approx(sum(seconds) + second.arrival_seconds)
+    assert outcome.cpu_seconds == pytest.approx(sum(seconds) + second.start.seconds)
     assert first.cpu_seconds == pytest.approx(seconds[0]) and min(seconds) > 0
     assert outcome.net.steps == 3 and all(a.mode == "lif" for _, a in activations(outcome.net))
     assert not outcome.net.training and all(a.v is None for _, a in activations(outcome.net))
@@ -359,7 +363,9 @@ def checkpoints_net(done):
 
 def test_the_time_steps_of_event_frames_are_their_own(tmp_path):
     network = NET | {"in_channels": 2}
-    outcome = train_plan(plan("events", stage(network=network, data="events")), DATA, tmp_path)
+    outcome = run_experiment(
+        experiment("events", stage(network=network, data="events")), DATA, tmp_path
+    )
     assert outcome.sample_timesteps == 2 * 28 * 3 and outcome.net.steps == 1
 
 
@@ -376,13 +382,13 @@ def test_from_images_to_events(tmp_path):
         epochs=0,
     )
     spike = stage(name="lif", network=None, data="events")
-    outcome = train_plan(plan("pipe-d", grey, arrive, spike), DATA, tmp_path)
-    report = outcome.stages[1].handed_over
+    outcome = run_experiment(experiment("pipe-d", grey, arrive, spike), DATA, tmp_path)
+    report = outcome.stages[1].start.report
     assert report.adapted == ("layers.0.0.weight",) and report.left_out.keys() == {
         "fc.weight",
         "fc.bias",
     }
-    assert outcome.stages[2].handed_over is None and outcome.sample_timesteps == 2 * 28 * (1 + 3)
+    assert outcome.stages[2].start.report is None and outcome.sample_timesteps == 2 * 28 * (1 + 3)
     assert outcome.net.config["in_channels"] == 2
 
 
@@ -391,30 +397,33 @@ def test_the_network_for_events_begins_with_the_decay_that_was_asked_for(tmp_pat
     epochs = dict(pretrain_epochs=1, warm_up_epochs=1, liaf_epochs=0, lif_epochs=1)
     data = DATA | {"pictures": DATA["target"], "target": DATA["events"]}
     made = pipe_d("d", NET, events, data="pictures", lr=1e-2, **epochs, **COMMON)
-    outcome = train_plan(made, data, tmp_path)
+    outcome = run_experiment(made, data, tmp_path)
     _, warm_up, _ = outcome.stages  # which leaves the decay alone
     assert [torch.sigmoid(a.k).item() for a in warm_up.network().acts] == pytest.approx([0.622] * 2)
-    assert warm_up.handed_over.left_out.keys() == {"acts.0.k", "acts.1.k"}
+    assert warm_up.start.report.left_out.keys() == {"acts.0.k", "acts.1.k"}
     assert all(0.5 < torch.sigmoid(a.k).item() < 0.75 for a in outcome.net.acts)
 
 
 def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
-    made = plan(
+    made = experiment(
         "zero",
         stage(mode="relu"),
         stage(epochs=0, network=None, mode="lif", steps=4, reestimate=False),
     )
     told = []
-    outcome = train_plan(made, DATA, tmp_path, told.append)
+    outcome = run_experiment(made, DATA, tmp_path, told.append)
     before = checkpoints.load(outcome.stages[0].checkpoint)["model"]
     assert all(torch.equal(value, before[name]) for name, value in outcome.net.state_dict().items())
     done = outcome.stages[1]
     assert done.history == [] and done.sample_timesteps == 0 and done.cpu_seconds == 0
     assert not done.checkpoint.exists() and sum(told) == 2
-    assert done.reestimated_accuracy is None and done.copied_accuracy == outcome.valid_accuracy
+    assert (
+        done.start.reestimated_accuracy is None
+        and done.start.copied_accuracy == outcome.valid_accuracy
+    )
     assert outcome.net.steps == 4
 
-    again = train_plan(
+    again = run_experiment(
         replace(made, stages=(made.stages[0], replace(made.stages[1], reestimate=True))),
         DATA,
         tmp_path,
@@ -425,13 +434,15 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
         net.set_mode("lif", steps=4),
         some_inputs(DATA["target"].train, made.stages[1], torch.device("cpu")),
     )
-    assert same(again.net, net) and again.stages[1].reestimated_accuracy == again.valid_accuracy
-    assert again.stages[1].copied_accuracy == done.copied_accuracy
+    assert (
+        same(again.net, net) and again.stages[1].start.reestimated_accuracy == again.valid_accuracy
+    )
+    assert again.stages[1].start.copied_accuracy == done.start.copied_accuracy
 
 
 def test_levels_and_steps_are_set_where_nothing_is_trained(tmp_path):
-    made = plan("levels", stage(mode="quantised", levels=4, steps=2, epochs=0))
-    outcome = train_plan(made, DATA, tmp_path)
+    made = experiment("levels", stage(mode="quantised", levels=4, steps=2, epochs=0))
+    outcome = run_experiment(made, DATA, tmp_path)
     net, target = outcome.net, DATA["target"]
     scores = [evaluate(net, part).accuracy for part in (target.valid, target.test, target.train)]
     assert [outcome.valid_accuracy, outcome.test_accuracy] == scores[:2] and len(set(scores)) == 3
@@ -442,20 +453,23 @@ def test_levels_and_steps_are_set_where_nothing_is_trained(tmp_path):
 
 def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
     settings = dict(steps=2, pretrain_epochs=1, epochs=0, lr=2e-2, fine_tune_lr=1e-2)
-    outcome = train_plan(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
+    outcome = run_experiment(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
     done = outcome.stages[1]
-    assert done.copied_accuracy == outcome.valid_accuracy and done.reestimated_accuracy is None
+    assert (
+        done.start.copied_accuracy == outcome.valid_accuracy
+        and done.start.reestimated_accuracy is None
+    )
     assert (
         outcome.net.config["of"]["analogue"] == "relu"
-        and done.cpu_seconds == done.arrival_seconds > 0
+        and done.cpu_seconds == done.start.seconds > 0
     )
 
 
 def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):
     ticks = iter(range(100, 200))
-    monkeypatch.setattr(runner, "work_clock", lambda device: next(ticks))
-    made = plan("clock", stage(epochs=0), stage(epochs=0, network=None))
-    outcome = train_plan(made, DATA, tmp_path)
+    monkeypatch.setattr(stages, "work_clock", lambda device: next(ticks))
+    made = experiment("clock", stage(epochs=0), stage(epochs=0, network=None))
+    outcome = run_experiment(made, DATA, tmp_path)
     assert [s.cpu_seconds for s in outcome.stages] == [0, 1] and outcome.cpu_seconds == 1
 
 
@@ -496,7 +510,7 @@ def test_the_spiking_twin_is_the_same_network_in_another_mode_and_leaves_no_trac
 
 
 def test_twins_are_in_the_history(tmp_path):
-    outcome = train_plan(PIPE, DATA, tmp_path)
+    outcome = run_experiment(PIPE, DATA, tmp_path)
     for line in outcome.stages[0].history + outcome.stages[1].history:
         present = "twin_1_accuracy" in line and "twin_2_accuracy" in line
         assert present == (line in outcome.stages[0].history)
@@ -520,7 +534,7 @@ def test_the_plans_that_are_compared():
         ]
 
     made = pipe_s("pipe", NET, **settings)
-    assert (made.name, made.recipe, made.epochs, made.seed) == ("pipe-lr0.02-seed3", "pipe", 7, 3)
+    assert (made.name, made.label, made.epochs, made.seed) == ("pipe-lr0.02-seed3", "pipe", 7, 3)
     assert facts(made) == [("ramp", 1, 5, 0.02, 1, True, ""), ("lif", 6, 2, 0.01, 1, False, "")]
     assert facts(pipe_s("x", NET, source="relu1", **settings))[0] == (
         "ramp",
@@ -561,7 +575,7 @@ def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
         "m", NET, steps=4, pretrain_epochs=3, epochs=0, lr=0.03, fine_tune_lr=0.01, **COMMON
     )
     made = replace(made, stages=(made.stages[0], replace(made.stages[1], reestimate=False)))
-    net = train_plan(made, DATA, tmp_path).net
+    net = run_experiment(made, DATA, tmp_path).net
     x, found = DATA["target"].test.x, []
     for mode, steps in (("quantised", 1), ("soft", 4)):
         net.set_mode(mode, steps=steps, levels=4)
@@ -615,21 +629,23 @@ def test_a_stage_that_cannot_be_is_refused(changes, message):
 )
 def test_a_plan_that_cannot_be_is_told_in_a_sentence(tmp_path, changes, message):
     with pytest.raises(SnnlabError, match=message):
-        train_plan(plan("wrong", stage(name="begin", **changes)), DATA, tmp_path)
+        run_experiment(experiment("wrong", stage(name="begin", **changes)), DATA, tmp_path)
 
 
 def test_a_later_stage_that_cannot_be_is_told_before_the_first_is_trained(tmp_path):
     with pytest.raises(SnnlabError, match="no data set called 'event'"):
-        train_plan(plan("late", stage(), stage(name="later", data="event")), DATA, tmp_path)
+        run_experiment(
+            experiment("late", stage(), stage(name="later", data="event")), DATA, tmp_path
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_another_recipe_does_not_go_on_from_the_checkpoint(tmp_path):
-    train_plan(plan("p", stage()), DATA, tmp_path)
+    run_experiment(experiment("p", stage()), DATA, tmp_path)
     with pytest.raises(SnnlabError, match="another recipe: drop = 0.3 instead of 0.5"):
-        train_plan(plan("p", stage(drop=0.5)), DATA, tmp_path)
+        run_experiment(experiment("p", stage(drop=0.5)), DATA, tmp_path)
     with pytest.raises(SnnlabError, match="another network"):
-        train_plan(plan("p", stage(network=NET | {"channels": [4, 6]})), DATA, tmp_path)
+        run_experiment(experiment("p", stage(network=NET | {"channels": [4, 6]})), DATA, tmp_path)
 
 
 def test_a_batch_trains_by_the_gradient_of_the_cross_entropy(tmp_path):
@@ -637,7 +653,7 @@ def test_a_batch_trains_by_the_gradient_of_the_cross_entropy(tmp_path):
     made = stage(
         mode="relu", optimiser="sgd", schedule="constant", lr=0.1, epochs=1, batch_size=100
     )
-    outcome = train_plan(plan("one", made), DATA, tmp_path)
+    outcome = run_experiment(experiment("one", made), DATA, tmp_path)
     torch.manual_seed(0)
     net = build(NET).set_mode("relu")
     x, y = DATA["target"].train.x, DATA["target"].train.labels

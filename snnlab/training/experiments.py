@@ -1,0 +1,345 @@
+"""Experiments: a list of training stages, each of which begins with the network of the one before.
+
+Each stage writes a checkpoint and its metrics, so a killed experiment resumes where it stopped.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab._utils.memory import memory_errors
+from snnlab.data.batches.prefetch import persistent_workers
+from snnlab.data.protocols import Data
+from snnlab.nn.weight_transfer import TransferReport, under
+from snnlab.training import checkpoints
+from snnlab.training.callbacks import Moment
+from snnlab.training.evaluation import evaluate, pick_device
+from snnlab.training.recipe import Recipe
+from snnlab.training.train_pool import Tick, train_pool
+from snnlab.training.trainer import fit
+
+Sets = Data | Mapping[str, Data]  # one data set, named "target", or several by name
+
+
+@dataclass(frozen=True)
+class StageStart:
+    """What happened to the network before the first epoch of a stage.
+
+    Attributes:
+        report: which tensors were copied from the stage before; None where none were.
+        copied_accuracy: validation accuracy with the weights of the stage before; None where it was
+            not measured.
+        reestimated_accuracy: the same with new batch-norm statistics.
+        seconds: work (see `work_clock`) of converting the network or of these statistics.
+    """
+
+    report: TransferReport | None = None
+    copied_accuracy: float | None = None
+    reestimated_accuracy: float | None = None
+    seconds: float = 0.0
+
+    @property
+    def accuracy(self) -> float | None:
+        """Validation accuracy at the start of the stage."""
+        return (
+            self.copied_accuracy if self.reestimated_accuracy is None else self.reestimated_accuracy
+        )
+
+
+@dataclass(frozen=True)
+class ExperimentStage(Recipe):
+    """A recipe together with the network that it trains.
+
+    A subclass says how to build a network (`build`) and how the stage begins (`start`).
+    """
+
+    name: str = ""
+    network: dict[str, Any] | None = None  # description; None for the network of the stage before
+    data: str = "target"  # name of the data set
+    only: tuple[str, ...] = ()  # prefixes of the parameters that are trained; () for all
+    test_each_epoch: bool = False  # adds `test_accuracy` to the history; nothing is chosen by it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.network is None or isinstance(self.network, dict)):
+            raise SnnlabError(
+                f"network = {self.network!r}: expected the config of a network, a dict, "
+                "or None for the network of the stage before."
+            )
+
+    def build(self, network: dict[str, Any]) -> Any:
+        """Build a network from its description."""
+        raise NotImplementedError
+
+    def start(self, before: Any, sets: Data) -> tuple[Any, StageStart]:
+        """Build or adapt the network with which this stage begins.
+
+        Args:
+            before: the network of the stage before; None for the first stage.
+            sets: the data set of this stage.
+        """
+        raise NotImplementedError
+
+    def file_name(self, experiment: str, number: int) -> str:
+        """Name the files of this stage, without a suffix."""
+        return f"{experiment}-{number}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Training stages that lead to one network.
+
+    Attributes:
+        name: differs from the names of all experiments in the same folder.
+        stages: in the order of training. The seed of the first one decides the first weights.
+        label: what groups experiments that differ in rate or seed only.
+    """
+
+    name: str
+    stages: tuple[ExperimentStage, ...]
+    label: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def seed(self) -> int:
+        """Seed of the first stage."""
+        return self.stages[0].seed
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did: its history has an entry an epoch, `seconds` are of the wall clock."""
+
+    stage: ExperimentStage
+    start: StageStart
+    history: list[dict[str, float]]
+    best_epoch: int  # the epoch that was kept
+    checkpoint: Path
+    seconds: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The entry of the epoch that was kept; empty without epochs."""
+        return self.history[self.best_epoch] if self.history else {}
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Seconds of work in the training steps and at the start; see `work_clock`."""
+        return self.start.seconds + sum(line["cpu_seconds"] for line in self.history)
+
+    @property
+    def sample_timesteps(self) -> int:
+        """Time steps of all samples that the stage trained on."""
+        return int(sum(line["sample_timesteps"] for line in self.history))
+
+    def network(self) -> Any:
+        """Load the network as this stage left it, in evaluation mode; not possible for a converted one."""
+        content = checkpoints.load(self.checkpoint)
+        with checkpoints.as_written(self.checkpoint):
+            net = self.stage.build(content["network"])
+            net.load_state_dict(content["best"])
+        self.stage.before_epoch(net, self.best_epoch)
+        return net.eval()
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What an experiment led to.
+
+    Attributes:
+        experiment: what was run.
+        stages: the result of each stage.
+        valid_accuracy, test_accuracy: of the epoch that was kept, as the network is used: delays
+            are rounded.
+        net: the trained network on the CPU, in evaluation mode; its delays are not rounded.
+    """
+
+    experiment: Experiment
+    stages: list[StageResult]
+    valid_accuracy: float
+    test_accuracy: float
+    net: Any
+
+    @property
+    def last(self) -> StageResult:
+        """The result of the last stage."""
+        return self.stages[-1]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Seconds of work of all stages."""
+        return sum(stage.cpu_seconds for stage in self.stages)
+
+    @property
+    def sample_timesteps(self) -> int:
+        """Time steps of all samples of all stages."""
+        return sum(stage.sample_timesteps for stage in self.stages)
+
+    def curve(self, *, pretraining: bool = True) -> tuple[list[float], list[float]]:
+        """Return the CPU seconds after each epoch of the last stage, and the validation accuracy there.
+
+        Args:
+            pretraining: whether the clock starts with the first stage, or with the last.
+        """
+        seconds = self.last.start.seconds + (
+            self.cpu_seconds - self.last.cpu_seconds if pretraining else 0.0
+        )
+        times, accuracies = [], []
+        if self.last.start.accuracy is not None:
+            times.append(seconds)
+            accuracies.append(self.last.start.accuracy)
+        for line in self.last.history:
+            seconds += line["cpu_seconds"]
+            times.append(seconds)
+            accuracies.append(line["valid_accuracy"])
+        return times, accuracies
+
+    def protocols(self) -> dict[str, float]:
+        """Return the test accuracies that other papers report: of the last epoch, and of the best one on the test set.
+
+        The second one is the highest of many draws, so it is too high. It needs `test_each_epoch`.
+        """
+        accuracies = [line["test_accuracy"] for line in self.last.history]
+        return {"last_epoch_accuracy": accuracies[-1], "best_on_test_accuracy": max(accuracies)}
+
+
+@persistent_workers()
+@memory_errors("training")
+def run_experiment(
+    experiment: Experiment,
+    data: Sets,
+    folder: Path,
+    tick: Tick | None = None,
+    *,
+    on_batch: Callable[[Moment], object] | None = None,
+) -> ExperimentResult:
+    """Train the stages of an experiment one after the other, and evaluate the last network on the test set.
+
+    Several processes train it together where each calls this with the same arguments; see `fit`.
+
+    Args:
+        experiment: the stages; the first one names its network.
+        data: a data set, or those that the stages name.
+        folder: where each stage writes a checkpoint and its metrics, from which a killed run
+            resumes.
+        tick, on_batch: see `fit`.
+
+    Raises:
+        SnnlabError: as `fit` and the start of a stage, a stage names an unknown data set, or the
+            first one has no network.
+    """
+    sets = data if isinstance(data, Mapping) else {"target": data}
+    for stage in experiment.stages:
+        known(stage.data, sets, "data set")
+    first, last = experiment.stages[0], experiment.stages[-1]
+    if first.network is None:
+        raise SnnlabError(
+            f"{experiment.name}: the first stage, {first.name!r}, names no network to begin with."
+        )
+    net: Any = None
+    results: list[StageResult] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        for number, stage in enumerate(experiment.stages):
+            path = folder / f"{stage.file_name(experiment.name, number)}.pt"
+            net, result = _run_stage(stage, net, sets[stage.data], path, tick, on_batch)
+            results.append(result)
+    parts = sets[last.data]
+    metrics = results[-1].metrics
+    with last.autocast(pick_device(last.device)):
+        valid, test = (
+            metrics[key] if key in metrics else evaluate(last.as_used(net), part).accuracy
+            for key, part in (("valid_accuracy", parts.valid), ("test_accuracy", parts.test))
+        )
+    return ExperimentResult(experiment, results, valid, test, net.cpu().eval())
+
+
+def _run_stage(
+    stage: ExperimentStage,
+    before: Any,
+    sets: Data,
+    path: Path,
+    tick: Tick | None,
+    on_batch: Callable[[Moment], object] | None,
+) -> tuple[Any, StageResult]:
+    started = time.perf_counter()
+    net, start = stage.start(before, sets)
+    history: list[dict[str, float]] = []
+    best_epoch = -1
+    if stage.epochs:
+        with trainable_only(net, stage.only):
+            result = fit(
+                net,
+                sets.train,
+                sets.valid,
+                stage,
+                test=sets.test if stage.test_each_epoch else None,
+                checkpoint=path,
+                metrics=path.with_suffix(".jsonl"),
+                progress=False,
+                on_epochs=tick,
+                on_batch=on_batch,
+            )
+        history, best_epoch = result.history, result.best_epoch
+        # A finished stage has trained no epoch in this call
+        stage.before_epoch(net, best_epoch)
+    seconds = time.perf_counter() - started
+    return net, StageResult(stage, start, history, best_epoch, path, seconds)
+
+
+@contextlib.contextmanager
+def trainable_only(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
+    """Freeze all parameters but those under some names; () freezes none.
+
+    Raises:
+        SnnlabError: a name matches no parameter.
+    """
+    parameters = dict(net.named_parameters())
+    for prefix in only:
+        if not any(under(name, prefix) for name in parameters):
+            raise SnnlabError(f"only: nothing in {type(net).__name__} is called {prefix!r}.")
+    frozen = [
+        parameter
+        for name, parameter in parameters.items()
+        if only and parameter.requires_grad and not any(under(name, prefix) for prefix in only)
+    ]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+
+
+def run_experiments(
+    experiments: Iterable[Experiment], data: Sets, folder: Path, **options: Any
+) -> list[ExperimentResult]:
+    """Run experiments, several at a time; what a previous call finished is only read.
+
+    Args:
+        experiments: the most expensive one first shortens the wait at the end.
+        data: see `run_experiment`; copied to each worker once.
+        folder: where checkpoints and metrics go.
+        options: `workers`, `processes`, `title` and `then` of
+            `snnlab.training.train_pool.train_pool`.
+
+    Returns:
+        The results in the order of `experiments`, then those of `then`.
+
+    Raises:
+        SnnlabError: as `run_experiment`, or a process died.
+    """
+    return train_pool(experiments, run_experiment, data, folder, **options)
