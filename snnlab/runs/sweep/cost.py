@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from snnlab._utils.escape import terminal_text
-from snnlab._utils.files import parse_json, plain, whole_files
+from snnlab._utils.files import parse_json, paths_below, plain
 from snnlab.runs import manifest
 from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import Sweep, SweepRun
@@ -100,7 +100,7 @@ def measured(notebook: str, device: str) -> list[Measured]:
 
 def _seconds(folder: Path, whole: bool) -> list[float]:
     """Of each epoch that a run has done."""
-    files = [folder / "metrics.jsonl"] if whole else whole_files(folder / "checkpoints", "*.jsonl")
+    files = [folder / "metrics.jsonl"] if whole else paths_below(folder / "checkpoints", "*.jsonl")
     seconds = []
     for file in files:
         for line in (
