@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.io.folders import check_names, is_hidden
+from snnlab._utils.files import is_hidden
+from snnlab.data.io.folders import check_names
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 
