@@ -306,7 +306,7 @@ def same_histories(a, b, tolerance):
 def test_two_processes_know_each_other(two):
     first, second, _ = two
     assert [first["part"], second["part"]] == [(0, 2), (1, 2)]
-    assert first["total"] == second["total"] == 0.5 + 1.5
+    assert first["all_reduce_scalar"] == second["all_reduce_scalar"] == 0.5 + 1.5
 
 
 def test_parameters_and_statistics_are_those_of_one_process(two, tmp_path):

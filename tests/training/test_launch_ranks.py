@@ -18,9 +18,8 @@ from bars import same_checkpoints
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
-from snnlab.delays import experiments
 from snnlab.delays.experiments import DelayStage, delay_experiment
-from snnlab.training import callbacks, checkpoints
+from snnlab.training import callbacks, checkpoints, experiments
 from snnlab.training.callbacks import Between, Interrupted, Moment, Stopped
 from snnlab.training.distributed import rank_and_world_size
 from snnlab.training.experiments import run_experiment, run_experiments
@@ -96,8 +95,8 @@ def places(count):
     """Where a training is after so many steps: before the next, or in validation."""
     epoch, batch = divmod(count, BATCHES)
     return [
-        f"epoch {epoch + 1} of 3, batch {batch + 1} of 5.",
-        *([] if batch else [f"epoch {epoch} of 3, validation."]),
+        f"lags: epoch {epoch + 1} of 3, batch {batch + 1} of 5.",
+        *([] if batch else [f"lags: epoch {epoch} of 3, validation."]),
     ]
 
 
@@ -375,7 +374,8 @@ def test_a_moment_from_afar_says_the_same():
     here = Moment(torch.nn.Linear(1, 1), stage(""), DATA.valid, [{}], tally, BATCHES, Path("c.pt"))
     there = here.from_afar()
     assert (
-        str(there) == str(here) == "epoch 2 of 3, batch 3 of 5" and there.done == here.done == 1.4
+        str(there) == str(here) == "lags: epoch 2 of 3, batch 3 of 5"
+        and there.done == here.done == 1.4
     )
     assert there.model is None and there.valid is None and there.tally.device == torch.device("cpu")
     assert replace(here, tally=None).from_afar().tally is None
