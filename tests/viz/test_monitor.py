@@ -38,7 +38,7 @@ from snnlab.viz.monitor import box, callback, monitor
 from snnlab.viz.monitor import view as monitor_view
 from snnlab.viz.monitor.callback import MonitorCallback, MonitorControl
 from snnlab.viz.monitor.monitor import watch
-from snnlab.viz.widgets.agg_canvas import Canvas
+from snnlab.viz.widgets.agg_canvas import CachedTextCanvas
 
 RECIPE = DelayRecipe(epochs=3, batch_size=32, seed=5, device="cpu", anneal_share=1.0)
 BATCHES = 5  # of training in an epoch
@@ -663,7 +663,7 @@ def test_a_picture_depends_on_what_was_seen_last_alone():
 
     def picture(*seen):
         view = monitor_view.View(fig := Figure(), seen[0][0])
-        canvas = Canvas(fig)
+        canvas = CachedTextCanvas(fig)
         for one in seen:
             words = view.draw(*one)
         canvas.draw()
