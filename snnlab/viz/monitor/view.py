@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.escape import plot_text
-from snnlab.delays.statistics import active_delays
+from snnlab.delays.statistics import active_delays, delay_shares
 from snnlab.nn.activations import SPIKING, activations
 from snnlab.nn.delay_linear import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
@@ -228,7 +228,7 @@ class View:
             self._rasters[name].set_data(spikes, max(1.0, float(spikes.max())))
         for name in seen.delays:
             now, first = (
-                plots.delay_shares(delays[name], seen.longest, seen.dt)
+                delay_shares(delays[name], seen.longest, seen.dt)
                 for delays in (seen.delays, initial)
             )
             self._histograms[name].set_data(now, first)
@@ -312,8 +312,8 @@ def in_words(seen: MonitorSnapshot) -> str:
 
 def _ends(delays: NDArray[np.float32], seen: MonitorSnapshot) -> str:
     """The mass at both ends."""
-    none, most = plots.edge_shares(delays, seen.longest, seen.dt)
-    return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {seen.longest:g} {seen.unit}"
+    shares = 100 * delay_shares(delays, seen.longest, seen.dt)
+    return f"{shares[0]:.1f} % at 0, {shares[-1]:.1f} % at {seen.longest:g} {seen.unit}"
 
 
 def _ceiling(values: Iterable[float]) -> float:

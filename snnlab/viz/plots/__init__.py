@@ -9,9 +9,7 @@ from snnlab.viz.figure_export import show
 from snnlab.viz.plots.activity import count_raster, image, raster, trace
 from snnlab.viz.plots.delays import (
     delay_histogram,
-    delay_shares,
     describe_edges,
-    edge_shares,
     kernels,
 )
 from snnlab.viz.plots.results import (
@@ -58,10 +56,8 @@ __all__ = [
     "confusion",
     "count_raster",
     "delay_histogram",
-    "delay_shares",
     "describe_accuracies",
     "describe_edges",
-    "edge_shares",
     "figure",
     "image",
     "kernels",

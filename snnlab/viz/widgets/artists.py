@@ -142,7 +142,7 @@ class DelayHistogram:
         )
 
     def set_data(self, now: ArrayLike, outline: ArrayLike) -> None:
-        """The shares (0..1) of delays at each time step, as `plots.delay_shares` has them, each `(L,)`, to draw next."""
+        """The shares (0..1) of delays at each time step, as `delay_shares` has them, each `(L,)`, to draw next."""
         bars, line = 100 * np.asarray(now), 100 * np.asarray(outline)
         self._bars.set_data(values=bars)
         self._outline.set_data(values=line)
