@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,36 +80,19 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
         >>> delay_shares([0, 9, 12, 20], max_delay_ms=20, dt_ms=10)
         array([0.25, 0.5 , 0.25])
     """
+    given = f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}"
     if not (is_number(dt_ms) and is_number(max_delay_ms) and dt_ms > 0 and max_delay_ms >= 0):
-        raise SnnlabError(
-            f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected a time step above 0, "
-            "and a largest delay from 0."
-        )
-    delays = as_array("delays_ms", delays_ms, empty=True).reshape(-1)
+        raise SnnlabError(f"{given}: expected a time step above 0, and a largest delay from 0.")
+    delays = as_array("delays_ms", delays_ms, empty=True).ravel()
     if float(max_delay_ms) / float(dt_ms) >= MAX_STEPS + 0.5:
         raise SnnlabError(
-            f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected at most "
-            f"{MAX_STEPS:,} time steps; choose a longer step or a smaller largest delay."
+            f"{given}: expected at most {MAX_STEPS:,} time steps; "
+            "choose a longer step or a smaller largest delay."
         )
-    counts = np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
-    if delays.dtype != np.float32:
-        delays = delays.astype(np.float64, copy=False)
-    _count_steps(delays, dt_ms, counts)
-    return counts / max(1, delays.size)
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_steps(delays: NDArray[Any], dt: float, counts: NDArray[np.int64]) -> None:
-    """Count rounded steps without arrays in between."""
-    last = len(counts) - 1
-    for delay in delays:
-        step = np.rint(delay / dt)
-        if step <= 0:
-            counts[0] += 1
-        elif step >= last:
-            counts[last] += 1
-        else:
-            counts[int(step)] += 1
+    last = round(max_delay_ms / dt_ms)
+    steps = np.rint(delays.astype(np.float64) / dt_ms).clip(0, last).astype(np.int64)
+    shares: NDArray[np.float64] = np.bincount(steps, minlength=last + 1) / max(1, steps.size)
+    return shares
 
 
 def active_delays(layer: "DelayLinear") -> NDArray[np.float32]:

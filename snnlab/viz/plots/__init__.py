@@ -1,8 +1,8 @@
-"""Pictures: arrays and an axes in, artists out.
+"""Plots: functions that draw arrays on axes and return artists.
 
-Nothing here touches pyplot's global state, so a figure is shown once, when `show` says so, and a
-thread may draw one. Colours are matplotlib's `okabe_ito` sequence, which colour-blind readers can
-tell apart; a marker and a line style always say the same thing a second time.
+They do not touch pyplot's global state: `show` displays a figure once, and a thread may draw one.
+The colors are matplotlib's `okabe_ito` sequence, which colour-blind readers can tell apart; marker
+and line style repeat what the color says.
 """
 
 from snnlab.viz.figure_export import show

@@ -1,4 +1,4 @@
-"""How delays are distributed, and what their kernels look like."""
+"""Plots of the distribution of delays, and of their kernels."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from snnlab.viz.plots.style import BLACK, BLUE, figure, legend
 
 
 def describe_edges(shares: NDArray[np.float64], max_delay_ms: float) -> str:
-    """Shares in % at the first and the last time step, in words."""
+    """Return the shares in % at the first and the last time step as text."""
     return f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
 
 
@@ -65,7 +65,16 @@ def delay_histogram(
 
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
-    """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
+    """Draw delay kernels as an image: a row for each input, red for positive taps.
+
+    Args:
+        ax: where to draw.
+        taps: `(N, L)`.
+        dt_ms: length of a time step, ms.
+
+    Returns:
+        The image.
+    """
     check_dt(dt_ms)
     taps = as_array("taps", taps, dims=2)
     rows, length = taps.shape
