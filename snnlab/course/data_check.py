@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import whole_files
+from snnlab._utils.files import paths_below
 from snnlab.course.config import (
     Config,
     ExploringDelays,
@@ -88,7 +88,7 @@ def _has_clip(folder: Path) -> bool:
 
 
 def _check_checkpoint(path: Path) -> None:
-    if path.is_dir() and not whole_files(path, "*.pt"):
+    if path.is_dir() and not paths_below(path, "*.pt"):
         raise SnnlabError(
             f"checkpoint: {path} holds no file .pt; give that of a run of notebook 04."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import now, parse_json, plain, whole_file, whole_files
+from snnlab._utils.files import now, parse_json, paths_below, plain, whole_file
 from snnlab.course.config import Config
 from snnlab.runs import manifest
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
@@ -104,7 +104,7 @@ class Run:
             whole_file(self.dir / "metrics.jsonl") as temporary,
             temporary.open("w", encoding="utf-8") as file,
         ):
-            for path in whole_files(self.checkpoint_dir, "*.jsonl"):
+            for path in paths_below(self.checkpoint_dir, "*.jsonl"):
                 name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
                 for line in path.read_text(encoding="utf-8").splitlines():
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")

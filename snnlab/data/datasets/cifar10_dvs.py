@@ -17,11 +17,10 @@ from scipy.io import loadmat
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.cache import cached, stamp
-from snnlab.data.io.folders import is_hidden
 
 SIDE = 128  # px of the camera
 STEPS = 8

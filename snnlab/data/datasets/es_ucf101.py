@@ -19,11 +19,11 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
 from snnlab.data.encoding.video_events import N_FRAMES, read_clip
-from snnlab.data.io.folders import check_names, is_hidden
+from snnlab.data.io.folders import check_names
 from snnlab.data.io.video import FRAME, colour_frames
 
 STEPS = 15

@@ -21,6 +21,7 @@ import torch
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import mapped, processes
@@ -38,7 +39,6 @@ from snnlab.data.datasets.gsc_folder import (
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.holdout import balanced
-from snnlab.data.io.folders import printable
 from snnlab.data.io.wav import cut_short, implausible
 from snnlab.data.splits import Splits, check_limit, check_trained
 

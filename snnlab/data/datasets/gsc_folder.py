@@ -9,7 +9,8 @@ from os import scandir
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.io.folders import check_names, is_hidden
+from snnlab._utils.files import is_hidden
+from snnlab.data.io.folders import check_names
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 

@@ -21,11 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches import shard_writing, shards
 from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
-from snnlab.data.io.folders import is_hidden
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
 from snnlab.data.io.many_files import writing_alone
 

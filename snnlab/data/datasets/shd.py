@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.files import sha256, sha256_of
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.io.events import read_events, read_meta
-from snnlab.data.io.folders import printable
 from snnlab.data.splits import Splits, check_limit, check_trained
 
 __all__ = ["SpikeSet", "Splits", "bin_events", "load"]

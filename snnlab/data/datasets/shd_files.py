@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.shipped import SPLITS, shipped
-from snnlab.data.io.folders import printable
 from snnlab.data.paths import data_folder
 
 NOTES = {
