@@ -106,7 +106,7 @@ def look_at(progress: TrainingProgress, before: Sequence[dict[str, float]] = ())
         dt=dt,
         unit=unit,
         classes=int(valid.labels.max()) + 1,
-        sample=str(valid.keys[label]) if hasattr(valid, "keys") else f"class {label}",
+        sample=names[label] if (names := getattr(valid, "classes", ())) else f"class {label}",
         rasters=rasters,
         rates=rates,
         rate_unit=f"{'spikes' if spiking else 'output'} a neuron and {rate_unit}",

@@ -77,9 +77,9 @@ class AblationResults:
             f"{learned_accuracy:.1%}."
         )
         columns = {
-            "delay (ms)": [step * network.dt_ms for step in range(len(now))],
-            "now (%)": now.round(1).tolist(),
-            "learned (%)": before.round(1).tolist(),
+            "delay (ms)": np.arange(len(now)) * network.dt_ms,
+            "now (%)": now,
+            "learned (%)": before,
         }
         return alt, columns
 

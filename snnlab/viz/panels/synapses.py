@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from snnlab.delays import analysis
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.viz import plots
+from snnlab.viz.figure_export import TableColumns
 from snnlab.viz.panels.network_view import SIGNS, NetworkView
 from snnlab.viz.widgets.fast_axes import FastTicks
 from snnlab.viz.widgets.panel import DrawResult, Panel, interact
@@ -74,10 +75,10 @@ class SynapsesPlot:
         )
         if self.trajectories:
             alt += self._draw_paths(number, neuron)
-        columns = {
+        columns: TableColumns = {
             "strongest": names,
-            "weight": strongest.weight.astype(float).round(3).tolist(),
-            "delay (ms)": strongest.delay_ms.astype(float).round(1).tolist(),
+            "weight": strongest.weight,
+            "delay (ms)": strongest.delay_ms,
         }
         return alt, columns
 

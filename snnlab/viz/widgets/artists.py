@@ -59,10 +59,7 @@ class Raster(Artist):
             raise SnnlabError(
                 f"got values of shape {grid.shape} for a raster of (T, N) = {self._shape}."
             )
-        if grid.dtype == bool and full == 1:
-            self._grey = np.ascontiguousarray(grid.T).view(np.uint8) * np.uint8(255)
-        else:
-            self._grey = (np.clip(grid.T / full, 0, 1) * 255).astype(np.uint8)
+        self._grey = (np.clip(grid.T / full, 0, 1) * 255).astype(np.uint8)
         self.stale = True
 
     def draw(self, renderer: Any) -> None:
