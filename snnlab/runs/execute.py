@@ -13,6 +13,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
 from snnlab._utils.files import make_folder, of_clone
 from snnlab.course.config import NOTEBOOKS, Config, notebook_with, resolve
@@ -171,7 +172,11 @@ def execute(
         )
     folder = run_folder(config, experiment, code)
     for place in (path.resolve(), folder):
-        _check_encoding(place)
+        if not is_utf8(str(place)):
+            raise SnnlabError(
+                f"{str(place)!r}: this name is not in UTF-8, and a notebook cannot record it; "
+                "rename the file or folder."
+            )
     make_folder(folder)
     earlier = manifest.read(folder)
     with manifest.hold(folder, "runner", -1 if wait else 0):
@@ -239,13 +244,3 @@ def _run_notebook(
             f"{path.name}: ran to its end, but saved no result with `run.save_result`; see "
             f"{executed}."
         )
-
-
-def _check_encoding(path: Path) -> None:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise SnnlabError(
-            f"{str(path)!r}: this name is not in UTF-8, and a notebook cannot record it; rename the "
-            "file or folder."
-        ) from error

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import now, parse_json, plain, whole_file, whole_files
+from snnlab._utils.files import now, parse_json, paths_below, plain, whole_file
 from snnlab.course.config import Config
 from snnlab.runs import manifest
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.runs.result import SCHEMA, check
-from snnlab.training import loggers
+from snnlab.training import log_choice
 
 LOCK_SECONDS = 20.0  # a kernel whose runner was killed ends within some seconds
 
@@ -56,7 +56,7 @@ class Run:
         Args:
             results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`;
                 numbers may be those of numpy and torch.
-            data: `name` and `note`, or the `source` of a task or of `Splits`.
+            data: `name` and `note`, or the `source` of a task or of `DataSplits`.
             more: any other measurements.
 
         Returns:
@@ -104,7 +104,7 @@ class Run:
             whole_file(self.dir / "metrics.jsonl") as temporary,
             temporary.open("w", encoding="utf-8") as file,
         ):
-            for path in whole_files(self.checkpoint_dir, "*.jsonl"):
+            for path in paths_below(self.checkpoint_dir, "*.jsonl"):
                 name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
                 for line in path.read_text(encoding="utf-8").splitlines():
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
@@ -145,7 +145,7 @@ def start(config: Config) -> Run:
         with whole_file(owner) as temporary:
             temporary.write_text(identity, encoding="utf-8")
     manifest.begin(folder, config, code)
-    os.environ[loggers.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
+    os.environ[log_choice.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
 
 

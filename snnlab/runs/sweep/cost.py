@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from snnlab._utils.files import parse_json, plain, whole_files
+from snnlab._utils.files import parse_json, paths_below, plain
 from snnlab.runs import manifest
 from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import Sweep, SweepRun
@@ -119,7 +119,7 @@ def measured_runs(notebook: str, device: str) -> list[Measured]:
 
 def _epoch_seconds(folder: Path, finished: bool) -> list[float]:
     """Return the seconds of each epoch that a run has done."""
-    running = whole_files(folder / "checkpoints", "*.jsonl")
+    running = paths_below(folder / "checkpoints", "*.jsonl")
     seconds = []
     for file in [folder / "metrics.jsonl"] if finished else running:
         text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

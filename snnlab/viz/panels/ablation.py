@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snnlab.data.protocols import Batches
-from snnlab.delays import analysis
+from snnlab.delays.ablation import ABLATIONS, ablate
+from snnlab.delays.statistics import delay_shares, rounded_delays
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.training.trainer import evaluate
 from snnlab.viz import plots
@@ -30,7 +31,7 @@ class AblationResults:
         """Evaluate the network with changed delays.
 
         Args:
-            treatment: one of `analysis.TREATMENTS`.
+            treatment: one of `ABLATIONS`.
             percent: each delay is scaled to this before.
 
         Returns:
@@ -38,10 +39,11 @@ class AblationResults:
         """
         key = treatment, percent
         if key not in self._results:
-            net = analysis.treated(
-                self.network.net, treatment, factor=percent / 100, seed=self.seed
-            )
-            layers = [analysis.shares(layer) for layer in delay_layers(net)]
+            net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
+            layers = [
+                delay_shares(rounded_delays(layer), layer.max_delay, 1)
+                for layer in delay_layers(net)
+            ]
             self._results[key] = layers, evaluate(net, self.test).accuracy
         return self._results[key]
 
@@ -71,12 +73,13 @@ class AblationResults:
         alt = (
             f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its "
             f"synapses at 0 ms, {now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on "
-            f"{len(self.test)} recordings; with the learned delays, rounded, {learned_accuracy:.1%}."
+            f"{len(self.test)} recordings; with the learned delays, rounded, "
+            f"{learned_accuracy:.1%}."
         )
         columns = {
-            "delay (ms)": [step * network.dt_ms for step in range(len(now))],
-            "now (%)": now.round(1).tolist(),
-            "learned (%)": before.round(1).tolist(),
+            "delay (ms)": np.arange(len(now)) * network.dt_ms,
+            "now (%)": now,
+            "learned (%)": before,
         }
         return alt, columns
 
@@ -118,7 +121,9 @@ def ablation_panel(
 
     Args:
         results: the network and the recordings.
-        layer, treatment, percent: the first choice.
+        layer: the number of the layer that is shown first.
+        treatment: the first treatment, one of `analysis.TREATMENTS`.
+        percent: the first scale of the delays.
         live: False leaves only the static figure.
 
     Returns:
@@ -135,6 +140,6 @@ def ablation_panel(
         live=live,
         figsize=(8.4, 3.0),
         layer=Dropdown(names[layer], tuple(names), "layer", tooltips[0]),
-        treatment=Dropdown(treatment, tuple(analysis.TREATMENTS), "treatment", tooltips[1]),
+        treatment=Dropdown(treatment, tuple(ABLATIONS), "treatment", tooltips[1]),
         percent=Slider(percent, 0, 200, 10, "delays (%)", tooltips[2]),
     )

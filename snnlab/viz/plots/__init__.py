@@ -1,17 +1,15 @@
-"""Pictures: arrays and an axes in, artists out.
+"""Plots: functions that draw arrays on axes and return artists.
 
-Nothing here touches pyplot's global state, so a figure is shown once, when `show` says so, and a
-thread may draw one. Colours are matplotlib's `okabe_ito` sequence, which colour-blind readers can
-tell apart; a marker and a line style always say the same thing a second time.
+They do not touch pyplot's global state: `show` displays a figure once, and a thread may draw one.
+The colors are matplotlib's `okabe_ito` sequence, which colour-blind readers can tell apart; marker
+and line style repeat what the color says.
 """
 
 from snnlab.viz.figure_export import show
 from snnlab.viz.plots.activity import count_raster, image, raster, trace
 from snnlab.viz.plots.delays import (
     delay_histogram,
-    delay_shares,
     describe_edges,
-    edge_shares,
     kernels,
 )
 from snnlab.viz.plots.results import (
@@ -58,10 +56,8 @@ __all__ = [
     "confusion",
     "count_raster",
     "delay_histogram",
-    "delay_shares",
     "describe_accuracies",
     "describe_edges",
-    "edge_shares",
     "figure",
     "image",
     "kernels",

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
+from snnlab._utils.arrays import as_array, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.style import BLACK, legend, variant_style
-from snnlab.viz.plots.values import as_array, check_same_length
 
 
 def band(
@@ -85,7 +85,8 @@ def accuracy_over_time(
     Args:
         ax: where to draw.
         runs: for each recipe and seed, times `(n,)` and accuracies 0..1 `(n,)`.
-        xlabel, ylabel: the labels of the axes.
+        xlabel: the label of the x axis.
+        ylabel: the label of the y axis.
 
     Returns:
         The lines and markers.
