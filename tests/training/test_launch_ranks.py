@@ -20,6 +20,7 @@ from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays import experiments
 from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.nn.delay_net import DelayNetConfig
 from snnlab.training import callbacks, checkpoints
 from snnlab.training.callbacks import Between, Interrupted, Moment, Stopped
 from snnlab.training.distributed import rank_and_world_size
@@ -51,8 +52,8 @@ class Logged(DelayStage):
 
 
 def stage(folder):
-    network = dict(
-        n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.2, variant="learned"
+    network = DelayNetConfig(
+        n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.2, delay_mode="learned"
     )
     return Logged(
         name="lags",

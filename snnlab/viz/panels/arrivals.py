@@ -36,9 +36,9 @@ class RecordingViewer:
     """
 
     def __init__(self, of: NetworkView, recordings: Batches, words: Sequence[str]) -> None:
-        if len(words) != of.net.config["n_classes"]:
+        if len(words) != of.net.config.n_classes:
             raise SnnlabError(
-                f"the network tells {of.net.config['n_classes']} classes apart, and these recordings have {len(words)}; "
+                f"the network tells {of.net.config.n_classes} classes apart, and these recordings have {len(words)}; "
                 "give the data that it was trained on."
             )
         self.of, self.recordings, self.words = of, recordings, words

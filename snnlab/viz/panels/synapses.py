@@ -34,7 +34,7 @@ class NetworkView:
     ) -> None:
         self.net, self.dt_ms, self.hertz = net, dt_ms, hertz
         self.names = analysis.layer_names(net)
-        self.longest_ms = net.config["max_delay"] * dt_ms
+        self.longest_ms = net.config.max_delay * dt_ms
 
     def synapses(self, layer: int) -> DelayLinear:
         """The synapses of a layer."""
@@ -178,7 +178,7 @@ class Synapses:
         )  # fmt: skip
         axes["weights"].set(ylabel="weight")
         self.image = plots.kernels(
-            axes["kernel"], np.zeros((2, self.of.net.config["max_delay"] + 1)), self.of.dt_ms
+            axes["kernel"], np.zeros((2, self.of.net.config.max_delay + 1)), self.of.dt_ms
         )
         self.image.set(animated=True, interpolation="nearest")
         for name in ("weights", "strongest", "kernel"):
