@@ -1,6 +1,6 @@
 """Descriptions of networks: frozen dataclasses that build a network and that checkpoints store."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from snnlab._utils.errors import SnnlabError
@@ -38,11 +38,13 @@ class NetworkConfig:
             SnnlabError: the kind is unknown, a field is missing or unknown, or a value is out of
                 its range.
         """
-        fields = dict(description)
+        values = dict(description)
         config = NetworkConfig.KINDS[
-            known(fields.pop("kind", None), NetworkConfig.KINDS, "network")
+            known(values.pop("kind", None), NetworkConfig.KINDS, "network")
         ]
-        try:
-            return config(**fields)
-        except TypeError as error:
-            raise SnnlabError(f"description of a network: {error}; choose another file.") from error
+        if wrong := values.keys() ^ {field.name for field in fields(config)}:
+            names = ", ".join(sorted(map(str, wrong)))
+            raise SnnlabError(
+                f"description of a {config.__name__}: missing or unknown: {names}; choose another file."
+            )
+        return config(**values)
