@@ -22,8 +22,9 @@ from snnlab._utils.files import whole_file
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays import snapshots
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.panels.arrivals import RecordingViewer, arrivals_panel
-from snnlab.viz.panels.synapses import NetworkView, synapses_panel
+from snnlab.viz.panels.arrivals import arrivals_panel
+from snnlab.viz.panels.network_view import NetworkView, RecordingViewer
+from snnlab.viz.panels.synapses import synapses_panel
 
 BUDGET_MS = 150
 

@@ -72,8 +72,8 @@ def timed(
             pictures.append(time.perf_counter() - began)
 
         if watched:
-            agg_canvas._rendered.cache_clear()  # a notebook watches one training
-            agg_canvas._measured.cache_clear()
+            agg_canvas.text_image.cache_clear()  # a notebook watches one training
+            agg_canvas.text_size.cache_clear()
             with mock.patch.object(callback.MonitorCallback, "_look", looked):
                 outcome = monitor.watch(run_experiment, experiment, data, Path(folder)).result()
         else:

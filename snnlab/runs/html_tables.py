@@ -1,11 +1,10 @@
 """Tables in a notebook: HTML that a screen reader reads and that needs no kernel to be read."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import html_text
+from snnlab._utils.html_table import html_table
 from snnlab.runs.collection import collect
 from snnlab.runs.papers.targets import outcome
 from snnlab.runs.run import home
@@ -41,7 +40,7 @@ def target_tables(found: "pd.DataFrame") -> str:
             )
             for row in part.to_dict("records")
         ]
-        parts.append(_table(f"{name} ({same})" if same else str(name), head, rows))
+        parts.append(html_table(head, rows, f"{name} ({same})" if same else str(name)))
     return "\n".join(parts)
 
 
@@ -80,22 +79,10 @@ def course_results(folder: str | Path | None = None) -> str:
                 (arm, f"{mean:.1f}" + (f" ± {sd:.1f}" if len(group) > 1 else ""), str(len(group)))
             )
         parts.append(
-            _table(
-                f"Notebook {notebook[:2]}, {data}: no number of a paper",
+            html_table(
                 ("", "test accuracy (%)", "seeds"),
                 rows,
+                f"Notebook {notebook[:2]}, {data}: no number of a paper",
             )
         )
     return "\n".join(parts) or nothing
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """An HTML table whose first column names the rows."""
-    names = "".join(f'<th scope="col">{html_text(name)}</th>' for name in head)
-    body = "".join(
-        f'<tr><th scope="row">{html_text(first)}</th>'
-        + "".join(f"<td>{html_text(cell)}</td>" for cell in rest)
-        + "</tr>\n"
-        for first, *rest in rows
-    )
-    return f"<table><caption>{html_text(caption)}</caption>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{body}</tbody></table>"

@@ -1,4 +1,4 @@
-"""How well a network does, where it runs, and what that costs."""
+"""Evaluation of a network on a data set, and the device and clock of a computation."""
 
 import time
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
 from snnlab.training.distributed import (
@@ -18,34 +19,88 @@ from snnlab.training.distributed import (
     rank_and_world_size,
 )
 
+Samples = Batches | tuple[Tensor, Tensor]  # a data set, or x (T, B, ...) and y (B,)
+
 
 @dataclass(frozen=True)
 class EvalResult:
-    """How well a network does on a set: counted over all samples, not averaged over batches."""
+    """Accuracy and loss of a network over all samples of a data set.
+
+    Attributes:
+        accuracy: share of the samples that are classified correctly, 0 to 1.
+        loss: mean cross-entropy.
+        predictions: class of each sample, `(n,)`.
+        labels: label of each sample, `(n,)`, in the same order.
+
+    Example:
+        >>> result = EvalResult(0.5, 0.7, torch.tensor([0, 1]), torch.tensor([0, 0]))
+        >>> (result.predictions == result.labels).tolist()
+        [True, False]
+    """
 
     accuracy: float
     loss: float
-    predictions: Tensor  # (n,) class of each sample, in the order in which `labels` has them
-    labels: Tensor  # (n,)
+    predictions: Tensor
+    labels: Tensor
+
+
+def as_batches(data: Samples, name: str = "data") -> Batches:
+    """Return a data set as it is, and tensors `(x, y)` as a data set.
+
+    Args:
+        data: a data set, or x of shape `(T, B, N)` or `(T, B, C, H, W)` and y of shape `(B,)`.
+        name: the argument that an error message names.
+
+    Raises:
+        SnnlabError: the tensors have other shapes, or y holds no whole numbers.
+    """
+    if not isinstance(data, tuple | list):
+        return data
+    expected = "expected a data set, or tensors x of shape (T, B, N) and y of shape (B,)"
+    if len(data) != 2 or not all(isinstance(part, Tensor) for part in data):
+        types = ", ".join(type(part).__name__ for part in data)
+        raise SnnlabError(f"{name} = ({types}): {expected}; give two tensors (x, y).")
+    x, y = data
+    if x.dim() < 3 or y.dim() != 1 or x.shape[1] != len(y):
+        cure = "make them agree in B"
+        if x.dim() >= 3 and y.dim() == 1 and len(x) == len(y):
+            cure = "time comes first: give x.transpose(0, 1)"
+        raise SnnlabError(
+            f"{name}: x has the shape {tuple(x.shape)} and y {tuple(y.shape)}; {expected}. {cure}."
+        )
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise SnnlabError(
+            f"{name}: y is of the type {y.dtype}; expected whole numbers from 0, a class each; "
+            "give y.long()."
+        )
+    return DenseSet(x, y.long())
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the GPU where there is one. Of processes that train together, each has its own.
+    """Return the device of a name; "auto" is the GPU where there is one.
+
+    Each of several processes that train together gets a GPU of its own.
 
     Raises:
-        SnnlabError: an unknown name, "cuda" on a machine without it, or more processes than GPUs.
+        SnnlabError: the name is unknown, it is "cuda" on a machine without it, or there are more
+            processes than GPUs.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise SnnlabError(f"device = {name!r}: expected auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
         raise SnnlabError(
-            "device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or auto."
+            "device = 'cuda': this machine has no CUDA device that torch can use; choose cpu or "
+            "auto."
         )
     return own_gpu() if name != "cpu" and torch.cuda.is_available() else torch.device("cpu")
 
 
 def work_clock(device: torch.device) -> float:
-    """Seconds of work so far: CPU time of this process, or on a GPU, once it has done what it was given, wall-clock time."""
+    """Return the seconds of work so far.
+
+    On a CPU, this is the CPU time of the process. On a GPU, it is wall-clock time, read when the
+    GPU has finished what it was given.
+    """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return time.perf_counter()
@@ -54,36 +109,50 @@ def work_clock(device: torch.device) -> float:
 
 @torch.no_grad()
 @memory_errors("evaluation")
-def evaluate(model: nn.Module, data: Batches, *, batch_size: int = 256) -> EvalResult:
-    """Score a network as it stands, in evaluation mode; its mode is put back afterwards, whatever happens.
+def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalResult:
+    """Evaluate a network as it stands, in evaluation mode; its mode is restored afterwards.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training
-    are another network. Processes that train together share the samples, and all get the score of
-    the whole: all of them have to call this.
+    are another network. Processes that train together share the samples and get the same result:
+    all of them have to call this.
+
+    Args:
+        model: the network; it maps `(T, B, ...)` to class scores `(B, classes)`.
+        data: a data set, or tensors x `(T, B, N)` and y `(B,)`.
+        batch_size: samples in a batch.
+
+    Returns:
+        Accuracy, loss, predictions and labels.
 
     Raises:
-        SnnlabError: there is no sample, the network has no score for a label, or memory does not
-            suffice.
+        SnnlabError: there is no sample, the network has no score for a label, tensors have another
+            shape, or memory does not suffice.
+
+    Example:
+        >>> from snnlab.nn.delay_net import DelayNet
+        >>> net = DelayNet(n_in=16, hidden=[4], n_classes=3, max_delay=4, tau=1.5, dropout=0.0)
+        >>> x, y = torch.rand(10, 6, 16), torch.tensor([0, 1, 2, 0, 1, 2])
+        >>> evaluate(net, (x, y)).predictions.shape
+        torch.Size([6])
     """
+    data = as_batches(data)
     if len(data) == 0:
         raise SnnlabError(
-            "no sample to evaluate on: expected at least one; look at how the set was split."
+            "data: has no sample to evaluate on; expected at least one. Check how the set was split."
         )
     device, part = next(model.parameters()).device, rank_and_world_size()
     training = model.training
     model.eval()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
-    places = shard_batches(
-        shuffled(len(data), batch_size, None), part, training=False
-    )  # of the samples, in their order
+    indices = shard_batches(shuffled(len(data), batch_size, None), part, training=False)
     try:
-        for place, (x, y) in zip(places, data.batches(batch_size, part=part), strict=True):
+        for index, (x, y) in zip(indices, data.batches(batch_size, part=part), strict=True):
             scores = model(x.to(device)).float()
             if not checked:
                 check_labels(scores, data=data)
                 checked = True
             loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
-            predictions[place], labels[place] = scores.argmax(1).cpu(), y.cpu()
+            predictions[index], labels[index] = scores.argmax(1).cpu(), y.cpu()
     finally:
         model.train(training)
     predictions, labels = all_reduce_sum(predictions), all_reduce_sum(labels)
@@ -102,16 +171,16 @@ def check_labels(scores: Tensor, **sets: Batches | None) -> None:
 
     Args:
         scores: of any batch, `(B, classes)`.
-        sets: the sets with the labels, by the name that a message has; None is skipped.
+        sets: the data sets, by the name that a message has; None is skipped.
 
     Raises:
         SnnlabError: a label is below 0, or is no class of the network.
     """
     classes = scores.shape[-1]
-    for name, part in sets.items():
-        if part is None or len(part) == 0:
+    for name, data in sets.items():
+        if data is None or len(data) == 0:
             continue
-        low, high = int(part.labels.min()), int(part.labels.max())
+        low, high = int(data.labels.min()), int(data.labels.max())
         if low < 0 or high >= classes:
             raise SnnlabError(
                 f"{name}: has labels from {low} to {high}, but the network gives scores for "

@@ -5,7 +5,7 @@ Each stage writes a checkpoint and its metrics, so a killed experiment resumes w
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from snnlab.data.protocols import Data
 from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.weight_transfer import TransferReport, under
 from snnlab.training import checkpoints
-from snnlab.training.callbacks import Moment
+from snnlab.training.callbacks import Callback
 from snnlab.training.evaluation import evaluate, pick_device
+from snnlab.training.launch import train_pool
 from snnlab.training.recipe import Recipe
-from snnlab.training.train_pool import Tick, train_pool
 from snnlab.training.trainer import fit
 
 Sets = Data | Mapping[str, Data]  # one data set, named "target", or several by name
@@ -222,9 +222,7 @@ def run_experiment(
     experiment: Experiment,
     data: Sets,
     folder: Path,
-    tick: Tick | None = None,
-    *,
-    on_batch: Callable[[Moment], object] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> ExperimentResult:
     """Train the stages of an experiment one after the other, and evaluate the last network on the test set.
 
@@ -235,7 +233,7 @@ def run_experiment(
         data: a data set, or those that the stages name.
         folder: where each stage writes a checkpoint and its metrics, from which a killed run
             resumes.
-        tick, on_batch: see `fit`.
+        callbacks: see `fit`, which calls them in each stage.
 
     Raises:
         SnnlabError: as `fit` and the start of a stage, a stage names an unknown data set, or the
@@ -255,7 +253,7 @@ def run_experiment(
         torch.manual_seed(experiment.seed)
         for number, stage in enumerate(experiment.stages):
             path = folder / f"{stage.file_name(experiment.name, number)}.pt"
-            net, result = _run_stage(stage, net, sets[stage.data], path, tick, on_batch)
+            net, result = _run_stage(stage, net, sets[stage.data], path, callbacks)
             results.append(result)
     parts = sets[last.data]
     metrics = results[-1].metrics
@@ -272,8 +270,7 @@ def _run_stage(
     before: Any,
     sets: Data,
     path: Path,
-    tick: Tick | None,
-    on_batch: Callable[[Moment], object] | None,
+    callbacks: Sequence[Callback],
 ) -> tuple[Any, StageResult]:
     started = time.perf_counter()
     net, start = stage.start(before, sets)
@@ -290,8 +287,7 @@ def _run_stage(
                 checkpoint=path,
                 metrics=path.with_suffix(".jsonl"),
                 progress=False,
-                on_epochs=tick,
-                on_batch=on_batch,
+                callbacks=callbacks,
             )
         history, best_epoch = result.history, result.best_epoch
         # A finished stage has trained no epoch in this call
@@ -335,7 +331,7 @@ def run_experiments(
         data: see `run_experiment`; copied to each worker once.
         folder: where checkpoints and metrics go.
         options: `workers`, `processes`, `title` and `then` of
-            `snnlab.training.train_pool.train_pool`.
+            `snnlab.training.launch.train_pool`.
 
     Returns:
         The results in the order of `experiments`, then those of `then`.

@@ -1,109 +1,149 @@
-"""What a training says of itself after each epoch: a line of JSON, and the same for TensorBoard or Weights & Biases.
+"""Callbacks that show or record each epoch: progress bar, JSON lines, TensorBoard, Weights & Biases.
 
-The environment variable SNNLAB_LOG names the latter, "tensorboard", "wandb" or "none"; it goes on
-to processes that are started. If it is not set, runs at paper profile take "tensorboard" and others
-"none".
+The environment variable SNNLAB_LOG chooses a log beside the JSON lines: "tensorboard", "wandb" or
+"none". Processes that are started inherit it. Without it, runs at paper profile use "tensorboard"
+and all others "none".
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import whole_file
+from snnlab.training.callbacks import Callback, TrainingProgress
 
 GIVEN, DEFAULT = "SNNLAB_LOG", "SNNLAB_LOG_DEFAULT"
 
-Line = Mapping[str, float]
+WriteScalars = Callable[[dict[str, float], int], object]  # numbers by name, and their epoch
 
 
 def chosen() -> str:
-    """Which log is on.
+    """Return the name of the log that is on.
 
     Raises:
-        SnnlabError: SNNLAB_LOG names another.
+        SnnlabError: SNNLAB_LOG names an unknown log.
     """
     return known(os.environ.get(GIVEN) or os.environ.get(DEFAULT) or "none", _LOGS, "log")
 
 
-@contextmanager
-def written(path: Path, history: Sequence[Line]) -> Iterator[Callable[[Line], None]]:
-    """Give a function that takes the line of an epoch and writes it to `path`, and to the log that is on.
+class ProgressBar(Callback):
+    """Show a progress bar of the epochs, with the last loss and validation accuracy."""
+
+    _bar: Any = None
+
+    def on_epoch_start(self, progress: TrainingProgress) -> None:
+        """Show the bar."""
+        if self._bar is None:
+            done, epochs = len(progress.history), progress.recipe.epochs
+            self._bar = tqdm(initial=done, total=epochs, unit="epoch")
+
+    def on_epoch_end(self, progress: TrainingProgress) -> None:
+        """Move the bar by an epoch."""
+        line = progress.history[-1]
+        self._bar.set_postfix(
+            refresh=False, loss=f"{line['loss']:.3f}", valid=f"{line['valid_accuracy']:.3f}"
+        )
+        self._bar.update()
+
+    def on_train_end(self, progress: TrainingProgress) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class MetricsLogger(Callback):
+    """Write each line of the history to a file of JSON lines and to the chosen log.
 
     TensorBoard's event files go to `tensorboard/<stem of path>` beside `path`; in Weights & Biases
-    the stem is the name. What a training that is gone on with had logged beyond its checkpoint is
-    replaced.
+    the stem is the name of the run. A resumed training replaces what it had logged after its
+    checkpoint.
 
     Args:
-        path: file with one JSON object a line and epoch; written anew with the lines of `history`.
-        history: the epochs that are over.
+        path: the file.
 
     Raises:
-        SnnlabError: the disk is full or read-only, the log is unknown, or its package is missing.
+        SnnlabError: SNNLAB_LOG names an unknown log. The hooks raise it, too, where the disk is
+            full or read-only, or the log's package is missing.
     """
-    log = _LOGS[chosen()]
-    with whole_file(path) as temporary:  # a line half written by a killed run goes
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in history))
-    scalars: Callable[[dict[str, float], int], object] | None = None
-    with ExitStack() as stack:
 
-        def write(line: Line) -> None:
-            nonlocal scalars
-            # Not before there is something to log: of a finished training nothing is opened
-            if scalars is None:
-                scalars = stack.enter_context(log(path, int(line["epoch"])))
-            with open(path, "a") as file:
-                file.write(json.dumps(line) + "\n")
-            scalars(
-                {name: value for name, value in line.items() if name != "epoch"}, int(line["epoch"])
-            )
+    def __init__(self, path: str | Path) -> None:
+        self._path, self._log = Path(path), _LOGS[chosen()]
+        self._started, self._opened = False, ExitStack()
+        self._write_scalars: WriteScalars | None = None
 
-        yield write
+    def on_epoch_start(self, progress: TrainingProgress) -> None:
+        """Write the lines of finished epochs, without what a killed run wrote after them."""
+        if not self._started:
+            with whole_file(self._path) as temporary:
+                temporary.write_text("".join(json.dumps(line) + "\n" for line in progress.history))
+            self._started = True
+
+    def on_epoch_end(self, progress: TrainingProgress) -> None:
+        """Write the line of the epoch."""
+        line = progress.history[-1]
+        epoch = int(line["epoch"])
+        if self._write_scalars is None:
+            self._write_scalars = self._opened.enter_context(self._log(self._path, epoch))
+        with open(self._path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+        numbers = {name: value for name, value in line.items() if name != "epoch"}
+        self._write_scalars(numbers, epoch)
+
+    def on_train_end(self, progress: TrainingProgress) -> None:
+        """Close the log; of a training that was finished before, write the lines."""
+        if len(progress.history) == progress.recipe.epochs:
+            self.on_epoch_start(progress)
+        self._opened.__exit__(*sys.exc_info())
 
 
 @contextmanager
-def _nowhere(path: Path, epoch: int) -> Iterator[Callable[[dict[str, float], int], object]]:
+def _nowhere(path: Path, epoch: int) -> Iterator[WriteScalars]:
     yield lambda numbers, epoch: None
 
 
 @contextmanager
-def _tensorboard(path: Path, epoch: int) -> Iterator[Callable[[dict[str, float], int], object]]:
+def _tensorboard(path: Path, epoch: int) -> Iterator[WriteScalars]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise _missing("tensorboard", error) from error
     with SummaryWriter(path.parent / "tensorboard" / path.stem, purge_step=epoch) as writer:
 
-        def scalars(numbers: dict[str, float], epoch: int) -> None:
+        def write(numbers: dict[str, float], epoch: int) -> None:
             for name, value in numbers.items():
                 writer.add_scalar(name, value, epoch)
             writer.flush()
 
-        yield scalars
+        yield write
 
 
 @contextmanager
-def _wandb(path: Path, epoch: int) -> Iterator[Callable[[dict[str, float], int], object]]:
+def _wandb(path: Path, epoch: int) -> Iterator[WriteScalars]:
     try:
         import wandb
     except ImportError as error:
         raise _missing("wandb", error) from error
-    # So that a killed training goes on there, too
-    same = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    # The same id each time, so that a resumed training continues its run
+    run_id = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     with wandb.init(
-        project="snnlab", name=path.stem, dir=path.parent, id=same, resume="allow"
+        project="snnlab", name=path.stem, dir=path.parent, id=run_id, resume="allow"
     ) as run:
         yield lambda numbers, epoch: run.log(numbers, step=epoch)
 
 
 def _missing(package: str, error: ImportError) -> SnnlabError:
     return SnnlabError(
-        f"{package} cannot be imported ({error}); it was expected, to log to it. Install it with `pip install {package}`, or set "
-        f"{GIVEN} to none."
+        f"{package} cannot be imported ({error}), and {GIVEN} asks for it. Install it with "
+        f"`pip install {package}`, or set {GIVEN} to none."
     )
 
 

@@ -42,35 +42,43 @@ FREE = {
 
 
 class EpochState:
-    """What this process has counted in an epoch so far, and the randomness from which it goes on.
+    """Counts, timers and random state of the epoch that is under way, in this process.
 
     Args:
-        device: of the network.
-        clock: gives the seconds of work so far.
+        device: the device of the network.
+        clock: returns the seconds of work so far.
     """
 
     def __init__(self, device: torch.device, clock: Callable[[], float]) -> None:
         self.device, self.clock = device, clock
         self.batches = self.seen = 0  # batches, and samples of all processes in them
         self.sample_timesteps = 0
-        # Both stay there: asking a GPU makes it wait
+        # The sums stay on the device: reading one makes the CPU wait for a GPU
         self.loss = torch.zeros((), dtype=torch.double, device=device)
         self.correct = torch.zeros((), dtype=torch.long, device=device)
         self.started, self.work_started = time.perf_counter(), clock()
 
     def add(
-        self, loss: Tensor, correct: Tensor, *, samples: int, whole: int, time_steps: int
+        self, loss: Tensor, correct: Tensor, *, samples: int, total_samples: int, time_steps: int
     ) -> None:
-        """Count a batch: the mean loss and the right answers of own `samples`, of `whole` in all processes."""
+        """Count a batch.
+
+        Args:
+            loss: mean loss over this process's samples.
+            correct: how many of them the network classified correctly.
+            samples: this process's samples of the batch.
+            total_samples: the samples of the batch in all processes.
+            time_steps: time steps of a sample.
+        """
         self.loss += loss.double() * samples
         self.correct += correct
         self.batches += 1
-        self.seen += whole
+        self.seen += total_samples
         self.sample_timesteps += samples * time_steps
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of the epoch, without that between a kill and going on."""
+        """Wall-clock time of the epoch, without the time between an interruption and its resumption."""
         return time.perf_counter() - self.started
 
     @property
@@ -79,8 +87,8 @@ class EpochState:
         return self.clock() - self.work_started
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """What is done in here, and how long it takes, is no part of the epoch."""
+    def paused_timers(self) -> Iterator[None]:
+        """Exclude the block from the epoch's timers."""
         seconds, work = self.seconds, self.work_seconds
         try:
             yield
@@ -88,21 +96,24 @@ class EpochState:
             self.started += self.seconds - seconds
             self.work_started += self.work_seconds - work
 
-    def wait(self, seconds: float) -> None:
-        """Leave out a time that process 0 was aside, while this one waited for it."""
+    def exclude(self, seconds: float) -> None:
+        """Exclude a time from the timers in which this process waited for process 0."""
         self.started += seconds
-        if self.device.type == "cuda":  # whose clock runs meanwhile
+        if self.device.type == "cuda":  # a GPU's work is measured in wall-clock time
             self.work_started += seconds
 
-    def place(self) -> "EpochState":
-        """Where the epoch is, without what was counted: asking a GPU for that would make it wait."""
-        place = EpochState(torch.device("cpu"), float)
-        place.batches = self.batches
-        return place
+    def without_sums(self) -> "EpochState":
+        """Return a copy with the number of batches alone, which a GPU need not be asked for."""
+        copied = EpochState(torch.device("cpu"), float)
+        copied.batches = self.batches
+        return copied
 
     def state(self) -> dict[str, Any]:
-        """All of it, of every process; each of them has to call this, where it draws its random numbers."""
-        own = [
+        """Return the state of all processes for a checkpoint.
+
+        Each process has to call this at the same batch.
+        """
+        sums = [
             self.loss.item(),
             self.correct.item(),
             self.sample_timesteps,
@@ -117,26 +128,29 @@ class EpochState:
         return {
             "batches": self.batches,
             "seen": self.seen,
-            "sums": all_gather(torch.tensor(own, dtype=torch.double)),
+            "sums": all_gather(torch.tensor(sums, dtype=torch.double)),
             "random": all_gather(torch.get_rng_state()),
             "random_gpu": all_gather(gpu),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from there. Where more processes go on than there were, the new ones draw what they would at the start."""
-        number, processes = rank_and_world_size()
+        """Resume the epoch from what `state` returned, perhaps with another number of processes.
+
+        Additional processes keep the random state that they have at the start of the epoch.
+        """
+        rank, world_size = rank_and_world_size()
         self.batches, self.seen = state["batches"], state["seen"]
-        # fewer processes share what the missing ones had counted
-        own = sum(state["sums"][number::processes], torch.zeros(5, dtype=torch.double))
-        self.loss.fill_(own[0])
-        self.correct.fill_(round(own[1].item()))
-        self.sample_timesteps = round(own[2].item())
-        self.work_started -= own[3].item()
+        # Fewer processes share the sums of the missing ones
+        sums = sum(state["sums"][rank::world_size], torch.zeros(5, dtype=torch.double))
+        self.loss.fill_(sums[0])
+        self.correct.fill_(round(sums[1].item()))
+        self.sample_timesteps = round(sums[2].item())
+        self.work_started -= sums[3].item()
         self.started -= state["sums"][0][4].item()
-        if number < len(state["random"]):
-            torch.set_rng_state(state["random"][number])
-            if self.device.type == "cuda" and len(state["random_gpu"][number]):
-                torch.cuda.set_rng_state(state["random_gpu"][number], self.device)
+        if rank < len(state["random"]):
+            torch.set_rng_state(state["random"][rank])
+            if self.device.type == "cuda" and len(state["random_gpu"][rank]):
+                torch.cuda.set_rng_state(state["random_gpu"][rank], self.device)
 
 
 class TrainState:
@@ -159,6 +173,7 @@ class TrainState:
         every: float = 0.0,
     ) -> None:
         self.model, self.recipe, self.every = model, recipe, every
+        self.optimisers, self.schedulers = optimisers, schedulers
         self.moving = [*optimisers, *schedulers]
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
@@ -168,16 +183,16 @@ class TrainState:
         self.path: Path | None = None  # what this process writes
         self._saved = time.perf_counter()
         self.snapshots: dict[int, list[Tensor]] = {}  # by the number of epochs that were over
-        self._look()
+        self._keep_snapshot()
 
-    def _look(self) -> None:
+    def _keep_snapshot(self) -> None:
         if kept := self.recipe.snapshot(self.model):
             self.snapshots[len(self.history)] = kept
 
     def finish(self, line: dict[str, float]) -> None:
         """An epoch is over: keep its line, and its parameters if they are the ones to keep."""
         self.history.append(line)
-        self._look()
+        self._keep_snapshot()
         rank = (line["valid_accuracy"], -line["valid_loss"])
         if self.best is not None and self.recipe.keep == "best":
             held = self.history[self.best_epoch]

@@ -1,4 +1,4 @@
-"""How a figure leaves the program: as a picture in a notebook that can be read aloud, and as files.
+"""Export of figures: an image with alt text for a notebook, PNG and SVG files.
 
 A notebook keeps alt text only inside `text/html`: JupyterLab and nbconvert drop the metadata of a
 bare PNG.
@@ -20,13 +20,15 @@ from PIL import Image
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text, printable
 from snnlab._utils.files import whole_file
+from snnlab._utils.html_table import html_table
 
 
 class HasFigureDir(Protocol):
-    """What `show` needs to know of a run."""
+    """The part of a run that `show` uses."""
 
     @property
-    def figure_dir(self) -> Path: ...
+    def figure_dir(self) -> Path:
+        """The folder of the run's figures."""
 
 
 # The columns of a table: heading -> values, all of one length
@@ -35,48 +37,48 @@ TableColumns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class RenderedFigure:
-    """A finished picture, the sentence that replaces it for those who cannot see it, and the numbers behind it."""
+    """A figure as a PNG, with the text that replaces it and the numbers that it shows.
+
+    Attributes:
+        png: the image file.
+        alt: one sentence with numbers, for readers who cannot see the image.
+        numbers: the columns of a table, or None.
+    """
 
     png: bytes = field(repr=False)
     alt: str
     numbers: TableColumns | None = None
 
     def to_html(self) -> str:
-        """`<figure>` with the picture inside it; JupyterLab and nbconvert keep the alt text of nothing else."""
+        """Return a `<figure>` element with the image and its caption."""
         text = html_text(self.alt)
-        data = base64.b64encode(self.png).decode("ascii")
         return (
-            f'<figure style="margin: 0"><img alt="{text}" src="data:image/png;base64,{data}" style="max-width: 100%">'
-            f'<figcaption aria-hidden="true" style="font-size: 85%; opacity: 0.8">{text}</figcaption></figure>'
+            f'<figure style="margin: 0"><img alt="{text}" src="data:image/png;base64,'
+            f'{self._base64}" style="max-width: 100%"><figcaption aria-hidden="true" '
+            f'style="font-size: 85%; opacity: 0.8">{text}</figcaption></figure>'
         )
 
+    @property
+    def _base64(self) -> str:
+        return base64.b64encode(self.png).decode("ascii")
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        png = base64.b64encode(self.png).decode("ascii")
         page = self.to_html()
         if self.numbers is not None:
             page += f"<details><summary>Numbers</summary>{table_html(self.numbers)}</details>"
-        return {"text/html": page, "image/png": png, "text/plain": printable(self.alt)}
+        return {"text/html": page, "image/png": self._base64, "text/plain": printable(self.alt)}
 
 
-def table_html(numbers: TableColumns) -> str:
-    """`numbers` as an HTML table whose first column names the rows, as a screen reader wants it.
+def table_html(columns: TableColumns) -> str:
+    """Return `columns` as an HTML table whose first column names the rows.
 
     Raises:
-        SnnlabError: the columns are not equally long.
+        SnnlabError: the columns differ in length.
     """
-    lengths = {name: len(values) for name, values in numbers.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise SnnlabError(f"A table of numbers has columns of different lengths: {lengths}.")
-
-    def cell(value: Any) -> str:
-        return html_text(f"{value:.4g}" if isinstance(value, (float, np.floating)) else value)
-
-    head = "".join(f'<th scope="col">{html_text(name)}</th>' for name in numbers)
-    rows = [
-        f'<tr><th scope="row">{cell(first)}</th>{"".join(f"<td>{cell(value)}</td>" for value in rest)}</tr>'
-        for first, *rest in zip(*numbers.values(), strict=True)
-    ]
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return html_table(columns, zip(*columns.values(), strict=True))
 
 
 def render_figure(
@@ -86,29 +88,41 @@ def render_figure(
     *,
     compress_level: int = 3,
 ) -> RenderedFigure:
-    """The picture that `canvas` holds now, as a PNG of at most 128 colours: a notebook carries every picture twice.
+    """Encode what `canvas` shows as a PNG of at most 128 colors, as a notebook stores it twice.
 
-    `compress_level` 1 takes half the time and a tenth more bytes: for pictures that are soon
-    replaced.
+    Args:
+        canvas: a canvas whose figure is drawn.
+        alt: the alt text.
+        numbers: the columns of the table behind the figure.
+        compress_level: of the PNG; 1 takes half the time of 3 and a tenth more bytes.
+
+    Returns:
+        The image with its texts.
 
     Raises:
         SnnlabError: `alt` is empty.
     """
     if not isinstance(alt, str) or not alt.strip():
         raise SnnlabError(
-            "A picture came without alt text; say in one sentence, with numbers, what it shows."
+            "A figure has no alt text; describe in one sentence, with numbers, what it shows."
         )
     rgb = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    few = rgb.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = rgb.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    few.save(buffer, "png", compress_level=compress_level)
+    palette.save(buffer, "png", compress_level=compress_level)
     return RenderedFigure(buffer.getvalue(), alt, numbers)
 
 
 def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> None:
-    """Display `fig` once, with its alt text; with a run, also save `<name>.png` and `<name>.svg` below its figures.
+    """Display `fig` with its alt text, and save it in the folder of a run.
 
-    The files are the same bytes every time the same picture is drawn.
+    The files have the same bytes each time the same figure is drawn.
+
+    Args:
+        fig: the figure.
+        name: of the files `<name>.png` and `<name>.svg`.
+        alt: the alt text.
+        run: where to save the files; None saves none.
 
     Raises:
         SnnlabError: `alt` is empty, or the files cannot be written.
@@ -117,16 +131,16 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
 
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
-    picture = render_figure(canvas, alt)
+    image = render_figure(canvas, alt)
     if run is not None:
-        with whole_file(Path(run.figure_dir) / f"{name}.png") as path:
-            path.write_bytes(picture.png)
-        save_svg(fig, Path(run.figure_dir) / f"{name}.svg", title=name, description=alt)
-    display(picture)
+        with whole_file(run.figure_dir / f"{name}.png") as path:
+            path.write_bytes(image.png)
+        save_svg(fig, run.figure_dir / f"{name}.svg", title=name, description=alt)
+    display(image)
 
 
 def save_svg(fig: Figure, path: Path, *, title: str, description: str) -> None:
-    """Write an SVG without a date or random ids."""
+    """Write an SVG file without a date or random ids."""
     metadata = {"Date": None, "Title": printable(title), "Description": printable(description)}
     with matplotlib.rc_context({"svg.hashsalt": "snnlab"}), whole_file(path) as temporary:
         fig.savefig(temporary, format="svg", metadata=metadata)

@@ -14,19 +14,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
 from snnlab._utils.escape import html_text, plot_text, printable, terminal_text
+from snnlab._utils.html_table import html_table
 from snnlab.cli import main
 from snnlab.course.exercises.judge import Verdict
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.nn.delay_net import DelayNet
-from snnlab.runs import html_tables, tables
+from snnlab.runs import tables
 from snnlab.runs.collection import summary
 from snnlab.runs.progress import progress
 from snnlab.runs.result import Result
 from snnlab.viz import plots
 from snnlab.viz.figure_export import RenderedFigure, save_svg
 from snnlab.viz.monitor import view as monitor_view
-from snnlab.viz.panels.arrivals import ArrivalsPlot, RecordingViewer
-from snnlab.viz.panels.synapses import NetworkView
+from snnlab.viz.panels.arrivals import ArrivalsPlot
+from snnlab.viz.panels.network_view import NetworkView, RecordingViewer
 
 MARKUP = [
     "[/b] [red]x[/red] :bug: \\",
@@ -107,7 +108,7 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     word = r"$\frac{1}$<b>"
     fig, axes = plots.figure(8, 4, 2, 1)
     heard = RecordingViewer(NetworkView(network, 10.0), DenseSet(x, torch.arange(2)), [word] * 2)
-    ArrivalsPlot(*axes).show(heard, 0, 0, 0, 1.0)
+    ArrivalsPlot(heard).prepare(*axes).update(0, 0, 0, 100)
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
     seen = monitor_view.MonitorSnapshot(
@@ -148,7 +149,7 @@ def test_a_page_shows_every_letter(tmp_path):
     assert shown in read.values and read.text.count(shown) == 3 and "script" not in read.tags
     assert bundle["text/plain"] == shown
     assert shown in Read(Verdict(True, NASTY)._repr_html_()).text
-    assert shown in Read(html_tables._table(NASTY, ["a"], [[NASTY]])).text
+    assert shown in Read(html_table(["a"], [[NASTY]], NASTY)).text
     fig, _ = plots.figure(1, 1)
     save_svg(fig, tmp_path / "a.svg", title=NASTY, description=NASTY)
     assert (

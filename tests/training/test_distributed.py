@@ -29,7 +29,8 @@ from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet, DelayNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
-from snnlab.training import checkpoints, distributed, launch_ranks, trainer
+from snnlab.training import checkpoints, distributed, launch, trainer
+from snnlab.training.callbacks import EpochCounter
 from snnlab.training.distributed import (
     SyncBatchNorm,
     all_reduce_scalar,
@@ -38,8 +39,8 @@ from snnlab.training.distributed import (
     synchronised,
 )
 from snnlab.training.experiments import run_experiment, run_experiments
+from snnlab.training.launch import train_pool
 from snnlab.training.state import TrainState
-from snnlab.training.train_pool import train_pool
 from snnlab.training.trainer import Recipe, evaluate, fit, pick_device
 from snnlab.transfer.pipelines import pipe_s
 from snnlab.transfer.stages import Stage, some_inputs
@@ -83,7 +84,8 @@ def trained(folder, **changes):
     paths = {
         kind: folder / f"{rank_and_world_size()[0]}.{kind}" for kind in ("checkpoint", "metrics")
     }
-    result = fit(net, TRAIN, VALID, stage, progress=False, on_epochs=told.append, **paths)
+    callbacks = [EpochCounter(told.append)]
+    result = fit(net, TRAIN, VALID, stage, progress=False, callbacks=callbacks, **paths)
     types = [type(module) for module in net.modules()]
     return dict(state=net.state_dict(), history=result.history, told=told, types=types)
 
@@ -217,7 +219,7 @@ def normalised(kind, shape, momentum, dtype=torch.float32):
 NORMS = [((7, 3, 4, 5), 0.1), ((7, 3, 4, 5), None), ((9, 4), 0.3)]
 
 
-def everything(job, data, folder, tick):
+def everything(job, data, folder, callbacks):
     """All that two processes are asked; process 1 leaves what it found in a file."""
     number, processes = rank_and_world_size()
     found = dict(
@@ -232,7 +234,7 @@ def everything(job, data, folder, tick):
         all_reduce_scalar=all_reduce_scalar(number + 0.5),
         begun=trained(folder / "zero", lr=0.0)["state"],
         dropped=dropped(),
-        plan=run_experiment(PLAN, TASK, folder, tick),
+        plan=run_experiment(PLAN, TASK, folder, callbacks),
         again=run_experiment(PLAN, TASK, folder / "killed"),
         pretrained=pretrained(folder),
         stopped=stopped(folder),
@@ -305,7 +307,7 @@ def same_histories(a, b, tolerance):
 def test_two_processes_know_each_other(two):
     first, second, _ = two
     assert [first["part"], second["part"]] == [(0, 2), (1, 2)]
-    assert first["total"] == second["total"] == 0.5 + 1.5
+    assert first["all_reduce_scalar"] == second["all_reduce_scalar"] == 0.5 + 1.5
 
 
 def test_parameters_and_statistics_are_those_of_one_process(two, tmp_path):
@@ -536,26 +538,26 @@ def test_the_outcome_is_that_of_process_0_and_epochs_are_counted(members):
     found, ours, theirs = members
     told = []
     theirs[1].send(("done", "other"))
-    for said in (("told", 3), ("told", 1), ("done", "mine")):
+    for said in (("sent", 3), ("sent", 1), ("done", "mine")):
         theirs[0].send(said)
-    assert launch_ranks._outcome(list(ours), found, told.append, "who") == "mine" and told == [3, 1]
+    assert launch._relay(list(ours), found, told.append, "who") == "mine" and told == [3, 1]
 
 
 def test_an_error_is_raised_but_not_one_that_a_death_has_caused(members):
     found, ours, theirs = members
     theirs[0].send(("failed", RuntimeError("connection closed by peer")))
     with pytest.raises(RuntimeError, match="closed by peer"):
-        launch_ranks._outcome(list(ours), found, print, "who")
+        launch._relay(list(ours), found, print, "who")
     theirs[0].send(("failed", RuntimeError("connection closed by peer")))
     found[1].die()
     with pytest.raises(SnnlabError, match="who died, perhaps for want of memory"):
-        launch_ranks._outcome(list(ours), found, print, "who")
+        launch._relay(list(ours), found, print, "who")
     theirs[0].send(("failed", SnnlabError("mine")))
     with pytest.raises(SnnlabError, match="mine"):  # nobody's death makes one of these
-        launch_ranks._outcome(list(ours), found, print, "who")
+        launch._relay(list(ours), found, print, "who")
     theirs[1].close()
     with pytest.raises(SnnlabError, match="who died, perhaps for want of memory"):
-        launch_ranks._outcome(list(ours), found, print, "who")
+        launch._relay(list(ours), found, print, "who")
 
 
 def test_alone_nothing_is_shared():

@@ -22,12 +22,18 @@ from snnlab.delays import experiments
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_net import DelayNetConfig
 from snnlab.training import callbacks, checkpoints
-from snnlab.training.callbacks import Between, Interrupted, Moment, Stopped
+from snnlab.training.callbacks import (
+    Callback,
+    CallbackBatches,
+    CallbackRunner,
+    StopTraining,
+    TrainingProgress,
+)
 from snnlab.training.distributed import rank_and_world_size
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.state import EpochState
 from snnlab.training.trainer import fit
-from snnlab.viz.monitor.callback import MonitorControl, Report, newest
+from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, latest_only
 from snnlab.viz.monitor.monitor import watch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -129,7 +135,7 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
     eventually(
         lambda: panel._panel is not None and "spikes for one sample" in panel._panel.static.alt
     )
-    panel.go_on()
+    panel.resume()
     eventually(lambda: len(steps(tmp_path)[0]) > max(at, BATCHES))
     # all stop within a batch, and there is a checkpoint
     before = len(steps(tmp_path)[0])
@@ -141,7 +147,7 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
     assert any(f"Stopped: {place}" in panel.box.status.value for place in places(after[0]))
     assert set(multiprocessing.active_children()) <= others
     # a death in a pause is told, and ends all
-    panel.go_on()
+    panel.resume()
     eventually(lambda: len(steps(tmp_path)[1]) > after[1])
     at = paused(panel, tmp_path)
     os.kill(int(steps(tmp_path)[1][-1].split()[0]), signal.SIGKILL)
@@ -157,7 +163,7 @@ def test_paused_stopped_killed_and_without_a_page_it_ends_with_the_bits_of_one_t
     assert set(multiprocessing.active_children()) <= others and len(steps(tmp_path)[0]) == at
     # it goes on from the checkpoint, and needs no page for that
     (tmp_path / "slowly").unlink()
-    panel.go_on()
+    panel.resume()
     panel.box.widget.close()
     outcome = panel.result()
     assert panel.state == "finished" and set(multiprocessing.active_children()) <= others
@@ -227,7 +233,7 @@ def test_what_other_processes_cannot_import_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="processes = 0: expected a whole number from 1"):
         watch(run_experiment, processes=0)
 
-    def train(on_batch):
+    def train(callbacks):
         raise AssertionError
 
     with pytest.raises(
@@ -241,8 +247,13 @@ def test_what_other_processes_cannot_import_is_refused(tmp_path):
 
 
 def report(number, seen=None, stage=1):
-    return Report(
-        Moment(None, None, None, [{}] * number, None, 1, None), stage, {}, None, seen, False
+    return MonitorReport(
+        TrainingProgress(None, None, None, [{}] * number, None, 1, None),
+        stage,
+        {},
+        None,
+        seen,
+        False,
     )
 
 
@@ -252,9 +263,9 @@ def test_a_slow_reader_gets_the_newest_and_nobody_waits_for_him():
     def tell(one):
         begun.set()
         assert reading.wait(60)
-        told.append((len(one.moment.history), one.seen))
+        told.append((len(one.progress.history), one.snapshot))
 
-    with newest(tell) as put:
+    with latest_only(tell) as put:
         put(report(0))
         assert begun.wait(60)  # now he reads it
         for number, seen in ((1, "a"), (2, "b"), (3, None)):
@@ -270,9 +281,9 @@ def test_a_look_at_one_stage_is_not_shown_in_the_next():
     def tell(one):
         begun.set()
         assert reading.wait(60)
-        told.append((one.stage, one.seen))
+        told.append((one.stage, one.snapshot))
 
-    with newest(tell) as put:
+    with latest_only(tell) as put:
         put(report(0))
         assert begun.wait(60)
         put(report(1, "a"))
@@ -281,18 +292,19 @@ def test_a_look_at_one_stage_is_not_shown_in_the_next():
     assert told == [(1, None), (2, None)]
 
 
-def test_no_wish_undoes_a_stop():
-    wish = MonitorControl()
-    wish.pause()
-    assert wish.paused and not wish.go
-    wish.go_on()
-    assert wish.go and not wish.paused
-    wish.stop()
-    wish.pause()
-    wish.go_on()
-    assert wish.stopped and not wish.go and not wish.paused
-    wish.begin()
-    assert wish.go
+def test_nothing_undoes_a_stop():
+    control = MonitorControl()
+    assert not control.paused and not control.stopped
+    control.pause()
+    assert control.paused and not control.stopped
+    control.resume()
+    assert not control.paused and not control.stopped
+    control.stop()
+    control.pause()
+    control.resume()
+    assert control.stopped and not control.paused
+    control.reset()
+    assert not control.paused and not control.stopped
 
 
 class Saves:
@@ -322,64 +334,88 @@ def group(monkeypatch, number, others):
     return given
 
 
-def tally_of(device="cpu"):
-    tally = EpochState(torch.device("cpu"), lambda: 0.0)
-    tally.device = torch.device(device)
-    tally.started = tally.work_started = 0.0
-    return tally
+def epoch_state_of(device="cpu"):
+    state = EpochState(torch.device("cpu"), lambda: 0.0)
+    state.device = torch.device(device)
+    state.started = state.work_started = 0.0
+    return state
+
+
+class Stopping(Callback):
+    """Stops before a batch, after 7 s that are excluded."""
+
+    def on_batch_start(self, progress):
+        progress.started += 7.0
+        raise StopTraining
+
+
+class Watching(Callback):
+    """Does nothing before a batch."""
+
+    def on_batch_start(self, progress):
+        pass
+
+
+def same(epoch_state):
+    return epoch_state
 
 
 def test_process_0_asks_and_all_save_where_it_stops(monkeypatch):
-    def stop(moment):
-        moment.started += 7.0  # aside
-        raise Stopped
-
-    state, tally = Saves(), tally_of()
+    state, epoch_state = Saves(), epoch_state_of()
     given = group(monkeypatch, 0, [3, 0])
-    with pytest.raises(Stopped):
-        Between(state, stop, lambda tally: tally)(tally, 4)
-    assert given == [[4, SAID]] and state.saved == [tally] and tally.started == 7.0
+    with pytest.raises(StopTraining):
+        CallbackRunner(state, [Stopping()], same)("on_batch_start", epoch_state, 4)
+    assert given == [[4, SAID]] and state.saved == [epoch_state] and epoch_state.started == 7.0
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_another_process_does_not_look_but_stops_with_it_and_its_clocks_wait(monkeypatch, device):
-    state, tally = Saves(), tally_of(device)
+    state, epoch_state = Saves(), epoch_state_of(device)
     given = group(monkeypatch, 1, [4, SAID])
-    with pytest.raises(Stopped):
-        Between(state, None.__eq__, lambda tally: 1 / 0)(tally, 3)
-    assert given == [[3, 0]] and state.saved == [tally]
-    assert tally.started == 7.0 and tally.work_started == (7.0 if device == "cuda" else 0.0)
+    with pytest.raises(StopTraining):
+        CallbackRunner(state, [Stopping()], None)("on_batch_start", epoch_state, 3)
+    assert given == [[3, 0]] and state.saved == [epoch_state]
+    assert epoch_state.started == 7.0
+    assert epoch_state.work_started == (7.0 if device == "cuda" else 0.0)
 
 
 def test_all_save_when_one_is_due_and_go_on(monkeypatch):
-    state, tally = Saves(due=True), tally_of()
+    state, epoch_state = Saves(due=True), epoch_state_of()
     given = group(monkeypatch, 0, [3, 0])
-    between = Between(state, None, lambda tally: 1 / 0)
-    assert between(tally, 4) == 7 and given == [[4, 1]] and state.saved == [tally]
-    # Where nobody looks, nothing more is sent
-    assert between(tally) == between(None) == 0 and len(given) == 1
-    watched = Between(state, lambda moment: None, lambda tally: tally)
-    watched(tally)
-    assert given[1:] == [[0, 0]] and state.saved == [tally]  # in validation nothing is due
+    run_hook = CallbackRunner(state, [Callback()], None)
+    assert run_hook("on_batch_start", epoch_state, 4) == 7
+    assert given == [[4, 1]] and state.saved == [epoch_state]
+    # Where no callback overrides the hook, nothing more is sent
+    assert run_hook("on_batch_start", epoch_state) == run_hook("on_epoch_end") == 0
+    assert len(given) == 1
+    CallbackRunner(state, [Watching()], same)("on_batch_start", epoch_state)
+    assert given[1:] == [[0, 0]] and state.saved == [epoch_state]  # in validation nothing is due
 
 
 def test_each_process_looks_as_often_whether_or_not_it_has_a_part_of_the_last_batch():
     for number, samples in ((0, [8, 8, 1]), (1, [8, 8])):
         looks = iter(range(9))
-        batches = Interrupted(DATA.valid, looks.__next__).batches(16, part=(number, 2))
+        batches = CallbackBatches(DATA.valid, looks.__next__).batches(16, part=(number, 2))
         assert [len(y) for _, y in batches] == samples and next(looks) == 3
 
 
-def test_a_moment_from_afar_says_the_same():
-    tally = tally_of("cuda")
-    tally.batches = 2
-    here = Moment(torch.nn.Linear(1, 1), stage(""), DATA.valid, [{}], tally, BATCHES, Path("c.pt"))
-    there = here.from_afar()
-    assert (
-        str(there) == str(here) == "epoch 2 of 3, batch 3 of 5" and there.done == here.done == 1.4
+def test_a_detached_progress_says_the_same():
+    epoch_state = epoch_state_of("cuda")
+    epoch_state.batches = 2
+    here = TrainingProgress(
+        torch.nn.Linear(1, 1), stage(""), DATA.valid, [{}], epoch_state, BATCHES, Path("c.pt")
     )
-    assert there.model is None and there.valid is None and there.tally.device == torch.device("cpu")
-    assert replace(here, tally=None).from_afar().tally is None
+    there = here.detached()
+    assert (
+        str(there) == str(here) == "epoch 2 of 3, batch 3 of 5"
+        and there.epochs_done == here.epochs_done == 1.4
+    )
+    assert (
+        there.model is None
+        and there.valid is None
+        and there.epoch_state.device == torch.device("cpu")
+    )
+    assert replace(here, epoch_state=None).detached().epoch_state is None
 
 
 def test_where_the_test_set_was_scored_after_each_epoch_it_is_not_scored_again(

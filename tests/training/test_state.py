@@ -130,23 +130,23 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path):
 def counted(work, *, part=(0, 1)):
     """What a process has counted after `work` seconds: two batches, of 3 of 5 and of 2 of 4 samples."""
     clock = iter([0.0, work, work])
-    tally = EpochState(torch.device("cpu"), lambda: next(clock))
-    tally.add(torch.tensor(1.5), torch.tensor(2), samples=3, whole=5, time_steps=7)
-    tally.add(torch.tensor(0.5), torch.tensor(1), samples=2, whole=4, time_steps=7)
-    return tally
+    epoch_state = EpochState(torch.device("cpu"), lambda: next(clock))
+    epoch_state.add(torch.tensor(1.5), torch.tensor(2), samples=3, total_samples=5, time_steps=7)
+    epoch_state.add(torch.tensor(0.5), torch.tensor(1), samples=2, total_samples=4, time_steps=7)
+    return epoch_state
 
 
 def test_what_is_counted_and_how_it_goes_on():
-    tally = counted(4.0)
-    assert (tally.batches, tally.seen, tally.sample_timesteps) == (2, 9, 35)
+    epoch_state = counted(4.0)
+    assert (epoch_state.batches, epoch_state.seen, epoch_state.sample_timesteps) == (2, 9, 35)
     assert (
-        tally.loss.item() == 1.5 * 3 + 0.5 * 2
-        and tally.correct.item() == 3
-        and tally.work_seconds == 4.0
+        epoch_state.loss.item() == 1.5 * 3 + 0.5 * 2
+        and epoch_state.correct.item() == 3
+        and epoch_state.work_seconds == 4.0
     )
-    tally.started -= 1000.0
+    epoch_state.started -= 1000.0
     torch.manual_seed(4)
-    state = tally.state()
+    state = epoch_state.state()
     expected = torch.rand(3)
     again = EpochState(torch.device("cpu"), lambda: 60.0)
     again.restore(state)

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -12,8 +13,8 @@ import pytest
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.training import train_pool as module
-from snnlab.training.train_pool import train_pool
+from snnlab.training import launch as module
+from snnlab.training.launch import train_pool
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,15 @@ class Job:
     epochs: int
 
 
-def work(job, data, folder, tick):
+def work(job, data, folder, callbacks):
     """A training that leaves a file and counts its epochs."""
     if job.epochs < 0:
         with memory_errors(job.name):
             np.empty(10**15)
     (folder / job.name).write_text(data)
-    for _ in range(job.epochs):
-        tick(1)
+    (counter,) = callbacks
+    for epochs in range(1, job.epochs + 1):
+        counter.on_epoch_end(SimpleNamespace(history=[{}] * epochs))
     return job.name, data
 
 
@@ -79,7 +81,7 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
     bar = Bar.made[-1]
     assert (bar.total, bar.n, bar.more["desc"]) == (8 + 2 - 1, 8 + 2, "many")
     # None waits for more
-    assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_count)")]
+    assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_update_bar)")]
 
 
 def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
@@ -96,9 +98,9 @@ def test_no_process_outlives_a_run_that_was_killed(tmp_path, how):
 import os, time
 from pathlib import Path
 from types import SimpleNamespace
-from snnlab.training.train_pool import train_pool
+from snnlab.training.launch import train_pool
 
-def sleep(job, data, folder, tick):
+def sleep(job, data, folder, callbacks):
     (folder / f"{{job.name}}-{{os.getpid()}}").touch()
     time.sleep(300)
 

@@ -22,7 +22,7 @@ from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.training import checkpoints
-from snnlab.training.callbacks import Interrupted, Stopped
+from snnlab.training.callbacks import Callback, CallbackBatches, EpochCounter, StopTraining
 from snnlab.training.trainer import Recipe, epoch_seed, evaluate, fit, pick_device, train_step
 
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
@@ -187,11 +187,11 @@ def test_evaluation_does_not_depend_on_the_batch_size():
 
 def test_a_network_is_in_training_mode_again_when_its_evaluation_is_stopped():
     def stop():
-        raise Stopped
+        raise StopTraining
 
     model, (_, valid) = net(), sets()
-    with pytest.raises(Stopped):
-        evaluate(model, Interrupted(valid, stop))
+    with pytest.raises(StopTraining):
+        evaluate(model, CallbackBatches(valid, stop))
     assert model.training
 
 
@@ -432,9 +432,9 @@ def test_in_parts_the_network_never_sees_more_at_once_when_it_is_validated_eithe
 
 def test_who_waits_is_told_of_every_epoch_and_of_restored_ones_at_once(tmp_path):
     told = []
-    train(checkpoint=tmp_path / "c.pt", on_epochs=told.append)
+    train(checkpoint=tmp_path / "c.pt", callbacks=[EpochCounter(told.append)])
     assert told == [1, 1, 1, 1]
-    train(checkpoint=tmp_path / "c.pt", on_epochs=told.append)
+    train(checkpoint=tmp_path / "c.pt", callbacks=[EpochCounter(told.append)])
     assert told[4:] == [4]
 
 
@@ -472,12 +472,13 @@ def test_a_pruned_network_trains_with_its_mask_and_goes_on(rounded, tmp_path):
     for layer, first in zip(discretise(net).synapses, before.synapses, strict=True):
         assert torch.equal(layer.weight != 0, first.weight_mask.bool())
 
-    def stop(moment):
-        if len(moment.history) == 1:
-            raise Stopped
+    class Stopping(Callback):
+        def on_batch_start(self, progress):
+            if len(progress.history) == 1:
+                raise StopTraining
 
-    with pytest.raises(Stopped):
-        fit(made(), data, data, recipe, checkpoint=tmp_path / "c.pt", on_batch=stop)
+    with pytest.raises(StopTraining):
+        fit(made(), data, data, recipe, checkpoint=tmp_path / "c.pt", callbacks=[Stopping()])
     again = fit(made(), data, data, recipe, checkpoint=tmp_path / "c.pt", progress=False)
     for name, value in whole.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], value)
@@ -498,3 +499,36 @@ def test_labels_beyond_the_network_are_refused_before_the_first_step(wrong, labe
     with pytest.raises(SnnlabError, match=words.replace(wrong, "data")):
         evaluate(model, parts[wrong])
     assert not model._forward_hooks
+
+
+def test_tensors_are_trained_on_as_a_data_set_is():
+    expected = train(test=sets()[1])
+    pairs = [(data.x, data.labels.int()) for data in sets()]
+    result = fit(net(), *pairs, RECIPE, test=pairs[1], progress=False)
+    assert same_parameters(result.model, expected.model)
+    scored = evaluate(result.model, pairs[1])
+    assert scored.accuracy == evaluate(result.model, sets()[1]).accuracy
+
+
+X, Y = torch.zeros(30, 8, 16), torch.zeros(8, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ((X,), r"\(Tensor\): expected a data set, or tensors x of shape \(T, B, N\) and y"),
+        ((X, [0] * 8), r"\(Tensor, list\): expected a data set, .* give two tensors \(x, y\)"),
+        ((X, Y[:7]), r"x has the shape \(30, 8, 16\) and y \(7,\); .* make them agree in B"),
+        ((X.transpose(0, 1), Y), r".*time comes first: give x.transpose\(0, 1\)"),
+        ((X[0], Y), r"x has the shape \(8, 16\) and y \(8,\)"),
+        ((X, torch.zeros(8, 5)), r".* and y \(8, 5\)"),
+        ((X, Y.float()), r"y is of the type torch.float32; expected whole numbers .* y.long\(\)"),
+    ],
+)
+def test_tensors_of_other_shapes_are_refused(data, words):
+    good = (X, Y)
+    for name, parts in (("train", (data, good)), ("valid", (good, data))):
+        with pytest.raises(SnnlabError, match=f"^{name}( = |: ){words}"):
+            fit(net(), *parts, RECIPE, progress=False)
+    with pytest.raises(SnnlabError, match=f"^data( = |: ){words}"):
+        evaluate(net(), data)

@@ -29,7 +29,7 @@ from snnlab.delays.statistics import delay_statistics
 from snnlab.nn.delay_net import DelayNet, DelayNetConfig
 from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
-from snnlab.training.callbacks import Moment
+from snnlab.training.callbacks import TrainingProgress
 from snnlab.training.experiments import run_experiment
 from snnlab.training.state import EpochState
 from snnlab.training.trainer import Recipe, fit
@@ -38,7 +38,7 @@ from snnlab.viz.monitor import box, callback, monitor
 from snnlab.viz.monitor import view as monitor_view
 from snnlab.viz.monitor.callback import MonitorCallback, MonitorControl
 from snnlab.viz.monitor.monitor import watch
-from snnlab.viz.widgets.agg_canvas import Canvas
+from snnlab.viz.widgets.agg_canvas import CachedTextCanvas
 
 RECIPE = DelayRecipe(epochs=3, batch_size=32, seed=5, device="cpu", anneal_share=1.0)
 BATCHES = 5  # of training in an epoch
@@ -85,7 +85,7 @@ def gate():
     made = Gate(TRAIN)
     yield made
     made.allow()
-    monitor._leave()
+    monitor._stop_at_exit()
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def allow_once_stopped(panel, gate):
     """Allow the batch that a training waits for, after somebody has told it to stop there."""
 
     def allow():
-        eventually(lambda: panel._wish.stopped)
+        eventually(lambda: panel._control.stopped)
         gate.allow(1)
 
     threading.Thread(target=allow).start()
@@ -147,7 +147,7 @@ def test_stop_is_honoured_within_a_batch_and_continue_ends_with_the_same_bits(
     eventually(lambda: gate.given == BATCHES + 2)  # the third of the second epoch is waited for
     stopping = threading.Thread(target=panel.stop)
     stopping.start()
-    eventually(lambda: panel._wish.stopped)
+    eventually(lambda: panel._control.stopped)
     gate.allow(1)
     stopping.join(60)
     # That batch was asked for before the stop
@@ -174,14 +174,14 @@ def test_a_stop_in_validation_does_not_wait_for_its_end(tmp_path, whole):
     eventually(lambda: held_out.given == VALID + 1)  # in the second epoch's
     stopping = threading.Thread(target=panel.stop)
     stopping.start()
-    eventually(lambda: panel._wish.stopped)
+    eventually(lambda: panel._control.stopped)
     held_out.allow(1)
     stopping.join(60)
     assert panel.state == "stopped" and held_out.given == VALID + 2
     assert "Stopped: epoch 2 of 3, validation." in panel.box.status.value
     assert checkpoints.load(tmp_path / "c.pt")["under_way"]["batches"] == BATCHES
     held_out.allow()
-    panel.go_on()
+    panel.resume()
     same_fits(panel.result(), whole[0])
 
 
@@ -210,7 +210,7 @@ def test_the_outline_after_a_stop_is_still_that_of_the_start(tmp_path, gate, who
     allow_once_stopped(panel, gate)
     panel.stop()
     gate.allow()
-    panel.go_on()
+    panel.resume()
     same_fits(panel.result(), whole[0])
     assert panel._panel.static.png == watched(whole[1], live=False)._panel.static.png
 
@@ -248,7 +248,7 @@ def test_a_pause_does_not_count(tmp_path, gate):
     panel.pause()
     gate.allow()
     time.sleep(1.5)
-    panel.go_on()
+    panel.resume()
     history = panel.result().history
     assert history[0]["seconds"] < 1.2 + history[1]["seconds"] + history[2]["seconds"]
 
@@ -256,12 +256,12 @@ def test_a_pause_does_not_count(tmp_path, gate):
 def test_what_is_done_aside_is_not_counted(monkeypatch):
     now = {"wall": 100.0, "work": 10.0}
     monkeypatch.setattr("snnlab.training.state.time.perf_counter", lambda: now["wall"])
-    tally = EpochState(torch.device("cpu"), lambda: now["work"])
+    epoch_state = EpochState(torch.device("cpu"), lambda: now["work"])
     now.update(wall=103.0, work=12.0)
-    with tally.aside():
+    with epoch_state.paused_timers():
         now.update(wall=150.0, work=20.0)
     now.update(wall=151.0, work=20.5)
-    assert (tally.seconds, tally.work_seconds) == (4.0, 2.5)
+    assert (epoch_state.seconds, epoch_state.work_seconds) == (4.0, 2.5)
 
 
 # Live or not
@@ -310,8 +310,8 @@ def test_the_caller_keeps_its_randomness_and_the_network_its_mode_and_gradients(
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    tally = EpochState(torch.device("cpu"), time.process_time)
-    monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [], tally, BATCHES, None))
+    epoch_state = EpochState(torch.device("cpu"), time.process_time)
+    monitor_view.look_at(TrainingProgress(model, RECIPE, HELD_OUT, [], epoch_state, BATCHES, None))
     assert torch.equal(torch.rand(3), expected)
     assert model.training and all(module.training for module in model.modules())
     assert len(before) == len([p for p in model.parameters() if p.requires_grad])
@@ -335,19 +335,19 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
     monkeypatch.setattr(callback, "INTERVAL", 0.0)
     monkeypatch.setattr(callback, "BUDGET", 1e9)
     seen, stops = [], []
-    draw = monitor.View.draw
+    draw = monitor.MonitorView.draw
 
     def stop_in_the_second(view, now, initial):
         seen.append(now)
         if len(now.history) == 3 and not stops:
-            stops.append(panel._wish.stop())
+            stops.append(panel._control.stop())
         return draw(view, now, initial)
 
-    monkeypatch.setattr(monitor.View, "draw", stop_in_the_second)
+    monkeypatch.setattr(monitor.MonitorView, "draw", stop_in_the_second)
     panel = watch(run_experiment, plan, DATA, tmp_path / "with")
     with pytest.raises(SnnlabError, match="fine-tune: epoch 2 of 2, batch 1 of 4"):
         panel.result()
-    panel.go_on()
+    panel.resume()
     outcome = panel.result()
     assert same(outcome.net, expected.net) and outcome.test_accuracy == expected.test_accuracy
     assert {now.rate_unit for now in seen} == {
@@ -373,9 +373,7 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
 
 
 def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch):
-    network = DelayNetConfig(
-        n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.0, delay_mode="learned"
-    )
+    network = DelayNetConfig(n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.0)
     job = delay_experiment(DelayStage(name="a", network=network, **vars(RECIPE)))
     data = DataSplits(TRAIN, HELD_OUT, HELD_OUT)
     outcome = watch(run_experiment, job, data, tmp_path, live=False).result()
@@ -449,7 +447,7 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
 
 def test_a_moment_becomes_arrays():
     model, valid = net(), Spoken()
-    first = monitor_view.look_at(Moment(model, RECIPE, valid, [], None, BATCHES, None))
+    first = monitor_view.look_at(TrainingProgress(model, RECIPE, valid, [], None, BATCHES, None))
     x = HELD_OUT.batch(torch.arange(1))[0][:, 0]
     steps = len(first.rasters["input"])
     assert steps == int(x.any(1).nonzero().max()) + 1 + 16 and first.rasters["layer 2"].shape == (
@@ -467,12 +465,12 @@ def test_a_moment_becomes_arrays():
     # What it uses is the network itself, with dropout and batch norm
     raw = Recipe(epochs=1, batch_size=1)
     twice = [
-        monitor_view.look_at(Moment(model, raw, valid, [], None, BATCHES, None)).rasters
+        monitor_view.look_at(TrainingProgress(model, raw, valid, [], None, BATCHES, None)).rasters
         for _ in range(2)
     ]
     assert all(np.array_equal(twice[0][name], twice[1][name]) for name in first.rasters)
     without = monitor_view.look_at(
-        Moment(net(delay_mode="none"), RECIPE, HELD_OUT, [], None, BATCHES, None)
+        TrainingProgress(net(delay_mode="none"), RECIPE, HELD_OUT, [], None, BATCHES, None)
     )
     assert (
         without.delays == {}
@@ -482,7 +480,7 @@ def test_a_moment_becomes_arrays():
     )
     assert without.rate_unit == "spikes a neuron and step"
     relu = monitor_view.look_at(
-        Moment(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None)
+        TrainingProgress(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None)
     )
     assert relu.rate_unit == "output a neuron and step"
     assert "; output for one sample of validation (class" in monitor_view.in_words(relu)
@@ -494,16 +492,17 @@ def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
     model(HELD_OUT.batch(torch.arange(1))[0])
     for recipe in (RECIPE, Recipe(epochs=1, batch_size=1)):
         assert monitor_view.look_at(
-            Moment(model, recipe, HELD_OUT, [], None, BATCHES, None)
+            TrainingProgress(model, recipe, HELD_OUT, [], None, BATCHES, None)
         ).rasters
     trained = []
 
-    def keep(model, on_batch):
+    def keep(model, callbacks):
         trained.append(model)
 
-    callback.MonitoredCall(
-        keep, (model,), {}, None, MonitorControl(), live=False
-    ).as_one_of_several(lambda report: None)
+    control = MonitorControl()
+    callback.train_monitored(
+        keep, (model,), {}, control, lambda report: None, live=False, threads=None, is_rank=True
+    )
     (other,) = trained
     assert other is not model and torch.equal(
         other.synapses[0].weight_mask, model.synapses[0].weight_mask
@@ -513,8 +512,8 @@ def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
 
 def test_axes_grow_to_what_they_have_to_show():
     model, fig = net(), Figure()
-    seen = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
-    view = monitor_view.View(fig, seen)
+    seen = monitor_view.look_at(TrainingProgress(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
+    view = monitor_view.MonitorView(fig, seen)
     model.synapses[0].delay = torch.zeros_like(model.synapses[0].delay)
     line = {
         "loss": 20.0,
@@ -523,7 +522,9 @@ def test_axes_grow_to_what_they_have_to_show():
         "valid_accuracy": 0.25,
         "sigma": 4.0,
     }
-    now = monitor_view.look_at(Moment(model, RECIPE, HELD_OUT, [line], None, BATCHES, None))
+    now = monitor_view.look_at(
+        TrainingProgress(model, RECIPE, HELD_OUT, [line], None, BATCHES, None)
+    )
     alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}), seen.delays)
     assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "layer 2 7." in alt
     assert numbers == {"epoch": [1], **{key: [value] for key, value in line.items()}}
@@ -560,18 +561,18 @@ def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
 
 
 def test_the_time_left(monkeypatch):
-    tally = EpochState(torch.device("cpu"), time.process_time)
-    tally.batches = 2
-    moment = Moment(None, RECIPE, None, [{}, {}], tally, BATCHES, None)
+    epoch_state = EpochState(torch.device("cpu"), time.process_time)
+    epoch_state.batches = 2
+    progress = TrainingProgress(None, RECIPE, None, [{}, {}], epoch_state, BATCHES, None)
     # 1.4 epochs in 70 s, and 0.6 to come
     monkeypatch.setattr(box.time, "perf_counter", lambda: 170.0)
     went_on = 100.0, 1.0  # from a checkpoint after the first epoch
     assert (
-        box.sentence("running", moment, went_on, None)
+        box.status_line("running", progress, went_on, None)
         == "Training: epoch 3 of 3, batch 3 of 5, 0:30 left"
     )
     assert (
-        box.sentence("running", moment, (170.0, 2.4), None)
+        box.status_line("running", progress, (170.0, 2.4), None)
         == "Training: epoch 3 of 3, batch 3 of 5"
     )
 
@@ -581,12 +582,11 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
 
     `after` so many epochs it goes on, in the validation.
     """
-    now, batches, wish = [1000.0], round(100 * seconds / stages), MonitorControl()
-    wish.begin()
+    now, batches, control = [1000.0], round(100 * seconds / stages), MonitorControl()
     monkeypatch.setattr(callback.time, "perf_counter", lambda: now[0])
     drawn, costs = [], []
 
-    def look(moment, before):
+    def look(progress, earlier):
         drawn.append(now[0] - 1000.0)
         costs.append(others[len(costs) % len(others)] if costs else first)
         now[0] += 0.01
@@ -595,26 +595,28 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
         if len(costs) > told[0]:
             told[0] += 1
             now[0] += costs[-1] - 0.01
-            wish.add(costs[-1] - 0.01)
+            control.add_drawing(costs[-1] - 0.01)
 
     told = [0]
     monkeypatch.setattr(callback, "look_at", look)
-    looks = MonitorCallback(wish, tell, live=True)
+    monitor_callback = MonitorCallback(control, tell, live=True)
     model, recipe = net(), replace(RECIPE, epochs=5)
 
-    def moment(epoch, tally):
-        return Moment(model, recipe, HELD_OUT, [{}] * epoch, tally, batches // 5, Path("c.pt"))
+    def progress(epoch, epoch_state):
+        return TrainingProgress(
+            model, recipe, HELD_OUT, [{}] * epoch, epoch_state, batches // 5, Path("c.pt")
+        )
 
     for _ in range(stages):
-        looks(moment(0, None))
+        monitor_callback.on_train_start(progress(0, None))
         for batch in range(batches):
-            tally = EpochState(torch.device("cpu"), time.process_time)
-            epoch, tally.batches = (
+            epoch_state = EpochState(torch.device("cpu"), time.process_time)
+            epoch, epoch_state.batches = (
                 (after - 1, batches // 5) if after else divmod(batch, batches // 5)
             )
-            looks(moment(epoch, tally))
+            monitor_callback.on_batch_start(progress(epoch, epoch_state))
             now[0] += 0.01
-    looks.finish()
+    monitor_callback.finish()
     return np.array(drawn), np.array(costs)
 
 
@@ -645,7 +647,7 @@ def test_what_cannot_be_afforded_is_not_drawn_but_at_both_ends(monkeypatch):
 
 def test_a_picture_depends_on_what_was_seen_last_alone():
     model = net()
-    first = monitor_view.look_at(Moment(model, RECIPE, Spoken(), [], None, BATCHES, None))
+    first = monitor_view.look_at(TrainingProgress(model, RECIPE, Spoken(), [], None, BATCHES, None))
     lines = [
         {
             "loss": 40.0,
@@ -662,8 +664,8 @@ def test_a_picture_depends_on_what_was_seen_last_alone():
     last = replace(first, history=[{"loss": 0.7, "twin_accuracy": 0.5, "sigma": 3.0}])
 
     def picture(*seen):
-        view = monitor_view.View(fig := Figure(), seen[0][0])
-        canvas = Canvas(fig)
+        view = monitor_view.MonitorView(fig := Figure(), seen[0][0])
+        canvas = CachedTextCanvas(fig)
         for one in seen:
             words = view.draw(*one)
         canvas.draw()
@@ -724,7 +726,7 @@ def test_an_exception_in_the_thread_reaches_the_reader(tmp_path, whole):
         in panel.box.status.value
     )
     broken.mended = True
-    panel.go_on()
+    panel.resume()
     same_fits(panel.result(), whole[0])
     with pytest.raises(ZeroDivisionError, match="in the batch"):
         watched(tmp_path / "other.pt", Broken(TRAIN), live=False)
@@ -752,7 +754,7 @@ def test_a_cell_that_awaits_leaves_the_kernel_free_and_gets_the_result(tmp_path,
         waiting = asyncio.create_task(awaited(panel))
         await asyncio.sleep(0.3)
         threading.Thread(
-            target=lambda: (eventually(lambda: panel._wish.stopped), held.allow(1))
+            target=lambda: (eventually(lambda: panel._control.stopped), held.allow(1))
         ).start()
         waiting.cancel()
         await waiting
@@ -775,7 +777,7 @@ def test_an_interrupt_while_waiting_stops_and_keeps_the_checkpoint(tmp_path, gat
 
     def interrupt():
         signal.raise_signal(signal.SIGINT)
-        eventually(lambda: panel._wish.stopped)
+        eventually(lambda: panel._control.stopped)
         gate.allow(1)
 
     threading.Timer(0.3, interrupt).start()
@@ -791,7 +793,7 @@ def test_python_ends_cleanly_while_a_training_runs(tmp_path):
         import dataclasses, test_monitor as t
         t.RECIPE = dataclasses.replace(t.RECIPE, epochs=10_000)
         panel = t.watched({str(tmp_path / "c.pt")!r})
-        t.eventually(lambda: panel._moment is not None and panel._moment.tally is not None)
+        t.eventually(lambda: panel._progress is not None and panel._progress.epoch_state is not None)
     """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False

@@ -163,27 +163,22 @@ def test_bars_show_every_seed():
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["none", "learned"]
 
 
-def test_looks_differ_in_more_than_colour():
+def test_variants_differ_in_more_than_color():
     families = [
         ("none", "fixed", "learned"),
         ("scratch", "pipe-S", "one step"),
         ("scratch", "pretrained", "sharpened"),
     ]
-    assert set(sum(families, ())) == set(plots.VARIANT_STYLES)  # a family shares a picture
+    assert set(sum(families, ())) == set(plots.VARIANTS)  # a family shares a picture
     for family in families:
-        looks = [plots.VARIANT_STYLES[name] for name in family]
-        assert (
-            len({one.marker for one in looks})
-            == len({one.line for one in looks})
-            == len(looks)
-            == 3
-        )
+        for values in zip(*(plots.VARIANTS[name] for name in family), strict=True):
+            assert len(set(values)) == 3  # colors, markers, line styles
     control = plots.variant_style("none, long tau")
-    assert control.colour == plots.variant_style("none").colour
-    assert not control.filled
+    assert control["color"] == plots.variant_style("none")["color"]
+    assert control["markerfacecolor"] == "white"
 
 
-def test_in_words_says_mean_and_range():
+def test_a_description_says_mean_and_range():
     words = plots.describe_accuracies({"none": [0.38, 0.42], "learned": [0.9]})
     assert words == "none 40.0 % (38.0 to 42.0), learned 90.0 %"
 
@@ -225,7 +220,7 @@ def test_features_in_db_are_seen_above_silence():
 # ------------------------------------------------------------
 
 DRAWN = {  # by name: how it draws an array, and the shape of one
-    "picture": (plots.image, (1, 2, 3)),
+    "image": (plots.image, (1, 2, 3)),
     "raster": (lambda ax, v: plots.raster(ax, v, v), (4,)),
     "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
     "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
@@ -236,15 +231,15 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
         (2, 3),
     ),
     "kernels": (lambda ax, v: plots.kernels(ax, v, 10.0), (2, 3)),
-    "band": (lambda ax, v: plots.band(ax, range(3), v, colour="C0"), (2, 3)),
+    "band": (lambda ax, v: plots.band(ax, range(3), v, color="C0"), (2, 3)),
     "learning_curves": (lambda ax, v: plots.learning_curves(ax, {"learned": v}), (2, 3)),
-    "over_time": (
+    "accuracy_over_time": (
         lambda ax, v: plots.accuracy_over_time(ax, {"learned": [(v, v)]}, xlabel="s"),
         (3,),
     ),
     "bars_with_seeds": (lambda ax, v: plots.bars_with_seeds(ax, {"learned": v}), (3,)),
     "confusion": (lambda ax, v: plots.confusion(ax, v, "ab"), (2, 2)),
-    "in_words": (lambda ax, v: plots.describe_accuracies({"learned": v}), (3,)),
+    "describe_accuracies": (lambda ax, v: plots.describe_accuracies({"learned": v}), (3,)),
 }
 drawn = pytest.mark.parametrize(("draw", "shape"), DRAWN.values(), ids=DRAWN)
 
@@ -311,7 +306,7 @@ def test_what_is_no_number_is_refused(draw, shape):
         lambda ax: plots.raster(ax, [1, 2], [1]),
         lambda ax: plots.trace(ax, [1, 2], [1]),
         lambda ax: plots.trace(ax, [1, 2], [1, 2], spikes=[1, 0, 0]),
-        lambda ax: plots.band(ax, [1, 2], [[1, 2, 3]], colour="C0"),
+        lambda ax: plots.band(ax, [1, 2], [[1, 2, 3]], color="C0"),
         lambda ax: plots.accuracy_over_time(ax, {"a": [([1, 2], [1])]}, xlabel="s"),
         lambda ax: plots.confusion(ax, [[1, 2]], "ab"),
     ],
@@ -359,7 +354,7 @@ def test_a_time_step_is_a_number_above_0(dt):
 def test_a_label_is_shown_as_it_is_written(label):
     fig, ax = plots.figure(3, 2)
     plots.trace(ax, [0, 1], [0, 1], label=label)
-    plots.band(ax, [0, 1], [0, 1], colour="C0", label=label)
+    plots.band(ax, [0, 1], [0, 1], color="C0", label=label)
     plots.learning_curves(ax, {label: [0, 1]})
     plots.legend(ax)
     fig.canvas.draw()
@@ -371,6 +366,6 @@ def test_values_have_an_axis_of_seeds_and_one_of_points():
     ax = plots.figure(3, 2)[1]
     values = np.ones((2, 3, 4))
     with pytest.raises(SnnlabError, match=r"^values: of shape \(2, 3, 4\), two axes \(seeds, n\)"):
-        plots.band(ax, range(4), values, colour="C0")
+        plots.band(ax, range(4), values, color="C0")
     with pytest.raises(SnnlabError, match=r"^learned: of shape \(2, 3, 4\), two axes \(seeds, n\)"):
         plots.learning_curves(ax, {"learned": values})

@@ -1,117 +1,113 @@
-"""ImageNet's archives, as image-net.org hands them out, to the folders that readers expect."""
+"""ImageNet's archives, as image-net.org provides them, unpacked to one folder a class."""
 
 from __future__ import annotations
 
 import io
+import re
 import tarfile
-from functools import partial
 from pathlib import Path
 from typing import IO
 
 from scipy.io import loadmat
-from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.fetch.unpack import check_name, opened, save, tar_members
+from snnlab.data.fetch.unpack import opened
 
+DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 _TRUTH, _META = "data/ILSVRC2012_validation_ground_truth.txt", "data/meta.mat"
 
 
 def extract_train(archive: Path, folder: Path) -> None:
-    """A tar file of a tar file a class to `folder/train/<class>/*.JPEG`. The inner ones are never written.
+    """Unpack a tar file of one tar file a class to `folder/train/<class>/*.JPEG`.
 
     Raises:
-        SnnlabError: it is damaged, or holds something else.
-        OSError: there is no room.
+        SnnlabError: the archive is damaged, or holds something else.
+        OSError: the disk is full.
     """
-    with opened(archive) as file, _bar(archive) as bar:
-        for tar, member in tar_members(file, archive):
-            wnid, dot, rest = member.name.rpartition(".tar")
-            if not dot or rest or "/" in wnid:
+    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        for member in tar:
+            name = re.fullmatch(r"(\w+)\.tar", member.name)
+            if name is None:
                 raise SnnlabError(
-                    f"{archive}: holds {member.name}; <class>.tar was expected. Remove it and fetch it again."
+                    f"{archive}: holds {member.name}; <class>.tar was expected. Remove it and "
+                    "fetch it again."
                 )
-            where = f"{archive}, {member.name}"
-            for inner, picture in tar_members(_stream(tar, member), where):
-                save(_stream(inner, picture), folder / "train" / wnid / picture.name, bar)
+            with tarfile.open(fileobj=_content(tar, member), mode="r|") as pictures:
+                pictures.extractall(folder / "train" / name[1], filter="data")
 
 
 def extract_val(archive: Path, folder: Path, *, devkit: Path) -> None:
-    """A tar file of numbered pictures to `folder/val/<class>/*.JPEG`; the class of each stands in the development kit.
+    """Unpack a tar file of numbered pictures to `folder/val/<class>/*.JPEG`.
+
+    Args:
+        archive: the tar file.
+        folder: the target.
+        devkit: archive of the development kit, which lists the class of each number.
 
     Raises:
-        SnnlabError: one of them is damaged, or they do not belong together.
-        OSError: there is no room.
+        SnnlabError: an archive is damaged, or they do not belong together.
+        OSError: the disk is full.
     """
     classes = validation_classes(devkit)
-    seen = set()
-    with opened(archive) as file, _bar(archive) as bar:
-        for tar, member in tar_members(file, archive):
-            name = Path(member.name)
-            number = name.stem.rpartition("_")[2]
-            if not number.isdecimal() or not 1 <= int(number) <= len(classes):
+    numbers = set()
+    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        for member in tar:
+            match = re.fullmatch(r"\w+_(\d+)\.JPEG", member.name)
+            number = int(match[1]) if match else 0
+            if not 1 <= number <= len(classes):
                 raise SnnlabError(
-                    f"{archive}: holds {member.name}; a name from ILSVRC2012_val_00000001.JPEG to ..._{len(classes):08}.JPEG was "
-                    "expected, for so many classes the development kit lists. Fetch both again."
+                    f"{archive}: holds {member.name}; a name from ILSVRC2012_val_00000001.JPEG to "
+                    f"..._{len(classes):08}.JPEG was expected, as the development kit lists "
+                    f"{len(classes)} classes. Fetch both again."
                 )
-            seen.add(int(number))
-            save(_stream(tar, member), folder / "val" / classes[int(number) - 1] / name.name, bar)
-    if len(seen) != len(classes):
+            numbers.add(number)
+            member.name = f"{classes[number - 1]}/{member.name}"
+            tar.extract(member, folder / "val", filter="data")
+    if len(numbers) != len(classes):
         raise SnnlabError(
-            f"{archive}: holds {len(seen):,} pictures; {len(classes):,} were expected, as many as the development kit lists. Fetch both "
-            "again."
+            f"{archive}: holds {len(numbers):,} pictures; {len(classes):,} were expected, as many "
+            "as the development kit lists. Fetch both again."
         )
 
 
 def validation_classes(devkit: Path) -> list[str]:
-    """The class (WordNet's number, such as n01440764) of each validation picture, in the order of their numbers.
+    """Return the class of each validation picture, such as n01440764, in the order of numbers.
 
-    The list has ILSVRC's own numbers of classes. Of the synsets of `meta.mat` those without
-    children are the classes.
+    The list in the archive has ILSVRC's own class numbers. The classes are those synsets of
+    `meta.mat` that have no children.
 
     Raises:
         SnnlabError: the archive is damaged, or lacks a file or a class.
     """
-    found: dict[str, bytes] = {}
-    with opened(devkit) as file:
-        for tar, member in tar_members(file, devkit):
+    content: dict[str, bytes] = {}
+    with opened(devkit) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        for member in tar:
             for name in (_TRUTH, _META):
                 if member.name.endswith(name):
-                    found[name] = _stream(tar, member).read()
-    if len(found) < 2:
+                    content[name] = _content(tar, member).read()
+    if len(content) < 2:
         raise SnnlabError(
-            f"{devkit}: {_TRUTH} and {_META} were expected in it and are not both there. Fetch it again."
+            f"{devkit}: {_TRUTH} and {_META} were expected in it and are not both there. Fetch it "
+            "again."
         )
     try:
-        synsets = loadmat(io.BytesIO(found[_META]), squeeze_me=True)["synsets"]
+        synsets = loadmat(io.BytesIO(content[_META]), squeeze_me=True)["synsets"]
+        columns = (synsets[name] for name in ("ILSVRC2012_ID", "WNID", "num_children"))
         names = {
             int(number): str(wnid)
-            for number, wnid, children in zip(
-                synsets["ILSVRC2012_ID"], synsets["WNID"], synsets["num_children"], strict=True
-            )
+            for number, wnid, children in zip(*columns, strict=True)
             if children == 0
         }
-        classes = [names[int(line)] for line in found[_TRUTH].split()]
-    except Exception as error:  # of a damaged MAT file, nearly any kind
+        return [names[int(line)] for line in content[_TRUTH].split()]
+    except Exception as error:  # a damaged MAT file raises nearly any kind
         raise SnnlabError(
-            f"{devkit} cannot be understood ({error!r}); ILSVRC's development kit was expected. Fetch it again."
+            f"{devkit} cannot be understood ({error!r}); ILSVRC's development kit was expected. "
+            "Fetch it again."
         ) from error
-    for wnid in set(classes):
-        check_name(wnid, devkit)
-    return classes
 
 
-def extractors(folder: Path) -> dict[str, partial[None]]:
-    """How each archive in the folder of ImageNet is unpacked, by what it makes."""
-    devkit = folder / "ILSVRC2012_devkit_t12.tar.gz"
-    return {"train": partial(extract_train), "val": partial(extract_val, devkit=devkit)}
-
-
-def _stream(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    stream = tar.extractfile(member)
-    assert stream is not None  # of a plain file there is one
-    return stream
-
-
-def _bar(archive: Path) -> tqdm:
-    return tqdm(desc=f"unpacking {archive.name}", unit="B", unit_scale=True)
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    if content is None:
+        raise tarfile.ReadError(f"{member.name} is not a file")
+    return content

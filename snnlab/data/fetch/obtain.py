@@ -1,4 +1,4 @@
-"""Get a published data set: fetch its archives, unpack them as the readers expect it, and write down where it came from."""
+"""Published data sets: fetched, unpacked as the readers expect, and their provenance written down."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,39 +32,37 @@ def get(
     say: Callable[[str], None] = print,
     workers: int | None = None,
 ) -> bool:
-    """Fetch, compare and unpack a set into its folder, and write `provenance.json` there. A killed call is gone on with by the next.
+    """Fetch, verify and unpack a data set, and write `provenance.json`; the next call resumes.
 
     Args:
-        data: which, of `snnlab.data.datasets.catalogue.DATASETS`.
-        agree: asked a question before more than 1 GB is fetched.
-        keep: leave the archives where they are: tonic's classes look for them.
-        say: told what is done.
+        data: one of `snnlab.data.datasets.catalogue.DATASETS`.
+        agree: function that is asked a question before more than 1 GB is fetched.
+        keep: leave the archives where they are; tonic's classes look for them.
+        say: function that shows messages.
         workers: processes that convert recordings, by default one a core.
 
     Returns:
-        Whether it is there. Not if `agree` said no, or a person has to fetch it; then the steps
-        have been said.
+        Whether the data set is in its folder. It is not if `agree` returned False, or if a person
+        has to fetch it; `say` is then given the steps.
 
     Raises:
-        SnnlabError: a file cannot be fetched, is another, is damaged or does not fit on the disk.
+        SnnlabError: a file cannot be fetched, is not the published one, is damaged or does not fit
+            on the disk.
     """
     folder = data.folder
     if not data.archives and not data.by_hand:
-        say(
-            f"{data.name} ships with snnlab, and is unpacked on first use; there is nothing to get."
-        )
-        return True
-    if data.by_hand and not _todo(data) and data.state()[0]:
-        say(
-            f"{data.name} is in {folder}; to read every file of it: snnlab data check {data.name} --thorough"
-        )
+        say(f"{data.name} ships with snnlab and is unpacked on first use; nothing is fetched.")
         return True
     if data.by_hand and not any((folder / archive.file).exists() for archive in data.archives):
-        say(data.by_hand.format(folder=folder, data=folder.parent))
-        return False
+        present = not _incomplete(data) and data.state()[0]
+        say(_done(data) if present else data.by_hand.format(folder=folder, data=folder.parent))
+        return present
     make_folder(folder)
-    with _alone(folder, say):
-        return _get(data, agree, keep, say, workers)
+    with _lock(folder, say):
+        fetched = _get(data, agree, keep, say, workers)
+    if fetched:
+        say(_done(data))
+    return fetched
 
 
 def _get(
@@ -74,71 +73,75 @@ def _get(
     workers: int | None,
 ) -> bool:
     folder = data.folder
-    todo = _todo(data)
-    lying = [archive for archive in data.archives if (folder / archive.file).exists()]
-    if not todo and (not lying or provenance(folder).get("archives")):
-        say(
-            f"{data.name} is in {folder}, and nothing was fetched; to read every file of it: snnlab data check {data.name} --thorough"
-        )
+    todo = _incomplete(data)
+    present = [archive for archive in data.archives if (folder / archive.file).exists()]
+    if not todo and (not present or provenance(folder).get("archives")):
+        say(f"{data.name} is complete; nothing was fetched.")
         return True
-    needed = [
-        one
-        for one in data.archives
-        if one in todo or (not one.makes and any("val" in other.makes for other in todo))
-    ]
-    if data.by_hand and (absent := [one.file for one in needed if one not in lying]):
+    absent = [archive for archive in todo if archive not in present]
+    if data.by_hand:
+        if any("val" in archive.makes for archive in todo):  # its classes are in another archive
+            absent += [one for one in data.archives if not one.makes and one not in present]
+        if absent:
+            names = " and ".join(archive.file for archive in absent)
+            raise SnnlabError(
+                f"{folder}: {names} is not there, and has to be fetched by hand. Put it there and "
+                "run the same command again."
+            )
+    if _recordings(data) and importlib.util.find_spec("aedat") is None:
         raise SnnlabError(
-            f"{folder}: {' and '.join(absent)} is not there; {', '.join(one.file for one in needed)} was expected. Put it there "
-            "and run the same command again."
+            "aedat, which reads the recordings, is not installed; it is required before they are "
+            'fetched. Install it with: pip install "snnlab[aedat]", or pip install aedat.'
         )
-    if _recordings(data):
-        _needs_aedat()
-    absent_archives = [one for one in todo if one not in lying]
-    if absent_archives and not _agreed(data, absent_archives, agree):
+    if absent and not _agreed(data, absent, agree):
         return False
-    known = {one: _verified(folder / one.file, one) for one in lying}
-    for one in absent_archives:
-        known[one] = download(one.urls, folder / one.file, one.md5)
-    for one in todo:
-        _unpack(data, one)
-        new = {name: sha256(folder / name) for name in one.makes if (folder / name).is_file()}
-        # at once, for what lies there when a killed call is called again may be anything
+    sums = {archive: _verified(folder / archive.file, archive) for archive in present}
+    for archive in absent:
+        sums[archive] = download(archive.urls, folder / archive.file, archive.md5)
+    for archive in todo:
+        _unpack(data, archive)
+        files = [name for name in archive.makes if (folder / name).is_file()]
+        new = {name: sha256(folder / name) for name in files}
+        # at once, as a later call cannot know whether a file is still the unpacked one
         write_provenance(folder, files=provenance(folder).get("files", {}) | new)
     if _recordings(data):
         _convert(data, keep, workers)
     write_provenance(
         folder,
-        archives=_told(data, known),
+        archives=_archive_records(data, sums),
         name=data.name,
         licence=data.licence,
         cite=data.cite,
-        **_made_by(),
+        date=now(),
+        snnlab=snnlab.__version__,
     )
     if not keep:
-        for one in known:
-            (folder / one.file).unlink(missing_ok=True)
-    say(
-        f"{data.name} is in {folder}. To read every file of it: snnlab data check {data.name} --thorough"
-    )
+        for archive in sums:
+            (folder / archive.file).unlink(missing_ok=True)
     return True
 
 
 def write_provenance(folder: Path, **entries: Any) -> None:
-    """Add entries to what stands in `provenance.json`, whole or not at all.
+    """Add entries to `provenance.json`.
 
     Raises:
-        SnnlabError: it cannot be written.
+        SnnlabError: the file cannot be written.
     """
+    text = json.dumps({**provenance(folder), **entries}, indent=2, ensure_ascii=False)
     with whole_file(folder / PROVENANCE) as temporary:
-        temporary.write_text(
-            json.dumps({**provenance(folder), **entries}, indent=2, ensure_ascii=False) + "\n",
-            "utf-8",
-        )
+        temporary.write_text(f"{text}\n", "utf-8")
+
+
+def _done(data: DatasetEntry) -> str:
+    return (
+        f"{data.name} is in {data.folder}. To read every file of it: snnlab data check {data.name} "
+        "--thorough"
+    )
 
 
 @contextmanager
-def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Two calls at once: the second waits, and finds the work done."""
+def _lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Wait for another call that works in the folder."""
     lock = FileLock(folder / ".get.lock")
     try:
         lock.acquire(timeout=0.5)
@@ -151,71 +154,66 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def _todo(data: DatasetEntry) -> list[Archive]:
-    """The archives of which something is not in place."""
+def _incomplete(data: DatasetEntry) -> list[Archive]:
+    """Return the archives of which something is not in place."""
+
+    def complete(names: tuple[str, ...], file: str) -> bool:
+        there = all((data.folder / name).exists() for name in names)
+        return there and not _moving(data, file).exists()
+
     if _recordings(data):
-        done = (
-            all((data.folder / part).exists() for part in data.parts)
-            and not _moving(data, "converted").exists()
-        )
-        return [] if done else list(data.archives)
-    return [
-        one
-        for one in data.archives
-        if not all((data.folder / name).exists() for name in one.makes)
-        or _moving(data, one.file).exists()
-    ]
+        return [] if complete(data.parts, "converted") else list(data.archives)
+    return [archive for archive in data.archives if not complete(archive.makes, archive.file)]
 
 
 def _moving(data: DatasetEntry, file: str) -> Path:
-    """What `unpack` leaves when it is killed while it moves files in place."""
+    """Return the folder that `unpack` leaves when it is killed while it moves files."""
     return data.folder / f".unpacked-{file}"
 
 
 def _agreed(data: DatasetEntry, archives: list[Archive], agree: Callable[[str], bool]) -> bool:
-    """Whether what is to be fetched fits on the disk and, if it is much, whether a person wants it."""
-    sizes = [remote_size(one.urls, data.folder / one.file) for one in archives]
-    known = sum(size or 0 for size in sizes)
-    parts = [data.folder / (one.file + PART) for one in archives]
-    left = known - sum(part.stat().st_size for part in parts if part.exists())
-    # unpacked, they take as much again, at least
-    check_room(
-        data.folder, left + known, f"{', '.join(one.file for one in archives)} and what they hold"
-    )
+    """Check that the disk has space, and ask before a large download."""
+    paths = [data.folder / archive.file for archive in archives]
+    sizes = [remote_size(one.urls, path) for one, path in zip(archives, paths, strict=True)]
+    total = sum(size or 0 for size in sizes)
+    parts = [path.with_name(path.name + PART) for path in paths]
+    left = total - sum(part.stat().st_size for part in parts if part.exists())
+    # unpacked, they take at least as much again
+    names = ", ".join(path.name for path in paths)
+    check_room(data.folder, left + total, f"{names} and what they hold")
     if None not in sizes and left <= ASK_FROM:
         return True
-    amount = (
-        f"{left / 1e9:.1f} GB" if None not in sizes else "an amount that the server does not tell"
-    )
+    amount = "an unknown amount" if None in sizes else f"{left / 1e9:.1f} GB"
     return agree(f"Fetch {amount} to {data.folder}?")
 
 
 def _verified(path: Path, archive: Archive) -> Checksums:
-    """The checksums of a file that lay there already."""
-    found = checksums(path, f"checking {path.name}")
-    if found.md5 != archive.md5:
+    """Return the checksums of an archive that was there before."""
+    sums = checksums(path, f"checking {path.name}")
+    if sums.md5 != archive.md5:
         raise SnnlabError(
-            f"{path} has the MD5 sum {found.md5} and {found.bytes:,} bytes; {archive.md5} was expected. It is cut short or another file: "
-            "remove it and run the same command again."
+            f"{path} has the MD5 sum {sums.md5} and {sums.bytes:,} bytes; {archive.md5} was "
+            "expected. It is cut short or another file: remove it and run the same command again."
         )
-    return found
+    return sums
 
 
 def _unpack(data: DatasetEntry, archive: Archive) -> None:
-    path = data.folder / archive.file
+    extract: Callable[[Path, Path], None] | None = None
     if _recordings(data):
-        if not (data.folder / archive.makes[0]).exists() or _moving(data, archive.file).exists():
-            unpack(path, data.folder, archive.makes, _extract_recordings)
+        if (data.folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists():
+            return
+        extract = _extract_recordings
     elif data.name == "imagenet":
-        from snnlab.data.fetch.imagenet_archives import extractors
+        from snnlab.data.fetch.imagenet_archives import DEVKIT, extract_train, extract_val
 
-        unpack(path, data.folder, archive.makes, extractors(data.folder)[archive.makes[0]])
-    else:
-        unpack(path, data.folder, archive.makes)
+        devkit = data.folder / DEVKIT
+        extract = extract_train if "train" in archive.makes else partial(extract_val, devkit=devkit)
+    unpack(data.folder / archive.file, data.folder, archive.makes, extract)
 
 
 def _recordings(data: DatasetEntry) -> bool:
-    """Whether the archives hold recordings, which are converted."""
+    """Return whether the archives hold recordings, which are converted."""
     return any("recordings" in archive.makes for archive in data.archives)
 
 
@@ -229,51 +227,44 @@ def _needs_aedat() -> None:
 
 
 def _extract_recordings(archive: Path, folder: Path) -> None:
-    """A zip file of a zip file a class to `folder/recordings/<class>/*.aedat4`, however deep these lie in theirs."""
+    """Unpack a zip file of one zip file a class to `folder/recordings/<class>/*.aedat4`."""
     outer = folder / "outer"
-    outer.mkdir()
     extract_all(archive, outer)
-    for inner in sorted(outer.rglob("*.zip")):
-        loose = folder / "inner"
-        loose.mkdir()
+    for inner in outer.rglob("*.zip"):
+        loose, target = folder / "inner", folder / "recordings" / inner.stem
         extract_all(inner, loose)
-        target = folder / "recordings" / inner.stem
         target.mkdir(parents=True)
         for recording in loose.rglob("*.aedat4"):
             os.rename(recording, target / recording.name)
         shutil.rmtree(loose)
-        inner.unlink()
     shutil.rmtree(outer)
 
 
 def _convert(data: DatasetEntry, keep: bool, workers: int | None) -> None:
-    """The recordings to what the reader expects; in a folder aside, so that a part is not taken for the whole."""
+    """Convert recordings in a folder aside, so that a part is not taken for the whole."""
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
     folder, aside = data.folder, data.folder / ".converting"
-    recordings, whole = folder / "recordings", _moving(data, "converted")
-    if not whole.exists() and not all((folder / part).exists() for part in data.parts):
+    recordings, complete = folder / "recordings", _moving(data, "converted")
+    if not complete.exists() and not all((folder / part).exists() for part in data.parts):
         outcome = convert_recordings(recordings, aside, workers=workers)
         if outcome.failed:
             raise SnnlabError(
-                f"{len(outcome.failed)} recordings could not be converted; all were expected to be whole. {outcome}"
+                f"{len(outcome.failed)} recordings could not be converted; all were expected to be "
+                f"whole. {outcome}"
             )
-        os.rename(aside, whole)
-    if whole.exists():
-        move_in(whole, folder, data.parts)
+        os.rename(aside, complete)
+    if complete.exists():
+        move_in(complete, folder, data.parts)
     if not keep and recordings.exists():
         shutil.rmtree(recordings)
 
 
-def _told(data: DatasetEntry, known: dict[Archive, Checksums]) -> list[dict[str, Any]]:
-    """What is written down of each archive; of those that an earlier call had, what that one wrote."""
+def _archive_records(data: DatasetEntry, sums: dict[Archive, Checksums]) -> list[dict[str, Any]]:
+    """Return one record an archive; those of an earlier call stay."""
     before = provenance(data.folder).get("archives", [])
-    told = {str(one["file"]): one for one in before if isinstance(one, dict) and "file" in one}
-    for archive, found in known.items():
-        url = found.url or (*archive.urls, "fetched by hand")[0]
-        told[archive.file] = {"file": archive.file, **vars(found), "url": url}
-    return list(told.values())
-
-
-def _made_by() -> dict[str, str]:
-    return {"date": now(), "snnlab": snnlab.__version__}
+    records = {str(one["file"]): one for one in before if isinstance(one, dict) and "file" in one}
+    for archive, one in sums.items():
+        url = one.url or (*archive.urls, "fetched by hand")[0]
+        records[archive.file] = {"file": archive.file, **vars(one), "url": url}
+    return list(records.values())

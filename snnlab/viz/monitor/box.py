@@ -1,4 +1,4 @@
-"""The panel of a watched training: buttons, a line that says where it is, its picture, and the numbers on request."""
+"""The widgets of a watched training: buttons, status line, picture, and numbers on request."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Literal
 import ipywidgets
 
 from snnlab._utils.escape import html_text
-from snnlab.training.callbacks import Moment
+from snnlab.training.callbacks import TrainingProgress
 from snnlab.viz.figure_export import RenderedFigure
 from snnlab.viz.widgets.panel import TableToggle, keyboard_box
 
@@ -15,38 +15,48 @@ State = Literal["running", "paused", "stopped", "finished", "failed"]
 
 TIPS = {
     "Pause": "Let the training wait before its next batch",
-    "Continue": "Go on where the training waits, or from the checkpoint where it was stopped",
-    "Stop": "End the training before its next batch and keep a checkpoint, from which it can go on",
+    "Continue": "Resume the training where it waits, or from the checkpoint where it was stopped",
+    "Stop": "Stop the training before its next batch and keep a checkpoint to resume from",
 }
 POSSIBLE = {
     "Pause": ("running",),
     "Continue": ("paused", "stopped", "failed"),
     "Stop": ("running", "paused"),
-}  # in which states of the training
+}  # the states of the training in which a button works
 
 
-def sentence(
+def status_line(
     state: State,
-    moment: Moment | None,
-    began: tuple[float, float] | None,
+    progress: TrainingProgress | None,
+    started: tuple[float, float] | None,
     error: BaseException | None,
 ) -> str:
-    """Where a training is; `began` says when it was seen first, and after how many epochs."""
-    where = "about to begin" if moment is None else str(moment)
+    """Return a sentence that says where a training is.
+
+    Args:
+        state: the state of the training.
+        progress: its progress; None before it begins.
+        started: the time of its first batch, and the finished epochs then.
+        error: why it failed.
+    """
+    where = "about to begin" if progress is None else str(progress)
     if state == "failed":
         return f"Failed ({where}): {error}"
     if state == "stopped":
-        return f"Stopped: {where}. Its checkpoint is kept; Continue goes on from there."
+        return f"Stopped: {where}. Its checkpoint is kept; Continue resumes from there."
     if state != "running":
         return f"{state.capitalize()}: {where}."
-    if moment is None or began is None or moment.tally is None or moment.done <= began[1]:
+    if progress is None or started is None or progress.epoch_state is None:
         return f"Training: {where}"
-    pace = (time.perf_counter() - began[0]) / (moment.done - began[1])  # s an epoch
-    seconds = round(pace * (moment.recipe.epochs - moment.done))
+    epochs = progress.epochs_done - started[1]
+    if epochs <= 0:
+        return f"Training: {where}"
+    seconds_per_epoch = (time.perf_counter() - started[0]) / epochs
+    seconds = round(seconds_per_epoch * (progress.recipe.epochs - progress.epochs_done))
     return f"Training: {where}, {seconds // 60}:{seconds % 60:02} left"
 
 
-class Box:
+class MonitorBox:
     """The widgets; `widget` holds them all.
 
     Args:
@@ -66,14 +76,14 @@ class Box:
         self.widget = keyboard_box(row, self.status, self.image, self.numbers.table)
         self.widget.add_class("snnlab-monitor")
 
-    def tell(self, state: State, where: str) -> None:
-        """Say where the training is, and offer what can be done now."""
+    def show_status(self, state: State, status: str) -> None:
+        """Show the status line, and enable the buttons that work in this state."""
         role = "alert" if state == "failed" else "status"
-        self.status.value = f'<div role="{role}">{html_text(where)}</div>'
+        self.status.value = f'<div role="{role}">{html_text(status)}</div>'
         for name, button in self.buttons.items():
             button.disabled = state not in POSSIBLE[name]
 
-    def show(self, picture: RenderedFigure) -> None:
-        """Replace the picture."""
+    def show_picture(self, picture: RenderedFigure) -> None:
+        """Replace the picture and its numbers."""
         self.image.value = picture.to_html()
         self.numbers.show(picture.numbers)

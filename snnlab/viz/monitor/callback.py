@@ -1,15 +1,14 @@
-"""The `on_batch` of a watched training: in the process that trains, it looks at the network, waits, stops, and tells.
+"""The monitor's part in the process that trains: it looks at the network, waits, stops and reports.
 
-Whether that process is the reader's own or the first of several makes no difference here: the
-reader's wishes come through shared memory, and `tell` takes the reports, be it to a panel or into a
-pipe.
+That process may be the notebook's own or the first of several: what the reader wants comes through
+shared memory, and reports go to a function, which shows them or sends them through a pipe.
 """
 
 import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,281 +19,299 @@ from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import still_pruned
-from snnlab.training.callbacks import Moment, Stopped
+from snnlab.training.callbacks import Callback, StopTraining, TrainingProgress
 from snnlab.viz.monitor.view import MonitorSnapshot, delays_of, look_at, step_of
 
-INTERVAL = 0.5  # s; there is at most so often another picture
-# Of the time of training, for all pictures; with a last one that is dear it stays below 5 %
+INTERVAL = 0.5  # s between two pictures at least
+# Share of the training time for all pictures; an expensive last one keeps it below 5 %
 BUDGET = 0.045
-NAP = 0.02  # s; how often a training that waits asks whether it may go on
+POLL_SECONDS = 0.02  # how often a paused training asks whether it may go on
 
-GO, PAUSE, STOP = range(3)
+RUN, PAUSE, STOP = range(3)
 
 
 class MonitorControl:
-    """What a reader wants of a training; in memory that processes share, without a lock, which a kill would leave closed."""
+    """What the reader wants of a training, in memory that processes share.
+
+    It has no lock, which a killed process would leave closed.
+    """
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._said, self._drawn = context.RawValue("b", GO), context.RawValue("d", 0.0)
+        self._wanted, self._drawn = context.RawValue("b", RUN), context.RawValue("d", 0.0)
 
-    def begin(self) -> None:
-        """Nothing is wanted but the training."""
-        self._said.value, self._drawn.value = GO, 0.0
+    def reset(self) -> None:
+        """Want the training to run, and forget the time of drawing."""
+        self._wanted.value, self._drawn.value = RUN, 0.0
 
     def pause(self) -> None:
-        if self._said.value == GO:
-            self._said.value = PAUSE
+        """Want a training that runs to wait."""
+        if self._wanted.value == RUN:
+            self._wanted.value = PAUSE
 
-    def go_on(self) -> None:
-        if self._said.value == PAUSE:
-            self._said.value = GO
+    def resume(self) -> None:
+        """Want a training that waits to run."""
+        if self._wanted.value == PAUSE:
+            self._wanted.value = RUN
 
     def stop(self) -> None:
-        self._said.value = STOP
-
-    @property
-    def go(self) -> bool:
-        return bool(self._said.value == GO)
+        """Want the training to stop."""
+        self._wanted.value = STOP
 
     @property
     def paused(self) -> bool:
-        return bool(self._said.value == PAUSE)
+        """Whether the training is to wait."""
+        return bool(self._wanted.value == PAUSE)
 
     @property
     def stopped(self) -> bool:
-        return bool(self._said.value == STOP)
+        """Whether the training is to stop."""
+        return bool(self._wanted.value == STOP)
 
     @property
-    def drawn(self) -> float:
-        """Seconds of drawing, as far as they count."""
+    def drawing_seconds(self) -> float:
+        """Seconds that drawing has taken."""
         return float(self._drawn.value)
 
-    def add(self, seconds: float) -> None:
-        """Count these as drawing."""
+    def add_drawing(self, seconds: float) -> None:
+        """Add to the seconds that drawing has taken."""
         self._drawn.value += seconds
 
 
 @dataclass(frozen=True)
-class Report:
-    """What there is to tell of a moment; little enough for another process.
+class MonitorReport:
+    """A report on a training; small enough to be sent to another process.
 
     Attributes:
-        moment: without network and data.
-        stage: how manyth call of `fit` this is, from 1.
-        initial: the delays at its start, as `Seen.delays` has them.
-        began: for how many seconds it has trained, pauses left out, and after how many epochs that
-            began; None before.
-        seen: a look at the network, or None.
+        progress: where the training is, detached from network and data.
+        stage: the number of this call of `fit`, from 1.
+        initial: the delays at its start, as in `MonitorSnapshot.delays`.
+        timing: seconds that it has trained, without pauses, and the finished epochs when that
+            began; None before the first batch.
+        snapshot: what the network does; None without a look at it.
         last: whether the training is over.
     """
 
-    moment: Moment
+    progress: TrainingProgress
     stage: int
     initial: dict[str, NDArray[np.float32]]
-    began: tuple[float, float] | None
-    seen: MonitorSnapshot | None
+    timing: tuple[float, float] | None
+    snapshot: MonitorSnapshot | None
     last: bool
 
 
-class MonitorCallback:
-    """The `on_batch` itself.
+class MonitorCallback(Callback):
+    """Look at a training at intervals, let it wait or stop, and report on it.
 
     Args:
-        wish: whether to go on, to wait or to stop.
-        tell: gets the reports.
-        live: whether to look while it trains; False for the end alone.
+        control: what the reader wants.
+        send: called with each report.
+        live: whether to look while it trains; False looks at the end alone.
     """
 
-    def __init__(self, wish: MonitorControl, tell: Callable[[Report], object], live: bool) -> None:
-        self._wish, self._hand_over, self._live = wish, tell, live
-        self._moment: Moment | None = None
-        self._stages: list[list[dict[str, float]]] = []  # the history of each call of `fit`
-        self._initial: dict[str, NDArray[np.float32]] = {}
-        # When its first batch was, and after how many epochs
-        self._stage_began: tuple[float, float] | None = None
-        self._began: float | None = None  # when the first picture was begun
-        self._done = 0.0  # epochs, until then
-        self._first = self._latest = 0.0  # s; what these pictures took, or will take
-        self._last = self._told = self._looked = 0.0
+    shows_progress = True
 
-    def __call__(self, moment: Moment) -> None:
-        """Look, wait or stop, if that is wanted.
+    def __init__(
+        self, control: MonitorControl, send: Callable[[MonitorReport], object], live: bool
+    ) -> None:
+        self._control, self._send, self._live = control, send, live
+        self._progress: TrainingProgress | None = None
+        self._histories: list[list[dict[str, float]]] = []  # of each call of `fit`
+        self._initial: dict[str, NDArray[np.float32]] = {}
+        # Time of this stage's first batch, and the finished epochs then
+        self._stage_started: tuple[float, float] | None = None
+        self._started: float | None = None  # when the first picture was begun
+        self._start_epochs = 0.0  # finished epochs then
+        self._first_cost = self._next_cost = 0.0  # s; of the first picture, and of the next one
+        self._looked_at = self._reported_at = self._look_seconds = 0.0
+
+    def on_train_start(self, progress: TrainingProgress) -> None:
+        """Keep the delays of the start.
 
         Raises:
-            Stopped: it is wanted.
-            SnnlabError: there is no checkpoint from which the training could go on.
+            SnnlabError: there is no checkpoint from which the training could be resumed.
         """
-        if moment.checkpoint is None:
+        if progress.checkpoint is None:
             raise SnnlabError(
-                "watch: a training that can be stopped needs a checkpoint; give the file that it may write."
+                "watch: a training that can be stopped needs a checkpoint; give the file that it "
+                "may write."
             )
-        self._moment = moment
-        if moment.at_start:
-            self._stages.append([])
-            self._initial = delays_of(moment.model, step_of(moment.valid)[0])[0]
-            self._stage_began = None
-            self._tell()
-        self._stages[-1] = moment.history
-        if moment.tally is None or not self._live:
+        self._progress = progress
+        self._histories.append([])
+        self._initial = delays_of(progress.model, step_of(progress.valid)[0])[0]
+        self._stage_started = None
+        self._report()
+
+    def on_batch_start(self, progress: TrainingProgress) -> None:
+        """Look, wait or stop, if it is time to.
+
+        Raises:
+            StopTraining: the reader wants the training to stop.
+        """
+        self._progress, self._histories[-1] = progress, progress.history
+        if not self._live or progress.epoch_state is None:
             return
         now = time.perf_counter()
-        if self._stage_began is None:
-            self._stage_began = now, moment.done
-        if self._due(now) or not self._wish.go:
-            with moment.tally.aside():
-                if not self._wish.go:
-                    self._tell()  # where it waits or stops; a look takes longer
+        if self._stage_started is None:
+            self._stage_started = now, progress.epochs_done
+        interrupted = self._control.paused or self._control.stopped
+        if interrupted or self._picture_due(now):
+            with progress.epoch_state.paused_timers():
+                if interrupted:
+                    self._report()  # at once: a look takes longer
                 self._look()
                 self._wait()
-        elif now - self._told >= INTERVAL:
-            self._tell()
-        if self._wish.stopped:
-            raise Stopped
+        elif now - self._reported_at >= INTERVAL:
+            self._report()
+        if self._control.stopped:
+            raise StopTraining
+
+    def on_train_end(self, progress: TrainingProgress) -> None:
+        """Report where the training has ended, perhaps a few batches after the last report."""
+        self._progress, self._histories[-1] = progress, progress.history
+        self._report()
 
     def finish(self) -> None:
-        """The training is over: look once more. Nothing happens in a process that was never asked to look."""
-        if self._moment is not None:
+        """Look at the trained network; do nothing in a process whose callbacks are not called."""
+        if self._progress is not None:
             self._look(last=True)
 
-    def tell_where(self) -> None:
-        """Tell of the last moment, which may be a few batches later than what was told of it."""
-        if self._moment is not None:
-            self._tell()
+    def _picture_due(self, now: float) -> bool:
+        """Return whether the budget has room for another picture.
 
-    def _due(self, now: float) -> bool:
-        """Whether it is time for another picture.
-
-        The first, which takes several times as long as others, and the last are paid for evenly,
-        over the whole of the first stage.
+        The first picture, which takes several times as long as others, and the last one are paid
+        for evenly over the first stage.
         """
-        assert self._moment is not None
-        if self._began is None:
+        assert self._progress is not None
+        if self._started is None:
             return True
-        if now - self._last < INTERVAL:
+        if now - self._looked_at < INTERVAL:
             return False
-        ahead = self._moment.recipe.epochs - self._done if len(self._stages) == 1 else 0.0
-        share = (self._moment.done - self._done) / ahead if ahead else 1.0
-        earned = BUDGET * (now - self._began - self._spent) - share * (self._first + self._latest)
-        return self._spent - self._first + self._latest <= earned
+        first_stage = len(self._histories) == 1
+        ahead = self._progress.recipe.epochs - self._start_epochs if first_stage else 0.0
+        share = (self._progress.epochs_done - self._start_epochs) / ahead if ahead else 1.0
+        spent = self._spent
+        earned = BUDGET * (now - self._started - spent)
+        earned -= share * (self._first_cost + self._next_cost)
+        return spent - self._first_cost + self._next_cost <= earned
 
     @property
     def _spent(self) -> float:
         """Seconds of looking and drawing."""
-        return self._looked + self._wish.drawn
+        return self._look_seconds + self._control.drawing_seconds
 
     def _wait(self) -> None:
-        """Until there is no pause."""
+        """Wait until there is no pause."""
         began = time.perf_counter()
-        while self._wish.paused:
-            time.sleep(NAP)
+        while self._control.paused:
+            time.sleep(POLL_SECONDS)
         waited = time.perf_counter() - began
-        if self._began is not None and self._stage_began is not None:
-            self._began += waited
-            self._stage_began = self._stage_began[0] + waited, self._stage_began[1]
+        if self._started is not None and self._stage_started is not None:
+            self._started += waited
+            self._stage_started = self._stage_started[0] + waited, self._stage_started[1]
 
     def _look(self, *, last: bool = False) -> None:
-        """Look at the network, and tell what is to be seen."""
-        assert self._moment is not None
-        began, before = time.perf_counter(), self._spent
-        seen = look_at(self._moment, [line for history in self._stages[:-1] for line in history])
-        self._looked += time.perf_counter() - began
-        self._tell(seen, last=last)
-        self._last = time.perf_counter()
-        if self._began is None:
-            self._began, self._done, self._first = began, self._moment.done, self._spent
-            self._latest = self._first / 4  # as a rule, on axes that are there
+        """Look at the network, and report it."""
+        assert self._progress is not None
+        began, spent = time.perf_counter(), self._spent
+        earlier = [line for history in self._histories[:-1] for line in history]
+        snapshot = look_at(self._progress, earlier)
+        self._look_seconds += time.perf_counter() - began
+        self._report(snapshot, last=last)
+        self._looked_at = time.perf_counter()
+        if self._started is None:
+            self._started, self._start_epochs = began, self._progress.epochs_done
+            self._first_cost = self._spent
+            self._next_cost = self._first_cost / 4  # as a rule, with axes that are there
         else:
-            self._latest = self._spent - before
+            self._next_cost = self._spent - spent
 
-    def _tell(self, seen: MonitorSnapshot | None = None, *, last: bool = False) -> None:
-        assert self._moment is not None
-        self._told = now = time.perf_counter()
-        began = (
-            None
-            if self._stage_began is None
-            else (now - self._stage_began[0], self._stage_began[1])
-        )
-        report = Report(
-            self._moment.from_afar(), len(self._stages), self._initial, began, seen, last
-        )
-        self._hand_over(report)
+    def _report(self, snapshot: MonitorSnapshot | None = None, *, last: bool = False) -> None:
+        assert self._progress is not None
+        self._reported_at = now = time.perf_counter()
+        timing = None
+        if self._stage_started is not None:
+            timing = now - self._stage_started[0], self._stage_started[1]
+        stage = len(self._histories)
+        progress = self._progress.detached()
+        self._send(MonitorReport(progress, stage, self._initial, timing, snapshot, last))
 
 
-@dataclass(frozen=True)
-class MonitoredCall:
-    """A training function, and how it is watched.
+def train_monitored(
+    train: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    control: MonitorControl,
+    send: Callable[[MonitorReport], object],
+    *,
+    live: bool,
+    threads: int | None,
+    is_rank: bool = False,
+) -> Any:
+    """Call a training function with a `MonitorCallback`.
 
-    Attributes:
-        train, arguments, options: `train(*arguments, **options)` is called.
+    Args:
+        train: called as `train(*arguments, **options, callbacks=[...])`.
+        arguments: its arguments.
+        options: its keyword arguments; `callbacks` among them are called, too.
+        control: what the reader wants.
+        send: called with each report.
+        live: whether to look while it trains.
         threads: of torch while it trains; None for as many as there are.
-        wish, live: as `MonitorCallback` has them.
+        is_rank: whether this is one of several processes that train together. Then the training
+            does not wait for `send`.
+
+    Returns:
+        What `train` returns.
     """
-
-    train: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    threads: int | None
-    wish: MonitorControl
-    live: bool
-
-    def alone(self, tell: Callable[[Report], object]) -> Any:
-        """Train in this process."""
-        return self._train(self.arguments, tell)
-
-    def as_one_of_several(self, tell: Callable[[Report], object]) -> Any:
-        """Train in one of several processes, none of which waits for the one that is told."""
-        # tensors that came from another process are shared with it, and with all that it started
-        arguments = tuple(
-            still_pruned(a) if isinstance(a, nn.Module) else a for a in self.arguments
-        )
-        with newest(tell) as put:
-            return self._train(arguments, put)
-
-    def _train(self, arguments: tuple[Any, ...], tell: Callable[[Report], object]) -> Any:
-        lookout, before = MonitorCallback(self.wish, tell, self.live), torch.get_num_threads()
-        torch.set_num_threads(self.threads or before)
-        try:
-            outcome = self.train(*arguments, **self.options, on_batch=lookout)
-            lookout.finish()
+    if is_rank:
+        # A tensor that came from another process is shared with it, and with all its processes
+        arguments = tuple(still_pruned(a) if isinstance(a, nn.Module) else a for a in arguments)
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads or threads_before)
+    try:
+        with latest_only(send) if is_rank else nullcontext(send) as send_report:
+            monitor = MonitorCallback(control, send_report, live)
+            callbacks = [*options.get("callbacks", ()), monitor]
+            outcome = train(*arguments, **options | {"callbacks": callbacks})
+            monitor.finish()
             return outcome
-        except Exception:
-            lookout.tell_where()
-            raise
-        finally:
-            torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(threads_before)
 
 
 @contextmanager
-def newest(tell: Callable[[Report], object]) -> Iterator[Callable[[Report], None]]:
-    """A `tell` that never waits: of reports that come while one is being told, only the newest is told; the last one always.
+def latest_only(
+    send: Callable[[MonitorReport], object],
+) -> Iterator[Callable[[MonitorReport], None]]:
+    """Non-blocking sender: pending reports are replaced, the last one is always delivered.
 
-    A report without a look takes over that of the one it replaces.
+    A report without a snapshot takes over that of the report it replaces.
     """
-    changed, waiting, over = threading.Condition(), list[Report](), False
+    changed, pending, closed = threading.Condition(), list[MonitorReport](), False
 
-    def put(report: Report) -> None:
+    def put(report: MonitorReport) -> None:
         with changed:
-            if waiting and report.seen is None and waiting[0].stage == report.stage:
-                report = replace(report, seen=waiting[0].seen)
-            waiting[:] = [report]
+            if pending and report.snapshot is None and pending[0].stage == report.stage:
+                report = replace(report, snapshot=pending[0].snapshot)
+            pending[:] = [report]
             changed.notify()
 
-    def hand_on() -> None:
+    def send_pending() -> None:
         while True:
             with changed:
-                changed.wait_for(lambda: waiting or over)
-                if not waiting:
+                changed.wait_for(lambda: pending or closed)
+                if not pending:
                     return
-                report = waiting.pop()
-            tell(report)
+                report = pending.pop()
+            send(report)
 
-    thread = threading.Thread(target=hand_on, name="reports", daemon=True)
+    thread = threading.Thread(target=send_pending, name="reports", daemon=True)
     thread.start()
     try:
         yield put
     finally:
         with changed:
-            over = True
+            closed = True
             changed.notify()
         thread.join()

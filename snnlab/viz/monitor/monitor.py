@@ -1,7 +1,7 @@
-"""A training that one can watch: it runs beside the notebook, so that its picture is drawn and its buttons work meanwhile.
+"""A training that is watched: it runs beside the notebook, so pictures and buttons work meanwhile.
 
-In a thread, or in processes of its own. `snnlab.viz.monitor.callback` is the part that is there
-where it trains; here is what a reader has.
+It runs in a thread, or in processes of its own. `snnlab.viz.monitor.callback` has the part that
+runs where it trains; this module has what the reader uses.
 """
 
 import asyncio
@@ -10,90 +10,98 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.training.callbacks import Moment, Stopped
-from snnlab.training.launch_ranks import launch_ranks
-from snnlab.viz.monitor.box import Box, State, sentence
-from snnlab.viz.monitor.callback import MonitorControl, MonitoredCall, Report
-from snnlab.viz.monitor.view import MonitorSnapshot, View
+from snnlab.training.callbacks import StopTraining, TrainingProgress
+from snnlab.training.launch import launch_ranks
+from snnlab.viz.monitor.box import MonitorBox, State, status_line
+from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, train_monitored
+from snnlab.viz.monitor.view import MonitorSnapshot, MonitorView
 from snnlab.viz.widgets.panel import Panel, interact
 
 Outcome = TypeVar("Outcome")
 
-_beginning = threading.Lock()
+_starting = threading.Lock()
 # Torch has one random generator a process, so there is one training at a time
 _latest: "TrainingMonitor[Any] | None" = None
 
 
 class TrainingMonitor(Generic[Outcome]):
-    """What `watch` returns: put it on the last line of a cell to see the training, and `await` it in a later one.
+    """A training that is watched, as `watch` returns it.
 
-    It lives in the kernel. Closing the page does not end the training; on a page that is opened
-    later, the panel shows where it is, and so does a cell with its name. When it is over, its
-    picture stays in the notebook.
+    On the last line of a cell it shows the training; `await` it in a later cell for its result. It
+    lives in the kernel: closing the page does not end the training, and a page that is opened later
+    shows where it is. When the training is over, its picture stays in the notebook.
+
+    Args:
+        work: trains, given a function that takes reports.
+        control: how `work` is told to wait or stop.
+        live: whether to show the training while it runs.
     """
 
-    def __init__(self, training: MonitoredCall, processes: int) -> None:
-        self._training, self._processes, self._wish, self._live = (
-            training,
-            processes,
-            training.wish,
-            training.live,
-        )
+    def __init__(
+        self,
+        work: Callable[[Callable[[MonitorReport], object]], Outcome],
+        control: MonitorControl,
+        live: bool,
+    ) -> None:
+        self._work, self._control, self._live = work, control, live
         self._over = threading.Event()
         self._end: State = "running"
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
-        self._moment: Moment | None = None
+        self._progress: TrainingProgress | None = None
         self._initial: dict[int, dict[str, Any]] = {}  # delays at the start of each call of `fit`
-        # When its first batch was, and after how many epochs
-        self._stage_began: tuple[float, float] | None = None
+        # Time of this stage's first batch, and the finished epochs then
+        self._stage_started: tuple[float, float] | None = None
         self._panel: Panel | None = None
-        self._view: View | None = None
-        self._seen: tuple[MonitorSnapshot, dict[str, Any]] | None = (
-            None  # what is drawn, and the delays at the start of its stage
-        )
-        self._display = ""  # what it is called in the notebook, once it is shown there
-        actions = {"Pause": self.pause, "Continue": self.go_on, "Stop": self.stop}
-        self.box = Box(actions) if self._live else None
+        self._view: MonitorView | None = None
+        # What is drawn, and the delays at the start of its stage
+        self._shown: tuple[MonitorSnapshot, dict[str, Any]] | None = None
+        self._display_id = ""  # of the notebook's output, once it is shown there
+        actions = {"Pause": self.pause, "Continue": self.resume, "Stop": self.stop}
+        self.box = MonitorBox(actions) if live else None
 
     # What a reader does
-    # -----------------------------------------------------------------------------------------------
+    # ----------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
         """`running`, `paused`, `stopped` with a checkpoint, `finished` or `failed`."""
         if self._end != "running":
             return self._end
-        return "paused" if self._wish.paused else "running"
+        return "paused" if self._control.paused else "running"
 
     def pause(self) -> None:
         """Let the training wait before its next batch."""
         if not self._over.is_set():
-            self._wish.pause()
-            self._tell()
+            self._control.pause()
+            self._show_status()
 
     def stop(self) -> None:
-        """End the training before its next batch; returns when its checkpoint is written. `go_on` goes on from there."""
+        """Stop the training before its next batch, and wait until its checkpoint is written."""
         if not self._over.is_set():
-            self._wish.stop()
+            self._control.stop()
             self._over.wait()
 
-    def go_on(self) -> None:
-        """Go on after `pause`; and after `stop` or an error, from the checkpoint."""
+    def resume(self) -> None:
+        """Resume the training: after `stop` or an error, from its checkpoint."""
         if self.state in ("stopped", "failed"):
-            self._begin()
+            self._start()
         else:
-            self._wish.go_on()
-            self._tell()
+            self._control.resume()
+            self._show_status()
 
     def result(self) -> Outcome:
-        """What the training function returns; waits until it does. In a notebook, `await` the panel instead.
+        """Wait for the end of the training; in a notebook, `await` the monitor instead.
 
-        While this waits, the kernel hears no button; an interrupt stops the training, which keeps
-        its checkpoint.
+        While this waits, no button works. An interrupt stops the training, which keeps its
+        checkpoint.
+
+        Returns:
+            What the training function returned.
 
         Raises:
             SnnlabError: the training is paused, or was stopped: what follows needs a trained
@@ -106,10 +114,10 @@ class TrainingMonitor(Generic[Outcome]):
                 pass
         except KeyboardInterrupt:
             self.stop()
-        return self._given()
+        return self._final_outcome()
 
     def __await__(self) -> Generator[Any, None, Outcome]:
-        """`await` in a cell gives what `result` does, and lets buttons and sliders work while it waits."""
+        """Wait as `result` does, while buttons and sliders work."""
         return self._wait_for_result().__await__()
 
     async def _wait_for_result(self) -> Outcome:
@@ -117,17 +125,18 @@ class TrainingMonitor(Generic[Outcome]):
         try:
             while not self._over.is_set():
                 await asyncio.sleep(0.1)
-        except asyncio.CancelledError:  # that is how an interrupt reaches a cell that awaits
+        except asyncio.CancelledError:  # an interrupt of a cell that awaits
             self.stop()
-        return self._given()
+        return self._final_outcome()
 
     def _refuse_pause(self) -> None:
         if self.state == "paused":
             raise SnnlabError(
-                f"The training is paused ({self._moment}): press Continue, then run this cell again."
+                f"The training is paused ({self._progress}): press Continue, then run this cell "
+                "again."
             )
 
-    def _given(self) -> Outcome:
+    def _final_outcome(self) -> Outcome:
         if self._live:
             # A notebook without a page takes pictures only from the cell that runs now
             self._publish()
@@ -135,113 +144,103 @@ class TrainingMonitor(Generic[Outcome]):
             raise self._error
         if self._end != "finished":
             raise SnnlabError(
-                f"The training was stopped ({self._moment}), and what follows needs its end: press Continue or run its "
-                "cell again, then this one."
+                f"The training was stopped ({self._progress}), and what follows needs its end: "
+                "press Continue or run its cell again, then this one."
             ) from None
         return self._outcome  # type: ignore[return-value]
 
     # The training
-    # -----------------------------------------------------------------------------------------------------
+    # ----------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         global _latest
-        with _beginning:
+        with _starting:
             if _latest is not None:
                 _latest.stop()
             _latest = self
             self._outcome, self._error, self._end = None, None, "running"
-            self._wish.begin()
+            self._control.reset()
             self._over.clear()
         if self._live:
-            self._tell()
+            self._show_status()
             threading.Thread(target=self._run, name="watched training", daemon=True).start()
         else:
             self._run()
 
     def _run(self) -> None:
         try:
-            if self._processes == 1:
-                self._outcome = self._training.alone(self._hear)
-            else:
-                who = f"One of the {self._processes} processes that train"
-                self._outcome = launch_ranks(
-                    self._training.as_one_of_several, self._processes, self._hear, who
-                )
+            self._outcome = self._work(self._receive)
             self._end = "finished"
-        except Stopped:
+        except StopTraining:
             self._end = "stopped"
         except BaseException as error:
             self._end, self._error = "failed", error
             if not self._live:
-                # Of a thread nobody would hear: there the panel says it, and `result` raises it
-                raise
+                raise  # from a thread, `result` raises it
         finally:
-            self._tell()
+            self._show_status()
             self._publish()
             self._over.set()
 
-    def _hear(self, report: Report) -> None:
-        """The `tell` of the training, wherever that is."""
-        self._moment = report.moment
-        # after a stop, what begins again may be the network that was stopped: its delays have moved
+    def _receive(self, report: MonitorReport) -> None:
+        self._progress = report.progress
+        # After a stop, the same network may be trained again: its delays have moved since
         self._initial.setdefault(report.stage, report.initial)
-        self._stage_began = report.began and (
-            time.perf_counter() - report.began[0],
-            report.began[1],
-        )
-        if report.seen is not None:
-            self._draw(report.seen, self._initial[report.stage], last=report.last)
-        self._tell()
+        self._stage_started = None
+        if report.timing is not None:
+            self._stage_started = time.perf_counter() - report.timing[0], report.timing[1]
+        if report.snapshot is not None:
+            self._draw(report.snapshot, self._initial[report.stage], last=report.last)
+        self._show_status()
 
-    # What there is to see
-    # ---------------------------------------------------------------------------------------------
+    # What it shows
+    # ----------------------------------------------------------------------------------------------
 
-    def _draw(self, seen: MonitorSnapshot, initial: dict[str, Any], *, last: bool) -> None:
-        """Draw what was seen."""
+    def _draw(self, snapshot: MonitorSnapshot, initial: dict[str, Any], *, last: bool) -> None:
         began = time.perf_counter()
-        if self._seen is None or seen.kind != self._seen[0].kind:
+        if self._shown is None or snapshot.kind != self._shown[0].kind:
             self._panel = self._view = None
-        self._seen = seen, initial
+        self._shown = snapshot, initial
         if self._panel is None:
-            rows = bool(seen.rasters) + bool(seen.delays) + 1
+            rows = bool(snapshot.rasters) + bool(snapshot.delays) + 1
             self._panel = interact(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
         else:
             self._panel.redraw(kept=last)
         if self.box is not None:
-            self.box.show(self._panel.static)
-        self._wish.add(time.perf_counter() - began)
+            self.box.show_picture(self._panel.static)
+        self._control.add_drawing(time.perf_counter() - began)
 
     def _paint(self, fig: Any) -> Any:
-        assert self._seen is not None
+        assert self._shown is not None
         if self._view is None:
-            self._view = View(fig, self._seen[0])
-        return self._view.draw(*self._seen)
+            self._view = MonitorView(fig, self._shown[0])
+        return self._view.draw(*self._shown)
 
-    def _tell(self) -> None:
+    def _show_status(self) -> None:
         if self.box is not None:
-            self.box.tell(self.state, self._where())
+            self.box.show_status(self.state, self._status())
 
-    def _where(self) -> str:
-        return sentence(self.state, self._moment, self._stage_began, self._error)
+    def _status(self) -> str:
+        return status_line(self.state, self._progress, self._stage_started, self._error)
 
     def _ipython_display_(self) -> None:
-        self._display = self._display or uuid.uuid4().hex
+        self._display_id = self._display_id or uuid.uuid4().hex
         self._publish(update=False)
 
     def _publish(self, *, update: bool = True) -> None:
-        """Show it in the notebook, or replace what was shown there: a page without a kernel then has the last picture."""
-        if not self._display:
+        """Show the monitor in the notebook, or update it: a page without a kernel has the picture."""
+        if not self._display_id:
             return
         from IPython.display import display  # only a notebook needs it
 
-        bundle: dict[str, Any] = (
-            {} if self._panel is None else dict(self._panel.static._repr_mimebundle_())
-        )
-        bundle.setdefault("text/plain", self._where())
+        bundle: dict[str, Any] = {}
+        if self._panel is not None:
+            bundle |= self._panel.static._repr_mimebundle_()
+        bundle.setdefault("text/plain", self._status())
         if self.box is not None:
             widget = self.box.widget._repr_mimebundle_().items()
             bundle |= {kind: value for kind, value in widget if kind.startswith("application/")}
-        display(bundle, raw=True, display_id=self._display, update=update)
+        display(bundle, raw=True, display_id=self._display_id, update=update)
 
 
 def watch(
@@ -255,53 +254,61 @@ def watch(
     """Call a training function, and show the training while it runs.
 
         watched = watch(fit, net, data.train, data.valid, recipe, checkpoint="net.pt")
-        watched             # on the last line of a cell
+        watched  # on the last line of a cell
         ...
-        trained = await watched  # in a later cell: waits for the end; buttons and sliders work meanwhile
+        trained = await watched  # in a later cell, while buttons and sliders work
 
-    The training goes on from its checkpoint, if there is one: after a stop, running the cell again
-    does that, too. Watching changes nothing of it, and its clocks leave the watching out. But torch
-    has one random generator a process: code that draws from it while the training runs changes
-    both, so let it wait. For the same reason there is one watched training at a time, and a new one
+    The training resumes from its checkpoint, if there is one: after a stop, running the cell again
+    resumes it, too. Watching changes nothing of the training, and its clocks leave the watching
+    out. But torch has one random generator a process: code that draws from it while the training
+    runs changes both. For the same reason there is one watched training at a time, and a new one
     stops the one before.
 
-    Several processes train as `snnlab.training.train_pool.train_pool` has them do it: what they
-    need is copied to them, and a network that `fit` is given stays as it is; the trained one is in
-    what `fit` returns.
+    Several processes train as with `snnlab.training.launch.train_pool`: what they need is copied to
+    them, and a network that `fit` is given stays as it is; the trained one is in the result.
 
     Args:
-        train: `fit`, `run_experiment`, or another function that hands its `on_batch` to
-            `fit`.
-        arguments, options: of `train`; for `fit` a `checkpoint` is needed.
+        train: `fit`, `run_experiment`, or another function that hands its `callbacks` to `fit`.
+        arguments: of `train`.
         live: False trains here and now, and leaves the picture of the end, for batch runs.
-        threads: of torch while it trains, on a CPU; another number rounds otherwise, so that a
-            small difference grows to another network. None for as many as there are, which several
-            processes share. For a small network say 1: torch keeps threads for the notebook, too,
-            and with more of them than cores each step waits for all.
+        threads: of torch while it trains, on a CPU; None for as many as there are, which several
+            processes share. Another number rounds otherwise, so that a small difference grows to
+            another network. For a small network choose 1: torch keeps threads for the notebook,
+            too, and with more of them than cores each step waits for all.
         processes: how many train one network together, on GPUs as many as there are; 1 for none
             besides this one.
+        options: keyword arguments of `train`; for `fit`, a `checkpoint` is needed.
+
+    Returns:
+        The monitor of the training.
 
     Raises:
-        SnnlabError: `processes` is below 1, or above, and `train` is no function of a module; where
-            it is not live, as `train`; else the panel says what went wrong, and awaiting it raises
-            that.
+        SnnlabError: `processes` is below 1, or above 1 where `train` is no function of a module.
+            Where it is not live, as `train`; else the panel shows the error, and awaiting the
+            monitor raises it.
     """
     if processes < 1:
         raise SnnlabError(f"processes = {processes}: expected a whole number from 1.")
     if processes > 1 and (train.__module__ == "__main__" or "<locals>" in train.__qualname__):
         raise SnnlabError(
-            f"{train.__name__}: other processes cannot import it; expected a function of a module, such as `fit`. Move it "
-            "to a module, or train with one process."
+            f"{train.__name__}: other processes cannot import it; expected a function of a module, "
+            "such as `fit`. Move it to a module, or train with one process."
         )
-    watched: TrainingMonitor[Outcome] = TrainingMonitor(
-        MonitoredCall(train, arguments, options, threads, MonitorControl(), live), processes
+    control = MonitorControl()
+    work: Callable[..., Outcome] = partial(
+        train_monitored, train, arguments, options, control, live=live, threads=threads
     )
-    watched._begin()
+    if processes > 1:
+        who = f"One of the {processes} processes that train"
+        in_ranks = partial(work, is_rank=True)
+        work = lambda receive: launch_ranks(in_ranks, processes, receive, who)
+    watched = TrainingMonitor(work, control, live)
+    watched._start()
     return watched
 
 
 @atexit.register
-def _leave() -> None:
-    """A thread that is in the middle of a step when Python ends would crash: the checkpoint is written first."""
+def _stop_at_exit() -> None:
+    """Stop the training: a thread in the middle of a step would crash when Python ends."""
     if _latest is not None:
         _latest.stop()

@@ -1,4 +1,4 @@
-"""What the monitor shows: `look_at` makes arrays of a moment of a training, `View` a picture and words of arrays."""
+"""What the monitor shows: `look_at` makes arrays of a progress of a training, `MonitorView` a picture and words of arrays."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from snnlab.delays.statistics import active_delays
 from snnlab.nn.activations import SPIKING, activations
 from snnlab.nn.delay_linear import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
-from snnlab.training.callbacks import Moment
+from snnlab.training.callbacks import TrainingProgress
 from snnlab.transfer.similarity import layer_outputs
 from snnlab.viz import plots
 from snnlab.viz.figure_export import TableColumns
@@ -33,7 +33,7 @@ STANDARD = ("loss", "valid_loss", "train_accuracy", "valid_accuracy", "sigma")
 
 @dataclass(frozen=True)
 class MonitorSnapshot:
-    """What was seen of a network, as it will be used, on the first samples of the validation set.
+    """What was snapshot of a network, as it will be used, on the first samples of the validation set.
 
     Attributes:
         history: a line for each finished epoch, those of earlier stages first.
@@ -71,9 +71,9 @@ class MonitorSnapshot:
 
 
 @torch.no_grad()
-def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> MonitorSnapshot:
+def look_at(progress: TrainingProgress, before: Sequence[dict[str, float]] = ()) -> MonitorSnapshot:
     """Look at a copy of the network: nothing of the training changes. `before` are the epochs of earlier stages."""
-    model, recipe, valid = moment.model, moment.recipe, moment.valid
+    model, recipe, valid = progress.model, progress.recipe, progress.valid
     device, (dt, unit) = next(model.parameters()).device, step_of(valid)
     rate_unit = "second" if unit == "ms" else "step"
     x, labels = valid.batch(torch.arange(min(SAMPLES, len(valid)), device=valid.labels.device))
@@ -101,7 +101,7 @@ def look_at(moment: Moment, before: Sequence[dict[str, float]] = ()) -> MonitorS
     )
     delays, longest = delays_of(model, dt)
     return MonitorSnapshot(
-        history=[*before, *moment.history],
+        history=[*before, *progress.history],
         total=len(before) + recipe.epochs,
         dt=dt,
         unit=unit,
@@ -149,8 +149,8 @@ def _spikes(
     return rasters, rates
 
 
-class View:
-    """A picture of what was seen: its artists are made once, and later only get other data.
+class MonitorView:
+    """A picture of what was snapshot: its artists are made once, and later only get other data.
 
     It depends on what it is given last, and on nothing before: a training that was watched leaves
     the picture that one leaves which was not. Limits of axes go in large steps, as a new one costs
@@ -158,17 +158,17 @@ class View:
 
     Args:
         fig: without axes as yet.
-        seen: says what there will be to show.
+        snapshot: says what there will be to show.
     """
 
-    def __init__(self, fig: Figure, seen: MonitorSnapshot) -> None:
+    def __init__(self, fig: Figure, snapshot: MonitorSnapshot) -> None:
         columns = [
             "loss",
             "accuracy",
-            *(["sigma"] if seen.sigma else []),
-            *(["rates"] if seen.rates else []),
+            *(["sigma"] if snapshot.sigma else []),
+            *(["rates"] if snapshot.rates else []),
         ]
-        rows = [names for names in ([*seen.rasters], [*seen.delays], columns) if names]
+        rows = [names for names in ([*snapshot.rasters], [*snapshot.delays], columns) if names]
         fig.set_layout_engine("none")  # solving a layout takes longer than drawing all the rest
         inches = fig.get_figheight()
 
@@ -186,16 +186,22 @@ class View:
 
         self._rasters: dict[str, artists.Raster] = {}
         self._histograms: dict[str, artists.DelayHistogram] = {}
-        for name, ax in axes([*seen.rasters]).items() if seen.rasters else ():
-            steps, neurons = seen.rasters[name].shape
-            self._rasters[name] = artists.Raster(ax, steps=steps, neurons=neurons, dt_ms=seen.dt)
-            ax.set_title(
-                f"{name}: {plot_text(seen.sample)}" if name == "input" else name, fontsize=9, y=1.0
+        for name, ax in axes([*snapshot.rasters]).items() if snapshot.rasters else ():
+            steps, neurons = snapshot.rasters[name].shape
+            self._rasters[name] = artists.Raster(
+                ax, steps=steps, neurons=neurons, dt_ms=snapshot.dt
             )
-            ax.set(xlabel=f"time ({seen.unit})", ylabel="channel" if name == "input" else "neuron")
-        for name, ax in axes([*seen.delays]).items() if seen.delays else ():
+            ax.set_title(
+                f"{name}: {plot_text(snapshot.sample)}" if name == "input" else name,
+                fontsize=9,
+                y=1.0,
+            )
+            ax.set(
+                xlabel=f"time ({snapshot.unit})", ylabel="channel" if name == "input" else "neuron"
+            )
+        for name, ax in axes([*snapshot.delays]).items() if snapshot.delays else ():
             self._histograms[name] = artists.DelayHistogram(
-                ax, max_delay=seen.longest, dt=seen.dt, unit=seen.unit
+                ax, max_delay=snapshot.longest, dt=snapshot.dt, unit=snapshot.unit
             )
             ax.set_title(name, fontsize=9, y=1.0)
         self._axes = axes(columns)
@@ -209,39 +215,41 @@ class View:
                 self._axes[name].set(xlabel="epoch", ylabel=label)
                 self._axes[name].locator_params(axis="x", integer=True)
         self._follow(STANDARD)
-        if seen.rates:
+        if snapshot.rates:
             ax = self._axes["rates"]
-            self._bars = ax.bar(range(1, 1 + len(seen.rates)), 0.0, color=plots.BLUE, animated=True)
-            ax.set(xlabel="layer", ylabel=seen.rate_unit.replace(" a neuron", "\na neuron"))
+            self._bars = ax.bar(
+                range(1, 1 + len(snapshot.rates)), 0.0, color=plots.BLUE, animated=True
+            )
+            ax.set(xlabel="layer", ylabel=snapshot.rate_unit.replace(" a neuron", "\na neuron"))
             # At most eight of them
-            ax.set_xticks(range(1, 1 + len(seen.rates), -(-len(seen.rates) // 8)))
+            ax.set_xticks(range(1, 1 + len(snapshot.rates), -(-len(snapshot.rates) // 8)))
 
     def draw(
-        self, seen: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]
+        self, snapshot: MonitorSnapshot, initial: Mapping[str, NDArray[np.float32]]
     ) -> tuple[str, TableColumns]:
-        """Show what was seen, and the delays at the start, as `Seen.delays` has them.
+        """Show what was snapshot, and the delays at the start, as `Seen.delays` has them.
 
         Returns:
             The alt text and the numbers of the curves.
         """
-        for name, spikes in seen.rasters.items():
+        for name, spikes in snapshot.rasters.items():
             self._rasters[name].set_data(spikes, max(1.0, float(spikes.max())))
-        for name in seen.delays:
+        for name in snapshot.delays:
             now, first = (
-                plots.delay_shares(delays[name], seen.longest, seen.dt)
-                for delays in (seen.delays, initial)
+                plots.delay_shares(delays[name], snapshot.longest, snapshot.dt)
+                for delays in (snapshot.delays, initial)
             )
             self._histograms[name].set_data(now, first)
-        followed = curves(seen)
+        followed = curves(snapshot)
         self._follow(followed)
         for key, line in self._lines.items():
             values = followed.get(key, [])
             scale = 100 if "accuracy" in key else 1
             line.set_data(range(1, 1 + len(values)), [scale * value for value in values])
         known = {
-            "loss": [1.2 * math.log(max(2, seen.classes))],
+            "loss": [1.2 * math.log(max(2, snapshot.classes))],
             "accuracy": [100.0],
-            "sigma": [seen.sigma],
+            "sigma": [snapshot.sigma],
         }
         for name in known.keys() & self._axes.keys():
             reached = [
@@ -251,13 +259,13 @@ class View:
                 for value in followed[key]
             ]
             self._axes[name].set(
-                xlim=(0.5, seen.total + 0.5), ylim=(0, _ceiling(known[name] + reached))
+                xlim=(0.5, snapshot.total + 0.5), ylim=(0, _ceiling(known[name] + reached))
             )
-        if seen.rates:
-            for bar, rate in zip(self._bars, seen.rates.values(), strict=True):
+        if snapshot.rates:
+            for bar, rate in zip(self._bars, snapshot.rates.values(), strict=True):
                 bar.set_height(rate)
-            self._axes["rates"].set_ylim(0, _ceiling(seen.rates.values()))
-        return in_words(seen), {"epoch": [*range(1, 1 + len(seen.history))], **followed}
+            self._axes["rates"].set_ylim(0, _ceiling(snapshot.rates.values()))
+        return in_words(snapshot), {"epoch": [*range(1, 1 + len(snapshot.history))], **followed}
 
     def _follow(self, keys: Iterable[str]) -> None:
         """A line for each of these that has none, and a legend where that is another one then."""
@@ -282,38 +290,42 @@ class View:
             )
 
 
-def curves(seen: MonitorSnapshot) -> dict[str, list[float]]:
+def curves(snapshot: MonitorSnapshot) -> dict[str, list[float]]:
     """What is followed over the epochs, by its name in the history; nan where a stage has not measured it."""
-    keys = dict.fromkeys(key for line in seen.history for key in line)
+    keys = dict.fromkeys(key for line in snapshot.history for key in line)
     followed = (key for key in keys if key == "sigma" or key.endswith(("loss", "accuracy")))
-    return {key: [line.get(key, math.nan) for line in seen.history] for key in followed}
+    return {key: [line.get(key, math.nan) for line in snapshot.history] for key in followed}
 
 
-def in_words(seen: MonitorSnapshot) -> str:
+def in_words(snapshot: MonitorSnapshot) -> str:
     """The alt text: what the picture shows, with its numbers."""
-    parts = [f"Training after {len(seen.history)} of {seen.total} epochs"]
-    for key, values in curves(seen).items():
+    parts = [f"Training after {len(snapshot.history)} of {snapshot.total} epochs"]
+    for key, values in curves(snapshot).items():
         if key != "sigma" and math.isfinite(values[-1]):
             value = f"{100 * values[-1]:.1f} %" if key.endswith("accuracy") else f"{values[-1]:.3f}"
             parts.append(f"{key.replace('_', ' ')} {value}")
-    if seen.rasters:
-        counts = ", ".join(f"{name} {spikes.sum():.0f}" for name, spikes in seen.rasters.items())
-        parts.append(
-            f"{seen.rate_unit.split()[0]} for one sample of validation ({seen.sample}): {counts}"
+    if snapshot.rasters:
+        counts = ", ".join(
+            f"{name} {spikes.sum():.0f}" for name, spikes in snapshot.rasters.items()
         )
-    parts += [f"delays of {name}: {_ends(delays, seen)}" for name, delays in seen.delays.items()]
-    if seen.sigma:
-        parts.append(f"sigma {seen.sigma:.2f} steps")
-    if seen.rates:
-        rates = ", ".join(f"{name} {rate:.3g}" for name, rate in seen.rates.items())
-        parts.append(f"{seen.rate_unit}: {rates}")
+        parts.append(
+            f"{snapshot.rate_unit.split()[0]} for one sample of validation ({snapshot.sample}): {counts}"
+        )
+    parts += [
+        f"delays of {name}: {_ends(delays, snapshot)}" for name, delays in snapshot.delays.items()
+    ]
+    if snapshot.sigma:
+        parts.append(f"sigma {snapshot.sigma:.2f} steps")
+    if snapshot.rates:
+        rates = ", ".join(f"{name} {rate:.3g}" for name, rate in snapshot.rates.items())
+        parts.append(f"{snapshot.rate_unit}: {rates}")
     return "; ".join(parts) + "."
 
 
-def _ends(delays: NDArray[np.float32], seen: MonitorSnapshot) -> str:
+def _ends(delays: NDArray[np.float32], snapshot: MonitorSnapshot) -> str:
     """The mass at both ends."""
-    none, most = plots.edge_shares(delays, seen.longest, seen.dt)
-    return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {seen.longest:g} {seen.unit}"
+    none, most = plots.edge_shares(delays, snapshot.longest, snapshot.dt)
+    return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {snapshot.longest:g} {snapshot.unit}"
 
 
 def _ceiling(values: Iterable[float]) -> float:

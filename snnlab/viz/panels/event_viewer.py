@@ -1,4 +1,4 @@
-"""The event viewer of notebook 03: a picture, the events of one time step, and the edges that all of them add up to."""
+"""Viewer of event streams: an image, the events of one time step, and the sum of all events."""
 
 import numpy as np
 from matplotlib.colors import ListedColormap
@@ -8,56 +8,47 @@ from numpy.typing import ArrayLike
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
 
-ON_OFF = ListedColormap([plots.ORANGE, "white", plots.BLUE])  # OFF, nothing, ON
-EDGES = 0.5  # what the colours of an edge integral reach to
+ON_OFF = ListedColormap([plots.ORANGE, "white", plots.BLUE])  # OFF, no event, ON
+# Of each image: color map, lowest and highest value, title
+IMAGES = (
+    ("Greys_r", 0, 1, "the picture"),
+    (ON_OFF, -1, 1, "events: blue ON, orange OFF"),
+    ("RdBu_r", -0.5, 0.5, "edge integral"),
+)
 
 
 def show_events(
     fig: Figure, original: ArrayLike, events: ArrayLike, edges: ArrayLike | None = None
 ) -> dict[str, int]:
-    """Put a picture, its events, and its edges side by side; called again with a figure, the pictures change in place.
+    """Draw an image, its events and its edges side by side, for `interact`.
 
-    Made for `snnlab.viz.widgets.panel.interact`: the artists are drawn over a kept background, so a
-    change costs little.
+    A later call with the same figure changes the images in place.
 
     Args:
-        fig: empty, or as this left it.
+        fig: an empty figure, or that of the last call.
         original: brightness, (H, W), 0 to 1.
-        events: of one time step, (2, H, W), ON and OFF, above 0 where there is one.
+        events: of one time step, (2, H, W), ON and OFF, above 0 for an event.
         edges: an edge integral, (H, W), about -0.5 to 0.5.
 
     Returns:
-        How many events there are, `{"ON": ..., "OFF": ...}`.
+        The number of events, `{"ON": ..., "OFF": ...}`.
 
     Raises:
-        SnnlabError: the events are not of two polarities.
+        SnnlabError: the events do not have two polarities.
     """
     on_off = np.asarray(events) > 0
     if on_off.ndim != 3 or len(on_off) != 2:
         raise SnnlabError(
             f"events has the shape {on_off.shape}; expected (2, H, W), ON and OFF of one time step."
         )
-    shown = [
-        np.asarray(original),
-        on_off[0].astype(float) - on_off[1],
-        *([] if edges is None else [np.asarray(edges)]),
-    ]
+    images = [np.asarray(original), on_off[0].astype(float) - on_off[1]]
+    if edges is not None:
+        images.append(np.asarray(edges))
     if not fig.axes:
-        _prepare(fig, shown)
-    for ax, picture in zip(fig.axes, shown, strict=True):
-        ax.images[0].set_data(picture)
+        for number, (cmap, low, high, title) in enumerate(IMAGES[: len(images)]):
+            ax = fig.add_subplot(1, len(images), number + 1, xticks=[], yticks=[])
+            ax.imshow(images[number], cmap=cmap, vmin=low, vmax=high, animated=True)
+            ax.set_title(title, fontsize=9)
+    for ax, image in zip(fig.axes, images, strict=True):
+        ax.images[0].set_data(image)
     return {"ON": int(on_off[0].sum()), "OFF": int(on_off[1].sum())}
-
-
-def _prepare(fig: Figure, shown: list[np.ndarray]) -> None:
-    """Axes, and an image in each that moves over it."""
-    colours = (("Greys_r", 0, 1, "the picture"), (ON_OFF, -1, 1, "events: blue ON, orange OFF"))
-    for ax, picture, (colour, low, high, title) in zip(
-        np.ravel(fig.subplots(1, len(shown))),
-        shown,
-        (*colours, ("RdBu_r", -EDGES, EDGES, "edge integral")),
-        strict=False,
-    ):
-        ax.imshow(picture, cmap=colour, vmin=low, vmax=high, animated=True)
-        ax.set(xticks=[], yticks=[])
-        ax.set_title(title, fontsize=9)

@@ -1,4 +1,4 @@
-"""What a network is shown, and what its neurons do: pictures, spikes and membranes."""
+"""Plots of images, spikes and membrane potentials."""
 
 from typing import Any
 
@@ -16,11 +16,15 @@ from snnlab.viz.plots.values import as_array, check_dt, check_same_length
 
 
 def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
-    """A picture `(C, H, W)` of 1 or 3 channels as it looks, from its darkest to its brightest value; grey ones dark on white."""
+    """Draw an image `(C, H, W)` of 1 or 3 channels, from its darkest to its brightest value.
+
+    An image of one channel is dark on white.
+    """
     values = np.moveaxis(as_array("pixels", pixels, dims=3).astype(float), 0, -1)
     if values.shape[-1] not in (1, 3):
         raise SnnlabError(
-            f"pixels: {values.shape[-1]} channels, 1 or 3 were expected as (C, H, W); choose some of them."
+            f"pixels: {values.shape[-1]} channels, 1 or 3 were expected as (C, H, W); "
+            "choose some of them."
         )
     low, high = values.min(), values.max()
     values = (values - low) / (high - low if high > low else 1)
@@ -29,48 +33,74 @@ def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
 
 
 def raster(
-    ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, colour: Any = BLACK, marker: str = "|"
+    ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, color: Any = BLACK, marker: str = "|"
 ) -> Line2D:
-    """Spikes as marks: `times_ms` (E,) and `neurons` (E,). One artist, whatever the number of spikes."""
-    size = 4.0 if marker == "|" else 1.5
-    times, rows = (
-        as_array(name, values, empty=True).ravel()
-        for name, values in (("times_ms", times_ms), ("neurons", neurons))
-    )
+    """Draw spikes as markers of one artist.
+
+    Args:
+        ax: where to draw.
+        times_ms: when each spike happens, (E,).
+        neurons: which neuron fires it, (E,).
+        color, marker: of the spikes.
+
+    Returns:
+        The artist.
+    """
+    times = as_array("times_ms", times_ms, empty=True).ravel()
+    rows = as_array("neurons", neurons, empty=True).ravel()
     check_same_length(times_ms=times, neurons=rows)
-    (dots,) = ax.plot(times, rows, marker, color=colour, markersize=size)
+    size = 4.0 if marker == "|" else 1.5
+    (spikes,) = ax.plot(times, rows, marker, color=color, markersize=size)
     ax.set(xlabel="time (ms)", ylabel="neuron")
-    return dots
+    return spikes
 
 
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
-    """Binned spikes, or features in dB, `(T, N)` as a picture, darker where there is more; row 0 at the bottom."""
+    """Draw binned spikes, or features in dB, as an image; darker means more, row 0 is at the bottom.
+
+    Args:
+        ax: where to draw.
+        counts: `(T, N)`.
+        dt_ms: length of a time step, ms.
+
+    Returns:
+        The image.
+    """
     check_dt(dt_ms)
     grid = as_array("counts", counts, dims=2).T
-    neurons, steps = grid.shape
-    if grid.min() < 0:  # features: most of what is above silence
-        vmin, vmax = (
-            np.quantile(grid[grid > grid.min()], [0.05, 0.98])
-            if np.ptp(grid)
-            else (grid.min(), 0.0)
-        )
+    low, above = grid.min(), grid[grid > min(0, grid.min())]
+    if low >= 0:
+        limits = 0.0, max(1.0, float(np.quantile(above, 0.9)) if above.size else 1.0)
+    elif above.size:  # features: leave out silence
+        limits = tuple(np.quantile(above, [0.05, 0.98]))
     else:
-        vmin, vmax = 0.0, max(1.0, float(np.quantile(grid[grid > 0], 0.9)) if grid.any() else 1.0)
-    image = ax.imshow(
-        grid, cmap="Greys", vmin=vmin, vmax=vmax,
+        limits = low, 0.0
+    neurons, steps = grid.shape
+    ax.set(xlabel="time (ms)", ylabel="neuron")
+    return ax.imshow(
+        grid, cmap="Greys", vmin=limits[0], vmax=limits[1],
         aspect="auto", origin="lower", extent=(0, steps * dt_ms, -0.5, neurons - 0.5),
     )  # fmt: skip
-    ax.set(xlabel="time (ms)", ylabel="neuron")
-    return image
 
 
 def trace(
-    ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, after: ArrayLike | None = None, threshold: float | None = None,
-    spikes: ArrayLike | None = None, colour: Any = BLUE, label: str | None = None,
+    ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, after: ArrayLike | None = None,
+    threshold: float | None = None, spikes: ArrayLike | None = None, color: Any = BLUE,
+    label: str | None = None,
 ) -> list[Artist]:  # fmt: skip
-    """A membrane potential `v` (T,) over `t_ms` (T,), its threshold, and a mark above it where `spikes` (T,) is not 0.
+    """Draw a membrane potential over time.
 
-    With `after` (T,), the potential after the reset, the line drops to it within the step.
+    Args:
+        ax: where to draw.
+        t_ms: time, ms, (T,).
+        v: the membrane potential, (T,).
+        after: the potential after the reset, (T,); the line drops to it within the step.
+        threshold: drawn as a line.
+        spikes: a mark above the line where this is not 0, (T,).
+        color, label: of the line.
+
+    Returns:
+        The line, the threshold and the marks.
     """
     given = {"t_ms": t_ms, "v": v, "after": after, "spikes": spikes}
     arrays = {
@@ -80,32 +110,21 @@ def trace(
     }
     check_same_length(**arrays)
     t_ms, v = arrays["t_ms"], arrays["v"]
-    named = None if label is None else plot_text(label)
-    path = (
-        (t_ms, v)
-        if after is None
-        else (np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel())
-    )
-    artists: list[Artist] = [*ax.plot(*path, color=colour, linewidth=1.3, label=named)]
+    x, y = t_ms, v
+    if after is not None:
+        x, y = np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel()
+    text = None if label is None else plot_text(label)
+    artists: list[Artist] = [*ax.plot(x, y, color=color, linewidth=1.3, label=text)]
     if threshold is not None:
         artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
         cell = ax.get_subplotspec()
         if cell is None or cell.is_last_col():
-            place = ax.get_yaxis_transform()
-            artists.append(
-                ax.text(
-                    1.0,
-                    threshold,
-                    " threshold",
-                    color=RED,
-                    fontsize=8,
-                    va="center",
-                    transform=place,
-                )
-            )
+            transform = ax.get_yaxis_transform()
+            options: dict[str, Any] = dict(color=RED, fontsize=8, va="center", transform=transform)
+            artists.append(ax.text(1.0, threshold, " threshold", **options))
     if spikes is not None:
-        at = t_ms[arrays["spikes"] != 0]
+        times = t_ms[arrays["spikes"] != 0]
         top = float(max(v.max(initial=0.0), threshold or 0.0)) or 1.0
-        artists += ax.plot(at, np.full(at.shape, 1.12 * top), "|", color=BLACK, markersize=9)
+        artists += ax.plot(times, np.full(times.shape, 1.12 * top), "|", color=BLACK, markersize=9)
     ax.set(xlabel="time (ms)", ylabel="membrane potential")
     return artists

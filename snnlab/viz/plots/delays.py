@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
-from snnlab.viz.plots.style import BLACK, legend, variant_style
+from snnlab.viz.plots.style import BLACK, BLUE, legend
 from snnlab.viz.plots.values import as_array, check_dt
 
 MOST_STEPS = 1_000_000  # as many as a `DelayLinear` may have
@@ -77,9 +77,7 @@ def delay_histogram(
     """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
     shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
     edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
-    artists = [
-        ax.stairs(shares, edges, fill=True, color=variant_style("learned").colour, label="now")
-    ]
+    artists = [ax.stairs(shares, edges, fill=True, color=BLUE, label="now")]
     if initial_ms is not None:
         before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
         artists.append(

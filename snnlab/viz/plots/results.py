@@ -1,4 +1,4 @@
-"""What variants reach: curves, bars, and the same in words."""
+"""Plots of what variants reach: curves, bars, confusion matrices, and their description in text."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,46 +16,58 @@ from snnlab.viz.plots.values import as_array, check_same_length
 
 
 def band(
-    ax: Axes,
-    x: ArrayLike,
-    values: ArrayLike,
-    *,
-    colour: Any,
-    line: str = "-",
-    label: str | None = None,
-    **options: Any,
+    ax: Axes, x: ArrayLike, values: ArrayLike, *, color: Any, label: str | None = None, **line: Any
 ) -> list[Artist]:
-    """The mean of `values` (seeds, n) over `x` (n,); the band reaches from the lowest seed to the highest."""
+    """Draw the mean over seeds as a line, in a band from the lowest to the highest seed.
+
+    Args:
+        ax: where to draw.
+        x: positions `(n,)`.
+        values: `(seeds, n)`, or `(n,)` of a single seed.
+        color: of line and band.
+        label: for the legend.
+        line: other properties of the line.
+
+    Returns:
+        The band and the line.
+    """
     seeds = _by_seed("values", values)
     x = as_array("x", x).reshape(-1)
     check_same_length(x=x, values=seeds.T)
-    named = None if label is None else plot_text(label)
-    spread = ax.fill_between(x, seeds.min(0), seeds.max(0), color=colour, alpha=0.2, linewidth=0)
-    return [spread, *ax.plot(x, seeds.mean(0), line, color=colour, label=named, **options)]
+    text = None if label is None else plot_text(label)
+    spread = ax.fill_between(x, seeds.min(0), seeds.max(0), color=color, alpha=0.2, linewidth=0)
+    return [spread, *ax.plot(x, seeds.mean(0), color=color, label=text, **line)]
 
 
 def _by_seed(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Values `(seeds, n)`, or `(n,)` of a single seed, as `(seeds, n)`."""
+    """Return values `(seeds, n)`, or `(n,)` of a single seed, as `(seeds, n)`."""
     seeds = np.atleast_2d(as_array(name, values)).astype(float)
     if seeds.ndim > 2:
         raise SnnlabError(
-            f"{name}: of shape {seeds.shape}, two axes (seeds, n) were expected, or one; choose some of them."
+            f"{name}: of shape {seeds.shape}, two axes (seeds, n) were expected, or one; "
+            "choose some of them."
         )
     return seeds
 
 
 def learning_curves(
-    ax: Axes, curves: Mapping[str, ArrayLike], *, ylabel: str = "accuracy (%)", scale: float = 100.0
+    ax: Axes, curves: Mapping[str, ArrayLike], *, ylabel: str = "accuracy (%)"
 ) -> list[Artist]:
-    """A `band` for each variant's `(seeds, epochs)`, in its own look."""
+    """Draw a `band` over the epochs for each variant, in its own style.
+
+    Args:
+        ax: where to draw.
+        curves: accuracies 0..1 by variant, `(seeds, epochs)`.
+        ylabel: the label of the y axis.
+
+    Returns:
+        The bands and lines.
+    """
     artists: list[Artist] = []
-    for variant, values in curves.items():
-        seeds, style = scale * _by_seed(variant, values), variant_style(variant)
-        artists += band(
-            ax, np.arange(1, seeds.shape[1] + 1), seeds, colour=style.colour, line=style.line, label=variant,
-            marker=style.marker, markevery=0.12, markersize=5,
-            markerfacecolor=style.colour if style.filled else "white",
-        )  # fmt: skip
+    for variant, accuracies in curves.items():
+        seeds = 100 * _by_seed(variant, accuracies)
+        epochs, style = np.arange(1, seeds.shape[1] + 1), variant_style(variant)
+        artists += band(ax, epochs, seeds, label=variant, markevery=0.12, markersize=5, **style)
     ax.set(xlabel="epoch", ylabel=ylabel)
     legend(ax)
     return artists
@@ -68,25 +80,27 @@ def accuracy_over_time(
     xlabel: str,
     ylabel: str = "accuracy (%)",
 ) -> list[Artist]:
-    """What a recipe reaches, and when: for each the curve of every seed, `(n,)` times and `(n,)` accuracies 0..1.
+    """Draw the accuracy of each seed over time, with a marker where it ends.
 
-    The last point of a seed, where it ends, is marked.
+    Args:
+        ax: where to draw.
+        runs: for each recipe and seed, times `(n,)` and accuracies 0..1 `(n,)`.
+        xlabel, ylabel: the labels of the axes.
+
+    Returns:
+        The lines and markers.
     """
     artists: list[Artist] = []
     for recipe, seeds in runs.items():
         style = variant_style(recipe)
-        face = style.colour if style.filled else "white"
+        line = {"color": style["color"], "linestyle": style.pop("linestyle")}
         for number, (times, accuracies) in enumerate(seeds):
-            x, y = (
-                as_array("times", times, dims=1, empty=True),
-                100.0 * as_array(recipe, accuracies, dims=1, empty=True).astype(float),
-            )
+            x = as_array("times", times, dims=1, empty=True)
+            y = 100.0 * as_array(recipe, accuracies, dims=1, empty=True)
             check_same_length(times=x, accuracies=y)
-            artists += ax.plot(x, y, style.line, color=style.colour, linewidth=1, alpha=0.7)
-            artists += ax.plot(
-                x[-1:], y[-1:], style.marker, color=style.colour, markerfacecolor=face, markersize=6,
-                label=None if number else plot_text(recipe),
-            )  # fmt: skip
+            label = None if number else plot_text(recipe)
+            artists += ax.plot(x, y, linewidth=1, alpha=0.7, **line)
+            artists += ax.plot(x[-1:], y[-1:], linestyle="", markersize=6, label=label, **style)
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))
     legend(ax, loc="lower right")
     return artists
@@ -99,54 +113,68 @@ def bars_with_seeds(
     ylabel: str = "accuracy (%)",
     chance: float | None = None,
 ) -> list[Artist]:
-    """A bar for the mean of each variant, a mark for every seed (accuracies 0..1), a line at chance level."""
+    """Draw a bar for the mean of each variant, and a marker for each seed.
+
+    Args:
+        ax: where to draw.
+        accuracies: 0..1, by variant and seed.
+        ylabel: the label of the y axis.
+        chance: the accuracy of guessing, 0..1, for a line.
+
+    Returns:
+        The bars, markers and the line.
+    """
     artists: list[Artist] = []
     for place, (variant, seeds) in enumerate(accuracies.items()):
-        values, style = (
-            100 * as_array(variant, seeds).astype(float).reshape(-1),
-            variant_style(variant),
-        )
-        fill = (
-            {"color": style.colour, "alpha": 0.45}
-            if style.filled
-            else {"facecolor": "white", "edgecolor": style.colour}
-        )
-        artists += ax.bar(
-            place, values.mean(), width=0.6, hatch=None if style.filled else "//", **fill
-        )
+        values, style = 100 * as_array(variant, seeds).astype(float).ravel(), variant_style(variant)
+        if style["markerfacecolor"] == "white":
+            fill = {"facecolor": "white", "edgecolor": style["color"], "hatch": "//"}
+        else:
+            fill = {"color": style["color"], "alpha": 0.45}
+        artists += ax.bar(place, values.mean(), width=0.6, **fill)
         spread = place + np.linspace(-0.12, 0.12, values.size) * (values.size > 1)
-        artists += ax.plot(spread, values, style.marker, color=BLACK, markersize=4)
+        artists += ax.plot(spread, values, style["marker"], color=BLACK, markersize=4)
     if chance is not None:
         artists.append(ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1))
         artists.append(ax.text(-0.45, 100 * chance, "chance", fontsize=8, va="bottom"))
-    ax.set_xticks(
-        range(len(accuracies)), [plot_text(name).replace(", ", ",\n") for name in accuracies]
-    )
+    names = [plot_text(name).replace(", ", ",\n") for name in accuracies]
+    ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=ylabel)
     return artists
 
 
 def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
-    """Counts `(classes, classes)`, row = what was said, column = what was understood; shades are shares of the row."""
+    """Draw a confusion matrix; the color is the share of the row.
+
+    Args:
+        ax: where to draw.
+        matrix: counts `(classes, classes)`; the row is the true class, the column the prediction.
+        names: of the classes.
+
+    Returns:
+        The image.
+    """
     counts = as_array("matrix", matrix, dims=2).astype(float)
     check_same_length(names=np.arange(len(names)), rows=counts, columns=counts.T)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=100)
-    shown = [plot_text(name) for name in names]
-    ax.set_xticks(range(len(names)), shown, rotation=90, fontsize=8)
-    ax.set_yticks(range(len(names)), shown, fontsize=8)
+    labels = [plot_text(name) for name in names]
+    ax.set_xticks(range(len(names)), labels, rotation=90, fontsize=8)
+    ax.set_yticks(range(len(names)), labels, fontsize=8)
     ax.set(xlabel="understood", ylabel="said")
     ax.figure.colorbar(image, ax=ax, label="of the row (%)")
     return image
 
 
 def describe_accuracies(accuracies: Mapping[str, Iterable[float]]) -> str:
-    """`"none 40.1 % (38.0 to 42.2), fixed ..."`: accuracies 0..1 a seed, as the alt text of curves and bars says them."""
+    """Return accuracies 0..1 by variant and seed as text for an alt text.
+
+    Example: `"none 40.1 % (38.0 to 42.2), fixed 52.0 %"`.
+    """
     parts = []
     for variant, seeds in accuracies.items():
-        values = 100.0 * as_array(
-            variant, list(seeds) if isinstance(seeds, Iterator) else seeds
-        ).reshape(-1)
-        spread = f" ({values.min():.1f} to {values.max():.1f})" if values.size > 1 else ""
-        parts.append(f"{variant} {values.mean():.1f} %{spread}")
+        values = as_array(variant, list(seeds) if isinstance(seeds, Iterator) else seeds)
+        percent = 100.0 * values.ravel()
+        spread = f" ({percent.min():.1f} to {percent.max():.1f})" if percent.size > 1 else ""
+        parts.append(f"{variant} {percent.mean():.1f} %{spread}")
     return ", ".join(parts)

@@ -1,7 +1,5 @@
-"""The house style: one colour, marker and line a variant, and figures that are readable everywhere."""
+"""The style of all figures: colors, one marker and line style for each variant, axes and legends."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -14,50 +12,65 @@ DPI = 100
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = matplotlib.color_sequences["okabe_ito"]
 GREY = (0.45, 0.45, 0.45)
 
-
-@dataclass(frozen=True)
-class VariantStyle:
-    """How one variant is drawn, everywhere."""
-
-    colour: Any
-    marker: str
-    line: str
-    filled: bool = True
-
-
-VARIANT_STYLES: Mapping[str, VariantStyle] = {
-    "none": VariantStyle(GREY, "s", ":"),
-    "fixed": VariantStyle(ORANGE, "^", "--"),
-    "learned": VariantStyle(BLUE, "o", "-"),
-    "scratch": VariantStyle(GREY, "s", ":"),
-    "pipe-S": VariantStyle(BLUE, "o", "-"),
-    "one step": VariantStyle(ORANGE, "^", "--"),
-    "pretrained": VariantStyle(BLUE, "o", "-"),
-    "sharpened": VariantStyle(ORANGE, "^", "--"),
+# Color, marker and line style of a variant
+_BASELINE, _MIDDLE, _MAIN = (GREY, "s", ":"), (ORANGE, "^", "--"), (BLUE, "o", "-")
+VARIANTS = {
+    "none": _BASELINE,
+    "fixed": _MIDDLE,
+    "learned": _MAIN,
+    "scratch": _BASELINE,
+    "pipe-S": _MAIN,
+    "one step": _MIDDLE,
+    "pretrained": _MAIN,
+    "sharpened": _MIDDLE,
 }
 
 
-def variant_style(variant: str) -> VariantStyle:
-    """The look of a variant; a control such as `"none, long tau"` is a hollow relative of the variant it begins with."""
-    if variant in VARIANT_STYLES:
-        return VARIANT_STYLES[variant]
-    family = next(
-        (one for name, one in VARIANT_STYLES.items() if variant.startswith(name)),
-        VariantStyle(GREEN, "D", "-."),
+def variant_style(variant: str) -> dict[str, Any]:
+    """Return how every figure draws a variant.
+
+    A control such as `"none, long tau"` has the color and the marker of the variant with which
+    its name begins, but hollow markers.
+
+    Args:
+        variant: a name of `VARIANTS`, a control, or any other name.
+
+    Returns:
+        Properties of a `Line2D`: color, marker, line style and the face color of the markers.
+    """
+    color, marker, line = next(
+        (style for name, style in VARIANTS.items() if variant.startswith(name)), (GREEN, "D", "-.")
     )
-    return VariantStyle(family.colour, family.marker, "-.", filled=False)
+    hollow = variant not in VARIANTS
+    return {
+        "color": color,
+        "marker": marker,
+        "linestyle": "-." if hollow else line,
+        "markerfacecolor": "white" if hollow else color,
+    }
+
+
+def empty_figure(width: float, height: float) -> Figure:
+    """Return an off-screen figure of `width` x `height` inches, white in dark themes, too."""
+    fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(fig)
+    return fig
 
 
 def figure(
     width: float = 7.0, height: float = 2.8, rows: int = 1, cols: int = 1, **subplots: Any
 ) -> tuple[Figure, Any]:
-    """An off-screen figure of `width` x `height` inches, and its axes: one `Axes`, or an array of them as in pyplot.
+    """Return an off-screen figure and its axes.
 
-    The background is opaque white, so that the picture stays readable in a dark theme. `subplots`
-    goes to `Figure.subplots` (`sharex=True`, `width_ratios=[2, 1]`, ...).
+    Args:
+        width, height: of the figure, inches.
+        rows, cols: of the grid of axes.
+        subplots: options of `Figure.subplots`, such as `sharex=True`.
+
+    Returns:
+        The figure, and one `Axes` or an array of them, as from `pyplot.subplots`.
     """
-    fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(fig)
+    fig = empty_figure(width, height)
     axes = fig.subplots(rows, cols, **subplots)
     for ax in np.atleast_1d(axes).flat:
         tidy(ax)
@@ -65,7 +78,7 @@ def figure(
 
 
 def tidy(ax: Axes) -> Axes:
-    """The house style of one axes: no box, small ticks, safe colours."""
+    """Set the style of one axes: no box, small tick labels, safe colors; return it."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=9)
     ax.set_prop_cycle(color=[BLUE, ORANGE, GREEN, PINK, SKY, RED, BLACK])
@@ -73,5 +86,5 @@ def tidy(ax: Axes) -> Axes:
 
 
 def legend(ax: Axes, **options: Any) -> None:
-    """A legend without a frame, where it covers least."""
+    """Add a legend without a frame; `options` go to `Axes.legend`."""
     ax.legend(**{"frameon": False, "fontsize": 9, **options})

@@ -1,4 +1,4 @@
-"""What a picture is drawn from, as arrays: one place that knows tensors, and refuses what cannot be drawn."""
+"""Conversion of what a reader passes to a plot into arrays, and the checks of these."""
 
 from typing import Any
 
@@ -10,21 +10,24 @@ from snnlab._utils.fields import is_number
 
 
 def as_array(
-    name: str, values: Any, *, dims: int | None = None, empty: bool = False, gaps: bool = False
+    name: str, values: Any, *, dims: int | None = None, empty: bool = False
 ) -> NDArray[Any]:
-    """`values` as an array of whole or real numbers; tensors may need gradients, and lie anywhere.
+    """Convert to an array of finite numbers; tensors may need gradients, and be on any device.
 
     Args:
-        name: what a message calls them.
-        values: a number, an array, a tensor, or a sequence of such.
-        dims: how many axes they need; None for any.
-        empty: whether there may be none.
+        name: of the values, for error messages.
+        values: a number, an array, a tensor, or a sequence of these.
+        dims: the number of axes; None for any.
+        empty: whether the array may be empty.
+
+    Returns:
+        The array.
 
     Raises:
-        SnnlabError: they are no numbers, have other axes, are none, or are not finite.
+        SnnlabError: the values are not numbers, not finite, have other axes, or are empty.
     """
     try:
-        array = np.asarray(_plain(values))
+        array = np.asarray(_to_numpy(values))
     except (TypeError, ValueError, RuntimeError) as error:
         raise SnnlabError(
             f"{name}: cannot be read as numbers ({error}); give an array, a tensor or a list."
@@ -47,16 +50,17 @@ def as_array(
         return array.astype(float)
     if not np.isfinite(array).all():
         raise SnnlabError(
-            f"{name}: holds NaN or infinite values, finite ones were expected; find where they come from."
+            f"{name}: holds NaN or infinite values, finite ones were expected; "
+            "find where they come from."
         )
     return array
 
 
 def check_same_length(**arrays: NDArray[Any]) -> None:
-    """Check that what is drawn along one axis belongs together.
+    """Check that arrays have the same length along their first axis.
 
     Raises:
-        SnnlabError: the first axes differ in length.
+        SnnlabError: the lengths differ.
     """
     lengths = {name: array.shape[0] if array.ndim else 1 for name, array in arrays.items()}
     if len({*lengths.values()}) > 1:
@@ -67,7 +71,7 @@ def check_same_length(**arrays: NDArray[Any]) -> None:
 
 
 def check_dt(dt_ms: Any) -> None:
-    """Check the length of a time step, ms.
+    """Check the length of a time step.
 
     Raises:
         SnnlabError: it is not a finite number above 0.
@@ -76,10 +80,10 @@ def check_dt(dt_ms: Any) -> None:
         raise SnnlabError(f"dt_ms = {dt_ms!r}: expected a time step above 0 ms.")
 
 
-def _plain(values: Any) -> Any:
-    if hasattr(values, "detach"):  # a tensor; torch itself is not needed here
+def _to_numpy(values: Any) -> Any:
+    if hasattr(values, "detach"):  # a tensor; torch is not imported here
         values = values.detach().cpu()
         return values.float().numpy() if str(values.dtype) == "torch.bfloat16" else values.numpy()
     if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
+        return [_to_numpy(value) for value in values]
     return values

@@ -1,7 +1,6 @@
-"""A canvas of matplotlib's Agg that measures and renders each string once: text is most of what a panel's picture costs.
+"""A canvas of matplotlib's Agg that measures and renders each string once.
 
-Ticks of one panel say the same as those of the next, and a new background says nearly all that the
-one before said.
+Text takes most of the time of a panel's image, and the same ticks and labels return in it.
 """
 
 from functools import lru_cache
@@ -12,66 +11,64 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
-STRINGS = 2000  # that are kept, some 2 kB each
-MARGIN = 2  # pixels around a string, for what antialiasing adds
+CACHED_STRINGS = 2000  # some 2 kB each
+MARGIN = 2  # pixels around a string, for antialiasing
 
 
-class Canvas(FigureCanvasAgg):
-    """Of a figure that is drawn many times, or resembles others. Strings stand on whole pixels."""
+class CachedTextCanvas(FigureCanvasAgg):
+    """The canvas of a figure that is drawn many times; strings are placed at whole pixels."""
 
     def get_renderer(self) -> RendererAgg:
+        """Return the renderer of the figure's present size."""
         key = *self.get_width_height(physical=True), self.figure.dpi
         if self._lastKey != key:
-            self.renderer, self._lastKey = _Renderer(*key), key
+            self.renderer, self._lastKey = _CachedTextRenderer(*key), key
         return self.renderer
 
 
-class _Renderer(RendererAgg):
+class _CachedTextRenderer(RendererAgg):
     def get_text_width_height_descent(
         self, s: str, prop: FontProperties, ismath: Any
     ) -> tuple[float, float, float]:
-        return _measured(s, prop, ismath, self.dpi)
+        return text_size(s, prop, ismath, self.dpi)
 
     def draw_text(
-        self,
-        gc: Any,
-        x: float,
-        y: float,
-        s: str,
-        prop: FontProperties,
-        angle: float,
-        ismath: Any = False,
-        mtext: Any = None,
-    ) -> None:
+        self, gc: Any, x: float, y: float, s: str, prop: FontProperties, angle: float,
+        ismath: Any = False, mtext: Any = None,
+    ) -> None:  # fmt: skip
         special = mtext is not None and (mtext.get_fontfeatures() or mtext.get_language())
         if ismath or special or angle not in (0, 90):
             super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
             return
-        ink, left, below = _rendered(s, prop, angle, gc.get_rgb(), self.dpi)
-        self.draw_image(gc, round(x) - left, round(self.height - y) - below, ink)
+        pixels, left, below = text_image(s, prop, angle, gc.get_rgb(), self.dpi)
+        self.draw_image(gc, round(x) - left, round(self.height - y) - below, pixels)
 
 
-@lru_cache(STRINGS)
-def _measured(s: str, prop: FontProperties, ismath: Any, dpi: float) -> tuple[float, float, float]:
-    """Width, height and descent of a string, pixels."""
+@lru_cache(CACHED_STRINGS)
+def text_size(s: str, prop: FontProperties, ismath: Any, dpi: float) -> tuple[float, float, float]:
+    """Return the width, height and descent of a string in pixels."""
     width, height, descent = RendererAgg(1, 1, dpi).get_text_width_height_descent(s, prop, ismath)
     return width, height, descent
 
 
-@lru_cache(STRINGS)
-def _rendered(
-    s: str, prop: FontProperties, angle: float, colour: Any, dpi: float
+@lru_cache(CACHED_STRINGS)
+def text_image(
+    s: str, prop: FontProperties, angle: float, color: Any, dpi: float
 ) -> tuple[NDArray[np.uint8], int, int]:
-    """A string as pixels `(height, width, 4)`, from below, and how many of them are left of where it begins and below."""
+    """Render a string.
+
+    Returns:
+        Its RGBA pixels `(height, width, 4)` from the bottom row, and how many of them are left of
+        and below the point where the string begins.
+    """
     width, height, descent = (
-        int(np.ceil(size)) + MARGIN for size in _measured(s, prop, False, dpi)
+        int(np.ceil(size)) + MARGIN for size in text_size(s, prop, False, dpi)
     )
-    wide, tall = width + MARGIN, height + descent
-    if angle:  # it goes up, and what hung below it is to its right
-        wide, tall = tall, wide
-    left, below = (height, MARGIN) if angle else (MARGIN, descent)
-    renderer = RendererAgg(wide, tall, dpi)
+    columns, rows, left, below = width + MARGIN, height + descent, MARGIN, descent
+    if angle:  # upwards: what hung below the line is to its right
+        columns, rows, left, below = rows, columns, height, MARGIN
+    renderer = RendererAgg(columns, rows, dpi)
     gc = renderer.new_gc()
-    gc.set_foreground(colour)
-    renderer.draw_text(gc, left, tall - below, s, prop, angle)
+    gc.set_foreground(color)
+    renderer.draw_text(gc, left, rows - below, s, prop, angle)
     return np.ascontiguousarray(np.asarray(renderer.buffer_rgba())[::-1]), left, below

@@ -12,6 +12,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.batches.prefetch import persistent_workers
+from snnlab.training.callbacks import EpochCounter
 from snnlab.training.trainer import fit
 from snnlab.transfer.stages import Stage
 
@@ -190,7 +191,7 @@ def test_a_resumed_training_is_the_same_bit_for_bit(tmp_path):
         )
         if stopped:
             with pytest.raises(KilledError):
-                run(train=train, valid=valid, on_epochs=killed)
+                run(train=train, valid=valid, callbacks=[EpochCounter(killed)])
             run(train=replace(train, loaders=2), valid=replace(valid, loaders=2))
         else:
             run(train=train, valid=valid)

@@ -13,8 +13,9 @@ from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.panels.ablation import AblationResults, ablation_panel
-from snnlab.viz.panels.arrivals import RecordingViewer, arrivals_panel
-from snnlab.viz.panels.synapses import NetworkView, Synapses, synapses_panel
+from snnlab.viz.panels.arrivals import arrivals_panel
+from snnlab.viz.panels.network_view import NetworkView, RecordingViewer
+from snnlab.viz.panels.synapses import SynapsesPlot, synapses_panel
 from snnlab.viz.plots import figure
 from snnlab.viz.widgets.panel import BACKGROUNDS, Slider, interact
 
@@ -61,7 +62,7 @@ def picture(panel):
 def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     fig, _ = figure(8, 5)
     fig.clear()
-    drawing = Synapses(of, movements(of.net))
+    drawing = SynapsesPlot(of, movements(of.net))
     said, numbers = drawing.draw(fig, layer="layer 1", neuron=2)
     weight, delay = (
         value[2, :, 0].detach().numpy()
@@ -76,10 +77,10 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     )
     excite = np.flatnonzero(weight > 0)
     expected = np.stack([10 * delay[excite], 9 - excite], 1)  # input 0 is the highest
-    offsets = np.asarray(drawing.strong[0].get_offsets())
+    offsets = np.asarray(drawing.strongest[0].get_offsets())
     assert np.allclose(offsets[offsets[:, 1].argsort()], expected[::-1], atol=1e-3)
     kernel = of.net.synapses[0].kernel()[2].detach().numpy()
-    assert np.allclose(drawing.image.get_array(), kernel[::-1], atol=1e-6)
+    assert np.allclose(drawing.kernel.get_array(), kernel[::-1], atol=1e-6)
     assert (
         len(drawing.paths) == 12
         and [len(line.get_xdata()) for line in drawing.paths] == [3] * 10 + [0] * 2
@@ -130,12 +131,12 @@ def test_spikes_are_drawn_where_they_arrive(heard):
     for share in (100, 0):
         panel.controls["share"].value = share
         now = heard.arrivals(4, 0, 1, share / 100)
-        for sign, marks in zip((1, -1), drawing.view.spikes, strict=True):
+        for sign, marks in zip((1, -1), drawing.spikes, strict=True):
             kind = now.push * sign > 0
             expected = np.stack([now.arrived_ms[kind], 9 - now.source[kind]], 1)
             assert np.allclose(marks.get_offsets(), expected)
-        assert np.allclose(drawing.view.charge.get_ydata(), now.charge)
-        bars = drawing.view.bars[0].get_xdata()[::3]
+        assert np.allclose(drawing.charge.get_ydata(), now.charge)
+        bars = drawing.bars[0].get_xdata()[::3]
         assert np.allclose(bars, now.fired_ms)
         counts = [now.fired_ms.size, heard.arrivals(4, 0, 1, 0.0).fired_ms.size]
         assert [int(n) for n in re.findall(r"fires? (\d+) time", alt(panel))] == counts
@@ -154,7 +155,7 @@ def test_another_recording_and_layer_and_back(heard):
     assert alt(panel).startswith('"perhaps"')
     panel.controls["layer"].value = "readout"
     assert "a readout never fires" in alt(panel)
-    view, charge = panel._draw.__self__.view, heard.sample(2)[0].charge[-1]
+    view, charge = panel._draw.__self__, heard.sample(2)[0].charge[-1]
     assert view.above.get_ylim() == (-0.5, 3.5) and view.above.get_ylabel() == "neuron of layer 2"
     assert view.below.get_ylim()[0] < charge.min() and charge.max() < view.below.get_ylim()[1]
     panel.controls["layer"].value, panel.controls["sample"].value = "layer 1", 0

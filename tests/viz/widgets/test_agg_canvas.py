@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from snnlab.viz.widgets import agg_canvas
-from snnlab.viz.widgets.agg_canvas import Canvas
+from snnlab.viz.widgets.agg_canvas import CachedTextCanvas
 
 
 def drawn(
@@ -17,7 +17,7 @@ def drawn(
     y=60,
     s="Ägyptj 12",
     angle=0,
-    colour="#123456",
+    color="#123456",
     alpha=None,
     clip=None,
     dpi=100,
@@ -27,7 +27,7 @@ def drawn(
     fig = Figure(figsize=(160 / dpi, 120 / dpi), dpi=dpi)
     renderer = kind(fig).get_renderer()
     gc = renderer.new_gc()
-    gc.set_foreground(colour)
+    gc.set_foreground(color)
     if alpha is not None:
         gc.set_alpha(alpha)
     if clip is not None:
@@ -45,10 +45,10 @@ def drawn(
         {"s": "|_/fj", "size": 7},
         {"weight": "bold", "size": 14, "dpi": 72},
         {"style": "italic", "angle": 90, "s": "fjyg|"},
-        {"colour": "red"},
+        {"color": "red"},
         {"alpha": 0.5},
-        {"colour": (1, 0, 0, 0.3)},
-        {"colour": (1, 0, 0, 0.3), "alpha": 0.6},
+        {"color": (1, 0, 0, 0.3)},
+        {"color": (1, 0, 0, 0.3), "alpha": 0.6},
         {"x": -4, "y": 3},  # partly outside
         {"x": 150, "y": 119, "angle": 90},
         {"s": ""},
@@ -56,29 +56,31 @@ def drawn(
 )
 def test_a_string_is_what_agg_draws(options):
     for _ in range(2):  # rendered, then kept
-        mine, theirs = drawn(Canvas, **options), drawn(FigureCanvasAgg, **options)
+        mine, theirs = drawn(CachedTextCanvas, **options), drawn(FigureCanvasAgg, **options)
         assert theirs[..., 3].any() == bool(options.get("s", True))
         assert np.abs(mine[..., 3] - theirs[..., 3]).max() <= 1
-        inked = theirs[..., 3] > 20  # where there is hardly any ink, its colour is rounded
+        inked = theirs[..., 3] > 20  # where there is hardly any ink, its color is rounded
         assert np.abs(mine - theirs)[inked].max(initial=0) <= 12
         np.testing.assert_array_equal(mine[..., 3] > 128, theirs[..., 3] > 128)
 
 
 def test_colours_sizes_and_directions_are_not_taken_for_each_other():
     one = FontProperties(size=9)
-    first = drawn(Canvas, s="same", size=9)
+    first = drawn(CachedTextCanvas, s="same", size=9)
     for other in (
         {"size": 10},
-        {"colour": "red"},
+        {"color": "red"},
         {"angle": 90},
         {"alpha": 0.3},
         {"s": "sane"},
         {"weight": "bold"},
     ):
-        assert not np.array_equal(first, drawn(Canvas, **{"s": "same", "size": 9, **other}))
+        assert not np.array_equal(
+            first, drawn(CachedTextCanvas, **{"s": "same", "size": 9, **other})
+        )
     small = RendererAgg(10, 10, 100).get_text_width_height_descent("same", one, False)
     one.set_size(18)  # a font that is kept must not change with its owner
-    renderer = Canvas(Figure(dpi=100)).get_renderer()
+    renderer = CachedTextCanvas(Figure(dpi=100)).get_renderer()
     large = renderer.get_text_width_height_descent("same", one, False)
     one.set_size(9)
     assert renderer.get_text_width_height_descent("same", one, False) == small != large
@@ -87,7 +89,7 @@ def test_colours_sizes_and_directions_are_not_taken_for_each_other():
 def test_what_is_clipped_is_not_drawn():
     from matplotlib.transforms import Bbox
 
-    whole, part = drawn(Canvas), drawn(Canvas, clip=Bbox([[0, 0], [60, 120]]))
+    whole, part = drawn(CachedTextCanvas), drawn(CachedTextCanvas, clip=Bbox([[0, 0], [60, 120]]))
     np.testing.assert_array_equal(part[:, :60], whole[:, :60])
     assert whole[:, 62:, 3].any() and not part[:, 62:, 3].any()
 
@@ -104,7 +106,7 @@ def test_a_figure_looks_as_it_does_elsewhere():
         made.draw()
         return np.asarray(made.buffer_rgba())[..., :3].astype(float), ax.get_position().bounds
 
-    (mine, box), (theirs, expected) = picture(Canvas), picture(FigureCanvasAgg)
+    (mine, box), (theirs, expected) = picture(CachedTextCanvas), picture(FigureCanvasAgg)
     assert box == expected  # strings are as large
     # a string is moved by half a pixel at most, so that a blurred picture stays nearly the same
     blurred = [
@@ -123,17 +125,17 @@ def test_a_string_is_rendered_once(monkeypatch):
     )
     for _ in range(3):
         fig = Figure(dpi=100)
-        Canvas(fig)
+        CachedTextCanvas(fig)
         fig.text(0.1, 0.1, "seen only here")
         fig.text(0.1, 0.5, "seen only here")
         fig.canvas.draw()
     assert calls == ["seen only here"]
-    assert agg_canvas._rendered.cache_info().maxsize == agg_canvas.STRINGS
+    assert agg_canvas.text_image.cache_info().maxsize == agg_canvas.CACHED_STRINGS
 
 
 def test_another_size_of_the_figure_has_another_renderer():
     fig = Figure(figsize=(1, 1), dpi=100)
-    made = Canvas(fig)
+    made = CachedTextCanvas(fig)
     first = made.get_renderer()
     assert made.get_renderer() is first
     fig.set_size_inches(2, 1)

@@ -99,4 +99,4 @@ def test_a_vector_file_has_the_numbers_and_the_labels(tmp_path):
     text = (tmp_path / "a.svg").read_text()
     for word in (">0.5<", ">10<", ">delay (ms)<"):
         assert word in text
-    assert fast_axes.SIZE == 9
+    assert fast_axes.LABEL_SIZE == 9

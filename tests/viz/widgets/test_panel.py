@@ -105,9 +105,9 @@ def test_controls_say_what_they_are():
     for widget in panel.controls.values():
         assert widget.description
         assert widget.tooltip
-    with pytest.raises(SnnlabError, match=r"'height'.*label and a tip"):
+    with pytest.raises(SnnlabError, match=r"'height'.*description and a tooltip"):
         interact(draw_bar, height=Slider(1, 0, 5, 1, "height", ""))
-    with pytest.raises(SnnlabError, match=r"'height'.*label and a tip"):
+    with pytest.raises(SnnlabError, match=r"'height'.*description and a tooltip"):
         interact(draw_bar, height=(0, 5))
 
 
@@ -139,12 +139,12 @@ drawn = []
 def test_pressed_switches_are_the_value_and_the_value_presses_switches():
     panel = interact(draw_letters, which=WHICH)
     row = panel.controls["which"]
-    assert [one.value for one in row.switches] == [True, False, True]
-    row.switches[1].value = True
+    assert [one.value for one in row.checkboxes] == [True, False, True]
+    row.checkboxes[1].value = True
     assert row.value == (True, True, True)
     assert 'alt="3 letters."' in panel.image.value
     row.value = (False, False, True)
-    assert [one.value for one in row.switches] == [False, False, True]
+    assert [one.value for one in row.checkboxes] == [False, False, True]
     assert 'alt="1 letters."' in panel.image.value
 
 
@@ -156,15 +156,15 @@ def test_all_and_none_are_one_change():
         drawn.clear()
         button.click()
         assert drawn == [(expected,) * 3]
-        assert [one.value for one in row.switches] == [expected] * 3
+        assert [one.value for one in row.checkboxes] == [expected] * 3
 
 
 def test_every_switch_says_what_it_is():
     row = interact(draw_letters, which=WHICH).controls["which"]
-    assert [one.description for one in row.switches] == ["a", "b", "c"]
-    assert [one.tooltip for one in row.switches] == [f"which {name}: Draw it" for name in "abc"]
+    assert [one.description for one in row.checkboxes] == ["a", "b", "c"]
+    assert [one.tooltip for one in row.checkboxes] == [f"which {name}: Draw it" for name in "abc"]
     label = row.children[0]
-    assert (label.value, label.tooltip) == (row.description, "Draw it") == ("which", "Draw it")
+    assert (label.value, label.tooltip) == ("which", "Draw it")
 
 
 def draw_with_numbers(fig, *, height):

@@ -1,0 +1,132 @@
+"""The network and the recordings that panels show."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator
+from numpy.typing import NDArray
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.protocols import Batches
+from snnlab.delays import analysis
+from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simulate
+from snnlab.nn.delay_linear import DelayLinear, delay_layers
+from snnlab.nn.delay_net import DelayNet
+from snnlab.viz.plots import BLUE, RED
+from snnlab.viz.widgets.panel import Control, Dropdown, Slider
+
+# Excitatory and inhibitory synapses: sign of the weight, name, color, marker
+SIGNS = ((1, "excites", RED, "o"), (-1, "inhibits", BLUE, "s"))
+TICKS_KHZ = (0.2, 0.5, 1, 2, 5, 10, 20)
+
+
+class NetworkView:
+    """A network, the length of its steps, and the frequencies of its inputs.
+
+    Args:
+        net: the network.
+        dt_ms: length of a time step, ms.
+        hertz: the frequency of each input, (n_in,) Hz, or None.
+    """
+
+    def __init__(
+        self, net: DelayNet, dt_ms: float, hertz: NDArray[np.float64] | None = None
+    ) -> None:
+        self.net, self.dt_ms, self.hertz = net, dt_ms, hertz
+        self.names = analysis.layer_names(net)
+        self.max_delay_ms = net.config.max_delay * dt_ms
+
+    def synapses(self, layer: int) -> DelayLinear:
+        """Return the synapses of a layer."""
+        return analysis.picked(self.net, layer, 0)
+
+    def controls(self, layer: int, neuron: int) -> dict[str, Control]:
+        """Return controls that choose a neuron; `layer` and `neuron` are the first choice."""
+        largest = max(synapses.out_features for synapses in delay_layers(self.net)) - 1
+        tooltip = "which layer's neuron; the readout has one for each class"
+        return {
+            "layer": Dropdown(self.names[layer], tuple(self.names), "layer", tooltip),
+            "neuron": Slider(neuron, 0, largest, 1, "neuron", "which neuron of the layer"),
+        }
+
+    def _frequencies(self, layer: int) -> NDArray[np.float64] | None:
+        return self.hertz if layer == 0 else None
+
+    def rows(self, layer: int) -> NDArray[np.int64]:
+        """Return the row of each input of a layer, (N_in,), sorted by frequency if there is one."""
+        hertz = self._frequencies(layer)
+        n_in = self.synapses(layer).in_features
+        return np.arange(n_in) if hertz is None else np.argsort(np.argsort(hertz))
+
+    def label_rows(self, ax: Axes, layer: int) -> None:
+        """Label the y axis of `rows` with frequencies, or with the numbers of the inputs."""
+        hertz, n_in = self._frequencies(layer), self.synapses(layer).in_features
+        ax.set_ylim(-0.5, n_in - 0.5)
+        if hertz is None:
+            ticks = places = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
+            ax.set_ylabel(f"neuron of {self.names[layer - 1]}" if layer else "input")
+        else:
+            khz = np.sort(hertz) / 1000
+            ticks = np.array([tick for tick in TICKS_KHZ if khz[0] <= tick <= khz[-1]])
+            places = np.interp(np.log(ticks), np.log(khz), np.arange(n_in))
+            ax.set_ylabel("input (kHz)")
+        # `set_yticks` would make artists for them
+        ax.yaxis.set_major_locator(FixedLocator(places.tolist()))
+        ax.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
+
+    def input_name(self, layer: int, source: int) -> str:
+        """Return the name of an input of a layer, for alt texts."""
+        hertz = self._frequencies(layer)
+        if hertz is not None:
+            return f"the input at {hertz[source] / 1000:.2g} kHz"
+        return f"neuron {source} of {self.names[layer - 1]}" if layer else f"input {source}"
+
+
+class RecordingViewer:
+    """The recordings of a data set in a network, simulated one at a time.
+
+    Args:
+        network: the network.
+        recordings: the recordings.
+        class_names: the name of each class.
+
+    Raises:
+        SnnlabError: the network has another number of classes.
+    """
+
+    def __init__(
+        self, network: NetworkView, recordings: Batches, class_names: Sequence[str]
+    ) -> None:
+        n_classes = network.net.config.n_classes
+        if len(class_names) != n_classes:
+            raise SnnlabError(
+                f"the network tells {n_classes} classes apart, and these recordings have "
+                f"{len(class_names)}; give the data that it was trained on."
+            )
+        self.network, self.recordings, self.class_names = network, recordings, class_names
+        self._cached: tuple[int, SimulatedRecording, str] | None = None
+
+    def sample(self, number: int) -> tuple[SimulatedRecording, str]:
+        """Return a recording in the network, and the name of its class; the last one is cached.
+
+        Raises:
+            SnnlabError: there is no such recording.
+        """
+        if not 0 <= number < len(self.recordings):
+            raise SnnlabError(
+                f"recording {number}: expected 0 to {len(self.recordings) - 1}; "
+                "choose another sample."
+            )
+        if self._cached is None or self._cached[0] != number:
+            x, label = self.recordings.batch(torch.tensor([number]))
+            recording = simulate(self.network.net, x[:, 0])
+            self._cached = number, recording, self.class_names[int(label)]
+        return self._cached[1:]
+
+    def arrivals(self, sample: int, layer: int, neuron: int, share: float = 1.0) -> Arrivals:
+        """Return the spikes that arrive at a neuron if each delay is a share of the learned one."""
+        network = self.network
+        recording, _ = self.sample(sample)
+        return arrivals(network.net, recording, layer, neuron, network.dt_ms, share=share)
