@@ -2,7 +2,8 @@
 
 import torch
 
-from snnlab.data.batches.dense_set import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.splits import DataSplits
 from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.training import checkpoints
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from snnlab.delays import analysis
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.viz import plots
+from snnlab.viz.figure_export import TableColumns
 from snnlab.viz.panels.network_view import SIGNS, NetworkView
 from snnlab.viz.widgets.fast_axes import FastTicks
 from snnlab.viz.widgets.panel import DrawResult, Panel, interact
@@ -74,10 +75,10 @@ class SynapsesPlot:
         )
         if self.trajectories:
             alt += self._draw_paths(number, neuron)
-        columns = {
+        columns: TableColumns = {
             "strongest": names,
-            "weight": strongest.weight.astype(float).round(3).tolist(),
-            "delay (ms)": strongest.delay_ms.astype(float).round(1).tolist(),
+            "weight": strongest.weight,
+            "delay (ms)": strongest.delay_ms,
         }
         return alt, columns
 
@@ -179,7 +180,8 @@ def synapses_panel(
     Args:
         network: the network.
         trajectories: how its delays moved, from `delay_trajectory`; empty leaves these axes out.
-        layer, neuron: the first choice.
+        layer: the first layer.
+        neuron: the first neuron.
         live: False leaves only the static figure.
 
     Returns:
