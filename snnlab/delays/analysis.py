@@ -4,7 +4,6 @@ Delays are in steps inside a network and in milliseconds in everything that is g
 Layers are counted from 0; the last one is the readout.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
@@ -21,19 +20,10 @@ from snnlab.data.datasets.gsc import FEATURES
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
-from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
-from snnlab.delays.statistics import rounded_delays
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
-
-TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
-    "as trained": lambda net, seed: net,
-    "rounded": lambda net, seed: discretise(net),
-    "shuffled": lambda net, seed: discretise(shuffle_delays(net, seed=seed)),
-    "all zero": lambda net, seed: discretise(zero_delays(net)),
-}
 
 
 def open_network(
@@ -233,28 +223,3 @@ def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
 def heard_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
     """The inputs that a neuron listens to, (n,), all of them but in a sparse or pruned layer."""
     return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()
-
-
-# A whole network
-# ----------------------------------------------------------------------------------------------------
-
-
-def treated(net: DelayNet, treatment: str, *, factor: float = 1.0, seed: int = 0) -> nn.Module:
-    """A copy of a network whose delays were first multiplied by `factor`, and then treated.
-
-    Args:
-        net: the network; it stays as it is.
-        treatment: one of `TREATMENTS`; all of them round, but for "as trained".
-        factor: from 0; delays stay within the longest one.
-        seed: of the shuffling.
-
-    Raises:
-        SnnlabError: the treatment is unknown, or the factor is below 0.
-    """
-    return TREATMENTS[known(treatment, TREATMENTS, "treatment")](scale_delays(net, factor), seed)
-
-
-def shares(layer: DelayLinear) -> NDArray[np.float64]:
-    """The share of a layer's synapses at each whole delay, (L,); the first and the last are the mass at the edges."""
-    steps = rounded_delays(layer).astype(np.int64)
-    return np.bincount(np.clip(steps, 0, layer.max_delay), minlength=layer.taps) / steps.size

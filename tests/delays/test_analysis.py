@@ -7,7 +7,7 @@ import torch
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.delays import analysis, arrivals, snapshots
-from snnlab.delays.ablation import discretise
+from snnlab.delays.ablation import ablate, discretise
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
@@ -289,12 +289,12 @@ def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
 # ----------------------------------------------------------------------------------------------------
 
 
-def test_treatments_leave_the_network_alone_and_do_what_they_say():
+def test_ablations_leave_the_network_alone_and_do_what_they_say():
     net = random_net()
     before = [layer.delay.clone() for layer in delay_layers(net)]
-    rounded = analysis.treated(net, "rounded")
-    shuffled = analysis.treated(net, "shuffled", seed=3)
-    zero, long = analysis.treated(net, "all zero"), analysis.treated(net, "as trained", factor=1.5)
+    rounded = ablate(net, "rounded")
+    shuffled = ablate(net, "shuffled", seed=3)
+    zero, long = ablate(net, "all zero"), ablate(net, "as trained", factor=1.5)
     for i, delay in enumerate(before):
         assert torch.equal(net.synapses[i].delay, delay) and not net.synapses[i].discrete
         assert (
@@ -307,15 +307,15 @@ def test_treatments_leave_the_network_alone_and_do_what_they_say():
         assert zero.synapses[i].discrete and not zero.synapses[i].delay.any()
         assert torch.allclose(long.synapses[i].delay, (1.5 * delay).clamp(max=6), atol=1e-5)
         assert not long.synapses[i].discrete
-    with pytest.raises(SnnlabError, match="no treatment called 'round' .did you mean rounded"):
-        analysis.treated(net, "round")
+    with pytest.raises(SnnlabError, match="no ablation called 'round' .did you mean rounded"):
+        ablate(net, "round")
     with pytest.raises(SnnlabError, match="factor = -1: expected a finite number from 0"):
-        analysis.treated(net, "rounded", factor=-1)
+        ablate(net, "rounded", factor=-1)
 
 
 def test_whole_delays_stay_whole_when_they_are_scaled():
     net = random_net(delay_mode="fixed")
-    half = analysis.treated(net, "as trained", factor=0.5)
+    half = ablate(net, "as trained", factor=0.5)
     for before, after in zip(net.synapses, half.synapses, strict=True):
         assert torch.equal(after.delay, (before.delay / 2).round()) and after.discrete
 

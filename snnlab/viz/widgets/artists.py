@@ -141,7 +141,7 @@ class DelayHistogram:
         )
 
     def set_data(self, now: ArrayLike, outline: ArrayLike) -> None:
-        """Set the shares (0..1) at each time step, as from `plots.delay_shares`, each `(L,)`."""
+        """Set the shares (0..1) at each time step, as from `delay_shares`, each `(L,)`."""
         percent = 100 * np.array([now, outline])
         for patch, values in zip((self._bars, self._outline), percent, strict=True):
             patch.set_data(values=values)
