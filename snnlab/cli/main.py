@@ -230,10 +230,12 @@ def import_checkpoint(
     from snnlab.delays.import_snn_delays import convert
 
     out = out or file.with_suffix(".snnlab.pt")
-    found = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
-    sizes = "-".join(str(size) for size in (found["n_in"], *found["hidden"], found["n_classes"]))
-    names = ("variant", "max_delay", "kernel_count", "tau", "padding")
-    click.echo(f"{out}: {sizes}, " + ", ".join(f"{name} = {found[name]}" for name in names))
+    config = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
+    sizes = "-".join(str(size) for size in (config.n_in, *config.hidden, config.n_classes))
+    names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding")
+    click.echo(
+        f"{out}: {sizes}, " + ", ".join(f"{name} = {getattr(config, name)}" for name in names)
+    )
 
 
 @app.command()
