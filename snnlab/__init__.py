@@ -1,3 +1,116 @@
-"""snnlab: learn, and really run, two of the best ideas in training spiking neural networks."""
+"""Learn, and run at full scale, weight transfer and learned delays in spiking neural networks.
+
+The names in `__all__` are the public face. Each is loaded at its first use, so that `import snnlab`
+is quick. All other modules are internal.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from snnlab import course, runs
+    from snnlab._utils.errors import SnnlabError
+    from snnlab.data.batches.dense_set import DenseSet
+    from snnlab.data.encoding.odg import odg_events
+    from snnlab.data.registry import load_dataset
+    from snnlab.data.splits import DataSplits
+    from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
+    from snnlab.delays.analysis import open_network
+    from snnlab.delays.recipe import DelayRecipe
+    from snnlab.delays.statistics import delay_statistics
+    from snnlab.nn.activations import Activation
+    from snnlab.nn.delay_linear import DelayLinear
+    from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+    from snnlab.nn.neurons import LIF, LeakyIntegrator, lif_step
+    from snnlab.nn.weight_transfer import copy_delay_weights, copy_weights
+    from snnlab.training.callbacks import Callback, StopTraining
+    from snnlab.training.evaluation import EvalResult, evaluate
+    from snnlab.training.experiments import Experiment, ExperimentResult, run_experiments
+    from snnlab.training.recipe import Recipe
+    from snnlab.training.trainer import FitResult, fit
+    from snnlab.transfer.pipelines import pipe_d, pipe_s
+    from snnlab.transfer.similarity import cka
+    from snnlab.transfer.stages import Stage
+    from snnlab.viz import plots
 
 __version__ = "0.1.0"
+
+_NAMES = {
+    "snnlab._utils.errors": "SnnlabError",
+    "snnlab.data.batches.dense_set": "DenseSet",
+    "snnlab.data.encoding.odg": "odg_events",
+    "snnlab.data.registry": "load_dataset",
+    "snnlab.data.splits": "DataSplits",
+    "snnlab.delays.ablation": "discretise scale_delays shuffle_delays zero_delays",
+    "snnlab.delays.analysis": "open_network",
+    "snnlab.delays.recipe": "DelayRecipe",
+    "snnlab.delays.statistics": "delay_statistics",
+    "snnlab.nn.activations": "Activation",
+    "snnlab.nn.delay_linear": "DelayLinear",
+    "snnlab.nn.delay_net": "DelayNet DelayNetConfig",
+    "snnlab.nn.neurons": "LIF LeakyIntegrator lif_step",
+    "snnlab.nn.weight_transfer": "copy_delay_weights copy_weights",
+    "snnlab.training.callbacks": "Callback StopTraining",
+    "snnlab.training.evaluation": "EvalResult evaluate",
+    "snnlab.training.experiments": "Experiment ExperimentResult run_experiments",
+    "snnlab.training.recipe": "Recipe",
+    "snnlab.training.trainer": "FitResult fit",
+    "snnlab.transfer.pipelines": "pipe_d pipe_s",
+    "snnlab.transfer.similarity": "cka",
+    "snnlab.transfer.stages": "Stage",
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
+_PACKAGES = {"course": "snnlab.course", "plots": "snnlab.viz.plots", "runs": "snnlab.runs"}
+
+__all__ = [
+    "LIF",
+    "Activation",
+    "Callback",
+    "DataSplits",
+    "DelayLinear",
+    "DelayNet",
+    "DelayNetConfig",
+    "DelayRecipe",
+    "DenseSet",
+    "EvalResult",
+    "Experiment",
+    "ExperimentResult",
+    "FitResult",
+    "LeakyIntegrator",
+    "Recipe",
+    "SnnlabError",
+    "Stage",
+    "StopTraining",
+    "cka",
+    "copy_delay_weights",
+    "copy_weights",
+    "course",
+    "delay_statistics",
+    "discretise",
+    "evaluate",
+    "fit",
+    "lif_step",
+    "load_dataset",
+    "odg_events",
+    "open_network",
+    "pipe_d",
+    "pipe_s",
+    "plots",
+    "run_experiments",
+    "runs",
+    "scale_delays",
+    "shuffle_delays",
+    "zero_delays",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(_PACKAGES[name])
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

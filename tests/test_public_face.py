@@ -1,0 +1,98 @@
+"""The public face: few names, quick to import, each with an example that runs; the README's scripts."""
+
+import ast
+import doctest
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import snnlab
+
+ROOT = Path(__file__).parents[1]
+NAMES = [name for name in snnlab.__all__ if not inspect.ismodule(getattr(snnlab, name))]
+
+
+def test_it_is_small():
+    assert len(snnlab.__all__) <= 40
+    entries = {path.name for path in (ROOT / "snnlab").iterdir()} - {"__pycache__", "py.typed"}
+    assert len(entries) <= 11
+
+
+def loaded(statement):
+    """Top-level packages that a fresh process has loaded after a statement."""
+    script = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_it_loads_nothing_heavy():
+    heavy = {"torch", "matplotlib", "numpy", "pandas", "scipy", "numba", "spikingjelly", "IPython"}
+    assert not loaded("import snnlab") & heavy
+    assert "torch" in loaded("import snnlab; snnlab.LIF")
+
+
+def test_every_name_is_told_to_type_checkers_as_it_is_loaded():
+    tree = ast.parse(Path(snnlab.__file__).read_text(encoding="utf-8"))
+    imports = [
+        (statement.module, alias.name)
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    ]
+    assert sorted(name for _, name in imports) == sorted(snnlab.__all__)
+    for module, name in imports:
+        assert getattr(__import__(module, fromlist=[name]), name) is getattr(snnlab, name)
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'snnlab' has no attribute 'DelayNetz'"):
+        _ = snnlab.DelayNetz
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_of_each_name_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    thing = getattr(snnlab, name)
+    example = doctest.DocTestParser().get_doctest(
+        inspect.getdoc(thing),
+        {name: getattr(snnlab, name) for name in snnlab.__all__},
+        name,
+        inspect.getsourcefile(thing),
+        None,
+    )
+    assert example.examples, f"snnlab.{name} has no example in its docstring"
+    report = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=report.append)
+    assert result.failed == 0, "".join(report)
+
+
+SCRIPTS = [
+    block
+    for block in re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    if "import snnlab as sl" in block
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.splitlines()[-1][:40])
+def test_a_script_of_the_readme_runs_as_it_stands(script, tmp_path):
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "net.pt").is_file()
