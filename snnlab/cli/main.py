@@ -228,9 +228,10 @@ def import_checkpoint(
 
     out = out or file.with_suffix(".snnlab.pt")
     config = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
-    sizes = "-".join(map(str, (config["n_in"], *config["hidden"], config["n_classes"])))
-    names = ("variant", "max_delay", "kernel_count", "tau", "padding")
-    click.echo(f"{out}: {sizes}, " + ", ".join(f"{name} = {config[name]}" for name in names))
+    sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
+    names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding")
+    values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)
+    click.echo(f"{out}: {sizes}, {values}")
 
 
 @app.command()

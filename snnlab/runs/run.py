@@ -56,7 +56,7 @@ class Run:
         Args:
             results: one mapping a trained network, with at least `variant` or `recipe`, and `seed`;
                 numbers may be those of numpy and torch.
-            data: `name` and `note`, or the `source` of a task or of `Splits`.
+            data: `name` and `note`, or the `source` of a task or of `DataSplits`.
             more: any other measurements.
 
         Returns:
