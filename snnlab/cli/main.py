@@ -84,7 +84,7 @@ def run(
     parameter, before anything starts, and 1 if a cell fails.
     """
     from snnlab.course.config import parse_parameters, read_parameters
-    from snnlab.training import loggers
+    from snnlab.training import log_choice
 
     texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
@@ -109,8 +109,8 @@ def run(
     )
 
     if log is not None:
-        os.environ[loggers.GIVEN] = log
-    loggers.chosen()
+        os.environ[log_choice.GIVEN] = log
+    log_choice.chosen()
     path = find(notebook)
     values = {} if file is None else read_parameters(file)
     if "notebook" in values:
