@@ -1,6 +1,7 @@
-"""The choice of the log that receives the metrics of a training, by environment variables.
+"""The choice of a training log, by environment variables that started processes inherit.
 
-The command line sets it before torch is loaded, so this module does not import it.
+SNNLAB_LOG chooses a log beside the JSON lines: "tensorboard", "wandb" or "none". Without it, runs
+at paper profile use "tensorboard" and all others "none".
 """
 
 import os
