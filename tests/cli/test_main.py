@@ -324,7 +324,7 @@ def test_an_interruption_is_a_sentence(snnlab, notebook, tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert done.exit_code == 130 and done.stderr.endswith(
-        "\nsnnlab: stopped; the same command goes on.\n"
+        "\nsnnlab: stopped; the same command resumes.\n"
     )
 
 
@@ -360,7 +360,7 @@ def test_an_interrupted_run_says_so_and_its_kernel_does_not_complain(notebook, t
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said.endswith(
-        "\nsnnlab: stopped; the same command goes on.\n"
+        "\nsnnlab: stopped; the same command resumes.\n"
     )
     assert "Traceback" not in said and "IPKernelApp" not in said
 
