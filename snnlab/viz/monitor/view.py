@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.escape import plot_text
-from snnlab.delays.statistics import active_delays
+from snnlab.delays.statistics import active_delays, delay_shares
 from snnlab.nn.activations import SPIKING, activations
 from snnlab.nn.delay_linear import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
@@ -95,7 +95,7 @@ def look_at(progress: TrainingProgress, before: Sequence[dict[str, float]] = ())
             }
             rate_unit = "step"
     spiking = (
-        model.neuron == "lif"
+        model.config.neuron == "lif"
         if isinstance(model, DelayNet)
         else all(a.mode in SPIKING for _, a in activations(net))
     )
@@ -236,7 +236,7 @@ class MonitorView:
             self._rasters[name].set_data(spikes, max(1.0, float(spikes.max())))
         for name in snapshot.delays:
             now, first = (
-                plots.delay_shares(delays[name], snapshot.longest, snapshot.dt)
+                delay_shares(delays[name], snapshot.longest, snapshot.dt)
                 for delays in (snapshot.delays, initial)
             )
             self._histograms[name].set_data(now, first)
@@ -324,7 +324,7 @@ def in_words(snapshot: MonitorSnapshot) -> str:
 
 def _ends(delays: NDArray[np.float32], snapshot: MonitorSnapshot) -> str:
     """The mass at both ends."""
-    shares = 100 * plots.delay_shares(delays, snapshot.longest, snapshot.dt)
+    shares = 100 * delay_shares(delays, snapshot.longest, snapshot.dt)
     return f"{shares[0]:.1f} % at 0, {shares[-1]:.1f} % at {snapshot.longest:g} {snapshot.unit}"
 
 
