@@ -138,9 +138,11 @@ def frequencies(n_in: int, features: str = "spikes") -> NDArray[np.float64]:
         return hertz
     if n_in < 1 or N_CHANNELS % n_in:
         raise SnnlabError(
-            f"n_in = {n_in}: expected a divisor of the cochlea's {N_CHANNELS} channels; this network heard something else."
+            f"n_in = {n_in}: expected a divisor of the cochlea's {N_CHANNELS} channels; this network "
+            "was trained on something else."
         )
-    return np.exp(np.log(centre_frequencies()).reshape(n_in, -1).mean(1))
+    means: NDArray[np.float64] = np.log(centre_frequencies()).reshape(n_in, -1).mean(1)
+    return np.exp(means)
 
 
 # One neuron
@@ -173,13 +175,13 @@ def incoming(net: DelayNet, layer: int, neuron: int, dt_ms: float) -> Incoming:
     Raises:
         SnnlabError: there is no such layer or neuron.
     """
-    synapses = picked(net, layer, neuron)
-    heard = heard_inputs(synapses, neuron)
+    synapses = layer_synapses(net, layer, neuron)
+    inputs = connected_inputs(synapses, neuron)
     count = synapses.kernel_count
     return Incoming(
-        source=heard.repeat_interleave(count).numpy(),
-        delay_ms=(synapses.delay_of(neuron).cpu()[heard].flatten() * dt_ms).numpy(),
-        weight=synapses.weight[neuron].detach().cpu()[heard].flatten().numpy(),
+        source=inputs.repeat_interleave(count).numpy(),
+        delay_ms=(synapses.delay_of(neuron).cpu()[inputs].flatten() * dt_ms).numpy(),
+        weight=synapses.weight[neuron].detach().cpu()[inputs].flatten().numpy(),
     )
 
 
@@ -190,7 +192,7 @@ def neuron_kernel(net: DelayNet, layer: int, neuron: int) -> NDArray[np.float32]
     Raises:
         SnnlabError: there is no such layer or neuron.
     """
-    synapses = picked(net, layer, neuron)
+    synapses = layer_synapses(net, layer, neuron)
     one = slice(neuron, neuron + 1)
     weight, delay = synapses.weight[one], synapses.delay_of(one)
     if synapses.n_connections is not None:
@@ -201,7 +203,7 @@ def neuron_kernel(net: DelayNet, layer: int, neuron: int) -> NDArray[np.float32]
     return gaussian_taps(weight, delay, width, synapses.taps)[0].cpu().numpy()
 
 
-def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
+def layer_synapses(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
     """The synapses of a layer that has such a neuron.
 
     Raises:
@@ -220,6 +222,6 @@ def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
     return synapses
 
 
-def heard_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
+def connected_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
     """The inputs that a neuron listens to, (n,), all of them but in a sparse or pruned layer."""
     return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()

@@ -198,7 +198,7 @@ def test_a_recording_goes_through_as_in_the_network_itself(changes):
     for ours, theirs in zip(found.fired, expected.spikes, strict=True):
         assert torch.equal(ours, theirs[:, 0])
     assert torch.allclose(found.charge[-1], expected.potentials[:, 0], atol=1e-5)
-    assert [len(heard) for heard in found.heard] == [int(expected.valid.sum())] * 3
+    assert [len(heard) for heard in found.inputs] == [int(expected.valid.sum())] * 3
     again = arrivals.simulate(net, x)  # nothing is left of the recording before
     assert torch.equal(again.charge[-1], found.charge[-1])
 
@@ -265,7 +265,7 @@ def test_each_weight_of_a_synapse_has_a_spike_and_a_delay_of_its_own():
     net = random_net(kernel_count=2)
     what = arrivals.simulate(net, recording())
     found = arrivals.arrivals(net, what, 0, 3, dt_ms=10.0)
-    when, inputs = what.heard[0].nonzero(as_tuple=True)
+    when, inputs = what.inputs[0].nonzero(as_tuple=True)
     assert found.source.tolist() == [j for j in inputs.tolist() for _ in range(2)]
     assert found.sent_ms.tolist() == [10 * t for t in when.tolist() for _ in range(2)]
     delay = net.synapses[0].delay[3][inputs].round().flatten().numpy()
@@ -357,7 +357,7 @@ def test_movement_is_what_the_delays_were_after_each_epoch(tmp_path):
 
 
 def test_of_a_large_layer_a_fair_sample_is_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(snapshots, "SYNAPSES", 50)
+    monkeypatch.setattr(snapshots, "MAX_SYNAPSES", 50)
     net = random_net(kernel_count=2, n_connections=6)
     trained(tmp_path / "c.pt", net)
     first = snapshots.delay_trajectory(tmp_path / "c.pt", net, dt_ms=1.0)[0]
