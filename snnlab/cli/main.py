@@ -86,7 +86,7 @@ def run(
     stops with exit code 2 before anything starts, a failing cell with exit code 1.
     """
     from snnlab.course.config import parse_parameters, read_parameters
-    from snnlab.training import loggers
+    from snnlab.training import log_choice
 
     texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
@@ -111,8 +111,8 @@ def run(
     )
 
     if log is not None:
-        os.environ[loggers.GIVEN] = log
-    loggers.chosen()
+        os.environ[log_choice.GIVEN] = log
+    log_choice.chosen()
     path = find(notebook)
     values = {} if file is None else read_parameters(file)
     if "notebook" in values:
@@ -230,10 +230,12 @@ def import_checkpoint(
     from snnlab.delays.import_snn_delays import convert
 
     out = out or file.with_suffix(".snnlab.pt")
-    found = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
-    sizes = "-".join(str(size) for size in (found["n_in"], *found["hidden"], found["n_classes"]))
-    names = ("variant", "max_delay", "kernel_count", "tau", "padding")
-    click.echo(f"{out}: {sizes}, " + ", ".join(f"{name} = {found[name]}" for name in names))
+    config = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
+    sizes = "-".join(str(size) for size in (config.n_in, *config.hidden, config.n_classes))
+    names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding")
+    click.echo(
+        f"{out}: {sizes}, " + ", ".join(f"{name} = {getattr(config, name)}" for name in names)
+    )
 
 
 @app.command()

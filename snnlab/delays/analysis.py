@@ -48,20 +48,20 @@ def open_network(
     if path.is_dir():
         path = _best_in(path)
     net = checkpoints.load_network(path)
-    if net.config["max_delay"] == 0 or net.variant == "none":
+    if net.config.max_delay == 0 or net.config.delay_mode == "none":
         raise SnnlabError(
             f"{path}: a network without delays; choose one whose delays are learned or fixed."
         )
-    if net.neuron != "lif":
+    if net.config.neuron != "lif":
         raise SnnlabError(
             f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
         )
     if features is not None:
         try:
-            frequencies(net.config["n_in"], features)
+            frequencies(net.config.n_in, features)
         except SnnlabError as error:
             raise SnnlabError(
-                f"{path}: a network of another task, with {net.config['n_in']} inputs, where features = {features!r} was "
+                f"{path}: a network of another task, with {net.config.n_in} inputs, where features = {features!r} was "
                 "given; choose the checkpoint of a network for these features."
             ) from error
     step = _step(path.parent / "config.json", dt_ms)
@@ -97,7 +97,7 @@ def _best_in(folder: Path) -> Path:
         except SnnlabError as error:
             foreign.append(error)
             continue
-        kind = content["network"].get("variant"), content["network"].get("neuron")
+        kind = content["network"].get("delay_mode"), content["network"].get("neuron")
         with checkpoints.as_written(path):
             if kind == ("learned", "lif") and content.get("history"):
                 line = content["history"][content["best_epoch"]]

@@ -55,7 +55,7 @@ def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
         >>> [tuple(charge.shape) for charge in recording.charge]
         [(6, 3), (6, 2)]
     """
-    n_in = net.config["n_in"]
+    n_in = net.config.n_in
     if recording.dim() != 2 or recording.shape[1] != n_in or not recording.any():
         raise SnnlabError(
             f"recording of shape {tuple(recording.shape)}: expected (T, {n_in}), time first, "
@@ -96,7 +96,7 @@ def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
     Both are in units of the threshold. The readout has no batch norm.
     """
     if layer == len(net.norms):
-        n_out = net.config["n_classes"]
+        n_out = net.config.n_classes
         return torch.ones(n_out), torch.zeros(n_out)
     norm = net.norms[layer]
     assert (

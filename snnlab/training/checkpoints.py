@@ -13,18 +13,17 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.nn.delay_linear import ROUNDED, DelayLinear
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.network_config import NetworkConfig
 
-# From 2 on, perhaps of the middle of an epoch; from 3 on, with an entry for each rounded delay
-# layer
-FORMAT = 3
+FORMAT = 4  # 4 describes the network with `NetworkConfig.to_dict`
 
 
-def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
+def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
     """Write a checkpoint of tensors, numbers, strings, lists and dicts atomically.
 
     Args:
         path: the file; the one before stays whole until the new one is.
-        network: the network's `config`, by which `load` recognises it.
+        network: the description of the network, by which `load` recognises it.
         payload: what else is to be kept.
 
     Raises:
@@ -32,20 +31,20 @@ def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
     """
     with whole_file(path) as temporary:
         try:
-            torch.save({"format": FORMAT, "network": network, **payload}, temporary)
+            torch.save({"format": FORMAT, "network": network.to_dict(), **payload}, temporary)
         except RuntimeError as error:  # torch's zip writer hides the OSError of a full disk
             raise OSError(None, str(error).splitlines()[0]) from error
 
 
-def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str, Any]:
+def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
 
     Args:
         path: the file.
-        network: the `config` of the network that it has to fit; None to accept any.
+        network: the description of the network that it has to fit; None to accept any.
 
     Raises:
-        SnnlabError: it is not a whole checkpoint, comes from a newer version, or belongs to another
+        SnnlabError: it is not a whole checkpoint, comes from another version, or belongs to another
             network.
     """
     content = read_tensors(
@@ -71,22 +70,21 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
         )
     if version > FORMAT:
         raise SnnlabError(
-            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads up to {FORMAT}); "
+            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads {FORMAT}); "
             "update snnlab."
         )
-    if version < 3:  # which did not say whether delays are rounded, but only those are all whole
-        with as_written(path):
-            for state in filter(None, (content.get("model"), content.get("best"))):
-                for name, value in [*state.items()]:
-                    if name.endswith(".P") and torch.equal(value, value.round()):
-                        state[name.removesuffix("P") + ROUNDED] = torch.ones((), dtype=torch.bool)
+    if version < FORMAT:
+        raise SnnlabError(
+            f"{path}: written by an older snnlab (checkpoint format {version}, this one reads {FORMAT}); "
+            "train the network again, or choose another file."
+        )
     with as_written(path):
-        if network is not None and theirs != network:
+        if network is not None and theirs != (expected := network.to_dict()):
             names = sorted(
-                str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k)
+                str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)
             )
             found = ", ".join(
-                f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names
+                f"{k} = {theirs.get(k)!r} instead of {expected.get(k)!r}" for k in names
             )
             raise SnnlabError(
                 f"{path}: a checkpoint of another network: {found}; give the settings it was trained with."
@@ -139,18 +137,17 @@ def load_network(path: str | Path) -> DelayNet:
             values that no training leaves.
     """
     content = load(path)
-    if "kind" in content["network"]:  # those of `snnlab.nn.vision` have one
-        raise SnnlabError(
-            f"{path}: a {content['network']['kind']}; expected a network with delays. Choose another file."
-        )
+    if (kind := content["network"].get("kind")) != "DelayNet":
+        raise SnnlabError(f"{path}: a {kind}; expected a network with delays. Choose another file.")
     if content.get("best") is None:
         raise SnnlabError(
             f"{path}: holds no finished epoch yet; let the training run for one epoch at least."
         )
     with as_written(path):
+        config = NetworkConfig.from_dict(content["network"])
         with torch.device("meta"):  # without memory: its sizes may be absurd
-            check_parameters(content["best"], DelayNet(**content["network"]))
-        model = DelayNet(**content["network"])
+            check_parameters(content["best"], config.build())
+        model: DelayNet = config.build()
         model.load_state_dict(content["best"])
     return model.eval()
 

@@ -140,7 +140,7 @@ def test_a_run_leaves_notebook_result_and_figures(snnlab, notebook, tmp_path):
     [
         (
             ["-p", "neuron", "12"],
-            ["'neuron'", "did you mean neurons?", "valid names: profile, seed, out, tau_ms"],
+            ["'neuron'", "did you mean neurons?", "valid names: profile, seed, out, live, tau_ms"],
         ),
         (["-p", "neurons", "many"], ["neurons = 'many'", "expected a whole number"]),
         (["-p", "tau_ms", "0"], ["tau_ms = 0:", "expected a number from 1.001"]),

@@ -19,6 +19,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.nn.delay_net import DelayNetConfig
 from snnlab.training import callbacks, checkpoints, experiments
 from snnlab.training.callbacks import (
     Callback,
@@ -56,8 +57,8 @@ class Logged(DelayStage):
 
 
 def stage(folder):
-    network = dict(
-        n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.2, variant="learned"
+    network = DelayNetConfig(
+        n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.2, delay_mode="learned"
     )
     return Logged(
         name="lags",

@@ -95,7 +95,7 @@ def look_at(progress: TrainingProgress, before: Sequence[dict[str, float]] = ())
             }
             rate_unit = "step"
     spiking = (
-        model.neuron == "lif"
+        model.config.neuron == "lif"
         if isinstance(model, DelayNet)
         else all(a.mode in SPIKING for _, a in activations(net))
     )

@@ -102,7 +102,7 @@ class AblationResults:
             rows, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
         )
         self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in rows]
-        chance = 100 / self.network.net.config["n_classes"]
+        chance = 100 / self.network.net.config.n_classes
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
         right.text(chance, 1.42, " chance", fontsize=8)
         right.set_yticks(rows, ["learned", "now"])

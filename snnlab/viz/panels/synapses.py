@@ -132,7 +132,7 @@ class SynapsesPlot:
         )  # fmt: skip
         weights.set_ylabel("weight")
         weights.yaxis.set_major_locator(MaxNLocator(4))
-        n_taps = self.network.net.config["max_delay"] + 1
+        n_taps = self.network.net.config.max_delay + 1
         self.kernel = plots.kernels(axes["kernel"], np.zeros((2, n_taps)), dt_ms)
         self.kernel.set(animated=True, interpolation="nearest")
         axes["kernel"].set_xlim(-0.5 * dt_ms, end + 0.5 * dt_ms)
