@@ -1,4 +1,4 @@
-"""Simulation of one recording spike by spike: when each spike arrives at a neuron, and when it fires."""
+"""Simulation of one recording spike by spike: when spikes arrive, and when neurons fire."""
 
 from dataclasses import dataclass
 

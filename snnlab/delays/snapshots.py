@@ -22,7 +22,7 @@ MAX_SYNAPSES = 2048
 
 
 def sample_synapses(layer: DelayLinear) -> Tensor:
-    """Choose the synapses of a layer: positions in `layer.delay.flatten()`, `(S,)`, always the same."""
+    """Choose synapses of a layer: positions in `layer.delay.flatten()`, `(S,)`, always the same."""
     existing = torch.arange(layer.delay.numel())
     if layer.n_connections is not None:
         existing = existing[layer.mask.cpu().expand(layer.delay.shape).flatten()]
