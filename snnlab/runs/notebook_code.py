@@ -150,8 +150,7 @@ def read_notebook(path: Path) -> Any:
     except (nbformat.ValidationError, *NO_NOTEBOOK) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise SnnlabError(
-            f"{path}: is not a readable notebook ({lines[0][:200]}); expected the JSON that "
-            f"Jupyter "
-            "writes, without conflict markers of git. Restore the file, or choose another one."
+            f"{path}: is not a readable notebook ({lines[0][:200]}); expected JSON as Jupyter "
+            "writes it, without conflict markers of git. Restore the file, or choose another one."
         ) from error
     return nb
