@@ -89,7 +89,9 @@ def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
     mel = 2595 * np.log10(1 + hertz / 700)
     low, high = 2595 * np.log10(1 + np.array([50, 4000]) / 700)
     assert np.allclose(mel, np.linspace(low, high, 42)[1:-1])
-    with pytest.raises(SnnlabError, match="n_in = 41: expected 40, the number of the features sane"):
+    with pytest.raises(
+        SnnlabError, match="n_in = 41: expected 40, the number of the features sane"
+    ):
         analysis.frequencies(41, "sane")
     with pytest.raises(SnnlabError, match="divisor of the cochlea's 700"):
         analysis.frequencies(16)
