@@ -1,4 +1,4 @@
-"""Callbacks that show or record each epoch: progress bar, JSON lines, TensorBoard, Weights & Biases.
+"""Callbacks that show or record each epoch: progress bar, JSON, TensorBoard, Weights & Biases.
 
 The environment variable SNNLAB_LOG chooses a log beside the JSON lines: "tensorboard", "wandb" or
 "none". Processes that are started inherit it. Without it, runs at paper profile use "tensorboard"
