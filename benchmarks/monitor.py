@@ -39,7 +39,7 @@ def course(epochs: int) -> tuple[Experiment, Any]:
     network = {
         "n_in": config.n_in,
         "hidden": list(config.hidden),
-        "n_classes": len(digits.keys),
+        "n_classes": len(digits.classes),
         "max_delay": config.max_delay,
         "tau": config.tau_ms[0] / config.dt_ms,
         "dropout": config.dropout,

@@ -22,6 +22,15 @@ def printable(text: object) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether UTF-8 can hold a text; it cannot hold a path with other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def terminal_text(text: object, style: str = "") -> "Text":
     """Make `text` safe for rich, which interprets no `[markup]` and no `:emoji:` in the result."""
     from rich.text import Text  # here: pictures need none

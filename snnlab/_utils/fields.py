@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import Any, get_args, get_origin
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import is_utf8
 
 
 @dataclass(frozen=True)
@@ -193,9 +194,7 @@ def _no_path(text: str, spec: Spec) -> str:
         return "" if spec.empty and not text else "is blank"
     if "\0" in text:
         return "has a NUL character"
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # bytes of a command line
+    if not is_utf8(text):  # bytes of a command line
         return "is not UTF-8"
     if max(map(len, text.encode().split(b"/"))) > 255 or len(text.encode()) > 4095:
         return "is longer than a path can be"

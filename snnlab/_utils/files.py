@@ -14,6 +14,11 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 
+# what systems and tools leave in folders, in small letters, beside names that begin with a dot
+_SYSTEM = frozenset({
+    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"),
+    *("system volume information", "__pycache__"),
+})  # fmt: skip
 LARGEST = 1 << 28  # bytes of a text file that is read; what snnlab writes has a few MB at most
 DEEPEST = 100  # levels of lists and objects in each other
 
@@ -51,9 +56,21 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def whole_files(folder: Path, pattern: str) -> list[Path]:
-    """List the files below a folder, in order, without temporary ones that a killed process left."""
-    return sorted(path for path in folder.rglob(pattern) if not path.name.startswith("."))
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name belongs to a system or a tool, and is no data."""
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def paths_below(folder: Path, pattern: str = "*") -> list[Path]:
+    """List the paths below a folder that match a pattern, sorted, without hidden ones.
+
+    Temporary files that a killed process left are hidden, as is the content of a hidden folder.
+    """
+    return sorted(
+        path
+        for path in folder.rglob(pattern)
+        if not any(map(is_hidden, path.relative_to(folder).parts))
+    )
 
 
 def now() -> str:

@@ -130,12 +130,12 @@ def _here(
     from rich.console import Console
 
     from snnlab.runs.progress import Overview
-    from snnlab.runs.sweep.executors import run_here
+    from snnlab.runs.sweep.executors import run_local
 
     with Overview(
         Console(stderr=True), runs=len(plan.runs), done=len(plan.runs) - len(left)
     ) as overview:
-        return run_here(plan, left, workers=workers, retries=retries, watcher=overview)
+        return run_local(plan, left, workers=workers, retries=retries, watcher=overview)
 
 
 def _slurm(
@@ -213,6 +213,6 @@ def _say(plan: "Sweep") -> None:
     from rich.console import Console
 
     from snnlab.runs import manifest
-    from snnlab.runs.sweep.cost import table
+    from snnlab.runs.sweep.cost import cost_table
 
-    Console().print(table(plan, manifest.machine()["device"]))
+    Console().print(cost_table(plan, manifest.machine()["device"]))

@@ -1,24 +1,20 @@
 """Check that the data of a run is on this machine, before anything starts; no such file is read."""
 
-import os
 from pathlib import Path
+from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import whole_files
+from snnlab._utils.files import paths_below
 from snnlab.course.config import (
     Config,
     ExploringDelays,
-    LearningDelays,
     PaperResults,
     PretrainAndTransfer,
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
-from snnlab.data.datasets.catalogue import DATASETS
-from snnlab.data.datasets.gsc_folder import check_folder
-from snnlab.data.datasets.shd_files import check_protocol, find
-from snnlab.data.io.images import class_folders
-from snnlab.data.paths import data_folder
+from snnlab.data.entry import DatasetEntry
+from snnlab.data.registry import entry_of, find
 
 
 def check_data(config: Config) -> None:
@@ -34,61 +30,42 @@ def check_data(config: Config) -> None:
     if isinstance(config, PaperResults) and config.folder:
         _check_folder(config.folder)
     if isinstance(config, Recordings):
-        _check_recordings(config)
-    if isinstance(config, PretrainAndTransfer) and config.data != "digits":
-        _check_set("imagenet", "" if config.data == "imagenet" else config.data, "data")
+        entry, where = find(config.data, "recordings", features=config.features)
+        entry.check_files(where, "data", recording_settings(config))
+    if isinstance(config, PretrainAndTransfer):
+        entry, where = find(config.data, "pictures")
+        entry.check_files(where, "data", vars(config))
     if isinstance(config, TransferToEvents) and config.data != "digits":
-        _check_set(config.data, config.events_folder, "events_folder")
-        _check_set(config.pictures_set, config.pictures_folder, "pictures_folder")
+        for (entry, folder), parameter in zip(
+            event_sets(config), ("events_folder", "pictures_folder"), strict=True
+        ):
+            entry.check_files(folder, parameter, vars(config))
 
 
-def folder_of(given: str, name: str) -> Path:
-    """The folder that was given, or else that of the data set `name`."""
-    return Path(given).expanduser() if given else data_folder() / name
+def recording_settings(config: Recordings) -> dict[str, Any]:
+    """Return the parameters of a run as those of the readers of recordings."""
+    values = vars(config)
+    return values | {
+        "limit": values.get("limit") or None,
+        "workers": values.get("workers") or None,
+        "hold_out": values.get("protocol", "held-out") == "held-out",
+    }
 
 
-def _check_recordings(config: Recordings) -> None:
-    if config.features != "spikes":
-        check_folder(folder_of("" if config.data == "gsc" else config.data, "gsc").resolve())
-        return
-    _, files = find(config.data, unpack=False)
-    if isinstance(config, LearningDelays):
-        check_protocol(files, config.protocol == "held-out")
-
-
-def _check_set(name: str, given: str, parameter: str) -> None:
-    """Refuse where the folder of a set lacks a part of it, or holds no clip of UCF101."""
-    folder = folder_of(given, name)
-    if name == "imagenet" and any(folder.glob("*.tar")):
-        from snnlab.data.batches import shards  # with torch, which a run of this size can wait for
-
-        if shards.there(folder):
-            shards.complete(folder)
-            return
-    missing = DATASETS[name].missing(folder)
-    if not DATASETS[name].parts and not _has_clip(folder):
-        missing = ["a clip"]
-    if missing:
-        parts = " and ".join(part.replace("|", " or ") for part in missing)
-        what = f"does not hold {parts}" if folder.is_dir() else "is not there"
-        raise SnnlabError(
-            f"{folder.resolve()} {what}; {name} was expected there. Get it with `snnlab data get "
-            f"{name}`, set SNNLAB_DATA to the folder that holds {name}/, or give its folder as "
-            f"{parameter}."
-        )
-    if name == "imagenet":
-        for part in DATASETS[name].parts:
-            class_folders(folder / part)
-
-
-def _has_clip(folder: Path) -> bool:
-    """Whether anything below a folder is called as the clips of UCF101 are."""
-    names = (name for _, folders, files in os.walk(folder) for name in (*folders, *files))
-    return any(name.startswith("v_") for name in names)
+def event_sets(
+    config: TransferToEvents,
+) -> tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]:
+    """Return the entry and folder of the events of notebook 03, and those of the pictures to pretrain on."""
+    events = entry_of(config.data, "events")
+    pictures = entry_of(events.pretrain_on)
+    return (
+        (events, Path(config.events_folder or events.folder).expanduser()),
+        (pictures, Path(config.pictures_folder or pictures.folder).expanduser()),
+    )
 
 
 def _check_checkpoint(path: Path) -> None:
-    if path.is_dir() and not whole_files(path, "*.pt"):
+    if path.is_dir() and not paths_below(path, "*.pt"):
         raise SnnlabError(
             f"checkpoint: {path} holds no file .pt; give that of a run of notebook 04."
         )

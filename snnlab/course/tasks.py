@@ -1,7 +1,6 @@
-"""What the notebooks can be run on: the course's digits, or the data sets of the papers."""
+"""The data of a run and the networks for it: the course's digits, or any set of the registry."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,24 +9,11 @@ from torch import Tensor
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferToEvents
-from snnlab.course.data_check import folder_of
-from snnlab.data.batches.dense_set import DataSplits
-from snnlab.data.batches.feature_set import FeatureSet
-from snnlab.data.batches.spike_set import SpikeSet
-from snnlab.data.datasets import (
-    cifar10_dvs,
-    digit_events,
-    digits,
-    es_imagenet,
-    es_ucf101,
-    gsc,
-    imagenet,
-    shd,
-)
-from snnlab.data.datasets.catalogue import published_name
-from snnlab.data.protocols import Batches, Data
-from snnlab.data.provenance import record
-from snnlab.data.splits import Splits
+from snnlab.course.data_check import event_sets, recording_settings
+from snnlab.data.datasets.digit_events import digit_events
+from snnlab.data.protocols import Batches
+from snnlab.data.registry import find, load
+from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
@@ -45,7 +31,7 @@ class ImageTask:
         source: what `result.json` says about the data.
     """
 
-    data: DataSplits
+    data: DataSplits[Any]
     network: dict[str, Any]
     source: dict[str, Any]
 
@@ -61,7 +47,7 @@ class TransferTask:
         source: what `result.json` says about the data.
     """
 
-    data: dict[str, DataSplits]
+    data: dict[str, DataSplits[Any]]
     networks: dict[str, dict[str, Any]]
     source: dict[str, Any]
 
@@ -73,57 +59,22 @@ def static(config: PretrainAndTransfer) -> ImageTask:
     Raises:
         SnnlabError: as the readers, or there is one class only.
     """
-    if config.data == "digits":
-        parts = digits.originals((0.55, 0.15, 0.30))
-        counts = (config.samples, config.samples // 6, config.samples // 4)
-        sets = [
-            digits.place(*originals, count, size=config.size, noise=config.noise, seed=number)
-            for number, (originals, count) in enumerate(zip(parts, counts, strict=True))
-        ]
-        made = {"size": config.size, "noise": config.noise}
-        data = DataSplits(*sets, unit="brightness, 0 to 1, with noise", preprocessing=made)
-        source = record("digits", digits.NOTE, data)
-    else:
-        folder = folder_of("" if config.data == "imagenet" else config.data, "imagenet")
-        data = imagenet.pictures(folder, size=config.size, loaders=config.loaders)
-        name = published_name(folder, "imagenet", "pictures")
-        source = record(name, "pictures in the layout of ImageNet-1K", data, folder)
-    _several_classes(data, source["path"])
-    return ImageTask(data, _network(config.model, data, list(config.channels)), source)
+    data = load(*find(config.data, "pictures"), vars(config))
+    _several_classes(data)
+    return ImageTask(data, _network(config.model, data, list(config.channels)), data.source)
 
 
 @memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
-def recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
-    """The words of notebook 04, as spikes or as features.
+def recordings(config: LearningDelays) -> DataSplits[Any]:
+    """Load the words of notebook 04, as spikes or as features.
 
     Raises:
         SnnlabError: as the readers, or there is one class only.
     """
-    data = _recordings(config)
-    _several_classes(data, data.path)
+    entry, folder = find(config.data, "recordings", features=config.features)
+    data = load(entry, folder, recording_settings(config))
+    _several_classes(data)
     return data
-
-
-def _recordings(config: LearningDelays) -> Splits[SpikeSet] | Splits[FeatureSet]:
-    limit = config.limit or None
-    if config.features == "spikes":
-        return shd.load(
-            config.data,
-            dt_ms=config.dt_ms,
-            n_in=config.n_in,
-            binning=config.binning,
-            seed=config.seed,
-            limit=limit,
-            hold_out=config.protocol == "held-out",
-        )
-    folder = folder_of("" if config.data == "gsc" else config.data, "gsc")
-    return gsc.load(
-        folder,
-        features=config.features,
-        limit=limit,
-        seed=config.seed,
-        workers=config.workers or None,
-    )
 
 
 def delay_stage(
@@ -184,41 +135,15 @@ def events(config: TransferToEvents) -> TransferTask:
         SnnlabError: as the readers, or there is one class only.
     """
     if config.data == "digits":
-        data = digit_events.digit_events(
-            pictures=config.pictures, labelled=config.labelled, seed=config.seed
+        data: dict[str, DataSplits[Any]] = dict(
+            digit_events(pictures=config.pictures, labelled=config.labelled, seed=config.seed)
         )
-        at = other = None
-        name, note = "digit-events", digit_events.NOTE
     else:
-        at = folder_of(config.events_folder, config.data)
-        other = folder_of(config.pictures_folder, config.pictures_set)
-        loaders = config.loaders
-        if config.data == "es-ucf101":
-            pictures, edges = (
-                es_ucf101.frames(other, loaders=loaders),
-                es_ucf101.edges(at, loaders=loaders),
-            )
-            target = es_ucf101.events(at, loaders=loaders)
-        elif config.data == "cifar10-dvs":
-            pictures = imagenet.pictures(other, size=config.size, loaders=loaders)
-            edges = cifar10_dvs.edges(at, size=config.size, loaders=loaders)
-            target = cifar10_dvs.events(at, size=config.size, loaders=loaders)
-        else:
-            pictures = imagenet.pictures(other, loaders=loaders)
-            edges, target = (
-                es_imagenet.edges(at, loaders=loaders),
-                es_imagenet.events(at, loaders=loaders),
-            )
-        data = {"pictures": pictures, "edges": edges, "target": target}
-        name = published_name(at, config.data, "events")
-        note = f"files in the layout of {config.data}, pretrained on {other.name}"
-    for what, folder in (("pictures", other), ("edges", at), ("target", at)):
-        _several_classes(data[what], folder or name)
-    source = record(name, note, data["target"], at) | {
-        "pretraining": {
-            what: record(what, note, data[what], folder)
-            for what, folder in (("pictures", other), ("edges", at))
-        }
+        data = _event_files(config)
+    for part in data.values():
+        _several_classes(part)
+    source = data["target"].source | {
+        "pretraining": {name: data[name].source for name in ("pictures", "edges")}
     }
     small = dict(strides=[2, 1, 2], pool=3)
     networks = {
@@ -227,6 +152,21 @@ def events(config: TransferToEvents) -> TransferTask:
     }
     networks["target"] |= {"decay": config.decay, "learn_decay": True}
     return TransferTask(data, networks, source)
+
+
+def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
+    (entry, folder), (pictures, pictures_folder) = event_sets(config)
+    # Pictures are as large as the events where the size can be chosen, else as large as usual
+    settings = {name: value for name, value in vars(config).items() if name in entry.settings}
+    data = {
+        "pictures": load(pictures, pictures_folder, settings),
+        "edges": entry.read(entry.edges, folder, settings),
+        "target": load(entry, folder, settings),
+    }
+    note = f"files in the layout of {entry.name}, pretrained on {pictures_folder.name}"
+    for name in ("pictures", "edges"):
+        data[name] = replace(data[name], name=name)
+    return {name: replace(part, note=note) for name, part in data.items()}
 
 
 def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:
@@ -243,22 +183,21 @@ def a_few(part: Batches, most: int) -> Tensor:
     )[0]
 
 
-def _several_classes(data: Data, where: str | Path) -> None:
+def _several_classes(data: DataSplits[Any]) -> None:
     """Refuse training data of a single class, of which nothing can be learned.
 
     Raises:
         SnnlabError: they are.
     """
-    classes = data.train.labels.unique().tolist()
-    if len(classes) < 2:
+    if len(data.train.labels.unique()) < 2:
         raise SnnlabError(
-            f"{where}: all {len(data.train):,} samples for training are of one class; "
-            "expected samples of at least two. Add another class."
+            f"{data.path or data.name}: all {len(data.train):,} samples for training are of one "
+            "class; expected samples of at least two. Add another class."
         )
 
 
 def _network(
-    model: str, data: DataSplits, channels: list[int], *, events: bool = False, **small: Any
+    model: str, data: DataSplits[Any], channels: list[int], *, events: bool = False, **small: Any
 ) -> dict[str, Any]:
     x, _ = data.train.batch(torch.arange(1))
     shape: dict[str, Any] = {"in_channels": x.shape[2], "classes": int(data.train.labels.max()) + 1}

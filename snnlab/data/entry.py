@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
@@ -18,6 +20,9 @@ UNFINISHED = (".unpacking-", ".unpacked-", ".converting")
 PART = ".part"  # how the names of unfinished downloads end; beside each lies a `.part.json`
 
 
+Function: TypeAlias = Callable[..., Any] | str  # itself, or "module:name"
+
+
 @dataclass(frozen=True)
 class Archive:
     """A file that is downloaded and unpacked.
@@ -27,78 +32,148 @@ class Archive:
         urls: where it is fetched from, the best first; none where a person has to fetch it.
         md5: its MD5 sum.
         makes: what it unpacks to, in the folder of the set; it is moved there in this order.
+        extract: unpacks the archive into a folder where its format alone does not say how.
     """
 
     file: str
     urls: tuple[str, ...]
     md5: str
     makes: tuple[str, ...]
+    extract: Function = ""
 
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One data set.
+    """All that snnlab has to know of one data set.
+
+    A function is given itself or as a text `module:name`, which is imported when it is called, so
+    that the names and sizes of all sets are known before torch is imported.
 
     Attributes:
-        name: of its folder, and in commands.
+        name: of the set in commands and results, and of its folder.
+        kind: "recordings" of sound, "pictures", "films", or "events" of a camera.
         title: what it is, in a line.
+        load: gives the `DataSplits`, called with the folder, where there are files, and with
+            `settings`.
+        settings: the parameters of a run that `load` takes, by name.
+        features: of recordings, what `load` can make of them.
+        channels: of recordings, how many the spikes have; `n_in` divides it.
+        edges: of events, the function that gives the same samples as pictures of edges.
+        pretrain_on: of events, the name of the pictures or films to pretrain on.
         download, unpacked: its size, as published, for people.
         licence, cite: as published.
-        parts: files and folders that are there when it is whole, or `one|another`; of those without
-            any, clips are counted.
-        archives: what they come from.
+        parts: files and folders of a whole set, each a pattern or several, `one|another`; none for
+            a set that is generated.
+        archives: what they are unpacked from.
         by_hand: what a person has to do, step by step, where a program may not or cannot; {folder}
             is the set's.
         counts: samples of each split; several where sources differ, the most quoted first. "all"
             where there is no split.
         classes: how many.
-        unsure: splits whose count rests on memory; another number is then no error.
+        unsure: splits whose published count is remembered, not read: another number is no error.
+        verify: checks before a run that the files are there, instead of a comparison with `parts`;
+            called with the folder, the name of the parameter that gives it, and all settings.
+        check: compares the files with what is published, see `snnlab.data.fetch.check`.
     """
 
     name: str
+    kind: Literal["recordings", "pictures", "films", "events"]
     title: str
-    download: str
-    unpacked: str
-    licence: str
-    cite: str
-    parts: tuple[str, ...]
+    load: Function
+    settings: tuple[str, ...] = ()
+    features: tuple[str, ...] = ("spikes",)
+    channels: int = 700
+    edges: Function = ""
+    pretrain_on: str = ""
+    download: str = "unknown"
+    unpacked: str = "unknown"
+    licence: str = "unknown"
+    cite: str = "unknown"
+    parts: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
     by_hand: str = ""
     counts: tuple[dict[str, int], ...] = ()
     classes: int = 0
     unsure: tuple[str, ...] = ()
+    verify: Function = ""
+    check: Function = ""
 
     @property
     def folder(self) -> Path:
-        """Where it lies, or would."""
+        """The folder of the set, below the data folder."""
         return data_folder() / self.name
 
+    def read(self, function: Function, folder: str | Path, settings: Mapping[str, Any]) -> Any:
+        """Call `load` or `edges` with the folder and those of the settings that the set has."""
+        own = {name: value for name, value in settings.items() if name in self.settings}
+        return imported(function)(*([folder] if self.parts else []), **own)
+
     def missing(self, folder: Path) -> list[str]:
-        """The parts that a folder lacks, each as `parts` has it."""
+        """Return the parts that a folder lacks, each as `parts` has it."""
+        return [
+            part
+            for part in self.parts
+            if not any(any(folder.glob(pattern)) for pattern in part.split("|"))
+        ]
 
-        def there(part: str) -> bool:
-            return any(os.path.exists(folder / name) for name in part.split("|"))
+    def check_files(self, folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+        """Check by their names that the files of a set are there; none is read.
 
-        return [part for part in self.parts if not there(part)]
+        Args:
+            folder: where they should lie.
+            parameter: the name of the parameter that gives another folder, for the message.
+            settings: the parameters of the run.
+
+        Raises:
+            SnnlabError: a file is missing, or a setting does not fit the set.
+        """
+        if self.verify:
+            imported(self.verify)(folder, parameter, settings)
+        else:
+            self.check_parts(Path(folder), parameter)
+
+    def check_parts(self, folder: Path, parameter: str) -> None:
+        """Refuse a folder that lacks a part.
+
+        Raises:
+            SnnlabError: a part is missing; the message says which, and how to get it.
+        """
+        if missing := self.missing(folder):
+            parts = " and ".join(
+                part.replace("|", " or ").replace("**/", "any ") for part in missing
+            )
+            what = f"does not hold {parts}" if folder.is_dir() else "is not there"
+            raise SnnlabError(
+                f"{folder.resolve()} {what}; {self.name} was expected there. Get it with `snnlab "
+                f"data get {self.name}`, set SNNLAB_DATA to the folder that holds {self.name}/, or "
+                f"give its folder as {parameter}."
+            )
 
     def state(self) -> tuple[bool, str]:
-        """Whether it is whole, as far as names tell, and that in words. No file of data is opened."""
+        """Return whether the set is whole, as far as names tell, and that in words; no file is opened."""
+        if not self.parts:
+            return True, "generated when it is used"
         if leftovers(self.folder):
             return False, "unfinished"
         missing = self.missing(self.folder)
-        if not self.parts:
-            found, expected = _clips(self.folder), self.counts[0]["all"]
-            if 0 < found < expected:
-                return False, f"incomplete: {found:,} of {expected:,} clips"
-            missing = [] if found else [self.name]
+        if self.counts and "all" in self.counts[0] and not missing:
+            count, expected = _count_clips(self.folder), self.counts[0]["all"]
+            if count < expected:
+                return False, f"incomplete: {count:,} of {expected:,} clips"
         if not missing:
             return True, "complete, checked" if "checked" in provenance(self.folder) else "complete"
-        if len(missing) == max(1, len(self.parts)):
-            return (
-                False,
-                "absent" if self.by_hand or self.archives else "ships; unpacked on first use",
-            )
+        if len(missing) == len(self.parts):
+            downloaded = self.by_hand or self.archives
+            return False, "absent" if downloaded else "ships; unpacked on first use"
         return False, f"incomplete: no {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
+
+
+def imported(function: Function) -> Callable[..., Any]:
+    """Return a function itself, or the one that a text `module:name` names."""
+    if callable(function):
+        return function
+    module, _, name = function.partition(":")
+    return cast(Callable[..., Any], getattr(import_module(module), name))
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -126,7 +201,7 @@ def provenance(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _clips(folder: Path) -> int:
+def _count_clips(folder: Path) -> int:
     """How many clips of UCF101 there are, by their names, in a folder and the folders in it."""
     if not folder.is_dir():
         return 0

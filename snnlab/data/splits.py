@@ -1,64 +1,105 @@
-"""The three parts of a data set, and what is known about it."""
+"""The three parts of a data set, and what a run writes down about them."""
 
+from __future__ import annotations
+
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import torch
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.entry import provenance
-from snnlab.data.provenance import described
+from snnlab.data.protocols import Batches
 
-if TYPE_CHECKING:
-    from snnlab.data.protocols import Batches
-
-Set = TypeVar("Set", bound="Batches")
+Part_co = TypeVar("Part_co", bound=Batches, covariant=True)
 
 
 @dataclass(frozen=True)
-class Splits(Generic[Set]):
-    """A data set, ready to learn from.
+class DataSplits(Generic[Part_co]):
+    """A data set in three parts, ready to train on.
 
     Attributes:
-        train, valid, test: the recordings; validation shares no speaker with training wherever that
-            can be.
-        keys: the class names, the same in every split.
-        name: "spoken-digits", "shd", "ssc", "gsc", or the folder's name; "recordings" where that is
-            the name of a published set with another folder.
-        path: the folder.
-        sha256: one checksum over the files.
-        note: one sentence: what this data is, and where validation comes from.
-        unit: what a number of a batch is, in words.
-        preprocessing: how the files became batches, by the names of the parameters.
+        train, valid, test: the parts. Validation shares no speaker with training wherever possible.
+        unit: the meaning of a number in a batch.
+        preprocessing: how the samples became batches, by the names of the parameters.
+        name: the name of the set; "recordings", "pictures" or "events" for a folder that is not
+            the published set of its name.
+        note: one sentence: what the data is, and where validation comes from.
+        path: the folder; empty for samples that were generated.
+        sha256: one checksum over the files; empty to compute it, see `source`.
+
+    Example:
+        >>> import torch
+        >>> from snnlab.data.batches.dense_set import DenseSet
+        >>> part = DenseSet(torch.zeros(5, 4, 3), torch.tensor([0, 1, 0, 1]))
+        >>> data = DataSplits(part, part, part, unit="spikes")
+        >>> data.source["batch"], data.source["samples"]["train"], data.classes
+        ([5, 'B', 3], 4, ('0', '1'))
     """
 
-    train: Set
-    valid: Set
-    test: Set
-    keys: tuple[str, ...]
-    name: str
-    path: str
-    sha256: str
-    note: str
-    unit: str
-    preprocessing: Mapping[str, Any]
+    train: Part_co
+    valid: Part_co
+    test: Part_co
+    unit: str = field(default="", kw_only=True)
+    preprocessing: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    name: str = field(default="", kw_only=True)
+    note: str = field(default="", kw_only=True)
+    path: str = field(default="", kw_only=True)
+    sha256: str = field(default="", kw_only=True)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, the same in every part; numbers where the set names none."""
+        names: tuple[str, ...] = getattr(self.train, "classes", ())
+        return names or tuple(map(str, range(int(self.train.labels.max()) + 1)))
 
     @property
     def source(self) -> dict[str, Any]:
         """The `data` of a `result.json`.
 
+        Without `sha256`, the checksum is computed: over the content of samples in memory, and over
+        the labels and names of samples that are files. The content of files was checked by
+        `snnlab data get` or `snnlab data check`, which `origin` reports. T in `batch` is a number
+        only if all samples have the same length.
+
         Raises:
-            SnnlabError: the first recording cannot be read.
+            SnnlabError: the first sample cannot be read.
         """
+        parts = {"train": self.train, "valid": self.valid, "test": self.test}
+        shape: list[Any] = list(self.train.batch(torch.arange(1))[0].shape)
+        shape[1] = "B"
+        if len(getattr(self.train, "lengths", torch.zeros(1)).unique()) > 1:
+            shape[0] = "T"
         return {
             "name": self.name,
             "note": self.note,
             "path": self.path,
-            "sha256": self.sha256,
-            **described({"train": self.train, "valid": self.valid, "test": self.test}, self.unit),
+            "sha256": self.sha256 or _checksum(parts.values(), self.path),
+            "batch": shape,
+            "unit": self.unit,
+            "samples": {name: len(part) for name, part in parts.items()},
             "preprocessing": dict(self.preprocessing),
-            "origin": provenance(Path(self.path)),
+            "origin": provenance(Path(self.path)) if self.path else {},
         }
+
+
+def _checksum(parts: Iterable[Batches], folder: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, DenseSet):
+            for tensor in (part.x, part.labels):
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+                digest.update(tensor.contiguous().numpy().tobytes())
+        elif isinstance(part, FileDataset):
+            for sample, label in zip(part.samples, part.labels.tolist(), strict=True):
+                name = name_of(sample).removeprefix(f"{folder}/")
+                digest.update(f"{label} {name}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:

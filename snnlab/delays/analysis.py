@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
-from snnlab._utils.files import given_path, read_json, whole_files
+from snnlab._utils.files import given_path, paths_below, read_json
 from snnlab.data.datasets.gsc import FEATURES
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
@@ -101,7 +101,7 @@ def _step(config: Path, dt_ms: float) -> float:
 def _best_in(folder: Path) -> Path:
     ranked: list[tuple[float, float, float, Path]] = []
     foreign: list[SnnlabError] = []
-    for path in whole_files(folder, "*.pt"):
+    for path in paths_below(folder, "*.pt"):
         try:
             content = checkpoints.load(path)
         except SnnlabError as error:

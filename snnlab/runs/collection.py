@@ -1,4 +1,4 @@
-"""Many results become one table: a row for each trained network, and the mean and spread over their seeds."""
+"""Collect many results in one table, and summarise it over the seeds."""
 
 import dataclasses
 import json
@@ -26,11 +26,11 @@ AFTER = (
     "finished",
     "path",
 )
-# Before the name of a parameter, because an entry may have a number of the same name
+# prefix of the parameters, because an entry may have a number of the same name
 CONFIG = "config."
-IN_A_COLUMN = {"profile", "seed", "out"}  # parameters that the table says elsewhere
-# parameters that leave each single network as it is
-OF_THE_RUN = {"seed", "seeds"} | {
+SHOWN_ELSEWHERE = {"profile", "seed", "out"}  # parameters that other columns show
+# parameters that do not change a single network
+RUN_PARAMETERS = {"seed", "seeds"} | {
     field.name
     for kind in NOTEBOOKS.values()
     for field in dataclasses.fields(kind)
@@ -40,10 +40,10 @@ OF_THE_RUN = {"seed", "seeds"} | {
 
 @dataclass(frozen=True)
 class Collection:
-    """What lies below a folder.
+    """The results below a folder.
 
     Attributes:
-        table: as `runs.collect` returns it.
+        table: as `collect` returns it.
         damaged: a sentence for each result that cannot be read.
         unfinished: folders of runs that began and have no result.
     """
@@ -88,38 +88,38 @@ def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collect
     folder = given_path(folder)
     if not folder.is_dir():
         raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
-    begun: list[dict[str, Any]] = []
-    trained: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = []
+    networks: list[dict[str, Any]] = []
     damaged: list[str] = []
     unfinished: list[Path] = []
-    schemas: dict[int, Path] = {}  # where each was seen first
-    for folder_of_run, finished in runs_below(folder, damaged):
+    schemas: dict[int, Path] = {}  # the first result of each
+    for run_folder, finished in runs_below(folder, damaged):
         if not finished:
-            unfinished.append(folder_of_run)
+            unfinished.append(run_folder)
             continue
-        path = folder_of_run / "result.json"
+        path = run_folder / "result.json"
         try:
-            result = load_result(folder_of_run)
-            schemas.setdefault(result.schema, path)
-        except OtherSchema as error:
-            schemas.setdefault(error.schema, path)
-            damaged.append(str(error))
+            result = load_result(run_folder)
         except SnnlabError as error:
+            if isinstance(error, OtherSchema):
+                schemas.setdefault(error.schema, path)
             damaged.append(str(error))
-        else:  # only what is needed of it: thousands of whole results fill the memory
-            trained.extend({"run": len(begun)} | _network(entry) for entry in result.results)
-            begun.append(_run(result, path))
+            continue
+        schemas.setdefault(result.schema, path)
+        # only what the table needs: thousands of results would fill the memory
+        networks.extend({"run": len(runs)} | _network(entry) for entry in result.results)
+        runs.append(_run(result, path))
     if len(schemas) > 1:
         (one, first), (other, second) = list(schemas.items())[:2]
         raise SnnlabError(
-            f"{first} is written in schema {one} and {second} in schema {other}, whose numbers may not mean the same; "
-            "collect from folders with one schema each."
+            f"{first} is written in schema {one} and {second} in schema {other}, whose numbers may "
+            "not mean the same; collect from folders with one schema each."
         )
-    if not begun and not damaged and not unfinished:
+    if not runs and not damaged and not unfinished:
         raise SnnlabError(
             f"{folder}: holds no result.json; name a folder that runs were written to."
         )
-    return Collection(_table(begun, trained, all_parameters), damaged, unfinished)
+    return Collection(_table(runs, networks, all_parameters), damaged, unfinished)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     parameters = [
         name
         for name in table
-        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in OF_THE_RUN
+        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
     ]
     keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     measured = [
@@ -146,7 +146,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     ]
     if table.empty or not measured:
         raise SnnlabError(
-            "the table has no numbers to summarise; expected one of runs.collect with a result in it."
+            "the table has no numbers to summarise; expected a table of runs.collect with a result."
         )
     by_age = table.sort_values("finished", kind="stable")
     latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
@@ -155,7 +155,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table, whole or not at all; what is missing stays empty.
+    """Write a table, completely or not at all; missing values stay empty.
 
     Raises:
         SnnlabError: the disk is full or read-only.
@@ -165,16 +165,21 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
-    """Every run below a folder, in the order of the names, and whether it has its result."""
+    """Yield every run below a folder, in the order of the names, and whether it has its result.
+
+    Args:
+        folder: where the runs are, at any depth.
+        damaged: gets a sentence for each folder that cannot be read.
+    """
 
     def unreadable(error: OSError) -> None:
         damaged.append(
-            f"{error.filename}: cannot be looked into ({error.strerror}); see to its permissions."
+            f"{error.filename}: cannot be read ({error.strerror}); check its permissions."
         )
 
     for here, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
-        # of a folder with this name, `load_result` says what is wrong
+        # a folder of this name is an error that `load_result` reports
         finished = "result.json" in files or "result.json" in folders
         if finished or (
             "checkpoints" in folders
@@ -187,7 +192,7 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def _run(result: Result, path: Path) -> dict[str, Any]:
-    """What all networks of a run have in common; a list is written as the command line takes it, `[32, 32]`."""
+    """Return the columns of a run; lists are texts as on the command line, `[32, 32]`."""
     config = {
         CONFIG + name: json.dumps(value) if isinstance(value, list | dict) else value
         for name, value in result.config.items()
@@ -207,25 +212,28 @@ def _run(result: Result, path: Path) -> dict[str, Any]:
 
 
 def _network(entry: dict[str, Any]) -> dict[str, Any]:
-    taken = ("run", *BEFORE, *AFTER)  # columns of the table
-    names = (name for name in numbers(entry) if name not in taken and not name.startswith(CONFIG))
-    measured = {name: entry[name] for name in names}
+    reserved = ("run", *BEFORE, *AFTER)  # columns of the table
+    measured = {
+        name: value
+        for name, value in numbers(entry).items()
+        if name not in reserved and not name.startswith(CONFIG)
+    }
     return {"arm": arm(entry), "seed": entry["seed"], **measured}
 
 
 def _table(
-    begun: list[dict[str, Any]], trained: list[dict[str, Any]], all_parameters: bool
+    run_rows: list[dict[str, Any]], network_rows: list[dict[str, Any]], all_parameters: bool
 ) -> pd.DataFrame:
-    if not trained:
+    if not network_rows:
         return pd.DataFrame(columns=[*BEFORE, *AFTER])
-    runs, networks = pd.DataFrame(begun), pd.DataFrame(trained)
+    runs, networks = pd.DataFrame(run_rows), pd.DataFrame(network_rows)
     parameters = [name for name in runs if name.startswith(CONFIG)]
-    if not all_parameters:  # a parameter that another notebook does not have is no difference
+    if not all_parameters:  # those that differ between the runs of a notebook
         differ = runs.groupby("notebook")[parameters].nunique(dropna=False).gt(1).any()
         parameters = [
             name
             for name in parameters
-            if differ[name] and name.removeprefix(CONFIG) not in IN_A_COLUMN
+            if differ[name] and name.removeprefix(CONFIG) not in SHOWN_ELSEWHERE
         ]
     measured = [name for name in networks if name not in ("run", *BEFORE)]
     return networks.join(runs, on="run")[[*BEFORE, *parameters, *measured, *AFTER]]

@@ -22,6 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
 from snnlab._utils.files import make_folder, of_clone
 from snnlab.course.config import NOTEBOOKS, Config, notebook_with, resolve
@@ -180,7 +181,11 @@ def execute(
         )
     folder = run_folder(config, experiment, code)
     for place in (path.resolve(), folder):
-        _check_encoding(place)
+        if not is_utf8(str(place)):
+            raise SnnlabError(
+                f"{str(place)!r}: this name is not in UTF-8, and a notebook cannot record it; "
+                "rename the file or folder."
+            )
     make_folder(folder)
     earlier = manifest.read(folder)
     with manifest.hold(folder, "runner", -1 if wait else 0):
@@ -205,15 +210,6 @@ def execute(
                 manifest.end(folder, "failed", error=str(error))
             raise
     return folder
-
-
-def _check_encoding(path: Path) -> None:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise SnnlabError(
-            f"{str(path)!r}: this name is not in UTF-8, and a notebook cannot record it; rename the file or folder."
-        ) from error
 
 
 def _execute(

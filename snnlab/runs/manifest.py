@@ -1,4 +1,4 @@
-"""`manifest.json`, what a run is and what became of it, and the lock of its folder."""
+"""`manifest.json`, the parameters and state of a run, and the lock of its folder."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ import snnlab
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now, plain, read_json, whole_file
 from snnlab.course.config import Config
-from snnlab.runs.notebook_code import NotebookCode, running_notebook
+from snnlab.runs.notebook_code import NotebookCode
 
 FILE = "manifest.json"
 SCHEMA = 1
@@ -30,44 +30,58 @@ PACKAGES = ("torch", "spikingjelly", "numba", "numpy")
 
 
 class Held(SnnlabError):
-    """Another process has the run in work."""
+    """Another process has the same run in work."""
 
 
-def begin(folder: Path, config: Config, code: NotebookCode | None = None) -> None:
-    """Write that a run begins, or goes on: then the times of earlier beginnings stay.
+def describe(config: Config, code: NotebookCode) -> dict[str, Any]:
+    """Describe a run, for its manifest and for its result.
 
-    It has `schema`, `notebook` and `notebook_sha256` (name and code of the notebook that runs),
-    `identity` (all that decides about the result), `profile`, `config` (every parameter, defaults
-    too), `versions`, `platform` (system, processor, device, git commit and whether the tree was
-    changed), `process` (host and number), `status` ("running"; "finished" or "failed" with `error`;
-    one that was killed stays "running"), `started` (a time each beginning, UTC), `finished`, and,
-    from its result on, `data`.
+    Args:
+        config: its parameters.
+        code: of its notebook.
+
+    Returns:
+        `notebook`, `profile`, `config` (all parameters), `versions` (of Python and of packages),
+        and `platform` (system, processor, device, git commit and whether tracked files differ).
+    """
+    return {
+        "notebook": code.name or config.notebook,
+        "profile": config.profile,
+        "config": dataclasses.asdict(config),
+        "versions": versions(),
+        "platform": machine(),
+    }
+
+
+def begin(folder: Path, config: Config, code: NotebookCode) -> None:
+    """Write the manifest of a run that begins or is resumed.
+
+    Besides the entries of `describe` it has `schema`, `notebook_sha256`, `identity` (all that
+    decides about the result), `process` (host and number), `status` ("running", also of a killed
+    run; "finished"; "failed", with `error`), `started` (one time for each start, UTC), `finished`,
+    and `data`, once there is a result.
 
     Args:
         folder: of the run.
         config: its parameters.
-        code: of its notebook; by default that of `running_notebook`.
+        code: of its notebook.
 
     Raises:
         SnnlabError: the disk is full or read-only.
     """
-    before, code = read(folder), code or running_notebook()
-    goes_on = before.get("status") != "finished" and same(before, config, code)
+    before = read(folder)
+    resumed = before.get("status") != "finished" and same(before, config, code)
     _write(
         folder,
         {
+            **describe(config, code),
             "schema": SCHEMA,
-            "notebook": code.name or config.notebook,
             "notebook_sha256": code.sha256,
-            "profile": config.profile,
-            "config": dataclasses.asdict(config),
             "identity": identity(config, code),
-            "versions": versions(),
-            "platform": machine(),
             "process": {"host": socket.gethostname(), "pid": os.getpid()},
             "status": "running",
             "error": "",
-            "started": [*(before["started"] if goes_on else []), now()],
+            "started": [*(before["started"] if resumed else []), now()],
             "finished": "",
             "data": {},
         },
@@ -75,7 +89,12 @@ def begin(folder: Path, config: Config, code: NotebookCode | None = None) -> Non
 
 
 def end(folder: Path, status: str, **entries: Any) -> None:
-    """Write that a run is "finished" or has "failed", and what else is known of it.
+    """Write the end of a run into its manifest.
+
+    Args:
+        folder: of the run.
+        status: "finished" or "failed".
+        entries: other entries that change.
 
     Raises:
         SnnlabError: the disk is full or read-only.
@@ -84,90 +103,86 @@ def end(folder: Path, status: str, **entries: Any) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The manifest of a run; empty where there is none that can be read."""
+    """Return the manifest of a run; empty where there is none that can be read."""
     try:
         content = read_json(folder / FILE, "")
     except SnnlabError:
         return {}
-    if (
-        not isinstance(content, dict)
-        or content.get("schema") != SCHEMA
-        or not content.get("started")
-    ):
-        return {}
-    return (
-        content if all(isinstance(content.get(name), kind) for name, kind in KINDS.items()) else {}
+    valid = (
+        isinstance(content, dict)
+        and content.get("schema") == SCHEMA
+        and content.get("started")
+        and all(isinstance(content.get(name), kind) for name, kind in KINDS.items())
     )
+    return content if valid else {}
 
 
 def same(content: Mapping[str, Any], config: Config, code: NotebookCode) -> bool:
-    """Whether a manifest is of this run, up to what does not decide about the result.
+    """Return whether a manifest is of a run with the same `identity`.
 
     Args:
         content: of the manifest.
         config: the parameters of the run.
-        code: of the notebook that runs.
+        code: of its notebook.
     """
     return content.get("identity") == identity(config, code)
 
 
 def identity(config: Config, code: NotebookCode) -> dict[str, Any]:
-    """Return all that decides about the result of a run, as JSON has it.
+    """Return all that decides about the result of a run, with values as in JSON.
 
     Args:
-        config: the parameters of the run.
-        code: of the notebook that runs.
+        config: its parameters.
+        code: of its notebook.
     """
     notebook = {"notebook": code.name or config.notebook, "notebook_sha256": code.sha256}
-    parts = notebook | config.deciding() | {"seed": config.seed}
-    content: dict[str, Any] = json.loads(json.dumps(parts, default=plain))
+    content: dict[str, Any] = json.loads(
+        json.dumps(notebook | config.deciding() | {"seed": config.seed}, default=plain)
+    )
     return content
 
 
-def hold(folder: Path, name: str, patience: float) -> AcquireReturnProxy:
-    """Keep others from running in a folder; a process that ends, however it does, lets go.
+def hold(folder: Path, name: str, timeout: float) -> AcquireReturnProxy:
+    """Lock the folder of a run; the lock is released when this process ends.
 
     Args:
-        folder: of the run; made by the caller.
-        name: of the lock; who starts a notebook and the notebook itself have one each.
-        patience: seconds to wait; -1 for as long as it takes.
+        folder: of the run; it has to exist.
+        name: of the lock: a notebook and the process that runs it have one each.
+        timeout: seconds to wait; -1 waits until the lock is free.
 
     Returns:
-        What has to be kept, or used in `with`.
+        The lock, to be kept or to be used in `with`.
 
     Raises:
-        Held: another process has it still.
+        Held: another process has the lock.
     """
     try:
-        return FileLock(folder / f".{name}.lock").acquire(timeout=patience)
+        return FileLock(folder / f".{name}.lock").acquire(timeout=timeout)
     except Timeout as error:
-        held = read(folder)
-        process = held.get("process", {})
-        who = (
-            f"process {process['pid']} on {process['host']}, since {held['started'][-1]}"
-            if process
-            else "a process"
-        )
+        content = read(folder)
+        who = "a process"
+        if process := content.get("process"):
+            who = f"process {process['pid']} on {process['host']}, since {content['started'][-1]}"
         raise Held(
-            f"{folder}: the same run is going on there ({who}); nobody was expected to hold it. Wait for it "
-            "(`snnlab run --wait`), or choose another folder with out."
+            f"{folder}: the same run is going on there ({who}). Wait for it (`snnlab run --wait`), or "
+            "choose another folder with out."
         ) from error
 
 
 def versions() -> dict[str, str]:
-    """Of Python, of the packages that decide about numbers, and of snnlab."""
-    found = {"python": platform.python_version(), "snnlab": snnlab.__version__}
+    """Return the versions of Python, of snnlab, and of packages that change numbers."""
+    installed = {"python": platform.python_version(), "snnlab": snnlab.__version__}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 def machine() -> dict[str, Any]:
-    """Operating system, processor, device, and the git commit with whether the tree was changed."""
-    import torch  # here: who only reads a manifest, as the command line does, need not wait for it
+    """Return the operating system, processor, device, and state of the git checkout."""
+    import torch  # here: reading a manifest needs no torch
 
     cuda = torch.cuda.is_available()
     return {
@@ -180,7 +195,7 @@ def machine() -> dict[str, Any]:
 
 
 def _git() -> dict[str, Any]:
-    """Commit of the checkout that snnlab was imported from, and whether tracked files were changed since."""
+    """Return the commit of snnlab's checkout, and whether tracked files differ from it."""
     checkout = Path(snnlab.__file__).parents[1]
 
     def git(*arguments: str) -> str | None:

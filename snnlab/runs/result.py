@@ -1,7 +1,6 @@
-"""`result.json`, the record of a run, from which everything later is collected: what it holds, and how it is checked."""
+"""`result.json`, the record of a run: its content, and how it is read and checked."""
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,23 +24,24 @@ class OtherSchema(SnnlabError):
 
 @dataclass(frozen=True)
 class Result:
-    """What `result.json` holds.
+    """The content of `result.json`.
 
     Attributes:
         schema: version of this layout.
-        notebook, profile: what ran, and in which size.
-        config: every parameter, defaults too.
+        notebook: that was run.
+        profile: "tiny", "course" or "paper".
+        config: all parameters.
         versions: of Python, of the packages that matter, and of snnlab.
         platform: operating system, processor, device, and the git commit with whether the tree was
             changed.
-        data: name, path, sha256, and a note that says in one sentence what this data is; also the
+        data: name, path, sha256, and a note that describes the data in one sentence; also the
             shape and unit of a batch, the numbers of samples, how they were made from the files,
             and where these came from.
         results: one object a trained network, with its `variant`, its `recipe`, or both, and its
             `seed`; shares such as `test_accuracy` are 0 to 1.
-        more: what else was measured, each under its own name: controls, ablations, what a choice
-            was made from.
-        started, finished: in UTC, as ISO 8601.
+        more: other measurements by name: controls, ablations, searches.
+        started: in UTC, as ISO 8601.
+        finished: in UTC, as ISO 8601.
     """
 
     schema: int
@@ -76,17 +76,23 @@ def load_result(path: str | Path) -> Result:
 
 
 def check(content: Any, path: Path) -> None:
-    """Refuse the content of a `result.json` for the first thing that is wrong with it.
+    """Refuse the content of a `result.json` that is not a complete result.
+
+    Args:
+        content: of the file.
+        path: of the file, for the error.
 
     Raises:
-        SnnlabError: it is no result, or one that is incomplete; `OtherSchema` if another snnlab
-            wrote it.
+        SnnlabError: it is no result, or something in it is missing or wrong; `OtherSchema` if
+            another version of snnlab wrote it.
     """
 
-    def wrong(where: str, found: Any, expected: str) -> SnnlabError:
-        return SnnlabError(
-            f"{path}: {where} is {found!r:.200}; expected {expected}. Save it with `run.save_result`."
-        )
+    def require(valid: bool, where: str, value: Any, expected: str) -> None:
+        if not valid:
+            raise SnnlabError(
+                f"{path}: {where} is {value!r:.200}; expected {expected}. Save it with "
+                "`run.save_result`."
+            )
 
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
         raise SnnlabError(f"{path}: holds no snnlab result (no 'schema'); choose another file.")
@@ -102,70 +108,56 @@ def check(content: Any, path: Path) -> None:
             f"{path}: {', '.join(different)} missing or unknown; run the notebook again."
         )
     for name, kind in kinds.items():
-        if not isinstance(content[name], kind):
-            raise wrong(name, content[name], f"a {kind.__name__}")
-    if not _finite(content["more"]):
-        raise wrong("more", content["more"], "finite numbers")
+        require(isinstance(content[name], kind), name, content[name], f"a {kind.__name__}")
+    more = content["more"]
+    require(_finite(more), "more", more, "finite numbers")
     for name in ("name", "path", "sha256", "note"):
-        if not isinstance(content["data"].get(name), str):
-            raise wrong(f"data.{name}", content["data"].get(name), "text")
-    networks = {
-        "results": content["results"],
-        **{
-            f"more.{name}": content["more"][name]
-            for name in ("controls", "ablation")
-            if name in content["more"]
-        },
+        text = content["data"].get(name)
+        require(isinstance(text, str), f"data.{name}", text, "text")
+    groups = {"results": content["results"]} | {
+        f"more.{name}": more[name] for name in ("controls", "ablation") if name in more
     }
-    for group, entries in networks.items():
-        if not isinstance(entries, list):
-            raise wrong(group, entries, "a list")
-    for where, entry in (
-        (f"{group}[{i}]", one) for group, some in networks.items() for i, one in enumerate(some)
-    ):
-        if not isinstance(entry, dict):
-            raise wrong(where, entry, "an object")
-        if where.startswith("more.ablation"):
-            if missing := {"handed_over", "neurons"} - entry.keys():
-                raise wrong(f"{where}.{min(missing)}", None, "what the network had")
-        elif not isinstance(arm(entry), str):
-            raise wrong(f"{where}.variant", arm(entry), "text, there or in 'recipe'")
-        if not isinstance(entry.get("seed"), int) or isinstance(entry["seed"], bool):
-            raise wrong(f"{where}.seed", entry.get("seed"), "a whole number")
-        for name, value in entry.items():
-            if not _finite(value):
-                raise wrong(f"{where}.{name}", value, "finite numbers")
-            if name.endswith("accuracy") and (
-                type(value) not in (int, float) or not 0 <= value <= 1
-            ):
-                raise wrong(f"{where}.{name}", value, "a share from 0 to 1")
+    for group, entries in groups.items():
+        require(isinstance(entries, list), group, entries, "a list")
+        for i, entry in enumerate(entries):
+            where = f"{group}[{i}]"
+            require(isinstance(entry, dict), where, entry, "an object")
+            if group == "more.ablation":
+                for name in ("handed_over", "neurons"):
+                    require(name in entry, f"{where}.{name}", None, "what the network had")
+            else:
+                name = arm(entry)
+                require(isinstance(name, str), f"{where}.variant", name, "text, or a 'recipe'")
+            seed = entry.get("seed")
+            require(type(seed) is int, f"{where}.seed", seed, "a whole number")
+            for name, value in entry.items():
+                require(_finite(value), f"{where}.{name}", value, "finite numbers")
+                if name.endswith("accuracy"):
+                    share = type(value) in (int, float) and 0 <= value <= 1
+                    require(share, f"{where}.{name}", value, "a share from 0 to 1")
 
 
 def arm(entry: Mapping[str, Any]) -> Any:
-    """What an entry of the results is compared as: its variant, or else its recipe."""
+    """Return the name under which an entry is compared: its variant, or else its recipe."""
     return entry.get("variant", entry.get("recipe"))
 
 
-def numbers(entry: Mapping[str, Any]) -> list[str]:
-    """The names of what was measured as one number each."""
-    return [
-        name
+def numbers(entry: Mapping[str, Any]) -> dict[str, float]:
+    """Return what was measured as one number each, by name."""
+    return {
+        name: value
         for name, value in entry.items()
-        if name != "seed" and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+        if name != "seed" and type(value) in (int, float)
+    }
 
 
 @cache
 def _kinds() -> dict[str, type]:
-    """The type of every field of a result."""
+    """Return the type of every field of a result."""
     return {name: get_origin(kind) or kind for name, kind in get_type_hints(Result).items()}
 
 
 def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if not isinstance(value, list | dict):
-        return True
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

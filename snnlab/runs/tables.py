@@ -1,84 +1,197 @@
-"""Tables for people: results of several seeds, of one run or of many, and what is in a data set."""
+"""Tables for people: results of runs, rows of the papers, and what is in a data set.
 
-from collections.abc import Iterator
+Each is a `TextTable`, which rich prints in a terminal and `to_html` writes for a notebook.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import terminal_text
 from snnlab._utils.files import given_path
+from snnlab._utils.html_table import html_table
 from snnlab.runs.result import Result, arm, numbers
+from snnlab.runs.run import home
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.text import Text
+
+NUMERIC = re.compile(r"[-+]?\d|$")
+NO_RESULTS = "<p>No results of the course lie there yet: <code>make tutorial</code> makes them.</p>"
 
 
-def result_table(result: Result) -> Table:
-    """One row a variant: accuracies, or else every number there is, as mean and standard deviation over the seeds.
+@dataclass(frozen=True)
+class TextTable:
+    """A table for a terminal or a web page, whose texts are shown as they are.
 
-    Controls, if the run kept any, stand below a line.
+    Attributes:
+        title: above the table.
+        columns: their headings.
+        sections: groups of rows of cells; in a terminal, a line stands between them.
+        caption: below the table, in a terminal only.
     """
-    table = Table(
-        title=terminal_text(f"{result.notebook}, profile {result.profile}", "table.title"),
-        caption=terminal_text(
-            f"Mean ± standard deviation over the seeds. Data: {result.data['note'] or result.data['name']}.",
-            "table.caption",
-        ),
-    )
-    measured = list(dict.fromkeys(name for entry in result.results for name in numbers(entry)))
-    columns = [name for name in measured if name.endswith("accuracy")] or measured
-    table.add_column("variant")
-    table.add_column("seeds", justify="right")
-    for name in columns:
-        table.add_column(_heading(name), justify="right")
+
+    title: str
+    columns: Sequence[str]
+    sections: Sequence[Sequence[Sequence[object]]]
+    caption: str = ""
+
+    def __rich__(self) -> Table:
+        table = Table(
+            title=terminal_text(self.title, "table.title"),
+            caption=terminal_text(self.caption, "table.caption") if self.caption else None,
+        )
+        for index, name in enumerate(self.columns):
+            cells = (str(row[index]) for rows in self.sections for row in rows)
+            numeric = all(map(NUMERIC.match, cells))
+            table.add_column(
+                terminal_text(name), overflow="fold", justify="right" if numeric else "left"
+            )
+        for rows in self.sections:
+            for row in rows:
+                table.add_row(
+                    *(cell if isinstance(cell, Text) else terminal_text(cell) for cell in row)
+                )
+            table.add_section()
+        return table
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML that a screen reader reads; the first column names the rows."""
+        return html_table(self.columns, itertools.chain(*self.sections), self.title)
+
+
+def to_html(tables: Iterable[TextTable]) -> str:
+    """Return tables as HTML, one below the other."""
+    return "\n".join(table._repr_html_() for table in tables)
+
+
+def result_table(result: Result) -> TextTable:
+    """Summarise a run: a row for each variant, with its numbers' mean and spread over the seeds.
+
+    The numbers are the accuracies, or all numbers where there are none. Controls, if the run has
+    any, stand in a section of their own.
+    """
+    columns = _measured(name for entry in result.results for name in numbers(entry))
+    sections = []
     for group in (result.results, result.more.get("controls", [])):
+        rows = []
         for variant in dict.fromkeys(arm(entry) for entry in group):
             entries = [entry for entry in group if arm(entry) == variant]
             cells = [
-                _cell(name, [entry[name] for entry in entries if name in entry]) for name in columns
+                _mean_and_spread(name, [entry[name] for entry in entries if name in entry])
+                for name in columns
             ]
             if any(cells):
-                table.add_row(terminal_text(variant), str(len(entries)), *cells)
-        table.add_section()
-    return table
+                rows.append([variant, len(entries), *cells])
+        sections.append(rows)
+    return TextTable(
+        f"{result.notebook}, profile {result.profile}",
+        ["variant", "seeds", *map(_heading, columns)],
+        sections,
+        "Mean ± standard deviation over the seeds. Data: "
+        f"{result.data['note'] or result.data['name']}.",
+    )
 
 
-def summary_tables(summary: "pd.DataFrame") -> Iterator[Table]:
-    """A table for each notebook, profile and data of `runs.summary`: a row for each configuration and arm.
+def summary_tables(summary: "pd.DataFrame") -> Iterator[TextTable]:
+    """Yield a table for each notebook, profile and data of `runs.summary`.
 
-    Cells are mean and standard deviation of accuracies, or else of every number there is.
+    There is a row for each configuration and arm. The cells are those of `result_table`.
     """
     for where, part in summary.groupby(level=["notebook", "profile", "data"], sort=False):
         keys = part.index.to_frame(index=False)
         varying = [name for name in keys if name == "arm" or keys[name].nunique(dropna=False) > 1]
-        shown = keys[varying].astype(object).where(keys[varying].notna(), "")
-        measured = [name for name in part.columns.unique(0) if part[name]["count"].any()]
-        columns = [name for name in measured if name.endswith("accuracy")] or measured
-        table = Table(
-            title=terminal_text("{}, profile {}, data {}".format(*where), "table.title"),
-            caption="Mean ± standard deviation over the seeds.",
-        )
-        for name in varying:
-            table.add_column(terminal_text(name.removeprefix("config.")))
-        table.add_column("seeds", justify="right")
-        for name in columns:
-            table.add_column(_heading(name), justify="right")
-        for (_, row), cells in zip(part.iterrows(), shown.itertuples(index=False), strict=True):
+        labels = keys[varying].astype(object).where(keys[varying].notna(), "")
+        columns = _measured(name for name in part.columns.unique(0) if part[name]["count"].any())
+        rows = []
+        for (_, row), cells in zip(part.iterrows(), labels.itertuples(index=False), strict=True):
             if seeds := max((int(row[name]["count"]) for name in columns), default=0):
-                table.add_row(
-                    *map(terminal_text, cells),
-                    str(seeds),
-                    *(_spread(name, *row[name]) for name in columns),
-                )
-        yield table
+                spreads = (_spread(name, *row[name]) for name in columns)
+                rows.append([*cells, seeds, *spreads])
+        yield TextTable(
+            "{}, profile {}, data {}".format(*where),
+            [
+                *(name.removeprefix("config.") for name in varying),
+                "seeds",
+                *map(_heading, columns),
+            ],
+            [rows],
+            "Mean ± standard deviation over the seeds.",
+        )
 
 
-def data_table(path: str | Path) -> Table:
-    """One column a file: how many recordings, speakers and classes it has, how long they are, how many spikes.
+def course_results(folder: str | Path | None = None) -> str:
+    """Return the test accuracies of the course's own runs as HTML, with mean and spread.
+
+    Args:
+        folder: where the runs are, at any depth; None for runs/, which need not be there.
+
+    Raises:
+        SnnlabError: there is no such folder, or results in different versions of the schema.
+    """
+    from snnlab.runs.collection import collect
+
+    where = home() / "runs" if folder is None else Path(folder)
+    try:
+        table = collect(where)
+    except SnnlabError:
+        if folder is None:  # a missing or empty runs/ is no mistake of the reader
+            return NO_RESULTS
+        raise
+    if "test_accuracy" not in table:
+        return NO_RESULTS
+    table = table[(table["profile"] == "course") & table["test_accuracy"].notna()]
+    tables = []
+    for (notebook, data), part in table.groupby(["notebook", "data"], sort=True):
+        latest = part[part["finished"] == part["finished"].max()]
+        groups = latest.groupby("arm", sort=False)["test_accuracy"]
+        rows = [
+            [arm, _mean_and_spread("accuracy", accuracies.tolist()), len(accuracies)]
+            for arm, accuracies in groups
+        ]
+        title = f"Notebook {notebook[:2]}, {data}: no number of a paper"
+        tables.append(TextTable(title, ["", "test accuracy (%)", "seeds"], [rows]))
+    return to_html(tables) or NO_RESULTS
+
+
+def target_tables(rows: "pd.DataFrame") -> Iterator[TextTable]:
+    """Yield each table and figure of the papers with what was measured of each of its rows.
+
+    Args:
+        rows: those of `snnlab.runs.papers.targets.table`.
+    """
+    from snnlab.runs.papers.targets import outcome  # with papermill, which no other table needs
+
+    for (paper, name), part in rows.groupby(["paper", "table"], sort=False):
+        protocols = part["protocol"].unique()
+        shared = len(protocols) == 1 and protocols[0]
+        columns = ["row", "protocol", "published", "source", "measured", "seeds"]
+        headings = {"protocol": "which epoch", "source": "from"}
+        if shared:
+            columns.remove("protocol")
+        yield TextTable(
+            f"{name} ({shared})" if shared else name,
+            [*(headings.get(column, column) for column in columns), "status"],
+            [
+                [[*(row[column] for column in columns), outcome(row)]]
+                for row in part.to_dict("records")
+            ],
+            f"paper: {paper}",
+        )
+
+
+def data_table(path: str | Path) -> TextTable:
+    """Describe recordings in a table with a column for each file.
+
+    Its rows are the numbers of recordings, speakers, classes and spikes, and the durations.
 
     Args:
         path: a file in SHD's layout, or a folder of them.
@@ -96,66 +209,52 @@ def data_table(path: str | Path) -> Table:
             f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file."
         )
     columns = {file.stem: statistics(read_events(file)) for file in files}
-    table = Table(
-        title=terminal_text(path, "table.title"), caption="means, and smallest to largest"
-    )
-    for name in ("", *columns):
-        table.add_column(terminal_text(name))
-    for line in next(iter(columns.values())):
-        table.add_row(line, *(column[line] for column in columns.values()))
-    return table
+    rows = [
+        [line, *(column[line] for column in columns.values())]
+        for line in next(iter(columns.values()))
+    ]
+    return TextTable(str(path), ["", *columns], [rows], "means, and smallest to largest")
 
 
-def sets_table() -> Table:
-    """One row a data set that snnlab knows: what it is, its size, licence and citation, and where it is. No file of it is opened."""
+def sets_table() -> TextTable:
+    """Describe each data set that snnlab knows, and where it is; no file of it is opened."""
     from snnlab.data.datasets.catalogue import DATASETS
 
-    table = Table(title="Data sets", show_lines=True)
-    table.add_column("set", no_wrap=True)
-    table.add_column(
-        "what it is, its size, licence, whom to cite, and where it is", overflow="fold"
-    )
-    for one in DATASETS.values():
-        whole, words = one.state()
-        lines = terminal_text(f"{one.title}\n")
+    sections = []
+    for dataset in DATASETS.values():
+        complete, state = dataset.state()
+        lines = terminal_text(f"{dataset.title}\n")
         lines += terminal_text(
-            f"to fetch {one.download}, unpacked {one.unpacked}; {one.licence}; {one.cite}\n", "dim"
+            f"to fetch {dataset.download}, unpacked {dataset.unpacked}; {dataset.licence}; "
+            f"{dataset.cite}\n",
+            "dim",
         )
-        lines += terminal_text(words, "green" if whole else "yellow")
-        if one.folder.exists():
-            lines += terminal_text(f"  {one.folder}")
-        table.add_row(one.name, lines)
-    return table
+        lines += terminal_text(state, "green" if complete else "yellow")
+        if dataset.folder.exists():
+            lines += terminal_text(f"  {dataset.folder}")
+        sections.append([[dataset.name, lines]])
+    heading = "what it is, its size, licence, whom to cite, and where it is"
+    return TextTable("Data sets", ["set", heading], sections)
 
 
-def target_tables(found: "pd.DataFrame") -> Iterator[Table]:
-    """A table for each table and figure of the papers in `snnlab.runs.papers.targets.table`: each row with what was measured of it."""
-    from snnlab.runs.papers.targets import outcome  # with papermill, which no other table needs
-
-    for (paper, name), part in found.groupby(["paper", "table"], sort=False):
-        table = Table(title=terminal_text(f"{name} ({paper})", "table.title"), show_lines=True)
-        for column in ("row", "protocol", "published", "measured", "seeds", "status"):
-            table.add_column(column, overflow="fold")
-        for _, row in part.iterrows():
-            published = f"{row['published']}\n{row['source']}"
-            cells = (
-                row["row"],
-                row["protocol"],
-                published,
-                row["measured"],
-                row["seeds"],
-                outcome(row),
-            )
-            table.add_row(*map(terminal_text, cells))
-        yield table
+def _measured(names: Iterable[str]) -> list[str]:
+    """Return the names of accuracies, or all names where there are none, each once."""
+    distinct = list(dict.fromkeys(names))
+    return [name for name in distinct if name.endswith("accuracy")] or distinct
 
 
-def _heading(name: str) -> "Text":
-    return terminal_text(name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else ""))
+def _heading(name: str) -> str:
+    return name.replace("_", " ") + (" (%)" if name.endswith("accuracy") else "")
+
+
+def _mean_and_spread(name: str, values: Sequence[Any]) -> str:
+    if not values:
+        return ""
+    return _spread(name, mean(values), stdev(values) if len(values) > 1 else 0.0, len(values))
 
 
 def _spread(name: str, mean: float, std: float, count: float) -> str:
-    """`81.2 ± 1.3`, without a spread where there is one seed or all are the same, and nothing where there is none."""
+    """Return `81.2 ± 1.3`, or only the mean where all seeds agree; empty without a seed."""
     scale = 100 if name.endswith("accuracy") else 1
     alone = count < 2 or std == 0
     digits = 1 if scale == 100 or abs(mean) >= 10 else 3
@@ -163,15 +262,3 @@ def _spread(name: str, mean: float, std: float, count: float) -> str:
         digits = 0
     numbers = [mean, std][: 0 if count == 0 else 1 if alone else 2]
     return " ± ".join(f"{scale * number:,.{digits}f}" for number in numbers)
-
-
-def _cell(name: str, values: list[float]) -> str:
-    """`81.2 ± 1.3`; only one number where all are the same, or there is one seed."""
-    if name.endswith("accuracy"):
-        values = [100 * value for value in values]
-    if not values:
-        return ""
-    if len(set(values)) == 1:
-        only = values[0]
-        return f"{only:,}" if isinstance(only, int) else f"{only:.1f}"
-    return f"{mean(values):.1f} ± {stdev(values):.1f}"

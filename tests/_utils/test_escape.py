@@ -117,7 +117,7 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     )  # fmt: skip
     fig, _ = plots.figure(8, 6)
     fig.clear()
-    view = monitor_view.View(fig, seen)
+    view = monitor_view.MonitorView(fig, seen)
     view.draw(seen, {})
     FigureCanvasAgg(fig).draw()
     assert f"input: {plot_text(word)}" in [ax.get_title() for ax in fig.axes]

@@ -61,7 +61,8 @@ def lab(tmp_path_factory, chromium):
     quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     (folder / "notebooks").mkdir()
     command = (
-        f"{sys.executable} -m jupyterlab --no-browser --allow-root --ip=127.0.0.1 --IdentityProvider.token= "
+        f"{sys.executable} -m jupyterlab --no-browser --allow-root "
+        "--ip=127.0.0.1 --IdentityProvider.token= "
         f"--ServerApp.password= --notebook-dir={folder / 'notebooks'}"
     )
     env = {"SNNLAB_DATA": str(ROOT / "data"), **os.environ, **private}
@@ -91,7 +92,7 @@ class Lab:
         self.address, self.folder, self.chromium, self.pages = address, folder, chromium, {}
 
     def page(self, stem):
-        """A notebook with live panels after Run All Cells, run once; what follows the last panel is left out."""
+        """A notebook with live panels after Run All Cells, up to its last panel; it runs once."""
         if stem not in self.pages:
             cells = self.copy(stem, r"^(interact|\w+_panel)\(")
             self.pages[stem] = self.run(stem)
@@ -108,7 +109,7 @@ class Lab:
         )
 
     def copy(self, stem, last, name="", **given):
-        """Write the notebook that is opened, up to the last cell with a line of that pattern; returns how many code cells it has."""
+        """Copy a notebook up to the last cell with a pattern; return the number of code cells."""
         name = name or stem
         nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
         end = max(

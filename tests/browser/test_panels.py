@@ -6,7 +6,8 @@ import pytest
 
 # Each new picture in a panel, and the ms from the last key to when it can be painted.
 WATCH = """panel => {
-    const watched = window.watched = {times: [], pressed: null, src: panel.querySelector("img").src};
+    const watched = window.watched = {times: [], pressed: null};
+    watched.src = panel.querySelector("img").src;
     document.addEventListener("keydown", () => { watched.pressed = performance.now() }, true);
     new MutationObserver(async () => {
         const img = panel.querySelector("img"), pressed = watched.pressed;
@@ -58,8 +59,10 @@ def test_every_slider_moves_its_picture_by_keyboard(lab, stem):
         for k in range(10):
             press(page, panel, ("ArrowLeft", "ArrowRight")[(k + at_end) % 2])
         times = page.evaluate("watched.times")
-        print(f"\n{stem}: key to picture, median {statistics.median(times):.0f} ms of {len(times)} presses "
-              f"({min(times):.0f} to {max(times):.0f})")  # fmt: skip
+        median, spread = statistics.median(times), f"{min(times):.0f} to {max(times):.0f}"
+        print(
+            f"\n{stem}: key to picture, median {median:.0f} ms of {len(times)} presses ({spread})"
+        )
 
 
 def test_every_control_is_reached_by_tab_and_shows_that_it_is(lab):
@@ -73,7 +76,8 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_is(lab):
     reached, outlines = [], set()
     for _ in range(60):
         number, outline = page.evaluate(
-            "() => [document.activeElement.dataset.number, getComputedStyle(document.activeElement).outline]"
+            "() => { const focused = document.activeElement; "
+            "return [focused.dataset.number, getComputedStyle(focused).outline] }"
         )
         reached.append(number)
         if number is not None:

@@ -830,3 +830,20 @@ def test_neither_help_nor_who_only_starts_a_notebook_waits_for_torch_or_a_parser
 def _modules_after(module):
     code = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"
     return subprocess.check_output([sys.executable, "-c", code], text=True)
+
+
+def test_the_help_imports_nothing_heavy():
+    script = """if True:
+        import sys
+        from snnlab.cli.main import app
+        try:
+            app(["--help"])
+        except SystemExit as end:
+            assert end.code == 0
+        heavy = "torch matplotlib pandas scipy numpy h5py numba papermill IPython rich"
+        print([name for name in heavy.split() if name in sys.modules])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

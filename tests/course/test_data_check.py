@@ -41,7 +41,12 @@ def test_what_ships_is_there(notebook):
     ("notebook", "given", "there", "words"),
     [
         (STATIC, PAPER, "", "imagenet is not there; .* Get it with `snnlab data get imagenet`"),
-        (STATIC, PAPER, "imagenet/train/a/1.png", "does not hold val; .* give its folder as data"),
+        (
+            STATIC,
+            PAPER,
+            "imagenet/train/a/1.png",
+            "does not hold val or val.*; .* give its folder as data",
+        ),
         (STATIC, PAPER, "imagenet/train/a/1.png imagenet/val/1.png", "val holds no folder"),
         (STATIC, PAPER, "imagenet/train-0.tar imagenet/train-2.tar", "has 2 of the shards train"),
         (STATIC, dict(data="nowhere"), "", "nowhere is not there; imagenet was expected there"),
@@ -49,7 +54,13 @@ def test_what_ships_is_there(notebook):
         (EVENTS, PAPER | dict(events_folder="nowhere"), "", "nowhere is not there; es-"),
         (EVENTS, PAPER, "es-imagenet/train/a", "not hold val and trainlabel.txt or trainlabel.csv"),
         (EVENTS, PAPER | dict(data="cifar10-dvs"), "cifar10-dvs/train/a.mat", "not hold test;"),
-        (EVENTS, VIDEO, "es-ucf101/x ucf101/x", "a clip; .*`snnlab data get es-ucf101`"),
+        (
+            EVENTS,
+            PAPER | dict(data="cifar10-dvs", size=50),
+            "cifar10-dvs/train/a.mat cifar10-dvs/test/a.mat",
+            "size is 50; a number of px of which a multiple is 126",
+        ),
+        (EVENTS, VIDEO, "es-ucf101/x ucf101/x", r"any v_\*; .*`snnlab data get es-ucf101`"),
         (EVENTS, VIDEO, f"es-ucf101/{CLIP}.npz", "ucf101 is not there; .* as pictures_folder"),
         (DELAYS, PAPER, "shd/shd_train.h5", "shd_test.h5 of SHD were .*`snnlab data get shd`"),
         (DELAYS, dict(data="spoken-digit"), "", r"did you mean spoken-digits\?"),

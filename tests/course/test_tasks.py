@@ -111,7 +111,7 @@ def test_events_and_what_one_may_pretrain_on(data, more, shapes):
 def test_words_as_features_below_the_data_folder_or_anywhere(folder):
     asked = dict(profile="tiny", data="gsc", features="paper", dt_ms=10, n_in=140, limit=0)
     data = tasks.recordings(resolve(DELAYS, **asked))
-    assert data.keys == ("cat", "dog", "yes") and data.source["batch"] == [101, "B", 140]
+    assert data.classes == ("cat", "dog", "yes") and data.source["batch"] == [101, "B", 140]
     assert (
         data.source["path"] == str(folder / "gsc")
         and data.source["preprocessing"]["f_max"] == 14_000
@@ -138,8 +138,8 @@ def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"data": "gsc"}, "expected the features paper or sane for gsc"),
-        ({"data": "shd", "features": "paper"}, "and spikes for the others"),
+        ({"data": "gsc"}, "features = 'spikes': expected the features paper or sane for gsc"),
+        ({"data": "shd", "features": "paper"}, "expected the features spikes for shd"),
         (
             {"data": "gsc", "features": "paper", "n_in": 70, "dt_ms": 10},
             "n_in = 70: expected 10 and 140",
@@ -227,7 +227,8 @@ def test_a_single_class_is_refused_before_anything_is_trained(tmp_path):
 )
 def test_a_model_that_does_not_fit(data, model):
     with pytest.raises(
-        SnnlabError, match="expected the model video for es-ucf101, and for nothing else"
+        SnnlabError,
+        match="expected the model video for films, such as es-ucf101, and for nothing else",
     ):
         tasks.events(resolve(EVENTS, data=data, model=model, loaders=0))
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import (
     DelayStage,

@@ -2,7 +2,8 @@
 
 import torch
 
-from snnlab.data.batches.dense_set import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.splits import DataSplits
 from snnlab.training import checkpoints
 
 NET = dict(kind="SmallCNN", in_channels=1, classes=3, channels=[4, 5], strides=[1, 2], pool=3)

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from snnlab import runs
 from snnlab.course import config
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.training.experiments import run_experiments
 

@@ -7,8 +7,8 @@ import torch
 from spikingjelly.activation_based import functional
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet

@@ -395,7 +395,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, save, collect, monkeypa
     monkeypatch.setattr(collection.os, "walk", refusing)
     done, table = collect()
     assert done.exit_code == 1 and len(table) == 1
-    assert "shut: cannot be looked into (Permission denied)" in done.stderr
+    assert "shut: cannot be read (Permission denied)" in done.stderr
 
 
 def test_a_sweep_of_hundreds(tmp_path, save):

@@ -1,4 +1,4 @@
-"""HTML tables of notebooks: everything is said, nothing is taken for markup, and no course run poses as a paper's."""
+"""Tables as HTML: complete, with escaped texts, and course runs apart from the papers."""
 
 from html.parser import HTMLParser
 
@@ -7,7 +7,7 @@ import pytest
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import config
-from snnlab.runs import html_tables
+from snnlab.runs import tables
 from snnlab.runs.papers import targets
 from snnlab.runs.result import load_result
 
@@ -48,7 +48,7 @@ class Read(HTMLParser):
 @pytest.mark.parametrize("paper", targets.PAPERS)
 def test_every_row_of_a_paper_is_there_and_none_is_silent(paper, tmp_path):
     table = targets.table(tmp_path, paper)
-    read = Read(html_tables.target_tables(table)).tables
+    read = Read(tables.to_html(tables.target_tables(table))).tables
     assert [(row["row"], row["published"]) for row in table.to_dict("records")] == [
         (cells[0], cells[heads.index("published")]) for _, (heads, *rows) in read for cells in rows
     ]
@@ -66,7 +66,9 @@ def test_every_row_of_a_paper_is_there_and_none_is_silent(paper, tmp_path):
 def test_a_protocol_that_all_rows_share_stands_above_them(tmp_path):
     read = {
         caption: rows[0]
-        for caption, rows in Read(html_tables.target_tables(targets.table(tmp_path))).tables
+        for caption, rows in Read(
+            tables.to_html(tables.target_tables(targets.table(tmp_path)))
+        ).tables
     }
     assert "which epoch" in read["Table 1, SHD"]
     shared = [caption for caption in read if caption.startswith("Fig. 4, SSC (")]
@@ -89,7 +91,7 @@ def test_small_runs_by_hand(tmp_path):
         [entry("none", 0, 0.2), entry("none", 1, 0.3), entry("a < b", 0, 0.5)],
     )
     finish(tmp_path / "b", TRANSFER, [entry("scratch", 0, 0.25)])
-    read = Read(html_tables.course_results(tmp_path)).tables
+    read = Read(tables.course_results(tmp_path)).tables
     head = ["", "test accuracy (%)", "seeds"]
     assert read == [
         ["Notebook 02, digits <small>: no number of a paper", [head, ["scratch", "25.0", "1"]]],
@@ -103,11 +105,11 @@ def test_small_runs_by_hand(tmp_path):
 def test_only_runs_of_the_course_and_of_each_notebook_the_latest(tmp_path):
     finish(tmp_path / "tiny", DELAYS, [entry("none", 0, 0.1)], profile="tiny")
     finish(tmp_path / "paper", DELAYS, [entry("none", 0, 0.9)], profile="paper", data="shd")
-    assert "make tutorial" in html_tables.course_results(tmp_path)
+    assert "make tutorial" in tables.course_results(tmp_path)
     for name, accuracy in (("z", 0.2), ("a", 0.3)):
         finish(tmp_path / name, DELAYS, [entry("none", 0, accuracy)])
         manifest_time(tmp_path / name, "2026-01-02" if name == "a" else "2026-01-01")
-    ((_, rows),) = Read(html_tables.course_results(tmp_path)).tables
+    ((_, rows),) = Read(tables.course_results(tmp_path)).tables
     assert rows[1:] == [["none", "30.0", "1"]]
 
 
@@ -122,10 +124,10 @@ def manifest_time(folder, day):
 def test_no_results(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
-    assert "make tutorial" in html_tables.course_results()
+    assert "make tutorial" in tables.course_results()
     (tmp_path / "runs").mkdir()
-    assert "make tutorial" in html_tables.course_results()
+    assert "make tutorial" in tables.course_results()
     with pytest.raises(SnnlabError, match="holds no result"):
-        html_tables.course_results(tmp_path / "runs")
+        tables.course_results(tmp_path / "runs")
     with pytest.raises(SnnlabError, match="no such folder"):
-        html_tables.course_results(tmp_path / "nowhere")
+        tables.course_results(tmp_path / "nowhere")

@@ -57,7 +57,7 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
     (tau_ms,) = config.tau_ms
     for variant in variants:
         stage = tasks.delay_stage(
-            config, variant, classes=len(data.keys), tau_ms=tau_ms, seed=0, epochs=config.epochs
+            config, variant, classes=len(data.classes), tau_ms=tau_ms, seed=0, epochs=config.epochs
         )
         recipe = replace(stage, device="cpu")
         net = stage.build(stage.network).train()
@@ -67,7 +67,7 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
         optimisers = recipe.optimisers(net)
         recipe.before_epoch(net, 0)
         loss, _ = train_step(net, x, y, optimisers, recipe)
-        assert loss.isfinite() and len(data.keys) == net.config["n_classes"]
+        assert loss.isfinite() and len(data.classes) == net.config["n_classes"]
         still = [
             name
             for name, value in net.named_parameters()

@@ -117,9 +117,9 @@ def test_a_manifest_that_cannot_be_read_is_as_none(run, content):
 def test_of_two_processes_with_the_same_run_the_second_says_who_holds_it(run, monkeypatch):
     code = f"""
 from snnlab.course.config import LearningDelays, resolve
-from snnlab import runs
-runs.PATIENCE = 0
-runs.start(resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
+from snnlab.runs import run
+run.LOCK_SECONDS = 0
+run.start(resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
 """
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

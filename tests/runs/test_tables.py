@@ -64,7 +64,7 @@ def test_accuracies_stand_alone_and_without_any_all_numbers_stand():
     )
     assert rows == [
         ["variant", "seeds", "trainable parameters", "epoch"],
-        ["none", "2", "3,408", "1.5 ± 0.7"],
+        ["none", "2", "3,408", "1.500 ± 0.707"],
     ]
 
 

@@ -21,9 +21,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.samplers import SINGLE
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers

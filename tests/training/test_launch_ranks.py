@@ -16,8 +16,8 @@ import torch
 from bars import same_checkpoints
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays import experiments
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.training import callbacks, checkpoints

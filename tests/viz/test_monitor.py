@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.datasets.toys import interaural_lags
+from snnlab.data.splits import DataSplits
 from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
@@ -396,7 +396,7 @@ class Spoken:
 
     data: object = HELD_OUT
     dt_ms: float = 20.0
-    keys: tuple = ("zero", "one", "two", "three", "four")
+    classes: tuple = ("zero", "one", "two", "three", "four")
 
     @property
     def labels(self):
@@ -428,7 +428,7 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
     activity = discretise(result.model).activity(x[:, :1])
     counts = [int(x[:, 0].sum()), *(int(s.sum()) for s in activity.spikes)]
     assert (
-        f"({Spoken().keys[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};"
+        f"({Spoken().classes[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};"
         in alt
     )
     for name, layer in zip(("layer 1", "layer 2", "readout"), result.model.synapses, strict=True):

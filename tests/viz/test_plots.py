@@ -131,8 +131,8 @@ def test_delay_histogram_counts_steps_and_both_ends():
     assert now.get_data().edges.tolist() == [-5, 5, 15, 25]
     assert before.get_data().values.tolist() == [0, 100, 0]
     assert ax.get_title() == "50.0 % at 0 ms, 25.0 % at 20 ms"
-    assert plots.edge_shares([0, 4, 12, 20], 20, 10) == (0.5, 0.25)
-    assert plots.edge_shares([-1, 21], 20, 10) == (0.5, 0.5)
+    assert plots.delay_shares([0, 4, 12, 20], 20, 10).tolist() == [0.5, 0.25, 0.25]
+    assert plots.delay_shares([-1, 21], 20, 10).tolist() == [0.5, 0, 0.5]
 
 
 def test_kernels_are_a_row_an_input_and_white_is_zero():
@@ -225,7 +225,6 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
     "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
     "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
     "delay_shares": (lambda ax, v: plots.delay_shares(v, 20.0, 10.0), (2, 3)),
-    "edge_shares": (lambda ax, v: plots.edge_shares(v, 20.0, 10.0), (2, 3)),
     "delay_histogram": (
         lambda ax, v: plots.delay_histogram(ax, v, 20.0, dt_ms=10.0, initial_ms=v),
         (2, 3),

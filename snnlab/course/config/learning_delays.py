@@ -7,6 +7,7 @@ from typing import Any
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
 from snnlab.course.config.shared import DelayTraining, Recordings, profiles
+from snnlab.data.registry import find
 
 # dt_ms and n_in of the features in snnlab.data.datasets.gsc, whose import takes long
 FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}
@@ -82,9 +83,11 @@ class LearningDelays(DelayTraining):
                 f"dt_ms = {self.dt_ms:g}, n_in = {self.n_in}: expected {dt_ms:g} and {n_in}, as "
                 f"the features {self.features} have them."
             )
-        if self.features == "spikes" and 700 % self.n_in:
+        channels = find(self.data, "recordings", features=self.features)[0].channels
+        if self.features == "spikes" and channels % self.n_in:
             raise SnnlabError(
-                f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140."
+                f"n_in = {self.n_in}: expected a divisor of the {channels} channels, such as "
+                f"{channels // 10} or {channels // 5}."
             )
         for tau_ms in self.tau_ms:
             if tau_ms <= self.dt_ms:

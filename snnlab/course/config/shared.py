@@ -1,13 +1,13 @@
 """The parameters that several notebooks share, and how the profiles of a notebook are made."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter, typed
+from snnlab.data.registry import find
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,8 @@ class Recordings(Config):
 
     data: str = parameter(
         "spoken-digits",
-        "recordings: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them",
+        "recordings: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them, or "
+        "module:entry of a set of your own",
     )
     features: str = parameter(
         "spikes",
@@ -167,11 +168,11 @@ class Recordings(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        folder = os.path.isdir(os.path.expanduser(self.data))
-        if (self.data == "gsc") != (self.features != "spikes") and not folder:
+        entry, _ = find(self.data, "recordings", features=self.features)
+        if self.features not in entry.features:
             raise SnnlabError(
-                f"data = {self.data!r}, features = {self.features!r}: expected the features paper "
-                "or sane for gsc, and spikes for the others."
+                f"data = {self.data!r}, features = {self.features!r}: expected the features "
+                f"{' or '.join(entry.features)} for {entry.name}."
             )
 
 

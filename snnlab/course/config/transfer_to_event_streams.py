@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
 from snnlab.course.config.shared import Transfer, profiles
+from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.registry import entry_of
 
-DIGITS, FILES = ("digits",), ("es-imagenet", "cifar10-dvs", "es-ucf101")
+DIGITS = ("digits",)
+_SETS = [entry for entry in DATASETS.values() if entry.pretrain_on]
+# of sets with one size
+_ONE_SIZE = DIGITS + tuple(entry.name for entry in _SETS if "size" not in entry.settings)
 
 
 @dataclass(frozen=True)
@@ -15,18 +20,22 @@ class TransferToEvents(Transfer):
 
     notebook = "03_transfer_to_event_streams"
 
-    data: str = parameter("digits", "what to learn", choices=DIGITS + FILES)
+    data: str = parameter(
+        "digits",
+        f"what to learn: digits, {', '.join(entry.name for entry in _SETS)}, or module:entry of a "
+        "set of your own",
+    )
     events_folder: str = parameter(
         "",
         "where the events lie; empty for a folder with the name of the data",
         empty=True,
-        needs={"data": FILES},
+        unless={"data": DIGITS},
     )
     pictures_folder: str = parameter(
         "",
         "where the pictures lie; empty for imagenet, or ucf101 for videos",
         empty=True,
-        needs={"data": FILES},
+        unless={"data": DIGITS},
     )
     size: int = parameter(
         128,
@@ -34,7 +43,7 @@ class TransferToEvents(Transfer):
         unit="pixels",
         low=8,
         high=128,
-        needs={"data": ("cifar10-dvs",)},
+        unless={"data": _ONE_SIZE},
     )
     pictures: int = parameter(
         3000,
@@ -70,21 +79,20 @@ class TransferToEvents(Transfer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.model == "video") != (self.data == "es-ucf101"):
+        films = False
+        if self.data not in DIGITS:
+            entry = entry_of(self.data, "events")
+            if not (entry.pretrain_on and entry.edges):
+                raise SnnlabError(
+                    f"data = {self.data!r}: a set with pictures to pretrain on was expected; "
+                    f"choose digits or one of {', '.join(entry.name for entry in _SETS)}."
+                )
+            films = entry_of(entry.pretrain_on).kind == "films"
+        if (self.model == "video") != films:
             raise SnnlabError(
                 f"model = {self.model!r}, data = {self.data!r}: expected the model video for "
-                "es-ucf101, and for nothing else."
+                "films, such as es-ucf101, and for nothing else."
             )
-        if self.data == "cifar10-dvs" and 128 % self.size > 2:
-            raise SnnlabError(
-                f"size = {self.size}: expected a number of pixels of which a multiple is 126 to "
-                "128, such as 128, 64, 42 or 32."
-            )
-
-    @property
-    def pictures_set(self) -> str:
-        """The data set that one pretrains on where the data is not digits."""
-        return "ucf101" if self.data == "es-ucf101" else "imagenet"
 
 
 TRANSFER_TO_EVENT_STREAMS = profiles(

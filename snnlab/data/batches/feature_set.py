@@ -23,9 +23,9 @@ class FeatureSet(BatchedDataset):
     Every recording has all of its T steps, so that a batch has no padding.
 
     Attributes:
-        labels: (n,) int64, index into `keys`.
+        labels: (n,) int64, index into `classes`.
         speakers: (n,) int64.
-        keys: the class names.
+        classes: the class names.
         dt_ms: length of a step, ms.
         chunks: (n_k, T, N) float32 each, which nobody may write to; of every recording in them,
             `places` says which.
@@ -38,7 +38,7 @@ class FeatureSet(BatchedDataset):
 
     labels: Tensor
     speakers: Tensor
-    keys: tuple[str, ...]
+    classes: tuple[str, ...]
     dt_ms: float
     chunks: tuple[Tensor, ...]
     places: Tensor
@@ -67,7 +67,7 @@ class FeatureSet(BatchedDataset):
 
     def __repr__(self) -> str:
         return (
-            f"<{len(self)} recordings of {len(self.keys)} classes by {len(self.speakers.unique())} speakers, "
+            f"<{len(self)} recordings of {len(self.classes)} classes by {len(self.speakers.unique())} speakers, "
             f"{self.chunks[0].shape[1]} steps of {self.dt_ms:g} ms, {self.n_in} features>"
         )
 

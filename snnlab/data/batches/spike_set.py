@@ -28,10 +28,10 @@ class SpikeSet(BatchedDataset):
     same slice of `counts`, where `cell = step * n_in + input`; steps ascend, no cell occurs twice.
 
     Attributes:
-        labels: (n,) int64, index into `keys`.
+        labels: (n,) int64, index into `classes`.
         lengths: (n,) int64, steps from the first to the last spike, both included.
         speakers: (n,) int64.
-        keys: the class names.
+        classes: the class names.
         n_in: inputs, N.
         dt_ms: length of a step, ms.
         cells, counts: (nnz,) int32; spikes in that cell.
@@ -41,7 +41,7 @@ class SpikeSet(BatchedDataset):
     labels: Tensor
     lengths: Tensor
     speakers: Tensor
-    keys: tuple[str, ...]
+    classes: tuple[str, ...]
     n_in: int
     dt_ms: float
     cells: Tensor
@@ -50,7 +50,7 @@ class SpikeSet(BatchedDataset):
 
     def __repr__(self) -> str:
         return (
-            f"<{len(self)} recordings of {len(self.keys)} classes by {len(self.speakers.unique())} speakers, "
+            f"<{len(self)} recordings of {len(self.classes)} classes by {len(self.speakers.unique())} speakers, "
             f"up to {int(self.lengths.max())} steps of {self.dt_ms:g} ms, {self.n_in} inputs>"
         )
 
@@ -175,7 +175,7 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
         labels=torch.from_numpy(events.labels.astype(np.int64)),
         lengths=torch.from_numpy(lengths),
         speakers=torch.from_numpy(events.speakers.astype(np.int64)),
-        keys=events.keys,
+        classes=events.keys,
         n_in=int(n_in),
         dt_ms=float(dt_ms),
         cells=torch.from_numpy(cells[:used].copy()),

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.io import savemat
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path, whole_file
+from snnlab._utils.escape import is_utf8
+from snnlab._utils.files import given_path, is_hidden, whole_file
 from snnlab.data.datasets.cifar10_dvs import CLASSES, SIDE, STEPS
-from snnlab.data.io.folders import is_hidden, printable
 from snnlab.data.io.images import class_folders
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 
@@ -106,7 +106,7 @@ def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
 
 def _events(path: Path) -> np.ndarray:
     """The events of a recording, with the fields t (microseconds), x, y and on."""
-    if printable(str(path)) != str(path):
+    if not is_utf8(str(path)):
         raise SnnlabError(
             f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
         )

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
 from snnlab.data.io.events import MAX_SECONDS, Events, write_events
-from snnlab.data.io.folders import check_names, printable
+from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import (
     Outcome,
     attempt_all,

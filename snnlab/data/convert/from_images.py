@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path, whole_file
+from snnlab._utils.files import given_path, paths_below, whole_file
 from snnlab.data.encoding.es_imagenet import (
     LEAST,
     Label,
@@ -16,7 +16,7 @@ from snnlab.data.encoding.es_imagenet import (
     write_sample,
 )
 from snnlab.data.encoding.odg import THETA
-from snnlab.data.io.folders import check_names, paths_below
+from snnlab.data.io.folders import check_names
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 

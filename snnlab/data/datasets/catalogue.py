@@ -7,6 +7,7 @@ the first sets are those of tonic's classes, with their addresses and MD5 sums.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from snnlab.data.datasets import instructions
 from snnlab.data.entry import Archive, DatasetEntry
@@ -28,53 +29,88 @@ def published_name(folder: Path, name: str, own: str) -> str:
     return own if name in DATASETS and folder.resolve() != DATASETS[name].folder.resolve() else name
 
 
-def _heidelberg(name: str, **md5s: str) -> tuple[Archive, ...]:
-    files = [f"{name}_{split}.h5" for split in md5s]
-    return tuple(
-        Archive(f"{file}.zip", (f"https://zenkelab.org/datasets/{file}.zip",), md5, (file,))
-        for file, md5 in zip(files, md5s.values(), strict=True)
+def _heidelberg(name: str, title: str, **more: Any) -> DatasetEntry:
+    """Make the entry of SHD or SSC; `md5s` has the sum of the archive of each split."""
+    md5s: dict[str, str] = more.pop("md5s")
+    files = {split: f"{name}_{split}.h5" for split in md5s}
+    archives = (
+        Archive(f"{file}.zip", (f"https://zenkelab.org/datasets/{file}.zip",), md5s[split], (file,))
+        for split, file in files.items()
+    )
+    return DatasetEntry(
+        name,
+        "recordings",
+        title,
+        **_SPIKES,
+        licence="CC BY 4.0",
+        cite="Cramer et al. 2022, IEEE TNNLS 33, 2744-2757",
+        parts=tuple(files.values()),
+        archives=tuple(archives),
+        check="snnlab.data.fetch.check:check_spikes",
+        **more,
     )
 
 
-_HEIDELBERG = "Cramer et al. 2022, IEEE TNNLS 33, 2744-2757"
-DATASETS = {
-    one.name: one
-    for one in (
+_SPIKES: dict[str, Any] = dict(
+    load="snnlab.data.datasets.shd:load",
+    settings=("dt_ms", "n_in", "binning", "seed", "limit", "hold_out"),
+    verify="snnlab.data.datasets.shd_files:verify",
+)
+_GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/data"
+_IMAGENET_ARCHIVES = "snnlab.data.fetch.imagenet_archives"
+# the lists go last: without them no reader takes the folder for whole
+_SPEECH_PARTS = (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt")
+
+DATASETS: dict[str, DatasetEntry] = {
+    entry.name: entry
+    for entry in (
         DatasetEntry(
-            "spoken-digits",
-            "generated spoken digits through a cochlea model; ships with snnlab",
-            "5 MB, in the clone",
-            "100 MB",
-            "CC BY 4.0",
-            "this project",
-            ("train.h5", "valid.h5", "test.h5"),
+            "digits",
+            "pictures",
+            "handwritten digits of scikit-learn, placed at random under noise",
+            load="snnlab.data.datasets.digits:load",
+            settings=("samples", "size", "noise"),
+            download="comes with scikit-learn",
+            unpacked="nothing on disk",
+            licence="CC BY 4.0",
+            cite="Alpaydin and Kaynak 1998, UCI",
         ),
         DatasetEntry(
+            "digit-events",
+            "events",
+            "the same digits as events, made by ODG",
+            load="snnlab.data.datasets.digit_events:load",
+            settings=("pictures", "labelled", "seed"),
+            download="comes with scikit-learn",
+            unpacked="nothing on disk",
+            licence="CC BY 4.0",
+            cite="Alpaydin and Kaynak 1998, UCI",
+        ),
+        DatasetEntry(
+            "spoken-digits",
+            "recordings",
+            "generated spoken digits through a cochlea model; ships with snnlab",
+            **_SPIKES,
+            download="5 MB, in the clone",
+            unpacked="100 MB",
+            licence="CC BY 4.0",
+            cite="this project",
+            parts=("train.h5", "valid.h5", "test.h5"),
+        ),
+        _heidelberg(
             "shd",
             "Spiking Heidelberg Digits: spoken digits, English and German",
-            "unknown",
-            "unknown",
-            "CC BY 4.0",
-            _HEIDELBERG,
-            ("shd_train.h5", "shd_test.h5"),
-            archives=_heidelberg(
-                "shd",
+            md5s=dict(
                 train="f3252aeb598ac776c1b526422d90eecb",
                 test="1503a5064faa34311c398fb0a1ed0a6f",
             ),
             counts=({"train": 8156, "test": 2264}, {"train": 8332, "test": 2088}),
             classes=20,
         ),
-        DatasetEntry(
+        _heidelberg(
             "ssc",
             "Spiking Speech Commands: 35 words",
-            "unknown",
-            "unknown",
-            "CC BY 4.0",
-            _HEIDELBERG,
-            ("ssc_train.h5", "ssc_valid.h5", "ssc_test.h5"),
-            archives=_heidelberg(
-                "ssc",
+            md5s=dict(
                 train="d102be95e7144fcc0553d1f45ba94170",
                 valid="b4eee3516a4a90dd0c71a6ac23a8ae43",
                 test="a35ff1e9cffdd02a20eb850c17c37748",
@@ -84,66 +120,91 @@ DATASETS = {
         ),
         DatasetEntry(
             "gsc",
+            "recordings",
             "Google Speech Commands 0.02: 35 words, one second each, as sound",
-            "2.4 GB",
-            "unknown",
-            "CC BY 4.0",
-            "Warden 2018, arXiv:1804.03209",
-            (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt"),
+            load="snnlab.data.datasets.gsc:load",
+            settings=("features", "limit", "seed", "workers"),
+            features=("paper", "sane"),
+            download="2.4 GB",
+            licence="CC BY 4.0",
+            cite="Warden 2018, arXiv:1804.03209",
+            parts=_SPEECH_PARTS,
             archives=(
                 Archive(
                     "speech_commands_v0.02.tar.gz",
-                    (
-                        "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
-                    ),
+                    (f"{_GOOGLE}/speech_commands_v0.02.tar.gz",),
                     "6b74f3901214cb2c2934e98196829835",
-                    # the lists go last: without them no reader takes the folder for whole
-                    (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt"),
+                    _SPEECH_PARTS,
                 ),
             ),
             counts=({"train": 84843, "valid": 9981, "test": 11005},),
             classes=35,
+            verify="snnlab.data.datasets.gsc_folder:verify",
+            check="snnlab.data.fetch.check:check_speech",
         ),
         DatasetEntry(
             "imagenet",
+            "pictures",
             "ImageNet-1K: photographs of 1,000 kinds of things",
-            "145 GB",
-            "145 GB",
-            "research only, on request",
-            "Russakovsky et al. 2015, IJCV 115, 211-252",
-            ("train", "val"),
+            load="snnlab.data.datasets.imagenet:pictures",
+            settings=("size", "loaders"),
+            download="145 GB",
+            unpacked="145 GB",
+            licence="research only, on request",
+            cite="Russakovsky et al. 2015, IJCV 115, 211-252",
+            parts=("train|train-*.tar", "val|val-*.tar"),
             archives=(
                 Archive(
-                    "ILSVRC2012_img_train.tar", (), "1d675b47d978889d74fa0da5fadfb00e", ("train",)
+                    "ILSVRC2012_img_train.tar",
+                    (),
+                    "1d675b47d978889d74fa0da5fadfb00e",
+                    ("train",),
+                    extract=f"{_IMAGENET_ARCHIVES}:extract_train",
                 ),
-                Archive("ILSVRC2012_img_val.tar", (), "29b22e2961454d5413ddabcf34fc5622", ("val",)),
+                Archive(
+                    "ILSVRC2012_img_val.tar",
+                    (),
+                    "29b22e2961454d5413ddabcf34fc5622",
+                    ("val",),
+                    extract=f"{_IMAGENET_ARCHIVES}:extract_val",
+                ),
                 Archive("ILSVRC2012_devkit_t12.tar.gz", (), "fa75699e90414af021442c21a62c3abf", ()),
             ),
             by_hand=instructions.IMAGENET,
             counts=({"train": 1281167, "val": 50000},),
             classes=1000,
+            verify="snnlab.data.datasets.imagenet:verify",
+            check="snnlab.data.fetch.check:check_imagenet",
         ),
         DatasetEntry(
             "es-imagenet",
+            "events",
             "ES-ImageNet: ImageNet as events of a simulated sensor",
-            "100 GB",
-            "unknown",
-            "that of ImageNet; its own is unknown",
-            "Lin et al. 2021, Front. Neurosci. 15:726582",
-            ("train", "val", "trainlabel.txt|trainlabel.csv", "vallabel.txt|vallabel.csv"),
+            load="snnlab.data.datasets.es_imagenet:events",
+            edges="snnlab.data.datasets.es_imagenet:edges",
+            pretrain_on="imagenet",
+            settings=("loaders",),
+            download="100 GB",
+            licence="that of ImageNet; its own is unknown",
+            cite="Lin et al. 2021, Front. Neurosci. 15:726582",
+            parts=("train", "val", "trainlabel.txt|trainlabel.csv", "vallabel.txt|vallabel.csv"),
             by_hand=instructions.ES_IMAGENET,
             counts=({"train": 1257035, "val": 49881},),
             classes=1000,
             unsure=("train",),
+            check="snnlab.data.fetch.check:check_es_imagenet",
         ),
         DatasetEntry(
             "cifar10-dvs",
+            "events",
             "CIFAR10-DVS: pictures of CIFAR-10 before an event camera",
-            "unknown",
-            "unknown",
-            "stated on figshare",
-            "Li et al. 2017, Front. Neurosci. 11:309",
-            ("train", "test"),
+            load="snnlab.data.datasets.cifar10_dvs:events",
+            edges="snnlab.data.datasets.cifar10_dvs:edges",
+            pretrain_on="imagenet",
+            settings=("size", "loaders"),
+            licence="stated on figshare",
+            cite="Li et al. 2017, Front. Neurosci. 11:309",
+            parts=("train", "test"),
             archives=(
                 Archive(
                     "CIFAR10DVS.zip",
@@ -153,34 +214,45 @@ DATASETS = {
                     ),
                     "ce3a4a0682dc0943703bd8f749a7701c",
                     ("recordings",),
+                    extract="snnlab.data.fetch.obtain:extract_recordings",
                 ),
             ),
             counts=({"train": 9000, "test": 1000},),
             classes=10,
+            verify="snnlab.data.datasets.cifar10_dvs:verify",
+            check="snnlab.data.fetch.check:check_cifar10_dvs",
         ),
         DatasetEntry(
             "ucf101",
+            "films",
             "UCF101: films of 101 kinds of action, as pictures",
-            "6.9 GB",
-            "unknown",
-            "its authors' terms, for research",
-            "Soomro et al. 2012, arXiv:1212.0402",
-            (),
+            load="snnlab.data.datasets.es_ucf101:frames",
+            settings=("loaders",),
+            download="6.9 GB",
+            licence="its authors' terms, for research",
+            cite="Soomro et al. 2012, arXiv:1212.0402",
+            parts=("**/v_*",),
             by_hand=instructions.UCF101,
             counts=({"all": 13320},),
             classes=101,
+            check="snnlab.data.fetch.check:check_clips",
         ),
         DatasetEntry(
             "es-ucf101",
+            "events",
             "ES-UCF101: UCF101 as events, made of its films",
-            "6.9 GB, as ucf101",
-            "unknown",
-            "that of UCF101",
-            "Lin et al. 2022, arXiv:2203.01158; films: Soomro et al. 2012",
-            (),
+            load="snnlab.data.datasets.es_ucf101:events",
+            edges="snnlab.data.datasets.es_ucf101:edges",
+            pretrain_on="ucf101",
+            settings=("loaders",),
+            download="6.9 GB, as ucf101",
+            licence="that of UCF101",
+            cite="Lin et al. 2022, arXiv:2203.01158; films: Soomro et al. 2012",
+            parts=("**/v_*",),
             by_hand=instructions.ES_UCF101,
             counts=({"all": 13320},),
             classes=101,
+            check="snnlab.data.fetch.check:check_clips",
         ),
     )
 }

@@ -8,8 +8,10 @@ and `label` (1, 1), a class from 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +19,11 @@ from scipy.io import loadmat
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.cache import cached, stamp
-from snnlab.data.io.folders import is_hidden
+from snnlab.data.datasets.catalogue import DATASETS, published_name
+from snnlab.data.splits import DataSplits
 
 SIDE = 128  # px of the camera
 STEPS = 8
@@ -71,11 +73,7 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
         raise SnnlabError(
             f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
         )
-    if not 1 <= size <= SIDE or SIDE % size > 2:
-        raise SnnlabError(
-            f"size is {size}; a number of px of which a multiple is {SIDE - 2} to {SIDE} was expected, such as 128, 64, 42 or 32. "
-            "Choose one."
-        )
+    check_size(size)
     read = partial(_read, steps=steps, size=size, edges=edges)
     train, test = (_files(folder / part) for part in ("train", "test"))
     labels = _labels(train)
@@ -98,7 +96,33 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
         check_classes(other, folder / "test"),
         unit=unit,
         preprocessing=settings,
+        name=published_name(folder, "cifar10-dvs", "events"),
+        note="files in the layout of cifar10-dvs",
+        path=str(folder),
     )
+
+
+def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that the folders are there, and that the size suits.
+
+    Raises:
+        SnnlabError: a folder is missing, or `size` is another.
+    """
+    DATASETS["cifar10-dvs"].check_parts(Path(folder), parameter)
+    check_size(settings.get("size", SIDE))
+
+
+def check_size(size: int) -> None:
+    """Refuse a side length into which the 128 px of the camera cannot be summed.
+
+    Raises:
+        SnnlabError: no multiple of it is 126 to 128.
+    """
+    if not 1 <= size <= SIDE or SIDE % size > 2:
+        raise SnnlabError(
+            f"size is {size}; a number of px of which a multiple is {SIDE - 2} to {SIDE} was "
+            "expected, such as 128, 64, 42 or 32. Choose one."
+        )
 
 
 def _files(folder: Path) -> list[Path]:

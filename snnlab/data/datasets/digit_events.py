@@ -3,9 +3,10 @@
 import torch
 from torch.nn import functional as F
 
-from snnlab.data.batches.dense_set import DataSplits, DenseSet
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.digits import originals, place
 from snnlab.data.encoding.odg import MARGIN, edge_integral, odg_events
+from snnlab.data.splits import DataSplits
 
 PIXELS, PLACES = 12, 13  # of a digit, and of the picture in which it is placed
 NOISE = 0.03
@@ -19,7 +20,12 @@ SHARES = {
 NOTE = "Handwritten digits of scikit-learn (UCI) as pictures, and as events made by ODG; no event camera recorded them"
 
 
-def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, DataSplits]:
+def load(*, pictures: int = 3000, labelled: int = 500, seed: int = 0) -> DataSplits[DenseSet]:
+    """Make the events alone, `target` of `digit_events`."""
+    return digit_events(pictures=pictures, labelled=labelled, seed=seed)["target"]
+
+
+def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, DataSplits[DenseSet]]:
     """The same kind of digits three times: as pictures, as edges made of events, and as events.
 
     Args:
@@ -47,6 +53,7 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Da
         make("valid", max(10, labelled // 2), 4),
         make("test", max(10, 2 * labelled), 5),
     ]
+    names = {"target": "digit-events"}
     made = {"pixels": PIXELS, "noise": NOISE, "seed": seed}
     kinds = {
         "pictures": (_framed, source, "brightness, 0 to 1, with noise"),
@@ -54,7 +61,13 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Da
         "target": (_events, target, "0 or 1, whether there was an event; ON and OFF"),
     }
     return {
-        name: DataSplits(*map(convert, sets), unit=unit, preprocessing=made)
+        name: DataSplits(
+            *map(convert, sets),
+            unit=unit,
+            preprocessing=made,
+            name=names.get(name, name),
+            note=NOTE,
+        )
         for name, (convert, sets, unit) in kinds.items()
     }
 

@@ -13,8 +13,36 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.splits import DataSplits
 
 NOTE = "Handwritten digits of scikit-learn (UCI), placed at random under noise; not MNIST"
+
+
+def load(*, samples: int = 3000, size: int = 12, noise: float = 0.12) -> DataSplits[DenseSet]:
+    """Make images `(1, B, 1, size, size)`; 55 % of the originals are for training, 30 % for test.
+
+    Args:
+        samples: for training; a sixth as many for validation, a quarter for test.
+        size: side length of a picture, pixels.
+        noise: standard deviation of the noise on digits, which are from 0 to 1.
+
+    Raises:
+        SnnlabError: the picture is smaller than a digit.
+    """
+    counts = (samples, samples // 6, samples // 4)
+    parts = [
+        place(*digits, count, size=size, noise=noise, seed=number)
+        for number, (digits, count) in enumerate(
+            zip(originals((0.55, 0.15, 0.30)), counts, strict=True)
+        )
+    ]
+    return DataSplits(
+        *parts,
+        unit="brightness, 0 to 1, with noise",
+        preprocessing={"size": size, "noise": noise},
+        name="digits",
+        note=NOTE,
+    )
 
 
 def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, Tensor]]:

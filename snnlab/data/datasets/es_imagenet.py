@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
+from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.encoding.es_imagenet import (
     Label,
     frames,
@@ -23,6 +23,7 @@ from snnlab.data.encoding.es_imagenet import (
 )
 from snnlab.data.encoding.odg import edge_integral
 from snnlab.data.io.folders import check_names
+from snnlab.data.splits import DataSplits
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 
@@ -68,7 +69,13 @@ def _three(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
         else "0 or 1, whether there was an event; ON and OFF"
     )
     return DataSplits(
-        *hold_out(whole, HELD_OUT), test, unit=unit, preprocessing={"held_out": HELD_OUT}
+        *hold_out(whole, HELD_OUT),
+        test,
+        unit=unit,
+        preprocessing={"held_out": HELD_OUT},
+        name=published_name(folder, "es-imagenet", "events"),
+        note="files in the layout of es-imagenet",
+        path=str(folder),
     )
 
 

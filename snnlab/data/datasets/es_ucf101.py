@@ -19,12 +19,13 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab._utils.files import given_path
-from snnlab.data.batches.dense_set import DataSplits
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
+from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.encoding.video_events import N_FRAMES, read_clip
-from snnlab.data.io.folders import check_names, is_hidden
+from snnlab.data.io.folders import check_names
 from snnlab.data.io.video import FRAME, colour_frames
+from snnlab.data.splits import DataSplits
 
 STEPS = 15
 TEST_GROUPS, VALID_GROUPS = range(1, 8), range(8, 11)
@@ -54,16 +55,16 @@ def events(
             twice, a class has no clip in one of the parts, or `steps`, `split` or `loaders` is
             another.
     """
-    return _three(_files(folder), partial(_events, steps=steps), steps, split, loaders, EVENTS)
+    read = partial(_events, steps=steps)
+    return _three("es-ucf101", folder, _files(folder), read, steps, split, loaders, EVENTS)
 
 
 def edges(
     folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
 ) -> DataSplits:
     """The same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1. Arguments and errors as `events`."""
-    return _three(
-        _files(folder), partial(_edges, steps=steps), steps, split, loaders, "ON minus OFF"
-    )
+    read = partial(_edges, steps=steps)
+    return _three("es-ucf101", folder, _files(folder), read, steps, split, loaders, "ON minus OFF")
 
 
 def frames(
@@ -83,20 +84,34 @@ def frames(
     Raises:
         SnnlabError: as `events`.
     """
-    return _three(
-        _folders(folder), partial(_frames, steps=steps), steps, split, loaders, "colour from 0 to 1"
-    )
+    read, unit = partial(_frames, steps=steps), "colour from 0 to 1"
+    return _three("ucf101", folder, _folders(folder), read, steps, split, loaders, unit)
 
 
 def _three(
-    clips: dict[str, str], read: Reader, steps: int, split: str, loaders: int, unit: str
+    name: str,
+    folder: str | Path,
+    clips: dict[str, str],
+    read: Reader,
+    steps: int,
+    split: str,
+    loaders: int,
+    unit: str,
 ) -> DataSplits:
+    folder = given_path(folder)
     if not 1 <= steps <= N_FRAMES - 1:
         raise SnnlabError(
             f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one."
         )
     known(split, ("groups", "random"), "split")
-    settings = {"steps": steps, "split": split}
+    made = partial(
+        DataSplits,
+        unit=unit,
+        preprocessing={"steps": steps, "split": split},
+        name=published_name(folder, name, "pictures" if name == "ucf101" else "events"),
+        note=f"files in the layout of {name}",
+        path=str(folder),
+    )
     names = sorted(clips)
     parsed = [match for name in names if (match := _CLIP.fullmatch(name))]
     classes = tuple(sorted({match["name"] for match in parsed}))
@@ -112,14 +127,14 @@ def _three(
             ("groups 1 to 7", test),
         )
         three = (check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks)
-        return DataSplits(*three, unit=unit, preprocessing=settings)
+        return made(*three)
     from sklearn.model_selection import train_test_split
 
     drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
     rest, test_part = (whole.subset(torch.as_tensor(index)) for index in drawn)
     rest = check_classes(rest, "the part for training of the random split")
     test_part = check_classes(test_part, "the part for testing of the random split")
-    return DataSplits(*hold_out(rest, HELD_OUT), test_part, unit=unit, preprocessing=settings)
+    return made(*hold_out(rest, HELD_OUT), test_part)
 
 
 def _part(whole: FileDataset, mask: np.ndarray) -> FileDataset:

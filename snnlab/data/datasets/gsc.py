@@ -21,6 +21,7 @@ import torch
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import mapped, processes
@@ -38,9 +39,8 @@ from snnlab.data.datasets.gsc_folder import (
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.holdout import balanced
-from snnlab.data.io.folders import printable
 from snnlab.data.io.wav import cut_short, implausible
-from snnlab.data.splits import Splits, check_limit, check_trained
+from snnlab.data.splits import DataSplits, check_limit, check_trained
 
 FEATURES = {"paper": PAPER, "sane": SANE}
 # Clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
@@ -85,7 +85,7 @@ def load(
     limit: int | None = None,
     seed: int = 0,
     workers: int | None = None,
-) -> Splits[FeatureSet]:
+) -> DataSplits[FeatureSet]:
     """Find, check and turn into features what lies in `<word>/*.wav`, split by the two lists beside these folders.
 
     Words are numbered in alphabetical order. `_background_noise_` is left out. The same speaker is
@@ -123,7 +123,7 @@ def load(
         f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
     )
     published = {part: len(found) for part, found in names.items()} == DATASETS["gsc"].counts[0]
-    keys = tuple(sorted({word_of(name) for name in stamps}))
+    classes = tuple(sorted({word_of(name) for name in stamps}))
     for part, file in LISTS.items():
         check_trained(map(word_of, names["train"]), map(word_of, names[part]), folder / file)
     if limit is not None:
@@ -136,13 +136,13 @@ def load(
         [speaker_of(name) for part in names.values() for name in part], return_inverse=True
     )
     ends = np.cumsum([len(part) for part in names.values()])
-    number = {word: i for i, word in enumerate(keys)}
+    number = {word: i for i, word in enumerate(classes)}
     sets = {}
     for part, own in zip(names, np.split(speakers, ends[:-1]), strict=True):
         sets[part] = FeatureSet(
             labels=torch.tensor([number[word_of(name)] for name in names[part]]),
             speakers=torch.from_numpy(own),
-            keys=keys,
+            classes=classes,
             dt_ms=mel.dt_ms,
             chunks=tuple(map(read_only, arrays := [next(mapped_in) for _ in chunks[part]])),
             files=tuple(str(array.filename) for array in arrays),
@@ -152,9 +152,8 @@ def load(
         sets["train"] = sets["train"].standardised()
         for part in LISTS:
             sets[part] = sets[part].standardised(sets["train"].scale)
-    return Splits(
+    return DataSplits(
         **sets,
-        keys=keys,
         name="gsc" if published else published_name(folder, printable(folder.name), "recordings"),
         path=str(folder),
         sha256=checksum.hexdigest(),

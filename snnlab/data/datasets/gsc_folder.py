@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from os import scandir
 from pathlib import Path
+from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.io.folders import check_names, is_hidden
+from snnlab._utils.files import is_hidden
+from snnlab.data.io.folders import check_names
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 
@@ -54,6 +56,15 @@ def check_folder(folder: Path) -> None:
     for file in LISTS.values():
         if not (folder / file).is_file():
             raise _unreadable(folder / file, "No such file or directory")
+
+
+def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that the folder and its lists are there.
+
+    Raises:
+        SnnlabError: as `check_folder`.
+    """
+    check_folder(Path(folder).expanduser().resolve())
 
 
 def find_clips(folder: Path) -> dict[str, Stamp]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +23,13 @@ from PIL import Image
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches import shard_writing, shards
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
-from snnlab.data.io.folders import is_hidden
+from snnlab.data.datasets.catalogue import DATASETS, published_name
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
 from snnlab.data.io.many_files import writing_alone
+from snnlab.data.splits import DataSplits
 
 SIDE = 224  # px
 HELD_OUT = 0.02  # of the training pictures of a class, for validation
@@ -65,21 +67,43 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
             f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one."
         )
     read = partial(_read, size=size)
-    settings = {
-        "size": size,
-        "mean": MEAN,
-        "std": STD,
-        "random_crop": {"area": AREA, "ratio": RATIO},
-        "held_out": HELD_OUT,
-    }
+    made = partial(
+        DataSplits,
+        unit=UNIT,
+        preprocessing={
+            "size": size,
+            "mean": MEAN,
+            "std": STD,
+            "random_crop": {"area": AREA, "ratio": RATIO},
+            "held_out": HELD_OUT,
+        },
+        name=published_name(folder, "imagenet", "pictures"),
+        note="pictures in the layout of ImageNet-1K",
+        path=str(folder),
+    )
     if not shards.there(folder):
         whole, test = _folders(folder, read, loaders)
-        return DataSplits(*hold_out(whole, HELD_OUT), test, unit=UNIT, preprocessing=settings)
+        return made(*hold_out(whole, HELD_OUT), test)
     found = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
     whole, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in found)
     # held out before the order is that of the shards, so that it is the same samples as in folders
     three = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
-    return DataSplits(*three, unit=UNIT, preprocessing=settings)
+    return made(*three)
+
+
+def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that there are all shards, or the folders of classes.
+
+    Raises:
+        SnnlabError: a shard or a folder is missing.
+    """
+    folder = Path(folder)
+    if shards.there(folder):
+        shards.complete(folder)
+        return
+    DATASETS["imagenet"].check_parts(folder, parameter)
+    for part in ("train", "val"):
+        class_folders(folder / part)
 
 
 def write_shards(

@@ -12,16 +12,14 @@ from pathlib import Path
 import torch
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.files import sha256, sha256_of
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
 from snnlab.data.io.events import read_events, read_meta
-from snnlab.data.io.folders import printable
-from snnlab.data.splits import Splits, check_limit, check_trained
-
-__all__ = ["SpikeSet", "Splits", "bin_events", "load"]
+from snnlab.data.splits import DataSplits, check_limit, check_trained
 
 
 def load(
@@ -33,7 +31,7 @@ def load(
     seed: int = 0,
     limit: int | None = None,
     hold_out: bool = True,
-) -> Splits[SpikeSet]:
+) -> DataSplits[SpikeSet]:
     """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
 
     Args:
@@ -64,7 +62,7 @@ def load(
         for split, file in files.items()
     }
     for split, file in files.items():
-        if sets[split].keys != sets["train"].keys:
+        if sets[split].classes != sets["train"].classes:
             raise SnnlabError(
                 f"{file}: extra/keys differs from that of {files['train']}; the same class names in the same order "
                 "were expected. Put files of one data set into one folder."
@@ -87,11 +85,10 @@ def load(
         train = _limited(train, limit, seed)
         valid = _limited(valid, max(1, limit // 4), seed) if valid is not test else test
     digests = [_digest(file, stamp(file)) for file in files.values()]
-    return Splits(
+    return DataSplits(
         train=train,
         valid=valid,
         test=test,
-        keys=train.keys,
         name=name,
         path=str(files["train"].parent),
         sha256=sha256_of(digests),
@@ -110,7 +107,7 @@ def load(
 
 def _names(part: SpikeSet) -> list[str]:
     """The names of the classes that have a recording."""
-    return [part.keys[label] for label in part.labels.unique().tolist()]
+    return [part.classes[label] for label in part.labels.unique().tolist()]
 
 
 def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
-from snnlab.data.datasets.catalogue import published_name
+from snnlab.data.datasets.catalogue import DATASETS, published_name
 from snnlab.data.datasets.shipped import SPLITS, shipped
-from snnlab.data.io.folders import printable
 from snnlab.data.paths import data_folder
 
 NOTES = {
@@ -36,12 +37,13 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
     Raises:
         SnnlabError: there is no such data, or a file of it is missing.
     """
-    if data == "spoken-digits":
-        folder = shipped("spoken-digits", unpack=unpack)
-        return "spoken-digits", {split: folder / f"{split}.h5" for split in SPLITS}
-    if data in _PUBLISHED:
-        return str(data), _published(str(data))
     folder = given_path(data)
+    for name in NOTES:
+        if data == name or folder == DATASETS[name].folder:
+            if name in _PUBLISHED:
+                return name, _published(name)
+            folder = shipped(name, unpack=unpack)
+            return name, {split: folder / f"{split}.h5" for split in SPLITS}
     if folder.is_file():
         folder = folder.parent  # one of the files was named; the others lie beside it
     if not folder.is_dir():
@@ -53,6 +55,16 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
             + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
         )
     return published_name(folder, printable(folder.resolve().name), "recordings"), _files(folder)
+
+
+def verify(data: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that the files are there; nothing is unpacked.
+
+    Raises:
+        SnnlabError: as `find` and `check_protocol`.
+    """
+    _, files = find(data, unpack=False)
+    check_protocol(files, settings.get("hold_out", True))
 
 
 def _files(folder: Path) -> dict[str, Path]:

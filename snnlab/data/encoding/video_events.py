@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, paths_below
 from snnlab.data.io import video
-from snnlab.data.io.folders import paths_below
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 from snnlab.data.io.npz import read_arrays, write_arrays
 

@@ -16,7 +16,7 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now
 from snnlab._utils.report import Finding, error, info, ok
-from snnlab.data.entry import DatasetEntry
+from snnlab.data.entry import DatasetEntry, imported
 from snnlab.data.fetch.obtain import write_provenance
 from snnlab.data.fetch.sample_readers import read_second, sum_of_sample
 from snnlab.data.io.many_files import attempt_all, listed, write_report
@@ -134,7 +134,7 @@ def check(
         return
     task, good = _Check(data, thorough, workers), True
     try:
-        for finding in _CHECKS[data.name](task):
+        for finding in imported(data.check)(task):
             good &= finding.status != "error"
             yield finding
     except SnnlabError as reason:
@@ -149,7 +149,7 @@ def check(
             write_provenance(data.folder, checked=checked)
 
 
-def _heidelberg(task: _Check) -> Iterator[Finding]:
+def check_spikes(task: _Check) -> Iterator[Finding]:
     from snnlab.data.io.events import N_CHANNELS, read_events
 
     speakers: dict[str, set[int]] = {}
@@ -188,7 +188,7 @@ def _heidelberg(task: _Check) -> Iterator[Finding]:
             yield info(f"{text}; {SPEAKERS} and {TEST_ONLY} are published")
 
 
-def _speech(task: _Check) -> Iterator[Finding]:
+def check_speech(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.catalogue import WORDS
     from snnlab.data.datasets.gsc_folder import LISTS, find_clips, word_of
 
@@ -226,7 +226,7 @@ def _speech(task: _Check) -> Iterator[Finding]:
     yield task.read([str(folder / file) for file in sorted(files)], read_second)[0]
 
 
-def _imagenet(task: _Check) -> Iterator[Finding]:
+def check_imagenet(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.imagenet import pictures
 
     splits = pictures(task.data.folder)
@@ -243,7 +243,7 @@ def _imagenet(task: _Check) -> Iterator[Finding]:
     yield task.read_parts(parts)[0]
 
 
-def _es_imagenet(task: _Check) -> Iterator[Finding]:
+def check_es_imagenet(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.es_imagenet import events
 
     splits = events(task.data.folder)
@@ -260,7 +260,7 @@ def _es_imagenet(task: _Check) -> Iterator[Finding]:
             yield info(f"{text}; about {100 * RATE:.1f} % was expected")
 
 
-def _cifar10_dvs(task: _Check) -> Iterator[Finding]:
+def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
     from snnlab.data.datasets.cifar10_dvs import events
 
     splits = events(task.data.folder)
@@ -276,12 +276,10 @@ def _cifar10_dvs(task: _Check) -> Iterator[Finding]:
     yield task.read_parts(parts)[0]
 
 
-def _clips(task: _Check) -> Iterator[Finding]:
-    from snnlab.data.datasets import es_ucf101
+def check_clips(task: _Check) -> Iterator[Finding]:
     from snnlab.data.encoding.video_events import N_FRAMES
 
-    load = es_ucf101.frames if task.data.name == "ucf101" else es_ucf101.events
-    splits = load(task.data.folder, steps=N_FRAMES - 1)
+    splits = imported(task.data.load)(task.data.folder, steps=N_FRAMES - 1)
     parts = {"all": _joined(splits.train, splits.valid, splits.test)}
     yield from task.compare(parts)
     matches = (_GROUP.search(sample.rsplit("/", 1)[-1]) for sample in parts["all"].samples)
@@ -308,15 +306,3 @@ def _joined(*parts: Any) -> _Part:
 
 def _listing(counts: Mapping[str, int], names: Iterable[str] | None = None) -> str:
     return ", ".join(f"{name} {counts[name]:,}" for name in names or counts)
-
-
-_CHECKS: dict[str, Callable[[_Check], Iterator[Finding]]] = {
-    "shd": _heidelberg,
-    "ssc": _heidelberg,
-    "gsc": _speech,
-    "imagenet": _imagenet,
-    "es-imagenet": _es_imagenet,
-    "cifar10-dvs": _cifar10_dvs,
-    "ucf101": _clips,
-    "es-ucf101": _clips,
-}

@@ -36,19 +36,16 @@ def extract_train(archive: Path, folder: Path) -> None:
                 pictures.extractall(folder / "train" / name[1], filter="data")
 
 
-def extract_val(archive: Path, folder: Path, *, devkit: Path) -> None:
+def extract_val(archive: Path, folder: Path) -> None:
     """Unpack a tar file of numbered pictures to `folder/val/<class>/*.JPEG`.
 
-    Args:
-        archive: the tar file.
-        folder: the target.
-        devkit: archive of the development kit, which lists the class of each number.
+    The development kit beside the archive lists the class of each number.
 
     Raises:
         SnnlabError: an archive is damaged, or they do not belong together.
         OSError: the disk is full.
     """
-    classes = validation_classes(devkit)
+    classes = validation_classes(archive.with_name(DEVKIT))
     numbers = set()
     with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
         for member in tar:

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 import snnlab
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, now, sha256, whole_file
-from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, provenance
+from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, imported, provenance
 from snnlab.data.fetch.download import Checksums, check_room, checksums, download, remote_size
 from snnlab.data.fetch.unpack import extract_all, move_in, unpack
 
@@ -199,17 +198,10 @@ def _verified(path: Path, archive: Archive) -> Checksums:
 
 
 def _unpack(data: DatasetEntry, archive: Archive) -> None:
-    extract: Callable[[Path, Path], None] | None = None
-    if _recordings(data):
-        if (data.folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists():
-            return
-        extract = _extract_recordings
-    elif data.name == "imagenet":
-        from snnlab.data.fetch.imagenet_archives import DEVKIT, extract_train, extract_val
-
-        devkit = data.folder / DEVKIT
-        extract = extract_train if "train" in archive.makes else partial(extract_val, devkit=devkit)
-    unpack(data.folder / archive.file, data.folder, archive.makes, extract)
+    there = (data.folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists()
+    if not (there and _recordings(data)):
+        extract = imported(archive.extract) if archive.extract else None
+        unpack(data.folder / archive.file, data.folder, archive.makes, extract)
 
 
 def _recordings(data: DatasetEntry) -> bool:
@@ -226,7 +218,7 @@ def _needs_aedat() -> None:
         )
 
 
-def _extract_recordings(archive: Path, folder: Path) -> None:
+def extract_recordings(archive: Path, folder: Path) -> None:
     """Unpack a zip file of one zip file a class to `folder/recordings/<class>/*.aedat4`."""
     outer = folder / "outer"
     extract_all(archive, outer)

@@ -1,39 +1,14 @@
-"""Paths that a person gives, what lies in folders beside data, and names that can be told apart."""
+"""Checks of the names of classes and speakers."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
 
-# what systems and tools leave in folders, beside names that begin with a dot; in small letters
-_SYSTEM = frozenset({
-    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"),
-    *("system volume information", "__pycache__"),
-})  # fmt: skip
 # Unicode's categories: control, bytes that are no UTF-8, ends of lines
 _UNFIT = ("Cc", "Cs", "Zl", "Zp")
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name belongs to a system or a tool, and is no data."""
-    return name.startswith(".") or name.lower() in _SYSTEM
-
-
-def printable(text: str) -> str:
-    """A text that may have names of files in it, as UTF-8: other bytes become `\\udce9` and so on."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def paths_below(folder: Path) -> list[Path]:
-    """All files and folders below a folder, sorted; none that is hidden or lies in a hidden folder."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if not any(map(is_hidden, path.relative_to(folder).parts))
-    )
 
 
 def check_names(names: Iterable[str], where: object, what: str = "class") -> None:

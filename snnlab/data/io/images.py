@@ -11,7 +11,8 @@ from typing import IO
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.io.folders import check_names, is_hidden
+from snnlab._utils.files import is_hidden
+from snnlab.data.io.folders import check_names
 
 SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
 

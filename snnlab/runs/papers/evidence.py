@@ -11,7 +11,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import of_clone, plain
 from snnlab.course.config import NOTEBOOKS, Config, read_parameters
 from snnlab.runs import execute
-from snnlab.runs.collection import OF_THE_RUN, runs_below
+from snnlab.runs.collection import RUN_PARAMETERS, runs_below
 from snnlab.runs.papers.published import why_not
 from snnlab.runs.result import Result, arm, load_result, numbers
 from snnlab.runs.run import home
@@ -138,7 +138,7 @@ def _results(folder: Path | None, damaged: list[str]) -> Iterator[Result]:
 def _key(notebook: str, config: Mapping[str, Any]) -> str:
     """All that decides about a single network, but for the data; of a notebook that is not known, nothing."""
     kind = NOTEBOOKS.get(notebook)
-    names = () if kind is None else kind.__dataclass_fields__.keys() - OF_THE_RUN - OF_THE_DATA
+    names = () if kind is None else kind.__dataclass_fields__.keys() - RUN_PARAMETERS - OF_THE_DATA
     return json.dumps(
         [notebook, {name: config.get(name) for name in names}], sort_keys=True, default=plain
     )
@@ -153,4 +153,4 @@ def _networks(result: Result) -> Iterator[tuple[str, Network]]:
 
 
 def _network(result: Result, entry: Mapping[str, Any]) -> Network:
-    return Network(result.finished, entry["seed"], {name: entry[name] for name in numbers(entry)})
+    return Network(result.finished, entry["seed"], numbers(entry))

@@ -9,9 +9,6 @@ from snnlab._utils.files import sha256_of
 from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.entry import DatasetEntry
 
-# Of pipe-D
-PRETRAINED_ON = {"es-imagenet": "imagenet", "cifar10-dvs": "imagenet", "es-ucf101": "ucf101"}
-
 
 def why_not(name: str, source: Mapping[str, Any]) -> str:
     """In a few words, why the `data` of a `result.json` is not the published set; empty if it is.
@@ -30,9 +27,8 @@ def why_not(name: str, source: Mapping[str, Any]) -> str:
         return f"on {source.get('name')}, not {name}"
     if reason := _other(DATASETS[name], source):
         return reason
-    if name not in PRETRAINED_ON:
+    if not (before := DATASETS[name].pretrain_on):
         return ""
-    before = PRETRAINED_ON[name]
     reason = _other(DATASETS[before], _mapping(_mapping(source.get("pretraining")).get("pictures")))
     return f"pretrained on other data: {reason}" if reason else ""
 

@@ -1,4 +1,4 @@
-"""The runs of a sweep as one array job of SLURM; submitit writes the script and hands it over."""
+"""The runs of a sweep as one array job of SLURM; submitit writes the script and submits it."""
 
 import shutil
 import time
@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.runs.sweep.executors import THREADS, Watcher, given_for, outcome_of, submitit
-from snnlab.runs.sweep.worker import Outcome, Task, last_said
+from snnlab.runs.sweep.executors import THREADS, outcome_of, submitit, with_cores
+from snnlab.runs.sweep.worker import Outcome, Task, last_progress
 
 if TYPE_CHECKING:
+    from snnlab.runs.progress import Overview
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
-# S between two looks at the files of the jobs; SLURM itself is asked less and less often
-EVERY = 1.0
+POLL_SECONDS = 1.0  # between two reads of the jobs' files; submitit asks SLURM less often
+REMEDIES = {
+    "OUT_OF_MEMORY": "give it more (--memory-gb)",
+    "TIMEOUT": "give it more time (--hours)",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Slurm:
         partition: empty for the cluster's default.
         gpus: GPUs a run; None for as many as its parameter `processes` says.
         cpus: cores a run.
-        hours: of one go; a run that needs longer goes on in the next.
+        hours: until a run is stopped; a run that needs longer is queued again and resumed.
         memory_gb: GB of memory a run.
         more: other options of sbatch by name, such as `account`.
     """
@@ -45,13 +49,19 @@ class Slurm:
 def submit(
     sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int, retries: int
 ) -> list[Any]:
-    """Hand runs over to SLURM, as one array of which so many run at a time.
+    """Submit runs to SLURM as one array job.
 
-    A run whose machine is taken away, or whose time is up, is queued again and goes on where it
-    was.
+    A run whose machine is taken away, or whose time is up, is queued again and resumed.
+
+    Args:
+        sweep: the sweep.
+        planned: those of its runs that are to be run.
+        slurm: what each asks for.
+        workers: how many run at a time.
+        retries: how often a notebook that fails is tried again.
 
     Returns:
-        submitit's jobs, in the order of the runs; the files of all of them are in `logs(sweep)`.
+        submitit's jobs, in the order of the runs; their files are in `logs(sweep)`.
 
     Raises:
         SnnlabError: submitit or SLURM is not here, or SLURM refused.
@@ -59,11 +69,11 @@ def submit(
     module = submitit()
     if missing := [program for program in ("sbatch", "srun") if shutil.which(program) is None]:
         raise SnnlabError(
-            f"There is no {missing[0]} here; expected a machine that hands jobs over to SLURM. Go to one, or use --executor local."
+            f"There is no {missing[0]} here; expected a machine that submits jobs to SLURM. Log in "
+            "to one, or use --executor local."
         )
     executor = module.SlurmExecutor(logs(sweep), max_num_timeout=TIMEOUTS)
-    first: Any = planned[0].config
-    gpus = getattr(first, "processes", 1) if slurm.gpus is None else slurm.gpus
+    gpus = getattr(planned[0].config, "processes", 1) if slurm.gpus is None else slurm.gpus
     executor.update_parameters(
         job_name=sweep.path.stem,
         time=round(60 * slurm.hours),
@@ -78,7 +88,7 @@ def submit(
     )
     threads = dict.fromkeys(THREADS, str(slurm.cpus))
     tasks = [
-        Task(sweep.notebook, run.code.sha256, given_for(run, slurm.cpus), threads, retries=retries)
+        Task(sweep.notebook, run.code.sha256, with_cores(run, slurm.cpus), threads, retries=retries)
         for run in planned
     ]
     try:
@@ -89,12 +99,19 @@ def submit(
 
 
 def logs(sweep: "Sweep") -> Path:
-    """Where the script, the tasks and what they print go."""
+    """Return the folder of the script, the tasks and their output."""
     return sweep.folder / "slurm"
 
 
-def follow(planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: Watcher) -> list[Outcome]:
-    """Wait for the jobs of `submit`; an interruption ends the waiting and not them.
+def follow(
+    planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: "Overview"
+) -> list[Outcome]:
+    """Wait for the jobs of `submit`; an interruption ends the waiting and not the jobs.
+
+    Args:
+        planned: the runs.
+        jobs: of these runs.
+        watcher: is told of progress.
 
     Returns:
         What became of each run, in their order.
@@ -105,33 +122,23 @@ def follow(planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: Watcher)
         for number, (run, job) in enumerate(zip(planned, jobs, strict=True)):
             if number in outcomes:
                 continue
-            said = last_said(job.paths.stdout)
-            over = job.done()
-            if number not in begun and (said or over):
+            progress, over = last_progress(job.paths.stdout), job.done()
+            if number not in begun and (progress or over):
                 begun.add(number)
                 watcher.change(run, "begins")
             if over:
-                outcomes[number] = outcome = _outcome(job)
-                watcher.change(
-                    run, f"failed: {outcome.text}" if outcome.status == "failed" else outcome.status
-                )
-            elif said:
-                watcher.at(run, *said)
+                outcomes[number] = _outcome(job)
+                watcher.change(run, outcomes[number].summary)
+            elif progress:
+                watcher.at(run, *progress)
         watcher.refresh()
-        time.sleep(EVERY)
+        time.sleep(POLL_SECONDS)
     return [outcomes[number] for number in range(len(jobs))]
 
 
 def _outcome(job: Any) -> Outcome:
-    """What a job that is over came to."""
     if job.paths.result_pickle.exists():
         return outcome_of(job)
-    remedy = {
-        "OUT_OF_MEMORY": "give it more (--memory-gb)",
-        "TIMEOUT": "give it more time (--hours)",
-    }
     state = job.state.split()[0]
-    return Outcome(
-        "failed",
-        f"SLURM says {state}; {remedy.get(state, 'submit it again')}. Its log: {job.paths.stderr}",
-    )
+    remedy = REMEDIES.get(state, "submit it again")
+    return Outcome("failed", f"SLURM says {state}; {remedy}. Its log: {job.paths.stderr}")

@@ -1,6 +1,6 @@
-"""One run of a sweep in a process of its own: what it does, how it says how far it is, and when it ends.
+"""One run of a sweep in a process of its own, and how that process reports its progress.
 
-Nothing here imports torch at the top: a worker reads its environment from its task first.
+Nothing here imports torch at the top: a worker sets the environment of its task first.
 """
 
 import os
@@ -14,16 +14,26 @@ from typing import Any, NamedTuple
 
 from snnlab._utils.errors import SnnlabError
 
-MARK = "snnlab at "  # a line of a worker's log that says how far it is begins so
-EVERY = 10.0  # s between two such lines under one heading
-GOODBYE = 20.0  # s for a worker to end after it was told to
+PROGRESS = "snnlab at "  # a line of progress in a worker's log begins so
+PROGRESS_SECONDS = 10.0  # between two such lines under one heading
+STOP_SECONDS = 20.0  # for a worker to end after SIGTERM
 
 
 class Outcome(NamedTuple):
-    """What became of a run: "finished", "failed", or "held" by another process; with a sentence unless finished."""
+    """What became of a run.
+
+    Attributes:
+        status: "finished", "failed", or "held" by another process.
+        text: the reason, unless it is finished.
+    """
 
     status: str
     text: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The status, with the reason of a failure."""
+        return f"failed: {self.text}" if self.status == "failed" else self.status
 
 
 @dataclass
@@ -35,9 +45,9 @@ class Task:
         sha256: of its code when the sweep was planned; see `NotebookCode`.
         given: its parameters, `profile` and `out` among them.
         environment: variables to set before anything is imported.
-        sweep: folder whose lock the sweep holds: this process ends when that one has; None if it
-            need not.
-        retries: how often to try again, here, if the notebook fails.
+        sweep: a folder that the sweep locks: this process ends when the lock is free. None for a
+            process that outlives the sweep.
+        retries: how often to try again, in this process, if the notebook fails.
     """
 
     notebook: Path
@@ -48,65 +58,70 @@ class Task:
     retries: int = 0
 
     def __call__(self) -> Outcome:
+        """Run the notebook unless it is finished."""
         if self.sweep is not None:
-            _leave_with(self.sweep)
+            _end_with_sweep(self.sweep)
         os.environ.update(self.environment)
 
-        from snnlab.runs.execute import NotebookFailed, configure, execute, finished
+        from snnlab.runs.execute import NotebookFailed
         from snnlab.runs.manifest import Held
-        from snnlab.runs.notebook_code import notebook_code
 
         for attempt in range(self.retries + 1):
             try:
-                if notebook_code(self.notebook).sha256 != self.sha256:
-                    return Outcome(
-                        "failed",
-                        f"{self.notebook}: its code has changed since the sweep was started; start the sweep again.",
-                    )
-                config = configure(self.notebook, self.given)
-                if finished(self.notebook, config) is None:  # another sweep may have done it
-                    execute(self.notebook, self.given, _sayer())
-                if finished(self.notebook, config) is None:
-                    return Outcome(
-                        "failed",
-                        f"{self.notebook.name}: ran, but not with the parameters that it was given.",
-                    )
-                return Outcome("finished")
+                failure = self._run()
+                return Outcome("failed", failure) if failure else Outcome("finished")
             except Held as error:
                 return Outcome("held", str(error))
             except SnnlabError as error:
                 return Outcome("failed", str(error))
             except NotebookFailed as error:
-                failure = Outcome("failed", str(error))
-                print(f"attempt {attempt + 1}: {error}", flush=True)
-        return failure
+                failure = str(error)
+                print(f"attempt {attempt + 1}: {failure}", flush=True)
+        return Outcome("failed", failure)
+
+    def _run(self) -> str:
+        """Run the notebook unless it is finished; return what is wrong, or ""."""
+        from snnlab.runs.execute import configure, execute, finished
+        from snnlab.runs.notebook_code import notebook_code
+
+        if notebook_code(self.notebook).sha256 != self.sha256:
+            return (
+                f"{self.notebook}: its code has changed since the sweep was started; start the "
+                "sweep again."
+            )
+        config = configure(self.notebook, self.given)
+        if not finished(self.notebook, config):  # else another sweep has done it
+            execute(self.notebook, self.given, _progress_printer())
+            if not finished(self.notebook, config):
+                return f"{self.notebook.name}: ran, but not with the parameters that it was given."
+        return ""
 
     def checkpoint(self) -> Any:
-        """What SLURM is to run when it has taken the machine away: the same; the run goes on where it was."""
+        """Return what SLURM is to run when it takes the machine away: the same, which resumes."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
-def _leave_with(sweep: Path) -> None:
-    """End this process, and the notebook's, on SIGTERM, and when the sweep or submitit's process between is gone."""
+def _end_with_sweep(sweep: Path) -> None:
+    """End this process and its notebook on SIGTERM, or when the sweep or submitit's process ends."""
     from filelock import FileLock, Timeout
 
-    os.setsid()  # the terminal's Ctrl-C is for the sweep
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the notebook is interrupted by it
+    os.setsid()  # Ctrl-C in the terminal is for the sweep
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # interrupts the notebook
 
     def leave(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(1)
 
     signal.signal(signal.SIGTERM, leave)
-    between = os.getppid()
+    parent = os.getppid()
 
     def alone() -> bool:
         try:
             FileLock(sweep / ".sweep.lock").acquire(timeout=0)
         except Timeout:
-            return os.getppid() != between
+            return os.getppid() != parent
         except OSError:
             return True
         return True
@@ -115,36 +130,40 @@ def _leave_with(sweep: Path) -> None:
         while not alone():
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GOODBYE / 2)
+        time.sleep(STOP_SECONDS / 2)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _sayer() -> Callable[[int, int, str, str], None]:
-    """A notebook's `Report` that prints lines for `last_said`."""
-    before, when = "", 0.0
+def _progress_printer() -> Callable[[int, int, str, str], None]:
+    """Return a notebook's `Report` that prints lines for `last_progress`."""
+    last_heading, printed = "", 0.0
 
     def report(done: int, total: int, heading: str, count: str) -> None:
-        nonlocal before, when
-        if heading != before or time.monotonic() - when > EVERY:
-            before, when = heading, time.monotonic()
-            print(f"{MARK}{done}/{total} {heading}  {count}", flush=True)
+        nonlocal last_heading, printed
+        if heading != last_heading or time.monotonic() - printed > PROGRESS_SECONDS:
+            last_heading, printed = heading, time.monotonic()
+            print(f"{PROGRESS}{done}/{total} {heading}  {count}", flush=True)
 
     return report
 
 
-def last_said(log: Path) -> tuple[int, int, str] | None:
-    """The cells done, of how many, and the heading that a worker's log says last; None if it says nothing yet."""
+def last_progress(log: Path) -> tuple[int, int, str] | None:
+    """Read the last progress in a worker's log.
+
+    Returns:
+        The cells done, of how many, and the heading; None if there is no such line yet.
+    """
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return None
-    said = next((line for line in reversed(lines) if line.startswith(MARK)), None)
-    if said is None:
-        return None
-    cells, _, doing = said.removeprefix(MARK).partition(" ")
-    done, total = cells.split("/")
-    return int(done), int(total), doing.strip()
+    for line in reversed(lines):
+        if line.startswith(PROGRESS):
+            cells, _, heading = line.removeprefix(PROGRESS).partition(" ")
+            done, total = cells.split("/")
+            return int(done), int(total), heading.strip()
+    return None

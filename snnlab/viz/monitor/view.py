@@ -106,7 +106,7 @@ def look_at(progress: TrainingProgress, before: Sequence[dict[str, float]] = ())
         dt=dt,
         unit=unit,
         classes=int(valid.labels.max()) + 1,
-        sample=str(valid.keys[label]) if hasattr(valid, "keys") else f"class {label}",
+        sample=names[label] if (names := getattr(valid, "classes", ())) else f"class {label}",
         rasters=rasters,
         rates=rates,
         rate_unit=f"{'spikes' if spiking else 'output'} a neuron and {rate_unit}",
@@ -324,8 +324,8 @@ def in_words(snapshot: MonitorSnapshot) -> str:
 
 def _ends(delays: NDArray[np.float32], snapshot: MonitorSnapshot) -> str:
     """The mass at both ends."""
-    none, most = plots.edge_shares(delays, snapshot.longest, snapshot.dt)
-    return f"{100 * none:.1f} % at 0, {100 * most:.1f} % at {snapshot.longest:g} {snapshot.unit}"
+    shares = 100 * plots.delay_shares(delays, snapshot.longest, snapshot.dt)
+    return f"{shares[0]:.1f} % at 0, {shares[-1]:.1f} % at {snapshot.longest:g} {snapshot.unit}"
 
 
 def _ceiling(values: Iterable[float]) -> float:

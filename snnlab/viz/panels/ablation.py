@@ -71,7 +71,8 @@ class AblationResults:
         alt = (
             f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its "
             f"synapses at 0 ms, {now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on "
-            f"{len(self.test)} recordings; with the learned delays, rounded, {learned_accuracy:.1%}."
+            f"{len(self.test)} recordings; with the learned delays, rounded, "
+            f"{learned_accuracy:.1%}."
         )
         columns = {
             "delay (ms)": [step * network.dt_ms for step in range(len(now))],
@@ -118,7 +119,9 @@ def ablation_panel(
 
     Args:
         results: the network and the recordings.
-        layer, treatment, percent: the first choice.
+        layer: the number of the layer that is shown first.
+        treatment: the first treatment, one of `analysis.TREATMENTS`.
+        percent: the first scale of the delays.
         live: False leaves only the static figure.
 
     Returns:

@@ -40,7 +40,8 @@ class ArrivalsPlot:
         """Make the artists.
 
         Args:
-            above, below: the axes of the spikes and of the membrane.
+            above: the axes of the spikes.
+            below: the axes of the membrane.
             animated: whether a panel draws the artists over a kept background.
 
         Returns:
@@ -93,7 +94,8 @@ class ArrivalsPlot:
 
         Args:
             sample: the number of the recording.
-            layer, neuron: of the network.
+            layer: the number of the layer.
+            neuron: the number of the neuron in it.
             percent: what is left of each delay.
 
         Returns:
@@ -169,7 +171,9 @@ def arrivals_panel(
 
     Args:
         viewer: the network and the recordings.
-        layer, neuron, sample: the first choice.
+        layer: the first layer.
+        neuron: the first neuron.
+        sample: the first recording.
         live: False leaves only the static figure.
 
     Returns:

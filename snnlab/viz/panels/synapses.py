@@ -179,7 +179,8 @@ def synapses_panel(
     Args:
         network: the network.
         trajectories: how its delays moved, from `delay_trajectory`; empty leaves these axes out.
-        layer, neuron: the first choice.
+        layer: the first layer.
+        neuron: the first neuron.
         live: False leaves only the static figure.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Pictures: arrays and an axes in, artists out.
+"""Plots: functions that draw arrays on axes and return artists.
 
-Nothing here touches pyplot's global state, so a figure is shown once, when `show` says so, and a
-thread may draw one. Colours are matplotlib's `okabe_ito` sequence, which colour-blind readers can
-tell apart; a marker and a line style always say the same thing a second time.
+They do not touch pyplot's global state: `show` displays a figure once, and a thread may draw one.
+The colors are matplotlib's `okabe_ito` sequence, which colour-blind readers can tell apart; marker
+and line style repeat what the color says.
 """
 
 from snnlab.viz.figure_export import show
@@ -11,7 +11,6 @@ from snnlab.viz.plots.delays import (
     delay_histogram,
     delay_shares,
     describe_edges,
-    edge_shares,
     kernels,
 )
 from snnlab.viz.plots.results import (
@@ -61,7 +60,6 @@ __all__ = [
     "delay_shares",
     "describe_accuracies",
     "describe_edges",
-    "edge_shares",
     "figure",
     "image",
     "kernels",

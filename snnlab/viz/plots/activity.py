@@ -41,7 +41,8 @@ def raster(
         ax: where to draw.
         times_ms: when each spike happens, (E,).
         neurons: which neuron fires it, (E,).
-        color, marker: of the spikes.
+        color: of the spikes.
+        marker: of the spikes.
 
     Returns:
         The artist.
@@ -56,7 +57,9 @@ def raster(
 
 
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
-    """Draw binned spikes, or features in dB, as an image; darker means more, row 0 is at the bottom.
+    """Draw binned spikes, or features in dB, as an image; darker means more.
+
+    Neuron 0 is at the bottom.
 
     Args:
         ax: where to draw.
@@ -97,7 +100,8 @@ def trace(
         after: the potential after the reset, (T,); the line drops to it within the step.
         threshold: drawn as a line.
         spikes: a mark above the line where this is not 0, (T,).
-        color, label: of the line.
+        color: of the line.
+        label: of the line.
 
     Returns:
         The line, the threshold and the marks.

@@ -1,6 +1,7 @@
-"""How delays are distributed, and what their kernels look like."""
+"""Plots of the distribution of delays, and of their kernels."""
 
-import numba
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
@@ -12,57 +13,40 @@ from snnlab._utils.fields import is_number
 from snnlab.viz.plots.style import BLACK, BLUE, legend
 from snnlab.viz.plots.values import as_array, check_dt
 
-MOST_STEPS = 1_000_000  # as many as a `DelayLinear` may have
+MAX_STEPS = 1_000_000  # as many as a `DelayLinear` may have
 
 
 def delay_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> NDArray[np.float64]:
-    """The share (0..1) of delays, of any shape, at each time step from 0 to the largest delay, `(L,)`.
+    """Count the delays at each time step; delays beyond the ends count as the ends.
+
+    Args:
+        delays_ms: delays of any shape, ms.
+        max_delay_ms: the largest delay, ms.
+        dt_ms: length of a time step, ms.
+
+    Returns:
+        The share (0..1) of the delays that round to each step from 0 to the largest, `(L,)`.
 
     Raises:
-        SnnlabError: a delay is not finite, one of the lengths is not, or there are too many steps.
+        SnnlabError: a delay or a length is not finite, or there are too many steps.
     """
-    lengths = is_number(dt_ms) and is_number(max_delay_ms)
-    if not (lengths and dt_ms > 0 and max_delay_ms >= 0):
+    given = f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}"
+    are_numbers = is_number(dt_ms) and is_number(max_delay_ms)
+    if not (are_numbers and dt_ms > 0 and max_delay_ms >= 0):
+        raise SnnlabError(f"{given}: expected a time step above 0, and a largest delay from 0.")
+    delays = as_array("delays_ms", delays_ms, empty=True).ravel()
+    if float(max_delay_ms) / float(dt_ms) >= MAX_STEPS + 0.5:
         raise SnnlabError(
-            f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected a time step above 0, and a largest delay from 0."
+            f"{given}: expected at most {MAX_STEPS:,} time steps; "
+            "choose a longer step or a smaller largest delay."
         )
-    delays = as_array("delays_ms", delays_ms, empty=True).reshape(-1)
-    if float(max_delay_ms) / float(dt_ms) >= MOST_STEPS + 0.5:
-        raise SnnlabError(
-            f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}: expected at most "
-            f"{MOST_STEPS:,} time steps; choose a longer step or a smaller largest delay."
-        )
-    counts = np.zeros(round(max_delay_ms / dt_ms) + 1, dtype=np.int64)
-    _count_steps(
-        delays if delays.dtype == np.float32 else delays.astype(np.float64, copy=False),
-        dt_ms,
-        counts,
-    )
-    return counts / max(1, delays.size)
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_steps(delays: np.ndarray, dt: float, counts: np.ndarray) -> None:
-    """`bincount` of rounded steps, beyond the ends counted at the ends, without arrays in between."""
-    last = len(counts) - 1
-    for delay in delays:
-        step = np.rint(delay / dt)
-        if step <= 0:
-            counts[0] += 1
-        elif step >= last:
-            counts[last] += 1
-        else:
-            counts[int(step)] += 1
-
-
-def edge_shares(delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float) -> tuple[float, float]:
-    """The shares (0..1) of delays that, rounded to steps, sit at 0 and at the largest delay."""
-    shares = delay_shares(delays_ms, max_delay_ms, dt_ms)
-    return float(shares[0]), float(shares[-1])
+    last = round(max_delay_ms / dt_ms)
+    steps = np.rint(delays.astype(np.float64) / dt_ms).clip(0, last).astype(np.int64)
+    return np.bincount(steps, minlength=last + 1) / max(1, steps.size)
 
 
 def describe_edges(shares: NDArray[np.float64], max_delay_ms: float) -> str:
-    """Shares in % at the first and the last time step, in words."""
+    """Return the shares in % at the first and the last time step as text."""
     return f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
 
 
@@ -74,17 +58,25 @@ def delay_histogram(
     dt_ms: float,
     initial_ms: ArrayLike | None = None,
 ) -> list[StepPatch]:
-    """Delays of any shape, in ms: a bar a time step, the outline of `initial_ms`, and the shares at both ends in words."""
+    """Draw a histogram of delays, with a bar for each time step.
+
+    Args:
+        ax: where to draw; its title says how many delays are at both ends.
+        delays_ms: delays of any shape, ms.
+        max_delay_ms: the largest delay, ms.
+        dt_ms: length of a time step, ms.
+        initial_ms: delays before the training, drawn as an outline.
+
+    Returns:
+        The bars, and the outline.
+    """
     shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
     edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
     artists = [ax.stairs(shares, edges, fill=True, color=BLUE, label="now")]
     if initial_ms is not None:
         before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
-        artists.append(
-            ax.stairs(
-                before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start"
-            )
-        )
+        style: dict[str, Any] = {"color": BLACK, "linestyle": "--", "linewidth": 1.2}
+        artists.append(ax.stairs(before, edges, label="at the start", **style))
         legend(ax, loc="upper center")
     ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
     ax.set_title(describe_edges(shares, max_delay_ms), fontsize=10)
@@ -92,7 +84,16 @@ def delay_histogram(
 
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
-    """Delay kernels `(N, L)` over their delays as a picture: a row an input, red for positive."""
+    """Draw delay kernels as an image: a row for each input, red for positive taps.
+
+    Args:
+        ax: where to draw.
+        taps: `(N, L)`.
+        dt_ms: length of a time step, ms.
+
+    Returns:
+        The image.
+    """
     check_dt(dt_ms)
     taps = as_array("taps", taps, dims=2)
     rows, length = taps.shape

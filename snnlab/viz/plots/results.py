@@ -85,7 +85,8 @@ def accuracy_over_time(
     Args:
         ax: where to draw.
         runs: for each recipe and seed, times `(n,)` and accuracies 0..1 `(n,)`.
-        xlabel, ylabel: the labels of the axes.
+        xlabel: the label of the x axis.
+        ylabel: the label of the y axis.
 
     Returns:
         The lines and markers.

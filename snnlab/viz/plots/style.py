@@ -1,4 +1,4 @@
-"""The style of all figures: colors, one marker and line style for each variant, axes and legends."""
+"""The style of all figures: colors, the style of each variant, axes and legends."""
 
 from typing import Any
 
@@ -63,8 +63,10 @@ def figure(
     """Return an off-screen figure and its axes.
 
     Args:
-        width, height: of the figure, inches.
-        rows, cols: of the grid of axes.
+        width: of the figure, inches.
+        height: of the figure, inches.
+        rows: of the grid of axes.
+        cols: of the grid of axes.
         subplots: options of `Figure.subplots`, such as `sharex=True`.
 
     Returns:

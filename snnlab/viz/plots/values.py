@@ -45,7 +45,8 @@ def as_array(
     if array.size == 0:
         if not empty:
             raise SnnlabError(
-                f"{name}: of shape {array.shape}, there is nothing to draw; give one value at least."
+                f"{name}: of shape {array.shape}, there is nothing to draw; "
+                "give one value at least."
             )
         return array.astype(float)
     if not np.isfinite(array).all():

@@ -1,0 +1,1 @@
+"""Widgets of the panels: controls, a fast canvas, fast axes and artists that move."""

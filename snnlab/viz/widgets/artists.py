@@ -1,11 +1,10 @@
-"""Artists for a live panel: made once, fed again and again, and cheap to draw however much data they are given.
+"""Artists for interactive figures: made once, and given new data at each change.
 
-They are `animated`, as `snnlab.viz.widgets.panel.interact` wants it: it draws them over a kept
-background.
+They are `animated`: `snnlab.viz.widgets.panel.interact` draws them over a kept background.
 
     def draw(fig, *, trial):
         if not fig.axes:
-            fig.raster = live.Raster(fig.subplots(), steps=250, neurons=1024, dt_ms=1.0)
+            fig.raster = artists.Raster(fig.subplots(), steps=250, neurons=1024, dt_ms=1.0)
         fig.raster.set_data(spikes[trial])
         return f"Raster of trial {trial}: {spikes[trial].sum()} spikes."
 """
@@ -22,13 +21,13 @@ from snnlab.viz import plots
 
 
 class Raster(Artist):
-    """Spikes or counts `(T, N)` as pixels, time to the right, neuron 0 at the bottom, darker where there is more.
+    """Spikes or counts as pixels: time to the right, neuron 0 at the bottom, darker for more.
 
-    Where several values fall on one pixel, it shows the largest, so that no spike is lost. The cost
-    depends on the size of the picture and of the array, not on the number of spikes.
+    A pixel shows the largest of its values, so that no spike is lost. The cost depends on the size
+    of the image and of the array, not on the number of spikes.
 
     Args:
-        ax: gets its labels and limits here.
+        ax: where to draw; the artist sets its labels and limits.
         steps: T, number of time steps.
         neurons: N, number of neurons.
         dt_ms: length of a time step, ms.
@@ -46,7 +45,11 @@ class Raster(Artist):
         )
 
     def set_data(self, values: ArrayLike, full: float = 1.0) -> None:
-        """The values `(T, N)` to draw next, from 0 (white) to `full` (black).
+        """Set the data.
+
+        Args:
+            values: spikes or counts, `(T, N)`.
+            full: the value of black pixels; white ones are 0.
 
         Raises:
             SnnlabError: `values` has another shape.
@@ -63,12 +66,13 @@ class Raster(Artist):
         self.stale = True
 
     def draw(self, renderer: Any) -> None:
+        """Draw the pixels."""
         if not self.get_visible() or self.axes is None:
             return
         (left, low), (right, high) = np.rint(self.axes.transData.transform(self._corners)).astype(
             int
         )
-        ink = _largest(_largest(self._grey, high - low, axis=0), right - left, axis=1)
+        ink = _resize_max(_resize_max(self._grey, high - low, axis=0), right - left, axis=1)
         pixels = np.zeros((*ink.shape, 4), dtype=np.uint8)  # black, more or less opaque
         pixels[..., 3] = ink
         gc = renderer.new_gc()
@@ -77,8 +81,8 @@ class Raster(Artist):
         gc.restore()
 
 
-def _largest(grid: NDArray[np.uint8], size: int, *, axis: int) -> NDArray[np.uint8]:
-    """`grid` stretched to `size` along an axis, or shrunk to the largest value of what falls together."""
+def _resize_max(grid: NDArray[np.uint8], size: int, *, axis: int) -> NDArray[np.uint8]:
+    """Resize `grid` along an axis by nearest neighbours, or by the largest value if it shrinks."""
     starts = np.arange(size) * grid.shape[axis] // size
     if size >= grid.shape[axis]:
         return np.take(grid, starts, axis)
@@ -86,37 +90,35 @@ def _largest(grid: NDArray[np.uint8], size: int, *, axis: int) -> NDArray[np.uin
 
 
 class Bars:
-    """A row of bars of which one is marked.
+    """Bars of which one is marked.
 
     Args:
-        ax: where they go.
-        x: their middles, (n,).
-        width: of each.
+        ax: where to draw.
+        x: the centers of the bars, (n,).
+        width: of a bar.
     """
 
     def __init__(self, ax: Axes, x: ArrayLike, width: float) -> None:
-        middles = np.asarray(x)
-        self._bars = ax.bar(middles, np.zeros(len(middles)), width, animated=True)
+        self._bars = ax.bar(np.asarray(x), 0.0, width, animated=True)
 
     def set_data(self, heights: ArrayLike, marked: int) -> None:
-        """Their heights, (n,), to draw next, and the number of the one in the darker colour."""
+        """Set the heights, (n,), and the number of the bar with the darker color."""
         for number, (bar, height) in enumerate(zip(self._bars, np.asarray(heights), strict=True)):
             bar.set(height=height, color=plots.BLUE if number == marked else plots.SKY)
 
 
 class DelayHistogram:
-    """Two histograms of delays, a bar a time step: as filled bars, and as a dashed outline above them.
+    """Two histograms of delays, a bar for each time step: filled bars, and a dashed outline.
 
-    The y axis ends at 5, 10, 20, 50 or 101 %, the first that leaves some room above all bars. The
-    numbers in words would take longer to draw than all the bars: say them in the alt text, which a
-    panel shows below its picture.
+    The y axis ends at 5, 10, 20, 50 or 101 %, the first with room above all bars. Numbers as text
+    would take longer to draw than the bars: put them into the alt text.
 
     Args:
-        ax: gets its labels and limits here.
+        ax: where to draw; the histogram sets its labels and limits.
         max_delay: largest delay, in `unit`.
         dt: length of a time step, in `unit`.
-        unit: "ms", or "steps" where a step has no length.
-        outline: what the outline is, for the label below.
+        unit: "ms", or "steps" if a step has no length.
+        outline: what the outline shows, for the label of the x axis.
     """
 
     def __init__(
@@ -142,9 +144,9 @@ class DelayHistogram:
         )
 
     def set_data(self, now: ArrayLike, outline: ArrayLike) -> None:
-        """The shares (0..1) of delays at each time step, as `plots.delay_shares` has them, each `(L,)`, to draw next."""
-        bars, line = 100 * np.asarray(now), 100 * np.asarray(outline)
-        self._bars.set_data(values=bars)
-        self._outline.set_data(values=line)
-        top = 1.1 * max(bars.max(), line.max())
+        """Set the shares (0..1) at each time step, as from `plots.delay_shares`, each `(L,)`."""
+        percent = 100 * np.array([now, outline])
+        for patch, values in zip((self._bars, self._outline), percent, strict=True):
+            patch.set_data(values=values)
+        top = 1.1 * percent.max()
         self._ax.set_ylim(0, next((limit for limit in (5, 10, 20, 50) if top <= limit), 101))

@@ -52,7 +52,9 @@ def test_what_a_batch_is_used_for_does_not_reach_the_file(data):
 
 
 def test_one_chunk_is_cut_like_many(data, chunks):
-    one = FeatureSet(data.labels, data.speakers, data.keys, 10.0, (torch.cat(chunks),), data.places)
+    one = FeatureSet(
+        data.labels, data.speakers, data.classes, 10.0, (torch.cat(chunks),), data.places
+    )
     index = torch.tensor([3, 11, 5])
     assert (
         torch.equal(one.batch(index)[0], data.batch(index)[0])

@@ -15,9 +15,9 @@ from readers import bars, read_some, tell, threads
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches import prefetch as module
-from snnlab.data.batches.dense_set import DataSplits
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.prefetch import AHEAD, persistent_workers, prefetch
+from snnlab.data.splits import DataSplits
 from snnlab.nn.vision import build
 from snnlab.training.experiments import run_experiment
 from snnlab.training.trainer import fit

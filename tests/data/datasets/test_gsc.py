@@ -86,12 +86,14 @@ def test_every_clip_lies_in_its_split_with_its_word_its_speaker_and_its_features
 ):
     folder, lists = original
     data = load(folder, features=features, workers=1)
-    assert data.keys == ("cat", "dog", "yes") and data.name == "speech" and data.path == str(folder)
+    assert (
+        data.classes == ("cat", "dog", "yes") and data.name == "speech" and data.path == str(folder)
+    )
     speaker = {}
     for part in ("train", "valid", "test"):
         own, names = getattr(data, part), sorted(lists[part])
         x, labels = own.batch(torch.arange(len(own)))
-        assert [data.keys[label] for label in labels] == [name.split("/")[0] for name in names]
+        assert [data.classes[label] for label in labels] == [name.split("/")[0] for name in names]
         assert (
             x.shape == (101, len(names), mel.n_mels)
             and own.dt_ms == 10
@@ -147,7 +149,7 @@ def test_background_noise_and_hidden_files_are_no_words(folder):
     shutil.copy(next((folder / "cat").glob("*_0.wav")), folder / ".git" / "x_nohash_0.wav")
     after = quick(folder)
     assert (
-        after.keys == before.keys
+        after.classes == before.classes
         and len(after.train) == len(before.train)
         and after.sha256 == before.sha256
     )

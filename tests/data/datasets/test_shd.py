@@ -296,7 +296,7 @@ def test_a_folder_without_validation_holds_speakers_out(folder):
     data = load(folder, dt_ms=10, n_in=70)
     assert (len(data.train), len(data.valid), len(data.test)) == (96, 24, 20)
     assert not set(data.train.speakers.tolist()) & set(data.valid.speakers.tolist())
-    assert data.keys == data.train.keys == ("word 0", "word 1", "word 2", "word 3")
+    assert data.classes == data.train.classes == ("word 0", "word 1", "word 2", "word 3")
     assert data.name == folder.name and data.path == str(folder)
     assert data.note == f"recordings from {folder}; validation: 2 of 10 training speakers, held out"
     assert len(data.sha256) == 64
@@ -449,7 +449,9 @@ def test_a_class_that_is_tested_and_not_trained(folder, make, split):
     keys = ("a", "b", "c", "d")
     for name in ("train", "test"):
         write_events(folder / f"{name}.h5", make([0, 1, 2] * 4, keys=keys))
-    assert load(folder, dt_ms=10, n_in=70).keys == keys  # a name that no recording has is no fault
+    assert (
+        load(folder, dt_ms=10, n_in=70).classes == keys
+    )  # a name that no recording has is no fault
     write_events(folder / f"{split}.h5", make([0, 1, 2, 3], keys=keys))
     with pytest.raises(
         SnnlabError, match=rf"{split}.h5 has recordings of d; only classes that occur in training"

@@ -69,9 +69,12 @@ def shd(monkeypatch):
 
 def test_the_published_numbers():
     """Written once more, by hand, from the sets' own pages and papers."""
-    counts = {name: [tuple(one.values()) for one in data.counts] for name, data in DATASETS.items()}
+    counts = {
+        name: [tuple(one.values()) for one in data.counts]
+        for name, data in DATASETS.items()
+        if data.counts
+    }
     assert counts == {
-        "spoken-digits": [],
         "shd": [(8156, 2264), (8332, 2088)],
         "ssc": [(75466, 9981, 20382)],
         "gsc": [(84843, 9981, 11005)],
@@ -81,7 +84,16 @@ def test_the_published_numbers():
         "ucf101": [(13320,)],
         "es-ucf101": [(13320,)],
     }
-    assert [data.classes for data in DATASETS.values()] == [0, 20, 35, 35, 1000, 1000, 10, 101, 101]
+    assert [data.classes for data in DATASETS.values() if data.counts] == [
+        20,
+        35,
+        35,
+        1000,
+        1000,
+        10,
+        101,
+        101,
+    ]
     assert len(set(WORDS)) == 35 and sum(counts["gsc"][0]) == 105829
     assert len({sum(one) for one in counts["shd"]}) == 1  # two ways to part the same recordings
 

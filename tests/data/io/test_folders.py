@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path
+from snnlab._utils.escape import printable
+from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.convert.from_aedat4 import convert_recordings
 from snnlab.data.convert.from_audio import convert
 from snnlab.data.convert.from_images import convert_folder
 from snnlab.data.datasets import cifar10_dvs, es_imagenet, es_ucf101, gsc, imagenet, shd
 from snnlab.data.datasets.spoken_digits import make
 from snnlab.data.encoding.video_events import convert_videos
-from snnlab.data.io.folders import check_names, is_hidden, printable
+from snnlab.data.io.folders import check_names
 
 
 @pytest.mark.parametrize(

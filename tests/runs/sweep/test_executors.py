@@ -21,8 +21,8 @@ from snnlab.cli import main
 from snnlab.runs import execute, manifest
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import executors, worker
-from snnlab.runs.sweep.executors import gpus, run_here, share
-from snnlab.runs.sweep.worker import Outcome, last_said
+from snnlab.runs.sweep.executors import gpus, run_local, worker_environment
+from snnlab.runs.sweep.worker import Outcome, last_progress
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import it
 
@@ -48,7 +48,7 @@ class Quick:
     sweep: Path
 
     def __call__(self):
-        worker._leave_with(self.sweep)
+        worker._end_with_sweep(self.sweep)
         os.environ.update(self.environment)
         folder = Path(self.given["out"])
         folder.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ class Told:
 
 @pytest.fixture
 def quick(tmp_path, monkeypatch):
-    """Give `run_here` of runs that are pieces of Python, by name."""
+    """Give `run_local` of runs that are pieces of Python, by name."""
     monkeypatch.setattr(executors, "Task", Quick)
 
     def run(codes, *, workers=2, retries=1, config=None):
@@ -99,7 +99,7 @@ def quick(tmp_path, monkeypatch):
         ]
         run.told = told = Told()
         sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
-        return run_here(sweep, planned, workers=workers, retries=retries, watcher=told), told
+        return run_local(sweep, planned, workers=workers, retries=retries, watcher=told), told
 
     return run
 
@@ -184,14 +184,14 @@ mine = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_shares():
-    assert share(0, 2, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "0"
-    assert share(4, 8, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "1"
-    assert share(1, 2, 2, 8, ["0", "1", "2", "3"])["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert worker_environment(0, 2, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "0"
+    assert worker_environment(4, 8, 1, 8, ["0", "1", "2"])["CUDA_VISIBLE_DEVICES"] == "1"
+    assert worker_environment(1, 2, 2, 8, ["0", "1", "2", "3"])["CUDA_VISIBLE_DEVICES"] == "2,3"
     # It will say that they are too few
-    assert share(1, 2, 4, 8, ["0", "1"])["CUDA_VISIBLE_DEVICES"] == "0,1"
-    assert share(1, 2, 1, 8, [])["CUDA_VISIBLE_DEVICES"] == ""
-    assert {share(0, 3, 1, 8, [])[name] for name in executors.THREADS} == {"2"}
-    assert share(0, 16, 1, 8, [])["OMP_NUM_THREADS"] == "1"
+    assert worker_environment(1, 2, 4, 8, ["0", "1"])["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert worker_environment(1, 2, 1, 8, [])["CUDA_VISIBLE_DEVICES"] == ""
+    assert {worker_environment(0, 3, 1, 8, [])[name] for name in executors.THREADS} == {"2"}
+    assert worker_environment(0, 16, 1, 8, [])["OMP_NUM_THREADS"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_gpus_that_nobody_chose_are_counted(monkeypatch):
 
 def test_a_notebook_that_would_take_all_cores_takes_its_share():
     def given(**config):
-        return executors.given_for(
+        return executors.with_cores(
             SimpleNamespace(config=SimpleNamespace(**config), given={"a": 1}), 3
         )
 
@@ -219,20 +219,20 @@ def test_a_notebook_that_would_take_all_cores_takes_its_share():
 
 def test_what_a_worker_said_last(tmp_path):
     log = tmp_path / "log"
-    assert last_said(log) is None
+    assert last_progress(log) is None
     log.write_text("something else\n")
-    assert last_said(log) is None
+    assert last_progress(log) is None
     log.write_text(
         "x" * 9000
         + "\nsnnlab at 1/9 First  \nsnnlab at 3/9 The second, part 1  2 of 5\nsomething else\n"
     )
-    assert last_said(log) == (3, 9, "The second, part 1  2 of 5")
+    assert last_progress(log) == (3, 9, "The second, part 1  2 of 5")
 
 
 def test_a_report_says_a_heading_once_and_a_count_now_and_then(capsys, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    report = worker._sayer()
+    report = worker._progress_printer()
     for second, count in ((1, ""), (2, "1 of 9"), (3, "2 of 9"), (20, "3 of 9"), (21, "4 of 9")):
         clock[0] = second
         report(2, 7, "Training", count)
@@ -320,7 +320,7 @@ def test_a_broken_watcher_ends_everything(tmp_path, monkeypatch):
     given = {"code": "pass", "out": str(tmp_path / "a")}
     planned = [SimpleNamespace(name="a", config=SimpleNamespace(), code=CODE, given=given)]
     with pytest.raises(OSError, match="the terminal is gone"):
-        run_here(sweep, planned, workers=1, retries=0, watcher=Broken())
+        run_local(sweep, planned, workers=1, retries=0, watcher=Broken())
 
 
 def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
@@ -333,7 +333,7 @@ def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
 
 def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
     path = sweeps.write(tmp_path)
-    monkeypatch.setattr(executors, "run_here", lambda *_, **__: [Outcome("held", "by 7")] * 4)
+    monkeypatch.setattr(executors, "run_local", lambda *_, **__: [Outcome("held", "by 7")] * 4)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 0
@@ -348,7 +348,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
 
     path = sweeps.write(tmp_path)
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    monkeypatch.setattr(executors, "run_here", interrupted)
+    monkeypatch.setattr(executors, "run_local", interrupted)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 130
@@ -368,7 +368,7 @@ def test_what_a_shell_or_nohup_ignores_stays_ignored_and_a_plain_kill_stops(tmp_
 
     path = sweeps.write(tmp_path)
     before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGHUP)}
-    monkeypatch.setattr(executors, "run_here", run)
+    monkeypatch.setattr(executors, "run_local", run)
     try:
         done = CliRunner().invoke(main.app, ["sweep", str(path)])
         assert {one: signal.getsignal(one) for one in before} == dict.fromkeys(
@@ -428,7 +428,7 @@ def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
 def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monkeypatch):
     path = sweeps.write(tmp_path, seeds=[0])
     outcomes = [Outcome("failed", "01_lif_dynamics.ipynb: no such luck"), Outcome("finished")]
-    monkeypatch.setattr(executors, "run_here", lambda *_, **__: outcomes)
+    monkeypatch.setattr(executors, "run_local", lambda *_, **__: outcomes)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert done.exit_code == 1 and done.stderr.splitlines() == [
         "2 of 2 runs have no result yet: neurons=10, seed=0 ...",

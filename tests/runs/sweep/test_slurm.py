@@ -41,7 +41,7 @@ def cluster(tmp_path, monkeypatch):
     (tmp_path / "states").write_text("4242_[0-3]|PENDING|\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(slurm, "EVERY", 0.05)
+    monkeypatch.setattr(slurm, "POLL_SECONDS", 0.05)
     yield tmp_path
     from submitit import SlurmJob
 

@@ -130,7 +130,7 @@ def test_a_configuration_goes_before_common_parameters_and_the_command_line_befo
         ({"parameters": [3]}, r"small.yaml: parameters is \[3\]; expected names"),
         (
             {"grid": {"neurons": 10}},
-            "small.yaml: grid, neurons is 10; expected a list of the values",
+            "small.yaml: grid, neurons is 10; expected a list of values",
         ),
         ({"grid": {"neurons": []}}, r"grid, neurons is \[\]; expected a list"),
         (
@@ -297,8 +297,10 @@ def test_the_table_has_mean_and_deviation_over_seeds(tmp_path):
         finish(run, accuracy)
     finish(plan.runs[3], 0.25)
     (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
-    rows = sorted(zip(*(map(str, column.cells) for column in table.columns), strict=True))
-    assert rows == [("10", "plain", "3", "60.0 ± 10.0"), ("20", "plain", "1", "25.0")]
+    assert sorted(list(map(str, row)) for row in table.sections[0]) == [
+        ["10", "plain", "3", "60.0 ± 10.0"],
+        ["20", "plain", "1", "25.0"],
+    ]
 
 
 def test_only_runs_of_the_file_are_in_the_table(tmp_path):
@@ -315,10 +317,7 @@ def test_a_seed_that_two_runs_trained_counts_once(tmp_path):
     finish(plan.runs[0], 0.5, seeds=[0, 1])
     finish(plan.runs[1], 0.8, seeds=[1, 2])
     (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
-    assert [[str(cell) for cell in column.cells] for column in table.columns][1:] == [
-        ["3"],
-        ["70.0 ± 17.3"],
-    ]  # 50, 80, 80: the latest counts
+    assert table.sections == [[["plain", 3, "70.0 ± 17.3"]]]  # 50, 80, 80: the latest counts
 
 
 def test_a_dry_run_says_what_is_done_and_touches_nothing(tmp_path, snnlab):
@@ -375,7 +374,7 @@ def train(run, seconds, *, whole=True):
 
 def cost(plan, device="cpu"):
     return [
-        sweep_cost.hours(run, sweep_cost.measured("04_learning_delays", device))
+        sweep_cost.remaining_hours(run, sweep_cost.measured_runs("04_learning_delays", device))
         for run in plan.runs
     ]
 
@@ -429,9 +428,9 @@ def test_cost_counts_every_gpu_of_a_run(tmp_path):
         return sweep.read(path)
 
     train(read().runs[0], [900.0] * 4)
-    left = sweep_cost.measured("02_pretrain_and_transfer", "cpu")
-    assert sweep_cost.hours(read().runs[1], left) == pytest.approx(4.0)
-    assert sweep_cost.hours(read(processes=1).runs[1], left) is None
+    left = sweep_cost.measured_runs("02_pretrain_and_transfer", "cpu")
+    assert sweep_cost.remaining_hours(read().runs[1], left) == pytest.approx(4.0)
+    assert sweep_cost.remaining_hours(read(processes=1).runs[1], left) is None
 
 
 def test_what_was_measured_elsewhere_or_of_another_network_is_no_measure(delays):
@@ -451,11 +450,11 @@ def test_of_unfinished_runs_alone_nothing_is_said(delays):
 def test_the_sum_stands_below_the_dry_run(delays, snnlab):
     plan = delays()
     train(plan.runs[0], [900.0] * 4)
-    caption = str(sweep_cost.table(plan, "cpu").caption)
+    caption = str(sweep_cost.cost_table(plan, "cpu").caption)
     assert caption.startswith("1 of 2 runs to do below ") and caption.endswith(
         ": 2 hours of a worker on cpu"
     )
-    assert str(sweep_cost.table(plan, "Some GPU").caption).endswith(": 1 of them not measured")
+    assert str(sweep_cost.cost_table(plan, "Some GPU").caption).endswith(": 1 of them not measured")
 
 
 SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in read_parameters(path)]

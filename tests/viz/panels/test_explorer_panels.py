@@ -1,4 +1,4 @@
-"""The explorer's panels: what their artists hold, what they say, and that no control leaves a trace."""
+"""Panels of a network with delays: their artists and alt texts, and no trace of earlier values."""
 
 import re
 
@@ -24,7 +24,7 @@ WORDS = ("no", "yes", "perhaps")
 
 @pytest.fixture
 def of():
-    """10 inputs of rising number and falling frequency, two hidden layers, 3 classes, steps of 10 ms."""
+    """A network: 10 inputs of falling frequency, two hidden layers, 3 classes, 10 ms steps."""
     torch.manual_seed(0)
     net = DelayNet(10, (6, 4), 3, max_delay=5, tau=1.5).eval()
     for norm in net.norms:
@@ -88,7 +88,7 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     first = drawing.paths[0].get_ydata()
     strongest = np.abs(weight).argmax()
     assert np.allclose(first, 10 * delay[strongest] - [10, 5, 0], atol=1e-4)
-    top = f"{of.hertz[strongest] / 1000:.2g} kHz ({'+' if weight[strongest] > 0 else '-'}{abs(weight[strongest]):.2f}"
+    top = f"{of.hertz[strongest] / 1000:.2g} kHz ({weight[strongest]:+.2f}"
     assert f"Strongest: the input at {top} after {10 * delay[strongest]:.0f} ms" in said
     assert f"{(weight > 0).sum()} synapses excite, {(weight < 0).sum()} inhibit" in said
     assert "moved by 10 ms on average" in said

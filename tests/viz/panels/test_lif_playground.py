@@ -85,7 +85,8 @@ def test_the_playground_answers_to_every_control():
     shown = lif_panel()
     assert "8 spikes, the first after 19 ms; 50 spikes a second" in shown.image.value
     moves = {
-        "tau_ms": 12, "v_threshold": 0.9, "reset": "subtract", "surrogate": "rectangle", "alpha": 2.0, "kind": "spikes",
+        "tau_ms": 12, "v_threshold": 0.9, "reset": "subtract",
+        "surrogate": "rectangle", "alpha": 2.0, "kind": "spikes",
         "train": (True, True) + (False,) * 18, "strength": 0.0,
     }  # fmt: skip
     for name, value in moves.items():

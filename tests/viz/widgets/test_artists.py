@@ -1,4 +1,4 @@
-"""Live artists: pixels counted by hand, the same bars as the static histogram, and nothing left of the frame before."""
+"""Moving artists: pixels counted by hand, the static histogram's bars, no trace of old data."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from snnlab.viz.widgets.panel import Slider, interact
 
 
 def pixels(values, width=6, height=4, **options):
-    """What a raster shows on axes of `width` x `height` pixels that fill the figure: black 255, row 0 at the bottom."""
+    """A raster's ink (black 255, row 0 at the bottom) on axes of `width` x `height` pixels."""
     fig = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(fig)
     ax = fig.add_axes((0, 0, 1, 1))

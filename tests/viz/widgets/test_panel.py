@@ -183,7 +183,8 @@ def test_numbers_are_a_table_on_request():
     assert panel.numbers.table.value == ""
     panel.numbers.switch.value = True
     assert panel.numbers.table.value == (
-        '<table><thead><tr><th scope="col">bar &amp; &lt;b&gt;</th><th scope="col">height</th><th scope="col">exact</th></tr>'
+        '<table><thead><tr><th scope="col">bar &amp; &lt;b&gt;</th><th scope="col">height</th>'
+        '<th scope="col">exact</th></tr>'
         '</thead><tbody><tr><th scope="row">&lt;one&gt;</th><td>1</td><td>0.1235</td></tr>'
         '<tr><th scope="row">two</th><td>7</td><td>2</td></tr></tbody></table>'
     )

@@ -1,0 +1,130 @@
+"""The registry of data sets: find one by its name, its folder or its own module, and load it.
+
+A set of one's own needs one module with one `DatasetEntry`, and no change in snnlab: where the name
+of a set is expected, `my_module:ENTRY` does as well, as long as Python can import the module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab._utils.files import given_path
+from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.entry import DatasetEntry
+
+if TYPE_CHECKING:
+    from snnlab.data.splits import DataSplits
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def entry_of(name: str, kind: str | None = None) -> DatasetEntry:
+    """Return the entry of a data set.
+
+    Args:
+        name: a name of the catalogue, or `module:entry`.
+        kind: the kind that is expected, "recordings", "pictures" or "events"; None for any.
+
+    Raises:
+        SnnlabError: there is no such set, it is of another kind, or its module cannot be imported.
+    """
+    if not _REFERENCE.fullmatch(name):
+        names = [entry.name for entry in DATASETS.values() if kind in (None, entry.kind)]
+        return DATASETS[known(name, names, f"data set of {kind}" if kind else "data set")]
+    module, _, attribute = name.partition(":")
+    try:
+        entry = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SnnlabError(
+            f"{name} cannot be imported ({error}); a module that Python finds, with the entry of a "
+            "data set in it, was expected. Check both names, and PYTHONPATH."
+        ) from error
+    if not isinstance(entry, DatasetEntry) or kind not in (None, entry.kind):
+        found = entry.kind if isinstance(entry, DatasetEntry) else type(entry).__name__
+        raise SnnlabError(
+            f"{name} is {found}; a DatasetEntry of {kind or 'any kind'} was expected."
+        )
+    return entry
+
+
+def find(
+    data: str, kind: str | None = None, *, features: str | None = None
+) -> tuple[DatasetEntry, str | Path]:
+    """Find the entry that reads a data set, and where its files are.
+
+    Args:
+        data: a name of the catalogue, `module:entry`, or a folder laid out as one of the sets.
+        kind: the kind that is expected; None for any.
+        features: what of a recording is wanted; it decides who reads a folder of recordings.
+
+    Returns:
+        The entry, and the folder. What is neither a name nor a folder is returned as it is, with
+        the entry of the first set of that kind, whose reader refuses it.
+
+    Raises:
+        SnnlabError: as `entry_of`.
+    """
+    if data in DATASETS or (_REFERENCE.fullmatch(data) and not Path(data).exists()):
+        entry = entry_of(data, kind)
+        return entry, entry.folder
+    layouts = [
+        entry
+        for entry in DATASETS.values()
+        if entry.parts
+        and kind in (None, entry.kind)
+        and (features is None or features in entry.features)
+    ]
+    folder = given_path(data)
+    whole = [entry for entry in layouts if not entry.missing(folder)]
+    entry = max(whole, key=lambda entry: len(entry.parts), default=layouts[0])
+    return entry, folder if folder.exists() or entry.kind != "recordings" else data
+
+
+def load_dataset(
+    name_or_folder: str | Path, *, layout: str | None = None, **settings: Any
+) -> DataSplits[Any]:
+    """Load a data set in three parts, each ready to be cut into batches.
+
+    Args:
+        name_or_folder: the name of a set (`snnlab data list` shows them), `module:entry`, or a
+            folder laid out as one of them.
+        layout: the name of the set that the folder is laid out as; None to tell by its files.
+        settings: arguments of the set's own `load`, such as `dt_ms` and `n_in` of spikes, `size` of
+            pictures.
+
+    Returns:
+        `train`, `valid` and `test`, with the names of the `classes`.
+
+    Raises:
+        SnnlabError: there is no such set, its files are missing or damaged, or the set has no such
+            setting.
+
+    Example:
+        >>> data = load_dataset("digits", samples=100, size=12)
+        >>> x, y = next(data.train.batches(32))
+        >>> x.shape, y.shape, len(data.classes)
+        (torch.Size([1, 32, 1, 12, 12]), torch.Size([32]), 10)
+    """
+    data = str(name_or_folder)
+    where: str | Path = data
+    if layout is not None:
+        entry, where = entry_of(layout), given_path(data)
+    elif data in DATASETS or _REFERENCE.fullmatch(data) or Path(data).expanduser().exists():
+        entry, where = find(data)
+    else:
+        entry = entry_of(data)  # refuses it, with the nearest name
+    for name in settings:
+        known(name, entry.settings, f"setting of {entry.name}")
+    return load(entry, where, settings)
+
+
+def load(entry: DatasetEntry, folder: str | Path, settings: Mapping[str, Any]) -> DataSplits[Any]:
+    """Load a set from a folder with those of the settings that it has."""
+    data: DataSplits[Any] = entry.read(entry.load, folder, settings)
+    return data
