@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from snnlab.delays.statistics import delay_shares
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import Slider, interact
@@ -31,7 +32,7 @@ STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = (
 rng = np.random.default_rng(0)
 SPIKES = rng.random((VARIANTS, STEPS, NEURONS)) < 0.05
 DELAYS = rng.uniform(0, MAX_DELAY_MS, (VARIANTS, SYNAPSES)).astype(np.float32)
-INITIAL = plots.delay_shares(DELAYS[0], MAX_DELAY_MS, DT_MS)
+INITIAL = delay_shares(DELAYS[0], MAX_DELAY_MS, DT_MS)
 ARTISTS: dict[Figure, Any] = {}
 
 
@@ -48,7 +49,7 @@ def histogram(fig: Figure, *, number: int) -> str:
     if fig not in ARTISTS:
         ax = plots.tidy(fig.subplots())
         ARTISTS[fig] = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
-    shares = plots.delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
+    shares = delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
     ARTISTS[fig].set_data(shares, INITIAL)
     return f"Histogram {number}: {plots.describe_edges(100 * shares, MAX_DELAY_MS)}."
 

@@ -27,6 +27,7 @@ from snnlab._utils.memory import keep_freed_memory
 from snnlab.course import tasks
 from snnlab.course.config import resolve
 from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.nn.delay_net import DelayNetConfig
 from snnlab.training.experiments import Experiment, ExperimentResult, run_experiment
 from snnlab.viz.monitor import callback, monitor
 from snnlab.viz.widgets import agg_canvas
@@ -36,15 +37,14 @@ def course(epochs: int) -> tuple[Experiment, Any]:
     """The network with learned delays that notebook 04 watches, and its data."""
     config = resolve("04_learning_delays", profile="course")
     digits = tasks.recordings(config)
-    network = {
-        "n_in": config.n_in,
-        "hidden": list(config.hidden),
-        "n_classes": len(digits.classes),
-        "max_delay": config.max_delay,
-        "tau": config.tau_ms[0] / config.dt_ms,
-        "dropout": config.dropout,
-        "variant": "learned",
-    }
+    network = DelayNetConfig(
+        n_in=config.n_in,
+        hidden=config.hidden,
+        n_classes=len(digits.classes),
+        max_delay=config.max_delay,
+        tau=config.tau_ms[0] / config.dt_ms,
+        dropout=config.dropout,
+    )
     stage = DelayStage(
         name="watched",
         network=network,

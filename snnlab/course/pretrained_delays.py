@@ -108,7 +108,7 @@ class Recipes:
             tau_ms=self.learning.tau_ms[0],
             seed=seed,
             epochs=epochs,
-            hidden=[self.config.neurons] * layers,
+            hidden=(self.config.neurons,) * layers,
             neuron=neuron,
         )
         name = f"{name}-layers{layers}-rate{lr:g}-epochs{epochs}-seed{seed}"
@@ -117,6 +117,6 @@ class Recipes:
 
 def twin(net: DelayNet) -> DelayNet:
     """Copy all parameters of a ReLU network to a spiking one, in evaluation mode."""
-    spiking = DelayNet(**(net.config | {"neuron": "lif"}))
+    spiking: DelayNet = replace(net.config, neuron="lif").build()
     copy_delay_weights(net, spiking)
     return spiking.eval()

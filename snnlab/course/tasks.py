@@ -12,9 +12,14 @@ from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferTo
 from snnlab.course.data_check import event_sets, recording_settings
 from snnlab.data.datasets.digit_events import digit_events
 from snnlab.data.protocols import Batches
-from snnlab.data.registry import find, load
+from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage
+from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.vision.base import VisionConfig
+from snnlab.nn.vision.resnet import ResNetConfig
+from snnlab.nn.vision.small_cnn import SmallCNNConfig
+from snnlab.nn.vision.video import VideoNetConfig
 
 DEPTHS = {"resnet18": 18, "resnet34": 34}
 # Pixels; of larger pictures only a few fit into memory with all that a network makes of them
@@ -27,12 +32,12 @@ class ImageTask:
 
     Attributes:
         data: pictures `(1, B, C, H, W)`.
-        network: `config` of the network for them.
+        network: description of the network for them.
         source: what `result.json` says about the data.
     """
 
     data: DataSplits[Any]
-    network: dict[str, Any]
+    network: VisionConfig
     source: dict[str, Any]
 
 
@@ -43,12 +48,12 @@ class TransferTask:
     Attributes:
         data: by name, `pictures` and `edges` to pretrain on, of 1 or 3 channels, and the events,
             `target`, of ON and OFF.
-        networks: by the same names, the `config` of each one's network.
+        networks: by the same names, the description of each one's network.
         source: what `result.json` says about the data.
     """
 
     data: dict[str, DataSplits[Any]]
-    networks: dict[str, dict[str, Any]]
+    networks: dict[str, VisionConfig]
     source: dict[str, Any]
 
 
@@ -59,9 +64,10 @@ def static(config: PretrainAndTransfer) -> ImageTask:
     Raises:
         SnnlabError: as the readers, or there is one class only.
     """
-    data = load(*find(config.data, "pictures"), vars(config))
+    entry, folder = find(config.data, "pictures")
+    data = entry.read(folder, vars(config))
     _several_classes(data)
-    return ImageTask(data, _network(config.model, data, list(config.channels)), data.source)
+    return ImageTask(data, _network(config.model, data, config.channels), data.source)
 
 
 @memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
@@ -72,7 +78,7 @@ def recordings(config: LearningDelays) -> DataSplits[Any]:
         SnnlabError: as the readers, or there is one class only.
     """
     entry, folder = find(config.data, "recordings", features=config.features)
-    data = load(entry, folder, recording_settings(config))
+    data: DataSplits[Any] = entry.read(folder, recording_settings(config))
     _several_classes(data)
     return data
 
@@ -87,7 +93,7 @@ def delay_stage(
     epochs: int,
     **network: Any,
 ) -> DelayStage:
-    """Describe a network of notebook 04 and its training, with the sizes and rates of a configuration.
+    """Describe a network of notebook 04 and its training, as a configuration has them.
 
     Args:
         config: the configuration.
@@ -98,21 +104,21 @@ def delay_stage(
         epochs: passes through the training data.
         network: arguments of `DelayNet` that differ from the configuration's.
     """
-    network = {
+    settings: dict[str, Any] = {
         "n_in": config.n_in,
-        "hidden": list(config.hidden),
+        "hidden": config.hidden,
         "n_classes": classes,
         "max_delay": config.max_delay,
         "kernel_count": config.kernel_count,
         "dropout": config.dropout,
         "n_connections": config.connections or None,
-        "variant": delay_mode,
+        "delay_mode": delay_mode,
         "tau": tau_ms / config.dt_ms,
-        **network,
     }
+    described = DelayNetConfig(**(settings | network))
     return DelayStage(
-        name=f"digits-{delay_mode}-tau{tau_ms:g}-hidden{network['hidden'][0]}-seed{seed}",
-        network=network,
+        name=f"digits-{delay_mode}-tau{tau_ms:g}-hidden{described.hidden[0]}-seed{seed}",
+        network=described,
         test_each_epoch=True,
         epochs=epochs,
         batch_size=config.batch_size,
@@ -145,12 +151,12 @@ def events(config: TransferToEvents) -> TransferTask:
     source = data["target"].source | {
         "pretraining": {name: data[name].source for name in ("pictures", "edges")}
     }
-    small = dict(strides=[2, 1, 2], pool=3)
+    small: dict[str, Any] = dict(strides=(2, 1, 2), pool=3)
     networks = {
-        name: _network(config.model, part, list(config.channels), events=True, **small)
+        name: _network(config.model, part, config.channels, events=True, **small)
         for name, part in data.items()
     }
-    networks["target"] |= {"decay": config.decay, "learn_decay": True}
+    networks["target"] = replace(networks["target"], decay=config.decay, learn_decay=True)
     return TransferTask(data, networks, source)
 
 
@@ -159,9 +165,9 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
     # Pictures are as large as the events where the size can be chosen, else as large as usual
     settings = {name: value for name, value in vars(config).items() if name in entry.settings}
     data = {
-        "pictures": load(pictures, pictures_folder, settings),
-        "edges": entry.read(entry.edges, folder, settings),
-        "target": load(entry, folder, settings),
+        "pictures": pictures.read(pictures_folder, settings),
+        "edges": entry.read(folder, settings, entry.edges),
+        "target": entry.read(folder, settings),
     }
     note = f"files in the layout of {entry.name}, pretrained on {pictures_folder.name}"
     for name in ("pictures", "edges"):
@@ -197,12 +203,17 @@ def _several_classes(data: DataSplits[Any]) -> None:
 
 
 def _network(
-    model: str, data: DataSplits[Any], channels: list[int], *, events: bool = False, **small: Any
-) -> dict[str, Any]:
+    model: str,
+    data: DataSplits[Any],
+    channels: tuple[int, ...],
+    *,
+    events: bool = False,
+    **small: Any,
+) -> VisionConfig:
     x, _ = data.train.batch(torch.arange(1))
-    shape: dict[str, Any] = {"in_channels": x.shape[2], "classes": int(data.train.labels.max()) + 1}
+    shape = x.shape[2], int(data.train.labels.max()) + 1
     if model == "small":
-        return {"kind": "SmallCNN", **shape, "channels": channels, **small}
+        return SmallCNNConfig(*shape, channels=channels, **small)
     if model == "video":
-        return {"kind": "VideoNet", **shape, "height": x.shape[3], "width": x.shape[4]}
-    return {"kind": "ResNet", "depth": DEPTHS[model], **shape, "events": events}
+        return VideoNetConfig(*shape, height=x.shape[3], width=x.shape[4])
+    return ResNetConfig(*shape, depth=DEPTHS[model], events=events)

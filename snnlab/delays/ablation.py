@@ -1,12 +1,13 @@
 """Copies of a network with changed delays: rounded, shuffled, zero or scaled."""
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number
+from snnlab._utils.fields import is_number, known
 from snnlab.nn.delay_linear import delay_layers, own_copy
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -92,3 +93,28 @@ def scale_delays(model: Network, factor: float) -> Network:
         if layer.discrete:  # half a step is no tap
             layer.round_delays()
     return copied
+
+
+ABLATIONS: Mapping[str, Callable[[Any, int], Any]] = {
+    "as trained": lambda net, seed: net,
+    "rounded": lambda net, seed: discretise(net),
+    "shuffled": lambda net, seed: discretise(shuffle_delays(net, seed=seed)),
+    "all zero": lambda net, seed: discretise(zero_delays(net)),
+}
+
+
+def ablate(model: Network, ablation: str, *, factor: float = 1.0, seed: int = 0) -> Network:
+    """Copy a network, scale its delays, and change them by one of `ABLATIONS`.
+
+    Args:
+        model: the network.
+        ablation: name of the change; all but "as trained" round the delays.
+        factor: by which the delays are multiplied before, up to `max_delay`.
+        seed: of the shuffling.
+
+    Raises:
+        SnnlabError: the ablation is unknown, or the factor is negative.
+    """
+    change = ABLATIONS[known(ablation, ABLATIONS, "ablation")]
+    changed: Network = change(scale_delays(model, factor), seed)
+    return changed

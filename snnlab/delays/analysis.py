@@ -4,7 +4,6 @@ Delays are in steps inside a network and in milliseconds in everything that is g
 Layers are counted from 0; the last one is the readout.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
@@ -21,19 +20,10 @@ from snnlab.data.datasets.gsc import FEATURES
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
-from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
-from snnlab.delays.statistics import rounded_delays
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
-
-TREATMENTS: Mapping[str, Callable[[nn.Module, int], nn.Module]] = {
-    "as trained": lambda net, seed: net,
-    "rounded": lambda net, seed: discretise(net),
-    "shuffled": lambda net, seed: discretise(shuffle_delays(net, seed=seed)),
-    "all zero": lambda net, seed: discretise(zero_delays(net)),
-}
 
 
 def open_network(
@@ -58,20 +48,20 @@ def open_network(
     if path.is_dir():
         path = _best_in(path)
     net = checkpoints.load_network(path)
-    if net.config["max_delay"] == 0 or net.variant == "none":
+    if net.config.max_delay == 0 or net.config.delay_mode == "none":
         raise SnnlabError(
             f"{path}: a network without delays; choose one whose delays are learned or fixed."
         )
-    if net.neuron != "lif":
+    if net.config.neuron != "lif":
         raise SnnlabError(
             f"{path}: a ReLU network, which does not fire; choose the spiking one that took over from it."
         )
     if features is not None:
         try:
-            frequencies(net.config["n_in"], features)
+            frequencies(net.config.n_in, features)
         except SnnlabError as error:
             raise SnnlabError(
-                f"{path}: a network of another task, with {net.config['n_in']} inputs, where features = {features!r} was "
+                f"{path}: a network of another task, with {net.config.n_in} inputs, where features = {features!r} was "
                 "given; choose the checkpoint of a network for these features."
             ) from error
     step = _step(path.parent / "config.json", dt_ms)
@@ -107,7 +97,7 @@ def _best_in(folder: Path) -> Path:
         except SnnlabError as error:
             foreign.append(error)
             continue
-        kind = content["network"].get("variant"), content["network"].get("neuron")
+        kind = content["network"].get("delay_mode"), content["network"].get("neuron")
         with checkpoints.as_written(path):
             if kind == ("learned", "lif") and content.get("history"):
                 line = content["history"][content["best_epoch"]]
@@ -233,28 +223,3 @@ def picked(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
 def heard_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
     """The inputs that a neuron listens to, (n,), all of them but in a sparse or pruned layer."""
     return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()
-
-
-# A whole network
-# ----------------------------------------------------------------------------------------------------
-
-
-def treated(net: DelayNet, treatment: str, *, factor: float = 1.0, seed: int = 0) -> nn.Module:
-    """A copy of a network whose delays were first multiplied by `factor`, and then treated.
-
-    Args:
-        net: the network; it stays as it is.
-        treatment: one of `TREATMENTS`; all of them round, but for "as trained".
-        factor: from 0; delays stay within the longest one.
-        seed: of the shuffling.
-
-    Raises:
-        SnnlabError: the treatment is unknown, or the factor is below 0.
-    """
-    return TREATMENTS[known(treatment, TREATMENTS, "treatment")](scale_delays(net, factor), seed)
-
-
-def shares(layer: DelayLinear) -> NDArray[np.float64]:
-    """The share of a layer's synapses at each whole delay, (L,); the first and the last are the mass at the edges."""
-    steps = rounded_delays(layer).astype(np.int64)
-    return np.bincount(np.clip(steps, 0, layer.max_delay), minlength=layer.taps) / steps.size

@@ -44,7 +44,7 @@ def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
     Raises:
         SnnlabError: the recording has another number of inputs, or nothing in it.
     """
-    n_in = net.config["n_in"]
+    n_in = net.config.n_in
     if recording.dim() != 2 or recording.shape[1] != n_in or not recording.any():
         raise SnnlabError(
             f"recording of shape {tuple(recording.shape)}: expected (T, {n_in}), time first, with a spike at least."
@@ -84,7 +84,7 @@ def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
     The readout has neither.
     """
     if layer == len(net.norms):
-        n_out = net.config["n_classes"]
+        n_out = net.config.n_classes
         return torch.ones(n_out), torch.zeros(n_out)
     norm = net.norms[layer]
     assert (

@@ -2,8 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import torch
 
@@ -11,14 +11,15 @@ from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 from snnlab.training.experiments import Experiment, ExperimentResult, ExperimentStage, StageStart
 
 
 @dataclass(frozen=True)
 class DelayStage(DelayRecipe, ExperimentStage):
-    """Training of one `DelayNet`, whose arguments are `network`.
+    """Training of one `DelayNet`, which `network` describes.
 
     The name of a stage is that of its files, so experiments that begin with the same stage share
     its checkpoint. After another stage, the network gets the `transfer_parts` of the network before
@@ -32,11 +33,12 @@ class DelayStage(DelayRecipe, ExperimentStage):
         known(self.transfer_parts, get_args(TransferParts), "part to copy")
 
     @memory_errors("building a network", "a smaller one")
-    def build(self, network: dict[str, Any]) -> DelayNet:
+    def build(self, network: NetworkConfig) -> DelayNet:
         """Build a network; the seed decides its weights and delays."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return DelayNet(**network)
+            net: DelayNet = network.build()
+            return net
 
     def start(self, before: DelayNet | None, sets: Data) -> tuple[DelayNet, StageStart]:
         """Build the network, and copy weights, delays or both from the one before."""
@@ -63,16 +65,16 @@ def best_by_validation(results: Sequence[ExperimentResult]) -> ExperimentResult:
     return max(results, key=lambda r: (r.valid_accuracy, -r.last.metrics["valid_loss"]))
 
 
-def matched_hidden(network: dict[str, Any], target: int) -> list[int]:
+def matched_hidden(network: DelayNetConfig, target: int) -> tuple[int, ...]:
     """Scale the hidden sizes alike, so that a network has about `target` trainable parameters."""
-    widest = network["hidden"][0]
+    widest = network.hidden[0]
 
-    def sizes(width: int) -> list[int]:
-        return [max(1, round(width * size / widest)) for size in network["hidden"]]
+    def sizes(width: int) -> tuple[int, ...]:
+        return tuple(max(1, round(width * size / widest)) for size in network.hidden)
 
     def parameters(width: int) -> int:
         with torch.random.fork_rng(devices=[]):
-            return DelayNet(**(network | {"hidden": sizes(width)})).trainable_parameters()
+            return replace(network, hidden=sizes(width)).build().trainable_parameters()
 
     widths = range(1, 4 * widest + 1)
     above = bisect_left(widths, target, key=parameters)  # the count grows with the width

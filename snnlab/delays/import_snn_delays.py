@@ -57,7 +57,7 @@ def read(
 ) -> DelayNet:
     """The network of a file of SNN-delays, in evaluation mode; its delays are not rounded.
 
-    The variant is "none" where there are no positions, "fixed" where all of them are whole and SIG
+    The delay mode is "none" where there are no positions, "fixed" where all of them are whole and SIG
     is 0, or else "learned". Dropout is `DelayNet`'s default: the file does not say it, and
     evaluation has none.
 
@@ -103,7 +103,7 @@ def read(
         len(weights[-1]),
         max_delay=_max_delay(path, positions, max_delay) if delayed else 0,
         tau=tau,
-        variant="none" if not delayed else "fixed" if whole else "learned",
+        delay_mode="none" if not delayed else "fixed" if whole else "learned",
         kernel_count=weights[0].shape[2] if delayed else 1,
         padding=padding,
     )

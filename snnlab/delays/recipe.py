@@ -99,10 +99,10 @@ class DelayRecipe(Recipe):
     def before_epoch(self, model: DelayNet, epoch: int) -> dict[str, float]:
         """Let sigma follow `sigma_schedule`, where delays are learned, and sharpen the ramps, where there are some."""
         sigma = 0.0
-        if model.variant == "learned":
+        if model.config.delay_mode == "learned":
             anneal_epochs = int(self.epochs * self.anneal_share)
             sigma = sigma_schedule(
-                epoch, max_delay=model.config["max_delay"], anneal_epochs=anneal_epochs
+                epoch, max_delay=model.config.max_delay, anneal_epochs=anneal_epochs
             )
             for layer in delay_layers(model):
                 layer.sigma = sigma
@@ -117,7 +117,7 @@ class DelayRecipe(Recipe):
 
     def snapshot(self, model: DelayNet) -> list[Tensor]:
         """Some of its delays, where they are learned."""
-        return snapshots.snapshot_delays(model) if model.variant == "learned" else []
+        return snapshots.snapshot_delays(model) if model.config.delay_mode == "learned" else []
 
     def as_used(self, model: DelayNet) -> nn.Module:
         """With whole delays."""

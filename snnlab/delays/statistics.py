@@ -1,12 +1,19 @@
-"""The delays of a layer that are in use, and their mean and spread."""
+"""The delays of a layer that are in use: their histogram, mean and spread."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnlab._utils.arrays import as_array
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.delay_linear import DelayLinear
+from snnlab._utils.fields import is_number
+
+if TYPE_CHECKING:  # plots need no torch
+    from snnlab.nn.delay_linear import DelayLinear
+
+MAX_STEPS = 1_000_000  # as many as a `DelayLinear` may have
 
 
 @dataclass(frozen=True)
@@ -26,28 +33,75 @@ class DelayStatistics:
     share_at_max: float
 
 
-def delay_statistics(layer: DelayLinear, dt_ms: float) -> DelayStatistics:
-    """Compute the statistics of the delays that are in use; `dt_ms` is the length of a step in ms.
+def delay_statistics(layer: "DelayLinear", dt_ms: float) -> DelayStatistics:
+    """Compute the statistics of the delays that are in use.
+
+    Args:
+        layer: a layer of delays.
+        dt_ms: length of a time step, ms.
 
     Raises:
         SnnlabError: as `rounded_delays`.
+
+    Example:
+        >>> import torch
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(2, 1, max_delay=4)
+        >>> layer.delay = torch.tensor([[[0.0], [3.0]]])
+        >>> delay_statistics(layer, dt_ms=20)
+        DelayStatistics(mean_ms=30.0, sd_ms=30.0, share_at_zero=0.5, share_at_max=0.0)
     """
-    steps, rounded = active_delays(layer), rounded_delays(layer)
+    steps = active_delays(layer)
+    shares = delay_shares(rounded_delays(layer), layer.max_delay, 1)
     return DelayStatistics(
         mean_ms=float(steps.mean() * dt_ms),
         sd_ms=float(steps.std() * dt_ms),
-        share_at_zero=float((rounded == 0).mean()),
-        share_at_max=float((rounded == layer.max_delay).mean()),
+        share_at_zero=float(shares[0]),
+        share_at_max=float(shares[-1]),
     )
 
 
-def active_delays(layer: DelayLinear) -> NDArray[np.float32]:
+def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.float64]:
+    """Compute the share of delays at each time step.
+
+    Args:
+        delays_ms: delays of any shape, ms; an array, a tensor or a list.
+        max_delay_ms: largest possible delay, ms.
+        dt_ms: length of a time step, ms.
+
+    Returns:
+        The shares (0 to 1) from no delay to the largest one, `(L,)`; delays beyond the ends count
+        at the ends.
+
+    Raises:
+        SnnlabError: a delay is not finite, one of the lengths is not, or there are too many steps.
+
+    Example:
+        >>> delay_shares([0, 9, 12, 20], max_delay_ms=20, dt_ms=10)
+        array([0.25, 0.5 , 0.25])
+    """
+    given = f"dt_ms = {dt_ms!r}, max_delay_ms = {max_delay_ms!r}"
+    if not (is_number(dt_ms) and is_number(max_delay_ms) and dt_ms > 0 and max_delay_ms >= 0):
+        raise SnnlabError(f"{given}: expected a time step above 0, and a largest delay from 0.")
+    delays = as_array("delays_ms", delays_ms, empty=True).ravel()
+    if float(max_delay_ms) / float(dt_ms) >= MAX_STEPS + 0.5:
+        raise SnnlabError(
+            f"{given}: expected at most {MAX_STEPS:,} time steps; "
+            "choose a longer step or a smaller largest delay."
+        )
+    last = round(max_delay_ms / dt_ms)
+    steps = np.rint(delays.astype(np.float64) / dt_ms).clip(0, last).astype(np.int64)
+    shares: NDArray[np.float64] = np.bincount(steps, minlength=last + 1) / max(1, steps.size)
+    return shares
+
+
+def active_delays(layer: "DelayLinear") -> NDArray[np.float32]:
     """Return the delays of the synapses that exist, in steps, as a flat array."""
     delays: NDArray[np.float32] = layer.delay[layer.connections].cpu().numpy()
     return delays
 
 
-def rounded_delays(layer: DelayLinear) -> NDArray[np.float32]:
+def rounded_delays(layer: "DelayLinear") -> NDArray[np.float32]:
     """Return `active_delays` rounded to whole steps.
 
     Raises:

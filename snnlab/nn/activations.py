@@ -41,7 +41,7 @@ OVER_TIME = ("liaf", "lif", "soft")
 THRESHOLD = 0.5
 DECAY = 0.25
 
-_ANALOGUE = {
+_RECTIFIERS = {
     "relu": F.relu,
     "relu1": lambda x: x.clamp(0, 1),
     "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
@@ -53,7 +53,7 @@ class Activation(base.MemoryModule):
     r"""What follows a batch norm, in the mode that `set_mode` says; `(T, B, ...)` to the same shape.
 
     Args:
-        analogue: f of the modes `relu` and `liaf`. "relu1" is the ReLU clipped to 0 .. 1, the range
+        rectifier: f of the modes `relu` and `liaf`. "relu1" is the ReLU clipped to 0 .. 1, the range
             of a spike.
         decay: d, the share of the membrane that is left after a step; its logit is the parameter
             `k`.
@@ -64,7 +64,7 @@ class Activation(base.MemoryModule):
         learns: whether `k` and `scale` are trained, by name.
 
     Raises:
-        SnnlabError: `analogue` is unknown, or `decay` not between 0 and 1.
+        SnnlabError: `rectifier` is unknown, or `decay` not between 0 and 1.
     """
 
     v: Any  # the membrane; None before the first step
@@ -72,13 +72,13 @@ class Activation(base.MemoryModule):
     def __init__(
         self,
         *,
-        analogue: Rectifier = "relu1",
+        rectifier: Rectifier = "relu1",
         decay: float = DECAY,
         learn_decay: bool = False,
         learn_scale: bool = False,
     ) -> None:
         super().__init__()
-        self.analogue = known(analogue, get_args(Rectifier), "analogue function")
+        self.rectifier = known(rectifier, get_args(Rectifier), "rectifier")
         if not 0 < decay < 1:
             raise SnnlabError(
                 f"decay = {decay!r}: expected the share of the membrane that stays, between 0 and 1."
@@ -112,7 +112,7 @@ class Activation(base.MemoryModule):
 
     def multi_step_forward(self, x: Tensor) -> Tensor:
         if self.mode == "relu":
-            return _ANALOGUE[self.analogue](x)
+            return _RECTIFIERS[self.rectifier](x)
         # Mixed precision: thresholds and levels need all digits
         if x.dtype in (torch.float16, torch.bfloat16):
             x = x.float()
@@ -131,7 +131,7 @@ class Activation(base.MemoryModule):
         v = torch.zeros_like(x[0]) if self.v is None else self.v
         leak = torch.sigmoid(-self.k)
         spikes, charged, self.v = membrane(x, v, leak=leak, v_threshold=THRESHOLD, slope=_rectangle)
-        return spikes if self.mode == "lif" else _ANALOGUE[self.analogue](charged)
+        return spikes if self.mode == "lif" else _RECTIFIERS[self.rectifier](charged)
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         return self.multi_step_forward(x[None])[0]

@@ -1,7 +1,7 @@
-"""Networks. They know tensors, not data sets."""
+"""The network with learned delays and its description."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import inspect
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -13,11 +13,12 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.delay_linear import LONGEST, DelayLinear, delay_layers
+from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.neurons import LIF, LeakyIntegrator, check_tau
 from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.tracing import recorded
 
-Variant = Literal["none", "fixed", "learned"]
+DelayMode = Literal["none", "fixed", "learned"]
 Padding = Literal["fixed", "reference"]
 Neuron = Literal["lif", "relu"]
 
@@ -36,8 +37,88 @@ class Activity:
     valid: Tensor  # (T', B), False where a recording and its tail have ended
 
 
+@dataclass(frozen=True)
+class DelayNetConfig(NetworkConfig):
+    """Description of a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.
+
+    Attributes:
+        n_in: input channels.
+        hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for
+            SSC and GSC.
+        n_classes: outputs.
+        max_delay: largest delay in steps; 30 for SSC and GSC. Ignored by the mode "none".
+        tau: membrane time constant of all neurons in steps, above 1; 1.5 for SSC and GSC.
+        delay_mode: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or
+            "none" at all.
+        kernel_count: weights with a delay of their own per synapse.
+        dropout: probability; 0.25 for SSC and GSC.
+        tail: steps after the last input spike that still count; None for `max_delay`.
+        padding: "fixed": see `DelayNet`. "reference": as in the authors' code, where each delay
+            layer appends (L-1)//2 steps, and padding takes part in statistics and scores.
+        n_connections: inputs of each hidden neuron, drawn at random (the paper's sparse ablation
+            has 10); None for all.
+        neuron: "lif", or "relu" for pretraining with neurons that output a ramp (`RampNeuron`).
+            Both have the same parameters.
+        dt_ms: length of a time step, ms; None where it is unknown.
+
+    Raises:
+        SnnlabError: a value is out of its range.
+    """
+
+    n_in: int
+    hidden: tuple[int, ...]
+    n_classes: int
+    _: KW_ONLY
+    max_delay: int = 24
+    tau: float = 1.005
+    delay_mode: DelayMode = "learned"
+    kernel_count: int = 1
+    dropout: float = 0.4
+    tail: int | None = None
+    padding: Padding = "fixed"
+    n_connections: int | None = None
+    neuron: Neuron = "lif"
+    dt_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check all values."""
+        for name, choices in (("delay_mode", DelayMode), ("padding", Padding), ("neuron", Neuron)):
+            if (value := getattr(self, name)) not in get_args(choices):
+                expected = ", ".join(get_args(choices))
+                raise SnnlabError(f"{name} = {value!r}: expected one of {expected}.")
+        if not hasattr(self.hidden, "__len__") or len(self.hidden) == 0:
+            raise SnnlabError(
+                f"hidden = {self.hidden!r}: expected the number of neurons of at least one hidden "
+                "layer."
+            )
+        if not (is_number(self.dropout) and 0 <= self.dropout < 1):
+            raise SnnlabError(
+                f"dropout = {self.dropout!r}: expected a probability from 0 to below 1."
+            )
+        if not (self.dt_ms is None or (is_number(self.dt_ms) and self.dt_ms > 0)):
+            raise SnnlabError(f"dt_ms = {self.dt_ms!r}: expected milliseconds above 0, or None.")
+        self._check(
+            n_in=whole_number("n_in", self.n_in, 1),
+            hidden=tuple(whole_number("hidden, neurons of a layer", n, 1) for n in self.hidden),
+            n_classes=whole_number("n_classes", self.n_classes, 1),
+            max_delay=whole_number("max_delay", self.max_delay, 0, LONGEST),
+            tau=check_tau(self.tau),
+            kernel_count=whole_number("kernel_count", self.kernel_count, 1),
+            dropout=float(self.dropout),
+            tail=None if self.tail is None else whole_number("tail", self.tail, 0, LONGEST),
+            n_connections=None
+            if self.n_connections is None
+            else whole_number("n_connections", self.n_connections, 1),
+            dt_ms=None if self.dt_ms is None else float(self.dt_ms),
+        )
+
+    def build(self) -> "DelayNet":
+        """Build the network with fresh weights and delays."""
+        return DelayNet(**vars(self))
+
+
 class DelayNet(nn.Module):
-    r"""The network of Hammouamri et al. 2024: hidden layers of delays, batch norm, LIF and dropout, and a readout.
+    r"""The network of Hammouamri et al. 2024: hidden layers with delays, and a readout.
 
     A hidden layer is `DelayLinear` - batch norm - `LIF` - dropout (one mask a sample and channel
     for all time); the readout is `DelayLinear` and membranes that never fire. Class scores are
@@ -46,112 +127,55 @@ class DelayNet(nn.Module):
     many empty steps follow, so neither changes a prediction; batch norm leaves the steps after the
     end out of its statistics.
 
-    Args:
-        n_in: input channels.
-        hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for
-            SSC and GSC.
-        n_classes: outputs.
-        max_delay: largest delay in steps; 24 for SHD, 30 for SSC and GSC. Ignored by the variant
-            "none".
-        tau: membrane time constant of all neurons in steps, above 1; 1.005 for SHD, 1.5 for SSC and
-            GSC.
-        variant: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or "none"
-            at all.
-        kernel_count: weights with a delay of their own per synapse.
-        dropout: probability; 0.4 for SHD, 0.25 for SSC and GSC.
-        tail: steps after the last input spike that still count; None for `max_delay`.
-        padding: "fixed" as above, or "reference" for the authors' code, where each delay layer
-            appends (L-1)//2 steps, and padding takes part in statistics and scores.
-        n_connections: inputs that each hidden neuron listens to, drawn at random (the paper's sparse
-            ablation has 10); None for all.
-        neuron: "lif", or for pretraining "relu", neurons that give out a ramp (`RampNeuron`). Both
-            have the same parameters.
+    Its arguments are the fields of `DelayNetConfig`; `config` holds them.
 
     Raises:
         SnnlabError: an argument is out of its range, or memory does not suffice.
+
+    Example:
+        >>> net = DelayNet(n_in=70, hidden=[16, 16], n_classes=20, max_delay=12, tau=1.005)
+        >>> spikes = torch.zeros(50, 8, 70)  # (T, B, N)
+        >>> net(spikes).shape
+        torch.Size([8, 20])
+        >>> net.config.max_delay
+        12
     """
 
+    __signature__ = inspect.signature(DelayNetConfig)
+
     @memory_errors("building a network", "a smaller one")
-    def __init__(
-        self,
-        n_in: int,
-        hidden: Sequence[int],
-        n_classes: int,
-        *,
-        max_delay: int,
-        tau: float,
-        variant: Variant = "learned",
-        kernel_count: int = 1,
-        dropout: float = 0.4,
-        tail: int | None = None,
-        padding: Padding = "fixed",
-        n_connections: int | None = None,
-        neuron: Neuron = "lif",
-    ) -> None:
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__()
-        for name, value, choices in (
-            ("variant", variant, get_args(Variant)),
-            ("padding", padding, get_args(Padding)),
-            ("neuron", neuron, get_args(Neuron)),
-        ):
-            if value not in choices:
-                raise SnnlabError(f"{name} = {value!r}: expected one of {', '.join(choices)}.")
-        if not hasattr(hidden, "__len__") or len(hidden) == 0:
-            raise SnnlabError(
-                f"hidden = {hidden!r}: expected the number of neurons of at least one hidden layer."
-            )
-        hidden = [whole_number("hidden, neurons of a layer", neurons, 1) for neurons in hidden]
-        n_in, n_classes = whole_number("n_in", n_in, 1), whole_number("n_classes", n_classes, 1)
-        max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
-        kernel_count = whole_number("kernel_count", kernel_count, 1)
-        n_connections = (
-            None if n_connections is None else whole_number("n_connections", n_connections, 1)
-        )
-        tau = check_tau(tau)
-        if not (is_number(dropout) and 0 <= dropout < 1):
-            raise SnnlabError(f"dropout = {dropout!r}: expected a probability from 0 to below 1.")
-        self.variant: Variant = variant
-        self.padding: Padding = padding
-        self.neuron: Neuron = neuron
-        self.tail = max_delay if tail is None else whole_number("tail", tail, 0, LONGEST)
-        self.config: dict[str, Any] = {
-            "n_in": n_in,
-            "hidden": hidden,
-            "n_classes": n_classes,
-            "max_delay": max_delay,
-            "tau": tau,
-            "variant": variant,
-            "kernel_count": kernel_count,
-            "dropout": float(dropout),
-            "tail": self.tail,
-            "padding": padding,
-            "n_connections": n_connections,
-            "neuron": neuron,
-        }
-        sizes = [n_in, *hidden, n_classes]
-        inputs = [
-            None if n_connections is None else min(n_connections, size) for size in sizes[:-2]
-        ] + [None]
+        config = self.config = DelayNetConfig(*arguments, **settings)
+        sizes = [config.n_in, *config.hidden, config.n_classes]
         self.synapses = nn.ModuleList(
             DelayLinear(
                 before,
                 after,
-                0 if variant == "none" else max_delay,
-                kernel_count,
-                n_connections=heard,
+                0 if config.delay_mode == "none" else config.max_delay,
+                config.kernel_count,
+                n_connections=None
+                if config.n_connections is None or number == len(config.hidden)
+                else min(config.n_connections, before),
             )
-            for (before, after), heard in zip(pairwise(sizes), inputs, strict=True)
+            for number, (before, after) in enumerate(pairwise(sizes))
         )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden)
-        self.neurons = nn.ModuleList(
-            LIF(tau) if neuron == "lif" else RampNeuron(tau) for _ in hidden
+        self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in config.hidden)
+        neuron = LIF if config.neuron == "lif" else RampNeuron
+        self.neurons = nn.ModuleList(neuron(config.tau) for _ in config.hidden)
+        self.dropouts = nn.ModuleList(
+            layer.Dropout(config.dropout, step_mode="m") for _ in config.hidden
         )
-        self.dropouts = nn.ModuleList(layer.Dropout(dropout, step_mode="m") for _ in hidden)
-        self.readout = LeakyIntegrator(tau)
-        if variant != "learned":
+        self.readout = LeakyIntegrator(config.tau)
+        if config.delay_mode != "learned":
             for synapses in delay_layers(self):
                 synapses.P.requires_grad_(False)
                 synapses.round_delays()
+
+    @property
+    def tail(self) -> int:
+        """Steps after the last input spike that still count."""
+        return self.config.max_delay if self.config.tail is None else self.config.tail
 
     def forward(self, x: Tensor) -> Tensor:
         """`(T, B, N_in)` spike counts to class scores `(B, classes)`, positive, summing to the steps that counted."""
@@ -166,7 +190,7 @@ class DelayNet(nn.Module):
             SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export,
                 and the padding is "fixed".
         """
-        if recorded() and self.padding == "fixed":
+        if recorded() and self.config.padding == "fixed":
             raise SnnlabError(
                 "DelayNet: how many steps are computed depends on the last spike of a recording, which a traced or exported "
                 "file cannot hold; export its layers one by one, or the network made with padding = 'reference'."
@@ -178,10 +202,10 @@ class DelayNet(nn.Module):
 
     def _activity(self, x: Tensor) -> Activity:
         more, valid = 0, None  # steps that a delay layer appends, and the steps that count
-        if self.padding == "fixed":
+        if self.config.padding == "fixed":
             valid = self._valid(x)
-        elif self.variant != "none":
-            more = self.config["max_delay"] // 2
+        elif self.config.delay_mode != "none":
+            more = self.config.max_delay // 2
         steps = len(x) if valid is None else len(valid)
         spikes = []
         for synapses, norm, neurons, dropout in zip(

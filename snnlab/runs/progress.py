@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from snnlab._utils.escape import printable, terminal_text
-from snnlab.runs.execute import Report
+from snnlab.runs.kernel import Report
 
 if TYPE_CHECKING:
     from snnlab.runs.sweep.sweep import SweepRun

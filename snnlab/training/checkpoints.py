@@ -13,17 +13,17 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.nn.delay_linear import ROUNDED, DelayLinear
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.network_config import NetworkConfig
 
-# 2 may be of the middle of an epoch; 3 has an entry for each rounded delay layer
-FORMAT = 3
+FORMAT = 4  # 4 describes the network with `NetworkConfig.to_dict`
 
 
-def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
+def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
     """Write a checkpoint of tensors, numbers, strings, lists and dicts atomically.
 
     Args:
         path: the file; an older one is replaced when the new one is complete.
-        network: the network's `config`, by which `load` recognises it.
+        network: the description of the network, by which `load` recognises it.
         payload: the other entries.
 
     Raises:
@@ -31,23 +31,23 @@ def save(path: str | Path, *, network: dict[str, Any], **payload: Any) -> None:
     """
     with whole_file(path) as temporary:
         try:
-            torch.save({"format": FORMAT, "network": network, **payload}, temporary)
+            torch.save({"format": FORMAT, "network": network.to_dict(), **payload}, temporary)
         except RuntimeError as error:  # torch's zip writer hides the OSError of a full disk
             raise OSError(None, str(error).splitlines()[0]) from error
 
 
-def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str, Any]:
+def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
 
     Args:
         path: the file.
-        network: the `config` of the network that it has to fit; None to accept any.
+        network: the description of the network that it has to fit; None to accept any.
 
     Returns:
         The entries of the checkpoint.
 
     Raises:
-        SnnlabError: it is no complete checkpoint, comes from a newer version, or is of another
+        SnnlabError: it is no complete checkpoint, comes from another version, or is of another
             network.
     """
     content = read_tensors(
@@ -74,22 +74,21 @@ def load(path: str | Path, *, network: dict[str, Any] | None = None) -> dict[str
         )
     if version > FORMAT:
         raise SnnlabError(
-            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads up to "
+            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads "
             f"{FORMAT}); update snnlab."
         )
-    if version < 3:  # without that entry: delays are rounded where all are whole
-        with as_written(path):
-            for state in filter(None, (content.get("model"), content.get("best"))):
-                for name, value in [*state.items()]:
-                    if name.endswith(".P") and torch.equal(value, value.round()):
-                        state[name.removesuffix("P") + ROUNDED] = torch.ones((), dtype=torch.bool)
+    if version < FORMAT:
+        raise SnnlabError(
+            f"{path}: written by an older snnlab (checkpoint format {version}, this one reads "
+            f"{FORMAT}); train the network again, or choose another file."
+        )
     with as_written(path):
-        if network is not None and theirs != network:
+        if network is not None and theirs != (expected := network.to_dict()):
             names = sorted(
-                str(k) for k in theirs.keys() | network.keys() if theirs.get(k) != network.get(k)
+                str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)
             )
             values = ", ".join(
-                f"{k} = {theirs.get(k)!r} instead of {network.get(k)!r}" for k in names
+                f"{k} = {theirs.get(k)!r} instead of {expected.get(k)!r}" for k in names
             )
             raise SnnlabError(
                 f"{path}: a checkpoint of another network: {values}; give the settings it was "
@@ -157,19 +156,17 @@ def load_network(path: str | Path) -> DelayNet:
             with impossible values.
     """
     content = load(path)
-    if "kind" in content["network"]:  # a network of `snnlab.nn.vision`
-        raise SnnlabError(
-            f"{path}: a {content['network']['kind']}; expected a network with delays. Choose "
-            "another file."
-        )
+    if (kind := content["network"].get("kind")) != "DelayNet":
+        raise SnnlabError(f"{path}: a {kind}; expected a network with delays. Choose another file.")
     if content.get("best") is None:
         raise SnnlabError(
             f"{path}: has no finished epoch; let the training run for one epoch at least."
         )
     with as_written(path):
+        config = NetworkConfig.from_dict(content["network"])
         with torch.device("meta"):  # without memory: its sizes may be absurd
-            check_parameters(content["best"], DelayNet(**content["network"]))
-        model = DelayNet(**content["network"])
+            check_parameters(content["best"], config.build())
+        model: DelayNet = config.build()
         model.load_state_dict(content["best"])
     return model.eval()
 

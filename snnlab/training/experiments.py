@@ -18,6 +18,7 @@ from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Data
+from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.weight_transfer import TransferReport, under
 from snnlab.training import checkpoints
 from snnlab.training.callbacks import Callback
@@ -62,22 +63,22 @@ class ExperimentStage(Recipe):
     """
 
     name: str = ""
-    network: dict[str, Any] | None = None  # description; None for the network of the stage before
+    network: NetworkConfig | None = None  # None for the network of the stage before
     data: str = "target"  # name of the data set
     only: tuple[str, ...] = ()  # prefixes of the parameters that are trained; () for all
     test_each_epoch: bool = False  # adds `test_accuracy` to the history; nothing is chosen by it
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.network is None or isinstance(self.network, dict)):
+        if not (self.network is None or isinstance(self.network, NetworkConfig)):
             raise SnnlabError(
-                f"network = {self.network!r}: expected the config of a network, a dict, "
-                "or None for the network of the stage before."
+                f"network = {self.network!r}: expected a NetworkConfig such as DelayNetConfig, or "
+                "None for the network of the stage before."
             )
 
-    def build(self, network: dict[str, Any]) -> Any:
+    def build(self, network: NetworkConfig) -> Any:
         """Build a network from its description."""
-        raise NotImplementedError
+        return network.build()
 
     def start(self, before: Any, sets: Data) -> tuple[Any, StageStart]:
         """Build or adapt the network with which this stage begins.
@@ -145,10 +146,10 @@ class StageResult:
         return int(sum(line["sample_timesteps"] for line in self.history))
 
     def network(self) -> Any:
-        """Load the network as this stage left it, in evaluation mode; a converted one has no file."""
+        """Load the trained network, in evaluation mode; a converted one has no file."""
         content = checkpoints.load(self.checkpoint)
         with checkpoints.as_written(self.checkpoint):
-            net = self.stage.build(content["network"])
+            net = self.stage.build(NetworkConfig.from_dict(content["network"]))
             net.load_state_dict(content["best"])
         self.stage.before_epoch(net, self.best_epoch)
         return net.eval()

@@ -4,10 +4,10 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import keep_freed_memory, memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Batches
+from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import (
     Callback,
     CallbackBatches,
@@ -173,6 +174,9 @@ def fit(
     if device.type == "cpu":
         keep_freed_memory()
     model.to(device)
+    net: Any = model
+    if isinstance(net, DelayNet) and net.config.dt_ms is None:
+        net.config = replace(net.config, dt_ms=getattr(train, "dt_ms", None))
     optimisers = recipe.optimisers(model)
     state = TrainState(model, optimisers, recipe.schedulers(optimisers), recipe, every=save_every)
     path = None if checkpoint is None else Path(checkpoint)

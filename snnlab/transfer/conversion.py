@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, Self, cast, get_args
 
@@ -20,16 +21,26 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.activations import Mode, activations
 from snnlab.nn.delay_linear import own_copy
-from snnlab.nn.vision import SmallCNN, VisionNet
+from snnlab.nn.network_config import NetworkConfig
+from snnlab.nn.vision.base import VisionConfig, VisionNet
+from snnlab.nn.vision.small_cnn import SmallCNN
 
 How = Literal["rate", "balanced"]
+
+
+@dataclass(frozen=True)
+class ConvertedConfig(NetworkConfig):
+    """Description of a `Converted` network: of which network, and how. It cannot build one."""
+
+    of: VisionConfig
+    how: How
 
 
 class Converted(VisionNet):
     """A `SmallCNN` with ReLUs, converted by SpikingJelly: batch norm merged into the convolutions, IF neurons with soft reset.
 
     Args:
-        ann: the trained network, its `analogue` and its mode "relu"; it stays as it is.
+        ann: the trained network, its rectifier and its mode "relu"; it stays as it is.
         inputs: batches `(1, B, C, H, W)` from which the converter takes its scales.
         how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half
             full; "balanced", local threshold balancing (CVPR 2025).
@@ -43,12 +54,7 @@ class Converted(VisionNet):
         super().__init__()
         known(how, get_args(How), "way to convert")
         _check(ann, inputs)
-        self.config = {
-            "kind": "Converted",
-            "how": how,
-            "of": ann.config,
-            "in_channels": ann.config["in_channels"],
-        }
+        self.config = ConvertedConfig(ann.config, how)
         pairs = [
             (x[0], torch.zeros(x.shape[1])) for x in inputs
         ]  # the converter wants labels and does not look at them
@@ -97,7 +103,7 @@ class Converted(VisionNet):
         Raises:
             SnnlabError: `x` is no batch of images with the channels of the first network.
         """
-        channels = self.config["in_channels"]
+        channels = self.config.of.in_channels
         if x.dim() != 5 or len(x) != 1 or x.shape[2] != channels:
             raise SnnlabError(
                 f"got input of shape {tuple(x.shape)}; expected images (1, B, {channels}, H, W)."
@@ -116,14 +122,14 @@ def _check(ann: Any, inputs: Sequence[Any]) -> None:
             "snnlab.nn.vision.SmallCNN only. Train such a network."
         )
     for name, activation in activations(ann):
-        if (activation.analogue, activation.mode) != ("relu", "relu"):
+        if (activation.rectifier, activation.mode) != ("relu", "relu"):
             raise SnnlabError(
-                f"{name} is {activation.analogue!r} in mode {activation.mode!r}; the converter "
-                "makes a ReLU of it. Train one with analogue='relu', and call set_mode('relu')."
+                f"{name} is {activation.rectifier!r} in mode {activation.mode!r}; the converter "
+                "makes a ReLU of it. Train one with rectifier='relu', and call set_mode('relu')."
             )
     if not all(value.isfinite().all() for value in ann.state_dict().values()):
         raise SnnlabError("the network to convert has values that are not finite; train it anew.")
-    channels, kind = ann.config["in_channels"], ann.fc.weight.dtype
+    channels, kind = ann.config.in_channels, ann.fc.weight.dtype
     if not len(inputs):
         raise SnnlabError(f"no inputs to take scales from; expected some (1, B, {channels}, H, W).")
     for x in inputs:

@@ -4,17 +4,18 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from snnlab.nn.activations import Mode
-from snnlab.nn.vision import KINDS
+from snnlab.nn.vision.base import VisionConfig
 from snnlab.training.experiments import Experiment
 from snnlab.transfer.stages import Schedule, Stage
 
 
 def scratch(
-    label: str, network: dict[str, Any], *, mode: Mode = "lif", **settings: Any
+    label: str, network: VisionConfig, *, mode: Mode = "lif", **settings: Any
 ) -> Experiment:
     """No pretraining: the spiking network from its first weights."""
     return experiment(label, Stage(name="train", network=network, mode=mode, **settings))
@@ -22,7 +23,7 @@ def scratch(
 
 def pipe_s(
     label: str,
-    network: dict[str, Any],
+    network: VisionConfig,
     *,
     source: Literal["sharpened", "relu1", "one step"] = "sharpened",
     twins: tuple[int, ...] = (),
@@ -38,7 +39,7 @@ def pipe_s(
     return fine_tuned(label, network, ann, dict(mode="lif"), **settings)
 
 
-def modern(label: str, network: dict[str, Any], *, steps: int, **settings: Any) -> Experiment:
+def modern(label: str, network: VisionConfig, *, steps: int, **settings: Any) -> Experiment:
     """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels.
 
     `settings` are those of `fine_tuned`.
@@ -53,7 +54,7 @@ def modern(label: str, network: dict[str, Any], *, steps: int, **settings: Any) 
 
 def converted(
     label: str,
-    network: dict[str, Any],
+    network: VisionConfig,
     *,
     how: Literal["rate", "balanced"] = "rate",
     **settings: Any,
@@ -64,7 +65,7 @@ def converted(
     """
     return fine_tuned(
         label,
-        network | {"analogue": "relu"},
+        replace(network, rectifier="relu"),
         dict(mode="relu"),
         dict(mode="soft", convert=how),
         **settings,
@@ -73,7 +74,7 @@ def converted(
 
 def fine_tuned(
     label: str,
-    network: dict[str, Any],
+    network: VisionConfig,
     ann: dict[str, Any],
     snn: dict[str, Any],
     *,
@@ -91,7 +92,7 @@ def fine_tuned(
 
     Args:
         label: its name.
-        network: `config` of both.
+        network: description of both.
         ann, snn: what else the two stages are told, their mode first.
         steps: T of the spiking network.
         pretrain_epochs, epochs: of the two stages.
@@ -116,8 +117,8 @@ def fine_tuned(
 
 def pipe_d(
     label: str,
-    source: dict[str, Any],
-    network: dict[str, Any],
+    source: VisionConfig,
+    network: VisionConfig,
     *,
     data: str,
     pretrain_epochs: int,
@@ -136,7 +137,7 @@ def pipe_d(
 
     Args:
         label: its name.
-        source, network: `config` of the network for pictures, and of the one for ON and OFF events.
+        source, network: descriptions of the network for pictures, and of the one for ON and OFF events.
         data: the set of pictures; events are the set "target".
         pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or
             LIF leave it out.
@@ -148,10 +149,9 @@ def pipe_d(
         common: what all stages share: batch_size, seed, device, precision, weight_decay.
     """
     mode: Mode = "liaf" if liaf_epochs else "lif"
-    kind = KINDS[network["kind"]]
-    warm_up = warm_up or kind.INPUT_LAYERS + kind.HEAD_LAYERS
-    if source["classes"] != network["classes"]:
-        leave = tuple({*leave, kind.HEAD_LAYERS[-1]})
+    warm_up = warm_up or network.INPUT_LAYERS + network.HEAD_LAYERS
+    if source.classes != network.classes:
+        leave = tuple({*leave, network.HEAD_LAYERS[-1]})
     ann: dict[str, Any] = dict(
         network=source, mode="relu", data=data, epochs=pretrain_epochs, lr=lr, schedule=schedule
     )

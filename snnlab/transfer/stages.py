@@ -13,7 +13,8 @@ from snnlab._utils.fields import known
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.activations import Mode, activations, ramp_bounds
-from snnlab.nn.vision import SmallCNN, VisionNet, build
+from snnlab.nn.vision.base import VisionNet
+from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.nn.weight_transfer import INPUT_CONV, copy_weights, reestimate_batch_norm
 from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
 from snnlab.training.evaluation import evaluate, pick_device, work_clock
@@ -79,10 +80,6 @@ class Stage(ExperimentStage):
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")
 
-    def build(self, network: dict[str, Any]) -> VisionNet:
-        """Build a network of `snnlab.nn.vision`."""
-        return build(network)
-
     def start(self, before: VisionNet | None, sets: Data) -> tuple[VisionNet, StageStart]:
         """Copy weights, convert the network, or measure its batch-norm statistics anew, as asked.
 
@@ -92,7 +89,7 @@ class Stage(ExperimentStage):
         device = pick_device(self.device)
         net, report = before, None
         if self.network is not None:
-            net = self.build(self.network)
+            net = self.network.build()
             if before is not None:
                 report = copy_weights(before, net, leave=self.leave, input_conv=self.input_conv)
         assert net is not None

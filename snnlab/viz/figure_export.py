@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
@@ -32,7 +33,7 @@ class HasFigureDir(Protocol):
 
 
 # The columns of a table: heading -> values, all of one length
-TableColumns = Mapping[str, Sequence[Any]]
+TableColumns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 
 @dataclass(frozen=True)

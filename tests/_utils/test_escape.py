@@ -100,7 +100,7 @@ def test_names_of_variants_and_classes_are_in_the_picture():
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return DelayNet(4, [3], 2, variant="learned", max_delay=4, tau=2.0)
+    return DelayNet(4, [3], 2, delay_mode="learned", max_delay=4, tau=2.0)
 
 
 def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):

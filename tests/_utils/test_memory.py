@@ -18,8 +18,8 @@ from snnlab.course.config import resolve
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_linear import DelayLinear
-from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.vision import build
+from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.vision.small_cnn import SmallCNN, SmallCNNConfig
 from snnlab.training.trainer import Recipe, evaluate, fit, train_step
 from snnlab.transfer.energy import cost
 from snnlab.transfer.similarity import layer_outputs
@@ -129,20 +129,20 @@ def test_training_and_evaluation_say_so(error, tmp_path):
 
 def test_networks_say_so():
     size = 10**8
-    network = dict(n_in=size, hidden=[size], n_classes=2, max_delay=1, tau=2.0)
+    network = DelayNetConfig(n_in=size, hidden=(size,), n_classes=2, max_delay=1, tau=2.0)
     with pytest.raises(SnnlabError, match=r"^building a network: .*\(40,000,000.00 GB were"):
         DelayStage().build(network)
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
-        build(dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 2**45, 1]))
+        SmallCNNConfig(in_channels=1, classes=10, channels=(8, 2**45, 1)).build()
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
-        DelayNet(**network)
+        network.build()
     with pytest.raises(SnnlabError, match="^building a network: .* a smaller one"):
         DelayLinear(size, size, 100)
 
 
 @pytest.mark.parametrize("look", [cost, layer_outputs])
 def test_looking_into_a_network_says_so(look):
-    net = build(dict(kind="SmallCNN", in_channels=1, classes=10))
+    net = SmallCNN(in_channels=1, classes=10)
     with pytest.raises(SnnlabError, match="^looking into a network: .* a smaller one"):
         look(net, (torch.empty(10**15) for _ in range(1)))
 

@@ -28,10 +28,8 @@ def test_every_recipe_has_the_same_number_of_epochs():
     assert [job.epochs for job in jobs] == [8, 8, 8]
     stages = [stage for job in jobs for stage in job.stages]
     assert [stage.epochs for stage in stages] == [8, 8, 5, 3]
-    assert [stage.network["neuron"] for stage in stages] == ["lif", "relu", "relu", "lif"]
-    assert all(
-        stage.network["hidden"] == [7, 7] and stage.network["n_classes"] == 20 for stage in stages
-    )
+    assert [stage.network.neuron for stage in stages] == ["lif", "relu", "relu", "lif"]
+    assert all(stage.network.hidden == (7, 7) and stage.network.n_classes == 20 for stage in stages)
 
 
 def test_how_sharp_and_which_epoch():
@@ -54,9 +52,9 @@ def test_fine_tuning_is_slower_and_holds_the_delays():
     assert (spiking.lr_weights, spiking.lr_delays) == pytest.approx((0.005, 0.1))
     assert (relu.lr_weights, relu.lr_delays) == pytest.approx((0.01, 0.2))
     assert (spiking.anneal_share, relu.anneal_share) == (0.0, 0.4)
-    assert spiking.network["variant"] == "fixed"
+    assert spiking.network.delay_mode == "fixed"
     learning = MAKE.pretrained(1, 0.01, 4, learn_delays=True)
-    assert learning.stages[-1].network["variant"] == "learned"
+    assert learning.stages[-1].network.delay_mode == "learned"
 
 
 def test_no_two_trainings_share_a_checkpoint():
@@ -79,7 +77,7 @@ def test_the_twin_spikes_with_the_same_parameters():
     (stage,) = MAKE.relu(2, 0.01, 0, sharpen=0.0).stages
     relu = stage.build(stage.network).eval()
     spiking = twin(relu)
-    assert spiking.neuron == "lif" and not spiking.training
+    assert spiking.config.neuron == "lif" and not spiking.training
     for ours, theirs in zip(spiking.parameters(), relu.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     x = (torch.rand(12, 3, LEARNING.n_in) < 0.3).float()

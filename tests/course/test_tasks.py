@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.course import tasks
 from snnlab.course.config import PROFILES, read_parameters, resolve
 from snnlab.data.batches.spike_set import BINNINGS
-from snnlab.nn.vision import build
+from snnlab.nn.vision.resnet import ResNetConfig
+from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.runs.execute import execute
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +48,7 @@ def below(folder, monkeypatch):
 
 def test_digits_and_their_networks():
     task = tasks.static(resolve(STATIC, profile="tiny"))
-    assert task.network == dict(kind="SmallCNN", in_channels=1, classes=10, channels=[8, 16, 32])
+    assert task.network == SmallCNNConfig(in_channels=1, classes=10, channels=(8, 16, 32))
     assert [len(part) for part in (task.data.train, task.data.valid, task.data.test)] == [
         300,
         50,
@@ -54,15 +56,15 @@ def test_digits_and_their_networks():
     ]
     assert "not MNIST" in task.source["note"]
     task = tasks.events(resolve(EVENTS, profile="tiny", decay=0.3))
-    shape = dict(kind="SmallCNN", classes=10, channels=[8, 16, 32], strides=[2, 1, 2], pool=3)
-    assert task.networks["pictures"] == task.networks["edges"] == shape | {"in_channels": 1}
-    assert task.networks["target"] == shape | {"in_channels": 2, "decay": 0.3, "learn_decay": True}
+    edges = SmallCNNConfig(1, 10, channels=(8, 16, 32), strides=(2, 1, 2), pool=3)
+    assert task.networks["pictures"] == task.networks["edges"] == edges
+    assert task.networks["target"] == replace(edges, in_channels=2, decay=0.3, learn_decay=True)
 
 
 def test_pictures_below_the_data_folder_or_anywhere(folder):
     config = resolve(STATIC, profile="paper", loaders=0, size=32)
     task = tasks.static(config)
-    assert task.network == dict(kind="ResNet", depth=18, in_channels=3, classes=3, events=False)
+    assert task.network == ResNetConfig(in_channels=3, classes=3)
     assert task.source["path"] == str(folder / "imagenet")
     elsewhere = tasks.static(
         resolve(STATIC, profile="paper", loaders=0, size=32, data=str(folder / "imagenet"))
@@ -88,9 +90,9 @@ def test_events_and_what_one_may_pretrain_on(data, more, shapes):
         (x, y) = tasks.first_of_each_class(part.train)
         assert (x.shape[0], *x.shape[2:]) == shape and y.tolist() == [0, 1, 2]
         network = task.networks[name]
-        assert (network["in_channels"], network["classes"]) == (shape[1], 3)
+        assert (network.in_channels, network.classes) == (shape[1], 3)
         if data != "es-imagenet":  # large
-            assert build(network).eval()(x[:, :1]).shape == (1, 3)
+            assert network.build().eval()(x[:, :1]).shape == (1, 3)
     assert list(task.data) == ["pictures", "edges", "target"]
     assert (
         task.source["batch"] == [shapes[-1][0], "B", *shapes[-1][1:]]

@@ -7,7 +7,7 @@ import torch
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.delays import analysis, arrivals, snapshots
-from snnlab.delays.ablation import discretise
+from snnlab.delays.ablation import ablate, discretise
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
@@ -70,7 +70,7 @@ def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp
     save(tmp_path / "run" / "toy.pt", random_net(n_in=3), 0.99)
     save(tmp_path / "run" / "worse.pt", random_net(), 0.5)
     save(tmp_path / "run" / "better.pt", random_net(), 0.6)
-    save(tmp_path / "run" / "fixed.pt", random_net(variant="fixed"), 0.9)
+    save(tmp_path / "run" / "fixed.pt", random_net(delay_mode="fixed"), 0.9)
     save(tmp_path / "run" / "relu.pt", random_net(neuron="relu"), 0.9)
     assert analysis.open_network(tmp_path, dt_ms=10.0)[1].name == "better.pt"
 
@@ -87,7 +87,7 @@ def test_other_files_in_a_folder_are_left_out_where_there_is_a_good_one(tmp_path
 def test_what_cannot_be_explored_is_refused(tmp_path):
     with pytest.raises(SnnlabError, match="no checkpoint of a network with learned delays"):
         analysis.open_network(tmp_path, dt_ms=10.0)
-    save(tmp_path / "none.pt", random_net(variant="none"), 0.5)
+    save(tmp_path / "none.pt", random_net(delay_mode="none"), 0.5)
     with pytest.raises(SnnlabError, match=r"none.pt: a network without delays"):
         analysis.open_network(tmp_path / "none.pt", dt_ms=10.0)
     save(tmp_path / "relu.pt", random_net(neuron="relu"), 0.5)
@@ -188,7 +188,7 @@ def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"n_connections": 3}, {"kernel_count": 2}, {"tail": 0}, {"variant": "fixed"}]
+    "changes", [{}, {"n_connections": 3}, {"kernel_count": 2}, {"tail": 0}, {"delay_mode": "fixed"}]
 )
 def test_a_recording_goes_through_as_in_the_network_itself(changes):
     net = random_net(**changes)
@@ -289,12 +289,12 @@ def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
 # ----------------------------------------------------------------------------------------------------
 
 
-def test_treatments_leave_the_network_alone_and_do_what_they_say():
+def test_ablations_leave_the_network_alone_and_do_what_they_say():
     net = random_net()
     before = [layer.delay.clone() for layer in delay_layers(net)]
-    rounded = analysis.treated(net, "rounded")
-    shuffled = analysis.treated(net, "shuffled", seed=3)
-    zero, long = analysis.treated(net, "all zero"), analysis.treated(net, "as trained", factor=1.5)
+    rounded = ablate(net, "rounded")
+    shuffled = ablate(net, "shuffled", seed=3)
+    zero, long = ablate(net, "all zero"), ablate(net, "as trained", factor=1.5)
     for i, delay in enumerate(before):
         assert torch.equal(net.synapses[i].delay, delay) and not net.synapses[i].discrete
         assert (
@@ -307,15 +307,15 @@ def test_treatments_leave_the_network_alone_and_do_what_they_say():
         assert zero.synapses[i].discrete and not zero.synapses[i].delay.any()
         assert torch.allclose(long.synapses[i].delay, (1.5 * delay).clamp(max=6), atol=1e-5)
         assert not long.synapses[i].discrete
-    with pytest.raises(SnnlabError, match="no treatment called 'round' .did you mean rounded"):
-        analysis.treated(net, "round")
+    with pytest.raises(SnnlabError, match="no ablation called 'round' .did you mean rounded"):
+        ablate(net, "round")
     with pytest.raises(SnnlabError, match="factor = -1: expected a finite number from 0"):
-        analysis.treated(net, "rounded", factor=-1)
+        ablate(net, "rounded", factor=-1)
 
 
 def test_whole_delays_stay_whole_when_they_are_scaled():
-    net = random_net(variant="fixed")
-    half = analysis.treated(net, "as trained", factor=0.5)
+    net = random_net(delay_mode="fixed")
+    half = ablate(net, "as trained", factor=0.5)
     for before, after in zip(net.synapses, half.synapses, strict=True):
         assert torch.equal(after.delay, (before.delay / 2).round()) and after.discrete
 
@@ -388,7 +388,7 @@ def test_a_training_that_goes_on_keeps_the_snapshots_before(tmp_path):
 
 
 def test_where_nothing_is_learned_nothing_is_kept(tmp_path):
-    net = random_net(variant="fixed")
+    net = random_net(delay_mode="fixed")
     save(tmp_path / "old.pt", net, 0.5)
     assert snapshots.delay_trajectory(tmp_path / "old.pt", net, dt_ms=1.0) == []
     assert DelayRecipe(epochs=1, batch_size=1).snapshot(net) == []

@@ -16,7 +16,7 @@ from snnlab.delays.experiments import (
     delay_experiment,
     matched_hidden,
 )
-from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net import DelayNetConfig
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.trainer import evaluate
 
@@ -24,14 +24,7 @@ DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((
 
 
 def stage(variant, seed, tau=1.005, **changes):
-    network = {
-        "n_in": 16,
-        "hidden": [6],
-        "n_classes": 5,
-        "max_delay": 8,
-        "tau": tau,
-        "variant": variant,
-    }
+    network = DelayNetConfig(16, (6,), 5, max_delay=8, tau=tau, delay_mode=variant)
     settings = dict(name=f"{variant}-{seed}-{tau}", epochs=2, batch_size=16) | changes
     return DelayStage(network=network, seed=seed, device="cpu", **settings)
 
@@ -115,16 +108,11 @@ def test_choice_is_by_validation_then_by_loss(tmp_path):
 
 @pytest.mark.parametrize("n_connections", [None, 4])
 def test_matched_hidden_matches(n_connections):
-    network = {
-        "n_in": 70,
-        "n_classes": 20,
-        "max_delay": 12,
-        "tau": 2.0,
-        "n_connections": n_connections,
-    }
-    learned = DelayNet(**network, hidden=[32, 32], variant="learned").trainable_parameters()
-    hidden = matched_hidden(network | {"hidden": [32, 32], "variant": "fixed"}, learned)
-    fixed = DelayNet(**network, hidden=hidden, variant="fixed").trainable_parameters()
+    network = DelayNetConfig(70, (32, 32), 20, max_delay=12, tau=2.0, n_connections=n_connections)
+    learned = network.build().trainable_parameters()
+    network = replace(network, delay_mode="fixed")
+    hidden = matched_hidden(network, learned)
+    fixed = replace(network, hidden=hidden).build().trainable_parameters()
     assert hidden[0] == hidden[1] > 32 and abs(fixed / learned - 1) < 0.02
 
 
@@ -132,7 +120,7 @@ def test_a_stage_that_cannot_be_is_refused():
     for changes, message in (
         (dict(keep="frist"), "no epoch to keep called 'frist'.*valid names: best, last"),
         (dict(transfer_parts="delay"), "no part to copy called 'delay'"),
-        (dict(network="lif"), "network = 'lif': expected the config of a network"),
+        (dict(network="lif"), "network = 'lif': expected a NetworkConfig"),
         (dict(only="synapses"), "only = 'synapses': expected a tuple of names"),
         (dict(test_each_epoch="no"), "test_each_epoch = 'no': expected True or False"),
         (dict(lr_delays=-1), "lr_delays = -1: expected a number from 0"),

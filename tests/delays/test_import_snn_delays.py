@@ -197,17 +197,17 @@ def test_their_names_and_what_is_found_in_them(file):
     ours = read(file(net), tau=1.005)
     expected = dict(
         n_in=7,
-        hidden=[11, 11],
+        hidden=(11, 11),
         n_classes=5,
         max_delay=8,
         tau=1.005,
-        variant="learned",
+        delay_mode="learned",
         kernel_count=2,
     )
-    assert expected.items() <= ours.config.items()
-    assert (ours.config["padding"], ours.config["tail"], ours.config["n_connections"]) == (
+    assert expected.items() <= ours.config.to_dict().items()
+    assert (ours.config.padding, ours.config.tail, ours.config.n_connections) == (
         "fixed",
-        8,
+        None,
         None,
     )
     assert not ours.training
@@ -217,19 +217,19 @@ def test_their_names_and_what_is_found_in_them(file):
 def test_random_delays_that_were_never_trained_are_fixed_ones(file):
     net = trained().evaluated()
     ours = read(file(net), tau=TAU, padding="reference")
-    assert ours.variant == "fixed"
+    assert ours.config.delay_mode == "fixed"
     assert close(ours.double()(counts()), net.double()(counts())[1].softmax(-1).sum(0))
     with torch.no_grad():
         net.synapses[1].SIG.fill_(0.23)
-        assert read(file(net), tau=TAU).variant == "learned"
+        assert read(file(net), tau=TAU).config.delay_mode == "learned"
         net.synapses[1].SIG.zero_()
         net.synapses[1].P[0, 2, 3] += 0.25
-    assert read(file(net), tau=TAU).variant == "learned"
+    assert read(file(net), tau=TAU).config.delay_mode == "learned"
 
 
 def test_without_positions_there_are_no_delays(file):
     ours = read(file(trained(delayed=False)), tau=TAU)
-    assert ours.variant == "none" and ours.config["max_delay"] == ours.tail == 0
+    assert ours.config.delay_mode == "none" and ours.config.max_delay == ours.tail == 0
 
 
 def test_max_delay_can_be_given_and_has_to_be_where_no_position_ends(file):
@@ -388,15 +388,15 @@ def test_the_command_says_what_it_found(file, tmp_path):
     out = path.with_name("theirs.snnlab.pt")
     assert done.exit_code == 0, done.output
     assert done.output == (
-        f"{out}: 7-11-11-5, variant = learned, max_delay = 8, kernel_count = 2, tau = 1.5, padding = reference\n"
+        f"{out}: 7-11-11-5, delay_mode = learned, max_delay = 8, kernel_count = 2, tau = 1.5, padding = reference\n"
     )
-    assert checkpoints.load_network(out).config["padding"] == "reference"
+    assert checkpoints.load_network(out).config.padding == "reference"
     options = ["--tau", "1.5", "--max-delay", "12", "--out", str(tmp_path / "other.pt")]
     assert (
         "max_delay = 12"
         in CliRunner().invoke(main.app, ["import-checkpoint", str(path), *options]).output
     )
-    assert checkpoints.load_network(tmp_path / "other.pt").config["max_delay"] == 12
+    assert checkpoints.load_network(tmp_path / "other.pt").config.max_delay == 12
     done = CliRunner().invoke(
         main.app, ["import-checkpoint", str(tmp_path / "none.pt"), "--tau", "1.5"]
     )

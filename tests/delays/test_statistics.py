@@ -5,8 +5,7 @@ import torch
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.analysis import shares
-from snnlab.delays.statistics import delay_statistics
+from snnlab.delays.statistics import delay_statistics, rounded_delays
 from snnlab.nn.delay_linear import DelayLinear
 
 
@@ -28,6 +27,6 @@ def test_a_layer_without_a_weight_has_no_delays():
 def test_delays_that_are_not_finite_are_not_counted():
     layer = DelayLinear(3, 2, 4)
     layer.delay = torch.full((2, 3, 1), float("nan"))
-    for count in (lambda: delay_statistics(layer, 10.0), lambda: shares(layer)):
+    for count in (lambda: delay_statistics(layer, 10.0), lambda: rounded_delays(layer)):
         with pytest.raises(SnnlabError, match="delays that are not finite"):
             count()

@@ -4,9 +4,10 @@ import torch
 
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.splits import DataSplits
+from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.training import checkpoints
 
-NET = dict(kind="SmallCNN", in_channels=1, classes=3, channels=[4, 5], strides=[1, 2], pool=3)
+NET = SmallCNNConfig(in_channels=1, classes=3, channels=(4, 5), strides=(1, 2), pool=3)
 COMMON = dict(batch_size=8, device="cpu")
 CLOCKS = ("seconds", "cpu_seconds")
 

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,9 +19,10 @@ from snnlab.course import config
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.nn.delay_net import DelayNetConfig
 from snnlab.training.experiments import run_experiments
 
-NET = dict(n_in=16, hidden=[10], n_classes=5, max_delay=8, tau=1.5, dropout=0.2)
+NET = DelayNetConfig(n_in=16, hidden=(10,), n_classes=5, max_delay=8, tau=1.5, dropout=0.2)
 
 
 def run(folder):
@@ -29,7 +31,7 @@ def run(folder):
     data = DataSplits(*(interaural_lags(n, seed=s, steps=30) for s, n in enumerate((200, 60, 60))))
     recipe = dict(epochs=12, batch_size=32, seed=3, device="cpu", anneal_share=0.5)
     stages = [
-        DelayStage(name=variant, network=NET | {"variant": variant}, **recipe)
+        DelayStage(name=variant, network=replace(NET, delay_mode=variant), **recipe)
         for variant in ("learned", "none")
     ]
     experiments = [delay_experiment(stage) for stage in stages]

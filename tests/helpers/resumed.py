@@ -12,7 +12,6 @@ from snnlab.data.batches.spike_set import SpikeSet
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.vision import build
 from snnlab.training import trainer
 from snnlab.training.distributed import rank_and_world_size
 from snnlab.training.state import TrainState
@@ -52,7 +51,7 @@ def delays(path, **options):
 def pictures(path, *, loaders=0, **options):
     """A spiking network with batch norm and SGD's momentum; 37 samples in batches of 8, the last of 5."""
     torch.manual_seed(rank_and_world_size()[0])
-    net = build(NET).set_mode("lif", steps=2)
+    net = NET.build().set_mode("lif", steps=2)
     stage = Stage(**COMMON, epochs=2, lr=0.1, steps=2, optimiser="sgd", seed=3)
     train, valid = (
         FileDataset(range(n), torch.arange(n) % 3, tuple("abc"), bars, loaders) for n in (37, 12)

@@ -72,7 +72,7 @@ def test_the_analogue_functions_and_the_membrane_behind_liaf_by_hand():
         "relu1": [0, 0.05, 1, 1],
         "leaky_relu": [-0.2, 0.05, 2.0125, 2],
     }.items():
-        assert activation("liaf", analogue=analogue)(x).flatten().tolist() == pytest.approx(values)
+        assert activation("liaf", rectifier=analogue)(x).flatten().tolist() == pytest.approx(values)
     assert activation("lif")(x).flatten().tolist() == [0, 0, 1, 1]
 
 
@@ -99,7 +99,7 @@ def test_lif_and_liaf_are_the_papers_equation_and_so_are_all_gradients(mode, dec
     ours = (
         activation("lif", decay=decay)
         if mode == "lif"
-        else activation("liaf", analogue=mode, decay=decay)
+        else activation("liaf", rectifier=mode, decay=decay)
     )
     out, grad, grad_k, grad_scale = result(ours, x)
     torch.manual_seed(9)
@@ -173,8 +173,8 @@ def test_quantised_passes_the_gradient_of_the_clipped_line():
 @pytest.mark.parametrize("analogue", ["relu", "relu1", "leaky_relu"])
 def test_one_step_of_liaf_is_the_ordinary_network(analogue):
     for a, b in zip(
-        result(activation("liaf", analogue=analogue), inputs(1))[:2],
-        result(activation("relu", analogue=analogue), inputs(1))[:2],
+        result(activation("liaf", rectifier=analogue), inputs(1))[:2],
+        result(activation("relu", rectifier=analogue), inputs(1))[:2],
         strict=True,
     ):
         assert torch.equal(a, b)
@@ -318,7 +318,7 @@ def test_activations_are_found_by_name_in_order():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Activation(analogue="relu2"), "did you mean relu"),
+        (lambda: Activation(rectifier="relu2"), "did you mean relu"),
         (lambda: Activation(decay=0), "decay = 0: expected the share"),
         (lambda: Activation(decay=1.0), "decay = 1.0"),
         (lambda: Activation(decay=float("nan")), "decay = nan"),

@@ -15,9 +15,11 @@ from snnlab.nn import delay_net
 from snnlab.nn.delay_net import DelayNet
 
 
-def small(variant="learned", **changes):
+def small(delay_mode="learned", **changes):
     torch.manual_seed(0)
-    arguments = dict(max_delay=6, tau=1.5, variant=variant, dropout=0.0, hidden=(10, 9)) | changes
+    arguments = (
+        dict(max_delay=6, tau=1.5, delay_mode=delay_mode, dropout=0.0, hidden=(10, 9)) | changes
+    )
     return DelayNet(8, arguments.pop("hidden"), 4, **arguments)
 
 
@@ -33,17 +35,17 @@ def test_trainable_parameters_are_the_references():
     assert ssc.trainable_parameters() == 1_230_848
 
 
-@pytest.mark.parametrize(("variant", "share"), [("learned", 2), ("fixed", 1), ("none", 1)])
-def test_trainable_parameters_of_the_variants(variant, share):
+@pytest.mark.parametrize(("delay_mode", "share"), [("learned", 2), ("fixed", 1), ("none", 1)])
+def test_trainable_parameters_of_each_delay_mode(delay_mode, share):
     synapses = 8 * 10 + 10 * 9 + 9 * 4
-    assert small(variant).trainable_parameters() == share * synapses + 2 * 19
-    sparse = small(variant, n_connections=3)
+    assert small(delay_mode).trainable_parameters() == share * synapses + 2 * 19
+    sparse = small(delay_mode, n_connections=3)
     assert sparse.trainable_parameters() == share * (3 * (10 + 9) + 9 * 4) + 2 * 19
 
 
-@pytest.mark.parametrize("variant", ["none", "fixed", "learned"])
-def test_a_prediction_depends_on_its_sample_alone(variant):
-    net = small(variant).eval()
+@pytest.mark.parametrize("delay_mode", ["none", "fixed", "learned"])
+def test_a_prediction_depends_on_its_sample_alone(delay_mode):
+    net = small(delay_mode).eval()
     x = spikes()
     ends = [20, 11, 17, 5, 1]
     for b, end in enumerate(ends):
@@ -130,7 +132,7 @@ def test_learned_delays_get_a_gradient_in_every_layer():
 
 
 def test_no_delays_see_nothing_but_their_own_step():
-    """With tau close to 1 the first hidden layer of the variant 'none' is a function of each step alone."""
+    """With tau close to 1 the first hidden layer of the delay_mode 'none' is a function of each step alone."""
     net = small("none", tau=1 + 1e-6).eval()
     x = spikes()
     order = torch.randperm(20)
@@ -146,7 +148,7 @@ def test_dropout_has_one_mask_for_all_time():
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(variant="sometimes"),
+        dict(delay_mode="sometimes"),
         dict(padding="same"),
         dict(dropout=1.0),
         dict(tail=-1),
@@ -170,10 +172,8 @@ def test_numbers_of_numpy_are_kept_as_ordinary_ones():
     )  # fmt: skip
     same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, n_connections=2, kernel_count=2)
     assert net.config == DelayNet(8, (10, 9), 4, **same).config
-    numbers = [
-        value for value in net.config.values() if not isinstance(value, (str, list))
-    ] + net.config["hidden"]
-    assert {type(value) for value in numbers} == {int, float}
+    values = [*vars(net.config).values(), *net.config.hidden]
+    assert {type(value) for value in values} == {int, float, str, tuple, type(None)}
 
 
 def test_a_rounded_network_is_rounded_after_loading():

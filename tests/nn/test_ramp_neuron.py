@@ -11,7 +11,7 @@ from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.delay_linear import delay_layers
-from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net import DelayNet, DelayNetConfig
 from snnlab.nn.neurons import LIF
 from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.weight_transfer import copy_delay_weights
@@ -94,7 +94,7 @@ def test_what_is_handed_over(transfer_parts, expected):
 
 
 def test_delays_that_are_not_learned_arrive_as_whole_ones():
-    source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET, variant="fixed")
+    source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET, delay_mode="fixed")
     copy_delay_weights(source, target)
     for theirs, ours in zip(delay_layers(source), delay_layers(target), strict=True):
         assert torch.equal(ours.delay, theirs.delay.round())
@@ -140,7 +140,7 @@ def test_an_unknown_part_is_refused():
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 RECIPE = DelayStage(
     name="relu",
-    network=NET | {"neuron": "relu"},
+    network=DelayNetConfig(**NET, neuron="relu"),
     epochs=4,
     batch_size=16,
     keep="last",
@@ -161,7 +161,14 @@ def test_pretrained_and_handed_over(tmp_path):
         relu.last.history[-1]["valid_loss"]
     )
 
-    kept = replace(RECIPE, network=NET, epochs=1, anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
+    kept = replace(
+        RECIPE,
+        network=DelayNetConfig(**NET),
+        epochs=1,
+        anneal_share=0.0,
+        lr_weights=0.0,
+        lr_delays=0.0,
+    )
     asked = [
         delay_experiment(RECIPE, replace(kept, name=f"lif-{parts}", transfer_parts=parts))
         for parts in ("both", "delays")
@@ -171,7 +178,7 @@ def test_pretrained_and_handed_over(tmp_path):
     assert both.experiment.epochs == 5 and both.cpu_seconds == pytest.approx(
         relu.cpu_seconds + both.last.history[0]["cpu_seconds"]
     )
-    fresh = kept.build(NET)
+    fresh = kept.build(kept.network)
     for handed, half, theirs, own in zip(
         *map(delay_layers, (both.net, delays.net, relu.net, fresh)), strict=True
     ):

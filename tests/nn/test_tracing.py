@@ -11,7 +11,7 @@ from snnlab.nn.activations import Activation
 from snnlab.nn.delay_linear import DelayLinear, dense_convolution
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF, LeakyIntegrator
-from snnlab.nn.vision import SmallCNN
+from snnlab.nn.vision.small_cnn import SmallCNN
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what torch says of its own tracers
 

@@ -1,18 +1,23 @@
 """The networks of the transfer experiments: sizes, one set of parameters for all modes, causality, and state that ends."""
 
+import json
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.activations import Activation, activations
-from snnlab.nn.vision import ResNet, SmallCNN, VideoNet, build
+from snnlab.nn.network_config import NetworkConfig
+from snnlab.nn.vision.resnet import ResNet
+from snnlab.nn.vision.small_cnn import SmallCNN
+from snnlab.nn.vision.video import VideoNet
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 
 MODES = ("relu", "ramp", "liaf", "lif", "quantised", "soft")
 KINDS = {
     "SmallCNN": lambda **more: SmallCNN(2, 4, channels=(5, 6, 7), pool=2, **more),
-    "ResNet": lambda **more: ResNet(18, 2, 4, events=True, **more),
+    "ResNet": lambda **more: ResNet(2, 4, **more, depth=18, events=True),
     "VideoNet": lambda **more: VideoNet(2, 4, height=33, width=41, **more),
 }
 FRAMES = {"SmallCNN": (9, 8), "ResNet": (32, 35), "VideoNet": (33, 41)}
@@ -55,15 +60,15 @@ def parameters(net, *, without=("k", "scale")):
 
 def test_the_papers_numbers_of_parameters():
     with torch.device("meta"):
-        assert parameters(ResNet(18)) == 11_693_736
-        assert parameters(ResNet(34)) == 21_801_896
+        assert parameters(ResNet(depth=18)) == 11_693_736
+        assert parameters(ResNet(depth=34)) == 21_801_896
         video = VideoNet()
         decoder = parameters(video.lstm) + parameters(video.fc)
         # They have six decays
         assert decoder == 814_437 and parameters(video) - decoder == 18_900_862 - 6
         # theirs has a decay for each of 25 cells, and declares norms of identity shortcuts that it
         # does not use
-        assert parameters(ResNet(18, 2, 10, events=True)) == 11_185_379 - 25 - 2 * (
+        assert parameters(ResNet(2, 10, depth=18, events=True)) == 11_185_379 - 25 - 2 * (
             2 * 64 + 128 + 256 + 512
         )
 
@@ -84,11 +89,11 @@ def sizes(net, x):
 def test_the_papers_sizes_of_feature_maps():
     with torch.device("meta"):
         for depth in (18, 34):
-            assert sizes(ResNet(depth), torch.empty(1, 1, 3, 224, 224)) == [
+            assert sizes(ResNet(depth=depth), torch.empty(1, 1, 3, 224, 224)) == [
                 (n, n) for n in (112, 56, 28, 14, 7)
             ]
         for side, expected in ((42, (10, 5, 3, 2)), (128, (31, 16, 8, 4)), (224, (55, 28, 14, 7))):
-            net = ResNet(18, 2, 10, events=True)
+            net = ResNet(2, 10, depth=18, events=True)
             assert sizes(net, torch.empty(2, 1, 2, side, side)) == [(n, n) for n in expected]
         net = VideoNet()
         assert sizes(net, torch.empty(2, 1, 2, 256, 342)) == [
@@ -104,14 +109,14 @@ def test_the_papers_sizes_of_feature_maps():
 
 def test_what_batch_norm_and_biases_begin_with():
     with torch.device("meta"):
-        images, frames = ResNet(18), ResNet(18, 2, 10, events=True)
+        images, frames = ResNet(depth=18), ResNet(2, 10, depth=18, events=True)
     assert images.conv1.bias is None and frames.conv1.bias is not None
     assert images.layer1[0].downsample is not None and frames.layer1[0].downsample is None
     torch.manual_seed(0)
     for net, scale in (
         (SmallCNN(1, 2), 0.5),
         (KINDS["VideoNet"](), 1.0),
-        (ResNet(18), 0.5),
+        (ResNet(depth=18), 0.5),
         (KINDS["ResNet"](), 1.0),
     ):
         norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -142,11 +147,13 @@ def test_all_modes_have_the_same_state_and_switching_changes_none(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_is_built_again_from_its_config(kind):
-    net = network(kind, decay=0.6, learn_decay=True, analogue="leaky_relu")
-    again = build(net.config).eval()
+    net = network(kind, decay=0.6, learn_decay=True, rectifier="leaky_relu")
+    again = net.config.build().eval()
     again.load_state_dict(net.state_dict())
-    assert again.config == net.config and net.config["decay"] == 0.6
-    assert [a.analogue for _, a in activations(again)] == [a.analogue for _, a in activations(net)]
+    assert again.config == net.config and net.config.decay == 0.6
+    assert [a.rectifier for _, a in activations(again)] == [
+        a.rectifier for _, a in activations(net)
+    ]
     assert [p.requires_grad for p in again.parameters()] == [
         p.requires_grad for p in net.parameters()
     ]
@@ -302,7 +309,7 @@ def test_the_small_network_by_hand():
 
 def test_a_block_adds_its_shortcut_before_the_neuron():
     torch.manual_seed(0)
-    net = ResNet(18, 3, 4, analogue="relu").eval()
+    net = ResNet(3, 4, depth=18, rectifier="relu").eval()
     x = torch.rand(2, 3, 64, 5, 5)
     for block in (net.layer1[0], net.layer1[1]):
         frames = x.flatten(0, 1)
@@ -343,7 +350,7 @@ def test_the_video_network_ends_with_its_last_step():
         ),
         (lambda: SmallCNN(2, 3).set_mode("lif", steps=0), "steps = 0"),
         (lambda: SmallCNN(2, 3).set_mode("fil"), "valid names: relu, ramp, liaf, lif"),
-        (lambda: ResNet(50), "depth = 50: expected one of 18, 34"),
+        (lambda: ResNet(depth=50), "depth = 50: expected one of 18, 34"),
         (lambda: VideoNet(height=32, width=60), "frames of 32 x 60: expected at least 33 x 33"),
         (lambda: VideoNet(height=60, width=32), "frames of 60 x 32"),
     ],
@@ -390,9 +397,21 @@ def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(m
         assert not torch.equal(*logits) and torch.equal(logits[1], torch.zeros_like(logits[1]))
 
 
-@pytest.mark.parametrize("config", [{"kind": "SmalCNN"}, {"in_channels": 1}])
-def test_a_network_of_another_kind_is_told(config):
-    with pytest.raises(
-        SnnlabError, match="no kind of network called .*valid names: SmallCNN, ResNet, VideoNet"
-    ):
-        build(config)
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"kind": "SmalCNN"}, "did you mean SmallCNN"),
+        ({"in_channels": 1}, "no network called None"),
+        ({"kind": "SmallCNN", "in_channels": 1}, "missing or unknown: channels, classes, "),
+        ({"kind": "ResNet", "length": 18}, "length, rectifier"),
+    ],
+)
+def test_a_description_that_fits_no_network_is_refused(description, message):
+    with pytest.raises(SnnlabError, match=message):
+        NetworkConfig.from_dict(description)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_description_is_the_same_after_plain_data(kind):
+    config = network(kind, decay=0.6, learn_decay=True).config
+    assert NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -11,7 +11,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import activations
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.vision import ResNet, SmallCNN, VideoNet
+from snnlab.nn.vision.resnet import ResNet
+from snnlab.nn.vision.small_cnn import SmallCNN
+from snnlab.nn.vision.video import VideoNet
 from snnlab.nn.weight_transfer import copy_weights, reestimate_batch_norm, under
 
 
@@ -327,7 +329,7 @@ def test_a_resnet_of_torchvision_moves():
         len(source) == 122
         and sum(v.numel() for n, v in source.items() if "running" not in n) == 11_689_512 + 20
     )
-    images = ResNet(18)
+    images = ResNet(depth=18)
     report = copy_weights(source, images, strict=False)
     assert set(report.moved) == set(source) and not report.unused and not report.adapted
     neurons = {name for name in images.state_dict() if name.endswith((".k", ".scale"))}
@@ -335,7 +337,7 @@ def test_a_resnet_of_torchvision_moves():
     assert len(neurons) == 2 * 17 and len(first) == 6
     assert report.left_out == dict.fromkeys(neurons | first, "not in the source")
     assert all(torch.equal(images.state_dict()[name], value) for name, value in source.items())
-    frames = ResNet(18, 2, 10, events=True)
+    frames = ResNet(2, 10, depth=18, events=True)
     report = copy_weights(source, frames, leave=["fc"], input_conv="mean", strict=False)
     assert report.adapted == ("conv1.weight",) and len(report.moved) == 122 - 3
     unexpected = {
@@ -424,19 +426,19 @@ def test_the_video_encoder_moves_without_its_first_layer():
     assert not torch.equal(frames.lstm.weight_hh_l0, colour.lstm.weight_hh_l0)
 
 
-@pytest.mark.parametrize("variant", ["learned", "fixed"])
-def test_a_network_keeps_whether_its_delays_are_rounded(variant):
+@pytest.mark.parametrize("delay_mode", ["learned", "fixed"])
+def test_a_network_keeps_whether_its_delays_are_rounded(delay_mode):
     torch.manual_seed(0)
     settings = dict(max_delay=6, tau=1.5, dropout=0.0)
     learned, whole = DelayNet(5, (4,), 3, **settings), discretise(DelayNet(5, (4,), 3, **settings))
-    other = DelayNet(5, (4,), 3, variant=variant, **settings)
+    other = DelayNet(5, (4,), 3, delay_mode=delay_mode, **settings)
     for source in (learned, whole):
         moved = copy_weights(source, other)
         assert not moved.left_out and not moved.unused
-        assert all(layer.discrete == (variant == "fixed") for layer in other.synapses)
+        assert all(layer.discrete == (delay_mode == "fixed") for layer in other.synapses)
         for layer, theirs in zip(other.synapses, source.synapses, strict=True):
             assert torch.equal(
-                layer.delay, theirs.delay if variant == "learned" else theirs.delay.round()
+                layer.delay, theirs.delay if delay_mode == "learned" else theirs.delay.round()
             )
 
 

@@ -9,7 +9,6 @@ import torch
 
 from snnlab.course import tasks
 from snnlab.course.config import read_parameters, resolve
-from snnlab.nn.vision import build
 from snnlab.runs.sweep import sweep
 from snnlab.training.trainer import train_step
 from snnlab.transfer.stages import Stage
@@ -67,7 +66,7 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
         optimisers = recipe.optimisers(net)
         recipe.before_epoch(net, 0)
         loss, _ = train_step(net, x, y, optimisers, recipe)
-        assert loss.isfinite() and len(data.classes) == net.config["n_classes"]
+        assert loss.isfinite() and len(data.classes) == net.config.n_classes
         still = [
             name
             for name, value in net.named_parameters()
@@ -128,7 +127,7 @@ def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkey
         weight_decay=getattr(config, "weight_decay", 0.0),
     )
     torch.manual_seed(0)
-    net = build(network).train()
+    net = network.build().train()
     stage.enter(net)
     before = {name: value.clone() for name, value in net.named_parameters()}
     loss, _ = train_step(net, x, y, stage.optimisers(net), stage)

@@ -1,6 +1,7 @@
 """Checkpoint files that are altered, damaged, older or somebody else's: read rightly, or refused by one sentence."""
 
 import copy
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from snnlab.delays import analysis, snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.network_config import NetworkConfig
 from snnlab.training import checkpoints, trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -237,17 +239,12 @@ def test_a_file_of_the_delay_papers_code_is_named_with_what_reads_it(tmp_path):
             read(tmp_path / "theirs.pt")
 
 
-@pytest.mark.parametrize("variant", ["none", "fixed", "learned", "learned, rounded"])
-def test_older_files_tell_by_their_delays_whether_these_are_rounded(tmp_path, variant):
-    net = DelayNet(4, (3,), 2, max_delay=5, tau=1.5, variant=variant.split(",")[0]).eval()
-    if "rounded" in variant:
-        net = discretise(net)
-    state = {
-        name: value for name, value in net.state_dict().items() if not name.endswith("rounded")
-    }
-    torch.save({"format": 2, "network": net.config, "best": state}, tmp_path / "c.pt")
-    x = torch.poisson(torch.full((9, 2, 4), 0.5))
-    assert torch.equal(checkpoints.load_network(tmp_path / "c.pt")(x), net(x))
+@pytest.mark.parametrize("version", [1, 3])
+def test_older_files_are_refused(content, tmp_path, version):
+    torch.save(content | {"format": version}, tmp_path / "c.pt")
+    for read in (checkpoints.load_network, resumed):
+        with pytest.raises(SnnlabError, match="older snnlab.*train the network again"):
+            read(tmp_path / "c.pt")
 
 
 def test_a_rounded_network_is_rounded_in_its_file(tmp_path):
@@ -265,7 +262,7 @@ def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_p
     drawn = []
     for make in (
         lambda: checkpoints.load_network(tmp_path / "c.pt"),
-        lambda: DelayNet(**content["network"]),
+        lambda: NetworkConfig.from_dict(content["network"]).build(),
     ):
         torch.manual_seed(0)
         make()
@@ -296,3 +293,11 @@ def test_a_damaged_configuration_beside_a_checkpoint_is_one_sentence(content, te
     (tmp_path / "config.json").write_bytes(b"\xff\xfe")
     with pytest.raises(SnnlabError, match=r"config.json: "):
         analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
+
+
+def test_fit_records_the_length_of_a_step(content, tmp_path):
+    torch.save(content, tmp_path / "c.pt")
+    config = checkpoints.load_network(tmp_path / "c.pt").config
+    assert content["network"]["dt_ms"] == config.dt_ms == 10.0
+    with pytest.raises(SnnlabError, match="another network: dt_ms = 10.0 instead of 20.0"):
+        checkpoints.load(tmp_path / "c.pt", network=replace(config, dt_ms=20))

@@ -27,8 +27,7 @@ from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
-from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.vision import build
+from snnlab.nn.delay_net import DelayNet, DelayNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints, distributed, launch, trainer
 from snnlab.training.callbacks import EpochCounter
@@ -79,7 +78,7 @@ def trained(folder, **changes):
     torch.manual_seed(
         rank_and_world_size()[0]
     )  # process 1 begins elsewhere, and has to be brought to where process 0 is
-    net = build(NET).set_mode("lif", steps=3)
+    net = NET.build().set_mode("lif", steps=3)
     stage = Stage(**COMMON | dict(epochs=2, lr=0.1, steps=3, optimiser="sgd", name="fit") | changes)
     told = []
     paths = {
@@ -121,9 +120,9 @@ def handed(folder):
 
 def pretrained(folder):
     """A ReLU network, and a spiking one that has its weights and delays and does not learn."""
-    network = dict(n_in=16, hidden=[6, 5], n_classes=5, max_delay=8, tau=1.005)
+    network = DelayNetConfig(n_in=16, hidden=(6, 5), n_classes=5, max_delay=8, tau=1.005)
     recipe = dict(epochs=1, batch_size=16, keep="last", sharpen=0.8, device="cpu")
-    relu = network | {"neuron": "relu"}
+    relu = replace(network, neuron="relu")
     first = DelayStage(name="relu", network=relu, test_each_epoch=True, **recipe)
     recipe |= dict(anneal_share=0.0, lr_weights=0.0, lr_delays=0.0)
     second = DelayStage(name="lif", network=network, **recipe)
@@ -169,7 +168,7 @@ def dropped():
 def scored():
     """Predictions of a network that is sure of itself, in more batches than one, the last of a single sample."""
     torch.manual_seed(2)
-    net = build(NET).set_mode("relu")
+    net = NET.build().set_mode("relu")
     with torch.no_grad():
         net.fc.weight.mul_(30)
         net.fc.bias.zero_()
@@ -178,7 +177,7 @@ def scored():
 
 def statistics():
     torch.manual_seed(0)
-    net = build(NET).set_mode("lif", steps=3)
+    net = NET.build().set_mode("lif", steps=3)
     stage = Stage(epochs=1, **COMMON)
     with synchronised(net):
         reestimate_batch_norm(
@@ -318,7 +317,7 @@ def test_parameters_and_statistics_are_those_of_one_process(two, tmp_path):
     close(first["trained"]["state"], alone["state"], 1e-6)
     same_histories(first["trained"]["history"], alone["history"], 1e-5)
     assert alone["history"][0]["sample_timesteps"] == 27 * 3
-    begun = build(NET).state_dict()
+    begun = NET.build().state_dict()
     assert any(
         not torch.allclose(value, begun[name], atol=1e-2) for name, value in alone["state"].items()
     )
@@ -341,7 +340,7 @@ def test_both_processes_end_with_the_same_bits(two):
 def test_process_0_decides_where_to_begin_and_writes_alone(two):
     first, second, folder = two
     torch.manual_seed(0)
-    begun = build(NET).state_dict()
+    begun = NET.build().state_dict()
     for found in (first, second):
         assert all(torch.equal(found["begun"][name], begun[name]) for name in begun if "fc" in name)
     assert sorted(path.name for path in (folder / "fit").iterdir()) == ["0.checkpoint", "0.metrics"]
@@ -499,7 +498,7 @@ class Failing:
 
 
 def test_what_one_process_says_is_passed_on_and_no_other_waits_for_it(tmp_path):
-    network = dict(n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5)
+    network = DelayNetConfig(n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5)
     stage = DelayStage(name="delays", network=network, epochs=2, batch_size=16, device="cpu")
     others = set(multiprocessing.active_children())
     with pytest.raises(SnnlabError, match=r"^the second half is missing\.$"):
@@ -562,7 +561,7 @@ def test_an_error_is_raised_but_not_one_that_a_death_has_caused(members):
 
 
 def test_alone_nothing_is_shared():
-    net = build(NET)
+    net = NET.build()
     assert rank_and_world_size() == SINGLE and all_reduce_scalar(2.5) == 2.5 and own_seed(7) == 7
     with synchronised(net):
         assert not any(isinstance(module, SyncBatchNorm) for module in net.modules())
@@ -570,12 +569,12 @@ def test_alone_nothing_is_shared():
 
 def test_batch_norms_are_put_back_after_an_error(monkeypatch):
     monkeypatch.setattr(distributed, "rank_and_world_size", lambda: (0, 2))
-    net = build(NET)
+    net = NET.build()
     with pytest.raises(ZeroDivisionError), synchronised(net):
         assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 2
         raise ZeroDivisionError
     assert [type(module) for module in net.modules()] == [
-        type(module) for module in build(NET).modules()
+        type(module) for module in NET.build().modules()
     ]
 
 
@@ -610,11 +609,11 @@ def test_each_process_has_its_gpu(monkeypatch):
 def test_a_batch_has_a_sample_for_each_process(monkeypatch):
     monkeypatch.setattr("snnlab.training.trainer.rank_and_world_size", lambda: (0, 9))
     with pytest.raises(SnnlabError, match="batch_size = 8 of 27 samples for 9 processes"):
-        fit(build(NET), TRAIN, VALID, Stage(**COMMON, epochs=1), progress=False)
+        fit(NET.build(), TRAIN, VALID, Stage(**COMMON, epochs=1), progress=False)
     monkeypatch.setattr("snnlab.training.trainer.rank_and_world_size", lambda: (0, 28))
     with pytest.raises(SnnlabError, match="batch_size = 32 of 27 samples for 28 processes"):
         fit(
-            build(NET),
+            NET.build(),
             TRAIN,
             VALID,
             Stage(**COMMON | dict(batch_size=32), epochs=1),
@@ -633,4 +632,4 @@ def test_processes_and_workers_do_not_go_together(tmp_path):
 
 def test_there_has_to_be_a_sample_to_score():
     with pytest.raises(SnnlabError, match="no sample to evaluate on"):
-        evaluate(build(NET), images(0, 0))
+        evaluate(NET.build(), images(0, 0))

@@ -18,9 +18,9 @@ from bars import same_checkpoints
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
-from snnlab.delays import experiments
 from snnlab.delays.experiments import DelayStage, delay_experiment
-from snnlab.training import callbacks, checkpoints
+from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.training import callbacks, checkpoints, experiments
 from snnlab.training.callbacks import (
     Callback,
     CallbackBatches,
@@ -57,8 +57,8 @@ class Logged(DelayStage):
 
 
 def stage(folder):
-    network = dict(
-        n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.2, variant="learned"
+    network = DelayNetConfig(
+        n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.2, delay_mode="learned"
     )
     return Logged(
         name="lags",
@@ -102,8 +102,8 @@ def places(count):
     """Where a training is after so many steps: before the next, or in validation."""
     epoch, batch = divmod(count, BATCHES)
     return [
-        f"epoch {epoch + 1} of 3, batch {batch + 1} of 5.",
-        *([] if batch else [f"epoch {epoch} of 3, validation."]),
+        f"lags: epoch {epoch + 1} of 3, batch {batch + 1} of 5.",
+        *([] if batch else [f"lags: epoch {epoch} of 3, validation."]),
     ]
 
 
@@ -406,7 +406,7 @@ def test_a_detached_progress_says_the_same():
     )
     there = here.detached()
     assert (
-        str(there) == str(here) == "epoch 2 of 3, batch 3 of 5"
+        str(there) == str(here) == "lags: epoch 2 of 3, batch 3 of 5"
         and there.epochs_done == here.epochs_done == 1.4
     )
     assert (

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.activations import Activation
-from snnlab.nn.vision import build
 from snnlab.training import checkpoints
 from snnlab.training.experiments import run_experiment
 from snnlab.training.trainer import train_step
@@ -76,7 +75,7 @@ def test_parameters_optimisers_and_statistics_stay_in_float32(tmp_path):
 def test_spikes_are_0_or_1(mode, seen):
     stage = Stage(epochs=1, steps=3, mode=mode, **BFLOAT, **COMMON)
     torch.manual_seed(0)
-    net = build(NET)
+    net = NET.build()
     stage.enter(net)
     x, y = DATA["target"].train.batch(torch.arange(8))
     train_step(net.train(), x, y, stage.optimisers(net), stage)
@@ -91,7 +90,7 @@ def test_analogue_outputs_and_gradients_are_near_those_of_float32(mode):
     for precision in ("float32", "bfloat16"):
         stage = Stage(epochs=1, steps=3, mode=mode, levels=3, precision=precision, **COMMON)
         torch.manual_seed(0)
-        net = build(NET | {"learn_scale": True})
+        net = replace(NET, learn_scale=True).build()
         stage.enter(net)
         losses.append(train_step(net, x, y, stage.optimisers(net), stage)[0])
         gradients.append(

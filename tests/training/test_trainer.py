@@ -20,7 +20,7 @@ from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.vision import build
+from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.training import checkpoints
 from snnlab.training.callbacks import Callback, CallbackBatches, EpochCounter, StopTraining
 from snnlab.training.trainer import Recipe, epoch_seed, evaluate, fit, pick_device, train_step
@@ -28,10 +28,13 @@ from snnlab.training.trainer import Recipe, epoch_seed, evaluate, fit, pick_devi
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
 
-def net(variant="learned", **changes):
+def net(delay_mode="learned", **changes):
     torch.manual_seed(1)
     return DelayNet(
-        16, (12,), 5, **(dict(max_delay=16, tau=1.005, variant=variant, dropout=0.2) | changes)
+        16,
+        (12,),
+        5,
+        **(dict(max_delay=16, tau=1.005, delay_mode=delay_mode, dropout=0.2) | changes),
     )
 
 
@@ -227,7 +230,7 @@ def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
 
 
 def test_load_network_wants_one_with_delays(tmp_path):
-    vision = build({"kind": "SmallCNN", "in_channels": 1, "classes": 3, "channels": [2, 2, 2]})
+    vision = SmallCNN(in_channels=1, classes=3, channels=(2, 2, 2))
     checkpoints.save(tmp_path / "v.pt", network=vision.config, best=vision.state_dict())
     with pytest.raises(SnnlabError, match="v.pt: a SmallCNN; expected a network with delays"):
         checkpoints.load_network(tmp_path / "v.pt")
@@ -241,14 +244,14 @@ def test_load_network_gives_the_best_epoch(tmp_path):
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     path = tmp_path / "c.pt"
-    checkpoints.save(path, network={"a": 1}, epoch=1)
+    checkpoints.save(path, network=net().config, epoch=1)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SnnlabError, match="No space left"):
-        checkpoints.save(path, network={"a": 1}, epoch=2)
+        checkpoints.save(path, network=net().config, epoch=2)
     assert checkpoints.load(path)["epoch"] == 1 and os.listdir(tmp_path) == ["c.pt"]
 
 
@@ -258,7 +261,7 @@ def test_torchs_writer_on_a_full_device_says_so(tmp_path, monkeypatch):
         torch, "save", lambda content, path, save=torch.save: save(content, "/dev/full")
     )
     with pytest.raises(SnnlabError, match="could not be written"):
-        checkpoints.save(tmp_path / "c.pt", network={})
+        checkpoints.save(tmp_path / "c.pt", network=net().config)
     assert os.listdir(tmp_path) == []
 
 

@@ -148,7 +148,7 @@ def test_a_stage_gives_back_its_network(tmp_path):
     ],
 )
 def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expected):
-    events = NET | {"in_channels": 2}
+    events = replace(NET, in_channels=2)
     epochs = dict(pretrain_epochs=1, warm_up_epochs=warm_up, liaf_epochs=liaf, lif_epochs=lif)
     made = pipe_d("d", NET, events, data="pictures", lr=1e-2, seed=1, **epochs, **COMMON)
     assert [f"{s.name} {s.mode}" for s in made.stages] == expected
@@ -158,7 +158,7 @@ def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expec
     assert [s.start.report for s in outcome.stages[2:]] == [None] * (len(expected) - 2)
     assert (
         outcome.net.config == outcome.stages[-1].network().config
-        and outcome.net.config["in_channels"] == 2
+        and outcome.net.config.in_channels == 2
     )
     if warm_up:
         before, after = (outcome.stages[i].network().state_dict() for i in (0, 1))

@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.vision import ResNet, SmallCNN
+from snnlab.nn.vision.resnet import ResNet
+from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.nn.weight_transfer import reestimate_batch_norm
-from snnlab.transfer.conversion import Converted
+from snnlab.transfer.conversion import Converted, ConvertedConfig
 from snnlab.transfer.energy import cost
 
 HOWS = ("rate", "balanced")
@@ -20,7 +21,7 @@ HOWS = ("rate", "balanced")
 def ann_and_inputs():
     """A network of which all layers do something, batch norm included, and what it was calibrated on."""
     torch.manual_seed(0)
-    ann = SmallCNN(1, 6, channels=(6, 8, 10), pool=2, analogue="relu")
+    ann = SmallCNN(1, 6, channels=(6, 8, 10), pool=2, rectifier="relu")
     for layer in ann.layers:
         torch.nn.init.uniform_(layer[1].weight, 0.5, 1.5)
         torch.nn.init.normal_(layer[1].bias)
@@ -127,12 +128,7 @@ def test_a_call_leaves_no_state_and_a_copy_is_the_same(how):
 def test_the_config_says_what_it_was_made_of():
     ann, inputs = ann_and_inputs()
     net = Converted(ann, inputs, "balanced")
-    assert net.config == {
-        "kind": "Converted",
-        "how": "balanced",
-        "of": ann.config,
-        "in_channels": 1,
-    }
+    assert net.config == ConvertedConfig(ann.config, "balanced")
 
 
 def test_what_cannot_be_is_refused():
@@ -170,7 +166,7 @@ def test_inputs_that_give_no_scales_are_refused(wrong, words):
 
 def test_a_network_that_the_converter_does_not_know_is_refused():
     ann, inputs = ann_and_inputs()
-    for foreign in (ResNet(18, 1), torch.nn.Sequential(torch.nn.Linear(8, 2))):
+    for foreign in (ResNet(1, depth=18), torch.nn.Sequential(torch.nn.Linear(8, 2))):
         with pytest.raises(SnnlabError, match=f"a {type(foreign).__name__} to convert.*SmallCNN"):
             Converted(foreign, inputs)
     with pytest.raises(SnnlabError, match="acts.0 is 'relu1' in mode 'relu'"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.vision import SmallCNN
+from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.transfer.energy import PICOJOULE_AC, PICOJOULE_MAC, Cost, cost
 
 # 6 x 6 pixels: convolutions at 6 x 6 and 3 x 3 places; every tap counts for numbers, those over the

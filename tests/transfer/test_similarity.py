@@ -7,7 +7,8 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.activations import activations
-from snnlab.nn.vision import SmallCNN, VideoNet
+from snnlab.nn.vision.small_cnn import SmallCNN
+from snnlab.nn.vision.video import VideoNet
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.transfer.similarity import cka, cosines, layer_outputs
 

@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.activations import activations
-from snnlab.nn.vision import SmallCNN, build
+from snnlab.nn.vision.resnet import ResNetConfig
+from snnlab.nn.vision.small_cnn import SmallCNN, SmallCNNConfig
+from snnlab.nn.vision.video import VideoNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints
 from snnlab.training.experiments import run_experiment, run_experiments, trainable_only
@@ -106,7 +108,7 @@ def test_a_stage_takes_numbers_of_any_type_and_lists():
 
 
 def test_labels_beyond_the_network_are_refused_before_training(tmp_path):
-    few = NET | {"classes": 2}
+    few = replace(NET, classes=2)
     words = (
         "labels from 0 to 2, but the network gives scores for 2 classes, whose labels are 0 to 1"
     )
@@ -148,7 +150,7 @@ def test_the_rate_drops_at_the_beginning_of_an_epoch():
 
 
 def test_the_optimisers_have_the_settings_of_the_stage():
-    net = build(NET | {"learn_scale": True})
+    net = replace(NET, learn_scale=True).build()
     (adam,) = stage(lr=0.3, weight_decay=0.1).optimisers(net)
     (sgd,) = stage(lr=0.3, weight_decay=0.1, optimiser="sgd").optimisers(net)
     assert isinstance(adam, torch.optim.Adam) and isinstance(sgd, torch.optim.SGD)
@@ -214,7 +216,7 @@ def test_a_warm_up_leaves_the_other_parameters_bit_for_bit(tmp_path):
         changes = name.startswith("fc") or "running" in name or "tracked" in name
         assert torch.equal(value, before[name]) != changes, name
     assert [p.requires_grad for p in outcome.net.parameters()] == [
-        p.requires_grad for p in build(NET).parameters()
+        p.requires_grad for p in NET.build().parameters()
     ]
 
 
@@ -356,13 +358,13 @@ def test_it_learns_and_the_outcome_says_what_was_done(tmp_path):
 
 
 def checkpoints_net(done):
-    net = build(NET)
+    net = NET.build()
     net.load_state_dict(checkpoints.load(done.checkpoint)["model"])
     return net
 
 
 def test_the_time_steps_of_event_frames_are_their_own(tmp_path):
-    network = NET | {"in_channels": 2}
+    network = replace(NET, in_channels=2)
     outcome = run_experiment(
         experiment("events", stage(network=network, data="events")), DATA, tmp_path
     )
@@ -376,7 +378,7 @@ def test_from_images_to_events(tmp_path):
         name="liaf",
         mode="liaf",
         data="events",
-        network=NET | {"in_channels": 2},
+        network=replace(NET, in_channels=2),
         leave=("fc",),
         input_conv="signed",
         epochs=0,
@@ -389,11 +391,11 @@ def test_from_images_to_events(tmp_path):
         "fc.bias",
     }
     assert outcome.stages[2].start.report is None and outcome.sample_timesteps == 2 * 28 * (1 + 3)
-    assert outcome.net.config["in_channels"] == 2
+    assert outcome.net.config.in_channels == 2
 
 
 def test_the_network_for_events_begins_with_the_decay_that_was_asked_for(tmp_path):
-    events = NET | {"in_channels": 2, "decay": 0.622, "learn_decay": True}
+    events = replace(NET, in_channels=2, decay=0.622, learn_decay=True)
     epochs = dict(pretrain_epochs=1, warm_up_epochs=1, liaf_epochs=0, lif_epochs=1)
     data = DATA | {"pictures": DATA["target"], "target": DATA["events"]}
     made = pipe_d("d", NET, events, data="pictures", lr=1e-2, **epochs, **COMMON)
@@ -428,7 +430,7 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
         DATA,
         tmp_path,
     )
-    net = build(NET)
+    net = NET.build()
     net.load_state_dict(before)
     reestimate_batch_norm(
         net.set_mode("lif", steps=4),
@@ -459,10 +461,7 @@ def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
         done.start.copied_accuracy == outcome.valid_accuracy
         and done.start.reestimated_accuracy is None
     )
-    assert (
-        outcome.net.config["of"]["analogue"] == "relu"
-        and done.cpu_seconds == done.start.seconds > 0
-    )
+    assert outcome.net.config.of.rectifier == "relu" and done.cpu_seconds == done.start.seconds > 0
 
 
 def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):
@@ -484,7 +483,7 @@ def test_some_inputs_are_few_and_always_the_same():
 
 def test_the_spiking_twin_is_the_same_network_in_another_mode_and_leaves_no_trace():
     torch.manual_seed(0)
-    net, valid = build(NET), DATA["target"].valid
+    net, valid = NET.build(), DATA["target"].valid
     reestimate_batch_norm(net.set_mode("lif"), [DATA["target"].train.x])
     net.set_mode("ramp", low=0.2, high=0.7, levels=3, steps=2).train()
     net.acts[1].mode = "liaf"  # modes need not be the same everywhere
@@ -514,7 +513,7 @@ def test_twins_are_in_the_history(tmp_path):
     for line in outcome.stages[0].history + outcome.stages[1].history:
         present = "twin_1_accuracy" in line and "twin_2_accuracy" in line
         assert present == (line in outcome.stages[0].history)
-    net = build(NET)
+    net = NET.build()
     net.load_state_dict(checkpoints.load(outcome.stages[0].checkpoint)["model"])
     last = outcome.stages[0].history[-1]
     assert (
@@ -563,7 +562,7 @@ def test_the_plans_that_are_compared():
         ("relu", 1, 5, 0.02, 1, False, ""),
         ("soft", 6, 2, 0.01, 1, False, "balanced"),
     ]
-    assert of.stages[0].network["analogue"] == "relu" and "analogue" not in NET
+    assert of.stages[0].network == replace(NET, rectifier="relu")
     alone = scratch("scratch", NET, steps=6, epochs=4, lr=0.02, **COMMON)
     assert facts(alone) == [("lif", 6, 4, 0.02, 1, False, "")] and alone.stages[0].network == NET
     assert all(s.seed == 3 and s.batch_size == 8 for s in (*made.stages, *of.stages))
@@ -645,7 +644,9 @@ def test_another_recipe_does_not_go_on_from_the_checkpoint(tmp_path):
     with pytest.raises(SnnlabError, match="another recipe: drop = 0.3 instead of 0.5"):
         run_experiment(experiment("p", stage(drop=0.5)), DATA, tmp_path)
     with pytest.raises(SnnlabError, match="another network"):
-        run_experiment(experiment("p", stage(network=NET | {"channels": [4, 6]})), DATA, tmp_path)
+        run_experiment(
+            experiment("p", stage(network=replace(NET, channels=[4, 6]))), DATA, tmp_path
+        )
 
 
 def test_a_batch_trains_by_the_gradient_of_the_cross_entropy(tmp_path):
@@ -655,7 +656,7 @@ def test_a_batch_trains_by_the_gradient_of_the_cross_entropy(tmp_path):
     )
     outcome = run_experiment(experiment("one", made), DATA, tmp_path)
     torch.manual_seed(0)
-    net = build(NET).set_mode("relu")
+    net = NET.build().set_mode("relu")
     x, y = DATA["target"].train.x, DATA["target"].train.labels
     F.cross_entropy(net(x), y).backward()
     for (name, p), q in zip(net.named_parameters(), outcome.net.parameters(), strict=True):
@@ -679,7 +680,7 @@ def test_how_the_rates_of_a_fine_tuned_network_fall():
         0.5,
     )
     rates = []
-    net = build(NET)
+    net = NET.build()
     optimisers = snn.optimisers(net)
     for epoch in range(4):
         snn.before_step(net, optimisers, epoch / 4)
@@ -688,15 +689,15 @@ def test_how_the_rates_of_a_fine_tuned_network_fall():
 
 
 @pytest.mark.parametrize(
-    ("kind", "first", "head"),
+    ("kind", "settings", "first", "head"),
     [
-        (dict(kind="SmallCNN"), ("layers.0",), ("fc",)),
-        (dict(kind="ResNet", depth=18), ("conv1", "bn1"), ("fc",)),
-        (dict(kind="VideoNet", height=33, width=33), ("layers.0",), ("lstm", "fc")),
+        (SmallCNNConfig, {}, ("layers.0",), ("fc",)),
+        (ResNetConfig, {}, ("conv1", "bn1"), ("fc",)),
+        (VideoNetConfig, dict(height=33, width=33), ("layers.0",), ("lstm", "fc")),
     ],
     ids=["SmallCNN", "ResNet", "VideoNet"],
 )
-def test_pipe_d_knows_what_is_new_in_a_network(kind, first, head):
+def test_pipe_d_knows_what_is_new_in_a_network(kind, settings, first, head):
     """The first layer, which has other channels, and the head; a last layer for other classes stays as it is."""
     rest = dict(
         data="events",
@@ -707,17 +708,17 @@ def test_pipe_d_knows_what_is_new_in_a_network(kind, first, head):
         lr=1e-2,
         **COMMON,
     )
-    source, target = (kind | dict(in_channels=channels, classes=3) for channels in (3, 2))
+    source, target = (kind(channels, 3, **settings) for channels in (3, 2))
     _, warm_up, lif = pipe_d(
         "d", source, target, on_events=falling((4,), 0.1), schedule="constant", **rest
     ).stages
     assert warm_up.only == first + head and warm_up.leave == () and lif.only == ()
     assert (lif.schedule, lif.drops, lif.drop) == ("constant", (4,), 0.1)
-    _, warm_up, _ = pipe_d("d", source | {"classes": 5}, target, **rest).stages
+    _, warm_up, _ = pipe_d("d", replace(source, classes=5), target, **rest).stages
     assert warm_up.leave == ("fc",) and warm_up.schedule == "cosine"
-    net = build(target)
+    net = target.build()
     assert set(net.features).isdisjoint(head)
-    other = build(source).state_dict()
+    other = source.build().state_dict()
     different = {
         name for name, value in net.state_dict().items() if value.shape != other[name].shape
     }

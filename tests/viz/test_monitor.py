@@ -26,7 +26,7 @@ from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.delays.statistics import delay_statistics
-from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net import DelayNet, DelayNetConfig
 from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
 from snnlab.training.callbacks import TrainingProgress
@@ -374,10 +374,8 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
 
 
 def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch):
-    arguments = dict(
-        n_in=16, hidden=[6], n_classes=5, max_delay=8, tau=1.5, dropout=0.0, variant="learned"
-    )
-    job = delay_experiment(DelayStage(name="a", network=arguments, **vars(RECIPE)))
+    network = DelayNetConfig(n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.0)
+    job = delay_experiment(DelayStage(name="a", network=network, **vars(RECIPE)))
     data = DataSplits(TRAIN, HELD_OUT, HELD_OUT)
     outcome = watch(run_experiment, job, data, tmp_path, live=False).result()
     monkeypatch.setattr(snnlab_training, "train_step", None)  # no step is left
@@ -473,7 +471,7 @@ def test_a_moment_becomes_arrays():
     ]
     assert all(np.array_equal(twice[0][name], twice[1][name]) for name in first.rasters)
     without = take_snapshot(
-        TrainingProgress(net(variant="none"), RECIPE, HELD_OUT, [], None, BATCHES, None)
+        TrainingProgress(net(delay_mode="none"), RECIPE, HELD_OUT, [], None, BATCHES, None)
     )
     assert (
         without.delays == {}

@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.statistics import delay_shares
+from snnlab.nn.delay_net import DelayNet
 from snnlab.viz import plots
 from snnlab.viz.figure_export import render_figure
 
@@ -124,15 +126,26 @@ def test_trace_marks_spikes_and_drops_to_the_reset():
 
 def test_delay_histogram_counts_steps_and_both_ends():
     _, ax = plots.figure()
-    now, before = plots.delay_histogram(
-        ax, [[0, 4], [12, 20]], 20, dt_ms=10, initial_ms=[10.0, 10.0]
-    )[:2]
+    plots.delay_histogram([[0, 4], [12, 20]], 20, dt_ms=10, initial_ms=[10.0, 10.0], ax=ax)
+    now, before = ax.patches
     assert now.get_data().values.tolist() == [50, 25, 25]  # 0 and 4 ms are step 0, 12 ms is step 1
     assert now.get_data().edges.tolist() == [-5, 5, 15, 25]
     assert before.get_data().values.tolist() == [0, 100, 0]
     assert ax.get_title() == "50.0 % at 0 ms, 25.0 % at 20 ms"
-    assert plots.delay_shares([0, 4, 12, 20], 20, 10).tolist() == [0.5, 0.25, 0.25]
-    assert plots.delay_shares([-1, 21], 20, 10).tolist() == [0.5, 0, 0.5]
+    assert delay_shares([0, 4, 12, 20], 20, 10).tolist() == [0.5, 0.25, 0.25]
+    assert delay_shares([-1, 21], 20, 10).tolist() == [0.5, 0, 0.5]
+
+
+def test_the_delay_histogram_of_a_network_counts_all_of_its_layers(tmp_path):
+    net = DelayNet(n_in=3, hidden=[2], n_classes=2, max_delay=4, tau=2.0)
+    for layer, delay in zip(net.synapses, (0.0, 4.0), strict=True):
+        layer.delay = torch.full_like(layer.delay, delay)
+    ax = plots.delay_histogram(net, dt_ms=5)
+    assert ax.patches[0].get_data().values.tolist() == [60, 0, 0, 0, 40]
+    assert ax.get_title() == "60.0 % at 0 ms, 40.0 % at 20 ms"
+    ax.figure.savefig(tmp_path / "delays.png")
+    with pytest.raises(SnnlabError, match="dt_ms = 0: expected a time step above 0 ms"):
+        plots.delay_histogram(net, dt_ms=0)
 
 
 def test_kernels_are_a_row_an_input_and_white_is_zero():
@@ -224,9 +237,9 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
     "raster": (lambda ax, v: plots.raster(ax, v, v), (4,)),
     "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
     "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
-    "delay_shares": (lambda ax, v: plots.delay_shares(v, 20.0, 10.0), (2, 3)),
+    "delay_shares": (lambda ax, v: delay_shares(v, 20.0, 10.0), (2, 3)),
     "delay_histogram": (
-        lambda ax, v: plots.delay_histogram(ax, v, 20.0, dt_ms=10.0, initial_ms=v),
+        lambda ax, v: plots.delay_histogram(v, 20.0, dt_ms=10.0, initial_ms=v, ax=ax),
         (2, 3),
     ),
     "kernels": (lambda ax, v: plots.kernels(ax, v, 10.0), (2, 3)),
@@ -322,15 +335,15 @@ def test_a_histogram_wants_lengths_of_time(longest, dt):
     with pytest.raises(
         SnnlabError, match="expected a time step above 0, and a largest delay from 0"
     ):
-        plots.delay_shares([1.0], longest, dt)
+        delay_shares([1.0], longest, dt)
 
 
 @pytest.mark.parametrize("longest", [1e15, np.finfo(float).max])
 def test_a_histogram_has_a_limited_number_of_steps(longest):
     ax = plots.figure(3, 2)[1]
     for draw in (
-        plots.delay_shares,
-        lambda v, *more: plots.delay_histogram(ax, v, more[0], dt_ms=more[1]),
+        delay_shares,
+        lambda v, *more: plots.delay_histogram(v, more[0], dt_ms=more[1], ax=ax),
     ):
         with pytest.raises(SnnlabError, match="expected at most 1,000,000 time steps"):
             draw([1.0], longest, 1e-3)
@@ -340,7 +353,7 @@ def test_a_histogram_has_a_limited_number_of_steps(longest):
 def test_a_time_step_is_a_number_above_0(dt):
     ax = plots.figure(3, 2)[1]
     draw = (
-        lambda: plots.delay_histogram(ax, [1.0], 20.0, dt_ms=dt),
+        lambda: plots.delay_histogram([1.0], 20.0, dt_ms=dt, ax=ax),
         lambda: plots.kernels(ax, np.ones((2, 3)), dt),
         lambda: plots.count_raster(ax, np.ones((2, 3)), dt),
     )

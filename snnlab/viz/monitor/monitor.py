@@ -229,7 +229,7 @@ class TrainingMonitor(Generic[Outcome]):
         self._publish(update=False)
 
     def _publish(self, *, update: bool = True) -> None:
-        """Show the monitor in the notebook, or update it: a page without a kernel has the picture."""
+        """Show or update the output in the notebook; a page without a kernel has its picture."""
         if not self._display_id:
             return
         from IPython.display import display  # only a notebook needs it

@@ -82,7 +82,7 @@ def take_snapshot(
     with recipe.autocast(device):
         net = recipe.as_used(own_copy(model)).eval()
         if isinstance(net, DelayNet):
-            spiking, per_second = net.neuron == "lif", unit == "ms"
+            spiking, per_second = net.config.neuron == "lif", unit == "ms"
             rasters, rates = _spikes(net, x, getattr(valid, "rising", lambda channels: channels))
         else:
             spiking, per_second = all(a.mode in SPIKING for _, a in activations(net)), False

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from snnlab._utils.escape import plot_text
+from snnlab.delays.statistics import delay_shares
 from snnlab.viz import plots
 from snnlab.viz.figure_export import TableColumns
 from snnlab.viz.monitor.snapshot import Arrays, MonitorSnapshot
@@ -151,7 +152,7 @@ def _plot_of(key: str) -> str:
 
 
 def _delay_shares(delays: NDArray[np.float32], snapshot: MonitorSnapshot) -> Any:
-    return plots.delay_shares(delays, snapshot.max_delay, snapshot.dt)
+    return delay_shares(delays, snapshot.max_delay, snapshot.dt)
 
 
 def curves(snapshot: MonitorSnapshot) -> dict[str, list[float]]:

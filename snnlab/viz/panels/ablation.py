@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snnlab.data.protocols import Batches
-from snnlab.delays import analysis
+from snnlab.delays.ablation import ABLATIONS, ablate
+from snnlab.delays.statistics import delay_shares, rounded_delays
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.training.trainer import evaluate
 from snnlab.viz import plots
@@ -30,7 +31,7 @@ class AblationResults:
         """Evaluate the network with changed delays.
 
         Args:
-            treatment: one of `analysis.TREATMENTS`.
+            treatment: one of `ABLATIONS`.
             percent: each delay is scaled to this before.
 
         Returns:
@@ -38,10 +39,11 @@ class AblationResults:
         """
         key = treatment, percent
         if key not in self._results:
-            net = analysis.treated(
-                self.network.net, treatment, factor=percent / 100, seed=self.seed
-            )
-            layers = [analysis.shares(layer) for layer in delay_layers(net)]
+            net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
+            layers = [
+                delay_shares(rounded_delays(layer), layer.max_delay, 1)
+                for layer in delay_layers(net)
+            ]
             self._results[key] = layers, evaluate(net, self.test).accuracy
         return self._results[key]
 
@@ -75,9 +77,9 @@ class AblationResults:
             f"{learned_accuracy:.1%}."
         )
         columns = {
-            "delay (ms)": [step * network.dt_ms for step in range(len(now))],
-            "now (%)": now.round(1).tolist(),
-            "learned (%)": before.round(1).tolist(),
+            "delay (ms)": np.arange(len(now)) * network.dt_ms,
+            "now (%)": now,
+            "learned (%)": before,
         }
         return alt, columns
 
@@ -100,7 +102,7 @@ class AblationResults:
             rows, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
         )
         self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in rows]
-        chance = 100 / self.network.net.config["n_classes"]
+        chance = 100 / self.network.net.config.n_classes
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
         right.text(chance, 1.42, " chance", fontsize=8)
         right.set_yticks(rows, ["learned", "now"])
@@ -138,6 +140,6 @@ def ablation_panel(
         live=live,
         figsize=(8.4, 3.0),
         layer=Dropdown(names[layer], tuple(names), "layer", tooltips[0]),
-        treatment=Dropdown(treatment, tuple(analysis.TREATMENTS), "treatment", tooltips[1]),
+        treatment=Dropdown(treatment, tuple(ABLATIONS), "treatment", tooltips[1]),
         percent=Slider(percent, 0, 200, 10, "delays (%)", tooltips[2]),
     )

@@ -140,9 +140,9 @@ class ArrivalsPlot:
                 f"without delays it would fire {n_plain} time{'s' * (n_plain != 1)}."
             )
         columns = {
-            "time (ms)": times.tolist(),
-            "membrane": now.charge.astype(float).round(2).tolist(),
-            "without delays": plain.charge.astype(float).round(2).tolist(),
+            "time (ms)": times,
+            "membrane": now.charge,
+            "without delays": plain.charge,
         }
         return alt, columns
 

@@ -199,11 +199,11 @@ def draw_neuron(
     rows = (len(SLOTS), 8)
     columns = {
         "from (ms)": SLOTS,
-        "input X, sum": x[ON].reshape(rows).sum(1).tolist(),
-        "highest H": h[ON].reshape(rows).max(1).tolist(),
-        "last V": response.v[ON].reshape(rows)[:, -1].tolist(),
-        "output spikes": spikes[ON].reshape(rows).sum(1).tolist(),
-        "largest slope": slope[ON].reshape(rows).max(1).tolist(),
+        "input X, sum": x[ON].reshape(rows).sum(1),
+        "highest H": h[ON].reshape(rows).max(1),
+        "last V": response.v[ON].reshape(rows)[:, -1],
+        "output spikes": spikes[ON].reshape(rows).sum(1),
+        "largest slope": slope[ON].reshape(rows).max(1),
     }
     return alt, columns
 

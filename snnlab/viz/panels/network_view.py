@@ -36,7 +36,7 @@ class NetworkView:
     ) -> None:
         self.net, self.dt_ms, self.hertz = net, dt_ms, hertz
         self.names = analysis.layer_names(net)
-        self.max_delay_ms = net.config["max_delay"] * dt_ms
+        self.max_delay_ms = net.config.max_delay * dt_ms
 
     def synapses(self, layer: int) -> DelayLinear:
         """Return the synapses of a layer."""
@@ -99,7 +99,7 @@ class RecordingViewer:
     def __init__(
         self, network: NetworkView, recordings: Batches, class_names: Sequence[str]
     ) -> None:
-        n_classes = network.net.config["n_classes"]
+        n_classes = network.net.config.n_classes
         if len(class_names) != n_classes:
             raise SnnlabError(
                 f"the network tells {n_classes} classes apart, and these recordings have "

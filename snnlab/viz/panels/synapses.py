@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from snnlab.delays import analysis
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.viz import plots
+from snnlab.viz.figure_export import TableColumns
 from snnlab.viz.panels.network_view import SIGNS, NetworkView
 from snnlab.viz.widgets.fast_axes import FastTicks
 from snnlab.viz.widgets.panel import DrawResult, Panel, interact
@@ -74,10 +75,10 @@ class SynapsesPlot:
         )
         if self.trajectories:
             alt += self._draw_paths(number, neuron)
-        columns = {
+        columns: TableColumns = {
             "strongest": names,
-            "weight": strongest.weight.astype(float).round(3).tolist(),
-            "delay (ms)": strongest.delay_ms.astype(float).round(1).tolist(),
+            "weight": strongest.weight,
+            "delay (ms)": strongest.delay_ms,
         }
         return alt, columns
 
@@ -131,7 +132,7 @@ class SynapsesPlot:
         )  # fmt: skip
         weights.set_ylabel("weight")
         weights.yaxis.set_major_locator(MaxNLocator(4))
-        n_taps = self.network.net.config["max_delay"] + 1
+        n_taps = self.network.net.config.max_delay + 1
         self.kernel = plots.kernels(axes["kernel"], np.zeros((2, n_taps)), dt_ms)
         self.kernel.set(animated=True, interpolation="nearest")
         axes["kernel"].set_xlim(-0.5 * dt_ms, end + 0.5 * dt_ms)

@@ -9,7 +9,6 @@ from snnlab.viz.figure_export import show
 from snnlab.viz.plots.activity import count_raster, image, raster, trace
 from snnlab.viz.plots.delays import (
     delay_histogram,
-    delay_shares,
     describe_edges,
     kernels,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "confusion",
     "count_raster",
     "delay_histogram",
-    "delay_shares",
     "describe_accuracies",
     "describe_edges",
     "figure",

@@ -9,10 +9,10 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from snnlab._utils.arrays import as_array, check_dt, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.style import BLACK, BLUE, RED
-from snnlab.viz.plots.values import as_array, check_dt, check_same_length
 
 
 def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
@@ -29,7 +29,7 @@ def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     low, high = values.min(), values.max()
     values = (values - low) / (high - low if high > low else 1)
     ax.set(xticks=[], yticks=[])
-    return [ax.imshow(values[..., 0], cmap="Greys") if values.shape[-1] == 1 else ax.imshow(values)]
+    return [ax.imshow(values, cmap="Greys")]  # the color map is for one channel
 
 
 def raster(

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
+from snnlab._utils.arrays import as_array, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.style import BLACK, legend, variant_style
-from snnlab.viz.plots.values import as_array, check_same_length
 
 
 def band(

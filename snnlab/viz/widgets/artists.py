@@ -59,10 +59,7 @@ class Raster(Artist):
             raise SnnlabError(
                 f"got values of shape {grid.shape} for a raster of (T, N) = {self._shape}."
             )
-        if grid.dtype == bool and full == 1:
-            self._grey = np.ascontiguousarray(grid.T).view(np.uint8) * np.uint8(255)
-        else:
-            self._grey = (np.clip(grid.T / full, 0, 1) * 255).astype(np.uint8)
+        self._grey = (np.clip(grid.T / full, 0, 1) * 255).astype(np.uint8)
         self.stale = True
 
     def draw(self, renderer: Any) -> None:
@@ -144,7 +141,7 @@ class DelayHistogram:
         )
 
     def set_data(self, now: ArrayLike, outline: ArrayLike) -> None:
-        """Set the shares (0..1) at each time step, as from `plots.delay_shares`, each `(L,)`."""
+        """Set the shares (0..1) at each time step, as from `delay_shares`, each `(L,)`."""
         percent = 100 * np.array([now, outline])
         for patch, values in zip((self._bars, self._outline), percent, strict=True):
             patch.set_data(values=values)

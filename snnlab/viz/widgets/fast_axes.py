@@ -40,10 +40,7 @@ class FastTicks(Artist):
     def get_window_extent(self, renderer: Any = None) -> Bbox:
         """Return the box around axes, ticks and labels in pixels."""
         assert self.axes is not None
-        if renderer is None:
-            fig = self.axes.get_figure(root=True)
-            assert fig is not None
-            renderer = cast(FigureCanvasAgg, fig.canvas).get_renderer()
+        renderer = renderer or cast(FigureCanvasAgg, self.axes.figure.canvas).get_renderer()
         boxes = []
         for axis in (self.axes.xaxis, self.axes.yaxis):
             boxes.append(self._layout(axis, renderer)[1])

@@ -12,7 +12,6 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.batches.prefetch import persistent_workers
-from snnlab.nn.vision import build
 from snnlab.training.callbacks import EpochCounter
 from snnlab.training.trainer import fit
 from snnlab.transfer.stages import Stage
@@ -182,10 +181,10 @@ def test_a_resumed_training_is_the_same_bit_for_bit(tmp_path):
     recipe = Stage(**COMMON, epochs=3, network=NET, lr=0.05)
     train, valid = samples(30, bars), samples(12, bars)
     torch.manual_seed(0)
-    start = build(NET).state_dict()
+    start = NET.build().state_dict()
     results = []
     for stopped in (False, True):
-        model = build(NET)
+        model = NET.build()
         model.load_state_dict(start)
         run = partial(
             fit, model, recipe=recipe, checkpoint=tmp_path / f"{stopped}.pt", progress=False

@@ -18,7 +18,6 @@ from snnlab.data.batches import prefetch as module
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.prefetch import AHEAD, persistent_workers, prefetch
 from snnlab.data.splits import DataSplits
-from snnlab.nn.vision import build
 from snnlab.training.experiments import run_experiment
 from snnlab.training.trainer import fit
 from snnlab.transfer.pipelines import experiment
@@ -152,7 +151,7 @@ def test_a_training_starts_them_once(tmp_path, monkeypatch, whole):
             experiment("once", *stages), {"target": DataSplits(files, files, files)}, tmp_path
         )
     else:
-        fit(build(NET), files, files, stages[0], progress=False)
+        fit(NET.build(), files, files, stages[0], progress=False)
     assert len(started) == 1
 
 

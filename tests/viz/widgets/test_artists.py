@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.statistics import delay_shares
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists as live
 from snnlab.viz.widgets.panel import Slider, interact
@@ -80,11 +81,11 @@ def test_a_raster_of_another_shape_is_refused():
 def test_the_histogram_has_the_bars_of_the_static_one():
     rng = np.random.default_rng(0)
     now, before = rng.uniform(-5, 130, 5000), rng.uniform(0, 120, 500)
-    static = plots.delay_histogram(plots.figure()[1], now, 120, dt_ms=10, initial_ms=before)
+    static = plots.delay_histogram(now, 120, dt_ms=10, initial_ms=before).patches
     _, ax = plots.figure()
     histogram = live.DelayHistogram(ax, max_delay=120, dt=10)
     for shown in (before, now):  # the second replaces the first
-        histogram.set_data(*(plots.delay_shares(delays, 120, 10) for delays in (shown, before)))
+        histogram.set_data(*(delay_shares(delays, 120, 10) for delays in (shown, before)))
     for one, other in zip(ax.patches, static, strict=True):
         assert one.get_animated() and not other.get_animated()
         assert np.array_equal(one.get_data().values, other.get_data().values)
@@ -124,8 +125,8 @@ def test_the_histogram_is_as_high_as_its_highest_bar_needs():
 def test_shares_are_counts_of_rounded_steps(dtype):
     # Halves go to the even step
     delays = np.array([[-40, 4, 5, 6], [14, 15, 16, 25], [29, 30, 36, 999]], dtype=dtype)
-    assert (12 * plots.delay_shares(delays, 30, 10)).tolist() == pytest.approx([3, 2, 3, 4])
-    assert plots.delay_shares([], 30, 10).tolist() == [0, 0, 0, 0]
+    assert (12 * delay_shares(delays, 30, 10)).tolist() == pytest.approx([3, 2, 3, 4])
+    assert delay_shares([], 30, 10).tolist() == [0, 0, 0, 0]
 
 
 def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
@@ -140,9 +141,7 @@ def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
                 live.DelayHistogram(right, max_delay=50, dt=5),
             )
         artists[0].set_data(spikes[trial])
-        artists[1].set_data(
-            plots.delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11)
-        )
+        artists[1].set_data(delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11))
         return f"Trial {trial}."
 
     panel = interact(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))

@@ -1,0 +1,50 @@
+"""Descriptions of networks: frozen dataclasses that build a network and that checkpoints store."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Base class of the descriptions; a subclass has the arguments of its network as fields."""
+
+    KINDS: ClassVar[dict[str, type["NetworkConfig"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Register a description by the name of its network."""
+        cls.KINDS[cls.__name__.removesuffix("Config")] = cls
+
+    def _check(self, **values: Any) -> None:
+        """Replace fields by their checked values."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def build(self) -> Any:
+        """Build the network with fresh weights."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the kind of the network as plain data."""
+        return {"kind": type(self).__name__.removesuffix("Config"), **asdict(self)}
+
+    @staticmethod
+    def from_dict(description: dict[str, Any]) -> "NetworkConfig":
+        """Return the description that `to_dict` gave.
+
+        Raises:
+            SnnlabError: the kind is unknown, a field is missing or unknown, or a value is out of
+                its range.
+        """
+        values = dict(description)
+        config = NetworkConfig.KINDS[
+            known(values.pop("kind", None), NetworkConfig.KINDS, "network")
+        ]
+        if wrong := values.keys() ^ {field.name for field in fields(config)}:
+            names = ", ".join(sorted(map(str, wrong)))
+            raise SnnlabError(
+                f"description of a {config.__name__}: missing or unknown: {names}; choose another file."
+            )
+        return config(**values)

@@ -1,0 +1,73 @@
+"""The network of the course: a few convolutions and one linear layer."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+from spikingjelly.activation_based import functional
+from torch import Tensor, nn
+
+from snnlab._utils.memory import memory_errors
+from snnlab.nn.activations import Activation
+from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
+
+
+@dataclass(frozen=True)
+class SmallCNNConfig(VisionConfig):
+    """Description of a `SmallCNN`.
+
+    Attributes:
+        channels: of each convolution.
+        strides: of each convolution.
+        pool: the feature map is averaged to pool x pool before the linear layer.
+    """
+
+    channels: tuple[int, ...] = (8, 16, 32)
+    strides: tuple[int, ...] = (1, 2, 2)
+    pool: int = 1
+
+    INPUT_LAYERS = ("layers.0",)
+
+    def __post_init__(self) -> None:
+        """Make lists tuples."""
+        self._check(channels=tuple(self.channels), strides=tuple(self.strides))
+
+    @memory_errors("building a network", "a smaller one")
+    def build(self) -> "SmallCNN":
+        """Build the network with fresh weights."""
+        return SmallCNN(**vars(self))
+
+
+class SmallCNN(VisionNet):
+    """3 x 3 convolutions with batch norm, average pooling, one linear layer on the mean over time.
+
+    Its arguments are the fields of `SmallCNNConfig`.
+    """
+
+    config: SmallCNNConfig
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__()
+        config = self.config = SmallCNNConfig(*arguments, **settings)
+        sizes = pairwise([config.in_channels, *config.channels])
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, stride, padding=1, bias=False), batch_norm(after)
+            )
+            for (before, after), stride in zip(sizes, config.strides, strict=True)
+        )
+        self.acts = nn.ModuleList(config.activation() for _ in config.channels)
+        self.pool = nn.AdaptiveAvgPool2d(config.pool)
+        self.fc = nn.Linear(config.channels[-1] * config.pool**2, config.classes)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Apply the first convolution and its batch norm."""
+        return cast(Tensor, self.layers[0](x))
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Apply the activations, the other convolutions and the linear layer."""
+        x = self.acts[0](x)
+        for layer, act in zip(self.layers[1:], self.acts[1:], strict=True):
+            x = act(functional.seq_to_ann_forward(x, layer))
+        features = x.mean(0) * cast(Activation, self.acts[-1]).amplitude
+        return cast(Tensor, self.fc(self.pool(features).flatten(1)))

@@ -1,0 +1,97 @@
+"""The video network of Lin et al. 2022, third experiment."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+from spikingjelly.activation_based import functional
+from torch import Tensor, nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.memory import memory_errors
+from snnlab.nn.activations import Activation
+from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
+
+KERNELS = (5, 3, 3, 3)
+
+
+@dataclass(frozen=True)
+class VideoNetConfig(VisionConfig):
+    """Description of a `VideoNet`.
+
+    Attributes:
+        height: of a frame; 256 in the paper.
+        width: of a frame; 342 in the paper.
+
+    Raises:
+        SnnlabError: the frames are too small for four convolutions.
+    """
+
+    in_channels: int = 2
+    classes: int = 101
+    height: int = 256
+    width: int = 342
+
+    INPUT_LAYERS = ("layers.0",)
+    HEAD_LAYERS = ("lstm", "fc")
+
+    def __post_init__(self) -> None:
+        """Check the size of the frames."""
+        if min(self.feature_size) < 1:
+            raise SnnlabError(
+                f"frames of {self.height} x {self.width}: expected at least 33 x 33 for four "
+                "convolutions of stride 2."
+            )
+
+    @property
+    def feature_size(self) -> tuple[int, int]:
+        """Height and width behind the convolutions."""
+        height, width = self.height, self.width
+        for kernel in KERNELS:
+            height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
+        return height, width
+
+    @memory_errors("building a network", "a smaller one")
+    def build(self) -> "VideoNet":
+        """Build the network with fresh weights."""
+        return VideoNet(**vars(self))
+
+
+class VideoNet(VisionNet):
+    """A convolutional encoder a frame, and an LSTM over the frames.
+
+    Its arguments are the fields of `VideoNetConfig`. The encoder has four convolutions without
+    padding (5 x 5, then 3 x 3, all with stride 2), a fully connected layer of 1024 neurons and a
+    linear one to 512 numbers. The LSTM is an ordinary one in every mode, as in the paper.
+    """
+
+    config: VideoNetConfig
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__()
+        config = self.config = VideoNetConfig(*arguments, **settings)
+        sizes = pairwise([config.in_channels, 8, 16, 32, 64])
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, kernel, stride=2), batch_norm(after, 1.0))
+            for (before, after), kernel in zip(sizes, KERNELS, strict=True)
+        )
+        self.acts = nn.ModuleList(config.activation() for _ in range(5))
+        height, width = config.feature_size
+        self.hidden = nn.Linear(64 * height * width, 1024)
+        self.embed = nn.Linear(1024, 512)
+        self.lstm = nn.LSTM(512, 256)
+        self.fc = nn.Linear(256, config.classes)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Apply the first convolution and its batch norm."""
+        return cast(Tensor, self.layers[0](x))
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Apply the rest of the encoder, the LSTM, and the linear layer on its last output."""
+        x = self.acts[0](x)
+        for layer, act in zip(self.layers[1:], self.acts[1:-1], strict=True):
+            x = act(functional.seq_to_ann_forward(x, layer))
+        last = cast(Activation, self.acts[-1])
+        x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, 1024)
+        over_time, _ = self.lstm(self.embed(x))
+        return cast(Tensor, self.fc(over_time[-1]))
