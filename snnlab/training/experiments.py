@@ -210,7 +210,8 @@ class ExperimentResult:
     def protocols(self) -> dict[str, float]:
         """Return the test accuracies of the last epoch, and of the best epoch on the test set.
 
-        Other papers report them. The second one is the highest of many draws, so it is too high. It needs `test_each_epoch`.
+        Other papers report them. The second one is the highest of many draws, so it is too high. It
+        needs `test_each_epoch`.
         """
         accuracies = [line["test_accuracy"] for line in self.last.history]
         return {"last_epoch_accuracy": accuracies[-1], "best_on_test_accuracy": max(accuracies)}
