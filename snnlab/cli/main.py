@@ -136,8 +136,10 @@ def run(
             err=True,
         )
     try:
-        with progress(Console(stderr=True)) as bar:
-            folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
+        with progress(Console(stderr=True)) as show_progress:
+            folder = execute(
+                path, values, show_progress(path.stem), experiment=experiment, wait=wait
+            )
     except NotebookFailed as error:
         print_error(error)
         sys.exit(1)
@@ -156,13 +158,9 @@ def tutorial(profile: str, out: Path | None) -> None:
     """Run all notebooks, export them as HTML, and print their results."""
     from rich.console import Console
 
-    from snnlab.runs.run import home
     from snnlab.runs.tutorial import run_all
 
-    notebooks = sorted((home() / "notebooks").glob("*.ipynb"))
-    if not run_all(
-        notebooks, profile=profile, out=out or home() / "runs" / "tutorial", console=Console()
-    ):
+    if not run_all(profile=profile, out=out, console=Console()):
         sys.exit(1)
 
 

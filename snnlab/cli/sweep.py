@@ -13,7 +13,7 @@ from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
 
 if TYPE_CHECKING:
-    from snnlab.runs.progress import Overview
+    from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.slurm import Slurm
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
     from snnlab.runs.sweep.worker import Outcome
@@ -139,12 +139,12 @@ def sweep(
     _conclude(plan, left, outcomes)
 
 
-def _overview(plan: "Sweep", left: Sequence["SweepRun"]) -> "Overview":
+def _overview(plan: "Sweep", left: Sequence["SweepRun"]) -> "SweepProgress":
     from rich.console import Console
 
-    from snnlab.runs.progress import Overview
+    from snnlab.runs.progress import SweepProgress
 
-    return Overview(Console(stderr=True), runs=len(plan.runs), done=len(plan.runs) - len(left))
+    return SweepProgress(Console(stderr=True), runs=len(plan.runs), done=len(plan.runs) - len(left))
 
 
 def _submit(
@@ -155,7 +155,8 @@ def _submit(
     jobs = submit(plan, left, slurm, workers=workers, retries=retries)
     number = jobs[0].job_id.split("_")[0]
     click.echo(
-        f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j {number}` "
+        f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j "
+        f"{number}` "
         f"shows it, `scancel {number}` cancels it.\nLogs: {logs(plan)}\nWhen it is over, the same "
         "command prints the table, and submits failed runs again.",
         err=True,

@@ -74,7 +74,7 @@ class Told:
     def change(self, run, what):
         self.changes.append((run.name, what))
 
-    def at(self, run, *place):
+    def update(self, run, *place):
         self.places.append((run.name, *place))
 
     def refresh(self):
