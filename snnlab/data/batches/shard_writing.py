@@ -1,10 +1,9 @@
-"""Write pictures into shards, which `snnlab.data.batches.shards` reads; this needs webdataset, reading does not."""
+"""Write pictures into shards for `snnlab.data.batches.shards`; only writing needs webdataset."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
+from snnlab._utils.optional import import_optional
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.shards import CLASSES, SETTINGS
 from snnlab.data.io.many_files import same_settings
@@ -22,7 +22,7 @@ SAMPLES = 1000  # of a shard: about 110 MB of ImageNet
 def write(
     part: str, pictures: FileDataset, out: Path, *, samples: int = SAMPLES, seed: int = 0
 ) -> int:
-    """Write pictures, paths of files, into shards of so many samples, in an order drawn from the seed; bytes stay.
+    """Write pictures into shards, in an order drawn from the seed; their bytes stay the same.
 
     Keys begin with the number of a picture in `pictures`, so that their order is known later.
     Shards that are there are kept, and each is written whole: a call after a kill goes on.
@@ -43,9 +43,10 @@ def write(
     """
     if samples < 1 or seed < 0:
         raise SnnlabError(
-            f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were expected. Choose others."
+            f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were "
+            "expected. Choose others."
         )
-    tar_writer = _webdataset().TarWriter
+    tar_writer = import_optional("webdataset", "writes shards", "shards").TarWriter
     names = "\n".join(f"{Path(path).parent.name}/{Path(path).name}" for path in pictures.samples)
     of = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     settings: dict[str, Any] = {
@@ -76,7 +77,10 @@ def write(
 
 
 def _sample(number: int, path: Path, label: int) -> dict[str, str | bytes]:
-    """What webdataset writes of a picture; it ends a key at the first dot, and a name of tar's has 100 bytes."""
+    """Return what webdataset writes of a picture.
+
+    It ends a key at the first dot, and a name in a tar file has at most 100 bytes.
+    """
     stem = path.stem.replace(".", "_").encode("utf-8", "replace")[:70].decode("utf-8", "ignore")
     try:
         content = path.read_bytes()
@@ -85,14 +89,3 @@ def _sample(number: int, path: Path, label: int) -> dict[str, str | bytes]:
             f"{path} cannot be read ({error.strerror}); a picture was expected. Fetch it again."
         ) from error
     return {"__key__": f"{number:08d}-{stem}", path.suffix[1:]: content, "cls": str(label).encode()}
-
-
-def _webdataset() -> ModuleType:
-    try:
-        import webdataset
-    except ImportError as error:
-        raise SnnlabError(
-            f"webdataset, which writes shards, cannot be imported ({error}); it was expected. Install it with: "
-            'pip install "snnlab[shards]", or pip install webdataset.'
-        ) from error
-    return webdataset

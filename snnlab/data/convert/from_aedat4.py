@@ -1,9 +1,9 @@
-"""CIFAR10-DVS's recordings in, the layout of `snnlab.data.datasets.cifar10_dvs` out: counts of events in a few steps of time."""
+"""Conversion of CIFAR10-DVS's recordings to counts of events in a few time steps."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,24 +11,27 @@ from scipy.io import savemat
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import is_utf8
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, is_hidden, whole_file
+from snnlab._utils.optional import import_optional
 from snnlab.data.datasets.cifar10_dvs import CLASSES, SIDE, STEPS
 from snnlab.data.io.images import class_folders
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 
 _CURE = "Fetch it again."
+_aedat = partial(import_optional, "aedat", "reads recordings", "aedat")
 
 
 def convert_recordings(
     source: str | Path, target: str | Path, *, steps: int = STEPS, workers: int | None = None
 ) -> Outcome:
-    """Turn `<class>/*.aedat4` into `train/*.mat` and `test/*.mat`, one by one, whatever becomes of some of them.
+    """Convert `<class>/*.aedat4` to `train/*.mat` and `test/*.mat`.
 
     A recording is cut into steps of equal length, from its first event to its last, and a step
     counts the events of each pixel, ON first. The last tenth of each class, at least one, is
     `test`: by their numbers 900 to 999 of the published ones, for which recordings the authors
     tested on is not known. `target/left-out.csv` lists what failed. What is there already, and not
-    older than its recording, is kept, so that a killed call is gone on with by the next.
+    older than its recording, is kept, so that the next call resumes a killed one.
 
     Args:
         source: with a folder a class: airplane, automobile and so on, or the first of these ten.
@@ -41,18 +44,17 @@ def convert_recordings(
             were made with others, the disk is full, or aedat is not installed.
     """
     source, target = given_path(source), given_path(target)
-    if steps < 1:
-        raise SnnlabError(
-            f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
-        )
+    whole_number("steps", steps, 1)
     folders = class_folders(source, "recordings")
     names = tuple(folder.name for folder in folders)
     if names != CLASSES[: len(names)]:
         raise SnnlabError(
-            f"{source} has the folders {', '.join(names)[:200]}; {', '.join(CLASSES)}, or the first of them, were expected, for "
-            "the number of a class is its place there. Fetch what is missing, or take away what does not belong there."
+            f"{source} has the folders {', '.join(names)[:200]}; {', '.join(CLASSES)}, or the "
+            "first of them, were expected, for "
+            "the number of a class is its place there. Fetch what is missing, or take away what "
+            "does not belong there."
         )
-    _aedat()  # said once now, not for each recording
+    _aedat()  # an error once, not for each recording
     jobs = []
     for label, folder in enumerate(folders):
         found = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
@@ -87,13 +89,14 @@ def _convert(job: Job) -> None:
 
 
 def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
-    """How many events there were, (2, steps, 128, 128), ON first."""
+    """Count the events: (2, steps, 128, 128), ON first."""
     if not len(events):
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     t, x, y = (events[name].astype(np.int64) for name in "txy")
     if max(x.max(), y.max()) >= SIDE:
         raise SnnlabError(
-            f"{path} has an event at column {x.max()} or row {y.max()}; 0 to {SIDE - 1} was expected. {_CURE}"
+            f"{path} has an event at column {x.max()} or row {y.max()}; 0 to {SIDE - 1} was "
+            f"expected. {_CURE}"
         )
     step = (t - t.min()) * steps // (t.max() - t.min() + 1)  # microseconds, so all of it is exact
     cell = (((~events["on"]).astype(np.int64) * steps + step) * SIDE + y) * SIDE + x
@@ -105,10 +108,11 @@ def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
 
 
 def _events(path: Path) -> np.ndarray:
-    """The events of a recording, with the fields t (microseconds), x, y and on."""
+    """Read the events of a recording, with the fields t (microseconds), x, y and on."""
     if not is_utf8(str(path)):
         raise SnnlabError(
-            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
+            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was "
+            "expected. Rename it."
         )
     try:
         packets: list[Any] = [
@@ -125,14 +129,3 @@ def _events(path: Path) -> np.ndarray:
     if not packets:
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     return np.concatenate(packets)
-
-
-def _aedat() -> ModuleType:
-    try:
-        import aedat
-    except ImportError as error:
-        raise SnnlabError(
-            f"aedat, which reads recordings, cannot be imported ({error}); it was expected. Install it with: "
-            'pip install "snnlab[aedat]", or pip install aedat.'
-        ) from error
-    return aedat

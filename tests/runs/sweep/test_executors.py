@@ -1,4 +1,4 @@
-"""Runs in processes of their own: in real ones, most of them with a quick stand-in for the notebook, killed in every way."""
+"""Runs in real processes, most with a quick stand-in for the notebook, killed in every way."""
 
 import os
 import signal
@@ -74,7 +74,7 @@ class Told:
     def change(self, run, what):
         self.changes.append((run.name, what))
 
-    def at(self, run, *place):
+    def update(self, run, *place):
         self.places.append((run.name, *place))
 
     def refresh(self):
@@ -104,7 +104,10 @@ def quick(tmp_path, monkeypatch):
     return run
 
 
-ENVIRONMENT = "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + os.environ['OMP_NUM_THREADS'])"
+ENVIRONMENT = (
+    "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + "
+    "os.environ['OMP_NUM_THREADS'])"
+)
 
 
 def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, tmp_path):
@@ -169,7 +172,7 @@ def test_workers_share_gpus_round_robin_and_cores(quick, tmp_path, monkeypatch):
 
 
 def test_the_terminals_ctrl_c_is_for_the_sweep_alone_and_time_is_not_short(quick, tmp_path):
-    """Submitit's process blocks it, the worker has a session of its own, where its notebook can be interrupted."""
+    """Submitit's process blocks it; in the worker's own session, the notebook can get it."""
     code = """
 blocked = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("SigBlk")][0]
 between = int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1
@@ -337,7 +340,7 @@ def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 0
-        and "4 left to another process, which has them in work: neurons=10, seed=0" in done.stderr
+        and "4 runs are in progress in another process: neurons=10, seed=0" in done.stderr
     )
 
 
@@ -352,7 +355,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 130
-        and "Stopped: 0 of 4 runs are finished. The same command goes on." in done.stderr
+        and "Stopped: 0 of 4 runs are finished. The same command resumes." in done.stderr
     )
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
 
@@ -377,7 +380,7 @@ def test_what_a_shell_or_nohup_ignores_stays_ignored_and_a_plain_kill_stops(tmp_
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-    assert done.exit_code == 130 and "The same command goes on." in done.stderr
+    assert done.exit_code == 130 and "The same command resumes." in done.stderr
 
 
 def test_without_submitit_it_is_said_what_to_install(tmp_path, monkeypatch):
@@ -437,7 +440,7 @@ def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monke
 
 
 def test_a_killed_sweep_takes_its_workers_along_and_goes_on_to_its_table(tmp_path):
-    """With real notebooks: one of two runs is finished when the sweep is killed, the other is not."""
+    """With real notebooks: one of two runs is finished when the sweep is killed."""
     (tmp_path / "long").touch()
     middle = f"""
 if config.neurons == 20:

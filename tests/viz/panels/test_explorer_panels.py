@@ -115,7 +115,7 @@ def test_a_neuron_that_is_not_there_is_told_and_the_next_one_is_drawn(network, v
         before = panel.image.value
         panel.controls["neuron"].value = 5
         panel.controls["layer"].value = "layer 2"
-        assert "layer 2 has neurons 0 to 3, and no 5; choose a smaller number." in panel.image.value
+        assert "neuron = 5: layer 2 has neurons 0 to 3; choose one of them." in panel.image.value
         panel.controls["layer"].value, panel.controls["neuron"].value = "layer 1", 0
         assert panel.image.value == before
 
