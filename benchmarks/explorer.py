@@ -41,7 +41,7 @@ def setting(
     x = (torch.rand(steps, 20, side) < rate).float()
     movements = []
     for layer in net.synapses:
-        place = snapshots.sampled(layer).numpy()
+        place = snapshots.sample_synapses(layer).numpy()
         way = np.random.default_rng(0).uniform(0, 240, (30, len(place))).astype(np.float32)
         movements.append(
             snapshots.DelayTrajectory(np.arange(30), *np.divmod(place, layer.in_features), way)

@@ -1,7 +1,6 @@
-"""The command line: arguments in, sentences out; the work is done elsewhere.
+"""The command line: commands that parse arguments and print results.
 
-Imports are inside the commands, so that a misspelt parameter is answered at once and not after
-torch is loaded.
+Each command imports what it needs, so that help and errors of parameters do not wait for torch.
 """
 
 import io
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def app() -> None:
-    """Spiking networks with transferred weights and learned delays: run the notebooks, make data."""
+    """Spiking networks with transferred weights and learned delays: run notebooks, make data."""
+    # a path may have bytes that are no letters, a terminal an encoding that lacks some
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a path may have bytes, and a terminal an encoding, that lack a letter
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -40,27 +38,27 @@ app.add_command(targets.targets)
 @app.command()
 @click.argument("notebook")
 @click.option("--profile", metavar="NAME", help="tiny, course or paper")
-@click.option("--seed", metavar="N", help="where random numbers begin")
+@click.option("--seed", metavar="N", help="seed of the random numbers")
 @click.option(
     "-p",
     "given",
     metavar="NAME VALUE",
     nargs=2,
     multiple=True,
-    help="set a parameter; may be repeated",
+    help="set a parameter; repeatable",
 )
 @click.option(
-    "-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="a file of parameters"
+    "-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="file of parameters"
 )
-@click.option("--out", metavar="DIR", help="where everything goes")
+@click.option("--out", metavar="DIR", help="folder of the results")
 @click.option(
     "--nproc",
     metavar="N",
-    help="processes that train each network together, one a GPU; as -p processes N",
+    help="number of processes that train each network, one per GPU; as -p processes N",
 )
 @click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
-@click.option("--wait", is_flag=True, help="for another process that has the same run in work")
-@click.option("--again", is_flag=True, help="run it anew if it is finished")
+@click.option("--wait", is_flag=True, help="wait for another process that works on the same run")
+@click.option("--again", is_flag=True, help="run it again if it is finished")
 @cli_errors
 def run(
     notebook: str,
@@ -76,17 +74,17 @@ def run(
 ) -> None:
     """Run NOTEBOOK through papermill: its number, its path, or the path of an edited copy of it.
 
-    What is given here goes before what stands in YAML; params/ has a file for every experiment of
-    the papers. DIR is runs/EXPERIMENT/HASH/seed=N if it is not given: EXPERIMENT is the name of
-    YAML or else of the notebook, HASH is over the notebook's code and all parameters that decide
-    about the result. It holds the executed notebook, manifest.json, metrics.jsonl, result.json,
-    checkpoints, and figures as PNG and SVG.
+    Options override the values in YAML; params/ has a file for each experiment of the papers. DIR
+    is by default runs/EXPERIMENT/HASH/seed=N: EXPERIMENT is the name of YAML or else of the
+    notebook, and HASH covers the notebook's code and all parameters that affect the result. DIR
+    gets the executed notebook, manifest.json, metrics.jsonl, result.json, checkpoints, and figures
+    as PNG and SVG.
 
-    A run that was killed goes on where it was. One that is finished is shown. A wrong parameter
-    stops with exit code 2 before anything starts, a failing cell with exit code 1.
+    The same command resumes a killed run, and shows a finished one. Exit code 2 on a wrong
+    parameter, before anything starts, and 1 if a cell fails.
     """
     from snnlab.course.config import parse_parameters, read_parameters
-    from snnlab.training import loggers
+    from snnlab.training import log_choice
 
     texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
@@ -111,14 +109,14 @@ def run(
     )
 
     if log is not None:
-        os.environ[loggers.GIVEN] = log
-    loggers.chosen()
+        os.environ[log_choice.GIVEN] = log
+    log_choice.chosen()
     path = find(notebook)
     values = {} if file is None else read_parameters(file)
     if "notebook" in values:
         raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
     values |= parse_parameters(kind_of(path), texts)
-    # Here too, so that no progress bar stands above the sentence that refuses
+    # before the progress bar, so that an error stands alone
     config = configure(path, values)
     experiment = "" if file is None else file.stem
 
@@ -129,17 +127,19 @@ def run(
 
     done = None if again else finished(path, config, experiment)
     if done is not None:
-        click.echo(f"It is finished since {done[1]}; to run it anew: --again", err=True)
+        click.echo(f"The run finished at {done[1]}; --again runs it again.", err=True)
         show(done[0], Console())
         return
     if (other := of_other_code(path, config, experiment)) is not None:
         click.echo(
-            f"{path.name} has other code than the run with these parameters in {other}: it is run anew.",
+            f"The code of {path.name} differs from that of the run in {other}, so it is run again.",
             err=True,
         )
     try:
-        with progress(Console(stderr=True)) as bar:
-            folder = execute(path, values, bar(path.stem), experiment=experiment, wait=wait)
+        with progress(Console(stderr=True)) as show_progress:
+            folder = execute(
+                path, values, show_progress(path.stem), experiment=experiment, wait=wait
+            )
     except NotebookFailed as error:
         print_error(error)
         sys.exit(1)
@@ -155,16 +155,12 @@ def run(
 )
 @cli_errors
 def tutorial(profile: str, out: Path | None) -> None:
-    """Run all notebooks, export them as HTML, and print what came out."""
+    """Run all notebooks, export them as HTML, and print their results."""
     from rich.console import Console
 
-    from snnlab.runs.run import home
     from snnlab.runs.tutorial import run_all
 
-    notebooks = sorted((home() / "notebooks").glob("*.ipynb"))
-    if not run_all(
-        notebooks, profile=profile, out=out or home() / "runs" / "tutorial", console=Console()
-    ):
+    if not run_all(profile=profile, out=out, console=Console()):
         sys.exit(1)
 
 
@@ -176,30 +172,29 @@ def tutorial(profile: str, out: Path | None) -> None:
 @click.option(
     "--all-parameters",
     is_flag=True,
-    help="columns also for parameters that are the same everywhere",
+    help="also list parameters that are equal in all runs",
 )
 @cli_errors
 def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
-    """Collect every result.json below FOLDER: a row for each trained network, and a summary over the seeds.
+    """Collect every result.json below FOLDER: one row a trained network, and means over seeds.
 
-    Runs without a result yet are named. Results that cannot be read are named, too, and left out,
-    with exit code 1.
+    Unfinished runs are named. Damaged results are named and left out, with exit code 1.
     """
     from rich.console import Console
 
     from snnlab.runs.collection import read_results, summary, write_csv
     from snnlab.runs.tables import summary_tables
 
-    found = read_results(folder, all_parameters=all_parameters)
+    results = read_results(folder, all_parameters=all_parameters)
     if out is not None:
-        write_csv(found.table, out)
-    if not found.table.empty:
-        Console().print(*summary_tables(summary(found.table)))
-    for run in found.unfinished:
-        print_error(f"{run}: unfinished; run it again, and it goes on where it stopped.")
-    for sentence in found.damaged:
+        write_csv(results.table, out)
+    if not results.table.empty:
+        Console().print(*summary_tables(summary(results.table)))
+    for run in results.unfinished:
+        print_error(f"{run}: unfinished; run it again to resume it.")
+    for sentence in results.damaged:
         print_error(sentence)
-    if found.damaged:
+    if results.damaged:
         sys.exit(1)
 
 
@@ -211,13 +206,13 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     type=float,
     help="membrane time constant in steps: 1.005 SHD, 1.5 SSC and GSC",
 )
-@click.option("--max-delay", type=int, help="L - 1, where the file does not tell")
+@click.option("--max-delay", type=int, help="L - 1, if the file does not state it")
 @click.option(
     "--padding",
     default="fixed",
     show_default=True,
     type=click.Choice(["fixed", "reference"]),
-    help="reference: scores as the authors' code has them",
+    help="reference: as in the authors' code",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]"
@@ -226,16 +221,15 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
 def import_checkpoint(
     file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None
 ) -> None:
-    """Turn FILE, a network trained by the code of Hammouamri et al. (SNN-delays), into a checkpoint of snnlab."""
+    """Convert FILE, a network trained by SNN-delays (Hammouamri et al.), to a checkpoint."""
     from snnlab.delays.import_snn_delays import convert
 
     out = out or file.with_suffix(".snnlab.pt")
     config = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
-    sizes = "-".join(str(size) for size in (config.n_in, *config.hidden, config.n_classes))
+    sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
     names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding")
-    click.echo(
-        f"{out}: {sizes}, " + ", ".join(f"{name} = {getattr(config, name)}" for name in names)
-    )
+    values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)
+    click.echo(f"{out}: {sizes}, {values}")
 
 
 @app.command()

@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
 
 if TYPE_CHECKING:
+    from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.slurm import Slurm
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
     from snnlab.runs.sweep.worker import Outcome
@@ -24,32 +25,44 @@ if TYPE_CHECKING:
     "-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter of all runs"
 )
 @click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1), help="runs at a time"
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="number of runs at a time",
 )
 @click.option(
     "--retries",
     default=1,
     show_default=True,
     type=click.IntRange(0),
-    help="how often to try a run again",
+    help="number of retries of a failed run",
 )
-@click.option("--dry-run", is_flag=True, help="only say what would be done, and its cost")
+@click.option("--dry-run", is_flag=True, help="print the runs and their estimated cost, and stop")
 @click.option(
     "--executor", default="local", show_default=True, type=click.Choice(["local", "slurm"])
 )
-@click.option("--follow", is_flag=True, help="SLURM: wait for the end, and print the table")
-@click.option("--partition", metavar="NAME", default="", help="SLURM")
+@click.option("--follow", is_flag=True, help="SLURM: wait for the end and print the table")
+@click.option("--partition", metavar="NAME", default="", help="SLURM: name of the partition")
 @click.option(
-    "--gpus", type=click.IntRange(0), help="SLURM: GPUs a run  [default: as its processes]"
+    "--gpus", type=click.IntRange(0), help="SLURM: GPUs per run  [default: one per process]"
 )
 @click.option(
-    "--cpus", default=4, show_default=True, type=click.IntRange(1), help="SLURM: cores a run"
+    "--cpus", default=4, show_default=True, type=click.IntRange(1), help="SLURM: cores per run"
 )
 @click.option(
-    "--hours", default=24.0, show_default=True, type=click.FloatRange(0.1), help="SLURM: of one go"
+    "--hours",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="SLURM: time limit of a job",
 )
 @click.option(
-    "--memory-gb", default=16.0, show_default=True, type=click.FloatRange(0.1), help="SLURM: a run"
+    "--memory-gb",
+    default=16.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="SLURM: per run",
 )
 @click.option(
     "--slurm",
@@ -75,12 +88,12 @@ def sweep(
     memory_gb: float,
     more: tuple[tuple[str, str], ...],
 ) -> None:
-    """Run all runs that YAML says: seeds and configurations of one notebook.
+    """Run a sweep, described in YAML: seeds and configurations of one notebook.
 
-    The same command resumes: what is finished is not run again, what was killed goes on where it
-    was. Two sweeps at once share the work. Ctrl-C stops a sweep. `kill` stops one in the
-    background, which may ignore Ctrl-C and the end of the terminal. On SLURM all runs are one array
-    job; a run that needs longer than --hours is queued again.
+    The same command resumes: it skips finished runs and resumes killed ones. Two sweeps at once
+    share the work. Ctrl-C stops a sweep, and `kill` one in the background, which may ignore Ctrl-C
+    and the end of the terminal. On SLURM all runs are one array job; a run that exceeds --hours is
+    queued again.
 
     Exit code 1 if a run failed, 130 if the sweep was interrupted.
     """
@@ -95,27 +108,29 @@ def sweep(
     if plan.note:
         click.echo(plan.note, err=True)
     if dry_run:
-        _say(plan)
+        _print_plan(plan)
         return
     left = plan.left
     for run in left:
         check_data(run.config)
     slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped is stopped
+    outcomes: Sequence[Outcome] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if not left:
-            outcomes: Sequence[Outcome] = []
-        elif executor == "local":
-            outcomes = _here(plan, left, workers, retries)
-        else:
-            submitted = _slurm(plan, left, slurm, workers, retries, follow)
-            if submitted is None:
+        if left and executor == "local":
+            from snnlab.runs.sweep.executors import run_local
+
+            with _overview(plan, left) as overview:
+                outcomes = run_local(plan, left, workers=workers, retries=retries, watcher=overview)
+        elif left:
+            jobs = _submit(plan, left, slurm, workers, retries)
+            if not follow:
                 return
-            outcomes = submitted
+            outcomes = _follow(plan, left, jobs)
     except KeyboardInterrupt:
         done = len(plan.runs) - len(plan.left)
         click.echo(
-            f"\nStopped: {done} of {len(plan.runs)} runs are finished. The same command goes on.",
+            f"\nStopped: {done} of {len(plan.runs)} runs are finished. The same command resumes.",
             err=True,
         )
         sys.exit(130)
@@ -124,54 +139,39 @@ def sweep(
     _conclude(plan, left, outcomes)
 
 
-def _here(
-    plan: "Sweep", left: Sequence["SweepRun"], workers: int, retries: int
-) -> "Sequence[Outcome]":
+def _overview(plan: "Sweep", left: Sequence["SweepRun"]) -> "SweepProgress":
     from rich.console import Console
 
-    from snnlab.runs.progress import Overview
-    from snnlab.runs.sweep.executors import run_local
+    from snnlab.runs.progress import SweepProgress
 
-    with Overview(
-        Console(stderr=True), runs=len(plan.runs), done=len(plan.runs) - len(left)
-    ) as overview:
-        return run_local(plan, left, workers=workers, retries=retries, watcher=overview)
+    return SweepProgress(Console(stderr=True), runs=len(plan.runs), done=len(plan.runs) - len(left))
 
 
-def _slurm(
-    plan: "Sweep",
-    left: Sequence["SweepRun"],
-    slurm: "Slurm",
-    workers: int,
-    retries: int,
-    wait: bool,
-) -> "Sequence[Outcome] | None":
-    """Submit; what became of the runs, or None if nobody waits for them."""
-    from rich.console import Console
-
-    from snnlab.runs.progress import Overview
-    from snnlab.runs.sweep.slurm import follow, logs, submit
+def _submit(
+    plan: "Sweep", left: Sequence["SweepRun"], slurm: "Slurm", workers: int, retries: int
+) -> Any:
+    from snnlab.runs.sweep.slurm import logs, submit
 
     jobs = submit(plan, left, slurm, workers=workers, retries=retries)
     number = jobs[0].job_id.split("_")[0]
     click.echo(
-        f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j {number}` shows it, `scancel {number}` "
-        f"ends it.\nLogs: {logs(plan)}",
+        f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j "
+        f"{number}` "
+        f"shows it, `scancel {number}` cancels it.\nLogs: {logs(plan)}\nWhen it is over, the same "
+        "command prints the table, and submits failed runs again.",
         err=True,
     )
-    if not wait:
-        click.echo(
-            "When it is over, the same command prints the table, and submits again what failed.",
-            err=True,
-        )
-        return None
-    with Overview(
-        Console(stderr=True), runs=len(plan.runs), done=len(plan.runs) - len(left)
-    ) as overview:
+    return jobs
+
+
+def _follow(plan: "Sweep", left: Sequence["SweepRun"], jobs: Any) -> "Sequence[Outcome]":
+    from snnlab.runs.sweep.slurm import follow
+
+    with _overview(plan, left) as overview:
         try:
             return follow(left, jobs, overview)
         except KeyboardInterrupt:
-            click.echo(f"\nNo longer followed; job {number} goes on.", err=True)
+            click.echo("\nNo longer followed; the job continues.", err=True)
             sys.exit(130)
 
 
@@ -192,24 +192,20 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Out
             err=True,
         )
     click.echo(f"{'runs':<12}{plan.folder}")
-    for run, outcome in zip(left, outcomes, strict=False):
-        if outcome.status == "failed":
-            click.echo(printable(f"{run.name} failed: {outcome.text}"), err=True)
-    if held := [
-        run
-        for run, outcome in zip(left, outcomes, strict=False)
-        if outcome.status == "held" and not run.done
-    ]:
+    ended = list(zip(left, outcomes, strict=False))
+    failed = [(run, outcome.text) for run, outcome in ended if outcome.status == "failed"]
+    for run, text in failed:
+        click.echo(printable(f"{run.name} failed: {text}"), err=True)
+    if held := [run for run, outcome in ended if outcome.status == "held" and not run.done]:
         click.echo(
-            f"{len(held)} left to another process, which has them in work: {held[0].name} ...",
-            err=True,
+            f"{len(held)} runs are in progress in another process: {held[0].name} ...", err=True
         )
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if failed:
         sys.exit(1)
 
 
-def _say(plan: "Sweep") -> None:
-    """Print every run, what became of it, where it goes, and what the rest will cost."""
+def _print_plan(plan: "Sweep") -> None:
+    """Print every run, its state and folder, and the estimated cost of the rest."""
     from rich.console import Console
 
     from snnlab.runs import manifest

@@ -16,10 +16,10 @@ from snnlab.cli.cli_errors import cli_errors, print_error
 )
 @cli_errors
 def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
-    """Every table and figure of both papers beside what the results below FOLDER, by default runs/, say of it.
+    """Compare every table and figure of both papers with the results below FOLDER, or runs/.
 
     A result counts only if it was measured on the published data, with all seeds that its file in
-    params/ asks for. Results that cannot be read are named.
+    params/ requires. Results that cannot be read are named.
     """
     from rich.console import Console
 
@@ -29,9 +29,9 @@ def targets(folder: Path | None, paper: str | None, out: Path | None) -> None:
 
     with warnings.catch_warnings(record=True) as damaged:
         warnings.simplefilter("always")
-        found = table(folder, paper)
+        rows = table(folder, paper)
     if out is not None:
-        write_csv(found, out)
-    Console().print(*target_tables(found))
+        write_csv(rows, out)
+    Console().print(*target_tables(rows))
     for warning in damaged:
         print_error(warning.message)

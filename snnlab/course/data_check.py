@@ -55,7 +55,7 @@ def recording_settings(config: Recordings) -> dict[str, Any]:
 def event_sets(
     config: TransferToEvents,
 ) -> tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]:
-    """Return the entry and folder of the events of notebook 03, and those of the pictures to pretrain on."""
+    """Return entry and folder of the events of notebook 03, and of the pictures to pretrain on."""
     events = entry_of(config.data, "events")
     pictures = entry_of(events.pretrain_on)
     return (

@@ -12,7 +12,7 @@ from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferTo
 from snnlab.course.data_check import event_sets, recording_settings
 from snnlab.data.datasets.digit_events import digit_events
 from snnlab.data.protocols import Batches
-from snnlab.data.registry import find, load
+from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_net import DelayNetConfig
@@ -64,7 +64,8 @@ def static(config: PretrainAndTransfer) -> ImageTask:
     Raises:
         SnnlabError: as the readers, or there is one class only.
     """
-    data = load(*find(config.data, "pictures"), vars(config))
+    entry, folder = find(config.data, "pictures")
+    data = entry.read(folder, vars(config))
     _several_classes(data)
     return ImageTask(data, _network(config.model, data, config.channels), data.source)
 
@@ -77,7 +78,7 @@ def recordings(config: LearningDelays) -> DataSplits[Any]:
         SnnlabError: as the readers, or there is one class only.
     """
     entry, folder = find(config.data, "recordings", features=config.features)
-    data = load(entry, folder, recording_settings(config))
+    data: DataSplits[Any] = entry.read(folder, recording_settings(config))
     _several_classes(data)
     return data
 
@@ -92,7 +93,7 @@ def delay_stage(
     epochs: int,
     **network: Any,
 ) -> DelayStage:
-    """Describe a network of notebook 04 and its training, with the sizes and rates of a configuration.
+    """Describe a network of notebook 04 and its training, as a configuration has them.
 
     Args:
         config: the configuration.
@@ -164,9 +165,9 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
     # Pictures are as large as the events where the size can be chosen, else as large as usual
     settings = {name: value for name, value in vars(config).items() if name in entry.settings}
     data = {
-        "pictures": load(pictures, pictures_folder, settings),
-        "edges": entry.read(entry.edges, folder, settings),
-        "target": load(entry, folder, settings),
+        "pictures": pictures.read(pictures_folder, settings),
+        "edges": entry.read(folder, settings, entry.edges),
+        "target": entry.read(folder, settings),
     }
     note = f"files in the layout of {entry.name}, pretrained on {pictures_folder.name}"
     for name in ("pictures", "edges"):

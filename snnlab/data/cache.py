@@ -1,7 +1,7 @@
-"""What takes long to make and can be made again: arrays on disk, shared by the processes that need them.
+"""A cache of arrays on disk, shared by the processes that need them.
 
-They lie in `cache/` below the data folder, or in the folder SNNLAB_CACHE. Once they take more than
-SNNLAB_CACHE_GB gigabytes (50 if it is not set), those that were not used for longest go.
+They lie in `cache/` below the data folder, or in the folder SNNLAB_CACHE. Above SNNLAB_CACHE_GB
+gigabytes (default 50), the least recently used are removed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")
 
 
 def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> Mapped:
-    """The array that `make` gives, made once for a key; read-only, mapped from a file, so that processes share its memory.
+    """Return the array that `make` returns, computed once for a key.
 
-    The file is there whole or not at all. While one process makes it, others that want the same one
-    wait.
+    It is read-only and mapped from a file, so that processes share its memory. The file is there
+    whole or not at all. While one process computes it, others that want the same one wait.
 
     Args:
         what: a word for people, the name of a folder.
@@ -62,32 +62,32 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
                 found = _load(file)
         if found is None:
             raise SnnlabError(
-                f"{file}: was written and cannot be read; a file system that keeps what it is given was expected. Set "
-                "SNNLAB_CACHE to a folder on another disk."
+                f"{file}: was written and cannot be read; a file system that keeps what it is "
+                "given was expected. Set SNNLAB_CACHE to a folder on another disk."
             )
     return found
 
 
 def cached_or_none(what: str, key: Mapping[str, Any]) -> Mapped | None:
-    """What `cached` would give if it has been made, else None; nothing is made."""
+    """Return what `cached` has computed for a key, or None; nothing is computed."""
     file, _ = _place(what, key)
     return _load(file)
 
 
 def stamp(path: str | Path) -> tuple[int, int]:
-    """Size in bytes and time of change in ns: what is another when a file is."""
+    """Return size in bytes and mtime in ns: a cheap file fingerprint."""
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 
 
 def cache_folder() -> Path:
-    """The folder SNNLAB_CACHE, else cache/ below the data folder."""
+    """Return the folder SNNLAB_CACHE, else cache/ below the data folder."""
     given = os.environ.get("SNNLAB_CACHE")
     return given_path(given) if given else data_folder() / "cache"
 
 
 def limit() -> float:
-    """How many bytes the cache may take: SNNLAB_CACHE_GB gigabytes.
+    """Return how many bytes the cache may take: SNNLAB_CACHE_GB gigabytes.
 
     Raises:
         SnnlabError: that is no number.
@@ -97,15 +97,15 @@ def limit() -> float:
         return float(text) * 1e9
     except ValueError:
         raise SnnlabError(
-            f"SNNLAB_CACHE_GB is {text!r}; a number of gigabytes was expected. Set it, or leave it out for {LIMIT_GB:g}."
+            f"SNNLAB_CACHE_GB is {text!r}; a number of gigabytes was expected. Set it, or leave it "
+            f"out for {LIMIT_GB:g}."
         ) from None
 
 
 def clean() -> int:
-    """Remove all that `cached` has made, and nothing else that lies there; returns how many bytes that were.
+    """Remove all that `cached` has made, and nothing else; return how many bytes that was.
 
-    A process that still uses an array goes on with it, for a file that is mapped stays until it is
-    let go.
+    A process that still uses an array keeps it: a mapped file stays until it is released.
 
     Raises:
         SnnlabError: a file cannot be removed.
@@ -136,7 +136,7 @@ def _load(file: Path) -> Mapped | None:
 
 
 def _shrink(keep: Path) -> None:
-    """Remove what was not used for longest until the rest is within the limit; `keep` stays, for it is needed now."""
+    """Remove the least recently used until the rest is within the limit; `keep` stays."""
     most = limit()
     found = []
     for path in cache_folder().glob("*/[0-9a-f]*.npy"):

@@ -1,4 +1,4 @@
-"""The entry of a data set in the registry: what it is, where it comes from, and what its folder holds."""
+"""The entry of a data set in the registry: its reader, its origin and its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
 from snnlab.data.paths import data_folder
 
-# Beside a set that was downloaded: which archives it came from, and what was checked
+# The file beside a set that names its archives and what was checked
 PROVENANCE = "provenance.json"
 # How the names of unfinished folders begin
 UNFINISHED = (".unpacking-", ".unpacked-", ".converting")
@@ -103,10 +103,19 @@ class DatasetEntry:
         """The folder of the set, below the data folder."""
         return data_folder() / self.name
 
-    def read(self, function: Function, folder: str | Path, settings: Mapping[str, Any]) -> Any:
-        """Call `load` or `edges` with the folder and those of the settings that the set has."""
+    def read(self, folder: str | Path, settings: Mapping[str, Any], function: Function = "") -> Any:
+        """Load the set from a folder with those of the settings that it has.
+
+        Args:
+            folder: where the files are; ignored for a set that is generated.
+            settings: the parameters of a run, by name.
+            function: `edges` to get these; by default `load`.
+
+        Returns:
+            `DataSplits`.
+        """
         own = {name: value for name, value in settings.items() if name in self.settings}
-        return imported(function)(*([folder] if self.parts else []), **own)
+        return imported(function or self.load)(*([folder] if self.parts else []), **own)
 
     def missing(self, folder: Path) -> list[str]:
         """Return the parts that a folder lacks, each as `parts` has it."""
@@ -150,7 +159,7 @@ class DatasetEntry:
             )
 
     def state(self) -> tuple[bool, str]:
-        """Return whether the set is whole, as far as names tell, and that in words; no file is opened."""
+        """Return whether the set is whole, judged by names, and the state in words."""
         if not self.parts:
             return True, "generated when it is used"
         if leftovers(self.folder):
@@ -177,7 +186,7 @@ def imported(function: Function) -> Callable[..., Any]:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What unfinished downloads and unpackings left in the folder of a set. Without it, they begin anew."""
+    """List what unfinished downloads and unpackings left in the folder of a set."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -188,7 +197,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def provenance(folder: Path) -> dict[str, Any]:
-    """What `snnlab data get` and `check` wrote beside a set; empty if nothing, or nothing that can be read."""
+    """Return what `snnlab data get` and `check` wrote beside a set; empty if it cannot be read."""
     try:
         found = read_json(folder / PROVENANCE, "")
     except SnnlabError:
@@ -202,7 +211,7 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 
 def _count_clips(folder: Path) -> int:
-    """How many clips of UCF101 there are, by their names, in a folder and the folders in it."""
+    """Count the clips of UCF101, by their names, in a folder and the folders in it."""
     if not folder.is_dir():
         return 0
     found = list(folder.iterdir())

@@ -1,4 +1,4 @@
-"""Which recordings to learn from and which to keep aside."""
+"""Choice of the recordings for training and validation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ SHARE = 0.15  # of the training recordings, held out for validation
 
 
 def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | None:
-    """Choose whole speakers, together close to 15 % of every class, and leave every class in training.
+    """Choose whole speakers, close to 15 % of every class; each class stays in training.
 
-    Greedy and without chance: the next speaker is the one that brings the classes' counts nearest
-    to 15 %.
+    The choice is greedy and deterministic: the next speaker is the one that brings the classes'
+    counts nearest to 15 %.
 
     Args:
-        labels, speakers: (n,) int64.
+        labels: (n,) int64.
+        speakers: (n,) int64.
 
     Returns:
         (n,) bool, True where held out; None when no speaker can be spared.
@@ -39,20 +40,20 @@ def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | 
 
 
 def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE) -> np.ndarray:
-    """(n,) bool: this share of every class that has at least two recordings, and at least one of it."""
+    """Choose a share of every class of two or more recordings, at least one; return (n,) bool."""
     size = np.bincount(labels)[labels]
     wanted = np.where(size > 1, np.maximum(1, np.round(share * size)), 0)
     return _rank_in_class(labels, seed) < wanted
 
 
 def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Indices, ascending, of at most `limit` recordings, drawn by chance, as many of each class as can be."""
+    """Draw at most `limit` recordings, as balanced as possible; return ascending indices."""
     rank = _rank_in_class(labels, seed)
     return np.sort(np.lexsort((np.random.default_rng(seed).permutation(len(labels)), rank))[:limit])
 
 
 def _rank_in_class(labels: np.ndarray, seed: int) -> np.ndarray:
-    """(n,): of each recording, its place among those of its class in a random order."""
+    """Return for each recording its place in a random order of its class, (n,)."""
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]  # class by class, shuffled inside
     first = np.searchsorted(labels[order], labels[order], side="left")

@@ -1,4 +1,4 @@
-"""What training and evaluation need of data."""
+"""The protocols of data for training and evaluation."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -10,14 +10,16 @@ from snnlab.data.batches.samplers import SINGLE, RankInfo
 
 
 class Batches(Protocol):
-    """What training and evaluation need of data: its size, its labels `(n,)`, and batches `(T, B, ...)` with theirs `(B,)`."""
+    """A set with labels `(n,)` that gives batches `(T, B, ...)` with labels `(B,)`."""
 
     @property
-    def labels(self) -> Tensor: ...
+    def labels(self) -> Tensor:
+        """The class of each sample, `(n,)`."""
 
     def __len__(self) -> int: ...
 
-    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]: ...
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return samples `index` (B,) as `(T, B, ...)`, and their labels."""
 
     def batches(
         self,
@@ -26,15 +28,21 @@ class Batches(Protocol):
         generator: torch.Generator | None = None,
         part: RankInfo = SINGLE,
         skip_batches: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]: ...
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield every sample once, see `snnlab.data.batches.base.BatchedDataset`."""
 
 
 class Data(Protocol):
     """A data set with its three parts."""
 
     @property
-    def train(self) -> Batches: ...
+    def train(self) -> Batches:
+        """The part that is trained on."""
+
     @property
-    def valid(self) -> Batches: ...
+    def valid(self) -> Batches:
+        """The part that is chosen by."""
+
     @property
-    def test(self) -> Batches: ...
+    def test(self) -> Batches:
+        """The part that is tested on."""

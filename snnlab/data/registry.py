@@ -7,7 +7,6 @@ of a set is expected, `my_module:ENTRY` does as well, as long as Python can impo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,10 +120,5 @@ def load_dataset(
         entry = entry_of(data)  # refuses it, with the nearest name
     for name in settings:
         known(name, entry.settings, f"setting of {entry.name}")
-    return load(entry, where, settings)
-
-
-def load(entry: DatasetEntry, folder: str | Path, settings: Mapping[str, Any]) -> DataSplits[Any]:
-    """Load a set from a folder with those of the settings that it has."""
-    data: DataSplits[Any] = entry.read(entry.load, folder, settings)
-    return data
+    data_splits: DataSplits[Any] = entry.read(where, settings)
+    return data_splits

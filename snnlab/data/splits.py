@@ -103,10 +103,11 @@ def _checksum(parts: Iterable[Batches], folder: str) -> str:
 
 
 def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:
-    """Refuse classes that a network is tested on and never trained on.
+    """Refuse classes that occur in a test set and not in training.
 
     Args:
-        trained, tested: the classes of the training recordings and of others.
+        trained: the classes of the training recordings.
+        tested: the classes of other recordings.
         where: the file or folder of the others, for the sentence.
 
     Raises:
@@ -114,7 +115,8 @@ def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) 
     """
     if unknown := sorted(set(tested) - set(trained)):
         raise SnnlabError(
-            f"{where} has recordings of {', '.join(unknown[:5])}{' and more' if unknown[5:] else ''}; only classes that "
+            f"{where} has recordings of "
+            f"{', '.join(unknown[:5])}{' and more' if unknown[5:] else ''}; only classes that "
             "occur in training were expected. Add training recordings of them, or take these away."
         )
 
@@ -127,5 +129,6 @@ def check_limit(limit: int | None) -> None:
     """
     if limit is not None and limit < 1:
         raise SnnlabError(
-            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. Choose a larger one."
+            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. "
+            "Choose a larger one."
         )

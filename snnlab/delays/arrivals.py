@@ -1,4 +1,4 @@
-"""One recording in a network with whole delays: when each spike arrives at a neuron, and the coincidence that makes it fire."""
+"""Simulation of one recording spike by spike: when spikes arrive, and when neurons fire."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.analysis import heard_inputs, picked
+from snnlab.delays.analysis import connected_inputs, layer_synapses
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.lif_scan import membrane
@@ -18,54 +18,66 @@ from snnlab.nn.neurons import LIF, LeakyIntegrator
 
 @dataclass(frozen=True)
 class SimulatedRecording:
-    """One recording in a network with whole delays. T' is the recording with the network's tail.
+    """Input, membranes and spikes of each layer; T' steps are the recording and the network's tail.
 
     Attributes:
-        heard: what each layer hears, (T', N_in): the recording, then the spikes of each hidden
-            layer.
-        charge: the membrane H of each layer before its reset, (T', N_out); a hidden neuron fires at
-            1, the readout never.
-        fired: 0 or 1, (T', N_out), of each hidden layer.
+        inputs: `(T', N_in)` of each layer: the recording, then the spikes of each hidden layer.
+        charge: membrane H before the reset, `(T', N_out)`; a hidden neuron fires at 1, the readout
+            never.
+        fired: spikes, 0 or 1, `(T', N_out)` of each hidden layer.
     """
 
-    heard: list[Tensor]
+    inputs: list[Tensor]
     charge: list[Tensor]
     fired: list[Tensor]
 
 
 @torch.no_grad()
 def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
-    """Let a network with rounded delays hear one recording, (T, N_in) spike counts or features.
+    """Simulate a network with rounded delays on one recording.
 
-    Spike by spike and not as a convolution: of a single recording that is many times as fast. The
-    result is that of `discretise(net).activity`, up to rounding, as long as the recording and its
-    tail last.
+    It adds spike by spike instead of a convolution, which is many times as fast for a single
+    recording. Up to floating-point rounding the result is that of `discretise(net).activity`.
+
+    Args:
+        net: the network.
+        recording: spike counts or features, `(T, N_in)`.
+
+    Returns:
+        Input, membranes and spikes of each layer.
 
     Raises:
-        SnnlabError: the recording has another number of inputs, or nothing in it.
+        SnnlabError: the recording has another number of inputs, or is empty.
+
+    Example:
+        >>> net = DelayNet(n_in=2, hidden=[3], n_classes=2, max_delay=4, tau=2.0).eval()
+        >>> recording = simulate(net, torch.eye(2))
+        >>> [tuple(charge.shape) for charge in recording.charge]
+        [(6, 3), (6, 2)]
     """
     n_in = net.config.n_in
     if recording.dim() != 2 or recording.shape[1] != n_in or not recording.any():
         raise SnnlabError(
-            f"recording of shape {tuple(recording.shape)}: expected (T, {n_in}), time first, with a spike at least."
+            f"recording of shape {tuple(recording.shape)}: expected (T, {n_in}), time first, "
+            "with at least one spike."
         )
     steps = int(recording.any(1).nonzero().max()) + 1 + net.tail
     x = torch.zeros(steps, n_in)
     x[: min(steps, len(recording))] = recording[:steps]
-    heard, charge, fired = [], [], []
+    inputs, charge, fired = [], [], []
     for number, synapses in enumerate(net.synapses):
         assert isinstance(synapses, DelayLinear)
         gain, offset = bn_affine(net, number)
         current = gain * delayed(synapses, x) + offset
-        heard.append(x)
+        inputs.append(x)
         x, h = _membranes(net, number, current)
         charge.append(h)
         fired.append(x)
-    return SimulatedRecording(heard, charge, fired[:-1])
+    return SimulatedRecording(inputs, charge, fired[:-1])
 
 
 def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tensor]:
-    """Spikes and membranes before the reset of a layer, or of some of its neurons, both as (T, N) like their currents."""
+    """Compute spikes and membranes before the reset from currents, all `(T, N)`."""
     if layer == len(net.neurons):
         readout = LeakyIntegrator(net.readout.tau)
         return torch.zeros_like(current), readout.multi_step_forward(current)
@@ -79,9 +91,9 @@ def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tens
 
 
 def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
-    """What batch norm makes of the sum of weighted spikes, in units of the threshold: a gain and an offset, (N_out,) each.
+    """Return the gain and offset, `(N_out,)` each, by which batch norm changes a layer's input.
 
-    The readout has neither.
+    Both are in units of the threshold. The readout has no batch norm.
     """
     if layer == len(net.norms):
         n_out = net.config.n_classes
@@ -97,7 +109,7 @@ def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
 
 
 def delayed(synapses: DelayLinear, x: Tensor) -> Tensor:
-    """A delay layer with whole delays on one recording, (T, N_in) to (T, N_out)."""
+    """Apply a delay layer with rounded delays to one recording, `(T, N_in)` to `(T, N_out)`."""
     when, source = x.nonzero(as_tuple=True)
     weight = (
         synapses.weight.detach()
@@ -106,44 +118,41 @@ def delayed(synapses: DelayLinear, x: Tensor) -> Tensor:
     )
     arriving = np.zeros((synapses.out_features, len(x) + synapses.max_delay), np.float32)
     spikes = when.int().numpy(), source.int().numpy(), x[when, source].numpy()
-    _arrive(*spikes, weight.cpu().numpy(), _whole(synapses.delay, synapses).numpy(), arriving)
-    return torch.from_numpy(arriving[:, : len(x)].T)  # what arrives later is not felt
+    _add_spikes(*spikes, weight.cpu().numpy(), _rounded(synapses.delay, synapses).numpy(), arriving)
+    # Spikes that arrive after the end have no effect
+    return torch.from_numpy(arriving[:, : len(x)].T)
 
 
-def _whole(delay: Tensor, synapses: DelayLinear) -> Tensor:
-    """Delays rounded as `DelayLinear.round_delays` rounds them."""
+def _rounded(delay: Tensor, synapses: DelayLinear) -> Tensor:
+    """Round delays as `DelayLinear.round_delays` does."""
     return delay.round().clamp_(0, synapses.max_delay).int().cpu()
 
 
 @numba.njit(cache=True, nogil=True)
-def _arrive(when, source, size, weight, delay, arriving):  # type: ignore[no-untyped-def]
-    """Add every spike to every neuron when it arrives: `arriving` (N_out, T + max_delay).
+def _add_spikes(when, source, size, weight, delay, arriving):  # type: ignore[no-untyped-def]
+    """Add every spike to `arriving`, `(N_out, T + max_delay)`, when it arrives.
 
-    Neuron by neuron, so that its delays, its weights and what arrives stay in the processor's
-    cache.
+    The outer loop is over neurons, so that a neuron's weights and delays stay in the CPU's cache.
     """
     for i in range(weight.shape[0]):
         for k in range(weight.shape[2]):
-            weight_of, delay_of, felt = weight[i, :, k], delay[i, :, k], arriving[i]
+            weights, delays, total = weight[i, :, k], delay[i, :, k], arriving[i]
             for e in range(len(when)):
-                felt[when[e] + delay_of[source[e]]] += size[e] * weight_of[source[e]]
-
-
-# One neuron in one recording
-# ----------------------------------------------------------------------------------------
+                total[when[e] + delays[source[e]]] += size[e] * weights[source[e]]
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """How the spikes of a recording reach one neuron: one entry a spike and weight, each (E,), and its membrane, (T',).
+    """The spikes of a recording that reach one neuron: E entries, one for each spike and weight.
 
     Attributes:
-        source: the input.
-        sent_ms, arrived_ms: when it fired, and when that is felt.
-        push: by how much it moves the membrane, in units of the threshold.
-        rest: what arrives in every step without any spike (the offset of batch norm).
-        charge: the membrane before its reset.
-        fired_ms: when the neuron fires, (F,); nothing for the readout.
+        source: number of the input, `(E,)`.
+        sent_ms: when the input fired, `(E,)`.
+        arrived_ms: when its spike arrives, `(E,)`.
+        push: by how much it moves the membrane, in units of the threshold, `(E,)`.
+        rest: what is added in every step without any spike: the offset of batch norm.
+        charge: the membrane before its reset, `(T',)`.
+        fired_ms: when the neuron fires, `(F,)`; empty for the readout.
     """
 
     source: NDArray[np.int64]
@@ -158,41 +167,45 @@ class Arrivals:
 @torch.no_grad()
 def arrivals(
     net: DelayNet,
-    what: SimulatedRecording,
+    recording: SimulatedRecording,
     layer: int,
     neuron: int,
     dt_ms: float,
     *,
     share: float = 1.0,
 ) -> Arrivals:
-    """The spikes that one neuron hears, with the delays of its synapses, and what it makes of them.
+    """Compute when the spikes of a recording arrive at one neuron, and how its membrane responds.
 
     Args:
         net: the network.
-        what: the recording in it, from `simulate`.
-        layer, neuron: which one.
+        recording: its simulation of the recording, from `simulate`.
+        layer: number of the layer, from 0.
+        neuron: number of the neuron in the layer, from 0.
         dt_ms: length of a step, ms.
-        share: of each of its delays, 0 to 1, then rounded to steps: at 0 everything arrives when it
-            is sent. What the neurons before it do stays as it is.
+        share: factor from 0 to 1 of this neuron's delays, which are rounded afterwards; at 0 spikes
+            arrive when they are sent. The neurons before it do not change.
+
+    Returns:
+        The arriving spikes and the membrane.
 
     Raises:
         SnnlabError: there is no such layer or neuron, or the share is out of its range.
     """
-    synapses = picked(net, layer, neuron)
+    synapses = layer_synapses(net, layer, neuron)
     if not 0 <= share <= 1:
         raise SnnlabError(f"share = {share!r}: expected a share of the delays from 0 to 1.")
-    x = what.heard[layer]
-    heard = heard_inputs(synapses, neuron)
+    x = recording.inputs[layer]
+    connected = connected_inputs(synapses, neuron)
     gain, offset = bn_affine(net, layer)
-    when, place = x[:, heard].nonzero(as_tuple=True)
-    source = heard[place]
+    when, place = x[:, connected].nonzero(as_tuple=True)
+    source = connected[place]
     # (E, K)
     push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]
-    later = _whole(share * synapses.delay_of(neuron).cpu()[source], synapses)
+    later = _rounded(share * synapses.delay_of(neuron).cpu()[source], synapses)
     arrives = when[:, None] + later
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
     current.index_add_(0, arrives.flatten(), push.flatten())
-    current = current[: len(x), None]  # what arrives after the end is not felt
+    current = current[: len(x), None]  # spikes that arrive after the end have no effect
     spikes, charge = _membranes(net, layer, current)
     count = synapses.kernel_count
     return Arrivals(
@@ -206,22 +219,31 @@ def arrivals(
     )
 
 
-def most_delay_dependent(net: DelayNet, what: SimulatedRecording, dt_ms: float) -> int:
-    """The neuron of the first layer whose firing in this recording is most clearly the work of its delays.
+def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: float) -> int:
+    """Find the neuron of the first layer whose firing depends most on its delays.
 
-    It needs its inputs: with none of them its membrane stays below half of the threshold. With its
-    delays it fires more often than without; of these neurons, it is one that fires least without
-    them, and then most with them.
+    Without input its membrane stays below half of the threshold, and with its delays it fires more
+    often than without. Of these neurons it is the one that fires least without its delays, and of
+    those the one that fires most with them.
+
+    Args:
+        net: the network.
+        recording: its simulation of a recording.
+        dt_ms: length of a step, ms.
+
+    Returns:
+        The number of the neuron.
     """
     cells = net.neurons[0]
     assert isinstance(cells, LIF)
     _, offset = bn_affine(net, 0)
 
     def rank(neuron: int) -> tuple[bool, int, int]:
-        fired, plain = (
-            arrivals(net, what, 0, neuron, dt_ms, share=share).fired_ms.size for share in (1.0, 0.0)
+        delayed, undelayed = (
+            arrivals(net, recording, 0, neuron, dt_ms, share=share).fired_ms.size
+            for share in (1.0, 0.0)
         )
-        needs = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
-        return needs and fired > plain, -plain, fired
+        needs_input = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
+        return needs_input and delayed > undelayed, -undelayed, delayed
 
     return max(range(len(offset)), key=rank)

@@ -34,7 +34,8 @@ def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
         return FINAL_SIGMA
     end = FINAL_SIGMA - SIGMA_FLOOR
     start = max((max_delay + 1) // 2, end)
-    return start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
+    sigma: float = start * (end / start) ** (epoch / anneal_epochs) + SIGMA_FLOOR
+    return sigma
 
 
 @dataclass(frozen=True)

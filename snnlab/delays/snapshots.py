@@ -1,8 +1,8 @@
-"""What the delays of a network were after each epoch: a sample of them, small enough to stay in the checkpoint.
+"""The delays after each epoch of a training, a sample of which stays in the checkpoint.
 
-Of each layer up to `SYNAPSES` delays are kept, evenly spaced among those that exist, in float16: 4
-kB a layer and epoch at most, 1.8 MB for the paper's network and its 150 epochs. Up to 32 steps that
-is exact to a hundredth of a step.
+Of each layer up to `MAX_SYNAPSES` delays are stored, evenly spaced among those that exist, in
+float16: at most 4 kB a layer and epoch, 1.8 MB for the paper's network and its 150 epochs. The
+error is below a hundredth of a step up to 32 steps.
 """
 
 from dataclasses import dataclass
@@ -18,34 +18,35 @@ from snnlab.nn.delay_linear import DelayLinear, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 
-SYNAPSES = 2048
+MAX_SYNAPSES = 2048
 
 
-def sampled(layer: DelayLinear) -> Tensor:
-    """Which delays of a layer are kept: positions (S,) in `layer.delay.flatten()`, the same at every time."""
-    there = torch.arange(layer.delay.numel())
+def sample_synapses(layer: DelayLinear) -> Tensor:
+    """Choose synapses of a layer: positions in `layer.delay.flatten()`, `(S,)`, always the same."""
+    existing = torch.arange(layer.delay.numel())
     if layer.n_connections is not None:
-        there = there[layer.mask.cpu().expand(layer.delay.shape).flatten()]
-    chosen = torch.arange(min(SYNAPSES, len(there))) * len(there) // min(SYNAPSES, len(there))
-    return there[chosen]
+        existing = existing[layer.mask.cpu().expand(layer.delay.shape).flatten()]
+    count = min(MAX_SYNAPSES, len(existing))
+    return existing[torch.arange(count) * len(existing) // count]
 
 
 def snapshot_delays(model: nn.Module) -> list[Tensor]:
-    """The sampled delays of each layer in steps, (S,) float16 on the CPU."""
+    """Return the sampled delays of each layer in steps, `(S,)` float16 on the CPU."""
     return [
-        layer.delay.flatten()[sampled(layer).to(layer.delay.device)].half().cpu()
+        layer.delay.flatten()[sample_synapses(layer).to(layer.delay.device)].half().cpu()
         for layer in delay_layers(model)
     ]
 
 
 @dataclass(frozen=True)
 class DelayTrajectory:
-    """How the sampled delays of one layer moved.
+    """How the sampled delays of one layer changed during the training.
 
     Attributes:
-        epochs: (E,) how many epochs of training were over; 0 is before the first.
-        neurons, inputs: (S,) whose synapses they are.
-        delay_ms: (E, S) ms.
+        epochs: number of finished epochs, `(E,)`; 0 is before the first.
+        neurons: neuron of each synapse, `(S,)`.
+        inputs: input of each synapse, `(S,)`.
+        delay_ms: delays, `(E, S)` ms.
     """
 
     epochs: NDArray[np.int64]
@@ -55,35 +56,40 @@ class DelayTrajectory:
 
     @property
     def moved_ms(self) -> NDArray[np.float32]:
-        """(E,) how far the delays are from where they began, on average."""
-        return np.abs(self.delay_ms - self.delay_ms[0]).mean(1)
+        """Mean distance of the delays from their start, `(E,)` ms."""
+        distance: NDArray[np.float32] = np.abs(self.delay_ms - self.delay_ms[0]).mean(1)
+        return distance
 
 
 def delay_trajectory(path: str | Path, net: DelayNet, dt_ms: float) -> list[DelayTrajectory]:
-    """What a checkpoint tells of the way of its delays, layer by layer; an empty list if it tells nothing.
+    """Read how the delays of each layer changed during the training.
 
     Args:
         path: the checkpoint.
         net: its network.
         dt_ms: length of a step, ms.
 
+    Returns:
+        One trajectory a layer; an empty list if the checkpoint has no snapshots.
+
     Raises:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
-    kept = checkpoints.load(path, network=net.config).get("snapshots", {})
-    found: list[DelayTrajectory] = []
+    stored = checkpoints.load(path, network=net.config).get("snapshots", {})
+    trajectories: list[DelayTrajectory] = []
     with checkpoints.as_written(path):
-        if not kept:
+        if not stored:
             return []
-        epochs = np.array([*kept], dtype=np.int64)
+        epochs = np.array([*stored], dtype=np.int64)
         for number, layer in enumerate(delay_layers(net)):
-            where = sampled(layer)
-            steps = torch.stack([snapshot[number] for snapshot in kept.values()]).float()
+            where = sample_synapses(layer)
+            steps = torch.stack([snapshot[number] for snapshot in stored.values()]).float()
             if steps.shape[1] != len(where):
                 raise SnnlabError(
-                    f"{path}: keeps {steps.shape[1]} delays of layer {number + 1}, {len(where)} were expected; it was "
-                    "written by another snnlab. Train again to see how the delays moved."
+                    f"{path}: has {steps.shape[1]} delays of layer {number + 1}, expected "
+                    f"{len(where)}; it was written by another snnlab. Train again to see how the "
+                    "delays moved."
                 )
             neuron, source = np.divmod((where // layer.kernel_count).numpy(), layer.in_features)
-            found.append(DelayTrajectory(epochs, neuron, source, (steps * dt_ms).numpy()))
-    return found
+            trajectories.append(DelayTrajectory(epochs, neuron, source, (steps * dt_ms).numpy()))
+    return trajectories

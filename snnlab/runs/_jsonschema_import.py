@@ -1,7 +1,7 @@
-"""Imported before nbformat: without it, jsonschema builds a parser of internationalised web addresses, at 2 s a process.
+"""Import jsonschema without its parser of international web addresses, whose import takes 2 s.
 
-No notebook has any, and nobody here asks jsonschema for the format. Whoever imported jsonschema
-before keeps what it has.
+nbformat imports jsonschema, and notebooks have no such addresses. A jsonschema that is imported
+already stays as it is.
 """
 
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 
 if "jsonschema" not in sys.modules and "rfc3987_syntax" not in sys.modules:
     modules: dict[str, Any] = sys.modules
-    modules["rfc3987_syntax"] = None  # its import fails, which jsonschema takes as not installed
+    modules["rfc3987_syntax"] = None  # as if it were not installed
     try:
         import jsonschema  # noqa: F401
     finally:

@@ -164,8 +164,8 @@ def hold(folder: Path, name: str, timeout: float) -> AcquireReturnProxy:
         if process := content.get("process"):
             who = f"process {process['pid']} on {process['host']}, since {content['started'][-1]}"
         raise Held(
-            f"{folder}: the same run is going on there ({who}). Wait for it (`snnlab run --wait`), or "
-            "choose another folder with out."
+            f"{folder}: the same run is going on there ({who}). Wait for it (`snnlab run --wait`), "
+            "or choose another folder with out."
         ) from error
 
 

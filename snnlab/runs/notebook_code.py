@@ -1,4 +1,4 @@
-"""The code of a notebook: its parameters cell, and the checksum that identifies everything else."""
+"""The code of a notebook: its parameters cell, and a checksum of all other code."""
 
 import ast
 import hashlib
@@ -15,20 +15,20 @@ from snnlab.data.cache import stamp
 
 PARAMETERS = "parameters"  # the tag of the cell that papermill's parameters follow
 INJECTED = "injected-parameters"  # the tag of the cell that papermill writes
+# raised by nbformat for files that are no notebook
 NO_NOTEBOOK = (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError)
-VARIABLE = "SNNLAB_NOTEBOOK"  # tells a kernel which notebook it runs
+VARIABLE = "SNNLAB_NOTEBOOK"  # environment variable with the notebook that a kernel runs
 
 
 @dataclass(frozen=True)
 class NotebookCode:
-    """Which notebook a run executes.
+    """The notebook that a run executes.
 
     Attributes:
-        name: the stem of its file; "" if it is not known, as in JupyterLab, where cells change
-            while they run.
-        sha256: checksum of its code cells without parameters, 64 hexadecimal digits; "" if it is
-            not known.
-        edited: whether this is other code than the one that the notebook was published with.
+        name: the stem of its file; "" in JupyterLab, where cells change while they run.
+        sha256: checksum of its code cells without parameters, 64 hexadecimal digits; "" in
+            JupyterLab.
+        edited: whether the code differs from the published code.
     """
 
     name: str = ""
@@ -36,7 +36,7 @@ class NotebookCode:
     edited: bool = False
 
     def to_environment(self) -> dict[str, str]:
-        """Return the environment variable that hands this to a kernel."""
+        """Return the environment variable for a kernel that runs the notebook."""
         return {VARIABLE: json.dumps(asdict(self))}
 
 
@@ -104,25 +104,21 @@ def _read(path: Path, size: int, mtime_ns: int) -> tuple[NotebookCode, dict[str,
 
 
 def _literals(source: str, path: Path) -> dict[str, Any]:
-    """Return what a parameters cell assigns.
+    """Return the values that a parameters cell assigns.
 
     Raises:
-        SnnlabError: it does anything else, which would be code that no checksum covers.
+        SnnlabError: it does anything else, as no checksum would cover that code.
     """
     values: dict[str, Any] = {}
     try:
         for statement in ast.parse(source).body:
-            targets = (
-                statement.targets
-                if isinstance(statement, ast.Assign)
-                else [getattr(statement, "target", None)]
-            )
+            targets: list[Any] = getattr(statement, "targets", [getattr(statement, "target", None)])
             if not isinstance(statement, ast.Assign | ast.AnnAssign) or not all(
                 isinstance(target, ast.Name) for target in targets
             ):
                 raise ValueError(f"line {statement.lineno}: {ast.unparse(statement)[:60]}")
             value = None if statement.value is None else ast.literal_eval(statement.value)
-            values |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+            values |= {target.id: value for target in targets}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         reason = (str(error).split(" at 0x")[0].splitlines() or [type(error).__name__])[0]
         raise SnnlabError(
@@ -154,7 +150,7 @@ def read_notebook(path: Path) -> Any:
     except (nbformat.ValidationError, *NO_NOTEBOOK) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise SnnlabError(
-            f"{path}: is not a readable notebook ({lines[0][:200]}); expected the JSON that Jupyter "
-            "writes, without conflict markers of git. Restore the file, or choose another one."
+            f"{path}: is not a readable notebook ({lines[0][:200]}); expected JSON as Jupyter "
+            "writes it, without conflict markers of git. Restore the file, or choose another one."
         ) from error
     return nb

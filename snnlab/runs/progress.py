@@ -1,4 +1,4 @@
-"""How far the notebooks, or the runs of a sweep, are: bars in a terminal, a line for each change in a log file."""
+"""Progress of notebooks and sweeps: bars in a terminal, a line for each change in a log file."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +10,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
 from snnlab._utils.escape import printable, terminal_text
-from snnlab.runs.execute import Report
+from snnlab.runs.kernel import Report
 
 if TYPE_CHECKING:
     from snnlab.runs.sweep.sweep import SweepRun
@@ -24,65 +25,62 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str], Report]]:
-    """Give a function that starts the display of one notebook: it takes a name and returns the notebook's `Report`."""
-    if not console.is_terminal:
-        yield lambda name: _lines(console, name)
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TextColumn("cells"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[doing]}", style="dim", markup=False),
-    )
-    with Progress(*columns, console=console) as bars:
+    """Show the progress of notebooks.
 
-        def bar(name: str) -> Report:
+    Yields:
+        A function that takes the name of a notebook, shows its progress, and returns its `Report`.
+    """
+    with _bars(console, TextColumn("cells"), TimeElapsedColumn()) as bars:
+
+        def show(name: str) -> Report:
             task = bars.add_task(name, total=None, doing="starting")
+            started, last_heading = time.monotonic(), ""
 
             def report(done: int, total: int, heading: str, count: str) -> None:
-                bars.update(
-                    task, completed=done, total=total, doing=printable(f"{heading}  {count}")
-                )
+                nonlocal last_heading
+                doing = printable(f"{heading}  {count}")
+                bars.update(task, completed=done, total=total, doing=doing)
+                if not console.is_terminal and heading != last_heading:
+                    last_heading = heading
+                    seconds = time.monotonic() - started
+                    console.print(
+                        terminal_text(f"{name}  {done}/{total} cells  {seconds:.0f} s  {heading}")
+                    )
 
             return report
 
-        yield bar
+        yield show
 
 
-def _lines(console: Console, name: str) -> Report:
-    started, last = time.monotonic(), ""
-
-    def report(done: int, total: int, heading: str, count: str) -> None:
-        nonlocal last
-        if heading != last:  # in a log, a line for each count would be too many
-            last = heading
-            console.print(
-                terminal_text(
-                    f"{name}  {done}/{total} cells  {time.monotonic() - started:.0f} s  {heading}"
-                )
-            )
-
-    return report
+def _bars(console: Console, *columns: ProgressColumn) -> Progress:
+    """Return bars that have a field `doing`; they are shown in a terminal only."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        *columns,
+        TextColumn("{task.fields[doing]}", style="dim", markup=False),
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
-class Overview:
-    """How far a sweep is: in a terminal bars, for all runs and for each in work; in a log file a line a change."""
+class SweepProgress:
+    """Show the progress of a sweep, with a bar for all runs and one for each that is running."""
 
     def __init__(self, console: Console, *, runs: int, done: int) -> None:
-        """Args: `runs`, how many there are; `done`, how many of these are finished already."""
-        self._console, self._runs, self._done, self._over = console, runs, done, 0
+        """Prepare the bars.
+
+        Args:
+            console: where to show them.
+            runs: how many runs there are.
+            done: how many of them are finished already.
+        """
+        self._console, self._runs, self._done, self._ended = console, runs, done, 0
         self._started = time.monotonic()
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[doing]}", style="dim", markup=False),
-        )
-        self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._bars = _bars(console)
         self._all = self._bars.add_task("runs", total=runs, completed=done, doing="")
-        self._tasks: dict[str, TaskID] = {}  # of each run in work, by its name
+        self._tasks: dict[str, TaskID] = {}  # of the running ones, by name
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -91,38 +89,55 @@ class Overview:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def change(self, run: "SweepRun", what: str) -> None:
-        """Say that something became of a run: "begins", "tried again", "finished", "held", "failed" and why."""
-        if what == "begins":
-            self._tasks[run.name] = self._bars.add_task(
-                printable(run.name), total=None, doing="starting"
-            )
-        elif what in ("finished", "held") or what.startswith("failed: "):
-            self._over += 1
+    def change(self, run: "SweepRun", state: str) -> None:
+        """Show the new state of a run.
+
+        Args:
+            run: the run.
+            state: "begins", "tried again", "finished", "held", "failed" before another attempt, or
+                "failed: " and the reason.
+        """
+        if state == "begins":
+            name = printable(run.name)
+            self._tasks[run.name] = self._bars.add_task(name, total=None, doing="starting")
+        elif state in ("finished", "held") or state.startswith("failed: "):
+            self._ended += 1
             self._bars.remove_task(self._tasks.pop(run.name))
-        self._done += what == "finished"
+        self._done += state == "finished"
         self.refresh()
         if not self._console.is_terminal:
-            line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {what}"
+            line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {state}"
             self._console.print(terminal_text(line), highlight=False, soft_wrap=True)
 
-    def at(self, run: "SweepRun", done: int, total: int, doing: str) -> None:
-        """Say where a run is: cells done, of how many, and under which heading."""
+    def update(self, run: "SweepRun", done: int, total: int, heading: str) -> None:
+        """Show how far a run is.
+
+        Args:
+            run: the run.
+            done: cells that are done.
+            total: number of cells.
+            heading: that the notebook is at.
+        """
         self._bars.update(
-            self._tasks[run.name], completed=done, total=total, doing=printable(doing)
+            self._tasks[run.name], completed=done, total=total, doing=printable(heading)
         )
 
     def refresh(self) -> None:
-        """Show the time anew."""
+        """Update the remaining time."""
         self._bars.update(self._all, completed=self._done, doing=self._pace())
 
     def _pace(self) -> str:
-        if not self._over:
-            return ""
-        return pace(self._over, self._runs - self._done, time.monotonic() - self._started)
+        left = self._runs - self._done
+        return pace(self._ended, left, time.monotonic() - self._started) if self._ended else ""
 
 
-def pace(over: int, left: int, seconds: float) -> str:
-    """`12 runs an hour, 0:40 left`, from how many runs are over after so many seconds, and how many are left."""
-    minutes = round(left * seconds / over / 60)
-    return f"{3600 * over / seconds:.3g} runs an hour, {minutes // 60}:{minutes % 60:02} left  "
+def pace(ended: int, left: int, seconds: float) -> str:
+    """Return a text such as `12 runs an hour, 0:40 left`.
+
+    Args:
+        ended: runs that ended.
+        left: runs that are left.
+        seconds: since the sweep began.
+    """
+    minutes = round(left * seconds / ended / 60)
+    return f"{3600 * ended / seconds:.3g} runs an hour, {minutes // 60}:{minutes % 60:02} left  "

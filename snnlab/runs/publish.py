@@ -1,4 +1,4 @@
-"""Notebooks as others see them: without what only a running kernel understands, and with a seal on their outputs.
+"""Prepare notebooks for readers: cleaned, with a checksum of their code, and as HTML.
 
 `python -m snnlab.runs.publish NOTEBOOK...` runs notebooks at course profile and stores them with
 their outputs.
@@ -30,19 +30,18 @@ _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name":
 
 
 def clean(nb: Any) -> Any:
-    """A copy without widget state, timings and injected parameters: a panel leaves its picture, a progress bar nothing."""
+    """Return a copy without widgets, timings and injected parameters; pictures of panels stay."""
     nb = nbformat.from_dict(nb)
-    kept = {key: value for key, value in nb.metadata.items() if key in ("license", "snnlab")}
-    nb.metadata = nbformat.from_dict(
-        {"kernelspec": _KERNEL, "language_info": {"name": "python"}, **kept}
-    )
+    metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
+    metadata |= {key: nb.metadata[key] for key in ("license", "snnlab") if key in nb.metadata}
+    nb.metadata = nbformat.from_dict(metadata)
     nb.cells = [cell for cell in nb.cells if INJECTED not in cell.metadata.get("tags", ())]
     count = 0
     for cell in nb.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
         if cell.cell_type != "code":
             continue
-        cell.outputs = [output for output in map(_still, cell.outputs) if output is not None]
+        cell.outputs = list(filter(None, map(_without_widget, cell.outputs)))
         count += 1
         cell.execution_count = count
         for output in cell.outputs:
@@ -51,8 +50,8 @@ def clean(nb: Any) -> Any:
     return nb
 
 
-def _still(output: Any) -> Any:
-    """An output without its widget; None if nothing is left that a reader could use."""
+def _without_widget(output: Any) -> Any:
+    """Return an output without its widget; None if only a text about the widget is left."""
     data = output.get("data", {})
     if _WIDGET not in data:
         return output
@@ -63,10 +62,10 @@ def _still(output: Any) -> Any:
 
 
 class _Renderer(IPythonRenderer):
-    """Formulas as MathML, which browsers draw themselves; MathJax would have to be fetched from the network."""
+    """Formulas as MathML, which browsers draw; MathJax would be fetched from the network."""
 
     def block_math(self, body: str) -> str:
-        # The converter knows only the latter
+        # the converter knows no {aligned}
         return convert(body.replace("{aligned}", "{align*}"), display="block")
 
     def inline_math(self, body: str) -> str:
@@ -79,9 +78,15 @@ class _Exporter(HTMLExporter):
 
 
 def write_html(executed: Path) -> Path:
-    """Write an executed notebook as HTML beside it; pictures and formulas are inside the file and need no network.
+    """Write an executed notebook as HTML that needs no network.
 
-    Links to other notebooks go to their HTML in the folder next to this one.
+    Links to other notebooks go to their HTML in the folders beside that of this one.
+
+    Args:
+        executed: the notebook.
+
+    Returns:
+        The HTML file, beside the notebook.
 
     Raises:
         SnnlabError: the disk is full or read-only.
@@ -103,16 +108,18 @@ def write_html(executed: Path) -> Path:
 
 
 def rewrite(path: Path, report: Any) -> None:
-    """Run a notebook at course profile and store it, in its own place, with its outputs and their seal.
+    """Run a notebook at course profile, and store it with its outputs and the checksum of its code.
+
+    Args:
+        path: the notebook; after an error it is as it was.
+        report: is called with the progress.
 
     Raises:
-        SnnlabError, NotebookFailed: as `execute`; the notebook is then as it was.
+        SnnlabError: as `execute`.
+        NotebookFailed: as `execute`.
     """
-    folder = execute(
-        path,
-        {"profile": "course", "out": str(home() / "runs" / "notebooks" / path.stem)},
-        report,
-    )
+    out = home() / "runs" / "notebooks" / path.stem
+    folder = execute(path, {"profile": "course", "out": str(out)}, report)
     nb = clean(read_notebook(folder / path.name))
     nb.metadata["snnlab"] = {"profile": "course", "code_sha256": source_hash(nb)}
     with whole_file(path) as temporary:
@@ -120,9 +127,10 @@ def rewrite(path: Path, report: Any) -> None:
 
 
 def main() -> None:
-    with progress(Console(stderr=True)) as bar:
+    """Rewrite the notebooks that the command line names."""
+    with progress(Console(stderr=True)) as show_progress:
         for path in map(Path, sys.argv[1:]):
-            rewrite(path, bar(path.stem))
+            rewrite(path, show_progress(path.stem))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from snnlab.course.config import Config
 from snnlab.runs import manifest
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.runs.result import SCHEMA, check
-from snnlab.training import loggers
+from snnlab.training import log_choice
 
 LOCK_SECONDS = 20.0  # a kernel whose runner was killed ends within some seconds
 
@@ -145,7 +145,7 @@ def start(config: Config) -> Run:
         with whole_file(owner) as temporary:
             temporary.write_text(identity, encoding="utf-8")
     manifest.begin(folder, config, code)
-    os.environ[loggers.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
+    os.environ[log_choice.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
 
 

@@ -1,6 +1,5 @@
-"""What `make tutorial` does: every notebook, run, exported and summed up."""
+"""Run all notebooks, export them as HTML, and print their results."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -11,49 +10,49 @@ from snnlab.runs.execute import NotebookFailed, configure, execute
 from snnlab.runs.progress import progress
 from snnlab.runs.publish import write_html
 from snnlab.runs.result import load_result
+from snnlab.runs.run import home
 from snnlab.runs.tables import result_table
 
 
-@dataclass(frozen=True)
-class Done:
-    """What one notebook left."""
+def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
+    """Run the notebooks in the folder notebooks/ one after the other.
 
-    folder: Path
-    html: Path
+    A notebook that fails is reported at the end, and the others run all the same.
 
-
-def run_all(notebooks: list[Path], *, profile: str, out: Path, console: Console) -> bool:
-    """Run notebooks one after the other into folders below `out`, export them, print their tables and places.
-
-    A notebook that fails is reported at the end and keeps none of the others from running.
+    Args:
+        profile: "tiny", "course" or "paper".
+        out: folder for the folders of the runs; None for runs/tutorial.
+        console: where to print.
 
     Returns:
-        Whether all of them ran through.
+        Whether no notebook failed.
 
     Raises:
         SnnlabError: there are no notebooks, the profile is unknown, or nothing can be written.
     """
+    notebooks = sorted((home() / "notebooks").glob("*.ipynb"))
+    out = out or home() / "runs" / "tutorial"
     if not notebooks:
         raise SnnlabError(
-            "There are no notebooks here; run `make tutorial` in the folder that snnlab was cloned into."
+            "There are no notebooks here; run `make tutorial` in the folder that snnlab was cloned "
+            "into."
         )
     for path in notebooks:
         configure(path, {"profile": profile})
-    done: list[Done] = []
-    failures: list[str] = []
-    with progress(console) as bar:
+    pages: dict[Path, Path] = {}  # by the folder of the run
+    failures: list[NotebookFailed] = []
+    with progress(console) as show_progress:
         for path in notebooks:
+            given = {"profile": profile, "out": str(out / path.stem)}
             try:
-                folder = execute(
-                    path, {"profile": profile, "out": str(out / path.stem)}, bar(path.stem)
-                )
+                folder = execute(path, given, show_progress(path.stem))
             except NotebookFailed as error:
-                failures.append(str(error))
+                failures.append(error)
             else:
-                done.append(Done(folder, write_html(folder / path.name)))
-    for one in done:
-        show(one.folder, console)
-        console.print(terminal_text(f"{'as HTML':<12}{one.html}"), highlight=False, soft_wrap=True)
+                pages[folder] = write_html(folder / path.name)
+    for folder, page in pages.items():
+        show(folder, console)
+        _print_place(console, "as HTML", page)
     for failure in failures:
         console.print(terminal_text(f"\n{failure}", "red"), highlight=False, soft_wrap=True)
     return not failures
@@ -62,12 +61,13 @@ def run_all(notebooks: list[Path], *, profile: str, out: Path, console: Console)
 def show(folder: Path, console: Console) -> None:
     """Print the table of a run, and where its files are."""
     result = load_result(folder)
-    figures = sorted((folder / "figures").glob("*.png"))
+    n = len(list((folder / "figures").glob("*.png")))
     console.print()
     console.print(result_table(result))
-    for what, path in (
-        ("notebook", folder / f"{result.notebook}.ipynb"),
-        ("result", folder / "result.json"),
-        (f"{len(figures)} figure{'s' * (len(figures) != 1)}", folder / "figures"),
-    ):
-        console.print(terminal_text(f"{what:<12}{path}"), highlight=False, soft_wrap=True)
+    _print_place(console, "notebook", folder / f"{result.notebook}.ipynb")
+    _print_place(console, "result", folder / "result.json")
+    _print_place(console, f"{n} figure{'s' * (n != 1)}", folder / "figures")
+
+
+def _print_place(console: Console, what: str, path: Path) -> None:
+    console.print(terminal_text(f"{what:<12}{path}"), highlight=False, soft_wrap=True)

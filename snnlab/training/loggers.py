@@ -1,13 +1,7 @@
-"""Callbacks that show or record each epoch: progress bar, JSON lines, TensorBoard, Weights & Biases.
-
-The environment variable SNNLAB_LOG chooses a log beside the JSON lines: "tensorboard", "wandb" or
-"none". Processes that are started inherit it. Without it, runs at paper profile use "tensorboard"
-and all others "none".
-"""
+"""Callbacks that show or record each epoch: progress bar, JSON lines, TensorBoard, Weights & Biases."""
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,22 +11,11 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
 from snnlab._utils.files import whole_file
 from snnlab.training.callbacks import Callback, TrainingProgress
-
-GIVEN, DEFAULT = "SNNLAB_LOG", "SNNLAB_LOG_DEFAULT"
+from snnlab.training.log_choice import GIVEN, chosen
 
 WriteScalars = Callable[[dict[str, float], int], object]  # numbers by name, and their epoch
-
-
-def chosen() -> str:
-    """Return the name of the log that is on.
-
-    Raises:
-        SnnlabError: SNNLAB_LOG names an unknown log.
-    """
-    return known(os.environ.get(GIVEN) or os.environ.get(DEFAULT) or "none", _LOGS, "log")
 
 
 class ProgressBar(Callback):

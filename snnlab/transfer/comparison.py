@@ -1,4 +1,4 @@
-"""Recipes side by side: a learning rate for each, the same clock for all, and what they reach at equal time."""
+"""Comparison of recipes: a learning-rate search for each, and accuracies at equal training time."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_
 from snnlab.transfer.energy import cost
 from snnlab.transfer.stages import Stage
 
-Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, an outcome a seed
+Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, a result a seed
 
 
 def search_lr(
@@ -23,16 +23,18 @@ def search_lr(
     folder: Path,
     **options: Any,
 ) -> dict[str, list[ExperimentResult]]:
-    """Every recipe with every rate and the first seed; then with the rate that is best on validation and all seeds.
+    """Choose a learning rate for each recipe on validation, and run the recipe with all seeds.
 
     Args:
-        recipes: by name, what makes a plan from a learning rate and a seed.
-        rates: learning rates; as many trials for every recipe.
-        seeds: the first one is that of the trials.
-        data, folder, options: as `run_experiments`.
+        recipes: by name, a function that makes an experiment from a learning rate and a seed.
+        rates: learning rates to try, with the first seed.
+        seeds: seeds of the final runs.
+        data: see `run_experiments`.
+        folder: where checkpoints and metrics go.
+        **options: of `run_experiments`.
 
     Returns:
-        By name, an outcome a seed.
+        By name, a result a seed.
     """
     trials = [make(rate, seeds[0]) for make in recipes.values() for rate in rates]
 
@@ -59,15 +61,17 @@ def search_lr(
 def at_equal_time(
     race: Comparison, recipe: str, *, against: Sequence[str], clock: str = "cpu_seconds"
 ) -> tuple[float, float]:
-    """The mean test accuracy of a recipe, and that of others in the time that it took.
+    """Compute the mean test accuracy of a recipe, and that of another training of equal time.
 
     Args:
-        race: outcomes by name.
-        recipe: the one that says when.
-        against: names of the same training in several lengths; between two lengths the accuracy is
-            taken as linear in the logarithm of time, and beyond the shortest and the longest as
-            constant.
+        race: results by name.
+        recipe: the recipe whose time counts.
+        against: names of the other training in several lengths. The accuracy is interpolated
+            between two lengths, linearly in the logarithm of time, and constant beyond them.
         clock: "cpu_seconds" or "sample_timesteps".
+
+    Returns:
+        The accuracy of the recipe, and that of the other training.
     """
     when = mean(getattr(outcome, clock) for outcome in race[recipe])
     lengths = sorted(
@@ -80,7 +84,7 @@ def at_equal_time(
 
 
 def as_text(race: Comparison) -> str:
-    """A table: the rate that was chosen, test accuracy over the seeds, and both clocks."""
+    """Format a table of the chosen rates, the test accuracies of all seeds, and both clocks."""
     lines = [f"{'':26s}{'rate':>7s}{'test accuracy':>26s}{'CPU s':>8s}{'sample-timesteps':>19s}"]
     for name, outcomes in race.items():
         test = [outcome.test_accuracy for outcome in outcomes]
@@ -96,7 +100,7 @@ def as_text(race: Comparison) -> str:
 
 
 def nearest_in_time(race: Comparison, recipe: str, *, against: Sequence[str]) -> str:
-    """Which of the names in `against` trained for about as long as `recipe`, in CPU seconds."""
+    """Return the name in `against` whose training time is nearest to that of `recipe`."""
     log = {
         name: np.log(mean(outcome.cpu_seconds for outcome in race[name]))
         for name in (recipe, *against)
@@ -111,13 +115,16 @@ def summaries(
     *,
     suffix: str = "",
 ) -> list[dict[str, Any]]:
-    """The entries of `result.json`, one a network.
+    """Make the entries of `result.json`, one a network.
 
     Args:
-        race: outcomes by name; with `suffix`, the name becomes an entry's `variant`.
-        recipes: by name, which recipe it is, such as "pipe-S" or "scratch".
+        race: results by name; the name and the suffix become an entry's `variant`.
+        recipes: by name, the kind of recipe, such as "pipe-S" or "scratch".
         inputs: a few samples `(T, B, ...)` to count operations and spikes with.
-        suffix: what tells two races apart.
+        suffix: distinguishes two comparisons.
+
+    Returns:
+        One entry for each recipe and seed.
     """
     return [
         {"recipe": recipes[name], "variant": name + suffix, **_summary(outcome, inputs)}

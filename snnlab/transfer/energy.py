@@ -1,7 +1,8 @@
-"""What an inference costs: operations and spikes a sample, counted with SpikingJelly's op counter."""
+"""Energy of an inference: operations and spikes a sample, from SpikingJelly's op counter."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from spikingjelly.activation_based import neuron
@@ -20,35 +21,51 @@ PICOJOULE_MAC, PICOJOULE_AC = 4.6, 0.9  # float32 in 45 nm: Horowitz, ISSCC 2014
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one sample, on average.
+    """Mean cost of one sample.
 
-    A synaptic operation is a multiplication with an addition where the input is a number, and an
-    addition alone, only for inputs that are 1, where it is a spike. Where a convolution reaches
-    over the edge, multiplications with the padding count, since a dense kernel does them, and
-    additions do not, since no spike comes from there. Batch norm (which a deployed network merges
-    into the weights), neurons and memory are left out, and so is an LSTM, which the counter does
-    not see, so the energy is that of arithmetic alone: good for comparing networks of one shape, no
-    more.
+    A synaptic operation is a multiplication with an addition for a real-valued input, and an
+    addition alone for a spike. At the edges of a convolution, multiplications with the padding are
+    counted, since a dense kernel computes them, and additions are not, since no spike comes from
+    there. Batch norm (which a deployed network merges into the weights), neurons, memory and LSTMs
+    are not counted. So the energy is that of arithmetic alone and compares networks of one shape.
+
+    Attributes:
+        multiply_accumulates: multiplications with an addition.
+        accumulates: additions without a multiplication.
+        spikes: spikes of all neurons and time steps; 0 for an ANN.
+        neurons: number of neurons.
     """
 
     multiply_accumulates: float
     accumulates: float
-    spikes: float  # of all neurons and time steps; 0 for an ANN
+    spikes: float
     neurons: int
 
     @property
     def picojoules(self) -> float:
-        """Energy of the synaptic operations in a 45 nm process."""
+        """Energy of the synaptic operations in a 45 nm process (Horowitz, ISSCC 2014)."""
         return PICOJOULE_MAC * self.multiply_accumulates + PICOJOULE_AC * self.accumulates
 
 
 @torch.no_grad()
 @memory_errors("looking into a network", "a smaller one")
 def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
-    """Count what `net` does for some inputs `(T, B, ...)`, in the mode it is in; scales of a converter are merged first.
+    """Count the operations of a network in its present mode; a converter's scales are merged first.
+
+    Args:
+        net: the network.
+        inputs: batches `(T, B, ...)`.
+
+    Returns:
+        The mean cost of a sample.
 
     Raises:
         SnnlabError: there was no input.
+
+    Example:
+        >>> from torch.nn import Linear
+        >>> cost(Linear(3, 2), [torch.rand(1, 4, 3)]).multiply_accumulates
+        6.0
     """
     if isinstance(net, Converted):
         net = net.merged()
@@ -56,14 +73,14 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
     spikes, neurons, samples = 0.0, 0, 0
     training = net.training
 
-    def look(module: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+    def count_spikes(module: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal spikes, neurons
         if bool(((out == 0) | (out == 1)).all()):
             spikes += out.sum().item()
         neurons += out[0, 0].numel()
 
     hooks = [
-        module.register_forward_hook(look)
+        module.register_forward_hook(count_spikes)
         for module in net.modules()
         if isinstance(module, NEURONS)
     ]
@@ -83,13 +100,7 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         raise SnnlabError("no input to count the operations of: expected at least one batch.")
 
     def synaptic(counter: ACCounter | MACCounter) -> float:
-        return (
-            sum(
-                n
-                for operation, n in counter.get_counts()["Global"].items()
-                if str(operation) in SYNAPTIC
-            )
-            / samples
-        )
+        counts: dict[Any, int] = counter.get_counts()["Global"]
+        return sum(n for operation, n in counts.items() if str(operation) in SYNAPTIC) / samples
 
     return Cost(synaptic(products), synaptic(additions), spikes / samples, neurons)

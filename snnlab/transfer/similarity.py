@@ -1,4 +1,4 @@
-"""How alike two networks are: their parameters, and what their layers do."""
+"""Similarity of two networks: cosines of their weights, CKA of their layers' outputs."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,13 +13,17 @@ from snnlab.nn.activations import Activation
 
 
 def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:
-    """The cosine similarity of two networks' weights, tensor by tensor; biases and batch norm are left aside.
+    """Compute the cosine similarity of two networks' weights, without biases and batch norm.
 
-    Between networks that began with different weights it is near 0 whatever they do: neurons can be
-    put in any order.
+    Between networks with different first weights it is near 0 even if they compute the same,
+    because neurons can be in any order.
 
     Args:
-        a, b: `state_dict`s of the same architecture.
+        a: `state_dict` of the first network.
+        b: `state_dict` of the second network, of the same architecture.
+
+    Returns:
+        The similarity of each weight tensor, by name.
 
     Raises:
         SnnlabError: a tensor is missing in one of them or has another shape.
@@ -29,7 +33,8 @@ def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float
         first, second = (tuple(both[name].shape) if name in both else "nothing" for both in (a, b))
         if first != second:
             raise SnnlabError(
-                f"{name}: got {first} in the first network and {second} in the second; expected the same."
+                f"{name}: got {first} in the first network and {second} in the second; "
+                "expected the same."
             )
     return {
         name: F.cosine_similarity(a[name].flatten(), b[name].flatten(), dim=0).item()
@@ -38,17 +43,26 @@ def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float
 
 
 def cka(x: Tensor, y: Tensor) -> float:
-    r"""Linear centred kernel alignment (Kornblith et al. 2019) of two representations of the same samples.
+    r"""Compute the linear centred kernel alignment of two representations (Kornblith et al. 2019).
 
     $\lVert Y^\top X \rVert_F^2 / (\lVert X^\top X \rVert_F\, \lVert Y^\top Y \rVert_F)$ of the
-    centred matrices: 1 if they are the same up to rotation and scale, whatever the order of the
+    centred matrices. It is 1 if they are the same up to rotation and scale, in any order of the
     neurons.
 
     Args:
-        x, y: `(n, features)`, `(n, other features)`.
+        x: `(n, features)`.
+        y: `(n, other features)` of the same samples.
+
+    Returns:
+        The similarity, from 0 to 1.
 
     Raises:
-        SnnlabError: they have not as many samples, or fewer than two.
+        SnnlabError: the numbers of samples differ, or are below two.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 2.0], [3.0, 1.0], [0.0, 4.0]])
+        >>> round(cka(x, 2 * x.flip(1)), 6)
+        1.0
     """
     if len(x) != len(y) or len(x) < 2:
         raise SnnlabError(
@@ -63,26 +77,26 @@ def cka(x: Tensor, y: Tensor) -> float:
 @torch.no_grad()
 @memory_errors("looking into a network", "a smaller one")
 def layer_outputs(net: nn.Module, batches: Iterable[Tensor]) -> dict[str, Tensor]:
-    """What every activation gives out, averaged over time: a rate where the mode is a spiking one.
+    """Record the output of every activation, averaged over time: the firing rate of spiking neurons.
 
     Args:
-        net: a network of `snnlab.nn.vision`, in any mode; its mode of training is put back.
+        net: a network of `snnlab.nn.vision`, in any mode; its mode of training is restored.
         batches: inputs `(T, B, C, H, W)`.
 
     Returns:
-        By name of the activation, `(n, features)`.
+        Outputs `(n, features)` by name of the activation.
     """
     training = net.training
     net.eval()
-    found: dict[str, list[Tensor]] = {}
+    outputs: dict[str, list[Tensor]] = {}
     monitor = OutputMonitor(net, Activation, function_on_output=lambda out: out.mean(0).flatten(1))
     try:
         for x in batches:
             net(x)
             for name in monitor.monitored_layers:
-                found.setdefault(name, []).extend(monitor[name])
+                outputs.setdefault(name, []).extend(monitor[name])
             monitor.clear_recorded_data()
     finally:
         monitor.remove_hooks()
         net.train(training)
-    return {name: torch.cat(parts) for name, parts in found.items()}
+    return {name: torch.cat(parts) for name, parts in outputs.items()}

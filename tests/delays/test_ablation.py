@@ -5,11 +5,13 @@ import copy
 import numpy as np
 import pytest
 import torch
+from delay_nets import random_net
 from torch.nn.utils import prune
 
-from snnlab.delays.ablation import discretise, shuffle_delays
+from snnlab._utils.errors import SnnlabError
+from snnlab.delays.ablation import ablate, discretise, shuffle_delays
 from snnlab.delays.statistics import active_delays
-from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.delay_linear import DelayLinear, delay_layers
 
 
 def test_discretise_is_one_hot_and_leaves_the_original():
@@ -81,3 +83,34 @@ def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
     assert torch.equal(shuffled.delay[~there], layer.delay[~there]) and not torch.equal(
         shuffled.delay, layer.delay
     )
+
+
+def test_ablations_leave_the_network_alone_and_do_what_they_say():
+    net = random_net()
+    before = [layer.delay.clone() for layer in delay_layers(net)]
+    rounded = ablate(net, "rounded")
+    shuffled = ablate(net, "shuffled", seed=3)
+    zero, long = ablate(net, "all zero"), ablate(net, "as trained", factor=1.5)
+    for i, delay in enumerate(before):
+        assert torch.equal(net.synapses[i].delay, delay) and not net.synapses[i].discrete
+        assert (
+            torch.equal(rounded.synapses[i].delay, delay.round()) and rounded.synapses[i].discrete
+        )
+        order = shuffled.synapses[i].delay
+        assert not torch.equal(order, delay.round()) and torch.equal(
+            order.sort(0)[0].sum(), delay.round().sum()
+        )
+        assert zero.synapses[i].discrete and not zero.synapses[i].delay.any()
+        assert torch.allclose(long.synapses[i].delay, (1.5 * delay).clamp(max=6), atol=1e-5)
+        assert not long.synapses[i].discrete
+    with pytest.raises(SnnlabError, match="no ablation called 'round' .did you mean rounded"):
+        ablate(net, "round")
+    with pytest.raises(SnnlabError, match="factor = -1: expected a finite number from 0"):
+        ablate(net, "rounded", factor=-1)
+
+
+def test_whole_delays_stay_whole_when_they_are_scaled():
+    net = random_net(delay_mode="fixed")
+    half = ablate(net, "as trained", factor=0.5)
+    for before, after in zip(net.synapses, half.synapses, strict=True):
+        assert torch.equal(after.delay, (before.delay / 2).round()) and after.discrete

@@ -350,7 +350,7 @@ def test_unfinished_runs_are_named(tmp_path, save, collect):
     done, table = collect()
     assert done.exit_code == 0 and len(table) == 1
     assert done.stderr.splitlines() == [
-        f"snnlab: {tmp_path / 'runs' / 'begun'}: unfinished; run it again, and it goes on where it stopped."
+        f"snnlab: {tmp_path / 'runs' / 'begun'}: unfinished; run it again to resume it."
     ]
 
 

@@ -6,16 +6,16 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from snnlab.runs.progress import Overview, pace
+from snnlab.runs.progress import SweepProgress, pace
 
 ONE, TWO = SimpleNamespace(name="one"), SimpleNamespace(name="[two]")
 
 
 def test_a_log_file_gets_a_line_a_change():
     log = StringIO()
-    with Overview(Console(file=log, width=300), runs=3, done=1) as overview:
+    with SweepProgress(Console(file=log, width=300), runs=3, done=1) as overview:
         overview.change(ONE, "begins")
-        overview.at(ONE, 1, 7, "Training")
+        overview.update(ONE, 1, 7, "Training")
         overview.change(ONE, "failed")
         overview.change(ONE, "tried again")
         overview.refresh()
@@ -39,10 +39,12 @@ def test_a_log_file_gets_a_line_a_change():
 
 def test_a_terminal_shows_all_runs_and_those_in_work():
     screen = StringIO()
-    with Overview(Console(file=screen, width=120, force_terminal=True), runs=3, done=1) as overview:
+    with SweepProgress(
+        Console(file=screen, width=120, force_terminal=True), runs=3, done=1
+    ) as overview:
         overview.change(ONE, "begins")
         overview.change(TWO, "begins")
-        overview.at(ONE, 2, 7, "Training  3 of 9")
+        overview.update(ONE, 2, 7, "Training  3 of 9")
         overview._bars.refresh()
         both = screen.getvalue()
         overview.change(TWO, "held")

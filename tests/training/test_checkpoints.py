@@ -9,8 +9,9 @@ import torch
 from resumed import STEPS, Stop, delays, stopping
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays import analysis, snapshots
+from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
+from snnlab.delays.loading import open_network
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.network_config import NetworkConfig
@@ -32,8 +33,8 @@ def content(tmp_path_factory):
 
 def opened(path):
     """All that reads a checkpoint in notebook 05."""
-    net, where = analysis.open_network(path.parent, dt_ms=10.0)
-    return snapshots.delay_trajectory(where, net, 10.0)
+    net, _ = open_network(path.parent, dt_ms=10.0)
+    return snapshots.delay_trajectory(path, net, 10.0)
 
 
 def resumed(path):
@@ -268,31 +269,6 @@ def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_p
         make()
         drawn.append(torch.rand(3))
     assert torch.equal(*drawn)
-
-
-def test_a_checkpoint_of_another_task_is_what_is_blamed(tmp_path):
-    net = DelayNet(12, (3,), 2, max_delay=5, tau=1.5)
-    checkpoints.save(tmp_path / "c.pt", network=net.config, best=net.state_dict())
-    assert analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
-    for features in ("spikes", "paper"):
-        with pytest.raises(
-            SnnlabError, match=rf"c.pt: a network of another task, with 12 inputs, .*'{features}'"
-        ):
-            analysis.open_network(tmp_path / "c.pt", dt_ms=10.0, features=features)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "7", "\x00", '{"dt_ms": "20"}', '{"dt_ms": null}', '{"dt_ms": true}', '{"dt_ms": -1}',
-             '{"dt_ms": NaN}', '{"dt_ms": 1e999}', '{"dt_ms": [20]}'],
-)  # fmt: skip
-def test_a_damaged_configuration_beside_a_checkpoint_is_one_sentence(content, text, tmp_path):
-    torch.save(content, tmp_path / "c.pt")
-    (tmp_path / "config.json").write_text(text)
-    with pytest.raises(SnnlabError, match=r"config.json: .*move the checkpoint out of this folder"):
-        analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
-    (tmp_path / "config.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(SnnlabError, match=r"config.json: "):
-        analysis.open_network(tmp_path / "c.pt", dt_ms=10.0)
 
 
 def test_fit_records_the_length_of_a_step(content, tmp_path):

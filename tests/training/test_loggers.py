@@ -12,15 +12,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import config
-from snnlab.training import loggers
+from snnlab.training import log_choice, loggers
 
 LINES = [{"epoch": epoch, "loss": 2.0 - epoch, "valid_accuracy": epoch / 4} for epoch in range(4)]
 
 
 @pytest.fixture(autouse=True)
 def nothing_given(monkeypatch):
-    monkeypatch.delenv(loggers.GIVEN, raising=False)
-    monkeypatch.delenv(loggers.DEFAULT, raising=False)
+    monkeypatch.delenv(log_choice.GIVEN, raising=False)
+    monkeypatch.delenv(log_choice.DEFAULT, raising=False)
 
 
 def log(path, history, lines):
@@ -58,7 +58,7 @@ def test_a_line_an_epoch(tmp_path):
 
 
 def test_tensorboard_has_the_same_also_after_a_kill(tmp_path, monkeypatch):
-    monkeypatch.setenv(loggers.GIVEN, "tensorboard")
+    monkeypatch.setenv(log_choice.GIVEN, "tensorboard")
     path = tmp_path / "net.jsonl"
     log(path, [], [*LINES[:2], LINES[2] | {"loss": 77.0}])  # the last one beyond its checkpoint
     log(path, LINES[:2], LINES[2:])
@@ -81,7 +81,7 @@ def test_weights_and_biases_when_asked_for(tmp_path, monkeypatch):
         yield SimpleNamespace(log=lambda numbers, step: logged.append((step, numbers)))
 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
-    monkeypatch.setenv(loggers.GIVEN, "wandb")
+    monkeypatch.setenv(log_choice.GIVEN, "wandb")
     path = tmp_path / "net.jsonl"
     log(path, [], LINES[:2])
     log(path, LINES[:2], LINES[2:])
@@ -95,7 +95,7 @@ def test_weights_and_biases_when_asked_for(tmp_path, monkeypatch):
 
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    monkeypatch.setenv(loggers.GIVEN, "wandb")
+    monkeypatch.setenv(log_choice.GIVEN, "wandb")
     with pytest.raises(
         SnnlabError, match="wandb cannot be imported.*pip install wandb.*or set SNNLAB_LOG to none"
     ):
@@ -103,12 +103,12 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
 
 
 def test_which_log_is_on(tmp_path, monkeypatch):
-    assert loggers.chosen() == "none"
+    assert log_choice.chosen() == "none"
     for profile, expected in (("paper", "tensorboard"), ("tiny", "none")):
         runs.start(config.resolve("01_lif_dynamics", profile=profile, out=str(tmp_path / profile)))
-        assert loggers.chosen() == expected == os.environ[loggers.DEFAULT]
-    monkeypatch.setenv(loggers.GIVEN, "wandb")
-    assert loggers.chosen() == "wandb"
-    monkeypatch.setenv(loggers.GIVEN, "tensorbord")
+        assert log_choice.chosen() == expected == os.environ[log_choice.DEFAULT]
+    monkeypatch.setenv(log_choice.GIVEN, "wandb")
+    assert log_choice.chosen() == "wandb"
+    monkeypatch.setenv(log_choice.GIVEN, "tensorbord")
     with pytest.raises(SnnlabError, match="no log called 'tensorbord' .did you mean tensorboard"):
-        loggers.chosen()
+        log_choice.chosen()

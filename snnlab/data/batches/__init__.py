@@ -1,0 +1,1 @@
+"""Sets that are cut into batches: dense, spikes, features, and files."""

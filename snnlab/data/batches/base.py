@@ -1,4 +1,4 @@
-"""The one mechanism that cuts a set into batches: sampler, this rank's share, skipped batches, reading.
+"""The base of all sets: one mechanism that cuts a set into batches.
 
 It is not torch's `DataLoader`, for three reasons. The loader's iterator draws a seed from torch's
 global generator, which dropout draws from, too, so that a training which resumes inside an epoch

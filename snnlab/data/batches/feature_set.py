@@ -1,4 +1,4 @@
-"""Recordings of one length as analogue features: on disk, mapped into memory, and cut a batch at a time."""
+"""Recordings of one length as analogue features, mapped from files and cut a batch at a time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from snnlab.data.batches.base import BatchedDataset
 
-_TOGETHER = 128  # recordings gone through at a time
-_STILL = 1e-3  # a standard deviation below this (in dB) is rounding
+_BLOCK = 128  # recordings that are copied or measured at a time
+_CONSTANT = 1e-3  # a standard deviation below this (in dB) is rounding
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,23 +67,24 @@ class FeatureSet(BatchedDataset):
 
     def __repr__(self) -> str:
         return (
-            f"<{len(self)} recordings of {len(self.classes)} classes by {len(self.speakers.unique())} speakers, "
-            f"{self.chunks[0].shape[1]} steps of {self.dt_ms:g} ms, {self.n_in} features>"
+            f"<{len(self)} recordings of {len(self.classes)} classes by "
+            f"{len(self.speakers.unique())} speakers, {self.chunks[0].shape[1]} steps of "
+            f"{self.dt_ms:g} ms, {self.n_in} features>"
         )
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Recordings `index` (B,) as features (T, B, N) float32 and labels (B,) int64."""
-        x = self._gathered(self.places[index])
+        """Return recordings `index` (B,) as features (T, B, N) float32 and labels (B,) int64."""
+        x = self._gather(self.places[index])
         if self.scale is not None:
             x.sub_(self.scale[0]).div_(self.scale[1])
         return x, self.labels[index]
 
     def rising(self, x: Tensor) -> Tensor:
-        """The features of x (..., N) in order of rising frequency, in which they are."""
+        """Return x (..., N) as it is: its features are in order of rising frequency."""
         return x
 
     def subset(self, index: Tensor) -> FeatureSet:
-        """The recordings `index` (m,), in that order, as a set of their own; nothing is copied."""
+        """Return the recordings `index` (m,), in that order, as a set that shares the features."""
         return replace(
             self,
             labels=self.labels[index],
@@ -92,23 +93,25 @@ class FeatureSet(BatchedDataset):
         )
 
     def to(self, device: torch.device | str) -> FeatureSet:
-        """The same set on another device, all of it: batches are then cut there."""
-        return self if self.labels.to(device).device == self.labels.device else self._copied(device)
+        """Return the same set on another device, where batches are then cut."""
+        return self if self.labels.to(device).device == self.labels.device else self._copy(device)
 
     def standardised(self, scale: Tensor | None = None) -> FeatureSet:
-        """The set with every feature at mean 0 and standard deviation 1 over all recordings and steps.
+        """Return the set with every feature at mean 0 and standard deviation 1.
+
+        Both are measured over all recordings and steps.
 
         Args:
             scale: (2, N), mean and standard deviation of another set, the one that is trained on;
                 None to measure them here. A feature that does not vary here is not divided.
         """
-        return replace(self, scale=self._measured() if scale is None else scale)
+        return replace(self, scale=self._measure() if scale is None else scale)
 
-    def _copied(self, device: torch.device | str) -> FeatureSet:
-        """What this set uses of its chunks, in one chunk."""
+    def _copy(self, device: torch.device | str) -> FeatureSet:
+        """Copy the recordings of this set into one chunk."""
         chunk = torch.empty((len(self), *self.chunks[0].shape[1:]), device=device)
-        for part in torch.arange(len(self), device=self.labels.device).split(_TOGETHER):
-            chunk[part.to(device)] = self._gathered(self.places[part]).transpose(0, 1).to(device)
+        for part in torch.arange(len(self), device=self.labels.device).split(_BLOCK):
+            chunk[part.to(device)] = self._gather(self.places[part]).transpose(0, 1).to(device)
         return replace(
             self,
             labels=self.labels.to(device),
@@ -119,20 +122,20 @@ class FeatureSet(BatchedDataset):
             scale=None if self.scale is None else self.scale.to(device),
         )
 
-    def _measured(self) -> Tensor:
-        """Mean and standard deviation of each feature as it is stored, (2, N) float32."""
+    def _measure(self) -> Tensor:
+        """Return mean and standard deviation of each feature as it is stored, (2, N) float32."""
         total, squares = torch.zeros(2, self.n_in, dtype=torch.double, device=self.labels.device)
-        for places in self.places.split(_TOGETHER):
-            x = self._gathered(places).flatten(0, 1).double()
+        for places in self.places.split(_BLOCK):
+            x = self._gather(places).flatten(0, 1).double()
             total += x.sum(0)
             squares += x.square().sum(0)
         n = int(self.lengths.sum())
         mean = total / n
         deviation = (squares / n - mean**2).clamp(min=0).sqrt()
-        return torch.stack([mean, torch.where(deviation < _STILL, 1.0, deviation)]).float()
+        return torch.stack([mean, torch.where(deviation < _CONSTANT, 1.0, deviation)]).float()
 
-    def _gathered(self, places: Tensor) -> Tensor:
-        """What is stored at these places, (T, B, N), in memory of its own."""
+    def _gather(self, places: Tensor) -> Tensor:
+        """Return the features at these places, (T, B, N), as a copy."""
         if len(self.chunks) == 1:  # as on a GPU, which would have to wait for every question below
             return self.chunks[0][places].transpose(0, 1).contiguous()
         sizes = torch.tensor([len(chunk) for chunk in self.chunks])
@@ -147,7 +150,7 @@ class FeatureSet(BatchedDataset):
 
 
 def read_only(array: np.ndarray) -> Tensor:
-    """An array that is mapped from a file as a tensor, without a copy; who writes to it ends the process."""
+    """Wrap an array that is mapped from a file as a tensor; writing to it ends the process."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)

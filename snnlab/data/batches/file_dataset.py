@@ -1,4 +1,4 @@
-"""Samples that are files: read when they are needed, by processes of their own, so that a GPU does not wait for them."""
+"""Samples that are files, read when they are needed, by processes of their own if wanted."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from snnlab.data.batches.samplers import shuffled_shards
 from snnlab.data.holdout import hold_out_recordings
 
 Reader = Callable[[Any, int | None], Tensor]
-# Shards; at 110 MB each, 1.8 GB, which the page cache holds, and of 16,000 pictures a batch is
-# mixed well
+# 16 shards of 110 MB fit the page cache, and a batch is mixed well out of their 16,000 pictures
 WINDOW = 16
 _Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the seed of each
 
@@ -38,11 +37,11 @@ class FileDataset(BatchedDataset):
             None where nothing is to be augmented. It goes to other processes, so it is a function
             of a module, or a `partial` of one.
         loaders: processes that read; 0 reads in this one. They end with each call of `batches`,
-            unless they are `loaders.kept`.
-        shards: `(n,)`, the number of the large file in which each sample lies; None where each has
-            a file of its own.
-        window: how many of these are mixed at a time in training, see `shuffled_shards`. More mix
-            better, and take more memory to read each but once.
+            except within `persistent_workers`.
+        shards: `(n,)`, the number of the large file in which each sample lies; None if each has a
+            file of its own.
+        window: how many of these are mixed at a time in training, see `shuffled_shards`. More
+            shards mix better and need more memory.
 
     Raises:
         SnnlabError: `loaders` is below 0, or `window` below 1.
@@ -59,31 +58,33 @@ class FileDataset(BatchedDataset):
     def __post_init__(self) -> None:
         if self.loaders < 0:
             raise SnnlabError(
-                f"loaders is {self.loaders}; a whole number from 0 was expected. 0 reads in this process."
+                f"loaders is {self.loaders}; a whole number from 0 was expected. 0 reads in this "
+                "process."
             )
         if self.window < 1:
             raise SnnlabError(
-                f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose one."
+                f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose "
+                "one."
             )
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples `index` (B,), not augmented, `(T, B, C, H, W)` float32, and their labels `(B,)`.
+        """Return samples `index` (B,) as `(T, B, C, H, W)` float32, not augmented, and labels.
 
         Raises:
             SnnlabError: a file cannot be read, or two samples differ in size.
         """
-        return _together(self._job(index, None)), self.labels[index]
+        return _read_batch(self._job(index, None)), self.labels[index]
 
     def index_batches(
         self, batch_size: int, *, generator: torch.Generator | None = None
     ) -> Sequence[Tensor]:
-        """The index of every sample once; with a generator, those of `window` shards are mixed at a time."""
+        """The index of every sample once; with a generator, `window` shards are mixed at a time."""
         if generator is None or self.shards is None:
             return super().index_batches(batch_size, generator=generator)
         return shuffled_shards(self.shards, self.window, batch_size, generator)
 
     def subset(self, index: Tensor) -> FileDataset:
-        """The samples `index` (m,), in that order, as a set of their own."""
+        """Return the samples `index` (m,), in that order, as a set of their own."""
         shards = None if self.shards is None else self.shards[index]
         return replace(
             self,
@@ -103,7 +104,7 @@ class FileDataset(BatchedDataset):
         own = list(indices)
         jobs = (self._job(index, seeds) for index in own)
         return zip(
-            prefetch(_together, jobs, self.loaders),
+            prefetch(_read_batch, jobs, self.loaders),
             (self.labels[index] for index in own),
             strict=True,
         )
@@ -114,9 +115,10 @@ class FileDataset(BatchedDataset):
 
 
 def hold_out(whole: FileDataset, share: float) -> tuple[FileDataset, FileDataset]:
-    """Training and validation: held out is this share of every class, at least one sample of it, always the same ones.
+    """Split a set into training and validation, always in the same way.
 
-    A class with a single sample stays in training.
+    Held out is this share of every class, at least one sample of it. A class with a single sample
+    stays in training.
 
     Raises:
         SnnlabError: every class has a single sample.
@@ -124,35 +126,36 @@ def hold_out(whole: FileDataset, share: float) -> tuple[FileDataset, FileDataset
     held = torch.from_numpy(hold_out_recordings(whole.labels.numpy(), share=share))
     if not held.any():
         raise SnnlabError(
-            f"every class has one sample for training, such as {name_of(whole.samples[0])}; at least two of some class were "
-            "expected, for validation. Add samples."
+            f"every class has one sample for training, such as {name_of(whole.samples[0])}; at "
+            "least two of some class were expected, for validation. Add samples."
         )
     return whole.subset((~held).nonzero().flatten()), whole.subset(held.nonzero().flatten())
 
 
 def check_classes(part: FileDataset, where: object) -> FileDataset:
-    """`part`, if each class has a sample and each sample a class.
+    """Return `part` if each class has a sample and each sample has a class.
 
     Raises:
         SnnlabError: one has none.
     """
     if len(part) and (highest := int(part.labels.max())) >= len(part.classes):
         raise SnnlabError(
-            f"{where} has a sample of class {highest}; classes 0 to {len(part.classes) - 1} were expected, as in the "
-            "rest of the data. Put together what belongs together."
+            f"{where} has a sample of class {highest}; classes 0 to {len(part.classes) - 1} were "
+            "expected, as in the rest of the data. Put together what belongs together."
         )
     counts = torch.bincount(part.labels, minlength=len(part.classes))
     for name, count in zip(part.classes, counts.tolist(), strict=True):
         if not count:
             raise SnnlabError(
-                f"{where} has no sample of the class {name}; at least one of each of the {len(part.classes)} classes was "
-                "expected. Fetch what is missing, or take the class away everywhere."
+                f"{where} has no sample of the class {name}; at least one of each of the "
+                f"{len(part.classes)} classes was expected. Fetch what is missing, or take the "
+                "class away everywhere."
             )
     return part
 
 
 def count_classes(labels: Tensor, where: object) -> int:
-    """How many classes there are where nothing names them: the largest number of a sample plus one.
+    """Count classes that have no names: the largest number of a sample plus one.
 
     Raises:
         SnnlabError: that is more than there are samples, so that a number was left out.
@@ -160,25 +163,26 @@ def count_classes(labels: Tensor, where: object) -> int:
     count = int(labels.max()) + 1
     if count > len(labels):
         raise SnnlabError(
-            f"{where} has {len(labels)} samples, one of them of class {count - 1}; classes numbered 0, 1, 2 and so on, "
-            "each with a sample, were expected. Number them so."
+            f"{where} has {len(labels)} samples, one of them of class {count - 1}; classes "
+            "numbered 0, 1, 2 and so on, each with a sample, were expected. Number them so."
         )
     return count
 
 
-def _together(job: _Job) -> Tensor:
-    """A batch `(T, B, C, H, W)` float32."""
+def _read_batch(job: _Job) -> Tensor:
+    """Read a batch `(T, B, C, H, W)` float32."""
     read, samples, seeds = job
-    read_ones = [read(sample, seed) for sample, seed in zip(samples, seeds, strict=True)]
-    for sample, x in zip(samples, read_ones, strict=True):
-        if x.shape != read_ones[0].shape:
+    arrays = [read(sample, seed) for sample, seed in zip(samples, seeds, strict=True)]
+    for sample, x in zip(samples, arrays, strict=True):
+        if x.shape != arrays[0].shape:
             raise SnnlabError(
-                f"{name_of(sample)} gives {tuple(x.shape)}, {name_of(samples[0])} {tuple(read_ones[0].shape)}; samples of one size "
-                "were expected. Convert them alike, or leave one out."
+                f"{name_of(sample)} gives {tuple(x.shape)}, {name_of(samples[0])} "
+                f"{tuple(arrays[0].shape)}; samples of one size were expected. Convert them "
+                "alike, or leave one out."
             )
-    return torch.stack(read_ones, 1).float()
+    return torch.stack(arrays, 1).float()
 
 
 def name_of(sample: Any) -> str:
-    """The path of a sample, as text."""
+    """Return the path of a sample as text."""
     return str(getattr(sample, "path", sample))

@@ -1,4 +1,4 @@
-"""Processes that read batches before they are wanted, so that a GPU does not wait for files."""
+"""Worker processes that read batches ahead, so that a GPU does not wait for files."""
 
 import contextlib
 import multiprocessing
@@ -21,13 +21,16 @@ Job = TypeVar("Job")
 AHEAD = 2  # batches that each process is given before they are wanted
 
 _lock = threading.Lock()
-_keepers = 0  # blocks of `kept` that are not over
+_keepers = 0  # open blocks of `persistent_workers`
 _idle: dict[int, ProcessPoolExecutor] = {}  # by the number of their processes
 
 
 @contextlib.contextmanager
 def persistent_workers() -> Iterator[None]:
-    """Keep processes, which take seconds to start, from one `prefetch` to the next; with the last such block they end."""
+    """Keep worker processes, which take seconds to start, from one `prefetch` to the next.
+
+    They end with the last such block.
+    """
     global _keepers
     with _lock:
         _keepers += 1
@@ -42,9 +45,9 @@ def persistent_workers() -> Iterator[None]:
 
 
 def prefetch(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -> Iterator[Tensor]:
-    """What `read` gives for each job, in their order; on a machine with a GPU, in pinned memory.
+    """Yield what `read` returns for each job, in their order; with a GPU, in pinned memory.
 
-    When this is over, is closed, or has failed, the processes have ended, unless they are
+    When the iterator is exhausted, closed or has failed, the processes have ended, except within
     `persistent_workers`.
 
     Args:
@@ -78,25 +81,26 @@ def prefetch(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -
 
 @contextlib.contextmanager
 def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
-    """Idle processes, or new ones; afterwards they are kept or end."""
+    """Yield idle processes or new ones; afterwards they are kept or end."""
     with _lock:
         pool = _idle.pop(loaders, None)  # away while in use: two calls may run at once
     if pool is None:
         # A fork of a process that runs threads (torch, CUDA) may hang
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(loaders, context, initializer=_begin)
-    well = True
+    intact = True
     try:
         yield pool
     except BrokenProcessPool as error:
-        well = False
+        intact = False
         raise SnnlabError(
-            f"a loader process died, most likely for want of memory; {loaders} of them were expected to read batches. Take fewer "
-            "loaders or smaller batches; in a container, give it more shared memory (docker run --shm-size)."
+            f"a loader process died, most likely for want of memory; {loaders} of them were "
+            "expected to read batches. Take fewer loaders or smaller batches; in a container, give "
+            "it more shared memory (docker run --shm-size)."
         ) from error
     finally:
         with _lock:
-            keep = well and _keepers > 0 and loaders not in _idle
+            keep = intact and _keepers > 0 and loaders not in _idle
             if keep:
                 _idle[loaders] = pool
         if not keep:
@@ -104,7 +108,7 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """What a process does first."""
+    """Prepare a worker process."""
     end_with_parent()
     # Ctrl-C reaches the whole group; the next call needs them again
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -112,6 +116,6 @@ def _begin() -> None:
 
 
 def _pinned(result: "Future[Tensor]") -> Tensor:
-    """In memory from which a GPU is fed faster: a thread copies it there, while others train."""
+    """Wait for a batch and copy it to pinned memory, in a thread, while the network trains."""
     x = result.result()
     return x.pin_memory() if torch.cuda.is_available() else x

@@ -1,4 +1,4 @@
-"""Samplers: the order in which the samples of a set are visited, and this process's share of each batch."""
+"""Samplers: the order in which samples are visited, and this rank's share of each batch."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -19,7 +19,7 @@ def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tupl
 def shuffled_shards(
     shards: Tensor, window: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """Shuffle the shards, then the samples of `window` shards at a time, so that each shard is read once.
+    """Shuffle the shards, then the samples of `window` shards at a time: each is read once.
 
     Args:
         shards: `(n,)`, the number of the shard of each sample.

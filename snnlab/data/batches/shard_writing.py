@@ -1,4 +1,4 @@
-"""Write pictures into shards, which `snnlab.data.batches.shards` reads; this needs webdataset, reading does not."""
+"""Write pictures into shards for `snnlab.data.batches.shards`; only writing needs webdataset."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLES = 1000  # of a shard: about 110 MB of ImageNet
 def write(
     part: str, pictures: FileDataset, out: Path, *, samples: int = SAMPLES, seed: int = 0
 ) -> int:
-    """Write pictures, paths of files, into shards of so many samples, in an order drawn from the seed; bytes stay.
+    """Write pictures into shards, in an order drawn from the seed; their bytes stay the same.
 
     Keys begin with the number of a picture in `pictures`, so that their order is known later.
     Shards that are there are kept, and each is written whole: a call after a kill goes on.
@@ -43,7 +43,8 @@ def write(
     """
     if samples < 1 or seed < 0:
         raise SnnlabError(
-            f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were expected. Choose others."
+            f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were "
+            "expected. Choose others."
         )
     tar_writer = _webdataset().TarWriter
     names = "\n".join(f"{Path(path).parent.name}/{Path(path).name}" for path in pictures.samples)
@@ -76,7 +77,10 @@ def write(
 
 
 def _sample(number: int, path: Path, label: int) -> dict[str, str | bytes]:
-    """What webdataset writes of a picture; it ends a key at the first dot, and a name of tar's has 100 bytes."""
+    """Return what webdataset writes of a picture.
+
+    It ends a key at the first dot, and a name in a tar file has at most 100 bytes.
+    """
     stem = path.stem.replace(".", "_").encode("utf-8", "replace")[:70].decode("utf-8", "ignore")
     try:
         content = path.read_bytes()
@@ -92,7 +96,8 @@ def _webdataset() -> ModuleType:
         import webdataset
     except ImportError as error:
         raise SnnlabError(
-            f"webdataset, which writes shards, cannot be imported ({error}); it was expected. Install it with: "
+            f"webdataset, which writes shards, cannot be imported ({error}); it was expected. "
+            "Install it with: "
             'pip install "snnlab[shards]", or pip install webdataset.'
         ) from error
     return webdataset

@@ -1,4 +1,6 @@
-"""Pictures in tar files, the shards of webdataset: a few large files, which disks read faster than a million small ones.
+"""Pictures in tar files, the shards of webdataset.
+
+Disks read a few large files faster than a million small ones.
 
     train-000000.tar  train-000001.tar ...  val-000000.tar ...  classes.txt
 
@@ -92,15 +94,20 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDa
         for path, index in zip(paths, indices[part], strict=True):
             for at in np.flatnonzero(index["label"] >= len(classes))[:1]:
                 raise SnnlabError(
-                    f"{path}, {index['key'][at].decode(errors='replace')}: is of class {index['label'][at]}; 0 to {len(classes) - 1} were "
-                    f"expected, for {folder / CLASSES} has {len(classes)} lines. Put together what belongs together."
+                    f"{path}, {index['key'][at].decode(errors='replace')}: is of class "
+                    f"{index['label'][at]}; 0 to {len(classes) - 1} were expected, for "
+                    f"{folder / CLASSES} has {len(classes)} lines. Put together what belongs "
+                    "together."
                 )
     train, test = (_set(found[part], indices[part], classes, read, loaders) for part in PARTS)
     return train, test
 
 
 def as_they_lie(part: FileDataset) -> FileDataset:
-    """The same samples in the order of shards and places, so that a disk reads on; training shuffles shards, see `FileDataset`."""
+    """Sort samples by shard and place, so that a disk reads in one go.
+
+    Training shuffles shards, see `FileDataset`.
+    """
     order = sorted(range(len(part)), key=lambda i: part.samples[i][:2])
     return part.subset(torch.tensor(order, dtype=torch.long))
 
@@ -137,8 +144,9 @@ def _complete(folder: Path, part: str, paths: list[Path]) -> None:
             raise SnnlabError(f"{settings}: holds no number of shards; {MADE_ANEW}") from error
     if len(paths) != expected:
         raise SnnlabError(
-            f"{folder} has {len(paths)} of the shards {part}-*.tar; {expected} were expected, without a gap. Fetch what is "
-            "missing, or call `snnlab data shards` again, which goes on where it stopped."
+            f"{folder} has {len(paths)} of the shards {part}-*.tar; {expected} were expected, "
+            "without a gap. Fetch what is missing, or call `snnlab data shards` again, which goes "
+            "on where it stopped."
         )
 
 
@@ -162,7 +170,8 @@ def _indexed(path: Path) -> np.ndarray:
                     suffix == "cls" and key in labels
                 ):
                     raise SnnlabError(
-                        f"{path}, {key}: is there twice; one picture and one class a key were expected. Make the shard anew."
+                        f"{path}, {key}: is there twice; one picture and one class a key were "
+                        "expected. Make the shard anew."
                     )
                 if f".{suffix}" in SUFFIXES:
                     found[key] = member.offset_data, member.size
@@ -174,7 +183,8 @@ def _indexed(path: Path) -> np.ndarray:
                 raise tarfile.ReadError(f"no end of the archive at byte {tar.offset}")
     except (tarfile.TarError, OSError) as error:
         raise SnnlabError(
-            f"{path} cannot be read as a tar file ({error}); a whole one was expected. Fetch it again."
+            f"{path} cannot be read as a tar file ({error}); a whole one was expected. Fetch it "
+            "again."
         ) from error
     for key in sorted(found.keys() ^ labels.keys()):
         has, lacks = (
@@ -187,7 +197,8 @@ def _indexed(path: Path) -> np.ndarray:
         )
     if not found:
         raise SnnlabError(
-            f"{path}: holds no picture; <key>.jpg, .jpeg or .png was expected, and <key>.cls. Make the shard anew."
+            f"{path}: holds no picture; <key>.jpg, .jpeg or .png was expected, and <key>.cls. Make "
+            "the shard anew."
         )
     rows = [
         (key.encode("utf-8", "surrogateescape"), labels[key], *found[key]) for key in sorted(found)
@@ -206,8 +217,8 @@ def _label(path: Path, key: str, content: IO[bytes] | None) -> int:
         label = -1
     if not 0 <= label < 2**31:
         raise SnnlabError(
-            f"{path}, {key}: its class is {text.decode(errors='replace')!r}; a whole number from 0 was expected in "
-            f"{key}.cls. Make the shard anew."
+            f"{path}, {key}: its class is {text.decode(errors='replace')!r}; a whole number from 0 "
+            f"was expected in {key}.cls. Make the shard anew."
         )
     return label
 
@@ -221,7 +232,8 @@ def _classes(folder: Path, indices: list[np.ndarray]) -> tuple[str, ...]:
         classes = tuple(names.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError) as error:
         raise SnnlabError(
-            f"{names} cannot be read ({error}); the name of a class a line was expected. Fetch it again."
+            f"{names} cannot be read ({error}); the name of a class a line was expected. Fetch it "
+            "again."
         ) from error
     check_names(classes, names)
     return classes
@@ -259,13 +271,15 @@ def _descriptor(shard: Shard) -> int:
             descriptor = os.open(shard.path, os.O_RDONLY)
         except OSError as error:
             raise SnnlabError(
-                f"{shard.path} cannot be read ({error.strerror}); a shard was expected. Fetch it again."
+                f"{shard.path} cannot be read ({error.strerror}); a shard was expected. Fetch it "
+                "again."
             ) from error
         status = os.fstat(descriptor)
         if (status.st_size, status.st_mtime_ns) != shard[1:]:
             os.close(descriptor)
             raise SnnlabError(
-                f"{shard.path}: has changed since it was indexed; the same file was expected. Open the data set again."
+                f"{shard.path}: has changed since it was indexed; the same file was expected. Open "
+                "the data set again."
             )
         # The whole of it will be needed: read on while pictures are decoded
         if hasattr(os, "posix_fadvise"):

@@ -50,12 +50,13 @@ class SpikeSet(BatchedDataset):
 
     def __repr__(self) -> str:
         return (
-            f"<{len(self)} recordings of {len(self.classes)} classes by {len(self.speakers.unique())} speakers, "
-            f"up to {int(self.lengths.max())} steps of {self.dt_ms:g} ms, {self.n_in} inputs>"
+            f"<{len(self)} recordings of {len(self.classes)} classes by "
+            f"{len(self.speakers.unique())} speakers, up to {int(self.lengths.max())} steps of "
+            f"{self.dt_ms:g} ms, {self.n_in} inputs>"
         )
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Recordings `index` (B,) as spike counts (T, B, N) float32 and labels (B,) int64.
+        """Return recordings `index` (B,) as spike counts (T, B, N) float32 and labels (B,) int64.
 
         T is the length of the longest of them; a shorter one is followed by zeros.
         """
@@ -73,7 +74,7 @@ class SpikeSet(BatchedDataset):
     def index_batches(
         self, batch_size: int, *, generator: torch.Generator | None = None
     ) -> list[Tensor]:
-        """Every recording's index once, in batches of similar length, so that little of a batch is padding.
+        """Every recording's index once, in batches of similar length: little of them is padding.
 
         With a generator the recordings are shuffled, sorted by length among 8 batches' worth at a
         time, and the batches shuffled. Without, they come in order of length, shortest first: for
@@ -84,7 +85,8 @@ class SpikeSet(BatchedDataset):
         """
         if batch_size < 1:
             raise SnnlabError(
-                f"batch_size is {batch_size}; at least 1 recording was expected. Choose a larger one."
+                f"batch_size is {batch_size}; at least 1 recording was expected. Choose a larger "
+                "one."
             )
         lengths = self.lengths.cpu()
         if generator is None:
@@ -98,11 +100,11 @@ class SpikeSet(BatchedDataset):
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def rising(self, x: Tensor) -> Tensor:
-        """The inputs of x (..., N) in order of rising frequency: the cochlea's channel 0 hears the highest."""
+        """Sort the inputs of x (..., N) by rising frequency; channel 0 is the highest."""
         return x.flip(-1)
 
     def subset(self, index: Tensor) -> SpikeSet:
-        """The recordings `index` (m,), in that order, as a set of their own."""
+        """Return the recordings `index` (m,), in that order, as a set of their own."""
         where, _ = self._entries(index)
         ends = (self.offsets[index + 1] - self.offsets[index]).cumsum(0)
         return replace(
@@ -116,14 +118,17 @@ class SpikeSet(BatchedDataset):
         )
 
     def to(self, device: torch.device | str) -> SpikeSet:
-        """The same set on another device: batches are then cut there."""
+        """Return the same set on another device, where batches are then cut."""
         tensors: dict[str, Any] = {
             name: value for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
     def _entries(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Positions in `cells` of the recordings `index`, and for each its place in `index`; both (entries,)."""
+        """Positions in `cells` of the recordings `index`, and the place in `index` of each.
+
+        Both (entries,).
+        """
         starts = self.offsets[index]
         counts = self.offsets[index + 1] - starts
         owner = torch.arange(len(index), device=index.device).repeat_interleave(counts)
@@ -132,7 +137,9 @@ class SpikeSet(BatchedDataset):
 
 
 def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regular") -> SpikeSet:
-    """Count the spikes in cells of a time step and `700 / n_in` adjacent channels: `input = channel // (700 / n_in)`.
+    """Count the spikes in cells of a time step and `700 / n_in` adjacent channels.
+
+    A spike belongs to the input `channel // (700 / n_in)`.
 
     Args:
         events: the recordings.
@@ -193,7 +200,9 @@ def _longest(dt_ms: float) -> float:
 
 @numba.njit(cache=True)
 def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
-    """Fill `cells`, `counts` (one entry a filled cell), `lengths` and `stored` (n,) in one pass over the spikes.
+    """Fill `cells`, `counts`, `lengths` and `stored` in one pass over the spikes.
+
+    `cells` and `counts` have one entry a filled cell, `lengths` and `stored` are (n,).
 
     `times` are seconds; or, where a step begins with a spike (`by_event`), ms, and `dt_ms` is what
     `_longest` says of it.
@@ -236,5 +245,6 @@ def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
     if isinstance(n_in, bool) or n_in != int(n_in) or n_in < 1 or N_CHANNELS % int(n_in):
         valid = ", ".join(str(n) for n in range(1, N_CHANNELS + 1) if N_CHANNELS % n == 0)
         raise SnnlabError(
-            f"n_in is {n_in}; a divisor of the {N_CHANNELS} channels was expected. Choose one of {valid}."
+            f"n_in is {n_in}; a divisor of the {N_CHANNELS} channels was expected. Choose one of "
+            f"{valid}."
         )

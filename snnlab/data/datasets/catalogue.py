@@ -13,8 +13,8 @@ from snnlab.data.datasets import instructions
 from snnlab.data.entry import Archive, DatasetEntry
 
 WORDS = (  # of the Google Speech Commands, version 0.02
-    "backward bed bird cat dog down eight five follow forward four go happy house learn left marvin nine no off on one "
-    "right seven sheila six stop three tree two up visual wow yes zero"
+    "backward bed bird cat dog down eight five follow forward four go happy house learn left "
+    "marvin nine no off on one right seven sheila six stop three tree two up visual wow yes zero"
 ).split()
 
 
@@ -27,6 +27,16 @@ def published_name(folder: Path, name: str, own: str) -> str:
         own: what they are called instead where `name` is that of a set with another folder.
     """
     return own if name in DATASETS and folder.resolve() != DATASETS[name].folder.resolve() else name
+
+
+def described(name: str, folder: Path) -> dict[str, str]:
+    """Return name, note and path of a folder of files, as `DataSplits` has them."""
+    kind = "events" if DATASETS[name].kind == "events" else "pictures"
+    return {
+        "name": published_name(folder, name, kind),
+        "note": f"{kind} in the layout of {name}",
+        "path": str(folder),
+    }
 
 
 def _heidelberg(name: str, title: str, **more: Any) -> DatasetEntry:

@@ -1,4 +1,4 @@
-"""CIFAR10-DVS, the pictures of CIFAR-10 filmed by an event camera, as the authors of pipe-D packed it.
+"""CIFAR10-DVS: pictures of CIFAR-10 before an event camera, as the authors of pipe-D packed it.
 
     train/*.mat    test/*.mat
 
@@ -22,7 +22,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.cache import cached, stamp
-from snnlab.data.datasets.catalogue import DATASETS, published_name
+from snnlab.data.datasets.catalogue import DATASETS, described
 from snnlab.data.splits import DataSplits
 
 SIDE = 128  # px of the camera
@@ -35,7 +35,7 @@ _CURE = "Fetch it again or pack it again."
 def events(
     folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0
 ) -> DataSplits:
-    """Counts of events `(steps, B, 2, size, size)`, channel 0 the first of the file: its first `steps` steps.
+    """Load counts of events `(steps, B, 2, size, size)`: the first `steps` steps of each file.
 
     `train` is the folder train, without the 10 % of each class, at least one sample and always the
     same ones, that are `valid`; `test` is the folder test. Nothing is augmented. The labels of all
@@ -55,20 +55,20 @@ def events(
         SnnlabError: a folder is missing or empty, a label cannot be read, the labels of train are
             not 0, 1, 2 ..., those of test are others, or a number is out of its range.
     """
-    return _three(given_path(folder), steps, size, loaders, edges=False)
+    return _load(given_path(folder), steps, size, loaders, edges=False)
 
 
 def edges(
     folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0
 ) -> DataSplits:
-    """ON minus OFF, averaged over the same steps: pictures `(1, B, 1, size, size)` for an ordinary network.
+    """Load ON minus OFF, averaged over the same steps: pictures `(1, B, 1, size, size)`.
 
     Channel 0 of the file counts as ON. Parts, arguments and errors are those of `events`.
     """
-    return _three(given_path(folder), steps, size, loaders, edges=True)
+    return _load(given_path(folder), steps, size, loaders, edges=True)
 
 
-def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> DataSplits:
+def _load(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> DataSplits:
     if steps < 1:
         raise SnnlabError(
             f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
@@ -79,8 +79,9 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
     labels = _labels(train)
     if (found := labels.unique().tolist()) != list(range(len(found))) or len(found) > len(CLASSES):
         raise SnnlabError(
-            f"{folder / 'train'}: the labels are {', '.join(map(str, found))}; 0 to 9 were expected, or the first of them. One "
-            "of the authors' packings counts from 5: there, write label - 5 into the files of train and test."
+            f"{folder / 'train'}: the labels are {', '.join(map(str, found))}; 0 to 9 were "
+            "expected, or the first of them. One of the authors' packings counts from 5: there, "
+            "write label - 5 into the files of train and test."
         )
     classes = CLASSES[: len(found)]
     whole = FileDataset(train, labels, classes, read, loaders)
@@ -90,15 +91,12 @@ def _three(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) ->
         if edges
         else "events a step and pixel; channel 0 the first of the file"
     )
-    settings = {"steps": steps, "size": size, "held_out": HELD_OUT}
     return DataSplits(
         *hold_out(whole, HELD_OUT),
         check_classes(other, folder / "test"),
         unit=unit,
-        preprocessing=settings,
-        name=published_name(folder, "cifar10-dvs", "events"),
-        note="files in the layout of cifar10-dvs",
-        path=str(folder),
+        preprocessing={"steps": steps, "size": size, "held_out": HELD_OUT},
+        **described("cifar10-dvs", folder),
     )
 
 
@@ -135,7 +133,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _labels(files: list[Path]) -> Tensor:
-    """The label of each; kept, for opening ten thousand files takes its time."""
+    """Return the label of each file, from the cache: opening ten thousand files takes long."""
     key = {"files": [(str(path), *stamp(path)) for path in files]}
     return torch.from_numpy(
         np.array(
@@ -148,7 +146,8 @@ def _label(path: Path) -> int:
     label = _array(path, "label")
     if label.size != 1 or not (0 <= label.flat[0] < np.inf and label.flat[0] == int(label.flat[0])):
         raise SnnlabError(
-            f"{path}: label is {str(label.tolist())[:40]}; one whole number from 0 was expected. {_CURE}"
+            f"{path}: label is {str(label.tolist())[:40]}; one whole number from 0 was expected. "
+            f"{_CURE}"
         )
     return int(label.flat[0])
 
@@ -163,8 +162,8 @@ def _read(path: Path, seed: int | None, *, steps: int, size: int, edges: bool) -
         or counts.shape[2:] != (SIDE, SIDE)
     ):
         raise SnnlabError(
-            f"{path}: frame_Data is {counts.shape}; (2, T, {SIDE}, {SIDE}) with T of at least {steps} was expected. Take fewer "
-            "steps, or pack it again."
+            f"{path}: frame_Data is {counts.shape}; (2, T, {SIDE}, {SIDE}) with T of at least "
+            f"{steps} was expected. Take fewer steps, or pack it again."
         )
     if not (counts.min() >= 0 and counts.max() < np.inf):  # so written, NaN is refused too
         wrong = counts.max() if counts.min() >= 0 else counts.min()
@@ -189,11 +188,13 @@ def _array(path: Path, name: str) -> np.ndarray:
         ) from None
     except Exception as error:  # of a damaged file, nearly any kind
         raise SnnlabError(
-            f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); a whole MAT file "
-            f"of version 4 to 7 was expected. {_CURE}"
+            f"{path} cannot be read "
+            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); a whole MAT "
+            f"file of version 4 to 7 was expected. {_CURE}"
         ) from error
     if not (isinstance(array, np.ndarray) and array.dtype.kind in "uif" and array.size):
         raise SnnlabError(
-            f"{path}: {name} holds no numbers; frame_Data and label were expected as numbers. {_CURE}"
+            f"{path}: {name} holds no numbers; frame_Data and label were expected as numbers. "
+            f"{_CURE}"
         )
     return array

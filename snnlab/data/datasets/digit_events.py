@@ -1,4 +1,4 @@
-"""Handwritten digits as pictures and as events, for pipe-D: much that is not labelled as events, little that is."""
+"""Handwritten digits as pictures and as events, for pipe-D: many pictures, few events."""
 
 import torch
 from torch.nn import functional as F
@@ -17,7 +17,10 @@ SHARES = {
     "test": 0.25,
 }  # of the originals; no handwriting is in two of them
 
-NOTE = "Handwritten digits of scikit-learn (UCI) as pictures, and as events made by ODG; no event camera recorded them"
+NOTE = (
+    "Handwritten digits of scikit-learn (UCI) as pictures, and as events made by ODG; no event "
+    "camera recorded them"
+)
 
 
 def load(*, pictures: int = 3000, labelled: int = 500, seed: int = 0) -> DataSplits[DenseSet]:
@@ -26,7 +29,7 @@ def load(*, pictures: int = 3000, labelled: int = 500, seed: int = 0) -> DataSpl
 
 
 def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, DataSplits[DenseSet]]:
-    """The same kind of digits three times: as pictures, as edges made of events, and as events.
+    """Make digits three times: as pictures, as edges made of events, and as events.
 
     Args:
         pictures: how many to pretrain on.
@@ -53,7 +56,6 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Da
         make("valid", max(10, labelled // 2), 4),
         make("test", max(10, 2 * labelled), 5),
     ]
-    names = {"target": "digit-events"}
     made = {"pixels": PIXELS, "noise": NOISE, "seed": seed}
     kinds = {
         "pictures": (_framed, source, "brightness, 0 to 1, with noise"),
@@ -65,7 +67,7 @@ def digit_events(*, pictures: int, labelled: int, seed: int = 0) -> dict[str, Da
             *map(convert, sets),
             unit=unit,
             preprocessing=made,
-            name=names.get(name, name),
+            name="digit-events" if name == "target" else name,
             note=NOTE,
         )
         for name, (convert, sets, unit) in kinds.items()

@@ -46,7 +46,7 @@ def load(*, samples: int = 3000, size: int = 12, noise: float = 0.12) -> DataSpl
 
 
 def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, Tensor]]:
-    """The originals dealt into parts, always the same way.
+    """Split the originals into parts, always the same way.
 
     Args:
         parts: share of each part; together at most 1.
@@ -75,7 +75,7 @@ def originals(parts: Sequence[float], *, pixels: int = 8) -> list[tuple[Tensor, 
 def place(
     images: Tensor, labels: Tensor, n: int, *, size: int, noise: float, seed: int
 ) -> DenseSet:
-    """Make samples: an original at a random place of an empty picture, with Gaussian noise over all of it.
+    """Place originals at random in empty pictures, with Gaussian noise over all of it.
 
     Args:
         images: originals `(m, h, w)`; each is used equally often, as far as n allows.

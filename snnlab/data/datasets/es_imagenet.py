@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
-from snnlab.data.datasets.catalogue import published_name
+from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.es_imagenet import (
     Label,
     frames,
@@ -29,7 +29,7 @@ HELD_OUT = 0.02  # of the training samples of a class, for validation
 
 
 def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
-    """Events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON; see `snnlab.data.encoding.es_imagenet.frames`.
+    """Load events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON, see `encoding.es_imagenet.frames`.
 
     `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and
     always the same ones, that are `valid`; `test` is what vallabel.txt lists. Nothing is augmented.
@@ -44,20 +44,20 @@ def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
         SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no
             sample in one of the lists, or `loaders` is too small.
     """
-    return _three(given_path(folder), loaders, edges=False)
+    return _load(given_path(folder), loaders, edges=False)
 
 
 def edges(folder: str | Path, *, loaders: int = 0) -> DataSplits:
-    """What the events of the same samples say of edges, `(1, B, 1, 224, 224)`; see `snnlab.data.encoding.odg.edge_integral`.
+    """Load the edges in the events of the same samples, `(1, B, 1, 224, 224)`.
 
-    It is what ES-ImageNet's authors trained their 2D network on, divided by the number of steps:
-    the frames are shifted back to where the picture was, and ON minus OFF is averaged. Parts,
-    arguments and errors are those of `events`.
+    ES-ImageNet's authors trained their 2D network on them, times the number of steps: the frames
+    are shifted back to where the picture was, and ON minus OFF is averaged, see
+    `snnlab.data.encoding.odg.edge_integral`. Parts, arguments and errors are those of `events`.
     """
-    return _three(given_path(folder), loaders, edges=True)
+    return _load(given_path(folder), loaders, edges=True)
 
 
-def _three(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
+def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
     (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
     classes = _classes(folder, labels)
     read = partial(_read, edges=edges)
@@ -73,9 +73,7 @@ def _three(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
         test,
         unit=unit,
         preprocessing={"held_out": HELD_OUT},
-        name=published_name(folder, "es-imagenet", "events"),
-        note="files in the layout of es-imagenet",
-        path=str(folder),
+        **described("es-imagenet", folder),
     )
 
 
@@ -106,7 +104,7 @@ def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
 
 
 def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:
-    """One sample, (8, 2, 224, 224) or (1, 1, 224, 224); a path alone is one of the event-frame variant."""
+    """Read one sample, (8, 2, 224, 224) or (1, 1, 224, 224); a path is of the frame variant."""
     if isinstance(sample, str):
         x = read_frames(sample)
     else:

@@ -1,4 +1,4 @@
-"""ES-UCF101, films of 101 kinds of action as events, and UCF101's frames in colour for an ordinary network.
+"""ES-UCF101: films of 101 kinds of action as events, and as UCF101's frames in colour.
 
 A clip is called `v_<Class>_g<group>_c<number>`. The clips of a group show the same people at the
 same place, often parts of one film. As events it is `<clip>.npz`, as
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,14 +22,14 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
-from snnlab.data.datasets.catalogue import published_name
+from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.video_events import N_FRAMES, read_clip
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.video import FRAME, colour_frames
 from snnlab.data.splits import DataSplits
 
 STEPS = 15
-TEST_GROUPS, VALID_GROUPS = range(1, 8), range(8, 11)
+LAST_TEST_GROUP, LAST_VALID_GROUP = 7, 10
 EVENTS = "0 or 1, whether there was an event; ON and OFF"
 HELD_OUT = 0.1  # of the training clips of a class, for validation of the random split
 _CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
@@ -37,7 +38,7 @@ _CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
 def events(
     folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
 ) -> DataSplits:
-    """Events `(steps, B, 2, H, W)`, 0 or 1, channel 0 ON: the first `steps` steps of each clip. Nothing is augmented.
+    """Load events `(steps, B, 2, H, W)`, 0 or 1, channel 0 ON. Nothing is augmented.
 
     Args:
         folder: with `<clip>.npz`, here or in folders of it; a class is numbered by its place in the
@@ -56,21 +57,26 @@ def events(
             another.
     """
     read = partial(_events, steps=steps)
-    return _three("es-ucf101", folder, _files(folder), read, steps, split, loaders, EVENTS)
+    return _load("es-ucf101", folder, _files(folder), read, steps, split, loaders, EVENTS)
 
 
 def edges(
     folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
 ) -> DataSplits:
-    """The same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1. Arguments and errors as `events`."""
+    """Load the same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1.
+
+    Arguments and errors are those of `events`.
+    """
     read = partial(_edges, steps=steps)
-    return _three("es-ucf101", folder, _files(folder), read, steps, split, loaders, "ON minus OFF")
+    return _load("es-ucf101", folder, _files(folder), read, steps, split, loaders, "ON minus OFF")
 
 
 def frames(
     folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
 ) -> DataSplits:
-    """Frames in colour `(steps, B, 3, H, W)`, from 0 to 1, of the same part of each clip as the events' first `steps` steps.
+    """Load frames in colour `(steps, B, 3, H, W)`, from 0 to 1.
+
+    They show the same part of each clip as the events' first `steps` steps.
 
     The events of step t are the change from frame t to frame t + 1 of 31, evenly spread over the
     clip; taken is frame t + 1. (The authors took the first frames of the clip, which is another
@@ -79,16 +85,17 @@ def frames(
     Args:
         folder: with the folders `<clip>`, here or in folders of it.
         steps: from 1 to 30.
-        split, loaders: as `events` has them; the clips of a part are the same.
+        split: as `events` has it; the clips of a part are the same.
+        loaders: processes that read, see `FileDataset`.
 
     Raises:
         SnnlabError: as `events`.
     """
     read, unit = partial(_frames, steps=steps), "colour from 0 to 1"
-    return _three("ucf101", folder, _folders(folder), read, steps, split, loaders, unit)
+    return _load("ucf101", folder, _folders(folder), read, steps, split, loaders, unit)
 
 
-def _three(
+def _load(
     name: str,
     folder: str | Path,
     clips: dict[str, str],
@@ -104,13 +111,10 @@ def _three(
             f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one."
         )
     known(split, ("groups", "random"), "split")
-    made = partial(
-        DataSplits,
+    about: dict[str, Any] = dict(
         unit=unit,
         preprocessing={"steps": steps, "split": split},
-        name=published_name(folder, name, "pictures" if name == "ucf101" else "events"),
-        note=f"files in the layout of {name}",
-        path=str(folder),
+        **described(name, folder),
     )
     names = sorted(clips)
     parsed = [match for name in names if (match := _CLIP.fullmatch(name))]
@@ -119,26 +123,25 @@ def _three(
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
     whole = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
     if split == "groups":
-        group = np.array([int(match["group"]) for match in parsed])
-        test, valid = np.isin(group, TEST_GROUPS), np.isin(group, VALID_GROUPS)
-        masks = (
-            ("groups from 11", ~test & ~valid),
-            ("groups 8 to 10", valid),
-            ("groups 1 to 7", test),
+        group = torch.tensor([int(match["group"]) for match in parsed])
+        test, valid = group <= LAST_TEST_GROUP, group <= LAST_VALID_GROUP
+        masks = {
+            "groups from 11": ~valid,
+            "groups 8 to 10": valid & ~test,
+            "groups 1 to 7": test,
+        }
+        parts = (
+            check_classes(whole.subset(mask.nonzero().flatten()), f"the part of {which}")
+            for which, mask in masks.items()
         )
-        three = (check_classes(_part(whole, mask), f"the part of {which}") for which, mask in masks)
-        return made(*three)
+        return DataSplits(*parts, **about)
     from sklearn.model_selection import train_test_split
 
     drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
     rest, test_part = (whole.subset(torch.as_tensor(index)) for index in drawn)
     rest = check_classes(rest, "the part for training of the random split")
     test_part = check_classes(test_part, "the part for testing of the random split")
-    return made(*hold_out(rest, HELD_OUT), test_part)
-
-
-def _part(whole: FileDataset, mask: np.ndarray) -> FileDataset:
-    return whole.subset(torch.from_numpy(mask.nonzero()[0]))
+    return DataSplits(*hold_out(rest, HELD_OUT), test_part, **about)
 
 
 def _files(folder: str | Path) -> dict[str, str]:
@@ -175,19 +178,22 @@ def _clips(
                 raise _misnamed(whole)
             if name in clips:
                 raise SnnlabError(
-                    f"{clips[name]} and {whole} are the same clip; it was expected once. Take one away."
+                    f"{clips[name]} and {whole} are the same clip; it was expected once. Take one "
+                    "away."
                 )
             clips[name] = whole
     if len(clips) < 2:
         raise SnnlabError(
-            f"{folder} holds {len(clips) or 'no'} clip; several {form} were expected, here or in folders of it. Check the path."
+            f"{folder} holds {len(clips) or 'no'} clip; several {form} were expected, here or in "
+            "folders of it. Check the path."
         )
     return clips
 
 
 def _misnamed(path: str) -> SnnlabError:
     return SnnlabError(
-        f"{path}: a name such as v_Archery_g01_c01 was expected, for it says class and group. Rename it."
+        f"{path}: a name such as v_Archery_g01_c01 was expected, for it says class and group. "
+        "Rename it."
     )
 
 
@@ -196,7 +202,8 @@ def _events(path: str, seed: int | None, *, steps: int) -> Tensor:
     x = read_clip(path)
     if len(x) < steps:
         raise SnnlabError(
-            f"{path} has {len(x)} steps; at least {steps} were expected. Take fewer, or convert it again."
+            f"{path} has {len(x)} steps; at least {steps} were expected. Take fewer, or convert it "
+            "again."
         )
     return x[:steps]
 

@@ -11,7 +11,10 @@ from snnlab.data.paths import SHIPPED
 
 
 def spoken_word() -> tuple[np.ndarray, int]:
-    """The word "seven", spoken by espeak-ng: the sound (samples,) float, within -1 to 1, and its sample rate in Hz.
+    """Load the word "seven", spoken by espeak-ng.
+
+    Returns:
+        The sound (samples,) float, within -1 to 1, and its sample rate in Hz.
 
     Raises:
         SnnlabError: the file that ships is missing or damaged.
@@ -22,10 +25,14 @@ def spoken_word() -> tuple[np.ndarray, int]:
         return soundfile.read(os.fsencode(path))
     except (OSError, soundfile.LibsndfileError) as error:
         raise SnnlabError(
-            f"{path}: the recording that ships with snnlab cannot be read ({error}); restore it from git."
+            f"{path}: the recording that ships with snnlab cannot be read ({error}); restore it "
+            "from git."
         ) from error
 
 
 def film() -> Path:
-    """A folder with 62 frames, 160 x 90, of five seconds of *Big Buck Bunny* (Blender Foundation 2008, CC BY 3.0)."""
+    """Return a folder with 62 frames, 160 x 90, of five seconds of *Big Buck Bunny*.
+
+    Blender Foundation 2008, CC BY 3.0.
+    """
     return SHIPPED / "big-buck-bunny"

@@ -1,4 +1,4 @@
-"""Google Speech Commands: a second of sound with one word in it, as log-mel features and in the published split.
+"""Google Speech Commands, a second of sound a word, as log-mel features in the published split.
 
 Features are made once, by several processes, and kept in the cache: 16 kB a clip of 40 channels, 57
 kB of 140, so that the whole set takes 1.7 or 6.0 GB.
@@ -47,12 +47,12 @@ FEATURES = {"paper": PAPER, "sane": SANE}
 CHUNK = 4000
 
 _NAMED = 5  # bad files that a sentence names
-_TOGETHER = 256  # clips read and made at a time
+_BLOCK = 256  # clips that are read and converted at a time
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Clips of one word and one split that are made together, and all that decides about what comes out."""
+    """Clips of one word and one split whose features are one entry of the cache."""
 
     folder: Path
     clips: tuple[tuple[str, Stamp], ...]  # `word/file.wav` and what its file is told by
@@ -75,7 +75,7 @@ class _Chunk:
 
 
 class _BadClips(Exception):
-    """The files of a chunk that cannot be used, with what is wrong with each."""
+    """The unusable files of a chunk, with the fault of each."""
 
 
 def load(
@@ -86,14 +86,14 @@ def load(
     seed: int = 0,
     workers: int | None = None,
 ) -> DataSplits[FeatureSet]:
-    """Find, check and turn into features what lies in `<word>/*.wav`, split by the two lists beside these folders.
+    """Load the clips `<word>/*.wav` as features, split by the two lists beside these folders.
 
-    Words are numbered in alphabetical order. `_background_noise_` is left out. The same speaker is
-    told by what stands before `_nohash_` in a file's name. Shorter clips are followed by silence up
-    to a second, longer ones cut there.
+    Words are numbered in alphabetical order. `_background_noise_` is left out. A speaker is
+    what stands before `_nohash_` in a file's name. Clips are padded with silence, or cut, to one
+    second.
 
-    A file that was seen before is told by path, size and time of change; it is not read again. Of a
-    call that is killed, all is kept but the chunks in work, each a word of a split.
+    A file with the path, size and mtime of an earlier call is not read again. A call that is killed
+    loses only the chunks in work, each a word of a split.
 
     Args:
         folder: with `validation_list.txt` and `testing_list.txt`, as the archive unpacks.
@@ -167,7 +167,7 @@ def load(
 
 def _limited(names: list[str], limit: int, seed: int) -> list[str]:
     _, words = np.unique([word_of(name) for name in names], return_inverse=True)
-    return [names[i] for i in balanced(words, limit, seed)] if limit < len(names) else names
+    return [names[i] for i in balanced(words, limit, seed)]
 
 
 def _chunks(folder: Path, names: list[str], stamps: Mapping[str, Stamp], mel: Mel) -> list[_Chunk]:
@@ -180,7 +180,7 @@ def _chunks(folder: Path, names: list[str], stamps: Mapping[str, Stamp], mel: Me
 
 
 def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
-    """The features of every chunk, (clips, T, n_mels) each, mapped; those that are not in the cache are made."""
+    """Return the features of every chunk, (clips, T, n_mels) each, from the cache or computed."""
     arrays = [cached_or_none("gsc", chunk.key) for chunk in chunks]
     missing = [chunk for chunk, array in zip(chunks, arrays, strict=True) if array is None]
     clips, bad = sum(len(chunk.clips) for chunk in chunks), []
@@ -206,15 +206,15 @@ def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
     if bad:
         more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise SnnlabError(
-            f"{folder}: {len(bad)} of {clips} clips cannot be used: {'; '.join(bad[:_NAMED])}{more}; mono wav files at "
-            f"{RATE:,} Hz were expected. Fetch them again, or remove them and their lines in the lists; what is finished is "
-            "kept."
+            f"{folder}: {len(bad)} of {clips} clips cannot be used: "
+            f"{'; '.join(bad[:_NAMED])}{more}; mono wav files at {RATE:,} Hz were expected. Fetch "
+            "them again, or remove them and their lines in the lists; what is finished is kept."
         )
     return [array for array in arrays if array is not None]
 
 
 def _prepare(chunk: _Chunk) -> list[str]:
-    """Put the features of a chunk into the cache; what is returned is wrong with its files."""
+    """Put the features of a chunk into the cache; return the faults of its files."""
     try:
         chunk.features()
     except _BadClips as bad:
@@ -228,8 +228,8 @@ def _features(chunk: _Chunk) -> np.ndarray:
         (len(chunk.clips), 1 + chunk.mel.rate // chunk.mel.hop, chunk.mel.n_mels), dtype=np.float32
     )
     bad = []
-    for start in range(0, len(chunk.clips), _TOGETHER):
-        here = chunk.clips[start : start + _TOGETHER]
+    for start in range(0, len(chunk.clips), _BLOCK):
+        here = chunk.clips[start : start + _BLOCK]
         waves = np.zeros((len(here), RATE), dtype=np.float32)
         for wave, (name, (size, _)) in zip(waves, here, strict=True):
             try:
@@ -238,8 +238,8 @@ def _features(chunk: _Chunk) -> np.ndarray:
             except ValueError as error:
                 bad.append(f"{name} {error}")
         if not bad:
-            made_here = log_mel(torch.from_numpy(waves), chunk.mel)
-            features[start : start + len(here)] = made_here.transpose(0, 1).numpy()
+            mel = log_mel(torch.from_numpy(waves), chunk.mel)
+            features[start : start + len(here)] = mel.transpose(0, 1).numpy()
     if bad:
         raise _BadClips(*bad)
     return features

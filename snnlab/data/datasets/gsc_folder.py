@@ -1,4 +1,4 @@
-"""The folder of Google Speech Commands: its clips, who speaks, and which are for training, validation and test."""
+"""The folder of Google Speech Commands: its clips, their speakers, and the published split."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ Stamp = tuple[int, int]  # size in bytes and time of change in ns
 
 
 def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str:
-    """The split, "train", "valid" or "test", in which Google's rule has a file; it decides by speaker.
+    """Return the split of a file by Google's rule, which decides by speaker.
 
     Args:
         name: the file's name; only what stands before `_nohash_` counts.
-        validation, testing: percent of the speakers.
+        validation: percent of the speakers for validation.
+        testing: percent of the speakers for test.
+
+    Returns:
+        "train", "valid" or "test".
     """
     number = int(
         hashlib.sha1(speaker_of(name).encode("utf-8", "surrogateescape")).hexdigest(), 16
@@ -37,38 +41,30 @@ def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str
 
 
 def word_of(name: str) -> str:
-    """The word that a clip is filed under."""
+    """Return the word that a clip is filed under."""
     return name.partition("/")[0]
 
 
 def speaker_of(name: str) -> str:
-    """Who speaks in a clip: what stands before `_nohash_` in its name."""
+    """Return the speaker of a clip: what stands before `_nohash_` in its name."""
     return re.sub(r"_nohash_.*$", "", name.rpartition("/")[2])
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be that of Google Speech Commands.
+def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that the folder and both lists are there.
 
     Raises:
-        SnnlabError: it is not there, or has not both lists.
+        SnnlabError: one is missing.
     """
+    folder = Path(folder).resolve()
     _check_there(folder)
     for file in LISTS.values():
         if not (folder / file).is_file():
             raise _unreadable(folder / file, "No such file or directory")
 
 
-def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
-    """Check before a run that the folder and its lists are there.
-
-    Raises:
-        SnnlabError: as `check_folder`.
-    """
-    check_folder(Path(folder).expanduser().resolve())
-
-
 def find_clips(folder: Path) -> dict[str, Stamp]:
-    """`word/file.wav` of every clip, in order, and what its file is told by.
+    """Return `word/file.wav` of every clip, in order, with size and mtime of its file.
 
     Raises:
         SnnlabError: there is no such folder, or two words look alike.
@@ -93,7 +89,7 @@ def find_clips(folder: Path) -> dict[str, Stamp]:
 
 
 def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[str]]:
-    """The names of the clips for training ("train"), validation ("valid") and "test", each in order.
+    """Split the names of the clips into "train", "valid" and "test", each in order.
 
     Raises:
         SnnlabError: a list cannot be read or names what is not there, both name the same clip, or a
@@ -109,14 +105,15 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
         missing = sorted(listed[part] - stamps.keys())
         if missing:
             raise SnnlabError(
-                f"{folder / file}: names {len(missing)} files that are not there, such as {missing[0]}; every line was expected "
-                "to be a clip beside the list. Fetch what is missing, or take these lines out."
+                f"{folder / file}: names {len(missing)} files that are not there, such as "
+                f"{missing[0]}; every line was expected to be a clip beside the list. Fetch what "
+                "is missing, or take these lines out."
             )
     both = sorted(listed["valid"] & listed["test"])
     if both:
         raise SnnlabError(
-            f"{folder}: both lists name {both[0]} ({len(both)} such files); a clip was expected to be for validation or for "
-            "test. Take it out of one of them."
+            f"{folder}: both lists name {both[0]} ({len(both)} such files); a clip was expected to "
+            "be for validation or for test. Take it out of one of them."
         )
     names = {
         "train": [name for name in stamps if name not in listed["valid"] | listed["test"]],
@@ -126,14 +123,15 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
     for part, clips in names.items():
         if not clips:
             raise SnnlabError(
-                f"{folder}: has no clip in its {part} split; wav files in a folder a word were expected, some of them in each "
-                "of the two lists and some in neither. Add what is missing."
+                f"{folder}: has no clip in its {part} split; wav files in a folder a word were "
+                "expected, some of them in each of the two lists and some in neither. Add what is "
+                "missing."
             )
     return names
 
 
 def provenance(names: Mapping[str, list[str]]) -> str:
-    """Where validation and test come from, whom they share with training, and whether the published rule agrees."""
+    """Describe the split: shared speakers, and whether the published rule agrees."""
     trained = {speaker_of(name) for name in names["train"]}
     shared = sum(speaker_of(name) in trained for part in LISTS for name in names[part])
     text = "validation and test by its own lists, "
@@ -153,8 +151,8 @@ def provenance(names: Mapping[str, list[str]]) -> str:
 def _check_there(folder: Path) -> None:
     if not folder.is_dir():
         raise SnnlabError(
-            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. Fetch them with `snnlab data get "
-            "gsc`, or check the path."
+            f"{folder}: this folder was expected to hold Google Speech Commands and is not there. "
+            "Fetch them with `snnlab data get gsc`, or check the path."
         )
 
 

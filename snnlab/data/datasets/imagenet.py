@@ -26,7 +26,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches import shard_writing, shards
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
-from snnlab.data.datasets.catalogue import DATASETS, published_name
+from snnlab.data.datasets.catalogue import DATASETS, described
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
 from snnlab.data.io.many_files import writing_alone
 from snnlab.data.splits import DataSplits
@@ -43,7 +43,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, px
 
 
 def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataSplits:
-    """Pictures `(1, B, 3, size, size)`, minus the mean of ImageNet's colours and divided by their standard deviation.
+    """Load pictures `(1, B, 3, size, size)`, standardised by ImageNet's colours.
 
     `train` is the folder train, of which `random_box` is cut out anew in each epoch. `valid` are 2
     % of each class of it, at least one, always the same ones. `test` is the folder val: the authors
@@ -67,8 +67,7 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
             f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one."
         )
     read = partial(_read, size=size)
-    made = partial(
-        DataSplits,
+    about: dict[str, Any] = dict(
         unit=UNIT,
         preprocessing={
             "size": size,
@@ -77,18 +76,16 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
             "random_crop": {"area": AREA, "ratio": RATIO},
             "held_out": HELD_OUT,
         },
-        name=published_name(folder, "imagenet", "pictures"),
-        note="pictures in the layout of ImageNet-1K",
-        path=str(folder),
+        **described("imagenet", folder),
     )
     if not shards.there(folder):
         whole, test = _folders(folder, read, loaders)
-        return made(*hold_out(whole, HELD_OUT), test)
+        return DataSplits(*hold_out(whole, HELD_OUT), test, **about)
     found = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
     whole, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in found)
     # held out before the order is that of the shards, so that it is the same samples as in folders
-    three = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
-    return made(*three)
+    parts = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
+    return DataSplits(*parts, **about)
 
 
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
@@ -109,7 +106,7 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
 def write_shards(
     folder: str | Path, out: str | Path, *, samples: int = shard_writing.SAMPLES, seed: int = 0
 ) -> int:
-    """Put the pictures of class folders into shards, see `snnlab.data.batches.shard_writing.write`; returns how many were written.
+    """Write the pictures of class folders into shards; return how many were written.
 
     Raises:
         SnnlabError: as `pictures` of folders and `snnlab.data.batches.shard_writing.write`.
@@ -124,7 +121,7 @@ def write_shards(
 
 
 def random_box(size: tuple[int, int], rng: Random) -> Box:
-    """A part of a picture of `size` (width, height) px, by the rule of torchvision's RandomResizedCrop.
+    """Draw a part of a picture of `size` (width, height) px as torchvision's RandomResizedCrop.
 
     Its area is uniform from 8 to 100 % of the picture's, the logarithm of width over height uniform
     from 3/4 to 4/3, its place uniform. What does not fit is drawn again; after ten times, it is the
@@ -153,8 +150,8 @@ def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, Fil
         if name not in train or name not in val:
             there, missing = ("train", "val") if name in train else ("val", "train")
             raise SnnlabError(
-                f"the class {name} is in {folder / there} but not in {folder / missing}; the same folders were expected. "
-                "Fetch what is missing, or take the class away from both."
+                f"the class {name} is in {folder / there} but not in {folder / missing}; the same "
+                "folders were expected. Fetch what is missing, or take the class away from both."
             )
     whole, test = (
         check_classes(_found(part, read, loaders), folder / name)

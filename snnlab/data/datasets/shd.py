@@ -1,4 +1,4 @@
-"""One door for every data set in SHD's layout: what ships, SHD, SSC, and anybody's folder.
+"""Load every data set in SHD's layout: the set that ships, SHD, SSC, and any folder.
 
 Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to read and 1 to 2 s to
 bin on one core (`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
@@ -32,7 +32,7 @@ def load(
     limit: int | None = None,
     hold_out: bool = True,
 ) -> DataSplits[SpikeSet]:
-    """Find, read, check and bin a data set; hold out training speakers where it has no validation file.
+    """Load and bin recordings; hold out training speakers if there is no validation file.
 
     Args:
         data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or
@@ -64,8 +64,8 @@ def load(
     for split, file in files.items():
         if sets[split].classes != sets["train"].classes:
             raise SnnlabError(
-                f"{file}: extra/keys differs from that of {files['train']}; the same class names in the same order "
-                "were expected. Put files of one data set into one folder."
+                f"{file}: extra/keys differs from that of {files['train']}; the same class names "
+                "in the same order were expected. Put files of one data set into one folder."
             )
         check_trained(_names(sets["train"]), _names(sets[split]), file)
     meta = read_meta(files["train"])
@@ -82,8 +82,11 @@ def load(
         train, valid, how = _split_off(train, files["train"])
         note += f"; {how}"
     if limit is not None:
-        train = _limited(train, limit, seed)
-        valid = _limited(valid, max(1, limit // 4), seed) if valid is not test else test
+        train = train.subset(torch.from_numpy(balanced(train.labels.numpy(), limit, seed)))
+        if valid is not test:
+            valid = valid.subset(
+                torch.from_numpy(balanced(valid.labels.numpy(), max(1, limit // 4), seed))
+            )
     digests = [_digest(file, stamp(file)) for file in files.values()]
     return DataSplits(
         train=train,
@@ -106,32 +109,30 @@ def load(
 
 
 def _names(part: SpikeSet) -> list[str]:
-    """The names of the classes that have a recording."""
+    """Return the names of the classes that have a recording."""
     return [part.classes[label] for label in part.labels.unique().tolist()]
 
 
 def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:
-    """Training and validation out of one file, and how that was done."""
+    """Split one file into training and validation; also return how, in words."""
     speakers = train.speakers.numpy()
     held = hold_out_speakers(train.labels.numpy(), speakers)
     if held is None:
         held = hold_out_recordings(train.labels.numpy())
-        how = f"validation: {held.sum()} training recordings of the same speakers, for no speaker can be spared"
+        how = (
+            f"validation: {held.sum()} training recordings of the same speakers, for no speaker can "
+            "be spared"
+        )
     else:
-        how = f"validation: {len(set(speakers[held]))} of {len(set(speakers))} training speakers, held out"
+        spared, everybody = len(set(speakers[held])), len(set(speakers))
+        how = f"validation: {spared} of {everybody} training speakers, held out"
     if not held.any():
         raise SnnlabError(
-            f"{path}: every class has one recording; at least two of some class were expected, for validation. "
-            "Add recordings or a valid.h5."
+            f"{path}: every class has one recording; at least two of some class were expected, for "
+            "validation. Add recordings or a valid.h5."
         )
     mask = torch.from_numpy(held)
     return train.subset((~mask).nonzero().flatten()), train.subset(mask.nonzero().flatten()), how
-
-
-def _limited(part: SpikeSet, limit: int, seed: int) -> SpikeSet:
-    if limit >= len(part):
-        return part
-    return part.subset(torch.from_numpy(balanced(part.labels.numpy(), limit, seed)))
 
 
 @lru_cache(maxsize=6)

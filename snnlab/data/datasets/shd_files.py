@@ -74,8 +74,9 @@ def _files(folder: Path) -> dict[str, Path]:
         if {"train", "test"} <= found.keys():
             return found
     raise SnnlabError(
-        f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected there and are not. "
-        "Name both files so, or make such a folder from wav files with `snnlab data from-audio`."
+        f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected "
+        "there and are not. Name both files so, or make such a folder from wav files with `snnlab "
+        "data from-audio`."
     )
 
 
@@ -86,9 +87,9 @@ def _published(name: str) -> dict[str, Path]:
     if missing:
         zips = ", ".join(f"{_URL}/{file}.zip" for file in missing)
         raise SnnlabError(
-            f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there and are not. "
-            f"Get them with `snnlab data get {name}`, or unzip {zips} into that folder, or set SNNLAB_DATA to the folder that "
-            f"holds {name}/."
+            f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there "
+            f"and are not. Get them with `snnlab data get {name}`, or unzip {zips} into that "
+            f"folder, or set SNNLAB_DATA to the folder that holds {name}/."
         )
     return files
 

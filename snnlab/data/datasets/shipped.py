@@ -1,4 +1,4 @@
-"""What ships with snnlab: one packed file of spike counts in data/shipped/, unpacked on first use.
+"""The set that ships with snnlab: a file of spike counts in data/shipped/, unpacked on first use.
 
 At full resolution the set is too large for a repository. The packed file counts spikes in cells of
 `STEP` seconds and 700 / `GROUPS` adjacent channels, time beginning at a recording's first spike,
@@ -40,7 +40,7 @@ _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp
 
 
 def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
-    """The folder with train.h5, valid.h5 and test.h5 of a set that ships, unpacked if that has not been done.
+    """Return the folder of a set that ships, with train.h5, valid.h5 and test.h5; unpack it once.
 
     It lies below the folder SNNLAB_DATA, else below data/ of the clone. Each file appears whole or
     not at all, so two processes may do this at once; a newer packed file replaces what an older one
@@ -64,8 +64,9 @@ def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
     for file, origin in zip(files.values(), origins, strict=True):
         if origin == "":
             raise SnnlabError(
-                f"{file}: is not a file that ships with snnlab, and would be overwritten; {folder} was expected to "
-                "hold the set that ships or nothing. Move your files and give their folder as data."
+                f"{file}: is not a file that ships with snnlab, and would be overwritten; {folder} "
+                "was expected to hold the set that ships or nothing. Move your files and give "
+                "their folder as data."
             )
     if not unpack:
         return folder
@@ -99,8 +100,9 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         where = np.repeat(starts * GROUPS, np.diff(binned.offsets.numpy())) + binned.cells.numpy()
         if binned.counts.max() > 255:
             raise SnnlabError(
-                f"{folder / split}.h5: {binned.counts.max()} spikes in one cell; at most 255 were expected of "
-                f"{N_CHANNELS // GROUPS} channels in {1000 * STEP:g} ms. These are not the cochlea's spikes."
+                f"{folder / split}.h5: {binned.counts.max()} spikes in one cell; at most 255 were "
+                f"expected of {N_CHANNELS // GROUPS} channels in {1000 * STEP:g} ms. These are not "
+                "the cochlea's spikes."
             )
         counts = np.zeros(lengths.sum() * GROUPS, dtype=np.uint8)
         counts[where] = binned.counts.numpy()
@@ -162,8 +164,9 @@ def _load(packed: Path, digest: str) -> dict[str, Any]:
     found = sha256(packed)
     if found != digest:
         raise SnnlabError(
-            f"{packed}: is damaged (its SHA-256 is {found[:12]}..., {_checksum_file(packed).name} says "
-            f"{digest[:12]}...); the file of the repository was expected. Get it back with `git checkout -- {packed}`."
+            f"{packed}: is damaged (its SHA-256 is {found[:12]}..., {_checksum_file(packed).name} "
+            f"says {digest[:12]}...); the file of the repository was expected. Get it back with "
+            f"`git checkout -- {packed}`."
         )
     with lzma.open(packed) as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as content:
         return dict(content)
@@ -180,8 +183,9 @@ def _expected(packed: Path) -> str:
             or "nothing"
         )
         raise SnnlabError(
-            f"{packed}: this file and {checksum.name} were expected and are not both there; {known} ships. snnlab "
-            "finds its data in its clone: install it from there with `pip install -e .`, or `git checkout -- data`."
+            f"{packed}: this file and {checksum.name} were expected and are not both there; "
+            f"{known} ships. snnlab finds its data in its clone: install it from there with `pip "
+            "install -e .`, or `git checkout -- data`."
         )
     return checksum.read_text().split()[0]
 
@@ -191,7 +195,10 @@ def _checksum_file(packed: Path) -> Path:
 
 
 def _origin(file: Path) -> str | None:
-    """The checksum of the packed file that this one came from; "" if from none; None if there is no whole file."""
+    """Return the checksum of the packed file that this one came from.
+
+    It is empty if the file came from none, None if there is no whole file.
+    """
     try:
         return read_meta(file).get(_PACKED_AS, "") if h5py.is_hdf5(file) else None
     except OSError:

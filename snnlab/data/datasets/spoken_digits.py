@@ -1,4 +1,4 @@
-"""Spoken digits of any number of invented speakers, as spikes, in the layout of the Spiking Heidelberg Digits.
+"""Spoken digits of invented speakers, as spikes, in the layout of the Spiking Heidelberg Digits.
 
 The words are SHD's, zero to nine in English and German; the speech is espeak-ng's and the spikes
 are the cochlea model's. It is not SHD, and a result on it stands beside no result on SHD.
@@ -26,9 +26,9 @@ from snnlab.data.datasets.voices import RATE, Espeak, Take, draw_take, draw_voic
 from snnlab.data.io.events import N_CHANNELS, Events, write_events
 from snnlab.data.io.many_files import same_settings, writing_alone
 
-CLASSES = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-    *("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"),
+CLASSES = tuple(
+    "zero one two three four five six seven eight nine "
+    "null eins zwei drei vier fünf sechs sieben acht neun".split()
 )
 SPLITS = ("train", "valid", "test")
 NOTE = "generated speech (espeak-ng voices through a cochlea model), not SHD"
@@ -37,42 +37,17 @@ NOTE = "generated speech (espeak-ng voices through a cochlea model), not SHD"
 # variant, and no two that differ in little but their name, is in two splits. Robots, whispers and
 # giants are left out, and so is every variant of whose English digits a speech recogniser
 # understands less than three in five.
-VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+VARIANTS = {
     "train": (
         (
-            *(
-                "m1",
-                "m2",
-                "m4",
-                "m7",
-                "klatt",
-                "klatt3",
-                "klatt5",
-                "klatt6",
-                "edward",
-                "edward2",
-                "david",
-                "adam",
-            ),
-            *(
-                "Reed",
-                "Mike",
-                "michel",
-                "Diogo",
-                "Henrique",
-                "Hugo",
-                "Denis",
-                "grandpa",
-                "Alex",
-                "max",
-                "Storm",
-            ),
-            *("john", "Nguyen", "rob", "robert", "sandro", "pedro", "antonio"),
-        ),
-        ("f2", "f3", "f5", "steph", "aunty", "linda"),
+            "m1 m2 m4 m7 klatt klatt3 klatt5 klatt6 edward edward2 david adam Reed Mike michel "
+            "Diogo Henrique Hugo Denis grandpa Alex max Storm john Nguyen rob robert sandro pedro "
+            "antonio"
+        ).split(),
+        "f2 f3 f5 steph aunty linda".split(),
     ),
-    "valid": (("m5", "m8", "klatt2", "mike2", "victor", "quincy"), ("f1", "Annie")),
-    "test": (("m3", "m6", "klatt4", "benjamin", "pablo", "paul"), ("f4", "grandma")),
+    "valid": ("m5 m8 klatt2 mike2 victor quincy".split(), "f1 Annie".split()),
+    "test": ("m3 m6 klatt4 benjamin pablo paul".split(), "f4 grandma".split()),
 }
 _MOST = 65_536 // len(SPLITS) * len(CLASSES)  # SHD's layout numbers speakers in 16 bits
 _VOICE, _TAKE = 0, 1  # two streams of chance
@@ -80,7 +55,7 @@ _MAKERS = ("espeakng-loader", "numpy", "scipy", "numba")
 
 
 def take(seed: int, split: str, index: int) -> Take:
-    """Recording `index` of a split, decided but not yet spoken."""
+    """Draw recording `index` of a split; it is not yet spoken."""
     speaker, label = divmod(index, len(CLASSES))
     place = SPLITS.index(split)
     low_or_high = VARIANTS[split][speaker % 2]
@@ -90,7 +65,7 @@ def take(seed: int, split: str, index: int) -> Take:
 
 
 def hear(job: Take) -> Spikes:
-    """The spikes of one recording: times (E,) float32 seconds, units (E,) uint16."""
+    """Return the spikes of one recording: times (E,) float32 seconds, units (E,) uint16."""
     from snnlab.data.encoding.cochlea import cochlea  # here: drawing takes needs no compiler
 
     return cochlea(record(job), RATE, seed=job.seed)
@@ -99,11 +74,11 @@ def hear(job: Take) -> Spikes:
 def make(
     out: str | Path, *, size: int | tuple[int, int, int], seed: int = 0, workers: int | None = None
 ) -> Path:
-    """Make train.h5, valid.h5 and test.h5, and print what they are like beside what is published of SHD.
+    """Make train.h5, valid.h5 and test.h5, and print their statistics beside those of SHD.
 
     No speaker and no espeak-ng voice variant is in two splits; accents, rooms and noise are drawn
-    alike in all three. A killed run leaves no file half written, and the next call goes on with the
-    recordings that are missing.
+    alike in all three. A killed run leaves no file half written, and the next call makes the
+    missing recordings.
 
     Args:
         out: where the files go; files made with the same size and seed are replaced.
@@ -124,7 +99,7 @@ def make(
         raise SnnlabError(
             f"seed is {seed}; 0 or a larger whole number was expected. Choose another."
         )
-    with Espeak():  # what is missing is told at once, and not after an hour
+    with Espeak():  # fail at once if it is missing, not after an hour
         pass
     out = given_path(out)
     settings, rows, partial = (
@@ -156,18 +131,23 @@ def make(
 
 
 def statistics(events: Events) -> dict[str, str]:
-    """What a data set is like, in words for a table."""
+    """Return the statistics of a data set, in words for a table."""
     counts = np.diff(events.offsets)
     seconds = events.times[events.offsets[1:] - 1]  # sorted: the last spike of each recording
-    # Somebody's recording may be a single spike at 0
+    # A recording may be a single spike at 0
     rates = counts / np.maximum(seconds, 0.001) / N_CHANNELS
+
+    def spread(values: np.ndarray, form: str) -> str:
+        mean, low, high = (format(x, form) for x in (values.mean(), values.min(), values.max()))
+        return f"{mean} ({low} to {high})"
+
     return {
         "recordings": f"{len(events):,}",
         "speakers": f"{len(np.unique(events.speakers)):,}",
         "classes": f"{len(np.unique(events.labels))}",
-        "seconds to the last spike": f"{seconds.mean():.2f} ({seconds.min():.2f} to {seconds.max():.2f})",
-        "spikes a recording": f"{counts.mean():,.0f} ({counts.min():,} to {counts.max():,})",
-        "spikes a second and channel": f"{rates.mean():.3g} ({rates.min():.3g} to {rates.max():.3g})",
+        "seconds to the last spike": spread(seconds, ".2f"),
+        "spikes a recording": spread(counts, ",.0f"),
+        "spikes a second and channel": spread(rates, ".3g"),
     }
 
 
@@ -199,15 +179,16 @@ def _sizes(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
         if not least <= size <= most:
             raise SnnlabError(
                 f"size is {size:,}; {least} recordings in all "
-                f"({len(CLASSES)} for each of {', '.join(SPLITS)}) to {most:,} was expected. Choose a number in between."
+                f"({len(CLASSES)} for each of {', '.join(SPLITS)}) to {most:,} was expected. "
+                "Choose a number in between."
             )
         valid, test = (max(size * part // 17, len(CLASSES)) for part in (2, 3))
         size = (size - valid - test, valid, test)
     for split, n in zip(SPLITS, size, strict=True):
         if not len(CLASSES) <= n <= _MOST:
             raise SnnlabError(
-                f"size of {split} is {n}; {len(CLASSES)} (each word once) to {_MOST:,} was expected. "
-                "Choose a number in between."
+                f"size of {split} is {n}; {len(CLASSES)} (each word once) to {_MOST:,} was "
+                "expected. Choose a number in between."
             )
     return size
 

@@ -1,4 +1,4 @@
-"""Made-up tasks whose answer is known, for seeing what a delay can do."""
+"""Artificial tasks with a known solution that shows what a delay can do."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def interaural_lags(
     rate: float = 0.06,
     seed: int = 0,
 ) -> DenseSet:
-    """Noise that reaches the right ear some steps after the left one; the class is the lag.
+    """Make noise that reaches the right ear some steps after the left one; the class is the lag.
 
     Each channel of the left ear fires by chance in each step, anew in every trial; the same channel
     of the right ear repeats it `lag` steps later. Both ears have the same rate in every class: each
@@ -42,7 +42,8 @@ def interaural_lags(
     """
     if not all(0 <= lag < steps for lag in lags):
         raise SnnlabError(
-            f"lags = {list(lags)}: expected whole numbers from 0 to below the {steps} steps of a trial."
+            f"lags = {list(lags)}: expected whole numbers from 0 to below the {steps} steps of a "
+            "trial."
         )
     generator = torch.Generator().manual_seed(seed)
     longest = max(lags)
@@ -57,7 +58,7 @@ def interaural_lags(
 
 
 def memoryless_ceiling(lags: Sequence[int] = (0, 4, 8, 12, 16)) -> float:
-    """The best accuracy without memory: lag 0 is seen as coincidence, the others are a guess among themselves."""
+    """Return the best accuracy without memory: only lag 0 is a coincidence, the rest is a guess."""
     distinct = len(set(lags))
     return min(2, distinct) / distinct if 0 in lags else 1 / distinct
 
@@ -72,7 +73,7 @@ def sweeps(
     rate: float = 0.5,
     seed: int = 0,
 ) -> DenseSet:
-    """Two gliding tones, like the formants of a vowel; every shape is played forwards or backwards.
+    """Make two gliding tones, like the formants of a vowel, played forwards or backwards.
 
     The class is the shape and its direction, so half of what there is to know is in the order of
     the spikes: forwards and backwards excite the same channels equally often. Onset, tempo (up to

@@ -1,4 +1,4 @@
-"""Spoken words of many invented people: espeak-ng behind a voice, a throat, a room and a microphone.
+"""Spoken words of many invented people: espeak-ng with a voice, a throat, a room and noise.
 
 espeak-ng comes with the wheel `espeakng-loader`, so that the same version speaks on every machine;
 nothing here starts a program or touches the disk.
@@ -98,7 +98,7 @@ class Take:
 
 
 def draw_voice(chance: np.random.Generator, variants: Sequence[str]) -> Voice:
-    """A new person; everything but accent and variant is drawn from a continuum."""
+    """Draw a new person; everything but accent and variant comes from a continuum."""
     return Voice(
         accent=str(chance.choice(ENGLISH)),
         variant=str(chance.choice(variants)),
@@ -111,7 +111,7 @@ def draw_voice(chance: np.random.Generator, variants: Sequence[str]) -> Voice:
 
 
 def draw_take(chance: np.random.Generator, voice: Voice, word: str, *, german: bool) -> Take:
-    """One recording by this person, who never says a word twice in the same way or place."""
+    """Draw one recording by this person; voice and room differ from take to take."""
     today = Voice(
         accent=voice.accent,
         variant=voice.variant,
@@ -136,7 +136,7 @@ def draw_take(chance: np.random.Generator, voice: Voice, word: str, *, german: b
 
 
 def record(take: Take) -> np.ndarray:
-    """The sound of a take, (samples,) float32 at `RATE`, the same every time.
+    """Return the sound of a take, (samples,) float32 at `RATE`, the same every time.
 
     Raises:
         SnnlabError: espeak-ng is not installed or does not know the voice.
@@ -169,7 +169,7 @@ def record(take: Take) -> np.ndarray:
 def _in_room(
     sound: np.ndarray, reverberation: float, directness: float, chance: np.random.Generator
 ) -> np.ndarray:
-    """The sound and its echo: noise that begins 2 ms later and decays exponentially."""
+    """Add the echo of a room: noise that begins 2 ms later and decays exponentially."""
     t = np.arange(round(reverberation * RATE)) / RATE
     # -60 dB is a factor of 10^-3
     echo = chance.standard_normal(t.size) * 10 ** (-3 * t / reverberation)
@@ -214,16 +214,17 @@ class Espeak:
             self._library = ctypes.CDLL(self._path)
         except OSError as error:
             raise SnnlabError(
-                f"{self._path}: espeak-ng cannot be loaded ({error}); the library of the wheel espeakng-loader was "
+                f"{self._path}: espeak-ng cannot be loaded ({error}); the library of the wheel "
+                "espeakng-loader was "
                 'expected. Run `pip install --force-reinstall "snnlab[speech]"`.'
             ) from error
         rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, bytes(self._data), _DO_NOT_EXIT)
         if rate != ENGINE_RATE:
             self.__exit__(None, None, None)
             raise SnnlabError(
-                f"{self._data}: espeak-ng does not start with this data; its whole folder was expected, at a path of "
-                'less than 160 characters. Run `pip install --force-reinstall "snnlab[speech]"`, or install snnlab '
-                "at a shorter path."
+                f"{self._data}: espeak-ng does not start with this data; its whole folder was "
+                "expected, at a path of less than 160 characters. Run `pip install "
+                '--force-reinstall "snnlab[speech]"`, or install snnlab at a shorter path.'
             )
         self._library.espeak_SetSynthCallback(self._sink)
         return self
@@ -247,7 +248,8 @@ class Espeak:
             word: any text.
             voice: language, or language+variant, as in `en-us+f4`.
             speed: words a minute, 80 to 450.
-            pitch, pitch_range: 0 to 100.
+            pitch: 0 to 100.
+            pitch_range: 0 to 100.
             seed: 0 to 2**31 - 1, of breath and flutter.
 
         Raises:
@@ -259,8 +261,9 @@ class Espeak:
         known = not variant or (self._data / "voices" / "!v" / variant).is_file()
         if not known or library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise SnnlabError(
-                f"voice is {voice!r}, which espeak-ng does not have; language or language+variant was "
-                f"expected, as in en-us+f4. Choose from {self._data}: its folders lang and voices/!v."
+                f"voice is {voice!r}, which espeak-ng does not have; language or language+variant "
+                f"was expected, as in en-us+f4. Choose from {self._data}: its folders lang and "
+                "voices/!v."
             )
         for parameter, value in ((_SPEED, speed), (_PITCH, pitch), (_PITCH_RANGE, pitch_range)):
             library.espeak_SetParameter(parameter, round(value), 0)
@@ -272,7 +275,8 @@ class Espeak:
         sound = np.concatenate([np.zeros(0, np.int16), *self._pieces])
         if not sound.any():
             raise SnnlabError(
-                f"word is {word!r}, which makes no sound; a word to speak was expected. Choose another."
+                f"word is {word!r}, which makes no sound; a word to speak was expected. Choose "
+                "another."
             )
         return sound
 

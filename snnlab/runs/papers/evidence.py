@@ -1,4 +1,4 @@
-"""What the results below a folder say about the files in params/: which networks count for which configuration, and which do not."""
+"""Match the results below a folder with the configurations of the files in params/."""
 
 import json
 from collections import Counter
@@ -9,24 +9,29 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import of_clone, plain
-from snnlab.course.config import NOTEBOOKS, Config, read_parameters
+from snnlab.course.config import NOTEBOOKS, Config, parameters_of, read_parameters
 from snnlab.runs import execute
 from snnlab.runs.collection import RUN_PARAMETERS, runs_below
-from snnlab.runs.papers.published import why_not
+from snnlab.runs.papers.published import data_mismatch
 from snnlab.runs.result import Result, arm, load_result, numbers
 from snnlab.runs.run import home
 from snnlab.runs.sweep import sweep
 
-# Of a file that does not say it: its first command does, to a person
+# of files whose text names no notebook, by the start of their names
 NOTEBOOK = {"pipe_s": "02", "pipe_d": "03"}
-# where data lies, and what it is called there: the result's own record of its data is looked into
-# instead
-OF_THE_DATA = {"profile", "data", "events_folder", "pictures_folder"}
+# not compared, as the result's record of its data is
+DATA_PARAMETERS = {"profile", "data", "events_folder", "pictures_folder"}
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network of a result: when its run was finished, its seed, and what was measured as one number each."""
+    """A network of a result.
+
+    Attributes:
+        finished: when its run was.
+        seed: of the network.
+        numbers: that were measured, by name.
+    """
 
     finished: str
     seed: int
@@ -35,12 +40,12 @@ class Network:
 
 @dataclass
 class ConfigEvidence:
-    """What is known of one configuration of a file.
+    """The networks of one configuration of a file.
 
     Attributes:
         planned: seeds that the file asks for.
-        networks: by what they are called in a result.
-        left_out: how many runs do not count, by the reason.
+        networks: by their name in a result.
+        left_out: number of runs that do not count, by reason.
     """
 
     planned: set[int] = field(default_factory=set)
@@ -48,13 +53,16 @@ class ConfigEvidence:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def values(self, arm: str, number: str) -> dict[int, float]:
-        """A number by the seed; of a seed that was run again, the latest run counts."""
-        found = sorted(self.networks.get(arm, ()), key=lambda one: one.finished)
-        return {one.seed: one.numbers[number] for one in found if number in one.numbers}
+        """Return a number by seed; of a seed that was run again, the latest run counts."""
+        networks = sorted(self.networks.get(arm, ()), key=lambda network: network.finished)
+        return {net.seed: net.numbers[number] for net in networks if number in net.numbers}
 
 
 def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
-    """The configurations of a file in params/, by their names, and the seeds of each; its name has no suffix.
+    """Return the configurations of a file in params/ by name, and the seeds of each.
+
+    Args:
+        file: its name without suffix.
 
     Raises:
         SnnlabError: there is no such file, or something in it is wrong.
@@ -66,58 +74,58 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
         )
     given = read_parameters(path)
     if "notebook" in given:
-        every = [(run.configuration, run.config) for run in sweep.read(path).runs]
+        named = [(run.configuration, run.config) for run in sweep.read(path).runs]
     else:
         notebook = execute.find(NOTEBOOK[file[: len("pipe_s")]])
-        every = [("", execute.configure(notebook, {"profile": "paper", **given}))]
-    found: dict[str, tuple[Config, set[int]]] = {}
-    for name, config in every:
-        _, seeds = found.setdefault(name, (config, set()))
+        named = [("", execute.configure(notebook, {"profile": "paper", **given}))]
+    configurations: dict[str, tuple[Config, set[int]]] = {}
+    for name, config in named:
+        _, seeds = configurations.setdefault(name, (config, set()))
         seeds.update(range(config.seed, config.seed + getattr(config, "seeds", 1)))
-    return found
+    return configurations
 
 
 def gather(
     folder: Path | None, files: Mapping[str, str]
 ) -> tuple[dict[tuple[str, str], ConfigEvidence], list[str]]:
-    """Read every `result.json` below a folder.
+    """Read every `result.json` below a folder, and match it with the files.
 
-    A run belongs to a configuration if they have all in common that decides about a single network,
-    and the data. It counts if it is of profile paper, was made by a published notebook whose code
-    was not edited, and `snnlab.runs.papers.published` finds its data to be the published ones.
+    A run belongs to a configuration if they agree in everything that decides about a single
+    network, and in the data. It counts if it is of profile paper, was made by a published notebook
+    whose code was not edited, and its data is the published set (`data_mismatch`).
 
     Args:
         folder: where the runs are, at any depth; None where there are none.
         files: names of files in params/, and the data set of each.
 
     Returns:
-        What is known by file and name of the configuration, and a sentence for each result that
-        cannot be read.
+        The configurations by file and name, and a sentence for each result that cannot be read.
 
     Raises:
         SnnlabError: the folder is not there, or as `planned`.
     """
     if folder is not None and not folder.is_dir():
         raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
-    seen: dict[tuple[str, str], ConfigEvidence] = {}
+    gathered: dict[tuple[str, str], ConfigEvidence] = {}
     places: dict[str, list[tuple[str, str]]] = {}
     for file in files:
         for name, (config, seeds) in planned(file).items():
-            seen[file, name] = ConfigEvidence(seeds)
+            gathered[file, name] = ConfigEvidence(seeds)
             places.setdefault(_key(config.notebook, config.deciding()), []).append((file, name))
     damaged: list[str] = []
     for result in _results(folder, damaged):
-        for file, name in places.get(_key(result.notebook, result.config), ()):
-            if reason := _why_not(result) or why_not(files[file], result.data):
-                seen[file, name].left_out[reason] += 1
+        for place in places.get(_key(result.notebook, result.config), ()):
+            reason = _run_mismatch(result) or data_mismatch(files[place[0]], result.data)
+            if reason:
+                gathered[place].left_out[reason] += 1
                 continue
-            for variant, network in _networks(result):
-                seen[file, name].networks.setdefault(variant, []).append(network)
-    return seen, damaged
+            for name, network in _networks(result):
+                gathered[place].networks.setdefault(name, []).append(network)
+    return gathered, damaged
 
 
-def _why_not(result: Result) -> str:
-    """Return why a run measured something other than a row, its data aside; empty if it did not."""
+def _run_mismatch(result: Result) -> str:
+    """Return why a run does not count, its data aside; empty if it does."""
     if result.profile != "paper":
         return f"at profile {result.profile}"
     if not result.platform.get("notebook_sha256"):
@@ -126,31 +134,27 @@ def _why_not(result: Result) -> str:
 
 
 def _results(folder: Path | None, damaged: list[str]) -> Iterator[Result]:
-    for where, finished in runs_below(folder, damaged) if folder else ():
-        if not finished:
-            continue
-        try:
-            yield load_result(where)
-        except SnnlabError as error:
-            damaged.append(str(error))
+    for run_folder, finished in runs_below(folder, damaged) if folder else ():
+        if finished:
+            try:
+                yield load_result(run_folder)
+            except SnnlabError as error:
+                damaged.append(str(error))
 
 
 def _key(notebook: str, config: Mapping[str, Any]) -> str:
-    """All that decides about a single network, but for the data; of a notebook that is not known, nothing."""
-    kind = NOTEBOOKS.get(notebook)
-    names = () if kind is None else kind.__dataclass_fields__.keys() - RUN_PARAMETERS - OF_THE_DATA
+    """Return all that decides about a single network, but for the data, as text."""
+    parameters = parameters_of(notebook).keys() if notebook in NOTEBOOKS else set()
+    names = parameters - RUN_PARAMETERS - DATA_PARAMETERS
     return json.dumps(
         [notebook, {name: config.get(name) for name in names}], sort_keys=True, default=plain
     )
 
 
 def _networks(result: Result) -> Iterator[tuple[str, Network]]:
-    """Every network of a result by what it is called: the results, the controls of notebook 04, the ablation of notebook 03."""
-    for entry in (*result.results, *result.more.get("controls", ())):
-        yield arm(entry), _network(result, entry)
+    """Yield name and network: the results, controls of notebook 04, ablation of notebook 03."""
+    named = [(arm(entry), entry) for entry in (*result.results, *result.more.get("controls", ()))]
     for entry in result.more.get("ablation", ()):
-        yield f"ablation: {entry['handed_over']}, {entry['neurons']}", _network(result, entry)
-
-
-def _network(result: Result, entry: Mapping[str, Any]) -> Network:
-    return Network(result.finished, entry["seed"], numbers(entry))
+        named.append((f"ablation: {entry['handed_over']}, {entry['neurons']}", entry))
+    for name, entry in named:
+        yield name, Network(result.finished, entry["seed"], numbers(entry))

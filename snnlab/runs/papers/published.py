@@ -1,4 +1,4 @@
-"""Whether a result was measured on a published data set, as far as it says itself: a stand-in is none, whatever it is called."""
+"""Decide from a result's provenance whether its data is the published data set."""
 
 from __future__ import annotations
 
@@ -10,80 +10,91 @@ from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.entry import DatasetEntry
 
 
-def why_not(name: str, source: Mapping[str, Any]) -> str:
-    """In a few words, why the `data` of a `result.json` is not the published set; empty if it is.
+def data_mismatch(name: str, source: Mapping[str, Any]) -> str:
+    """Return in a few words why the data of a result is not the published set; "" if it is.
 
-    Asked for are, in this order: the name; where the set comes from; and that as many samples were
-    used as are published. A set that `snnlab data get` fetches comes from archives with the
-    published checksums; of SHD and SSC, the result's checksum is that of the files that were in
-    them. Of all others, `snnlab data check` found nothing wrong. Of pipe-D, what it was pretrained
-    on is asked the same.
+    The name has to be right, the origin, and the numbers of samples. A set that `snnlab data get`
+    fetches has to come from archives with the published checksums; for SHD and SSC, the result's
+    checksum is that of the files in them. In all other sets, `snnlab data check` has to have found
+    nothing wrong. The data that pipe-D was pretrained on has to meet the same conditions.
 
     Args:
         name: of the set, in `snnlab.data.datasets.catalogue.DATASETS`.
-        source: what the result says.
+        source: `data` in `result.json`.
     """
     if source.get("name") != name:
         return f"on {source.get('name')}, not {name}"
-    if reason := _other(DATASETS[name], source):
+    if reason := _mismatch(DATASETS[name], source):
         return reason
-    if not (before := DATASETS[name].pretrain_on):
+    if not (pretrained_on := DATASETS[name].pretrain_on):
         return ""
-    reason = _other(DATASETS[before], _mapping(_mapping(source.get("pretraining")).get("pictures")))
+    reason = _mismatch(DATASETS[pretrained_on], _get(source, "pretraining", "pictures"))
     return f"pretrained on other data: {reason}" if reason else ""
 
 
-def _other(data: DatasetEntry, source: Mapping[str, Any]) -> str:
-    origin = _mapping(source.get("origin"))
-    reason = _unchecked(data, origin) if data.by_hand else _unfetched(data, origin, source)
-    return reason or _counted(data, origin, _mapping(source.get("samples")))
+def _mismatch(data: DatasetEntry, source: Mapping[str, Any]) -> str:
+    check = _check_mismatch if data.by_hand else _archive_mismatch
+    return check(data, source) or _count_mismatch(data, source)
 
 
-def _unfetched(data: DatasetEntry, origin: Mapping[str, Any], source: Mapping[str, Any]) -> str:
-    """Of a set that a program fetches: are these the archives, and is this what was in them?"""
+def _archive_mismatch(data: DatasetEntry, source: Mapping[str, Any]) -> str:
+    """Compare the checksums of a set that snnlab fetches."""
+    origin = _get(source, "origin")
     archives = origin.get("archives")
-    found = [_mapping(one).get("md5") for one in archives] if isinstance(archives, list) else []
-    if any(archive.md5 not in found for archive in data.archives):
-        return f"on files without the checksums of {data.name}; `snnlab data get {data.name}` compares them"
+    checksums = [_get(one).get("md5") for one in archives] if isinstance(archives, list) else []
+    if any(archive.md5 not in checksums for archive in data.archives):
+        return (
+            f"on files without the checksums of {data.name}; `snnlab data get {data.name}` "
+            "compares them"
+        )
     if not all(part.endswith(".h5") for part in data.parts):
-        # The checksum is not of what is in the files, for there are thousands
-        return _unchecked(data, origin)
-    files = _mapping(origin.get("files"))
+        # there are thousands of files, and the result's checksum is not of their content
+        return _check_mismatch(data, source)
+    files = _get(origin, "files")
     if missing := [part for part in data.parts if part not in files]:
-        return f"on {missing[0]} of nobody knows where; remove it, and `snnlab data get {data.name}` fetches it"
+        return (
+            f"on {missing[0]} of unknown origin; remove it, and `snnlab data get {data.name}` "
+            "fetches it"
+        )
     if source.get("sha256") != sha256_of(str(files[part]) for part in data.parts):
         return f"on other files than those that came as {data.name}"
     return ""
 
 
-def _unchecked(data: DatasetEntry, origin: Mapping[str, Any]) -> str:
-    """Of a set that a person fetches: was it looked into, and nothing found?"""
-    if not _mapping(_mapping(origin.get("checked")).get("counts")):
-        return (
-            f"on files that nobody compared with {data.name}; `snnlab data check {data.name}` does"
-        )
-    return ""
+def _check_mismatch(data: DatasetEntry, source: Mapping[str, Any]) -> str:
+    """Require that `snnlab data check` found nothing wrong."""
+    if _get(source, "origin", "checked", "counts"):
+        return ""
+    return f"on files that nobody compared with {data.name}; `snnlab data check {data.name}` does"
 
 
-def _counted(data: DatasetEntry, origin: Mapping[str, Any], samples: Mapping[str, Any]) -> str:
-    """Were as many samples used as are published? Of a split whose number rests on memory, as many as were found by the check."""
+def _count_mismatch(data: DatasetEntry, source: Mapping[str, Any]) -> str:
+    """Compare the numbers of samples with the published ones.
+
+    Where a published number is not sure, that of `snnlab data check` is taken.
+    """
+    samples = _get(source, "samples")
     used = {
-        name: n for name in ("train", "valid", "test") if isinstance(n := samples.get(name), int)
+        split: n for split in ("train", "valid", "test") if isinstance(n := samples.get(split), int)
     }
     if len(used) < 3:
-        return f"on a number of samples that is not told, of {data.name}"
-    checked = _mapping(_mapping(origin.get("checked")).get("counts"))
+        return f"on an unknown number of samples of {data.name}"
+    checked = _get(source, "origin", "checked", "counts")
     for counts in data.counts:
-        wanted = {
+        expected = {
             split: checked.get(split) if split in data.unsure else n for split, n in counts.items()
         }
-        if any(whole == wanted for whole in _as_published(used, counts)):
+        if expected in _as_published(used, counts):
             return ""
-    return f"on another number of samples than {data.name} has ({', '.join(f'{n:,} {name}' for name, n in used.items())})"
+    numbers = ", ".join(f"{n:,} {split}" for split, n in used.items())
+    return f"on another number of samples than {data.name} has ({numbers})"
 
 
 def _as_published(used: Mapping[str, int], counts: Mapping[str, int]) -> list[dict[str, int]]:
-    """The samples by the splits as they are published: validation is cut from training, or everything was trained on."""
+    """Return the numbers of samples in the published splits.
+
+    Validation data may have been cut from training data, or not used at all.
+    """
     test = "val" if "val" in counts else "test"
     train, valid, tested = used["train"], used["valid"], used["test"]
     if "all" in counts:
@@ -94,5 +105,8 @@ def _as_published(used: Mapping[str, int], counts: Mapping[str, int]) -> list[di
     return [{"train": train + valid, test: tested}, *everything]
 
 
-def _mapping(found: Any) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
+def _get(content: Any, *names: str) -> Mapping[str, Any]:
+    """Return the mapping under names inside each other; empty where there is none."""
+    for name in names:
+        content = content.get(name) if isinstance(content, Mapping) else None
+    return content if isinstance(content, Mapping) else {}

@@ -1,4 +1,4 @@
-"""What a measurement says about a published number or claim: an interval, and a word."""
+"""Compare a measurement with a published number or claim: 95 % intervals, and a status."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ ROUNDING = 1e-9  # of sums of decimal fractions
 
 
 class Status(Enum):
-    """What became of a row."""
+    """The status of a row."""
 
     REPRODUCED = "reproduced"
     WITHIN = "within band"
@@ -38,11 +38,15 @@ class Estimate:
 
 
 def estimate(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]] = ()) -> Estimate:
-    """The sum of the means of `plus` less those of `minus`, each a list over its seeds.
+    """Estimate the sum of the means of `plus` minus those of `minus`.
 
     With the variance v_i = s_i² / n_i of each mean, the 95 % interval is mean ± t(0.975, df) *
     sqrt(sum v_i), where df is that of Welch and Satterthwaite, (sum v_i)² / sum(v_i² / (n_i - 1));
     for one mean it is n - 1.
+
+    Args:
+        plus: lists of numbers over the seeds.
+        minus: as `plus`.
     """
     groups = [*plus, *minus]
     mean = math.fsum(map(fmean, plus)) - math.fsum(map(fmean, minus))
@@ -51,61 +55,85 @@ def estimate(plus: Sequence[Sequence[float]], minus: Sequence[Sequence[float]] =
     variances = [stdev(group) ** 2 / len(group) for group in groups]
     total = math.fsum(variances)
     parts = math.fsum(v**2 / (len(group) - 1) for v, group in zip(variances, groups, strict=True))
-    half_width = half(total**2 / parts, math.sqrt(total)) if parts else 0.0
+    half_width = interval_half_width(total**2 / parts, math.sqrt(total)) if parts else 0.0
     return Estimate(mean, stdev(groups[0]) if len(groups) == 1 else None, half_width)
 
 
-def half(df: float, error: float) -> float:
-    """Half the width of a 95 % interval: t(0.975, df) times the standard error of the mean."""
+def interval_half_width(df: float, error: float) -> float:
+    """Return half the width of a 95 % interval: t(0.975, df) times the standard error."""
     return float(stdtrit(df, 0.975)) * error
 
 
-def published_half(spread: float | None, spread_is: str, runs: int | None) -> float:
-    """Half the width of a published 95 % interval: the spread itself, or t(0.975, runs - 1) * sd / sqrt(runs); 0 where none is known."""
+def published_half_width(spread: float | None, spread_is: str, runs: int | None) -> float:
+    """Return half the width of a published 95 % interval; 0 where none is known.
+
+    Args:
+        spread: the number printed after ±; None where there is none.
+        spread_is: "sd" for a standard deviation over the runs; else it is the half width itself.
+        runs: how many the published mean is over.
+    """
     if spread is None:
         return 0.0
-    return half(runs - 1, spread / math.sqrt(runs)) if spread_is == "sd" and runs else spread
+    if spread_is == "sd" and runs:
+        return interval_half_width(runs - 1, spread / math.sqrt(runs))
+    return spread
 
 
-def of_value(
+def compare_value(
     measured: Estimate, value: float, spread: float | None, half_width: float, tolerance: float
 ) -> Status:
-    """Whether a published number was reproduced.
+    """Decide whether a published number was reproduced.
 
-    With m the mean measured, h half its 95 % interval (0 for one seed), v the number published, s
-    its spread, as printed, and h_v half its 95 % interval, m is
+    With m the measured mean and h half its 95 % interval (0 for one seed), v the published number,
+    s its spread as printed, and h_v half its 95 % interval, m is
 
-        reproduced    if |m - v| <= s, or |m - v| <= min(h + h_v, tolerance): the intervals overlap, and no further off
-                      than the tolerance, for a wide interval proves nothing
+        reproduced    if |m - v| <= s, or |m - v| <= min(h + h_v, tolerance)
         within band   if |m - v| <= tolerance
-        differs       else
+        differs       otherwise
+
+    In the second case the intervals overlap; beyond the tolerance, overlap proves nothing, as the
+    intervals are wide.
+
+    Args:
+        measured: m and h.
+        value: v.
+        spread: s; None where none is printed.
+        half_width: h_v.
+        tolerance: as `papers.yaml` has it.
     """
-    off = abs(measured.mean - value) - ROUNDING
+    distance = abs(measured.mean - value) - ROUNDING
     overlap = min((measured.half_width or 0.0) + half_width, tolerance)
-    if off <= max(spread or 0.0, overlap):
+    if distance <= max(spread or 0.0, overlap):
         return Status.REPRODUCED
-    return Status.WITHIN if off <= tolerance else Status.DIFFERS
+    return Status.WITHIN if distance <= tolerance else Status.DIFFERS
 
 
-def of_claim(difference: Estimate) -> Status:
-    """Whether one thing beats another, from the difference of their means d, and half its 95 % interval h.
+def compare_claim(difference: Estimate) -> Status:
+    """Decide from the difference d of two means whether one thing beats another.
 
-    Reproduced if d - h > 0, within band if d > 0, differs else. One seed has no interval, and
-    reproduces nothing.
+    With h half the 95 % interval of d: reproduced if d - h > 0, within band if d > 0, differs
+    otherwise. One seed has no interval, and reproduces nothing.
     """
     if difference.half_width is not None and difference.mean - difference.half_width > ROUNDING:
         return Status.REPRODUCED
     return Status.WITHIN if difference.mean > ROUNDING else Status.DIFFERS
 
 
-def of_share(difference: Estimate, share: float, published: float, tolerance: float) -> Status:
-    """As `of_claim`, in so small a share of the time: reproduced also needs share <= published, within band <= published + tolerance.
+def compare_time(difference: Estimate, share: float, published: float, tolerance: float) -> Status:
+    """Decide whether one thing beats another in a given share of the time.
 
-    Where the time was not measured (nan), that is not run.
+    As `compare_claim`; besides, reproduced needs share <= published, and within band needs
+    share <= published + tolerance. It is not run where the time was not measured.
+
+    Args:
+        difference: of both means.
+        share: measured share of the time; nan where it was not measured.
+        published: share of the time.
+        tolerance: as `papers.yaml` has it.
     """
     if math.isnan(share):
         return Status.NOT_RUN
     if share > published + tolerance + ROUNDING:
         return Status.DIFFERS
-    status = of_claim(difference)
+    status = compare_claim(difference)
     return Status.WITHIN if status is Status.REPRODUCED and share > published + ROUNDING else status

@@ -2,9 +2,9 @@
 
     targets.table("runs")        # a pandas table; `snnlab targets` prints it
 
-What is published stands in `papers.yaml`, with where it was read and how sure that is. What was
-measured comes from the results of the files in params/. A result counts only if it was measured on
-the published data: see `snnlab.runs.papers.published`.
+`papers.yaml` has the published numbers, where they were read, and how sure they are. The results of
+the files in params/ have the measured ones. A result counts only if it was measured on the
+published data: see `snnlab.runs.papers.published`.
 """
 
 import dataclasses
@@ -23,27 +23,13 @@ import yaml
 
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
-from snnlab.runs.papers import evidence
-from snnlab.runs.papers import statistics as verdicts
+from snnlab.runs.papers import evidence, statistics
 from snnlab.runs.papers.evidence import NOTEBOOK, ConfigEvidence
 from snnlab.runs.papers.statistics import Estimate, Status
 from snnlab.runs.run import home
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "PAPERS",
-    "Arm",
-    "Found",
-    "Status",
-    "Target",
-    "citation",
-    "measured",
-    "outcome",
-    "table",
-    "targets",
-]
 
 PAPERS = ("delays", "transfer")
 CLOCK = "cpu_seconds"  # what a share of the training time is measured with
@@ -52,7 +38,12 @@ NOTHING = "-"
 
 @dataclass(frozen=True)
 class Arm:
-    """Networks of one kind: a configuration of a file in params/ (empty where it has one only), and what a result calls them."""
+    """Networks of one kind.
+
+    Attributes:
+        configuration: of a file in params/; empty where it has only one.
+        name: of the networks in a result.
+    """
 
     configuration: str
     name: str
@@ -60,7 +51,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Target:
-    """One row of a table or figure; shares are 0 to 1. `papers.yaml` says what each field holds."""
+    """One row of a table or figure; shares are 0 to 1. `papers.yaml` explains each field."""
 
     paper: str
     table: str
@@ -88,7 +79,7 @@ class Target:
 
     @property
     def command(self) -> str:
-        """What a person types to measure it; empty where nothing does."""
+        """The command that measures it; empty where none does."""
         if self.gap:
             return ""
         number = NOTEBOOK.get(self.file[: len("pipe_s")])
@@ -97,22 +88,22 @@ class Target:
 
     @property
     def measure(self) -> str:
-        """What the number is: accuracy, gain (a difference of accuracies), or share of time; a claim about such numbers, too."""
+        """The kind of number: accuracy, gain (a difference of accuracies), or share of time."""
         return "share of time" if self.share is not None else "gain" if self.minus else "accuracy"
 
 
 @dataclass(frozen=True)
-class Found:
+class Measurement:
     """A row and what was measured of it.
 
     Attributes:
         target: the row.
-        status: what became of it.
-        why: the status in a sentence, and what was left out; empty if nothing is to be said.
-        estimate: mean, deviation and interval; None where there is no number at all.
-        share: share of the training time, where one is published.
-        seeds, planned: how many seeds were measured, of the arm with the fewest, and how many its
-            file asks for.
+        status: the result of the comparison.
+        why: the reason for the status, and the runs that were left out.
+        estimate: mean, deviation and interval; None without a measurement.
+        share: measured share of the training time, where one is published.
+        seeds: measured seeds of the arm with the fewest.
+        planned: seeds that the file of that arm asks for.
     """
 
     target: Target
@@ -125,7 +116,7 @@ class Found:
 
 
 @cache
-def _content() -> dict[str, Any]:
+def _papers() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(
         Path(__file__).with_name("papers.yaml").read_text(encoding="utf-8")
     )
@@ -133,16 +124,16 @@ def _content() -> dict[str, Any]:
 
 
 def citation(paper: str) -> str:
-    """A paper in full.
+    """Return the citation of a paper.
 
     Raises:
         SnnlabError: there is no such paper.
     """
-    return str(_content()[known(paper, PAPERS, "paper")]["citation"])
+    return str(_papers()[known(paper, PAPERS, "paper")]["citation"])
 
 
 def targets(paper: str | None = None) -> tuple[Target, ...]:
-    """All rows, or those of a paper, in its order.
+    """Return all rows, or those of one paper, in its order.
 
     Raises:
         SnnlabError: there is no such paper.
@@ -151,7 +142,7 @@ def targets(paper: str | None = None) -> tuple[Target, ...]:
     return tuple(
         target
         for name in names
-        for table in _content()[name]["tables"]
+        for table in _papers()[name]["tables"]
         for target in _rows(name, table)
     )
 
@@ -165,15 +156,19 @@ def _rows(paper: str, table: Mapping[str, Any]) -> Iterator[Target]:
         yield Target(**entry)
 
 
-def measured(folder: str | Path | None = None, paper: str | None = None) -> list[Found]:
-    """Each row with what the results below a folder say of it. Results that cannot be read are left out, with a warning each.
+def measured(folder: str | Path | None = None, paper: str | None = None) -> list[Measurement]:
+    """Compare each row with the results below a folder.
 
     A row needs as many seeds as its file asks for; any seeds count, and of a seed that was run
-    again the latest run. How a status comes about stands in `snnlab.runs.papers.statistics`.
+    again the latest run. `snnlab.runs.papers.statistics` defines the statuses. Results that cannot
+    be read are left out, each with a warning.
 
     Args:
         folder: where the runs are, at any depth; None for runs/, which need not be there.
         paper: one of `PAPERS`; None for both.
+
+    Returns:
+        A measurement for each row.
 
     Raises:
         SnnlabError: there is no such folder or paper, or a file in params/ is missing or wrong.
@@ -182,48 +177,46 @@ def measured(folder: str | Path | None = None, paper: str | None = None) -> list
     if folder is None and where is not None and not where.is_dir():
         where = None
     rows = targets(paper)
-    seen, damaged = evidence.gather(
-        where, {target.file: target.data for target in rows if target.file}
-    )
+    files = {target.file: target.data for target in rows if target.file}
+    configurations, damaged = evidence.gather(where, files)
     for sentence in damaged:
         warnings.warn(sentence, stacklevel=2)
-    return [_found(target, seen) for target in rows]
+    return [_measure(target, configurations) for target in rows]
 
 
-def _found(target: Target, seen: Mapping[tuple[str, str], ConfigEvidence]) -> Found:
+def _measure(
+    target: Target, configurations: Mapping[tuple[str, str], ConfigEvidence]
+) -> Measurement:
     if target.gap:
-        return Found(target, Status.NOT_RUN, f"cannot be run here: {target.gap}")
+        return Measurement(target, Status.NOT_RUN, f"cannot be run here: {target.gap}")
     arms = [*target.plus, *target.minus]
-    places = {arm: seen[target.file, arm.configuration] for arm in arms}
-    values = {arm: places[arm].values(arm.name, target.number) for arm in arms}
+    known_of = {arm: configurations[target.file, arm.configuration] for arm in arms}
+    values = {arm: known_of[arm].values(arm.name, target.number) for arm in arms}
     fewest = min(arms, key=lambda arm: len(values[arm]))
-    seeds, planned = len(values[fewest]), len(places[fewest].planned)
-    left_out = _left_out(places)
-    if not seeds:
-        without = bool(places[fewest].networks)
-        lacks = f"results without {target.number} of {fewest.name}" if without else "no result"
-        return Found(
-            target, Status.NOT_RUN, "; ".join(filter(None, (lacks, left_out))), planned=planned
+    seeds, planned = len(values[fewest]), len(known_of[fewest].planned)
+    status, reason, estimate, share = Status.NOT_RUN, "", None, None
+    if seeds:
+        estimate = statistics.estimate(
+            *([[*values[arm].values()] for arm in side] for side in (target.plus, target.minus))
         )
-    estimate = verdicts.estimate(
-        *([[*values[arm].values()] for arm in side] for side in (target.plus, target.minus))
-    )
-    share = _share(target, places) if target.share is not None else None
-    if seeds < planned:
-        status, reason = Status.NOT_RUN, f"only {seeds} of {planned} seeds"
+        share = _time_share(target, known_of)
+    if not seeds:
+        networks = known_of[fewest].networks
+        reason = f"results without {target.number} of {fewest.name}" if networks else "no result"
+    elif seeds < planned:
+        reason = f"only {seeds} of {planned} seeds"
     else:
+        assert estimate is not None
         status = _status(target, estimate, share)
         reason = f"results without {CLOCK}" if status is Status.NOT_RUN else ""
-    return Found(
-        target, status, "; ".join(filter(None, (reason, left_out))), estimate, share, seeds, planned
-    )
+    why = "; ".join(filter(None, (reason, _left_out(known_of))))
+    return Measurement(target, status, why, estimate, share, seeds, planned)
 
 
-def _left_out(places: Mapping[Arm, ConfigEvidence]) -> str:
-    """How many runs do not count, and why; arms of one configuration have the same runs."""
-    reasons: Counter[str] = sum(
-        {id(seen): seen.left_out for seen in places.values()}.values(), Counter()
-    )
+def _left_out(known_of: Mapping[Arm, ConfigEvidence]) -> str:
+    """Count the runs that were left out, by reason; arms may share a configuration."""
+    distinct = {id(configuration): configuration.left_out for configuration in known_of.values()}
+    reasons: Counter[str] = sum(distinct.values(), Counter())
     if not reasons:
         return ""
     n = reasons.total()
@@ -232,35 +225,53 @@ def _left_out(places: Mapping[Arm, ConfigEvidence]) -> str:
     )
 
 
-def _share(target: Target, places: Mapping[Arm, ConfigEvidence]) -> float:
-    """The training time of the first of `plus`, over that of the first of `minus`; nan if it was not measured."""
+def _time_share(target: Target, known_of: Mapping[Arm, ConfigEvidence]) -> float | None:
+    """Divide the training time of the first of `plus` by that of the first of `minus`.
+
+    Returns:
+        The share; nan where it was not measured, None where none is published.
+    """
+    if target.share is None:
+        return None
     own, other = (
-        places[arm].values(arm.name, CLOCK).values() for arm in (target.plus[0], target.minus[0])
+        known_of[arm].values(arm.name, CLOCK).values() for arm in (target.plus[0], target.minus[0])
     )
     return fmean(own) / fmean(other) if own and other else math.nan
 
 
 def _status(target: Target, estimate: Estimate, share: float | None) -> Status:
     if share is not None and target.share is not None:
-        return verdicts.of_share(estimate, share, target.share, target.tolerance)
+        return statistics.compare_time(estimate, share, target.share, target.tolerance)
     if target.claim:
-        return verdicts.of_claim(estimate)
+        return statistics.compare_claim(estimate)
     if target.value is None:
         return Status.NO_REFERENCE
-    half = verdicts.published_half(target.spread, target.spread_is, target.runs)
-    return verdicts.of_value(estimate, target.value, target.spread, half, target.tolerance)
+    half_width = statistics.published_half_width(target.spread, target.spread_is, target.runs)
+    return statistics.compare_value(
+        estimate, target.value, target.spread, half_width, target.tolerance
+    )
 
 
 def table(folder: str | Path | None = None, paper: str | None = None) -> "pd.DataFrame":
-    """`measured` for people: texts in percent and points; behind them, as shares, the numbers `value`, `spread`, `mean`, `sd` and `half_width`."""
+    """Return `measured` as a table of texts, in percent and points.
+
+    The columns `value`, `spread`, `mean`, `sd` and `half_width` are numbers, as shares.
+
+    Args:
+        folder: as `measured`.
+        paper: as `measured`.
+    """
     import pandas as pd  # which the command line needs only here
 
-    return pd.DataFrame([as_row(found) for found in measured(folder, paper)])
+    return pd.DataFrame([as_row(measurement) for measurement in measured(folder, paper)])
 
 
-def as_row(found: Found) -> dict[str, Any]:
-    """One row of `table`."""
-    target, estimate = found.target, found.estimate or Estimate(math.nan, None, None)
+def as_row(measurement: Measurement) -> dict[str, Any]:
+    """Return one row of `table`."""
+    target = measurement.target
+    estimate = measurement.estimate or Estimate(math.nan, None, None)
+    numbers = {"value": target.value, "spread": target.spread, **dataclasses.asdict(estimate)}
+    planned = measurement.planned
     return {
         "paper": target.paper,
         "table": target.table,
@@ -268,23 +279,22 @@ def as_row(found: Found) -> dict[str, Any]:
         "protocol": target.protocol,
         "published": _published(target),
         "source": target.source + ("" if target.confirmed else " (not confirmed)"),
-        "measured": _measured(found),
-        "seeds": f"{found.seeds} of {found.planned}" if found.planned else NOTHING,
-        "status": found.status.value,
-        "why": found.why,
+        "measured": _measured(measurement),
+        "seeds": f"{measurement.seeds} of {planned}" if planned else NOTHING,
+        "status": measurement.status.value,
+        "why": measurement.why,
         "band": f"± {_points(target.tolerance)} points: {target.why}" if target.tolerance else "",
         "note": target.note,
         "command": target.command,
         "measures": _arms(target),
         "GPU-hours": math.nan if target.hours is None else target.hours,
         "basis": target.basis or "not known",
-        **{name: _number(getattr(target, name)) for name in ("value", "spread")},
-        **{name: _number(value) for name, value in dataclasses.asdict(estimate).items()},
+        **{name: math.nan if number is None else number for name, number in numbers.items()},
     }
 
 
 def outcome(row: "Mapping[str, Any] | pd.Series") -> str:
-    """What became of a row of `table`, in words: its status, and why where there is something to say."""
+    """Return the status of a row of `table`, and the reason."""
     return ": ".join(filter(None, (row["status"], row["why"])))
 
 
@@ -292,34 +302,31 @@ def _published(target: Target) -> str:
     if target.value is None:
         return target.claim or "not known"
     spread = "" if target.spread is None else f" ± {_points(target.spread)}"
-    return f"{'+' if target.minus else ''}{_points(target.value)}{spread} {'points' if target.minus else '%'}"
+    sign, unit = ("+", "points") if target.minus else ("", "%")
+    return f"{sign}{_points(target.value)}{spread} {unit}"
 
 
-def _measured(found: Found) -> str:
-    if found.estimate is None:
+def _measured(measurement: Measurement) -> str:
+    if measurement.estimate is None:
         return NOTHING
-    mean, sd, half = dataclasses.astuple(found.estimate)
-    if not found.target.minus:
+    mean, sd, half = dataclasses.astuple(measurement.estimate)
+    if not measurement.target.minus:
         return f"{_points(mean)}{'' if sd is None else f' ± {_points(sd)}'} %"
     interval = "" if half is None else f" ({_points(mean - half)} to {_points(mean + half)})"
-    time = "" if found.share is None else f", in {found.share:.2f} of the time"
+    time = "" if measurement.share is None else f", in {measurement.share:.2f} of the time"
     return f"{100 * mean:+.2f} points{interval}{time}"
 
 
 def _arms(target: Target) -> str:
-    """What is measured, as a sum: `dense: learned - dense: fixed`."""
+    """Return what is measured as a sum: `dense: learned - dense: fixed`."""
     if not target.plus:
         return ""
-    signed = [(" + ", arm) for arm in target.plus] + [(" - ", arm) for arm in target.minus]
-    text = "".join(
-        sign + ": ".join(filter(None, (arm.configuration, arm.name))) for sign, arm in signed
+    plus, minus = (
+        [": ".join(filter(None, (arm.configuration, arm.name))) for arm in side]
+        for side in (target.plus, target.minus)
     )
-    return f"{target.number} of {text.removeprefix(' + ')}"
+    return f"{target.number} of {' - '.join([' + '.join(plus), *minus])}"
 
 
 def _points(share: float) -> str:
     return f"{100 * share:.2f}"
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

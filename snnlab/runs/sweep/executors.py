@@ -15,7 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.runs.sweep.worker import STOP_SECONDS, Outcome, Task, last_progress
 
 if TYPE_CHECKING:
-    from snnlab.runs.progress import Overview
+    from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -61,7 +61,7 @@ def run_local(
     *,
     workers: int,
     retries: int,
-    watcher: "Overview",
+    watcher: "SweepProgress",
 ) -> list[Outcome]:
     """Run several runs at a time on this machine, each in a process of its own.
 
@@ -99,7 +99,7 @@ class _LocalWorkers:
     """A thread for each worker, which submits a run, waits for its process, and takes the next."""
 
     def __init__(
-        self, notebook: Path, folder: Path, workers: int, retries: int, watcher: "Overview"
+        self, notebook: Path, folder: Path, workers: int, retries: int, watcher: "SweepProgress"
     ) -> None:
         self.notebook, self.folder, self.workers = notebook, folder, workers
         self.retries, self.watcher = retries, watcher
@@ -157,7 +157,7 @@ class _LocalWorkers:
                     os.kill(int(job.job_id), signal.SIGKILL if kill else signal.SIGTERM)
                 polls += 1
             if progress := last_progress(job.paths.stdout):
-                self.watcher.at(run, *progress)
+                self.watcher.update(run, *progress)
             time.sleep(0.1)
         outcome = outcome_of(job)
         for file in (job.paths.submitted_pickle, job.paths.result_pickle):

@@ -14,7 +14,7 @@ from snnlab.runs.sweep.executors import THREADS, outcome_of, submitit, with_core
 from snnlab.runs.sweep.worker import Outcome, Task, last_progress
 
 if TYPE_CHECKING:
-    from snnlab.runs.progress import Overview
+    from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
@@ -104,7 +104,7 @@ def logs(sweep: "Sweep") -> Path:
 
 
 def follow(
-    planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: "Overview"
+    planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: "SweepProgress"
 ) -> list[Outcome]:
     """Wait for the jobs of `submit`; an interruption ends the waiting and not the jobs.
 
@@ -130,7 +130,7 @@ def follow(
                 outcomes[number] = _outcome(job)
                 watcher.change(run, outcomes[number].summary)
             elif progress:
-                watcher.at(run, *progress)
+                watcher.update(run, *progress)
         watcher.refresh()
         time.sleep(POLL_SECONDS)
     return [outcomes[number] for number in range(len(jobs))]

@@ -104,7 +104,7 @@ class Task:
 
 
 def _end_with_sweep(sweep: Path) -> None:
-    """End this process and its notebook on SIGTERM, or when the sweep or submitit's process ends."""
+    """End this process and its notebook on SIGTERM, and with the sweep or submitit's process."""
     from filelock import FileLock, Timeout
 
     os.setsid()  # Ctrl-C in the terminal is for the sweep

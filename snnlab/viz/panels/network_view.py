@@ -40,7 +40,7 @@ class NetworkView:
 
     def synapses(self, layer: int) -> DelayLinear:
         """Return the synapses of a layer."""
-        return analysis.picked(self.net, layer, 0)
+        return analysis.layer_synapses(self.net, layer, 0)
 
     def controls(self, layer: int, neuron: int) -> dict[str, Control]:
         """Return controls that choose a neuron; `layer` and `neuron` are the first choice."""

@@ -29,7 +29,7 @@ def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     low, high = values.min(), values.max()
     values = (values - low) / (high - low if high > low else 1)
     ax.set(xticks=[], yticks=[])
-    return [ax.imshow(values[..., 0], cmap="Greys") if values.shape[-1] == 1 else ax.imshow(values)]
+    return [ax.imshow(values, cmap="Greys")]  # the color map is for one channel
 
 
 def raster(

@@ -1,4 +1,5 @@
-"""Sets fetched from a server on this machine, unpacked, and read by our readers and tonic's; and ImageNet from archives by hand."""
+"""Sets fetched from a server on this machine, unpacked, and read by our readers and tonic's; and
+ImageNet from archives by hand."""
 
 import hashlib
 import io
@@ -29,7 +30,7 @@ from snnlab.data.entry import leftovers
 from snnlab.data.fetch import download as downloading
 from snnlab.data.fetch import obtain, unpack
 from snnlab.data.io.events import write_events
-from snnlab.runs.papers.published import why_not
+from snnlab.runs.papers.published import data_mismatch
 
 WNIDS = ("n01440764", "n02123045", "n04285008")
 
@@ -239,19 +240,21 @@ def test_what_was_fetched_is_the_published_set_and_what_replaced_it_is_not(
         DATASETS, "shd", replace(DATASETS["shd"], counts=({"train": 60, "test": 20},))
     )
     assert snnlab("get", "shd").exit_code == 0
-    assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
+    assert data_mismatch("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
     others = recordings(np.arange(60) % 20, speakers=np.arange(60) % 3, seed=1)
     assert others.keys == tuple(f"word {i}" for i in range(20))
     write_events(digits / "shd_train.h5", others)
     assert (
-        why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source)
+        data_mismatch("shd", shd.load("shd", dt_ms=10, n_in=140).source)
         == "on other files than those that came as shd"
     )
     (digits / "shd_train.h5").unlink()
     assert snnlab("get", "shd").exit_code == 0
-    assert why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
+    assert data_mismatch("shd", shd.load("shd", dt_ms=10, n_in=140).source) == ""
     (digits / "provenance.json").unlink()
-    assert "without the checksums" in why_not("shd", shd.load("shd", dt_ms=10, n_in=140).source)
+    assert "without the checksums" in data_mismatch(
+        "shd", shd.load("shd", dt_ms=10, n_in=140).source
+    )
 
 
 def test_killed_before_its_origin_was_written_down(snnlab, server, digits, monkeypatch):
@@ -506,7 +509,8 @@ def picture(colour):
 
 @pytest.fixture
 def photographs(monkeypatch, server):
-    """ImageNet's three archives: three classes, ILSVRC's numbers of which are not in the order of their names."""
+    """ImageNet's three archives: three classes, ILSVRC's numbers of which are not in the order of
+    their names."""
     numbers = {3: WNIDS[0], 1: WNIDS[1], 2: WNIDS[2]}
     train = {
         f"{wnid}.tar": tarred({f"{wnid}_{i}.JPEG": picture((80 * k, 10 * i, 0)) for i in range(4)})

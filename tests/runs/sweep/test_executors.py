@@ -74,7 +74,7 @@ class Told:
     def change(self, run, what):
         self.changes.append((run.name, what))
 
-    def at(self, run, *place):
+    def update(self, run, *place):
         self.places.append((run.name, *place))
 
     def refresh(self):
@@ -337,7 +337,7 @@ def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 0
-        and "4 left to another process, which has them in work: neurons=10, seed=0" in done.stderr
+        and "4 runs are in progress in another process: neurons=10, seed=0" in done.stderr
     )
 
 
@@ -352,7 +352,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 130
-        and "Stopped: 0 of 4 runs are finished. The same command goes on." in done.stderr
+        and "Stopped: 0 of 4 runs are finished. The same command resumes." in done.stderr
     )
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
 
@@ -377,7 +377,7 @@ def test_what_a_shell_or_nohup_ignores_stays_ignored_and_a_plain_kill_stops(tmp_
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-    assert done.exit_code == 130 and "The same command goes on." in done.stderr
+    assert done.exit_code == 130 and "The same command resumes." in done.stderr
 
 
 def test_without_submitit_it_is_said_what_to_install(tmp_path, monkeypatch):

@@ -184,7 +184,7 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
         def change(self, run, what):
             changes.append((run.name, what.split(";")[0]))
 
-        def at(self, *_):
+        def update(self, *_):
             pass
 
         def refresh(self):

@@ -23,7 +23,7 @@ WORDS = ("no", "yes", "perhaps")
 
 
 @pytest.fixture
-def of():
+def network():
     """A network: 10 inputs of falling frequency, two hidden layers, 3 classes, 10 ms steps."""
     torch.manual_seed(0)
     net = DelayNet(10, (6, 4), 3, max_delay=5, tau=1.5).eval()
@@ -34,13 +34,13 @@ def of():
 
 
 @pytest.fixture
-def heard(of):
+def viewer(network):
     generator = torch.Generator().manual_seed(1)
     x = (torch.rand(20, 8, 10, generator=generator) < 0.2).float()
-    return RecordingViewer(of, DenseSet(x, torch.arange(8) % 3), WORDS)
+    return RecordingViewer(network, DenseSet(x, torch.arange(8) % 3), WORDS)
 
 
-def movements(net):
+def trajectories(net):
     found = []
     for layer in delay_layers(net):
         neurons, inputs = np.divmod(np.arange(layer.weight.numel()), layer.in_features)
@@ -59,14 +59,14 @@ def picture(panel):
     return re.search('base64,([^"]*)', panel.image.value)[1]
 
 
-def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
+def test_the_synapses_are_where_their_delays_and_frequencies_are(network):
     fig, _ = figure(8, 5)
     fig.clear()
-    drawing = SynapsesPlot(of, movements(of.net))
-    said, numbers = drawing.draw(fig, layer="layer 1", neuron=2)
+    drawing = SynapsesPlot(network, trajectories(network.net))
+    alt_text, columns = drawing.draw(fig, layer="layer 1", neuron=2)
     weight, delay = (
         value[2, :, 0].detach().numpy()
-        for value in (of.net.synapses[0].weight, of.net.synapses[0].delay)
+        for value in (network.net.synapses[0].weight, network.net.synapses[0].delay)
     )
     red, blue = drawing.points
     assert np.allclose(red.get_xdata(), 10 * delay[weight > 0]) and np.allclose(
@@ -79,7 +79,7 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     expected = np.stack([10 * delay[excite], 9 - excite], 1)  # input 0 is the highest
     offsets = np.asarray(drawing.strongest[0].get_offsets())
     assert np.allclose(offsets[offsets[:, 1].argsort()], expected[::-1], atol=1e-3)
-    kernel = of.net.synapses[0].kernel()[2].detach().numpy()
+    kernel = network.net.synapses[0].kernel()[2].detach().numpy()
     assert np.allclose(drawing.kernel.get_array(), kernel[::-1], atol=1e-6)
     assert (
         len(drawing.paths) == 12
@@ -88,17 +88,17 @@ def test_the_synapses_are_where_their_delays_and_frequencies_are(of):
     first = drawing.paths[0].get_ydata()
     strongest = np.abs(weight).argmax()
     assert np.allclose(first, 10 * delay[strongest] - [10, 5, 0], atol=1e-4)
-    top = f"{of.hertz[strongest] / 1000:.2g} kHz ({weight[strongest]:+.2f}"
-    assert f"Strongest: the input at {top} after {10 * delay[strongest]:.0f} ms" in said
-    assert f"{(weight > 0).sum()} synapses excite, {(weight < 0).sum()} inhibit" in said
-    assert "moved by 10 ms on average" in said
-    assert numbers["strongest"][0] == f"the input at {of.hertz[strongest] / 1000:.2g} kHz"
-    assert numbers["weight"][0] == pytest.approx(weight[strongest], abs=6e-4)
-    assert numbers["delay (ms)"][0] == pytest.approx(10 * delay[strongest], abs=0.06)
+    top = f"{network.hertz[strongest] / 1000:.2g} kHz ({weight[strongest]:+.2f}"
+    assert f"Strongest: the input at {top} after {10 * delay[strongest]:.0f} ms" in alt_text
+    assert f"{(weight > 0).sum()} synapses excite, {(weight < 0).sum()} inhibit" in alt_text
+    assert "moved by 10 ms on average" in alt_text
+    assert columns["strongest"][0] == f"the input at {network.hertz[strongest] / 1000:.2g} kHz"
+    assert columns["weight"][0] == pytest.approx(weight[strongest], abs=6e-4)
+    assert columns["delay (ms)"][0] == pytest.approx(10 * delay[strongest], abs=0.06)
 
 
-def test_no_neuron_leaves_a_trace_on_the_next(of):
-    panel = synapses_panel(of, movements(of.net))
+def test_no_neuron_leaves_a_trace_on_the_next(network):
+    panel = synapses_panel(network, trajectories(network.net))
     first = picture(panel), alt(panel)
     panel.controls["neuron"].value = 3
     assert picture(panel) != first[0] and alt(panel).startswith("Neuron 3 of layer 1")
@@ -110,27 +110,27 @@ def test_no_neuron_leaves_a_trace_on_the_next(of):
     assert (picture(panel), alt(panel)) == first
 
 
-def test_a_neuron_that_is_not_there_is_told_and_the_next_one_is_drawn(of, heard):
-    for panel in (synapses_panel(of), arrivals_panel(heard)):
+def test_a_neuron_that_is_not_there_is_told_and_the_next_one_is_drawn(network, viewer):
+    for panel in (synapses_panel(network), arrivals_panel(viewer)):
         before = panel.image.value
         panel.controls["neuron"].value = 5
         panel.controls["layer"].value = "layer 2"
-        assert "layer 2 has neurons 0 to 3, and no 5; choose a smaller number." in panel.image.value
+        assert "neuron = 5: layer 2 has neurons 0 to 3; choose one of them." in panel.image.value
         panel.controls["layer"].value, panel.controls["neuron"].value = "layer 1", 0
         assert panel.image.value == before
 
 
-def test_without_movements_there_is_no_picture_of_them(of):
-    panel = synapses_panel(of, live=False)
+def test_without_movements_there_is_no_picture_of_them(network):
+    panel = synapses_panel(network, live=False)
     assert "moved" not in panel.static.alt and not panel.controls
 
 
-def test_spikes_are_drawn_where_they_arrive(heard):
-    panel = arrivals_panel(heard, layer=0, neuron=1, sample=4)
+def test_spikes_are_drawn_where_they_arrive(viewer):
+    panel = arrivals_panel(viewer, layer=0, neuron=1, sample=4)
     drawing = panel._draw.__self__
     for share in (100, 0):
         panel.controls["share"].value = share
-        now = heard.arrivals(4, 0, 1, share / 100)
+        now = viewer.arrivals(4, 0, 1, share / 100)
         for sign, marks in zip((1, -1), drawing.spikes, strict=True):
             kind = now.push * sign > 0
             expected = np.stack([now.arrived_ms[kind], 9 - now.source[kind]], 1)
@@ -138,44 +138,44 @@ def test_spikes_are_drawn_where_they_arrive(heard):
         assert np.allclose(drawing.charge.get_ydata(), now.charge)
         bars = drawing.bars[0].get_xdata()[::3]
         assert np.allclose(bars, now.fired_ms)
-        counts = [now.fired_ms.size, heard.arrivals(4, 0, 1, 0.0).fired_ms.size]
+        counts = [now.fired_ms.size, viewer.arrivals(4, 0, 1, 0.0).fired_ms.size]
         assert [int(n) for n in re.findall(r"fires? (\d+) time", alt(panel))] == counts
     assert alt(panel).startswith('"yes" at neuron 1 of layer 1 with 0 % of each delay: ')
-    shown, whole = panel.static.numbers, heard.arrivals(4, 0, 1, 1.0)
+    shown, whole = panel.static.numbers, viewer.arrivals(4, 0, 1, 1.0)
     assert list(shown["time (ms)"][:2]) == [0, 10] and np.allclose(
         shown["membrane"], whole.charge, atol=0.006
     )
     assert np.allclose(shown["without delays"], now.charge, atol=0.006)
 
 
-def test_another_recording_and_layer_and_back(heard):
-    panel = arrivals_panel(heard)
+def test_another_recording_and_layer_and_back(viewer):
+    panel = arrivals_panel(viewer)
     first = panel.image.value
     panel.controls["sample"].value = 2
     assert alt(panel).startswith('"perhaps"')
     panel.controls["layer"].value = "readout"
     assert "a readout never fires" in alt(panel)
-    view, charge = panel._draw.__self__, heard.sample(2)[0].charge[-1]
+    view, charge = panel._draw.__self__, viewer.sample(2)[0].charge[-1]
     assert view.above.get_ylim() == (-0.5, 3.5) and view.above.get_ylabel() == "neuron of layer 2"
     assert view.below.get_ylim()[0] < charge.min() and charge.max() < view.below.get_ylim()[1]
     panel.controls["layer"].value, panel.controls["sample"].value = "layer 1", 0
     assert panel.image.value == first
 
 
-def test_what_a_network_cannot_hear_is_refused(of, heard):
+def test_unknown_recordings_and_classes_are_refused(network, viewer):
     with pytest.raises(SnnlabError, match="recording 8: expected 0 to 7"):
-        heard.sample(8)
+        viewer.sample(8)
     with pytest.raises(SnnlabError, match="tells 3 classes apart, and these recordings have 2"):
-        RecordingViewer(of, heard.recordings, WORDS[:2])
+        RecordingViewer(network, viewer.recordings, WORDS[:2])
 
 
-def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
+def test_treatments_are_measured_once_and_said(network, viewer, monkeypatch):
     calls = []
     monkeypatch.setattr(
         "snnlab.viz.panels.ablation.evaluate",
         lambda net, test: calls.append(net) or type("", (), {"accuracy": 0.25 * len(calls)}),
     )
-    panel = ablation_panel(AblationResults(of, heard.recordings), treatment="all zero")
+    panel = ablation_panel(AblationResults(network, viewer.recordings), treatment="all zero")
     assert len(calls) == 2  # the learned one to compare with
     assert "100.0 % of its synapses at 0 ms, 0.0 % at 50 ms. Accuracy 50.0% on 8 recordings" in alt(
         panel
@@ -188,16 +188,16 @@ def test_treatments_are_measured_once_and_said(of, heard, monkeypatch):
     panel.controls["layer"].value = "readout"
     assert len(calls) == 2 and alt(panel).startswith("readout, all zero")
     panel.controls["percent"].value, panel.controls["treatment"].value = 200, "rounded"
-    whole = (2 * of.net.synapses[2].delay).clamp(max=5).round()
+    whole = (2 * network.net.synapses[2].delay).clamp(max=5).round()
     assert f"{100 * (whole == 5).double().mean():.1f} % at 50 ms" in alt(panel)
     assert len(calls) == 4
 
 
-def test_every_control_says_what_it_is(of, heard):
+def test_every_control_says_what_it_is(network, viewer):
     panels = [
-        synapses_panel(of),
-        arrivals_panel(heard),
-        ablation_panel(AblationResults(of, heard.recordings)),
+        synapses_panel(network),
+        arrivals_panel(viewer),
+        ablation_panel(AblationResults(network, viewer.recordings)),
     ]
     for widget in (widget for panel in panels for widget in panel.controls.values()):
         assert widget.description and len(widget.tooltip) > 10

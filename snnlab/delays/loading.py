@@ -1,0 +1,110 @@
+"""Trained networks with delays from checkpoints and from the folders of runs."""
+
+from pathlib import Path
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number
+from snnlab._utils.files import given_path, paths_below
+from snnlab.delays.analysis import frequencies
+from snnlab.nn.delay_net import DelayNet
+from snnlab.training import checkpoints
+
+
+def open_network(
+    path: str | Path, *, dt_ms: float | None = None, features: str | None = None
+) -> tuple[DelayNet, float]:
+    """Open the spiking network with delays of a checkpoint.
+
+    Args:
+        path: a checkpoint, or a folder of which `best_checkpoint` chooses one.
+        dt_ms: length of a time step, ms; None for that of the checkpoint.
+        features: the input features that the network needs to have, see `frequencies`; None for
+            any.
+
+    Returns:
+        The network in evaluation mode, its delays not rounded; and the length of a time step, ms.
+
+    Raises:
+        SnnlabError: the file is missing or damaged; the network has no delays, does not spike, or
+            has other inputs; the time step is unknown, or not that of the training.
+
+    Example:
+        >>> import tempfile
+        >>> net = DelayNet(n_in=70, hidden=[4], n_classes=20, max_delay=12, tau=2.0, dt_ms=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = f"{folder}/net.pt"
+        ...     checkpoints.save(file, network=net.config, best=net.state_dict())
+        ...     net, dt_ms = open_network(file)
+        >>> net.config.hidden, dt_ms
+        ((4,), 20.0)
+    """
+    if not (dt_ms is None or (is_number(dt_ms) and dt_ms > 0)):
+        raise SnnlabError(f"dt_ms = {dt_ms!r}: expected milliseconds above 0.")
+    path = best_checkpoint(path)
+    net = checkpoints.load_network(path)
+    if net.config.max_delay == 0 or net.config.delay_mode == "none":
+        raise SnnlabError(
+            f"{path}: a network without delays; choose one whose delays are learned or fixed."
+        )
+    if net.config.neuron != "lif":
+        raise SnnlabError(
+            f"{path}: a ReLU network, which does not spike; choose the spiking network that was "
+            "trained from it."
+        )
+    if features is not None:
+        try:
+            frequencies(net.config.n_in, features)
+        except SnnlabError as error:
+            raise SnnlabError(
+                f"{path}: a network of another task, with {net.config.n_in} inputs, where features "
+                f"= {features!r} was given; choose the checkpoint of a network for these features."
+            ) from error
+    trained_ms = net.config.dt_ms
+    if dt_ms is None and trained_ms is None:
+        raise SnnlabError(
+            f"{path}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
+        )
+    if None not in (dt_ms, trained_ms) and dt_ms != trained_ms:
+        raise SnnlabError(
+            f"{path}: trained with steps of {trained_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
+            f"or give dt_ms = {trained_ms:g}."
+        )
+    return net, float(dt_ms or trained_ms or 0)
+
+
+def best_checkpoint(path: str | Path) -> Path:
+    """Choose the checkpoint to explore.
+
+    Args:
+        path: a checkpoint, which is returned; or a folder, such as that of a run of notebook 04.
+            Of its spiking networks with learned delays that have the most inputs (toys have few)
+            the best one on validation is chosen. Other files are ignored.
+
+    Raises:
+        SnnlabError: the folder has no such checkpoint.
+    """
+    path = given_path(path)
+    if not path.is_dir():
+        return path
+    ranked: list[tuple[float, float, float, Path]] = []
+    unreadable: list[SnnlabError] = []
+    for file in paths_below(path, "*.pt"):
+        try:
+            content = checkpoints.load(file)
+        except SnnlabError as error:
+            unreadable.append(error)
+            continue
+        kind = content["network"].get("delay_mode"), content["network"].get("neuron")
+        with checkpoints.as_written(file):
+            if kind == ("learned", "lif") and content.get("history"):
+                line = content["history"][content["best_epoch"]]
+                accuracy, loss = float(line["valid_accuracy"]), float(line["valid_loss"])
+                ranked.append((float(content["network"]["n_in"]), accuracy, -loss, file))
+    if unreadable and not ranked:
+        raise unreadable[0]
+    if not ranked:
+        raise SnnlabError(
+            f"{path}: no checkpoint of a network with learned delays was found there; give that of "
+            "a run of notebook 04, or a checkpoint itself."
+        )
+    return max(ranked)[-1]

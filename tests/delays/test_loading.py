@@ -1,0 +1,73 @@
+"""Networks are opened from checkpoints and from folders of runs."""
+
+import pytest
+import torch
+from delay_nets import random_net, save_network
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.delays.loading import best_checkpoint, open_network
+
+
+def test_a_checkpoint_is_opened_as_it_was_saved(tmp_path):
+    net = random_net()
+    save_network(tmp_path / "a.pt", net, 0.5)
+    opened, dt_ms = open_network(tmp_path / "a.pt", dt_ms=10)
+    assert dt_ms == 10.0 and not opened.training
+    assert torch.equal(opened.synapses[1].P, net.synapses[1].P)
+
+
+def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp_path):
+    save_network(tmp_path / "run" / "toy.pt", random_net(n_in=3), 0.99)
+    save_network(tmp_path / "run" / "worse.pt", random_net(), 0.5)
+    save_network(tmp_path / "run" / "better.pt", random_net(), 0.6)
+    save_network(tmp_path / "run" / "fixed.pt", random_net(delay_mode="fixed"), 0.9)
+    save_network(tmp_path / "run" / "relu.pt", random_net(neuron="relu"), 0.9)
+    assert best_checkpoint(tmp_path).name == "better.pt"
+
+
+def test_other_files_in_a_folder_are_left_out_where_there_is_a_good_one(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "a.pt")
+    (tmp_path / "b.pt").write_bytes(b"no such file")
+    with pytest.raises(SnnlabError, match=r"a\.pt: holds no snnlab checkpoint"):
+        open_network(tmp_path, dt_ms=10.0)
+    save_network(tmp_path / "c.pt", random_net(), 0.5)
+    assert best_checkpoint(tmp_path).name == "c.pt"
+
+
+def test_what_cannot_be_explored_is_refused(tmp_path):
+    with pytest.raises(SnnlabError, match="no checkpoint of a network with learned delays"):
+        open_network(tmp_path, dt_ms=10.0)
+    save_network(tmp_path / "none.pt", random_net(delay_mode="none"), 0.5)
+    with pytest.raises(SnnlabError, match=r"none.pt: a network without delays"):
+        open_network(tmp_path / "none.pt", dt_ms=10.0)
+    save_network(tmp_path / "relu.pt", random_net(neuron="relu"), 0.5)
+    with pytest.raises(SnnlabError, match=r"relu.pt: a ReLU network, which does not spike"):
+        open_network(tmp_path / "relu.pt", dt_ms=10.0)
+
+
+def test_a_checkpoint_says_how_long_a_time_step_is(tmp_path):
+    save_network(tmp_path / "a.pt", random_net(dt_ms=20.0), 0.5)
+    assert open_network(tmp_path / "a.pt")[1] == open_network(tmp_path, dt_ms=20)[1] == 20.0
+    with pytest.raises(
+        SnnlabError, match=r"trained with steps of 20 ms, not of 10; leave dt_ms out, or give dt_ms"
+    ):
+        open_network(tmp_path / "a.pt", dt_ms=10.0)
+    save_network(tmp_path / "b.pt", random_net(), 0.5)
+    with pytest.raises(SnnlabError, match="b.pt: does not say how long a time step is; give dt_ms"):
+        open_network(tmp_path / "b.pt")
+
+
+def test_a_checkpoint_of_another_task_is_what_is_blamed(tmp_path):
+    save_network(tmp_path / "c.pt", random_net(n_in=12), 0.5)
+    assert open_network(tmp_path / "c.pt", dt_ms=10.0)
+    for features in ("spikes", "paper"):
+        with pytest.raises(
+            SnnlabError, match=rf"c.pt: a network of another task, with 12 inputs, .*'{features}'"
+        ):
+            open_network(tmp_path / "c.pt", dt_ms=10.0, features=features)
+
+
+@pytest.mark.parametrize("dt", [float("nan"), float("inf"), 0, -1.0, True, "10"])
+def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
+    with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):
+        open_network(tmp_path / "none.pt", dt_ms=dt)
