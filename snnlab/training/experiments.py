@@ -72,8 +72,8 @@ class ExperimentStage(Recipe):
         super().__post_init__()
         if not (self.network is None or isinstance(self.network, NetworkConfig)):
             raise SnnlabError(
-                f"network = {self.network!r}: expected a NetworkConfig such as DelayNetConfig, or None "
-                "for the network of the stage before."
+                f"network = {self.network!r}: expected a NetworkConfig such as DelayNetConfig, or "
+                "None for the network of the stage before."
             )
 
     def build(self, network: NetworkConfig) -> Any:
@@ -146,7 +146,7 @@ class StageResult:
         return int(sum(line["sample_timesteps"] for line in self.history))
 
     def network(self) -> Any:
-        """Load the network as this stage left it, in evaluation mode; not possible for a converted one."""
+        """Load the trained network, in evaluation mode; a converted one has no file."""
         content = checkpoints.load(self.checkpoint)
         with checkpoints.as_written(self.checkpoint):
             net = self.stage.build(NetworkConfig.from_dict(content["network"]))
@@ -189,7 +189,7 @@ class ExperimentResult:
         return sum(stage.sample_timesteps for stage in self.stages)
 
     def curve(self, *, pretraining: bool = True) -> tuple[list[float], list[float]]:
-        """Return the CPU seconds after each epoch of the last stage, and the validation accuracy there.
+        """Return CPU seconds and validation accuracy after each epoch of the last stage.
 
         Args:
             pretraining: whether the clock starts with the first stage, or with the last.
@@ -208,9 +208,10 @@ class ExperimentResult:
         return times, accuracies
 
     def protocols(self) -> dict[str, float]:
-        """Return the test accuracies that other papers report: of the last epoch, and of the best one on the test set.
+        """Return the test accuracies of the last epoch, and of the best epoch on the test set.
 
-        The second one is the highest of many draws, so it is too high. It needs `test_each_epoch`.
+        Other papers report them. The second one is the highest of many draws, so it is too high. It
+        needs `test_each_epoch`.
         """
         accuracies = [line["test_accuracy"] for line in self.last.history]
         return {"last_epoch_accuracy": accuracies[-1], "best_on_test_accuracy": max(accuracies)}
@@ -224,7 +225,7 @@ def run_experiment(
     folder: Path,
     callbacks: Sequence[Callback] = (),
 ) -> ExperimentResult:
-    """Train the stages of an experiment one after the other, and evaluate the last network on the test set.
+    """Train the stages of an experiment in turn, and evaluate the last network on the test set.
 
     Several processes train it together where each calls this with the same arguments; see `fit`.
 
