@@ -69,11 +69,12 @@ class ExperimentStage(Recipe):
     test_each_epoch: bool = False  # adds `test_accuracy` to the history; nothing is chosen by it
 
     def __post_init__(self) -> None:
+        """Check all fields."""
         super().__post_init__()
         if not (self.network is None or isinstance(self.network, NetworkConfig)):
             raise SnnlabError(
-                f"network = {self.network!r}: expected a NetworkConfig such as DelayNetConfig, or None "
-                "for the network of the stage before."
+                f"network = {self.network!r}: expected a NetworkConfig such as DelayNetConfig, or "
+                "None for the network of the stage before."
             )
 
     def build(self, network: NetworkConfig) -> Any:
@@ -146,7 +147,7 @@ class StageResult:
         return int(sum(line["sample_timesteps"] for line in self.history))
 
     def network(self) -> Any:
-        """Load the network as this stage left it, in evaluation mode; not possible for a converted one."""
+        """Load the network as this stage left it, in evaluation mode; it must not be converted."""
         content = checkpoints.load(self.checkpoint)
         with checkpoints.as_written(self.checkpoint):
             net = self.stage.build(NetworkConfig.from_dict(content["network"]))
@@ -189,10 +190,14 @@ class ExperimentResult:
         return sum(stage.sample_timesteps for stage in self.stages)
 
     def curve(self, *, pretraining: bool = True) -> tuple[list[float], list[float]]:
-        """Return the CPU seconds after each epoch of the last stage, and the validation accuracy there.
+        """Return the validation accuracies of the last stage over the time of training.
 
         Args:
             pretraining: whether the clock starts with the first stage, or with the last.
+
+        Returns:
+            The CPU seconds after each epoch, and the accuracies; with those at the start of the
+            stage, if they were measured.
         """
         seconds = self.last.start.seconds + (
             self.cpu_seconds - self.last.cpu_seconds if pretraining else 0.0
@@ -208,9 +213,10 @@ class ExperimentResult:
         return times, accuracies
 
     def protocols(self) -> dict[str, float]:
-        """Return the test accuracies that other papers report: of the last epoch, and of the best one on the test set.
+        """Return the test accuracies that other papers report.
 
-        The second one is the highest of many draws, so it is too high. It needs `test_each_epoch`.
+        They are that of the last epoch, and that of the best epoch on the test set. The second is
+        the highest of many draws, so it is too high. Needs `test_each_epoch`.
         """
         accuracies = [line["test_accuracy"] for line in self.last.history]
         return {"last_epoch_accuracy": accuracies[-1], "best_on_test_accuracy": max(accuracies)}
@@ -224,7 +230,7 @@ def run_experiment(
     folder: Path,
     callbacks: Sequence[Callback] = (),
 ) -> ExperimentResult:
-    """Train the stages of an experiment one after the other, and evaluate the last network on the test set.
+    """Train the stages of an experiment one after the other, and evaluate the last network.
 
     Several processes train it together where each calls this with the same arguments; see `fit`.
 
@@ -235,9 +241,26 @@ def run_experiment(
             resumes.
         callbacks: see `fit`, which calls them in each stage.
 
+    Returns:
+        The network, its accuracies, and the result of each stage.
+
     Raises:
         SnnlabError: as `fit` and the start of a stage, a stage names an unknown data set, or the
             first one has no network.
+
+    Example:
+        >>> import tempfile
+        >>> from snnlab.data.datasets.toys import interaural_lags
+        >>> from snnlab.data.splits import DataSplits
+        >>> from snnlab.delays.experiments import DelayStage, delay_experiment
+        >>> from snnlab.nn.delay_net import DelayNetConfig
+        >>> data = DataSplits(*(interaural_lags(n, seed=n, steps=20) for n in (64, 32, 32)))
+        >>> network = DelayNetConfig(16, (6,), 5, max_delay=8)
+        >>> stage = DelayStage(name="lags", network=network, epochs=2, batch_size=16, device="cpu")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = run_experiment(delay_experiment(stage), data, Path(folder))
+        >>> len(result.last.history), 0 <= result.test_accuracy <= 1
+        (2, True)
     """
     sets = data if isinstance(data, Mapping) else {"target": data}
     for stage in experiment.stages:
@@ -330,7 +353,7 @@ def run_experiments(
         experiments: the most expensive one first shortens the wait at the end.
         data: see `run_experiment`; copied to each worker once.
         folder: where checkpoints and metrics go.
-        options: `workers`, `processes`, `title` and `then` of
+        **options: `workers`, `processes`, `title` and `then` of
             `snnlab.training.launch.train_pool`.
 
     Returns:
@@ -338,5 +361,9 @@ def run_experiments(
 
     Raises:
         SnnlabError: as `run_experiment`, or a process died.
+
+    Example:
+        >>> run_experiments([], {}, Path("."), workers=1)
+        []
     """
     return train_pool(experiments, run_experiment, data, folder, **options)
