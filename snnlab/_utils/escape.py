@@ -1,9 +1,9 @@
-"""Text that comes from data, made safe for each place where it is displayed.
+r"""Escaping of text from data for each place where it is displayed.
 
 A class name, a note or a path may hold what a terminal, a web page or matplotlib takes for markup.
 One function for each kind of display shows such text as it is; markup of our own goes around it.
 Control characters, which move a cursor, and lone surrogates, which no file can hold, appear as
-Python writes them, `\\x1b` or `\\ud800`.
+Python writes them, `\x1b` or `\ud800`.
 """
 
 import html as _html

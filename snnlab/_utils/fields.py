@@ -1,4 +1,4 @@
-"""One parameter: its type, unit, range and meaning, and how a value is checked against them."""
+"""Parameters: type, unit, range and meaning of each, and the check of values against them."""
 
 import dataclasses
 import difflib
@@ -48,7 +48,7 @@ def parameter(default: Any, help: str, **limits: Any) -> Any:
 
 
 def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
-    """`value` as the type of its field: a whole number may stand for a real one, a list for a tuple.
+    """Convert a value to the type of its field: an int may stand for a float, a list for a tuple.
 
     Raises:
         SnnlabError: it has another type, is out of the field's range, or is a text that can be no
@@ -72,7 +72,7 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
 
 
 def check_read(field: "dataclasses.Field[Any]", values: Mapping[str, Any]) -> None:
-    """Refuse a value that nothing reads beside the values of the other parameters.
+    """Check that a value has an effect beside the values of the other parameters.
 
     Args:
         field: the parameter.
@@ -95,7 +95,7 @@ def check_read(field: "dataclasses.Field[Any]", values: Mapping[str, Any]) -> No
 
 
 def from_text(field: "dataclasses.Field[Any]", text: str) -> Any:
-    """The value of a field typed on a command line; a list is `[32, 32]` or `32,32`.
+    """Parse the value of a field from the command line; a list is `[32, 32]` or `32,32`.
 
     Raises:
         SnnlabError: as `typed`.
@@ -132,7 +132,7 @@ def read_number(text: str) -> int | float:
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """`value` as an int, where it is a whole number of any type (Python's, numpy's) in the range.
+    """Return `value` as an int if it is a whole number of any type (Python's, numpy's) in a range.
 
     Raises:
         SnnlabError: it is not.
@@ -148,7 +148,7 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a finite real number of any type, Python's or numpy's, and no truth value."""
+    """Return whether `value` is a finite real number of any type, and not a bool."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:
@@ -158,10 +158,10 @@ def is_number(value: Any) -> bool:
 
 
 def known(name: Any, names: Iterable[str], what: str) -> str:
-    """`name`, if it is one of `names`.
+    """Return `name` if it is one of `names`.
 
     Raises:
-        SnnlabError: it is not; the message has the nearest and all of them.
+        SnnlabError: it is not; the message names the nearest, and all.
     """
     names = list(names)
     if name in names:
@@ -172,7 +172,7 @@ def known(name: Any, names: Iterable[str], what: str) -> str:
 
 
 def _kind(field: "dataclasses.Field[Any]") -> tuple[Any, bool]:
-    """The type of one value of a field, and whether it holds several."""
+    """Return the type of one value of a field, and whether the field holds several."""
     many = get_origin(field.type) is tuple
     return (get_args(field.type)[0] if many else field.type), many
 
@@ -189,7 +189,7 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
 
 
 def _no_path(text: str, spec: Spec) -> str:
-    """Why a text cannot be a name or a path; empty where it can."""
+    """Return why a text cannot be a name or a path, or ""."""
     if not text.strip():
         return "" if spec.empty and not text else "is blank"
     if "\0" in text:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, JSON and YAML that others may have written, and checksums."""
+"""Files: complete ones or none, JSON and YAML of untrusted origin, lists and checksums."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from snnlab._utils.errors import SnnlabError
 
 # what systems and tools leave in folders, in small letters, beside names that begin with a dot
 _SYSTEM = frozenset({
-    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"),
-    *("system volume information", "__pycache__"),
+    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"),
+    *("lost+found", "system volume information", "__pycache__"),
 })  # fmt: skip
 LARGEST = 1 << 28  # bytes of a text file that is read; what snnlab writes has a few MB at most
 DEEPEST = 100  # levels of lists and objects in each other
@@ -25,7 +25,7 @@ DEEPEST = 100  # levels of lists and objects in each other
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it replaces `path`, on any error it vanishes.
+    """Yield a temporary path, which replaces `path` on success and is removed on any error.
 
     A reader therefore sees the old file or the new one, never half of one, also after a SIGKILL.
 
@@ -48,7 +48,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise SnnlabError(
-            f"{path}: could not be written ({error.strerror or error}); what stood there before is untouched. "
+            f"{path}: could not be written ({error.strerror or error}); what stood there before is "
+            "untouched. "
             "Free some space or choose a folder that you may write to."
         ) from error
     finally:
@@ -57,7 +58,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder of this name belongs to a system or a tool, and is no data."""
+    """Return whether a file or folder of this name belongs to a system or a tool."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
@@ -74,12 +75,12 @@ def paths_below(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def now() -> str:
-    """The time as records have it, in UTC and to the second."""
+    """Return the current time in UTC, to the second, as ISO text."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, to learn before the work begins whether one may write there.
+    """Create a folder, so that an error of permissions comes before the work.
 
     Raises:
         SnnlabError: one may not.
@@ -88,12 +89,13 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SnnlabError(
-            f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. Choose another place."
+            f"{folder}: cannot be made ({error.strerror}); a folder to write to was expected. "
+            "Choose another place."
         ) from error
 
 
 def given_path(path: str | Path) -> Path:
-    """The path that a person gave, with `~` replaced by the home folder.
+    """Return a path that a user gave, with `~` replaced by the home folder.
 
     Raises:
         SnnlabError: it is empty, which would mean the current folder, or there is no such home
@@ -112,7 +114,7 @@ def given_path(path: str | Path) -> Path:
 
 
 def of_clone(home: Path, name: str) -> Path:
-    """Find a file of the clone: in `home`, or else in the clone that snnlab was imported from.
+    """Find a file of the clone: in `home`, or in the clone that snnlab was imported from.
 
     Args:
         home: where to look first.
@@ -173,7 +175,7 @@ def read_parsed(path: Path, parse: Callable[[str], Any], kind: str, advice: str)
 
 
 def _limited(parse: Callable[[str], Any], text: str) -> Any:
-    """Parse a text, and refuse a depth and numbers that later functions cannot cope with."""
+    """Parse a text, and refuse nesting and numbers that later functions cannot handle."""
     try:
         content = parse(text)
     except RecursionError as error:
@@ -194,7 +196,7 @@ def _limited(parse: Callable[[str], Any], text: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Numbers and arrays of numpy and torch, and paths, as JSON has them: the `default` of `json.dumps`.
+    """Convert numbers, arrays, tensors and paths for JSON: the `default` of `json.dumps`.
 
     Raises:
         SnnlabError: it is something else.
@@ -215,7 +217,7 @@ def _umask() -> int:
 
 
 def remove(path: Path) -> int:
-    """Remove a file, or a folder with all that is in it; returns how many bytes that were.
+    """Remove a file or a folder with its content, and return the number of bytes.
 
     Raises:
         SnnlabError: it cannot be removed.
@@ -232,11 +234,11 @@ def remove(path: Path) -> int:
 
 
 def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_of(checksums: Iterable[str]) -> str:
-    """One checksum over those of several files, in their order."""
+    """Return one checksum over those of several files, in their order."""
     return hashlib.sha256("".join(checksums).encode(errors="replace")).hexdigest()

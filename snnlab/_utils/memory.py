@@ -1,4 +1,4 @@
-"""Memory: a sentence where there is too little of it, and freed blocks that this process keeps."""
+"""Memory: clear errors when there is too little, and reuse of freed blocks."""
 
 import ctypes
 import platform
@@ -14,7 +14,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names and numbers of glibc's malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory that it frees, for the next training step, instead of giving it back at once.
+    """Keep freed memory in this process for the next training step.
 
     glibc returns blocks above 32 MiB, and the top of its heap, to the kernel, and asks for them
     again a moment later. A training step at the size of the paper's SHD network does that with some
@@ -38,7 +38,7 @@ _AMOUNT = re.compile(r"allocate ([\d.]+) (?:bytes|([KMGTPE])iB)")
 
 @contextmanager
 def memory_errors(doing: str, cure: str = FOR_TRAINING) -> Iterator[None]:
-    """Replace an error that memory does not suffice by a sentence, in a block or as a decorator.
+    """Turn errors of lacking memory into a sentence, in a block or as a decorator.
 
     Errors of Python, numpy and torch are known, on a CPU and on a GPU; all others pass.
 
@@ -47,7 +47,7 @@ def memory_errors(doing: str, cure: str = FOR_TRAINING) -> Iterator[None]:
         cure: what to choose instead.
 
     Raises:
-        SnnlabError: memory does not suffice; it says for how much, as far as that is known.
+        SnnlabError: memory does not suffice; the message states the amount if it is known.
     """
     try:
         yield
@@ -61,7 +61,7 @@ def memory_errors(doing: str, cure: str = FOR_TRAINING) -> Iterator[None]:
 
 
 def _amount(text: str) -> str:
-    """How much an error says was asked for, in words; empty where it does not say that."""
+    """Return how much memory was requested, in words, or "" if the error does not state it."""
     found = _AMOUNT.search(text)
     if found is None:
         return ""

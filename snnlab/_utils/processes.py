@@ -1,4 +1,4 @@
-"""Encode many recordings with several processes, so that neither a kill nor the number of processes matters."""
+"""Work in several processes; encoding of recordings that is resumed after a kill."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def encode(
     partial: Path,
     title: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn every job into spikes, in the jobs' order, whatever the number of workers.
+    """Encode every job as spikes; the result does not depend on the number of workers.
 
     Finished recordings are kept in `partial` and not made again by a second call with the same
     jobs; the caller removes the folder when its own files are written.
@@ -86,7 +86,7 @@ def encode(
 
 
 def processes(workers: int | None) -> int:
-    """How many processes `workers` means: None is one a core.
+    """Return the number of processes: `workers`, or one a core if it is None.
 
     Raises:
         SnnlabError: it is below 1.
@@ -95,7 +95,8 @@ def processes(workers: int | None) -> int:
         workers = os.cpu_count() or 1
     if workers < 1:
         raise SnnlabError(
-            f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for one a core."
+            f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for "
+            "one a core."
         )
     return workers
 
@@ -104,10 +105,11 @@ def processes(workers: int | None) -> int:
 def mapped(
     worker: Callable[[Any], Result], jobs: Sequence[Any], workers: int, *, together: int = 1
 ) -> Iterator[Iterator[Result]]:
-    """Results in the jobs' order; an error or Ctrl-C stops the work that has not begun.
+    """Yield an iterator over results in the jobs' order; an error stops the work not yet begun.
 
     Args:
-        worker, jobs: as `encode` has them.
+        worker: a function of a module (processes are spawned).
+        jobs: whatever `worker` takes; pickled.
         workers: processes; 1 works in this one.
         together: jobs that go to a process at once, for many short ones.
 
@@ -127,7 +129,8 @@ def mapped(
             yield pool.map(worker, jobs, chunksize=together)
     except BrokenProcessPool as error:
         raise SnnlabError(
-            "a worker process died, most likely for want of memory; one was expected to do one file at a "
+            "a worker process died, most likely for want of memory; one was expected to do one "
+            "file at a "
             "time. Run it again with fewer workers: what is finished is kept."
         ) from error
     finally:
@@ -135,7 +138,7 @@ def mapped(
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it has ended, in whatever way; else it would wait for work for ever."""
+    """End this process when its parent has ended in any way; it would wait for work for ever."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -147,7 +150,7 @@ def end_with_parent() -> None:
 
 
 def _begin() -> None:
-    """What a process does first."""
+    """Set up a new process."""
     end_with_parent()
     # Ctrl-C reaches the whole group; one traceback is enough
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -173,7 +176,7 @@ def _save(file: Path, spikes: list[Spikes]) -> None:
 
 
 def _load(file: Path) -> list[Spikes] | None:
-    """What an earlier call left, or None where there is nothing whole."""
+    """Return the spikes that an earlier call saved, or None."""
     try:
         with file.open("rb") as handle, np.load(handle) as stored:
             cuts = np.cumsum(stored["counts"])[:-1]

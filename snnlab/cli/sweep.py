@@ -155,7 +155,8 @@ def _submit(
     jobs = submit(plan, left, slurm, workers=workers, retries=retries)
     number = jobs[0].job_id.split("_")[0]
     click.echo(
-        f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j {number}` "
+        f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j "
+        f"{number}` "
         f"shows it, `scancel {number}` cancels it.\nLogs: {logs(plan)}\nWhen it is over, the same "
         "command prints the table, and submits failed runs again.",
         err=True,

@@ -98,7 +98,7 @@ class Callback:
         ...     def on_epoch_end(self, progress):
         ...         print(progress)
         >>> net = DelayNet(n_in=16, hidden=[4], n_classes=5, max_delay=4, tau=1.5, dropout=0.0)
-        >>> data = interaural_lags(8, seed=0, steps=10)
+        >>> data = interaural_lags(8, seed=0, steps=20)
         >>> recipe = DelayRecipe(epochs=2, batch_size=4, device="cpu")
         >>> _ = fit(net, data, data, recipe, progress=False, callbacks=[PrintEpochs()])
         1 of 2 epochs
@@ -205,7 +205,7 @@ class CallbackRunner:
             The samples of that batch in all processes.
 
         Raises:
-            StopTraining: a callback raised it. In the middle of an epoch, the checkpoint is written.
+            StopTraining: a callback raised it; in the middle of an epoch, the state is saved.
         """
         self._epoch_state = epoch_state
         if not self._hooks[hook] and not samples:
@@ -222,7 +222,7 @@ class CallbackRunner:
         # One number: gloo takes a third longer for three than for two
         flags = round(1000 * excluded) << 2 | stop << 1 | due
         sums = all_reduce_sum(torch.tensor([samples, flags], dtype=torch.double))
-        total_samples, flags = map(round, sums.tolist())
+        total_samples, flags = int(sums[0]), int(sums[1])
         due, stop = bool(flags & 1), bool(flags & 2)
         if epoch_state is not None:
             if not first:

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running anybody's pickle, refused when they do not fit."""
+"""Checkpoints: files that are written atomically and read without running code from them."""
 
 import warnings
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
     """Write a checkpoint of tensors, numbers, strings, lists and dicts atomically.
 
     Args:
-        path: the file; the one before stays whole until the new one is.
+        path: the file; an older one is replaced when the new one is complete.
         network: the description of the network, by which `load` recognises it.
-        payload: what else is to be kept.
+        payload: the other entries.
 
     Raises:
         SnnlabError: the disk is full or read-only.
@@ -43,20 +43,23 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
         path: the file.
         network: the description of the network that it has to fit; None to accept any.
 
+    Returns:
+        The entries of the checkpoint.
+
     Raises:
-        SnnlabError: it is not a whole checkpoint, comes from another version, or belongs to another
+        SnnlabError: it is no complete checkpoint, comes from another version, or is of another
             network.
     """
     content = read_tensors(
         path,
         what="checkpoint",
-        otherwise="not a whole snnlab checkpoint; expected a file that snnlab wrote. Choose another one, or for a new "
-        "training a name that no file has.",
+        otherwise="not a complete snnlab checkpoint; expected a file that snnlab wrote. Choose "
+        "another one, or for a new training a name that no file has.",
     )
     if isinstance(content, dict) and "format" not in content and "model.0.weight" in content:
         raise SnnlabError(
-            f"{path}: a network of the delay paper's own code (SNN-delays); make a checkpoint of it with "
-            "`snnlab import-checkpoint`, and give that."
+            f"{path}: a network of the delay paper's own code (SNN-delays); make a checkpoint of "
+            "it with `snnlab import-checkpoint`, and give that."
         )
     if not isinstance(content, dict) or not {"format", "network"} <= content.keys():
         raise SnnlabError(
@@ -65,53 +68,65 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
     version, theirs = content["format"], content["network"]
     if type(version) is not int or version < 1 or type(theirs) is not dict:
         raise SnnlabError(
-            f"{path}: was altered after snnlab wrote it (its format is {version!r:.20}, and its network of the type "
-            f"{type(theirs).__name__}); expected a whole number and a dict. Choose another file."
+            f"{path}: was altered after snnlab wrote it (its format is {version!r:.20}, and its "
+            f"network of the type {type(theirs).__name__}); expected a whole number and a dict. "
+            "Choose another file."
         )
     if version > FORMAT:
         raise SnnlabError(
-            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads {FORMAT}); "
-            "update snnlab."
+            f"{path}: written by a newer snnlab (checkpoint format {version}, this one reads "
+            f"{FORMAT}); update snnlab."
         )
     if version < FORMAT:
         raise SnnlabError(
-            f"{path}: written by an older snnlab (checkpoint format {version}, this one reads {FORMAT}); "
-            "train the network again, or choose another file."
+            f"{path}: written by an older snnlab (checkpoint format {version}, this one reads "
+            f"{FORMAT}); train the network again, or choose another file."
         )
     with as_written(path):
         if network is not None and theirs != (expected := network.to_dict()):
             names = sorted(
                 str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)
             )
-            found = ", ".join(
+            values = ", ".join(
                 f"{k} = {theirs.get(k)!r} instead of {expected.get(k)!r}" for k in names
             )
             raise SnnlabError(
-                f"{path}: a checkpoint of another network: {found}; give the settings it was trained with."
+                f"{path}: a checkpoint of another network: {values}; give the settings it was "
+                "trained with."
             )
     return content
 
 
 def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
-    """What torch.save wrote, on the CPU, without running anything that is in it.
+    """Read what `torch.save` wrote onto the CPU, without running code that is in it.
+
+    Args:
+        path: the file.
+        what: the kind of file, for the message that it does not exist.
+        otherwise: the message where it cannot be read.
+
+    Returns:
+        What was saved.
 
     Raises:
-        SnnlabError: there is no such `what`; or the file cannot be read so, and `otherwise` is said
-            of it.
+        SnnlabError: the file does not exist or cannot be read.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch thinks of a pickle that it refuses anyway
+            warnings.simplefilter("ignore")  # torch warns about a pickle that it refuses anyway
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise SnnlabError(f"{path}: there is no such {what}; check the path.") from error
-    except Exception as error:  # on arbitrary bytes torch's reader raises whatever it stumbles over
+    except Exception as error:  # torch raises many kinds of errors on arbitrary bytes
         raise SnnlabError(f"{path}: {otherwise}") from error
 
 
 @contextmanager
 def as_written(path: str | Path) -> Iterator[None]:
-    """Say of a checkpoint that it was altered or damaged, where reading its entries fails in any way.
+    """Replace any exception in the block by the sentence that a checkpoint was altered or damaged.
+
+    Args:
+        path: the checkpoint, which each message names.
 
     Raises:
         SnnlabError: in place of any other exception.
@@ -122,26 +137,30 @@ def as_written(path: str | Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise SnnlabError(f"{path}: {error}") from error
-    except Exception as error:  # an altered entry makes code raise whatever it stumbles over
+    except Exception as error:  # an altered entry may raise any kind of error
         reason = (str(error).splitlines() or [""])[0][:200]
         raise SnnlabError(
-            f"{path}: was altered or damaged after snnlab wrote it ({type(error).__name__}: {reason}); choose another file."
+            f"{path}: was altered or damaged after snnlab wrote it ({type(error).__name__}: "
+            f"{reason}); choose another file."
         ) from error
 
 
 def load_network(path: str | Path) -> DelayNet:
-    """The network of a checkpoint with the parameters of its best validation epoch, in evaluation mode.
+    """Load the network with delays of a checkpoint.
+
+    Returns:
+        The network with the parameters of the epoch that was kept, in evaluation mode.
 
     Raises:
-        SnnlabError: as `load`, or it holds no trained network, one without delays, or one with
-            values that no training leaves.
+        SnnlabError: as `load`, or the checkpoint has no trained network, one without delays, or one
+            with impossible values.
     """
     content = load(path)
     if (kind := content["network"].get("kind")) != "DelayNet":
         raise SnnlabError(f"{path}: a {kind}; expected a network with delays. Choose another file.")
     if content.get("best") is None:
         raise SnnlabError(
-            f"{path}: holds no finished epoch yet; let the training run for one epoch at least."
+            f"{path}: has no finished epoch; let the training run for one epoch at least."
         )
     with as_written(path):
         config = NetworkConfig.from_dict(content["network"])
@@ -153,10 +172,14 @@ def load_network(path: str | Path) -> DelayNet:
 
 
 def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
-    """Raise unless a network can go on with this state: its shapes, finite values, and delays in their range.
+    """Check the shapes of a state, that its values are finite, and that delays are in range.
+
+    Args:
+        state: a `state_dict`.
+        model: the network that it is for.
 
     Raises:
-        SnnlabError: it cannot.
+        SnnlabError: the state does not fit.
     """
     if shapes(state) != shapes(model.state_dict()):
         raise SnnlabError(
@@ -170,18 +193,19 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
             continue
         prefix = f"{place}." if place else ""
         positions, rounded = state[f"{prefix}P"], state.get(prefix + ROUNDED)
-        whole = rounded is None or (
+        fits = rounded is None or (
             bool(rounded.all()) and torch.equal(positions, positions.round())
         )
-        if not (whole and layer.holds(positions)):
+        if not (fits and layer.holds(positions)):
+            numbers = "numbers" if rounded is None else "whole numbers"
             raise SnnlabError(
-                f"the delays of {place} are not {'whole ' if rounded is not None else ''}numbers from 0 to "
-                f"{layer.max_delay}; choose another file."
+                f"the delays of {place} are not {numbers} from 0 to {layer.max_delay}; choose "
+                "another file."
             )
 
 
 def shapes(state: dict[str, Any]) -> dict[str, Any]:
-    """The shape of every parameter and buffer. Whether delays are rounded is no matter of shape."""
+    """Return the shape of each parameter and buffer, without the entries of rounded delays."""
     return {
         name: value.shape for name, value in state.items() if name.rpartition(".")[2] != ROUNDED
     }

@@ -1,7 +1,7 @@
-"""One training by several processes: sums over all of them, and batch norm over the whole batch.
+"""One training in several processes: sums over all of them, and batch norm over the whole batch.
 
-Each process takes its part of every batch (`snnlab.data.batches.samplers`) and the same step as all
-others. Everything here also works for a process alone, where a sum is what it is given.
+Each process takes its share of every batch (`snnlab.data.batches.samplers`) and the same step as
+all others. All functions also work for a process alone, where a sum is its own value.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,14 +16,16 @@ from snnlab.data.batches.samplers import SINGLE, RankInfo
 
 
 def rank_and_world_size() -> RankInfo:
-    """The number of this process, and how many train together; (0, 1) alone."""
+    """Return the rank of this process and the number of processes; (0, 1) alone."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return SINGLE
     return distributed.get_rank(), distributed.get_world_size()
 
 
 def own_gpu() -> torch.device:
-    """The GPU of this process, which becomes torch's current one; alone, the one that is current.
+    """Return the GPU of this process and make it torch's current one.
+
+    A process alone gets the current GPU.
 
     Raises:
         SnnlabError: there are fewer GPUs than processes.
@@ -33,7 +35,8 @@ def own_gpu() -> torch.device:
         return torch.device("cuda")
     if torch.cuda.device_count() < processes:
         raise SnnlabError(
-            f"{processes} processes, but {torch.cuda.device_count()} GPU(s): expected one each; start fewer processes."
+            f"{processes} processes, but {torch.cuda.device_count()} GPU(s): expected one each; "
+            "start fewer processes."
         )
     # Compiled kernels start on the current GPU, wherever their tensors are
     torch.cuda.set_device(number)
@@ -41,32 +44,32 @@ def own_gpu() -> torch.device:
 
 
 def own_seed(seed: int) -> int:
-    """A seed for what may differ from process to process, such as dropout; process 0 has `seed` itself."""
+    """Return this process's seed for dropout and the like; that of process 0 is `seed`."""
     number, _ = rank_and_world_size()
     drawn = torch.randint(2**62, (number,), generator=torch.Generator().manual_seed(seed))
     return int(drawn[-1]) if number else seed
 
 
 def all_reduce_sum(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over the processes, in its place; bit for bit the same in all of them."""
+    """Sum a tensor over the processes, in place; all get the same bits."""
     if rank_and_world_size() != SINGLE:
         distributed.all_reduce(tensor)
     return tensor
 
 
 def all_reduce_scalar(number: float) -> float:
-    """The sum of a number over the processes."""
+    """Return the sum of a number over the processes."""
     return all_reduce_sum(torch.tensor(number, dtype=torch.double)).item()
 
 
 def all_gather(tensor: Tensor) -> list[Tensor]:
-    """The tensors of all processes, of one shape, in the order of their numbers."""
+    """Return the tensors of all processes, which have one shape, in the order of their ranks."""
     _, processes = rank_and_world_size()
     if processes == 1:
         return [tensor]
-    found = [torch.empty_like(tensor) for _ in range(processes)]
-    distributed.all_gather(found, tensor)
-    return found
+    tensors = [torch.empty_like(tensor) for _ in range(processes)]
+    distributed.all_gather(tensors, tensor)
+    return tensors
 
 
 def sum_gradients(optimisers: Iterable[torch.optim.Optimizer]) -> None:
@@ -79,8 +82,9 @@ def sum_gradients(optimisers: Iterable[torch.optim.Optimizer]) -> None:
     gradients = [p.grad for p in parameters if p.grad is not None]
     # One message, not one a layer
     sums = all_reduce_sum(torch.cat([gradient.flatten() for gradient in gradients]))
-    for gradient, whole in zip(gradients, sums.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(whole.view_as(gradient))
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, summed in zip(gradients, torch.split(sums, sizes), strict=True):
+        gradient.copy_(summed.view_as(gradient))
 
 
 def same_as_first(model: nn.Module) -> None:
@@ -91,17 +95,18 @@ def same_as_first(model: nn.Module) -> None:
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch norm over the parts of all processes, `(B, C, ...)` to the same shape; torch's own one wants a GPU.
+    """Batch norm over the whole batch of all processes, on a CPU, too, which torch's refuses.
 
-    While training, mean and variance are those of the whole batch, and gradients are those of the
-    sum of all losses: each process has to call it as often as the others. In evaluation mode it is
-    torch's batch norm.
+    It maps `(B, C, ...)` to the same shape. While training, mean and variance are those of the
+    whole batch, and gradients are those of the sum of all losses: each process has to call it as
+    often as the others. In evaluation mode it is torch's batch norm.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
-        pass  # the layer that this one stands for has a fixed number of axes; here all of them do
+        pass  # any number of axes will do
 
     def forward(self, input: Tensor) -> Tensor:
+        """Normalise `(B, C, ...)`."""
         if not self.training:
             return super().forward(input)
         with torch.no_grad():
@@ -113,16 +118,18 @@ class SyncBatchNorm(_BatchNorm):
             )
             count = sums[-1]
             mean, square = (sums[:-1] / count).chunk(2)
-            # A difference of what may be large, hence in double
+            # In double: a difference of large numbers
             variance = (square - mean.square()).clamp(min=0)
             self._update(mean, variance * count / (count - 1))
         weight, bias = (
             (torch.ones_like(mean), mean * 0) if self.weight is None else (self.weight, self.bias)
         )
-        return _Normalise.apply(input, weight, bias, mean, (variance + self.eps).rsqrt(), count)
+        inverse = (variance + self.eps).rsqrt()
+        normalised: Tensor = _Normalise.apply(input, weight, bias, mean, inverse, count)  # type: ignore[no-untyped-call]
+        return normalised
 
     def _update(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics towards these, (C,) each."""
+        """Move the running statistics towards mean and variance, `(C,)` each."""
         if (
             self.running_mean is None
             or self.running_var is None
@@ -136,11 +143,12 @@ class SyncBatchNorm(_BatchNorm):
 
 
 class _Normalise(torch.autograd.Function):
-    """y = x^ * weight + bias, where x^ = (x - mean) * inverse, and both depend on the samples of every process.
+    """y = n * weight + bias, where n = (x - mean) * inverse; mean and inverse depend on every x.
 
-    With incoming gradient g, and sums over all samples of all processes:
-        dL/dweight = sum g x^     dL/dbias = sum g     dL/dx = weight * inverse * (g - sum g / n - x^ * sum g x^ / n)
-    Weight and bias get the own part of their sums, as all parameters do before `sum_gradients`.
+    With incoming gradient g, and sums over the N samples of all processes:
+        dL/dweight = sum g n        dL/dbias = sum g
+        dL/dx = weight * inverse * (g - sum g / N - n * sum g n / N)
+    Weight and bias get this process's part of their sums, as all parameters before `sum_gradients`.
     """
 
     @staticmethod
@@ -170,17 +178,17 @@ class _Normalise(torch.autograd.Function):
 
 
 def _wide(input: Tensor) -> tuple[Tensor, list[int], list[int]]:
-    """`(B, C, ...)` with all digits; the axes that batch norm averages over; the shape in which (C,) goes with it."""
+    """Return x in float32 or double, the axes to average over, and the shape of `(C,)` beside x."""
     x = input if input.dtype == torch.double else input.float()
     return x, [axis for axis in range(x.dim()) if axis != 1], [1, -1] + [1] * (x.dim() - 2)
 
 
 @contextmanager
 def synchronised(model: nn.Module) -> Iterator[None]:
-    """Within, every batch norm of the network is a `SyncBatchNorm`, if several processes train; the tensors stay.
+    """Make every batch norm a `SyncBatchNorm` in the block, if several processes train.
 
     Raises:
-        SnnlabError: one of them does something else than torch's.
+        SnnlabError: a batch norm does something else than torch's.
     """
     norms = (
         [module for module in model.modules() if isinstance(module, _BatchNorm)]
@@ -191,7 +199,8 @@ def synchronised(model: nn.Module) -> Iterator[None]:
         if type(norm).forward is not _BatchNorm.forward:
             name = f"{type(norm).__module__}.{type(norm).__qualname__}"
             raise SnnlabError(
-                f"{name}: several processes cannot share it; expected torch's nn.BatchNorm1d, 2d or 3d."
+                f"{name}: several processes cannot share it; expected torch's nn.BatchNorm1d, 2d "
+                "or 3d."
             )
     kinds = [type(norm) for norm in norms]
     for norm in norms:

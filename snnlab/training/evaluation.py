@@ -138,7 +138,8 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
     data = as_batches(data)
     if len(data) == 0:
         raise SnnlabError(
-            "data: has no sample to evaluate on; expected at least one. Check how the set was split."
+            "data: has no sample to evaluate on; expected at least one. Check how the set was "
+            "split."
         )
     device, part = next(model.parameters()).device, rank_and_world_size()
     training = model.training

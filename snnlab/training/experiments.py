@@ -147,7 +147,7 @@ class StageResult:
         return int(sum(line["sample_timesteps"] for line in self.history))
 
     def network(self) -> Any:
-        """Load the network as this stage left it, in evaluation mode; it must not be converted."""
+        """Load the trained network, in evaluation mode; a converted one has no file."""
         content = checkpoints.load(self.checkpoint)
         with checkpoints.as_written(self.checkpoint):
             net = self.stage.build(NetworkConfig.from_dict(content["network"]))
@@ -190,7 +190,7 @@ class ExperimentResult:
         return sum(stage.sample_timesteps for stage in self.stages)
 
     def curve(self, *, pretraining: bool = True) -> tuple[list[float], list[float]]:
-        """Return the validation accuracies of the last stage over the time of training.
+        """Return CPU seconds and validation accuracy after each epoch of the last stage.
 
         Args:
             pretraining: whether the clock starts with the first stage, or with the last.
@@ -213,10 +213,10 @@ class ExperimentResult:
         return times, accuracies
 
     def protocols(self) -> dict[str, float]:
-        """Return the test accuracies that other papers report.
+        """Return the test accuracies of the last epoch, and of the best epoch on the test set.
 
-        They are that of the last epoch, and that of the best epoch on the test set. The second is
-        the highest of many draws, so it is too high. Needs `test_each_epoch`.
+        Other papers report them. The second one is the highest of many draws, so it is too high. It
+        needs `test_each_epoch`.
         """
         accuracies = [line["test_accuracy"] for line in self.last.history]
         return {"last_epoch_accuracy": accuracies[-1], "best_on_test_accuracy": max(accuracies)}
@@ -230,7 +230,7 @@ def run_experiment(
     folder: Path,
     callbacks: Sequence[Callback] = (),
 ) -> ExperimentResult:
-    """Train the stages of an experiment one after the other, and evaluate the last network.
+    """Train the stages of an experiment in turn, and evaluate the last network on the test set.
 
     Several processes train it together where each calls this with the same arguments; see `fit`.
 

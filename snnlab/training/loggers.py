@@ -1,4 +1,4 @@
-"""Callbacks that show or record each epoch: progress bar, JSON lines, TensorBoard, Weights & Biases."""
+"""Callbacks that show or record each epoch: progress bar, JSON, TensorBoard, Weights & Biases."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How a network is trained: what all recipes have in common."""
+"""Recipes: how a network is trained. This module has the base class."""
 
 import dataclasses
 import math
@@ -22,19 +22,36 @@ LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**63 - 1  # what torch.manual_seed takes
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train a network. A subclass says which optimisers, and what is special about its networks.
+    """How to train a network: the base class of recipes, whose hooks `fit` calls.
+
+    A subclass has at least `optimisers`.
+
+    Args:
+        epochs: number of epochs.
+        batch_size: samples of a training step.
+        seed: of data order and dropout; each epoch draws from (seed, epoch) alone.
+        device: "auto", "cpu" or "cuda".
+        accumulate: parts of a batch that go through the network one by one; their gradients are
+            summed.
+        keep: the epoch whose parameters are kept: "best" on validation, or "last".
 
     Raises:
         SnnlabError: a value has another type, or a number is out of its range.
+
+    Example:
+        >>> class SGDRecipe(Recipe):
+        ...     def optimisers(self, model):
+        ...         return [torch.optim.SGD(model.parameters(), lr=0.1)]
+        >>> SGDRecipe(epochs=3, batch_size=32, accumulate=4).at_once
+        8
     """
 
     epochs: int
     batch_size: int
-    seed: int = 0  # of data order and dropout; each epoch draws from (seed, epoch) alone
-    device: str = "auto"  # "auto", "cpu" or "cuda"
-    # Parts of a batch that go through the network one by one, their gradients summed
+    seed: int = 0
+    device: str = "auto"
     accumulate: int = 1
-    keep: Keep = "best"  # the epoch whose parameters stay: best on validation, or the last
+    keep: Keep = "best"
 
     LEAST_EPOCHS: ClassVar[int] = 1
 
@@ -47,61 +64,73 @@ class Recipe:
 
     @property
     def at_once(self) -> int:
-        """How many samples the network sees at once."""
+        """Samples that go through the network at once."""
         return math.ceil(self.batch_size / self.accumulate)
 
     def optimisers(self, model: Any) -> list[torch.optim.Optimizer]:
-        """The optimisers of a network's parameters."""
+        """Return the optimisers of a network's parameters."""
         raise NotImplementedError
 
     def schedulers(self, optimisers: list[torch.optim.Optimizer]) -> list[Any]:
-        """The schedules of their learning rates, which move once an epoch."""
+        """Return the schedules of their learning rates, which move once an epoch."""
         return []
 
     def before_epoch(self, model: Any, epoch: int) -> dict[str, float]:
-        """Change the network for an epoch; what is returned goes into the history.
+        """Change the network for an epoch, as a function of the epoch alone.
 
-        Called again where a training goes on in the middle of the epoch, so it has to follow from
-        the epoch alone.
+        A training that resumes in the middle of the epoch calls it again.
+
+        Returns:
+            Numbers for the history.
         """
         return {}
 
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
-        """Called before each step of the optimisers; `done` is the share of the whole training, from 0 to below 1."""
+        """Change network or optimisers before a step.
+
+        Args:
+            model: the network.
+            optimisers: its optimisers.
+            done: finished share of the training, from 0 to below 1.
+        """
 
     def after_step(self, model: Any) -> None:
-        """Called after each step of the optimisers."""
+        """Change the network after a step of the optimisers."""
 
     def after_epoch(self, model: Any, valid: Batches) -> dict[str, float]:
-        """Called after each epoch; what is measured here goes into the history."""
+        """Measure the network after an epoch; return numbers for the history."""
         return {}
 
     def snapshot(self, model: Any) -> list[Tensor]:
-        """What of the network is to be seen later as it was at this epoch: little, for the checkpoint keeps it of each."""
+        """Return tensors that the checkpoint keeps of each epoch; they should be small."""
         return []
 
     def as_used(self, model: Any) -> nn.Module:
-        """The network as it will be used, on which it is validated."""
+        """Return the network as it will be used, which is validated."""
         return cast(nn.Module, model)
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        """The precision in which the network is called; parameters, optimisers and losses stay in float32."""
+        """Return the precision of the network's calls.
+
+        Parameters, optimisers and losses stay in float32.
+        """
         return nullcontext()
 
     def time_steps(self, x: Tensor) -> int:
-        """For how many time steps a batch `(T, B, ...)` is shown."""
+        """Return the time steps for which the network gets a batch `(T, B, ...)`."""
         return len(x)
 
 
 def check_numbers(
     recipe: Recipe, *, low: float, names: Iterable[str], high: float = sys.float_info.max
 ) -> None:
-    """Raise unless these fields hold numbers in a range, whole ones where their type is int.
+    """Check that fields have numbers in a range, whole ones where their type is int.
 
     Args:
-        recipe: whose fields are checked.
-        low, high: the limits; both are allowed values.
-        names: of the fields, each of a number or of a tuple of numbers.
+        recipe: the recipe.
+        low: the lowest allowed value.
+        names: the fields, each with a number or a tuple of numbers.
+        high: the highest allowed value.
 
     Raises:
         SnnlabError: a field holds something else.
@@ -128,7 +157,7 @@ def _in_range(value: Any, kind: Any, low: float, high: float) -> bool:
 
 
 def _check_texts(recipe: Recipe) -> None:
-    """Raise unless fields of texts, of tuples of texts and of truth values hold such."""
+    """Check the types of fields with text, tuples of text and truth values."""
     for field in dataclasses.fields(recipe):
         value, kind = getattr(recipe, field.name), field.type
         if kind is bool and not isinstance(value, bool):

@@ -263,7 +263,8 @@ def train_step(
             scores = model(x_part)
         scores = scores.float()  # a loss needs all digits
         part_loss = F.cross_entropy(scores, y_part) * (len(y_part) / len(y))
-        (part_loss * share).backward()  # the mean over the whole batch is the sum of these
+        # The mean over the whole batch is the sum of these
+        torch.autograd.backward(part_loss * share)
         loss += part_loss.detach()
         all_scores.append(scores.detach())
     sum_gradients(optimisers)
@@ -291,7 +292,7 @@ def _train_epoch(
     device: torch.device,
     run_hook: CallbackRunner,
 ) -> dict[str, float]:
-    """Train one epoch, or the rest of it, and validate; its randomness follows from (seed, epoch)."""
+    """Train one epoch, or its rest, and validate; its randomness follows from (seed, epoch)."""
     model, recipe, epoch = state.model, state.recipe, len(state.history)
     epoch_state = EpochState(device, partial(work_clock, device))
     measured = dict(recipe.before_epoch(model, epoch))

@@ -1,4 +1,5 @@
-"""Text that comes from data is displayed as it is, whatever it holds, in pictures, on pages and in a terminal."""
+"""Text that comes from data is displayed as it is, whatever it holds, in pictures, on pages and in
+a terminal."""
 
 import io
 import json
@@ -112,7 +113,8 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
     seen = monitor_view.MonitorSnapshot(
-        history=[], total=1, dt=10.0, unit="ms", classes=2, sample=word, rasters={"input": np.ones((6, 4))}, rates={},
+        history=[], total=1, dt=10.0, unit="ms", classes=2, sample=word, rasters={"input": np.ones((6, 4))},
+        rates={},
         rate_unit="spikes a neuron and step", delays={}, longest=40.0, sigma=0.0,
     )  # fmt: skip
     fig, _ = plots.figure(8, 6)
@@ -167,8 +169,10 @@ def printed(*things, width=400):
 
 
 RESULT = {
-    "schema": 1, "notebook": "04_learning_delays", "profile": "tiny", "config": {}, "versions": {}, "platform": {},
-    "data": dict.fromkeys(("name", "note", "path", "sha256"), ""), "more": {}, "started": "", "finished": "",
+    "schema": 1, "notebook": "04_learning_delays", "profile": "tiny", "config": {}, "versions": {},
+    "platform": {},
+    "data": dict.fromkeys(("name", "note", "path", "sha256"), ""), "more": {},
+    "started": "", "finished": "",
 }  # fmt: skip
 TERMINAL = "[/b] [red]x[/red] :bug: \x1b[31m \ud800 \\"
 

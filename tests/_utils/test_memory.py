@@ -56,7 +56,8 @@ def test_freed_memory_is_kept():
 
 CUDA = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 11.76 GiB of "
-    "which 1.06 GiB is free. Including non-PyTorch memory, this process has 10.70 GiB memory in use."
+    "which 1.06 GiB is free. Including non-PyTorch memory, this process has 10.70 GiB memory in "
+    "use."
 )
 
 

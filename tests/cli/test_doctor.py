@@ -286,13 +286,15 @@ def test_a_gpu(monkeypatch):
     says(found, "ok", "2, the first NVIDIA H200")
 
 
+#
 # ---------------------------------------------------------------------------------------------------
 # Jupyter
 
 
 @pytest.fixture
 def clean(monkeypatch, tmp_path):
-    """Nothing of the person who runs the tests: their folders may hold extensions and kernels, too."""
+    """Nothing of the person who runs the tests: their folders may hold extensions and kernels,
+    too."""
     for name in ("DATA", "CONFIG", "RUNTIME"):
         monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / "person" / name.lower()))
     for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
@@ -480,6 +482,7 @@ def test_no_kernel(clean, monkeypatch):
     says(found, "error", "has no kernel python3", "ipykernel`")
 
 
+#
 # ----------------------------------------------------------------------------------------------------
 # speech
 
@@ -487,7 +490,8 @@ def test_no_kernel(clean, monkeypatch):
 def test_espeak_that_does_not_load(monkeypatch, tmp_path):
     installed(tmp_path, "espeakng-loader", "0.2.4")
     (tmp_path / "espeakng_loader.py").write_text(
-        f"def get_library_path(): return '{tmp_path}/lib.so'\ndef get_data_path(): return '{tmp_path}'\n"
+        f"def get_library_path(): return '{tmp_path}/lib.so'\ndef get_data_path(): return "
+        f"'{tmp_path}'\n"
     )
     monkeypatch.delitem(sys.modules, "espeakng_loader", raising=False)
     monkeypatch.syspath_prepend(tmp_path)

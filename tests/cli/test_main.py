@@ -38,7 +38,8 @@ PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = """
 from snnlab import course, runs
 from snnlab.runs import manifest
-manifest.machine = dict  # it asks torch for the device, whose import is most of what such a small notebook takes
+# it asks torch for the device, whose import takes most of the time
+manifest.machine = dict
 config = course.configure(globals())
 run = runs.start(config)
 """
@@ -49,7 +50,8 @@ ax.plot([0, 1])
 plots.show(fig, "line", "A line from 0 to 1.", run)
 """
 SAVE = """
-entries = [{"variant": v, "seed": s, "test_accuracy": a} for v, s, a in (("none", 0, 0.4), ("none", 1, 0.5), ("learned", 0, 0.9))]
+measured = (("none", 0, 0.4), ("none", 1, 0.5), ("learned", 0, 0.9))
+entries = [{"variant": v, "seed": s, "test_accuracy": a} for v, s, a in measured]
 run.save_result(entries, data={"name": "made here", "note": "three numbers"})
 """
 
@@ -369,7 +371,8 @@ def test_an_interrupted_run_says_so_and_its_kernel_does_not_complain(notebook, t
 
 @pytest.mark.parametrize("last", ["0", "raise ValueError('broken')"])
 def test_a_kernel_is_not_interrupted_before_it_is_idle(snnlab, tmp_path, capfd, last):
-    """It would complain in the terminal; papermill's last question is answered before all work on it is done."""
+    """It would complain in the terminal; papermill's last question is answered before all work on
+    it is done."""
     notebook = write(tmp_path / "01_lif_dynamics.ipynb", BUSY, last)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert (
@@ -604,8 +607,14 @@ def test_a_copy_with_other_parameters_is_refused(snnlab, notebook, tmp_path, bef
 @pytest.mark.parametrize(
     "content",
     [
-        b'{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "raw", "source": "\\ud800", "metadata": {}}]}',
-        b'{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "raw", "source": "", "metadata": {"tags": null}}]}',
+        (
+            b'{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "raw", '
+            b'"source": "\\ud800", "metadata": {}}]}'
+        ),
+        (
+            b'{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "raw", '
+            b'"source": "", "metadata": {"tags": null}}]}'
+        ),
         b"<<<<<<< HEAD\n{}",
         b"{}",
         b"[]",

@@ -123,9 +123,9 @@ def test_what_lies_there_passes(tmp_path):
 
 def test_nothing_waits_for_torch():
     code = (
-        "import json, sys\nfrom snnlab.course.config import NOTEBOOKS, resolve\nfrom snnlab.course.data_check import check_data\n"
-        "for stem in NOTEBOOKS: check_data(resolve(stem, profile='tiny'))\n"
-        "print(json.dumps('torch' in sys.modules))"
+        "import json, sys\nfrom snnlab.course.config import NOTEBOOKS, resolve\nfrom "
+        "snnlab.course.data_check import check_data\nfor stem in NOTEBOOKS: "
+        "check_data(resolve(stem, profile='tiny'))\nprint(json.dumps('torch' in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) is False

@@ -259,6 +259,7 @@ SHORT = dict(
     scratch_epochs=[1],
     lr=[0.01],
 )
+SMALL = dict(model="small", channels=[2, 3, 4])
 EVENTS_SHORT = dict(warm_up_epochs=1, epochs=2)
 
 
@@ -289,14 +290,16 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     ("notebook", "file", "more"),
     [
         (STATIC, "pipe_s_imagenet_resnet18", dict(size=16, steps=2, short=1, epochs=1)),
-        (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | dict(model="small", channels=[2, 3, 4])),
+        (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | SMALL),
         (EVENTS, "pipe_d_cifar10_dvs", EVENTS_SHORT | dict(model="small", size=32)),
         (EVENTS, "pipe_d_es_ucf101", EVENTS_SHORT),
     ],
     ids=["imagenet", "es-imagenet", "cifar10-dvs", "es-ucf101"],
 )  # fmt: skip
 def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
-    """The published settings but for lengths and sizes (ES-ImageNet has one size, so its network is small), on stand-ins."""
+    """The published settings but for lengths and sizes (ES-ImageNet has one size, so its network is
+    small), on stand-ins.
+    """
     given = read_parameters(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
     path = ROOT / f"notebooks/{notebook}.ipynb"
     result = checked(execute(path, given), path)

@@ -14,7 +14,7 @@ def make():
 
 
 def put_litter(folder):
-    """What systems and tools leave in a folder and in all below it, with copies of the data in it."""
+    """Put in a folder and all below it what systems and tools leave, with copies of the data."""
     for here, _, files in list(os.walk(folder)):
         for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir"):
             (Path(here) / name).mkdir()

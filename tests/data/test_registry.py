@@ -22,7 +22,8 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 DELAYS, EVENTS = "04_learning_delays", "03_transfer_to_event_streams"
 
 OWN = '''
-"""Two sets of somebody's own: clicks for notebook 04, flashes with their pictures for notebook 03."""
+"""Two sets of somebody's own: clicks for notebook 04, flashes with their pictures for notebook 03.
+"""
 
 import numpy as np
 import torch

@@ -281,8 +281,8 @@ def test_training_does_not_go_on_from_a_network_whose_optimisers_are_not_known(f
     ):
         fit(
             model,
-            loader,
-            loader,
+            data,
+            data,
             DelayRecipe(epochs=1),
             checkpoint=tmp_path / "ours.pt",
             progress=False,

@@ -38,6 +38,7 @@ from snnlab.viz.monitor import box, callback, monitor
 from snnlab.viz.monitor import view as monitor_view
 from snnlab.viz.monitor.callback import MonitorCallback, MonitorControl
 from snnlab.viz.monitor.monitor import watch
+from snnlab.viz.monitor.snapshot import take_snapshot
 from snnlab.viz.widgets.agg_canvas import CachedTextCanvas
 
 RECIPE = DelayRecipe(epochs=3, batch_size=32, seed=5, device="cpu", anneal_share=1.0)
@@ -311,7 +312,7 @@ def test_the_caller_keeps_its_randomness_and_the_network_its_mode_and_gradients(
     expected = torch.rand(3)
     torch.manual_seed(7)
     epoch_state = EpochState(torch.device("cpu"), time.process_time)
-    monitor_view.look_at(TrainingProgress(model, RECIPE, HELD_OUT, [], epoch_state, BATCHES, None))
+    take_snapshot(TrainingProgress(model, RECIPE, HELD_OUT, [], epoch_state, BATCHES, None))
     assert torch.equal(torch.rand(3), expected)
     assert model.training and all(module.training for module in model.modules())
     assert len(before) == len([p for p in model.parameters() if p.requires_grad])
@@ -355,7 +356,7 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
         "spikes a neuron and step",
     }
     last = seen[-1]
-    assert (len(last.history), last.total, list(last.rates), last.delays) == (
+    assert (len(last.history), last.total_epochs, list(last.rates), last.delays) == (
         4,
         4,
         ["acts.0", "acts.1"],
@@ -447,7 +448,7 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
 
 def test_a_moment_becomes_arrays():
     model, valid = net(), Spoken()
-    first = monitor_view.look_at(TrainingProgress(model, RECIPE, valid, [], None, BATCHES, None))
+    first = take_snapshot(TrainingProgress(model, RECIPE, valid, [], None, BATCHES, None))
     x = HELD_OUT.batch(torch.arange(1))[0][:, 0]
     steps = len(first.rasters["input"])
     assert steps == int(x.any(1).nonzero().max()) + 1 + 16 and first.rasters["layer 2"].shape == (
@@ -455,7 +456,7 @@ def test_a_moment_becomes_arrays():
         8,
     )
     assert np.array_equal(first.rasters["input"][: len(x)], x.flip(-1)[:steps].numpy())
-    assert (first.longest, first.unit, first.dt, first.sigma) == (
+    assert (first.max_delay, first.unit, first.dt, first.sigma) == (
         320.0,
         "ms",
         20.0,
@@ -465,11 +466,11 @@ def test_a_moment_becomes_arrays():
     # What it uses is the network itself, with dropout and batch norm
     raw = Recipe(epochs=1, batch_size=1)
     twice = [
-        monitor_view.look_at(TrainingProgress(model, raw, valid, [], None, BATCHES, None)).rasters
+        take_snapshot(TrainingProgress(model, raw, valid, [], None, BATCHES, None)).rasters
         for _ in range(2)
     ]
     assert all(np.array_equal(twice[0][name], twice[1][name]) for name in first.rasters)
-    without = monitor_view.look_at(
+    without = take_snapshot(
         TrainingProgress(net(delay_mode="none"), RECIPE, HELD_OUT, [], None, BATCHES, None)
     )
     assert (
@@ -479,11 +480,11 @@ def test_a_moment_becomes_arrays():
         and without.sample == f"class {int(HELD_OUT.labels[0])}"
     )
     assert without.rate_unit == "spikes a neuron and step"
-    relu = monitor_view.look_at(
+    relu = take_snapshot(
         TrainingProgress(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None)
     )
     assert relu.rate_unit == "output a neuron and step"
-    assert "; output for one sample of validation (class" in monitor_view.in_words(relu)
+    assert "; output for one sample of validation (class" in monitor_view.describe(relu)
 
 
 def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
@@ -491,7 +492,7 @@ def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
     prune.l1_unstructured(model.synapses[0], "weight", 0.5)
     model(HELD_OUT.batch(torch.arange(1))[0])
     for recipe in (RECIPE, Recipe(epochs=1, batch_size=1)):
-        assert monitor_view.look_at(
+        assert take_snapshot(
             TrainingProgress(model, recipe, HELD_OUT, [], None, BATCHES, None)
         ).rasters
     trained = []
@@ -512,7 +513,7 @@ def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
 
 def test_axes_grow_to_what_they_have_to_show():
     model, fig = net(), Figure()
-    seen = monitor_view.look_at(TrainingProgress(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
+    seen = take_snapshot(TrainingProgress(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
     view = monitor_view.MonitorView(fig, seen)
     model.synapses[0].delay = torch.zeros_like(model.synapses[0].delay)
     line = {
@@ -522,9 +523,7 @@ def test_axes_grow_to_what_they_have_to_show():
         "valid_accuracy": 0.25,
         "sigma": 4.0,
     }
-    now = monitor_view.look_at(
-        TrainingProgress(model, RECIPE, HELD_OUT, [line], None, BATCHES, None)
-    )
+    now = take_snapshot(TrainingProgress(model, RECIPE, HELD_OUT, [line], None, BATCHES, None))
     alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}), seen.delays)
     assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "layer 2 7." in alt
     assert numbers == {"epoch": [1], **{key: [value] for key, value in line.items()}}
@@ -598,7 +597,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
             control.add_drawing(costs[-1] - 0.01)
 
     told = [0]
-    monkeypatch.setattr(callback, "look_at", look)
+    monkeypatch.setattr(callback, "take_snapshot", look)
     monitor_callback = MonitorCallback(control, tell, live=True)
     model, recipe = net(), replace(RECIPE, epochs=5)
 
@@ -647,7 +646,7 @@ def test_what_cannot_be_afforded_is_not_drawn_but_at_both_ends(monkeypatch):
 
 def test_a_picture_depends_on_what_was_seen_last_alone():
     model = net()
-    first = monitor_view.look_at(TrainingProgress(model, RECIPE, Spoken(), [], None, BATCHES, None))
+    first = take_snapshot(TrainingProgress(model, RECIPE, Spoken(), [], None, BATCHES, None))
     lines = [
         {
             "loss": 40.0,
@@ -659,7 +658,7 @@ def test_a_picture_depends_on_what_was_seen_last_alone():
     ]
     rasters = first.rasters | {"layer 1": 9 * first.rasters["layer 1"]}
     rates = dict.fromkeys(first.rates, 700.0)
-    high = replace(first, history=lines, rates=rates, rasters=rasters, total=9, sigma=40.0)
+    high = replace(first, history=lines, rates=rates, rasters=rasters, total_epochs=9, sigma=40.0)
     moved = {name: np.zeros_like(delays) for name, delays in first.delays.items()}
     last = replace(first, history=[{"loss": 0.7, "twin_accuracy": 0.5, "sigma": 3.0}])
 

@@ -1,0 +1,1 @@
+"""The checks of `snnlab doctor`: packages, torch, Jupyter and folders."""

@@ -1,4 +1,4 @@
-"""CIFAR10-DVS's recordings in, the layout of `snnlab.data.datasets.cifar10_dvs` out: counts of events in a few steps of time."""
+"""Conversion of CIFAR10-DVS's recordings to counts of events in a few time steps."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CURE = "Fetch it again."
 def convert_recordings(
     source: str | Path, target: str | Path, *, steps: int = STEPS, workers: int | None = None
 ) -> Outcome:
-    """Turn `<class>/*.aedat4` into `train/*.mat` and `test/*.mat`, one by one, whatever becomes of some of them.
+    """Convert `<class>/*.aedat4` to `train/*.mat` and `test/*.mat`.
 
     A recording is cut into steps of equal length, from its first event to its last, and a step
     counts the events of each pixel, ON first. The last tenth of each class, at least one, is
     `test`: by their numbers 900 to 999 of the published ones, for which recordings the authors
     tested on is not known. `target/left-out.csv` lists what failed. What is there already, and not
-    older than its recording, is kept, so that a killed call is gone on with by the next.
+    older than its recording, is kept, so that the next call resumes a killed one.
 
     Args:
         source: with a folder a class: airplane, automobile and so on, or the first of these ten.
@@ -49,8 +49,10 @@ def convert_recordings(
     names = tuple(folder.name for folder in folders)
     if names != CLASSES[: len(names)]:
         raise SnnlabError(
-            f"{source} has the folders {', '.join(names)[:200]}; {', '.join(CLASSES)}, or the first of them, were expected, for "
-            "the number of a class is its place there. Fetch what is missing, or take away what does not belong there."
+            f"{source} has the folders {', '.join(names)[:200]}; {', '.join(CLASSES)}, or the "
+            "first of them, were expected, for "
+            "the number of a class is its place there. Fetch what is missing, or take away what "
+            "does not belong there."
         )
     _aedat()  # said once now, not for each recording
     jobs = []
@@ -87,13 +89,14 @@ def _convert(job: Job) -> None:
 
 
 def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
-    """How many events there were, (2, steps, 128, 128), ON first."""
+    """Count the events: (2, steps, 128, 128), ON first."""
     if not len(events):
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     t, x, y = (events[name].astype(np.int64) for name in "txy")
     if max(x.max(), y.max()) >= SIDE:
         raise SnnlabError(
-            f"{path} has an event at column {x.max()} or row {y.max()}; 0 to {SIDE - 1} was expected. {_CURE}"
+            f"{path} has an event at column {x.max()} or row {y.max()}; 0 to {SIDE - 1} was "
+            f"expected. {_CURE}"
         )
     step = (t - t.min()) * steps // (t.max() - t.min() + 1)  # microseconds, so all of it is exact
     cell = (((~events["on"]).astype(np.int64) * steps + step) * SIDE + y) * SIDE + x
@@ -105,10 +108,11 @@ def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
 
 
 def _events(path: Path) -> np.ndarray:
-    """The events of a recording, with the fields t (microseconds), x, y and on."""
+    """Read the events of a recording, with the fields t (microseconds), x, y and on."""
     if not is_utf8(str(path)):
         raise SnnlabError(
-            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was expected. Rename it."
+            f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was "
+            "expected. Rename it."
         )
     try:
         packets: list[Any] = [
@@ -132,7 +136,8 @@ def _aedat() -> ModuleType:
         import aedat
     except ImportError as error:
         raise SnnlabError(
-            f"aedat, which reads recordings, cannot be imported ({error}); it was expected. Install it with: "
+            f"aedat, which reads recordings, cannot be imported ({error}); it was expected. "
+            "Install it with: "
             'pip install "snnlab[aedat]", or pip install aedat.'
         ) from error
     return aedat

@@ -1,4 +1,4 @@
-"""Labelled wav files in, a data set in SHD's layout out: the door for recordings of real people."""
+"""Conversion of labelled wav files to a data set in SHD's layout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to encode; size and time of change tell an edited file from the one encoded before."""
+    """One recording to encode; size and mtime are its fingerprint."""
 
     file: str
     size: int
@@ -63,7 +63,7 @@ def convert(
     seed: int = 0,
     max_seconds: float = LONGEST,
 ) -> Outcome:
-    """Turn `folder/labels.csv` and the wav files that it names into train.h5, test.h5 and, where given, valid.h5.
+    """Convert the wav files that `folder/labels.csv` names to train.h5, test.h5 and valid.h5.
 
     labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid
     or test). A wav file is mono, of any sample rate, and holds one word. Silence at both ends (20
@@ -96,7 +96,8 @@ def convert(
     folder, out = given_path(folder), given_path(out)
     if not SHORTEST < max_seconds <= MAX_SECONDS:
         raise SnnlabError(
-            f"max_seconds is {max_seconds}; more than {SHORTEST} and at most {MAX_SECONDS:g} s was expected. "
+            f"max_seconds is {max_seconds}; more than {SHORTEST} and at most {MAX_SECONDS:g} s was "
+            "expected. "
             "Choose a number in between."
         )
     rows, table = read_labels(folder), folder / "labels.csv"
@@ -125,7 +126,8 @@ def convert(
         for row, count in zip(rows, counts.tolist(), strict=True):
             if not count:
                 failed[row] = (
-                    f"{table}, line {row.line}: {row.path} gives no spike; a sound between 110 Hz and 22 kHz was "
+                    f"{table}, line {row.line}: {row.path} gives no spike; a sound between 110 Hz "
+                    "and 22 kHz was "
                     "expected. Remove its line."
                 )
         rows = _enough(rows, failed, table)
@@ -146,18 +148,20 @@ def _check(job: tuple[Row, float, str]) -> None:
     row, max_seconds, where = job
     if row.file.is_dir():
         raise SnnlabError(
-            f"{where} is a folder; a wav file was expected. Correct the path, or remove the line from the table."
+            f"{where} is a folder; a wav file was expected. Correct the path, or remove the line "
+            "from the table."
         )
     if not row.file.is_file():
         raise SnnlabError(
-            f"{where}: there is no such file; a path relative to the folder of the table was expected. Correct it or add "
+            f"{where}: there is no such file; a path relative to the folder of the table was "
+            "expected. Correct it or add "
             "the file."
         )
     read_word(row.file, max_seconds=max_seconds, where=where)
 
 
 def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
-    """The rows that have not failed.
+    """Return the rows that have not failed.
 
     Raises:
         SnnlabError: a data set cannot be made of them; the sentence lists what failed.
@@ -168,7 +172,11 @@ def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
     except SnnlabError as error:
         if not failed:
             raise
-        first = f"{table}: {len(failed)} of {len(failed) + len(rest)} recordings cannot be used, and the rest is not enough: {error}"
+        first = (
+            f"{table}: {len(failed)} of {len(failed) + len(rest)} recordings cannot be used, and "
+            "the "
+            f"rest is not enough: {error}"
+        )
         raise SnnlabError(listed(first, list(failed.values()))) from error
     return rest
 
@@ -176,7 +184,7 @@ def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
 def _write(
     rows: list[Row], times: np.ndarray, units: np.ndarray, counts: np.ndarray, out: Path, note: str
 ) -> None:
-    """The file of each split, of rows in the order of splits."""
+    """Write the file of each split; the rows are in the order of splits."""
     keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
     label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
     meta = {"note": note, "speakers": "\n".join(speakers)}
@@ -203,7 +211,7 @@ def _write(
 
 
 def read_labels(folder: Path) -> list[Row]:
-    """The rows of `folder/labels.csv`, checked, but no wav file opened.
+    """Read and check the rows of `folder/labels.csv`; no wav file is opened.
 
     Raises:
         SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty,
@@ -213,18 +221,21 @@ def read_labels(folder: Path) -> list[Row]:
     table = folder / "labels.csv"
     if table.is_dir():
         raise SnnlabError(
-            f"{table} is a folder; a table with the columns {', '.join(COLUMNS)} was expected. Choose another folder."
+            f"{table} is a folder; a table with the columns {', '.join(COLUMNS)} was expected. "
+            "Choose another folder."
         )
     if not table.is_file():
         raise SnnlabError(
-            f"{table}: there is no such file; a table with the columns {', '.join(COLUMNS)} was expected. "
+            f"{table}: there is no such file; a table with the columns {', '.join(COLUMNS)} was "
+            "expected. "
             "Write one line a wav file."
         )
     try:
         rows = _rows(table)
     except (UnicodeDecodeError, csv.Error) as error:
         raise SnnlabError(
-            f"{table}: cannot be read as a table ({error}); comma-separated UTF-8 text was expected. "
+            f"{table}: cannot be read as a table ({error}); comma-separated UTF-8 text was "
+            "expected. "
             "Save it as CSV UTF-8."
         ) from error
     seen: dict[Path, int] = {}
@@ -232,11 +243,13 @@ def read_labels(folder: Path) -> list[Row]:
         where = f"{table}, line {row.line}"
         if row.split not in SPLITS:
             raise SnnlabError(
-                f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of them."
+                f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of "
+                "them."
             )
         if row.file.resolve() in seen:
             raise SnnlabError(
-                f"{where}: {row.path} is already on line {seen[row.file.resolve()]}; each file was expected once. "
+                f"{where}: {row.path} is already on line {seen[row.file.resolve()]}; each file was "
+                "expected once. "
                 "Remove one of the lines."
             )
         seen[row.file.resolve()] = row.line
@@ -248,7 +261,8 @@ def read_labels(folder: Path) -> list[Row]:
         numbers = {str(int(name)) for name in names} if _are_numbers(names) else names
         if len(numbers) < len(names):
             raise SnnlabError(
-                f"{table}: the same number is written in two ways as a {what}, among {', '.join(sorted(names)[:10])}; one way "
+                f"{table}: the same number is written in two ways as a {what}, among "
+                f"{', '.join(sorted(names)[:10])}; one way "
                 "was expected. Write 1 or 01, not both."
             )
     _check_parts(rows, table)
@@ -256,19 +270,22 @@ def read_labels(folder: Path) -> list[Row]:
 
 
 def _check_parts(rows: list[Row], table: Path) -> None:
-    """Refuse rows that no data set can be made of."""
+    """Refuse rows that cannot form a data set."""
     sizes = Counter(row.split for row in rows)
     for split in ("train", "test"):
         if not sizes[split]:
             raise SnnlabError(
-                f"{table}: no line has the split {split}; at least one was expected. Mark some of them so."
+                f"{table}: no line has the split {split}; at least one was expected. Mark some of "
+                "them so."
             )
     known = {row.label for row in rows if row.split == "train"}
     for row in rows:
         if row.label not in known:
             raise SnnlabError(
-                f"{table}, line {row.line}: the label {row.label!r} of {row.path} ({row.split}) does not occur in "
-                "training; every label was expected there. Add training recordings of it or leave it out."
+                f"{table}, line {row.line}: the label {row.label!r} of {row.path} ({row.split}) "
+                "does not occur in "
+                "training; every label was expected there. Add training recordings of it or leave "
+                "it out."
             )
 
 
@@ -280,8 +297,10 @@ def _rows(table: Path) -> list[Row]:
         missing = [name for name in COLUMNS if name not in names]
         if missing:
             raise SnnlabError(
-                f"{table}, line 1: the column {missing[0]} is missing; path,label,speaker,split was expected and "
-                f"{','.join(names) or 'nothing'} found. Name the columns so, with commas between them."
+                f"{table}, line 1: the column {missing[0]} is missing; path,label,speaker,split "
+                "was expected and "
+                f"{','.join(names) or 'nothing'} found. Name the columns so, with commas between "
+                "them."
             )
         reader.fieldnames = names
         rows = []
@@ -289,14 +308,16 @@ def _rows(table: Path) -> list[Row]:
             where = f"{table}, line {reader.line_num}"
             if None in cells:
                 raise SnnlabError(
-                    f"{where}: has more cells than the {len(names)} columns; as many were expected. "
+                    f"{where}: has more cells than the {len(names)} columns; as many were "
+                    "expected. "
                     "Put quotes around a cell with a comma."
                 )
             values = {name: (cells[name] or "").strip() for name in COLUMNS}
             empty = [name for name in COLUMNS if not values[name]]
             if empty:
                 raise SnnlabError(
-                    f"{where}: {empty[0]} is empty; a value was expected. Fill it in or remove the line."
+                    f"{where}: {empty[0]} is empty; a value was expected. Fill it in or remove the "
+                    "line."
                 )
             rows.append(Row(line=reader.line_num, file=table.parent / values["path"], **values))
     return rows
@@ -321,7 +342,7 @@ def _encode(job: Job) -> Spikes:
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
-    """The different values in the order of their numbers if all are whole numbers, else of the alphabet."""
+    """Return the distinct values, sorted as numbers if all are whole numbers, else as text."""
     names = sorted(set(values))
     return tuple(sorted(names, key=int)) if _are_numbers(names) else tuple(names)
 
@@ -334,6 +355,7 @@ def _note(rows: list[Row], folder: Path) -> str:
     heard = {row.speaker for row in rows if row.split == "train"}
     test = {row.speaker for row in rows if row.split == "test"}
     return (
-        f"recordings of {len({row.speaker for row in rows})} speakers from {printable(folder.resolve().name)}; "
+        f"recordings of {len({row.speaker for row in rows})} speakers from "
+        f"{printable(folder.resolve().name)}; "
         f"{len(test - heard)} of {len(test)} test speakers do not occur in training"
     )

@@ -1,4 +1,4 @@
-"""A folder of images in, ES-ImageNet's layout out: the way to event streams of one's own pictures."""
+"""Conversion of a folder of images to events in ES-ImageNet's layout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def convert_folder(
     theta: float = THETA,
     workers: int | None = None,
 ) -> Outcome:
-    """Turn a folder `class/....jpg|jpeg|png` into ES-ImageNet's layout, file by file, whatever becomes of some of them.
+    """Convert a folder of `<class>/*.jpg|jpeg|png` to ES-ImageNet's layout.
 
     Written are `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the
     number of the class in `target/classes.txt`: the names of the folders in order of the alphabet,
@@ -53,14 +53,16 @@ def convert_folder(
         raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
     if not 0 <= theta < 1:
         raise SnnlabError(
-            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one."
+            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose "
+            "one."
         )
     folders = class_folders(images)
     classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
     jobs, numbers = _jobs(folders, classes, target / split, theta)
     if not jobs:
         raise SnnlabError(
-            f"{images} holds no image; files {', '.join(SUFFIXES)} in one folder a class were expected. Check the path."
+            f"{images} holds no image; files {', '.join(SUFFIXES)} in one folder a class were "
+            "expected. Check the path."
         )
     with writing_alone(target):
         same_settings(target / "conversion.json", {"theta": theta}, [target / f"{split}label.txt"])
@@ -97,14 +99,15 @@ def convert_folder(
 
 
 def _classes(file: Path, names: list[str], images: Path) -> list[str]:
-    """The names of the classes in the order of their numbers: those of `file` if it is there, and then they must match."""
+    """Return the class names in the order of their numbers; those of `file`, if any, must match."""
     if not file.exists():
         return names
     try:
         listed = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SnnlabError(
-            f"{file} cannot be read; a class a line was expected. Repair it or choose another folder."
+            f"{file} cannot be read; a class a line was expected. Repair it or choose another "
+            "folder."
         ) from error
     check_names(listed, file)
     for name, there, missing in (
@@ -112,8 +115,10 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
         *((name, file, images) for name in listed if name not in names),
     ):
         raise SnnlabError(
-            f"the class {name} is in {there} but not in {missing}; the same classes were expected, for the number of a "
-            "class is its line there. Rename or add the folder (it may be empty), or choose another target."
+            f"the class {name} is in {there} but not in {missing}; the same classes were expected, "
+            "for the number of a "
+            "class is its line there. Rename or add the folder (it may be empty), or choose "
+            "another target."
         )
     return listed
 
@@ -121,7 +126,7 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
 def _jobs(
     folders: list[Path], classes: list[str], target: Path, theta: float
 ) -> tuple[list[Job], list[int]]:
-    """A job an image, and its class."""
+    """Return one job an image, and the class of each."""
     jobs, numbers = [], []
     sources: dict[Path, Path] = {}
     for folder in folders:
@@ -136,7 +141,8 @@ def _jobs(
             file = target / f"class{number}" / f"{name}.npz"
             if file in sources:
                 raise SnnlabError(
-                    f"{sources[file]} and {source} would both become {file.name}; images of a class with different "
+                    f"{sources[file]} and {source} would both become {file.name}; images of a "
+                    "class with different "
                     "names were expected. Rename one."
                 )
             sources[file] = source
@@ -146,7 +152,7 @@ def _jobs(
 
 
 def _convert(job: Job) -> str | None:
-    """Write the events of one image, or say why there is no file."""
+    """Write the events of one image, or return why there is no file."""
     with opened(job.source) as image:
         image.load()
         try:
@@ -155,13 +161,15 @@ def _convert(job: Job) -> str | None:
             raise SnnlabError(f"{job.source}: {error}") from error
     if len(sample) < LEAST:
         job.target.unlink(missing_ok=True)  # of an earlier state of the image
-        return f"{job.source} has {len(sample)} events; {LEAST} are the least that a sample of ES-ImageNet has."
+        return (
+            f"{job.source} has {len(sample)} events; samples of ES-ImageNet have at least {LEAST}."
+        )
     write_sample(job.target, sample)
     return None
 
 
 def _size(source: Path) -> tuple[int, int]:
-    """Rows and columns of the resized image; only the header is read."""
+    """Return rows and columns of the resized image; only the header is read."""
     with opened(source) as image:
         columns, rows = resized(image.size)
     return rows, columns

@@ -1,0 +1,1 @@
+"""Encoders: cochlea model and log-mel features of sound, events of images and videos."""

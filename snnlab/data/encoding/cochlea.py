@@ -1,4 +1,4 @@
-"""Sound in, spikes of 700 auditory channels out: the cochlea that made the Heidelberg spiking data sets.
+"""The cochlea model of the Heidelberg spiking data sets: sound to spikes of 700 channels.
 
 The model, its parameters and the order of its stages are those of Cramer et al. 2020
 (arXiv:1910.07407) and of the authors' program ``lauscher``; the code is written anew from the
@@ -6,8 +6,8 @@ equations:
 
 1. the sound at 48 kHz, scaled to an RMS of 0.3, faded in and out by Hann ramps;
 2. the basilar membrane, one linear filter a channel (``snnlab.data.encoding.membrane``);
-3. an inner hair cell with three pools of transmitter (R. Meddis, J. Acoust. Soc. Am. 79, 1986, 702, and
-   83, 1988, 1056), which gives the probability that a nerve fibre fires within a step;
+3. an inner hair cell with three pools of transmitter (R. Meddis, J. Acoust. Soc. Am. 79, 1986,
+   702, and 83, 1988, 1056), which gives the probability that a nerve fibre fires within a step;
 4. 40 such fibres a channel, each deaf for 1 ms after it fired, converging on one leaky
    integrate-and-fire bushy cell, whose spikes are the output.
 
@@ -34,7 +34,7 @@ _LANES = 16  # channels that go through the compiled loop side by side, two vect
 
 
 class HairCell(NamedTuple):
-    """Rates of the inner hair cell's transmitter pools (Meddis 1988), per second, in lauscher's values."""
+    """Rates of the hair cell's transmitter pools (Meddis 1988) in lauscher's values, per s."""
 
     replenish: float = 5.05  # y
     release: float = 2000.0  # g
@@ -47,7 +47,7 @@ class HairCell(NamedTuple):
 
 
 class BushyCell(NamedTuple):
-    """The fibres of a channel and the neuron that they converge on; times in seconds, threshold 1."""
+    """The fibres of a channel and the neuron they converge on; times in seconds, threshold 1."""
 
     fibres: int = 40
     tau_mem: float = 1e-3
@@ -57,7 +57,7 @@ class BushyCell(NamedTuple):
 
 
 def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.ndarray:
-    """The sound as the membrane hears it: 48 kHz, RMS 0.3, then Hann ramps of ``ramp`` seconds at both ends.
+    """Resample a sound to 48 kHz, scale it to RMS 0.3, and apply Hann ramps of ``ramp`` seconds.
 
     Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a rate
     that is none.
@@ -83,7 +83,8 @@ def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.nd
     peak = np.abs(sound).max(initial=0.0)
     if peak == 0:
         raise SnnlabError(
-            f"audio is silent: {sound.size} samples, none above zero; expected a sound: leave it out."
+            f"audio is silent: {sound.size} samples, none above zero; expected a sound: leave it "
+            "out."
         )
     sound /= peak
     if sample_rate != AUDIO_RATE:
@@ -100,14 +101,14 @@ def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.nd
 
 
 def _mix(word: np.ndarray) -> np.ndarray:
-    """The output function of splitmix64: neighbouring words in, unrelated words out; uint64, any shape."""
+    """Apply the output function of splitmix64, which decorrelates words; uint64, any shape."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return word ^ (word >> np.uint64(31))
 
 
 def _random_states(seed: int, channels: np.ndarray) -> np.ndarray:
-    """One state of the generator xoroshiro128+ a channel, uint64 ``(2, channels)``: a stream of its own each."""
+    """Return a state of xoroshiro128+ for each channel, uint64 ``(2, channels)``."""
     first = _mix(np.array([seed], dtype=np.uint64)) + 2 * channels.astype(np.uint64)
     golden = np.uint64(0x9E3779B97F4A7C15)
     return np.stack([_mix(first * golden + golden), _mix((first + np.uint64(1)) * golden + golden)])
@@ -115,7 +116,7 @@ def _random_states(seed: int, channels: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _inverted(n: int, p: float, u: float) -> int:
-    """The smallest ``k`` with ``P(K > k) <= u``, which for a uniform ``u`` is a draw of the binomial ``K``."""
+    """Return the smallest ``k`` with ``P(K > k) <= u``: for a uniform ``u``, a binomial draw."""
     mass = (1.0 - p) ** n
     tail = 1.0 - mass
     k = 0
@@ -128,7 +129,7 @@ def _inverted(n: int, p: float, u: float) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _binomial(n: np.float32, p: np.float32, u: np.float32) -> np.float32:
-    """How many of ``n`` fibres fire, each with probability ``p``; ``u`` is uniform, and below ``n p``."""
+    """Draw how many of ``n`` fibres fire with probability ``p``; ``u`` is uniform below ``n p``."""
     expected = n * p
     pair = np.float32(0.5) * expected * expected
     if pair < u < expected - pair:  # Bonferroni: P(K > 1) < pair, P(K > 0) > expected - pair
@@ -140,15 +141,21 @@ def _binomial(n: np.float32, p: np.float32, u: np.float32) -> np.float32:
 def _fire(
     velocity: np.ndarray, random: np.ndarray, hair: HairCell, bushy: BushyCell, rate: float
 ) -> np.ndarray:
-    """Spikes, uint8 ``(steps, _LANES)``, of ``_LANES`` channels; overwrites ``velocity`` (same shape) and ``random``.
+    """Return the spikes, uint8 ``(steps, _LANES)``, of ``_LANES`` channels.
+
+    ``velocity`` (same shape) and ``random`` are overwritten.
 
     Meddis' pools, a step of Euler each (``q`` free, ``c`` in the cleft, ``w`` in the store, ``V``
     the velocity):
 
         kt = g max(V + a, 0) / (max(V + a, 0) + b)
-        q += dt (y max(1 - q, 0) - kt q + x w);   c += dt (kt q - (l + r) c);   w += dt (r c - x w);   P = h c dt
+        q += dt (y max(1 - q, 0) - kt q + x w);   c += dt (kt q - (l + r) c)
+        w += dt (r c - x w);   P = h c dt
 
-    The bushy cell, ``k`` the fibres that fired:  s = s exp(-dt / tau_syn) + k;   v = min(v exp(-dt / tau_mem) + W s, 1).
+    The bushy cell, ``k`` the fibres that fired:
+
+        s = s exp(-dt / tau_syn) + k;   v = min(v exp(-dt / tau_mem) + W s, 1)
+
     The loops over lanes are kept free of branches and of float64: they compile to vector
     instructions.
     """
@@ -239,7 +246,7 @@ def cochlea(
     channels: slice | Sequence[int] | None = None,
     ramp: float = RAMP,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes of a sound: ``(times, units)``, float32 seconds ``(E,)`` in rising order and uint16 channels ``(E,)``.
+    """Encode a sound as spikes.
 
     ``audio`` is mono, ``(samples,)``, of any real type and level; ``sample_rate`` in Hz.
     ``channels`` picks some of the 700, all by default: they spike exactly as in a run of all. The
@@ -281,13 +288,14 @@ def cochlea(
 
 
 def _picked(channels: slice | Sequence[int] | None) -> np.ndarray:
-    """The numbers of the channels asked for, rising, each once."""
+    """Return the numbers of the channels, ascending, each once."""
     try:
         picked = np.unique(np.arange(N_CHANNELS)[slice(None) if channels is None else channels])
     except (IndexError, TypeError):
         picked = np.empty(0, dtype=int)
     if picked.size == 0:
         raise SnnlabError(
-            f"channels is {channels!r}; expected a slice or numbers from 0 to {N_CHANNELS - 1}, not none."
+            f"channels is {channels!r}; expected a slice or numbers from 0 to {N_CHANNELS - 1}, "
+            "not none."
         )
     return picked

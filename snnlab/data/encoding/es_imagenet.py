@@ -1,4 +1,4 @@
-"""ES-ImageNet's files: read as its authors' loader reads them, and written from any folder of images.
+"""ES-ImageNet's files: reading as its authors' loader does, and writing.
 
 A sample is an npz file with `pos` and `neg`, uint8 (N, 3): row, column and t = 1 ... 8 of the ON
 and the OFF events, in a frame 4 pixels larger than the image, whose long side is 254. The samples
@@ -49,12 +49,13 @@ class Sample:
     columns: int
 
     def __len__(self) -> int:
+        """Return the number of events."""
         return len(self.pos) + len(self.neg)
 
 
 @dataclass(frozen=True)
 class Label:
-    """One line of a label list: `path` as it stands there, the class, and the size of the resized image."""
+    """One line of a label list: path, class, and size of the resized image."""
 
     path: str
     label: int
@@ -63,7 +64,9 @@ class Label:
 
 
 def encode(image: Image.Image, theta: float = THETA) -> Sample:
-    """The events of an image as ES-ImageNet keeps them: nearest resize of the long side to 254, ODG, 16 < row, column < 240.
+    """Encode an image: resize the long side to 254 (nearest), apply ODG, and crop the events.
+
+    Events with 16 < row, column < 240 are kept.
 
     The published rule cuts in coordinates of the image's own corner, not of the centred frame.
     Where a side is shorter than 254, the first rows (or columns) are lost although they would be
@@ -75,7 +78,8 @@ def encode(image: Image.Image, theta: float = THETA) -> Sample:
     """
     if image.mode.startswith(("I", "F")):
         raise SnnlabError(
-            f"an image has the mode {image.mode}; 8 bits a colour were expected. Save it as 8-bit RGB."
+            f"an image has the mode {image.mode}; 8 bits a colour were expected. Save it as 8-bit "
+            "RGB."
         )
     columns, rows = resized(image.size)
     pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
@@ -88,7 +92,7 @@ def encode(image: Image.Image, theta: float = THETA) -> Sample:
 
 
 def resized(size: tuple[int, int]) -> tuple[int, int]:
-    """The size of an image, either side first, when its long side has become 254; the other is rounded down."""
+    """Return the size of an image whose long side is resized to 254; the other is rounded down."""
     first, second = (max(1, int(side * LONG_SIDE / max(size))) for side in size)
     return first, second
 
@@ -118,7 +122,7 @@ def read_sample(path: str | Path, rows: int, columns: int) -> Sample:
 
 
 def frames(sample: Sample) -> Tensor:
-    """The events as networks get them, (T=8, C=2, H=224, W=224) uint8 of 0 and 1, channel 0 ON.
+    """Convert events to frames (T=8, C=2, H=224, W=224), uint8 of 0 and 1, channel 0 ON.
 
     The image is moved to the centre of 256 x 256 px, by (254 - rows) // 2 and (254 - columns) // 2,
     and the middle is cut out.
@@ -136,7 +140,9 @@ def frames(sample: Sample) -> Tensor:
 
 
 def read_frames(path: str | Path) -> Tensor:
-    """A sample of the event-frame variant, `arr_0` int8 (2, 8, 224, 224), as `frames` gives it: (8, 2, 224, 224) uint8.
+    """Read a sample of the event-frame variant: (8, 2, 224, 224) uint8, as `frames` returns it.
+
+    The file holds `arr_0`, int8 (2, 8, 224, 224).
 
     Raises:
         SnnlabError: the file is missing, cut short or no npz; the array is missing, of another type
@@ -150,14 +156,15 @@ def read_frames(path: str | Path) -> Tensor:
         )
     if array.min() < 0 or array.max() != 1:
         raise SnnlabError(
-            f"{path}: arr_0 has values from {array.min()} to {array.max()}; 0 and, where there is an event, 1 were expected. "
+            f"{path}: arr_0 has values from {array.min()} to {array.max()}; 0 and, where there is "
+            "an event, 1 were expected. "
             f"{_CURE}"
         )
     return torch.from_numpy(array.astype(np.uint8)).transpose(0, 1).contiguous()
 
 
 def read_labels(folder: str | Path, split: str) -> list[Label]:
-    """The lines of a label list, `{split}label.txt`, checked; the files that it names are there.
+    """Read and check the label list `{split}label.txt`; the files that it names must exist.
 
     Raises:
         SnnlabError: the list is missing, is not text or is empty; a line is not `path class rows
@@ -170,7 +177,7 @@ def read_labels(folder: str | Path, split: str) -> list[Label]:
 
 
 def read_frame_labels(folder: str | Path, split: str) -> list[tuple[str, int]]:
-    """The lines of a label list of the event-frame variant, `{split}label.csv`: path and class; the files are there.
+    """Read `{split}label.csv`, the label list of the event-frame variant: path and class.
 
     Raises:
         SnnlabError: the list is missing, is not text or is empty; a line is not `path,class`; a
@@ -202,7 +209,7 @@ def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
 
 
 def _listed(events: Tensor) -> np.ndarray:
-    """Events (T, H, W) bool of the kept rows and columns as (N, 3) uint8, in the order of time."""
+    """List events (T, H, W) bool of the cropped frame as (N, 3) uint8, in the order of time."""
     t, row, column = events.nonzero().unbind(1)
     return torch.stack([row + FIRST, column + FIRST, t + 1], 1).to(torch.uint8).numpy()
 
@@ -211,20 +218,23 @@ def _check(sample: Sample, where: str) -> None:
     rows, columns = sample.rows, sample.columns
     if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:
         raise SnnlabError(
-            f"{where}: the image has {rows} rows and {columns} columns; {LONG_SIDE} of the one and 1 to {LONG_SIDE} of the "
+            f"{where}: the image has {rows} rows and {columns} columns; {LONG_SIDE} of the one and "
+            f"1 to {LONG_SIDE} of the "
             "other were expected. Take them from the label list."
         )
     for name, events in (("pos", sample.pos), ("neg", sample.neg)):
         if events.dtype != np.uint8 or events.ndim != 2 or events.shape[1] != 3:
             raise SnnlabError(
-                f"{where}: {name} is {events.dtype} {events.shape}; uint8 (N, 3) was expected. {_CURE}"
+                f"{where}: {name} is {events.dtype} {events.shape}; uint8 (N, 3) was expected. "
+                f"{_CURE}"
             )
         high = (rows + MARGIN - 1, columns + MARGIN - 1, STEPS)
         for column, what, low in ((0, "row", 0), (1, "column", 0), (2, "t", 1)):
             wrong = np.flatnonzero((events[:, column] < low) | (events[:, column] > high[column]))
             if len(wrong):
                 raise SnnlabError(
-                    f"{where}: {name} has the {what} {events[wrong[0], column]} in event {wrong[0]}; {low} to {high[column]} "
+                    f"{where}: {name} has the {what} {events[wrong[0], column]} in event "
+                    f"{wrong[0]}; {low} to {high[column]} "
                     f"was expected for an image of {rows} x {columns}. {_CURE}"
                 )
     if not len(sample):
@@ -240,19 +250,21 @@ def _label(line: str, where: str) -> Label:
     label, rows, columns = map(int, parts[1:])
     if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:
         raise SnnlabError(
-            f"{where}: {rows} rows and {columns} columns; {LONG_SIDE} of the one and 1 to {LONG_SIDE} of the other were "
+            f"{where}: {rows} rows and {columns} columns; {LONG_SIDE} of the one and 1 to "
+            f"{LONG_SIDE} of the other were "
             "expected. Correct the line."
         )
     return Label(parts[0], label, rows, columns)
 
 
 def _lines(path: Path, form: str) -> list[tuple[str, str]]:
-    """The lines of a label list, and where each stands."""
+    """Return the lines of a label list, and the place of each."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SnnlabError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'}); a label list was expected. "
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'}); a "
+            "label list was expected. "
             "Check the path."
         ) from error
     lines = [
@@ -269,13 +281,14 @@ def _check_files(path: Path, folder: Path, names: list[str]) -> None:
         below, file = os.path.split(name)
         if file not in there[below]:
             raise SnnlabError(
-                f"{path}, sample {i}: there is no file {name} in {folder}; a list that matches the folder was expected. "
+                f"{path}, sample {i}: there is no file {name} in {folder}; a list that matches the "
+                "folder was expected. "
                 "Put the list beside its folder, or convert or fetch what is missing."
             )
 
 
 def _files(folder: Path) -> set[str]:
-    """The names in a folder, asked for at once: a million questions one by one take minutes."""
+    """List the names in a folder at once: a million single questions take minutes."""
     try:
         return set(os.listdir(folder))
     except OSError:

@@ -1,4 +1,4 @@
-"""Speech as a picture of its energy: how loud each band of pitch is in each 10 ms, in dB."""
+"""Log-mel features: the energy of each frequency band in each 10 ms, in dB."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ class Mel:
     f_max: float = 14_000.0
 
     def __post_init__(self) -> None:
+        """Check the rate."""
         if self.rate < 1 or RATE % self.rate:
             raise SnnlabError(
-                f"rate is {self.rate}; {RATE} Hz divided by a whole number was expected. Choose {RATE} or {RATE // 2}."
+                f"rate is {self.rate}; {RATE} Hz divided by a whole number was expected. Choose "
+                f"{RATE} or {RATE // 2}."
             )
 
     @property
@@ -63,7 +65,7 @@ SANE = Mel(n_mels=40, f_max=4_000.0)
 
 
 def log_mel(waves: Tensor, mel: Mel = PAPER) -> Tensor:
-    """Log-mel energies of waves, on the device of these.
+    """Compute the log-mel energies of waves, on their device.
 
     Args:
         waves: (B, samples) float32 at 16 kHz, full scale 1; at least one window (512 samples for 8
@@ -80,7 +82,8 @@ def log_mel(waves: Tensor, mel: Mel = PAPER) -> Tensor:
     shortest = mel.n_fft * RATE // mel.rate
     if waves.dim() != 2 or waves.dtype != torch.float32 or waves.shape[1] < shortest:
         raise SnnlabError(
-            f"waves are {tuple(waves.shape)} of {str(waves.dtype).removeprefix('torch.')}; (B, samples) of float32 with at "
+            f"waves are {tuple(waves.shape)} of {str(waves.dtype).removeprefix('torch.')}; (B, "
+            "samples) of float32 with at "
             f"least {shortest} samples was expected. Pad what is shorter."
         )
     window = torch.hann_window(mel.n_fft, device=waves.device)
@@ -90,7 +93,7 @@ def log_mel(waves: Tensor, mel: Mel = PAPER) -> Tensor:
 
 
 def filters(mel: Mel) -> Tensor:
-    """The triangles of the channels, (n_fft // 2 + 1, n_mels) float32: HTK's mel scale, height 1.
+    """Return the triangular filters, (n_fft // 2 + 1, n_mels) float32: HTK's scale, height 1.
 
     In float32 throughout, as torchaudio has them: of a channel that catches a single frequency bin
     with the foot of its triangle, float64 would change the fourth decimal in dB.
@@ -104,18 +107,18 @@ def filters(mel: Mel) -> Tensor:
 
 
 def middles(mel: Mel) -> np.ndarray:
-    """The frequency in the middle of each channel, (n_mels,) Hz, rising."""
+    """Return the centre frequency of each channel, (n_mels,) Hz, ascending."""
     return _edges(mel)[1:-1].double().numpy()
 
 
 def _edges(mel: Mel) -> Tensor:
-    """Where the triangles begin, peak and end, (n_mels + 2,) Hz: each one's peak is where its neighbours end."""
+    """Return the corners of the triangles, (n_mels + 2,) Hz: a peak is where neighbours end."""
     low, high = (2595 * math.log10(1 + f / 700) for f in (mel.f_min, mel.f_max))
     return 700 * (10 ** (torch.linspace(low, high, mel.n_mels + 2) / 2595) - 1)
 
 
 def resample(waves: Tensor, rate: int) -> Tensor:
-    """Waves (B, samples) at 16 kHz to (B, ceil(samples * rate / 16,000)) at `rate` Hz, by a sinc under a Hann window.
+    """Resample waves (B, samples) from 16 kHz to `rate` Hz by a sinc under a Hann window.
 
     The filter is torchaudio's: six zero crossings on each side, cut at 0.99 of the new Nyquist
     frequency.
@@ -135,7 +138,7 @@ def resample(waves: Tensor, rate: int) -> Tensor:
 
 
 def _energies(waves: Tensor, mel: Mel, window: Tensor, bank: Tensor) -> Tensor:
-    """(B, samples) to (T, B, n_mels)."""
+    """Compute energies (T, B, n_mels) of waves (B, samples)."""
     spectrum = torch.stft(
         resample(waves, mel.rate),
         mel.n_fft,

@@ -1,4 +1,4 @@
-"""The basilar membrane: one linear filter for each place along the cochlea, in the closed form of Sieroka et al.
+"""The basilar membrane: a linear filter for each place, in closed form (Sieroka et al.).
 
 N. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acoust. Soc. Am. 120
 (2006) 297, with the parameters of ``lauscher`` (Cramer et al. 2020, arXiv:1910.07407), the program
@@ -55,7 +55,7 @@ _M = Membrane()
 
 
 def centre_frequencies(n: int = N_CHANNELS) -> np.ndarray:
-    """Resonance frequency of each of ``n`` channels in Hz, highest first, shape ``(n,)``.
+    """Return the resonance frequency of each of ``n`` channels in Hz, highest first, ``(n,)``.
 
     ``f = sqrt((S0 exp(-alpha x) - a) / m) / (2 pi)``, with ``x`` evenly spaced from 0 to 3.5 cm.
     """
@@ -64,7 +64,9 @@ def centre_frequencies(n: int = N_CHANNELS) -> np.ndarray:
 
 
 def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
-    """Velocity of the membrane at ``place`` (cm) for a sound of unit pressure: complex, like ``frequency`` (Hz, > 0).
+    """Return the complex velocity of the membrane at ``place`` (cm) for a sound of unit pressure.
+
+    ``frequency`` is in Hz, above 0; the result has its shape.
 
     With ``u = exp(-alpha x / 2)``, the membrane's impedance ``xi(u) = S0 u^2 - i w R u - (a + m
     w^2)`` and the wave number ``k = w sqrt(rho / (h xi))``, the pressure at ``x`` is
@@ -102,13 +104,13 @@ def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
 
 
 def _window_impedance(omega: np.ndarray) -> np.ndarray:
-    """``Z(w)``: what the oval window feels, a membrane without mass or friction (Bessel functions)."""
+    """Return ``Z(w)``, the impedance at the oval window, without mass or friction (Bessel)."""
     x = 2 * omega / _M.stiffness_decay * np.sqrt(2 / (_M.height * _M.stiffness))
     return np.sqrt(2 * _M.stiffness / _M.height) * (y0(x) + 1j * j0(x)) / (j1(x) - 1j * y1(x))
 
 
 def _filter(channel: int) -> np.ndarray:
-    """A channel's transfer function at the ``_BLOCK + 1`` frequencies of a block, complex.
+    """Return a channel's transfer function at the ``_BLOCK + 1`` frequencies of a block.
 
     A response that is over after ``d`` seconds is known from its transfer function every ``1 / d``
     Hz: evaluate it on that grid, and let the response's own FFT fill in the rest.
@@ -131,7 +133,7 @@ def _filter(channel: int) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def _filters(channels: tuple[int, ...]) -> np.ndarray:
-    """The filters of ``channels`` side by side, complex64 ``(bins, channels)``; from ``bins`` on all are zero."""
+    """Return the filters of ``channels``, complex64 ``(bins, channels)``; further bins are zero."""
     reach = _CUTOFF * centre_frequencies()[list(channels)] * (_BLOCK / STEP_RATE)
     bins = min(_BLOCK, int(reach.max()) + 1)
     filters = np.zeros((bins, len(channels)), dtype=np.complex64)
@@ -142,14 +144,14 @@ def _filters(channels: tuple[int, ...]) -> np.ndarray:
 
 
 def spectra(sound: np.ndarray) -> np.ndarray:
-    """Spectra below 24 kHz of the consecutive stretches of a sound at 48 kHz, complex64 ``(blocks, bins)``."""
+    """Return the spectra of successive blocks of a sound (48 kHz), complex64 ``(blocks, bins)``."""
     stretches = np.zeros((-(-sound.size // (2 * _HOP)), 2 * _HOP), dtype=np.float32)
     stretches.flat[: sound.size] = sound
     return scipy.fft.rfft(stretches, n=2 * _BLOCK, axis=1)[:, :_BLOCK]
 
 
 def velocity(blocks: np.ndarray, steps: int, channels: tuple[int, ...]) -> np.ndarray:
-    """Velocity of the membrane, float32 ``(steps, channels)`` at 24 kHz, from the ``spectra`` of a sound.
+    """Return the membrane's velocity, float32 ``(steps, channels)`` at 24 kHz, from ``spectra``.
 
     As in lauscher, the positive frequencies alone go back, onto half as many points: the filtered
     sound at half its rate. And as there the sound counts as periodic in ``steps``: what rings

@@ -31,10 +31,12 @@ def odg_events(
     relative: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """The events of static images, (T=8, B, 2, H + 4, W + 4): 1 where there is one, channel 0 ON, channel 1 OFF.
+    """Convert static images to events (T=8, B, 2, H + 4, W + 4), channel 0 ON, channel 1 OFF.
 
-        V = max over colours,   F_t[X_t + i, Y_t + j] = V[i, j],   D_t = F_t - F_(t-1)   for t = 1 ... 8
-        ON where D_t > theta,   OFF where D_t < -theta,   only where both F_t and F_(t-1) show the picture
+        V = max over colours,   F_t[X_t + i, Y_t + j] = V[i, j],
+        D_t = F_t - F_(t-1)   for t = 1 ... 8,
+        ON where D_t > theta,   OFF where D_t < -theta,
+        both only where F_t and F_(t-1) show the picture
 
     Images of 8 bits are compared as whole numbers, which is several times as fast as with floats
     and gives the same events as the images divided by 255.
@@ -54,7 +56,8 @@ def odg_events(
     _check_images(images)
     if not 0 <= theta < 1:
         raise SnnlabError(
-            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose one."
+            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose "
+            "one."
         )
     value = images if images.ndim == 3 else images[:, 0].maximum(images[:, 1]).maximum(images[:, 2])
     batch, height, width = value.shape
@@ -71,7 +74,7 @@ def odg_events(
 
 
 def edge_integral(events: Tensor) -> Tensor:
-    """What a picture's events say of its edges, (B, H, W): shifted back to where the picture was, and averaged.
+    """Average the events of a picture, shifted back to its place, to an edge image (B, H, W).
 
         S[i, j] = 1/8 sum_t (ON_t - OFF_t)[X_t + i, Y_t + j]
 
@@ -96,7 +99,8 @@ def edge_integral(events: Tensor) -> Tensor:
         or min(events.shape[3:]) <= MARGIN
     ):
         raise SnnlabError(
-            f"events have shape {tuple(events.shape)}; (8, B, 2, H + 4, W + 4) was expected. Pass what odg_events returned."
+            f"events have shape {tuple(events.shape)}; (8, B, 2, H + 4, W + 4) was expected. Pass "
+            "what odg_events returned."
         )
     height, width = (length - MARGIN for length in events.shape[3:])
     on, off = (events[:, :, channel].to(_floating(events.dtype)) for channel in (0, 1))
@@ -123,18 +127,20 @@ def _check_images(images: Tensor) -> None:
         return
     if not images.is_floating_point():
         raise SnnlabError(
-            f"images have the type {images.dtype}; floating point from 0 to 1 or uint8 was expected. Convert them."
+            f"images have the type {images.dtype}; floating point from 0 to 1 or uint8 was "
+            "expected. Convert them."
         )
     low, high = (bound.item() for bound in images.aminmax())
     if not (low >= 0 and high <= 1):  # so written, NaN is refused too
         raise SnnlabError(
-            f"images have values from {low:g} to {high:g}; numbers from 0 to 1, none of them NaN, were expected. "
+            f"images have values from {low:g} to {high:g}; numbers from 0 to 1, none of them NaN, "
+            "were expected. "
             "Divide by the largest value, or find where the NaN comes from."
         )
 
 
 def _level(value: Tensor, theta: float, relative: bool) -> Tensor | float:
-    """The threshold in units of the values; with `relative` one for each image, (B, 1). Of bytes, the whole part."""
+    """Return the threshold in units of the values; with `relative` one for each image, (B, 1)."""
     if not relative:
         return math.floor(255 * theta) if value.dtype == torch.uint8 else theta
     pixels = value.flatten(1)
@@ -145,7 +151,7 @@ def _level(value: Tensor, theta: float, relative: bool) -> Tensor | float:
 def _compare_floats(
     value: Tensor, level: Tensor | float, starts: list[int], events: Tensor
 ) -> None:
-    """Fill events (8, B, 2, S) by the rule as it stands; where there is no picture is NaN, and NaN exceeds nothing."""
+    """Fill events (8, B, 2, S) by the rule; outside the picture is NaN, which exceeds nothing."""
     canvas = F.pad(value, (0, MARGIN, 3, MARGIN), value=math.nan).flatten(1)
     size = events.shape[-1]
     difference = torch.empty_like(canvas[:, :size])
@@ -157,7 +163,9 @@ def _compare_floats(
 
 
 def _compare_bytes(value: Tensor, level: Tensor | float, starts: list[int], events: Tensor) -> None:
-    """The same for bytes, without a difference that a byte cannot hold: now > before + level, before > now + level.
+    """Fill events for bytes by now > before + level and before > now + level.
+
+    A byte cannot hold the difference.
 
     Where there is no picture the left side is 0 and the right side 255, so that it is never true.
     """

@@ -1,4 +1,4 @@
-"""Videos to events, as ES-UCF101 was made of UCF101: what got brighter or darker from one frame to the next.
+"""Conversion of videos to events by frame differences, as ES-UCF101 was made of UCF101.
 
 A clip is an npz file with one array, `arr_0`, uint8 (2, T, H, W), 0 or 1, channel 0 ON. Here, as
 everywhere, time is first.
@@ -42,7 +42,7 @@ class Settings:
 def video_events(
     frames: np.ndarray, *, ratio: float = RATIO, mode: int = 1, seed: int = 0
 ) -> Tensor:
-    """The events of a clip: (T=n-1, 2, H, W) uint8, 1 where there is one, channel 0 ON, channel 1 OFF.
+    """Convert a clip to events (T=n-1, 2, H, W), uint8 of 0 and 1, channel 0 ON, channel 1 OFF.
 
         D_t = F_(t+1) - F_t,   ON where D_t > c_on,   OFF where D_t < c_off
 
@@ -87,7 +87,8 @@ def video_events(
             np.less(step, np.minimum(off + noise[1], -LEAST), out=offs)
     if not events.any():
         raise SnnlabError(
-            "the clip has no event, for nothing in it moves; a moving picture was expected. Leave it out."
+            "the clip has no event, for nothing in it moves; a moving picture was expected. Leave "
+            "it out."
         )
     return torch.from_numpy(events.view(np.uint8))
 
@@ -128,19 +129,21 @@ def convert_videos(
     seed: int = 0,
     workers: int | None = None,
 ) -> Outcome:
-    """Turn videos into files of events, one by one, whatever becomes of some of them.
+    """Convert videos to files of events.
 
     A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a
     folder all of them are found, and `a/b.avi` becomes `target/a/b.npz`; those of a list become
     `target/{name}.npz`. `target/left-out.csv` lists what failed. What is there already, and not
-    older than its video, is kept, so that a killed call is gone on with by the next. In mode 2 each
+    older than its video, is kept, so that the next call resumes a killed one. In mode 2 each
     clip has noise of its own, drawn from `seed` and its name.
 
     Args:
         source: a folder, one video, or a list of videos.
         target: where it goes.
-        ratio, mode, seed: as `video_events` takes them.
-        n_frames: frames taken of a video, evenly spread; there is one step of events fewer.
+        ratio: as for `video_events`.
+        n_frames: number of frames sampled evenly; the events have one step less.
+        mode: as for `video_events`.
+        seed: as for `video_events`.
         workers: processes, by default one a core.
 
     Raises:
@@ -161,12 +164,14 @@ def convert_videos(
     for path, name in found:
         if name in sources:
             raise SnnlabError(
-                f"{sources[name]} and {path} would both become {name}.npz; different names were expected. Rename one."
+                f"{sources[name]} and {path} would both become {name}.npz; different names were "
+                "expected. Rename one."
             )
         sources[name] = path
     if not sources:
         raise SnnlabError(
-            f"{source} holds no video; files {', '.join(video.SUFFIXES)} or folders of frame000001.jpg and so on were "
+            f"{source} holds no video; files {', '.join(video.SUFFIXES)} or folders of "
+            "frame000001.jpg and so on were "
             "expected. Check the path."
         )
     with writing_alone(target):
@@ -185,12 +190,13 @@ def convert_videos(
 
 
 def _found(source: Path) -> list[tuple[Path, str]]:
-    """Every video in a folder or its folders, and its name there without the suffix."""
+    """Return every video below a folder, and its relative name without the suffix."""
     if source.is_file():
         return [(source, source.stem)]
     if not source.is_dir():
         raise SnnlabError(
-            f"{source}: there is no such file; a video or a folder of videos was expected. Check the path."
+            f"{source}: there is no such file; a video or a folder of videos was expected. Check "
+            "the path."
         )
     if _has_frames(source):
         return [(source, source.name)]
@@ -226,7 +232,7 @@ def _convert(job: Job) -> None:
 
 
 def _percentiles(difference: np.ndarray, ratio: float) -> tuple[float, float]:
-    """Percentiles 50 ratio and 100 - 50 ratio, interpolated as `numpy.percentile` does, by counting: one pass, no sorting."""
+    """Return percentiles 50 ratio and 100 - 50 ratio as `numpy.percentile` does, by counting."""
     counts = sum(np.bincount(step.ravel() + np.int16(255), minlength=511) for step in difference)
     below = np.cumsum(counts)
     ranks = (below[-1] - 1) * np.array([ratio / 2, 1 - ratio / 2])
@@ -242,15 +248,18 @@ def _percentiles(difference: np.ndarray, ratio: float) -> tuple[float, float]:
 def _check_settings(settings: Settings) -> None:
     if not 0 < settings.ratio < 1:
         raise SnnlabError(
-            f"ratio is {settings.ratio}; a number between 0 and 1 was expected, such as {RATIO}. Choose one."
+            f"ratio is {settings.ratio}; a number between 0 and 1 was expected, such as {RATIO}. "
+            "Choose one."
         )
     if settings.mode not in (1, 2):
         raise SnnlabError(
-            f"mode is {settings.mode!r}; 1 (same thresholds everywhere) or 2 (noisy ones) was expected."
+            f"mode is {settings.mode!r}; 1 (same thresholds everywhere) or 2 (noisy ones) was "
+            "expected."
         )
     if settings.n_frames < 2:
         raise SnnlabError(
-            f"there are {settings.n_frames} frames; at least 2 were expected, for an event is a difference."
+            f"there are {settings.n_frames} frames; at least 2 were expected, for an event is a "
+            "difference."
         )
     if settings.seed < 0:
         raise SnnlabError(
@@ -261,7 +270,8 @@ def _check_settings(settings: Settings) -> None:
 def _check_clip(array: np.ndarray, path: str | Path) -> None:
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[0] != 2 or 0 in array.shape:
         raise SnnlabError(
-            f"{path}: the clip is {array.dtype} {array.shape}; uint8 with the channels ON and OFF, time, height and width was "
+            f"{path}: the clip is {array.dtype} {array.shape}; uint8 with the channels ON and OFF, "
+            "time, height and width was "
             f"expected. {_CURE}"
         )
     if array.max() != 1:

@@ -1,0 +1,1 @@
+"""Download, unpacking and checks of published data sets."""

@@ -30,7 +30,7 @@ _GROUP = re.compile(r"_g(\d+)_c\d+")
 
 
 class _Part(NamedTuple):
-    """The samples of a split, their labels, the names of the classes, and the reader of a sample."""
+    """The samples and labels of a split, the class names, and the reader of a sample."""
 
     samples: list[Any]
     labels: list[int]

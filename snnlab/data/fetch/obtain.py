@@ -1,4 +1,4 @@
-"""Published data sets: fetched, unpacked as the readers expect, and their provenance written down."""
+"""Published data sets: download, unpacking and a record of their provenance."""
 
 from __future__ import annotations
 
@@ -213,7 +213,8 @@ def _needs_aedat() -> None:
     """Say it before gigabytes are fetched."""
     if importlib.util.find_spec("aedat") is None:
         raise SnnlabError(
-            "aedat, which reads the recordings, is not installed; it was expected before they are fetched. Install it with: "
+            "aedat, which reads the recordings, is not installed; it was expected before they are "
+            "fetched. Install it with: "
             'pip install "snnlab[aedat]", or pip install aedat.'
         )
 

@@ -49,6 +49,7 @@ class Events:
     keys: tuple[str, ...]
 
     def __len__(self) -> int:
+        """Return the number of recordings."""
         return len(self.labels)
 
 
@@ -63,20 +64,22 @@ def read_events(path: str | Path) -> Events:
     path = Path(path)
     if not path.is_file():
         raise SnnlabError(
-            f"{path}: there is no such file; a file in SHD's HDF5 layout was expected. Check the path."
+            f"{path}: there is no such file; a file in SHD's HDF5 layout was expected. Check the "
+            "path."
         )
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)
     except (OSError, RuntimeError) as error:  # what h5py raises for foreign, cut and damaged files
         raise SnnlabError(
-            f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's layout was "
+            f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's "
+            "layout was "
             f"expected. {_CURE}"
         ) from error
 
 
 def read_meta(path: str | Path) -> dict[str, str]:
-    """The texts below `extra/meta_info` of a file that `read_events` accepts."""
+    """Return the texts below `extra/meta_info` of a file that `read_events` accepts."""
     with h5py.File(path, "r") as file:
         group = file.get("extra/meta_info", {})
         return {
@@ -124,7 +127,8 @@ def _read(file: h5py.File, path: Path) -> Events:
     keys = _keys(_dataset(file, "extra/keys", path), path)
     if len(units) != len(times):
         raise SnnlabError(
-            f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row each was expected. "
+            f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row "
+            "each was expected. "
             f"{_CURE}"
         )
     _check_rows(labels, speakers, keys, len(times), path)
@@ -143,7 +147,7 @@ def _read(file: h5py.File, path: Path) -> Events:
 def _read_rows(
     times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path
 ) -> tuple[np.ndarray, ...]:
-    """Times, units and event counts of up to _ROWS recordings, checked."""
+    """Read and check times, units and event counts of up to _ROWS recordings."""
     row_times, row_units = times[start : start + _ROWS], units[start : start + _ROWS]
     counts = np.fromiter(map(len, row_times), np.int64, len(row_times))
     other = np.fromiter(map(len, row_units), np.int64, len(row_units))
@@ -165,7 +169,8 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
         raise SnnlabError(
-            f"{path}: the data set {name} is missing; spikes/times, spikes/units, labels, extra/speaker and "
+            f"{path}: the data set {name} is missing; spikes/times, spikes/units, labels, "
+            "extra/speaker and "
             f"extra/keys were expected, as in SHD. {_CURE}"
         )
     return item
@@ -181,7 +186,8 @@ def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     base = h5py.check_vlen_dtype(item.dtype)
     if base is None or item.ndim != 1 or np.dtype(base).kind not in kind:
         raise SnnlabError(
-            f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of {words} a recording "
+            f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of "
+            f"{words} a recording "
             f"was expected. {_CURE}"
         )
     return item
@@ -191,20 +197,22 @@ def _column(file: h5py.File, name: str, path: Path) -> np.ndarray:
     item = _dataset(file, name, path)
     if item.ndim != 1 or item.dtype.kind not in "ui":
         raise SnnlabError(
-            f"{path}: {name} is of type {item.dtype}, shape {item.shape}; one integer a recording was expected. {_CURE}"
+            f"{path}: {name} is of type {item.dtype}, shape {item.shape}; one integer a recording "
+            f"was expected. {_CURE}"
         )
     return item[()].astype(np.int64)
 
 
 def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
-    """The class names, which other programs write as bytes, as text, or as numbers."""
+    """Read the class names, which other programs write as bytes, text or numbers."""
     names = np.atleast_1d(item[()])
     try:
         if names.ndim == 1:
             return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
     except UnicodeDecodeError as error:
         raise SnnlabError(
-            f"{path}: the name {error.object!r} in extra/keys is no UTF-8; the names of the classes were expected. {_CURE}"
+            f"{path}: the name {error.object!r} in extra/keys is no UTF-8; the names of the "
+            f"classes were expected. {_CURE}"
         ) from error
     raise SnnlabError(
         f"{path}: extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}"
@@ -220,7 +228,8 @@ def _check_rows(
     for name, column in (("labels", labels), ("extra/speaker", speakers)):
         if len(column) != n:
             raise SnnlabError(
-                f"{path}: {name} has {len(column)} entries for {n} recordings in spikes; one each was expected. {_CURE}"
+                f"{path}: {name} has {len(column)} entries for {n} recordings in spikes; one each "
+                f"was expected. {_CURE}"
             )
     _refuse(
         (labels < 0) | (labels >= len(keys)),
@@ -243,7 +252,7 @@ def _check_rows(
 def _check_spikes(
     times: np.ndarray, units: np.ndarray, counts: np.ndarray, path: Path, first: int
 ) -> None:
-    """Refuse what is no list of spikes; `first` is the index of the first of these recordings in the file."""
+    """Check lists of spikes; `first` is the index of the first recording in the file."""
     _refuse(counts == 0, path, "spikes/times", first, lambda _: "is empty", "at least one spike")
     ends = np.cumsum(counts)
 
@@ -269,7 +278,8 @@ def _check_spikes(
         times > MAX_SECONDS,
         "times",
         "has the time",
-        f"at most {MAX_SECONDS:.0f} s, for times are seconds (divide by 1000 if these are ms, by 1,000,000 if µs),",
+        f"at most {MAX_SECONDS:.0f} s, for times are seconds (divide by 1000 if these are ms, by "
+        "1,000,000 if µs),",
     )
     backwards = np.zeros(len(times), dtype=bool)
     backwards[1:] = times[1:] < times[:-1]

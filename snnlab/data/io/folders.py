@@ -31,12 +31,14 @@ def check_names(names: Iterable[str], where: object, what: str = "class") -> Non
         for character in name:
             if unicodedata.category(character) in _UNFIT:
                 raise SnnlabError(
-                    f"{where}: the name {name!r} of a {what} has the character {character!r}; printable UTF-8 text "
+                    f"{where}: the name {name!r} of a {what} has the character {character!r}; "
+                    "printable UTF-8 text "
                     "in one line was expected. Rename it."
                 )
         if plain in seen:
             raise SnnlabError(
-                f"{where}: the names {seen[plain]!r} and {name!r} of a {what} look alike; different names were "
+                f"{where}: the names {seen[plain]!r} and {name!r} of a {what} look alike; "
+                "different names were "
                 "expected. Rename one, or put both together."
             )
         seen[plain] = name

@@ -1,4 +1,4 @@
-"""Opening picture files, with one sentence for what cannot be read."""
+"""Image files and folders of classes, with clear errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNREADABLE = (
 
 @contextmanager
 def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image.Image]:
-    """A picture; it is decoded as far as is asked for, so its size costs no more than its header.
+    """Open an image; it is decoded lazily, so its size costs no more than its header.
 
     Args:
         path: of the file, or what it is called where `content` has it.
@@ -45,12 +45,13 @@ def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image
         raise
     except _UNREADABLE as error:
         raise SnnlabError(
-            f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. Fetch it again or remove it."
+            f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. "
+            "Fetch it again or remove it."
         ) from error
 
 
 def class_folders(folder: Path, what: str = "images") -> list[Path]:
-    """The folders in a folder, one a class, in order of the alphabet; none of a system or a tool.
+    """Return the folders in a folder, one a class, sorted, without those of a system or a tool.
 
     Args:
         folder: that has them.

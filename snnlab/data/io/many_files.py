@@ -1,4 +1,4 @@
-"""Convert many files: go on after a bad one, say at the end which it was, and leave out what an earlier call did."""
+"""Conversion of many files: bad ones are reported at the end, finished ones are kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch.
+    """The outcome of a conversion.
 
     Attributes:
         written: sources converted by this call.
@@ -57,6 +57,7 @@ class Outcome:
     report: Path
 
     def __str__(self) -> str:
+        """Return the numbers, and the first failures."""
         text = f"{self.written} converted, {self.kept} there already, "
         text += f"{len(self.dropped)} dropped, {len(self.failed)} failed"
         if not (self.dropped or self.failed):
@@ -74,7 +75,7 @@ def convert_all(
     unit: str,
     together: int = 1,
 ) -> Outcome:
-    """Do every job whose target is not there, or older than its source; a job that fails does not stop the others.
+    """Do every job whose target is missing or older than its source; failures stop no other job.
 
     Targets must be written whole, so that what exists is done: a call after a kill goes on where
     the first one was.
@@ -87,7 +88,8 @@ def convert_all(
         workers: processes; 1 works in this one, None takes one a core.
         report: csv file (what, source, sentence) of what was dropped or failed; removed when
             nothing was.
-        title, unit: what the progress bar says.
+        title: title of the progress bar.
+        unit: unit of the progress bar.
         together: jobs that go to a process at once, for many short ones.
 
     Raises:
@@ -125,13 +127,14 @@ def attempt_all(
     before: int = 0,
     together: int = 1,
 ) -> list[tuple[Any, str]]:
-    """What `worker` returns for each item, and ""; or None, and the sentence by which it refuses it.
+    """Return for each item the result of `worker` and "", or None and the sentence of its error.
 
     Args:
         items: what the worker takes.
         worker: a function of a module, for processes are spawned; refuses by a SnnlabError.
         workers: processes; 1 works in this one, None takes one a core.
-        title, unit: what the progress bar says.
+        title: title of the progress bar.
+        unit: unit of the progress bar.
         before: items that were done before, for the bar.
         together: items that go to a process at once, for many short ones.
 
@@ -150,7 +153,7 @@ def attempt_all(
 
 
 def listed(first: str, sentences: Sequence[str]) -> str:
-    """A line, and below it some of the sentences, with how many more there are."""
+    """Return a line, and below it the first sentences and the number of the others."""
     more = [f"and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
     return "\n  ".join([first, *sentences[:LISTED], *more])
 
@@ -169,19 +172,21 @@ def writing_alone(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / ".writing.lock").acquire(timeout=0)
     except Timeout as error:
         raise SnnlabError(
-            f"{folder}: another call of `snnlab data` writes there; one at a time was expected. Wait for it, or choose "
+            f"{folder}: another call of `snnlab data` writes there; one at a time was expected. "
+            "Wait for it, or choose "
             "another folder."
         ) from error
     except OSError as error:
         raise SnnlabError(
-            f"{folder}: cannot be written to ({error.strerror}); a folder for new files was expected. Choose another place."
+            f"{folder}: cannot be written to ({error.strerror}); a folder for new files was "
+            "expected. Choose another place."
         ) from error
     with lock:
         yield
 
 
 def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Path] = ()) -> None:
-    """Write the settings of a conversion beside its files, or compare them with those of an earlier call.
+    """Write the settings of a conversion, or compare them with those of an earlier call.
 
     Args:
         file: where the settings are.
@@ -196,8 +201,10 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
         for path in replaces:
             if path.exists():
                 raise SnnlabError(
-                    f"{path}: would be replaced, and was not made by such a call, for {file.name} is missing beside it; a "
-                    "folder without such files was expected. Choose another folder, or move or remove the file."
+                    f"{path}: would be replaced, and was not made by such a call, for {file.name} "
+                    "is missing beside it; a "
+                    "folder without such files was expected. Choose another folder, or move or "
+                    "remove the file."
                 )
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""NumPy's npz files: arrays by name, read or refused with a sentence, and written whole."""
+"""NumPy's npz files: reading with clear errors, and writing of complete files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snnlab._utils.files import whole_file
 
 
 def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
-    """The arrays of these names, in their order. Nothing pickled is ever opened.
+    """Read the arrays of these names, in their order. Pickles are never opened.
 
     Raises:
         SnnlabError: the file is missing, cut short or no npz, or an array is missing.
@@ -28,7 +28,8 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
                 return [stored[name] for name in names]
     except FileNotFoundError as error:
         raise SnnlabError(
-            f"{path}: there is no such file; an npz file with {wanted} was expected. Check the path."
+            f"{path}: there is no such file; an npz file with {wanted} was expected. Check the "
+            "path."
         ) from error
     except (
         OSError,
@@ -40,11 +41,13 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
         zlib.error,
     ) as error:
         raise SnnlabError(
-            f"{path} cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+            f"{path} cannot be read "
+            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
             f"a whole npz file with {wanted} was expected. {_CURE}"
         ) from error
     raise SnnlabError(
-        f"{path} has no array {missing[0]}; {wanted} was expected, {', '.join(found) or 'none with a name'} found. {_CURE}"
+        f"{path} has no array {missing[0]}; {wanted} was expected, "
+        f"{', '.join(found) or 'none with a name'} found. {_CURE}"
     )
 
 

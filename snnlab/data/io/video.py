@@ -1,4 +1,4 @@
-"""Some frames of a video, evenly spread: of a file that FFmpeg decodes, or of a folder of numbered pictures."""
+"""Evenly sampled frames of a video file that FFmpeg decodes, or of a folder of images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _CURE = "Convert it, for example with ffmpeg, or fetch it again."
 
 
 def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
-    """Grey frames number `round(linspace(0, n - 1, n_frames))` of the n that a video has: (n_frames, H, W) uint8.
+    """Sample grey frames evenly from a video: (n_frames, H, W) uint8.
+
+    Of n frames, numbers `round(linspace(0, n - 1, n_frames))` are read.
 
     Grey is Pillow's, 0.299 R + 0.587 G + 0.114 B. A video with fewer frames than asked for shows
     some of them twice.
@@ -37,17 +39,19 @@ def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
     source = Path(source)
     if n_frames < 2:
         raise SnnlabError(
-            f"n_frames is {n_frames}; at least 2 were expected, for an event is a difference. Take more."
+            f"n_frames is {n_frames}; at least 2 were expected, for an event is a difference. Take "
+            "more."
         )
     if not source.exists():
         raise SnnlabError(
-            f"{source}: there is no such file; a video or a folder of frames was expected. Check the path."
+            f"{source}: there is no such file; a video or a folder of frames was expected. Check "
+            "the path."
         )
     return _from_folder(source, n_frames) if source.is_dir() else _from_file(source, n_frames)
 
 
 def colour_frames(folder: str | Path, n_frames: int, wanted: slice) -> np.ndarray:
-    """In colour, some of the frames that `sample_frames` takes of a folder: (wanted, H, W, 3) uint8, red, green and blue.
+    """Read some of the frames that `sample_frames` samples, in RGB: (wanted, H, W, 3) uint8.
 
     Args:
         folder: with `frame000001.jpg` and so on.
@@ -62,12 +66,12 @@ def colour_frames(folder: str | Path, n_frames: int, wanted: slice) -> np.ndarra
 
 
 def positions(n: int, n_frames: int) -> np.ndarray:
-    """The numbers of the frames that are taken of n, (n_frames,), from 0."""
+    """Return the indices of the frames that are sampled of n, (n_frames,)."""
     return np.round(np.linspace(0, n - 1, n_frames)).astype(int)
 
 
 def numbered_frames(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of their numbers.
+    """Return the images of a folder in the order of their numbers.
 
     Raises:
         SnnlabError: there is none, a number is missing, or there twice.
@@ -77,21 +81,23 @@ def numbered_frames(folder: Path) -> list[Path]:
     ]
     if not found:
         raise SnnlabError(
-            f"{folder} holds no frame; frame000001.jpg and so on, or png, were expected. Check the path."
+            f"{folder} holds no frame; frame000001.jpg and so on, or png, were expected. Check the "
+            "path."
         )
     found.sort()
     for (before, path), (number, _) in pairwise(found):
         if number != before + 1:
             what = "is there twice" if number == before else "is missing"
             raise SnnlabError(
-                f"{folder}: frame {min(number, before + 1)} {what}, after {path.name}; frames numbered without a gap were "
+                f"{folder}: frame {min(number, before + 1)} {what}, after {path.name}; frames "
+                "numbered without a gap were "
                 "expected. Extract them again."
             )
     return [path for _, path in found]
 
 
 def announced_size(path: Path) -> int:
-    """The size in bytes of a video file as it says itself, in AVI, MP4 and Matroska; 0 where it does not say.
+    """Return the size in bytes that an AVI, MP4 or Matroska file states, or 0.
 
     FFmpeg does not compare it with the size that there is: it decodes a copy that stopped early as
     a shorter video.
@@ -123,7 +129,7 @@ def announced_size(path: Path) -> int:
 
 
 def _end_of_segment(file: IO[bytes]) -> int:
-    """Where the segment of a Matroska file ends, which comes after a short header."""
+    """Return the end of the segment of a Matroska file, which follows a short header."""
     end = 0
     for _ in range(2):
         file.seek(end + 4)  # behind the name
@@ -151,18 +157,20 @@ def _from_folder(
 
 
 def _from_file(path: Path, n_frames: int) -> np.ndarray:
-    """The header may be wrong about the number of frames; then the file is decoded a second time."""
+    """Decode a file, a second time if its header was wrong about the number of frames."""
     av = _av()
     try:
         declared, n, frames = _decode(av, path, None, n_frames)
         if n < 0.9 * declared:
             raise SnnlabError(
-                f"{path} ends after {n} of {declared} frames; a whole video was expected. Fetch it again or remove it."
+                f"{path} ends after {n} of {declared} frames; a whole video was expected. Fetch it "
+                "again or remove it."
             )
         size = path.stat().st_size
         if (n < declared or not declared) and size < (end := announced_size(path)):
             raise SnnlabError(
-                f"{path} is cut short ({size:,} of {end:,} bytes) and ends after {n} frames; a whole video was expected. "
+                f"{path} is cut short ({size:,} of {end:,} bytes) and ends after {n} frames; a "
+                "whole video was expected. "
                 "Fetch it again or remove it."
             )
         _check_length(n, path)
@@ -181,7 +189,7 @@ def _from_file(path: Path, n_frames: int) -> np.ndarray:
 def _decode(
     av: ModuleType, path: Path, n: int | None, n_frames: int
 ) -> tuple[int, int, dict[int, np.ndarray]]:
-    """How many frames the header says there are, how many there are, and those taken of `n`, else of what it says."""
+    """Return the declared and the true number of frames, and the frames sampled of `n`."""
     with av.open(str(path)) as container:
         if not container.streams.video:
             raise SnnlabError(f"{path} has no picture; a video was expected. {_CURE}")
@@ -201,7 +209,8 @@ def _stacked(frames: list[np.ndarray], source: Path) -> np.ndarray:
     shapes = sorted({frame.shape[:2] for frame in frames})
     if len(shapes) > 1:
         raise SnnlabError(
-            f"{source} has frames of {' and '.join(f'{width} x {height}' for height, width in shapes)} px; "
+            f"{source} has frames of "
+            f"{' and '.join(f'{width} x {height}' for height, width in shapes)} px; "
             "one size was expected. Resize them."
         )
     return np.stack(frames)
@@ -210,7 +219,8 @@ def _stacked(frames: list[np.ndarray], source: Path) -> np.ndarray:
 def _check_length(n: int, source: Path) -> None:
     if n < 2:
         raise SnnlabError(
-            f"{source} has {n} frames; at least 2 were expected, for an event is a difference. Leave it out."
+            f"{source} has {n} frames; at least 2 were expected, for an event is a difference. "
+            "Leave it out."
         )
 
 

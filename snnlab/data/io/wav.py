@@ -1,4 +1,4 @@
-"""A word out of a wav file, without the silence around it."""
+"""Spoken words in wav files, without the silence around them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STREAM = 0x7FFF_F000  # a size from here on is a placeholder of a program that 
 def read_word(
     file: Path, *, max_seconds: float = LONGEST, where: str | None = None
 ) -> tuple[np.ndarray, int]:
-    """The sound (samples,) float32 of a wav file without its mean and the silence at its ends, and its rate in Hz.
+    """Read a word, (samples,) float32, without offset and silence at its ends, and its rate in Hz.
 
     Raises:
         SnnlabError: it is not a wav file, cut short, not mono, too long, not finite, of an
@@ -46,21 +46,25 @@ def read_word(
             raise SnnlabError(f"{where} {wrong}. Export it again.")
         if info.channels != 1:
             raise SnnlabError(
-                f"{where} has {info.channels} channels; one was expected. Mix them or choose one, for example with sox."
+                f"{where} has {info.channels} channels; one was expected. Mix them or choose one, "
+                "for example with sox."
             )
         if info.duration > max_seconds:
             raise SnnlabError(
-                f"{where} lasts {info.duration:.1f} s; one word of at most {max_seconds:g} s was expected. "
+                f"{where} lasts {info.duration:.1f} s; one word of at most {max_seconds:g} s was "
+                "expected. "
                 "Cut it, or allow more seconds."
             )
         if info.frames == 0:
             raise SnnlabError(
-                f"{where} holds no samples; a spoken word was expected. Record it again or remove the line."
+                f"{where} holds no samples; a spoken word was expected. Record it again or remove "
+                "the line."
             )
         sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:
         raise SnnlabError(
-            f"{where} cannot be read as sound ({reason(error)}); a wav file was expected. Convert it or fetch it again."
+            f"{where} cannot be read as sound ({reason(error)}); a wav file was expected. Convert "
+            "it or fetch it again."
         ) from error
     if wrong := implausible(rate, sound):
         raise SnnlabError(f"{where} {wrong}. Export it again.")
@@ -71,14 +75,15 @@ def read_word(
         )
     if len(word) < SHORTEST * rate:
         raise SnnlabError(
-            f"{where} holds {1000 * len(word) / rate:.0f} ms of sound; at least {1000 * SHORTEST:.0f} ms was expected. "
+            f"{where} holds {1000 * len(word) / rate:.0f} ms of sound; at least "
+            f"{1000 * SHORTEST:.0f} ms was expected. "
             "Record it again or remove the line."
         )
     return word, rate
 
 
 def cut_short(file: Path) -> str:
-    """What a wav file lacks of the bytes that its header announces, in a few words; else "".
+    """Return how many of the bytes that its header announces a wav file has, or "" if all.
 
     soundfile does not compare them: it reads a copy that stopped half way as a shorter sound.
 
@@ -91,7 +96,7 @@ def cut_short(file: Path) -> str:
 
 
 def implausible(rate: int, sound: np.ndarray | None = None) -> str:
-    """What shows that these numbers are no recording, and what was expected instead; "" if nothing.
+    """Return why these numbers cannot be a recording, or "".
 
     Args:
         rate: Hz.
@@ -111,7 +116,7 @@ def implausible(rate: int, sound: np.ndarray | None = None) -> str:
 
 
 def _announced(file: IO[bytes]) -> int:
-    """The byte at which the samples of a wav file end, by its header; 0 where it does not say."""
+    """Return the byte at which the samples end according to the header, or 0."""
     head = file.read(24)
     if head[:4] == b"riff":  # W64, which is a GUID and the size of the whole file
         return int.from_bytes(head[16:24], "little")
@@ -132,12 +137,12 @@ def _announced(file: IO[bytes]) -> int:
 
 
 def reason(error: Exception) -> str:
-    """Why soundfile could not read a file, without the file's name, which it writes as bytes."""
+    """Return the reason of a soundfile error, without the file's name, which it shows as bytes."""
     return str(getattr(error, "error_string", error)).strip()
 
 
 def trim(sound: np.ndarray, rate: int) -> np.ndarray:
-    """Cut off frames of 20 ms at both ends that are more than 40 dB below the loudest; empty if all is silence.
+    """Cut off silent frames of 20 ms at both ends, more than 40 dB below the loudest.
 
     Args:
         sound: (samples,); its mean is taken off, for an offset of the sound card is no sound.

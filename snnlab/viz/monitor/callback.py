@@ -20,7 +20,7 @@ from torch import nn
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import still_pruned
 from snnlab.training.callbacks import Callback, StopTraining, TrainingProgress
-from snnlab.viz.monitor.view import MonitorSnapshot, delays_of, look_at, step_of
+from snnlab.viz.monitor.snapshot import MonitorSnapshot, delays_of, step_of, take_snapshot
 
 INTERVAL = 0.5  # s between two pictures at least
 # Share of the training time for all pictures; an expensive last one keeps it below 5 %
@@ -215,7 +215,7 @@ class MonitorCallback(Callback):
         assert self._progress is not None
         began, spent = time.perf_counter(), self._spent
         earlier = [line for history in self._histories[:-1] for line in history]
-        snapshot = look_at(self._progress, earlier)
+        snapshot = take_snapshot(self._progress, earlier)
         self._look_seconds += time.perf_counter() - began
         self._report(snapshot, last=last)
         self._looked_at = time.perf_counter()

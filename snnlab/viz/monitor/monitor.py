@@ -18,7 +18,8 @@ from snnlab.training.callbacks import StopTraining, TrainingProgress
 from snnlab.training.launch import launch_ranks
 from snnlab.viz.monitor.box import MonitorBox, State, status_line
 from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, train_monitored
-from snnlab.viz.monitor.view import MonitorSnapshot, MonitorView
+from snnlab.viz.monitor.snapshot import MonitorSnapshot
+from snnlab.viz.monitor.view import MonitorView
 from snnlab.viz.widgets.panel import Panel, interact
 
 Outcome = TypeVar("Outcome")
@@ -198,7 +199,7 @@ class TrainingMonitor(Generic[Outcome]):
 
     def _draw(self, snapshot: MonitorSnapshot, initial: dict[str, Any], *, last: bool) -> None:
         began = time.perf_counter()
-        if self._shown is None or snapshot.kind != self._shown[0].kind:
+        if self._shown is None or snapshot.layout != self._shown[0].layout:
             self._panel = self._view = None
         self._shown = snapshot, initial
         if self._panel is None:
@@ -228,7 +229,7 @@ class TrainingMonitor(Generic[Outcome]):
         self._publish(update=False)
 
     def _publish(self, *, update: bool = True) -> None:
-        """Show the monitor in the notebook, or update it: a page without a kernel has the picture."""
+        """Show or update the output in the notebook; a page without a kernel has its picture."""
         if not self._display_id:
             return
         from IPython.display import display  # only a notebook needs it

@@ -140,7 +140,7 @@ def test_a_feature_that_never_changes_becomes_zero():
 def test_on_another_device_only_what_is_used(data):
     part = data.subset(torch.tensor([12, 0, 6])).standardised()
     assert part.to("cpu") is part
-    copied = part._copied("cpu")
+    copied = part._copy("cpu")
     assert all(
         torch.equal(a, b)
         for a, b in zip(copied.batch(torch.arange(3)), part.batch(torch.arange(3)), strict=True)

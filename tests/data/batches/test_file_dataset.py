@@ -1,4 +1,6 @@
-"""Samples that are files: the same batches whoever reads them, and one sentence when they cannot be read."""
+"""Samples that are files: the same batches whoever reads them, and one sentence when they cannot be
+read.
+"""
 
 from dataclasses import replace
 from functools import partial

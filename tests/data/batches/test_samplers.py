@@ -17,7 +17,9 @@ def test_every_sample_goes_to_one_process(processes):
 
 
 def test_all_processes_take_as_many_steps_of_training():
-    """Batches of 4, 4 and 1 for three processes: the last one is left out, for two would have nothing to do."""
+    """Batches of 4, 4 and 1 for three processes: the last one is left out, for two would have
+    nothing to do.
+    """
     generator = [torch.Generator().manual_seed(3) for _ in range(3)]
     parts = [
         list(shard_batches(shuffled(9, 4, generator[i]), (i, 3), training=True)) for i in range(3)

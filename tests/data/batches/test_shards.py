@@ -36,7 +36,9 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """60 and 6 pictures, whose validation is 1 of 20 of each class, and names that tempt an order to be another one."""
+    """60 and 6 pictures, whose validation is 1 of 20 of each class, and names that tempt an order
+    to be another one.
+    """
     folder = tmp_path_factory.mktemp("imagenet")
     standins.imagenet(folder, train=20)
     place = folder / "train" / standins.WORDNET[0]
@@ -159,7 +161,9 @@ def test_webdataset_reads_our_shards(sharded):
 
 
 def test_we_read_shards_of_webdataset(folders, tmp_path):
-    """Written as its users do, without names of classes, keys with a folder, and more beside the pictures."""
+    """Written as its users do, without names of classes, keys with a folder, and more beside the
+    pictures.
+    """
     read = {}
     for part in ("train", "val"):
         with webdataset.ShardWriter(
@@ -349,7 +353,9 @@ def test_bad_shards(copy, change, words):
 
 
 def cuts(path):
-    """Inside a header, inside the last picture, and behind it, where only the closing zeros are missing."""
+    """Inside a header, inside the last picture, and behind it, where only the closing zeros are
+    missing.
+    """
     with tarfile.open(path) as tar:
         last = tar.getmembers()[-1]
         return [

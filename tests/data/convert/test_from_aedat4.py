@@ -1,4 +1,5 @@
-"""CIFAR10-DVS's recordings to counts in steps: a real file, and many made for a stand-in of the decoder."""
+"""CIFAR10-DVS's recordings to counts in steps: a real file, and many made for a stand-in of the
+decoder."""
 
 import csv
 import os
@@ -21,7 +22,8 @@ FIELDS = [("t", "<u8"), ("x", "<u2"), ("y", "<u2"), (("p", "on"), "?")]  # as ae
 
 
 def decode(path):
-    """A recording of a test is an npy file; as aedat does, it comes in packets, with pictures in between."""
+    """A recording of a test is an npy file; as aedat does, it comes in packets, with pictures in
+    between."""
     with open(path, "rb") as file:
         events = np.load(file)
     yield {"stream_id": 1, "frame": None}
@@ -48,7 +50,8 @@ def record(path, events):
 
 
 def test_a_real_recording(tmp_path):
-    """A square of three rows that moves right by a pixel a millisecond, 16 times: ON ahead of it, OFF behind."""
+    """A square of three rows that moves right by a pixel a millisecond, 16 times: ON ahead of it,
+    OFF behind."""
     recording = Path(__file__).parents[1] / "recordings/square.aedat4"  # made with dv-processing
     for name in cifar10_dvs.CLASSES[:2]:
         (tmp_path / "raw" / name).mkdir(parents=True)
@@ -134,7 +137,8 @@ def test_a_recording_whose_name_is_no_utf8(source, tmp_path):
 
 
 def test_steps_are_of_equal_length(source, tmp_path):
-    """100 microseconds in 4 steps of 25: 0 to 24, 25 to 49, 50 to 74, 75 to 99 after the first event."""
+    """100 microseconds in 4 steps of 25: 0 to 24, 25 to 49, 50 to 74, 75 to 99 after the first
+    event."""
     times = [1000, 1024, 1025, 1049, 1050, 1050, 1074, 1075, 1099]
     record(source / "bird/cifar10_bird_2.aedat4", [(t, 3, 5, True) for t in times])
     convert_recordings(source, tmp_path / "out", steps=4, workers=1)

@@ -1,4 +1,5 @@
-"""wav files to SHD's layout: what comes out, that nothing decides it but files and seed, and every refusal."""
+"""wav files to SHD's layout: what comes out, that nothing decides it but files and seed, and every
+refusal."""
 
 import csv
 import os
@@ -183,7 +184,8 @@ def test_labels_that_are_numbers_are_in_the_order_of_numbers(folder, tmp_path):
 
 
 def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch):
-    """SIGKILL while encoding: no file of the set is there; the second run keeps the finished chunk, and ends alike."""
+    """SIGKILL while encoding: no file of the set is there; the second run keeps the finished
+    chunk, and ends alike."""
     for i in range(processes.CHUNK + 5):
         soundfile.write(folder / f"{i}.wav", tone(300 + 50 * i), RATE)
     write_table(
@@ -277,16 +279,28 @@ def rows_with(**changes):
     ]
 
 
-@pytest.mark.parametrize(("rows", "words"), [
-    (rows_with(split="dev"), "line 6: split is 'dev'; train, valid or test"),
-    (rows_with(path="b/none.wav"), "line 6: b/none.wav: there is no such file; a path relative to"),
-    (rows_with(path="a/../a/1.wav"), r"line 6: a/../a/1.wav is already on line 2; each file .* once"),
-    (rows_with(label="three"), r"line 6: the label 'three' of b/1.wav \(test\) does not occur in training"),
-    (rows_with(speaker=" "), "line 6: speaker is empty"),
-    (rows_with(split="train"), "no line has the split test"),
-    ([("b/1.wav", "two")], "line 6: speaker is empty"),
-    ([(*ROWS[2], "loud, clear")], "line 6: has more cells than the 4 columns"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (rows_with(split="dev"), "line 6: split is 'dev'; train, valid or test"),
+        (
+            rows_with(path="b/none.wav"),
+            "line 6: b/none.wav: there is no such file; a path relative to",
+        ),
+        (
+            rows_with(path="a/../a/1.wav"),
+            r"line 6: a/../a/1.wav is already on line 2; each file .* once",
+        ),
+        (
+            rows_with(label="three"),
+            r"line 6: the label 'three' of b/1.wav \(test\) does not occur in training",
+        ),
+        (rows_with(speaker=" "), "line 6: speaker is empty"),
+        (rows_with(split="train"), "no line has the split test"),
+        ([("b/1.wav", "two")], "line 6: speaker is empty"),
+        ([(*ROWS[2], "loud, clear")], "line 6: has more cells than the 4 columns"),
+    ],
+)
 def test_tables_that_are_refused(folder, tmp_path, rows, words):
     write_table(folder, [row for row in ROWS if row is not ROWS[2]] + rows)
     refused(folder, tmp_path, words)
@@ -324,15 +338,21 @@ def test_a_spreadsheets_table_is_read(folder, tmp_path):
     ).labels.tolist() == [1, 0, 0, 1]
 
 
-@pytest.mark.parametrize(("sound", "words"), [
-    (np.zeros(8000), "is silent; a spoken word"),
-    (np.full(8000, 0.2), "is silent"),
-    (np.zeros(0), "holds no samples; a spoken word"),
-    (np.stack([tone(400)] * 2, axis=1), "has 2 channels; one was expected"),
-    (tone(400, seconds=5.2), r"lasts 5.2 s; one word of at most 5 s"),
-    (tone(400, seconds=0.03, silence=0.5), r"holds \d+ ms of sound; at least 50 ms"),
-    (np.where(np.arange(8000) == 99, np.nan, tone(400, 1)), "has samples that are NaN or infinite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sound", "words"),
+    [
+        (np.zeros(8000), "is silent; a spoken word"),
+        (np.full(8000, 0.2), "is silent"),
+        (np.zeros(0), "holds no samples; a spoken word"),
+        (np.stack([tone(400)] * 2, axis=1), "has 2 channels; one was expected"),
+        (tone(400, seconds=5.2), r"lasts 5.2 s; one word of at most 5 s"),
+        (tone(400, seconds=0.03, silence=0.5), r"holds \d+ ms of sound; at least 50 ms"),
+        (
+            np.where(np.arange(8000) == 99, np.nan, tone(400, 1)),
+            "has samples that are NaN or infinite",
+        ),
+    ],
+)
 def test_sounds_that_are_refused(folder, tmp_path, sound, words):
     soundfile.write(folder / "b/1.wav", sound, RATE, subtype="FLOAT")
     refused(folder, tmp_path, "labels.csv, line 4: b/1.wav " + words)
@@ -347,14 +367,26 @@ def test_a_folder_is_not_called_a_missing_file(folder, tmp_path):
     refused(folder, tmp_path, "labels.csv is a folder; a table with the columns")
 
 
-@pytest.mark.parametrize(("damage", "words"), [
-    (lambda b: b[: len(b) // 2], r"is cut short \(\d[\d,]* of [\d,]+ bytes\); a whole wav file"),
-    (lambda b: b[:-2], "is cut short"),
-    (lambda b: b[:24] + (1).to_bytes(4, "little") + b[28:], "has a sample rate of 1 Hz; 4,000 to 384,000 Hz"),
-    (lambda b: b[:24] + (10**9).to_bytes(4, "little") + b[28:], "has a sample rate of 1,000,000,000 Hz"),
-    (lambda b: b[:-4] + np.float32(1e30).tobytes(), r"has samples up to 1e\+30; at most 10"),
-    (lambda b: b[:-4] + np.float32(np.inf).tobytes(), "has samples that are NaN or infinite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (
+            lambda b: b[: len(b) // 2],
+            r"is cut short \(\d[\d,]* of [\d,]+ bytes\); a whole wav file",
+        ),
+        (lambda b: b[:-2], "is cut short"),
+        (
+            lambda b: b[:24] + (1).to_bytes(4, "little") + b[28:],
+            "has a sample rate of 1 Hz; 4,000 to 384,000 Hz",
+        ),
+        (
+            lambda b: b[:24] + (10**9).to_bytes(4, "little") + b[28:],
+            "has a sample rate of 1,000,000,000 Hz",
+        ),
+        (lambda b: b[:-4] + np.float32(1e30).tobytes(), r"has samples up to 1e\+30; at most 10"),
+        (lambda b: b[:-4] + np.float32(np.inf).tobytes(), "has samples that are NaN or infinite"),
+    ],
+)
 def test_headers_and_samples_that_are_no_sound(folder, tmp_path, damage, words):
     soundfile.write(folder / "b/1.wav", tone(400), RATE, subtype="FLOAT")
     content = (folder / "b/1.wav").read_bytes()
@@ -363,9 +395,17 @@ def test_headers_and_samples_that_are_no_sound(folder, tmp_path, damage, words):
     refused(folder, tmp_path, "labels.csv, line 4: b/1.wav " + words)
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"format": "WAVEX"}, {"format": "RF64"}, {"format": "W64"}, {"endian": "BIG"}, {"subtype": "GSM610"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"format": "WAVEX"},
+        {"format": "RF64"},
+        {"format": "W64"},
+        {"endian": "BIG"},
+        {"subtype": "GSM610"},
+    ],
+)
 def test_every_kind_of_wav_that_is_cut_short(tmp_path, options):
     file = tmp_path / "x.wav"
     soundfile.write(file, tone(400, 0.2), RATE, **{"format": "WAV", **options})
@@ -464,12 +504,15 @@ def test_the_command_goes_on_after_a_bad_recording_with_code_1(folder, tmp_path)
     )
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [
-    ("label", "Zoe\u0308", "the names 'Zo\u0308?.*' and '.*' of a label look alike"),
-    ("label", "o\nne", r"the name 'o\\nne' of a label has the character '\\n'; printable"),
-    ("speaker", "A  b", "of a speaker look alike"),
-    ("label", "01", "the same number is written in two ways as a label, among 01, 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("label", "Zoe\u0308", "the names 'Zo\u0308?.*' and '.*' of a label look alike"),
+        ("label", "o\nne", r"the name 'o\\nne' of a label has the character '\\n'; printable"),
+        ("speaker", "A  b", "of a speaker look alike"),
+        ("label", "01", "the same number is written in two ways as a label, among 01, 1"),
+    ],
+)
 def test_names_that_cannot_be_told_apart(folder, tmp_path, name, value, words):
     other = {"Zoe\u0308": "Zo\u00eb", "o\nne": "one", "A  b": "A b", "01": "1"}[value]
     rows = [dict(zip(from_audio.COLUMNS, row, strict=True)) for row in ROWS]
@@ -521,8 +564,10 @@ def test_a_folder_whose_name_is_no_utf8(tmp_path):
         import snnlab.data.encoding.cochlea as module
         from snnlab.cli.main import app
 
-        module.cochlea = lambda *_, seed: (np.array([0.1], np.float32), np.array([seed % 700], np.uint16))
-        app(["data", "from-audio", sys.argv[1], sys.argv[1] + "/out", "--workers", "1"], standalone_mode=False)
+        times = np.array([0.1], np.float32)
+        module.cochlea = lambda *_, seed: (times, np.array([seed % 700], np.uint16))
+        arguments = [sys.argv[1], sys.argv[1] + "/out", "--workers", "1"]
+        app(["data", "from-audio", *arguments], standalone_mode=False)
         app(["data", "info", sys.argv[1] + "/out"])
     """
     done = subprocess.run(

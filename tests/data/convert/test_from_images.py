@@ -1,4 +1,5 @@
-"""A folder of images to ES-ImageNet's layout: goes on after a bad one and after a kill, and every refusal."""
+"""A folder of images to ES-ImageNet's layout: goes on after a bad one and after a kill, and every
+refusal."""
 
 import csv
 import os
@@ -63,7 +64,8 @@ def test_what_systems_leave_in_folders_is_no_class_and_no_image(images, tmp_path
 
 
 def test_names_that_are_no_utf8(images, tmp_path):
-    """Real bytes: an image is converted, and reported if it is bad; a class is refused, for its name goes into a list."""
+    """Real bytes: an image is converted, and reported if it is bad; a class is refused, for its
+    name goes into a list."""
     odd = images / "cat" / os.fsdecode(b"caf\xe9.png")
     try:
         picture(9).save(odd)
@@ -132,7 +134,10 @@ def test_a_bad_image_does_not_stop_the_others_and_is_listed(images, tmp_path):
     assert "deep.png: an image has the mode I;16" in failed["deep.png"]
     assert "cannot be read as an image" in failed["cut.jpg"]
     ((source, sentence),) = outcome.dropped
-    assert source.name == "flat.png" and "has 0 events; 1000 are the least" in sentence
+    assert (
+        source.name == "flat.png"
+        and "has 0 events; samples of ES-ImageNet have at least 1000" in sentence
+    )
     assert not (out / "train/class1/flat.npz").exists()
     with outcome.report.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
@@ -169,7 +174,8 @@ def test_an_edited_image_is_converted_again(images, tmp_path):
 
 
 def test_a_killed_run_goes_on(images, tmp_path, monkeypatch):
-    """SIGKILL in the middle of writing the third: two files are whole, no label list; the second run makes the rest."""
+    """SIGKILL in the middle of writing the third: two files are whole, no label list; the second
+    run makes the rest."""
     out = tmp_path / "out"
     kill_while_writing_the_third(
         "from snnlab.data.convert.from_images import convert_folder",

@@ -1,4 +1,6 @@
-"""Digits at random places: nothing leaks between the parts, every original and every place has its turn."""
+"""Digits at random places: nothing leaks between the parts, every original and every place has its
+turn.
+"""
 
 import pytest
 import torch

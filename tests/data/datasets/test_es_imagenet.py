@@ -85,7 +85,7 @@ def test_edges_are_the_authors_reconstruction(source):
 
 
 def test_the_classes_can_be_told_apart(source):
-    """By the third of the frame with most events of the bar's edges, which cross the whole picture."""
+    """By the third of the frame with most events of the bar's edges, which cross all of it."""
     x, y = next(events(source).train.batches(15, generator=torch.Generator().manual_seed(0)))
     rows = x.sum((0, 2, 4))  # (B, H)
     assert (rows.argmax(1) // 75 == y).float().mean() > 0.8

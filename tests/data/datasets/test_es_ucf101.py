@@ -1,4 +1,6 @@
-"""ES-UCF101: which clips are for what, the same part of a clip as events and in colour, and every refusal."""
+"""ES-UCF101: which clips are for what, the same part of a clip as events and in colour, and every
+refusal.
+"""
 
 import shutil
 from pathlib import Path
@@ -75,7 +77,9 @@ def test_the_parts_are_the_same_whatever_is_read(source, split):
 
 
 def test_the_random_split_is_that_of_scikit_learn(empty):
-    """A quarter of 160 clips for testing, drawn with the seed 42; the first numbers drawn are known."""
+    """A quarter of 160 clips for testing, drawn with the seed 42; the first numbers drawn are
+    known.
+    """
     names = [
         f"v_{action}_g{group:02}_c{i:02}.npz"
         for action in "AB"
@@ -110,7 +114,9 @@ def test_events_are_the_first_steps(source):
 
 
 def test_the_frames_show_what_the_events_are_of(tmp_path):
-    """A clip of 91 frames gives 31, every third; the events of step t lead from the frame 3 t to 3 t + 3."""
+    """A clip of 91 frames gives 31, every third; the events of step t lead from the frame 3 t to 3
+    t + 3.
+    """
     for group in (1, 8, 11):
         clip = tmp_path / f"frames/v_A_g{group:02}_c01"
         clip.mkdir(parents=True)
@@ -131,7 +137,9 @@ def test_the_frames_show_what_the_events_are_of(tmp_path):
 
 
 def test_frames_and_events_of_a_clip_go_together(source):
-    """Where the brightness of the stand-in's bar grows from one frame to the next, there are the ON events."""
+    """Where the brightness of the stand-in's bar grows from one frame to the next, there are the ON
+    events.
+    """
     x = frames(source / "frames", steps=6).train.batch(torch.tensor([3]))[0][:, 0].mean(1)
     on = events(source / "events", steps=6).train.batch(torch.tensor([3]))[0][:, 0, 0].bool()
     for t in range(1, 6):

@@ -1,4 +1,6 @@
-"""Google Speech Commands: its layout, its split, what is kept, and every way in which a folder can be wrong."""
+"""Google Speech Commands: its layout, its split, what is kept, and every way in which a folder can
+be wrong.
+"""
 
 import os
 import shutil

@@ -129,7 +129,9 @@ def test_training_cuts_anew_in_every_epoch(source):
 
 
 def test_what_is_cut_is_resized_without_its_surroundings_and_never_mirrored(tmp_path, monkeypatch):
-    """Left of column 60 a picture is black. Of what is cut, the left side is never brighter than the right."""
+    """Left of column 60 a picture is black. Of what is cut, the left side is never brighter than
+    the right.
+    """
     pixels = np.zeros((90, 90, 3), np.uint8)
     pixels[:, 60:] = 255
     Image.fromarray(pixels).save(tmp_path / "a.png")

@@ -1,4 +1,6 @@
-"""The reader of SHD's layout: bins against a plain oracle, batches, held-out speakers, every door and its sentence."""
+"""The reader of SHD's layout: bins against a plain oracle, batches, held-out speakers, every door
+and its sentence.
+"""
 
 import math
 from collections import Counter
@@ -17,7 +19,9 @@ from snnlab.data.io.events import Events, write_events
 
 
 def oracle(events, i, dt_ms, n_in):
-    """Recording `i` as {(step, input): count}, one spike at a time, in exact arithmetic on the stored times."""
+    """Recording `i` as {(step, input): count}, one spike at a time, in exact arithmetic on the
+    stored times.
+    """
     times = events.times[events.offsets[i] : events.offsets[i + 1]].tolist()
     units = events.units[events.offsets[i] : events.offsets[i + 1]].tolist()
     return Counter(
@@ -27,8 +31,10 @@ def oracle(events, i, dt_ms, n_in):
 
 
 def by_event(events, i, dt_ms, n_in):
-    """The same with `binning="event"`, in NumPy's float16, as the published rule goes: a step ends before the first
-    spike that is more than dt after the spike with which it began."""
+    """Do the same with `binning="event"`, in NumPy's float16, by the published rule.
+
+    A step ends before the first spike that is more than dt after the spike with which it began.
+    """
     times = np.float16(1000) * events.times[events.offsets[i] : events.offsets[i + 1]].astype(
         np.float16
     )
@@ -100,7 +106,9 @@ def test_a_recording_by_hand():
 
 
 def test_silence_is_left_out_where_a_step_begins_with_a_spike():
-    """By hand: 0 to 10 ms is one step, its end included; the 200 ms of silence are none; then 210 to 220, and 221."""
+    """By hand: 0 to 10 ms is one step, its end included; the 200 ms of silence are none; then 210
+    to 220, and 221.
+    """
     one = np.array([0])
     times = np.array([0, 4, 10, 210, 212, 220, 221], dtype=np.float32) / 1000
     units = np.array([0, 0, 5, 10, 699, 10, 0], dtype=np.uint16)
@@ -125,7 +133,7 @@ def test_silence_is_left_out_where_a_step_begins_with_a_spike():
     [(0.0005040168762207031, 1), (0.0005035400390625, 2)],
 )
 def test_a_step_ends_where_float16_has_it(first, steps):
-    """The difference of the first pair is 10 when it is rounded to float16, the tie going to even."""
+    """The difference of the first pair is 10 when rounded to float16, the tie to even."""
     times = np.array([first, 0.01050567626953125], dtype=np.float32)
     assert np.array_equal(times, times.astype(np.float16))
     one = np.array([0])
@@ -143,7 +151,9 @@ def test_differences_are_compared_as_float16_compares_them(dt_ms):
 
 
 def test_bins_equal_those_of_spikingjelly_where_its_half_precision_does_not_matter(make):
-    """SpikingJelly subtracts and scales in float16: spikes in the middle of a bin fall alike. Its rule, restated."""
+    """SpikingJelly subtracts and scales in float16: spikes in the middle of a bin fall alike. Its
+    rule, restated.
+    """
     rng = np.random.default_rng(0)
     times = np.concatenate([[0.0], np.sort(rng.integers(0, 60, 300)) * 0.01 + 0.005]).astype(
         np.float16
@@ -223,7 +233,8 @@ def test_a_set_says_what_it_is(make):
     data = bin_events(make([0, 1, 1], [4, 4, 5]), dt_ms=10, n_in=70)
     assert (
         repr(data)
-        == f"<3 recordings of 2 classes by 2 speakers, up to {max(data.lengths)} steps of 10 ms, 70 inputs>"
+        == f"<3 recordings of 2 classes by 2 speakers, up to {max(data.lengths)} steps of 10 ms, "
+        "70 inputs>"
     )
 
 
@@ -359,7 +370,8 @@ def test_one_speaker_holds_recordings_out_and_says_so(folder, make):
     assert (len(data.train), len(data.valid)) == (32, 8)
     assert (
         data.note
-        == "one voice; validation: 8 training recordings of the same speakers, for no speaker can be spared"
+        == "one voice; validation: 8 training recordings of the same speakers, for no speaker "
+        "can be spared"
     )
 
 

@@ -1,4 +1,6 @@
-"""The lag task: equal rates, a lag that is really there, and the ceiling of a network without memory."""
+"""The lag task: equal rates, a lag that is really there, and the ceiling of a network without
+memory.
+"""
 
 import pytest
 import torch
@@ -23,7 +25,9 @@ def test_rates_say_nothing():
 
 
 def test_ceiling_of_the_best_memoryless_reader():
-    """Counting coincidences within a step is all that can be done without memory; it reaches the ceiling, not more."""
+    """Counting coincidences within a step is all that can be done without memory; it reaches the
+    ceiling, not more.
+    """
     task = interaural_lags(4_000, seed=0)
     left, right = task.x[..., :8], task.x[..., 8:]
     always_together = (left == right).all(dim=2).all(dim=0)
@@ -62,7 +66,9 @@ def test_forwards_and_backwards_excite_the_same_channels():
 
 
 def test_backwards_is_forwards_in_reverse_time():
-    """The mean pictures of the two directions are mirror images, because the onset is spread evenly."""
+    """The mean pictures of the two directions are mirror images, because the onset is spread
+    evenly.
+    """
     task = sweeps(6000, seed=0)
     forwards, backwards = (task.x[:, task.labels == d].mean(1) for d in (0, 1))
     mirrored = torch.corrcoef(torch.stack([forwards.flip(0).flatten(), backwards.flatten()]))[0, 1]

@@ -1,4 +1,5 @@
-"""The cochlea beside lauscher's own stages: the membrane to rounding, the spikes by statistical tests.
+"""The cochlea beside lauscher's own stages: the membrane to rounding, the spikes by statistical
+tests.
 
 Every random number here comes from a fixed seed: the tests pass or fail for good, not by chance.
 The error levels say how surprising a difference must be before it counts: 1e-4, for a right model,
@@ -34,7 +35,8 @@ PEER_SEEDS, OUR_SEEDS = 80, 240
 
 
 def vowel(seconds: float) -> np.ndarray:
-    """A spoken-like sound at 48 kHz: two syllables of a gliding voice with two formants, and a hiss."""
+    """A spoken-like sound at 48 kHz: two syllables of a gliding voice with two formants, and a
+    hiss."""
     time = np.arange(round(seconds * RATE)) / RATE
     phase = 2 * np.pi * np.cumsum(110 + 60 * time) / RATE
     sound = 0.02 * np.random.default_rng(0).standard_normal(time.size)
@@ -46,6 +48,7 @@ def vowel(seconds: float) -> np.ndarray:
     return sound * (0.01 + np.sin(2 * np.pi * time / seconds) ** 8)
 
 
+#
 # ----------------------------------------------------------------------------------------------------
 # the sound
 
@@ -115,6 +118,7 @@ def relative_error(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.sqrt(np.mean((ours - theirs) ** 2) / np.mean(theirs**2)))
 
 
+#
 # ---------------------------------------------------------------------------------------------------
 # the spikes
 
@@ -126,7 +130,8 @@ def sound() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def theirs(sound: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Steps and channels of the spikes of lauscher's own stages, with 30 ms ramps, for each of several seeds."""
+    """Steps and channels of the spikes of lauscher's own stages, with 30 ms ramps, for each of
+    several seeds."""
     wave = (
         MonoAudioWave(sound.copy(), RATE)
         .transform(RmsNormalizer(0.3))
@@ -201,7 +206,8 @@ def test_the_parameters_are_lauschers() -> None:
 
 
 def chi_square(a: np.ndarray, b: np.ndarray) -> float:
-    """Squared differences of mean counts, ``(runs, cells)`` each, in units of their variance, summed over cells."""
+    """Squared differences of mean counts, ``(runs, cells)`` each, in units of their variance,
+    summed over cells."""
     spread = (a.var(0) * len(a) + b.var(0) * len(b)) / (len(a) + len(b))
     # At least that of a spike in 100 runs
     variance = np.maximum(spread, 0.01) * (1 / len(a) + 1 / len(b))
@@ -230,7 +236,8 @@ def intervals(runs: Runs) -> np.ndarray:
 
 
 def test_the_intervals_between_spikes_are_lauschers(theirs: Runs, ours: Runs) -> None:
-    """Two-sample Kolmogorov-Smirnov test at level 1e-4; none is shorter than the dead time allows."""
+    """Two-sample Kolmogorov-Smirnov test at level 1e-4; none is shorter than the dead time
+    allows."""
     a, b = intervals(theirs), intervals(ours)
     assert min(a.min(), b.min()) >= 25  # 24 steps of silence, one to reach the threshold
     assert stats.ks_2samp(a, b).pvalue > LEVEL

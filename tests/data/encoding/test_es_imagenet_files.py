@@ -1,4 +1,5 @@
-"""ES-ImageNet's files: as the authors' loader reads them, written by the published rule, and every refusal."""
+"""ES-ImageNet's files: as the authors' loader reads them, written by the published rule, and every
+refusal."""
 
 import io
 import zipfile
@@ -120,17 +121,32 @@ def test_sizes():
 GOOD = np.array([[20, 20, 1], [30, 40, 8]], np.uint8)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"pos": GOOD.astype(np.int64)}, r"pos is int64 \(2, 3\); uint8 \(N, 3\) was expected"),
-    ({"neg": GOOD[:, :2]}, r"neg is uint8 \(2, 2\); uint8 \(N, 3\)"),
-    ({"neg": GOOD[0]}, r"neg is uint8 \(3,\)"),
-    ({"pos": GOOD + np.array([0, 0, 1], np.uint8)}, "pos has the t 9 in event 1; 1 to 8 was expected"),
-    ({"neg": GOOD - np.array([0, 0, 1], np.uint8)}, "neg has the t 0 in event 0"),
-    ({"pos": GOOD + np.array([180, 0, 0], np.uint8)}, "pos has the row 200 in event 0; 0 to 193 was expected"),
-    ({"neg": GOOD + np.array([0, 200, 0], np.uint8)}, "neg has the column 220 in event 0; 0 to 203 was expected"),
-    ({"pos": GOOD[:0], "neg": GOOD[:0]}, "holds no event; at least one was expected"),
-    ({"pos": np.array([{}])}, "cannot be read .*a whole npz file with pos and neg was expected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pos": GOOD.astype(np.int64)}, r"pos is int64 \(2, 3\); uint8 \(N, 3\) was expected"),
+        ({"neg": GOOD[:, :2]}, r"neg is uint8 \(2, 2\); uint8 \(N, 3\)"),
+        ({"neg": GOOD[0]}, r"neg is uint8 \(3,\)"),
+        (
+            {"pos": GOOD + np.array([0, 0, 1], np.uint8)},
+            "pos has the t 9 in event 1; 1 to 8 was expected",
+        ),
+        ({"neg": GOOD - np.array([0, 0, 1], np.uint8)}, "neg has the t 0 in event 0"),
+        (
+            {"pos": GOOD + np.array([180, 0, 0], np.uint8)},
+            "pos has the row 200 in event 0; 0 to 193 was expected",
+        ),
+        (
+            {"neg": GOOD + np.array([0, 200, 0], np.uint8)},
+            "neg has the column 220 in event 0; 0 to 203 was expected",
+        ),
+        ({"pos": GOOD[:0], "neg": GOOD[:0]}, "holds no event; at least one was expected"),
+        (
+            {"pos": np.array([{}])},
+            "cannot be read .*a whole npz file with pos and neg was expected",
+        ),
+    ],
+)
 def test_samples_that_are_refused(tmp_path, change, words):
     arrays = {"pos": GOOD, "neg": GOOD} | change
     np.savez(tmp_path / "a.npz", **arrays)
@@ -211,13 +227,22 @@ def test_the_event_frame_variant(tmp_path):
     np.testing.assert_array_equal(image.transpose(0, 1), array)
 
 
-@pytest.mark.parametrize(("array", "words"), [
-    (np.ones((8, 2, 224, 224), np.int8), r"arr_0 is int8 \(8, 2, 224, 224\); int8 \(2, 8, 224, 224\) was expected"),
-    (np.ones((2, 8, 224, 224), np.float32), "arr_0 is float32"),
-    (np.full((2, 8, 224, 224), -1, np.int8), "values from -1 to -1"),
-    (np.full((2, 8, 224, 224), 2, np.int8), "values from 2 to 2"),
-    (np.zeros((2, 8, 224, 224), np.int8), "values from 0 to 0; 0 and, where there is an event, 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (
+            np.ones((8, 2, 224, 224), np.int8),
+            r"arr_0 is int8 \(8, 2, 224, 224\); int8 \(2, 8, 224, 224\) was expected",
+        ),
+        (np.ones((2, 8, 224, 224), np.float32), "arr_0 is float32"),
+        (np.full((2, 8, 224, 224), -1, np.int8), "values from -1 to -1"),
+        (np.full((2, 8, 224, 224), 2, np.int8), "values from 2 to 2"),
+        (
+            np.zeros((2, 8, 224, 224), np.int8),
+            "values from 0 to 0; 0 and, where there is an event, 1",
+        ),
+    ],
+)
 def test_event_frames_that_are_refused(tmp_path, array, words):
     np.savez_compressed(tmp_path / "a.npz", array)
     refused(lambda: read_frames(tmp_path / "a.npz"), words)
@@ -260,17 +285,20 @@ def test_the_list_of_the_event_frame_variant(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("", "is empty; one line"),
-    ("a.npz 1 254\n", "line 1: 'a.npz 1 254'; `path class rows columns` was expected"),
-    ("a.npz -1 254 254\n", "line 1: 'a.npz -1 254 254'"),
-    ("a.npz 0 254 254\na.npz one 254 254\n", "line 2: 'a.npz one 254 254'"),
-    ("a.npz 99999999999999999999 254 254\n", "line 1: 'a.npz 9999"),
-    ("a.npz 0 200 200\n", "line 1: 200 rows and 200 columns; 254 of the one"),
-    ("a.npz 0 254 0\n", "line 1: 254 rows and 0 columns"),
-    ("a.npz 0 256 254\n", "line 1: 256 rows"),
-    ("nowhere/a.npz 0 254 254\n", "sample 1: there is no file nowhere/a.npz"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty; one line"),
+        ("a.npz 1 254\n", "line 1: 'a.npz 1 254'; `path class rows columns` was expected"),
+        ("a.npz -1 254 254\n", "line 1: 'a.npz -1 254 254'"),
+        ("a.npz 0 254 254\na.npz one 254 254\n", "line 2: 'a.npz one 254 254'"),
+        ("a.npz 99999999999999999999 254 254\n", "line 1: 'a.npz 9999"),
+        ("a.npz 0 200 200\n", "line 1: 200 rows and 200 columns; 254 of the one"),
+        ("a.npz 0 254 0\n", "line 1: 254 rows and 0 columns"),
+        ("a.npz 0 256 254\n", "line 1: 256 rows"),
+        ("nowhere/a.npz 0 254 254\n", "sample 1: there is no file nowhere/a.npz"),
+    ],
+)
 def test_label_lists_that_are_refused(tmp_path, text, words):
     touch(tmp_path, "val/a.npz")
     (tmp_path / "vallabel.txt").write_text(text)

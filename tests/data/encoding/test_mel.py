@@ -1,4 +1,5 @@
-"""Log-mel features: the published pipeline's own code, a second one that shares no line with ours, and what is odd about them."""
+"""Log-mel features: the published pipeline's own code, a second one that shares no line with ours,
+and what is odd about them."""
 
 import subprocess
 import sys
@@ -21,7 +22,8 @@ import numpy as np, torch
 folder = importlib.util.find_spec("torchaudio").submodule_search_locations[0]
 package, extension = types.ModuleType("torchaudio"), types.ModuleType("torchaudio._extension")
 package.__path__ = [folder]
-extension._IS_TORCHAUDIO_EXT_AVAILABLE, extension.fail_if_no_align = False, lambda function: function
+extension._IS_TORCHAUDIO_EXT_AVAILABLE = False
+extension.fail_if_no_align = lambda function: function
 sys.modules |= {"torchaudio": package, "torchaudio._extension": extension}
 from torchaudio import functional
 package.functional = functional
@@ -31,7 +33,8 @@ low = transforms.Resample(16000, 8000)(waves)
 done = {"resampled": low.numpy()}
 for n_mels, f_max in ((140, 14000.0), (40, 4000.0)):
     mel = transforms.MelSpectrogram(
-        sample_rate=8000, n_fft=256, hop_length=80, f_min=50.0, f_max=f_max, n_mels=n_mels, power=2.0, norm=None, mel_scale="htk"
+        sample_rate=8000, n_fft=256, hop_length=80, f_min=50.0, f_max=f_max, n_mels=n_mels,
+        power=2.0, norm=None, mel_scale="htk"
     )
     done[str(n_mels)] = transforms.AmplitudeToDB("power")(mel(low)).permute(2, 0, 1).numpy()
 np.savez(sys.argv[2], **done)

@@ -195,17 +195,23 @@ def test_the_integral_of_any_type(dtype):
     assert torch.equal(picture.float(), edge_integral(events))
 
 
-@pytest.mark.parametrize(("images", "words"), [
-    (torch.zeros(5, 5), r"shape \(5, 5\); \(B, H, W\) or \(B, 3, H, W\) was expected"),
-    (torch.zeros(2, 1, 5, 5), r"shape \(2, 1, 5, 5\)"),
-    (torch.zeros(0, 5, 5), r"shape \(0, 5, 5\)"),
-    (torch.zeros(2, 5, 5, dtype=torch.int64), "type torch.int64; floating point from 0 to 1 or uint8"),
-    (torch.zeros(2, 5, 5, dtype=torch.bool), "type torch.bool"),
-    (torch.tensor([[[0.0, torch.nan]]]), "none of them NaN"),
-    (torch.tensor([[[0.0, torch.inf]]]), "values from 0 to inf"),
-    (torch.tensor([[[0.0, 255.0]]]), "values from 0 to 255; numbers from 0 to 1"),
-    (torch.tensor([[[-0.1, 0.5]]]), "values from -0.1 to 0.5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.zeros(5, 5), r"shape \(5, 5\); \(B, H, W\) or \(B, 3, H, W\) was expected"),
+        (torch.zeros(2, 1, 5, 5), r"shape \(2, 1, 5, 5\)"),
+        (torch.zeros(0, 5, 5), r"shape \(0, 5, 5\)"),
+        (
+            torch.zeros(2, 5, 5, dtype=torch.int64),
+            "type torch.int64; floating point from 0 to 1 or uint8",
+        ),
+        (torch.zeros(2, 5, 5, dtype=torch.bool), "type torch.bool"),
+        (torch.tensor([[[0.0, torch.nan]]]), "none of them NaN"),
+        (torch.tensor([[[0.0, torch.inf]]]), "values from 0 to inf"),
+        (torch.tensor([[[0.0, 255.0]]]), "values from 0 to 255; numbers from 0 to 1"),
+        (torch.tensor([[[-0.1, 0.5]]]), "values from -0.1 to 0.5"),
+    ],
+)
 def test_images_that_are_refused(images, words):
     with pytest.raises(SnnlabError, match=words):
         odg_events(images)

@@ -17,7 +17,8 @@ from snnlab.data.io.video import sample_frames
 
 
 def noise(n=31, height=40, width=50, seed=0):
-    """Smooth noise that drifts, so that most differences are small and few are equal to a threshold."""
+    """Smooth noise that drifts, so that most differences are small and few are equal to a
+    threshold."""
     rng = np.random.default_rng(seed)
     frames = 128 + np.cumsum(rng.normal(0, 9, (n, height, width)), 0)
     return frames.clip(0, 255).astype(np.uint8)
@@ -134,14 +135,23 @@ def test_a_clip_comes_back_in_the_published_form(tmp_path):
     assert torch.equal(read, events) and read.is_contiguous()
 
 
-@pytest.mark.parametrize(("array", "words"), [
-    (np.ones((2, 5, 6), np.uint8), r"the clip is uint8 \(2, 5, 6\); uint8 with the channels ON and OFF"),
-    (np.ones((3, 5, 6, 6), np.uint8), r"the clip is uint8 \(3, 5, 6, 6\)"),
-    (np.ones((2, 5, 6, 0), np.uint8), r"the clip is uint8 \(2, 5, 6, 0\)"),
-    (np.ones((2, 5, 6, 6), np.float32), "the clip is float32"),
-    (np.full((2, 5, 6, 6), 255, np.uint8), "the clip has values up to 255; 0 and, where there is an event, 1 were expected"),
-    (np.zeros((2, 5, 6, 6), np.uint8), "the clip holds no event; 0 and, where"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (
+            np.ones((2, 5, 6), np.uint8),
+            r"the clip is uint8 \(2, 5, 6\); uint8 with the channels ON and OFF",
+        ),
+        (np.ones((3, 5, 6, 6), np.uint8), r"the clip is uint8 \(3, 5, 6, 6\)"),
+        (np.ones((2, 5, 6, 0), np.uint8), r"the clip is uint8 \(2, 5, 6, 0\)"),
+        (np.ones((2, 5, 6, 6), np.float32), "the clip is float32"),
+        (
+            np.full((2, 5, 6, 6), 255, np.uint8),
+            "the clip has values up to 255; 0 and, where there is an event, 1 were expected",
+        ),
+        (np.zeros((2, 5, 6, 6), np.uint8), "the clip holds no event; 0 and, where"),
+    ],
+)
 def test_clips_that_are_refused(tmp_path, array, words):
     np.savez(tmp_path / "a.npz", array)
     with pytest.raises(SnnlabError, match="a.npz: " + words):
@@ -162,19 +172,26 @@ def test_clips_that_cannot_be_read(tmp_path):
         read_clip(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize(("frames", "settings", "words"), [
-    (noise()[0], {}, r"frames are uint8 \(40, 50\); a grey clip, uint8 \(n, H, W\), was expected"),
-    (noise() / 255, {}, r"frames are float64 \(31, 40, 50\)"),
-    (noise()[:1], {}, "there are 1 frames; at least 2"),
-    (noise()[:, :0], {}, r"frames are uint8 \(31, 0, 50\)"),
-    (None, {}, r"frames are NoneType \(\)"),
-    (noise()[[0, 0, 0]], {}, "the clip has no event, for nothing in it moves"),
-    (noise(), {"ratio": 0}, "ratio is 0; a number between 0 and 1 was expected"),
-    (noise(), {"ratio": 15}, "ratio is 15"),
-    (noise(), {"ratio": float("nan")}, "ratio is nan"),
-    (noise(), {"mode": 3}, "mode is 3; 1 .* or 2 .* was expected"),
-    (noise(), {"mode": 2, "seed": -1}, "seed is -1; a whole number from 0 was expected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("frames", "settings", "words"),
+    [
+        (
+            noise()[0],
+            {},
+            r"frames are uint8 \(40, 50\); a grey clip, uint8 \(n, H, W\), was expected",
+        ),
+        (noise() / 255, {}, r"frames are float64 \(31, 40, 50\)"),
+        (noise()[:1], {}, "there are 1 frames; at least 2"),
+        (noise()[:, :0], {}, r"frames are uint8 \(31, 0, 50\)"),
+        (None, {}, r"frames are NoneType \(\)"),
+        (noise()[[0, 0, 0]], {}, "the clip has no event, for nothing in it moves"),
+        (noise(), {"ratio": 0}, "ratio is 0; a number between 0 and 1 was expected"),
+        (noise(), {"ratio": 15}, "ratio is 15"),
+        (noise(), {"ratio": float("nan")}, "ratio is nan"),
+        (noise(), {"mode": 3}, "mode is 3; 1 .* or 2 .* was expected"),
+        (noise(), {"mode": 2, "seed": -1}, "seed is -1; a whole number from 0 was expected"),
+    ],
+)
 def test_what_is_refused(frames, settings, words):
     with pytest.raises(SnnlabError, match=words):
         video_events(frames, **settings)

@@ -1,4 +1,5 @@
-"""Sets compared with what is published: small ones laid out alike, with counts to match, and then damaged."""
+"""Sets compared with what is published: small ones laid out alike, with counts to match, and then
+damaged."""
 
 import csv
 import json
@@ -46,7 +47,8 @@ def look(name, *options):
 
 
 def digits(folder, name="shd", classes=20, sizes=None, wide=1.0, late=1.0):
-    """SHD in small: speakers 0 to 9 for training, 0 to 11 in the test set, words of about a second."""
+    """SHD in small: speakers 0 to 9 for training, 0 to 11 in the test set, words of about a
+    second."""
     sizes = sizes or {"train": 60, "test": 24}
     folder.mkdir(exist_ok=True)
     for k, (split, n) in enumerate(sizes.items()):
@@ -179,7 +181,8 @@ def test_a_set_that_is_not_there():
 
 @pytest.fixture
 def words(monkeypatch):
-    """Six recordings a word, of which one is for validation, one for the test; a noise of a minute, which is no word."""
+    """Six recordings a word, of which one is for validation, one for the test; a noise of a
+    minute, which is no word."""
     folder = publish(monkeypatch, "gsc", {"train": 140, "valid": 35, "test": 35}, classes=35)
     for word in (*WORDS, "_background_noise_"):
         (folder / word).mkdir(parents=True)

@@ -72,7 +72,8 @@ def test_the_next_call_asks_for_the_rest_only(server, path):
     server.cuts = [MIB, *[0] * 9]
     with pytest.raises(
         SnnlabError,
-        match=r"the connection broke off.*1,048,576 bytes are kept in .*file.zip.part: run the same command again",
+        match=r"the connection broke off.*1,048,576 bytes are kept in .*file.zip.part: run the "
+        r"same command again",
     ):
         download([server.url("file.zip")], path, MD5)
     assert len(server.asked) == 1 + module.ATTEMPTS - 1 and names(path) == [
@@ -227,8 +228,8 @@ def test_where_every_address_fails_each_is_named_with_the_way_by_hand(server, pa
     )
     assert "it sent a web page, 35 bytes" in text and "it sent 5 bytes with the MD5 sum" in text
     assert (
-        f"By hand: fetch it with a browser, put it there as {path}, run the same command again, and then"
-        in text
+        f"By hand: fetch it with a browser, put it there as {path}, run the same command again, "
+        "and then" in text
     )
     assert (
         "`snnlab data check`" in text

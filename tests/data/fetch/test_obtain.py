@@ -1,4 +1,5 @@
-"""Sets fetched from a server on this machine, unpacked, and read by our readers and tonic's; and ImageNet from archives by hand."""
+"""Sets fetched from a server on this machine, unpacked, and read by our readers and tonic's; and
+ImageNet from archives by hand."""
 
 import hashlib
 import io
@@ -508,7 +509,8 @@ def picture(colour):
 
 @pytest.fixture
 def photographs(monkeypatch, server):
-    """ImageNet's three archives: three classes, ILSVRC's numbers of which are not in the order of their names."""
+    """ImageNet's three archives: three classes, ILSVRC's numbers of which are not in the order of
+    their names."""
     numbers = {3: WNIDS[0], 1: WNIDS[1], 2: WNIDS[2]}
     train = {
         f"{wnid}.tar": tarred({f"{wnid}_{i}.JPEG": picture((80 * k, 10 * i, 0)) for i in range(4)})

@@ -1,4 +1,5 @@
-"""SHD's layout: what is written is read, by us and by the peers; what is damaged is refused in one sentence."""
+"""SHD's layout: what is written is read, by us and by the peers; what is damaged is refused in one
+sentence."""
 
 import subprocess
 import sys
@@ -111,27 +112,81 @@ ONE = ([0.1], [5])  # times and units of a recording of one spike
         ([removed("extra")], "extra/speaker is missing"),
         ([removed("extra/keys")], "extra/keys is missing"),
         ([replaced("labels", np.array([0, 1]))], "labels has 2 entries for 3 recordings"),
-        ([replaced("extra/speaker", np.array([0, 1, 2, 3]))], "extra/speaker has 4 entries for 3 recordings"),
-        ([replaced("labels", np.array([0, 1, 2]))], r"labels of recording 2 is 2; 0 to 1, an index"),
+        (
+            [replaced("extra/speaker", np.array([0, 1, 2, 3]))],
+            "extra/speaker has 4 entries for 3 recordings",
+        ),
+        (
+            [replaced("labels", np.array([0, 1, 2]))],
+            r"labels of recording 2 is 2; 0 to 1, an index",
+        ),
         ([replaced("labels", np.array([0, -1, 1]))], "labels of recording 1 is -1"),
-        ([replaced("labels", np.array([0.0, 1.0, 1.0]))], "labels is of type float64.*one integer a recording"),
-        ([replaced("spikes/times", np.zeros((3, 4)))], r"spikes/times is of type float64, shape \(3, 4\); one row"),
-        ([replaced("spikes/units", None, shape=(2,), dtype=h5py.vlen_dtype(np.uint16))], "has 3 recordings, spikes/units 2"),
-        ([row("spikes/units", 1, [1] * 99)], r"spikes/units of recording 1 has 99 units for \d+ times; one each"),
-        ([row("spikes/times", 2, []), row("spikes/units", 2, [])], "spikes/times of recording 2 is empty"),
-        ([row("spikes/times", 1, [0.2, 0.1]), row("spikes/units", 1, [1, 2])], "recording 1 goes back in time to 0.0999.*at spike 1"),
-        ([row("spikes/times", 1, [-0.5]), row("spikes/units", 1, [1])], "recording 1 has the negative time -0.5 at spike 0"),
-        ([row("spikes/times", 1, [0.1, np.nan]), row("spikes/units", 1, [1, 1])], "recording 1 has the time nan at spike 1; a finite"),
-        ([row("spikes/times", 1, [np.inf]), row("spikes/units", 1, [1])], "recording 1 has the time inf"),
-        ([row("spikes/times", 2, [740.0]), row("spikes/units", 2, [1])], "recording 2 has the time 740.0 .*divide by 1000 if these are ms"),
-        ([row("spikes/times", 1, [9.9, 10.1]), row("spikes/units", 1, [1, 2])], "recording 1 has the time 10.1.* at spike 1; at most 10 s, for times are seconds"),
-        ([replaced("extra/keys", np.array([b"f\xfcnf", b"x"]))], r"the name b'f\\xfcnf' in extra/keys is no UTF-8"),
-        ([replaced("extra/keys", np.array([b"one", b"one"]))], "extra/keys: the names 'one' and 'one' of a class look alike"),
-        ([replaced("extra/keys", np.array([b"one", b" "]))], "extra/keys: a class has an empty name"),
-        ([replaced("extra/keys", np.array([[b"one", b"two"]]))], r"extra/keys has the shape \(1, 2\); one name a class"),
-        ([row("spikes/times", 0, ONE[0]), row("spikes/units", 0, [700])], "spikes/units of recording 0 has the channel 700 at spike 0; 0 to 699"),
+        (
+            [replaced("labels", np.array([0.0, 1.0, 1.0]))],
+            "labels is of type float64.*one integer a recording",
+        ),
+        (
+            [replaced("spikes/times", np.zeros((3, 4)))],
+            r"spikes/times is of type float64, shape \(3, 4\); one row",
+        ),
+        (
+            [replaced("spikes/units", None, shape=(2,), dtype=h5py.vlen_dtype(np.uint16))],
+            "has 3 recordings, spikes/units 2",
+        ),
+        (
+            [row("spikes/units", 1, [1] * 99)],
+            r"spikes/units of recording 1 has 99 units for \d+ times; one each",
+        ),
+        (
+            [row("spikes/times", 2, []), row("spikes/units", 2, [])],
+            "spikes/times of recording 2 is empty",
+        ),
+        (
+            [row("spikes/times", 1, [0.2, 0.1]), row("spikes/units", 1, [1, 2])],
+            "recording 1 goes back in time to 0.0999.*at spike 1",
+        ),
+        (
+            [row("spikes/times", 1, [-0.5]), row("spikes/units", 1, [1])],
+            "recording 1 has the negative time -0.5 at spike 0",
+        ),
+        (
+            [row("spikes/times", 1, [0.1, np.nan]), row("spikes/units", 1, [1, 1])],
+            "recording 1 has the time nan at spike 1; a finite",
+        ),
+        (
+            [row("spikes/times", 1, [np.inf]), row("spikes/units", 1, [1])],
+            "recording 1 has the time inf",
+        ),
+        (
+            [row("spikes/times", 2, [740.0]), row("spikes/units", 2, [1])],
+            "recording 2 has the time 740.0 .*divide by 1000 if these are ms",
+        ),
+        (
+            [row("spikes/times", 1, [9.9, 10.1]), row("spikes/units", 1, [1, 2])],
+            "recording 1 has the time 10.1.* at spike 1; at most 10 s, for times are seconds",
+        ),
+        (
+            [replaced("extra/keys", np.array([b"f\xfcnf", b"x"]))],
+            r"the name b'f\\xfcnf' in extra/keys is no UTF-8",
+        ),
+        (
+            [replaced("extra/keys", np.array([b"one", b"one"]))],
+            "extra/keys: the names 'one' and 'one' of a class look alike",
+        ),
+        (
+            [replaced("extra/keys", np.array([b"one", b" "]))],
+            "extra/keys: a class has an empty name",
+        ),
+        (
+            [replaced("extra/keys", np.array([[b"one", b"two"]]))],
+            r"extra/keys has the shape \(1, 2\); one name a class",
+        ),
+        (
+            [row("spikes/times", 0, ONE[0]), row("spikes/units", 0, [700])],
+            "spikes/units of recording 0 has the channel 700 at spike 0; 0 to 699",
+        ),
     ],
-)  # fmt: skip
+)
 def test_damage_is_refused_in_one_sentence(path, damage, words):
     with h5py.File(path, "r+") as file:
         for step in damage:
@@ -144,7 +199,8 @@ def test_damage_is_refused_in_one_sentence(path, damage, words):
 
 @pytest.mark.parametrize("seconds", [0.2, 1.4, 9.5])
 def test_a_recording_is_read_in_seconds_and_refused_in_any_smaller_unit(tmp_path, make, seconds):
-    """Of words as short as 50 ms, and as long as any that is read: in ms or µs, the file is refused."""
+    """Of words as short as 50 ms, and as long as any that is read: in ms or µs, the file is
+    refused."""
     events = make([0, 1])
     words = replace(events, times=events.times * np.float32(seconds / 0.3))
     write_events(tmp_path / "x.h5", words)
@@ -174,7 +230,8 @@ def test_a_truncated_file(path, kept):
 
 
 def test_a_file_damaged_inside_never_reads_as_another(path):
-    """Overwrite 64 bytes anywhere: it is refused, or reads the same, or is a checked list of spikes; never a crash."""
+    """Overwrite 64 bytes anywhere: it is refused, or reads the same, or is a checked list of
+    spikes; never a crash."""
     whole = path.read_bytes()
     for start in range(0, len(whole), 256):
         path.write_bytes(whole[:start] + b"\xff" * 64 + whole[start + 64 :])

@@ -135,7 +135,8 @@ def test_files_that_are_refused(tmp_path):
 
 
 def test_a_file_that_was_cut(tmp_path):
-    """FFmpeg decodes what is there and says nothing; the header, at the front, knows how many frames there were."""
+    """FFmpeg decodes what is there and says nothing; the header, at the front, knows how many
+    frames there were."""
     path = encode_video(tmp_path / "a.mp4", clip(100), options={"movflags": "faststart"})
     whole = path.read_bytes()
     path.write_bytes(whole[: 2 * len(whole) // 3])
@@ -149,7 +150,8 @@ def test_a_file_that_was_cut(tmp_path):
     ("name", "share"), [("a.avi", 0.95), ("a.mp4", 0.95), ("a.mkv", 0.95), ("a.mkv", 0.5)]
 )
 def test_a_file_that_lacks_a_little(tmp_path, name, share):
-    """As many frames as a header may be wrong about, or as one that does not count them; but bytes are missing."""
+    """As many frames as a header may be wrong about, or as one that does not count them; but bytes
+    are missing."""
     frames = np.random.default_rng(0).integers(0, 255, (60, 24, 32, 3), dtype=np.uint8)
     path = encode_video(
         tmp_path / name, frames, options={"movflags": "faststart"} if name == "a.mp4" else None
@@ -161,7 +163,8 @@ def test_a_file_that_lacks_a_little(tmp_path, name, share):
     path.write_bytes(whole[: round(share * len(whole))])
     refused(
         path,
-        rf"{name} is cut short \(\d[\d,]* of {len(whole):,} bytes\) and ends after \d+ frames; a whole",
+        rf"{name} is cut short \(\d[\d,]* of {len(whole):,} bytes\) and ends after \d+ frames; a "
+        r"whole",
     )
 
 
