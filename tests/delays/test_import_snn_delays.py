@@ -277,7 +277,7 @@ def test_training_does_not_go_on_from_a_network_whose_optimisers_are_not_known(f
     data = counts().float(), torch.tensor([0, 1, 2])
     with pytest.raises(
         SnnlabError,
-        match="ours.pt: a checkpoint without .*expected one from which a training can go on",
+        match="ours.pt: a checkpoint without .*expected one that a training can be resumed",
     ):
         fit(
             model,
