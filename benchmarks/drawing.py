@@ -51,7 +51,7 @@ def histogram(fig: Figure, *, number: int) -> str:
         ARTISTS[fig] = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
     shares = delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
     ARTISTS[fig].set_data(shares, INITIAL)
-    return f"Histogram {number}: {plots.describe_edges(100 * shares, MAX_DELAY_MS)}."
+    return f"Histogram {number}: {shares[0]:.1%} at 0 ms."
 
 
 def new_raster(number: int) -> None:

@@ -123,17 +123,17 @@ ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_lea
     "path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
 )
 def test_it_runs_through_papermill_and_its_result_can_be_collected(path, tmp_path):
-    """At profile tiny; those elsewhere in test_tasks, at the papers' settings. nbval runs all of them at tiny."""
+    """At profile tiny; test_tasks runs the others at the papers' settings."""
     result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path)}), path)
     assert result.profile == "tiny"
 
 
 # What `make notebooks` stores
-# ---------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------
 
 
 def executed():
-    """A notebook as papermill leaves it: an injected cell, a panel, a progress bar, a value, state and timings."""
+    """Return a notebook as papermill leaves it, with a panel, a progress bar and timings."""
     timing = {"papermill": {"duration": 1.0}}
     panel = {
         WIDGET: {"model_id": "1"},

@@ -83,10 +83,12 @@ class SweepProgress:
         self._tasks: dict[str, TaskID] = {}  # of the running ones, by name
 
     def __enter__(self) -> Self:
+        """Show the bars."""
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Leave the bars as they are."""
         self._bars.stop()
 
     def change(self, run: "SweepRun", state: str) -> None:

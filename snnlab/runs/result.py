@@ -18,6 +18,7 @@ class OtherSchema(SnnlabError):
     """A result in a schema that this snnlab does not read."""
 
     def __init__(self, message: str, schema: int) -> None:
+        """Make the error from its sentence and the schema of the result."""
         super().__init__(message)
         self.schema = schema
 

@@ -45,6 +45,7 @@ class TextTable:
     caption: str = ""
 
     def __rich__(self) -> Table:
+        """Return the table for a terminal."""
         table = Table(
             title=terminal_text(self.title, "table.title"),
             caption=terminal_text(self.caption, "table.caption") if self.caption else None,

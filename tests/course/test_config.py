@@ -19,6 +19,7 @@ from snnlab.course.config import (
 )
 from snnlab.course.config.learning_delays import FEATURES
 from snnlab.data.datasets import gsc
+from snnlab.nn.delay_net import DelayNetConfig
 
 DELAYS = "04_learning_delays"
 STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"
@@ -63,6 +64,17 @@ def test_the_paper_profile_is_the_papers_row_for_shd():
     )
     assert (config.lr_weights, config.lr_delays, config.weight_decay) == (5e-3, 0.1, 1e-5)
     assert (config.seeds, config.kernel_count, config.limit) == (10, 1, 0)
+
+
+def test_the_paper_profile_has_the_defaults_of_the_network():
+    config = resolve(DELAYS, profile="paper")
+    net = DelayNetConfig(n_in=config.n_in, hidden=config.hidden, n_classes=20)
+    assert (net.max_delay, net.kernel_count, net.dropout, net.tau) == (
+        config.max_delay,
+        config.kernel_count,
+        config.dropout,
+        pytest.approx(config.tau_ms[0] / config.dt_ms),
+    )
 
 
 def test_none_means_as_the_profile_says():

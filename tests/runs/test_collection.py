@@ -1,4 +1,4 @@
-"""Collecting results: every network is in the table, with what made it different, and means over its seeds."""
+"""Collecting results: a row for each network, and means over the seeds."""
 
 import copy
 import json
@@ -246,8 +246,12 @@ def test_two_entries_of_one_run_with_the_same_seed_both_count(tmp_path, save):
 def test_the_command_writes_the_rows_and_prints_the_summary(save, collect):
     save("a", entry("none", 0, 0.50), entry("none", 1, 0.54), entry("learned", 0, 0.8))
     save("b", entry("none", 0, 0.25), config={"epochs": 9})
-    save("c", {"variant": "no memory", "seed": 0, "spikes": 2, "loss": 0.0341}, {"variant": "curve", "seed": 0, "rate": [1]},
-         notebook="01_lif_dynamics")  # fmt: skip
+    save(
+        "c",
+        {"variant": "no memory", "seed": 0, "spikes": 2, "loss": 0.0341},
+        {"variant": "curve", "seed": 0, "rate": [1]},
+        notebook="01_lif_dynamics",
+    )
     done, table = collect()
     assert done.exit_code == 0 and not done.stderr, done.output
     assert table["test_accuracy"].fillna(-1).tolist() == [0.5, 0.54, 0.8, 0.25, -1, -1]

@@ -15,7 +15,7 @@ DELAYS, TRANSFER = "04_learning_delays", "02_pretrain_and_transfer"
 
 
 class Read(HTMLParser):
-    """The tables of a page: caption, and rows of texts; elements have to be closed in their order."""
+    """The tables of a page, each with caption and rows; elements are closed in order."""
 
     def __init__(self, page):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A run that is killed at 20 moments, by chance, ends as one that was left alone: the same bits, the same history, the same record."""
+"""A run that is killed at 20 random moments ends with the same bits as one that is not."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def told(folder):
 
 
 def same(a, b):
-    """Parameters, best parameters, optimisers with their moments, schedules, history without clocks: bit for bit."""
+    """Compare parameters, optimisers, schedules and the history without clocks, bit for bit."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     if isinstance(a, dict):

@@ -1,4 +1,4 @@
-"""Every file in params/ takes a step at the paper's shape, on data that stands in for the paper's."""
+"""Every file in params/ takes a step at the paper's shape, on stand-in data."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ SWEEPS = {stem for stem in FILES if "notebook" in read_parameters(PARAMS / f"{st
 
 
 def configurations():
-    """The first run of every sweep on the paper's data, of each shape of networks and batches that it has.
+    """Yield the first run of every sweep, of each shape of networks and batches.
 
     And which variants take a step: all of the first shape, which is the smallest, and of the others
     the one that is most.
@@ -101,7 +101,7 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize(("stem", "shape"), SHAPES)
 def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkeypatch):
-    """Two samples a batch: 256 pictures over six steps want a GPU's memory. float32: bfloat16 is emulated on most CPUs."""
+    """Two samples a batch and float32: a CPU has little memory, and emulates bfloat16."""
     monkeypatch.setenv("SNNLAB_DATA", str(pictures))
     notebook = (
         "02_pretrain_and_transfer" if stem.startswith("pipe_s") else "03_transfer_to_event_streams"

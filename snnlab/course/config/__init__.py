@@ -65,7 +65,9 @@ NOTEBOOKS: dict[str, type[Config]] = {
 
 
 def configure(variables: Mapping[str, Any]) -> Any:
-    """Make the configuration of the notebook that calls this: `config = configure(globals())`.
+    """Make the configuration of the notebook that calls this.
+
+    A notebook says `config = course.configure(globals())`.
 
     Args:
         variables: the notebook's variables, all its parameters among them.

@@ -51,6 +51,7 @@ class ExploringDelays(Recordings):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         if not self.checkpoint:  # a checkpoint has its own number of inputs
             delay_config(self)

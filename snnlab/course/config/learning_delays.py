@@ -69,6 +69,7 @@ class LearningDelays(DelayTraining):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         if self.protocol == "published" and self.features != "spikes":
             raise SnnlabError(

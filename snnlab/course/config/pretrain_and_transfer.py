@@ -40,6 +40,7 @@ class PretrainAndTransfer(Transfer):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         if self.model == "video":
             raise SnnlabError("model = 'video': expected small, resnet18 or resnet34 for pictures.")

@@ -42,6 +42,7 @@ class PretrainedDelays(DelayTraining):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         delay_config(self)
 

@@ -31,6 +31,7 @@ class Config:
     live: bool = parameter(True, "sliders; False leaves pictures only", decides=False)
 
     def __post_init__(self) -> None:
+        """Check each field, and convert it to its type."""
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
 
@@ -74,6 +75,7 @@ class Training(Config):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         if self.workers > 1 and self.processes > 1:
             raise SnnlabError(
@@ -130,6 +132,7 @@ class Transfer(Training):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         if len(self.channels) != 3:
             raise SnnlabError(
@@ -167,6 +170,7 @@ class Recordings(Config):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         entry, _ = find(self.data, "recordings", features=self.features)
         if self.features not in entry.features:

@@ -78,6 +78,7 @@ class TransferToEvents(Transfer):
     )
 
     def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
         super().__post_init__()
         films = False
         if self.data not in DIGITS:

@@ -23,6 +23,7 @@ class Verdict:
     text: str
 
     def __repr__(self) -> str:
+        """Return the text."""
         return self.text
 
     def _repr_html_(self) -> str:

@@ -1,0 +1,1 @@
+"""Sweeps: many runs of one notebook, on this machine or on SLURM, and what they cost."""

@@ -110,36 +110,29 @@ class AblationResults:
 
 
 def ablation_panel(
-    results: AblationResults,
-    *,
-    layer: int = 0,
-    treatment: str = "shuffled",
-    percent: int = 100,
-    live: bool = True,
+    results: AblationResults, *, treatment: str = "shuffled", live: bool = True
 ) -> Panel:
     """Show the accuracy with changed delays, evaluated when they are chosen.
 
     Args:
         results: the network and the recordings.
-        layer: the number of the layer that is shown first.
-        treatment: the first treatment, one of `analysis.TREATMENTS`.
-        percent: the first scale of the delays.
+        treatment: the first treatment, one of `ABLATIONS`.
         live: False leaves only the static figure.
 
     Returns:
         The panel.
     """
     names = results.network.names
-    tooltips = (
-        "whose delays are shown; all layers are treated",
-        "what is done to all delays of the network",
-        "by how much every delay is multiplied before, held within the range",
-    )
+    tooltip = "by how much every delay is multiplied before, held within the range"
     return interact(
         results.draw,
         live=live,
         figsize=(8.4, 3.0),
-        layer=Dropdown(names[layer], tuple(names), "layer", tooltips[0]),
-        treatment=Dropdown(treatment, tuple(ABLATIONS), "treatment", tooltips[1]),
-        percent=Slider(percent, 0, 200, 10, "delays (%)", tooltips[2]),
+        layer=Dropdown(
+            names[0], tuple(names), "layer", "whose delays are shown; all layers are treated"
+        ),
+        treatment=Dropdown(
+            treatment, tuple(ABLATIONS), "treatment", "what is done to all delays of the network"
+        ),
+        percent=Slider(100, 0, 200, 10, "delays (%)", tooltip),
     )

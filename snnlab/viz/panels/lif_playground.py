@@ -119,7 +119,7 @@ def surrogate_slope(over: ArrayLike, kind: str, alpha: float) -> NDArray[np.floa
 
 
 def input_current(
-    kind: str, strength: float, *, train: Sequence[bool] = ALL_SLOTS, seed: int = 0
+    kind: str, strength: float, *, train: Sequence[bool] = ALL_SLOTS
 ) -> NDArray[np.float64]:
     """Return an input current, which is not 0 between 20 and 180 ms.
 
@@ -128,7 +128,6 @@ def input_current(
             the strength in some of the `SLOTS`.
         strength: the mean in a step, of "spikes" with all slots.
         train: whether there is a spike in each of the `SLOTS`.
-        seed: of the noise.
 
     Returns:
         The current, (STEPS,).
@@ -144,7 +143,7 @@ def input_current(
     step, ramp, noise, spikes = shapes
     step[ON] = 1
     ramp[ON] = np.arange(160) / 80
-    noise[ON] = np.random.default_rng(seed).normal(1, 2, STEPS)[ON]
+    noise[ON] = np.random.default_rng(0).normal(1, 2, STEPS)[ON]
     spikes[np.array(SLOTS)[np.asarray(train, dtype=bool)]] = 8.0
     return strength * shapes[INPUTS.index(known(kind, INPUTS, "input"))]
 

@@ -9,7 +9,6 @@ from snnlab.viz.figure_export import show
 from snnlab.viz.plots.activity import count_raster, image, raster, trace
 from snnlab.viz.plots.delays import (
     delay_histogram,
-    describe_edges,
     kernels,
 )
 from snnlab.viz.plots.results import (
@@ -23,7 +22,6 @@ from snnlab.viz.plots.results import (
 from snnlab.viz.plots.style import (
     BLACK,
     BLUE,
-    DPI,
     GREEN,
     GREY,
     ORANGE,
@@ -41,7 +39,6 @@ from snnlab.viz.plots.style import (
 __all__ = [
     "BLACK",
     "BLUE",
-    "DPI",
     "GREEN",
     "GREY",
     "ORANGE",
@@ -57,7 +54,6 @@ __all__ = [
     "count_raster",
     "delay_histogram",
     "describe_accuracies",
-    "describe_edges",
     "figure",
     "image",
     "kernels",

@@ -5,16 +5,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_dt
 from snnlab.delays.statistics import active_delays, delay_shares
 from snnlab.viz.plots.style import BLACK, BLUE, figure, legend
-
-
-def describe_edges(shares: NDArray[np.float64], max_delay_ms: float) -> str:
-    """Return the shares in % at the first and the last time step as text."""
-    return f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
 
 
 def delay_histogram(
@@ -25,7 +20,7 @@ def delay_histogram(
     initial_ms: ArrayLike | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a histogram of delays, a bar a time step, with the shares at both ends in words.
+    """Draw a histogram of delays, a bar for each time step; the title has the shares at both ends.
 
     Args:
         delays_ms: a network, of which all delays are drawn, or delays of any shape, ms.
@@ -60,7 +55,8 @@ def delay_histogram(
         ax.stairs(before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start")
         legend(ax, loc="upper center")
     ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
-    ax.set_title(describe_edges(shares, max_delay_ms), fontsize=10)
+    title = f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
+    ax.set_title(title, fontsize=10)
     return ax
 
 

@@ -1,4 +1,4 @@
-"""A result counts as measured on a published set only if everything that it says of its data fits."""
+"""A result counts as measured on a published set only if all its provenance fits."""
 
 import pytest
 from genuine import archives, checked, genuine

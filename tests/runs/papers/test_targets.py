@@ -1,4 +1,4 @@
-"""The papers' rows beside what was measured: which results count, what they say, and what stands in for nothing."""
+"""The papers' rows beside the measurements: which results count, and for what."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ def plans():
 
 @pytest.fixture
 def save(tmp_path, plans, monkeypatch):
-    """Write the result of a run of a file: its configuration, the data, and entries (what it is called, seed, numbers)."""
+    """Write the result of a run of a file: entries are (name, seed, numbers)."""
     monkeypatch.setattr(evidence, "planned", lambda file: plans[file])
     (tmp_path / "runs").mkdir()
     names = iter(range(100_000))
@@ -108,7 +108,7 @@ HEADLINE = "DCLS-Delays, 2L-1KC"
 TEN = [0.949, 0.951] * 5  # mean 0.95, deviation sqrt(10e-6 / 9) = 0.00105
 
 
-# ----------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------
 # statistics
 
 
@@ -193,7 +193,7 @@ def test_a_share_of_time_counts_too():
     assert statistics.compare_time(worse, 0.4, 0.5, 0.1) is Status.DIFFERS
 
 
-# -------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------
 # what is published
 
 
@@ -226,7 +226,7 @@ def test_every_row_says_what_it_is_and_how_sure():
 
 @cache
 def templates(notebook):
-    """What notebooks 02 and 03 call their networks, as they are written in them, with what stands in braces."""
+    """Return the names of networks in notebooks 02 and 03, with the parts in braces."""
     (path,) = (ROOT / "notebooks").glob(f"{notebook}*.ipynb")
     code = "\n".join(
         cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
@@ -235,7 +235,7 @@ def templates(notebook):
 
 
 def arms(config):
-    """All that a run of this configuration calls a network, put together from what stands in its notebook."""
+    """Return all names of networks in a run of this configuration, from its notebook."""
     texts, code = templates(config.notebook)
     if config.notebook.startswith("04"):
         assert "for v in VARIANTS for o in final[v]" in code and '"variant": name' in code
@@ -247,14 +247,16 @@ def arms(config):
         assert {"pipe-S", "T = {T}"} <= texts and 'suffix=f" ({where})"' in code
         return {f"{name} (T = {config.steps})" for name in {*lengths, "pipe-S", "one step"}}
     assert {"handed_over", "neurons"} <= texts and "ablation=[" in code
-    parts, neurons = ({name for name in names if name in texts} for names in (
-        ("nothing", "convolutions", "head", "both"), ("LIAF", "LIF", "LIAF, LIF")))  # fmt: skip
+    parts, neurons = (
+        {name for name in names if name in texts}
+        for names in (("nothing", "convolutions", "head", "both"), ("LIAF", "LIF", "LIAF, LIF"))
+    )
     grid = {f"ablation: {part}, {neuron}" for part in parts for neuron in neurons}
     return lengths | grid | ({"pictures, LIF", "edges, LIF", "edges, LIAF, LIF"} & texts)
 
 
 def test_what_a_row_is_measured_with_can_come_out_of_its_file(plans):
-    """Its file exists, the command is the one that stands there, and its configurations train such networks on this data."""
+    """Its file has this command, and its configurations train such networks on this data."""
     for target in RUNNABLE:
         assert f"#   {target.command}" in (ROOT / f"params/{target.file}.yaml").read_text(), target
         numbers = {"test_accuracy"}
@@ -296,16 +298,44 @@ def test_configurations_are_what_their_names_say(plans):
         ", sparse": sparse,
         ", sparse, constant sigma": sparse | constant,
     }
-    common = dict(dt_ms=10.0, n_in=140, anneal_share=0.25, lr_weights=5e-3, lr_delays=0.1, weight_decay=1e-5, seeds=1,
-                  connections=0, kernel_count=1, limit=0, protocol="held-out")  # fmt: skip
+    common = dict(
+        dt_ms=10.0,
+        n_in=140,
+        anneal_share=0.25,
+        lr_weights=5e-3,
+        lr_delays=0.1,
+        weight_decay=1e-5,
+        seeds=1,
+        connections=0,
+        kernel_count=1,
+        limit=0,
+        protocol="held-out",
+    )
     speech = common | dict(
         hidden=(512, 512), max_delay=30, tau_ms=(15.0,), dropout=0.25, batch_size=128
     )
-    shd = common | dict(data="shd", binning="event", hidden=(256, 256), max_delay=24, tau_ms=(10.05,), dropout=0.4,
-                        batch_size=256, epochs=150)  # fmt: skip
+    shd = common | dict(
+        data="shd",
+        binning="event",
+        hidden=(256, 256),
+        max_delay=24,
+        tau_ms=(10.05,),
+        dropout=0.4,
+        batch_size=256,
+        epochs=150,
+    )
     expected = {
-        "delays_shd": (shd, 10, {"dense": {}, "dense, published protocol": {"protocol": "published"}, "sparse": sparse,
-                                 "dense, constant sigma": constant, "sparse, constant sigma": sparse | constant}),
+        "delays_shd": (
+            shd,
+            10,
+            {
+                "dense": {},
+                "dense, published protocol": {"protocol": "published"},
+                "sparse": sparse,
+                "dense, constant sigma": constant,
+                "sparse, constant sigma": sparse | constant,
+            },
+        ),
         "delays_ssc": (speech | dict(data="ssc", binning="event", epochs=60), 5,
                        words | {f"2L-1KC{name}": change for name, change in ablation.items()}),
         "delays_gsc": (speech | dict(data="gsc", features="paper", epochs=100), 5, words),
@@ -319,7 +349,7 @@ def test_configurations_are_what_their_names_say(plans):
 
 
 def test_the_protocols_of_shd_have_their_own_numbers():
-    """95.07 is the best epoch on the test set, 93.9 the last one, and 94.1 what held-out data choose."""
+    """95.07: best epoch on the test set; 93.9: last epoch; 94.1: chosen on held-out data."""
     rows = [
         target
         for target in targets.targets("delays")
@@ -386,7 +416,7 @@ def test_the_papers_are_cited_in_full_and_others_are_refused():
             ask("delay")
 
 
-# --------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------
 # what is measured
 
 
@@ -525,8 +555,12 @@ def test_where_and_how_it_was_run_does_not_matter(save):
 
 
 def test_ten_seeds_of_one_run_are_as_good_as_ten_runs(save):
-    save("delays_shd", "dense", *[("learned", seed, {"test_accuracy": a}) for seed, a in enumerate(TEN)],
-         config={"seeds": 10})  # fmt: skip
+    save(
+        "delays_shd",
+        "dense",
+        *[("learned", seed, {"test_accuracy": a}) for seed, a in enumerate(TEN)],
+        config={"seeds": 10},
+    )
     assert row(save.folder, HEADLINE, **HELD_OUT).seeds == 10
 
 
@@ -657,7 +691,7 @@ def test_damaged_results_are_named_and_the_rest_counts(save):
         assert row(save.folder, HEADLINE, **HELD_OUT).seeds == 10
 
 
-# -----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------
 # the command
 
 

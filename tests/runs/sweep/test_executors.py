@@ -1,4 +1,4 @@
-"""Runs in processes of their own: in real ones, most of them with a quick stand-in for the notebook, killed in every way."""
+"""Runs in real processes, most with a quick stand-in for the notebook, killed in every way."""
 
 import os
 import signal
@@ -104,7 +104,10 @@ def quick(tmp_path, monkeypatch):
     return run
 
 
-ENVIRONMENT = "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + os.environ['OMP_NUM_THREADS'])"
+ENVIRONMENT = (
+    "(folder / 'environment').write_text(os.environ['CUDA_VISIBLE_DEVICES'] + ' ' + "
+    "os.environ['OMP_NUM_THREADS'])"
+)
 
 
 def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, tmp_path):
@@ -169,7 +172,7 @@ def test_workers_share_gpus_round_robin_and_cores(quick, tmp_path, monkeypatch):
 
 
 def test_the_terminals_ctrl_c_is_for_the_sweep_alone_and_time_is_not_short(quick, tmp_path):
-    """Submitit's process blocks it, the worker has a session of its own, where its notebook can be interrupted."""
+    """Submitit's process blocks it; in the worker's own session, the notebook can get it."""
     code = """
 blocked = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("SigBlk")][0]
 between = int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1
@@ -437,7 +440,7 @@ def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monke
 
 
 def test_a_killed_sweep_takes_its_workers_along_and_goes_on_to_its_table(tmp_path):
-    """With real notebooks: one of two runs is finished when the sweep is killed, the other is not."""
+    """With real notebooks: one of two runs is finished when the sweep is killed."""
     (tmp_path / "long").touch()
     middle = f"""
 if config.neurons == 20:

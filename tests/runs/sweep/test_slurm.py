@@ -1,4 +1,4 @@
-"""SLURM, played by scripts of its names: what it is handed does the runs, and what it says is understood."""
+"""Sweeps on SLURM, whose commands are scripts here."""
 
 import os
 import signal
@@ -22,7 +22,8 @@ PROGRAMS = {
 while [[ $1 == --* ]]; do
   case $1 in
     --unbuffered) shift;;
-    --output) output=${2//%A/4242}; output=${output//%a/$SLURM_ARRAY_TASK_ID}; output=${output//%t/0}; shift 2;;
+    --output) output=${2//%A/4242}; output=${output//%a/$SLURM_ARRAY_TASK_ID}
+      output=${output//%t/0}; shift 2;;
     *) shift 2;;
   esac
 done
@@ -64,7 +65,8 @@ def options(folder):
 
 
 def test_a_sweep_is_one_array_job_with_what_was_asked_for(cluster):
-    asked = "--workers 3 --partition gpu --gpus 2 --cpus 8 --hours 1.5 --memory-gb 20.5 --slurm account lab".split()
+    asked = "--workers 3 --partition gpu --gpus 2 --cpus 8 --hours 1.5 --memory-gb 20.5".split()
+    asked += ["--slurm", "account", "lab"]
     done = call(sweeps.write(cluster), *asked)
     assert done.exit_code == 0, done.output
     found = options(cluster)
@@ -132,7 +134,10 @@ def test_following_an_end_that_slurm_made(cluster):
     done = call(sweeps.write(cluster), "--follow")
     assert done.exit_code == 1, done.output
     for words in (
-        "neurons=10, seed=0 failed: SLURM says OUT_OF_MEMORY; give it more (--memory-gb). Its log: ",
+        (
+            "neurons=10, seed=0 failed: SLURM says OUT_OF_MEMORY; give it more (--memory-gb). Its "
+            "log: "
+        ),
         "neurons=10, seed=1 failed: SLURM says CANCELLED; submit it again.",
         "neurons=20, seed=0 failed: SLURM says TIMEOUT; give it more time (--hours).",
         "neurons=20, seed=1 failed: SLURM says FAILED; submit it again.",
@@ -160,7 +165,7 @@ if starts == 1:
 
 
 def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
-    """Of a few minutes, all are the last ones. A machine that is taken away is announced by the same signal."""
+    """The same signal announces the end of the time and of the machine."""
     plan = sweeps.read(cluster, MIDDLE, grid=None)
     jobs = slurm.submit(plan, plan.left, slurm.Slurm(cpus=3, hours=0.1), workers=2, retries=3)
     first = task(cluster, 1)
