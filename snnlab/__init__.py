@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snnlab.data.registry import load_dataset
     from snnlab.data.splits import DataSplits
     from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
-    from snnlab.delays.analysis import open_network
+    from snnlab.delays.loading import open_network
     from snnlab.delays.recipe import DelayRecipe
     from snnlab.delays.statistics import delay_statistics
     from snnlab.nn.activations import Activation
@@ -42,7 +42,7 @@ _NAMES = {
     "snnlab.data.registry": "load_dataset",
     "snnlab.data.splits": "DataSplits",
     "snnlab.delays.ablation": "discretise scale_delays shuffle_delays zero_delays",
-    "snnlab.delays.analysis": "open_network",
+    "snnlab.delays.loading": "open_network",
     "snnlab.delays.recipe": "DelayRecipe",
     "snnlab.delays.statistics": "delay_statistics",
     "snnlab.nn.activations": "Activation",

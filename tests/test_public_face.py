@@ -61,13 +61,9 @@ def test_a_name_that_is_not_there():
 def test_the_example_of_each_name_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     thing = getattr(snnlab, name)
-    example = doctest.DocTestParser().get_doctest(
-        inspect.getdoc(thing),
-        {name: getattr(snnlab, name) for name in snnlab.__all__},
-        name,
-        inspect.getsourcefile(thing),
-        None,
-    )
+    names = {**vars(inspect.getmodule(thing)), "snnlab": snnlab}
+    source = inspect.getsourcefile(thing)
+    example = doctest.DocTestParser().get_doctest(inspect.getdoc(thing), names, name, source, None)
     assert example.examples, f"snnlab.{name} has no example in its docstring"
     report = []
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=report.append)
