@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 import snnlab
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import whole_file
 from snnlab._utils.memory import memory_errors
 
@@ -91,14 +92,7 @@ def processes(workers: int | None) -> int:
     Raises:
         SnnlabError: it is below 1.
     """
-    if workers is None:
-        workers = os.cpu_count() or 1
-    if workers < 1:
-        raise SnnlabError(
-            f"workers is {workers}; a whole number of at least 1 was expected. Leave it out for "
-            "one a core."
-        )
-    return workers
+    return whole_number("workers", (os.cpu_count() or 1) if workers is None else workers, 1)
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
+from snnlab.nn.activations import RampNeuron
 from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, delay_layers
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.training.trainer import Recipe, check_numbers
 
 

@@ -49,7 +49,8 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
         z = (torch.arange(n_taps, dtype=d.dtype, device=d.device).view(-1, 1, 1, 1) - d) / s
         gauss = (z * z * -0.5).clamp(min=FLOOR).exp()
         return (gauss * (w / (gauss.sum(0) + EPSILON))).sum(1).permute(1, 2, 0)
-    return _GaussianTaps.apply(weight, delay, sigma, n_taps)
+    taps: Tensor = _GaussianTaps.apply(weight, delay, sigma, n_taps)  # type: ignore[no-untyped-call]
+    return taps
 
 
 def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:

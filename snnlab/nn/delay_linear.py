@@ -294,5 +294,5 @@ def own_copy(model: Network) -> Network:
     for module in copied.modules():
         for hook in [*module._forward_pre_hooks.values()]:
             if isinstance(hook, prune.BasePruningMethod):
-                prune.remove(module, hook._tensor_name)
+                prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]
     return copied

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.memory import memory_errors
+from snnlab.nn.activations import RampNeuron
 from snnlab.nn.delay_linear import LONGEST, DelayLinear, delay_layers
 from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.neurons import LIF, LeakyIntegrator, check_tau
-from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.tracing import recorded
 
 DelayMode = Literal["none", "fixed", "learned"]
@@ -29,12 +29,18 @@ STEPS_AT_A_TIME = {"cuda": 32}
 
 @dataclass(frozen=True)
 class Activity:
-    """What happened in a network: everything that a raster or a loss can be made from."""
+    """Spikes and potentials of a network; T' is T with its tail.
 
-    # Of each hidden layer, (T', B, N), before dropout; from 0 to 1 where a ReLU stands for them
+    Attributes:
+        spikes: of each hidden layer before dropout, (T', B, N); ramp outputs from 0 to 1 in a
+            network with `neuron="relu"`.
+        potentials: of the readout, (T', B, classes).
+        valid: (T', B), False where a recording and its tail have ended.
+    """
+
     spikes: list[Tensor]
-    potentials: Tensor  # of the readout, (T', B, classes)
-    valid: Tensor  # (T', B), False where a recording and its tail have ended
+    potentials: Tensor
+    valid: Tensor
 
 
 @dataclass(frozen=True)
@@ -178,13 +184,15 @@ class DelayNet(nn.Module):
         return self.config.max_delay if self.config.tail is None else self.config.tail
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(T, B, N_in)` spike counts to class scores `(B, classes)`, positive, summing to the steps that counted."""
+        """Compute class scores `(B, classes)` of spike counts `(T, B, N_in)`.
+
+        They are positive and add up to the number of steps that count.
+        """
         activity = self.activity(x)
-        chances = activity.potentials.softmax(-1)
-        return (chances * activity.valid[..., None]).sum(0)
+        return (activity.potentials.softmax(-1) * activity.valid[..., None]).sum(0)
 
     def activity(self, x: Tensor) -> Activity:
-        """`(T, B, N_in)` spike counts to the spikes and membranes of every layer; T' is T with its tail.
+        """Compute spikes and potentials of every layer for spike counts `(T, B, N_in)`.
 
         Raises:
             SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export,
@@ -192,13 +200,14 @@ class DelayNet(nn.Module):
         """
         if recorded() and self.config.padding == "fixed":
             raise SnnlabError(
-                "DelayNet: how many steps are computed depends on the last spike of a recording, which a traced or exported "
-                "file cannot hold; export its layers one by one, or the network made with padding = 'reference'."
+                "DelayNet: the number of steps depends on the last spike of a recording, which a "
+                "traced or exported file cannot hold; export its layers one by one, or the network "
+                "made with padding = 'reference'."
             )
         try:
             return self._activity(x)
         finally:
-            functional.reset_net(self)  # no sequence starts from the membranes of the one before
+            functional.reset_net(self)  # membranes do not pass from one sequence to the next
 
     def _activity(self, x: Tensor) -> Activity:
         more, valid = 0, None  # steps that a delay layer appends, and the steps that count
@@ -220,7 +229,7 @@ class DelayNet(nn.Module):
         return Activity(spikes, potentials, valid)
 
     def _valid(self, x: Tensor) -> Tensor:
-        """Which steps of a recording and its tail count, (T', B); T' is that of the longest in the batch, or a bit more."""
+        """Return which steps of each recording and its tail count, (T', B); the longest has T'."""
         steps = torch.arange(1, len(x) + 1, device=x.device)
         ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
         ends = ends.clamp(min=1)  # an empty recording without a tail still has to be scored
@@ -231,7 +240,7 @@ class DelayNet(nn.Module):
         )
 
     def trainable_parameters(self) -> int:
-        """How many numbers training may change; silent synapses of a sparse network do not count."""
+        """Count the trained numbers; synapses that a sparse network lacks do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
         for synapses in delay_layers(self):
             if synapses.n_connections is not None:
@@ -241,7 +250,8 @@ class DelayNet(nn.Module):
 
 
 def _normalise(norm: nn.Module, x: Tensor, valid: Tensor | None) -> Tensor:
-    """Batch norm of (T, B, N) over time and batch; while training, over the steps that count only."""
+    """Apply batch norm over time and batch; in training over the steps that count only."""
     if valid is None or not norm.training or bool(valid.all()):
-        return norm(x.flatten(0, 1)).view(x.shape)
+        normalised: Tensor = norm(x.flatten(0, 1)).view(x.shape)
+        return normalised
     return torch.zeros_like(x).index_put((valid,), norm(x[valid]))

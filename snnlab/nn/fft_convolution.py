@@ -112,7 +112,8 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
         x = x[:steps]
     if taps.shape[-1] > steps:  # a longer delay than that is never heard
         taps = taps[..., :steps]
-    return _CausalConvolution.apply(x, taps, steps)
+    y: Tensor = _CausalConvolution.apply(x, taps, steps)  # type: ignore[no-untyped-call]
+    return y
 
 
 def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tuple[int, int]:

@@ -61,7 +61,10 @@ def membrane(
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     if x.device.type == "cpu" and not recorded():
-        return _Scan.apply(x, v, leak, v_threshold, slope, soft_reset)
+        result: tuple[Tensor, Tensor, Tensor] = _Scan.apply(  # type: ignore[no-untyped-call]
+            x, v, leak, v_threshold, slope, soft_reset
+        )
+        return result
     spikes, charged = [], []
     for x_t in x:
         h = v - v * leak + x_t

@@ -1,7 +1,7 @@
-"""The leaky integrate-and-fire neuron: one pure step, the same step over time, and the modules on SpikingJelly's base.
+"""Leaky integrate-and-fire neurons and leaky integrators, on the base classes of SpikingJelly.
 
-Everything is in time steps: `tau` is the membrane time constant divided by `dt`. Time is the first
-axis, `(T, B, N)`.
+All times are in steps: `tau` is the membrane time constant divided by `dt`. Time is the first axis,
+`(T, B, N)`.
 """
 
 import torch
@@ -16,7 +16,7 @@ ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
 
 
 def check_tau(tau: float) -> float:
-    """Return `tau` in steps as a float, or say why it cannot be one.
+    """Return `tau` in steps as a float.
 
     Raises:
         SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step
@@ -24,7 +24,8 @@ def check_tau(tau: float) -> float:
     """
     if not (is_number(tau) and tau > 1):
         raise SnnlabError(
-            f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms larger than dt_ms."
+            f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms "
+            "larger than dt_ms."
         )
     return float(tau)
 
@@ -38,7 +39,7 @@ def lif_step(
     v_reset: float = 0.0,
     alpha: float = ATAN_ALPHA,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    r"""One time step of a leaky integrate-and-fire neuron that does not decay its input.
+    r"""Compute one step of a leaky integrate-and-fire neuron that does not decay its input.
 
     Charge, fire, reset:
 
@@ -46,7 +47,7 @@ def lif_step(
     $$ S[t] = \Theta(H[t] - \vartheta) $$
     $$ V[t] = H[t]\,(1 - S[t]) + V_{reset}\,S[t] $$
 
-    Backward, the step function has the ATan surrogate's slope
+    In the backward pass, the step function has the slope of the ATan surrogate,
     $\frac{\alpha/2}{1 + (\frac{\pi}{2}\alpha(H-\vartheta))^2}$, and the reset passes no gradient to
     the spike.
 
@@ -55,25 +56,32 @@ def lif_step(
         x: input current $X[t]$, same shape.
         tau: membrane time constant in steps, above 1.
         v_threshold: $\vartheta$; a neuron fires at or above it.
-        v_reset: where the membrane goes after a spike (hard reset).
+        v_reset: the membrane potential after a spike (hard reset).
         alpha: width of the surrogate; its peak slope is alpha / 2.
 
     Returns:
         The spikes (0 or 1), the next membrane potential $V[t]$, and $H[t]$, all of the shape of
         `x`.
+
+    Example:
+        >>> spikes, v, h = lif_step(torch.tensor([0.0, 0.8]), torch.tensor([0.5, 0.5]), tau=2.0)
+        >>> spikes, v
+        (tensor([0., 0.]), tensor([0.5000, 0.9000]))
+        >>> lif_step(v, torch.tensor([0.5, 0.6]), tau=2.0)[0]
+        tensor([0., 1.])
     """
     h = v - (v - v_reset) / tau + x
     s = surrogate.atan.apply(h - v_threshold, alpha)
-    kept = 1.0 - s.detach()
-    return s, h * kept + v_reset * (1.0 - kept), h
+    silent = 1.0 - s.detach()
+    return s, h * silent + v_reset * (1.0 - silent), h
 
 
-class LIF(neuron.LIFNode):
-    r"""Leaky integrate-and-fire neurons over time, `(T, B, N)` currents to `(T, B, N)` spikes: `lif_step` for every t.
+class LIF(neuron.LIFNode):  # type: ignore[misc]
+    r"""Leaky integrate-and-fire neurons: currents `(T, B, N)` to spikes `(T, B, N)`.
 
     SpikingJelly's `LIFNode` as Hammouamri et al. 2024 use it: `decay_input=False`, hard reset, ATan
-    surrogate, detached reset, multi-step. On a CPU one compiled scan replaces its loop over T; on a
-    GPU its own kernels run.
+    surrogate, detached reset, multi-step. Every step is `lif_step`. On a CPU a compiled scan
+    replaces the loop over T; on a GPU SpikingJelly's kernels run.
 
     Args:
         tau: membrane time constant in steps, above 1.
@@ -82,6 +90,12 @@ class LIF(neuron.LIFNode):
 
     Raises:
         SnnlabError: `tau` is not above 1.
+
+    Example:
+        >>> neurons = LIF(tau=2.0)
+        >>> neurons(torch.full((4, 1, 1), 0.7)).flatten()  # fires in every second step
+        tensor([0., 1., 0., 1.])
+        >>> neurons.reset()  # before the next sequence
     """
 
     v: Tensor | float  # SpikingJelly's state: a number until the first step gives it a shape
@@ -98,8 +112,10 @@ class LIF(neuron.LIFNode):
         )
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Compute the spikes of all steps."""
         if x_seq.device.type != "cpu" or self.store_v_seq:
-            return super().multi_step_forward(x_seq)
+            spikes: Tensor = super().multi_step_forward(x_seq)
+            return spikes
         v = torch.zeros_like(x_seq[0]) if isinstance(self.v, float) else self.v
         spikes, _, self.v = membrane(
             x_seq, v, leak=1 / self.tau, v_threshold=self.v_threshold, slope=self.surrogate_function
@@ -107,17 +123,21 @@ class LIF(neuron.LIFNode):
         return spikes
 
 
-class LeakyIntegrator(base.MemoryModule):
-    r"""The readout: membranes that leak and never fire, `(T, B, N)` currents to `(T, B, N)` potentials.
+class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
+    r"""Membranes that leak and never fire: currents `(T, B, N)` to potentials `(T, B, N)`.
 
     $V[t] = (1 - 1/\tau)\,V[t-1] + X[t]$. It is linear, so all steps at once are one product with
-    the matrix $(1 - 1/\tau)^{t-t'}$, $t' \le t$.
+    the matrix $(1 - 1/\tau)^{t-t'}$, $t' \le t$. `DelayNet` has it as readout.
 
     Args:
         tau: membrane time constant in steps, above 1.
 
     Raises:
         SnnlabError: `tau` is not above 1.
+
+    Example:
+        >>> LeakyIntegrator(tau=2.0)(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)).flatten()
+        tensor([1.0000, 0.5000, 0.2500])
     """
 
     v: Tensor | float
@@ -129,21 +149,23 @@ class LeakyIntegrator(base.MemoryModule):
         self.register_memory("v", 0.0)
 
     def extra_repr(self) -> str:
+        """Return the time constant."""
         return f"tau={self.tau}"
 
     def single_step_forward(self, x: Tensor) -> Tensor:
-        self.v = (1 - 1 / self.tau) * self.v + x
-        return self.v
+        """Compute the potentials of one step."""
+        self.v = v = (1 - 1 / self.tau) * self.v + x
+        return v
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        """Compute the potentials of all steps."""
         check_current(x_seq)
+        beta = 1 - 1 / self.tau
         steps = torch.arange(len(x_seq), device=x_seq.device)
         elapsed = steps[:, None] - steps  # (T, T)
-        decay = torch.where(elapsed >= 0, (1 - 1 / self.tau) ** elapsed.clamp(min=0), 0.0).to(
-            x_seq.dtype
-        )
-        v = torch.tensordot(decay, x_seq, dims=1)
+        decay = torch.where(elapsed >= 0, beta ** elapsed.clamp(min=0), 0.0).to(x_seq.dtype)
+        v: Tensor = torch.tensordot(decay, x_seq, dims=1)
         if not isinstance(self.v, float):
-            v = v + (1 - 1 / self.tau) ** (steps + 1.0).view(-1, *[1] * (x_seq.dim() - 1)) * self.v
+            v = v + beta ** (steps + 1.0).view(-1, *[1] * (x_seq.dim() - 1)) * self.v
         self.v = v[-1]
         return v

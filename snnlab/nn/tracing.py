@@ -1,8 +1,12 @@
-"""Whether a call is recorded for a file, or computed: compiled loops and tables made in advance cannot be recorded."""
+"""Tell whether torch records a call: compiled loops and cached tables cannot be recorded."""
 
 import torch
 
 
 def recorded() -> bool:
-    """Whether torch.jit.trace, torch.onnx.export or torch.export records what runs now; under torch.compile it does not."""
-    return torch.jit.is_tracing() or torch.compiler.is_exporting()  # type: ignore[attr-defined]
+    """Return whether torch.jit.trace, torch.onnx.export or torch.export records the call.
+
+    torch.compile does not count.
+    """
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_exporting()

@@ -1,6 +1,6 @@
-"""Handing the parameters of one network to another of the same shape, and saying what moved."""
+"""Copy the parameters of one network to another of the same shape, and report what was copied."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.activations import activations
-from snnlab.nn.delay_linear import ROUNDED, DelayLinear, delay_layers
+from snnlab.nn.delay_linear import ROUNDED, DelayLinear
 from snnlab.nn.delay_net import DelayNet
 
 INPUT_CONV = ("mean", "signed")
@@ -21,13 +21,13 @@ TransferParts = Literal["both", "weights", "delays"]
 
 @dataclass(frozen=True)
 class TransferReport:
-    """What a hand-over did, by the names in the target's `state_dict`.
+    """The tensors that a transfer copied, by their names in the target's `state_dict`.
 
     Attributes:
-        moved: copied as they were.
+        moved: copied without a change.
         adapted: copied after their input channels were changed to ON and OFF.
-        left_out: in the target, but kept as they were there, each with the reason.
-        unused: in the source only.
+        left_out: tensors that the target keeps, each with the reason.
+        unused: tensors that only the source has.
     """
 
     moved: tuple[str, ...]
@@ -36,9 +36,9 @@ class TransferReport:
     unused: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [
-            f"moved {len(self.moved)} of {len(self.moved) + len(self.adapted) + len(self.left_out)} tensors"
-        ]
+        """Return one line an adapted or left-out tensor."""
+        tensors = len(self.moved) + len(self.adapted) + len(self.left_out)
+        lines = [f"moved {len(self.moved)} of {tensors} tensors"]
         lines += [f"adapted to ON and OFF: {name}" for name in self.adapted]
         lines += [f"left out: {name} ({why})" for name, why in self.left_out.items()]
         if self.unused:
@@ -57,93 +57,94 @@ def copy_weights(
 ) -> TransferReport:
     """Copy every parameter and buffer of `source` to the one of the same name in `target`.
 
-    The target keeps the `k` and `scale` of an `Activation` as it was built with, unless both
-    networks learn them: a value that the source never trained says nothing about the target. The
-    report lists them as left out.
+    The target keeps its own `k` and `scale` of an `Activation`, unless both networks learn them: a
+    value that the source never trained says nothing about the target. The report lists them as left
+    out. A transfer that fails changes nothing.
 
     Args:
         source: a network or its `state_dict`, of tensors or NumPy arrays.
-        target: the network that receives; the rest of it stays as it is. Where its delays are
-            rounded, what it gets is rounded too.
-        leave: prefixes of names that are not to move, such as "fc" for a new head.
-        input_conv: how a first convolution of 3 or 1 input channels becomes one of ON and OFF: "mean",
-            both the mean over the colours (Lin et al. 2022); "signed", ON its sum and OFF the
-            negative of it, as an event is a change; "" for not at all.
-        strict: whether a name or a shape that does not match is an error; False lists it and goes
-            on. What the target keeps as it was built is no error.
+        target: the network that receives. Where its delays are rounded, copied delays are rounded.
+        leave: prefixes of names that are not copied, such as "fc" for a new head.
+        input_conv: how a first convolution of 3 or 1 input channels becomes one of ON and OFF:
+            "mean", both the mean over the colours (Lin et al. 2022); "signed", ON its sum and OFF
+            the negative of it, as an event is a change; "" for not at all.
+        strict: whether a name or a shape that does not match is an error; False lists it in the
+            report.
 
     Returns:
-        What moved, what was adapted, and what was left out.
+        The tensors that were copied, adapted and left out.
 
     Raises:
-        SnnlabError: nothing moved; a tensor that should have matched did not (`strict`); a prefix
-            in `leave` that matches nothing; a value that is not finite, or of another kind of
-            number; delays beyond those of the target; `source` is neither a network nor a
-            `state_dict`.
+        SnnlabError: nothing was copied; a tensor that should have matched did not (`strict`); a
+            prefix in `leave` matches nothing; a value is not finite, or of another kind of number;
+            delays are beyond those of the target; `source` is neither a network nor a `state_dict`.
+
+    Example:
+        >>> source, target = nn.Linear(2, 3), nn.Linear(2, 3)
+        >>> print(copy_weights(source, target))
+        moved 2 of 2 tensors
+        >>> torch.equal(source.weight, target.weight)
+        True
     """
-    theirs = _copied(_entries(source))
-    ours = _copied(target.state_dict())
+    theirs, ours = _without_rounded(_entries(source)), _without_rounded(target.state_dict())
+    kind = type(target).__name__
     if input_conv not in ("", *INPUT_CONV):
         raise SnnlabError(
-            f"input_conv = {input_conv!r}: expected one of {', '.join(INPUT_CONV)}, or '' to keep the first convolution."
+            f"input_conv = {input_conv!r}: expected one of {', '.join(INPUT_CONV)}, or '' to keep "
+            "the first convolution."
         )
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(
-                f"leave: nothing in {type(target).__name__} is called {prefix!r}; names: {_some(ours)}."
+                f"leave: nothing in {kind} is called {prefix!r}; names: {_first_names(ours)}."
             )
     as_built = _as_built(source, target)
-    misfits = _misfits(source, target)
-    layers = {
-        place: layer for place, layer in target.named_modules() if isinstance(layer, DelayLinear)
-    }
+    before, layers = _delay_layers(source), _delay_layers(target)
     new: dict[str, Tensor] = {}
-    moved, adapted, left_out = [], [], {}
+    moved, adapted, left_out, unexpected = [], [], {}, {}
     for name, value in ours.items():
         if any(under(name, prefix) for prefix in leave):
             left_out[name] = "as asked"
-        elif name not in theirs:
-            left_out[name] = "not in the source"
-        elif name in misfits:
-            left_out[name] = misfits[name]
+            continue
+        if name not in theirs:
+            reason = "not in the source"
         else:
             given = _tensor(name, theirs[name], value)
             if given.shape == value.shape:
-                if why := _strange(name, given, layers):
-                    left_out[name] = why
+                reason = _misfit(name, given, before, layers)
+                if not reason and name in as_built and not torch.equal(given, value):
+                    reason = as_built[name]
+                if not reason:
+                    new[name] = given
+                    moved.append(name)
                     continue
-                if name in as_built and not torch.equal(given, value):
-                    left_out[name] = as_built[name]
-                    continue
-                new[name] = given
-                moved.append(name)
-            elif input_conv and _differs_in_channels(given, value):
-                new[name] = _on_off(given, input_conv)
+            elif input_conv and (weight := _on_off(given, value, input_conv)) is not None:
+                new[name] = weight
                 adapted.append(name)
+                continue
             else:
-                left_out[name] = f"shape {tuple(given.shape)} instead of {tuple(value.shape)}"
+                reason = f"shape {tuple(given.shape)} instead of {tuple(value.shape)}"
+        left_out[name] = reason
+        if name not in as_built:
+            unexpected[name] = reason
     weights = {name for name, _ in target.named_parameters()} - as_built.keys()
-    if not weights & {*moved, *adapted}:
+    if not weights & new.keys():
         raise SnnlabError(
-            f"nothing moved into {type(target).__name__}: no parameter of the source has a name and shape of its own "
-            f"(source: {_some(theirs)}; target: {_some(ours)}); {_hint(theirs, ours)}."
+            f"nothing moved into {kind}: no parameter of the source has a name and shape of its "
+            f"own (source: {_first_names(theirs)}; target: {_first_names(ours)}); "
+            f"{_hint(theirs, ours)}."
         )
-    expected = {name for name, why in left_out.items() if why == "as asked"} | as_built.keys()
-    unexpected = {name: why for name, why in left_out.items() if name not in expected}
     unused = tuple(name for name in theirs if name not in ours)
     if strict and (unexpected or unused):
-        what = "; ".join(
-            [
-                *(f"{name}: {why}" for name, why in unexpected.items()),
-                *(f"{name}: not in the target" for name in unused),
-            ]
-        )
+        unexpected |= dict.fromkeys(unused, "not in the target")
+        listed = "; ".join(f"{name}: {reason}" for name, reason in unexpected.items())
         raise SnnlabError(
-            f"hand-over to {type(target).__name__}: {what}. Name it in `leave`, adapt it with `input_conv`, or pass strict=False."
+            f"transfer to {kind}: {listed}. Name it in `leave`, adapt it with `input_conv`, or "
+            "pass strict=False."
         )
-    for name, value in new.items():  # only now: a hand-over that fails changes nothing
+    for name, value in new.items():
         ours[name].copy_(value)
-    for synapses in delay_layers(target):
+    for synapses in layers.values():
         if synapses.discrete:
             synapses.round_delays()
     return TransferReport(tuple(moved), tuple(adapted), left_out, unused)
@@ -152,21 +153,28 @@ def copy_weights(
 def copy_delay_weights(
     source: DelayNet, target: DelayNet, *, transfer_parts: TransferParts = "both"
 ) -> TransferReport:
-    """Copy what a network with delays has learned to another one of the same shape, such as a spiking one.
+    """Copy weights, delays or both to a network with delays of the same shape, such as a spiking one.
 
     Args:
-        source: the network; its neurons may be others.
-        target: the network that receives. Where its delays are rounded, as those are that are not
-            learned, they are whole afterwards.
-        transfer_parts: "both"; "weights", with the batch norms, and the target's own delays; or "delays" and
-            nothing else.
+        source: the network; its neurons may differ from those of the target.
+        target: the network that receives. Where its delays are rounded, such as delays that are not
+            learned, copied delays are rounded.
+        transfer_parts: "both"; "weights", with the batch norms, and the target keeps its delays; or
+            "delays" only.
 
     Returns:
-        What moved, and what was left out.
+        The tensors that were copied and left out.
 
     Raises:
-        SnnlabError: as `copy_weights`, `transfer_parts` is unknown, or the layers differ in what they take
-            over (`max_delay` for delays, `n_connections`).
+        SnnlabError: as `copy_weights`, `transfer_parts` is unknown, or the layers differ in what is
+            copied (`max_delay` for delays, `n_connections`).
+
+    Example:
+        >>> ann = DelayNet(4, (3,), 2, max_delay=5, neuron="relu")
+        >>> snn = DelayNet(4, (3,), 2, max_delay=5)
+        >>> report = copy_delay_weights(ann, snn, transfer_parts="delays")
+        >>> torch.equal(ann.synapses[0].delay, snn.synapses[0].delay)
+        True
     """
     known(transfer_parts, get_args(TransferParts), "part to hand over")
     layers = range(len(target.synapses))
@@ -180,16 +188,16 @@ def copy_delay_weights(
 
 @torch.no_grad()
 def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
-    """Make the running statistics of every batch norm anew, as averages over the given batches.
+    """Compute the running statistics of every batch norm again, as averages over some batches.
 
     After a change of activation the old statistics describe inputs that the layers no longer get.
 
     Args:
-        net: the network; parameters and mode of training stay as they are.
-        inputs: what `net` is called with.
+        net: the network; its parameters and its mode of training do not change.
+        inputs: the arguments with which `net` is called.
 
     Raises:
-        SnnlabError: there was no batch.
+        SnnlabError: there is no batch.
     """
     if not inputs:
         raise SnnlabError("no batch to estimate batch norm from: expected at least one.")
@@ -209,17 +217,24 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         net.train(training)
 
 
-def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a hand-over copies. Whether its delays are rounded, a network keeps."""
+def _without_rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out whether delays are rounded, which a network keeps."""
     return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 def under(name: str, prefix: str) -> bool:
+    """Return whether a name of a parameter is `prefix` or begins with its parts."""
     return name == prefix or name.startswith(f"{prefix}.")
 
 
+def _delay_layers(model: Any) -> dict[str, DelayLinear]:
+    """Return the delay layers of a network by name; none of a `state_dict`."""
+    modules = model.named_modules() if isinstance(model, nn.Module) else ()
+    return {place: module for place, module in modules if isinstance(module, DelayLinear)}
+
+
 def _entries(source: Any) -> dict[str, Any]:
-    """What a network or a `state_dict` holds, by name.
+    """Return the tensors of a network or a `state_dict` by name.
 
     Raises:
         SnnlabError: it is something else, or a `state_dict` inside of something else.
@@ -237,10 +252,10 @@ def _entries(source: Any) -> dict[str, Any]:
 
 
 def _tensor(name: str, given: Any, ours: Tensor) -> Tensor:
-    """A value of the source on the target's device and in its precision, all finite.
+    """Convert a value of the source to the device and precision of the target.
 
     Raises:
-        SnnlabError: it cannot be.
+        SnnlabError: it cannot be converted, or is not finite.
     """
     if isinstance(given, np.ndarray | np.generic):
         try:  # of a copy, as torch wants it: writeable, and in the byte order of this machine
@@ -260,61 +275,55 @@ def _tensor(name: str, given: Any, ours: Tensor) -> Tensor:
         given = given.long()  # a count that was converted together with the weights
     if given.is_complex() or given.is_floating_point() != real:
         raise SnnlabError(f"{name}: the source holds {given.dtype}; expected {ours.dtype}.")
-    given = given.detach().to(ours.device, ours.dtype)
-    if given.is_floating_point() and not given.isfinite().all():
+    converted: Tensor = given.detach().to(ours.device, ours.dtype)
+    if real and not converted.isfinite().all():
         raise SnnlabError(
-            f"{name}: the source holds values that are not finite in {given.dtype}; "
-            "hand over a network that trained well."
+            f"{name}: the source holds values that are not finite in {converted.dtype}; "
+            "copy from a network whose training did not diverge."
         )
-    return given
+    return converted
 
 
 def _as_built(source: Any, target: nn.Module) -> dict[str, str]:
-    """What the neurons of the target keep as it was built, by name, each with the reason."""
+    """Return the names of the activations' parameters that the target keeps, with the reasons."""
     theirs = dict(activations(source)) if isinstance(source, nn.Module) else None
-    kept = {}
+    reasons = {}
     for place, activation in activations(target):
         for name, learns in activation.learns.items():
             if not learns:
-                why = "not learned in the target, which keeps its own"
+                reason = "not learned in the target, which keeps its own"
             elif theirs is None:
-                why = "a state_dict does not say whether it was learned; pass the network itself"
+                reason = "a state_dict does not say whether it was learned; pass the network itself"
             elif place not in theirs or not theirs[place].has_learned(name):
-                why = "not learned in the source, so the target begins with its own"
+                reason = "not learned in the source, so the target begins with its own"
             else:
                 continue
-            kept[f"{place}.{name}" if place else name] = why
-    return kept
+            reasons[f"{place}.{name}" if place else name] = reason
+    return reasons
 
 
-def _misfits(source: Any, target: nn.Module) -> dict[str, str]:
-    """Tensors with the same shape but another meaning, by name, each with the reason, as far as modules tell."""
-    theirs = dict(source.named_modules()) if isinstance(source, nn.Module) else {}
-    found = {}
-    for place, layer in target.named_modules():
-        before = theirs.get(place)
-        if isinstance(layer, DelayLinear) and isinstance(before, DelayLinear):
-            for name, what in (("P", "max_delay"), ("mask", "n_connections")):
-                given, wanted = getattr(before, what), getattr(layer, what)
-                if given != wanted:  # a position is counted from the middle of the kernel
-                    key = f"{place}.{name}" if place else name
-                    found[key] = f"{what} = {given} instead of {wanted}"
-    return found
-
-
-def _strange(name: str, given: Tensor, layers: Mapping[str, DelayLinear]) -> str:
-    """Why the values of a tensor cannot be those of this layer of delays; "" where they can."""
+def _misfit(
+    name: str, given: Tensor, before: dict[str, DelayLinear], layers: dict[str, DelayLinear]
+) -> str:
+    """Return why a tensor of the right shape does not fit a delay layer; "" if it fits."""
     place, _, last = name.rpartition(".")
-    layer = layers.get(place)
-    if layer is not None and last == "P" and not layer.holds(given):
-        return f"delays outside of 0 to max_delay = {layer.max_delay}"
-    if layer is not None and last == "mask" and not torch.equal(given.sum(1), layer.mask.sum(1)):
-        return f"a mask that is not of n_connections = {layer.n_connections}"
+    attribute = {"P": "max_delay", "mask": "n_connections"}.get(last)
+    if attribute is None or place not in layers:
+        return ""
+    layer = layers[place]
+    expected = getattr(layer, attribute)
+    # A position is counted from the middle of the kernel, so it needs the same `max_delay`
+    if place in before and (found := getattr(before[place], attribute)) != expected:
+        return f"{attribute} = {found} instead of {expected}"
+    if last == "P" and not layer.holds(given):
+        return f"delays outside of 0 to max_delay = {expected}"
+    if last == "mask" and not torch.equal(given.sum(1), layer.mask.sum(1)):
+        return f"a mask that is not of n_connections = {expected}"
     return ""
 
 
 def _hint(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str:
-    """What to do where no name matches."""
+    """Return what to do where no name matches."""
     for name in theirs:
         for own in ours:
             if name.endswith(f".{own}"):
@@ -323,24 +332,18 @@ def _hint(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str:
     return "check that both are of the same architecture"
 
 
-def _differs_in_channels(theirs: Tensor, ours: Tensor) -> bool:
-    """Whether these are convolutions of 1 or 3 channels, and of ON and OFF."""
-    return (
-        theirs.dim() == 4
-        and theirs.shape[1] in (1, 3)
-        and ours.shape[1] == 2
-        and theirs.shape[0] == ours.shape[0]
-        and theirs.shape[2:] == ours.shape[2:]
-    )
-
-
-def _on_off(weight: Tensor, how: str) -> Tensor:
+def _on_off(weight: Tensor, target: Tensor, how: str) -> Tensor | None:
+    """Adapt a convolution of 1 or 3 channels to ON and OFF; None if these are others."""
+    if weight.dim() != 4 or weight.shape[1] not in (1, 3):
+        return None
     if how == "mean":
-        return weight.mean(1, keepdim=True).expand(-1, 2, -1, -1)
-    grey = weight.sum(1, keepdim=True)
-    return torch.cat([grey, -grey], 1)
+        adapted = weight.mean(1, keepdim=True).expand(-1, 2, -1, -1)
+    else:
+        grey = weight.sum(1, keepdim=True)
+        adapted = torch.cat([grey, -grey], 1)
+    return adapted if adapted.shape == target.shape else None
 
 
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:3]) + (f", ... ({len(names)} in all)" if len(names) > 3 else "")
+def _first_names(names: Collection[str]) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > 3 else ""
+    return ", ".join([*names][:3]) + more

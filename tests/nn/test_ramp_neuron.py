@@ -10,10 +10,10 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
+from snnlab.nn.activations import RampNeuron
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet, DelayNetConfig
 from snnlab.nn.neurons import LIF
-from snnlab.nn.ramp_neuron import RampNeuron
 from snnlab.nn.weight_transfer import copy_delay_weights
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.trainer import evaluate

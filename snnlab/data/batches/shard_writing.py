@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
+from snnlab._utils.optional import import_optional
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.shards import CLASSES, SETTINGS
 from snnlab.data.io.many_files import same_settings
@@ -46,7 +46,7 @@ def write(
             f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were "
             "expected. Choose others."
         )
-    tar_writer = _webdataset().TarWriter
+    tar_writer = import_optional("webdataset", "writes shards", "shards").TarWriter
     names = "\n".join(f"{Path(path).parent.name}/{Path(path).name}" for path in pictures.samples)
     of = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     settings: dict[str, Any] = {
@@ -89,15 +89,3 @@ def _sample(number: int, path: Path, label: int) -> dict[str, str | bytes]:
             f"{path} cannot be read ({error.strerror}); a picture was expected. Fetch it again."
         ) from error
     return {"__key__": f"{number:08d}-{stem}", path.suffix[1:]: content, "cls": str(label).encode()}
-
-
-def _webdataset() -> ModuleType:
-    try:
-        import webdataset
-    except ImportError as error:
-        raise SnnlabError(
-            f"webdataset, which writes shards, cannot be imported ({error}); it was expected. "
-            "Install it with: "
-            'pip install "snnlab[shards]", or pip install webdataset.'
-        ) from error
-    return webdataset

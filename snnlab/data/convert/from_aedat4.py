@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,15 @@ from scipy.io import savemat
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import is_utf8
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, is_hidden, whole_file
+from snnlab._utils.optional import import_optional
 from snnlab.data.datasets.cifar10_dvs import CLASSES, SIDE, STEPS
 from snnlab.data.io.images import class_folders
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
 
 _CURE = "Fetch it again."
+_aedat = partial(import_optional, "aedat", "reads recordings", "aedat")
 
 
 def convert_recordings(
@@ -41,10 +44,7 @@ def convert_recordings(
             were made with others, the disk is full, or aedat is not installed.
     """
     source, target = given_path(source), given_path(target)
-    if steps < 1:
-        raise SnnlabError(
-            f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
-        )
+    whole_number("steps", steps, 1)
     folders = class_folders(source, "recordings")
     names = tuple(folder.name for folder in folders)
     if names != CLASSES[: len(names)]:
@@ -54,7 +54,7 @@ def convert_recordings(
             "the number of a class is its place there. Fetch what is missing, or take away what "
             "does not belong there."
         )
-    _aedat()  # said once now, not for each recording
+    _aedat()  # an error once, not for each recording
     jobs = []
     for label, folder in enumerate(folders):
         found = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
@@ -129,15 +129,3 @@ def _events(path: Path) -> np.ndarray:
     if not packets:
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     return np.concatenate(packets)
-
-
-def _aedat() -> ModuleType:
-    try:
-        import aedat
-    except ImportError as error:
-        raise SnnlabError(
-            f"aedat, which reads recordings, cannot be imported ({error}); it was expected. "
-            "Install it with: "
-            'pip install "snnlab[aedat]", or pip install aedat.'
-        ) from error
-    return aedat

@@ -15,7 +15,7 @@ from snnlab.data.encoding.es_imagenet import (
     write_labels,
     write_sample,
 )
-from snnlab.data.encoding.odg import THETA
+from snnlab.data.encoding.odg import THETA, check_theta
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
@@ -51,11 +51,7 @@ def convert_folder(
     images, target = given_path(images), given_path(target)
     if split not in ("train", "val"):
         raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
-    if not 0 <= theta < 1:
-        raise SnnlabError(
-            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose "
-            "one."
-        )
+    check_theta(theta)
     folders = class_folders(images)
     classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
     jobs, numbers = _jobs(folders, classes, target / split, theta)

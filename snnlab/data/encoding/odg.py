@@ -54,11 +54,7 @@ def odg_events(
         SnnlabError: the shape, the type or the values of the images are others, or theta is.
     """
     _check_images(images)
-    if not 0 <= theta < 1:
-        raise SnnlabError(
-            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose "
-            "one."
-        )
+    check_theta(theta)
     value = images if images.ndim == 3 else images[:, 0].maximum(images[:, 1]).maximum(images[:, 2])
     batch, height, width = value.shape
     pitch, size = width + MARGIN, (height + MARGIN) * (width + MARGIN)
@@ -107,6 +103,19 @@ def edge_integral(events: Tensor) -> Tensor:
     places = zip(on - off, ROWS[1:], COLUMNS[1:], strict=True)
     moved = [step[:, row : row + height, column : column + width] for step, row, column in places]
     return torch.stack(moved).mean(0)
+
+
+def check_theta(theta: float) -> None:
+    """Check a threshold.
+
+    Raises:
+        SnnlabError: it is not from 0 to below 1.
+    """
+    if not 0 <= theta < 1:
+        raise SnnlabError(
+            f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose "
+            "one."
+        )
 
 
 def _floating(dtype: torch.dtype) -> torch.dtype:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, paths_below
 from snnlab.data.io import video
 from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
@@ -256,15 +257,8 @@ def _check_settings(settings: Settings) -> None:
             f"mode is {settings.mode!r}; 1 (same thresholds everywhere) or 2 (noisy ones) was "
             "expected."
         )
-    if settings.n_frames < 2:
-        raise SnnlabError(
-            f"there are {settings.n_frames} frames; at least 2 were expected, for an event is a "
-            "difference."
-        )
-    if settings.seed < 0:
-        raise SnnlabError(
-            f"seed is {settings.seed}; a whole number from 0 was expected. Choose one."
-        )
+    whole_number("n_frames", settings.n_frames, 2)
+    whole_number("seed", settings.seed, 0)
 
 
 def _check_clip(array: np.ndarray, path: str | Path) -> None:

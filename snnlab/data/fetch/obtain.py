@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 import snnlab
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, now, sha256, whole_file
+from snnlab._utils.optional import import_optional
 from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, imported, provenance
 from snnlab.data.fetch.download import Checksums, check_room, checksums, download, remote_size
 from snnlab.data.fetch.unpack import extract_all, move_in, unpack
@@ -87,11 +87,8 @@ def _get(
                 f"{folder}: {names} is not there, and has to be fetched by hand. Put it there and "
                 "run the same command again."
             )
-    if _recordings(data) and importlib.util.find_spec("aedat") is None:
-        raise SnnlabError(
-            "aedat, which reads the recordings, is not installed; it is required before they are "
-            'fetched. Install it with: pip install "snnlab[aedat]", or pip install aedat.'
-        )
+    if _recordings(data):  # before gigabytes are fetched
+        import_optional("aedat", "reads the recordings", "aedat")
     if absent and not _agreed(data, absent, agree):
         return False
     sums = {archive: _verified(folder / archive.file, archive) for archive in present}
@@ -207,16 +204,6 @@ def _unpack(data: DatasetEntry, archive: Archive) -> None:
 def _recordings(data: DatasetEntry) -> bool:
     """Return whether the archives hold recordings, which are converted."""
     return any("recordings" in archive.makes for archive in data.archives)
-
-
-def _needs_aedat() -> None:
-    """Say it before gigabytes are fetched."""
-    if importlib.util.find_spec("aedat") is None:
-        raise SnnlabError(
-            "aedat, which reads the recordings, is not installed; it was expected before they are "
-            "fetched. Install it with: "
-            'pip install "snnlab[aedat]", or pip install aedat.'
-        )
 
 
 def extract_recordings(archive: Path, folder: Path) -> None:

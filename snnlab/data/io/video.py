@@ -11,6 +11,8 @@ from typing import IO
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
+from snnlab._utils.optional import import_optional
 from snnlab.data.io.images import opened
 
 FRAME = re.compile(r"frame(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
@@ -37,11 +39,7 @@ def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
             frames differ in size; PyAV is not installed.
     """
     source = Path(source)
-    if n_frames < 2:
-        raise SnnlabError(
-            f"n_frames is {n_frames}; at least 2 were expected, for an event is a difference. Take "
-            "more."
-        )
+    whole_number("n_frames", n_frames, 2)
     if not source.exists():
         raise SnnlabError(
             f"{source}: there is no such file; a video or a folder of frames was expected. Check "
@@ -158,7 +156,7 @@ def _from_folder(
 
 def _from_file(path: Path, n_frames: int) -> np.ndarray:
     """Decode a file, a second time if its header was wrong about the number of frames."""
-    av = _av()
+    av = import_optional("av", "decodes videos", "video")
     try:
         declared, n, frames = _decode(av, path, None, n_frames)
         if n < 0.9 * declared:
@@ -222,14 +220,3 @@ def _check_length(n: int, source: Path) -> None:
             f"{source} has {n} frames; at least 2 were expected, for an event is a difference. "
             "Leave it out."
         )
-
-
-def _av() -> ModuleType:
-    try:
-        import av
-    except ImportError as error:
-        raise SnnlabError(
-            f"PyAV, which decodes videos, cannot be imported ({error}); it was expected. "
-            'Install it with: pip install "snnlab[video]", or pip install av.'
-        ) from error
-    return av

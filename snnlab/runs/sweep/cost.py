@@ -17,7 +17,7 @@ from snnlab.runs.tables import TextTable
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run measured.
+    """The measurements of a run.
 
     Attributes:
         config: its parameters.

@@ -73,10 +73,10 @@ def run_local(
         planned: those of its runs that are to be run.
         workers: how many run at a time.
         retries: how often a run is tried again.
-        watcher: is told of progress.
+        watcher: shows the progress.
 
     Returns:
-        What became of each run, in their order.
+        The outcome of each run, in their order.
 
     Raises:
         SnnlabError: submitit is not installed, or nothing can be written.

@@ -27,7 +27,7 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Slurm:
-    """What a run asks SLURM for.
+    """The resources that a run asks SLURM for.
 
     Attributes:
         partition: empty for the cluster's default.
@@ -111,10 +111,10 @@ def follow(
     Args:
         planned: the runs.
         jobs: of these runs.
-        watcher: is told of progress.
+        watcher: shows the progress.
 
     Returns:
-        What became of each run, in their order.
+        The outcome of each run, in their order.
     """
     outcomes: dict[int, Outcome] = {}
     begun = set[int]()

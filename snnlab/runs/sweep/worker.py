@@ -20,7 +20,7 @@ STOP_SECONDS = 20.0  # for a worker to end after SIGTERM
 
 
 class Outcome(NamedTuple):
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
         status: "finished", "failed", or "held" by another process.

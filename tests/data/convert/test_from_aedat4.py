@@ -178,7 +178,10 @@ def test_what_is_refused(source, tmp_path, monkeypatch):
         lambda: convert_recordings(tmp_path / "nowhere", out),
         "nowhere holds no folder; one folder of recordings a class was expected",
     )
-    refused(lambda: convert_recordings(source, out, steps=0), "steps is 0; a whole number from 1")
+    refused(
+        lambda: convert_recordings(source, out, steps=0),
+        "steps = 0: expected a whole number from 1",
+    )
     (source / "dog").mkdir()
     refused(
         lambda: convert_recordings(source, out),

@@ -603,7 +603,7 @@ def refused(folder, tmp_path, words):
 def test_other_refusals(folder, tmp_path):
     with pytest.raises(SnnlabError, match="max_seconds is 0"):
         convert(folder, tmp_path / "out", workers=1, max_seconds=0)
-    with pytest.raises(SnnlabError, match="workers is 0"):
+    with pytest.raises(SnnlabError, match="workers = 0"):
         convert(folder, tmp_path / "out", workers=0)
     (tmp_path / "file").write_text("")
     with pytest.raises(SnnlabError, match=r"file/out: cannot be made"):

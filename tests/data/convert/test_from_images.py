@@ -247,7 +247,7 @@ def test_other_refusals(images, tmp_path):
     )
     refused(images, out, "theta is 1.5", theta=1.5)
     refused(images, out, "split is 'test'; train or val was expected", "test")
-    with pytest.raises(SnnlabError, match="workers is 0"):
+    with pytest.raises(SnnlabError, match="workers = 0"):
         convert_folder(images, tmp_path / "zero", workers=0)
     picture(0).save(images / "cat/1.png")
     refused(images, out, r"1.jpg and .*1.png would both become 1.npz")

@@ -181,7 +181,7 @@ def test_clips_that_cannot_be_read(tmp_path):
             r"frames are uint8 \(40, 50\); a grey clip, uint8 \(n, H, W\), was expected",
         ),
         (noise() / 255, {}, r"frames are float64 \(31, 40, 50\)"),
-        (noise()[:1], {}, "there are 1 frames; at least 2"),
+        (noise()[:1], {}, "n_frames = 1: expected a whole number from 2"),
         (noise()[:, :0], {}, r"frames are uint8 \(31, 0, 50\)"),
         (None, {}, r"frames are NoneType \(\)"),
         (noise()[[0, 0, 0]], {}, "the clip has no event, for nothing in it moves"),
@@ -189,7 +189,7 @@ def test_clips_that_cannot_be_read(tmp_path):
         (noise(), {"ratio": 15}, "ratio is 15"),
         (noise(), {"ratio": float("nan")}, "ratio is nan"),
         (noise(), {"mode": 3}, "mode is 3; 1 .* or 2 .* was expected"),
-        (noise(), {"mode": 2, "seed": -1}, "seed is -1; a whole number from 0 was expected"),
+        (noise(), {"mode": 2, "seed": -1}, "seed = -1: expected a whole number from 0"),
     ],
 )
 def test_what_is_refused(frames, settings, words):
@@ -338,7 +338,7 @@ def test_batches_that_are_refused(videos, tmp_path):
         r"would both become jump.npz; different names were expected",
     )
     refused(videos, out, "ratio is 2", ratio=2)
-    refused(videos, out, "there are 1 frames", n_frames=1)
+    refused(videos, out, "n_frames = 1:", n_frames=1)
     assert not out.exists()
     convert(videos, out)
     refused(videos, out, r"out holds files made with .*'ratio': 0.15.* was expected", ratio=0.2)

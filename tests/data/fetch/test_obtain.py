@@ -466,7 +466,7 @@ def test_without_aedat_nothing_is_fetched(snnlab, server, monkeypatch):
         "cifar10-dvs",
         {"CIFAR10DVS.zip": recordings_zip(classes=("airplane",))},
     )
-    monkeypatch.setattr(obtain.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "aedat", None)
     done = snnlab("get", "cifar10-dvs")
     assert (
         done.exit_code == 1 and 'pip install "snnlab[aedat]"' in done.stderr and server.asked == []

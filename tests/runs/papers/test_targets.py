@@ -325,8 +325,17 @@ def test_configurations_are_what_their_names_say(plans):
         epochs=150,
     )
     expected = {
-        "delays_shd": (shd, 10, {"dense": {}, "dense, published protocol": {"protocol": "published"}, "sparse": sparse,
-                                 "dense, constant sigma": constant, "sparse, constant sigma": sparse | constant}),
+        "delays_shd": (
+            shd,
+            10,
+            {
+                "dense": {},
+                "dense, published protocol": {"protocol": "published"},
+                "sparse": sparse,
+                "dense, constant sigma": constant,
+                "sparse, constant sigma": sparse | constant,
+            },
+        ),
         "delays_ssc": (speech | dict(data="ssc", binning="event", epochs=60), 5,
                        words | {f"2L-1KC{name}": change for name, change in ablation.items()}),
         "delays_gsc": (speech | dict(data="gsc", features="paper", epochs=100), 5, words),
