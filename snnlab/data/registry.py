@@ -28,7 +28,7 @@ def entry_of(name: str, kind: str | None = None) -> DatasetEntry:
 
     Args:
         name: a name of the catalogue, or `module:entry`.
-        kind: the kind that is expected, "recordings", "pictures" or "events"; None for any.
+        kind: the kind that is expected, see `DatasetEntry`; None for any.
 
     Raises:
         SnnlabError: there is no such set, it is of another kind, or its module cannot be imported.

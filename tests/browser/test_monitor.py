@@ -7,9 +7,11 @@ STATUS = ".snnlab-monitor [role=status]"
 
 
 def say(page, text):
-    """Wait until the status line says this, and return what it says then: it changes all the time."""
+    """Wait until the status line says this, and return what it says then: it changes all the
+    time."""
     said = page.wait_for_function(
-        "([status, text]) => { const now = document.querySelector(status)?.innerText ?? ''; return new RegExp(text).test(now) && now }",
+        "([status, text]) => { const now = document.querySelector(status)?.innerText ?? ''; "
+        "return new RegExp(text).test(now) && now }",
         arg=[STATUS, text],
     )
     return said.json_value()

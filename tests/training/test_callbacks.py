@@ -1,4 +1,5 @@
-"""Callbacks: which hook runs when, what stops a training, and that a resumed one has the same bits."""
+"""Callbacks: which hook runs when, what stops a training, and that a resumed one has the same
+bits."""
 
 import pytest
 import torch

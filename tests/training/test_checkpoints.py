@@ -1,4 +1,5 @@
-"""Checkpoint files that are altered, damaged, older or somebody else's: read rightly, or refused by one sentence."""
+"""Checkpoint files that are altered, damaged, older or somebody else's: read rightly, or refused by
+one sentence."""
 
 import copy
 from dataclasses import replace

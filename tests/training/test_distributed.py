@@ -1,4 +1,4 @@
-"""One training by several processes: the numbers of one process, one history, and no one left waiting.
+"""One training by several processes: the numbers of one process, one history, and nobody waits.
 
 A process takes seconds to start, so two of them go through many checks at once; the tests look at
 what they bring back.
@@ -73,7 +73,8 @@ class Job:
 
 
 def trained(folder, **changes):
-    """A spiking network with batch norm after two epochs, trained by however many processes this is one of."""
+    """A spiking network with batch norm after two epochs, trained by however many processes this is
+    one of."""
     folder.mkdir(exist_ok=True)
     torch.manual_seed(
         rank_and_world_size()[0]
@@ -130,7 +131,8 @@ def pretrained(folder):
 
 
 def stopped(folder):
-    """Delays, trained again after a stop in the second epoch, and without one; they have dropout of their own."""
+    """Delays, trained again after a stop in the second epoch, and without one; they have dropout of
+    their own."""
     path = folder / "delays.pt"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "train_step", partial(stopping, [STEPS + 3], trainer.train_step))
@@ -166,7 +168,8 @@ def dropped():
 
 
 def scored():
-    """Predictions of a network that is sure of itself, in more batches than one, the last of a single sample."""
+    """Predictions of a network that is sure of itself, in more batches than one, the last of a
+    single sample."""
     torch.manual_seed(2)
     net = NET.build().set_mode("relu")
     with torch.no_grad():
@@ -187,7 +190,8 @@ def statistics():
 
 
 def normalised(kind, shape, momentum, dtype=torch.float32):
-    """Output, gradients and running statistics of a batch norm after two batches, of which this process has a part."""
+    """Output, gradients and running statistics of a batch norm after two batches, of which this
+    process has a part."""
     number, processes = rank_and_world_size()
     generator = torch.Generator().manual_seed(1)
     norm = kind(shape[1], momentum=momentum).to(dtype)
@@ -248,7 +252,8 @@ def everything(job, data, folder, callbacks):
 
 @dataclass(frozen=True)
 class Killed(Stage):
-    """Ends process 1 in the third step of its second epoch; a checkpoint was due after the first one."""
+    """Ends process 1 in the third step of its second epoch; a checkpoint was due after the first
+    one."""
 
     def before_step(self, model, optimisers, done):
         super().before_step(model, optimisers, done)
@@ -311,7 +316,8 @@ def test_two_processes_know_each_other(two):
 
 
 def test_parameters_and_statistics_are_those_of_one_process(two, tmp_path):
-    """To 1e-6 after eight steps, two of them on a batch of which one process has two samples and the other one."""
+    """To 1e-6 after eight steps, two of them on a batch of which one process has two samples and
+    the other one."""
     first, second, _ = two
     alone = trained(tmp_path / "one")
     close(first["trained"]["state"], alone["state"], 1e-6)
@@ -354,7 +360,8 @@ def test_process_0_decides_where_to_begin_and_writes_alone(two):
 
 
 def test_a_network_with_delays_is_that_of_one_process(two):
-    """Its batch norm sees as many steps as its recordings have, which differ between the processes."""
+    """Its batch norm sees as many steps as its recordings have, which differ between the
+    processes."""
     first, _, _ = two
     alone = delayed()
     close(first["delayed"]["state"], alone["state"], 1e-4)
@@ -410,7 +417,8 @@ def test_between_two_stages_each_process_takes_its_part(two, tmp_path):
 
 @pytest.mark.parametrize("number", range(len(NORMS)))
 def test_batch_norm_is_torchs_on_the_whole_batch(two, number):
-    """Beside torch in double precision, for a mean far above the spread; as close to it as torch in single precision."""
+    """Beside torch in double precision, for a mean far above the spread; as close to it as torch in
+    single precision."""
     shape, momentum = NORMS[number]
     kind = nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d
     first, second, _ = two

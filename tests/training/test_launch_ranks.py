@@ -1,4 +1,5 @@
-"""A training by two processes is watched as that of one is: same bits, stopped and paused in the same batch, no one left waiting."""
+"""A training by two processes is watched as that of one is: same bits, stopped and paused in the
+same batch, no one left waiting."""
 
 import multiprocessing
 import os
@@ -37,6 +38,8 @@ from snnlab.viz.monitor.monitor import watch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+HERE = Path(__file__).parent
+
 # Of training; and of validation 3, the last of one sample, which process 0 has
 BATCHES, EPOCHS = 5, 3
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((75, 33, 20))))
@@ -45,7 +48,8 @@ CLOCKS = ("seconds", "cpu_seconds")
 
 @dataclass(frozen=True)
 class Logged(DelayStage):
-    """Writes a line a step, with the process that took it; a step takes its time where there is a file `slowly`."""
+    """Writes a line a step, with the process that took it; a step takes its time where there is a
+    file `slowly`."""
 
     log: str = ""
 
@@ -108,7 +112,8 @@ def places(count):
 
 
 def paused(panel, folder):
-    """Pause it, and say how many steps there are, in all processes; none takes another, and the panel says where."""
+    """Pause it, and say how many steps there are, in all processes; none takes another, and the
+    panel says where."""
     panel.pause()
     eventually(
         lambda: any(
@@ -208,12 +213,13 @@ def test_not_live_a_network_is_trained_and_the_callers_own_stays(tmp_path, whole
 def test_python_ends_cleanly_while_two_processes_train(tmp_path):
     script = f"""if __name__ == "__main__":
         import sys
-        sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1] / "helpers")!r}]
+        sys.path[:0] = {[str(HERE), str(HERE.parent / "helpers")]}
         from pathlib import Path
         import test_launch_ranks as t
         folder = Path({str(tmp_path)!r})
         (folder / "slowly").touch()
-        panel = t.watch(t.run_experiment, t.delay_experiment(t.stage(folder)), t.DATA, folder, processes=2)
+        experiment = t.delay_experiment(t.stage(folder))
+        panel = t.watch(t.run_experiment, experiment, t.DATA, folder, processes=2)
         t.eventually(lambda: len(t.steps(folder)[1]) >= 2)
     """
     file = tmp_path / "script.py"
@@ -242,7 +248,7 @@ def test_what_other_processes_cannot_import_is_refused(tmp_path):
 
 
 # The parts
-# ------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def report(number, seen=None, stage=1):

@@ -1,4 +1,5 @@
-"""What a training says of itself: lines of JSON, TensorBoard's event files as TensorBoard reads them, and Weights & Biases."""
+"""What a training says of itself: lines of JSON, TensorBoard's event files as TensorBoard reads
+them, and Weights & Biases."""
 
 import json
 import os
@@ -24,7 +25,8 @@ def nothing_given(monkeypatch):
 
 
 def log(path, history, lines):
-    """Log these lines of a training that has a history; the log is closed then, whatever happens."""
+    """Log these lines of a training that has a history; the log is closed then, whatever
+    happens."""
     logger, history = loggers.MetricsLogger(path), [*history]
     progress = SimpleNamespace(history=history, recipe=SimpleNamespace(epochs=4))
     if lines:

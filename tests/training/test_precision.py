@@ -27,7 +27,8 @@ BFLOAT = dict(precision="bfloat16")
 
 @pytest.fixture
 def seen():
-    """What every module of these kinds gives out, wherever it is called: (training, dtype, tensor)."""
+    """What every module of these kinds gives out, wherever it is called: (training, dtype,
+    tensor)."""
     found = {nn.Conv2d: [], Activation: [], neuron.BaseNode: []}
 
     def note(module, inputs, output):

@@ -1,4 +1,5 @@
-"""A training that was killed in the middle of an epoch goes on there and ends with the same bits and the same history."""
+"""A training that was killed in the middle of an epoch goes on there and ends with the same bits
+and the same history."""
 
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from snnlab.training.state import EpochState, TrainState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+HERE = Path(__file__).parent
+
 
 # in the first epoch and the second, in a step and in the middle of writing; and the batch before
 # which the last whole checkpoint was written, which is before each, or each second or third one
@@ -44,7 +47,7 @@ def test_sigkill_at_several_moments(tmp_path, train, options, deaths):
     files = {str(tmp_path / f"{number}.pt"): death for number, (death, _) in enumerate(deaths)}
     script = f"""if True:
         import sys
-        sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1] / "helpers")!r}]
+        sys.path[:0] = {[str(HERE), str(HERE.parent / "helpers")]}
         import resumed
         resumed.die(resumed.{train.__name__}, {files!r}, **{options!r})
     """
@@ -128,7 +131,8 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path):
 
 
 def counted(work, *, part=(0, 1)):
-    """What a process has counted after `work` seconds: two batches, of 3 of 5 and of 2 of 4 samples."""
+    """What a process has counted after `work` seconds: two batches, of 3 of 5 and of 2 of 4
+    samples."""
     clock = iter([0.0, work, work])
     epoch_state = EpochState(torch.device("cpu"), lambda: next(clock))
     epoch_state.add(torch.tensor(1.5), torch.tensor(2), samples=3, total_samples=5, time_steps=7)

@@ -1,4 +1,5 @@
-"""Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are passed on."""
+"""Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are
+passed on."""
 
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def sleep(job, data, folder, callbacks):
     time.sleep(300)
 
 if __name__ == "__main__":
-    train_pool([SimpleNamespace(name=name, epochs=1) for name in "ab"], sleep, None, Path({str(tmp_path / "at")!r}), **{how})
+    jobs = [SimpleNamespace(name=name, epochs=1) for name in "ab"]
+    train_pool(jobs, sleep, None, Path({str(tmp_path / "at")!r}), **{how})
 """
     )
     run = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)

@@ -147,8 +147,10 @@ def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
 
 def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
     script = (
-        "import sys; sys.path[:0] = ['tests/training', 'tests/helpers']; import test_trainer as t; from pathlib import Path; "
-        f"t.train(checkpoint=Path({str(tmp_path / 'c.pt')!r}), metrics=Path({str(tmp_path / 'm.jsonl')!r}))"
+        "import sys; sys.path[:0] = ['tests/training', 'tests/helpers']; "
+        "import test_trainer as t; from pathlib import Path; "
+        f"folder = Path({str(tmp_path)!r}); "
+        "t.train(checkpoint=folder / 'c.pt', metrics=folder / 'm.jsonl')"
     )
     child = subprocess.Popen([sys.executable, "-c", script])
     deadline = time.monotonic() + 120
@@ -377,7 +379,8 @@ def test_the_test_set_is_scored_each_epoch_and_nothing_is_chosen_by_it():
 
 
 class Plain(torch.nn.Module):
-    """Scores that depend on one sample each, so that a batch in parts must have the gradient of the whole."""
+    """Scores that depend on one sample each, so that a batch in parts must have the gradient of the
+    whole."""
 
     config: ClassVar[dict] = {}
 
@@ -439,7 +442,8 @@ def test_who_waits_is_told_of_every_epoch_and_of_restored_ones_at_once(tmp_path)
 
 
 def test_no_two_seeds_share_the_draws_of_an_epoch():
-    """Seeds from 4096 on lie above the 32 bits that torch's generator reads; epochs of neighbours must not meet either."""
+    """Seeds from 4096 on lie above the 32 bits that torch's generator reads; epochs of neighbours
+    must not meet either."""
     seeds = [0, 1, 2, 3, 4095, 4096, 4097, 8192, 12288, 2**20, 2**30, 2**31 - 1]
     drawn = {(seed, epoch): epoch_seed(seed, epoch) for seed in seeds for epoch in range(300)}
     first = {

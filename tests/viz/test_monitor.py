@@ -1,4 +1,5 @@
-"""The monitor: it stops and waits within a batch, goes on with the same bits, and changes nothing of what it watches."""
+"""The monitor: it stops and waits within a batch, goes on with the same bits, and changes nothing
+of what it watches."""
 
 import asyncio
 import math
@@ -48,6 +49,8 @@ VALID = 3  # of validation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+HERE = Path(__file__).parent
+
 
 def net(**changes):
     torch.manual_seed(1)
@@ -82,7 +85,8 @@ class Gate:
 
 @pytest.fixture
 def gate():
-    """The training set, whose batches have to be allowed; whatever happens, nobody is left waiting for one."""
+    """The training set, whose batches have to be allowed; whatever happens, nobody is left waiting
+    for one."""
     made = Gate(TRAIN)
     yield made
     made.allow()
@@ -97,7 +101,8 @@ def whole(tmp_path_factory):
 
 
 def training(train, valid, path, **options):
-    """Makes its network itself: torch has one random generator, and another training may be running when this is called."""
+    """Makes its network itself: torch has one random generator, and another training may be running
+    when this is called."""
     return fit(net(), train, valid, RECIPE, checkpoint=path, **options)
 
 
@@ -123,7 +128,8 @@ def allow_once_stopped(panel, gate):
 
 
 def on_a_loop(coroutine):
-    """What it returns; in a thread of its own, for tests in a browser leave an event loop running in this one."""
+    """What it returns; in a thread of its own, for tests in a browser leave an event loop running
+    in this one."""
     with ThreadPoolExecutor() as pool:
         return pool.submit(asyncio.run, coroutine).result()
 
@@ -137,7 +143,7 @@ def possible(panel):
 
 
 # Stop, pause, continue
-# ----------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def test_stop_is_honoured_within_a_batch_and_continue_ends_with_the_same_bits(
@@ -266,7 +272,7 @@ def test_what_is_done_aside_is_not_counted(monkeypatch):
 
 
 # Live or not
-# ----------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def test_live_or_not_the_parameters_and_the_picture_are_the_same(tmp_path, whole, monkeypatch):
@@ -386,7 +392,7 @@ def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch
 
 
 # What is seen
-# -------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -420,21 +426,21 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
     line = result.history[-1]
     assert f"after 3 of 3 epochs; loss {line['loss']:.3f};" in alt
     assert (
-        f"train accuracy {100 * line['train_accuracy']:.1f} %; valid accuracy {100 * line['valid_accuracy']:.1f} %"
-        in alt
+        f"train accuracy {100 * line['train_accuracy']:.1f} %; "
+        f"valid accuracy {100 * line['valid_accuracy']:.1f} %" in alt
     )
     x, labels = HELD_OUT.batch(torch.arange(16))
     activity = discretise(result.model).activity(x[:, :1])
     counts = [int(x[:, 0].sum()), *(int(s.sum()) for s in activity.spikes)]
     assert (
-        f"({Spoken().classes[labels[0]]}): input {counts[0]}, layer 1 {counts[1]}, layer 2 {counts[2]};"
-        in alt
+        f"({Spoken().classes[labels[0]]}): input {counts[0]}, "
+        f"layer 1 {counts[1]}, layer 2 {counts[2]};" in alt
     )
     for name, layer in zip(("layer 1", "layer 2", "readout"), result.model.synapses, strict=True):
         found = delay_statistics(layer, 20.0)
         assert (
-            f"delays of {name}: {100 * found.share_at_zero:.1f} % at 0, {100 * found.share_at_max:.1f} % at 320 ms"
-            in alt
+            f"delays of {name}: {100 * found.share_at_zero:.1f} % at 0, "
+            f"{100 * found.share_at_max:.1f} % at 320 ms" in alt
         )
     assert f"; sigma {line['sigma']:.2f} steps;" in alt and 0.5 < line["sigma"] < 8
     with torch.no_grad():
@@ -577,7 +583,7 @@ def test_the_time_left(monkeypatch):
 
 
 def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, after=0):
-    """A training of batches of 10 ms, apart from its pictures: when they are begun, and what each costs, also the last.
+    """A training of batches of 10 ms besides pictures: when these begin, and what they cost.
 
     `after` so many epochs it goes on, in the validation.
     """
@@ -701,7 +707,7 @@ def test_limits_are_round(values, limit):
 
 
 # What goes wrong
-# ----------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 class Broken(Gate):
@@ -788,11 +794,11 @@ def test_an_interrupt_while_waiting_stops_and_keeps_the_checkpoint(tmp_path, gat
 def test_python_ends_cleanly_while_a_training_runs(tmp_path):
     script = f"""if True:
         import sys, time
-        sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1] / "helpers")!r}]
+        sys.path[:0] = {[str(HERE), str(HERE.parent / "helpers")]}
         import dataclasses, test_monitor as t
         t.RECIPE = dataclasses.replace(t.RECIPE, epochs=10_000)
         panel = t.watched({str(tmp_path / "c.pt")!r})
-        t.eventually(lambda: panel._progress is not None and panel._progress.epoch_state is not None)
+        t.eventually(lambda: getattr(panel._progress, "epoch_state", None) is not None)
     """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
@@ -806,21 +812,29 @@ import threading
 publish = t.monitor.TrainingMonitor._publish
 def only_from(main):
     def published(self, **update):
-        if update == {"update": False} or main == (threading.current_thread() is threading.main_thread()):
+        in_main = threading.current_thread() is threading.main_thread()
+        if update == {"update": False} or main == in_main:
             publish(self, **update)
     t.monitor.TrainingMonitor._publish = published
 """
 
 
 def test_a_notebook_without_a_page_keeps_the_last_picture(tmp_path):
-    """Cells run one after another, as papermill does it: the last picture comes from the thread, and again from who waits."""
+    """Cells run one after another, as papermill does it: the last picture comes from the thread,
+    and again from who waits."""
     nbformat, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     cells = [
-        f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1] / 'helpers')!r}]; import test_monitor as t\n{MUTED}"
+        (
+            f"import sys\nsys.path[:0] = {[str(HERE), str(HERE.parent / 'helpers')]}\n"
+            f"import test_monitor as t\n{MUTED}"
+        )
     ]
     for main in (True, False):
         cells += [
-            f"only_from(main={main}); panel = t.watched({str(tmp_path / f'{main}.pt')!r}, live=True)\npanel",
+            (
+                f"only_from(main={main})\n"
+                f"panel = t.watched({str(tmp_path / f'{main}.pt')!r}, live=True)\npanel"
+            ),
             "len((await panel).history)",
         ]
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])

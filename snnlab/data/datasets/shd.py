@@ -120,8 +120,8 @@ def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:
     if held is None:
         held = hold_out_recordings(train.labels.numpy())
         how = (
-            f"validation: {held.sum()} training recordings of the same speakers, for no speaker can "
-            "be spared"
+            f"validation: {held.sum()} training recordings of the same speakers, for no "
+            "speaker can be spared"
         )
     else:
         spared, everybody = len(set(speakers[held])), len(set(speakers))

@@ -167,7 +167,7 @@ def test_labels_that_are_refused(folder, change, words):
 
 @pytest.mark.parametrize(("change", "words"), [
     ({"frame_Data": None}, "has no frame_Data"),
-    ({"frame_Data": np.zeros((2, 7, 128, 128))}, r"frame_Data is \(2, 7, 128, 128\); .* with T of at least 8"),
+    ({"frame_Data": np.zeros((2, 7, 128, 128))}, r"frame_Data is \(2, 7, .* with T of at least 8"),
     ({"frame_Data": np.zeros((1, 8, 128, 128))}, r"frame_Data is \(1, 8, 128, 128\)"),
     ({"frame_Data": np.zeros((2, 8, 42, 42))}, r"frame_Data is \(2, 8, 42, 42\)"),
     ({"frame_Data": np.full((2, 8, 128, 128), -1)}, "frame_Data has the value -1; counts from 0"),
