@@ -113,7 +113,8 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
     seen = monitor_view.MonitorSnapshot(
-        history=[], total=1, dt=10.0, unit="ms", classes=2, sample=word, rasters={"input": np.ones((6, 4))},
+        history=[], total=1, dt=10.0, unit="ms", classes=2, sample=word,
+        rasters={"input": np.ones((6, 4))},
         rates={},
         rate_unit="spikes a neuron and step", delays={}, longest=40.0, sigma=0.0,
     )  # fmt: skip

@@ -29,9 +29,9 @@ def convert_recordings(
 
     A recording is cut into steps of equal length, from its first event to its last, and a step
     counts the events of each pixel, ON first. The last tenth of each class, at least one, is
-    `test`: by their numbers 900 to 999 of the published ones, for which recordings the authors
-    tested on is not known. `target/left-out.csv` lists what failed. What is there already, and not
-    older than its recording, is kept, so that the next call resumes a killed one.
+    `test`: numbers 900 to 999 of the published recordings, as the authors' split is not known.
+    `target/left-out.csv` lists the recordings that failed. Files that are newer than their
+    recordings are kept, so the next call resumes a killed one.
 
     Args:
         source: with a folder a class: airplane, automobile and so on, or the first of these ten.

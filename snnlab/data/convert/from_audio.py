@@ -67,15 +67,14 @@ def convert(
 
     labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid
     or test). A wav file is mono, of any sample rate, and holds one word. Silence at both ends (20
-    ms frames more than 40 dB below the loudest) is cut off, then the cochlea hears it. Classes are
+    ms frames more than 40 dB below the loudest) is cut off; the cochlea model encodes the rest. Classes are
     the labels in alphabetical order, or in numerical order if all of them are whole numbers;
     speakers likewise.
 
-    Everything is checked before the first file is encoded. A recording that cannot be used is left
-    out, and listed in `out/left-out.csv`, if training and test go on without it. A killed run
-    leaves no file of the data set half written, and the next call goes on with the recordings that
-    are not encoded yet. Every recording has its own random numbers, drawn from `seed` and its path,
-    so the result depends neither on the number of workers nor on the other files.
+    All recordings are checked before the first is encoded. Those that cannot be used are left out
+    and listed in `out/left-out.csv`, provided that training and test are complete without them.
+    The next call resumes a killed one. The random numbers of a recording are drawn from `seed` and
+    its path, so the result depends neither on the number of workers nor on the other files.
 
     Args:
         folder: where labels.csv is.

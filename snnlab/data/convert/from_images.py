@@ -31,11 +31,11 @@ def convert_folder(
 ) -> Outcome:
     """Convert a folder of `<class>/*.jpg|jpeg|png` to ES-ImageNet's layout.
 
-    Written are `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the
-    number of the class in `target/classes.txt`: the names of the folders in order of the alphabet,
-    written by the first call and valid for all splits. `target/{split}-left-out.csv` lists what
-    failed, and what was dropped for having fewer than 1000 events. What is there already, and not
-    older than its image, is kept, so that a killed call is gone on with by the next.
+    The call writes `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the
+    number of the class in `target/classes.txt`. The first call writes that file, the sorted names
+    of the folders, for all splits. `target/{split}-left-out.csv` lists the images that failed, and
+    those that were dropped because they have fewer than 1000 events. Files that are newer than
+    their images are kept, so the next call resumes a killed one.
 
     Args:
         images: folder with one folder a class.

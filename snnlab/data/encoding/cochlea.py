@@ -57,10 +57,19 @@ class BushyCell(NamedTuple):
 
 
 def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.ndarray:
-    """Resample a sound to 48 kHz, scale it to RMS 0.3, and apply Hann ramps of ``ramp`` seconds.
+    """Resample a sound to 48 kHz, scale it to RMS 0.3, and apply Hann ramps at both ends.
 
-    Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a rate
-    that is none.
+    Args:
+        audio: mono sound (samples,).
+        sample_rate: Hz.
+        ramp: length of each ramp in seconds.
+
+    Returns:
+        (samples,) float64 at 48 kHz.
+
+    Raises:
+        SnnlabError: the audio is not mono, empty, silent or not finite, or the rate is not a
+            positive whole number.
     """
     audio = np.asarray(audio)
     if audio.ndim != 1:
@@ -246,19 +255,26 @@ def cochlea(
     channels: slice | Sequence[int] | None = None,
     ramp: float = RAMP,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Encode a sound as spikes.
+    """Encode a sound as spikes of auditory channels.
 
-    ``audio`` is mono, ``(samples,)``, of any real type and level; ``sample_rate`` in Hz.
-    ``channels`` picks some of the 700, all by default: they spike exactly as in a run of all. The
-    same ``seed`` (0 or more) gives the same spikes, whatever else runs. One thread; call it from
-    several processes, a recording each.
+    The same seed gives the same spikes, whatever else runs. One thread is used; encode several
+    recordings in several processes.
 
-    ``ramp`` is the length in seconds of the Hann ramp at either end, at most half of the sound. The
-    data sets' paper has 30 ms. lauscher's packaged chain fades over the whole file instead, which
-    costs a word a third of its spikes; ``ramp=float("inf")`` does the same.
+    Args:
+        audio: mono sound (samples,), of any real type and level.
+        sample_rate: Hz.
+        seed: of the nerve fibres, from 0.
+        channels: some of the 700 channels, by default all; they spike exactly as in a run of all.
+        ramp: length in seconds of the Hann ramp at either end, at most half of the sound. The data
+            sets' paper has 30 ms. lauscher's packaged chain fades over the whole file, as
+            ``float("inf")`` does, which costs a word a third of its spikes.
 
-    Raises ``SnnlabError`` for audio that is not mono, empty, silent or not finite, and for a bad
-    rate, seed or channel.
+    Returns:
+        times (E,), float32 seconds, ascending, and channels (E,), uint16.
+
+    Raises:
+        SnnlabError: the audio is not mono, empty, silent or not finite, or the rate, the seed or a
+            channel is out of range.
     """
     sound = prepare(audio, sample_rate, ramp=ramp)
     if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
@@ -268,15 +284,15 @@ def cochlea(
     # Short of lanes, the last channel fills up: a copy costs no more than an empty lane, and is
     # dropped.
     groups = np.pad(picked, (0, -picked.size % _LANES), mode="edge").reshape(-1, _LANES)
-    found = []
+    spikes_of = []
     for lanes in groups:
         velocity = membrane.velocity(blocks, steps, tuple(lanes.tolist()))
         spikes = _fire(
             velocity, _random_states(seed, lanes).ravel(), HairCell(), BushyCell(), float(STEP_RATE)
         )
-        found.append(np.flatnonzero(spikes.view(bool)))
-    group = np.repeat(np.arange(len(found)), [len(f) for f in found])
-    step, lane = np.divmod(np.concatenate(found), _LANES)
+        spikes_of.append(np.flatnonzero(spikes.view(bool)))
+    group = np.repeat(np.arange(len(spikes_of)), [len(one) for one in spikes_of])
+    step, lane = np.divmod(np.concatenate(spikes_of), _LANES)
     position = group * _LANES + lane
     order = np.argsort(step, kind="stable")
     order = order[position[order] < picked.size]

@@ -134,9 +134,9 @@ def convert_videos(
 
     A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a
     folder all of them are found, and `a/b.avi` becomes `target/a/b.npz`; those of a list become
-    `target/{name}.npz`. `target/left-out.csv` lists what failed. What is there already, and not
-    older than its video, is kept, so that the next call resumes a killed one. In mode 2 each
-    clip has noise of its own, drawn from `seed` and its name.
+    `target/{name}.npz`. `target/left-out.csv` lists the videos that failed. Files that are newer
+    than their videos are kept, so the next call resumes a killed one. In mode 2 the noise of a clip
+    is drawn from `seed` and its name.
 
     Args:
         source: a folder, one video, or a list of videos.

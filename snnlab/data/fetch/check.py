@@ -150,6 +150,7 @@ def check(
 
 
 def check_spikes(task: _Check) -> Iterator[Finding]:
+    """Check SHD or SSC: counts, classes, durations, channels and speakers."""
     from snnlab.data.io.events import N_CHANNELS, read_events
 
     speakers: dict[str, set[int]] = {}
@@ -189,6 +190,7 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
 
 
 def check_speech(task: _Check) -> Iterator[Finding]:
+    """Check the Google Speech Commands: words, lists, counts and recordings."""
     from snnlab.data.datasets.catalogue import WORDS
     from snnlab.data.datasets.gsc_folder import LISTS, find_clips, word_of
 
@@ -227,6 +229,7 @@ def check_speech(task: _Check) -> Iterator[Finding]:
 
 
 def check_imagenet(task: _Check) -> Iterator[Finding]:
+    """Check ImageNet: counts, classes, pictures of each class, and files."""
     from snnlab.data.datasets.imagenet import pictures
 
     splits = pictures(task.data.folder)
@@ -244,6 +247,7 @@ def check_imagenet(task: _Check) -> Iterator[Finding]:
 
 
 def check_es_imagenet(task: _Check) -> Iterator[Finding]:
+    """Check ES-ImageNet: counts, classes, files and the rate of events."""
     from snnlab.data.datasets.es_imagenet import events
 
     splits = events(task.data.folder)
@@ -261,6 +265,7 @@ def check_es_imagenet(task: _Check) -> Iterator[Finding]:
 
 
 def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
+    """Check CIFAR10-DVS: counts, classes, balance and files."""
     from snnlab.data.datasets.cifar10_dvs import events
 
     splits = events(task.data.folder)
@@ -277,6 +282,7 @@ def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
 
 
 def check_clips(task: _Check) -> Iterator[Finding]:
+    """Check UCF101 or ES-UCF101: counts, classes, groups and files."""
     from snnlab.data.encoding.video_events import N_FRAMES
 
     splits = imported(task.data.load)(task.data.folder, steps=N_FRAMES - 1)
