@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snnlab.data.splits import DataSplits
     from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
     from snnlab.delays.loading import open_network
+    from snnlab.delays.experiments import DelayStage
     from snnlab.delays.recipe import DelayRecipe
     from snnlab.delays.statistics import delay_statistics
     from snnlab.nn.activations import Activation
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from snnlab.nn.weight_transfer import copy_delay_weights, copy_weights
     from snnlab.training.callbacks import Callback, StopTraining
     from snnlab.training.evaluation import EvalResult, evaluate
-    from snnlab.training.experiments import Experiment, ExperimentResult, run_experiments
+    from snnlab.training.experiments import Experiment, run_experiments
     from snnlab.training.recipe import Recipe
     from snnlab.training.trainer import FitResult, fit
     from snnlab.transfer.pipelines import pipe_d, pipe_s
@@ -43,6 +44,7 @@ _NAMES = {
     "snnlab.data.splits": "DataSplits",
     "snnlab.delays.ablation": "discretise scale_delays shuffle_delays zero_delays",
     "snnlab.delays.loading": "open_network",
+    "snnlab.delays.experiments": "DelayStage",
     "snnlab.delays.recipe": "DelayRecipe",
     "snnlab.delays.statistics": "delay_statistics",
     "snnlab.nn.activations": "Activation",
@@ -52,7 +54,7 @@ _NAMES = {
     "snnlab.nn.weight_transfer": "copy_delay_weights copy_weights",
     "snnlab.training.callbacks": "Callback StopTraining",
     "snnlab.training.evaluation": "EvalResult evaluate",
-    "snnlab.training.experiments": "Experiment ExperimentResult run_experiments",
+    "snnlab.training.experiments": "Experiment run_experiments",
     "snnlab.training.recipe": "Recipe",
     "snnlab.training.trainer": "FitResult fit",
     "snnlab.transfer.pipelines": "pipe_d pipe_s",
@@ -71,10 +73,10 @@ __all__ = [
     "DelayNet",
     "DelayNetConfig",
     "DelayRecipe",
+    "DelayStage",
     "DenseSet",
     "EvalResult",
     "Experiment",
-    "ExperimentResult",
     "FitResult",
     "LeakyIntegrator",
     "Recipe",

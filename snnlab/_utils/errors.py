@@ -6,4 +6,12 @@ class SnnlabError(ValueError):
 
     The message is one sentence: what was wrong, where, what was expected, what to do. The command
     line prints it without a traceback and exits with code 2.
+
+    Example:
+        >>> import snnlab
+        >>> try:
+        ...     snnlab.load_dataset("spoken-digit")
+        ... except snnlab.SnnlabError as error:
+        ...     print(str(error).partition(";")[0])
+        There is no data set called 'spoken-digit' (did you mean spoken-digits?)
     """

@@ -69,6 +69,11 @@ class DelayNetConfig(NetworkConfig):
 
     Raises:
         SnnlabError: a value is out of its range.
+
+    Example:
+        >>> config = DelayNetConfig(n_in=140, hidden=(256, 256), n_classes=20, dt_ms=10.0)
+        >>> config.max_delay, config.build().config == config
+        (24, True)
     """
 
     n_in: int

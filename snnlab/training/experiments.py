@@ -103,6 +103,15 @@ class Experiment:
         name: differs from the names of all experiments in the same folder.
         stages: in the order of training. The seed of the first one decides the first weights.
         label: what groups experiments that differ in rate or seed only.
+
+    Example:
+        >>> from snnlab import DelayNetConfig, DelayStage
+        >>> network = DelayNetConfig(n_in=16, hidden=(8,), n_classes=5, max_delay=4)
+        >>> shared = dict(network=network, batch_size=32)
+        >>> first = DelayStage(name="first", epochs=2, **shared)
+        >>> second = DelayStage(name="second", epochs=3, seed=1, **shared)
+        >>> Experiment("two stages", (first, second)).epochs
+        5
     """
 
     name: str
@@ -363,7 +372,15 @@ def run_experiments(
         SnnlabError: as `run_experiment`, or a process died.
 
     Example:
-        >>> run_experiments([], {}, Path("."), workers=1)
-        []
+        >>> from tempfile import TemporaryDirectory
+        >>> from snnlab import DataSplits, DelayNetConfig, DelayStage
+        >>> from snnlab.data.datasets.toys import interaural_lags
+        >>> data = DataSplits(*(interaural_lags(20, seed=seed) for seed in range(3)))
+        >>> network = DelayNetConfig(n_in=16, hidden=(4,), n_classes=5, max_delay=16)
+        >>> stage = DelayStage(name="lags", network=network, epochs=1, batch_size=10)
+        >>> with TemporaryDirectory() as folder:
+        ...     results = run_experiments([Experiment("lags", (stage,))], data, Path(folder), workers=1)
+        >>> [len(stage.history) for stage in results[0].stages], 0 <= results[0].test_accuracy <= 1
+        ([1], True)
     """
     return train_pool(experiments, run_experiment, data, folder, **options)

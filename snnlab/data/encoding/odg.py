@@ -46,12 +46,20 @@ def odg_events(
             0 to 255. On any device.
         theta: the threshold, a part of the full range of brightness, from 0 to below 1.
         relative: measure `theta` in parts of each picture's own range, max V - min V, as I2E does
-            (Ma et al. 2025, with
-            0.07 to 0.12).
+            (Ma et al. 2025, with 0.07 to 0.12).
         dtype: of the events; torch.uint8 or torch.bool take a quarter of the memory.
 
+    Returns:
+        The events, 0 or 1.
+
     Raises:
-        SnnlabError: the shape, the type or the values of the images are others, or theta is.
+        SnnlabError: the images have another shape, type or range, or theta is out of its range.
+
+    Example:
+        >>> image = torch.zeros(1, 6, 6)
+        >>> image[0, 2:4, 2:4] = 1.0
+        >>> odg_events(image).shape, int(odg_events(image).sum())
+        (torch.Size([8, 1, 2, 10, 10]), 52)
     """
     _check_images(images)
     check_theta(theta)
