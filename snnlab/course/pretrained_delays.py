@@ -1,4 +1,4 @@
-"""The experiments of notebook 06: delays learned with a ReLU network, copied to a spiking one, or learned from scratch."""
+"""The experiments of notebook 06: delays that a ReLU network learned, and from scratch."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,0 +1,6 @@
+"""Learned delays (Hammouamri et al. 2024): training, ablations and analysis.
+
+`recipe` and `experiments` train networks, `ablation` and `statistics` change and measure delays,
+`loading`, `analysis`, `arrivals` and `snapshots` explore a trained network, and `import_snn_delays`
+reads networks of the paper's own code.
+"""

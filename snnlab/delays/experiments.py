@@ -24,11 +24,18 @@ class DelayStage(DelayRecipe, ExperimentStage):
     The name of a stage is that of its files, so experiments that begin with the same stage share
     its checkpoint. After another stage, the network gets the `transfer_parts` of the network before
     it; see `copy_delay_weights`.
+
+    Example:
+        >>> network = DelayNetConfig(n_in=70, hidden=(16,), n_classes=20, max_delay=12, tau=2.0)
+        >>> stage = DelayStage(name="first", network=network, epochs=5, batch_size=64)
+        >>> stage.lr_delays, stage.build(stage.network).config.hidden
+        (0.1, (16,))
     """
 
     transfer_parts: TransferParts = "both"
 
     def __post_init__(self) -> None:
+        """Check all fields."""
         super().__post_init__()
         known(self.transfer_parts, get_args(TransferParts), "part to copy")
 
@@ -61,7 +68,7 @@ def delay_experiment(*stages: ExperimentStage) -> Experiment:
 
 
 def best_by_validation(results: Sequence[ExperimentResult]) -> ExperimentResult:
-    """Return the result with the highest validation accuracy, the lower validation loss on a tie."""
+    """Return the result with the highest validation accuracy, and lower loss on a tie."""
     return max(results, key=lambda r: (r.valid_accuracy, -r.last.metrics["valid_loss"]))
 
 

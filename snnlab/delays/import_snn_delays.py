@@ -1,16 +1,18 @@
-"""Networks trained by the code of Hammouamri et al. 2024 (SNN-delays), as checkpoints of snnlab.
+"""Import of networks that the code of Hammouamri et al. 2024 (SNN-delays) trained.
 
-Their file is the `state_dict` of one `nn.Sequential` called `model`, four entries a hidden layer:
+Their file is the `state_dict` of one `nn.Sequential` called `model`, with four entries a hidden
+layer:
 
 | key | what | here |
 |---|---|---|
-| `model.{4i}.weight`, `.P`, `.SIG` | synapses: `Dcls1d`, or `Linear` with `weight` alone | `synapses.{i}` |
-| `model.{4i+1}.weight`, `.bias`, `.running_mean`, `.running_var`, `.num_batches_tracked` | batch norm | `norms.{i}` |
+| `model.{4i}` | `Dcls1d` (`weight`, `P`, `SIG`) or `Linear` (`weight`) | `synapses.{i}` |
+| `model.{4i+1}` | batch norm | `norms.{i}` |
 | `model.{4i+2}`, `model.{4i+3}` | LIF and dropout, which have no parameters | |
 
-The readout's synapses come last, without a batch norm. `P` and `SIG` mean the same there and here:
-the delay is `(L-1)/2 - P` steps, the effective sigma `|SIG| + 0.27`. The file does not say the time
-constant, nor that the neurons are LIF with a threshold of 1; and L only by its outermost positions.
+The readout's synapses come last, without batch norm. `P` and `SIG` have the same meaning in both:
+the delay is `(L-1)/2 - P` steps, the effective sigma `|SIG| + 0.27`. The file does not contain the
+time constant, the length of a time step, or the kernel length L, which only its outermost positions
+show.
 """
 
 import math
@@ -38,7 +40,17 @@ def convert(
     max_delay: int | None = None,
     padding: Padding = "fixed",
 ) -> DelayNet:
-    """Write the network of a file of SNN-delays as a checkpoint that `checkpoints.load_network` opens; also return it.
+    """Convert a file of SNN-delays to a checkpoint that `open_network` opens.
+
+    Args:
+        path: see `read`.
+        out: the checkpoint to write.
+        tau: see `read`.
+        max_delay: see `read`.
+        padding: see `read`.
+
+    Returns:
+        The network.
 
     Raises:
         SnnlabError: as `read`, `out` is the file itself, or it cannot be written.
@@ -47,7 +59,7 @@ def convert(
         raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
     model = read(path, tau=tau, max_delay=max_delay, padding=padding)
     source = {"file": Path(path).name, "sha256": sha256(path)}
-    # without a recipe: `fit` refuses to go on from it, because nothing is known of the optimisers
+    # Without a recipe, so that `fit` refuses to resume: the state of the optimisers is unknown
     checkpoints.save(out, network=model.config, recipe={}, best=model.state_dict(), imported=source)
     return model
 
@@ -57,8 +69,8 @@ def read(
 ) -> DelayNet:
     """The network of a file of SNN-delays, in evaluation mode; its delays are not rounded.
 
-    The delay mode is "none" where there are no positions, "fixed" where all of them are whole and SIG
-    is 0, or else "learned". Dropout is `DelayNet`'s default: the file does not say it, and
+    The delay mode is "none" where there are no positions, "fixed" where all of them are whole and
+    SIG is 0, or else "learned". Dropout is `DelayNet`'s default: the file does not say it, and
     evaluation has none.
 
     Args:
@@ -121,8 +133,8 @@ def _tensors(path: str | Path) -> dict[str, Tensor]:
     content = checkpoints.read_tensors(
         path,
         what="file",
-        otherwise="no whole file of tensors alone, and nothing else is read, because a pickle may run code; expected what "
-        "torch.save(model.state_dict(), path) writes.",
+        otherwise="not a complete file of tensors, and nothing else is read, because a pickle may "
+        "run code; expected what torch.save(model.state_dict(), path) writes.",
     )
     return content if isinstance(content, dict) else {}
 
@@ -133,8 +145,8 @@ def _hidden_layers(path: str | Path, state: dict[str, Tensor]) -> int:
     hidden = max((int(place[1]) for place in places if place), default=0) // PER_LAYER
     if not 0 < hidden < len(state):  # also a number so large that naming its layers would not end
         raise SnnlabError(
-            f"{path}: holds no network of SNN-delays; expected synapses named model.0.weight, model.{PER_LAYER}.weight "
-            "and so on, as its training saves them."
+            f"{path}: holds no network of SNN-delays; expected synapses named model.0.weight, "
+            f"model.{PER_LAYER}.weight and so on, as its training saves them."
         )
     return hidden
 
@@ -157,9 +169,9 @@ def _check(path: str | Path, state: dict[str, Tensor], names: dict[str, str], hi
         if keys:
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
             raise SnnlabError(
-                f"{path}: {', '.join(keys[:3])}{more} {what} for {hidden} hidden layers of synapses, batch norm, LIF and "
-                "dropout, and a readout; biases, learned time constants, filtered synapses and layers without batch norm "
-                "have no counterpart in DelayNet."
+                f"{path}: {', '.join(keys[:3])}{more} {what} for {hidden} hidden layers of "
+                "synapses, batch norm, LIF and dropout, and a readout; biases, learned time constants, "
+                "filtered synapses and layers without batch norm have no counterpart in DelayNet."
             )
     for key, value in state.items():
         numbers = isinstance(value, Tensor) and (
@@ -177,24 +189,25 @@ def _max_delay(path: str | Path, positions: Tensor, given: int | None) -> int:
     if given is None:
         if edge != round(edge) or edge == 0 or int((positions.abs() == edge).sum()) < 2:
             raise SnnlabError(
-                f"{path}: does not say how long its kernels are (no two positions end at the same whole number); give "
-                "max_delay, their L - 1."
+                f"{path}: does not say how long its kernels are (no two positions end at the same "
+                "whole number); give max_delay, their L - 1."
             )
         return 2 * round(edge)
     if given % 2:
         raise SnnlabError(
-            f"max_delay = {given}: makes an even number of taps, L = {given + 1}, but SNN-delays has odd ones; give its "
-            "L - 1."
+            f"max_delay = {given}: makes an even number of taps, L = {given + 1}, but SNN-delays "
+            "has odd ones; give its L - 1."
         )
     if edge > given / 2:
         raise SnnlabError(
-            f"max_delay = {given}: {path} has positions up to {edge:g}, expected {given / 2:g} at most; give at least "
-            f"{2 * math.ceil(edge)}."
+            f"max_delay = {given}: {path} has positions up to {edge:g}, expected {given / 2:g} at "
+            f"most; give at least {2 * math.ceil(edge)}."
         )
     return given
 
 
 def _misshapen(path: str | Path, key: str, value: Tensor, expected: str) -> SnnlabError:
     return SnnlabError(
-        f"{path}: {key} has shape {tuple(value.shape)}, expected {expected}; its layers do not belong together."
+        f"{path}: {key} has shape {tuple(value.shape)}, expected {expected}; its layers do not "
+        "belong together."
     )

@@ -1,4 +1,4 @@
-"""How networks with delays are trained: two optimisers and their schedules, the annealing of sigma, the sharpening of a ramp."""
+"""Recipe of networks with delays: optimisers, schedules, annealing of sigma."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -42,16 +42,23 @@ def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
 class DelayRecipe(Recipe):
     """How to train a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.
 
-    Weights and batch norm: Adam with a one-cycle schedule (30 % rise, cosine, beta1 from 0.95 to
-    0.85 and back).
-    Delays: Adam with a cosine schedule to 0. Both schedules move once an epoch. Weight decay is on
-        weights only.
+    Weights and batch norm have Adam with a one-cycle schedule (30 % rise, cosine, beta1 from 0.95
+    to 0.85 and back); delays have Adam with a cosine schedule to 0. Both schedules move once an
+    epoch. Weight decay applies to weights only.
+
+    Raises:
+        SnnlabError: a value has another type, or is out of its range.
+
+    Example:
+        >>> recipe = DelayRecipe(epochs=12, batch_size=64)
+        >>> recipe.lr_weights, recipe.lr_delays
+        (0.005, 0.1)
     """
 
     epochs: int = 150
     batch_size: int = 256
     lr_weights: float = 5e-3  # the peak of the one-cycle schedule
-    lr_delays: float = 0.1  # in steps of time
+    lr_delays: float = 0.1  # in time steps
     weight_decay: float = 1e-5
     # Share of the epochs in which sigma shrinks; 0 for the final sigma throughout
     anneal_share: float = 0.25
@@ -59,14 +66,15 @@ class DelayRecipe(Recipe):
     sharpen: float = 0.0
 
     def __post_init__(self) -> None:
+        """Check all fields."""
         super().__post_init__()
         check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay"))
         check_numbers(self, low=0, high=1, names=("anneal_share", "sharpen"))
 
     def optimisers(self, model: DelayNet) -> list[torch.optim.Optimizer]:
-        """Adam for weights and batch norm and, where delays are learned, another one for them."""
+        """Return Adam for weights and batch norm, and another one for delays that are learned."""
         delays = [layer.P for layer in delay_layers(model) if layer.P.requires_grad]
-        # a weight that is pruned is computed from a parameter of another name
+        # A pruned weight is computed from a parameter of another name
         weights = [
             parameter
             for layer in delay_layers(model)
@@ -86,7 +94,7 @@ class DelayRecipe(Recipe):
         return optimisers
 
     def schedulers(self, optimisers: list[torch.optim.Optimizer]) -> list[Any]:
-        """One cycle for the weights, half a cosine for the delays; both move once an epoch."""
+        """Return one cycle for the weights, half a cosine for the delays."""
         # OneCycleLR cannot be built for a single step
         steps = max(self.epochs, 2)
         rising = OneCycleLR(
@@ -98,7 +106,7 @@ class DelayRecipe(Recipe):
         ]
 
     def before_epoch(self, model: DelayNet, epoch: int) -> dict[str, float]:
-        """Let sigma follow `sigma_schedule`, where delays are learned, and sharpen the ramps, where there are some."""
+        """Set the sigma of learned delays by `sigma_schedule`, and sharpen the ramps."""
         sigma = 0.0
         if model.config.delay_mode == "learned":
             anneal_epochs = int(self.epochs * self.anneal_share)
@@ -112,14 +120,14 @@ class DelayRecipe(Recipe):
         return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
 
     def after_step(self, model: DelayNet) -> None:
-        """Bring the delays back into 0 to `max_delay`."""
+        """Clamp the delays to 0 to `max_delay`."""
         for layer in delay_layers(model):
             layer.clamp_delays()
 
     def snapshot(self, model: DelayNet) -> list[Tensor]:
-        """Some of its delays, where they are learned."""
+        """Return a sample of the delays that are learned."""
         return snapshots.snapshot_delays(model) if model.config.delay_mode == "learned" else []
 
     def as_used(self, model: DelayNet) -> nn.Module:
-        """With whole delays."""
+        """Return the network with rounded delays."""
         return discretise(model)

@@ -110,7 +110,8 @@ def rounded_delays(layer: "DelayLinear") -> NDArray[np.float32]:
     steps = np.rint(active_delays(layer))
     if steps.size == 0:
         raise SnnlabError(
-            "a layer of delays in which every weight is 0 has no delay in use; prune fewer synapses."
+            "a layer of delays in which every weight is 0 has no delay in use; prune fewer "
+            "synapses."
         )
     if not np.isfinite(steps).all():
         raise SnnlabError(

@@ -17,8 +17,8 @@ The gradient of `ramp` and `lif` is $1[\,\lvert x-\vartheta\rvert < \frac12]$, w
 that of `quantised` (QCFS, Bu et al. 2022) passes straight through.
 
 `lif` and `liaf` are the neuron of the paper: hard reset, $d = 0.25$, $\vartheta = 0.5$. `quantised`
-and `soft` are a newer pair: with $u[0^-] = \frac12$ and constant input, `soft` over T steps fires at
-exactly the rate that `quantised` with $L = T$ outputs, so weights move from one to the other
+and `soft` are a newer pair: with $u[0^-] = \frac12$ and constant input, `soft` over T steps fires
+at exactly the rate that `quantised` with $L = T$ outputs, so weights move from one to the other
 without loss.
 """
 
@@ -54,7 +54,7 @@ _rectangle = surrogate.Rect(1.0)  # slope 1 where |u - threshold| < 1/2
 
 
 class Activation(base.MemoryModule):  # type: ignore[misc]
-    r"""The layer behind a batch norm, in the mode that `set_mode` sets; `(T, B, ...)` to the same shape.
+    r"""The layer behind a batch norm, `(T, B, ...)` to the same shape; `set_mode` sets its mode.
 
     Args:
         rectifier: f of the modes `relu` and `liaf`. "relu1" is the ReLU clipped to 0 .. 1, the
@@ -93,7 +93,7 @@ class Activation(base.MemoryModule):  # type: ignore[misc]
         self.rectifier = known(rectifier, get_args(Rectifier), "rectifier")
         if not 0 < decay < 1:
             raise SnnlabError(
-                f"decay = {decay!r}: expected the share of the membrane that stays, between 0 and 1."
+                f"decay = {decay!r}: expected the share of the membrane that stays, from 0 to 1."
             )
         self.mode: Mode = "relu"
         self.low, self.high = 0.0, 1.0

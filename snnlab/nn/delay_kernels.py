@@ -1,4 +1,4 @@
-r"""From a weight and a delay to the taps of a kernel: DCLS's Gaussian, with its gradient in closed form.
+r"""The taps of a kernel from weights and delays: the Gaussian of DCLS, its gradient in closed form.
 
 A synapse with weight $w$, real-valued delay $d$ and width $\sigma$ is spread over the taps $l = 0,
 \dots, L-1$ (Hammouamri et al. 2024, eq. 7 to 10):
@@ -36,15 +36,18 @@ BLOCK = {"cpu": 2**20, "cuda": 2**25}
 
 
 def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> Tensor:
-    """Equation (1), summed over the K weights of a synapse: three times `(N_out, N_in, K)` to `(N_out, N_in, n_taps)`.
+    """Compute equation (1), summed over the K weights of a synapse.
 
     Args:
-        weight: of each synapse.
-        delay: in steps, real-valued.
-        sigma: width of the Gaussian in steps, above 0.
+        weight: of each synapse, `(N_out, N_in, K)`.
+        delay: in steps, real-valued, same shape.
+        sigma: width of the Gaussian in steps, above 0, same shape.
         n_taps: L; tap l stands for a delay of l steps.
+
+    Returns:
+        The taps, `(N_out, N_in, n_taps)`.
     """
-    if recorded():  # the formula as it stands, for a file has no use for blocks and for a gradient
+    if recorded():  # the formula without blocks and gradient, for a file
         w, d, s = (value.permute(2, 0, 1) for value in (weight, delay, sigma))
         z = (torch.arange(n_taps, dtype=d.dtype, device=d.device).view(-1, 1, 1, 1) - d) / s
         gauss = (z * z * -0.5).clamp(min=FLOOR).exp()
@@ -54,7 +57,7 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
 
 
 def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:
-    """The limit of `gaussian_taps` for sigma to 0 and whole delays: each weight exactly on one tap."""
+    """Put each weight exactly on one tap: `gaussian_taps` for whole delays and sigma to 0."""
     # Taps first in memory, like all kernels here
     empty = weight.new_zeros(n_taps, *weight.shape[:2])
     return empty.scatter_add(0, delay.long().permute(2, 0, 1), weight.permute(2, 0, 1)).permute(
@@ -63,8 +66,10 @@ def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:
 
 
 class _GaussianTaps(torch.autograd.Function):
-    """Works with taps first, `(L, K, n)` for n synapses: every product and sum runs over whole rows, and the spectral
-    convolution, whose time comes first too, takes the result as it lies in memory."""
+    """Taps first in memory, `(L, K, n)` for n synapses.
+
+    Every product and sum runs over whole rows, and the spectral convolution needs no copy.
+    """
 
     @staticmethod
     def forward(ctx, weight, delay, sigma, n_taps):  # type: ignore[no-untyped-def]
@@ -108,7 +113,7 @@ def _blocks(weight: Tensor, n_taps: int) -> Iterator[slice]:
 
 
 def _gaussian(delay: Tensor, sigma: Tensor, n_taps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """z and g of equation (1), both `(L, K, n)`, and n, `(K, n)`."""
+    """Compute z and g of equation (1), both `(L, K, n)`, and n, `(K, n)`."""
     z = torch.arange(n_taps, dtype=delay.dtype, device=delay.device)[:, None, None] - delay
     z /= sigma
     gauss = (z * z).mul_(-0.5).clamp_(min=FLOOR).exp_()

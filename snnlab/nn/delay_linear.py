@@ -1,4 +1,4 @@
-r"""Synapses with a weight and a learnable delay: a DCLS convolution over time, read in delays instead of positions.
+r"""A fully connected layer whose synapses have weights and learnable delays.
 
 A layer of delays is a causal convolution. Synapse $j \to i$ with weights $w_{ijk}$ and delays
 $d_{ijk}$ gives
@@ -8,8 +8,8 @@ $$
 
 An integer delay has no gradient, so while training each weight is spread over the $L =
 \text{max\_delay} + 1$ taps by a normalised Gaussian of width $\sigma$ around a real-valued delay
-(Hammouamri et al. 2024, eq. 7 to 10; the kernel itself is built by DCLS). Annealing lets $\sigma$
-shrink until the delay is nearly one tap; `discretise` then makes it exactly one.
+(Hammouamri et al. 2024, eq. 7 to 10; the kernel itself is built by DCLS). During training $\sigma$
+shrinks until the delay is nearly one tap; `DelayLinear.round_delays` then makes it exactly one.
 """
 
 import copy
@@ -42,7 +42,7 @@ ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of 
 
 
 class DelayLinear(nn.Module):
-    r"""A fully connected layer whose synapses have delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
+    r"""Synapses with delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
 
     The output at time t depends on inputs up to t only; the input is taken as zero before its first
     step. There is no bias. Parameters carry DCLS's names, so that its checkpoints load: `weight`
@@ -55,19 +55,27 @@ class DelayLinear(nn.Module):
         in_features: $N_{in}$.
         out_features: $N_{out}$.
         max_delay: the largest delay in steps, 0 to a million.
-        kernel_count: $K$, how many weights with a delay of their own each synapse has.
-        n_connections: how many inputs each neuron listens to, drawn once at random; None for all of them.
-        engine: how the convolution is computed, the result being the same up to rounding: "dense"
-            as it stands, "spectral" in the frequency domain (`snnlab.nn.fft_convolution`), "auto"
-            whichever is faster by measurement. It may be changed at any time, and is no part of the
+        kernel_count: $K$, weights with a delay of their own of each synapse.
+        n_connections: inputs of each neuron, drawn once at random; None for all.
+        engine: how the convolution is computed: "dense" over time, "spectral" in the frequency
+            domain (`snnlab.nn.fft_convolution`), "auto" by the faster of the two. The results are
+            the same up to rounding. It may be changed at any time and is not part of the
             `state_dict`.
 
-    Weights start as Kaiming-uniform over what a neuron listens to, delays uniform over 0 to
-    `max_delay`, and sigma at half of the kernel.
+    The first weights are Kaiming-uniform over the inputs of a neuron, the first delays uniform over
+    0 to `max_delay`, and the first sigma is half of the kernel.
 
     Raises:
         SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to
             a million, or the engine is unknown.
+
+    Example:
+        >>> layer = DelayLinear(in_features=1, out_features=1, max_delay=3)
+        >>> layer.delay = torch.full((1, 1, 1), 2.0)
+        >>> layer.round_delays()
+        >>> impulse = torch.tensor([1.0, 0.0, 0.0, 0.0]).view(4, 1, 1)
+        >>> layer(impulse).flatten().nonzero().item()  # the step in which it arrives
+        2
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
@@ -110,8 +118,8 @@ class DelayLinear(nn.Module):
         self.SIG = nn.Parameter(torch.zeros(1, *shape), requires_grad=False)
         self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
         if self.n_connections is not None:
-            heard = torch.rand(shape[:2]).argsort(1) < self.n_connections
-            self.register_buffer("mask", heard[..., None])
+            mask = torch.rand(shape[:2]).argsort(1) < self.n_connections
+            self.register_buffer("mask", mask[..., None])
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
@@ -138,7 +146,7 @@ class DelayLinear(nn.Module):
             self.discrete = rounded
 
     def holds(self, positions: Tensor) -> bool:
-        """Whether all these values of `P` stand for delays from 0 to `max_delay`."""
+        """Return whether all these values of `P` are delays from 0 to `max_delay`."""
         steps = self._centre - positions
         return bool(((steps >= 0) & (steps <= self.max_delay)).all())
 
@@ -152,6 +160,7 @@ class DelayLinear(nn.Module):
         return (self.taps - 1) // 2
 
     def extra_repr(self) -> str:
+        """Return the sizes."""
         sparse = "" if self.n_connections is None else f", n_connections={self.n_connections}"
         return (
             f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
@@ -160,9 +169,9 @@ class DelayLinear(nn.Module):
 
     @property
     def connections(self) -> Tensor:
-        """Which weights exist, `(N_out, N_in, K)` of bool: of inputs listened to, and not 0, as pruning leaves them."""
-        there = self.weight.detach() != 0
-        return there if self.n_connections is None else there & self.mask
+        """Which weights exist, `(N_out, N_in, K)` of bool: neither masked nor 0 (pruned)."""
+        exists = self.weight.detach() != 0
+        return exists if self.n_connections is None else exists & self.mask
 
     @property
     def delay(self) -> Tensor:
@@ -175,11 +184,11 @@ class DelayLinear(nn.Module):
             self.P[0] = self._centre - steps
 
     def delay_of(self, neuron: int | slice) -> Tensor:
-        """The delays of one neuron, `(N_in, K)`, or of several, without touching those of the others."""
+        """Return the delays of one neuron, `(N_in, K)`, or of several."""
         return self._centre - self.P[0, neuron].detach()
 
     def delay_ms(self, dt_ms: float) -> Tensor:
-        """The delays in milliseconds, `(N_out, N_in, K)`, when a step lasts `dt_ms`."""
+        """Return the delays in milliseconds, `(N_out, N_in, K)`, for steps of `dt_ms`."""
         return self.delay * dt_ms
 
     @property
@@ -198,7 +207,7 @@ class DelayLinear(nn.Module):
 
     @torch.no_grad()
     def clamp_delays(self) -> None:
-        """Bring every delay back into 0 to `max_delay`; called after each step of the optimiser."""
+        """Clamp every delay to 0 to `max_delay`; called after each step of the optimiser."""
         self.P.clamp_(self._centre - self.max_delay, self._centre)
 
     @torch.no_grad()
@@ -208,7 +217,7 @@ class DelayLinear(nn.Module):
         self.discrete = True
 
     def kernel(self) -> Tensor:
-        """The kernel, `(N_out, N_in, L)`: entry `[i, j, d]` is what input j gives to neuron i after d steps."""
+        """Compute the kernel, `(N_out, N_in, L)`: `[i, j, d]` is from j to i after d steps."""
         weight = self.weight if self.n_connections is None else self.weight * self.mask
         if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
             return one_hot_taps(weight, self.delay, self.taps)
@@ -217,14 +226,19 @@ class DelayLinear(nn.Module):
         )
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
-        """`(T, B, N_in)` spikes or currents to `(steps, B, N_out)` currents, causal.
+        """Compute currents `(steps, B, N_out)` of spikes or currents `(T, B, N_in)`.
 
-        `steps` is T if it is not said; with more of them the input is followed by silence, in which
-        its delayed spikes still arrive.
+        Args:
+            x: the input.
+            steps: steps of output; None for T. In steps after T, delayed input still arrives.
+
+        Raises:
+            SnnlabError: shape or type do not fit the layer.
         """
         if x.dim() != 3 or x.shape[2] != self.in_features:
             raise SnnlabError(
-                f"DelayLinear: got input of shape {tuple(x.shape)}, expected (T, B, {self.in_features}), time first."
+                f"DelayLinear: got input of shape {tuple(x.shape)}, expected "
+                f"(T, B, {self.in_features}), time first."
             )
         if x.dtype != self.weight.dtype and not (
             x.dtype in AUTOCAST
@@ -232,15 +246,15 @@ class DelayLinear(nn.Module):
             and torch.is_autocast_enabled(x.device.type)
         ):
             raise SnnlabError(
-                f"DelayLinear: got input of the type {x.dtype} for weights of the type {self.weight.dtype}; give it as "
-                f"x.to({self.weight.dtype}), and keep a network in float32 or float64: for mixed precision there is "
-                "torch.autocast."
+                f"DelayLinear: got input of the type {x.dtype} for weights of the type "
+                f"{self.weight.dtype}; give it as x.to({self.weight.dtype}), and keep a network in "
+                "float32 or float64: for mixed precision there is torch.autocast."
             )
         steps = len(x) if steps is None else steps
         if 0 in x.shape or steps < 1:
             raise SnnlabError(
-                f"DelayLinear: got input of shape {tuple(x.shape)} for {steps} steps of output, expected at least one "
-                "time step and one sample."
+                f"DelayLinear: got input of shape {tuple(x.shape)} for {steps} steps of output, "
+                "expected at least one time step and one sample."
             )
         if self.max_delay == 0:
             # the same product without the convolution's copies
@@ -256,23 +270,22 @@ class DelayLinear(nn.Module):
 
 
 def dense_convolution(x: Tensor, taps: Tensor, steps: int) -> Tensor:
-    """The sum over delays as it stands in the formula: `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`."""
+    """Sum over delays: `(T, B, N_in)` and taps `(N_out, N_in, L)` to `(steps, B, N_out)`."""
     # (B, N_in, L - 1 + steps)
     past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))
     return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)
 
 
 def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
-    """The delay layers of a model, in the order of its modules."""
+    """Iterate over the delay layers of a model, in the order of its modules."""
     return (module for module in model.modules() if isinstance(module, DelayLinear))
 
 
 @torch.no_grad()
 def still_pruned(model: nn.Module) -> nn.Module:
-    """A copy of its own of a network, in which torch.nn.utils.prune goes on as in the first.
+    """Copy a network together with its pruning by torch.nn.utils.prune.
 
-    A weight that is being pruned is computed anew in each forward pass, and `copy.deepcopy` refuses
-    such tensors.
+    A pruned weight is computed in each forward pass, and `copy.deepcopy` refuses such tensors.
     """
     computed = [
         value
@@ -285,10 +298,9 @@ def still_pruned(model: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def own_copy(model: Network) -> Network:
-    """A copy of its own of a network; what torch.nn.utils.prune has cut is zero in it for good.
+    """Copy a network and make its pruning by torch.nn.utils.prune permanent.
 
-    Outside of a forward pass a weight that is being pruned is of the step before: it is computed
-    anew here.
+    Outside of a forward pass a pruned weight is that of the step before, so it is computed again.
     """
     copied = cast(Network, still_pruned(model))
     for module in copied.modules():

@@ -1,14 +1,13 @@
-r"""The convolution of a delay layer in the frequency domain: what it costs hardly depends on the longest delay.
+r"""The convolution of a delay layer in the frequency domain, for long delays.
 
-**What is computed.** Spikes $x$ of shape `(T, B, N_in)` and taps $h$ of shape `(N_out, N_in, L)` give
+**Definition.** Spikes $x$ of shape `(T, B, N_in)` and taps $h$ of shape `(N_out, N_in, L)` give
 
 $$ y_i[t] = \sum_j \sum_{d=0}^{L-1} h_{ij}[d]\, x_j[t - d], \qquad x[t < 0] = 0. \tag{1} $$
 
-Outputs may be asked for beyond T, where only delayed input still arrives; T stands for the input's
-steps here.
+The output may have more than the T steps of the input; after them, delayed input still arrives.
 
-**Why frequencies.** Extend everything to $N \ge T + L - 1$ steps, so that nothing that runs out at the end can come
-back at the start, and look at the frequencies $\omega_k = 2\pi (k + \tfrac12) / N$:
+**Frequencies.** Extend everything to $N \ge T + L - 1$ steps, so that nothing wraps around from the
+end to the start, and take the frequencies $\omega_k = 2\pi (k + \tfrac12) / N$:
 
 $$ \hat x_j[k] = \sum_t x_j[t]\, e^{-i\omega_k t}
    \quad\Rightarrow\quad \hat y_i[k] = \sum_j \hat h_{ij}[k]\, \hat x_j[k]. \tag{2} $$
@@ -22,10 +21,11 @@ one of each pair, say everything, and
 $$ y_i[t] = \frac{2}{N} \sum_{\omega} \operatorname{Re} \hat y_i(\omega) \cos\omega t
             - \operatorname{Im} \hat y_i(\omega) \sin\omega t. \tag{3} $$
 
-**As matrix products.** For T of around 100 the transforms are fastest as real matrix products, `(F, T)` times `(T, B N)`:
-time is the first axis of `(T, B, N)`, so that the whole batch is one right-hand side, and nothing
-is transposed or padded. One old trick halves them. Let N be a multiple of 4, and take of each
-conjugate pair of frequencies the one that is among $\omega_k$ and $\omega_k + \pi$ for $k < F/2$.
+**Matrix products.** For T of around 100 the transforms are fastest as real matrix products,
+`(F, T)` times `(T, B N)`: time is the first axis of `(T, B, N)`, so the whole batch is one
+right-hand side, and nothing is transposed or padded. A known trick halves them. Let N be a multiple
+of 4, and take of each conjugate pair of frequencies the one that is among $\omega_k$ and $\omega_k
++ \pi$ for $k < F/2$.
 As $e^{-i\pi t} = (-1)^t$, even and odd steps together give both:
 
 $$ \hat x(\omega) = e + o, \quad \hat x(\omega + \pi) = e - o, \qquad
@@ -34,13 +34,13 @@ $$ \hat x(\omega) = e + o, \quad \hat x(\omega + \pi) = e - o, \qquad
 
 and back, (3) takes the sums of both halves for even steps, and their differences for odd ones.
 
-**Backward.** (1) to (4) are linear, so the gradients take the same way. With g the gradient of y and $\hat g$
-its spectrum, the gradients of x and h are (3) of $\hat g\, \overline{\hat h}$ and of $\hat g^\top\,
-\overline{\hat x}$.
+**Backward.** (1) to (4) are linear, so the gradients are computed alike. With g the gradient of y
+and $\hat g$ its spectrum, the gradients of x and h are (3) of $\hat g\, \overline{\hat h}$ and of
+$\hat g^\top\, \overline{\hat x}$.
 
-**Operations**, multiplications and additions, forward; backward takes twice as many (for the first layer of a network,
-where nobody asks for the gradient of x, about as many). A complex product is done as three real
-ones (Gauss):
+**Operations**, multiplications and additions, forward; the backward pass needs twice as many (as
+many in the first layer of a network, which needs no gradient of x). A complex product is computed
+as three real ones (Gauss):
 
 | | operations | T = 112, L = 25, B = N_in = N_out = 256 | L = 101 |
 |---|---|---|---|
@@ -49,8 +49,9 @@ ones (Gauss):
 | spectra of h | $2F L\, N_{in} N_{out}$ | 0.2 G | 1.4 G |
 | products, (2) | $6F\, B N_{in} N_{out}$ | 6.8 G | 10.7 G |
 
-**Memory.** Kept for the backward pass are the two spectra, $2F\,N_{in}(B + N_{out})$ numbers, instead of x and h. With
-the sizes above and float32, 71 MB at L = 25 (x has 29 MB, h 7 MB) and 111 MB at L = 101 (h 26 MB).
+**Memory.** The backward pass needs the two spectra, $2F\,N_{in}(B + N_{out})$ numbers, instead of x
+and h. With the sizes above and float32, 71 MB at L = 25 (x has 29 MB, h 7 MB) and
+111 MB at L = 101 (h 26 MB).
 """
 
 import functools
@@ -70,16 +71,18 @@ WORTH_A_CALL = 10_000_000
 
 
 def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Tensor:
-    """Equation (1) by way of (2) and (3): `(T, B, N_in)` and `(N_out, N_in, L)` to `(steps, B, N_out)`.
+    """Compute equation (1) by (2) and (3).
 
     Agrees with the direct sum to rounding: about 1e-6 of the largest value in float32, 1e-15 in
     float64. The same holds for causality: what comes later changes an output by no more than that.
 
     Args:
-        x: input over time, float32 or float64, any strides.
-        taps: tap d is what an input gives after d steps; same dtype and device as `x`.
-        steps: how many steps of output to compute, T if not said; what is beyond T hears the end of
-            the input.
+        x: input over time, `(T, B, N_in)`, float32 or float64, any strides.
+        taps: `(N_out, N_in, L)`, tap d acts after d steps; same dtype and device as `x`.
+        steps: steps of output; None for T. In steps after T, delayed input still arrives.
+
+    Returns:
+        The output, `(steps, B, N_out)`.
 
     Raises:
         SnnlabError: shapes do not fit, a size is zero or `steps` not positive, the dtypes are not
@@ -88,7 +91,8 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
     """
     if recorded():
         raise SnnlabError(
-            "the spectral convolution cannot be traced or exported; set engine = 'dense', which gives the same to rounding."
+            "the spectral convolution cannot be traced or exported; set engine = 'dense', which "
+            "gives the same to rounding."
         )
     if x.dim() != 3 or taps.dim() != 3 or x.shape[2] != taps.shape[1]:
         raise SnnlabError(
@@ -97,13 +101,14 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
         )
     if 0 in (*x.shape, *taps.shape):
         raise SnnlabError(
-            f"got x of shape {tuple(x.shape)} and taps of shape {tuple(taps.shape)}: a size is zero; "
-            "expected at least one time step, sample, neuron and tap."
+            f"got x of shape {tuple(x.shape)} and taps of shape {tuple(taps.shape)}: a size is "
+            "zero; expected at least one time step, sample, neuron and tap."
         )
     if x.dtype not in DTYPES or taps.dtype != x.dtype:
         raise SnnlabError(
-            f"got x in {x.dtype} and taps in {taps.dtype}: the spectral convolution needs both in float32 or both in "
-            "float64; convert them, or use the dense engine where both are float16, both bfloat16, or under torch.autocast."
+            f"got x in {x.dtype} and taps in {taps.dtype}: the spectral convolution needs both in "
+            "float32 or both in float64; convert them, or use the dense engine where both are "
+            "float16, both bfloat16, or under torch.autocast."
         )
     steps = len(x) if steps is None else steps
     if steps < 1:
@@ -117,7 +122,7 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
 
 
 def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tuple[int, int]:
-    """Multiplications and additions of one forward pass, as the table above counts them: direct, and spectral."""
+    """Count the operations of a forward pass as in the table above: direct, and spectral."""
     heard = min(n_taps, steps)
     n_frequencies = (steps + heard) // 2
     transforms = 2 * n_frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
@@ -128,10 +133,10 @@ def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tu
 
 
 def prefer_spectral(x: Tensor, n_out: int, n_taps: int) -> bool:
-    """Whether this convolution of `x`, `(T, B, N_in)`, is expected to be faster than the direct one: the engine "auto".
+    """Return whether the spectral convolution of `x`, `(T, B, N_in)`, should be the faster one.
 
-    It is where it takes at most half the operations, and where these are not so few that the calls
-    themselves cost more. The rule was measured forward and backward on two CPU cores over 545
+    It needs at most half the operations, and these are not so few that the calls themselves cost
+    more. The rule was measured forward and backward on two CPU cores over 545
     shapes (20 to 250 steps, batches of 1 to 256, 2 to 256 neurons, 2 to 61 taps):
     `benchmarks/engines.py`. Following it takes on average 6 % longer than knowing the faster way
     for every shape; always direct takes 81 %, always spectral 148 % longer. On a GPU, where nothing
@@ -190,10 +195,10 @@ def _waves(sizes: tuple[int, int, int], like: Tensor) -> Tensor:
 def _table(
     steps: int, n_x: int, n_taps: int, dtype: type[np.floating]
 ) -> tuple[NDArray[np.floating], dict[torch.device, Tensor]]:
-    r"""`(F, steps)` for an output of `steps` steps: $\cos\omega t$ in F/2 rows, then $-\sin\omega t$, with $\omega < \pi$ as in (4).
+    r"""Return `(F, steps)`: $\cos\omega t$ in F/2 rows, then $-\sin\omega t$; see (4).
 
-    It is kept as an array: a tensor could belong to a trace, to another default device, or to
-    inference mode. With it comes room for its copies on other devices than the CPU.
+    It is an array, because a tensor could belong to a trace, another default device, or inference
+    mode. The dictionary holds its copies on other devices than the CPU.
     """
     n = -(-max(steps, n_x + n_taps - 1) // 4) * 4  # N
     k, t = np.arange(n // 4)[:, None], np.arange(steps)
@@ -222,7 +227,7 @@ def _signal(w: Tensor, spectrum: Tensor, steps: int) -> Tensor:
 
 
 def _product(a: Tensor, b: Tensor, *, conjugate: bool = False) -> Tensor:
-    r"""A complex matrix product a frequency, $ab$ or $a\bar b$: `(2, F, n, m)` by `(2, F, m, p)` to `(2, F, n, p)`.
+    r"""Multiply complex matrices, $ab$ or $a\bar b$: `(2, F, n, m)` by `(2, F, m, p)`.
 
     Gauss's three products instead of four: with $s = (a_r + a_i)\,b_r$, the real part of $ab$ is
     $s - a_i (b_r + b_i)$ and the imaginary part $s + a_r (b_i - b_r)$.

@@ -1,4 +1,4 @@
-"""A spiking membrane over time, fast: one autograd function on a compiled loop each way."""
+"""A spiking membrane over time: one autograd function with compiled loops."""
 
 import logging
 
@@ -27,7 +27,7 @@ def membrane(
     slope: surrogate.ATan | surrogate.Rect,
     soft_reset: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    r"""A spiking membrane over time: $H[t] = (1 - leak)\,V[t-1] + X[t]$, a spike at the threshold, and a reset.
+    r"""Compute a membrane over time: $H[t] = (1 - leak)\,V[t-1] + X[t]$, spike, and reset.
 
     The reset goes to 0 (hard) or down by the threshold (soft), and passes no gradient to the spike.
     On a CPU this is one compiled loop over T each way; elsewhere, and for a file, the same
@@ -51,8 +51,9 @@ def membrane(
     """
     if v.shape != x.shape[1:]:  # the compiled loop would read beyond its arrays
         raise SnnlabError(
-            f"got membranes of shape {tuple(v.shape)} for input of shape {tuple(x.shape)}; expected {tuple(x.shape[1:])}: "
-            "reset the network between sequences, as SpikingJelly's functional.reset_net does."
+            f"got membranes of shape {tuple(v.shape)} for input of shape {tuple(x.shape)}; "
+            f"expected {tuple(x.shape[1:])}: reset the network between sequences, as "
+            "SpikingJelly's functional.reset_net does."
         )
     check_current(x)
     if v.is_inference() and not torch.is_inference_mode_enabled():
@@ -84,7 +85,8 @@ def check_current(x: Tensor) -> None:
     """
     if not x.is_floating_point():
         raise SnnlabError(
-            f"got a current of the type {x.dtype}: a membrane needs floating point; give it as x.float()."
+            f"got a current of the type {x.dtype}: a membrane needs floating point; give it as "
+            "x.float()."
         )
 
 

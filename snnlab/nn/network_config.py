@@ -45,6 +45,7 @@ class NetworkConfig:
         if wrong := values.keys() ^ {field.name for field in fields(config)}:
             names = ", ".join(sorted(map(str, wrong)))
             raise SnnlabError(
-                f"description of a {config.__name__}: missing or unknown: {names}; choose another file."
+                f"description of a {config.__name__}: missing or unknown: {names}; "
+                "choose another file."
             )
         return config(**values)

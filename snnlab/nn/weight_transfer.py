@@ -153,7 +153,7 @@ def copy_weights(
 def copy_delay_weights(
     source: DelayNet, target: DelayNet, *, transfer_parts: TransferParts = "both"
 ) -> TransferReport:
-    """Copy weights, delays or both to a network with delays of the same shape, such as a spiking one.
+    """Copy weights, delays or both to another network with delays of the same shape.
 
     Args:
         source: the network; its neurons may differ from those of the target.

@@ -69,6 +69,7 @@ class ExperimentStage(Recipe):
     test_each_epoch: bool = False  # adds `test_accuracy` to the history; nothing is chosen by it
 
     def __post_init__(self) -> None:
+        """Check all fields."""
         super().__post_init__()
         if not (self.network is None or isinstance(self.network, NetworkConfig)):
             raise SnnlabError(
@@ -193,6 +194,10 @@ class ExperimentResult:
 
         Args:
             pretraining: whether the clock starts with the first stage, or with the last.
+
+        Returns:
+            The CPU seconds after each epoch, and the accuracies; with those at the start of the
+            stage, if they were measured.
         """
         seconds = self.last.start.seconds + (
             self.cpu_seconds - self.last.cpu_seconds if pretraining else 0.0
@@ -236,9 +241,26 @@ def run_experiment(
             resumes.
         callbacks: see `fit`, which calls them in each stage.
 
+    Returns:
+        The network, its accuracies, and the result of each stage.
+
     Raises:
         SnnlabError: as `fit` and the start of a stage, a stage names an unknown data set, or the
             first one has no network.
+
+    Example:
+        >>> import tempfile
+        >>> from snnlab.data.datasets.toys import interaural_lags
+        >>> from snnlab.data.splits import DataSplits
+        >>> from snnlab.delays.experiments import DelayStage, delay_experiment
+        >>> from snnlab.nn.delay_net import DelayNetConfig
+        >>> data = DataSplits(*(interaural_lags(n, seed=n, steps=20) for n in (64, 32, 32)))
+        >>> network = DelayNetConfig(16, (6,), 5, max_delay=8)
+        >>> stage = DelayStage(name="lags", network=network, epochs=2, batch_size=16, device="cpu")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = run_experiment(delay_experiment(stage), data, Path(folder))
+        >>> len(result.last.history), 0 <= result.test_accuracy <= 1
+        (2, True)
     """
     sets = data if isinstance(data, Mapping) else {"target": data}
     for stage in experiment.stages:
@@ -331,7 +353,7 @@ def run_experiments(
         experiments: the most expensive one first shortens the wait at the end.
         data: see `run_experiment`; copied to each worker once.
         folder: where checkpoints and metrics go.
-        options: `workers`, `processes`, `title` and `then` of
+        **options: `workers`, `processes`, `title` and `then` of
             `snnlab.training.launch.train_pool`.
 
     Returns:
@@ -339,5 +361,9 @@ def run_experiments(
 
     Raises:
         SnnlabError: as `run_experiment`, or a process died.
+
+    Example:
+        >>> run_experiments([], {}, Path("."), workers=1)
+        []
     """
     return train_pool(experiments, run_experiment, data, folder, **options)

@@ -1,4 +1,4 @@
-"""SpikingJelly's converter as one more way from an ANN to a spiking network, to be fine-tuned like the others."""
+"""Conversion of an ANN by SpikingJelly's converter to a spiking network that can be fine-tuned."""
 
 import contextlib
 import io
@@ -37,17 +37,19 @@ class ConvertedConfig(NetworkConfig):
 
 
 class Converted(VisionNet):
-    """A `SmallCNN` with ReLUs, converted by SpikingJelly: batch norm merged into the convolutions, IF neurons with soft reset.
+    """A `SmallCNN` with ReLUs, converted by SpikingJelly to IF neurons with soft reset.
+
+    Batch norm is merged into the convolutions.
 
     Args:
-        ann: the trained network, its rectifier and its mode "relu"; it stays as it is.
-        inputs: batches `(1, B, C, H, W)` from which the converter takes its scales.
-        how: "rate", the channel's 99.9 % quantile as its threshold and membranes that start half
-            full; "balanced", local threshold balancing (CVPR 2025).
+        ann: the trained network, whose rectifier and mode are "relu"; it is not changed.
+        inputs: batches `(1, B, C, H, W)` from which the converter estimates its scales.
+        how: "rate", where a channel's threshold is its 99.9 % quantile and membranes start half
+            full; or "balanced", local threshold balancing (CVPR 2025).
 
     Raises:
-        SnnlabError: `how` is unknown, the network is another one or not finite, or the inputs are
-            none for it.
+        SnnlabError: `how` is unknown, the network is of another kind or not finite, or the inputs
+            do not fit it.
     """
 
     def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
@@ -73,7 +75,7 @@ class Converted(VisionNet):
         self.net.requires_grad_()  # the biases that came from batch norm would stay as they are
 
     def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
-        """Show images for `steps` steps; there is but one mode."""
+        """Set for how many time steps images are shown; there is only one mode."""
         if steps < 1:
             raise SnnlabError(f"steps = {steps}: expected a whole number from 1.")
         self.steps = steps
@@ -81,7 +83,10 @@ class Converted(VisionNet):
 
     @torch.no_grad()
     def merged(self) -> Self:
-        """The same network with the converter's scales in the weights, so that its convolutions see zeros and ones."""
+        """Copy the network with the converter's scales merged into the weights.
+
+        Inputs of its convolutions are then zeros and ones.
+        """
         net = own_copy(self)
         layers = [m for m in net.net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         # two a neuron: before, and behind
@@ -115,7 +120,7 @@ class Converted(VisionNet):
 
 
 def _check(ann: Any, inputs: Sequence[Any]) -> None:
-    """Raise unless the converter can make a network of this one, with these batches."""
+    """Check that the converter can convert this network with these batches."""
     if not isinstance(ann, SmallCNN):
         raise SnnlabError(
             f"got a {type(ann).__name__} to convert; the converter knows the layers of "
@@ -144,12 +149,12 @@ def _check(ann: Any, inputs: Sequence[Any]) -> None:
 
 
 def _float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Mixed precision ends before a membrane, as everywhere else."""
+    """Compute membranes in float32, also with mixed precision."""
     return tuple(x.float() for x in inputs)
 
 
 def _plain(ann: SmallCNN) -> nn.Sequential:
-    """The same layers, copied, with `nn.ReLU`, the only activation that the converter knows."""
+    """Copy the layers with `nn.ReLU`, the only activation that the converter knows."""
     layers: list[nn.Module] = []
     for layer in ann.layers:
         layers += [*cast(nn.Sequential, layer), nn.ReLU()]

@@ -1,6 +1,6 @@
 """Experiments of Lin et al. 2022: pipe-S, pipe-D, and what they are compared with.
 
-`common` holds the settings that all stages share: batch_size, seed, device.
+`common` are the fields that all stages share: batch_size, seed, device.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from snnlab.transfer.stages import Schedule, Stage
 def scratch(
     label: str, network: VisionConfig, *, mode: Mode = "lif", **settings: Any
 ) -> Experiment:
-    """No pretraining: the spiking network from its first weights."""
+    """Train the spiking network from its first weights, without pretraining."""
     return experiment(label, Stage(name="train", network=network, mode=mode, **settings))
 
 
@@ -29,10 +29,24 @@ def pipe_s(
     twins: tuple[int, ...] = (),
     **settings: Any,
 ) -> Experiment:
-    """pipe-S: an ANN whose ReLU is sharpened to a step, the same parameters in the spiking network, a short fine-tuning.
+    """Make pipe-S: train an ANN whose ReLU is sharpened to a step, then fine-tune it as an SNN.
 
-    The controls are other sources: a ReLU1 that stays as it is, and a spiking network of a single
-    step, which is no ANN. `settings` are those of `fine_tuned`.
+    Args:
+        label: name of the recipe.
+        network: description of both networks.
+        source: what is pretrained: "sharpened"; or as controls "relu1", a ramp that stays as it is,
+            and "one step", a spiking network of a single time step.
+        twins: time steps of the spiking networks with the same parameters that are evaluated after
+            each epoch of pretraining.
+        **settings: of `fine_tuned`.
+
+    Example:
+        >>> from snnlab.nn.vision.small_cnn import SmallCNNConfig
+        >>> net = SmallCNNConfig(in_channels=1, classes=10, channels=(8,))
+        >>> rates = dict(lr=1e-2, fine_tune_lr=1e-3, batch_size=64)
+        >>> made = pipe_s("pipe-S", net, steps=4, pretrain_epochs=5, epochs=2, **rates)
+        >>> [(stage.name, stage.mode, stage.epochs) for stage in made.stages]
+        [('pretrain', 'ramp', 5), ('fine-tune', 'lif', 2)]
     """
     mode: Mode = "lif" if source == "one step" else "ramp"
     ann = dict(mode=mode, sharpen=source == "sharpened", twins=twins)
@@ -40,12 +54,15 @@ def pipe_s(
 
 
 def modern(label: str, network: VisionConfig, *, steps: int, **settings: Any) -> Experiment:
-    """What one would take today: a quantised ANN (QCFS) and soft-reset neurons that fire at exactly its levels.
+    """Train a quantised ANN (QCFS), then fine-tune soft-reset neurons that fire at its levels.
 
-    `settings` are those of `fine_tuned`.
+    Args:
+        label: name of the recipe.
+        network: description of both networks.
+        steps: time steps of the spiking network, and levels of the ANN.
+        **settings: of `fine_tuned`.
     """
-    # nothing changes but the activation, and that hardly: the statistics of the pretraining are the
-    # better ones
+    # The activation hardly changes, so the batch-norm statistics of the pretraining are better
     snn = dict(mode="soft", reestimate=False)
     return fine_tuned(
         label, network, dict(mode="quantised", levels=steps), snn, steps=steps, **settings
@@ -59,9 +76,13 @@ def converted(
     how: Literal["rate", "balanced"] = "rate",
     **settings: Any,
 ) -> Experiment:
-    """An ordinary ReLU network through SpikingJelly's converter, and the same fine-tuning.
+    """Train a ReLU network, convert it with SpikingJelly's converter, and fine-tune the result.
 
-    `settings` are those of `fine_tuned`.
+    Args:
+        label: name of the recipe.
+        network: description of the ReLU network.
+        how: see `snnlab.transfer.conversion.Converted`.
+        **settings: of `fine_tuned`.
     """
     return fine_tuned(
         label,
@@ -88,19 +109,23 @@ def fine_tuned(
     drop: float = 0.3,
     **common: Any,
 ) -> Experiment:
-    """Two stages of one network: an ANN, and the spiking network that it becomes, trained on for a short while.
+    """Make two stages of one network: pretraining as an ANN, and fine-tuning as an SNN.
 
     Args:
-        label: its name.
-        network: description of both.
-        ann, snn: what else the two stages are told, their mode first.
-        steps: T of the spiking network.
-        pretrain_epochs, epochs: of the two stages.
-        lr, fine_tune_lr: their rates.
-        schedule: of the ANN.
-        drops, drop: epochs of the fine-tuning from which its rate is multiplied by `drop`; without
-            any it falls as a cosine.
-        common: what both share: batch_size, seed, device, optimiser, precision.
+        label: name of the recipe.
+        network: description of both networks.
+        ann: further fields of the ANN's stage, such as its mode.
+        snn: further fields of the SNN's stage.
+        steps: time steps of the spiking network.
+        pretrain_epochs: epochs of the ANN.
+        epochs: epochs of the SNN.
+        lr: learning rate of the ANN.
+        fine_tune_lr: learning rate of the SNN.
+        schedule: schedule of the ANN.
+        drops: epochs of the fine-tuning from which its rate is multiplied by `drop`; without any it
+            has a cosine schedule.
+        drop: the factor.
+        **common: fields of both stages: batch_size, seed, device, optimiser, precision.
     """
     first: dict[str, Any] = (
         dict(network=network, epochs=pretrain_epochs, lr=lr, schedule=schedule) | ann
@@ -133,20 +158,34 @@ def pipe_d(
     on_events: Mapping[str, Any] = MappingProxyType({}),
     **common: Any,
 ) -> Experiment:
-    """pipe-D: an ANN on pictures, its parameters in a network for events, first with analogue output (LIAF), then spiking.
+    """Make pipe-D: an ANN on pictures, then events with analogue output (LIAF), then with spikes.
 
     Args:
-        label: its name.
-        source, network: descriptions of the network for pictures, and of the one for ON and OFF events.
-        data: the set of pictures; events are the set "target".
-        pretrain_epochs, warm_up_epochs, liaf_epochs, lif_epochs: of each stage; 0 epochs of LIAF or
-            LIF leave it out.
-        lr: rate of every stage; half of it for LIF after LIAF.
-        leave, input_conv: see `copy_weights`; a last layer for other classes is left in any case.
-        warm_up: what is new, and trained alone at first; () for the first layer and the head.
-        schedule: of the ANN.
-        on_events: further settings of the stages on events, such as those of `falling`.
-        common: what all stages share: batch_size, seed, device, precision, weight_decay.
+        label: name of the recipe.
+        source: description of the network for pictures.
+        network: description of the network for ON and OFF events.
+        data: name of the data set of pictures; the events are the set "target".
+        pretrain_epochs: epochs on pictures.
+        warm_up_epochs: epochs of the new layers alone; 0 leaves the stage out.
+        liaf_epochs: epochs with analogue output; 0 leaves the stage out.
+        lif_epochs: epochs with spikes; 0 leaves the stage out.
+        lr: learning rate of every stage; LIF after LIAF has half of it.
+        leave: parameters that are not copied, see `copy_weights`; a last layer for other classes
+            never is.
+        input_conv: how the first convolution is adapted, see `copy_weights`.
+        warm_up: prefixes of the new layers; () for the first layer and the head.
+        schedule: schedule of the ANN.
+        on_events: further fields of the stages on events, such as those of `falling`.
+        **common: fields of all stages: batch_size, seed, device, precision, weight_decay.
+
+    Example:
+        >>> from snnlab.nn.vision.small_cnn import SmallCNNConfig
+        >>> shape = dict(classes=10, channels=(8,))
+        >>> grey, events = (SmallCNNConfig(in_channels=n, **shape) for n in (1, 2))
+        >>> lengths = dict(pretrain_epochs=5, warm_up_epochs=1, liaf_epochs=2, lif_epochs=2)
+        >>> made = pipe_d("pipe-D", grey, events, data="edges", lr=1e-2, batch_size=8, **lengths)
+        >>> [f"{stage.name} {stage.mode} {stage.data}" for stage in made.stages]
+        ['pretrain relu edges', 'warm up liaf target', 'LIAF liaf target', 'LIF lif target']
     """
     mode: Mode = "liaf" if liaf_epochs else "lif"
     warm_up = warm_up or network.INPUT_LAYERS + network.HEAD_LAYERS
@@ -170,7 +209,10 @@ def pipe_d(
 
 
 def falling(drops: tuple[int, ...], drop: float) -> dict[str, Any]:
-    """A stage's settings for a rate that is multiplied by `drop` at these epochs, or falls as a cosine if there are none."""
+    """Return the fields of a stage whose rate is multiplied by `drop` at some epochs.
+
+    Without any epochs the rate has a cosine schedule.
+    """
     return dict(schedule="constant" if drops else "cosine", drops=drops, drop=drop)
 
 

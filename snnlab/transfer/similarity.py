@@ -77,7 +77,7 @@ def cka(x: Tensor, y: Tensor) -> float:
 @torch.no_grad()
 @memory_errors("looking into a network", "a smaller one")
 def layer_outputs(net: nn.Module, batches: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Record the output of every activation, averaged over time: the firing rate of spiking neurons.
+    """Record the output of every activation, averaged over time: a firing rate of spikes.
 
     Args:
         net: a network of `snnlab.nn.vision`, in any mode; its mode of training is restored.

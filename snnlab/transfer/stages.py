@@ -69,6 +69,7 @@ class Stage(ExperimentStage):
     LEAST_EPOCHS: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
+        """Check all fields."""
         super().__post_init__()
         check_numbers(self, low=0, names=("lr", "weight_decay", "drops"))
         check_numbers(self, low=0, high=1, names=("drop",))
@@ -130,7 +131,7 @@ class Stage(ExperimentStage):
         ]
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
-        """Set the mode that a network has after a share of the epochs; return the ends of its ramp."""
+        """Set the mode that a network has after a share of the epochs; return its ramp's ends."""
         low, high = ramp_bounds(share) if self.sharpen else (0.0, 1.0)
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}
@@ -156,7 +157,7 @@ class Stage(ExperimentStage):
         }
 
     def autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-        """Return torch's mixed precision; bfloat16 has the range of float32: no gradient scaling."""
+        """Return torch's mixed precision; bfloat16 needs no scaling of gradients."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def time_steps(self, x: Tensor) -> int:
@@ -190,7 +191,7 @@ def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") 
 def some_inputs(
     train: Batches, stage: Stage, device: torch.device, *, part: RankInfo = SINGLE
 ) -> list[Tensor]:
-    """Return a few batches, or this rank's share of each, to estimate batch-norm statistics from."""
+    """Return a few batches, or this rank's share of each, for batch-norm statistics."""
     order = torch.Generator().manual_seed(stage.seed)
     batches = train.batches(stage.batch_size, generator=order, part=part)
     return [x.to(device) for x, _ in islice(batches, REESTIMATE_BATCHES)]

@@ -36,7 +36,7 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
         toy_epochs=1,
     )
     page = lab.run(NAME)
-    say(page, "^Training: epoch")
+    say(page, "^Training: .*epoch")
     panel = page.locator(".snnlab-monitor")
     panel.scroll_into_view_if_needed()
     before = panel.locator("img").get_attribute("src")
@@ -73,7 +73,7 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     page.close()
     page = lab.open(NAME)
     page.locator(".snnlab-monitor").scroll_into_view_if_needed()
-    later = say(page, "^Training: epoch")
+    later = say(page, "^Training: .*epoch")
     assert epoch(later) >= stopped
     page.wait_for_function(
         f"now => document.querySelector('{STATUS}')?.innerText !== now", arg=later

@@ -274,15 +274,15 @@ def test_the_checkpoint_is_one_that_the_rest_of_the_package_opens(file, tmp_path
 
 def test_training_does_not_go_on_from_a_network_whose_optimisers_are_not_known(file, tmp_path):
     model = convert(file(trained()), tmp_path / "ours.pt", tau=TAU)
-    loader = [(counts().float(), torch.tensor([0, 1, 2]))]
+    data = counts().float(), torch.tensor([0, 1, 2])
     with pytest.raises(
         SnnlabError,
-        match="ours.pt: a checkpoint without .*expected one from which a training can go on",
+        match="ours.pt: a checkpoint without .*expected one that a training can be resumed",
     ):
         fit(
             model,
-            loader,
-            loader,
+            data,
+            data,
             DelayRecipe(epochs=1),
             checkpoint=tmp_path / "ours.pt",
             progress=False,
@@ -361,7 +361,7 @@ def test_no_code_in_a_file_is_run(tmp_path, how):
     path, trace = tmp_path / "theirs.pt", tmp_path / "trace"
     state = dict(trained().state_dict()) | {"model.0.weight": Malicious(trace)}
     path.write_bytes(pickle.dumps(state)) if how == "pickle" else torch.save(state, path)
-    with pytest.raises(SnnlabError, match=f"^{path}: no whole file of tensors alone"):
+    with pytest.raises(SnnlabError, match=f"^{path}: not a complete file of tensors"):
         read(path, tau=TAU)
     assert not trace.exists()
 
@@ -371,7 +371,7 @@ def test_a_file_that_is_not_there_or_half_there(file, tmp_path):
         read(tmp_path / "nothing.pt", tau=TAU)
     path = file(trained())
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(SnnlabError, match="no whole file of tensors alone"):
+    with pytest.raises(SnnlabError, match="not a complete file of tensors"):
         read(path, tau=TAU)
 
 

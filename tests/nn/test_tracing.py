@@ -91,7 +91,9 @@ def test_a_network_whose_recordings_say_how_long_it_runs_is_not_exported(to_file
     net = DelayNet(6, (8,), 4, max_delay=6, tau=2.0).eval()
     x = torch.poisson(torch.full((12, 3, 6), 0.4))
     before = net(x)
-    with pytest.raises(SnnlabError, match=r"DelayNet: how many steps .* padding = 'reference'"):
+    with pytest.raises(
+        SnnlabError, match=r"DelayNet: the number of steps .* padding = 'reference'"
+    ):
         to_file(net, x)
     assert torch.equal(net(x), before)
 
