@@ -27,6 +27,7 @@ from snnlab.runs.result import Result
 from snnlab.viz import plots
 from snnlab.viz.figure_export import RenderedFigure, save_svg
 from snnlab.viz.monitor import view as monitor_view
+from snnlab.viz.monitor.snapshot import MonitorSnapshot
 from snnlab.viz.panels.arrivals import ArrivalsPlot
 from snnlab.viz.panels.network_view import NetworkView, RecordingViewer
 
@@ -112,11 +113,11 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     ArrivalsPlot(heard).prepare(*axes).update(0, 0, 0, 100)
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
-    seen = monitor_view.MonitorSnapshot(
-        history=[], total=1, dt=10.0, unit="ms", classes=2, sample=word,
+    seen = MonitorSnapshot(
+        history=[], total_epochs=1, dt=10.0, unit="ms", n_classes=2, sample=word,
         rasters={"input": np.ones((6, 4))},
         rates={},
-        rate_unit="spikes a neuron and step", delays={}, longest=40.0, sigma=0.0,
+        rate_unit="spikes a neuron and step", delays={}, max_delay=40.0, sigma=0.0,
     )  # fmt: skip
     fig, _ = plots.figure(8, 6)
     fig.clear()

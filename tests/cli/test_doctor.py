@@ -183,7 +183,8 @@ def test_packages_that_are_missing(alone):
     )
 
 
-def test_what_only_some_need_is_an_info(alone):
+def test_what_only_some_need_is_an_info(alone, monkeypatch):
+    monkeypatch.delitem(sys.modules, "espeakng_loader", raising=False)  # of an earlier test
     for name in ("submitit", "aedat", "webdataset"):
         installed(alone, name, "99")
     installed(alone, "espeakng-loader", "0.2.3")
