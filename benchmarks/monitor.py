@@ -2,11 +2,11 @@
 
     python benchmarks/monitor.py [--repeats 3] [--epochs 12] [--threads 1] [--json FILE]
 
-Both are `run_experiment` on the CPU with the notebook's settings. With the monitor it runs in a thread,
-and widgets without a browser take the pictures. Shown are seconds of wall-clock time of all epochs
-and all pictures, the first and the last among them, though a panel that is not live needs the last
-one, too; their ratio; and the share of the pictures alone, which is less noisy. All losses have to
-be the same, bit for bit.
+Both are `run_experiment` on the CPU with the notebook's settings. With the monitor it runs in a
+thread, and widgets without a browser take the pictures. Shown are seconds of wall-clock time of all
+epochs and all pictures, the first and the last among them, though a panel that is not live needs
+the last one, too; their ratio; and the share of the pictures alone, which is less noisy. All losses
+have to be the same, bit for bit.
 """
 
 import json

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from snnlab.data.registry import load_dataset
     from snnlab.data.splits import DataSplits
     from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
-    from snnlab.delays.loading import open_network
     from snnlab.delays.experiments import DelayStage
+    from snnlab.delays.loading import open_network
     from snnlab.delays.recipe import DelayRecipe
     from snnlab.delays.statistics import delay_statistics
     from snnlab.nn.activations import Activation

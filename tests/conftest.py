@@ -11,11 +11,13 @@ import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbfor
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
 # browser wait most of their time, so work comes between them.
 LONG = """
-    course/test_tasks browser/test_panels test_notebooks training/test_distributed viz/test_monitor runs/test_params
-    runs/test_killed_run browser/test_monitor training/test_launch_ranks cli/test_main runs/sweep/test_executors
-    training/test_trainer transfer/test_stages nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea
-    data/datasets/test_gsc data/convert/test_from_audio data/batches/test_prefetch data/datasets/test_spoken_digits
-    training/test_state training/test_train_pool delays/test_experiments transfer/test_comparison browser/test_export
+    course/test_tasks browser/test_panels test_notebooks training/test_distributed viz/test_monitor
+    runs/test_params runs/test_killed_run browser/test_monitor training/test_launch_ranks
+    cli/test_main runs/sweep/test_executors training/test_trainer transfer/test_stages
+    nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea data/datasets/test_gsc
+    data/convert/test_from_audio data/batches/test_prefetch data/datasets/test_spoken_digits
+    training/test_state training/test_train_pool delays/test_experiments transfer/test_comparison
+    browser/test_export
 """.split()
 
 
@@ -28,7 +30,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
-    """A shell lets what it starts in the background ignore the signal, and an ignored signal is inherited."""
+    """A shell lets what it starts in the background ignore the signal, and an ignored signal is
+    inherited.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,6 @@
-"""The public face: few names, quick to import, each with an example that runs; the README's scripts."""
+"""The public face: few names, quick to import, each with an example that runs; the README's
+scripts.
+"""
 
 import ast
 import doctest

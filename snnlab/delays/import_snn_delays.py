@@ -170,8 +170,9 @@ def _check(path: str | Path, state: dict[str, Tensor], names: dict[str, str], hi
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
             raise SnnlabError(
                 f"{path}: {', '.join(keys[:3])}{more} {what} for {hidden} hidden layers of "
-                "synapses, batch norm, LIF and dropout, and a readout; biases, learned time constants, "
-                "filtered synapses and layers without batch norm have no counterpart in DelayNet."
+                "synapses, batch norm, LIF and dropout, and a readout; biases, learned time "
+                "constants, filtered synapses and layers without batch norm have no counterpart in "
+                "DelayNet."
             )
     for key, value in state.items():
         numbers = isinstance(value, Tensor) and (

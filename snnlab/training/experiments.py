@@ -379,7 +379,7 @@ def run_experiments(
         >>> network = DelayNetConfig(n_in=16, hidden=(4,), n_classes=5, max_delay=16)
         >>> stage = DelayStage(name="lags", network=network, epochs=1, batch_size=10)
         >>> with TemporaryDirectory() as folder:
-        ...     results = run_experiments([Experiment("lags", (stage,))], data, Path(folder), workers=1)
+        ...     results = run_experiments([Experiment("lags", (stage,))], data, Path(folder))
         >>> [len(stage.history) for stage in results[0].stages], 0 <= results[0].test_accuracy <= 1
         ([1], True)
     """

@@ -16,7 +16,9 @@ from snnlab.training.state import TrainState
 
 
 def by_hand(delays=((1.0, 3.4), (0.0, 4.0)), weights=((0.4, 0.7), (0.5, -0.25))):
-    """Two inputs, two hidden neurons and one class, with batch norm that does nothing and membranes that forget at once."""
+    """Two inputs, two hidden neurons and one class, with batch norm that does nothing and membranes
+    that forget at once.
+    """
     net = DelayNet(2, (2,), 1, max_delay=4, tau=1.000001, dropout=0.0).eval()
     net.norms[0].eps = 0.0
     layer = net.synapses[0]
@@ -120,7 +122,9 @@ def test_a_recording_of_another_network_is_refused():
 
 
 def test_arrivals_by_hand():
-    """Input 0 fires at step 2 and input 1 at step 0: after 1 and 3 steps they meet at step 3, and 0.4 + 0.7 fires."""
+    """Input 0 fires at step 2 and input 1 at step 0: after 1 and 3 steps they meet at step 3, and
+    0.4 + 0.7 fires.
+    """
     net = by_hand()
     x = torch.zeros(4, 2)
     x[2, 0] = x[0, 1] = 1

@@ -1,4 +1,6 @@
-"""Many trainings side by side: the same numbers whatever the number of workers, and nothing finished is done again."""
+"""Many trainings side by side: the same numbers whatever the number of workers, and nothing
+finished is done again.
+"""
 
 import os
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""Checkpoints of SNN-delays: the imported network computes what the authors' code computes, and nothing else is read."""
+"""Checkpoints of SNN-delays: the imported network computes what the authors' code computes, and
+nothing else is read.
+"""
 
 import os
 import pickle
@@ -24,7 +26,9 @@ TAPS, TAU = 9, 1.5
 
 
 class Theirs(nn.Module):
-    """The network of SNN-delays as its file describes it, put together from DCLS's and SpikingJelly's layers."""
+    """The network of SNN-delays as its file describes it, put together from DCLS's and
+    SpikingJelly's layers.
+    """
 
     def __init__(self, sizes, kernel_count=1, *, delayed=True, taps=TAPS):
         super().__init__()
@@ -61,7 +65,9 @@ class Theirs(nn.Module):
         return self.model[::4]
 
     def forward(self, x):
-        """`(T, B, N_in)` to the spikes of each hidden layer and the potentials of the readout, all time first."""
+        """`(T, B, N_in)` to the spikes of each hidden layer and the potentials of the readout, all
+        time first.
+        """
         functional.reset_net(self)
         spikes = []
         for part in self.model:
@@ -88,7 +94,9 @@ class Theirs(nn.Module):
 
 @torch.no_grad()
 def trained(hidden=2, kernel_count=1, *, delayed=True, seed=0):
-    """Random parameters that make every layer spike, positions clamped and of sigma 0.5, as after training."""
+    """Random parameters that make every layer spike, positions clamped and of sigma 0.5, as after
+    training.
+    """
     torch.manual_seed(seed)
     net = Theirs([7, *[11] * hidden, 5], kernel_count, delayed=delayed).eval()
     for part in net.model:
@@ -135,7 +143,9 @@ LAYOUTS = pytest.mark.parametrize(
 
 @LAYOUTS
 def test_the_evaluated_network_is_theirs_in_every_layer(file, hidden, kernel_count, delayed):
-    """With their padding both have the same steps, so that all spikes, potentials and scores are to agree."""
+    """With their padding both have the same steps, so that all spikes, potentials and scores are to
+    agree.
+    """
     net = trained(hidden, kernel_count, delayed=delayed)
     ours = discretise(read(file(net), tau=TAU, padding="reference")).double()
     spikes, potentials = net.double().evaluated()(counts())
@@ -150,7 +160,8 @@ def test_the_evaluated_network_is_theirs_in_every_layer(file, hidden, kernel_cou
 
 @LAYOUTS
 def test_with_our_padding_the_steps_that_both_have_agree(file, hidden, kernel_count, delayed):
-    """By design ours ends `max_delay` steps after the last input spike and theirs (L-1)//2 steps a layer after the input.
+    """By design ours ends `max_delay` steps after the last input spike and theirs (L-1)//2 steps a
+    layer after the input.
 
     Every layer is causal, so up to the first of the two ends each step has to be the same; silence
     after the input lets theirs last longer, and our scores are then sums over the first of its
@@ -307,9 +318,18 @@ def renamed(old, new):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: {k: v for k, v in s.items() if k != "model.4.SIG"}, "model.4.SIG missing for 2 hidden layers"),
-        (lambda s: {k: v for k, v in s.items() if ".5." not in k}, "model.5.weight.* and 2 more missing"),
-        (lambda s: s | {"model.2.w": torch.tensor(0.5)}, "model.2.w unknown .* learned time constants"),
+        (
+            lambda s: {k: v for k, v in s.items() if k != "model.4.SIG"},
+            "model.4.SIG missing for 2 hidden layers",
+        ),
+        (
+            lambda s: {k: v for k, v in s.items() if ".5." not in k},
+            "model.5.weight.* and 2 more missing",
+        ),
+        (
+            lambda s: s | {"model.2.w": torch.tensor(0.5)},
+            "model.2.w unknown .* learned time constants",
+        ),
         (lambda s: s | {"model.0.bias": torch.zeros(11)}, "model.0.bias unknown"),
         (lambda s: s | {"mask": torch.zeros(2)}, "mask unknown"),
         (renamed("model.8.", "model.9."), "model.8.weight, model.8.P, model.8.SIG missing"),
@@ -317,17 +337,44 @@ def renamed(old, new):
         (lambda s: {k: v for k, v in s.items() if k < "model.2"}, "holds no network of SNN-delays"),
         (lambda s: s | {f"model.{10**12}.w": torch.zeros(1)}, "holds no network of SNN-delays"),
         (lambda s: [1, 2], "holds no network of SNN-delays"),
-        (lambda s: s | {"model.4.weight": torch.ones(11, 10, 1)}, r"model.4.weight has shape \(11, 10, 1\), expected \(11, 11, 1\)"),
-        (lambda s: s | {"model.4.P": torch.zeros(1, 11, 11, 2)}, r"model.4.P has shape .*, expected \(1, 11, 11, 1\)"),
-        (lambda s: s | {k: torch.zeros(0) for k in s if k.endswith(".P")}, r"model.0.P has shape \(0,\), expected \(1, 11, 7, 1\)"),
-        (lambda s: s | {"model.4.SIG": torch.zeros(1)}, r"model.4.SIG has shape \(1,\), expected \(1, 11, 11, 1\)"),
-        (lambda s: s | {"model.5.bias": torch.zeros(10)}, r"model.5.bias has shape \(10,\), expected \(11,\)"),
-        (lambda s: s | {"model.0.weight": torch.ones(11, 7)}, r"model.0.weight has shape .* \(N_out, N_in, K\)"),
-        (lambda s: s | {"model.8.weight": torch.full((5, 11, 1), torch.nan)}, "model.8.weight is no tensor of finite"),
-        (lambda s: s | {"model.8.weight": torch.ones(5, 11, 1, dtype=torch.long)}, "model.8.weight is no tensor of"),
-        (lambda s: s | {"model.8.weight": 3.0}, "model.8.weight is no tensor of finite real numbers"),
+        (
+            lambda s: s | {"model.4.weight": torch.ones(11, 10, 1)},
+            r"model.4.weight has shape \(11, 10, 1\), expected \(11, 11, 1\)",
+        ),
+        (
+            lambda s: s | {"model.4.P": torch.zeros(1, 11, 11, 2)},
+            r"model.4.P has shape .*, expected \(1, 11, 11, 1\)",
+        ),
+        (
+            lambda s: s | {k: torch.zeros(0) for k in s if k.endswith(".P")},
+            r"model.0.P has shape \(0,\), expected \(1, 11, 7, 1\)",
+        ),
+        (
+            lambda s: s | {"model.4.SIG": torch.zeros(1)},
+            r"model.4.SIG has shape \(1,\), expected \(1, 11, 11, 1\)",
+        ),
+        (
+            lambda s: s | {"model.5.bias": torch.zeros(10)},
+            r"model.5.bias has shape \(10,\), expected \(11,\)",
+        ),
+        (
+            lambda s: s | {"model.0.weight": torch.ones(11, 7)},
+            r"model.0.weight has shape .* \(N_out, N_in, K\)",
+        ),
+        (
+            lambda s: s | {"model.8.weight": torch.full((5, 11, 1), torch.nan)},
+            "model.8.weight is no tensor of finite",
+        ),
+        (
+            lambda s: s | {"model.8.weight": torch.ones(5, 11, 1, dtype=torch.long)},
+            "model.8.weight is no tensor of",
+        ),
+        (
+            lambda s: s | {"model.8.weight": 3.0},
+            "model.8.weight is no tensor of finite real numbers",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_one_sentence(tmp_path, change, words):
     path = tmp_path / "theirs.pt"
     torch.save(change(dict(trained().state_dict())), path)
@@ -387,8 +434,10 @@ def test_the_command_says_what_it_found(file, tmp_path):
     )
     out = path.with_name("theirs.snnlab.pt")
     assert done.exit_code == 0, done.output
-    assert done.output == (
-        f"{out}: 7-11-11-5, delay_mode = learned, max_delay = 8, kernel_count = 2, tau = 1.5, padding = reference\n"
+    assert (
+        done.output
+        == f"{out}: 7-11-11-5, delay_mode = learned, max_delay = 8, kernel_count = 2, tau = 1.5,"
+        " padding = reference\n"
     )
     assert checkpoints.load_network(out).config.padding == "reference"
     options = ["--tau", "1.5", "--max-delay", "12", "--out", str(tmp_path / "other.pt")]

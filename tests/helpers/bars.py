@@ -1,4 +1,6 @@
-"""A tiny task that a small network learns in seconds, as pictures and as events, for the tests of transfer."""
+"""A tiny task that a small network learns in seconds, as pictures and as events, for the tests of
+transfer.
+"""
 
 import torch
 

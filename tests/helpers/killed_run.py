@@ -1,4 +1,5 @@
-"""A whole run, from `runs.start` to its result, and a hand that kills it again and again; for test_killed_run.
+"""A whole run, from `runs.start` to its result, and a hand that kills it again and again; for
+test_killed_run.
 
 As a program: `python killed_run.py FOLDER KILLS`.
 """
@@ -44,7 +45,9 @@ def run(folder):
 
 
 def harry(base, kills):
-    """Kill runs in `base`/0, `base`/1 and so on, each until it has its result, at so many moments; `base`/whole is left alone."""
+    """Kill runs in `base`/0, `base`/1 and so on, each until it has its result, at so many moments;
+    `base`/whole is left alone.
+    """
     torch.set_num_threads(1)  # no threads that a fork would lose
     tqdm.monitor_interval = 0
     run(base / "whole")

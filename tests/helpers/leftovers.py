@@ -5,7 +5,9 @@ from snnlab.runs.result import load_result
 
 
 def checked(folder, path):
-    """The result of a run of the notebook `path`; its figures are there twice, and all pictures of its HTML have words."""
+    """The result of a run of the notebook `path`; its figures are there twice, and all pictures of
+    its HTML have words.
+    """
     result = load_result(folder)
     assert result.notebook == path.stem and result.results
     figures = {figure.name for figure in (folder / "figures").iterdir()}

@@ -1,4 +1,6 @@
-"""Readers for test_fileset and test_loaders, in a module of their own, for spawned processes import it."""
+"""Readers for test_fileset and test_loaders, in a module of their own, for spawned processes import
+it.
+"""
 
 import os
 import time
@@ -11,7 +13,9 @@ from snnlab.data.batches.prefetch import persistent_workers, prefetch
 
 
 def tell(sample, seed):
-    """(T=2, C=1, H=1, W=3) of the sample, what is left of its seed, -1 without one, and the process."""
+    """(T=2, C=1, H=1, W=3) of the sample, what is left of its seed, -1 without one, and the
+    process.
+    """
     if sample == "dies":
         os._exit(9)
     if sample == "breaks":

@@ -1,4 +1,6 @@
-"""Short trainings for test_resume, and deaths in the middle of them, in a module of their own, for other processes import it."""
+"""Short trainings for test_resume, and deaths in the middle of them, in a module of their own, for
+other processes import it.
+"""
 
 import os
 import signal
@@ -49,7 +51,9 @@ def delays(path, **options):
 
 
 def pictures(path, *, loaders=0, **options):
-    """A spiking network with batch norm and SGD's momentum; 37 samples in batches of 8, the last of 5."""
+    """A spiking network with batch norm and SGD's momentum; 37 samples in batches of 8, the last of
+    5.
+    """
     torch.manual_seed(rank_and_world_size()[0])
     net = NET.build().set_mode("lif", steps=2)
     stage = Stage(**COMMON, epochs=2, lr=0.1, steps=2, optimiser="sgd", seed=3)
@@ -72,7 +76,9 @@ def stopping(left, step, *arguments, **named):
 
 
 def doomed(*, step=None, save=None, rhythm=1):
-    """From now on this process dies in a step, counted from 0, or half-way through a save; it saves at each so manyth batch."""
+    """From now on this process dies in a step, counted from 0, or half-way through a save; it saves
+    at each so manyth batch.
+    """
     calls = {"step": -1, "save": -1, "due": -1}
     training_step, write = trainer.train_step, torch.save
 

@@ -1,4 +1,4 @@
-"""Small folders laid out as the large data sets are: three classes, told apart by where a bar is."""
+"""Small folders laid out as the large data sets: three classes, told apart by where a bar is."""
 
 from pathlib import Path
 
@@ -18,7 +18,9 @@ GROUPS = (1, 2, 7, 8, 9, 10, 11, 12, 13, 14, 25)  # of UCF101, which has 1 to 25
 
 
 def bar(k, height, width, rng, shift=0):
-    """A lit bar in the upper, the middle or the lower third, under noise: (height, width) from 0 to 255."""
+    """A lit bar in the upper, the middle or the lower third, under noise: (height, width) from 0 to
+    255.
+    """
     picture = rng.integers(0, 40, (height, width))
     thick = height // 6
     top = k * height // 3 + height // 12 + shift
@@ -27,7 +29,9 @@ def bar(k, height, width, rng, shift=0):
 
 
 def imagenet(folder, train=6, test=2):
-    """`train/<class>/*.JPEG` and `val/<class>/*.JPEG`: so many of each class, in red, green or blue, of several sizes."""
+    """`train/<class>/*.JPEG` and `val/<class>/*.JPEG`: so many of each class, in red, green or
+    blue, of several sizes.
+    """
     rng = np.random.default_rng(0)
     for part, n in (("train", train), ("val", test)):
         for k, name in enumerate(WORDNET):
@@ -47,7 +51,9 @@ def imagenet(folder, train=6, test=2):
 
 
 def es_imagenet(folder, train=6, test=2):
-    """`train/class0/class0_1.npz`, `val/ILSVRC2012_val_00000001.npz` and so on, with the label lists beside the folders."""
+    """`train/class0/class0_1.npz`, `val/ILSVRC2012_val_00000001.npz` and so on, with the label
+    lists beside the folders.
+    """
     rng = np.random.default_rng(1)
     for split, n in (("train", train), ("val", test)):
         labels = []
@@ -68,7 +74,9 @@ def es_imagenet(folder, train=6, test=2):
 
 
 def cifar10_dvs(folder, train=6, test=2, steps=10):
-    """`train/*.mat` and `test/*.mat`: counts of `steps` steps in which the bar comes and goes, and a label from 0."""
+    """`train/*.mat` and `test/*.mat`: counts of `steps` steps in which the bar comes and goes, and
+    a label from 0.
+    """
     rng = np.random.default_rng(2)
     for part, n in (("train", train), ("test", test)):
         (Path(folder) / part).mkdir(parents=True)
@@ -83,7 +91,9 @@ def cifar10_dvs(folder, train=6, test=2, steps=10):
 
 
 def es_ucf101(folder, clips=1, height=48, width=64, groups=GROUPS):
-    """`frames/<clip>/frame000001.jpg` and so on, and what becomes of them, `events/<clip>.npz`: a bar that trembles."""
+    """`frames/<clip>/frame000001.jpg` and so on, and what becomes of them, `events/<clip>.npz`: a
+    bar that trembles.
+    """
     rng = np.random.default_rng(3)
     folder = Path(folder)
     for k, name in enumerate(ACTIONS):
@@ -98,7 +108,9 @@ def es_ucf101(folder, clips=1, height=48, width=64, groups=GROUPS):
 
 
 def shd(folder, name="shd", recordings=40, classes=4, spikes=60):
-    """`shd_train.h5` and so on, or SSC's, with a validation file: four voices, a second long, and a class is where most of its spikes are."""
+    """`shd_train.h5` and so on, or SSC's, with a validation file: four voices, a second long, and a
+    class is where most of its spikes are.
+    """
     rng, folder = np.random.default_rng(5), Path(folder)
     folder.mkdir(parents=True)
     sizes = {"train": recordings, "test": 2 * classes} | (
@@ -125,7 +137,8 @@ def shd(folder, name="shd", recordings=40, classes=4, spikes=60):
 
 
 def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):
-    """Google Speech Commands: `<word>/<8 hex>_nohash_<n>.wav`, the two lists by its rule, and the noise that is no word.
+    """Google Speech Commands: `<word>/<8 hex>_nohash_<n>.wav`, the two lists by its rule, and the
+    noise that is no word.
 
     A word is two tones, one after the other, under noise; its speaker says how high. Every fifth
     clip is shorter than a second. So many speakers are for training, validation and test; each says

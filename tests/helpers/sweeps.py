@@ -25,7 +25,8 @@ import os, signal, time
 from pathlib import Path
 from snnlab.runs import manifest
 from snnlab import course, runs
-manifest.machine = dict  # it asks torch for the device, whose import is most of what such a small notebook takes
+# Asking torch for the device takes longer than the rest of such a small notebook
+manifest.machine = dict
 config = course.configure(globals())
 run = runs.start(config)
 with open(run.checkpoint_dir / "starts", "a") as file: file.write("x")
@@ -34,7 +35,8 @@ starts = len((run.checkpoint_dir / "starts").read_text())
 SAVE = """
 entry = {"variant": "plain", "seed": seed, "test_accuracy": (config.neurons + seed) / 100}
 environment = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
-run.save_result([entry], data={"name": "made here", "note": "one number"}, environment=environment, starts=starts)
+data = {"name": "made here", "note": "one number"}
+run.save_result([entry], data=data, environment=environment, starts=starts)
 """
 FILE = {
     "notebook": "01",
@@ -46,7 +48,9 @@ FILE = {
 
 
 def write(folder, middle="", **more):
-    """A checkout with the notebook, which does `middle` before it saves, and small.yaml; returns the latter's path."""
+    """A checkout with the notebook, which does `middle` before it saves, and small.yaml; returns
+    the latter's path.
+    """
     (folder / "notebooks").mkdir(exist_ok=True)
     (folder / "pyproject.toml").touch()
     cells = [

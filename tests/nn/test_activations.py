@@ -1,4 +1,6 @@
-"""One activation in its modes: by hand, beside SpikingJelly's neurons, and where two modes have to be the same."""
+"""One activation in its modes: by hand, beside SpikingJelly's neurons, and where two modes have to
+be the same.
+"""
 
 import math
 
@@ -77,7 +79,9 @@ def test_the_analogue_functions_and_the_membrane_behind_liaf_by_hand():
 
 
 def paper(x, k, f):
-    """u[t] = d u[t-1] (1 - s[t-1]) + x[t] with the gate detached, and what f makes of u; f None for the spike."""
+    """u[t] = d u[t-1] (1 - s[t-1]) + x[t] with the gate detached, and what f makes of u; f None for
+    the spike.
+    """
     u, s, out = torch.zeros_like(x[0]), torch.zeros_like(x[0]), []
     for x_t in x:
         u = k.sigmoid() * u * (1 - s.detach()) + x_t
@@ -196,7 +200,9 @@ def test_the_ramp_at_its_sharpest_is_one_step_of_lif():
 )
 @settings(max_examples=150, deadline=None)
 def test_soft_fires_at_the_rate_that_quantised_gives_out(steps, scale, levels, dtype):
-    """Inputs that are nearest to level j of `steps`, away from a tie by 0.01 levels; below 0 and above 1 as well."""
+    """Inputs that are nearest to level j of `steps`, away from a tie by 0.01 levels; below 0 and
+    above 1 as well.
+    """
     soft, quantised = Activation().to(dtype), Activation().to(dtype)
     for made in (soft, quantised):
         nn.init.constant_(made.scale, scale)
@@ -238,7 +244,9 @@ def test_the_firing_curve_has_the_papers_steps():
 @given(st.floats(-0.5, 1.5), st.floats(0.05, 0.95), st.integers(1, 40))
 @settings(max_examples=150, deadline=None)
 def test_the_firing_curve_is_the_time_that_a_constant_current_needs(current, decay, steps):
-    """Without a reset u after n steps is I (1 - d^n) / (1 - d); it fires every n steps, the first n with u at 0.5."""
+    """Without a reset u after n steps is I (1 - d^n) / (1 - d); it fires every n steps, the first n
+    with u at 0.5.
+    """
     reached = [current * (1 - decay**n) / (1 - decay) for n in range(1, steps + 1)]
     assume(all(abs(u - 0.5) > 1e-5 for u in reached))
     needed = next((n for n, u in enumerate(reached, start=1) if u > 0.5), math.inf)

@@ -1,4 +1,6 @@
-"""Gaussian taps: values and closed-form gradients are DCLS's by autograd, and nothing of the size of a kernel is kept."""
+"""Gaussian taps: values and closed-form gradients are DCLS's by autograd, and nothing of the size
+of a kernel is kept.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""Delay layers: delays land where they say, kernels equal DCLS's, discretising leaves the original alone."""
+"""Delay layers: delays land where they say, kernels equal DCLS's, discretising leaves the original
+alone.
+"""
 
 import copy
 import pickle

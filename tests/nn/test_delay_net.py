@@ -1,4 +1,4 @@
-"""DelayNet: the reference's size and arithmetic, and predictions that depend on the sample alone."""
+"""DelayNet: size and arithmetic of the reference; predictions depend on the sample alone."""
 
 import numpy as np
 import pytest
@@ -132,7 +132,9 @@ def test_learned_delays_get_a_gradient_in_every_layer():
 
 
 def test_no_delays_see_nothing_but_their_own_step():
-    """With tau close to 1 the first hidden layer of the delay_mode 'none' is a function of each step alone."""
+    """With tau close to 1 the first hidden layer of the delay_mode 'none' is a function of each
+    step alone.
+    """
     net = small("none", tau=1 + 1e-6).eval()
     x = spikes()
     order = torch.randperm(20)
@@ -167,9 +169,16 @@ def test_bad_arguments(changes):
 
 def test_numbers_of_numpy_are_kept_as_ordinary_ones():
     net = DelayNet(
-        np.int64(8), np.array([10, 9]), np.int32(4), max_delay=np.int64(6), tau=np.float32(1.5), dropout=np.float64(0.5),
-        tail=np.int64(3), n_connections=np.int64(2), kernel_count=np.int64(2),
-    )  # fmt: skip
+        np.int64(8),
+        np.array([10, 9]),
+        np.int32(4),
+        max_delay=np.int64(6),
+        tau=np.float32(1.5),
+        dropout=np.float64(0.5),
+        tail=np.int64(3),
+        n_connections=np.int64(2),
+        kernel_count=np.int64(2),
+    )
     same = dict(max_delay=6, tau=1.5, dropout=0.5, tail=3, n_connections=2, kernel_count=2)
     assert net.config == DelayNet(8, (10, 9), 4, **same).config
     values = [*vars(net.config).values(), *net.config.hidden]

@@ -1,4 +1,6 @@
-"""The spectral convolution: equal to the direct sum, in values, gradients, causality, whatever the sizes and strides."""
+"""The spectral convolution: equal to the direct sum, in values, gradients, causality, whatever the
+sizes and strides.
+"""
 
 import pytest
 import torch

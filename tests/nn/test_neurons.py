@@ -254,7 +254,9 @@ def test_every_output_passes_its_gradient_on_and_both_paths_agree(soft_reset, us
 
 @pytest.mark.parametrize("soft_reset", [False, True])
 def test_the_gradient_of_the_charged_membrane_is_exact(soft_reset):
-    """The spikes stay where they are under a small change, so what the reset lets through can be differentiated."""
+    """The spikes stay where they are under a small change, so what the reset lets through can be
+    differentiated.
+    """
     torch.manual_seed(3)
     x = torch.randn(6, 2, 3, dtype=torch.double, requires_grad=True)
     v = torch.rand(2, 3, dtype=torch.double, requires_grad=True)

@@ -1,4 +1,6 @@
-"""The ramp that stands for a spike while a network is pretrained: by hand, and where it becomes LIF."""
+"""The ramp that stands for a spike while a network is pretrained: by hand, and where it becomes
+LIF.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""Files and modes of torch: an export agrees with the network or is refused, and what a mode made does not outlive it."""
+"""Files and modes of torch: an export agrees with the network or is refused, and what a mode made
+does not outlive it.
+"""
 
 import pytest
 import torch
@@ -73,7 +75,9 @@ def test_an_exported_layer_gives_what_the_layer_does_and_leaves_nothing_behind(t
 
 
 def export_by_tracing(net, x):
-    """torch.onnx.export writes what it has traced, and without the package onnx stops at the last step."""
+    """torch.onnx.export writes what it has traced, and without the package onnx stops at the last
+    step.
+    """
     try:
         torch.onnx.export(net, (x,), "/dev/null", dynamo=False)
     except torch.onnx.OnnxExporterError as error:

@@ -1,4 +1,6 @@
-"""The networks of the transfer experiments: sizes, one set of parameters for all modes, causality, and state that ends."""
+"""The networks of the transfer experiments: sizes, one set of parameters for all modes, causality,
+and state that ends.
+"""
 
 import json
 
@@ -24,7 +26,9 @@ FRAMES = {"SmallCNN": (9, 8), "ResNet": (32, 35), "VideoNet": (33, 41)}
 
 
 def network(kind, *, estimated=True, **more):
-    """A network whose batch norm fits its input, so that neurons of every layer fire, in evaluation mode."""
+    """A network whose batch norm fits its input, so that neurons of every layer fire, in evaluation
+    mode.
+    """
     torch.manual_seed(0)
     net = KINDS[kind](**more)
     if estimated:
@@ -247,7 +251,7 @@ def test_an_image_shown_for_a_while_is_the_image_repeated(kind, mode):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_network_at_one_step_in_two_modes(kind):
-    """LIAF is the ANN, and the sharpest ramp LIF, in output and in the gradient of every parameter."""
+    """LIAF equals the ANN, and the sharpest ramp LIF, in output and in all gradients."""
     net, x = network(kind).double(), events(kind, steps=1).double()
     results = []
     for mode, ends in (

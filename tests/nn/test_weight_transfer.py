@@ -1,4 +1,6 @@
-"""Handing parameters over: what moves is copied exactly, the rest is named, and what does not fit is an error."""
+"""Handing parameters over: what moves is copied exactly, the rest is named, and what does not fit
+is an error.
+"""
 
 import warnings
 

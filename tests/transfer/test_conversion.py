@@ -1,4 +1,6 @@
-"""SpikingJelly's converter: at many steps it is the ReLU network, its neurons fire 0 or 1, and it can be trained."""
+"""SpikingJelly's converter: at many steps it is the ReLU network, its neurons fire 0 or 1, and it
+can be trained.
+"""
 
 import pickle
 
@@ -19,7 +21,9 @@ HOWS = ("rate", "balanced")
 
 
 def ann_and_inputs():
-    """A network of which all layers do something, batch norm included, and what it was calibrated on."""
+    """A network of which all layers do something, batch norm included, and what it was calibrated
+    on.
+    """
     torch.manual_seed(0)
     ann = SmallCNN(1, 6, channels=(6, 8, 10), pool=2, rectifier="relu")
     for layer in ann.layers:
@@ -32,7 +36,9 @@ def ann_and_inputs():
 
 @pytest.mark.parametrize("how", HOWS)
 def test_at_many_steps_the_output_is_that_of_the_relu_network(how):
-    """Within 8 % of the scores' spread at 256 steps; what is clipped, the top 0.1 % of a channel, stays different."""
+    """Within 8 % of the scores' spread at 256 steps; what is clipped, the top 0.1 % of a channel,
+    stays different.
+    """
     ann, inputs = ann_and_inputs()
     # It moves its thresholds by little for each batch
     inputs = inputs * (60 if how == "balanced" else 1)
@@ -63,7 +69,9 @@ def test_its_neurons_give_out_zeros_and_ones(how):
 
 
 def test_the_first_neurons_round_their_constant_input():
-    """Their membranes begin half full, so the count of spikes is the nearest, not the next lower one."""
+    """Their membranes begin half full, so the count of spikes is the nearest, not the next lower
+    one.
+    """
     ann, inputs = ann_and_inputs()
     net = Converted(ann, inputs).set_mode("soft", steps=4).eval()
     node = next(m for m in net.modules() if isinstance(m, neuron.BaseNode))
@@ -182,7 +190,9 @@ def test_a_network_that_the_converter_does_not_know_is_refused():
 
 @pytest.mark.parametrize("how", HOWS)
 def test_scales_can_be_merged_into_the_weights(how):
-    """The scores stay; behind the first layer every convolution gets zeros and ones, and is counted as additions."""
+    """The scores stay; behind the first layer every convolution gets zeros and ones, and is counted
+    as additions.
+    """
     ann, inputs = ann_and_inputs()
     net = Converted(ann, inputs, how).eval().set_mode("soft", steps=5)
     merged = net.merged()

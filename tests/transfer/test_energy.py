@@ -28,7 +28,9 @@ def test_an_ordinary_network_multiplies_in_every_layer(batches):
 
 
 def test_a_spiking_network_multiplies_where_numbers_come_in_and_adds_where_spikes_do():
-    """Known spikes of the first layer: an addition for each of the second's taps that reads one, none over the edge."""
+    """Known spikes of the first layer: an addition for each of the second's taps that reads one,
+    none over the edge.
+    """
     made = net().set_mode("lif", steps=3)
     pattern = torch.zeros(3, 1, 2, 6, 6)
     # A corner: stride 2 and one of padding, read by the output at (0, 0) only

@@ -1,4 +1,6 @@
-"""Stages and plans: the rates they train with, what they train, and that nothing depends on kills or on workers."""
+"""Stages and plans: the rates they train with, what they train, and that nothing depends on kills
+or on workers.
+"""
 
 import dataclasses
 import json
@@ -282,7 +284,9 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
 
 @pytest.mark.parametrize("left", [2, 6, 10, 14])
 def test_a_converted_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left):
-    """Four batches an epoch: before the first one of the ANN, in its second, while it is converted, and after an epoch of fine-tuning."""
+    """Four batches an epoch: before the first one of the ANN, in its second, while it is converted,
+    and after an epoch of fine-tuning.
+    """
     settings = dict(steps=2, pretrain_epochs=2, epochs=2, lr=2e-2, fine_tune_lr=1e-2)
     made = converted("c", NET, **settings, **COMMON)
     whole = run_experiment(made, DATA, tmp_path / "whole")
@@ -372,7 +376,9 @@ def test_the_time_steps_of_event_frames_are_their_own(tmp_path):
 
 
 def test_from_images_to_events(tmp_path):
-    """pipe-D: another network, an adapted first convolution, a new head, and what became of each tensor."""
+    """pipe-D: another network, an adapted first convolution, a new head, and what became of each
+    tensor.
+    """
     grey = stage(name="ann", mode="relu")
     arrive = stage(
         name="liaf",
@@ -569,7 +575,9 @@ def test_the_plans_that_are_compared():
 
 
 def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
-    """Up to the sums' rounding each neuron of the first layer fires at its level; see test_activations for the proof."""
+    """Up to the sums' rounding each neuron of the first layer fires at its level; see
+    test_activations for the proof.
+    """
     made = modern(
         "m", NET, steps=4, pretrain_epochs=3, epochs=0, lr=0.03, fine_tune_lr=0.01, **COMMON
     )
@@ -698,7 +706,9 @@ def test_how_the_rates_of_a_fine_tuned_network_fall():
     ids=["SmallCNN", "ResNet", "VideoNet"],
 )
 def test_pipe_d_knows_what_is_new_in_a_network(kind, settings, first, head):
-    """The first layer, which has other channels, and the head; a last layer for other classes stays as it is."""
+    """The first layer, which has other channels, and the head; a last layer for other classes stays
+    as it is.
+    """
     rest = dict(
         data="events",
         pretrain_epochs=1,

@@ -67,9 +67,9 @@ def convert(
 
     labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid
     or test). A wav file is mono, of any sample rate, and holds one word. Silence at both ends (20
-    ms frames more than 40 dB below the loudest) is cut off; the cochlea model encodes the rest. Classes are
-    the labels in alphabetical order, or in numerical order if all of them are whole numbers;
-    speakers likewise.
+    ms frames more than 40 dB below the loudest) is cut off; the cochlea model encodes the rest.
+    Classes are the labels in alphabetical order, or in numerical order if all of them are whole
+    numbers; speakers likewise.
 
     All recordings are checked before the first is encoded. Those that cannot be used are left out
     and listed in `out/left-out.csv`, provided that training and test are complete without them.
