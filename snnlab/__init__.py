@@ -7,6 +7,8 @@ is quick. All other modules are internal.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from snnlab._utils.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from snnlab import course, runs
     from snnlab._utils.errors import SnnlabError
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from snnlab.transfer.similarity import cka
     from snnlab.transfer.stages import Stage
     from snnlab.viz import plots
-
-__version__ = "0.1.0"
 
 _NAMES = {
     "snnlab._utils.errors": "SnnlabError",

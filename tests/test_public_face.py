@@ -77,7 +77,7 @@ SCRIPTS = [
     for block in re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
-    if "import snnlab as sl" in block
+    if "net.pt" in block
 ]
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm.auto import tqdm
 
-import snnlab
+from snnlab._utils import version
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import whole_file
@@ -154,7 +154,7 @@ def _begin() -> None:
 
 def _fingerprint(worker: Callable[[Any], Spikes], chunk: Sequence[Any]) -> str:
     text = "\n".join(
-        [snnlab.__version__, worker.__module__, worker.__qualname__, *map(repr, chunk)]
+        [version.__version__, worker.__module__, worker.__qualname__, *map(repr, chunk)]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snnlab import __version__
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.version import __version__
 from snnlab.cli import data, sweep, targets
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 

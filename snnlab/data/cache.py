@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from filelock import FileLock
 
-import snnlab
+from snnlab._utils import version
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, make_folder, remove, whole_file
 from snnlab.data.paths import data_folder
@@ -121,7 +121,7 @@ def clean() -> int:
 
 def _place(what: str, key: Mapping[str, Any]) -> tuple[Path, str]:
     """The file of a key, and all that decided about its name."""
-    text = json.dumps({"what": what, "snnlab": snnlab.__version__, **key}, sort_keys=True)
+    text = json.dumps({"what": what, "snnlab": version.__version__, **key}, sort_keys=True)
     return cache_folder() / what / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy", text
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-import snnlab
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now, plain, read_json, whole_file
+from snnlab._utils.version import __version__
 from snnlab.course.config import Config
 from snnlab.runs.notebook_code import NotebookCode
 
@@ -171,7 +171,7 @@ def hold(folder: Path, name: str, timeout: float) -> AcquireReturnProxy:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, of snnlab, and of packages that change numbers."""
-    installed = {"python": platform.python_version(), "snnlab": snnlab.__version__}
+    installed = {"python": platform.python_version(), "snnlab": __version__}
     for package in PACKAGES:
         try:
             installed[package] = version(package)
@@ -196,7 +196,7 @@ def machine() -> dict[str, Any]:
 
 def _git() -> dict[str, Any]:
     """Return the commit of snnlab's checkout, and whether tracked files differ from it."""
-    checkout = Path(snnlab.__file__).parents[1]
+    checkout = Path(__file__).parents[2]
 
     def git(*arguments: str) -> str | None:
         try:

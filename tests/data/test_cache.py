@@ -61,7 +61,7 @@ def test_the_order_of_a_key_does_not_matter():
 def test_another_version_makes_anew(monkeypatch):
     make = Maker(np.zeros(1))
     cached("thing", {}, make)
-    monkeypatch.setattr("snnlab.__version__", "999")
+    monkeypatch.setattr("snnlab._utils.version.__version__", "999")
     cached("thing", {}, make)
     assert make.calls == 2
 

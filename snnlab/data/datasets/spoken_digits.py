@@ -18,10 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from snnlab import __version__
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
+from snnlab._utils.version import __version__
 from snnlab.data.datasets.voices import RATE, Espeak, Take, draw_take, draw_voice, record
 from snnlab.data.io.events import N_CHANNELS, Events, write_events
 from snnlab.data.io.many_files import same_settings, writing_alone

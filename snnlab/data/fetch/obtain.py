@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-import snnlab
+from snnlab._utils import version
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, now, sha256, whole_file
 from snnlab._utils.optional import import_optional
@@ -109,7 +109,7 @@ def _get(
         licence=data.licence,
         cite=data.cite,
         date=now(),
-        snnlab=snnlab.__version__,
+        snnlab=version.__version__,
     )
     if not keep:
         for archive in sums:
