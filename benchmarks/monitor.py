@@ -27,7 +27,7 @@ from snnlab._utils.memory import keep_freed_memory
 from snnlab.course import tasks
 from snnlab.course.config import resolve
 from snnlab.delays.experiments import DelayStage, delay_experiment
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training.experiments import Experiment, ExperimentResult, run_experiment
 from snnlab.viz.monitor import callback, monitor
 from snnlab.viz.widgets import agg_canvas

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from snnlab.delays.statistics import delay_statistics
     from snnlab.nn.activations import Activation
     from snnlab.nn.delay_linear import DelayLinear
-    from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+    from snnlab.nn.delay_net import DelayNet
+    from snnlab.nn.delay_net_config import DelayNetConfig
     from snnlab.nn.neurons import LIF, LeakyIntegrator, lif_step
     from snnlab.nn.weight_transfer import copy_delay_weights, copy_weights
     from snnlab.training.callbacks import Callback, StopTraining
@@ -49,7 +50,8 @@ _NAMES = {
     "snnlab.delays.statistics": "delay_statistics",
     "snnlab.nn.activations": "Activation",
     "snnlab.nn.delay_linear": "DelayLinear",
-    "snnlab.nn.delay_net": "DelayNet DelayNetConfig",
+    "snnlab.nn.delay_net": "DelayNet",
+    "snnlab.nn.delay_net_config": "DelayNetConfig",
     "snnlab.nn.neurons": "LIF LeakyIntegrator lif_step",
     "snnlab.nn.weight_transfer": "copy_delay_weights copy_weights",
     "snnlab.training.callbacks": "Callback StopTraining",

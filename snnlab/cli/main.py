@@ -17,7 +17,7 @@ from snnlab.cli import data, sweep, targets
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
-    from snnlab.nn.delay_net import Padding
+    from snnlab.nn.delay_net_config import Padding
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

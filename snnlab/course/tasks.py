@@ -15,7 +15,7 @@ from snnlab.data.protocols import Batches
 from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.vision.base import VisionConfig
 from snnlab.nn.vision.resnet import ResNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNNConfig

@@ -11,7 +11,8 @@ from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 from snnlab.training.experiments import Experiment, ExperimentResult, ExperimentStage, StageStart

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import sha256
-from snnlab.nn.delay_net import DelayNet, Padding
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import Padding
 from snnlab.training import checkpoints
 
 SYNAPSES = ("weight", "P", "SIG")

@@ -27,6 +27,7 @@ from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn import fft_convolution
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
+from snnlab.nn.network_config import LONGEST
 from snnlab.nn.tracing import recorded
 
 Engine = Literal["auto", "dense", "spectral"]
@@ -34,8 +35,6 @@ Network = TypeVar("Network", bound=nn.Module)
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
-# Steps; more are a slip, or an altered file, whose kernels would fill the memory
-LONGEST = 1_000_000
 # What torch.autocast converts, one to another
 AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other

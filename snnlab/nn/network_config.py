@@ -4,7 +4,25 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
+from snnlab._utils.fields import is_number, known
+
+# Steps; more are a slip, or an altered file, whose kernels would fill the memory
+LONGEST = 1_000_000
+
+
+def check_tau(tau: float) -> float:
+    """Return `tau` in steps as a float.
+
+    Raises:
+        SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step
+            to step).
+    """
+    if not (is_number(tau) and tau > 1):
+        raise SnnlabError(
+            f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms "
+            "larger than dt_ms."
+        )
+    return float(tau)
 
 
 @dataclass(frozen=True)

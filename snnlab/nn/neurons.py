@@ -8,26 +8,10 @@ import torch
 from spikingjelly.activation_based import base, neuron, surrogate
 from torch import Tensor
 
-from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number
 from snnlab.nn.lif_scan import check_current, membrane
+from snnlab.nn.network_config import check_tau
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
-
-
-def check_tau(tau: float) -> float:
-    """Return `tau` in steps as a float.
-
-    Raises:
-        SnnlabError: `tau` is not a finite number above 1 (at 1 the membrane keeps nothing from step
-            to step).
-    """
-    if not (is_number(tau) and tau > 1):
-        raise SnnlabError(
-            f"tau = {tau!r}: expected a membrane time constant in steps above 1; choose tau_ms "
-            "larger than dt_ms."
-        )
-    return float(tau)
 
 
 def lif_step(

@@ -262,7 +262,7 @@ def run_experiment(
         >>> from snnlab.data.datasets.toys import interaural_lags
         >>> from snnlab.data.splits import DataSplits
         >>> from snnlab.delays.experiments import DelayStage, delay_experiment
-        >>> from snnlab.nn.delay_net import DelayNetConfig
+        >>> from snnlab.nn.delay_net_config import DelayNetConfig
         >>> data = DataSplits(*(interaural_lags(n, seed=n, steps=20) for n in (64, 32, 32)))
         >>> network = DelayNetConfig(16, (6,), 5, max_delay=8)
         >>> stage = DelayStage(name="lags", network=network, epochs=2, batch_size=16, device="cpu")

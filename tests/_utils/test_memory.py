@@ -18,7 +18,7 @@ from snnlab.course.config import resolve
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_linear import DelayLinear
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNN, SmallCNNConfig
 from snnlab.training.trainer import Recipe, evaluate, fit, train_step
 from snnlab.transfer.energy import cost

@@ -19,7 +19,7 @@ from snnlab.course.config import (
 )
 from snnlab.course.config.learning_delays import FEATURES
 from snnlab.data.datasets import gsc
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 
 DELAYS = "04_learning_delays"
 STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"

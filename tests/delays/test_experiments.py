@@ -18,7 +18,7 @@ from snnlab.delays.experiments import (
     delay_experiment,
     matched_hidden,
 )
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.trainer import evaluate
 

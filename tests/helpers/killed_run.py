@@ -20,7 +20,7 @@ from snnlab.course import config
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training.experiments import run_experiments
 
 NET = DelayNetConfig(n_in=16, hidden=(10,), n_classes=5, max_delay=8, tau=1.5, dropout=0.2)

@@ -14,7 +14,8 @@ from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.delay_linear import delay_layers
-from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.neurons import LIF
 from snnlab.nn.weight_transfer import copy_delay_weights
 from snnlab.training.experiments import run_experiment, run_experiments

@@ -27,7 +27,8 @@ from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
-from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints, distributed, launch, trainer
 from snnlab.training.callbacks import EpochCounter

@@ -20,7 +20,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
-from snnlab.nn.delay_net import DelayNetConfig
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training import callbacks, checkpoints, experiments
 from snnlab.training.callbacks import (
     Callback,

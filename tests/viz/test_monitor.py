@@ -27,7 +27,8 @@ from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.delays.statistics import delay_statistics
-from snnlab.nn.delay_net import DelayNet, DelayNetConfig
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
 from snnlab.training.callbacks import TrainingProgress

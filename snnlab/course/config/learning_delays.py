@@ -8,6 +8,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
 from snnlab.course.config.shared import DelayTraining, Recordings, profiles
 from snnlab.data.registry import find
+from snnlab.nn.delay_net_config import DelayNetConfig
 
 # dt_ms and n_in of the features in snnlab.data.datasets.gsc, whose import takes long
 FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}
@@ -119,11 +120,11 @@ LEARNING_DELAYS = profiles(
         dt_ms=10.0,
         n_in=140,
         hidden=(256, 256),
-        max_delay=24,
+        max_delay=DelayNetConfig.max_delay,
         tau_ms=(10.05,),
         epochs=150,
         batch_size=256,
-        dropout=0.4,
+        dropout=DelayNetConfig.dropout,
         lr_weights=5e-3,
         lr_delays=0.1,
         anneal_share=0.25,

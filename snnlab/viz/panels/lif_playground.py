@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab.nn.neurons import check_tau
+from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
 from snnlab.viz.widgets.panel import Checkboxes, DrawResult, Dropdown, Panel, Slider, interact
 

@@ -1,0 +1,102 @@
+"""The description of a network with learned delays; importing it does not import torch."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number, whole_number
+from snnlab.nn.network_config import LONGEST, NetworkConfig, check_tau
+
+if TYPE_CHECKING:
+    from snnlab.nn.delay_net import DelayNet
+
+DelayMode = Literal["none", "fixed", "learned"]
+Padding = Literal["fixed", "reference"]
+Neuron = Literal["lif", "relu"]
+
+
+@dataclass(frozen=True)
+class DelayNetConfig(NetworkConfig):
+    """Description of a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.
+
+    Attributes:
+        n_in: input channels.
+        hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for
+            SSC and GSC.
+        n_classes: outputs.
+        max_delay: largest delay in steps; 30 for SSC and GSC. Ignored by the mode "none".
+        tau: membrane time constant of all neurons in steps, above 1; 1.5 for SSC and GSC.
+        delay_mode: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or
+            "none" at all.
+        kernel_count: weights with a delay of their own per synapse.
+        dropout: probability; 0.25 for SSC and GSC.
+        tail: steps after the last input spike that still count; None for `max_delay`.
+        padding: "fixed": see `DelayNet`. "reference": as in the authors' code, where each delay
+            layer appends (L-1)//2 steps, and padding takes part in statistics and scores.
+        n_connections: inputs of each hidden neuron, drawn at random (the paper's sparse ablation
+            has 10); None for all.
+        neuron: "lif", or "relu" for pretraining with neurons that output a ramp (`RampNeuron`).
+            Both have the same parameters.
+        dt_ms: length of a time step, ms; None where it is unknown.
+
+    Raises:
+        SnnlabError: a value is out of its range.
+
+    Example:
+        >>> config = DelayNetConfig(n_in=140, hidden=(256, 256), n_classes=20, dt_ms=10.0)
+        >>> config.max_delay, config.build().config == config
+        (24, True)
+    """
+
+    n_in: int
+    hidden: tuple[int, ...]
+    n_classes: int
+    _: KW_ONLY
+    max_delay: int = 24
+    tau: float = 1.005
+    delay_mode: DelayMode = "learned"
+    kernel_count: int = 1
+    dropout: float = 0.4
+    tail: int | None = None
+    padding: Padding = "fixed"
+    n_connections: int | None = None
+    neuron: Neuron = "lif"
+    dt_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check all values."""
+        for name, choices in (("delay_mode", DelayMode), ("padding", Padding), ("neuron", Neuron)):
+            if (value := getattr(self, name)) not in get_args(choices):
+                expected = ", ".join(get_args(choices))
+                raise SnnlabError(f"{name} = {value!r}: expected one of {expected}.")
+        if not hasattr(self.hidden, "__len__") or len(self.hidden) == 0:
+            raise SnnlabError(
+                f"hidden = {self.hidden!r}: expected the number of neurons of at least one hidden "
+                "layer."
+            )
+        if not (is_number(self.dropout) and 0 <= self.dropout < 1):
+            raise SnnlabError(
+                f"dropout = {self.dropout!r}: expected a probability from 0 to below 1."
+            )
+        if not (self.dt_ms is None or (is_number(self.dt_ms) and self.dt_ms > 0)):
+            raise SnnlabError(f"dt_ms = {self.dt_ms!r}: expected milliseconds above 0, or None.")
+        self._check(
+            n_in=whole_number("n_in", self.n_in, 1),
+            hidden=tuple(whole_number("hidden, neurons of a layer", n, 1) for n in self.hidden),
+            n_classes=whole_number("n_classes", self.n_classes, 1),
+            max_delay=whole_number("max_delay", self.max_delay, 0, LONGEST),
+            tau=check_tau(self.tau),
+            kernel_count=whole_number("kernel_count", self.kernel_count, 1),
+            dropout=float(self.dropout),
+            tail=None if self.tail is None else whole_number("tail", self.tail, 0, LONGEST),
+            n_connections=None
+            if self.n_connections is None
+            else whole_number("n_connections", self.n_connections, 1),
+            dt_ms=None if self.dt_ms is None else float(self.dt_ms),
+        )
+
+    def build(self) -> "DelayNet":
+        """Build the network with fresh weights and delays."""
+        from snnlab.nn.delay_net import DelayNet
+
+        return DelayNet(**vars(self))
