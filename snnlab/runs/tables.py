@@ -169,8 +169,6 @@ def target_tables(rows: "pd.DataFrame") -> Iterator[TextTable]:
     Args:
         rows: those of `snnlab.runs.papers.targets.table`.
     """
-    from snnlab.runs.papers.targets import outcome  # with papermill, which no other table needs
-
     for (paper, name), part in rows.groupby(["paper", "table"], sort=False):
         protocols = part["protocol"].unique()
         shared = len(protocols) == 1 and protocols[0]
@@ -178,13 +176,17 @@ def target_tables(rows: "pd.DataFrame") -> Iterator[TextTable]:
         headings = {"protocol": "which epoch", "source": "from"}
         if shared:
             columns.remove("protocol")
+        cells = [
+            [
+                *(row[column] for column in columns),
+                ": ".join(filter(None, (row["status"], row["why"]))),
+            ]
+            for row in part.to_dict("records")
+        ]
         yield TextTable(
             f"{name} ({shared})" if shared else name,
             [*(headings.get(column, column) for column in columns), "status"],
-            [
-                [[*(row[column] for column in columns), outcome(row)]]
-                for row in part.to_dict("records")
-            ],
+            [[row] for row in cells],
             f"paper: {paper}",
         )
 

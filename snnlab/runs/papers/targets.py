@@ -293,11 +293,6 @@ def as_row(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def outcome(row: "Mapping[str, Any] | pd.Series") -> str:
-    """Return the status of a row of `table`, and the reason."""
-    return ": ".join(filter(None, (row["status"], row["why"])))
-
-
 def _published(target: Target) -> str:
     if target.value is None:
         return target.claim or "not known"
