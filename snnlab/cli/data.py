@@ -12,8 +12,7 @@ from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.entry import leftovers, provenance
 
 if TYPE_CHECKING:
-    from snnlab.data.io.many_files import Outcome
-
+    from snnlab.data.io.many_files import ConversionResult
 
 _workers = click.option(
     "--workers",
@@ -271,7 +270,7 @@ def _size(text: str) -> int | tuple[int, int, int]:
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
 
 
-def _conclude(outcome: "Outcome") -> None:
+def _conclude(outcome: "ConversionResult") -> None:
     click.echo(str(outcome), err=bool(outcome.failed))
     if outcome.failed:
         sys.exit(1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.slurm import Slurm
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
-    from snnlab.runs.sweep.worker import Outcome
+    from snnlab.runs.sweep.worker import RunOutcome
 
 
 @click.command()
@@ -114,7 +114,7 @@ def sweep(
     for run in left:
         check_data(run.config)
     slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
-    outcomes: Sequence[Outcome] = []
+    outcomes: Sequence[RunOutcome] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if left and executor == "local":
@@ -164,7 +164,7 @@ def _submit(
     return jobs
 
 
-def _follow(plan: "Sweep", left: Sequence["SweepRun"], jobs: Any) -> "Sequence[Outcome]":
+def _follow(plan: "Sweep", left: Sequence["SweepRun"], jobs: Any) -> "Sequence[RunOutcome]":
     from snnlab.runs.sweep.slurm import follow
 
     with _overview(plan, left) as overview:
@@ -175,7 +175,7 @@ def _follow(plan: "Sweep", left: Sequence["SweepRun"], jobs: Any) -> "Sequence[O
             sys.exit(130)
 
 
-def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Outcome]") -> None:
+def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[RunOutcome]") -> None:
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
-from snnlab.data.io.many_files import Outcome
+from snnlab.data.io.many_files import ConversionResult
 from snnlab.runs import execute, manifest
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
@@ -703,7 +703,7 @@ def test_arguments_reach_the_makers_of_data(snnlab, tmp_path, monkeypatch):
 
     calls = []
     monkeypatch.setattr(spoken_digits, "make", lambda *a, **k: calls.append((a, k)))
-    outcome = Outcome(written=1, kept=0, dropped=(), failed=(), report=tmp_path)
+    outcome = ConversionResult(written=1, kept=0, dropped=(), failed=(), report=tmp_path)
     monkeypatch.setattr(from_audio, "convert", lambda *a, **k: calls.append((a, k)) or outcome)
     make = ["data", "make", "spoken-digits", "--out", tmp_path]
     assert snnlab(*make, "--size", "100", "--seed", 3).exit_code == 0

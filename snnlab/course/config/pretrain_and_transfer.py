@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Transfer, profiles
+from snnlab.course.config.shared import TransferParameters, profiles
 
 
 @dataclass(frozen=True)
-class PretrainAndTransfer(Transfer):
+class PretrainAndTransfer(TransferParameters):
     """Notebook 02: pipe-S on pictures."""
 
     notebook = "02_pretrain_and_transfer"

@@ -49,7 +49,7 @@ Kind = TypeVar("Kind", bound=Config)
 
 
 @dataclass(frozen=True)
-class Training(Config):
+class TrainingParameters(Config):
     """The parameters of notebooks that train several networks."""
 
     seeds: int = parameter(3, "networks of each recipe", low=1, high=1000)
@@ -85,7 +85,7 @@ class Training(Config):
 
 
 @dataclass(frozen=True)
-class Transfer(Training):
+class TransferParameters(TrainingParameters):
     """The parameters of the notebooks about pretraining."""
 
     model: str = parameter(
@@ -181,7 +181,7 @@ class Recordings(Config):
 
 
 @dataclass(frozen=True)
-class DelayTraining(Training, Recordings):
+class DelayTraining(TrainingParameters, Recordings):
     """The parameters of notebooks that train several networks on recordings."""
 
     limit: int = parameter(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Transfer, profiles
+from snnlab.course.config.shared import TransferParameters, profiles
 from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.registry import entry_of
 
@@ -15,7 +15,7 @@ _ONE_SIZE = DIGITS + tuple(entry.name for entry in _SETS if "size" not in entry.
 
 
 @dataclass(frozen=True)
-class TransferToEvents(Transfer):
+class TransferToEvents(TransferParameters):
     """Notebook 03: pipe-D, from pictures to events."""
 
     notebook = "03_transfer_to_event_streams"

@@ -16,7 +16,13 @@ from snnlab._utils.files import given_path, is_hidden, whole_file
 from snnlab._utils.optional import import_optional
 from snnlab.data.datasets.cifar10_dvs import CLASSES, SIDE, STEPS
 from snnlab.data.io.images import class_folders
-from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.io.many_files import (
+    ConversionJob,
+    ConversionResult,
+    convert_all,
+    same_settings,
+    writing_alone,
+)
 
 _CURE = "Fetch it again."
 _aedat = partial(import_optional, "aedat", "reads recordings", "aedat")
@@ -24,7 +30,7 @@ _aedat = partial(import_optional, "aedat", "reads recordings", "aedat")
 
 def convert_recordings(
     source: str | Path, target: str | Path, *, steps: int = STEPS, workers: int | None = None
-) -> Outcome:
+) -> ConversionResult:
     """Convert `<class>/*.aedat4` to `train/*.mat` and `test/*.mat`.
 
     A recording is cut into steps of equal length, from its first event to its last, and a step
@@ -66,7 +72,11 @@ def convert_recordings(
         first = len(found) - max(1, len(found) // 10)
         for i, path in enumerate(found):
             part = "test" if i >= first else "train"
-            jobs.append(Job(path, target / part / f"{folder.name}-{path.stem}.mat", (label, steps)))
+            jobs.append(
+                ConversionJob(
+                    path, target / part / f"{folder.name}-{path.stem}.mat", (label, steps)
+                )
+            )
     with writing_alone(target):
         same_settings(target / "conversion.json", {"steps": steps})
         return convert_all(
@@ -79,7 +89,7 @@ def convert_recordings(
         )
 
 
-def _convert(job: Job) -> None:
+def _convert(job: ConversionJob) -> None:
     label, steps = job.settings
     counts = _counts(_events(job.source), steps, job.source)
     with whole_file(job.target) as temporary:

@@ -20,7 +20,7 @@ from snnlab._utils.processes import Spikes, encode
 from snnlab.data.io.events import MAX_SECONDS, Events, write_events
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import (
-    Outcome,
+    ConversionResult,
     attempt_all,
     listed,
     same_settings,
@@ -46,7 +46,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Job:
+class EncodingJob:
     """One recording to encode; size and mtime are its fingerprint."""
 
     file: str
@@ -62,7 +62,7 @@ def convert(
     workers: int | None = None,
     seed: int = 0,
     max_seconds: float = LONGEST,
-) -> Outcome:
+) -> ConversionResult:
     """Convert the wav files that `folder/labels.csv` names to train.h5, test.h5 and valid.h5.
 
     labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid
@@ -132,7 +132,7 @@ def convert(
         rows = _enough(rows, failed, table)
         _write(rows, times, units, counts[counts > 0], out, _note(rows, folder))
         shutil.rmtree(out / ".partial", ignore_errors=True)
-        outcome = Outcome(
+        outcome = ConversionResult(
             written=len(rows),
             kept=0,
             dropped=(),
@@ -322,10 +322,10 @@ def _rows(table: Path) -> list[Row]:
     return rows
 
 
-def _job(row: Row, seed: int) -> Job:
+def _job(row: Row, seed: int) -> EncodingJob:
     status = row.file.stat()
     digest = hashlib.sha256(f"{seed}:{row.path}".encode()).digest()
-    return Job(
+    return EncodingJob(
         str(row.file.resolve()),
         status.st_size,
         status.st_mtime_ns,
@@ -333,7 +333,7 @@ def _job(row: Row, seed: int) -> Job:
     )
 
 
-def _encode(job: Job) -> Spikes:
+def _encode(job: EncodingJob) -> Spikes:
     from snnlab.data.encoding.cochlea import cochlea  # here: the checks need no compiler
 
     sound, rate = read_word(Path(job.file), max_seconds=MAX_SECONDS)

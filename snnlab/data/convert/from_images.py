@@ -18,7 +18,13 @@ from snnlab.data.encoding.es_imagenet import (
 from snnlab.data.encoding.odg import THETA, check_theta
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
-from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.io.many_files import (
+    ConversionJob,
+    ConversionResult,
+    convert_all,
+    same_settings,
+    writing_alone,
+)
 
 
 def convert_folder(
@@ -28,7 +34,7 @@ def convert_folder(
     split: str = "train",
     theta: float = THETA,
     workers: int | None = None,
-) -> Outcome:
+) -> ConversionResult:
     """Convert a folder of `<class>/*.jpg|jpeg|png` to ES-ImageNet's layout.
 
     The call writes `target/split/class{k}/{name}.npz` and `target/{split}label.txt`, where k is the
@@ -121,7 +127,7 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
 
 def _jobs(
     folders: list[Path], classes: list[str], target: Path, theta: float
-) -> tuple[list[Job], list[int]]:
+) -> tuple[list[ConversionJob], list[int]]:
     """Return one job an image, and the class of each."""
     jobs, numbers = [], []
     sources: dict[Path, Path] = {}
@@ -142,12 +148,12 @@ def _jobs(
                     "names were expected. Rename one."
                 )
             sources[file] = source
-            jobs.append(Job(source, file, theta))
+            jobs.append(ConversionJob(source, file, theta))
             numbers.append(number)
     return jobs, numbers
 
 
-def _convert(job: Job) -> str | None:
+def _convert(job: ConversionJob) -> str | None:
     """Write the events of one image, or return why there is no file."""
     with opened(job.source) as image:
         image.load()

@@ -20,7 +20,13 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, paths_below
 from snnlab.data.io import video
-from snnlab.data.io.many_files import Job, Outcome, convert_all, same_settings, writing_alone
+from snnlab.data.io.many_files import (
+    ConversionJob,
+    ConversionResult,
+    convert_all,
+    same_settings,
+    writing_alone,
+)
 from snnlab.data.io.npz import read_arrays, write_arrays
 
 RATIO = 0.15
@@ -129,7 +135,7 @@ def convert_videos(
     mode: int = 1,
     seed: int = 0,
     workers: int | None = None,
-) -> Outcome:
+) -> ConversionResult:
     """Convert videos to files of events.
 
     A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a
@@ -179,7 +185,7 @@ def convert_videos(
         same_settings(target / "conversion.json", vars(settings))
         return convert_all(
             [
-                Job(path, target / f"{name}.npz", _own(settings, name))
+                ConversionJob(path, target / f"{name}.npz", _own(settings, name))
                 for name, path in sources.items()
             ],
             worker=_convert,
@@ -221,7 +227,7 @@ def _own(settings: Settings, name: str) -> Settings:
     )
 
 
-def _convert(job: Job) -> None:
+def _convert(job: ConversionJob) -> None:
     frames = video.sample_frames(job.source, job.settings.n_frames)
     try:
         events = video_events(

@@ -24,7 +24,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what the next file would me
 
 
 @dataclass(frozen=True)
-class Job:
+class ConversionJob:
     """One file to make, and from what.
 
     Attributes:
@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ConversionResult:
     """The outcome of a conversion.
 
     Attributes:
@@ -66,15 +66,15 @@ class Outcome:
 
 
 def convert_all(
-    jobs: Sequence[Job],
+    jobs: Sequence[ConversionJob],
     *,
-    worker: Callable[[Job], str | None],
+    worker: Callable[[ConversionJob], str | None],
     workers: int | None,
     report: Path,
     title: str,
     unit: str,
     together: int = 1,
-) -> Outcome:
+) -> ConversionResult:
     """Do every job whose target is missing or older than its source; failures stop no other job.
 
     Targets must be written whole, so that what exists is done: a call after a kill goes on where
@@ -106,7 +106,7 @@ def convert_all(
         if why is not None
     ]
     failed = [(job.source, why) for job, (_, why) in zip(missing, attempts, strict=True) if why]
-    outcome = Outcome(
+    outcome = ConversionResult(
         written=len(missing) - len(dropped) - len(failed),
         kept=kept,
         dropped=tuple(dropped),
@@ -218,7 +218,7 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
         )
 
 
-def _done(job: Job) -> bool:
+def _done(job: ConversionJob) -> bool:
     try:
         return job.target.stat().st_mtime_ns >= job.source.stat().st_mtime_ns
     except OSError:

@@ -24,7 +24,7 @@ DATA_PARAMETERS = {"profile", "data", "events_folder", "pictures_folder"}
 
 
 @dataclass(frozen=True)
-class Network:
+class MeasuredNetwork:
     """A network of a result.
 
     Attributes:
@@ -49,7 +49,7 @@ class ConfigEvidence:
     """
 
     planned: set[int] = field(default_factory=set)
-    networks: dict[str, list[Network]] = field(default_factory=dict)
+    networks: dict[str, list[MeasuredNetwork]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
     def values(self, arm: str, number: str) -> dict[int, float]:
@@ -151,10 +151,10 @@ def _key(notebook: str, config: Mapping[str, Any]) -> str:
     )
 
 
-def _networks(result: Result) -> Iterator[tuple[str, Network]]:
+def _networks(result: Result) -> Iterator[tuple[str, MeasuredNetwork]]:
     """Yield name and network: the results, controls of notebook 04, ablation of notebook 03."""
     named = [(arm(entry), entry) for entry in (*result.results, *result.more.get("controls", ()))]
     for entry in result.more.get("ablation", ()):
         named.append((f"ablation: {entry['handed_over']}, {entry['neurons']}", entry))
     for name, entry in named:
-        yield name, Network(result.finished, entry["seed"], numbers(entry))
+        yield name, MeasuredNetwork(result.finished, entry["seed"], numbers(entry))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.runs.sweep.worker import STOP_SECONDS, Outcome, Task, last_progress
+from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
@@ -62,7 +62,7 @@ def run_local(
     workers: int,
     retries: int,
     watcher: "SweepProgress",
-) -> list[Outcome]:
+) -> list[RunOutcome]:
     """Run several runs at a time on this machine, each in a process of its own.
 
     A run that fails, or whose process dies, is tried again; the others continue. When this process
@@ -109,7 +109,7 @@ class _LocalWorkers:
             self.slots.put(slot)
         self.stopping = threading.Event()
 
-    def run(self, planned: Sequence["SweepRun"]) -> list[Outcome]:
+    def run(self, planned: Sequence["SweepRun"]) -> list[RunOutcome]:
         # Ctrl-C reaches the whole process group, but is for this thread alone. Processes that a
         # thread starts inherit the signals that it blocks.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -126,7 +126,7 @@ class _LocalWorkers:
             pool.shutdown(cancel_futures=True)
         return [future.result() for future in futures]
 
-    def _run(self, run: "SweepRun") -> Outcome:
+    def _run(self, run: "SweepRun") -> RunOutcome:
         """Return the outcome of a run's last attempt."""
         slot = self.slots.get()
         self.watcher.change(run, "begins")
@@ -142,7 +142,7 @@ class _LocalWorkers:
         self.slots.put(slot)
         return outcome
 
-    def _attempt(self, run: "SweepRun", slot: int) -> Outcome:
+    def _attempt(self, run: "SweepRun", slot: int) -> RunOutcome:
         processes = getattr(run.config, "processes", 1)
         environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
         given = with_cores(run, self.cores // self.workers)
@@ -171,22 +171,22 @@ def with_cores(run: "SweepRun", cores: int) -> dict[str, Any]:
     return {**run.given, **own}
 
 
-def outcome_of(job: Any) -> Outcome:
+def outcome_of(job: Any) -> RunOutcome:
     """Return the outcome of a job of submitit that is over."""
     log = job.paths.stderr
     if not job.paths.result_pickle.exists():
-        return Outcome(
+        return RunOutcome(
             "failed",
             "its worker died, perhaps killed for want of memory; run fewer at a time (--workers). "
             f"Its log: {log}",
         )
     error = job.exception()
     if error is None:
-        outcome: Outcome = job.result()
+        outcome: RunOutcome = job.result()
         return outcome
     lines = str(error).splitlines()  # a traceback, and advice of submitit
     reason = [line for line in lines if line and not line.startswith((" ", "-", "You can"))][-1]
-    return Outcome("failed", f"its worker broke ({reason}); see {log}")
+    return RunOutcome("failed", f"its worker broke ({reason}); see {log}")
 
 
 def submitit() -> Any:

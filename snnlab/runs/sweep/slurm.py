@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.runs.sweep.executors import THREADS, outcome_of, submitit, with_cores
-from snnlab.runs.sweep.worker import Outcome, Task, last_progress
+from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
@@ -105,7 +105,7 @@ def logs(sweep: "Sweep") -> Path:
 
 def follow(
     planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: "SweepProgress"
-) -> list[Outcome]:
+) -> list[RunOutcome]:
     """Wait for the jobs of `submit`; an interruption ends the waiting and not the jobs.
 
     Args:
@@ -116,7 +116,7 @@ def follow(
     Returns:
         The outcome of each run, in their order.
     """
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, RunOutcome] = {}
     begun = set[int]()
     while len(outcomes) < len(jobs):
         for number, (run, job) in enumerate(zip(planned, jobs, strict=True)):
@@ -136,9 +136,9 @@ def follow(
     return [outcomes[number] for number in range(len(jobs))]
 
 
-def _outcome(job: Any) -> Outcome:
+def _outcome(job: Any) -> RunOutcome:
     if job.paths.result_pickle.exists():
         return outcome_of(job)
     state = job.state.split()[0]
     remedy = REMEDIES.get(state, "submit it again")
-    return Outcome("failed", f"SLURM says {state}; {remedy}. Its log: {job.paths.stderr}")
+    return RunOutcome("failed", f"SLURM says {state}; {remedy}. Its log: {job.paths.stderr}")

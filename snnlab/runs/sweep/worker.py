@@ -19,7 +19,7 @@ PROGRESS_SECONDS = 10.0  # between two such lines under one heading
 STOP_SECONDS = 20.0  # for a worker to end after SIGTERM
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """The outcome of a run.
 
     Attributes:
@@ -57,7 +57,7 @@ class Task:
     sweep: Path | None = None
     retries: int = 0
 
-    def __call__(self) -> Outcome:
+    def __call__(self) -> RunOutcome:
         """Run the notebook unless it is finished."""
         if self.sweep is not None:
             _end_with_sweep(self.sweep)
@@ -69,15 +69,15 @@ class Task:
         for attempt in range(self.retries + 1):
             try:
                 failure = self._run()
-                return Outcome("failed", failure) if failure else Outcome("finished")
+                return RunOutcome("failed", failure) if failure else RunOutcome("finished")
             except Held as error:
-                return Outcome("held", str(error))
+                return RunOutcome("held", str(error))
             except SnnlabError as error:
-                return Outcome("failed", str(error))
+                return RunOutcome("failed", str(error))
             except NotebookFailed as error:
                 failure = str(error)
                 print(f"attempt {attempt + 1}: {failure}", flush=True)
-        return Outcome("failed", failure)
+        return RunOutcome("failed", failure)
 
     def _run(self) -> str:
         """Run the notebook unless it is finished; return what is wrong, or ""."""

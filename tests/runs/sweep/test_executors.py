@@ -22,7 +22,7 @@ from snnlab.runs import execute, manifest
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import executors, worker
 from snnlab.runs.sweep.executors import gpus, run_local, worker_environment
-from snnlab.runs.sweep.worker import Outcome, last_progress
+from snnlab.runs.sweep.worker import RunOutcome, last_progress
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import it
 
@@ -62,7 +62,7 @@ class Quick:
             "time": time,
         }
         exec(self.given["code"], said)  # noqa: S102
-        return said.get("outcome", Outcome("finished"))
+        return said.get("outcome", RunOutcome("finished"))
 
 
 class Told:
@@ -336,7 +336,7 @@ def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
 
 def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
     path = sweeps.write(tmp_path)
-    monkeypatch.setattr(executors, "run_local", lambda *_, **__: [Outcome("held", "by 7")] * 4)
+    monkeypatch.setattr(executors, "run_local", lambda *_, **__: [RunOutcome("held", "by 7")] * 4)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert (
         done.exit_code == 0
@@ -415,7 +415,7 @@ def test_a_task_tries_again_where_nobody_else_does(
 
     monkeypatch.setattr(execute, "execute", execute_)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given, retries=retries)()
-    assert outcome == Outcome(status, f"no luck {failures}" if status == "failed" else "")
+    assert outcome == RunOutcome(status, f"no luck {failures}" if status == "failed" else "")
     assert calls == [run.given] * (min(retries, failures) + 1)
 
 
@@ -430,7 +430,7 @@ def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
 
 def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monkeypatch):
     path = sweeps.write(tmp_path, seeds=[0])
-    outcomes = [Outcome("failed", "01_lif_dynamics.ipynb: no such luck"), Outcome("finished")]
+    outcomes = [RunOutcome("failed", "01_lif_dynamics.ipynb: no such luck"), RunOutcome("finished")]
     monkeypatch.setattr(executors, "run_local", lambda *_, **__: outcomes)
     done = CliRunner().invoke(main.app, ["sweep", str(path)])
     assert done.exit_code == 1 and done.stderr.splitlines() == [

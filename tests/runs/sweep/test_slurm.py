@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from snnlab.cli import main
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import slurm, sweep
-from snnlab.runs.sweep.worker import Outcome
+from snnlab.runs.sweep.worker import RunOutcome
 
 PROGRAMS = {
     "sbatch": 'cp "$1" submitted.sh; echo Submitted batch job 4242',
@@ -197,7 +197,7 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
 
     jobs[0].watcher.clear()
     outcomes = slurm.follow(plan.runs, jobs, Told())
-    assert outcomes[1] == Outcome("finished") and outcomes[0].status == "failed"
+    assert outcomes[1] == RunOutcome("finished") and outcomes[0].status == "failed"
     assert sorted(changes) == [
         ("seed=0", "begins"),
         ("seed=0", "failed: SLURM says NODE_FAIL"),
