@@ -1,4 +1,4 @@
-# Needs python3 (3.11 or newer), make and git; everything else goes into .venv, once.
+# Needs python3 (3.11.4 or newer), make and git; everything else goes into .venv, once.
 #
 #   PYTHON=python3.12       another Python
 #   TORCH_INDEX=<url>       a package index to take torch from, such as the one for CPUs that PyTorch's site names
@@ -30,8 +30,8 @@ setup: $(STAMP)
 	@echo "Ready: make tutorial, make lab, or $(BIN)/snnlab --help"
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "snnlab needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { \
+	  echo "snnlab needs Python 3.11.4 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
 	       "install one and name it: make PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 
