@@ -63,7 +63,7 @@ def test_errors_of_workers_arrive(tmp_path):
         encode([Job(0), Job(-1), Job(2)], tmp_path, workers=2)
     with pytest.raises(SnnlabError, match=r"a worker process died.*fewer workers"):
         encode([Job(0), Job(1, die=True)], tmp_path, workers=2)
-    with pytest.raises(SnnlabError, match="workers is 0"):
+    with pytest.raises(SnnlabError, match="workers = 0"):
         encode([Job(0)], tmp_path, workers=0)
 
 

@@ -92,7 +92,7 @@ def test_a_notebook_runs_on_a_set_of_its_own(own, tmp_path):
 
 def test_events_of_its_own_come_with_the_pictures_to_pretrain_on(own):
     task = tasks.events(resolve(EVENTS, profile="tiny", data="my_sets:FLASHES"))
-    assert {name: part["in_channels"] for name, part in task.networks.items()} == {
+    assert {name: part.in_channels for name, part in task.networks.items()} == {
         "pictures": 3,
         "edges": 1,
         "target": 2,

@@ -22,6 +22,7 @@ from snnlab.nn.vision.small_cnn import SmallCNN, SmallCNNConfig
 from snnlab.nn.vision.video import VideoNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints
+from snnlab.training.callbacks import EpochCounter
 from snnlab.training.experiments import run_experiment, run_experiments, trainable_only
 from snnlab.training.trainer import evaluate
 from snnlab.transfer import stages
@@ -261,7 +262,7 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
             run_experiment(PIPE, {"target": stopping}, tmp_path / "killed")
         found = sorted((tmp_path / "killed").glob("*.pt"))
         assert tuple(len(checkpoints.load(p)["history"]) for p in found) == (finished or ())
-    resumed = run_experiment(PIPE, DATA, tmp_path / "killed", told.append)
+    resumed = run_experiment(PIPE, DATA, tmp_path / "killed", [EpochCounter(told.append)])
     assert same(resumed.net, whole.net) and without_clocks(resumed) == without_clocks(whole)
     assert sum(told) == PIPE.epochs == 4
     assert (resumed.test_accuracy, resumed.valid_accuracy) == (
@@ -419,7 +420,7 @@ def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
         stage(epochs=0, network=None, mode="lif", steps=4, reestimate=False),
     )
     told = []
-    outcome = run_experiment(made, DATA, tmp_path, told.append)
+    outcome = run_experiment(made, DATA, tmp_path, [EpochCounter(told.append)])
     before = checkpoints.load(outcome.stages[0].checkpoint)["model"]
     assert all(torch.equal(value, before[name]) for name, value in outcome.net.state_dict().items())
     done = outcome.stages[1]
