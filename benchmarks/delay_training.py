@@ -48,7 +48,8 @@ from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.fft_convolution import operations
-from snnlab.training.trainer import pick_device, train_step
+from snnlab.training.evaluation import pick_device
+from snnlab.training.trainer import train_step
 
 EPOCH = 8156  # recordings of SHD's training set
 

@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 
 from snnlab.nn.delay_linear import dense_convolution
 from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
-from snnlab.training.trainer import pick_device
+from snnlab.training.evaluation import pick_device
 
 STEPS, BATCH, TAPS = (20, 50, 100, 250), (1, 8, 64, 256), (2, 4, 7, 13, 25, 61)
 NEURONS = ((2, 16), (16, 16), (70, 32), (64, 64), (256, 20), (256, 256))

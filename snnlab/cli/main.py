@@ -214,20 +214,27 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     type=click.Choice(["fixed", "reference"]),
     help="reference: as in the authors' code",
 )
+@click.option("--dt-ms", type=float, help="length of a time step, ms; 10 in the paper")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]"
 )
 @cli_errors
 def import_checkpoint(
-    file: Path, tau: float, max_delay: int | None, padding: "Padding", out: Path | None
+    file: Path,
+    tau: float,
+    max_delay: int | None,
+    padding: "Padding",
+    dt_ms: float | None,
+    out: Path | None,
 ) -> None:
     """Convert FILE, a network trained by SNN-delays (Hammouamri et al.), to a checkpoint."""
     from snnlab.delays.import_snn_delays import convert
 
     out = out or file.with_suffix(".snnlab.pt")
-    config = convert(file, out, tau=tau, max_delay=max_delay, padding=padding).config
+    net = convert(file, out, tau=tau, max_delay=max_delay, padding=padding, dt_ms=dt_ms)
+    config = net.config
     sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
-    names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding")
+    names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding", "dt_ms")
     values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)
     click.echo(f"{out}: {sizes}, {values}")
 

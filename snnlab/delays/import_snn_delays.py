@@ -40,6 +40,7 @@ def convert(
     tau: float,
     max_delay: int | None = None,
     padding: Padding = "fixed",
+    dt_ms: float | None = None,
 ) -> DelayNet:
     """Convert a file of SNN-delays to a checkpoint that `open_network` opens.
 
@@ -49,6 +50,7 @@ def convert(
         tau: see `read`.
         max_delay: see `read`.
         padding: see `read`.
+        dt_ms: see `read`.
 
     Returns:
         The network.
@@ -58,7 +60,7 @@ def convert(
     """
     if Path(out).resolve() == Path(path).resolve():
         raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
-    model = read(path, tau=tau, max_delay=max_delay, padding=padding)
+    model = read(path, tau=tau, max_delay=max_delay, padding=padding, dt_ms=dt_ms)
     source = {"file": Path(path).name, "sha256": sha256(path)}
     # Without a recipe, so that `fit` refuses to resume: the state of the optimisers is unknown
     checkpoints.save(out, network=model.config, recipe={}, best=model.state_dict(), imported=source)
@@ -66,9 +68,14 @@ def convert(
 
 
 def read(
-    path: str | Path, *, tau: float, max_delay: int | None = None, padding: Padding = "fixed"
+    path: str | Path,
+    *,
+    tau: float,
+    max_delay: int | None = None,
+    padding: Padding = "fixed",
+    dt_ms: float | None = None,
 ) -> DelayNet:
-    """The network of a file of SNN-delays, in evaluation mode; its delays are not rounded.
+    """Read the network of a file of SNN-delays, in evaluation mode; its delays are not rounded.
 
     The delay mode is "none" where there are no positions, "fixed" where all of them are whole and
     SIG is 0, or else "learned". Dropout is `DelayNet`'s default: the file does not say it, and
@@ -83,6 +90,7 @@ def read(
             None to take L from the file: training clamps positions to (L-1)/2 at most, where some
             always end.
         padding: "reference" for the scores of the authors' code, batch by batch; "fixed" for ours.
+        dt_ms: length of a time step, ms, which the file does not say; 10 in their configurations.
 
     Raises:
         SnnlabError: it is no such file, layers are missing, unknown, or do not fit together, L is
@@ -119,6 +127,7 @@ def read(
         delay_mode="none" if not delayed else "fixed" if whole else "learned",
         kernel_count=weights[0].shape[2] if delayed else 1,
         padding=padding,
+        dt_ms=dt_ms,
     )
     content = model.state_dict()
     for theirs, ours in names.items():

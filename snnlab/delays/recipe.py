@@ -12,7 +12,7 @@ from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, delay_layers
 from snnlab.nn.delay_net import DelayNet
-from snnlab.training.trainer import Recipe, check_numbers
+from snnlab.training.recipe import Recipe, check_numbers
 
 
 def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:

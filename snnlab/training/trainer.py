@@ -34,7 +34,6 @@ from snnlab.training.distributed import (
     synchronised,
 )
 from snnlab.training.evaluation import (
-    EvalResult,
     Samples,
     as_batches,
     check_labels,
@@ -43,22 +42,8 @@ from snnlab.training.evaluation import (
     work_clock,
 )
 from snnlab.training.loggers import MetricsLogger, ProgressBar
-from snnlab.training.recipe import Keep, Recipe, check_numbers
+from snnlab.training.recipe import Recipe
 from snnlab.training.state import EpochState, TrainState
-
-__all__ = [
-    "EvalResult",
-    "FitResult",
-    "Keep",
-    "Recipe",
-    "check_numbers",
-    "epoch_seed",
-    "evaluate",
-    "fit",
-    "pick_device",
-    "train_step",
-    "work_clock",
-]  # what a training needs, wherever it is defined
 
 Model = TypeVar("Model", bound=nn.Module)
 SAVE_EVERY = 300.0  # s; a kill costs at most the training since then

@@ -124,7 +124,7 @@ def _check(ann: Any, inputs: Sequence[Any]) -> None:
     if not isinstance(ann, SmallCNN):
         raise SnnlabError(
             f"got a {type(ann).__name__} to convert; the converter knows the layers of "
-            "snnlab.nn.vision.SmallCNN only. Train such a network."
+            "snnlab.nn.vision.small_cnn.SmallCNN only. Train such a network."
         )
     for name, activation in activations(ann):
         if (activation.rectifier, activation.mode) != ("relu", "relu"):

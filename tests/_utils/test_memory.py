@@ -20,7 +20,9 @@ from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNN, SmallCNNConfig
-from snnlab.training.trainer import Recipe, evaluate, fit, train_step
+from snnlab.training.evaluation import evaluate
+from snnlab.training.recipe import Recipe
+from snnlab.training.trainer import fit, train_step
 from snnlab.transfer.energy import cost
 from snnlab.transfer.similarity import layer_outputs
 

@@ -19,8 +19,8 @@ from snnlab.delays.experiments import (
     matched_hidden,
 )
 from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.training.evaluation import evaluate
 from snnlab.training.experiments import run_experiment, run_experiments
-from snnlab.training.trainer import evaluate
 
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 

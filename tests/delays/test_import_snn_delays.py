@@ -18,6 +18,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.delays.ablation import discretise
 from snnlab.delays.import_snn_delays import convert, read
+from snnlab.delays.loading import open_network
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.training import checkpoints
 from snnlab.training.trainer import fit
@@ -437,15 +438,16 @@ def test_the_command_says_what_it_found(file, tmp_path):
     assert (
         done.output
         == f"{out}: 7-11-11-5, delay_mode = learned, max_delay = 8, kernel_count = 2, tau = 1.5,"
-        " padding = reference\n"
+        " padding = reference, dt_ms = None\n"
     )
     assert checkpoints.load_network(out).config.padding == "reference"
-    options = ["--tau", "1.5", "--max-delay", "12", "--out", str(tmp_path / "other.pt")]
+    options = "--tau 1.5 --dt-ms 10 --max-delay 12 --out".split() + [str(tmp_path / "other.pt")]
     assert (
         "max_delay = 12"
         in CliRunner().invoke(main.app, ["import-checkpoint", str(path), *options]).output
     )
-    assert checkpoints.load_network(tmp_path / "other.pt").config.max_delay == 12
+    net, dt_ms = open_network(tmp_path / "other.pt")
+    assert (net.config.max_delay, dt_ms) == (12, 10)
     done = CliRunner().invoke(
         main.app, ["import-checkpoint", str(tmp_path / "none.pt"), "--tau", "1.5"]
     )

@@ -18,8 +18,8 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.neurons import LIF
 from snnlab.nn.weight_transfer import copy_delay_weights
+from snnlab.training.evaluation import evaluate
 from snnlab.training.experiments import run_experiment, run_experiments
-from snnlab.training.trainer import evaluate
 
 NET = {"n_in": 16, "hidden": [6, 5], "n_classes": 5, "max_delay": 8, "tau": 1.005, "dropout": 0.0}
 

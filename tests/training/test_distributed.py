@@ -39,10 +39,12 @@ from snnlab.training.distributed import (
     rank_and_world_size,
     synchronised,
 )
+from snnlab.training.evaluation import evaluate, pick_device
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.training.launch import train_pool
+from snnlab.training.recipe import Recipe
 from snnlab.training.state import TrainState
-from snnlab.training.trainer import Recipe, evaluate, fit, pick_device
+from snnlab.training.trainer import fit
 from snnlab.transfer.pipelines import pipe_s
 from snnlab.transfer.stages import Stage, some_inputs
 

@@ -23,7 +23,9 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.training import checkpoints
 from snnlab.training.callbacks import Callback, CallbackBatches, EpochCounter, StopTraining
-from snnlab.training.trainer import Recipe, epoch_seed, evaluate, fit, pick_device, train_step
+from snnlab.training.evaluation import evaluate, pick_device
+from snnlab.training.recipe import Recipe
+from snnlab.training.trainer import epoch_seed, fit, train_step
 
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 

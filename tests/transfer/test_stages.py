@@ -23,8 +23,8 @@ from snnlab.nn.vision.video import VideoNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.training import checkpoints
 from snnlab.training.callbacks import EpochCounter
+from snnlab.training.evaluation import evaluate
 from snnlab.training.experiments import run_experiment, run_experiments, trainable_only
-from snnlab.training.trainer import evaluate
 from snnlab.transfer import stages
 from snnlab.transfer.pipelines import (
     converted,

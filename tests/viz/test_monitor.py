@@ -33,8 +33,9 @@ from snnlab.training import checkpoints
 from snnlab.training import trainer as snnlab_training
 from snnlab.training.callbacks import TrainingProgress
 from snnlab.training.experiments import run_experiment
+from snnlab.training.recipe import Recipe
 from snnlab.training.state import EpochState
-from snnlab.training.trainer import Recipe, fit
+from snnlab.training.trainer import fit
 from snnlab.transfer.pipelines import pipe_s
 from snnlab.viz.monitor import box, callback, monitor
 from snnlab.viz.monitor import view as monitor_view

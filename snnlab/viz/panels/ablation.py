@@ -7,7 +7,7 @@ from snnlab.data.protocols import Batches
 from snnlab.delays.ablation import ABLATIONS, ablate
 from snnlab.delays.statistics import delay_shares, rounded_delays
 from snnlab.nn.delay_linear import delay_layers
-from snnlab.training.trainer import evaluate
+from snnlab.training.evaluation import evaluate
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import NetworkView
 from snnlab.viz.widgets import artists
