@@ -441,7 +441,7 @@ def test_the_command_says_what_it_found(file, tmp_path):
         " padding = reference, dt_ms = None\n"
     )
     assert checkpoints.load_network(out).config.padding == "reference"
-    options = "--tau 1.5 --dt-ms 10 --max-delay 12 --out".split() + [str(tmp_path / "other.pt")]
+    options = [*"--tau 1.5 --dt-ms 10 --max-delay 12 --out".split(), str(tmp_path / "other.pt")]
     assert (
         "max_delay = 12"
         in CliRunner().invoke(main.app, ["import-checkpoint", str(path), *options]).output
