@@ -59,7 +59,7 @@ class TransferTask:
 
 @memory_errors("reading the pictures", "fewer samples or a smaller size")
 def static(config: PretrainAndTransfer) -> ImageTask:
-    """The pictures of notebook 02, and the network for them.
+    """Return the pictures of notebook 02, and the network for them.
 
     Raises:
         SnnlabError: as the readers, or there is one class only.
@@ -135,7 +135,7 @@ def delay_stage(
 
 @memory_errors("reading pictures and events", "fewer pictures and labelled")
 def events(config: TransferToEvents) -> TransferTask:
-    """The pictures and events of notebook 03, and the networks for them.
+    """Return the pictures and events of notebook 03, and the networks for them.
 
     Raises:
         SnnlabError: as the readers, or there is one class only.
@@ -176,7 +176,7 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
 
 
 def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:
-    """A sample `(T, n, C, H, W)` of each of the first n classes, and their labels `(n,)`."""
+    """Return a sample `(T, n, C, H, W)` of each of the first n classes, and their labels `(n,)`."""
     there = part.labels.unique()[:classes]
     return part.batch(torch.stack([(part.labels == label).nonzero()[0, 0] for label in there]))
 

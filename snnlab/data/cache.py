@@ -120,13 +120,13 @@ def clean() -> int:
 
 
 def _place(what: str, key: Mapping[str, Any]) -> tuple[Path, str]:
-    """The file of a key, and all that decided about its name."""
+    """Return the file of a key, and all that decided about its name."""
     text = json.dumps({"what": what, "snnlab": version.__version__, **key}, sort_keys=True)
     return cache_folder() / what / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy", text
 
 
 def _load(file: Path) -> Mapped | None:
-    """The array in a file, or None where there is nothing whole."""
+    """Read the array in a file, or None where there is nothing whole."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         os.utime(file)  # used now

@@ -139,7 +139,7 @@ def read(
 
 
 def _tensors(path: str | Path) -> dict[str, Tensor]:
-    """The content of a file of torch, without running anything that is in it."""
+    """Return the content of a file of torch, without running anything that is in it."""
     content = checkpoints.read_tensors(
         path,
         what="file",
@@ -150,7 +150,7 @@ def _tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def _hidden_layers(path: str | Path, state: dict[str, Tensor]) -> int:
-    """How many hidden layers stand before the readout, which is the last to have parameters."""
+    """Count the hidden layers before the readout, the last layer that has parameters."""
     places = [re.match(r"model\.(\d+)\.", str(key)) for key in state]
     hidden = max((int(place[1]) for place in places if place), default=0) // PER_LAYER
     if not 0 < hidden < len(state):  # also a number so large that naming its layers would not end

@@ -177,7 +177,7 @@ class _CausalConvolution(torch.autograd.Function):
 
 
 def _waves(sizes: tuple[int, int, int], like: Tensor) -> Tensor:
-    """The table of `_table` as a tensor, of the dtype and on the device of `like`."""
+    """Return the table of `_table` as a tensor, of the dtype and on the device of `like`."""
     table, copies = _table(*sizes, np.float32 if like.dtype == torch.float32 else np.float64)
     if like.device.type == "cpu":
         return torch.from_numpy(table)  # copies nothing

@@ -26,12 +26,12 @@ class BatchedDataset(ABC):
 
     @abstractmethod
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples `index` (B,) as `(T, B, ...)` float32, and their labels `(B,)`."""
+        """Return samples `index` (B,) as `(T, B, ...)` float32, and their labels `(B,)`."""
 
     def index_batches(
         self, batch_size: int, *, generator: torch.Generator | None = None
     ) -> Sequence[Tensor]:
-        """The index of every sample once, in batches `(B,)`; shuffled if there is a generator."""
+        """Return the index of every sample once, in batches `(B,)`; shuffled by a generator."""
         return shuffled(len(self), batch_size, generator)
 
     def batches(

@@ -29,5 +29,5 @@ class DenseSet(BatchedDataset):
     classes: tuple[str, ...] = ()
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples `index` (B,), `(T, B, ...)` float32, and their labels `(B,)`."""
+        """Return samples `index` (B,) as `(T, B, ...)` float32, and their labels `(B,)`."""
         return self.x[:, index].float(), self.labels[index]

@@ -78,7 +78,7 @@ class FileDataset(BatchedDataset):
     def index_batches(
         self, batch_size: int, *, generator: torch.Generator | None = None
     ) -> Sequence[Tensor]:
-        """The index of every sample once; with a generator, `window` shards are mixed at a time."""
+        """Return the index of every sample once; a generator mixes `window` shards at a time."""
         if generator is None or self.shards is None:
             return super().index_batches(batch_size, generator=generator)
         return shuffled_shards(self.shards, self.window, batch_size, generator)

@@ -61,12 +61,12 @@ class Member(NamedTuple):
 
 
 def there(folder: Path) -> bool:
-    """Whether a folder holds shards."""
+    """Return whether a folder holds shards."""
     return any(_paths(folder, part) for part in PARTS)
 
 
 def complete(folder: Path) -> dict[str, list[Path]]:
-    """The shards of each part, in order.
+    """Return the shards of each part, in order.
 
     Raises:
         SnnlabError: one is missing, as far as one can know.
@@ -114,7 +114,7 @@ def as_they_lie(part: FileDataset) -> FileDataset:
 
 @contextmanager
 def opened_member(member: Member) -> Iterator[Image.Image]:
-    """A picture out of a shard, see `snnlab.data.io.images.opened`.
+    """Read a picture out of a shard, see `snnlab.data.io.images.opened`.
 
     Raises:
         SnnlabError: it cannot be read, or the shard is another one now.

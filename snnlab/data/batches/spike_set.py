@@ -192,7 +192,7 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
 
 
 def _longest(dt_ms: float) -> float:
-    """The largest difference of two times, ms, that float16 rounds to dt or less."""
+    """Return the largest difference of two times, ms, that float16 rounds to dt or less."""
     dt = np.float16(dt_ms)
     tie = (float(dt) + float(np.nextafter(dt, np.float16(np.inf)))) / 2
     return tie if np.float16(tie) == dt else math.nextafter(tie, 0)

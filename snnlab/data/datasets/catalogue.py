@@ -19,7 +19,7 @@ WORDS = (  # of the Google Speech Commands, version 0.02
 
 
 def published_name(folder: Path, name: str, own: str) -> str:
-    """How a run names its data: as a published set only where it lies in the folder of that set.
+    """Return the name of a run's data: that of a published set only in the folder of that set.
 
     Args:
         folder: where the data lie.

@@ -153,7 +153,7 @@ def _label(path: Path) -> int:
 
 
 def _read(path: Path, seed: int | None, *, steps: int, size: int, edges: bool) -> Tensor:
-    """One sample, (steps, 2, size, size) or (1, 1, size, size) float32."""
+    """Read one sample, (steps, 2, size, size) or (1, 1, size, size) float32."""
     counts = _array(path, "frame_Data")
     if (
         counts.ndim != 4
@@ -179,7 +179,7 @@ def _read(path: Path, seed: int | None, *, steps: int, size: int, edges: bool) -
 
 
 def _array(path: Path, name: str) -> np.ndarray:
-    """One array of numbers of a MAT file."""
+    """Read one array of numbers of a MAT file."""
     try:
         array = loadmat(path, appendmat=False, variable_names=[name])[name]
     except KeyError:

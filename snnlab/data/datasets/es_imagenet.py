@@ -78,7 +78,7 @@ def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
 
 
 def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
-    """What `_read` takes, and the class of each."""
+    """Return what `_read` takes, and the class of each."""
     below = folder / split
     if (folder / f"{split}label.csv").exists():
         rows = read_frame_labels(folder, split)

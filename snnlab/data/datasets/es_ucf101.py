@@ -145,7 +145,7 @@ def _load(
 
 
 def _files(folder: str | Path) -> dict[str, str]:
-    """The npz files below a folder, by the names of the clips."""
+    """Return the npz files below a folder, by the names of the clips."""
 
     def found(path: str, folders: list[str], files: list[str]) -> list[str]:
         return [file for file in files if file.endswith(".npz") and not is_hidden(file)]
@@ -154,7 +154,7 @@ def _files(folder: str | Path) -> dict[str, str]:
 
 
 def _folders(folder: str | Path) -> dict[str, str]:
-    """The folders of frames below a folder, by the names of the clips."""
+    """Return the folders of frames below a folder, by the names of the clips."""
 
     def found(path: str, folders: list[str], files: list[str]) -> list[str]:
         if any(map(FRAME.fullmatch, files)):
@@ -198,7 +198,7 @@ def _misnamed(path: str) -> SnnlabError:
 
 
 def _events(path: str, seed: int | None, *, steps: int) -> Tensor:
-    """One clip, (steps, 2, H, W)."""
+    """Read one clip, (steps, 2, H, W)."""
     x = read_clip(path)
     if len(x) < steps:
         raise SnnlabError(
@@ -214,6 +214,6 @@ def _edges(path: str, seed: int | None, *, steps: int) -> Tensor:
 
 
 def _frames(path: str, seed: int | None, *, steps: int) -> Tensor:
-    """One clip, (steps, 3, H, W)."""
+    """Read one clip, (steps, 3, H, W)."""
     rgb = colour_frames(path, N_FRAMES, slice(1, steps + 1))
     return torch.from_numpy(rgb).permute(0, 3, 1, 2) / 255

@@ -171,7 +171,7 @@ def _limited(names: list[str], limit: int, seed: int) -> list[str]:
 
 
 def _chunks(folder: Path, names: list[str], stamps: Mapping[str, Stamp], mel: Mel) -> list[_Chunk]:
-    """A word a chunk: a clip that comes or goes changes no other word."""
+    """Return a chunk for each word: a clip that comes or goes changes no other word."""
     chunks = []
     for _, group in groupby(names, word_of):
         clips = tuple((name, stamps[name]) for name in group)
@@ -246,7 +246,7 @@ def _features(chunk: _Chunk) -> np.ndarray:
 
 
 def _read(file: Path, size: int) -> np.ndarray:
-    """The sound of a clip, (samples,) float32.
+    """Read the sound of a clip, (samples,) float32.
 
     Raises:
         ValueError: what is wrong with the file, in a few words.

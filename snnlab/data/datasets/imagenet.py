@@ -174,7 +174,7 @@ def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileDataset:
 
 
 def _read(sample: str | shards.Member, seed: int | None, *, size: int) -> Tensor:
-    """One picture, (1, 3, size, size), from its file or its shard."""
+    """Read one picture, (1, 3, size, size), from its file or its shard."""
     with opened(sample) if isinstance(sample, str) else shards.opened_member(sample) as image:
         colour = image.convert("RGB")
     part = (

@@ -125,7 +125,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
 
 
 def expand(content: dict[str, Any], split: str) -> Events:
-    """The events of one split of a packed file, at the middle of their cells."""
+    """Return the events of one split of a packed file, at the middle of their cells."""
     counts, lengths = content[f"{split}/counts"], content[f"{split}/lengths"].astype(np.int64)
     ends = np.cumsum(lengths)
     sizes = np.add.reduceat(counts.sum(1, dtype=np.int64), ends - lengths)
@@ -149,7 +149,7 @@ def expand(content: dict[str, Any], split: str) -> Events:
 
 
 def _spread(counts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Times and units of the spikes of consecutive recordings, `counts` (steps of all, GROUPS)."""
+    """Return times and units of all spikes of recordings with `counts` (steps of all, GROUPS)."""
     filled = np.flatnonzero(counts)
     inside = counts.ravel()[filled].astype(np.int64)
     step = np.arange(len(counts)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -173,7 +173,7 @@ def _load(packed: Path, digest: str) -> dict[str, Any]:
 
 
 def _expected(packed: Path) -> str:
-    """The SHA-256 that a packed file must have."""
+    """Return the SHA-256 that a packed file must have."""
     checksum = _checksum_file(packed)
     if not packed.is_file() or not checksum.is_file():
         known = (
