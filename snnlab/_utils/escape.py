@@ -19,7 +19,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def printable(text: object) -> str:
     """Write out control characters, other than tabs and ends of lines, and lone surrogates."""
-    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], str(text))
 
 
 def is_utf8(text: str) -> bool:

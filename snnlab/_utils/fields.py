@@ -182,10 +182,10 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
         return kind is bool and isinstance(value, bool)
     if kind is str:
         return isinstance(value, str) and not spec.choices
-    whole = isinstance(value, Integral)  # NumPy's, too
-    if kind is float and whole and abs(value) > sys.float_info.max:
+    is_whole = isinstance(value, Integral)  # NumPy's, too
+    if kind is float and is_whole and abs(value) > sys.float_info.max:
         return False
-    return (whole or (kind is float and is_number(value))) and spec.low <= value <= spec.high
+    return (is_whole or (kind is float and is_number(value))) and spec.low <= value <= spec.high
 
 
 def _no_path(text: str, spec: Spec) -> str:

@@ -62,8 +62,8 @@ def memory_errors(doing: str, cure: str = FOR_TRAINING) -> Iterator[None]:
 
 def _amount(text: str) -> str:
     """Return how much memory was requested, in words, or "" if the error does not state it."""
-    found = _AMOUNT.search(text)
-    if found is None:
+    match = _AMOUNT.search(text)
+    if match is None:
         return ""
-    amount = float(found[1]) * 1024 ** " KMGTPE".index(found[2] or " ")
+    amount = float(match[1]) * 1024 ** " KMGTPE".index(match[2] or " ")
     return f" ({amount / 1e9:,.2f} GB were asked for at once)"

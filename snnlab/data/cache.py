@@ -46,12 +46,12 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
         SnnlabError: the folder cannot be made or written, or what `make` raises.
     """
     file, text = _place(what, key)
-    found = _load(file)
-    if found is None:
+    stored = _load(file)
+    if stored is None:
         make_folder(file.parent)
         with FileLock(file.with_suffix(".lock")):
-            found = _load(file)  # perhaps made while we waited
-            if found is None:
+            stored = _load(file)  # perhaps made while we waited
+            if stored is None:
                 array = make()
                 with whole_file(file) as temporary:
                     np.save(temporary, array, allow_pickle=False)
@@ -59,13 +59,13 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
                     # Nobody reads it but people
                     temporary.write_text(text + "\n", encoding="utf-8")
                 _shrink(keep=file)
-                found = _load(file)
-        if found is None:
+                stored = _load(file)
+        if stored is None:
             raise SnnlabError(
                 f"{file}: was written and cannot be read; a file system that keeps what it is "
                 "given was expected. Set SNNLAB_CACHE to a folder on another disk."
             )
-    return found
+    return stored
 
 
 def cached_or_none(what: str, key: Mapping[str, Any]) -> Mapped | None:
@@ -138,15 +138,15 @@ def _load(file: Path) -> Mapped | None:
 def _shrink(keep: Path) -> None:
     """Remove the least recently used until the rest is within the limit; `keep` stays."""
     most = limit()
-    found = []
+    files = []
     for path in cache_folder().glob("*/[0-9a-f]*.npy"):
         try:
             status = path.stat()
         except FileNotFoundError:  # another process removed it
             continue
-        found.append((status.st_mtime_ns, status.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
+        files.append((status.st_mtime_ns, status.st_size, path))
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
         if total <= most:
             return
         if path != keep:

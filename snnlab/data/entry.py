@@ -199,24 +199,24 @@ def leftovers(folder: Path) -> list[Path]:
 def provenance(folder: Path) -> dict[str, Any]:
     """Return what `snnlab data get` and `check` wrote beside a set; empty if it cannot be read."""
     try:
-        found = read_json(folder / PROVENANCE, "")
+        content = read_json(folder / PROVENANCE, "")
     except SnnlabError:
         return {}
     kinds = {"archives": list, "files": dict, "checked": dict}
-    if not isinstance(found, dict) or not all(
-        isinstance(found.get(name, kind()), kind) for name, kind in kinds.items()
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(name, kind()), kind) for name, kind in kinds.items()
     ):
         return {}
-    return found
+    return content
 
 
 def _count_clips(folder: Path) -> int:
     """Count the clips of UCF101, by their names, in a folder and the folders in it."""
     if not folder.is_dir():
         return 0
-    found = list(folder.iterdir())
-    inner = [path for path in found if not path.name.startswith("v_") and path.is_dir()]
+    content = list(folder.iterdir())
+    inner = [path for path in content if not path.name.startswith("v_") and path.is_dir()]
     return sum(
         name.startswith("v_")
-        for name in [*(p.name for p in found), *(n for p in inner for n in os.listdir(p))]
+        for name in [*(p.name for p in content), *(n for p in inner for n in os.listdir(p))]
     )

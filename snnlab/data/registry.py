@@ -45,9 +45,9 @@ def entry_of(name: str, kind: str | None = None) -> DatasetEntry:
             "data set in it, was expected. Check both names, and PYTHONPATH."
         ) from error
     if not isinstance(entry, DatasetEntry) or kind not in (None, entry.kind):
-        found = entry.kind if isinstance(entry, DatasetEntry) else type(entry).__name__
+        kind_found = entry.kind if isinstance(entry, DatasetEntry) else type(entry).__name__
         raise SnnlabError(
-            f"{name} is {found}; a DatasetEntry of {kind or 'any kind'} was expected."
+            f"{name} is {kind_found}; a DatasetEntry of {kind or 'any kind'} was expected."
         )
     return entry
 
@@ -80,8 +80,8 @@ def find(
         and (features is None or features in entry.features)
     ]
     folder = given_path(data)
-    whole = [entry for entry in layouts if not entry.missing(folder)]
-    entry = max(whole, key=lambda entry: len(entry.parts), default=layouts[0])
+    complete = [entry for entry in layouts if not entry.missing(folder)]
+    entry = max(complete, key=lambda entry: len(entry.parts), default=layouts[0])
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 

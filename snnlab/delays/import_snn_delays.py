@@ -117,14 +117,14 @@ def read(
         [state[key].flatten() for key in names if key.endswith(".P")] or [torch.zeros(0)]
     )
     silent = not any(state[key].any() for key in names if key.endswith(".SIG"))
-    whole = silent and torch.equal(positions, positions.round())
+    is_rounded = silent and torch.equal(positions, positions.round())
     model = DelayNet(
         weights[0].shape[1],
         [len(weight) for weight in weights[:-1]],
         len(weights[-1]),
         max_delay=_max_delay(path, positions, max_delay) if delayed else 0,
         tau=tau,
-        delay_mode="none" if not delayed else "fixed" if whole else "learned",
+        delay_mode="none" if not delayed else "fixed" if is_rounded else "learned",
         kernel_count=weights[0].shape[2] if delayed else 1,
         padding=padding,
         dt_ms=dt_ms,

@@ -132,8 +132,8 @@ class DelayLinear(nn.Module):
         positions, errors = rest.get(prefix + "P"), args[-1]
         rounded = prefix + ROUNDED in state_dict
         if rounded and isinstance(positions, Tensor) and not positions.is_meta:
-            whole = torch.equal(positions, positions.round()) and self.holds(positions)
-            if not (whole and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
+            is_rounded = torch.equal(positions, positions.round()) and self.holds(positions)
+            if not (is_rounded and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
                 errors.append(
                     f"{prefix}{ROUNDED} says that its delays are rounded, but they are not whole "
                     f"numbers from 0 to {self.max_delay}, or it is not True"

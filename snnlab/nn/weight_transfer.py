@@ -313,8 +313,8 @@ def _misfit(
     layer = layers[place]
     expected = getattr(layer, attribute)
     # A position is counted from the middle of the kernel, so it needs the same `max_delay`
-    if place in before and (found := getattr(before[place], attribute)) != expected:
-        return f"{attribute} = {found} instead of {expected}"
+    if place in before and (value := getattr(before[place], attribute)) != expected:
+        return f"{attribute} = {value} instead of {expected}"
     if last == "P" and not layer.holds(given):
         return f"delays outside of 0 to max_delay = {expected}"
     if last == "mask" and not torch.equal(given.sum(1), layer.mask.sum(1)):

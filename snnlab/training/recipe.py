@@ -139,12 +139,12 @@ def check_numbers(
     for name in names:
         value, kind = getattr(recipe, name), types[name]
         several = get_origin(kind) is tuple
-        whole = (get_args(kind)[0] if several else kind) is int
+        is_whole = (get_args(kind)[0] if several else kind) is int
         items = value if several and isinstance(value, list | tuple) else (value,)
         right = isinstance(value, list | tuple) or not several
-        number = Integral if whole else Real
+        number = Integral if is_whole else Real
         if not (right and all(_in_range(item, number, low, high) for item in items)):
-            expected = "a whole number" if whole else "a number"
+            expected = "a whole number" if is_whole else "a number"
             if several:
                 expected = f"a tuple, such as (2, 4), each {expected}"
             upto = f" to {high}" if high < sys.float_info.max else ""

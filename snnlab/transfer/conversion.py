@@ -140,8 +140,8 @@ def _check(ann: Any, inputs: Sequence[Any]) -> None:
     for x in inputs:
         shape = tuple(x.shape) if isinstance(x, Tensor) else ()
         if len(shape) != 5 or shape[0] != 1 or shape[2] != channels or 0 in shape:
-            found = f"shape {shape}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-            raise SnnlabError(f"inputs: got {found}; expected images (1, B, {channels}, H, W).")
+            given = f"shape {shape}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise SnnlabError(f"inputs: got {given}; expected images (1, B, {channels}, H, W).")
         if x.dtype != kind:
             raise SnnlabError(f"inputs: got {x.dtype}; expected {kind}, as the network has.")
         if not x.isfinite().all():

@@ -114,7 +114,7 @@ class FileDataset(BatchedDataset):
         return self.read, samples, [None] * len(samples) if seeds is None else seeds[index].tolist()
 
 
-def hold_out(whole: FileDataset, share: float) -> tuple[FileDataset, FileDataset]:
+def hold_out(dataset: FileDataset, share: float) -> tuple[FileDataset, FileDataset]:
     """Split a set into training and validation, always in the same way.
 
     Held out is this share of every class, at least one sample of it. A class with a single sample
@@ -123,13 +123,13 @@ def hold_out(whole: FileDataset, share: float) -> tuple[FileDataset, FileDataset
     Raises:
         SnnlabError: every class has a single sample.
     """
-    held = torch.from_numpy(hold_out_recordings(whole.labels.numpy(), share=share))
+    held = torch.from_numpy(hold_out_recordings(dataset.labels.numpy(), share=share))
     if not held.any():
         raise SnnlabError(
-            f"every class has one sample for training, such as {name_of(whole.samples[0])}; at "
+            f"every class has one sample for training, such as {name_of(dataset.samples[0])}; at "
             "least two of some class were expected, for validation. Add samples."
         )
-    return whole.subset((~held).nonzero().flatten()), whole.subset(held.nonzero().flatten())
+    return dataset.subset((~held).nonzero().flatten()), dataset.subset(held.nonzero().flatten())
 
 
 def check_classes(part: FileDataset, where: object) -> FileDataset:

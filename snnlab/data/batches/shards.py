@@ -71,10 +71,10 @@ def complete(folder: Path) -> dict[str, list[Path]]:
     Raises:
         SnnlabError: one is missing, as far as one can know.
     """
-    found = {part: _paths(folder, part) for part in PARTS}
-    for part, paths in found.items():
+    paths_of = {part: _paths(folder, part) for part in PARTS}
+    for part, paths in paths_of.items():
         _complete(folder, part, paths)
-    return found
+    return paths_of
 
 
 def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDataset]:
@@ -87,10 +87,10 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDa
         SnnlabError: shards are missing or damaged, a picture has no class or the other way round,
             or a class no name.
     """
-    found = complete(folder)
-    indices = {part: [_index(path) for path in paths] for part, paths in found.items()}
+    paths_of = complete(folder)
+    indices = {part: [_index(path) for path in paths] for part, paths in paths_of.items()}
     classes = _classes(folder, [index for part in PARTS for index in indices[part]])
-    for part, paths in found.items():
+    for part, paths in paths_of.items():
         for path, index in zip(paths, indices[part], strict=True):
             for at in np.flatnonzero(index["label"] >= len(classes))[:1]:
                 raise SnnlabError(
@@ -99,7 +99,7 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDa
                     f"{folder / CLASSES} has {len(classes)} lines. Put together what belongs "
                     "together."
                 )
-    train, test = (_set(found[part], indices[part], classes, read, loaders) for part in PARTS)
+    train, test = (_set(paths_of[part], indices[part], classes, read, loaders) for part in PARTS)
     return train, test
 
 
@@ -157,7 +157,7 @@ def _index(path: Path) -> np.ndarray:
 
 
 def _indexed(path: Path) -> np.ndarray:
-    found: dict[str, tuple[int, int]] = {}
+    pictures: dict[str, tuple[int, int]] = {}
     labels: dict[str, int] = {}
     try:
         with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
@@ -166,7 +166,7 @@ def _indexed(path: Path) -> np.ndarray:
                 if name is None or not member.isfile():
                     continue
                 key, suffix = name[1], name[2].lower()
-                if (f".{suffix}" in SUFFIXES and key in found) or (
+                if (f".{suffix}" in SUFFIXES and key in pictures) or (
                     suffix == "cls" and key in labels
                 ):
                     raise SnnlabError(
@@ -174,7 +174,7 @@ def _indexed(path: Path) -> np.ndarray:
                         "expected. Make the shard anew."
                     )
                 if f".{suffix}" in SUFFIXES:
-                    found[key] = member.offset_data, member.size
+                    pictures[key] = member.offset_data, member.size
                 elif suffix == "cls":
                     labels[key] = _label(path, key, tar.extractfile(member))
             file.seek(tar.offset)
@@ -186,22 +186,23 @@ def _indexed(path: Path) -> np.ndarray:
             f"{path} cannot be read as a tar file ({error}); a whole one was expected. Fetch it "
             "again."
         ) from error
-    for key in sorted(found.keys() ^ labels.keys()):
+    for key in sorted(pictures.keys() ^ labels.keys()):
         has, lacks = (
             ("a picture", "class (.cls)")
-            if key in found
+            if key in pictures
             else ("a class", "picture (.jpg, .jpeg or .png)")
         )
         raise SnnlabError(
             f"{path}, {key}: has {has} and no {lacks}; both were expected. Make the shard anew."
         )
-    if not found:
+    if not pictures:
         raise SnnlabError(
             f"{path}: holds no picture; <key>.jpg, .jpeg or .png was expected, and <key>.cls. Make "
             "the shard anew."
         )
     rows = [
-        (key.encode("utf-8", "surrogateescape"), labels[key], *found[key]) for key in sorted(found)
+        (key.encode("utf-8", "surrogateescape"), labels[key], *pictures[key])
+        for key in sorted(pictures)
     ]
     width = max(len(key) for key, *_ in rows)
     return np.array(

@@ -63,14 +63,14 @@ def convert_recordings(
     _aedat()  # an error once, not for each recording
     jobs = []
     for label, folder in enumerate(folders):
-        found = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
-        found.sort(key=lambda path: (len(path.name), path.name))  # 2 before 10
-        if not found:
+        recordings = [path for path in folder.glob("*.aedat4") if not is_hidden(path.name)]
+        recordings.sort(key=lambda path: (len(path.name), path.name))  # 2 before 10
+        if not recordings:
             raise SnnlabError(
                 f"{folder} holds no file .aedat4; one a recording was expected. Check the path."
             )
-        first = len(found) - max(1, len(found) // 10)
-        for i, path in enumerate(found):
+        first = len(recordings) - max(1, len(recordings) // 10)
+        for i, path in enumerate(recordings):
             part = "test" if i >= first else "train"
             jobs.append(
                 ConversionJob(

@@ -77,14 +77,15 @@ def _load(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> 
     read = partial(_read, steps=steps, size=size, edges=edges)
     train, test = (_files(folder / part) for part in ("train", "test"))
     labels = _labels(train)
-    if (found := labels.unique().tolist()) != list(range(len(found))) or len(found) > len(CLASSES):
+    present = labels.unique().tolist()
+    if present != list(range(len(present))) or len(present) > len(CLASSES):
         raise SnnlabError(
-            f"{folder / 'train'}: the labels are {', '.join(map(str, found))}; 0 to 9 were "
+            f"{folder / 'train'}: the labels are {', '.join(map(str, present))}; 0 to 9 were "
             "expected, or the first of them. One of the authors' packings counts from 5: there, "
             "write label - 5 into the files of train and test."
         )
-    classes = CLASSES[: len(found)]
-    whole = FileDataset(train, labels, classes, read, loaders)
+    classes = CLASSES[: len(present)]
+    training = FileDataset(train, labels, classes, read, loaders)
     other = FileDataset(test, _labels(test), classes, read, loaders)
     unit = (
         "ON minus OFF, mean of the steps"
@@ -92,7 +93,7 @@ def _load(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> 
         else "events a step and pixel; channel 0 the first of the file"
     )
     return DataSplits(
-        *hold_out(whole, HELD_OUT),
+        *hold_out(training, HELD_OUT),
         check_classes(other, folder / "test"),
         unit=unit,
         preprocessing={"steps": steps, "size": size, "held_out": HELD_OUT},

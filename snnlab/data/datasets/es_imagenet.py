@@ -61,7 +61,7 @@ def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
     (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
     classes = _classes(folder, labels)
     read = partial(_read, edges=edges)
-    whole = check_classes(FileDataset(train, labels, classes, read, loaders), folder / "train")
+    training = check_classes(FileDataset(train, labels, classes, read, loaders), folder / "train")
     test = check_classes(FileDataset(val, val_labels, classes, read, loaders), folder / "val")
     unit = (
         "ON minus OFF, mean of the steps"
@@ -69,7 +69,7 @@ def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
         else "0 or 1, whether there was an event; ON and OFF"
     )
     return DataSplits(
-        *hold_out(whole, HELD_OUT),
+        *hold_out(training, HELD_OUT),
         test,
         unit=unit,
         preprocessing={"held_out": HELD_OUT},
@@ -83,9 +83,9 @@ def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
     if (folder / f"{split}label.csv").exists():
         rows = read_frame_labels(folder, split)
         return [f"{below}/{path}" for path, _ in rows], torch.tensor([label for _, label in rows])
-    found = read_labels(folder, split)
-    samples = [Label(f"{below}/{one.path}", one.label, one.rows, one.columns) for one in found]
-    return samples, torch.tensor([one.label for one in found])
+    labels = read_labels(folder, split)
+    samples = [Label(f"{below}/{one.path}", one.label, one.rows, one.columns) for one in labels]
+    return samples, torch.tensor([one.label for one in labels])
 
 
 def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:

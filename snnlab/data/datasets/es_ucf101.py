@@ -121,7 +121,7 @@ def _load(
     classes = tuple(sorted({match["name"] for match in parsed}))
     check_names(classes, f"the clips such as {clips[names[0]]}")
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
-    whole = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
+    dataset = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
     if split == "groups":
         group = torch.tensor([int(match["group"]) for match in parsed])
         test, valid = group <= LAST_TEST_GROUP, group <= LAST_VALID_GROUP
@@ -131,14 +131,14 @@ def _load(
             "groups 1 to 7": test,
         }
         parts = (
-            check_classes(whole.subset(mask.nonzero().flatten()), f"the part of {which}")
+            check_classes(dataset.subset(mask.nonzero().flatten()), f"the part of {which}")
             for which, mask in masks.items()
         )
         return DataSplits(*parts, **about)
     from sklearn.model_selection import train_test_split
 
     drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
-    rest, test_part = (whole.subset(torch.as_tensor(index)) for index in drawn)
+    rest, test_part = (dataset.subset(torch.as_tensor(index)) for index in drawn)
     rest = check_classes(rest, "the part for training of the random split")
     test_part = check_classes(test_part, "the part for testing of the random split")
     return DataSplits(*hold_out(rest, HELD_OUT), test_part, **about)
@@ -147,41 +147,41 @@ def _load(
 def _files(folder: str | Path) -> dict[str, str]:
     """Return the npz files below a folder, by the names of the clips."""
 
-    def found(path: str, folders: list[str], files: list[str]) -> list[str]:
+    def files_of(path: str, folders: list[str], files: list[str]) -> list[str]:
         return [file for file in files if file.endswith(".npz") and not is_hidden(file)]
 
-    return _clips(given_path(folder), found, "<clip>.npz")
+    return _clips(given_path(folder), files_of, "<clip>.npz")
 
 
 def _folders(folder: str | Path) -> dict[str, str]:
     """Return the folders of frames below a folder, by the names of the clips."""
 
-    def found(path: str, folders: list[str], files: list[str]) -> list[str]:
+    def files_of(path: str, folders: list[str], files: list[str]) -> list[str]:
         if any(map(FRAME.fullmatch, files)):
             raise _misnamed(path)  # the folder of a clip is never gone into
         clips = [name for name in folders if _CLIP.fullmatch(name)]
         folders[:] = [name for name in folders if not _CLIP.fullmatch(name)]
         return clips
 
-    return _clips(given_path(folder), found, "<clip>/frame000001.jpg")
+    return _clips(given_path(folder), files_of, "<clip>/frame000001.jpg")
 
 
 def _clips(
-    folder: Path, found: Callable[[str, list[str], list[str]], list[str]], form: str
+    folder: Path, files_of: Callable[[str, list[str], list[str]], list[str]], form: str
 ) -> dict[str, str]:
     clips: dict[str, str] = {}
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
-        for file in found(path, folders, files):
-            name, whole = file.removesuffix(".npz"), os.path.join(path, file)
+        for file in files_of(path, folders, files):
+            name, clip = file.removesuffix(".npz"), os.path.join(path, file)
             if not _CLIP.fullmatch(name):
-                raise _misnamed(whole)
+                raise _misnamed(clip)
             if name in clips:
                 raise SnnlabError(
-                    f"{clips[name]} and {whole} are the same clip; it was expected once. Take one "
+                    f"{clips[name]} and {clip} are the same clip; it was expected once. Take one "
                     "away."
                 )
-            clips[name] = whole
+            clips[name] = clip
     if len(clips) < 2:
         raise SnnlabError(
             f"{folder} holds {len(clips) or 'no'} clip; several {form} were expected, here or in "

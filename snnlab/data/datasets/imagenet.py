@@ -79,12 +79,12 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
         **described("imagenet", folder),
     )
     if not shards.there(folder):
-        whole, test = _folders(folder, read, loaders)
-        return DataSplits(*hold_out(whole, HELD_OUT), test, **about)
-    found = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
-    whole, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in found)
+        training, test = _folders(folder, read, loaders)
+        return DataSplits(*hold_out(training, HELD_OUT), test, **about)
+    named = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
+    training, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in named)
     # held out before the order is that of the shards, so that it is the same samples as in folders
-    parts = map(shards.as_they_lie, (*hold_out(whole, HELD_OUT), test))
+    parts = map(shards.as_they_lie, (*hold_out(training, HELD_OUT), test))
     return DataSplits(*parts, **about)
 
 
@@ -153,21 +153,21 @@ def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, Fil
                 f"the class {name} is in {folder / there} but not in {folder / missing}; the same "
                 "folders were expected. Fetch what is missing, or take the class away from both."
             )
-    whole, test = (
-        check_classes(_found(part, read, loaders), folder / name)
+    training, test = (
+        check_classes(_picture_files(part, read, loaders), folder / name)
         for name, part in (("train", train), ("val", val))
     )
-    return whole, test
+    return training, test
 
 
-def _found(folders: dict[str, Path], read: Reader, loaders: int) -> FileDataset:
+def _picture_files(folders: dict[str, Path], read: Reader, loaders: int) -> FileDataset:
     samples: list[str] = []  # a million paths: text is smaller than objects
     labels: list[int] = []
     for label, folder in enumerate(folders.values()):
         names = (name for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES))
-        found = [f"{folder}/{name}" for name in names if not is_hidden(name)]
-        samples += found
-        labels += [label] * len(found)
+        paths = [f"{folder}/{name}" for name in names if not is_hidden(name)]
+        samples += paths
+        labels += [label] * len(paths)
     return FileDataset(
         samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders
     )

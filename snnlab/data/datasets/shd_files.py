@@ -69,10 +69,10 @@ def verify(data: str | Path, parameter: str, settings: Mapping[str, Any]) -> Non
 
 def _files(folder: Path) -> dict[str, Path]:
     for prefix in ("", "shd_", "ssc_"):
-        found = {split: folder / f"{prefix}{split}.h5" for split in ("train", "valid", "test")}
-        found = {split: path for split, path in found.items() if path.is_file()}
-        if {"train", "test"} <= found.keys():
-            return found
+        files = {split: folder / f"{prefix}{split}.h5" for split in ("train", "valid", "test")}
+        files = {split: path for split, path in files.items() if path.is_file()}
+        if {"train", "test"} <= files.keys():
+            return files
     raise SnnlabError(
         f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected "
         "there and are not. Name both files so, or make such a folder from wav files with `snnlab "

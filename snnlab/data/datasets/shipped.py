@@ -161,12 +161,12 @@ def _spread(counts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _load(packed: Path, digest: str) -> dict[str, Any]:
-    found = sha256(packed)
-    if found != digest:
+    checksum = sha256(packed)
+    if checksum != digest:
         raise SnnlabError(
-            f"{packed}: is damaged (its SHA-256 is {found[:12]}..., {_checksum_file(packed).name} "
-            f"says {digest[:12]}...); the file of the repository was expected. Get it back with "
-            f"`git checkout -- {packed}`."
+            f"{packed}: is damaged (its SHA-256 is {checksum[:12]}..., "
+            f"{_checksum_file(packed).name} says {digest[:12]}...); the file of the repository "
+            f"was expected. Get it back with `git checkout -- {packed}`."
         )
     with lzma.open(packed) as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as content:
         return dict(content)

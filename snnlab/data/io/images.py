@@ -60,8 +60,8 @@ def class_folders(folder: Path, what: str = "images") -> list[Path]:
     Raises:
         SnnlabError: there is none, or a name is no name of a class.
     """
-    found = folder.iterdir() if folder.is_dir() else ()
-    folders = sorted(path for path in found if path.is_dir() and not is_hidden(path.name))
+    entries = folder.iterdir() if folder.is_dir() else ()
+    folders = sorted(path for path in entries if path.is_dir() and not is_hidden(path.name))
     if not folders:
         raise SnnlabError(
             f"{folder} holds no folder; one folder of {what} a class was expected. Check the path."

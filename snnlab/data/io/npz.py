@@ -22,8 +22,8 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
     try:
         with open(path, "rb") as file:
             stored = np.load(file, allow_pickle=False)
-            found = getattr(stored, "files", [])  # an npy file is one array, without a name
-            missing = [name for name in names if name not in found]
+            stored_names = getattr(stored, "files", [])  # an npy file is one array, without a name
+            missing = [name for name in names if name not in stored_names]
             if not missing:
                 return [stored[name] for name in names]
     except FileNotFoundError as error:
@@ -47,7 +47,7 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
         ) from error
     raise SnnlabError(
         f"{path} has no array {missing[0]}; {wanted} was expected, "
-        f"{', '.join(found) or 'none with a name'} found. {_CURE}"
+        f"{', '.join(stored_names) or 'none with a name'} found. {_CURE}"
     )
 
 

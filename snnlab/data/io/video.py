@@ -74,16 +74,16 @@ def numbered_frames(folder: Path) -> list[Path]:
     Raises:
         SnnlabError: there is none, a number is missing, or there twice.
     """
-    found = [
+    numbered = [
         (int(match[1]), path) for path in folder.iterdir() if (match := FRAME.fullmatch(path.name))
     ]
-    if not found:
+    if not numbered:
         raise SnnlabError(
             f"{folder} holds no frame; frame000001.jpg and so on, or png, were expected. Check the "
             "path."
         )
-    found.sort()
-    for (before, path), (number, _) in pairwise(found):
+    numbered.sort()
+    for (before, path), (number, _) in pairwise(numbered):
         if number != before + 1:
             what = "is there twice" if number == before else "is missing"
             raise SnnlabError(
@@ -91,7 +91,7 @@ def numbered_frames(folder: Path) -> list[Path]:
                 "numbered without a gap were "
                 "expected. Extract them again."
             )
-    return [path for _, path in found]
+    return [path for _, path in numbered]
 
 
 def announced_size(path: Path) -> int:
