@@ -71,14 +71,15 @@ def check_same_length(**arrays: NDArray[Any]) -> None:
         )
 
 
-def check_dt(dt_ms: Any) -> None:
-    """Check the length of a time step.
+def check_dt(dt_ms: Any) -> float:
+    """Return the length of a time step as a float.
 
     Raises:
         SnnlabError: it is not a finite number above 0.
     """
     if not (is_number(dt_ms) and dt_ms > 0):
         raise SnnlabError(f"dt_ms = {dt_ms!r}: expected a time step above 0 ms.")
+    return float(dt_ms)
 
 
 def _to_numpy(values: Any) -> Any:

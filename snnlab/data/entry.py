@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -116,6 +117,16 @@ class DatasetEntry:
         """
         own = {name: value for name, value in settings.items() if name in self.settings}
         return imported(function or self.load)(*([folder] if self.parts else []), **own)
+
+    def required(self) -> list[str]:
+        """Return the settings of `load` that have no default."""
+        parameters = inspect.signature(imported(self.load)).parameters
+        empty = inspect.Parameter.empty
+        return [
+            name
+            for name in self.settings
+            if name in parameters and parameters[name].default is empty
+        ]
 
     def missing(self, folder: Path) -> list[str]:
         """Return the parts that a folder lacks, each as `parts` has it."""

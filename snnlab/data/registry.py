@@ -120,5 +120,10 @@ def load_dataset(
         entry = entry_of(data)  # refuses it, with the nearest name
     for name in settings:
         known(name, entry.settings, f"setting of {entry.name}")
+    if needed := [name for name in entry.required() if name not in settings]:
+        raise SnnlabError(
+            f"{entry.name}: give {' and '.join(needed)}, too; its settings are "
+            f"{', '.join(entry.settings)}."
+        )
     data_splits: DataSplits[Any] = entry.read(where, settings)
     return data_splits

@@ -54,9 +54,11 @@ def as_batches(data: Samples, name: str = "data") -> Batches:
     Raises:
         SnnlabError: the tensors have other shapes, or y holds no whole numbers.
     """
-    if not isinstance(data, tuple | list):
-        return data
     expected = "expected a data set, or tensors x of shape (T, B, N) and y of shape (B,)"
+    if not isinstance(data, tuple | list):
+        if not hasattr(data, "batches"):
+            raise SnnlabError(f"{name}: got {type(data).__name__}; {expected}.")
+        return data
     if len(data) != 2 or not all(isinstance(part, Tensor) for part in data):
         types = ", ".join(type(part).__name__ for part in data)
         raise SnnlabError(f"{name} = ({types}): {expected}; give two tensors (x, y).")

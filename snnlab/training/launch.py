@@ -100,8 +100,8 @@ def train_pool(
             "together come one after another; leave workers out."
         )
     jobs = list(jobs)
-    names = {job.name for job in jobs}
-    assert len(names) == len(jobs), "two jobs of the same name would share a checkpoint"
+    if len({job.name for job in jobs}) < len(jobs):
+        raise SnnlabError("jobs: two have the same name; give each its own, which its files have.")
     make_folder(folder)
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(jobs))

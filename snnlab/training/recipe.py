@@ -68,8 +68,11 @@ class Recipe:
         return math.ceil(self.batch_size / self.accumulate)
 
     def optimisers(self, model: Any) -> list[torch.optim.Optimizer]:
-        """Return the optimisers of a network's parameters."""
-        raise NotImplementedError
+        """Return the optimisers of a network's parameters; a subclass decides."""
+        raise SnnlabError(
+            f"{type(self).__name__} has no optimisers; use DelayRecipe or Stage, or a subclass of "
+            "Recipe that has them."
+        )
 
     def schedulers(self, optimisers: list[torch.optim.Optimizer]) -> list[Any]:
         """Return the schedules of their learning rates, which move once an epoch."""

@@ -147,6 +147,8 @@ def fit(
             f"save_every = {save_every!r}: expected seconds from 0, such as {SAVE_EVERY:g}."
         )
     check_callbacks(callbacks)
+    if not isinstance(recipe, Recipe):
+        raise SnnlabError(f"recipe: got {type(recipe).__name__}, expected a Recipe.")
     train, valid = as_batches(train, "train"), as_batches(valid, "valid")
     test = None if test is None else as_batches(test, "test")
     rank, world_size = rank_and_world_size()
@@ -160,8 +162,13 @@ def fit(
         keep_freed_memory()
     model.to(device)
     net: Any = model
-    if isinstance(net, DelayNet) and net.config.dt_ms is None:
-        net.config = replace(net.config, dt_ms=getattr(train, "dt_ms", None))
+    if isinstance(net, DelayNet) and (dt_ms := getattr(train, "dt_ms", None)) is not None:
+        if net.config.dt_ms not in (None, dt_ms):
+            raise SnnlabError(
+                f"the network has dt_ms = {net.config.dt_ms:g}, the training data {dt_ms:g}; leave "
+                "the network's out, or load the data with the same time step."
+            )
+        net.config = replace(net.config, dt_ms=dt_ms)
     optimisers = recipe.optimisers(model)
     state = TrainState(model, optimisers, recipe.schedulers(optimisers), recipe, every=save_every)
     path = None if checkpoint is None else Path(checkpoint)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from snnlab._utils.fields import known
 from snnlab.nn.activations import Mode
 from snnlab.nn.vision.base import VisionConfig
 from snnlab.training.experiments import Experiment
@@ -42,12 +43,13 @@ def pipe_s(
 
     Example:
         >>> from snnlab.nn.vision.small_cnn import SmallCNNConfig
-        >>> net = SmallCNNConfig(in_channels=1, classes=10, channels=(8,))
+        >>> net = SmallCNNConfig(in_channels=1, classes=10, channels=(8, 16, 32))
         >>> rates = dict(lr=1e-2, fine_tune_lr=1e-3, batch_size=64)
         >>> made = pipe_s("pipe-S", net, steps=4, pretrain_epochs=5, epochs=2, **rates)
         >>> [(stage.name, stage.mode, stage.epochs) for stage in made.stages]
         [('pretrain', 'ramp', 5), ('fine-tune', 'lif', 2)]
     """
+    known(source, ("sharpened", "relu1", "one step"), "source of pipe-S")
     mode: Mode = "lif" if source == "one step" else "ramp"
     ann = dict(mode=mode, sharpen=source == "sharpened", twins=twins)
     return fine_tuned(label, network, ann, dict(mode="lif"), **settings)
@@ -180,7 +182,7 @@ def pipe_d(
 
     Example:
         >>> from snnlab.nn.vision.small_cnn import SmallCNNConfig
-        >>> shape = dict(classes=10, channels=(8,))
+        >>> shape = dict(classes=10, channels=(8, 16, 32))
         >>> grey, events = (SmallCNNConfig(in_channels=n, **shape) for n in (1, 2))
         >>> lengths = dict(pretrain_epochs=5, warm_up_epochs=1, liaf_epochs=2, lif_epochs=2)
         >>> made = pipe_d("pipe-D", grey, events, data="edges", lr=1e-2, batch_size=8, **lengths)

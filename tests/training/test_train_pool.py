@@ -87,7 +87,7 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
 
 def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
     assert train_pool([], work, "data", tmp_path) == []
-    with pytest.raises(AssertionError, match="same name"):
+    with pytest.raises(SnnlabError, match="same name"):
         train_pool([Job("a", 1), Job("a", 2)], work, "data", tmp_path)
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
@@ -29,7 +30,12 @@ class SmallCNNConfig(VisionConfig):
     INPUT_LAYERS = ("layers.0",)
 
     def __post_init__(self) -> None:
-        """Make lists tuples."""
+        """Make lists tuples, and check their lengths."""
+        if len(self.channels) != len(self.strides):
+            raise SnnlabError(
+                f"channels = {self.channels}, strides = {self.strides}: expected a stride for each "
+                "convolution."
+            )
         self._check(channels=tuple(self.channels), strides=tuple(self.strides))
 
     @memory_errors("building a network", "a smaller one")

@@ -8,6 +8,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_dt
+from snnlab._utils.errors import SnnlabError
 from snnlab.delays.statistics import active_delays, delay_shares
 from snnlab.viz.plots.style import BLACK, BLUE, figure, legend
 
@@ -16,7 +17,7 @@ def delay_histogram(
     delays_ms: Any,
     max_delay_ms: Any = None,
     *,
-    dt_ms: float,
+    dt_ms: float | None = None,
     initial_ms: ArrayLike | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -25,7 +26,7 @@ def delay_histogram(
     Args:
         delays_ms: a network, of which all delays are drawn, or delays of any shape, ms.
         max_delay_ms: largest possible delay, ms; a network has its own.
-        dt_ms: length of a time step, ms.
+        dt_ms: length of a time step, ms; None for that of the network.
         initial_ms: delays before the training, drawn as an outline.
         ax: where to draw; None for a new figure.
 
@@ -43,9 +44,12 @@ def delay_histogram(
         ('delay (ms)', 6)
     """
     if hasattr(delays_ms, "synapses"):
-        check_dt(dt_ms)
+        dt_ms = check_dt(delays_ms.config.dt_ms if dt_ms is None else dt_ms)
         max_delay_ms = max(layer.max_delay for layer in delays_ms.synapses) * dt_ms
         delays_ms = np.concatenate([active_delays(layer) for layer in delays_ms.synapses]) * dt_ms
+    dt_ms = check_dt(dt_ms)
+    if max_delay_ms is None:
+        raise SnnlabError("max_delay_ms = None: delays without a network need the largest one, ms.")
     shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
     edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
     ax = figure()[1] if ax is None else ax
