@@ -4,9 +4,9 @@ The names in `__all__` are the public face. Each is loaded at its first use, so 
 is quick. All other modules are internal.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from snnlab._utils.lazy import lazy_getattr
 from snnlab._utils.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ _NAMES = {
     "snnlab.transfer.similarity": "cka",
     "snnlab.transfer.stages": "Stage",
 }
-_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_PACKAGES = {"course": "snnlab.course", "plots": "snnlab.viz.plots", "runs": "snnlab.runs"}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+_MODULES |= {"course": "snnlab.course", "plots": "snnlab.viz.plots", "runs": "snnlab.runs"}
+__getattr__ = lazy_getattr(__name__, _MODULES)
 
 __all__ = [
     "LIF",
@@ -106,14 +107,6 @@ __all__ = [
     "shuffle_delays",
     "zero_delays",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return import_module(_PACKAGES[name])
-    if name in _MODULE_OF:
-        return getattr(import_module(_MODULE_OF[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,13 +4,13 @@
 notebook, and `check` judges the answer to an exercise.
 """
 
-from importlib import import_module
-from typing import Any
+from snnlab._utils.lazy import lazy_getattr
 
-_MODULES = {"check": "exercises", "configure": "config", "delay_config": "config"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_getattr(
+    __name__,
+    {
+        "check": "snnlab.course.exercises",
+        "configure": "snnlab.course.config",
+        "delay_config": "snnlab.course.config",
+    },
+)

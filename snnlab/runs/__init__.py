@@ -3,13 +3,14 @@
 `start` begins the run of a notebook; `collect` and `summary` make tables of many results.
 """
 
-from importlib import import_module
-from typing import Any
+from snnlab._utils.lazy import lazy_getattr
 
-_MODULES = {"collect": "collection", "run_folder": "run", "start": "run", "summary": "collection"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_getattr(
+    __name__,
+    {
+        "collect": "snnlab.runs.collection",
+        "run_folder": "snnlab.runs.run",
+        "start": "snnlab.runs.run",
+        "summary": "snnlab.runs.collection",
+    },
+)

@@ -6,13 +6,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from snnlab._utils.fields import known
 from snnlab.nn.activations import Mode
 from snnlab.nn.vision.base import VisionConfig
 from snnlab.training.experiments import Experiment
 from snnlab.transfer.stages import Schedule, Stage
+
+Source = Literal["sharpened", "relu1", "one step"]
 
 
 def scratch(
@@ -26,7 +28,7 @@ def pipe_s(
     label: str,
     network: VisionConfig,
     *,
-    source: Literal["sharpened", "relu1", "one step"] = "sharpened",
+    source: Source = "sharpened",
     twins: tuple[int, ...] = (),
     **settings: Any,
 ) -> Experiment:
@@ -49,7 +51,7 @@ def pipe_s(
         >>> [(stage.name, stage.mode, stage.epochs) for stage in made.stages]
         [('pretrain', 'ramp', 5), ('fine-tune', 'lif', 2)]
     """
-    known(source, ("sharpened", "relu1", "one step"), "source of pipe-S")
+    known(source, get_args(Source), "source of pipe-S")
     mode: Mode = "lif" if source == "one step" else "ramp"
     ann = dict(mode=mode, sharpen=source == "sharpened", twins=twins)
     return fine_tuned(label, network, ann, dict(mode="lif"), **settings)

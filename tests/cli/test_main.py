@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from sweeps import PARAMETERS
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
@@ -23,18 +24,6 @@ from snnlab.runs import execute, manifest
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
 
-NAMES = (
-    "profile",
-    "seed",
-    "tau_ms",
-    "duration_ms",
-    "neurons",
-    "seeds",
-    "training_steps",
-    "live",
-    "out",
-)
-PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = """
 from snnlab import course, runs
 from snnlab.runs import manifest
