@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional as F
@@ -100,7 +102,8 @@ class DelaySearch:
         axes["counts"].set(xlabel="detector", ylabel="sound", xticks=ticks, yticks=ticks)
         integers = MaxNLocator(4, integer=True)
         fig.colorbar(self.image, ax=axes["counts"], label="coincidences a trial", ticks=integers)
-        self.bars, self.texts = [], []
+        self.bars: list[Rectangle] = []
+        self.texts: list[Text] = []
         for name, label, chance, end in (
             ("loss", "loss (cross-entropy)", np.log(n), 2.5),
             ("accuracy", "accuracy (%)", 100 / n, 119),
