@@ -3,6 +3,8 @@
 import ast
 import dataclasses
 import re
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -10,7 +12,9 @@ import pytest
 from leftovers import checked
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from snnlab.course import claims
 from snnlab.course.config import NOTEBOOKS, configure
+from snnlab.course.statements import MIME as CLAIMS
 from snnlab.runs import publish
 from snnlab.runs.execute import execute
 from snnlab.runs.notebook_code import parameter_values, source_hash
@@ -26,6 +30,28 @@ KINDS = {
     tuple[int, ...]: "list of int",
     tuple[float, ...]: "list of float",
 }
+# Notebooks whose statements are not evaluated yet. Whoever rewrites a notebook as a lesson removes
+# its line.
+NOT_YET = {
+    # 01
+    "01_lif_dynamics",
+    # 02
+    "02_pretrain_and_transfer",
+    # 03
+    "03_transfer_to_event_streams",
+    # 04
+    "04_learning_delays",
+    # 05
+    "05_exploring_delays",
+    # 06
+    "06_pretrained_delays",
+    # 07
+    "07_paper_results",
+}
+NOTICE = "**What to notice.**"
+COMPARISON = re.compile(
+    r"\d|\b(more|less|higher|lower|above|below|best|first|most|larger|smaller)\b", re.IGNORECASE
+)
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -116,6 +142,48 @@ def test_every_stored_picture_can_be_read_aloud(nb):
         assert len(alt) > 20
 
 
+def has_tag(cell, tag):
+    return tag in cell.metadata.get("tags", ())
+
+
+def test_every_statement_stands_in_the_text_above_and_holds(nb):
+    text = ""
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            text = cell.source
+        elif has_tag(cell, "claims"):
+            for call in ast.walk(ast.parse(cell.source)):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "course.claims":
+                    for key in call.args[0].keys:
+                        statement = ast.literal_eval(key)
+                        assert statement in text, f"{cell.id}: {statement!r}"
+            if cell.outputs:  # a cell that was changed since `make notebooks` has none
+                (output,) = cell.outputs
+                assert all(output["data"][CLAIMS].values()), output["data"]["text/plain"]
+
+
+def compares(text):
+    """Whether a "What to notice" in a text has a number or an order."""
+    notice = text.partition(NOTICE)[2].partition("\n#")[0]
+    notice = re.sub(r"(\[notebook \d+)?\]\([^)]*\)", "", notice)
+    return bool(COMPARISON.search(notice))
+
+
+def test_what_to_notice_with_a_number_or_an_order_is_evaluated(path, nb):
+    if path.stem in NOT_YET:
+        pytest.skip("not rewritten yet")
+    for cell, after in pairwise(nb.cells):
+        if cell.cell_type == "markdown" and compares(cell.source):
+            assert has_tag(after, "claims"), f"{cell.id}: {cell.source.partition(NOTICE)[2]}"
+
+
+def test_a_number_or_an_order_in_what_to_notice_is_recognised():
+    for text in ("Twice 5 is 10.", "It is Higher.", "See [notebook 02](02_x.ipynb): 3 points."):
+        assert compares(f"{NOTICE} {text}")
+    for text in ("It moves.", "See [notebook 02](02_x.ipynb).", "It moves.\n\n### Exercise 1"):
+        assert not compares(f"{NOTICE} {text}")
+
+
 ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"}
 
 
@@ -185,6 +253,32 @@ def test_cleaning_leaves_the_original_alone_and_twice_is_once():
     once = publish.clean(before)
     assert before == copy
     assert publish.clean(once) == once
+
+
+def statement_cell(**statements):
+    output = new_output("execute_result", claims(statements)._repr_mimebundle_())
+    return new_code_cell("claims", metadata={"tags": ["claims"]}, outputs=[output])
+
+
+def test_a_notebook_that_its_results_contradict_is_not_stored(tmp_path, monkeypatch):
+    path, run_folder = tmp_path / "01_lif_dynamics.ipynb", tmp_path / "run"
+    run_folder.mkdir()
+    path.write_text("as it was")
+    monkeypatch.setattr(publish, "execute", lambda *args: run_folder)
+    monkeypatch.setattr(sys, "argv", ["publish", str(path)])
+    solution = new_code_cell("check", metadata={"tags": ["solution"]}, id="solution-1")
+    nb = new_notebook(cells=[statement_cell(**{"A beats B": False, "C": True}), solution])
+    for text, problem in (("Not yet. Hm.", "'solution-1' is not right: Not yet"), ("Right.", "")):
+        solution.outputs = [new_output("execute_result", {"text/plain": text})]
+        nbformat.write(nb, run_folder / path.name)
+        with pytest.raises(SystemExit, match=rf"01_lif.*'A beats B'.*{problem}.* is as it was"):
+            publish.main()
+        assert path.read_text() == "as it was"
+    nb.cells[0] = statement_cell(C=True)
+    nbformat.write(nb, run_folder / path.name)
+    publish.main()
+    stored = nbformat.read(path, as_version=4)
+    assert stored.cells[0].outputs[0]["data"][CLAIMS] == {"C": True}
 
 
 def test_the_seal_breaks_with_the_code_and_with_nothing_else():
