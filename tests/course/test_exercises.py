@@ -54,7 +54,12 @@ def rolled(spikes, weight, delay):
         ("shifted_ms", 40, 20, "40 ms later"),
         ("arriving_current", arriving, lambda spikes, w, d: spikes @ w, "are sent"),
         ("arriving_current", arriving, rolled, "np.roll"),
-        ("arriving_current", arriving, lambda spikes, w, d: 2 * arriving(spikes, w, d), "s + delay"),
+        (
+            "arriving_current",
+            arriving,
+            lambda spikes, w, d: 2 * arriving(spikes, w, d),
+            "s + delay",
+        ),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),

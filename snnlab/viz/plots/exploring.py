@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
@@ -73,9 +74,13 @@ def movement(
         The figure.
     """
     fig, (left, right) = figure(9, 3.0, 1, 2)
-    for (name, moved), (color, style) in zip(moved_ms.items(), LAYERS * len(moved_ms), strict=False):
+    for (name, moved), (color, style) in zip(
+        moved_ms.items(), LAYERS * len(moved_ms), strict=False
+    ):
         values = as_array(name, moved, dims=1)
-        left.plot(np.arange(1, values.size + 1), values, style, color=color, markersize=4, label=name)
+        left.plot(
+            np.arange(1, values.size + 1), values, style, color=color, markersize=4, label=name
+        )
     left.set(xlabel="epoch", ylabel="moved in this epoch (ms)", ylim=(0, None))
     legend(left)
     for name, given, color, style in (
@@ -83,7 +88,9 @@ def movement(
     ):  # fmt: skip
         values = as_array(name, given, dims=1).astype(float)
         share = 100 * values / values[0]
-        right.plot(np.arange(1, values.size + 1), share, style, color=color, markersize=4, label=name)
+        right.plot(
+            np.arange(1, values.size + 1), share, style, color=color, markersize=4, label=name
+        )
     right.set(xlabel="epoch", ylabel="of the first epoch's value (%)", ylim=(0, None))
     legend(right)
     for ax in (left, right):
@@ -137,9 +144,7 @@ def changed_delays(accuracies: Mapping[str, float], *, chance: float) -> Figure:
     return fig
 
 
-def stretched_delays(
-    factors: ArrayLike, accuracies: ArrayLike, *, chance: float
-) -> Figure:
+def stretched_delays(factors: ArrayLike, accuracies: ArrayLike, *, chance: float) -> Figure:
     """Draw the accuracy over the factor by which all delays are multiplied.
 
     Args:
@@ -161,7 +166,7 @@ def stretched_delays(
     return fig
 
 
-def _chance(ax, chance):
+def _chance(ax: Axes, chance: float) -> None:
     ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
     ax.annotate(
         "chance", (1, 100 * chance), xycoords=("axes fraction", "data"), fontsize=8, va="center",
