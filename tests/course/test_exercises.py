@@ -32,7 +32,9 @@ def arriving(spikes, weight, delay):
 
 
 def rolled(spikes, weight, delay):
-    return sum(w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay)))
+    return sum(
+        w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay, strict=True))
+    )
 
 
 @pytest.mark.parametrize(

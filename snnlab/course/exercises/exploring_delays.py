@@ -59,8 +59,8 @@ function_exercise(
         "You add up the spikes when they are sent. When does each of them arrive?": (
             lambda spikes, weight, delay: spikes @ weight
         ),
-        "What leaves at the end comes back at the beginning, before it was sent. np.roll does that; "
-        "nothing arrives there.": _rolled,
+        "What leaves at the end comes back at the beginning, before it was sent: np.roll does "
+        "that.": _rolled,
         "Your spikes arrive before they are sent. In step t, read what was sent in step t - d.": (
             lambda spikes, weight, delay: _current(spikes[::-1], weight, delay)[::-1]
         ),
