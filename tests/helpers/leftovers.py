@@ -27,7 +27,9 @@ def checked(folder, path):
     )
     for cell in nbformat.read(folder / path.name, as_version=4).cells:
         if has_tag(cell, "exercise"):
-            assert cell.outputs[-1]["data"]["text/plain"].startswith(("Your turn", "Not yet")), cell.source
+            assert cell.outputs[-1]["data"]["text/plain"].startswith(("Your turn", "Not yet")), (
+                cell.source
+            )
     html = publish.write_html(folder / path.name).read_text(encoding="utf-8")
     assert "<img" in html and "No description has been provided" not in html
     return result
