@@ -24,7 +24,7 @@ endif
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: setup tutorial test lab lint notebooks student bench clean
+.PHONY: setup tutorial test lab lint notebooks bench clean
 
 setup: $(STAMP)
 	@echo "Ready: make tutorial, make lab, or $(BIN)/snnlab --help"
@@ -64,10 +64,6 @@ lint: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m snnlab.runs.publish $(NOTEBOOKS)
-
-student: $(STAMP)
-	$(BIN)/python -m snnlab.runs.student $(NOTEBOOKS)
-	@echo "The student edition, without solutions, is in build/student/."
 
 bench: $(STAMP)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
