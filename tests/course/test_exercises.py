@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from notebooks import NOT_YET
+from notebooks import PATHS as NOTEBOOKS
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES, function_exercise
-
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def soft(v, x):
@@ -24,6 +24,17 @@ def soft(v, x):
 def hard(v, x):
     h = 0.9 * v + x
     return float(h >= 1), h * float(h < 1)
+
+
+def arriving(spikes, weight, delay):
+    columns = [np.append(np.zeros(d), spikes[:, j])[: len(spikes)] for j, d in enumerate(delay)]
+    return np.stack(columns, 1) @ weight
+
+
+def rolled(spikes, weight, delay):
+    return sum(
+        w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay, strict=True))
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,9 +54,14 @@ def hard(v, x):
         ("meeting_ms", 20, 60, "100 + 60"),
         ("shifted_ms", 40, 0, "not at the same time"),
         ("shifted_ms", 40, 20, "40 ms later"),
-        ("rounding_ms", 10, 0.5, "in steps"),
-        ("rounding_ms", 10, 20, "nearest"),
-        ("rounding_ms", 10, 5, "farthest"),
+        ("arriving_current", arriving, lambda spikes, w, d: spikes @ w, "are sent"),
+        ("arriving_current", arriving, rolled, "np.roll"),
+        (
+            "arriving_current",
+            arriving,
+            lambda spikes, w, d: 2 * arriving(spikes, w, d),
+            "s + delay",
+        ),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
@@ -161,8 +177,8 @@ def exercises_of(path):
     """Yield each exercise of a notebook, and the code in the folded solution after it."""
     cells = json.loads(path.read_text())["cells"]
     for here, after in pairwise(cells):
-        asked = re.search(r'^check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
-        if here["cell_type"] == "code" and asked:
+        asked = re.search(r'^(?:course\.)?check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
+        if here["cell_type"] == "code" and asked and "solution" not in here["metadata"]["tags"]:
             solution = re.search(
                 r"<details>.*?```python\n(.*?)```.*?</details>", "".join(after["source"]), re.DOTALL
             )
@@ -171,6 +187,8 @@ def exercises_of(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_solutions_in_a_notebook_are_right(path):
+    if path.stem not in NOT_YET:
+        pytest.skip("its solutions are cells, which run with it")
     exercises = list(exercises_of(path))
     assert len(exercises) == path.read_text().count('"### Exercise'), path.name
     for name, solution in exercises:
