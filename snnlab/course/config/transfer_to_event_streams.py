@@ -98,7 +98,7 @@ class TransferToEvents(TransferParameters):
 
 TRANSFER_TO_EVENT_STREAMS = profiles(
     TransferToEvents(
-        batch_size=32, pretrain_epochs=6, scratch_epochs=(15, 30), lr=(0.01, 0.02, 0.04)
+        batch_size=32, pretrain_epochs=4, scratch_epochs=(15, 30), lr=(0.01, 0.02, 0.04)
     ),
     tiny=dict(
         pictures=200,

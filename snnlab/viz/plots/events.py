@@ -196,10 +196,11 @@ def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike]) -> Figure:
     for row, (name, fired) in enumerate(spikes.items(), 1):
         ax = tidy(fig.add_subplot(grid[row, :]))
         counts = np.asarray(fired)
-        extent = (0.5, steps + 0.5, -0.5, counts.shape[1] - 0.5)
-        options: dict[str, Any] = dict(aspect="auto", origin="lower", interpolation="nearest")
-        ax.imshow(counts.T, cmap="Greys", vmin=0, vmax=1, extent=extent, **options)
-        ax.vlines(np.arange(1.5, steps), *ax.get_ylim(), color=GREY, linewidth=0.6)
+        step, neuron = np.nonzero(counts)
+        ax.hlines(neuron, step + 0.55, step + 1.45, color=BLACK, linewidth=0.5)
+        limits = -0.5, counts.shape[1] - 0.5
+        ax.vlines(np.arange(1.5, steps), *limits, color=GREY, linewidth=0.6)
+        ax.set(xlim=(0.5, steps + 0.5), ylim=limits)
         ax.set_ylabel(f"{name}\nneuron", fontsize=9)
         last = row == len(spikes)
         ax.set_xticks(np.arange(1, steps + 1), labels=None if last else [""] * steps)
