@@ -1,7 +1,9 @@
 """Sound as a reader meets it: a player that works, and a microphone, which may be refused."""
 
 import nbformat
+import numpy as np
 import pytest
+import soundfile
 
 CELL = """
 from snnlab.data.datasets import example
@@ -9,9 +11,9 @@ from snnlab.viz.panels.sound import sound_panel
 panel = sound_panel(*example.spoken_word(), name="seven")
 panel
 """
-REFUSE = """navigator.mediaDevices.getUserMedia = async () => {
+REFUSE = """() => { navigator.mediaDevices.getUserMedia = async () => {
     throw new DOMException("Permission denied", "NotAllowedError");
-}"""
+} }"""
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,7 @@ def page(lab):
     nb = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(nb, lab.folder / "sound.ipynb")
     page = lab.run("sound")
+    page.set_default_timeout(60_000)
     page.locator(".snnlab-sound audio").wait_for()
     return page
 
@@ -49,15 +52,16 @@ def test_a_word_is_recorded_by_keyboard_and_shown(page):
 
 
 def test_a_wav_file_is_uploaded_and_a_bad_one_is_answered(page, tmp_path):
-    import numpy as np
-    import soundfile
-
     panel, good, bad = page.locator(".snnlab-sound"), tmp_path / "me.wav", tmp_path / "bad.wav"
     soundfile.write(good, np.sin(np.arange(8000) / 5), 16_000)
     bad.write_bytes(b"no sound")
-    panel.locator("input[type=file]").set_input_files(good)
-    panel.locator("audio[aria-label='Play me.wav']").wait_for()
-    panel.locator("input[type=file]").set_input_files(bad)
+    upload = panel.get_by_role("button", name="Upload a wav file")
+    for file in (good, bad):
+        with page.expect_file_chooser() as chooser:
+            upload.click()
+        chooser.value.set_files(file)
+        if file is good:
+            panel.locator("audio[aria-label='Play me.wav']").wait_for()
     panel.get_by_role("alert").wait_for()
     assert "bad.wav cannot be read as sound" in panel.get_by_role("alert").inner_text()
 

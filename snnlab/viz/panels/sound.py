@@ -90,7 +90,7 @@ class SoundPanel:
         if not live:
             return
         self.upload = ipywidgets.FileUpload(
-            accept=".wav", description="Upload a wav file", layout={"width": "12em"},
+            accept=".wav", description="Upload a wav file", layout={"width": "16em"},
             tooltip=f"A wav file with one word, one channel, at most {wav.LONGEST:g} s",
         )  # fmt: skip
         self.upload.observe(self._on_upload, names="value")

@@ -17,7 +17,7 @@ function refusal(error) {
   return `${reasons[error.name] ?? `Recording failed (${error.message})`}; upload a wav file.`;
 }
 
-async function record() {
+async function record(seconds) {
   if (!navigator.mediaDevices) {
     throw new Error("pages record on localhost or by https only");
   }
@@ -34,13 +34,14 @@ async function record() {
   return async function finish() {
     stream.getTracks().forEach((track) => track.stop());
     await context.close();
+    const rate = context.sampleRate;
     const samples = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
     let end = 0;
     for (const block of blocks) {
       samples.set(block, end);
       end += block.length;
     }
-    return { samples, rate: context.sampleRate };
+    return { samples: samples.slice(0, seconds * rate), rate };
   };
 }
 
@@ -57,6 +58,8 @@ function render({ model, el }) {
     status.textContent = ` ${text}`;
   }
 
+  const seconds = model.get("seconds");
+  let starting = false;
   let finish = null; // ends the recording that is under way
   let timer = null;
 
@@ -71,17 +74,18 @@ function render({ model, el }) {
   }
 
   button.onclick = async () => {
+    if (starting) return;
     if (finish) return stop();
-    button.disabled = true;
+    starting = true; // a disabled button would lose the focus
     try {
-      finish = await record();
+      finish = await record(seconds);
       button.textContent = "Stop";
       say("Recording: say one word.", "status");
-      timer = setTimeout(stop, 1000 * model.get("seconds"));
+      timer = setTimeout(stop, 1000 * seconds);
     } catch (error) {
       say(refusal(error), "alert");
     }
-    button.disabled = false;
+    starting = false;
   };
   return () => finish && stop();
 }
