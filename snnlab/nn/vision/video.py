@@ -22,6 +22,9 @@ class VideoNetConfig(VisionConfig):
     Attributes:
         height: of a frame; 256 in the paper.
         width: of a frame; 342 in the paper.
+        hidden: neurons of the fully connected layer.
+        embedding: numbers that the encoder gives the LSTM in each step.
+        memory: numbers in the state of the LSTM.
 
     Raises:
         SnnlabError: the frames are too small for four convolutions.
@@ -31,6 +34,9 @@ class VideoNetConfig(VisionConfig):
     classes: int = 101
     height: int = 256
     width: int = 342
+    hidden: int = 1024
+    embedding: int = 512
+    memory: int = 256
 
     INPUT_LAYERS = ("layers.0",)
     HEAD_LAYERS = ("lstm", "fc")
@@ -61,8 +67,8 @@ class VideoNet(VisionNet):
     """A convolutional encoder a frame, and an LSTM over the frames.
 
     Its arguments are the fields of `VideoNetConfig`. The encoder has four convolutions without
-    padding (5 x 5, then 3 x 3, all with stride 2), a fully connected layer of 1024 neurons and a
-    linear one to 512 numbers. The LSTM is an ordinary one in every mode, as in the paper.
+    padding (5 x 5, then 3 x 3, all with stride 2), a fully connected layer of neurons and a linear
+    one. The LSTM is an ordinary one in every mode, as in the paper.
     """
 
     config: VideoNetConfig
@@ -77,10 +83,10 @@ class VideoNet(VisionNet):
         )
         self.acts = nn.ModuleList(config.activation() for _ in range(5))
         height, width = config.feature_size
-        self.hidden = nn.Linear(64 * height * width, 1024)
-        self.embed = nn.Linear(1024, 512)
-        self.lstm = nn.LSTM(512, 256)
-        self.fc = nn.Linear(256, config.classes)
+        self.hidden = nn.Linear(64 * height * width, config.hidden)
+        self.embed = nn.Linear(config.hidden, config.embedding)
+        self.lstm = nn.LSTM(config.embedding, config.memory)
+        self.fc = nn.Linear(config.memory, config.classes)
 
     def stem(self, x: Tensor) -> Tensor:
         """Apply the first convolution and its batch norm."""
@@ -92,6 +98,6 @@ class VideoNet(VisionNet):
         for layer, act in zip(self.layers[1:], self.acts[1:-1], strict=True):
             x = act(functional.seq_to_ann_forward(x, layer))
         last = cast(Activation, self.acts[-1])
-        x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, 1024)
+        x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, hidden)
         over_time, _ = self.lstm(self.embed(x))
         return cast(Tensor, self.fc(over_time[-1]))
