@@ -3,20 +3,21 @@
 import ast
 import dataclasses
 import re
-from pathlib import Path
+import sys
 
 import nbformat
 import pytest
-from leftovers import checked
+from leftovers import checked, student_edition
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from notebooks import FOLDER, PATHS, code_cells, has_tag
+from snnlab.course import claims
 from snnlab.course.config import NOTEBOOKS, configure
+from snnlab.course.statements import MIME as CLAIMS
 from snnlab.runs import publish
 from snnlab.runs.execute import execute
 from snnlab.runs.notebook_code import parameter_values, source_hash
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
-PATHS = sorted(FOLDER.glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KINDS = {
     str: "str",
@@ -36,10 +37,6 @@ def path(request):
 @pytest.fixture
 def nb(path):
     return nbformat.read(path, as_version=4)
-
-
-def code_cells(nb):
-    return [cell for cell in nb.cells if cell.cell_type == "code"]
 
 
 def parameters_cell(nb):
@@ -93,7 +90,10 @@ def test_the_stored_notebook_is_small_and_needs_no_kernel_to_be_read(path, nb):
     assert path.stat().st_size <= 1_500_000
     assert "widgets" not in nb.metadata and "papermill" not in nb.metadata
     assert WIDGET not in path.read_text(encoding="utf-8")
-    assert all(cell.metadata.keys() <= {"tags"} for cell in nb.cells)
+    for cell in nb.cells:
+        assert cell.metadata.keys() <= {"tags", "jupyter"}
+        if "jupyter" in cell.metadata:
+            assert has_tag(cell, "hide-input") and cell.metadata.jupyter == {"source_hidden": True}
 
 
 def test_stored_outputs_have_no_warnings_and_no_paths_of_a_machine(path, nb):
@@ -122,8 +122,11 @@ ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_lea
 @pytest.mark.parametrize(
     "path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
 )
-def test_it_runs_through_papermill_and_its_result_can_be_collected(path, tmp_path):
-    """At profile tiny; test_tasks runs the others at the papers' settings."""
+def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path):
+    """At profile tiny; test_tasks runs the others at the papers' settings, and nbval runs all
+    notebooks with their solutions.
+    """
+    path = student_edition(path, tmp_path)
     result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path)}), path)
     assert result.profile == "tiny"
 
@@ -154,6 +157,7 @@ def executed():
         ),
         new_code_cell(
             "x",
+            metadata={"tags": ["hide-input"], "collapsed": True},
             execution_count=5,
             outputs=[new_output("execute_result", {"text/plain": "1"}, execution_count=5)],
         ),
@@ -172,7 +176,8 @@ def test_what_only_a_running_kernel_understands_is_left_out():
     nbformat.validate(nb)
     assert [cell.source for cell in nb.cells] == ["x = None", "panel", "bar", "x"]
     assert [cell.execution_count for cell in nb.cells] == [1, 2, 3, 4]
-    assert [cell.metadata for cell in nb.cells] == [{"tags": ["parameters"]}, {}, {}, {}]
+    hidden = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    assert [cell.metadata for cell in nb.cells] == [{"tags": ["parameters"]}, {}, {}, hidden]
     assert nb.cells[1].outputs[0]["data"].keys() == {"text/html", "image/png", "text/plain"}
     assert nb.cells[2].outputs == []
     assert nb.cells[3].outputs[0].execution_count == 4
@@ -185,6 +190,32 @@ def test_cleaning_leaves_the_original_alone_and_twice_is_once():
     once = publish.clean(before)
     assert before == copy
     assert publish.clean(once) == once
+
+
+def statement_cell(**statements):
+    output = new_output("execute_result", claims(statements)._repr_mimebundle_())
+    return new_code_cell("claims", metadata={"tags": ["claims"]}, outputs=[output])
+
+
+def test_a_notebook_that_its_results_contradict_is_not_stored(tmp_path, monkeypatch):
+    path, run_folder = tmp_path / "01_lif_dynamics.ipynb", tmp_path / "run"
+    run_folder.mkdir()
+    path.write_text("as it was")
+    monkeypatch.setattr(publish, "execute", lambda *args: run_folder)
+    monkeypatch.setattr(sys, "argv", ["publish", str(path)])
+    solution = new_code_cell("check", metadata={"tags": ["solution"]}, id="solution-1")
+    nb = new_notebook(cells=[statement_cell(**{"A beats B": False, "C": True}), solution])
+    for text, problem in (("Not yet. Hm.", "'solution-1' is not right: Not yet"), ("Right.", "")):
+        solution.outputs = [new_output("execute_result", {"text/plain": text})]
+        nbformat.write(nb, run_folder / path.name)
+        with pytest.raises(SystemExit, match=rf"01_lif.*'A beats B'.*{problem}.* is as it was"):
+            publish.main()
+        assert path.read_text() == "as it was"
+    nb.cells[0] = statement_cell(C=True)
+    nbformat.write(nb, run_folder / path.name)
+    publish.main()
+    stored = nbformat.read(path, as_version=4)
+    assert stored.cells[0].outputs[0]["data"][CLAIMS] == {"C": True}
 
 
 def test_the_seal_breaks_with_the_code_and_with_nothing_else():
@@ -221,3 +252,14 @@ def test_html_needs_no_network_for_pictures_and_formulas(tmp_path):
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in html
     assert html.count("<mtr>") == 2 and "aligned" not in html.split("<body")[1]
     assert '<img alt="a line"' in html and WIDGET not in html
+
+
+def test_html_folds_the_code_that_is_hidden_and_shows_its_output(tmp_path):
+    nbformat.write(executed(), tmp_path / "n.ipynb")
+    html = publish.write_html(tmp_path / "n.ipynb").read_text(encoding="utf-8")
+    body = html.split("<body", 1)[1]
+    parts = re.split(r"(<details><summary>Code</summary>.*?</details>)", body, flags=re.DOTALL)
+    before, details, after = parts
+    assert details.count("jp-InputArea-editor") == 1
+    assert before.count('class="jp-InputArea ') == 3
+    assert "Out[4]" in after and "Out[" not in before

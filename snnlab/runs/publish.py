@@ -1,11 +1,13 @@
 """Prepare notebooks for readers: cleaned, with a checksum of their code, and as HTML.
 
 `python -m snnlab.runs.publish NOTEBOOK...` runs notebooks at course profile and stores them with
-their outputs.
+their outputs. A notebook whose text the run contradicts (`course.claims`), or with a solution that
+its checker refuses, is not stored.
 """
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,35 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from rich.console import Console
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.course.config import NOTEBOOKS
-from snnlab.runs.execute import execute
+from snnlab.course.statements import MIME as CLAIMS
+from snnlab.runs.execute import NotebookFailed, execute
 from snnlab.runs.notebook_code import INJECTED, read_notebook, source_hash
 from snnlab.runs.progress import progress
 from snnlab.runs.run import home
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+HIDDEN = "hide-input"  # the tag of cells whose code is folded; MyST-NB reads it, too
+_TEMPLATE = f"""
+{{%- extends 'index.html.j2' -%}}
+{{% block input_group %}}
+{{%- if '{HIDDEN}' in cell.metadata.get('tags', []) -%}}
+<details><summary>Code</summary>{{{{ super() }}}}</details>
+{{%- else -%}}
+{{{{ super() }}}}
+{{%- endif -%}}
+{{% endblock input_group %}}
+"""
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 def clean(nb: Any) -> Any:
-    """Return a copy without widgets, timings and injected parameters; pictures of panels stay."""
+    """Return a copy without widgets, timings and injected parameters; pictures of panels stay.
+
+    JupyterLab collapses the code of the cells that are tagged `hide-input`.
+    """
     nb = nbformat.from_dict(nb)
     metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
     metadata |= {key: nb.metadata[key] for key in ("license", "snnlab") if key in nb.metadata}
@@ -41,6 +59,8 @@ def clean(nb: Any) -> Any:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
         if cell.cell_type != "code":
             continue
+        if HIDDEN in cell.metadata.get("tags", ()):
+            cell.metadata["jupyter"] = {"source_hidden": True}
         cell.outputs = list(filter(None, map(_without_widget, cell.outputs)))
         count += 1
         cell.execution_count = count
@@ -80,6 +100,7 @@ class _Exporter(HTMLExporter):
 def write_html(executed: Path) -> Path:
     """Write an executed notebook as HTML that needs no network.
 
+    The code of the cells that are tagged `hide-input` is folded; their outputs are shown.
     Links to other notebooks go to their HTML in the folders beside that of this one.
 
     Args:
@@ -99,12 +120,28 @@ def write_html(executed: Path) -> Path:
                 lambda link: f"](../{link[1]}/{link[1]}.html",
                 cell.source,
             )
-    exporter = _Exporter(mathjax_url="", require_js_url="")
+    exporter = _Exporter(mathjax_url="", require_js_url="", raw_template=_TEMPLATE)
     html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": executed.stem}})
     path = executed.with_suffix(".html")
     with whole_file(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return path
+
+
+def contradictions(nb: Any) -> Iterator[str]:
+    """Yield what the outputs of an executed notebook contradict, in words.
+
+    These are the false statements of `course.claims`, and solutions that are not right.
+    """
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            for statement, holds in data.get(CLAIMS, {}).items():
+                if not holds:
+                    yield f"the text says {statement!r}, but the results say otherwise"
+            verdict = data.get("text/plain", "")
+            if "solution" in cell.metadata.get("tags", ()) and not verdict.startswith("Right."):
+                yield f"the solution in cell {cell.id!r} is not right: {verdict}"
 
 
 def rewrite(path: Path, report: Any) -> None:
@@ -115,22 +152,33 @@ def rewrite(path: Path, report: Any) -> None:
         report: is called with the progress.
 
     Raises:
-        SnnlabError: as `execute`.
+        SnnlabError: the results contradict the text or a solution, or as `execute`.
         NotebookFailed: as `execute`.
     """
     out = home() / "runs" / "notebooks" / path.stem
     folder = execute(path, {"profile": "course", "out": str(out)}, report)
     nb = clean(read_notebook(folder / path.name))
+    if problems := list(contradictions(nb)):
+        raise SnnlabError(
+            f"{path.name}: {'; '.join(problems)}. Correct the text or the code; the executed "
+            f"notebook is {folder / path.name}, and the stored one is as it was."
+        )
     nb.metadata["snnlab"] = {"profile": "course", "code_sha256": source_hash(nb)}
     with whole_file(path) as temporary:
         nbformat.write(nb, temporary)
 
 
 def main() -> None:
-    """Rewrite the notebooks that the command line names."""
+    """Rewrite the notebooks that the command line names; exit with what went wrong, if anything."""
+    failures = []
     with progress(Console(stderr=True)) as show_progress:
         for path in map(Path, sys.argv[1:]):
-            rewrite(path, show_progress(path.stem))
+            try:
+                rewrite(path, show_progress(path.stem))
+            except (SnnlabError, NotebookFailed) as error:
+                failures.append(str(error))
+    if failures:
+        sys.exit("\n".join(failures))
 
 
 if __name__ == "__main__":

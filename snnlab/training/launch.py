@@ -83,11 +83,12 @@ def train_pool(
         processes: how many train each job together, on GPUs as many as there are; 1 for none
             besides the worker.
         title: the title of the progress bar.
-        then: given the outcomes, returns what to train next in the same processes, which take
-            seconds to start.
+        then: given all outcomes so far, returns what to train next in the same processes, which
+            take seconds to start. It is called again until it returns nothing new; jobs whose names
+            have been trained are left out.
 
     Returns:
-        The outcomes in the order of `jobs`, then those of `then`.
+        The outcomes in the order of `jobs`, then those of `then`, in its order.
 
     Raises:
         SnnlabError: as `train`, a process died, or `workers` and `processes` do not go together.
@@ -109,9 +110,15 @@ def train_pool(
 
         def run(train_each: Callable[[Iterable[Job]], Iterable[Outcome]]) -> list[Outcome]:
             outcomes = list(train_each(jobs))
-            more = [] if then is None else then(outcomes)
-            bar.total += sum(job.epochs for job in more)
-            return outcomes + list(train_each(more))
+            trained = {job.name for job in jobs}
+            while then is not None:
+                more = [job for job in then(outcomes) if job.name not in trained]
+                if not more:
+                    break
+                bar.total += sum(job.epochs for job in more)
+                outcomes += train_each(more)
+                trained |= {job.name for job in more}
+            return outcomes
 
         def train_one(job: Job) -> Outcome:
             if processes == 1:

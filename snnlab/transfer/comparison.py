@@ -15,47 +15,114 @@ from snnlab.transfer.stages import Stage
 Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, a result a seed
 
 
+class RateSearch(dict[str, list[ExperimentResult]]):
+    """Results of `search_lr`: by name of the recipe, a result a seed.
+
+    Attributes:
+        tried: by name, the validation accuracy of each learning rate with the first seed.
+        chosen: by name, the learning rate of the results.
+    """
+
+    def __init__(
+        self,
+        results: Mapping[str, list[ExperimentResult]],
+        tried: Mapping[str, Mapping[float, float]],
+    ) -> None:
+        super().__init__(results)
+        self.tried = {name: dict(sorted(by_rate.items())) for name, by_rate in tried.items()}
+        self.chosen = {name: best_rate(by_rate) for name, by_rate in tried.items()}
+
+    @property
+    def at_edge(self) -> list[str]:
+        """The recipes whose best rate is still the lowest or the highest that was tried."""
+        return [name for name, by_rate in self.tried.items() if next_rate(by_rate) is not None]
+
+
 def search_lr(
     recipes: Mapping[str, Callable[[float, int], Experiment]],
     rates: Sequence[float],
     seeds: Sequence[int],
     data: Sets,
     folder: Path,
+    *,
+    extensions: int = 3,
     **options: Any,
-) -> dict[str, list[ExperimentResult]]:
+) -> RateSearch:
     """Choose a learning rate for each recipe on validation, and run the recipe with all seeds.
 
+    Where the best rate of a recipe lies at an edge of its grid, the next rate beyond that edge is
+    tried, too, and so on.
+
     Args:
-        recipes: by name, a function that makes an experiment from a learning rate and a seed.
-        rates: learning rates to try, with the first seed.
+        recipes: by name, a function that makes an experiment from a learning rate and a seed; the
+            name of the experiment differs between rates and seeds.
+        rates: learning rates that every recipe tries with the first seed; a single one is kept.
         seeds: seeds of the final runs.
         data: see `run_experiments`.
         folder: where checkpoints and metrics go.
+        extensions: at most so many rates are added to the grid of a recipe.
         **options: of `run_experiments`.
 
     Returns:
-        By name, a result a seed.
+        By name, a result a seed; its attributes say which rates were tried and chosen.
     """
-    trials = [make(rate, seeds[0]) for make in recipes.values() for rate in rates]
+    planned = [(name, rate, seeds[0]) for name in recipes for rate in rates]
 
-    def best(tried: list[ExperimentResult]) -> list[ExperimentResult]:
-        groups = [tried[start : start + len(rates)] for start in range(0, len(trials), len(rates))]
-        return [max(group, key=lambda outcome: outcome.valid_accuracy) for group in groups]
+    def accuracies(results: Sequence[ExperimentResult]) -> dict[str, dict[float, float]]:
+        tried: dict[str, dict[float, float]] = {name: {} for name in recipes}
+        for (name, rate, seed), result in zip(planned, results, strict=True):
+            if seed == seeds[0]:
+                tried[name][rate] = result.valid_accuracy
+        return tried
 
-    def others(tried: list[ExperimentResult]) -> list[Experiment]:
-        chosen = [_first_stage(outcome).lr for outcome in best(tried)]
-        return [
-            make(rate, seed)
-            for make, rate in zip(recipes.values(), chosen, strict=True)
-            for seed in seeds[1:]
-        ]
+    def more(results: Sequence[ExperimentResult]) -> list[Experiment]:
+        new = []
+        for name, by_rate in accuracies(results).items():
+            further = next_rate(by_rate) if len(by_rate) < len(rates) + extensions else None
+            if further is not None:
+                new.append((name, further, seeds[0]))
+            else:
+                new += [(name, best_rate(by_rate), seed) for seed in seeds[1:]]
+        new = [run for run in new if run not in planned]
+        planned.extend(new)
+        return [recipes[name](rate, seed) for name, rate, seed in new]
 
-    done = run_experiments(trials, data, folder, then=others, **options)
-    rest = iter(done[len(trials) :])
-    return {
-        name: [first, *(next(rest) for _ in seeds[1:])]
-        for name, first in zip(recipes, best(done), strict=True)
-    }
+    first = [recipes[name](rate, seed) for name, rate, seed in planned]
+    done = run_experiments(first, data, folder, then=more, **options)
+    tried, by_run = accuracies(done), dict(zip(planned, done, strict=True))
+    return RateSearch(
+        {
+            name: [by_run[name, best_rate(by_rate), seed] for seed in seeds]
+            for name, by_rate in tried.items()
+        },
+        tried,
+    )
+
+
+def best_rate(accuracies: Mapping[float, float]) -> float:
+    """Return the rate with the highest accuracy; of equal ones that nearest to the grid's middle.
+
+    Args:
+        accuracies: validation accuracy by learning rate.
+    """
+    rates = sorted(accuracies)
+    middle = (len(rates) - 1) / 2
+    return max(rates, key=lambda rate: (accuracies[rate], -abs(rates.index(rate) - middle)))
+
+
+def next_rate(accuracies: Mapping[float, float]) -> float | None:
+    """Return the rate beyond the edge at which the best one lies; None if it lies inside.
+
+    The factor between the best rate and its neighbour is repeated. A grid of one rate has no next.
+
+    Args:
+        accuracies: validation accuracy by learning rate.
+    """
+    rates, best = sorted(accuracies), best_rate(accuracies)
+    if len(rates) < 2 or best not in (rates[0], rates[-1]):
+        return None
+    neighbour = rates[1] if best == rates[0] else rates[-2]
+    return float(f"{best * best / neighbour:.6g}")  # 0.08, not 0.08000000000000002
 
 
 def at_equal_time(

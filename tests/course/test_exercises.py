@@ -5,14 +5,15 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from notebooks import NOT_YET
+from notebooks import PATHS as NOTEBOOKS
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
-from snnlab.course.exercises.judge import EXERCISES
-
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+from snnlab.course.exercises.judge import EXERCISES, function_exercise
 
 
 def soft(v, x):
@@ -23,6 +24,33 @@ def soft(v, x):
 def hard(v, x):
     h = 0.9 * v + x
     return float(h >= 1), h * float(h < 1)
+
+
+def rectangle(backward=lambda gradient, over: gradient * (over.abs() < 0.5)):
+    """Return the hard step with a surrogate gradient."""
+
+    class Step(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, over):
+            ctx.save_for_backward(over)
+            return (over >= 0).float()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return backward(gradient, *ctx.saved_tensors)
+
+    return Step.apply
+
+
+def arriving(spikes, weight, delay):
+    columns = [np.append(np.zeros(d), spikes[:, j])[: len(spikes)] for j, d in enumerate(delay)]
+    return np.stack(columns, 1) @ weight
+
+
+def rolled(spikes, weight, delay):
+    return sum(
+        w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay, strict=True))
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,9 +70,14 @@ def hard(v, x):
         ("meeting_ms", 20, 60, "100 + 60"),
         ("shifted_ms", 40, 0, "not at the same time"),
         ("shifted_ms", 40, 20, "40 ms later"),
-        ("rounding_ms", 10, 0.5, "in steps"),
-        ("rounding_ms", 10, 20, "nearest"),
-        ("rounding_ms", 10, 5, "farthest"),
+        ("arriving_current", arriving, lambda spikes, w, d: spikes @ w, "are sent"),
+        ("arriving_current", arriving, rolled, "np.roll"),
+        (
+            "arriving_current",
+            arriving,
+            lambda spikes, w, d: 2 * arriving(spikes, w, d),
+            "s + delay",
+        ),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
@@ -57,7 +90,19 @@ def hard(v, x):
         ("three_seeds", 2.79, 1.27, "with three, t is 4.303"),
         ("three_seeds", 2.8, 4.84, "square root of n"),
         ("three_seeds", 2.79, 2.28, "divides by n;"),
-        ("subtract_reset", soft, hard, "V becomes 0.12; yours is 0.00"),
+        ("subtract_reset", soft, hard, "That is the hard reset"),
+        ("subtract_reset", soft, lambda v, x: (soft(v, x)[0], 0.9 * v + x), "never reset"),
+        (
+            "rectangle_surrogate",
+            rectangle(),
+            rectangle(lambda g, h: 1.0 * (h.abs() < 0.5)),
+            "chain",
+        ),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g), "passes every gradient on"),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: None), "returns nothing"),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g * (h.abs() < 1)), "too wide"),
+        ("rectangle_surrogate", rectangle(), lambda h: h.clamp(0, 1), "In forward"),
+        ("rectangle_surrogate", rectangle(), lambda h: (h >= 0).float(), "has no gradient"),
     ],
 )
 def test_right_and_wrong_answers(name, right, wrong, hint):
@@ -75,7 +120,17 @@ def test_whatever_the_answer_is_a_verdict_comes_back(name):
 
 
 def test_an_empty_function_is_not_an_answer_yet():
-    assert check("subtract_reset", lambda v, x: None).right is None
+    def soft_step(v, x): ...
+
+    class Rectangle(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, over): ...
+
+        @staticmethod
+        def backward(ctx, gradient): ...
+
+    assert check("subtract_reset", soft_step).right is None
+    assert check("rectangle_surrogate", Rectangle.apply).right is None
 
 
 def test_unknown_exercise_names_the_nearest():
@@ -92,12 +147,76 @@ def test_a_verdict_is_said_in_words_and_escaped():
     assert 'role="status"' in verdict._repr_html_()
 
 
+@pytest.fixture
+def membrane(monkeypatch):
+    """Return what is said to a function that computes H[t], and to other answers."""
+    monkeypatch.setattr(judge, "EXERCISES", {})
+    function_exercise(
+        "membrane",
+        lambda v, x, tau: (1 - 1 / tau) * v + x,
+        [(0.0, 0.5, 10.0), (0.5, 0.1, 10.0), (np.array([0.2, 0.4]), 0.0, 5.0)],
+        praise="It leaks.",
+        hint="H = beta * V + X.",
+        mistakes={"Leave the input as it is.": lambda v, x, tau: (1 - 1 / tau) * v + x / tau},
+    )
+    return lambda answer: check("membrane", answer)
+
+
+def in_place(v, x, tau):
+    v *= 1 - 1 / tau
+    v += x
+    return v
+
+
+def stub(v, x, tau): ...
+
+
+def without_return(v, x, tau):
+    (1 - 1 / tau) * v + x
+
+
+def test_a_right_function_is_right_in_whatever_form_it_returns(membrane):
+    assert membrane(lambda v, x, tau: v - v / tau + x).right is True
+    assert membrane(lambda v, x, tau: torch.as_tensor(v - v / tau + x)).right is True
+    assert membrane(stub).right is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (0.5, "pass its name"),
+        (without_return, "returns nothing"),
+        (lambda v, x, tau: v, "For <lambda>(0.0, 0.5, 10.0), 0.5 is expected; yours is 0. H = "),
+        (lambda v, x, tau: (1 - 1 / tau) * v + x / tau, "Leave the input as it is."),
+        (lambda v, x, tau: np.sum((1 - 1 / tau) * v + x), "(2,) is expected; yours is ()"),
+        (lambda v, x, tau: np.abs((1 - 1 / tau) * v + x - 0.2) + 0.2, "at index [0]"),
+        (in_place, "changes its arguments"),
+        (lambda v, x, tau: (0.5, 0.5), "() is expected; yours is (2,)"),
+        (lambda v, x, tau: "much", "yours is much"),
+        (lambda v, x, tau: float("nan"), "yours is nan"),
+        (lambda v, x, tau: 1 / v, "stopped with ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_function_gets_a_hint(membrane, answer, hint):
+    verdict = membrane(answer)
+    assert verdict.right is False
+    assert hint in verdict.text
+
+
+def test_a_function_may_return_several_values(monkeypatch):
+    monkeypatch.setattr(judge, "EXERCISES", {})
+    function_exercise("both", lambda v: (v > 1, v / 2), [(2.0,), (0.5,)], praise="", hint="Try.")
+    assert check("both", lambda v: (float(v > 1), v / 2)).right is True
+    assert "2 values are expected; yours is 1.0" in check("both", lambda v: v / 2).text
+    assert "in value 2, 1 is expected; yours is 2" in check("both", lambda v: (v > 1, v)).text
+
+
 def exercises_of(path):
     """Yield each exercise of a notebook, and the code in the folded solution after it."""
     cells = json.loads(path.read_text())["cells"]
     for here, after in pairwise(cells):
-        asked = re.search(r'^check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
-        if here["cell_type"] == "code" and asked:
+        asked = re.search(r'^(?:course\.)?check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
+        if here["cell_type"] == "code" and asked and "solution" not in here["metadata"]["tags"]:
             solution = re.search(
                 r"<details>.*?```python\n(.*?)```.*?</details>", "".join(after["source"]), re.DOTALL
             )
@@ -106,6 +225,8 @@ def exercises_of(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_solutions_in_a_notebook_are_right(path):
+    if path.stem not in NOT_YET:
+        pytest.skip("its solutions are cells, which run with it")
     exercises = list(exercises_of(path))
     assert len(exercises) == path.read_text().count('"### Exercise'), path.name
     for name, solution in exercises:

@@ -85,6 +85,14 @@ def test_outcomes_are_in_order_every_epoch_is_counted_and_what_a_training_says_i
     assert not [thread for thread in threading.enumerate() if thread.name.endswith("(_update_bar)")]
 
 
+def test_what_comes_then_is_asked_for_until_it_is_nothing_new(tmp_path):
+    def then(outcomes):
+        return [Job(name, 1) for name in "abcd"[: len(outcomes) + 1]]
+
+    outcomes = train_pool([Job("a", 1)], work, "data", tmp_path, workers=1, then=then)
+    assert outcomes == [(name, "data") for name in "abcd"]
+
+
 def test_no_job_is_no_outcome_and_a_name_is_given_once(tmp_path):
     assert train_pool([], work, "data", tmp_path) == []
     with pytest.raises(SnnlabError, match="same name"):

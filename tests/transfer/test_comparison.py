@@ -1,5 +1,6 @@
 """Recipes side by side: who chose which rate, and what the others reach in the same time."""
 
+import math
 from dataclasses import dataclass, replace
 
 import pytest
@@ -33,7 +34,7 @@ def recipes():
 
 def test_every_recipe_keeps_the_rate_that_is_best_on_validation(tmp_path):
     rates, seeds = (1e-6, 3e-2), (4, 5, 6)
-    race = comparison.search_lr(recipes(), rates, seeds, DATA, tmp_path, workers=1)
+    race = comparison.search_lr(recipes(), rates, seeds, DATA, tmp_path, workers=1, extensions=0)
     assert list(race) == ["scratch", "pipe-S"]
     for name, outcomes in race.items():
         tried = [run_experiment(recipes()[name](rate, 4), DATA, tmp_path) for rate in rates]
@@ -41,7 +42,60 @@ def test_every_recipe_keeps_the_rate_that_is_best_on_validation(tmp_path):
         assert same(outcomes[0].net, chosen.net)
         assert [o.experiment.seed for o in outcomes] == list(seeds)
         assert {o.experiment.stages[0].lr for o in outcomes} == {chosen.experiment.stages[0].lr}
-    assert race["pipe-S"][0].experiment.stages[0].lr == 3e-2
+        assert race.tried[name] == {
+            rate: o.valid_accuracy for rate, o in zip(rates, tried, strict=True)
+        }
+    assert race["pipe-S"][0].experiment.stages[0].lr == race.chosen["pipe-S"] == 3e-2
+    assert "pipe-S" in race.at_edge
+
+
+@dataclass(frozen=True)
+class Trained:
+    name: str
+    valid_accuracy: float
+
+
+def search(accuracy_of, rates, seeds=(0, 1), **options):
+    """`search_lr` with trainings that only have an accuracy; also returns what was trained."""
+    trained = []
+
+    def run(experiments, data, folder, *, then):
+        results = []
+        while experiments:
+            trained.extend(experiments)
+            results += [Trained(e, accuracy_of(*e)) for e in experiments]
+            experiments = then(results)
+        return results
+
+    recipes = {name: lambda rate, seed, name=name: (name, rate, seed) for name in ("a", "b")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "run_experiments", run)
+        return comparison.search_lr(recipes, rates, seeds, None, None, **options), trained
+
+
+def test_a_choice_at_the_edge_of_the_grid_tries_the_next_rate():
+    peak = {"a": 0.08, "b": 0.0025}
+
+    def accuracy(name, rate, seed):
+        return 1 - abs(math.log(rate / peak[name])) / 10
+
+    race, trained = search(accuracy, (0.01, 0.02, 0.04))
+    assert list(race.tried["a"]) == [0.01, 0.02, 0.04, 0.08, 0.16]
+    assert list(race.tried["b"]) == [0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04]
+    assert race.chosen == peak and not race.at_edge
+    assert [r.name for r in race["a"]] == [("a", 0.08, 0), ("a", 0.08, 1)]
+    assert [r.name for r in race["b"]] == [("b", 0.0025, 0), ("b", 0.0025, 1)]
+    assert len(set(trained)) == len(trained) == 5 + 6 + 2  # nothing twice, later seeds at the end
+
+
+def test_the_grid_is_extended_a_few_times_at_most_and_not_at_a_tie():
+    race, _ = search(lambda name, rate, seed: rate, (0.1, 0.2), extensions=2)
+    assert list(race.tried["a"]) == [0.1, 0.2, 0.4, 0.8] and race.chosen["a"] == 0.8
+    assert race.at_edge == ["a", "b"]
+    race, trained = search(lambda *run: 0.1, (0.01, 0.02, 0.04))
+    assert race.chosen == {"a": 0.02, "b": 0.02} and len(trained) == 6 + 2
+    race, trained = search(lambda *run: 0.1, (0.01,), seeds=(3,))
+    assert race.chosen == {"a": 0.01, "b": 0.01} and len(trained) == 2
 
 
 def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, monkeypatch):
