@@ -101,7 +101,7 @@ DATASETS: dict[str, DatasetEntry] = {
             "events",
             "films of a shape that moves, turns or grows, as events; the class is the motion",
             load="snnlab.data.datasets.moving_shapes:load",
-            settings=("films", "labelled", "dark", "seed"),
+            settings=("films", "dark", "seed"),
             download="nothing",
             unpacked="nothing on disk",
             licence="CC0",

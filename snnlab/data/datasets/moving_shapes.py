@@ -44,53 +44,48 @@ NOTE = "Films of a moving shape that this program draws; no camera recorded them
 _CHUNK = 100  # films that are drawn at once
 
 
-def load(
-    *, films: int = 400, labelled: int = 400, dark: float = 0.0, seed: int = 0
-) -> DataSplits[DenseSet]:
+def load(*, films: int = 400, dark: float = 0.0, seed: int = 0) -> DataSplits[DenseSet]:
     """Make the events alone, `target` of `moving_shapes`."""
-    return moving_shapes(films=films, labelled=labelled, dark=dark, seed=seed)["target"]
+    return moving_shapes(films=films, dark=dark, seed=seed)["target"]
 
 
 @memory_errors("drawing films", "fewer of them")
 def moving_shapes(
-    *, films: int, labelled: int, dark: float = 0.0, seed: int = 0
+    *, films: int, dark: float = 0.0, seed: int = 0
 ) -> dict[str, DataSplits[DenseSet]]:
     """Make films three times: in grey, as signed events, and as events of ON and OFF.
 
     Args:
-        films: how many to pretrain on.
-        labelled: how many films of events to train on; they are other films.
+        films: how many to train on; half as many are for validation, and as many for testing.
         dark: share of the shapes that are darker than the background, 0 to 1.
         seed: of everything that is drawn.
 
     Returns:
-        `pictures` `(8, n, 1, 33, 33)`, brightness from 0 to 1, and `edges`, ON minus OFF of the
-        same films; `target` `(8, n, 2, 33, 33)`, uint8, of other films. Step t of the events is
-        the change from frame t to frame t + 1; `pictures` has frame t + 1.
+        `pictures` `(8, n, 1, 33, 33)`, brightness from 0 to 1; `edges` `(8, n, 1, 33, 33)`, int8,
+        ON minus OFF; `target` `(8, n, 2, 33, 33)`, uint8, the events. Step t of the events is the
+        change from frame t to frame t + 1; `pictures` has frame t + 1.
 
     Raises:
-        SnnlabError: `dark` is not from 0 to 1, or there is no film.
+        SnnlabError: `dark` is not from 0 to 1, or there are too few films for all motions.
     """
-    sizes = (films, films // 4, films // 4, labelled, labelled, 2 * labelled)
-    parts = [
-        film_frames(max(n, len(MOTIONS)), dark=dark, seed=(seed, part))
-        for part, n in enumerate(sizes)
-    ]
-    source, target = parts[:3], parts[3:]
+    films = whole_number("films", films, len(MOTIONS))
+    sizes = films, max(len(MOTIONS), films // 2), films
+    drawn = [film_frames(n, dark=dark, seed=(seed, part)) for part, n in enumerate(sizes)]
+    events = [film_events(frames) for frames, _ in drawn]
     kinds = {
-        "pictures": (_brightness, source, "brightness, 0 to 1"),
-        "edges": (_signed_events, source, "ON minus OFF"),
-        "target": (film_events, target, "0 or 1, whether there was an event; ON and OFF"),
+        "pictures": ([_brightness(frames) for frames, _ in drawn], "brightness, 0 to 1"),
+        "edges": ([_signed(x) for x in events], "ON minus OFF"),
+        "target": (events, "0 or 1, whether there was an event; ON and OFF"),
     }
     return {
         name: DataSplits(
-            *(DenseSet(convert(frames), labels, MOTIONS) for frames, labels in parts),
+            *(DenseSet(x, labels, MOTIONS) for x, (_, labels) in zip(parts, drawn, strict=True)),
             unit=unit,
             preprocessing={"ratio": RATIO, "noise": NOISE, "dark": dark, "seed": seed},
             name="moving-shapes" if name == "target" else name,
             note=NOTE,
         )
-        for name, (convert, parts, unit) in kinds.items()
+        for name, (parts, unit) in kinds.items()
     }
 
 
@@ -143,8 +138,8 @@ def _brightness(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(frames[:, 1:]).transpose(0, 1)[:, :, None] / 255
 
 
-def _signed_events(frames: np.ndarray) -> Tensor:
-    on, off = film_events(frames).to(torch.int8).split(1, dim=2)  # a byte has no -1
+def _signed(events: Tensor) -> Tensor:
+    on, off = events.to(torch.int8).split(1, dim=2)  # a byte has no -1
     return on - off
 
 

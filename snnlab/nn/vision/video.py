@@ -8,6 +8,7 @@ from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
@@ -27,7 +28,7 @@ class VideoNetConfig(VisionConfig):
         memory: numbers in the state of the LSTM.
 
     Raises:
-        SnnlabError: the frames are too small for four convolutions.
+        SnnlabError: the frames are too small for four convolutions, or a size is not positive.
     """
 
     in_channels: int = 2
@@ -42,12 +43,14 @@ class VideoNetConfig(VisionConfig):
     HEAD_LAYERS = ("lstm", "fc")
 
     def __post_init__(self) -> None:
-        """Check the size of the frames."""
+        """Check the size of the frames and of the layers."""
         if min(self.feature_size) < 1:
             raise SnnlabError(
                 f"frames of {self.height} x {self.width}: expected at least 33 x 33 for four "
                 "convolutions of stride 2."
             )
+        sizes = ("hidden", "embedding", "memory")
+        self._check(**{name: whole_number(name, getattr(self, name), 1) for name in sizes})
 
     @property
     def feature_size(self) -> tuple[int, int]:
