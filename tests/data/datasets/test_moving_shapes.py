@@ -12,11 +12,11 @@ from snnlab.data.encoding.video_events import video_events
 RIGHT, CLOCKWISE, GROWING = 0, 2, 4
 
 
-def centres(frames):
-    """Column and row of the middle of a bright shape, on a ring as wide as the picture, (n, T)."""
+def columns(frames):
+    """The column of the middle of a bright shape, as an angle of a ring around the picture."""
     light = (frames.astype(float) - shapes.BACKGROUND).clip(20) - 20
     turn = np.exp(2j * np.pi * np.arange(shapes.SIDE) / shapes.SIDE)
-    return [np.angle((light.sum(axis) * turn).sum(-1)) for axis in (2, 3)]
+    return np.angle((light.sum(2) * turn).sum(-1))  # (n, T)
 
 
 def test_films_events_and_edges_are_of_the_same_films():
@@ -24,7 +24,7 @@ def test_films_events_and_edges_are_of_the_same_films():
     pictures, edges, events = (data[name].train for name in ("pictures", "edges", "target"))
     assert pictures.x.shape == edges.x.shape == (8, 12, 1, 33, 33)
     assert events.x.shape == (8, 12, 2, 33, 33) and events.x.dtype == torch.uint8
-    assert 0 <= pictures.x.min() and pictures.x.max() <= 1
+    assert pictures.x.min() >= 0 and pictures.x.max() <= 1
     signed = events.x[:, :, :1].int() - events.x[:, :, 1:].int()
     assert torch.equal(edges.x.int(), signed)
     frames, labels = shapes.film_frames(12, seed=(3, 0))
@@ -42,10 +42,10 @@ def test_films_events_and_edges_are_of_the_same_films():
 def test_the_class_is_the_motion():
     frames, labels = shapes.film_frames(60, seed=1)
     assert np.bincount(labels).tolist() == [10] * 6
-    column, row = centres(frames)
-    steps = np.angle(np.exp(1j * np.diff(column, axis=1))).mean(1) * shapes.SIDE / (2 * np.pi)
-    assert (1.5 < steps[labels == RIGHT]).all() and (steps[labels == RIGHT] < 3.5).all()
-    assert (-3.5 < steps[labels == RIGHT + 1]).all() and (steps[labels == RIGHT + 1] < -1.5).all()
+    turned = np.angle(np.exp(1j * np.diff(columns(frames), axis=1))).mean(1)
+    steps = turned * shapes.SIDE / (2 * np.pi)  # pixels a frame
+    assert (steps[labels == RIGHT] > 1.5).all() and (steps[labels == RIGHT] < 3.5).all()
+    assert (steps[labels == RIGHT + 1] > -3.5).all() and (steps[labels == RIGHT + 1] < -1.5).all()
     assert (abs(steps[labels > RIGHT + 1]) < 1).all()
     area = (frames > shapes.BACKGROUND + 25).sum((2, 3))
     growing = np.sign(np.diff(area, axis=1)).sum(1)
