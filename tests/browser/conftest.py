@@ -98,7 +98,7 @@ class Lab:
     def page(self, stem):
         """A notebook with live panels after Run All Cells, up to its last panel; it runs once."""
         if stem not in self.pages:
-            cells = self.copy(stem, r"^(interact|\w+_panel)\(")
+            cells = self.copy(stem, r"^(\w+\.)*(interact|\w+_panel)\(")
             self.pages[stem] = self.run(stem)
             self.finish(self.pages[stem], cells)
         return self.pages[stem]
@@ -133,6 +133,7 @@ class Lab:
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+                cell.metadata.pop("jupyter", None)  # a folded cell has no number
         nbformat.write(nb, self.folder / f"{name}.ipynb")
         return sum(cell.cell_type == "code" for cell in nb.cells)
 
