@@ -5,12 +5,13 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
-from snnlab.course.exercises.judge import EXERCISES
+from snnlab.course.exercises.judge import EXERCISES, function_exercise
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -90,6 +91,70 @@ def test_a_verdict_is_said_in_words_and_escaped():
     assert repr(verdict).startswith("Not yet.")
     assert "<b>" not in verdict._repr_html_()
     assert 'role="status"' in verdict._repr_html_()
+
+
+@pytest.fixture
+def membrane(monkeypatch):
+    """Return what is said to a function that computes H[t], and to other answers."""
+    monkeypatch.setattr(judge, "EXERCISES", {})
+    function_exercise(
+        "membrane",
+        lambda v, x, tau: (1 - 1 / tau) * v + x,
+        [(0.0, 0.5, 10.0), (0.5, 0.1, 10.0), (np.array([0.2, 0.4]), 0.0, 5.0)],
+        praise="It leaks.",
+        hint="H = beta * V + X.",
+        mistakes={"Leave the input as it is.": lambda v, x, tau: (1 - 1 / tau) * v + x / tau},
+    )
+    return lambda answer: check("membrane", answer)
+
+
+def in_place(v, x, tau):
+    v *= 1 - 1 / tau
+    v += x
+    return v
+
+
+def stub(v, x, tau): ...
+
+
+def without_return(v, x, tau):
+    (1 - 1 / tau) * v + x
+
+
+def test_a_right_function_is_right_in_whatever_form_it_returns(membrane):
+    assert membrane(lambda v, x, tau: v - v / tau + x).right is True
+    assert membrane(lambda v, x, tau: torch.as_tensor(v - v / tau + x)).right is True
+    assert membrane(stub).right is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (0.5, "pass its name"),
+        (without_return, "returns nothing"),
+        (lambda v, x, tau: v, "For <lambda>(0.0, 0.5, 10.0), 0.5 is expected; yours is 0. H = "),
+        (lambda v, x, tau: (1 - 1 / tau) * v + x / tau, "Leave the input as it is."),
+        (lambda v, x, tau: np.sum((1 - 1 / tau) * v + x), "(2,) is expected; yours is ()"),
+        (lambda v, x, tau: np.abs((1 - 1 / tau) * v + x - 0.2) + 0.2, "at index [0]"),
+        (in_place, "changes its arguments"),
+        (lambda v, x, tau: (0.5, 0.5), "() is expected; yours is (2,)"),
+        (lambda v, x, tau: "much", "yours is much"),
+        (lambda v, x, tau: float("nan"), "yours is nan"),
+        (lambda v, x, tau: 1 / v, "stopped with ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_function_gets_a_hint(membrane, answer, hint):
+    verdict = membrane(answer)
+    assert verdict.right is False
+    assert hint in verdict.text
+
+
+def test_a_function_may_return_several_values(monkeypatch):
+    monkeypatch.setattr(judge, "EXERCISES", {})
+    function_exercise("both", lambda v: (v > 1, v / 2), [(2.0,), (0.5,)], praise="", hint="Try.")
+    assert check("both", lambda v: (float(v > 1), v / 2)).right is True
+    assert "2 values are expected; yours is 1.0" in check("both", lambda v: v / 2).text
+    assert "in value 2, 1 is expected; yours is 2" in check("both", lambda v: (v > 1, v)).text
 
 
 def exercises_of(path):

@@ -1,9 +1,13 @@
 """How an answer is judged: right, or not yet and a hint."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import torch
 
 from snnlab._utils.escape import html_text
 from snnlab._utils.fields import known
@@ -78,6 +82,110 @@ def number_exercise(
     def _(answer: Any) -> str:
         matching = (text for value, text in texts.items() if close(answer, value, tolerance))
         return next(matching, hint)
+
+
+def function_exercise(
+    name: str,
+    reference: Callable[..., Any],
+    inputs: Sequence[tuple[Any, ...]],
+    *,
+    praise: str,
+    hint: str,
+    mistakes: Mapping[str, Callable[..., Any]] | None = None,
+    tolerance: float = 1e-4,
+) -> None:
+    """Register an exercise whose answer is a function.
+
+    The checker calls the student's function with each of the inputs and compares what it returns
+    with what the reference returns: a number, an array or tensor, or a tuple of these. It has
+    hints of its own for an answer that is no function, returns nothing or another shape, changes
+    its arguments, or gives NaN.
+
+    Args:
+        name: of the exercise, for `check`.
+        reference: the right function.
+        inputs: the arguments of each call. The first call that goes wrong is shown to the student,
+            so simple ones go first.
+        praise: what a right answer means; shown after "Right."
+        hint: for a wrong answer; shown after the call that went wrong.
+        mistakes: for particular wrong answers, the hint and a function that makes the mistake: the
+            hint is shown if the student's function returns the same in all calls.
+        tolerance: relative; the absolute one is a hundredth of it.
+    """
+
+    def results(function: Callable[..., Any]) -> list[Any]:
+        return [function(*deepcopy(arguments)) for arguments in inputs]
+
+    @exercise(name, praise)
+    def _(answer: Any) -> str:
+        if not callable(answer):
+            return "The answer is a function; pass its name, without calling it."
+        for arguments in inputs:
+            given = deepcopy(arguments)
+            result, expected = answer(*given), reference(*deepcopy(arguments))
+            if result is None:
+                return YOUR_TURN if _is_stub(answer) else "Your function returns nothing (None)."
+            if _difference(list(arguments), list(given), 0):
+                return "Your function changes its arguments; work on a copy of them."
+            if difference := _difference(expected, result, tolerance):
+                break
+        else:
+            return ""
+        for text, mistake in (mistakes or {}).items():
+            pairs = zip(results(mistake), results(answer), strict=True)
+            if not any(_difference(wrong, returned, tolerance) for wrong, returned in pairs):
+                return text
+        shown = ", ".join(map(_brief, arguments))
+        call = f"{getattr(answer, '__name__', 'f')}({shown})"
+        return f"For {call}, {difference}. {hint}"
+
+
+def _is_stub(function: Callable[..., Any]) -> bool:
+    """Return whether a function does nothing, as before a student fills it in."""
+
+    def stub() -> None: ...
+
+    code = getattr(function, "__code__", None)
+    return code is not None and len(code.co_code) <= len(stub.__code__.co_code)
+
+
+def _difference(expected: Any, result: Any, tolerance: float) -> str:
+    """Return in words how a result differs from the expected one; "" if it does not."""
+    if isinstance(expected, tuple | list):
+        if not isinstance(result, tuple | list) or len(result) != len(expected):
+            return f"{len(expected)} values are expected; yours is {_brief(result)}"
+        pairs = enumerate(zip(expected, result, strict=True), 1)
+        parts = ((n, _difference(*pair, tolerance)) for n, pair in pairs)
+        return next((f"in value {n}, {text}" for n, text in parts if text), "")
+    right, yours = _array(expected), _array(result)
+    if right.dtype == object:  # such as a network among the arguments
+        return ""
+    if right.size == yours.size == 1:
+        right, yours = right.reshape(()), yours.reshape(())
+    if right.shape != yours.shape:
+        return f"the shape {right.shape} is expected; yours is {yours.shape}"
+    if right.dtype.kind in "US" or yours.dtype.kind not in "biufc":
+        return "" if bool(np.all(right == yours)) else f"{expected} is expected; yours is {result}"
+    equal = np.isclose(right, yours, rtol=tolerance, atol=tolerance / 100, equal_nan=True)
+    if equal.all():
+        return ""
+    place = tuple(map(int, np.argwhere(~equal)[0]))
+    where = f" at index {list(place)}" if place else ""
+    return f"{right[place]:.4g} is expected{where}; yours is {yours[place]:.4g}"
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+
+
+def _brief(value: Any) -> str:
+    """Return a value as a student would write it, or its shape if it is large."""
+    array = _array(value)
+    if array.size > 8 or array.dtype == object:
+        kind = type(value).__name__
+        return f"<{kind} of shape {array.shape}>" if array.ndim else f"<{kind}>"
+    numbers = np.round(array, 4).tolist() if array.dtype.kind in "fc" else array.tolist()
+    return repr(numbers)
 
 
 def check(name: str, answer: Any) -> Verdict:
