@@ -26,6 +26,19 @@ def hard(v, x):
     return float(h >= 1), h * float(h < 1)
 
 
+def soft_rate(x, steps):
+    return torch.floor(steps * x + 0.5).clamp(0, steps) / steps
+
+
+def rounded_down(x, steps):
+    v, spikes = torch.zeros_like(x), torch.zeros_like(x)
+    for _ in range(steps):
+        v += x
+        spikes += v >= 1
+        v -= (v >= 1).float()
+    return spikes / steps
+
+
 @pytest.mark.parametrize(
     ("name", "right", "wrong", "hint"),
     [
@@ -50,7 +63,8 @@ def hard(v, x):
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
         ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
-        ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
+        ("soft_reset_rate", soft_rate, rounded_down, "starts at 0"),
+        ("soft_reset_rate", soft_rate, lambda x, steps: x.clamp(0, 1), "Begin at V = 0.5"),
         ("flat_picture", 0, 100, "What is left"),
         ("on_off_weights", 144, 72, "two channels"),
         ("luckiest_epoch", 1.12, 2.25, "half a point"),

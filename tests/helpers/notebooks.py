@@ -11,7 +11,6 @@ NOT_YET = {
     # 01
     "01_lif_dynamics",
     # 02
-    "02_pretrain_and_transfer",
     # 03
     "03_transfer_to_event_streams",
     # 04
