@@ -71,8 +71,8 @@ def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
         colors=[ORANGE, GREY, BLUE],
         y=1.2,
     )
-    diagrams.brace(ax, ann.left[0], ann.right[0], 0.78, f"an epoch costs about 1/{steps}")
-    diagrams.brace(ax, snn.left[0], snn.right[0], 0.78, f"an epoch pays for {steps} steps")
+    diagrams.brace(ax, ann.left[0], ann.right[0], 0.78, "cheap epochs: one time step")
+    diagrams.brace(ax, snn.left[0], snn.right[0], 0.78, f"costly epochs: {steps} time steps")
     diagrams.note(ax, copied.x, 0.55, "no training, nearly free")
     return fig
 
@@ -257,7 +257,7 @@ def layer_spikes(picture: ArrayLike, layers: Mapping[str, ArrayLike], label: str
     for ax, (name, spikes) in zip(axes[1:], layers.items(), strict=True):
         grid: NDArray[Any] = as_array(name, spikes, dims=2)
         times, neurons = np.nonzero(grid)
-        ax.plot(times + 1, neurons, "|", color=BLACK, markersize=4)
+        ax.plot(times + 1, neurons, "s", color=BLACK, markersize=1.8)
         ax.set(xlabel="time step", xlim=(0.5, len(grid) + 0.5), ylim=(-1, grid.shape[1]))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_title(plot_text(name), fontsize=10)
