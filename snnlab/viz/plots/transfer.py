@@ -59,7 +59,7 @@ def step_costs(lengths: Sequence[int], milliseconds: ArrayLike, ann: float) -> F
 
 def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
     """Draw the stages of pipe-S with their epochs and time steps."""
-    fig, ax = diagrams.canvas(9, 1.7)
+    fig, ax = diagrams.canvas(9, 1.45)
     ann, copied, snn = diagrams.stage_row(
         ax,
         [
@@ -69,11 +69,12 @@ def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
         ],
         arrows=["weights", "weights"],
         colors=[ORANGE, GREY, BLUE],
-        y=1.2,
+        y=1.0,
+        left=0.3,
     )
-    diagrams.brace(ax, ann.left[0], ann.right[0], 0.78, "cheap epochs: one time step")
-    diagrams.brace(ax, snn.left[0], snn.right[0], 0.78, f"costly epochs: {steps} time steps")
-    diagrams.note(ax, copied.x, 0.55, "no training, nearly free")
+    diagrams.brace(ax, ann.left[0], ann.right[0], 0.58, "cheap epochs: one time step")
+    diagrams.brace(ax, snn.left[0], snn.right[0], 0.58, f"costly epochs: {steps} time steps")
+    diagrams.note(ax, copied.x, 0.32, "no training, nearly free")
     return fig
 
 
