@@ -27,7 +27,6 @@ def hard(v, x):
     return float(h >= 1), h * float(h < 1)
 
 
-<<<<<<< HEAD
 def soft_rate(x, steps):
     return torch.floor(steps * x + 0.5).clamp(0, steps) / steps
 
@@ -39,7 +38,8 @@ def rounded_down(x, steps):
         spikes += v >= 1
         v -= (v >= 1).float()
     return spikes / steps
-=======
+
+
 def edges(events, first=1):
     """Return an edge integral; with another first shift, or None for none, that of a mistake."""
     shifts = [(1, 1)] * 8 if first is None else list(zip(ROWS, COLUMNS, strict=True))[first:]
@@ -51,7 +51,6 @@ def edges(events, first=1):
 
 def mean_of_colours(weight):
     return weight.mean(1, keepdim=True).expand(-1, 2, -1, -1)
->>>>>>> main
 
 
 def rectangle(backward=lambda gradient, over: gradient * (over.abs() < 0.5)):
@@ -110,13 +109,8 @@ def rolled(spikes, weight, delay):
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
         ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
-<<<<<<< HEAD
         ("soft_reset_rate", soft_rate, rounded_down, "starts at 0"),
         ("soft_reset_rate", soft_rate, lambda x, steps: x.clamp(0, 1), "Begin at V = 0.5"),
-        ("flat_picture", 0, 100, "What is left"),
-        ("on_off_weights", 144, 72, "two channels"),
-=======
-        ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
         ("step_without_events", 8, 7, "across the edges"),
         ("step_without_events", 8, 1, "moves rows only"),
         ("edge_integral", edges, lambda events: 8 * edges(events), "Average over the steps"),
@@ -131,7 +125,6 @@ def rolled(spikes, weight, delay):
             lambda w: mean_of_colours(w) * torch.tensor([1, -1])[:, None, None],
             "the same filter",
         ),
->>>>>>> main
         ("luckiest_epoch", 1.12, 2.25, "half a point"),
         ("luckiest_epoch", 1.2, 0.5, "50 epochs"),
         ("three_seeds", 2.79, 1.27, "with three, t is 4.303"),
