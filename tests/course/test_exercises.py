@@ -14,6 +14,7 @@ from notebooks import PATHS as NOTEBOOKS
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES, function_exercise
+from snnlab.data.encoding.odg import COLUMNS, ROWS
 
 
 def soft(v, x):
@@ -24,6 +25,35 @@ def soft(v, x):
 def hard(v, x):
     h = 0.9 * v + x
     return float(h >= 1), h * float(h < 1)
+
+
+def edges(events, first=1):
+    """Return an edge integral; with another first shift, or None for none, that of a mistake."""
+    shifts = [(1, 1)] * 8 if first is None else list(zip(ROWS, COLUMNS, strict=True))[first:]
+    height, width = (length - 4 for length in events.shape[2:])
+    change = events[:, 0].astype(float) - events[:, 1]
+    pairs = zip(change, shifts, strict=False)
+    return np.mean([s[row : row + height, col : col + width] for s, (row, col) in pairs], axis=0)
+
+
+def mean_of_colours(weight):
+    return weight.mean(1, keepdim=True).expand(-1, 2, -1, -1)
+
+
+def rectangle(backward=lambda gradient, over: gradient * (over.abs() < 0.5)):
+    """Return the hard step with a surrogate gradient."""
+
+    class Step(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, over):
+            ctx.save_for_backward(over)
+            return (over >= 0).float()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return backward(gradient, *ctx.saved_tensors)
+
+    return Step.apply
 
 
 def arriving(spikes, weight, delay):
@@ -71,8 +101,20 @@ def chosen(valid, test):
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
         ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
         ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
-        ("flat_picture", 0, 100, "What is left"),
-        ("on_off_weights", 144, 72, "two channels"),
+        ("step_without_events", 8, 7, "across the edges"),
+        ("step_without_events", 8, 1, "moves rows only"),
+        ("edge_integral", edges, lambda events: 8 * edges(events), "Average over the steps"),
+        ("edge_integral", edges, lambda events: edges(events, 0), "begin with ROWS[1]"),
+        ("edge_integral", edges, lambda events: -edges(events), "the other way round"),
+        ("edge_integral", edges, lambda events: edges(events, None), "shift each one back"),
+        ("colours_to_on_off", mean_of_colours, lambda w: w[:, :2], "the third belongs"),
+        ("colours_to_on_off", mean_of_colours, lambda w: 3 * mean_of_colours(w), "not their sum"),
+        (
+            "colours_to_on_off",
+            mean_of_colours,
+            lambda w: mean_of_colours(w) * torch.tensor([1, -1])[:, None, None],
+            "the same filter",
+        ),
         ("best_of_150", 1.3, 2.65, "half a point"),
         ("best_of_150", 1.35, 3.4, "not three times the luck"),
         ("best_of_150", 1.32, 1.12, "best of 50"),
@@ -94,7 +136,19 @@ def chosen(valid, test):
         ("seeds_needed", 22, 20, "1.96 in place of t"),
         ("seeds_needed", 22, 93, "kept the t of three"),
         ("seeds_needed", 22, 21, "Let n grow"),
-        ("subtract_reset", soft, hard, "V becomes 0.12; yours is 0.00"),
+        ("subtract_reset", soft, hard, "That is the hard reset"),
+        ("subtract_reset", soft, lambda v, x: (soft(v, x)[0], 0.9 * v + x), "never reset"),
+        (
+            "rectangle_surrogate",
+            rectangle(),
+            rectangle(lambda g, h: 1.0 * (h.abs() < 0.5)),
+            "chain",
+        ),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g), "passes every gradient on"),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: None), "returns nothing"),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g * (h.abs() < 1)), "too wide"),
+        ("rectangle_surrogate", rectangle(), lambda h: h.clamp(0, 1), "In forward"),
+        ("rectangle_surrogate", rectangle(), lambda h: (h >= 0).float(), "has no gradient"),
     ],
 )
 def test_right_and_wrong_answers(name, right, wrong, hint):
@@ -112,7 +166,17 @@ def test_whatever_the_answer_is_a_verdict_comes_back(name):
 
 
 def test_an_empty_function_is_not_an_answer_yet():
-    assert check("subtract_reset", lambda v, x: None).right is None
+    def soft_step(v, x): ...
+
+    class Rectangle(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, over): ...
+
+        @staticmethod
+        def backward(ctx, gradient): ...
+
+    assert check("subtract_reset", soft_step).right is None
+    assert check("rectangle_surrogate", Rectangle.apply).right is None
 
 
 def test_unknown_exercise_names_the_nearest():
