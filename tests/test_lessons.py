@@ -99,5 +99,5 @@ def test_exercises_have_their_solution_and_one_of_each_kind(nb):
 def test_a_notebook_ends_with_references_and_where_next(nb):
     text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     assert re.search(r"^(#|\*\*).*Where next", text, re.MULTILINE)
-    before, references = re.split(r"^(?:#+ |\*\*)References", text, flags=re.MULTILINE)
+    _, references = re.split(r"^(?:#+ |\*\*)References", text, flags=re.MULTILINE)
     assert re.search(r"10\.\d{4}/|arXiv", references)
