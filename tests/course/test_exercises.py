@@ -67,6 +67,10 @@ def rolled(spikes, weight, delay):
     )
 
 
+def chosen(valid, test):
+    return test[np.arange(len(test)), valid.argmax(1)]
+
+
 @pytest.mark.parametrize(
     ("name", "right", "wrong", "hint"),
     [
@@ -111,11 +115,27 @@ def rolled(spikes, weight, delay):
             lambda w: mean_of_colours(w) * torch.tensor([1, -1])[:, None, None],
             "the same filter",
         ),
-        ("luckiest_epoch", 1.12, 2.25, "half a point"),
-        ("luckiest_epoch", 1.2, 0.5, "50 epochs"),
-        ("three_seeds", 2.79, 1.27, "with three, t is 4.303"),
-        ("three_seeds", 2.8, 4.84, "square root of n"),
-        ("three_seeds", 2.79, 2.28, "divides by n;"),
+        ("best_of_150", 1.3, 2.65, "half a point"),
+        ("best_of_150", 1.35, 3.4, "not three times the luck"),
+        ("best_of_150", 1.32, 1.12, "best of 50"),
+        ("best_of_150", 1.32, 0.5, "150 epochs"),
+        ("chosen_on_validation", chosen, lambda valid, test: test.max(1), "on the test set"),
+        ("chosen_on_validation", chosen, lambda valid, test: valid.max(1), "lucky themselves"),
+        (
+            "chosen_on_validation",
+            chosen,
+            lambda valid, test: test[:, valid.argmax(1)],
+            "its own epoch",
+        ),
+        (
+            "chosen_on_validation",
+            chosen,
+            lambda valid, test: test[:, valid.mean(0).argmax()],
+            "one epoch for all",
+        ),
+        ("seeds_needed", 22, 20, "1.96 in place of t"),
+        ("seeds_needed", 22, 93, "kept the t of three"),
+        ("seeds_needed", 22, 21, "Let n grow"),
         ("subtract_reset", soft, hard, "That is the hard reset"),
         ("subtract_reset", soft, lambda v, x: (soft(v, x)[0], 0.9 * v + x), "never reset"),
         (
