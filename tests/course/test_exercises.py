@@ -27,6 +27,19 @@ def hard(v, x):
     return float(h >= 1), h * float(h < 1)
 
 
+def soft_rate(x, steps):
+    return torch.floor(steps * x + 0.5).clamp(0, steps) / steps
+
+
+def rounded_down(x, steps):
+    v, spikes = torch.zeros_like(x), torch.zeros_like(x)
+    for _ in range(steps):
+        v += x
+        spikes += v >= 1
+        v -= (v >= 1).float()
+    return spikes / steps
+
+
 def edges(events, first=1):
     """Return an edge integral; with another first shift, or None for none, that of a mistake."""
     shifts = [(1, 1)] * 8 if first is None else list(zip(ROWS, COLUMNS, strict=True))[first:]
@@ -100,7 +113,8 @@ def chosen(valid, test):
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
         ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
-        ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
+        ("soft_reset_rate", soft_rate, rounded_down, "starts at 0"),
+        ("soft_reset_rate", soft_rate, lambda x, steps: x.clamp(0, 1), "Begin at V = 0.5"),
         ("step_without_events", 8, 7, "across the edges"),
         ("step_without_events", 8, 1, "moves rows only"),
         ("edge_integral", edges, lambda events: 8 * edges(events), "Average over the steps"),
