@@ -54,6 +54,14 @@ class Recipes:
         """
         return self.relu(lr, seed, sharpen=1.0, epochs=self.total_epochs)
 
+    def fresh(self, lr: float, seed: int) -> Experiment:
+        """Train a spiking network for the epochs of fine-tuning alone, with random, fixed delays.
+
+        The control of `fine_tuned`: nothing is copied.
+        """
+        stage = self._stage("fresh", lr, seed, epochs=self.config.epochs, delay_mode="fixed")
+        return delay_experiment(stage)
+
     def fine_tuned(
         self,
         relu: Experiment,

@@ -61,6 +61,13 @@ def test_the_controls_change_one_setting_each():
     assert settings(anneal=True) == ("learned", "lif", 0.4)
 
 
+def test_a_fresh_network_is_trained_as_fine_tuning_is_and_gets_nothing():
+    (fresh,) = MAKE.fresh(0.005, 4).stages
+    tuned = MAKE.fine_tuned(MAKE.relu(0.01, 4, sharpen=1.0), 0.5).stages[-1]
+    for name in ("network", "epochs", "lr_weights", "seed", "batch_size", "weight_decay"):
+        assert getattr(fresh, name) == getattr(tuned, name), name
+
+
 def test_no_two_trainings_share_a_checkpoint():
     jobs = [
         MAKE.fine_tuned(
@@ -77,7 +84,7 @@ def test_no_two_trainings_share_a_checkpoint():
         )
         if learn or not anneal
     ]  # fmt: skip
-    jobs += [make(0.01, 0) for make in (MAKE.scratch, MAKE.sharpened)]
+    jobs += [make(0.01, 0) for make in (MAKE.scratch, MAKE.sharpened, MAKE.fresh)]
     jobs.append(MAKE.relu(0.01, 0, sharpen=1.0))
     stages = {}
     for stage in (stage for job in jobs for stage in job.stages):

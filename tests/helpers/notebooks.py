@@ -14,8 +14,6 @@ NOT_YET = {
     "03_transfer_to_event_streams",
     # 04
     "04_learning_delays",
-    # 06
-    "06_pretrained_delays",
     # 07
     "07_paper_results",
 }

@@ -30,15 +30,13 @@ def stages(pretrain_epochs: int, epochs: int) -> Figure:
     Returns:
         The figure.
     """
-    fig, ax = diagrams.canvas(8.4, 1.5)
+    fig, ax = diagrams.canvas(7.0, 1.5)
     row = [
         ("ReLU network", f"ramps, sigma shrinks\n{pretrain_epochs} epochs"),
         ("spiking network", f"LIF, delays rounded\n{epochs} epochs"),
-        ("in use", "whole delays"),
     ]
     nodes = diagrams.stage_row(
-        ax, row, arrows=["weights, delays,\nbatch norm", "rounded"], y=0.95,
-        colors=[GREY, BLUE, GREEN],
+        ax, row, arrows=["weights, delays,\nbatch norm"], y=0.95, colors=[GREY, BLUE], left=0.6
     )  # fmt: skip
     diagrams.brace(ax, nodes[0].left[0], nodes[0].right[0], 0.5, "pretraining")
     diagrams.brace(ax, nodes[1].left[0], nodes[1].right[0], 0.5, "fine-tuning")
