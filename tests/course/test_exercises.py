@@ -74,6 +74,10 @@ def arriving(spikes, weight, delay):
     return np.stack(columns, 1) @ weight
 
 
+def moves(name, part):
+    return (name.rpartition(".")[2] in ("P", "SIG")) == (part == "delays")
+
+
 def rolled(spikes, weight, delay):
     return sum(
         w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay, strict=True))
@@ -109,6 +113,9 @@ def chosen(valid, test):
             lambda spikes, w, d: 2 * arriving(spikes, w, d),
             "s + delay",
         ),
+        ("what_moves", moves, lambda name, part: name.endswith(".P") == (part == "delays"), "SIG"),
+        ("what_moves", moves, lambda name, part: moves(name, "weights"), "opposite"),
+        ("fair_epochs", 36, 12, "three rates"),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),

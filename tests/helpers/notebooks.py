@@ -10,8 +10,6 @@ PATHS = sorted(FOLDER.glob("*.ipynb"))
 NOT_YET = {
     # 04
     "04_learning_delays",
-    # 06
-    "06_pretrained_delays",
 }
 
 
