@@ -137,7 +137,8 @@ def bars_with_seeds(
         artists += ax.plot(spread, values, style["marker"], color=BLACK, markersize=4)
     if chance is not None:
         artists.append(ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1))
-        artists.append(ax.text(-0.45, 100 * chance, "chance", fontsize=8, va="bottom"))
+        options: dict[str, Any] = dict(fontsize=8, va="center", transform=ax.get_yaxis_transform())
+        artists.append(ax.text(1.01, 100 * chance, "chance", **options))
     names = [plot_text(name).replace(", ", ",\n") for name in accuracies]
     ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=ylabel)
