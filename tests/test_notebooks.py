@@ -4,14 +4,13 @@ import ast
 import dataclasses
 import re
 import sys
-from itertools import pairwise
-from pathlib import Path
 
 import nbformat
 import pytest
 from leftovers import checked
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from notebooks import FOLDER, PATHS, code_cells, has_tag
 from snnlab.course import claims
 from snnlab.course.config import NOTEBOOKS, configure
 from snnlab.course.statements import MIME as CLAIMS
@@ -19,8 +18,6 @@ from snnlab.runs import publish
 from snnlab.runs.execute import execute
 from snnlab.runs.notebook_code import parameter_values, source_hash
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
-PATHS = sorted(FOLDER.glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KINDS = {
     str: "str",
@@ -30,28 +27,6 @@ KINDS = {
     tuple[int, ...]: "list of int",
     tuple[float, ...]: "list of float",
 }
-# Notebooks whose statements are not evaluated yet. Whoever rewrites a notebook as a lesson removes
-# its line.
-NOT_YET = {
-    # 01
-    "01_lif_dynamics",
-    # 02
-    "02_pretrain_and_transfer",
-    # 03
-    "03_transfer_to_event_streams",
-    # 04
-    "04_learning_delays",
-    # 05
-    "05_exploring_delays",
-    # 06
-    "06_pretrained_delays",
-    # 07
-    "07_paper_results",
-}
-NOTICE = "**What to notice.**"
-COMPARISON = re.compile(
-    r"\d|\b(more|less|higher|lower|above|below|best|first|most|larger|smaller)\b", re.IGNORECASE
-)
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -62,10 +37,6 @@ def path(request):
 @pytest.fixture
 def nb(path):
     return nbformat.read(path, as_version=4)
-
-
-def code_cells(nb):
-    return [cell for cell in nb.cells if cell.cell_type == "code"]
 
 
 def parameters_cell(nb):
@@ -119,7 +90,10 @@ def test_the_stored_notebook_is_small_and_needs_no_kernel_to_be_read(path, nb):
     assert path.stat().st_size <= 1_500_000
     assert "widgets" not in nb.metadata and "papermill" not in nb.metadata
     assert WIDGET not in path.read_text(encoding="utf-8")
-    assert all(cell.metadata.keys() <= {"tags"} for cell in nb.cells)
+    for cell in nb.cells:
+        assert cell.metadata.keys() <= {"tags", "jupyter"}
+        if "jupyter" in cell.metadata:
+            assert has_tag(cell, "hide-input") and cell.metadata.jupyter == {"source_hidden": True}
 
 
 def test_stored_outputs_have_no_warnings_and_no_paths_of_a_machine(path, nb):
@@ -140,48 +114,6 @@ def test_every_stored_picture_can_be_read_aloud(nb):
     for picture in pictures:
         (alt,) = re.findall(r'<img[^>]*\balt="([^"]+)"', picture["data"]["text/html"])
         assert len(alt) > 20
-
-
-def has_tag(cell, tag):
-    return tag in cell.metadata.get("tags", ())
-
-
-def test_every_statement_stands_in_the_text_above_and_holds(nb):
-    text = ""
-    for cell in nb.cells:
-        if cell.cell_type == "markdown":
-            text = cell.source
-        elif has_tag(cell, "claims"):
-            for call in ast.walk(ast.parse(cell.source)):
-                if isinstance(call, ast.Call) and ast.unparse(call.func) == "course.claims":
-                    for key in call.args[0].keys:
-                        statement = ast.literal_eval(key)
-                        assert statement in text, f"{cell.id}: {statement!r}"
-            if cell.outputs:  # a cell that was changed since `make notebooks` has none
-                (output,) = cell.outputs
-                assert all(output["data"][CLAIMS].values()), output["data"]["text/plain"]
-
-
-def compares(text):
-    """Whether a "What to notice" in a text has a number or an order."""
-    notice = text.partition(NOTICE)[2].partition("\n#")[0]
-    notice = re.sub(r"(\[notebook \d+)?\]\([^)]*\)", "", notice)
-    return bool(COMPARISON.search(notice))
-
-
-def test_what_to_notice_with_a_number_or_an_order_is_evaluated(path, nb):
-    if path.stem in NOT_YET:
-        pytest.skip("not rewritten yet")
-    for cell, after in pairwise(nb.cells):
-        if cell.cell_type == "markdown" and compares(cell.source):
-            assert has_tag(after, "claims"), f"{cell.id}: {cell.source.partition(NOTICE)[2]}"
-
-
-def test_a_number_or_an_order_in_what_to_notice_is_recognised():
-    for text in ("Twice 5 is 10.", "It is Higher.", "See [notebook 02](02_x.ipynb): 3 points."):
-        assert compares(f"{NOTICE} {text}")
-    for text in ("It moves.", "See [notebook 02](02_x.ipynb).", "It moves.\n\n### Exercise 1"):
-        assert not compares(f"{NOTICE} {text}")
 
 
 ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"}
@@ -222,6 +154,7 @@ def executed():
         ),
         new_code_cell(
             "x",
+            metadata={"tags": ["hide-input"], "collapsed": True},
             execution_count=5,
             outputs=[new_output("execute_result", {"text/plain": "1"}, execution_count=5)],
         ),
@@ -240,7 +173,8 @@ def test_what_only_a_running_kernel_understands_is_left_out():
     nbformat.validate(nb)
     assert [cell.source for cell in nb.cells] == ["x = None", "panel", "bar", "x"]
     assert [cell.execution_count for cell in nb.cells] == [1, 2, 3, 4]
-    assert [cell.metadata for cell in nb.cells] == [{"tags": ["parameters"]}, {}, {}, {}]
+    hidden = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    assert [cell.metadata for cell in nb.cells] == [{"tags": ["parameters"]}, {}, {}, hidden]
     assert nb.cells[1].outputs[0]["data"].keys() == {"text/html", "image/png", "text/plain"}
     assert nb.cells[2].outputs == []
     assert nb.cells[3].outputs[0].execution_count == 4
@@ -315,3 +249,14 @@ def test_html_needs_no_network_for_pictures_and_formulas(tmp_path):
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in html
     assert html.count("<mtr>") == 2 and "aligned" not in html.split("<body")[1]
     assert '<img alt="a line"' in html and WIDGET not in html
+
+
+def test_html_folds_the_code_that_is_hidden_and_shows_its_output(tmp_path):
+    nbformat.write(executed(), tmp_path / "n.ipynb")
+    html = publish.write_html(tmp_path / "n.ipynb").read_text(encoding="utf-8")
+    body = html.split("<body", 1)[1]
+    parts = re.split(r"(<details><summary>Code</summary>.*?</details>)", body, flags=re.DOTALL)
+    before, details, after = parts
+    assert details.count("jp-InputArea-editor") == 1
+    assert before.count('class="jp-InputArea ') == 3
+    assert "Out[4]" in after and "Out[" not in before

@@ -30,11 +30,25 @@ from snnlab.runs.progress import progress
 from snnlab.runs.run import home
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+HIDDEN = "hide-input"  # the tag of cells whose code is folded; MyST-NB reads it, too
+_TEMPLATE = f"""
+{{%- extends 'index.html.j2' -%}}
+{{% block input_group %}}
+{{%- if '{HIDDEN}' in cell.metadata.get('tags', []) -%}}
+<details><summary>Code</summary>{{{{ super() }}}}</details>
+{{%- else -%}}
+{{{{ super() }}}}
+{{%- endif -%}}
+{{% endblock input_group %}}
+"""
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 def clean(nb: Any) -> Any:
-    """Return a copy without widgets, timings and injected parameters; pictures of panels stay."""
+    """Return a copy without widgets, timings and injected parameters; pictures of panels stay.
+
+    JupyterLab collapses the code of the cells that are tagged `hide-input`.
+    """
     nb = nbformat.from_dict(nb)
     metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
     metadata |= {key: nb.metadata[key] for key in ("license", "snnlab") if key in nb.metadata}
@@ -45,6 +59,8 @@ def clean(nb: Any) -> Any:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
         if cell.cell_type != "code":
             continue
+        if HIDDEN in cell.metadata.get("tags", ()):
+            cell.metadata["jupyter"] = {"source_hidden": True}
         cell.outputs = list(filter(None, map(_without_widget, cell.outputs)))
         count += 1
         cell.execution_count = count
@@ -84,6 +100,7 @@ class _Exporter(HTMLExporter):
 def write_html(executed: Path) -> Path:
     """Write an executed notebook as HTML that needs no network.
 
+    The code of the cells that are tagged `hide-input` is folded; their outputs are shown.
     Links to other notebooks go to their HTML in the folders beside that of this one.
 
     Args:
@@ -103,7 +120,7 @@ def write_html(executed: Path) -> Path:
                 lambda link: f"](../{link[1]}/{link[1]}.html",
                 cell.source,
             )
-    exporter = _Exporter(mathjax_url="", require_js_url="")
+    exporter = _Exporter(mathjax_url="", require_js_url="", raw_template=_TEMPLATE)
     html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": executed.stem}})
     path = executed.with_suffix(".html")
     with whole_file(path) as temporary:

@@ -2,7 +2,11 @@
 
 import statistics
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from snnlab.runs import publish
 
 # Each new picture in a panel, and the ms from the last key to when it can be painted.
 WATCH = """panel => {
@@ -111,3 +115,20 @@ def test_a_spike_train_is_made_and_numbers_are_read_by_keyboard(lab):
     assert table.get_by_role("columnheader").first.inner_text() == "from (ms)"
     page.keyboard.press("r")  # JupyterLab would turn the cell into a raw one
     assert table.get_by_role("rowheader").all_inner_texts() == [str(ms) for ms in range(20, 180, 8)]
+
+
+def test_code_that_is_hidden_is_collapsed_and_its_output_is_shown(lab):
+    output = new_output("display_data", {"text/html": '<img alt="a line">', "text/plain": "a line"})
+    cells = [
+        new_code_cell("folded", metadata={"tags": ["hide-input"]}, outputs=[output]),
+        new_code_cell("shown"),
+    ]
+    nbformat.write(publish.clean(new_notebook(cells=cells)), lab.folder / "folded.ipynb")
+    page = lab.open("folded")
+    page.get_by_text("shown").wait_for()
+    folded, shown = page.locator(".jp-CodeCell").all()
+    assert folded.locator(".jp-InputPlaceholder, .jp-Placeholder").is_visible()
+    assert not folded.locator(".cm-content").is_visible()
+    assert folded.get_by_alt_text("a line").count() == 1
+    assert shown.locator(".cm-content").is_visible()
+    page.close()

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from notebooks import NOT_YET
+from notebooks import PATHS as NOTEBOOKS
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES, function_exercise
-
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def soft(v, x):
@@ -161,8 +161,8 @@ def exercises_of(path):
     """Yield each exercise of a notebook, and the code in the folded solution after it."""
     cells = json.loads(path.read_text())["cells"]
     for here, after in pairwise(cells):
-        asked = re.search(r'^check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
-        if here["cell_type"] == "code" and asked:
+        asked = re.search(r'^(?:course\.)?check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
+        if here["cell_type"] == "code" and asked and "solution" not in here["metadata"]["tags"]:
             solution = re.search(
                 r"<details>.*?```python\n(.*?)```.*?</details>", "".join(after["source"]), re.DOTALL
             )
@@ -171,6 +171,8 @@ def exercises_of(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_solutions_in_a_notebook_are_right(path):
+    if path.stem not in NOT_YET:
+        pytest.skip("its solutions are cells, which run with it")
     exercises = list(exercises_of(path))
     assert len(exercises) == path.read_text().count('"### Exercise'), path.name
     for name, solution in exercises:

@@ -23,18 +23,25 @@ LABEL_WIDTH = "10em"
 OPTIONS = {"layout": {"width": "24em"}, "style": {"description_width": LABEL_WIDTH}}
 # Backgrounds that a panel keeps, 2 MB each: limits and titles that return cost little
 BACKGROUNDS = 8
+PLAY_MS = 200  # from one value to the next
 # The focused control has an outline. While a control has the focus, JupyterLab leaves the keys to
-# it: otherwise an arrow moves to the next cell, and R makes a raw cell. ipywidgets can set no
-# attribute, but the `onload` of a style can.
-KEYBOARD = """<style onload="this.closest('.snnlab-keys').addEventListener(
-    'focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))">
+# it: otherwise an arrow moves to the next cell, and R makes a raw cell. The buttons of a `Play` get
+# names. ipywidgets can set no attribute, but the `onload` of a style can.
+KEYBOARD = """<style onload="this.closest('.snnlab-keys').addEventListener('focusin', event => {
+    event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
+    event.target.closest('.widget-play')?.querySelectorAll('button').forEach(
+        (button, i) => button.setAttribute('aria-label', ['play or pause', 'stop'][i]));
+})">
 .snnlab-keys :focus-visible { outline: 3px solid var(--jp-ui-font-color0, black) !important }
 </style>"""
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `min` to `max`, as in ipywidgets; an int if all four numbers are ints."""
+    """A number from `min` to `max`, as in ipywidgets; an int if all four numbers are ints.
+
+    With `play`, buttons beside it let a whole number run from `min` to `max`.
+    """
 
     value: float
     min: float
@@ -42,12 +49,23 @@ class Slider:
     step: float
     description: str
     tooltip: str
+    play: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that only whole numbers are played."""
+        if self.play and not self.is_whole:
+            raise SnnlabError(f"Slider {self.description!r}: play=True needs four whole numbers.")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its values are ints."""
+        return all(isinstance(n, int) for n in (self.value, self.min, self.max, self.step))
 
     def widget(self) -> ipywidgets.DOMWidget:
         """Return the slider as a widget."""
-        are_ints = all(isinstance(n, int) for n in (self.value, self.min, self.max, self.step))
-        kind = ipywidgets.IntSlider if are_ints else ipywidgets.FloatSlider
-        return kind(**vars(self), **OPTIONS)
+        kind = ipywidgets.IntSlider if self.is_whole else ipywidgets.FloatSlider
+        arguments = {name: value for name, value in vars(self).items() if name != "play"}
+        return kind(**arguments, **OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -124,6 +142,15 @@ class _CheckboxRow(ipywidgets.HBox):
             box.value = checked
 
 
+def _play(slider: ipywidgets.IntSlider) -> ipywidgets.Play:
+    """Return buttons that move a slider."""
+    play = ipywidgets.Play(
+        min=slider.min, max=slider.max, step=slider.step, interval=PLAY_MS, show_repeat=False
+    )
+    traitlets.link((slider, "value"), (play, "value"))
+    return play
+
+
 def keyboard_box(*children: ipywidgets.Widget) -> ipywidgets.VBox:
     """Return a box of widgets that can be used without a mouse; see `KEYBOARD`."""
     box = ipywidgets.VBox([ipywidgets.HTML(KEYBOARD, layout={"display": "none"}), *children])
@@ -182,7 +209,11 @@ class Panel:
         self.controls = {name: control.widget() for name, control in controls.items()}
         self.image, self.numbers = ipywidgets.HTML(), TableToggle()
         self._update()
-        row = ipywidgets.HBox([*self.controls.values()], layout={"flex_flow": "row wrap"})
+        widgets = [*self.controls.values()]
+        for name, control in controls.items():
+            if isinstance(control, Slider) and control.play:
+                widgets.insert(widgets.index(self.controls[name]) + 1, _play(self.controls[name]))
+        row = ipywidgets.HBox(widgets, layout={"flex_flow": "row wrap"})
         below = [] if self.static.numbers is None else [self.numbers.switch, self.numbers.table]
         self.box = keyboard_box(row, self.image, *below)
         self.box.add_class("snnlab-panel")

@@ -123,6 +123,18 @@ def test_whole_numbers_stay_whole():
     assert isinstance(fine.value, float)
 
 
+def test_a_played_slider_and_its_buttons_follow_each_other():
+    panel = interact(draw_bar, height=Slider(1, 0, 4, 1, "height", "tip", play=True))
+    slider, play = panel.box.children[1].children
+    assert (play.min, play.max, play.step, play.value) == (0, 4, 1, 1)
+    play.value = 3  # as the browser does it while it plays
+    assert slider.value == 3 and 'alt="A solid bar of height 3."' in panel.image.value
+    slider.value = 2
+    assert play.value == 2
+    with pytest.raises(SnnlabError, match="play=True needs four whole numbers"):
+        Slider(1.0, 0, 4, 0.5, "height", "tip", play=True)
+
+
 WHICH = Checkboxes((True, False, True), ("a", "b", "c"), "which", "Draw it")
 
 
