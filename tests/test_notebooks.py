@@ -7,7 +7,7 @@ import sys
 
 import nbformat
 import pytest
-from leftovers import checked
+from leftovers import checked, student_edition
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from notebooks import FOLDER, PATHS, code_cells, has_tag
@@ -122,8 +122,11 @@ ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_lea
 @pytest.mark.parametrize(
     "path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
 )
-def test_it_runs_through_papermill_and_its_result_can_be_collected(path, tmp_path):
-    """At profile tiny; test_tasks runs the others at the papers' settings."""
+def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path):
+    """At profile tiny; test_tasks runs the others at the papers' settings, and nbval runs all
+    notebooks with their solutions.
+    """
+    path = student_edition(path, tmp_path)
     result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path)}), path)
     assert result.profile == "tiny"
 

@@ -26,6 +26,17 @@ def hard(v, x):
     return float(h >= 1), h * float(h < 1)
 
 
+def arriving(spikes, weight, delay):
+    columns = [np.append(np.zeros(d), spikes[:, j])[: len(spikes)] for j, d in enumerate(delay)]
+    return np.stack(columns, 1) @ weight
+
+
+def rolled(spikes, weight, delay):
+    return sum(
+        w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay, strict=True))
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "right", "wrong", "hint"),
     [
@@ -43,9 +54,14 @@ def hard(v, x):
         ("meeting_ms", 20, 60, "100 + 60"),
         ("shifted_ms", 40, 0, "not at the same time"),
         ("shifted_ms", 40, 20, "40 ms later"),
-        ("rounding_ms", 10, 0.5, "in steps"),
-        ("rounding_ms", 10, 20, "nearest"),
-        ("rounding_ms", 10, 5, "farthest"),
+        ("arriving_current", arriving, lambda spikes, w, d: spikes @ w, "are sent"),
+        ("arriving_current", arriving, rolled, "np.roll"),
+        (
+            "arriving_current",
+            arriving,
+            lambda spikes, w, d: 2 * arriving(spikes, w, d),
+            "s + delay",
+        ),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),

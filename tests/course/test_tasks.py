@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import standins
 import torch
-from leftovers import checked
+from leftovers import checked, student_edition
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import tasks
@@ -273,7 +273,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
         data="gsc", features="paper", dt_ms=10.0, n_in=140, max_delay=30, tau_ms=(15.0,), limit=0
     )
     given |= dict(epochs=1, toy_trials=100, toy_epochs=1)
-    notebook = ROOT / f"notebooks/{DELAYS}.ipynb"
+    notebook = student_edition(ROOT / f"notebooks/{DELAYS}.ipynb", tmp_path)
     result = checked(execute(notebook, given), notebook)
     assert (
         result.profile == "paper"
@@ -301,7 +301,7 @@ def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     small), on stand-ins.
     """
     given = read_parameters(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
-    path = ROOT / f"notebooks/{notebook}.ipynb"
+    path = student_edition(ROOT / f"notebooks/{notebook}.ipynb", tmp_path)
     result = checked(execute(path, given), path)
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
     assert len(result.results) >= 5

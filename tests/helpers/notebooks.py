@@ -16,8 +16,6 @@ NOT_YET = {
     "03_transfer_to_event_streams",
     # 04
     "04_learning_delays",
-    # 05
-    "05_exploring_delays",
     # 06
     "06_pretrained_delays",
     # 07

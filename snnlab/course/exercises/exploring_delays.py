@@ -1,6 +1,10 @@
 """The exercises of notebook 05."""
 
-from snnlab.course.exercises.judge import number_exercise
+from typing import Any
+
+import numpy as np
+
+from snnlab.course.exercises.judge import function_exercise, number_exercise
 
 number_exercise(
     "meeting_ms",
@@ -23,13 +27,45 @@ number_exercise(
     hint="Every spike arrives 40 ms later than before. When do they meet now?",
 )
 
-number_exercise(
-    "rounding_ms",
-    10,
-    praise="Half a step, either way. A finer step costs more computation and moves delays less.",
-    hints={
-        0.5: "That is in steps. A step lasts 20 ms.",
-        20: "A delay goes to the *nearest* whole step, which is never a whole step away.",
+
+def _current(spikes: Any, weight: Any, delay: Any) -> Any:
+    """Compute what arrives in each step, `(T,)`, of spikes `(T, N)`."""
+    total = np.zeros(len(spikes))
+    for j, steps in enumerate(delay):
+        total[steps:] += weight[j] * spikes[: len(spikes) - steps, j]
+    return total
+
+
+def _rolled(spikes: Any, weight: Any, delay: Any) -> Any:
+    shifted = [np.roll(spikes[:, j], steps) for j, steps in enumerate(delay)]
+    return np.stack(shifted, 1) @ weight
+
+
+_GENERATOR = np.random.default_rng(1)
+function_exercise(
+    "arriving_current",
+    _current,
+    [
+        (np.array([[1], [0], [0], [1]]), np.array([0.5]), np.array([1])),
+        (
+            _GENERATOR.integers(0, 3, (12, 4)),
+            _GENERATOR.normal(size=4).round(2),
+            np.array([0, 3, 1, 7]),
+        ),
+    ],
+    praise="That is a layer of delays; the library's convolution computes the same sum.",
+    hint="A spike of step s of input j counts in step s + delay[j], with weight[j].",
+    mistakes={
+        "You add up the spikes when they are sent. When does each of them arrive?": (
+            lambda spikes, weight, delay: spikes @ weight
+        ),
+        "What leaves at the end comes back at the beginning, before it was sent: np.roll does "
+        "that.": _rolled,
+        "Your spikes arrive before they are sent. In step t, read what was sent in step t - d.": (
+            lambda spikes, weight, delay: _current(spikes[::-1], weight, delay)[::-1]
+        ),
+        "Multiply what arrives by the weight of its synapse.": (
+            lambda spikes, weight, delay: _current(spikes, np.ones(len(delay)), delay)
+        ),
     },
-    hint="Which delay is farthest from all whole numbers of steps? How far is it, in ms?",
 )

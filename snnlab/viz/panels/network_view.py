@@ -14,11 +14,11 @@ from snnlab.delays import analysis
 from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simulate
 from snnlab.nn.delay_linear import DelayLinear, delay_layers
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.plots import BLUE, RED
+from snnlab.viz.plots import GREEN, PINK
 from snnlab.viz.widgets.panel import Control, Dropdown, Slider
 
 # Excitatory and inhibitory synapses: sign of the weight, name, color, marker
-SIGNS = ((1, "excites", RED, "o"), (-1, "inhibits", BLUE, "s"))
+SIGNS = ((1, "excites", GREEN, "o"), (-1, "inhibits", PINK, "s"))
 TICKS_KHZ = (0.2, 0.5, 1, 2, 5, 10, 20)
 
 

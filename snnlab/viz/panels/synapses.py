@@ -1,6 +1,6 @@
 """Panel of one neuron's synapses: weights, kernel, strongest inputs, and delays during training.
 
-Excitatory synapses are red circles, inhibitory ones blue squares.
+Excitatory synapses are green circles, inhibitory ones pink squares.
 """
 
 from collections.abc import Sequence

@@ -65,7 +65,7 @@ def delay_histogram(
 
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
-    """Draw delay kernels as an image: a row for each input, red for positive taps.
+    """Draw delay kernels as an image: a row for each input; green is positive, pink negative.
 
     Args:
         ax: where to draw.
@@ -82,5 +82,5 @@ def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
     extent = (-0.5 * dt_ms, (length - 0.5) * dt_ms, -0.5, rows - 0.5)
     ax.set(xlabel="delay (ms)", ylabel="input")
     return ax.imshow(
-        taps, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent
+        taps, cmap="PiYG", vmin=-limit, vmax=limit, aspect="auto", origin="lower", extent=extent
     )

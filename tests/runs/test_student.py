@@ -1,0 +1,143 @@
+"""The student edition and the nbgrader assignments of notebooks."""
+
+import re
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from notebooks import PATHS, code_cells
+from snnlab._utils.errors import SnnlabError
+from snnlab.runs import student
+
+
+def tagged(make, source, *tags, **more):
+    return make(source, metadata={"tags": list(tags)}, **more)
+
+
+def lesson():
+    """Return a notebook with an exercise that asks for a function, one for a number, one open."""
+    output = new_output("execute_result", {"text/plain": "Right."})
+    check, number = '\ncourse.check("membrane", h)', '\ncourse.check("meeting_ms", answer)'
+    explanation = "<details><summary>Solution</summary>\nBecause.\n</details>"
+    cells = [
+        tagged(new_code_cell, "x = 1", "hide-input", outputs=[output], execution_count=1),
+        new_markdown_cell("### Exercise 1\n[terms](../docs/glossary.md#beta) [next](02_x.ipynb)"),
+        tagged(new_code_cell, f"def h(v, x):\n    ...  # your code{check}", "exercise"),
+        tagged(new_markdown_cell, explanation, "solution"),
+        tagged(new_code_cell, f"def h(v, x):\n    return v + x{check}", "solution", "hide-input"),
+        new_markdown_cell("### Exercise 2"),
+        tagged(new_code_cell, f"answer = None  # your answer, in ms{number}", "exercise"),
+        tagged(new_markdown_cell, explanation, "solution"),
+        tagged(new_code_cell, f"answer = 20{number}", "solution", "hide-input", outputs=[output]),
+        new_markdown_cell("### Exercise 3"),
+        tagged(new_markdown_cell, explanation, "solution"),
+        new_markdown_cell("## Summary"),
+    ]
+    return new_notebook(cells=cells, metadata={"snnlab": {"profile": "course"}, "license": "CC"})
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Return a function that writes the lesson with some options, and reads what was written."""
+    path = tmp_path / "clone" / "notebooks" / "01_lesson.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(lesson(), path)
+    monkeypatch.chdir(path.parents[1])
+    (path.parents[1] / "pyproject.toml").touch()
+
+    def write(target, *options):
+        monkeypatch.setattr(sys, "argv", ["student", *options, str(path)])
+        student.main()
+        nb = nbformat.read(tmp_path / target, as_version=4)
+        nbformat.validate(nb)
+        return nb
+
+    return write
+
+
+def test_the_student_edition_has_stubs_but_no_solutions_and_no_outputs(written):
+    nb = written("clone/build/student/01_lesson.ipynb")
+    text = "\n".join(cell.source for cell in nb.cells)
+    assert "Because" not in text and "return v + x" not in text and "answer = 20" not in text
+    assert text.count("course.check(") == 2 and text.count("### Exercise") == 3
+    assert nb.cells[-2].source == student.YOUR_ANSWER and nb.cells[-3].source == "### Exercise 3"
+    assert text.count(student.YOUR_ANSWER) == 1
+    for cell in code_cells(nb):
+        assert cell.outputs == [] and cell.execution_count is None
+    assert nb.cells[0].metadata.jupyter.source_hidden
+    assert "snnlab" not in nb.metadata and nb.metadata.license == "CC"
+
+
+def test_links_from_the_student_edition_lead_to_the_same_files(written):
+    nb = written("clone/build/student/01_lesson.ipynb")
+    assert "(../../docs/glossary.md#beta)" in nb.cells[1].source
+    assert "(02_x.ipynb)" in nb.cells[1].source
+    nb = written("elsewhere/01_lesson.ipynb", "--out", "../elsewhere")
+    assert "(../clone/docs/glossary.md#beta)" in nb.cells[1].source
+
+
+def released(cell):
+    """Return the source that nbgrader gives to students."""
+    marker = "# YOUR CODE HERE\nraise NotImplementedError()"
+    lines, inside = [], False
+    for line in cell.source.split("\n"):
+        if "BEGIN SOLUTION" in line:
+            indent = re.match(" *", line)[0]
+            lines += [indent + part for part in marker.split("\n")]
+            inside = True
+        elif "END SOLUTION" in line:
+            inside = False
+        elif not inside:
+            lines.append(line)
+    assert not inside
+    return "\n".join(lines)
+
+
+def valid(nb):
+    """Check nbgrader's rules for the metadata of cells, and return the cells that have some."""
+    graded = [cell for cell in nb.cells if "nbgrader" in cell.metadata]
+    ids = [cell.metadata.nbgrader.grade_id for cell in graded]
+    assert len(set(ids)) == len(ids)
+    for cell in graded:
+        data = cell.metadata.nbgrader
+        assert data.schema_version == 3 and re.fullmatch(r"[a-zA-Z0-9_\-]+", data.grade_id)
+        assert ("points" in data) == data.grade
+        assert data.grade or data.solution or data.locked
+        assert cell.cell_type == "code" or (data.grade and data.solution)
+    assert nb.metadata.kernelspec.language == "python"
+    return graded
+
+
+def test_the_nbgrader_assignment_keeps_signatures_and_units(written):
+    nb = written("course/source/01_lesson/01_lesson.ipynb", "--nbgrader", "../course")
+    membrane, membrane_test, number, number_test, question = valid(nb)
+    todo = ["# YOUR CODE HERE", "raise NotImplementedError()"]
+    check, indented = 'course.check("membrane", h)', [f"    {line}" for line in todo]
+    assert released(membrane).splitlines() == ["def h(v, x):", *indented, check]
+    unit, check = "answer = None  # your answer, in ms", 'course.check("meeting_ms", answer)'
+    assert released(number).splitlines() == [unit, *todo, check]
+    assert "return v + x" in membrane.source and "answer = 20" in number.source
+    assert membrane_test.source == 'assert course.check("membrane", h).right'
+    assert number_test.source == 'assert course.check("meeting_ms", answer).right'
+    for test in (membrane_test, number_test):
+        assert test.metadata.nbgrader.locked and test.metadata.nbgrader.points == 1
+    assert "Because." in question.source and "Because." not in released(question)
+    assert "".join(cell.source for cell in nb.cells).count("Because.") == 1
+
+
+def test_an_exercise_without_the_same_check_is_an_error():
+    nb = lesson()
+    nb.cells[4].source = 'course.check("another", h)'
+    with pytest.raises(SnnlabError, match="'course.check.*membrane.*and 'course.check.*another"):
+        student.assignment(nb)
+    del nb.cells[2]
+    with pytest.raises(SnnlabError, match="expected before it a cell tagged 'exercise'"):
+        student.assignment(nb)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_notebook_is_a_valid_assignment(path, tmp_path):
+    student.write(path, tmp_path / path.name, student.assignment)
+    valid(nbformat.read(tmp_path / path.name, as_version=4))
