@@ -32,7 +32,7 @@ class LearningDelays(DelayTraining):
     )
     max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
     tau_ms: tuple[float, ...] = parameter(
-        (20.1, 40.0, 100.0),
+        (20.1, 40.0, 80.0),
         "membrane time constants that every variant chooses from, by validation",
         unit="ms",
         low=1,
@@ -72,7 +72,10 @@ class LearningDelays(DelayTraining):
         0, "inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000
     )
     fan_in: int = parameter(
-        2, "inputs of a hidden neuron in the sparse networks of section 7", low=1, high=700
+        4,
+        "inputs of a hidden neuron in the sparse networks of section 7; 0 for no such networks",
+        low=0,
+        high=700,
     )
 
     def __post_init__(self) -> None:
@@ -114,7 +117,7 @@ LEARNING_DELAYS = profiles(
         seeds=1,
         hidden=(16,),
         workers=1,
-        tau_ms=(20.1, 100.0),
+        tau_ms=(20.1, 40.0),
         lr_factors=(1.0,),
         epochs=2,
         toy_trials=200,
@@ -138,7 +141,7 @@ LEARNING_DELAYS = profiles(
         anneal_share=0.25,
         toy_trials=4000,
         toy_epochs=40,
-        fan_in=10,
+        fan_in=0,  # a sweep has sparse networks of its own
         workers=1,
     ),
 )
