@@ -24,7 +24,7 @@ endif
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: setup tutorial test lab lint notebooks bench clean
+.PHONY: setup tutorial test lab lint notebooks bench gpu-check clean
 
 setup: $(STAMP)
 	@echo "Ready: make tutorial, make lab, or $(BIN)/snnlab --help"
@@ -66,7 +66,11 @@ notebooks: $(STAMP)
 	$(BIN)/python -m snnlab.runs.publish $(NOTEBOOKS)
 
 bench: $(STAMP)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# Needs a GPU: its tests, a training step beside the peer's, an epoch, and the notebooks.
+gpu-check: $(STAMP)
+	$(BIN)/python benchmarks/gpu_check.py
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -71,7 +71,7 @@ def test_every_slider_moves_its_picture_by_keyboard(lab, stem):
 
 def test_every_control_is_reached_by_tab_and_shows_that_it_is(lab):
     page = lab.page("01_lif_dynamics")
-    panel = page.locator(".snnlab-panel")
+    panel = page.locator(".snnlab-panel").first
     controls = "[role=slider], select, input, button"
     panel.evaluate(
         f"panel => panel.querySelectorAll('{controls}').forEach((e, i) => e.dataset.number = i)"
@@ -96,7 +96,7 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_is(lab):
 
 def test_a_spike_train_is_made_and_numbers_are_read_by_keyboard(lab):
     page = lab.page("01_lif_dynamics")
-    panel = page.locator(".snnlab-panel")
+    panel = page.locator(".snnlab-panel").first
     panel.get_by_role("combobox").nth(1).focus()
     for kind in ("ramp", "noise", "20 input spikes"):
         assert kind in press(page, panel, "ArrowDown")[1]

@@ -26,6 +26,22 @@ def hard(v, x):
     return float(h >= 1), h * float(h < 1)
 
 
+def rectangle(backward=lambda gradient, over: gradient * (over.abs() < 0.5)):
+    """Return the hard step with a surrogate gradient."""
+
+    class Step(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, over):
+            ctx.save_for_backward(over)
+            return (over >= 0).float()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return backward(gradient, *ctx.saved_tensors)
+
+    return Step.apply
+
+
 def arriving(spikes, weight, delay):
     columns = [np.append(np.zeros(d), spikes[:, j])[: len(spikes)] for j, d in enumerate(delay)]
     return np.stack(columns, 1) @ weight
@@ -74,7 +90,19 @@ def rolled(spikes, weight, delay):
         ("three_seeds", 2.79, 1.27, "with three, t is 4.303"),
         ("three_seeds", 2.8, 4.84, "square root of n"),
         ("three_seeds", 2.79, 2.28, "divides by n;"),
-        ("subtract_reset", soft, hard, "V becomes 0.12; yours is 0.00"),
+        ("subtract_reset", soft, hard, "That is the hard reset"),
+        ("subtract_reset", soft, lambda v, x: (soft(v, x)[0], 0.9 * v + x), "never reset"),
+        (
+            "rectangle_surrogate",
+            rectangle(),
+            rectangle(lambda g, h: 1.0 * (h.abs() < 0.5)),
+            "chain",
+        ),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g), "passes every gradient on"),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: None), "returns nothing"),
+        ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g * (h.abs() < 1)), "too wide"),
+        ("rectangle_surrogate", rectangle(), lambda h: h.clamp(0, 1), "In forward"),
+        ("rectangle_surrogate", rectangle(), lambda h: (h >= 0).float(), "has no gradient"),
     ],
 )
 def test_right_and_wrong_answers(name, right, wrong, hint):
@@ -92,7 +120,17 @@ def test_whatever_the_answer_is_a_verdict_comes_back(name):
 
 
 def test_an_empty_function_is_not_an_answer_yet():
-    assert check("subtract_reset", lambda v, x: None).right is None
+    def soft_step(v, x): ...
+
+    class Rectangle(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, over): ...
+
+        @staticmethod
+        def backward(ctx, gradient): ...
+
+    assert check("subtract_reset", soft_step).right is None
+    assert check("rectangle_surrogate", Rectangle.apply).right is None
 
 
 def test_unknown_exercise_names_the_nearest():

@@ -8,8 +8,6 @@ PATHS = sorted(FOLDER.glob("*.ipynb"))
 
 # Notebooks that are not rewritten as lessons yet. Whoever rewrites one removes its line.
 NOT_YET = {
-    # 01
-    "01_lif_dynamics",
     # 02
     "02_pretrain_and_transfer",
     # 03

@@ -359,26 +359,48 @@ def test_a_plan_is_watched_through_its_stages_and_stopped_in_the_second(tmp_path
     panel.resume()
     outcome = panel.result()
     assert same(outcome.net, expected.net) and outcome.test_accuracy == expected.test_accuracy
-    assert {now.rate_unit for now in seen} == {
-        "output a neuron and step",
-        "spikes a neuron and step",
-    }
+    pretraining = [now for now in seen if not now.spiking]
+    assert {now.rate_unit for now in pretraining} == {"mean activation"}
+    assert not any(now.over_time for now in pretraining)
+    assert pretraining[0].stages == (("pretrain", 0),)
     last = seen[-1]
-    assert (len(last.history), last.total_epochs, list(last.rates), last.delays) == (
-        4,
-        4,
-        ["acts.0", "acts.1"],
-        {},
-    )
+    assert (last.spiking, last.over_time, last.rate_unit) == (True, True, "spikes a step")
+    assert last.stages == (("pretrain", 0), ("fine-tune", 2))
+    assert (len(last.history), last.total_epochs, last.delays) == (4, 4, {})
     line = expected.stages[0].history[1]
     assert monitor_view.curves(last)["twin_4_accuracy"][1] == line["twin_4_accuracy"]
     assert np.isnan(monitor_view.curves(last)["twin_4_accuracy"][2:]).all()
     x = DATA["target"].valid.batch(torch.arange(16))[0]
-    spikes = []
-    hook = outcome.net.acts[1].register_forward_hook(lambda module, given, out: spikes.append(out))
-    outcome.net.set_mode("lif", steps=4)(x)
+    outputs = []
+    hook = outcome.net.acts[1].register_forward_hook(lambda module, given, out: outputs.append(out))
+    with torch.no_grad():
+        outcome.net.set_mode("lif", steps=4)(x)
     hook.remove()
-    assert last.rates["acts.1"] == pytest.approx(spikes[0].mean().item())
+    spikes = outputs[0].flatten(2)
+    assert np.allclose(last.rates["layer 2"], spikes.mean((0, 1)).numpy())
+    rows = torch.linspace(0, spikes.shape[2] - 1, last.rasters["layer 2"].shape[1]).long()
+    assert np.array_equal(last.rasters["layer 2"], spikes[:, 0, rows].numpy())
+    assert len(pretraining[0].rasters["layer 2"]) == x.shape[1]  # a column a sample
+    alt = panel._panel.static.alt
+    assert "stages begin: pretrain in epoch 1, fine-tune in epoch 3;" in alt
+    axes = {ax.get_ylabel(): ax for ax in panel._panel._fig.axes}
+    assert [text.get_text().strip() for text in axes["accuracy (%)"].texts] == [
+        "pretrain",
+        "fine-tune",
+    ]
+    ticks = axes["loss"].xaxis.get_majorticklocs()
+    assert np.array_equal(ticks, ticks.round())
+
+
+def test_accuracies_on_the_test_set_are_not_shown(tmp_path):
+    network = DelayNetConfig(n_in=16, hidden=(6,), n_classes=5, max_delay=8, tau=1.5, dropout=0.0)
+    stage = DelayStage(name="a", network=network, test_each_epoch=True, **vars(RECIPE))
+    data = DataSplits(TRAIN, HELD_OUT, HELD_OUT)
+    panel = watch(run_experiment, delay_experiment(stage), data, tmp_path, live=False)
+    assert "test_accuracy" in panel.result().last.history[0]
+    picture = panel._panel.static
+    assert "valid accuracy" in picture.alt
+    assert "test" not in picture.alt and not any("test" in name for name in picture.numbers)
 
 
 def test_a_job_that_was_watched_is_done_for_the_comparison(tmp_path, monkeypatch):
@@ -451,7 +473,13 @@ def test_the_alt_text_has_the_numbers_of_the_data(tmp_path):
     rates = [
         1000 / 20 * float(s[several.valid].sum()) / (steps * s.shape[2]) for s in several.spikes
     ]
-    assert f"spikes a neuron and second: layer 1 {rates[0]:.3g}, layer 2 {rates[1]:.3g}." in alt
+    assert f"spikes a second of a neuron: layer 1 {rates[0]:.3g}, layer 2 {rates[1]:.3g};" in alt
+
+
+def view_of(snapshot):
+    fig = Figure()
+    monitor_view.MonitorView(fig, snapshot).draw(snapshot, snapshot.delays)
+    return fig
 
 
 def test_a_moment_becomes_arrays():
@@ -487,12 +515,16 @@ def test_a_moment_becomes_arrays():
         and without.unit == "steps"
         and without.sample == f"class {int(HELD_OUT.labels[0])}"
     )
-    assert without.rate_unit == "spikes a neuron and step"
+    assert without.rate_unit == "spikes a step"
     relu = take_snapshot(
         TrainingProgress(net(neuron="relu"), RECIPE, HELD_OUT, [], None, BATCHES, None)
     )
-    assert relu.rate_unit == "output a neuron and step"
-    assert "; output for one sample of validation (class" in monitor_view.describe(relu)
+    assert relu.rate_unit == "mean activation"
+    assert "; activations for one sample of validation (class" in monitor_view.describe(relu)
+    titles = {ax.get_title() for ax in view_of(relu).axes}
+    assert "no spikes yet: activations, darker = more" in titles
+    titles = {ax.get_title() for ax in view_of(without).axes}
+    assert titles >= {"spikes", "firing rates of the neurons"}
 
 
 def test_a_pruned_network_is_looked_at_and_trained_elsewhere():
@@ -532,24 +564,33 @@ def test_axes_grow_to_what_they_have_to_show():
         "sigma": 4.0,
     }
     now = take_snapshot(TrainingProgress(model, RECIPE, HELD_OUT, [line], None, BATCHES, None))
-    alt, numbers = view.draw(replace(now, rates=now.rates | {"layer 2": 7.0}), seen.delays)
-    assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "layer 2 7." in alt
-    assert numbers == {"epoch": [1], **{key: [value] for key, value in line.items()}}
+    alt, numbers = view.draw(now, seen.delays)
+    assert "delays of layer 1: 100.0 % at 0, 0.0 % at 16 steps" in alt and "sigma 8.27" in alt
+    shown = {key: [value] for key, value in line.items() if key != "sigma"}
+    assert numbers == {"epoch": [1], **shown}
     axes = {ax.get_ylabel(): ax for ax in fig.axes}
-    assert axes["loss"].get_ylim() == (0, 20) and axes["accuracy (%)"].get_ylim() == (0, 100)
-    assert axes["spikes\na neuron and step"].get_ylim() == (0, 7)
+    assert axes["loss"].get_ylim() == (0, 20) and axes["accuracy (%)"].get_ylim()[1] > 100
     assert [text.get_text() for text in axes["loss"].get_legend().get_texts()] == ["train", "valid"]
-    assert axes["spikes\na neuron and step"].get_xticks().tolist() == [1, 2]
-    (histogram,) = (
-        ax for ax in fig.axes if ax.get_title() == "layer 1" and ax.get_ylabel() == "synapses (%)"
-    )
-    assert histogram.get_ylim()[1] >= 100
+    assert axes["synapses (%)"].get_ylim()[1] == 101  # 12 x 16 of 328 delays are 0
+    assert axes["synapses (%)"].texts[0].get_text() == "sigma 8.3 steps"
     drawn = {line.get_label(): line.get_ydata()[0] for line in axes["accuracy (%)"].lines}
     assert drawn == {"train": 50.0, "valid": 25.0}
     grey = np.zeros_like(now.rasters["layer 1"])
     grey[:3, 0] = 1, 2, 4  # what a network without spikes gives out
     view.draw(replace(now, rasters=now.rasters | {"layer 1": grey}), seen.delays)
-    assert view._rasters["layer 1"]._grey[0, :4].tolist() == [63, 127, 255, 0]
+    assert view._layers._grey[0, :4].tolist() == [63, 127, 255, 0]
+
+
+def test_rates_are_a_histogram_whose_axis_grows():
+    model = net(delay_mode="none")
+    seen = take_snapshot(TrainingProgress(model, RECIPE, HELD_OUT, [], None, BATCHES, None))
+    rates = {"layer 1": np.linspace(0, 7, 12), "layer 2": np.array([0.0] * 6 + [6.9, 7.0])}
+    seen = replace(seen, rates=rates)
+    (ax,) = (ax for ax in view_of(seen).axes if ax.get_ylabel() == "neurons (%)")
+    assert ax.get_xlim() == (0, 7) and ax.get_ylim() == (0, 101)
+    second = ax.patches[1].get_data().values
+    assert (second[0], second[-1], second.sum()) == (75, 25, 100)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["layer 1", "layer 2"]
 
 
 def test_numbers_are_a_table_where_they_are_wanted(tmp_path):
@@ -665,8 +706,8 @@ def test_a_picture_depends_on_what_was_seen_last_alone():
         }
     ]
     rasters = first.rasters | {"layer 1": 9 * first.rasters["layer 1"]}
-    rates = dict.fromkeys(first.rates, 700.0)
-    high = replace(first, history=lines, rates=rates, rasters=rasters, total_epochs=9, sigma=40.0)
+    rates = {name: 700 + rate for name, rate in first.rates.items()}
+    high = replace(first, history=lines, rates=rates, rasters=rasters, sigma=40.0)
     moved = {name: np.zeros_like(delays) for name, delays in first.delays.items()}
     last = replace(first, history=[{"loss": 0.7, "twin_accuracy": 0.5, "sigma": 3.0}])
 

@@ -1,8 +1,17 @@
 """The exercises of notebook 01."""
 
+from functools import partial
 from typing import Any
 
-from snnlab.course.exercises.judge import YOUR_TURN, close, exercise, number_exercise
+import torch
+
+from snnlab.course.exercises.judge import (
+    YOUR_TURN,
+    close,
+    exercise,
+    function_exercise,
+    number_exercise,
+)
 
 number_exercise(
     "weakest_input",
@@ -27,30 +36,33 @@ number_exercise(
 )
 
 
-@exercise(
+def _step(v: float, x: float, *, reset: str = "soft", leak: bool = True) -> tuple[float, float]:
+    """Return the spike and V[t], for beta = 0.9 and a threshold of 1."""
+    h = (0.9 if leak else 1.0) * v + x
+    spike = float(h >= 1)
+    after = {"soft": h - spike, "hard": h * (1 - spike), "always": h - 1, "none": h}
+    return spike, after[reset]
+
+
+function_exercise(
     "subtract_reset",
-    "What exceeded the threshold is kept, so a strong input is not forgotten with each spike.",
+    _step,
+    [(0.0, 0.4), (0.8, 0.4), (0.5, 1.75), (0.4, 0.8), (0.5, 0.55), (-0.5, 0.2), (0.9, 1.9)],
+    praise="What exceeded the threshold is kept, so a strong current is not forgotten at a spike.",
+    hint="First charge: H = 0.9 V + X. The spike is 1 if H is at least 1. Then V is H minus the "
+    "spike.",
+    mistakes={
+        "After a spike your V is 0. That is the hard reset: the soft one keeps H - 1.": partial(
+            _step, reset="hard"
+        ),
+        "You subtract the threshold in every step. Subtract it only if there was a spike.": partial(
+            _step, reset="always"
+        ),
+        "Your V is never reset: after a spike it is H - 1.": partial(_step, reset="none"),
+        "Your membrane does not leak: H = 0.9 V + X.": partial(_step, leak=False),
+        "Your order is V, spike; return the spike first, then V.": lambda v, x: _step(v, x)[::-1],
+    },
 )
-def _subtract_reset(answer: Any) -> str:
-    if not callable(answer):
-        return "The answer is a function; pass its name, without calling it."
-    for v, x in ((0.0, 0.4), (0.8, 0.4), (0.5, 1.75), (0.4, 0.8)):
-        result = answer(v, x)
-        if result is None:
-            return YOUR_TURN
-        spike, after = (float(part) for part in result)
-        h = 0.9 * v + x
-        if spike != float(h >= 1.0):
-            return (
-                f"From V = {v} with X = {x}, H is {h:.2f}, so the spike is {int(h >= 1.0)}; "
-                f"yours is {spike:g}."
-            )
-        if not close(after, h - spike, 1e-6):
-            return (
-                f"From V = {v} with X = {x}, H is {h:.2f}, so V becomes {h - spike:.2f}; "
-                f"yours is {after:.2f}."
-            )
-    return ""
 
 
 @exercise("largest_gap", "0.7 * 0.9^8 + 0.7 = 1.001 is enough, one step later it is not.")
@@ -83,3 +95,48 @@ number_exercise(
     hint="Two factors: the surrogate's slope at the threshold (alpha / 2), and beta once for "
     "each step back.",
 )
+
+
+@exercise(
+    "rectangle_surrogate",
+    "The forward pass is a hard step, and the backward pass a window of width 1: you can now write "
+    "any surrogate gradient.",
+)
+def _rectangle_surrogate(answer: Any) -> str:
+    if not callable(answer):
+        return "The answer is a function; pass Rectangle.apply, without calling it."
+    over = torch.tensor([-2.0, -0.75, -0.4, -0.1, 0.0, 0.2, 0.45, 0.8, 3.0], requires_grad=True)
+    incoming = torch.tensor([1.0, 2.0, -1.0, 0.5, 3.0, -2.0, 1.5, 1.0, 4.0])
+    try:
+        spikes = answer(over)
+    except TypeError as error:
+        if "NoneType" in str(error):  # what autograd raises where forward returns None
+            return YOUR_TURN
+        raise
+    if spikes is None:
+        return YOUR_TURN
+    if not torch.equal(spikes.detach(), (over >= 0).float()):
+        return "In forward, the output is 1.0 where over >= 0 and 0.0 elsewhere, without a slope."
+    if not spikes.requires_grad:
+        return "The output has no gradient: pass Rectangle.apply, a torch.autograd.Function."
+    spikes.backward(incoming)
+    gradient = over.grad
+    if gradient is None:
+        return "backward returns nothing (None); it returns grad_output times the slope."
+    window = (over.abs() < 0.5).float()
+    mistakes = (
+        (window, "Multiply the slope by grad_output: the chain rule."),
+        (incoming, "backward passes every gradient on: multiply it by the window."),
+        (incoming * (over.abs() < 1), "The window is too wide: the slope is 1 for |over| < 0.5."),
+        (incoming * (over.abs() < 0.25), "The window is too narrow: it ends at |over| = 0.5."),
+        (incoming * (over.detach() >= 0), "The window has two sides: below the threshold, too."),
+        (incoming * (1 - window), "Your slope is 1 outside of the window; it is 1 inside."),
+    )
+    for wrong, hint in mistakes:
+        if torch.allclose(gradient, wrong.detach()):
+            return hint
+    if not torch.allclose(gradient, incoming * window):
+        return (
+            "The gradient is grad_output * slope, with slope 1 where |over| < 0.5 and 0 elsewhere."
+        )
+    return ""

@@ -20,7 +20,13 @@ from torch import nn
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import still_pruned
 from snnlab.training.callbacks import Callback, StopTraining, TrainingProgress
-from snnlab.viz.monitor.snapshot import MonitorSnapshot, delays_of, step_of, take_snapshot
+from snnlab.viz.monitor.snapshot import (
+    MonitorSnapshot,
+    StageHistory,
+    delays_of,
+    step_of,
+    take_snapshot,
+)
 
 INTERVAL = 0.5  # s between two pictures at least
 # Share of the training time for all pictures; an expensive last one keeps it below 5 %
@@ -116,7 +122,7 @@ class MonitorCallback(Callback):
     ) -> None:
         self._control, self._send, self._live = control, send, live
         self._progress: TrainingProgress | None = None
-        self._histories: list[list[dict[str, float]]] = []  # of each call of `fit`
+        self._stages: list[StageHistory] = []  # of each call of `fit`
         self._initial: dict[str, NDArray[np.float32]] = {}
         # Time of this stage's first batch, and the finished epochs then
         self._stage_started: tuple[float, float] | None = None
@@ -137,7 +143,7 @@ class MonitorCallback(Callback):
                 "may write."
             )
         self._progress = progress
-        self._histories.append([])
+        self._stages.append((getattr(progress.recipe, "name", ""), []))
         self._initial = delays_of(progress.model, step_of(progress.valid)[0])[0]
         self._stage_started = None
         self._report()
@@ -148,7 +154,7 @@ class MonitorCallback(Callback):
         Raises:
             StopTraining: the reader wants the training to stop.
         """
-        self._progress, self._histories[-1] = progress, progress.history
+        self._update(progress)
         if not self._live or progress.epoch_state is None:
             return
         now = time.perf_counter()
@@ -168,13 +174,16 @@ class MonitorCallback(Callback):
 
     def on_train_end(self, progress: TrainingProgress) -> None:
         """Report where the training has ended, perhaps a few batches after the last report."""
-        self._progress, self._histories[-1] = progress, progress.history
+        self._update(progress)
         self._report()
 
     def finish(self) -> None:
         """Look at the trained network; do nothing in a process whose callbacks are not called."""
         if self._progress is not None:
             self._look(last=True)
+
+    def _update(self, progress: TrainingProgress) -> None:
+        self._progress, self._stages[-1] = progress, (self._stages[-1][0], progress.history)
 
     def _picture_due(self, now: float) -> bool:
         """Return whether the budget has room for another picture.
@@ -187,7 +196,7 @@ class MonitorCallback(Callback):
             return True
         if now - self._looked_at < INTERVAL:
             return False
-        first_stage = len(self._histories) == 1
+        first_stage = len(self._stages) == 1
         ahead = self._progress.recipe.epochs - self._start_epochs if first_stage else 0.0
         share = (self._progress.epochs_done - self._start_epochs) / ahead if ahead else 1.0
         spent = self._spent
@@ -214,8 +223,7 @@ class MonitorCallback(Callback):
         """Look at the network, and report it."""
         assert self._progress is not None
         began, spent = time.perf_counter(), self._spent
-        earlier = [line for history in self._histories[:-1] for line in history]
-        snapshot = take_snapshot(self._progress, earlier)
+        snapshot = take_snapshot(self._progress, self._stages[:-1])
         self._look_seconds += time.perf_counter() - began
         self._report(snapshot, last=last)
         self._looked_at = time.perf_counter()
@@ -232,8 +240,7 @@ class MonitorCallback(Callback):
         timing = None
         if self._stage_started is not None:
             timing = now - self._stage_started[0], self._stage_started[1]
-        stage = len(self._histories)
-        progress = self._progress.detached()
+        progress, stage = self._progress.detached(), len(self._stages)
         self._send(MonitorReport(progress, stage, self._initial, timing, snapshot, last))
 
 

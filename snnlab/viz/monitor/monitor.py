@@ -19,7 +19,7 @@ from snnlab.training.launch import launch_ranks
 from snnlab.viz.monitor.box import MonitorBox, State, status_line
 from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, train_monitored
 from snnlab.viz.monitor.snapshot import MonitorSnapshot
-from snnlab.viz.monitor.view import MonitorView
+from snnlab.viz.monitor.view import FIGSIZE, MonitorView
 from snnlab.viz.widgets.panel import Panel, interact
 
 Outcome = TypeVar("Outcome")
@@ -203,8 +203,9 @@ class TrainingMonitor(Generic[Outcome]):
             self._panel = self._view = None
         self._shown = snapshot, initial
         if self._panel is None:
-            rows = bool(snapshot.rasters) + bool(snapshot.delays) + 1
-            self._panel = interact(self._paint, live=False, figsize=(9.5, 0.2 + 2.2 * rows))
+            width, height = FIGSIZE
+            figsize = width, height if snapshot.rates else height / 2
+            self._panel = interact(self._paint, live=False, figsize=figsize)
         else:
             self._panel.redraw(kept=last)
         if self.box is not None:

@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from spikingjelly.activation_based.monitor import OutputMonitor
+from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
 from snnlab.delays.statistics import active_delays
-from snnlab.nn.activations import SPIKING, activations
+from snnlab.nn.activations import SPIKING, Activation, activations
 from snnlab.nn.delay_linear import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import TrainingProgress
-from snnlab.transfer.similarity import layer_outputs
 
-SAMPLES = 16  # of the validation set, for the rates; the rasters show the first of them
+SAMPLES = 16  # of the validation set, for the rates
+LAYERS = 4  # of a vision network that are shown, evenly spaced
+ROWS = 48  # neurons of each of them in the raster, evenly spaced
 
 Arrays = dict[str, NDArray[np.float32]]  # by the name of a layer
+StageHistory = tuple[str, list[dict[str, float]]]  # name of a stage, and a line for each epoch
 
 
 @dataclass(frozen=True)
@@ -27,28 +31,34 @@ class MonitorSnapshot:
 
     Attributes:
         history: a line for each finished epoch, those of earlier stages first.
+        stages: the name of each stage, and the number of epochs before it.
         total_epochs: epochs of the earlier stages and of this one.
         dt: length of a time step, in `unit`.
         unit: "ms", or "steps" where the data has no length of a step.
         n_classes: number of classes.
-        sample: the class of the sample in the rasters.
-        rasters: spikes of that sample, `(T, N)`, of the input and of each layer; empty but for a
-            `DelayNet`.
-        rates: mean output of each layer's neurons, in `rate_unit`.
-        rate_unit: such as "spikes a neuron and second".
+        sample: the class of the first sample.
+        spiking: whether the neurons' outputs are spikes; else they are activations.
+        over_time: whether the columns of `rasters` are time steps of the first sample; else they
+            are samples, each seen for one step.
+        rasters: outputs `(T, N)` of each layer, and the input of a `DelayNet`.
+        rates: mean output of each neuron of a layer, `(N,)`, in `rate_unit`.
+        rate_unit: such as "spikes a second".
         delays: delays of each layer's synapses, in `unit`; empty where there are none.
         max_delay: the largest possible delay, in `unit`.
         sigma: width of the delay kernels, in steps.
     """
 
     history: list[dict[str, float]]
+    stages: tuple[tuple[str, int], ...]
     total_epochs: int
     dt: float
     unit: str
     n_classes: int
     sample: str
+    spiking: bool
+    over_time: bool
     rasters: Arrays
-    rates: dict[str, float]
+    rates: Arrays
     rate_unit: str
     delays: Arrays
     max_delay: float
@@ -57,19 +67,19 @@ class MonitorSnapshot:
     @property
     def layout(self) -> tuple[Any, ...]:
         """What the parts of its picture depend on."""
-        shapes = tuple((name, spikes.shape) for name, spikes in self.rasters.items())
-        return shapes, *self.rates, self.rate_unit, *self.delays, self.sigma > 0
+        shapes = tuple((name, outputs.shape) for name, outputs in self.rasters.items())
+        return shapes, self.stages, self.total_epochs, self.rate_unit, *self.delays
 
 
 @torch.no_grad()
 def take_snapshot(
-    progress: TrainingProgress, earlier: Sequence[dict[str, float]] = ()
+    progress: TrainingProgress, earlier: Sequence[StageHistory] = ()
 ) -> MonitorSnapshot:
     """Look at a copy of the network, so that nothing of the training changes.
 
     Args:
         progress: where the training is.
-        earlier: the history of earlier stages.
+        earlier: the names and histories of earlier stages.
 
     Returns:
         The snapshot.
@@ -78,28 +88,35 @@ def take_snapshot(
     device, (dt, unit) = next(model.parameters()).device, step_of(valid)
     x, labels = valid.batch(torch.arange(min(SAMPLES, len(valid)), device=valid.labels.device))
     x, label = x.to(device), int(labels[0])
-    rasters: Arrays = {}
+    over_time, scale, rate_unit = True, 1.0, "spikes a step"
     with recipe.autocast(device):
         net = recipe.as_used(own_copy(model)).eval()
         if isinstance(net, DelayNet):
-            spiking, per_second = net.config.neuron == "lif", unit == "ms"
+            spiking = net.config.neuron == "lif"
             rasters, rates = _spikes(net, x, getattr(valid, "rising", lambda channels: channels))
+            if unit == "ms" and spiking:
+                scale, rate_unit = 1000 / dt, "spikes a second"
         else:
-            spiking, per_second = all(a.mode in SPIKING for _, a in activations(net)), False
-            outputs = layer_outputs(net, [x]).items()
-            rates = {name: float(output.float().mean()) for name, output in outputs}
+            spiking = all(activation.mode in SPIKING for _, activation in activations(net))
+            rasters, rates, over_time = _activations(net, x)
     delays, max_delay = delays_of(model, dt)
+    stages, history = [], list[dict[str, float]]()
+    for name, lines in [*earlier, (getattr(recipe, "name", ""), progress.history)]:
+        stages.append((name, len(history)))
+        history += lines
     return MonitorSnapshot(
-        history=[*earlier, *progress.history],
-        total_epochs=len(earlier) + recipe.epochs,
+        history=history,
+        stages=tuple(stages),
+        total_epochs=stages[-1][1] + recipe.epochs,
         dt=dt,
         unit=unit,
         n_classes=int(valid.labels.max()) + 1,
         sample=classes[label] if (classes := getattr(valid, "classes", ())) else f"class {label}",
+        spiking=spiking,
+        over_time=over_time,
         rasters=rasters,
-        rates={name: rate * (1000 / dt if per_second else 1) for name, rate in rates.items()},
-        rate_unit=f"{'spikes' if spiking else 'output'} a neuron and "
-        f"{'second' if per_second else 'step'}",
+        rates={name: values * np.float32(scale) for name, values in rates.items()},
+        rate_unit=rate_unit if spiking else "mean activation",
         delays=delays,
         max_delay=max_delay,
         sigma=max((layer.sigma for layer in delay_layers(model) if layer.max_delay), default=0.0),
@@ -128,9 +145,7 @@ def step_of(data: Any) -> tuple[float, str]:
     return (1.0, "steps") if dt_ms is None else (float(dt_ms), "ms")
 
 
-def _spikes(
-    net: DelayNet, x: Tensor, rising: Callable[[Tensor], Tensor]
-) -> tuple[Arrays, dict[str, float]]:
+def _spikes(net: DelayNet, x: Tensor, rising: Callable[[Tensor], Tensor]) -> tuple[Arrays, Arrays]:
     """Return the first sample's spikes until its tail ends, and all samples' rates in a step.
 
     Args:
@@ -140,11 +155,52 @@ def _spikes(
     """
     activity = net.activity(x)
     steps = int(activity.valid[:, 0].sum())
-    inputs = torch.zeros(max(steps, len(x)), x.shape[2])
-    inputs[: len(x)] = rising(x[:, 0]).float().cpu()
-    rasters, rates = {"input": inputs[:steps].numpy()}, {}
+    outputs = {"input": rising(x[:, 0])}
+    rates = {}
     for number, spikes in enumerate(activity.spikes, 1):
-        rasters[f"layer {number}"] = spikes[:steps, 0].float().cpu().numpy()
+        outputs[f"layer {number}"] = spikes[:, 0]
         # A layer of padding="reference" ends before the next one
-        rates[f"layer {number}"] = float(spikes[activity.valid[: len(spikes)]].mean())
+        rates[f"layer {number}"] = _array(spikes[activity.valid[: len(spikes)]].mean(0))
+    rasters = {}
+    for name, output in outputs.items():
+        rasters[name] = np.zeros((steps, output.shape[1]), dtype=np.float32)
+        rasters[name][: len(output)] = _array(output[:steps])
     return rasters, rates
+
+
+def _activations(net: nn.Module, x: Tensor) -> tuple[Arrays, Arrays, bool]:
+    """Return outputs of some neurons of a vision network, and the mean outputs of all of them.
+
+    Args:
+        net: the network.
+        x: the samples, `(T, B, C, H, W)`.
+
+    Returns:
+        Outputs `(columns, rows)` and mean outputs `(N,)` of each layer; whether the columns are
+        time steps of the first sample, or else samples.
+    """
+
+    def record(output: Tensor) -> tuple[Tensor, Tensor, bool]:
+        output = output.flatten(2)  # (T, B, N)
+        over_time, neurons = len(output) > 1, output.shape[2]
+        columns = output[:, 0] if over_time else output[0]
+        rows = torch.linspace(0, neurons - 1, min(ROWS, neurons), device=output.device).long()
+        return columns[:, rows], output.mean((0, 1)), over_time
+
+    # A converted network has SpikingJelly's neurons
+    monitor = OutputMonitor(net, (Activation, BaseNode), function_on_output=record)
+    try:
+        net(x)
+    finally:
+        monitor.remove_hooks()
+    names, over_time = monitor.monitored_layers, True
+    rasters, rates = {}, {}
+    for number in np.linspace(0, len(names) - 1, min(LAYERS, len(names))).astype(int):
+        (outputs, mean, over_time), name = monitor[names[number]][0], f"layer {number + 1}"
+        rasters[name], rates[name] = _array(outputs), _array(mean)
+    return rasters, rates, over_time
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.float().cpu().numpy()
+    return array

@@ -9,6 +9,7 @@ They are `animated`: `snnlab.viz.widgets.panel.interact` draws them over a kept 
         return f"Raster of trial {trial}: {spikes[trial].sum()} spikes."
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
+
+COLORS = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.BLACK)
+LINE_STYLES = ("-", "--", ":", "-.")
 
 
 class Raster(Artist):
@@ -107,8 +111,7 @@ class Bars:
 class DelayHistogram:
     """Two histograms of delays, a bar for each time step: filled bars, and a dashed outline.
 
-    The y axis ends at 5, 10, 20, 50 or 101 %, the first with room above all bars. Numbers as text
-    would take longer to draw than the bars: put them into the alt text.
+    Numbers as text would take longer to draw than the bars: put them into the alt text.
 
     Args:
         ax: where to draw; the histogram sets its labels and limits.
@@ -145,5 +148,44 @@ class DelayHistogram:
         percent = 100 * np.array([now, outline])
         for patch, values in zip((self._bars, self._outline), percent, strict=True):
             patch.set_data(values=values)
-        top = 1.1 * percent.max()
-        self._ax.set_ylim(0, next((limit for limit in (5, 10, 20, 50) if top <= limit), 101))
+        _set_percent_limit(self._ax, percent.max())
+
+
+class RateHistogram:
+    """Histograms of the neurons' rates, an outline for each layer.
+
+    Args:
+        ax: where to draw; the histogram sets its labels and limits.
+        names: of the layers.
+        unit: of the rates, for the label of the x axis.
+    """
+
+    BINS = 20
+
+    def __init__(self, ax: Axes, names: Sequence[str], unit: str) -> None:
+        self._ax = ax
+        self._outlines = [
+            ax.stairs(
+                np.zeros(self.BINS), color=COLORS[number % 4], linestyle=LINE_STYLES[number % 4],
+                linewidth=1.4, label=name, animated=True,
+            )
+            for number, name in enumerate(names)
+        ]  # fmt: skip
+        ax.set(xlabel=unit, ylabel="neurons (%)")
+        plots.legend(ax, loc="upper right", fontsize=8)
+
+    def set_data(self, rates: Sequence[ArrayLike], top: float) -> None:
+        """Set the rates of each layer's neurons, each (N,), and the end of the x axis."""
+        edges, highest = np.linspace(0, top, self.BINS + 1), 0.0
+        for outline, values in zip(self._outlines, rates, strict=True):
+            clipped = np.clip(np.asarray(values), 0, top)
+            percent = 100 * np.histogram(clipped, edges)[0] / max(1, clipped.size)
+            outline.set_data(percent, edges)
+            highest = max(highest, percent.max())
+        self._ax.set_xlim(0, top)
+        _set_percent_limit(self._ax, highest)
+
+
+def _set_percent_limit(ax: Axes, highest: float) -> None:
+    """Let the y axis end at 5, 10, 20, 50 or 101 %, the first with room above the highest bar."""
+    ax.set_ylim(0, next((limit for limit in (5, 10, 20, 50) if 1.1 * highest <= limit), 101))
