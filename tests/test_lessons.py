@@ -68,7 +68,8 @@ def test_plumbing_is_folded(nb):
         if has_tag(cell, "parameters") or cell.source.startswith(plumbing):
             assert has_tag(cell, "hide-input"), cell.source
         lines = len(cell.source.splitlines())
-        assert lines <= 25, f"{cell.id} has {lines} lines"
+        # A parameter has a line of its own
+        assert lines <= 25 or has_tag(cell, "parameters"), f"{cell.id} has {lines} lines"
     assert "NOTEBOOK_VERSION" in cells[0].source and has_tag(cells[0], "hide-input")
 
 

@@ -12,8 +12,6 @@ NOT_YET = {
     "02_pretrain_and_transfer",
     # 03
     "03_transfer_to_event_streams",
-    # 04
-    "04_learning_delays",
     # 06
     "06_pretrained_delays",
     # 07
