@@ -40,7 +40,11 @@ def chromium():
             "there is no Chromium; apt-get install chromium, or name its file in SNNLAB_CHROMIUM."
         )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        # A microphone that beeps, and nobody is asked whether pages may use it
+        microphone = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", *microphone]
+        )
         yield browser
         browser.close()
 

@@ -14,6 +14,7 @@ from notebooks import PATHS as NOTEBOOKS
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES, function_exercise
+from snnlab.data.encoding.odg import COLUMNS, ROWS
 
 
 def soft(v, x):
@@ -28,6 +29,19 @@ def later(spikes, steps):
 def hard(v, x):
     h = 0.9 * v + x
     return float(h >= 1), h * float(h < 1)
+
+
+def edges(events, first=1):
+    """Return an edge integral; with another first shift, or None for none, that of a mistake."""
+    shifts = [(1, 1)] * 8 if first is None else list(zip(ROWS, COLUMNS, strict=True))[first:]
+    height, width = (length - 4 for length in events.shape[2:])
+    change = events[:, 0].astype(float) - events[:, 1]
+    pairs = zip(change, shifts, strict=False)
+    return np.mean([s[row : row + height, col : col + width] for s, (row, col) in pairs], axis=0)
+
+
+def mean_of_colours(weight):
+    return weight.mean(1, keepdim=True).expand(-1, 2, -1, -1)
 
 
 def rectangle(backward=lambda gradient, over: gradient * (over.abs() < 0.5)):
@@ -87,8 +101,20 @@ def rolled(spikes, weight, delay):
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
         ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
         ("soft_reset_spikes", 2, 0.4, "in 5 steps"),
-        ("flat_picture", 0, 100, "What is left"),
-        ("on_off_weights", 144, 72, "two channels"),
+        ("step_without_events", 8, 7, "across the edges"),
+        ("step_without_events", 8, 1, "moves rows only"),
+        ("edge_integral", edges, lambda events: 8 * edges(events), "Average over the steps"),
+        ("edge_integral", edges, lambda events: edges(events, 0), "begin with ROWS[1]"),
+        ("edge_integral", edges, lambda events: -edges(events), "the other way round"),
+        ("edge_integral", edges, lambda events: edges(events, None), "shift each one back"),
+        ("colours_to_on_off", mean_of_colours, lambda w: w[:, :2], "the third belongs"),
+        ("colours_to_on_off", mean_of_colours, lambda w: 3 * mean_of_colours(w), "not their sum"),
+        (
+            "colours_to_on_off",
+            mean_of_colours,
+            lambda w: mean_of_colours(w) * torch.tensor([1, -1])[:, None, None],
+            "the same filter",
+        ),
         ("luckiest_epoch", 1.12, 2.25, "half a point"),
         ("luckiest_epoch", 1.2, 0.5, "50 epochs"),
         ("three_seeds", 2.79, 1.27, "with three, t is 4.303"),

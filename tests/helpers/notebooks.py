@@ -10,8 +10,6 @@ PATHS = sorted(FOLDER.glob("*.ipynb"))
 NOT_YET = {
     # 02
     "02_pretrain_and_transfer",
-    # 03
-    "03_transfer_to_event_streams",
     # 06
     "06_pretrained_delays",
     # 07

@@ -53,7 +53,7 @@ class TransferToEvents(TransferParameters):
         needs={"data": DIGITS},
     )
     labelled: int = parameter(
-        500,
+        400,
         "recordings of digits as events to train on",
         low=20,
         high=10_000_000,
@@ -74,7 +74,7 @@ class TransferToEvents(TransferParameters):
     weight_decay: float = parameter(0.0, "weight decay on everything", low=0, high=10)
     warm_up_epochs: int = parameter(1, "epochs in which only new layers learn", low=0, high=100_000)
     epochs: int = parameter(
-        10, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
+        8, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
     )
 
     def __post_init__(self) -> None:
@@ -97,13 +97,16 @@ class TransferToEvents(TransferParameters):
 
 
 TRANSFER_TO_EVENT_STREAMS = profiles(
-    TransferToEvents(batch_size=32, pretrain_epochs=8, scratch_epochs=(20, 48)),
+    TransferToEvents(
+        batch_size=32, pretrain_epochs=4, scratch_epochs=(15, 30), lr=(0.01, 0.02, 0.04)
+    ),
     tiny=dict(
         pictures=200,
         labelled=60,
         pretrain_epochs=1,
         epochs=2,
         scratch_epochs=(1, 2),
+        lr=(0.02,),
         seeds=1,
         workers=1,
     ),
@@ -117,7 +120,7 @@ TRANSFER_TO_EVENT_STREAMS = profiles(
         epochs=25,
         scratch_epochs=(25, 50),
         batch_size=160,
-        lr=(1e-2, 3e-2),
+        lr=(1e-2, 3e-2, 1e-1),
         schedule="constant",
         drops=(15,),
         precision="bfloat16",

@@ -1,20 +1,83 @@
 """The exercises of notebook 03."""
 
-from snnlab.course.exercises.judge import number_exercise
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnlab.course.exercises.judge import function_exercise, number_exercise
+from snnlab.data.encoding.odg import COLUMNS, ROWS, odg_events
 
 number_exercise(
-    "flat_picture",
-    0,
-    praise="Events are about change. A flat picture has none, wherever it is moved.",
-    hint="Inside the picture nothing changes when it is shifted, and its borders do not count. "
-    "What is left?",
+    "step_without_events",
+    8,
+    praise="Step 8 moves the picture by one row and no column, along the bar: nothing changes.",
+    hints={7: "Step 7 moves the picture by one column, across the edges of the bar."},
+    hint="The bar looks the same in every row. Which shift moves rows only?",
+    tolerance=1e-6,
 )
 
-number_exercise(
-    "on_off_weights",
-    144,
-    praise="Half of them are copies with the other sign, to begin with.",
-    hints={72: "That is the layer for grey pictures. Now each filter looks at two channels."},
-    hint="Filters, times input channels, times the 3 x 3 places of a filter.",
-    tolerance=1e-6,
+
+def _edges(
+    events: np.ndarray, *, first: int = 1, sign: int = 1, back: bool = True, mean: bool = True
+) -> np.ndarray:
+    """Return the edge integral of events (8, 2, H, W), or what a typical mistake makes of it."""
+    height, width = events.shape[2] - 4, events.shape[3] - 4
+    change = sign * (events[:, 0].astype(float) - events[:, 1])
+    rows, columns = (list(where[first:]) if back else [1] * 8 for where in (ROWS, COLUMNS))
+    parts = [
+        step[row : row + height, column : column + width]
+        for step, row, column in zip(change, rows, columns, strict=False)
+    ]
+    return np.mean(parts, axis=0) if mean else np.sum(parts, axis=0)
+
+
+def _events(seed: int, height: int, width: int) -> np.ndarray:
+    picture = torch.rand(1, height, width, generator=torch.Generator().manual_seed(seed))
+    return odg_events(picture)[:, 0].numpy()
+
+
+function_exercise(
+    "edge_integral",
+    _edges,
+    [(_events(0, 6, 6),), (_events(1, 5, 9),)],
+    praise="Shifted back, the events of all steps agree about where the edges are.",
+    hint="For step t: ON minus OFF, rows from ROWS[t], columns from COLUMNS[t].",
+    mistakes={
+        "Average over the steps instead of adding them up.": lambda events: _edges(
+            events, mean=False
+        ),
+        "The events of the first step belong to the second place: begin with ROWS[1].": (
+            lambda events: _edges(events, first=0)
+        ),
+        "ON counts +1 and OFF -1; yours is the other way round.": lambda events: _edges(
+            events, sign=-1
+        ),
+        "Every step is cut out at the same place; shift each one back by its own row and column.": (
+            lambda events: _edges(events, back=False)
+        ),
+    },
+)
+
+
+def _both_channels(channel: Tensor) -> Tensor:
+    return torch.cat([channel, channel], 1)
+
+
+function_exercise(
+    "colours_to_on_off",
+    lambda weight: _both_channels(weight.mean(1, keepdim=True)),
+    [(torch.arange(24.0).view(2, 3, 2, 2),), (torch.linspace(-1, 1, 27).view(1, 3, 3, 3),)],
+    praise="Both polarities look for the same shape, whatever its sign.",
+    hint="The mean is taken over axis 1, and the result has two channels there.",
+    mistakes={
+        "The filters take the mean over the colours, not their sum.": lambda weight: _both_channels(
+            weight.sum(1, keepdim=True)
+        ),
+        "That is the way for edges. In this version ON and OFF get the same filter.": (
+            lambda weight: torch.cat([weight.mean(1, keepdim=True), -weight.mean(1, True)], 1)
+        ),
+        "You took two of the three colours; the third belongs to the mean, too.": (
+            lambda weight: weight[:, :2]
+        ),
+    },
 )

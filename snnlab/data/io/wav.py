@@ -57,8 +57,8 @@ def read_word(
             )
         if info.frames == 0:
             raise SnnlabError(
-                f"{where} holds no samples; a spoken word was expected. Record it again or remove "
-                "the line."
+                f"{where} holds no samples; a spoken word was expected. Record it again or leave "
+                "it out."
             )
         sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:
@@ -71,13 +71,13 @@ def read_word(
     word = trim(sound, rate)
     if not len(word):
         raise SnnlabError(
-            f"{where} is silent; a spoken word was expected. Record it again or remove the line."
+            f"{where} is silent; a spoken word was expected. Record it again or leave it out."
         )
     if len(word) < SHORTEST * rate:
         raise SnnlabError(
             f"{where} holds {1000 * len(word) / rate:.0f} ms of sound; at least "
             f"{1000 * SHORTEST:.0f} ms was expected. "
-            "Record it again or remove the line."
+            "Record it again or leave it out."
         )
     return word, rate
 

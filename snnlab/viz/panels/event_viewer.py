@@ -1,19 +1,17 @@
 """Viewer of event streams: an image, the events of one time step, and the sum of all events."""
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.viz import plots
+from snnlab.viz.plots.events import EDGES, ON_OFF
 
-ON_OFF = ListedColormap([plots.ORANGE, "white", plots.BLUE])  # OFF, no event, ON
 # Of each image: color map, lowest and highest value, title
 IMAGES = (
     ("Greys_r", 0, 1, "the picture"),
     (ON_OFF, -1, 1, "events: blue ON, orange OFF"),
-    ("RdBu_r", -0.5, 0.5, "edge integral"),
+    (EDGES, -0.5, 0.5, "edge integral"),
 )
 
 

@@ -176,10 +176,11 @@ class TableToggle:
         try:
             self.table.value = table_html(columns) if columns and self.switch.value else ""
         except SnnlabError as error:  # Jupyter hides an exception of a callback in a log
-            self.table.value = _alert(error)
+            self.table.value = alert(error)
 
 
-def _alert(error: SnnlabError) -> str:
+def alert(error: SnnlabError) -> str:
+    """Return the message of an error as HTML that a screen reader reads out at once."""
     return f'<p role="alert">{html_text(error)}</p>'
 
 
@@ -225,7 +226,7 @@ class Panel:
         try:
             image = self._render(values, compress_level=1)
         except SnnlabError as error:
-            self.image.value = _alert(error)
+            self.image.value = alert(error)
             self.numbers.show(None)
         else:
             self.image.value = image.to_html()

@@ -390,16 +390,15 @@ def test_hours_are_what_their_basis_says(plans):
     by_file = {target.file: target for target in RUNNABLE if target.hours is not None}
     assert by_file["delays_shd"].hours == round(10.6 * 150 * 4 / 3600, 1)
     for file, epochs, seconds in (
-        ("pipe_d_cifar10_dvs", 1720, 160),
-        ("pipe_d_cifar10_dvs_42", 1200, 25),
+        ("pipe_d_cifar10_dvs", 2822, 160),
+        ("pipe_d_cifar10_dvs_42", 1962, 25),
     ):
         config, _ = plans[file][""]
         each = config.epochs + config.warm_up_epochs
-        trials = len(config.lr)
-        race = trials * (
-            sum(config.scratch_epochs) + 3 * each + config.epochs
-        )  # scratch, three from an ANN, the bridge alone
-        assert race + 2 * each + 12 * each == epochs  # both that are watched, the grid
+        shorter, longer = config.scratch_epochs
+        race = shorter + longer + 3 * each + shorter  # scratch, three from an ANN, the bridge alone
+        grid = shorter + 7 * each  # what the race does not have yet
+        assert len(config.lr) * (race + grid) + each == epochs  # and one that is watched
         assert (
             f"{epochs:,} epochs" in by_file[file].basis and f"x {seconds} s" in by_file[file].basis
         )
