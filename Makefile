@@ -24,7 +24,7 @@ endif
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: setup tutorial test lab lint notebooks bench gpu-check clean
+.PHONY: setup tutorial test lab lint notebooks student bench gpu-check clean
 
 setup: $(STAMP)
 	@echo "Ready: make tutorial, make lab, or $(BIN)/snnlab --help"
@@ -64,6 +64,10 @@ lint: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m snnlab.runs.publish $(NOTEBOOKS)
+
+student: $(STAMP)
+	$(BIN)/python -m snnlab.runs.student $(NOTEBOOKS)
+	@echo "The student edition, without solutions, is in build/student/."
 
 bench: $(STAMP)
 	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -13,7 +13,7 @@ from snnlab.training.experiments import Experiment
 
 @dataclass(frozen=True)
 class Recipes:
-    """The experiments for a number of hidden layers, a learning rate and a seed.
+    """The experiments for a learning rate and a seed.
 
     Attributes:
         config: configuration of notebook 06.
@@ -30,21 +30,14 @@ class Recipes:
         """Epochs of pretraining and fine-tuning."""
         return self.config.pretrain_epochs + self.config.epochs
 
-    def scratch(self, layers: int, lr: float, seed: int) -> Experiment:
+    def scratch(self, lr: float, seed: int) -> Experiment:
         """Train a spiking network for the epochs of both stages."""
-        return delay_experiment(self._stage("scratch", layers, lr, seed, epochs=self.total_epochs))
+        return delay_experiment(self._stage("scratch", lr, seed, epochs=self.total_epochs))
 
-    def sharpened(self, layers: int, lr: float, seed: int) -> Experiment:
-        """Train a ReLU network for as long, whose ramps become steps; its `twin` is the result."""
-        return self.relu(layers, lr, seed, sharpen=1.0, epochs=self.total_epochs)
-
-    def relu(
-        self, layers: int, lr: float, seed: int, *, sharpen: float, epochs: int = 0
-    ) -> Experiment:
+    def relu(self, lr: float, seed: int, *, sharpen: float, epochs: int = 0) -> Experiment:
         """Train a ReLU network; 0 epochs stand for those of pretraining."""
         stage = self._stage(
             f"relu-{sharpen:g}",
-            layers,
             lr,
             seed,
             neuron="relu",
@@ -54,45 +47,61 @@ class Recipes:
         )
         return delay_experiment(stage)
 
-    def pretrained(
+    def sharpened(self, lr: float, seed: int) -> Experiment:
+        """Train a ReLU network for the epochs of both stages, until its ramps are steps.
+
+        The result is its `twin`.
+        """
+        return self.relu(lr, seed, sharpen=1.0, epochs=self.total_epochs)
+
+    def fresh(self, lr: float, seed: int) -> Experiment:
+        """Train a spiking network for the epochs of fine-tuning alone, with random, fixed delays.
+
+        The control of `fine_tuned`: nothing is copied.
+        """
+        stage = self._stage("fresh", lr, seed, epochs=self.config.epochs, delay_mode="fixed")
+        return delay_experiment(stage)
+
+    def fine_tuned(
         self,
-        layers: int,
-        lr: float,
-        seed: int,
+        relu: Experiment,
+        share: float,
         *,
-        sharpen: float | None = None,
         transfer_parts: TransferParts = "both",
         learn_delays: bool = False,
+        spikes: bool = True,
+        anneal: bool = False,
     ) -> Experiment:
-        """Train a ReLU network, and fine-tune a spiking one with its weights and delays.
+        """Continue a ReLU network as a spiking one, with its weights and delays.
 
         Args:
-            layers: hidden layers.
-            lr: rate of pretraining; fine-tuning has `fine_tune` times its rates.
-            seed: of both stages.
-            sharpen: of the ReLU network; None for the last one of the configuration.
+            relu: its training, from `relu`; the seed is that of both stages.
+            share: the learning rates of fine-tuning, as a share of those before it.
             transfer_parts: what is copied.
             learn_delays: whether fine-tuning changes the delays, or rounds and keeps them.
+            spikes: False for a control that goes on without spikes.
+            anneal: whether the kernel is wide again at first, and shrinks as from scratch.
         """
-        sharpen = self.config.sharpen[-1] if sharpen is None else sharpen
+        first = relu.stages[0]
+        assert isinstance(first, DelayStage)
+        delays = "kept" if not learn_delays else "wide" if anneal else "learned"
         stage = self._stage(
-            f"takes-{transfer_parts}-{'learns' if learn_delays else 'holds'}-{sharpen:g}",
-            layers,
-            lr,
-            seed,
+            f"{first.name}-to-{'lif' if spikes else 'relu'}-{transfer_parts}-{delays}",
+            first.lr_weights * share,
+            relu.seed,
             delay_mode="learned" if learn_delays else "fixed",
+            neuron="lif" if spikes else "relu",
             epochs=self.config.epochs,
-            lr_weights=lr * self.config.fine_tune,
-            lr_delays=self.learning.lr_delays * self.config.fine_tune,
-            anneal_share=0.0,  # the delays are nearly whole already
+            lr_delays=self.learning.lr_delays * share,
+            # Else the delays, which are nearly whole already, keep the final width of the kernel
+            anneal_share=self.learning.anneal_share if anneal else 0.0,
             transfer_parts=transfer_parts,
         )
-        return delay_experiment(*self.relu(layers, lr, seed, sharpen=sharpen).stages, stage)
+        return delay_experiment(first, stage)
 
     def _stage(
         self,
         name: str,
-        layers: int,
         lr: float,
         seed: int,
         *,
@@ -108,11 +117,11 @@ class Recipes:
             tau_ms=self.learning.tau_ms[0],
             seed=seed,
             epochs=epochs,
-            hidden=(self.config.neurons,) * layers,
+            hidden=(self.config.neurons,) * self.config.layers,
             neuron=neuron,
         )
-        name = f"{name}-layers{layers}-rate{lr:g}-epochs{epochs}-seed{seed}"
-        return replace(stage, name=name, **{"lr_weights": lr, **recipe})
+        settings = {"lr_weights": lr, "test_each_epoch": False, **recipe}
+        return replace(stage, name=f"{name}-rate{lr:g}-epochs{epochs}-seed{seed}", **settings)
 
 
 def twin(net: DelayNet) -> DelayNet:

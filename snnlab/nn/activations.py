@@ -18,8 +18,8 @@ that of `quantised` (QCFS, Bu et al. 2022) passes straight through.
 
 `lif` and `liaf` are the neuron of the paper: hard reset, $d = 0.25$, $\vartheta = 0.5$. `quantised`
 and `soft` are a newer pair: with $u[0^-] = \frac12$ and constant input, `soft` over T steps fires
-at exactly the rate that `quantised` with $L = T$ outputs, so weights move from one to the other
-without loss.
+at exactly the rate that `quantised` with $L = T$ outputs. A layer whose inputs are spikes has no
+constant input, so behind the first layer the two are close, not equal.
 """
 
 import math

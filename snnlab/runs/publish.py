@@ -134,13 +134,14 @@ def contradictions(nb: Any) -> Iterator[str]:
     These are the false statements of `course.claims`, and solutions that are not right.
     """
     for cell in nb.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
+        outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+        for data in outputs:
             for statement, holds in data.get(CLAIMS, {}).items():
                 if not holds:
                     yield f"the text says {statement!r}, but the results say otherwise"
-            verdict = data.get("text/plain", "")
-            if "solution" in cell.metadata.get("tags", ()) and not verdict.startswith("Right."):
+        if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", ()):
+            verdict = outputs[-1].get("text/plain", "") if outputs else "it shows nothing"
+            if not verdict.startswith("Right."):
                 yield f"the solution in cell {cell.id!r} is not right: {verdict}"
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import terminal_text
+from snnlab._utils.escape import html_text, terminal_text
 from snnlab._utils.files import given_path
 from snnlab._utils.html_table import html_table
 from snnlab.runs.result import Result, arm, numbers
@@ -189,6 +189,23 @@ def target_tables(rows: "pd.DataFrame") -> Iterator[TextTable]:
             [[row] for row in cells],
             f"paper: {paper}",
         )
+
+
+def folded_targets(rows: "pd.DataFrame") -> str:
+    """Return the papers' tables as HTML: rows with a measurement open, all rows folded.
+
+    Args:
+        rows: as for `target_tables`.
+    """
+    measured = rows[rows["status"] != "not run"]
+    parts = [to_html(target_tables(measured)) or "<p>No row has a measurement here.</p>"]
+    for (paper, name), part in rows.groupby(["paper", "table"], sort=False):
+        counts = part["status"].value_counts()
+        listing = ", ".join(f"{count} {status}" for status, count in counts.items())
+        summary = html_text(f"{paper}: {name} ({listing})")
+        table = to_html(target_tables(part))
+        parts.append(f"<details><summary>{summary}</summary>{table}</details>")
+    return "\n".join(parts)
 
 
 def data_table(path: str | Path) -> TextTable:

@@ -214,6 +214,7 @@ def _summary(outcome: ExperimentResult, inputs: Iterable[Tensor]) -> dict[str, A
         "multiply_accumulates": counted.multiply_accumulates,
         "accumulates": counted.accumulates,
         "spikes": counted.spikes,
+        "neuron_picojoules": counted.neuron_picojoules,
         "picojoules": counted.picojoules,
     }
 

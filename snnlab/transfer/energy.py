@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.nn.activations import Activation
+from snnlab.nn.activations import OVER_TIME, Activation
 from snnlab.transfer.conversion import Converted
 
 SYNAPTIC = ("aten.convolution.default", "aten.addmm.default", "aten.mm.default")
@@ -26,25 +26,41 @@ class Cost:
     A synaptic operation is a multiplication with an addition for a real-valued input, and an
     addition alone for a spike. At the edges of a convolution, multiplications with the padding are
     counted, since a dense kernel computes them, and additions are not, since no spike comes from
-    there. Batch norm (which a deployed network merges into the weights), neurons, memory and LSTMs
-    are not counted. So the energy is that of arithmetic alone and compares networks of one shape.
+    there. A membrane is updated in every time step, with or without spikes: a leaky one costs a
+    multiplication with an addition, one without leak an addition. Comparisons with the threshold,
+    resets, batch norm (which a deployed network merges into the weights), memory and LSTMs are not
+    counted. So the energy is that of arithmetic alone and compares networks of one shape.
 
     Attributes:
-        multiply_accumulates: multiplications with an addition.
-        accumulates: additions without a multiplication.
+        multiply_accumulates: multiplications with an addition, in synapses.
+        accumulates: additions without a multiplication, in synapses.
         spikes: spikes of all neurons and time steps; 0 for an ANN.
         neurons: number of neurons.
+        leaky_updates: updates of membranes with a leak: neurons times time steps.
+        plain_updates: updates of membranes without a leak.
     """
 
     multiply_accumulates: float
     accumulates: float
     spikes: float
     neurons: int
+    leaky_updates: float = 0.0
+    plain_updates: float = 0.0
+
+    @property
+    def synaptic_picojoules(self) -> float:
+        """Energy of the synaptic operations in a 45 nm process (Horowitz, ISSCC 2014)."""
+        return PICOJOULE_MAC * self.multiply_accumulates + PICOJOULE_AC * self.accumulates
+
+    @property
+    def neuron_picojoules(self) -> float:
+        """Energy of the updates of the membranes."""
+        return PICOJOULE_MAC * self.leaky_updates + PICOJOULE_AC * self.plain_updates
 
     @property
     def picojoules(self) -> float:
-        """Energy of the synaptic operations in a 45 nm process (Horowitz, ISSCC 2014)."""
-        return PICOJOULE_MAC * self.multiply_accumulates + PICOJOULE_AC * self.accumulates
+        """Energy of synapses and neurons."""
+        return self.synaptic_picojoules + self.neuron_picojoules
 
 
 @torch.no_grad()
@@ -71,6 +87,7 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         net = net.merged()
     additions, products = ACCounter(), MACCounter()
     spikes, neurons, samples = 0.0, 0, 0
+    updates = {"leaky": 0, "plain": 0, "": 0}
     training = net.training
 
     def count_spikes(module: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
@@ -78,6 +95,7 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         if bool(((out == 0) | (out == 1)).all()):
             spikes += out.sum().item()
         neurons += out[0, 0].numel()
+        updates[_membrane_kind(module)] += out.numel()
 
     hooks = [
         module.register_forward_hook(count_spikes)
@@ -103,4 +121,20 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         counts: dict[Any, int] = counter.get_counts()["Global"]
         return sum(n for operation, n in counts.items() if str(operation) in SYNAPTIC) / samples
 
-    return Cost(synaptic(products), synaptic(additions), spikes / samples, neurons)
+    return Cost(
+        synaptic(products),
+        synaptic(additions),
+        spikes / samples,
+        neurons,
+        leaky_updates=updates["leaky"] / samples,
+        plain_updates=updates["plain"] / samples,
+    )
+
+
+def _membrane_kind(module: nn.Module) -> str:
+    """Return "leaky", "plain" for a membrane without a leak, or "" for an activation of an ANN."""
+    if isinstance(module, Activation):
+        if module.mode not in OVER_TIME:
+            return ""
+        return "plain" if module.mode == "soft" else "leaky"
+    return "leaky" if hasattr(module, "tau") else "plain"

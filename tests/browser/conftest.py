@@ -98,7 +98,7 @@ class Lab:
     def page(self, stem):
         """A notebook with live panels after Run All Cells, up to its last panel; it runs once."""
         if stem not in self.pages:
-            cells = self.copy(stem, r"^(interact|\w+_panel)\(")
+            cells = self.copy(stem, r"^[\w.]*(interact|_panel)\(")
             self.pages[stem] = self.run(stem)
             self.finish(self.pages[stem], cells)
         return self.pages[stem]
@@ -113,7 +113,7 @@ class Lab:
         )
 
     def copy(self, stem, last, name="", **given):
-        """Copy a notebook up to the last cell with a pattern; return the number of code cells."""
+        """Copy a notebook up to the last cell with a pattern; return how many show a number."""
         name = name or stem
         nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
         end = max(
@@ -134,7 +134,8 @@ class Lab:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(nb, self.folder / f"{name}.ipynb")
-        return sum(cell.cell_type == "code" for cell in nb.cells)
+        # A cell whose code is folded shows no number
+        return sum(cell.cell_type == "code" and "jupyter" not in cell.metadata for cell in nb.cells)
 
     def open(self, stem):
         """A new page with a notebook of the folder."""

@@ -14,17 +14,17 @@ CONFIG = config.resolve(
     "06_pretrained_delays",
     profile="tiny",
     neurons=7,
+    layers=2,
     pretrain_epochs=5,
     epochs=3,
-    fine_tune=0.5,
-    sharpen=[0.0, 0.8],
 )
 LEARNING = config.resolve("04_learning_delays", profile="tiny", lr_delays=0.2, anneal_share=0.4)
 MAKE = Recipes(CONFIG, LEARNING, classes=20)
 
 
 def test_every_recipe_has_the_same_number_of_epochs():
-    jobs = [make(2, 0.01, 0) for make in (MAKE.scratch, MAKE.sharpened, MAKE.pretrained)]
+    relu = MAKE.relu(0.01, 0, sharpen=1.0)
+    jobs = [MAKE.scratch(0.01, 0), MAKE.sharpened(0.01, 0), MAKE.fine_tuned(relu, 0.5)]
     assert [job.epochs for job in jobs] == [8, 8, 8]
     stages = [stage for job in jobs for stage in job.stages]
     assert [stage.epochs for stage in stages] == [8, 8, 5, 3]
@@ -33,48 +33,66 @@ def test_every_recipe_has_the_same_number_of_epochs():
 
 
 def test_how_sharp_and_which_epoch():
-    kept = {
-        job.name: (job.stages[0].sharpen, job.stages[0].keep)
-        for job in (MAKE.sharpened(1, 0.01, 0), MAKE.relu(1, 0.01, 0, sharpen=0.3))
-    }
-    assert list(kept.values()) == [(1.0, "last"), (0.3, "last")]
-    assert MAKE.scratch(1, 0.01, 0).stages[0].keep == "best"
-    # The last of those that are looked at
-    assert MAKE.pretrained(1, 0.01, 0).stages[0].sharpen == 0.8
-    assert MAKE.pretrained(1, 0.01, 0, sharpen=0.0).stages[:1] == (
-        MAKE.relu(1, 0.01, 0, sharpen=0.0).stages
-    )
+    stages = [job.stages[0] for job in (MAKE.sharpened(0.01, 0), MAKE.relu(0.01, 0, sharpen=0.3))]
+    assert [(stage.sharpen, stage.keep) for stage in stages] == [(1.0, "last"), (0.3, "last")]
+    assert MAKE.scratch(0.01, 0).stages[0].keep == "best"
 
 
 def test_fine_tuning_is_slower_and_holds_the_delays():
-    relu, spiking = MAKE.pretrained(1, 0.01, 4, transfer_parts="weights").stages
+    before = MAKE.relu(0.01, 4, sharpen=0.3)
+    relu, spiking = MAKE.fine_tuned(before, 0.5, transfer_parts="weights").stages
+    assert (relu,) == before.stages
     assert spiking.transfer_parts == "weights" and spiking.seed == relu.seed == 4
     assert (spiking.lr_weights, spiking.lr_delays) == pytest.approx((0.005, 0.1))
     assert (relu.lr_weights, relu.lr_delays) == pytest.approx((0.01, 0.2))
     assert (spiking.anneal_share, relu.anneal_share) == (0.0, 0.4)
     assert spiking.network.delay_mode == "fixed"
-    learning = MAKE.pretrained(1, 0.01, 4, learn_delays=True)
-    assert learning.stages[-1].network.delay_mode == "learned"
+
+
+def test_the_controls_change_one_setting_each():
+    before = MAKE.relu(0.01, 4, sharpen=0.0)
+
+    def settings(**control):
+        stage = MAKE.fine_tuned(before, 0.5, learn_delays=True, **control).stages[-1]
+        return stage.network.delay_mode, stage.network.neuron, stage.anneal_share
+
+    assert settings() == ("learned", "lif", 0.0)
+    assert settings(spikes=False) == ("learned", "relu", 0.0)
+    assert settings(anneal=True) == ("learned", "lif", 0.4)
+
+
+def test_a_fresh_network_is_trained_as_fine_tuning_is_and_gets_nothing():
+    (fresh,) = MAKE.fresh(0.005, 4).stages
+    tuned = MAKE.fine_tuned(MAKE.relu(0.01, 4, sharpen=1.0), 0.5).stages[-1]
+    for name in ("network", "epochs", "lr_weights", "seed", "batch_size", "weight_decay"):
+        assert getattr(fresh, name) == getattr(tuned, name), name
 
 
 def test_no_two_trainings_share_a_checkpoint():
     jobs = [
-        MAKE.pretrained(
-            layers, rate, seed, sharpen=sharpen, transfer_parts=parts, learn_delays=learn
+        MAKE.fine_tuned(
+            MAKE.relu(rate, seed, sharpen=sharpen),
+            share,
+            transfer_parts=parts,
+            learn_delays=learn,
+            spikes=spikes,
+            anneal=anneal,
         )
-        for layers, rate, seed, sharpen, parts, learn in itertools.product(
-            (1, 2), (0.01, 0.02), (0, 1), (0.0, 0.5), ("both", "weights", "delays"), (False, True)
+        for rate, seed, sharpen, share, parts, learn, spikes, anneal in itertools.product(
+            (0.01, 0.02), (0, 1), (0.0, 0.5), (0.5, 1.0), ("both", "weights", "delays"),
+            (False, True), (False, True), (False, True),
         )
-    ]
-    jobs += [make(layers, 0.01, 0) for make in (MAKE.scratch, MAKE.sharpened) for layers in (1, 2)]
-    jobs.append(MAKE.relu(1, 0.01, 0, sharpen=1.0))
+        if learn or not anneal
+    ]  # fmt: skip
+    jobs += [make(0.01, 0) for make in (MAKE.scratch, MAKE.sharpened, MAKE.fresh)]
+    jobs.append(MAKE.relu(0.01, 0, sharpen=1.0))
     stages = {}
     for stage in (stage for job in jobs for stage in job.stages):
         assert stages.setdefault(stage.name, stage) == stage
 
 
 def test_the_twin_spikes_with_the_same_parameters():
-    (stage,) = MAKE.relu(2, 0.01, 0, sharpen=0.0).stages
+    (stage,) = MAKE.relu(0.01, 0, sharpen=0.0).stages
     relu = stage.build(stage.network).eval()
     spiking = twin(relu)
     assert spiking.config.neuron == "lif" and not spiking.training
@@ -90,7 +108,7 @@ def test_the_twin_spikes_with_the_same_parameters():
 
 
 def test_a_held_network_gets_the_delays_of_the_profile(tmp_path):
-    stage = MAKE.pretrained(1, 0.01, 0).stages[-1]
+    stage = MAKE.fine_tuned(MAKE.relu(0.01, 0, sharpen=0.0), 0.5).stages[-1]
     assert all(
         layer.discrete and not layer.P.requires_grad
         for layer in delay_layers(stage.build(stage.network))

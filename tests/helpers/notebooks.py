@@ -7,14 +7,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 
 # Notebooks that are not rewritten as lessons yet. Whoever rewrites one removes its line.
-NOT_YET = {
-    # 02
-    "02_pretrain_and_transfer",
-    # 06
-    "06_pretrained_delays",
-    # 07
-    "07_paper_results",
-}
+NOT_YET: set[str] = set()
 
 
 def has_tag(cell, tag):

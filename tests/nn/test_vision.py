@@ -325,6 +325,16 @@ def test_a_block_adds_its_shortcut_before_the_neuron():
     assert x.shape == (2, 3, 64, 3, 3)
 
 
+def test_the_sizes_of_a_video_network():
+    net = VideoNet(2, 6, height=33, width=33, hidden=20, embedding=12, memory=7)
+    assert net(torch.zeros(3, 4, 2, 33, 33)).shape == (4, 6)
+    shapes = {name: tuple(parameter.shape) for name, parameter in net.named_parameters()}
+    assert shapes["hidden.weight"] == (20, 64) and shapes["embed.weight"] == (12, 20)
+    assert shapes["lstm.weight_ih_l0"] == (28, 12) and shapes["fc.weight"] == (6, 7)
+    with pytest.raises(SnnlabError, match="memory = 0"):
+        VideoNet(2, 6, height=33, width=33, memory=0)
+
+
 def test_the_video_network_ends_with_its_last_step():
     net, x = network("VideoNet").set_mode("liaf"), events("VideoNet")
     found = outputs(net, x)

@@ -131,3 +131,15 @@ def test_no_results(tmp_path, monkeypatch):
         tables.course_results(tmp_path / "runs")
     with pytest.raises(SnnlabError, match="no such folder"):
         tables.course_results(tmp_path / "nowhere")
+
+
+def test_rows_with_a_measurement_are_open_and_all_rows_are_folded(tmp_path):
+    rows = targets.table(tmp_path, "delays")
+    page = tables.folded_targets(rows)
+    assert "No row has a measurement here." in page.partition("<details>")[0]
+    assert page.count("<details>") == rows["table"].nunique()
+    assert "<summary>delays: Table 1, SHD (8 not run)</summary>" in page
+    rows.loc[0, ["status", "measured"]] = "reproduced", "95.01 ± 0.20 %"
+    opened, _, folded = tables.folded_targets(rows).partition("<details>")
+    assert opened.count("<tr>") == 2 and "95.01" in opened
+    assert "(7 not run, 1 reproduced)" in folded and "95.01" in folded

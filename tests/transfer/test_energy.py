@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from spikingjelly.activation_based import neuron
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.vision.small_cnn import SmallCNN
@@ -44,9 +45,29 @@ def test_a_spiking_network_multiplies_where_numbers_come_in_and_adds_where_spike
     assert found.accumulates == (1 + 4 + 2) * 4 + LAST
     assert found.multiply_accumulates == FIRST  # once, not for each of the three steps
     assert found.spikes == 3 + 3 * 36 and found.neurons == 36 * 2 + 9 * 4
-    assert (
-        found.picojoules == pytest.approx(4.6 * FIRST + 0.9 * (28 + LAST)) and PICOJOULE_AC == 0.9
-    )
+    assert found.leaky_updates == 3 * found.neurons and found.plain_updates == 0
+    synapses, neurons = 4.6 * FIRST + 0.9 * (28 + LAST), 4.6 * 3 * found.neurons
+    assert found.synaptic_picojoules == pytest.approx(synapses) and PICOJOULE_AC == 0.9
+    assert found.picojoules == pytest.approx(synapses + neurons)
+
+
+@pytest.mark.parametrize(
+    ("mode", "leaky", "plain"),
+    [("relu", 0, 0), ("ramp", 0, 0), ("liaf", 5, 0), ("lif", 5, 0), ("soft", 0, 5)],
+)
+def test_a_membrane_is_updated_in_every_step_by_a_product_only_where_it_leaks(mode, leaky, plain):
+    steps = 5 if leaky or plain else 1
+    counted = cost(net().set_mode(mode, steps=steps), [torch.rand(1, 2, 1, 6, 6)])
+    updates = counted.leaky_updates, counted.plain_updates
+    assert updates == (leaky * counted.neurons, plain * counted.neurons)
+    assert counted.neuron_picojoules == pytest.approx(4.6 * updates[0] + 0.9 * updates[1])
+
+
+@pytest.mark.parametrize(("node", "leaky"), [(neuron.LIFNode, 12), (neuron.IFNode, 0)])
+def test_neurons_of_spikingjelly_leak_where_they_have_a_time_constant(node, leaky):
+    made = torch.nn.Sequential(torch.nn.Linear(2, 3), node(step_mode="m"))
+    counted = cost(made, [torch.rand(4, 1, 2)])
+    assert (counted.leaky_updates, counted.plain_updates) == (leaky, 12 - leaky)
 
 
 def test_the_numbers_are_those_of_one_sample():

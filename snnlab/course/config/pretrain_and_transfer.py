@@ -34,6 +34,13 @@ class PretrainAndTransfer(TransferParameters):
     )
     short: int = parameter(6, "a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
     epochs: int = parameter(1, "epochs of fine-tuning", low=1, high=100_000)
+    lr: tuple[float, ...] = parameter(
+        (0.02, 0.04, 0.08),
+        "learning rates that every recipe may choose from, by validation; a choice at the edge "
+        "tries the next one",
+        low=0,
+        high=10,
+    )
     fine_tune_lr: float = parameter(0.01, "learning rate of the fine-tuning", low=0, high=10)
     optimiser: str = parameter(
         "adam", "adam, or sgd with a momentum of 0.9", choices=("adam", "sgd")
@@ -73,7 +80,7 @@ PRETRAIN_AND_TRANSFER = profiles(
         epochs=10,
         scratch_epochs=(14, 27),
         batch_size=256,
-        lr=(0.05, 0.1),
+        lr=(0.05, 0.1, 0.2),
         fine_tune_lr=0.1,
         optimiser="sgd",
         schedule="constant",

@@ -15,9 +15,7 @@ class PretrainedDelays(DelayTraining):
     own = frozenset({"epochs", "lr_weights"})
 
     neurons: int = parameter(16, "neurons of a hidden layer", low=1, high=100_000)
-    layers: tuple[int, ...] = parameter(
-        (2, 4), "hidden layers of the networks that are compared", low=1, high=20
-    )
+    layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
     sharpen: tuple[float, ...] = parameter(
         (0.0, 0.6, 1.0),
         "how far a ramp is sharpened: 0 not at all, 1 to a step; the last one is compared",
@@ -32,13 +30,16 @@ class PretrainedDelays(DelayTraining):
         high=100_000,
     )
     lr_weights: tuple[float, ...] = parameter(
-        (0.02, 0.04),
+        (0.02, 0.04, 0.08),
         "highest learning rates of the weights that every recipe may choose from, by validation",
         low=0,
         high=10,
     )
-    fine_tune: float = parameter(
-        0.25, "the rates of fine-tuning, as a share of those before it", low=0, high=1
+    fine_tune: tuple[float, ...] = parameter(
+        (0.125, 0.25, 0.5),
+        "learning rates of fine-tuning to choose from, as a share of those before it",
+        low=0,
+        high=10,
     )
 
     def __post_init__(self) -> None:
@@ -51,11 +52,12 @@ PRETRAINED_DELAYS = profiles(
     PretrainedDelays(),
     tiny=dict(
         limit=200,
-        layers=(1,),
+        layers=1,
         sharpen=(0.0, 1.0),
         pretrain_epochs=1,
         epochs=1,
         lr_weights=(0.02,),
+        fine_tune=(0.25,),
         seeds=1,
         workers=1,
     ),
@@ -67,7 +69,7 @@ PRETRAINED_DELAYS = profiles(
         neurons=256,
         pretrain_epochs=100,
         epochs=50,
-        lr_weights=(5e-3, 1e-2),
+        lr_weights=(2.5e-3, 5e-3, 1e-2),
         seeds=5,
         batch_size=256,
         workers=1,

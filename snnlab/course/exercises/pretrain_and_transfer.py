@@ -1,17 +1,20 @@
 """The exercises of notebook 02."""
 
-from snnlab.course.exercises.judge import number_exercise
+import torch
+
+from snnlab.course.exercises.judge import function_exercise, number_exercise
 
 number_exercise(
     "weakest_current",
     0.375,
-    praise="Below it the leak takes away, in every step, as much as comes in.",
+    praise="At 0.375 the membrane comes ever closer to the threshold and never gets there, so the "
+    "input must be greater.",
     hints={
         0.5: "At 0.5 it fires in the first step. A weaker input, held for longer, adds up.",
         0.125: "That is the threshold times what is kept. What is lost in a step has to come in "
         "again.",
     },
-    hint="Without a spike, u settles where u = d * u + I. Solve for the I at which u is the "
+    hint="Without a spike, V settles where V = beta * V + I. Solve for the I at which V is the "
     "threshold.",
 )
 
@@ -26,11 +29,52 @@ number_exercise(
     hint="Add up both stages in epochs of T = 6. An eighth of the unknown number is that sum.",
 )
 
-number_exercise(
-    "soft_reset_spikes",
-    2,
-    praise="The sum of the inputs, rounded: exactly what the quantised ReLU gives out.",
-    hints={0.4: "That is spikes a step, well done. How many are that in 5 steps?"},
-    hint="Begin at 0.5, add 0.4 in each step, and take 1 away whenever it is at least 1. Count "
-    "how often.",
+function_exercise(
+    "soft_reset_rate",
+    lambda current, steps: _soft_rate(current, steps),
+    [
+        (torch.tensor([0.4]), 5),
+        (torch.tensor([-0.5, 0.0, 0.3, 0.7, 1.0, 1.6]), 1),
+        (torch.tensor([-0.5, 0.0, 0.1, 0.26, 0.61, 0.87, 1.3]), 4),
+        (torch.linspace(-0.3, 1.4, 40), 12),
+    ],
+    praise="For constant input it is the clipped ReLU, rounded to one of T levels: nothing is "
+    "lost.",
+    hint="Begin at V = 0.5, add the current in each step, and take 1 away whenever H is at least "
+    "1. Divide the number of spikes by the steps.",
+    mistakes={
+        "Your membrane starts at 0, so the rate is rounded down. Start at half the threshold.": (
+            lambda current, steps: _soft_rate(current, steps, start=0.0)
+        ),
+        "Your spike resets the membrane to 0, so what was above the threshold is lost. Subtract "
+        "the threshold.": lambda current, steps: _soft_rate(current, steps, hard=True),
+        "Your membrane still leaks: 0.25 of it stays. This neuron keeps all of it.": (
+            lambda current, steps: _soft_rate(current, steps, beta=0.25)
+        ),
+        "Your neuron fires above 0.5. Its threshold is 1.": (
+            lambda current, steps: _soft_rate(current, steps, threshold=0.5)
+        ),
+        "That is the number of spikes. Divide it by the steps.": (
+            lambda current, steps: steps * _soft_rate(current, steps)
+        ),
+    },
 )
+
+
+def _soft_rate(
+    current: torch.Tensor,
+    steps: int,
+    *,
+    start: float = 0.5,
+    beta: float = 1.0,
+    threshold: float = 1.0,
+    hard: bool = False,
+) -> torch.Tensor:
+    """Return spikes a step of the neuron with soft reset, or of one with a typical mistake."""
+    v, spikes = torch.full_like(current, start), torch.zeros_like(current)
+    for _ in range(steps):
+        h = beta * v + current
+        s = (h >= threshold).float()
+        v = h * (1 - s) if hard else h - threshold * s
+        spikes += s
+    return spikes / steps

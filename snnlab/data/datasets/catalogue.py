@@ -97,6 +97,17 @@ DATASETS: dict[str, DatasetEntry] = {
             cite="Alpaydin and Kaynak 1998, UCI",
         ),
         DatasetEntry(
+            "moving-shapes",
+            "events",
+            "films of a shape that moves, turns or grows, as events; the class is the motion",
+            load="snnlab.data.datasets.moving_shapes:load",
+            settings=("films", "dark", "seed"),
+            download="nothing",
+            unpacked="nothing on disk",
+            licence="CC0",
+            cite="this project",
+        ),
+        DatasetEntry(
             "spoken-digits",
             "recordings",
             "generated spoken digits through a cochlea model; ships with snnlab",

@@ -8,6 +8,7 @@ from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
@@ -22,26 +23,34 @@ class VideoNetConfig(VisionConfig):
     Attributes:
         height: of a frame; 256 in the paper.
         width: of a frame; 342 in the paper.
+        hidden: neurons of the fully connected layer.
+        embedding: numbers that the encoder gives the LSTM in each step.
+        memory: numbers in the state of the LSTM.
 
     Raises:
-        SnnlabError: the frames are too small for four convolutions.
+        SnnlabError: the frames are too small for four convolutions, or a size is not positive.
     """
 
     in_channels: int = 2
     classes: int = 101
     height: int = 256
     width: int = 342
+    hidden: int = 1024
+    embedding: int = 512
+    memory: int = 256
 
     INPUT_LAYERS = ("layers.0",)
     HEAD_LAYERS = ("lstm", "fc")
 
     def __post_init__(self) -> None:
-        """Check the size of the frames."""
+        """Check the size of the frames and of the layers."""
         if min(self.feature_size) < 1:
             raise SnnlabError(
                 f"frames of {self.height} x {self.width}: expected at least 33 x 33 for four "
                 "convolutions of stride 2."
             )
+        sizes = ("hidden", "embedding", "memory")
+        self._check(**{name: whole_number(name, getattr(self, name), 1) for name in sizes})
 
     @property
     def feature_size(self) -> tuple[int, int]:
@@ -61,8 +70,8 @@ class VideoNet(VisionNet):
     """A convolutional encoder a frame, and an LSTM over the frames.
 
     Its arguments are the fields of `VideoNetConfig`. The encoder has four convolutions without
-    padding (5 x 5, then 3 x 3, all with stride 2), a fully connected layer of 1024 neurons and a
-    linear one to 512 numbers. The LSTM is an ordinary one in every mode, as in the paper.
+    padding (5 x 5, then 3 x 3, all with stride 2), a fully connected layer of neurons and a linear
+    one. The LSTM is an ordinary one in every mode, as in the paper.
     """
 
     config: VideoNetConfig
@@ -77,10 +86,10 @@ class VideoNet(VisionNet):
         )
         self.acts = nn.ModuleList(config.activation() for _ in range(5))
         height, width = config.feature_size
-        self.hidden = nn.Linear(64 * height * width, 1024)
-        self.embed = nn.Linear(1024, 512)
-        self.lstm = nn.LSTM(512, 256)
-        self.fc = nn.Linear(256, config.classes)
+        self.hidden = nn.Linear(64 * height * width, config.hidden)
+        self.embed = nn.Linear(config.hidden, config.embedding)
+        self.lstm = nn.LSTM(config.embedding, config.memory)
+        self.fc = nn.Linear(config.memory, config.classes)
 
     def stem(self, x: Tensor) -> Tensor:
         """Apply the first convolution and its batch norm."""
@@ -92,6 +101,6 @@ class VideoNet(VisionNet):
         for layer, act in zip(self.layers[1:], self.acts[1:-1], strict=True):
             x = act(functional.seq_to_ann_forward(x, layer))
         last = cast(Activation, self.acts[-1])
-        x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, 1024)
+        x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, hidden)
         over_time, _ = self.lstm(self.embed(x))
         return cast(Tensor, self.fc(over_time[-1]))

@@ -115,6 +115,29 @@ class Measurement:
     planned: int = 0
 
 
+@dataclass(frozen=True)
+class LoggedRuns:
+    """Runs with the same tag in the logs that the transfer paper's authors ship with their code.
+
+    Attributes:
+        tag: what the authors called them.
+        setting: size of the frames and time steps.
+        start: `scratch`, `pretrained`, or `in doubt` where tag and curves disagree.
+        epochs: of each run.
+        runs: number of complete runs.
+        mean: of the best test accuracy of each run, 0 to 1.
+        sd: its standard deviation over the runs.
+    """
+
+    tag: str
+    setting: str
+    start: str
+    epochs: int
+    runs: int
+    mean: float
+    sd: float
+
+
 @cache
 def _papers() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(
@@ -130,6 +153,11 @@ def citation(paper: str) -> str:
         SnnlabError: there is no such paper.
     """
     return str(_papers()[known(paper, PAPERS, "paper")]["citation"])
+
+
+def author_logs() -> tuple[LoggedRuns, ...]:
+    """Return what the authors of the transfer paper logged on CIFAR10-DVS, by tag."""
+    return tuple(LoggedRuns(**group) for group in _papers()["author_logs"]["groups"])
 
 
 def targets(paper: str | None = None) -> tuple[Target, ...]:

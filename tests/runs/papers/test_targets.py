@@ -760,3 +760,17 @@ def test_a_row_that_says_nothing_of_the_kind_is_an_accuracy():
     assert row_.measure == "accuracy"
     assert dataclasses.replace(row_, minus=(targets.Arm("", "x"),)).measure == "gain"
     assert dataclasses.replace(row_, share=0.5).measure == "share of time"
+
+
+def test_the_authors_logs_agree_with_the_rows_that_quote_them():
+    quoted = [
+        (row.value, row.spread, row.runs)
+        for row in targets.targets("transfer")
+        if row.source == "authors' logs"
+    ]
+    logs = targets.author_logs()
+    assert {group.start for group in logs} == {"scratch", "pretrained", "in doubt"}
+    for group in logs:
+        if group.start != "in doubt":
+            numbers = round(group.mean, 3), round(group.sd, 3), group.runs
+            assert numbers in quoted, group.tag
