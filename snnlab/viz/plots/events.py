@@ -175,12 +175,14 @@ def pipe_d_stages(ann: str, liaf: str, lif: str) -> Figure:
     return fig
 
 
-def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike]) -> Figure:
+def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike], *, shown: int = 100) -> Figure:
     """Draw one recording and the spikes that each layer answers with.
 
     Args:
         events: `(T, 2, H, W)`.
         spikes: by the name of a layer, 0 or 1, `(T, N)`.
+        shown: at most so many neurons of a layer are drawn, at equal distances: of more, the marks
+            would overlap, and the layer would look busier than it is.
     """
     images = signed(events)
     steps = len(images)
@@ -195,13 +197,14 @@ def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike]) -> Figure:
             ax.set_ylabel("events", fontsize=9)
     for row, (name, fired) in enumerate(spikes.items(), 1):
         ax = tidy(fig.add_subplot(grid[row, :]))
-        counts = np.asarray(fired)
-        step, neuron = np.nonzero(counts)
-        ax.hlines(neuron, step + 0.55, step + 1.45, color=BLACK, linewidth=0.5)
-        limits = -0.5, counts.shape[1] - 0.5
+        fired = np.asarray(fired)
+        neurons = np.unique(np.linspace(0, fired.shape[1] - 1, shown).round().astype(int))
+        step, line = np.nonzero(fired[:, neurons])
+        ax.hlines(line, step + 0.55, step + 1.45, color=BLACK, linewidth=0.8)
+        limits = -0.5, len(neurons) - 0.5
         ax.vlines(np.arange(1.5, steps), *limits, color=GREY, linewidth=0.6)
-        ax.set(xlim=(0.5, steps + 0.5), ylim=limits)
-        ax.set_ylabel(f"{name}\nneuron", fontsize=9)
+        ax.set(xlim=(0.5, steps + 0.5), ylim=limits, yticks=[])
+        ax.set_ylabel(f"{name}:\n{len(neurons)} of\n{fired.shape[1]:,} neurons", fontsize=9)
         last = row == len(spikes)
         ax.set_xticks(np.arange(1, steps + 1), labels=None if last else [""] * steps)
     ax.set_xlabel("time step t")
