@@ -7,7 +7,7 @@ from itertools import pairwise
 import nbformat
 import pytest
 
-from notebooks import NOT_YET, PATHS, checked_name, code_cells, exercises_of, has_tag
+from notebooks import FOLDER, NOT_YET, PATHS, checked_name, code_cells, exercises_of, has_tag
 from snnlab.course.exercises.judge import EXERCISES
 from snnlab.course.statements import MIME as CLAIMS
 
@@ -102,3 +102,10 @@ def test_a_notebook_ends_with_references_and_where_next(nb):
     assert re.search(r"^(#|\*\*).*Where next", text, re.MULTILINE)
     _, references = re.split(r"^(?:#+ |\*\*)References", text, flags=re.MULTILINE)
     assert re.search(r"10\.\d{4}/|arXiv", references)
+
+
+def test_the_bibliography_has_every_reference(nb):
+    text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    bibliography = (FOLDER.parent / "docs" / "bibliography.md").read_text(encoding="utf-8")
+    for identifier in re.findall(r"\b10\.\d{4}/[^\s)\]]+[^\s)\].,]|\b\d{4}\.\d{5}\b", text):
+        assert identifier in bibliography

@@ -570,11 +570,14 @@ def test_axes_grow_to_what_they_have_to_show():
     assert numbers == {"epoch": [1], **shown}
     axes = {ax.get_ylabel(): ax for ax in fig.axes}
     assert axes["loss"].get_ylim() == (0, 20) and axes["accuracy (%)"].get_ylim()[1] > 100
-    assert [text.get_text() for text in axes["loss"].get_legend().get_texts()] == ["train", "valid"]
+    assert [text.get_text() for text in axes["loss"].get_legend().get_texts()] == [
+        "train",
+        "validation",
+    ]
     assert axes["synapses (%)"].get_ylim()[1] == 101  # 12 x 16 of 328 delays are 0
     assert axes["synapses (%)"].texts[0].get_text() == "sigma 8.3 steps"
     drawn = {line.get_label(): line.get_ydata()[0] for line in axes["accuracy (%)"].lines}
-    assert drawn == {"train": 50.0, "valid": 25.0}
+    assert drawn == {"train": 50.0, "validation": 25.0}
     grey = np.zeros_like(now.rasters["layer 1"])
     grey[:3, 0] = 1, 2, 4  # what a network without spikes gives out
     view.draw(replace(now, rasters=now.rasters | {"layer 1": grey}), seen.delays)

@@ -13,15 +13,15 @@ class LifDynamics(Config):
     notebook = "01_lif_dynamics"
 
     tau_ms: float = parameter(
-        20.0, "membrane time constant of sections 5 and 8", unit="ms", low=1.001, high=10_000
+        20.0, "membrane time constant of sections 6 and 9", unit="ms", low=1.001, high=10_000
     )
     duration_ms: float = parameter(
         1000.0, "how long those neurons are watched", unit="ms", low=100, high=100_000
     )
-    neurons: int = parameter(100, "neurons in section 8", low=1, high=10_000)
-    seeds: int = parameter(5, "how many neurons section 11 trains, of each kind", low=1, high=1000)
+    neurons: int = parameter(100, "neurons in section 9", low=1, high=10_000)
+    seeds: int = parameter(5, "how many neurons section 12 trains, of each kind", low=1, high=1000)
     training_steps: int = parameter(
-        200, "steps of the optimiser in section 11", low=1, high=100_000
+        200, "steps of the optimiser in section 12", low=1, high=100_000
     )
 
 

@@ -76,6 +76,16 @@ class TransferToEvents(TransferParameters):
     epochs: int = parameter(
         8, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
     )
+    films: int = parameter(
+        400, "films of moving shapes to train on, in the last section", low=12, high=1_000_000
+    )
+    film_epochs: int = parameter(
+        12, "epochs on films; in pipe-D half as an ANN, a quarter as LIAF", low=4, high=100_000
+    )
+    film_lr: tuple[float, ...] = parameter(
+        (0.005, 0.01, 0.02), "learning rates that every recipe for films may choose from",
+        low=0, high=10,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
@@ -107,6 +117,9 @@ TRANSFER_TO_EVENT_STREAMS = profiles(
         epochs=2,
         scratch_epochs=(1, 2),
         lr=(0.02,),
+        films=24,
+        film_epochs=4,
+        film_lr=(0.01,),
         seeds=1,
         workers=1,
     ),

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from snnlab.course.exercises.judge import function_exercise, number_exercise
 from snnlab.data.encoding.odg import COLUMNS, ROWS, odg_events
+from snnlab.data.encoding.video_events import video_events
 
 number_exercise(
     "step_without_events",
@@ -78,6 +79,46 @@ function_exercise(
         ),
         "You took two of the three colours; the third belongs to the mean, too.": (
             lambda weight: weight[:, :2]
+        ),
+    },
+)
+
+
+number_exercise(
+    "dark_shapes",
+    50,
+    praise="One step tells the three pairs of motions apart, and which one of the pair is a guess.",
+    hints={
+        100: "A bright shape that moves right and a dark one that moves left make the same events.",
+        100 / 6: "One step still shows where the edges move, so it is better than chance.",
+        100 / 3: "That would be right if a network guessed among three. It knows which pair it is.",
+        0.5: "In percent, please.",
+    },
+    hint="Which motions make the same events in one step, if the contrast is not known? How many "
+    "remain to guess among?",
+    tolerance=0.02,
+)
+
+
+def _film(seed: int, steps: int, side: int) -> np.ndarray:
+    frames = torch.randint(
+        256, (steps + 1, side, side), generator=torch.Generator().manual_seed(seed)
+    )
+    return video_events(frames.to(torch.uint8).numpy()).numpy()
+
+
+function_exercise(
+    "film_backwards",
+    lambda events: events[::-1, ::-1],
+    [(_film(0, 2, 4),), (_film(1, 5, 6),)],
+    praise="What became brighter becomes darker, and the last change comes first.",
+    hint="Two things change: the order of the steps (axis 0), and every event's sign (axis 1).",
+    mistakes={
+        "The steps are in the right order. But what became brighter now becomes darker.": (
+            lambda events: events[::-1]
+        ),
+        "ON and OFF are exchanged, which is right. But the last step has to come first.": (
+            lambda events: events[:, ::-1]
         ),
     },
 )

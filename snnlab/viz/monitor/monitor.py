@@ -20,7 +20,7 @@ from snnlab.viz.monitor.box import MonitorBox, State, status_line
 from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, train_monitored
 from snnlab.viz.monitor.snapshot import MonitorSnapshot
 from snnlab.viz.monitor.view import FIGSIZE, MonitorView
-from snnlab.viz.widgets.panel import Panel, interact
+from snnlab.viz.widgets.panel import Panel, interact, with_widget
 
 Outcome = TypeVar("Outcome")
 
@@ -235,13 +235,10 @@ class TrainingMonitor(Generic[Outcome]):
             return
         from IPython.display import display  # only a notebook needs it
 
-        bundle: dict[str, Any] = {}
+        page = {"text/plain": self._status()}
         if self._panel is not None:
-            bundle |= self._panel.static._repr_mimebundle_()
-        bundle.setdefault("text/plain", self._status())
-        if self.box is not None:
-            widget = self.box.widget._repr_mimebundle_().items()
-            bundle |= {kind: value for kind, value in widget if kind.startswith("application/")}
+            page |= self._panel.static._repr_mimebundle_()
+        bundle = with_widget(page, None if self.box is None else self.box.widget)
         display(bundle, raw=True, display_id=self._display_id, update=update)
 
 

@@ -19,7 +19,7 @@ from snnlab.training.callbacks import TrainingProgress
 
 SAMPLES = 16  # of the validation set, for the rates
 LAYERS = 4  # of a vision network that are shown, evenly spaced
-ROWS = 48  # neurons of each of them in the raster, evenly spaced
+ROWS = 32  # neurons of each of them in the raster, evenly spaced
 
 Arrays = dict[str, NDArray[np.float32]]  # by the name of a layer
 StageHistory = tuple[str, list[dict[str, float]]]  # name of a stage, and a line for each epoch

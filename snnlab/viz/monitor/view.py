@@ -162,6 +162,7 @@ class MonitorView:
                 continue
             ax = self._axes[name]
             label = key.replace("_", " ").removesuffix(name).strip() or "train"
+            label = label.replace("valid", "validation")
             mark = MARKS[sum(line.get_animated() for line in ax.lines) % len(MARKS)]
             (self._lines[key],) = ax.plot([], [], mark, markersize=3, label=label, animated=True)
             changed.add(name)

@@ -20,7 +20,7 @@ from snnlab.data.encoding.cochlea import centre_frequencies, cochlea
 from snnlab.data.io import wav
 from snnlab.viz.figure_export import RenderedFigure, render_figure
 from snnlab.viz.plots.sound import sound_and_spikes
-from snnlab.viz.widgets.panel import alert, keyboard_box
+from snnlab.viz.widgets.panel import alert, keyboard_box, with_widget
 from snnlab.viz.widgets.recorder import Recorder
 
 Sound = tuple[NDArray[np.floating[Any]], int]  # samples (n,), and their rate in Hz
@@ -123,11 +123,7 @@ class SoundPanel:
             self.sound, self.own.value = sound, html
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(self.static._repr_mimebundle_()) | {"text/html": self._html}
-        if self.box is not None:
-            widget = self.box._repr_mimebundle_().items()
-            bundle |= {kind: value for kind, value in widget if kind.startswith("application/")}
-        return bundle
+        return with_widget(self.static._repr_mimebundle_() | {"text/html": self._html}, self.box)
 
 
 def sound_panel(

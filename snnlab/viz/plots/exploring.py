@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz.plots.delays import delay_histogram
+from snnlab.viz.plots.results import chance_line
 from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure, legend
 
 LAYERS = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^:"), (PINK, "D-."))
@@ -139,7 +139,7 @@ def changed_delays(accuracies: Mapping[str, float], *, chance: float) -> Figure:
     values = [100 * accuracy for accuracy in accuracies.values()]
     bars = ax.bar(list(accuracies), values, 0.6, color=BLUE, alpha=0.8)
     ax.bar_label(bars, fmt="%.0f %%", padding=2)
-    _chance(ax, chance)
+    chance_line(ax, chance)
     ax.set(ylabel="accuracy (%)", ylim=(0, 108), yticks=range(0, 101, 20))
     return fig
 
@@ -160,15 +160,7 @@ def stretched_delays(factors: ArrayLike, accuracies: ArrayLike, *, chance: float
     fig, ax = figure(6.5, 2.8)
     ax.axvline(1, color=GREY, linewidth=0.8)
     ax.plot(x, y, "o-", color=BLUE)
-    _chance(ax, chance)
+    chance_line(ax, chance)
     ax.set(xlabel="all delays multiplied by", ylabel="accuracy (%)", ylim=(0, 100))
     ax.xaxis.set_major_formatter(ScalarFormatter())
     return fig
-
-
-def _chance(ax: Axes, chance: float) -> None:
-    ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
-    ax.annotate(
-        "chance", (1, 100 * chance), xycoords=("axes fraction", "data"), fontsize=8, va="center",
-        xytext=(4, 0), textcoords="offset points",
-    )  # fmt: skip

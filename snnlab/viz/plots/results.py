@@ -136,12 +136,20 @@ def bars_with_seeds(
         spread = place + np.linspace(-0.12, 0.12, values.size) * (values.size > 1)
         artists += ax.plot(spread, values, style["marker"], color=BLACK, markersize=4)
     if chance is not None:
-        artists.append(ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1))
-        artists.append(ax.text(-0.45, 100 * chance, "chance", fontsize=8, va="bottom"))
+        artists += chance_line(ax, chance)
     names = [plot_text(name).replace(", ", ",\n") for name in accuracies]
     ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=ylabel)
     return artists
+
+
+def chance_line(ax: Axes, chance: float) -> list[Artist]:
+    """Draw a line at the accuracy of guessing, 0..1, with its name beside the axes, in percent."""
+    name = ax.annotate(
+        "chance", (1, 100 * chance), xycoords=("axes fraction", "data"), xytext=(4, 0),
+        textcoords="offset points", fontsize=8, va="center",
+    )  # fmt: skip
+    return [ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1), name]
 
 
 def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:

@@ -5,7 +5,7 @@ One off-screen figure lives as long as the panel. It reaches the browser as a PN
 nbval fail on them.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +158,17 @@ def keyboard_box(*children: ipywidgets.Widget) -> ipywidgets.VBox:
     return box
 
 
+def with_widget(page: Mapping[str, Any], box: ipywidgets.Widget | None) -> dict[str, Any]:
+    """Return an output that has a widget, if there is one, and else shows `page`.
+
+    Args:
+        page: the output for pages without a kernel, by MIME type.
+        box: the widget.
+    """
+    widget = {} if box is None else box._repr_mimebundle_()
+    return {**page, **{kind: widget[kind] for kind in widget if kind.startswith("application/")}}
+
+
 class TableToggle:
     """A checkbox, `switch`, and the `table` of numbers that is shown while it is checked."""
 
@@ -270,11 +281,7 @@ class Panel:
             ax.draw_artist(artist)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(self.static._repr_mimebundle_())
-        if self.box is not None:
-            widget = self.box._repr_mimebundle_()
-            bundle |= {key: widget[key] for key in widget if key.startswith("application/")}
-        return bundle
+        return with_widget(self.static._repr_mimebundle_(), self.box)
 
 
 def interact(
