@@ -137,6 +137,15 @@ class Lab:
         # A cell whose code is folded shows no number
         return sum(cell.cell_type == "code" and "jupyter" not in cell.metadata for cell in nb.cells)
 
+    def write(self, stem, *cells):
+        """Write a notebook with these cells."""
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nb = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": kernel},
+        )
+        nbformat.write(nb, self.folder / f"{stem}.ipynb")
+
     def open(self, stem):
         """A new page with a notebook of the folder."""
         still = "reduce"  # else what moves while cells run is drawn again and again

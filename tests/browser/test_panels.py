@@ -132,3 +132,39 @@ def test_code_that_is_hidden_is_collapsed_and_its_output_is_shown(lab):
     assert folded.get_by_alt_text("a line").count() == 1
     assert shown.locator(".cm-content").is_visible()
     page.close()
+
+
+PLAYED = """
+from snnlab.viz.widgets.panel import Slider, interact
+def draw(fig, *, epoch):
+    if not fig.axes:
+        fig.subplots().set(xlim=(0, 300), ylim=(0, 1))
+        fig.axes[0].plot([], [], "o", animated=True)
+    fig.axes[0].lines[0].set_data([epoch], [0.5])
+    return f"A dot at epoch {epoch}."
+interact(draw, epoch=Slider(0, 0, 300, 1, "epoch", "Which epoch is drawn", play=True))
+"""
+
+
+def test_a_slider_is_played_and_stopped_by_keyboard(lab):
+    lab.write("played", PLAYED)
+    page = lab.run("played")
+    panel = page.locator(".snnlab-panel")
+    panel.locator("img").wait_for()
+    panel.get_by_role("slider").focus()
+    page.keyboard.press("Tab")  # the slider's number
+    page.keyboard.press("Tab")
+    name = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(name) == "play or pause"
+    page.keyboard.press("Enter")
+    # A busy kernel leaves values out
+    panel.locator("img:not([alt='A dot at epoch 0.'])").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
+    before = picture(panel)
+    page.wait_for_timeout(1000)
+    assert picture(panel) == before
+    page.keyboard.press("Tab")
+    assert page.evaluate(name) == "stop"
+    page.keyboard.press("Enter")
+    panel.locator("img[alt='A dot at epoch 0.']").wait_for()

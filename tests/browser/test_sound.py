@@ -1,6 +1,5 @@
 """Sound as a reader meets it: a player that works, and a microphone, which may be refused."""
 
-import nbformat
 import numpy as np
 import pytest
 import soundfile
@@ -18,10 +17,7 @@ REFUSE = """() => { navigator.mediaDevices.getUserMedia = async () => {
 
 @pytest.fixture(scope="module")
 def page(lab):
-    cells = [nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell("panel.sound[1]")]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nb = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(nb, lab.folder / "sound.ipynb")
+    lab.write("sound", CELL)
     page = lab.run("sound")
     page.set_default_timeout(60_000)
     page.locator(".snnlab-sound audio").wait_for()
