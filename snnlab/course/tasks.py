@@ -91,6 +91,7 @@ def delay_stage(
     tau_ms: float,
     seed: int,
     epochs: int,
+    lr_weights: float | None = None,
     **network: Any,
 ) -> DelayStage:
     """Describe a network of notebook 04 and its training, as a configuration has them.
@@ -102,6 +103,7 @@ def delay_stage(
         tau_ms: membrane time constant, ms.
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
+        lr_weights: peak learning rate of the weights; None for that of the configuration.
         network: arguments of `DelayNet` that differ from the configuration's.
     """
     settings: dict[str, Any] = {
@@ -116,15 +118,18 @@ def delay_stage(
         "tau": tau_ms / config.dt_ms,
     }
     described = DelayNetConfig(**(settings | network))
+    lr_weights = config.lr_weights if lr_weights is None else lr_weights
+    sparse = "" if described.n_connections is None else f"-inputs{described.n_connections}"
+    size = f"hidden{described.hidden[0]}{sparse}"
     return DelayStage(
-        name=f"digits-{delay_mode}-tau{tau_ms:g}-hidden{described.hidden[0]}-seed{seed}",
+        name=f"digits-{delay_mode}-tau{tau_ms:g}-{size}-rate{lr_weights:g}-seed{seed}",
         network=described,
         test_each_epoch=True,
         epochs=epochs,
         batch_size=config.batch_size,
         accumulate=config.accumulate,
         keep="best" if config.protocol == "held-out" else "last",
-        lr_weights=config.lr_weights,
+        lr_weights=lr_weights,
         lr_delays=config.lr_delays,
         weight_decay=config.weight_decay,
         anneal_share=config.anneal_share,

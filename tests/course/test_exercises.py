@@ -22,6 +22,10 @@ def soft(v, x):
     return float(h >= 1), h - float(h >= 1)
 
 
+def later(spikes, steps):
+    return torch.cat([0 * spikes[:steps], spikes[: len(spikes) - steps]])
+
+
 def hard(v, x):
     h = 0.9 * v + x
     return float(h >= 1), h * float(h < 1)

@@ -7,10 +7,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 
 # Notebooks that are not rewritten as lessons yet. Whoever rewrites one removes its line.
-NOT_YET = {
-    # 04
-    "04_learning_delays",
-}
+NOT_YET: set[str] = set()
 
 
 def has_tag(cell, tag):

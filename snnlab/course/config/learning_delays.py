@@ -32,8 +32,8 @@ class LearningDelays(DelayTraining):
     )
     max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
     tau_ms: tuple[float, ...] = parameter(
-        (20.1, 40.0, 100.0),
-        "membrane time constants to choose from, by validation",
+        (20.1, 40.0, 80.0),
+        "membrane time constants that every variant chooses from, by validation",
         unit="ms",
         low=1,
         high=100_000,
@@ -51,6 +51,12 @@ class LearningDelays(DelayTraining):
         0.1, "probability of silencing a neuron while training", low=0, high=0.99
     )
     lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
+    lr_factors: tuple[float, ...] = parameter(
+        (0.5, 1.0, 2.0),
+        "factors of lr_weights that every variant chooses from, by validation",
+        low=0,
+        high=1000,
+    )
     lr_delays: float = parameter(
         0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
     )
@@ -59,14 +65,17 @@ class LearningDelays(DelayTraining):
         0.5, "share of the epochs in which sigma shrinks", low=0, high=1
     )
     toy_trials: int = parameter(
-        2000, "training trials of the toys in sections 1 and 7", low=100, high=1_000_000
+        2000, "training trials of the two ears in section 1", low=100, high=1_000_000
     )
     toy_epochs: int = parameter(15, "passes through those trials", low=1, high=100_000)
     connections: int = parameter(
         0, "inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000
     )
     fan_in: int = parameter(
-        2, "inputs of a hidden neuron in the sparse network of section 7", low=1, high=40
+        4,
+        "inputs of a hidden neuron in the sparse networks of section 7; 0 for no such networks",
+        low=0,
+        high=700,
     )
 
     def __post_init__(self) -> None:
@@ -108,7 +117,8 @@ LEARNING_DELAYS = profiles(
         seeds=1,
         hidden=(16,),
         workers=1,
-        tau_ms=(20.1, 100.0),
+        tau_ms=(20.1, 40.0),
+        lr_factors=(1.0,),
         epochs=2,
         toy_trials=200,
         toy_epochs=2,
@@ -122,6 +132,7 @@ LEARNING_DELAYS = profiles(
         hidden=(256, 256),
         max_delay=DelayNetConfig.max_delay,
         tau_ms=(10.05,),
+        lr_factors=(1.0,),
         epochs=150,
         batch_size=256,
         dropout=DelayNetConfig.dropout,
@@ -130,6 +141,7 @@ LEARNING_DELAYS = profiles(
         anneal_share=0.25,
         toy_trials=4000,
         toy_epochs=40,
+        fan_in=0,  # a sweep has sparse networks of its own
         workers=1,
     ),
 )

@@ -1,6 +1,41 @@
 """The exercises of notebook 04."""
 
-from snnlab.course.exercises.judge import number_exercise
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnlab.course.exercises.judge import function_exercise, number_exercise
+
+_SPIKES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])  # (T, N)
+
+
+def _delayed(spikes: Tensor, steps: int) -> Tensor:
+    return F.pad(spikes, (0, 0, steps, 0))[: len(spikes)]
+
+
+def _earlier(spikes: Tensor, steps: int) -> Tensor:
+    return F.pad(spikes, (0, 0, 0, steps))[steps:]
+
+
+function_exercise(
+    "delay_spikes",
+    _delayed,
+    [(_SPIKES, 1), (_SPIKES, 0), (_SPIKES, 2), (_SPIKES[:, :1], 3)],
+    praise="A delay is a shift in time with zeros at the beginning.",
+    hint="Row t of the result is row t - steps of the input, and zeros where there is none.",
+    mistakes={
+        "The last spikes come back at the beginning: a spike arrives before it was sent. Fill the "
+        "first rows with zeros.": lambda spikes, steps: torch.roll(spikes, steps, 0),
+        "Your spikes arrive earlier, not later. Which rows have to be zero, the first or the last "
+        "ones?": _earlier,
+        "The shift is along the fibres. Time is the first axis.": lambda spikes, steps: (
+            _delayed(spikes.T, steps).T
+        ),
+        "The result has to be as long as the input: leave out the last rows.": (
+            lambda spikes, steps: F.pad(spikes, (0, 0, steps, 0))
+        ),
+    },
+)
 
 number_exercise(
     "lag_ceiling",
@@ -12,6 +47,19 @@ number_exercise(
         "single step?",
     },
     hint="Which classes differ within a single step? The others are a guess among themselves.",
+)
+
+number_exercise(
+    "narrow_from_the_start",
+    4,
+    praise="The narrow kernel sees the neighbouring taps only, and slides into the nearest dip.",
+    hint="Run learn_delay(4.0, [0.5] * 100)[-1], and look at the dotted line in the figure of the "
+    "slopes.",
+    hints={
+        16: "That is the right delay. Does downhill lead there from 4 steps, on the dotted line?",
+        10: "It does not get that far. How many bumps of the dotted line lie between 4 and 10?",
+    },
+    tolerance=0.4,
 )
 
 number_exercise(

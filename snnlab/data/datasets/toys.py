@@ -1,4 +1,4 @@
-"""Artificial tasks with a known solution that shows what a delay can do."""
+"""An artificial task whose known solution shows what a delay can do."""
 
 from collections.abc import Sequence
 
@@ -61,54 +61,3 @@ def memoryless_ceiling(lags: Sequence[int] = (0, 4, 8, 12, 16)) -> float:
     """Return the best accuracy without memory: only lag 0 is a coincidence, the rest is a guess."""
     distinct = len(set(lags))
     return min(2, distinct) / distinct if 0 in lags else 1 / distinct
-
-
-@memory_errors("making trials", "fewer of them")
-def sweeps(
-    n: int,
-    *,
-    shapes: int = 5,
-    channels: int = 40,
-    steps: int = 40,
-    rate: float = 0.5,
-    seed: int = 0,
-) -> DenseSet:
-    """Make two gliding tones, like the formants of a vowel, played forwards or backwards.
-
-    The class is the shape and its direction, so half of what there is to know is in the order of
-    the spikes: forwards and backwards excite the same channels equally often. Onset, tempo (up to
-    15 % either way) and pitch (by 2 channels, one standard deviation) differ from trial to trial.
-    The shapes themselves do not depend on `seed`.
-
-    Args:
-        n: trials, spread evenly over the classes.
-        shapes: how many shapes; there are twice as many classes.
-        channels: N.
-        steps: T.
-        rate: chance of a spike at the centre of a tone, per step.
-        seed: of everything that differs from trial to trial.
-
-    Returns:
-        Spikes `(T, n, channels)` and the class of each trial, `2 * shape + direction`.
-    """
-    drawn = torch.rand(shapes, 2, 3, generator=torch.Generator().manual_seed(2024))
-    starts, ends, bend = (
-        drawn * torch.tensor([0.8, 0.8, 0.4]) + torch.tensor([0.1, 0.1, -0.2])
-    ).unbind(-1)
-
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randperm(n, generator=generator) % (2 * shapes)
-    shape, backwards = labels // 2, (labels % 2).bool()
-    tempo = 1 + 0.15 * (2 * torch.rand(n, generator=generator) - 1)
-    length = 0.75 * steps * tempo
-    onset = torch.rand(n, generator=generator) * (steps - length)
-    shift = 2 * torch.randn(n, generator=generator)
-
-    phase = (torch.arange(steps)[:, None] - onset) / length  # (T, n), 0 to 1 while the tones sound
-    sounding = (phase >= 0) & (phase <= 1)
-    phase = torch.where(backwards, 1 - phase, phase)[..., None]
-    glide = starts[shape] + (ends - starts)[shape] * phase + bend[shape] * (4 * phase * (1 - phase))
-    centre = glide * channels + shift[:, None]  # (T, n, 2), in channels
-    distance = torch.arange(channels)[:, None] - centre[:, :, None, :]  # (T, n, N, 2)
-    chance = rate * torch.exp(-0.5 * (distance / 1.5) ** 2).amax(-1) * sounding[..., None] + 0.01
-    return DenseSet((torch.rand(chance.shape, generator=generator) < chance).float(), labels)

@@ -1,14 +1,17 @@
 """Plots of the distribution of delays, and of their kernels."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_dt
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import plot_text
 from snnlab.delays.statistics import active_delays, delay_shares
 from snnlab.viz.plots.style import BLACK, BLUE, figure, legend
 
@@ -62,6 +65,31 @@ def delay_histogram(
     title = f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
     ax.set_title(title, fontsize=10)
     return ax
+
+
+def before_and_after(
+    layers: Mapping[str, tuple[ArrayLike, ArrayLike]], max_delay_ms: float, dt_ms: float
+) -> Figure:
+    """Draw a histogram of the delays of each layer, and an outline of those before the training.
+
+    Args:
+        layers: by name, the delays before and after the training, ms, of any shape.
+        max_delay_ms: largest possible delay, ms.
+        dt_ms: length of a time step, ms; a bar has the delays that are rounded to its step.
+    """
+    fig, axes = figure(9, 3.0, 1, len(layers), sharey=True, squeeze=False)
+    for ax, (name, (before, after)) in zip(axes.flat, layers.items(), strict=True):
+        shares = [100 * delay_shares(delays, max_delay_ms, dt_ms) for delays in (before, after)]
+        edges = (np.arange(len(shares[0]) + 1) - 0.5) * dt_ms
+        ax.stairs(shares[1], edges, fill=True, color=BLUE, label="after the training")
+        dashed: dict[str, Any] = dict(color=BLACK, linestyle="--", linewidth=1.2)
+        ax.stairs(shares[0], edges, label="before the training", **dashed)
+        ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
+        ax.set_title(plot_text(name), fontsize=10)
+        ax.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    return fig
 
 
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:

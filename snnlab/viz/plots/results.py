@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array, check_same_length
@@ -69,6 +70,7 @@ def learning_curves(
         epochs, style = np.arange(1, seeds.shape[1] + 1), variant_style(variant)
         artists += band(ax, epochs, seeds, label=variant, markevery=0.12, markersize=5, **style)
     ax.set(xlabel="epoch", ylabel=ylabel)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     return artists
 

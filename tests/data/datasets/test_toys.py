@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.datasets.toys import interaural_lags, memoryless_ceiling, sweeps
+from snnlab.data.datasets.toys import interaural_lags, memoryless_ceiling
 
 
 def test_the_right_ear_repeats_the_left_one():
@@ -51,26 +51,3 @@ def test_batches_cover_every_trial_once():
 def test_a_lag_has_to_fit():
     with pytest.raises(SnnlabError, match="lags"):
         interaural_lags(10, lags=(0, 60), steps=60)
-
-
-def test_forwards_and_backwards_excite_the_same_channels():
-    task = sweeps(6000, seed=0)
-    assert task.x.shape == (40, 6000, 40) and task.labels.bincount().tolist() == [600] * 10
-    for shape in range(5):
-        forwards, backwards = (
-            task.x[:, task.labels == 2 * shape + d].sum(0).mean(0) for d in (0, 1)
-        )
-        # a channel gets at most 10 spikes a trial, in 600 trials; the bound is 5 standard errors
-        assert (forwards - backwards).abs().max() < 5 * (2 * 10 / 600) ** 0.5
-        assert forwards.max() > 1.5
-
-
-def test_backwards_is_forwards_in_reverse_time():
-    """The mean pictures of the two directions are mirror images, because the onset is spread
-    evenly.
-    """
-    task = sweeps(6000, seed=0)
-    forwards, backwards = (task.x[:, task.labels == d].mean(1) for d in (0, 1))
-    mirrored = torch.corrcoef(torch.stack([forwards.flip(0).flatten(), backwards.flatten()]))[0, 1]
-    straight = torch.corrcoef(torch.stack([forwards.flatten(), backwards.flatten()]))[0, 1]
-    assert mirrored > 0.95 > straight

@@ -1,0 +1,293 @@
+"""Figures of notebook 04: what a delay does, how it is learned, and what it is worth."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from snnlab._utils.arrays import as_array
+from snnlab._utils.escape import plot_text
+from snnlab.viz.plots import diagrams
+from snnlab.viz.plots.activity import count_raster
+from snnlab.viz.plots.results import bars_with_seeds, learning_curves
+from snnlab.viz.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    figure,
+    legend,
+    variant_style,
+)
+
+
+def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
+    """Draw the spikes of both ears, a panel for each lag; an arrow joins a spike and its echo.
+
+    Args:
+        trials: by lag in steps, spikes `(T, 2 N)` of a trial, left ear first.
+        step_ms: length of a time step, ms.
+    """
+    fig, axes = figure(9, 3.4, 1, len(trials), sharey=True, squeeze=False)
+    for ax, (lag, trial) in zip(axes.flat, trials.items(), strict=True):
+        spikes = as_array("trials", trial, dims=2)
+        n = spikes.shape[1] // 2
+        for ear, color, label in ((0, BLACK, "left ear"), (1, RED, "right ear")):
+            when, fibre = spikes[:, n * ear : n * (ear + 1)].nonzero()
+            marks = dict(marker="|", markersize=11, markeredgewidth=2.2, linestyle="")
+            ax.plot(when * step_ms, fibre + 0.2 - 0.4 * ear, color=color, label=label, **marks)
+        when, fibre = spikes[:, :n].nonzero()
+        heard = (when + lag < len(spikes)) & (lag > 0)
+        for t, f in zip(when[heard] * step_ms, fibre[heard], strict=True):
+            ends = (t, f + 0.2), (t + lag * step_ms, f - 0.2)
+            ax.annotate("", ends[1], ends[0], arrowprops=dict(arrowstyle="->", color=GREY, lw=0.8))
+        ax.set(xlabel="time (ms)", ylabel="nerve fibre", ylim=(-0.7, n - 0.3), yticks=range(n))
+        ax.set_title(f"lag {lag * step_ms:.1f} ms", fontsize=10)
+        ax.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    return fig
+
+
+def delay_lines(delays_ms: Sequence[float], lag_ms: float) -> Figure:
+    """Draw Jeffress's idea: the left ear reaches each neuron after a delay of its own.
+
+    Args:
+        delays_ms: from the left ear to each neuron, ms.
+        lag_ms: of the sound; the neuron with this delay fires.
+    """
+    fig, ax = diagrams.canvas(9, 3.1)
+    left = diagrams.box(ax, 0.75, 2.45, "left ear", "hears first", color=BLACK)
+    right = diagrams.box(ax, 0.75, 0.6, "right ear", f"{lag_ms:.1f} ms later", color=RED)
+    places = np.linspace(2.4, 8.0, len(delays_ms))
+    ax.plot([left.right[0], places[-1]], [2.45] * 2, color=BLACK, linewidth=1.4, zorder=1)
+    ax.plot([right.right[0], places[-1]], [0.6] * 2, color=RED, linewidth=1.4, zorder=1)
+    for x, delay in zip(places, delays_ms, strict=True):
+        fires = np.isclose(delay, lag_ms)
+        color = GREEN if fires else GREY
+        cell = diagrams.neuron(ax, x, 1.3, "fires" if fires else "", radius=0.26, color=color)
+        synapse = diagrams.box(ax, x, 2.0, f"{delay:.1f} ms", color=color, height=0.3)
+        ax.plot([x, x], [2.45, synapse.top[1]], color=BLACK, linewidth=1.4, zorder=1)
+        diagrams.arrow(ax, synapse, cell)
+        diagrams.arrow(ax, (float(x), 0.6), cell, color=RED)
+    diagrams.note(ax, 5.2, 2.85, "delay of the left ear's spikes, one for each neuron")
+    diagrams.note(ax, 5.2, 0.3, "no delay: the right ear's spikes reach all neurons at once")
+    return fig
+
+
+def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
+    """Draw how far each neuron's spike count departs from its median over all lags.
+
+    Args:
+        rates: by variant, mean spikes a trial `(neurons, lags)`, each row as it is to be shown.
+        lags_ms: of the columns, ms.
+    """
+    tables = {name: as_array(name, table, dims=2) for name, table in rates.items()}
+    departures = {n: t - np.median(t, axis=1, keepdims=True) for n, t in tables.items()}
+    limit = max(float(np.abs(table).max()) for table in departures.values()) or 1.0
+    step = lags_ms[1] - lags_ms[0]
+    fig, axes = figure(9, 3.0, 1, len(rates), sharey=True, squeeze=False)
+    for ax, (name, table) in zip(axes.flat, departures.items(), strict=True):
+        ends = lags_ms[0] - step / 2, lags_ms[-1] + step / 2, -0.5, len(table) - 0.5
+        colors = dict(cmap="PiYG", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
+        drawn = ax.imshow(table, extent=ends, **colors)
+        ax.set(xlabel="lag (ms)", ylabel="hidden neuron")
+        ax.set_title(plot_text(name), fontsize=10)
+        ax.label_outer()
+    fig.colorbar(drawn, ax=axes, label="spikes a trial,\nabove its median")
+    return fig
+
+
+def loss_over_delay(
+    delays: ArrayLike, losses: Mapping[float, ArrayLike], slopes: Mapping[float, ArrayLike],
+    right_delay: float,
+) -> Figure:  # fmt: skip
+    """Draw the loss of a synapse, and its slope, over the delay for several widths.
+
+    Args:
+        delays: steps, `(n,)`.
+        losses: by sigma, `(n,)`.
+        slopes: by sigma, `(n,)`; each is divided by its largest magnitude.
+        right_delay: steps.
+    """
+    fig, (above, below) = figure(9, 3.0, 1, 2)
+    styles = zip((":", "--", "-"), (ORANGE, GREEN, BLUE), strict=True)
+    for sigma, (line, color) in zip(losses, styles, strict=False):
+        look = dict(linestyle=line, color=color, label=rf"$\sigma$ = {sigma:g} steps")
+        above.plot(delays, losses[sigma], **look)
+        slope = as_array("slopes", slopes[sigma], dims=1)
+        below.plot(delays, slope / np.abs(slope).max(), **look)
+    for ax in (above, below):
+        ax.axvline(right_delay, color=GREY, linewidth=0.8)
+    below.axhline(0, color=GREY, linewidth=0.8)
+    above.set(xlabel="delay (steps)", ylabel="loss", ylim=(0, None))
+    below.set(xlabel="delay (steps)", ylabel="slope (share of its largest)")
+    handles, labels = above.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    return fig
+
+
+def narrowing(
+    kernels: ArrayLike, epochs: Sequence[int], delays: ArrayLike, sigmas: ArrayLike,
+    right_delay: float,
+) -> Figure:  # fmt: skip
+    """Draw the kernel of one synapse at some epochs, and its delay and sigma over all of them.
+
+    Args:
+        kernels: `(E, L)`.
+        epochs: when each of the kernels was taken, `(E,)`.
+        delays: steps, before each epoch, `(n,)`.
+        sigmas: steps, `(n,)`.
+        right_delay: steps.
+    """
+    taps = as_array("kernels", kernels, dims=2)
+    widths = [1.0] * len(taps) + [1.9]
+    fig, axes = figure(9.5, 2.7, 1, len(widths), width_ratios=widths)
+    for ax, row, epoch in zip(axes, taps, epochs, strict=False):
+        ax.bar(range(len(row)), row, width=0.8, color=SKY)
+        ax.axvline(right_delay, color=RED, linestyle="--", linewidth=1)
+        ax.set(xlabel="delay (steps)", ylabel="weight", ylim=(0, 1), xlim=(-1, len(row)))
+        ax.set_title(f"epoch {epoch}", fontsize=10)
+        ax.label_outer()
+        if ax is not axes[0]:
+            ax.set_yticklabels([])
+    path = axes[-1]
+    path.plot(delays, color=BLUE, label="delay")
+    path.plot(sigmas, ":", color=BLACK, label=r"$\sigma$")
+    path.axhline(right_delay, color=RED, linestyle="--", linewidth=1, label="right delay")
+    path.set(xlabel="epoch", ylabel="steps", ylim=(0, 1.45 * right_delay))
+    legend(path, loc="upper center", ncols=3, fontsize=8, columnspacing=1, handlelength=1.6)
+    return fig
+
+
+def network(n_in: int, hidden: int, classes: int, max_delay: int) -> Figure:
+    """Draw a network with one hidden layer of delays, and the shapes between its parts."""
+    fig, ax = diagrams.canvas(9.5, 2.5)
+    parts = [
+        ("delays", f"{n_in} to {hidden}\nweight $w_{{ij}}$, delay $d_{{ij}}$", BLUE),
+        ("batch norm", "over time\nand samples", GREY),
+        ("LIF", f"{hidden} neurons\nthat fire", GREEN),
+        ("delays", f"{hidden} to {classes}\nweight, delay", BLUE),
+        ("membranes", f"{classes}, leaky,\nnever fire", GREEN),
+        ("sum", "softmax,\nover time", GREY),
+    ]
+    widths = [diagrams.box_width(title, text) for title, text, _ in parts]
+    gap = (9.5 - 0.4 - sum(widths)) / (len(parts) - 1)
+    x = 0.2
+    nodes: list[diagrams.Node] = []
+    for (title, text, color), width in zip(parts, widths, strict=True):
+        node = diagrams.box(ax, x + width / 2, 1.35, title, text, color=color, width=width)
+        if nodes:
+            diagrams.arrow(ax, nodes[-1], node)
+        nodes.append(node)
+        x += width + gap
+    longer = f"T + {max_delay}"
+    shapes = {
+        0: f"spikes in\n(T, B, {n_in})",
+        2: f"spikes\n({longer}, B, {hidden})",
+        4: f"potentials\n({longer}, B, {classes})",
+        5: f"scores\n(B, {classes})",
+    }
+    for index, text in shapes.items():
+        node = nodes[index]
+        start, end = ((node.x, 2.05), node) if index == 0 else (node, (node.x, 0.6))
+        diagrams.arrow(ax, start, end, linestyle="-")
+        diagrams.note(ax, node.x, 2.25 if index == 0 else 0.38, text)
+    return fig
+
+
+def word_formats(
+    times_ms: ArrayLike, channels: ArrayLike, counts: ArrayLike, features: ArrayLike
+) -> Figure:
+    """Draw one word in the three forms of the published sets of speech.
+
+    Args:
+        times_ms: of the events of a file, ms, `(E,)`.
+        channels: of the events, 0 to 699, `(E,)`.
+        counts: the same events in steps of 10 ms and groups of 5 channels, `(T, 140)`.
+        features: log-mel energies in dB in steps of 10 ms, `(T, 140)`.
+    """
+    fig, (events, steps, mel) = figure(9.5, 3.2, 1, 3)
+    events.plot(times_ms, channels, ".", color=BLACK, markersize=0.8)
+    events.set(xlabel="time (ms)", ylabel="channel, high to low", ylim=(709, -10))
+    drawn = count_raster(steps, counts, 10.0)
+    fig.colorbar(drawn, ax=steps, label="spikes")
+    steps.set(ylabel="group of 5 channels", ylim=(139.5, -0.5))
+    drawn = count_raster(mel, features, 10.0)
+    fig.colorbar(drawn, ax=mel, label="energy (dB)")
+    mel.set(ylabel="mel channel, low to high")
+    titles = "SHD, SSC: a file's events", "as the network gets them", "GSC: log-mel features"
+    for ax, title in zip((events, steps, mel), titles, strict=True):
+        ax.set_title(title, fontsize=10)
+    return fig
+
+
+def recordings(counts: Mapping[str, ArrayLike], dt_ms: float) -> Figure:
+    """Draw recordings side by side as counts `(T, N)` by word, low channels at the bottom."""
+    fig, axes = figure(9, 2.7, 1, len(counts), sharey=True, squeeze=False)
+    for ax, (word, table) in zip(axes.flat, counts.items(), strict=True):
+        count_raster(ax, table, dt_ms)
+        ax.set(ylabel="channel, low to high")
+        ax.set_title(plot_text(word), fontsize=10)
+        ax.label_outer()
+    return fig
+
+
+def accuracies(
+    curves: Mapping[str, ArrayLike], test: Mapping[str, Sequence[float]], chance: float
+) -> Figure:
+    """Draw validation accuracy over the epochs beside a bar of test accuracy for each variant."""
+    fig, (left, right) = figure(9, 3.2, 1, 2)
+    learning_curves(left, curves, ylabel="validation accuracy (%)")
+    bars_with_seeds(right, test, ylabel="test accuracy (%)", chance=chance)
+    right.set_ylim(0, 100)
+    return fig
+
+
+def with_ceiling(test: Mapping[str, Sequence[float]], ceiling: float, chance: float) -> Figure:
+    """Draw a bar for each variant, and the best accuracy without memory and delays as a line."""
+    fig, ax = figure(6, 3.0)
+    bars_with_seeds(ax, test, ylabel="test accuracy (%)", chance=chance)
+    ax.axhline(100 * ceiling, color=RED, linestyle="--", linewidth=1)
+    ax.set_ylim(0, 105)
+    beside = dict(transform=ax.get_yaxis_transform(), fontsize=8, va="center", color=RED)
+    ax.text(1.01, 100 * ceiling, "ceiling without\nmemory and delays", **beside)
+    return fig
+
+
+def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Draw how many points other choices of the epoch differ from the choice on validation.
+
+    Args:
+        test: by variant and habit, test accuracies 0..1, a value a seed; the first habit is the
+            one that the others are compared with.
+    """
+    fig, ax = figure(7, 2.8)
+    names = list(next(iter(test.values())))
+    for offset, (variant, by_habit) in zip((-0.2, 0, 0.2), test.items(), strict=False):
+        style = variant_style(variant) | {"linestyle": ""}
+        reference = as_array(variant, by_habit[names[0]])
+        for place, habit in enumerate(names[1:]):
+            points = 100 * (as_array(habit, by_habit[habit]) - reference)
+            x = place + offset + np.linspace(-0.05, 0.05, points.size) * (points.size > 1)
+            ax.plot(x, points, label=None if place else variant, markersize=6, **style)
+    ax.axhline(0, color=BLACK, linewidth=0.8)
+    ax.set_xticks(range(len(names) - 1), names[1:])
+    ax.set(ylabel=f"points above\n{names[0]}", xlim=(-0.6, len(names) - 1.4))
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
+    return fig
+
+
+def side_by_side(groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
+    """Draw bars of test accuracies in a panel for each group."""
+    fig, axes = figure(9.5, 3.2, 1, len(groups), sharey=True, squeeze=False)
+    for ax, (title, test) in zip(axes.flat, groups.items(), strict=True):
+        bars_with_seeds(ax, test, ylabel="test accuracy (%)", chance=chance)
+        ax.set_title(plot_text(title), fontsize=10)
+        ax.label_outer()
+    return fig
