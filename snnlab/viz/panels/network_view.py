@@ -1,6 +1,7 @@
 """The network and the recordings that panels show."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simul
 from snnlab.nn.delay_linear import DelayLinear, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.plots import GREEN, PINK
+from snnlab.viz.plots.sound import frequency_ticks
 from snnlab.viz.widgets.panel import Control, Dropdown, Slider
 
 # Excitatory and inhibitory synapses: sign of the weight, name, color, marker
 SIGNS = ((1, "excites", GREEN, "o"), (-1, "inhibits", PINK, "s"))
-TICKS_KHZ = (0.2, 0.5, 1, 2, 5, 10, 20)
 
 
 class NetworkView:
@@ -64,17 +65,17 @@ class NetworkView:
         """Label the y axis of `rows` with frequencies, or with the numbers of the inputs."""
         hertz, n_in = self._frequencies(layer), self.synapses(layer).in_features
         ax.set_ylim(-0.5, n_in - 0.5)
+        places: NDArray[Any]
         if hertz is None:
-            ticks = places = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
+            places = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
+            labels = [str(place) for place in places]
             ax.set_ylabel(f"neuron of {self.names[layer - 1]}" if layer else "input")
         else:
-            khz = np.sort(hertz) / 1000
-            ticks = np.array([tick for tick in TICKS_KHZ if khz[0] <= tick <= khz[-1]])
-            places = np.interp(np.log(ticks), np.log(khz), np.arange(n_in))
+            labels, places = frequency_ticks(hertz)
             ax.set_ylabel("input (kHz)")
         # `set_yticks` would make artists for them
         ax.yaxis.set_major_locator(FixedLocator(places.tolist()))
-        ax.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
+        ax.yaxis.set_major_formatter(FixedFormatter(labels))
 
     def input_name(self, layer: int, source: int) -> str:
         """Return the name of an input of a layer, for alt texts."""

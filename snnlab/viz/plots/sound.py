@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots.activity import raster
@@ -32,9 +32,19 @@ def sound_and_spikes(
     above.set(ylabel="sound", yticks=[])
     spikes = raster(below, 1000 * np.asarray(times_s), channels, marker=".")
     spikes.set(markersize=0.8, rasterized=True)  # thousands of marks
-    ticks = [khz for khz in TICKS_KHZ if frequencies[-1] <= 1000 * khz <= frequencies[0]]
-    rows = np.arange(len(frequencies))
-    places = np.interp(np.log(np.multiply(ticks, 1000)), np.log(frequencies[::-1]), rows[::-1])
-    below.set_yticks(places, [f"{khz:g}" for khz in ticks])
-    below.set(ylabel="frequency (kHz)", ylim=(len(rows) - 0.5, -0.5))
+    last, (labels, places) = len(frequencies) - 1, frequency_ticks(frequencies)
+    below.set_yticks(last - places, labels)
+    below.set(ylabel="frequency (kHz)", ylim=(last + 0.5, -0.5))
     return fig
+
+
+def frequency_ticks(hertz: ArrayLike) -> tuple[list[str], NDArray[np.float64]]:
+    """Return labels in kHz and their places on an axis of channels, from the lowest one.
+
+    Args:
+        hertz: the frequency of each channel, `(N,)`.
+    """
+    khz = np.sort(np.asarray(hertz)) / 1000
+    ticks = [tick for tick in TICKS_KHZ if khz[0] <= tick <= khz[-1]]
+    places = np.interp(np.log(ticks), np.log(khz), np.arange(len(khz)))
+    return [f"{tick:g}" for tick in ticks], places
