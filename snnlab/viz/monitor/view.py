@@ -117,7 +117,11 @@ class MonitorView:
             short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
             text = f" {plot_text(short)}"
             y = NAME_PLACES[number % len(NAME_PLACES)]
-            self._axes["accuracy"].text(epochs_before + 0.5, y, text, fontsize=8)
+            # The name of a short stage covers the line of the next one
+            white = dict(facecolor="white", edgecolor="none", pad=0.5) if number else None
+            self._axes["accuracy"].text(
+                epochs_before + 0.5, y, text, fontsize=8, bbox=white, zorder=3
+            )
 
     def draw(self, snapshot: MonitorSnapshot, initial: Arrays) -> tuple[str, TableColumns]:
         """Draw a snapshot.
