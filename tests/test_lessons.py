@@ -7,7 +7,7 @@ from itertools import pairwise
 import nbformat
 import pytest
 
-from notebooks import FOLDER, NOT_YET, PATHS, checked_name, code_cells, exercises_of, has_tag
+from notebooks import FOLDER, PATHS, checked_name, code_cells, exercises_of, has_tag
 from snnlab.course.exercises.judge import EXERCISES
 from snnlab.course.statements import MIME as CLAIMS
 
@@ -20,8 +20,6 @@ COMPARISON = re.compile(
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
 def nb(request):
-    if request.param.stem in NOT_YET:
-        pytest.skip("not rewritten yet")
     return nbformat.read(request.param, as_version=4)
 
 

@@ -1,16 +1,13 @@
 """The exercises: right, wrong and strange answers, and the solutions in the notebooks."""
 
-import json
-import re
-from itertools import pairwise
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
-from notebooks import NOT_YET
-from notebooks import PATHS as NOTEBOOKS
+from notebooks import PATHS, checked_name, exercises_of
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES, function_exercise
@@ -286,35 +283,13 @@ def test_a_function_may_return_several_values(monkeypatch):
     assert "in value 2, 1 is expected; yours is 2" in check("both", lambda v: (v > 1, v)).text
 
 
-def exercises_of(path):
-    """Yield each exercise of a notebook, and the code in the folded solution after it."""
-    cells = json.loads(path.read_text())["cells"]
-    for here, after in pairwise(cells):
-        asked = re.search(r'^(?:course\.)?check\("(\w+)"', "".join(here["source"]), re.MULTILINE)
-        if here["cell_type"] == "code" and asked and "solution" not in here["metadata"]["tags"]:
-            solution = re.search(
-                r"<details>.*?```python\n(.*?)```.*?</details>", "".join(after["source"]), re.DOTALL
-            )
-            yield asked[1], solution and solution[1]
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_solutions_in_a_notebook_are_right(path):
-    if path.stem not in NOT_YET:
-        pytest.skip("its solutions are cells, which run with it")
-    exercises = list(exercises_of(path))
-    assert len(exercises) == path.read_text().count('"### Exercise'), path.name
-    for name, solution in exercises:
-        assert solution, (
-            f"{path.name}: exercise {name!r} has no <details> with a solution right after it"
-        )
-        names: dict = {"torch": torch}
-        exec(solution, names)  # noqa: S102 - our own notebooks
-        assert check(name, names["answer"]).right is True, f"{path.name}: {name}"
-
-
 def test_each_exercise_is_asked_in_the_notebook_of_its_module():
-    asked = {name: path.stem[3:] for path in NOTEBOOKS for name, _ in exercises_of(path)}
+    asked = {
+        checked_name(stub): path.stem[3:]
+        for path in PATHS
+        for _, stub, _ in exercises_of(nbformat.read(path, as_version=4))
+        if stub
+    }
     folder = Path(judge.__file__).parent
     assert asked.keys() == EXERCISES.keys()
     for name, notebook in asked.items():

@@ -6,9 +6,6 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 
-# Notebooks that are not rewritten as lessons yet. Whoever rewrites one removes its line.
-NOT_YET: set[str] = set()
-
 
 def has_tag(cell, tag):
     return tag in cell.metadata.get("tags", ())
