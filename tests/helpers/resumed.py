@@ -106,8 +106,7 @@ def doomed(*, step=None, save=None, rhythm=1):
 def die(train, deaths, **options):
     """For each file, start `train` in a process of its own, which dies as it is said."""
     torch.set_num_threads(1)  # as the test has it
-    if not torch.cuda.is_available():  # with a GPU, autograd's threads forbid to fork afterwards
-        delays(None)  # what a first training imports takes seconds, here once
+    delays(None)  # what a first training imports takes seconds, here once
     for path, death in deaths.items():
         child = os.fork()
         if child == 0:

@@ -1,6 +1,7 @@
 """A training that was killed in the middle of an epoch goes on there and ends with the same bits
 and the same history."""
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -51,7 +52,9 @@ def test_sigkill_at_several_moments(tmp_path, train, options, deaths):
         import resumed
         resumed.die(resumed.{train.__name__}, {files!r}, **{options!r})
     """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
+    # A process that forks after it has trained must not see a GPU
+    no_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=no_gpu)
     for path, (_, batches) in zip(files, deaths, strict=True):
         assert checkpoints.load(path)["under_way"]["batches"] == batches
         same_fits(train(path, **options), whole)
