@@ -294,3 +294,14 @@ def test_each_exercise_is_asked_in_the_notebook_of_its_module():
     assert asked.keys() == EXERCISES.keys()
     for name, notebook in asked.items():
         assert f'"{name}"' in (folder / f"{notebook}.py").read_text(), name
+
+
+def test_a_number_with_a_unit_or_in_quotation_marks_gets_a_sentence():
+    verdict = check("dark_shapes", "50 %")
+    assert verdict.right is False and "Give a number" in verdict.text and "'50 %'" in verdict.text
+
+
+def test_each_prediction_of_where_the_delay_ends_has_its_own_verdict():
+    verdicts = {answer: check("narrow_from_the_start", answer) for answer in (4, 5, 5.4, 10, 16)}
+    assert [verdict.right for verdict in verdicts.values()] == [True, True, True, False, False]
+    assert "does not get that far" in verdicts[10].text and "right delay" in verdicts[16].text

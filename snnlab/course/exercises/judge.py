@@ -80,6 +80,8 @@ def number_exercise(
 
     @exercise(name, praise)
     def _(answer: Any) -> str:
+        if isinstance(answer, str):
+            return f"Give a number, without quotation marks and unit; got {answer!r}."
         matching = (text for value, text in texts.items() if close(answer, value, tolerance))
         return next(matching, hint)
 

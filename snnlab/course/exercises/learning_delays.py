@@ -51,15 +51,16 @@ number_exercise(
 
 number_exercise(
     "narrow_from_the_start",
-    4,
-    praise="The narrow kernel sees the neighbouring taps only, and slides into the nearest dip.",
+    5,
+    praise="The narrow kernel sees the neighbouring taps only, and the delay stays in a dip near "
+    "its start.",
     hint="Run learn_delay(4.0, [0.5] * 100)[-1], and look at the dotted line in the figure of the "
     "slopes.",
     hints={
         16: "That is the right delay. Does downhill lead there from 4 steps, on the dotted line?",
         10: "It does not get that far. How many bumps of the dotted line lie between 4 and 10?",
     },
-    tolerance=0.4,
+    tolerance=0.3,
 )
 
 number_exercise(
@@ -78,6 +79,10 @@ number_exercise(
     "shuffled_histogram",
     0,
     praise="The same delays, dealt to other synapses: a histogram cannot see that.",
+    hints={
+        1: "The mean adds up all delays. Does their order change a sum?",
+        2: "A bar counts synapses with one delay, whichever they are. Does dealing change a count?",
+    },
     hint="Take a pack of cards, write a delay on each, and shuffle. Which delays are in the pack "
     "now?",
 )

@@ -1,5 +1,6 @@
 """The exercises of notebook 01."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,9 @@ number_exercise(
     hints={
         1.005: "That is tau in steps, well done. Now beta = 1 - 1/tau.",
         1 - 1 / 10.05: "You put tau in ms into the formula. First divide by dt_ms.",
+        math.exp(-10 / 10.05): "That is the exact exponential. The neuron uses 1 - 1/tau, and at a "
+        "step as long as this the two differ widely.",
+        0.5: "As a share from 0 to 1, please.",
     },
     hint="tau in steps is tau_ms / dt_ms; beta is 1 - 1/tau.",
     tolerance=0.05,
@@ -103,7 +107,7 @@ number_exercise(
     "any surrogate gradient.",
 )
 def _rectangle_surrogate(answer: Any) -> str:
-    if not callable(answer):
+    if not callable(answer) or isinstance(answer, type):
         return "The answer is a function; pass Rectangle.apply, without calling it."
     over = torch.tensor([-2.0, -0.75, -0.4, -0.1, 0.0, 0.2, 0.45, 0.8, 3.0], requires_grad=True)
     incoming = torch.tensor([1.0, 2.0, -1.0, 0.5, 3.0, -2.0, 1.5, 1.0, 4.0])

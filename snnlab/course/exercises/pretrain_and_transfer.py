@@ -14,7 +14,7 @@ number_exercise(
         0.125: "That is the threshold times what is kept. What is lost in a step has to come in "
         "again.",
     },
-    hint="Without a spike, V settles where V = beta * V + I. Solve for the I at which V is the "
+    hint="Without a spike, V settles where V = beta * V + X. Solve for the X at which V is the "
     "threshold.",
 )
 

@@ -69,6 +69,11 @@ number_exercise(
     "delays_alone",
     0,
     praise="A delay is worth something together with the weight that was learned beside it.",
+    hints={
+        1: "Both bring weights, too. With which weights does this network add up what arrives?",
+        2: "Half way would mean that delays count by themselves. What do random weights do with "
+        "spikes that arrive at the right time?",
+    },
     hint="Every delay is right, and every weight is drawn anew. Which inputs then excite a "
     "neuron, and which inhibit it?",
 )

@@ -274,7 +274,7 @@ def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
     """
     fig, ax = figure(8.5, 3.3)
     colors = (GREY, BLACK, BLUE, SKY, ORANGE, GREEN, PINK)
-    for (name, (x, y)), color, marker in zip(marks.items(), colors, "sospDP^", strict=False):
+    for (name, (x, y)), color, marker in zip(marks.items(), colors, "so^pDPX", strict=False):
         face = color if name.startswith("soft") else "white"
         ax.plot(
             x, 100 * np.asarray(y), marker, color=color, markerfacecolor=face, markersize=7,
@@ -331,6 +331,8 @@ def over_steps_axes(
         y = 100 * as_array(name, values, dims=1)
         ax.plot(steps, y, marker + "-", color=color, markersize=4, label=plot_text(name))
     marker_line = ax.axvline(steps[0], color=BLACK, linestyle="--", animated=True)
-    ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)", ylim=(0, 100))
+    ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(steps, map(str, steps), minor=False)
     legend(ax, loc="lower right")
     return ax, marker_line
