@@ -15,3 +15,7 @@ class SnnlabError(ValueError):
         ...     print(str(error).partition(";")[0])
         There is no data set called 'spoken-digit' (did you mean spoken-digits?)
     """
+
+
+class DivergedError(SnnlabError):
+    """The loss of a training is no longer finite."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text, printable
 
 # An executed notebook keeps the statements under this type, for the check of `make notebooks`
@@ -55,4 +56,10 @@ def claims(statements: Mapping[str, Any]) -> Claims:
     Returns:
         The statements; the last line of a cell shows them.
     """
+    for statement, holds in statements.items():
+        if getattr(holds, "ndim", 0) or type(holds).__name__ not in ("bool", "bool_", "Tensor"):
+            raise SnnlabError(
+                f"{statement!r}: {holds!r:.60} is neither true nor false; give one truth value, "
+                "such as `a > b` or `(a > b).all()`."
+            )
     return Claims({statement: bool(holds) for statement, holds in statements.items()})

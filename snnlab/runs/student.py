@@ -18,6 +18,7 @@ from snnlab.runs import _jsonschema_import  # noqa: F401  before all that import
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.runs import nbgrader
 from snnlab.runs.notebook_code import read_notebook
@@ -36,7 +37,9 @@ def student_edition(nb: Any) -> Any:
         tags = cell.metadata.get("tags", ())
         if SOLUTION not in tags:
             cells.append(cell)
-        elif cell.cell_type == "markdown" and EXERCISE not in cells[-1].metadata.get("tags", ()):
+        elif cell.cell_type == "markdown" and not (
+            cells and EXERCISE in cells[-1].metadata.get("tags", ())
+        ):
             cells.append(new_markdown_cell(YOUR_ANSWER, id=cell.id))
     nb.cells = cells
     return nb
@@ -56,6 +59,8 @@ def assignment(nb: Any) -> Any:
     stub = None
     for cell in nb.cells:
         tags = cell.metadata.get("tags", ())
+        if stub and (EXERCISE in tags or SOLUTION not in tags):
+            break
         if EXERCISE in tags:
             stub = cell
         elif SOLUTION not in tags:
@@ -65,6 +70,11 @@ def assignment(nb: Any) -> Any:
             stub = None
         elif stub is None:  # else it explains the solution that follows
             cells.append(nbgrader.open_question(cell))
+    if stub:
+        raise SnnlabError(
+            f"exercise in cell {stub.id!r}: no code cell tagged 'solution' follows it; write one, "
+            "with the same check as its last line."
+        )
     nb.cells = cells
     return nb
 
@@ -89,6 +99,11 @@ def write(path: Path, target: Path, edition: Callable[[Any], Any]) -> None:
     Raises:
         SnnlabError: the notebook cannot be read, or `target` not be written.
     """
+    if target.exists() and target.samefile(path):
+        raise SnnlabError(
+            f"{target}: this is the notebook itself, which the edition without solutions would "
+            "replace. Choose another folder."
+        )
     nb = edition(read_notebook(path))
     for cell in nb.cells:
         if cell.cell_type == "markdown":

@@ -4,6 +4,7 @@ Each stage writes a checkpoint and its metrics, so a killed experiment resumes w
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import DivergedError, SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
@@ -354,7 +355,12 @@ def trainable_only(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
 
 
 def run_experiments(
-    experiments: Iterable[Experiment], data: Sets, folder: Path, **options: Any
+    experiments: Iterable[Experiment],
+    data: Sets,
+    folder: Path,
+    *,
+    attempt: bool = False,
+    **options: Any,
 ) -> list[ExperimentResult]:
     """Run experiments, several at a time; what a previous call finished is only read.
 
@@ -362,6 +368,7 @@ def run_experiments(
         experiments: the most expensive one first shortens the wait at the end.
         data: see `run_experiment`; copied to each worker once.
         folder: where checkpoints and metrics go.
+        attempt: give an experiment that diverges the accuracy NaN, and no network.
         **options: `workers`, `processes`, `title` and `then` of
             `snnlab.training.launch.train_pool`.
 
@@ -383,4 +390,12 @@ def run_experiments(
         >>> [len(stage.history) for stage in results[0].stages], 0 <= results[0].test_accuracy <= 1
         ([1], True)
     """
-    return train_pool(experiments, run_experiment, data, folder, **options)
+    run = _attempt if attempt else run_experiment
+    return train_pool(experiments, run, data, folder, **options)
+
+
+def _attempt(experiment: Experiment, *rest: Any) -> ExperimentResult:
+    try:
+        return run_experiment(experiment, *rest)
+    except DivergedError:
+        return ExperimentResult(experiment, [], math.nan, math.nan, None)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import DivergedError, SnnlabError
 from snnlab._utils.memory import keep_freed_memory, memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Batches
@@ -318,11 +318,13 @@ def _train_epoch(
             )
     mean_loss = all_reduce_scalar(epoch_state.loss.item()) / epoch_state.seen
     cpu_seconds = all_reduce_scalar(epoch_state.work_seconds)
-    if not math.isfinite(mean_loss):
+    # The last step may have made weights infinite that no loss has seen
+    finite = all(bool(p.isfinite().all()) for p in model.parameters())
+    if not (finite and math.isfinite(mean_loss)):
         rates = ", ".join(f"{opt.param_groups[0]['lr']:.2g}" for opt in state.optimisers)
-        raise SnnlabError(
-            f"epoch {epoch}: the training loss is no longer finite; lower the learning rate "
-            f"(now {rates}) or look for non-finite input."
+        raise DivergedError(
+            f"epoch {epoch}: the training loss or a weight is no longer finite; lower the "
+            f"learning rate (now {rates}) or look for non-finite input."
         )
     stoppable = partial(
         CallbackBatches, on_batch_start=partial(run_hook, "on_batch_start", epoch_state)

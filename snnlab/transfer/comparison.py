@@ -1,5 +1,6 @@
 """Comparison of recipes: a learning-rate search for each, and accuracies at equal training time."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -8,6 +9,8 @@ from typing import Any, cast
 import numpy as np
 from torch import Tensor
 
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number
 from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
 from snnlab.transfer.energy import cost
 from snnlab.transfer.stages import Stage
@@ -66,6 +69,11 @@ def search_lr(
     Returns:
         By name, a result a seed; its attributes say which rates were tried and chosen.
     """
+    if not (len(seeds) and len(rates) and all(is_number(r) and r > 0 for r in rates)):
+        raise SnnlabError(
+            f"rates = {rates!r}, seeds = {seeds!r}: expected one seed and one rate above 0 at "
+            "least; add them."
+        )
     planned = [(name, rate, seeds[0]) for name in recipes for rate in rates]
 
     def accuracies(results: Sequence[ExperimentResult]) -> dict[str, dict[float, float]]:
@@ -88,8 +96,11 @@ def search_lr(
         return [recipes[name](rate, seed) for name, rate, seed in new]
 
     first = [recipes[name](rate, seed) for name, rate, seed in planned]
-    done = run_experiments(first, data, folder, then=more, **options)
+    done = run_experiments(first, data, folder, then=more, attempt=True, **options)
     tried, by_run = accuracies(done), dict(zip(planned, done, strict=True))
+    for (name, rate, seed), result in zip(planned, done, strict=True):
+        if rate == best_rate(tried[name]) and math.isnan(result.valid_accuracy):
+            raise SnnlabError(f"{name}: seed {seed} diverges at {rate:g}; give lower rates.")
     return RateSearch(
         {
             name: [by_run[name, best_rate(by_rate), seed] for seed in seeds]
@@ -107,7 +118,8 @@ def best_rate(accuracies: Mapping[float, float]) -> float:
     """
     rates = sorted(accuracies)
     middle = (len(rates) - 1) / 2
-    return max(rates, key=lambda rate: (accuracies[rate], -abs(rates.index(rate) - middle)))
+    value = {r: -math.inf if math.isnan(a) else a for r, a in accuracies.items()}
+    return max(rates, key=lambda rate: (value[rate], -abs(rates.index(rate) - middle)))
 
 
 def next_rate(accuracies: Mapping[float, float]) -> float | None:

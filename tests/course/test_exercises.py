@@ -264,7 +264,7 @@ def test_a_right_function_is_right_in_whatever_form_it_returns(membrane):
         (lambda v, x, tau: np.abs((1 - 1 / tau) * v + x - 0.2) + 0.2, "at index [0]"),
         (in_place, "changes its arguments"),
         (lambda v, x, tau: (0.5, 0.5), "() is expected; yours is (2,)"),
-        (lambda v, x, tau: "much", "yours is much"),
+        (lambda v, x, tau: "much", "yours is 'much'"),
         (lambda v, x, tau: float("nan"), "yours is nan"),
         (lambda v, x, tau: 1 / v, "stopped with ZeroDivisionError"),
     ],
@@ -305,3 +305,36 @@ def test_each_prediction_of_where_the_delay_ends_has_its_own_verdict():
     verdicts = {answer: check("narrow_from_the_start", answer) for answer in (4, 5, 5.4, 10, 16)}
     assert [verdict.right for verdict in verdicts.values()] == [True, True, True, False, False]
     assert "does not get that far" in verdicts[10].text and "right delay" in verdicts[16].text
+
+
+@pytest.mark.parametrize("answer", [0.05, np.array([0.05]), torch.tensor([0.05]), np.float32(0.05)])
+def test_a_number_may_be_an_array_of_one(answer):
+    assert check("weakest_input", answer).right
+
+
+@pytest.mark.parametrize("answer", [[0.05], print, ..., np.array([1.0, 2.0])])
+def test_what_is_no_number_gets_a_sentence(answer):
+    assert "The answer is one number, such as 0.5; yours is" in check("weakest_input", answer).text
+
+
+def test_several_values_may_come_as_an_array():
+    assert judge._difference((0.0, 0.4), np.array([0.0, 0.4]), 1e-4) == ""
+    assert judge._difference((0.0, 0.4), torch.tensor([0.0, 0.4]).bfloat16(), 1e-2) == ""
+    assert "2 values are expected" in judge._difference((0.0, 0.4), np.array(0.4), 1e-4)
+
+
+def test_the_nearest_hint_is_given():
+    judge.number_exercise(
+        "nearest", 5, praise="", hint="", hints={16: "sixteen", 10: "ten"}, tolerance=0.4
+    )
+    try:
+        assert "ten" in check("nearest", 10).text and "sixteen" in check("nearest", 15).text
+    finally:
+        del EXERCISES["nearest"]
+
+
+def test_a_class_in_place_of_its_apply_gets_the_hint():
+    class Rectangle(torch.autograd.Function):
+        pass
+
+    assert "pass Rectangle.apply" in check("rectangle_surrogate", Rectangle).text

@@ -141,3 +141,19 @@ def test_an_exercise_without_the_same_check_is_an_error():
 def test_every_notebook_is_a_valid_assignment(path, tmp_path):
     student.write(path, tmp_path / path.name, student.assignment)
     valid(nbformat.read(tmp_path / path.name, as_version=4))
+
+
+def test_the_edition_never_replaces_the_notebook_itself(written, tmp_path):
+    path = tmp_path / "clone" / "notebooks" / "01_lesson.ipynb"
+    before = path.read_bytes()
+    with pytest.raises(SnnlabError, match="this is the notebook itself.*Choose another folder"):
+        written("unused", "--out", str(path.parent))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("lost", [4, 8])
+def test_an_exercise_without_a_solution_is_an_error(lost):
+    nb = lesson()
+    del nb.cells[lost]
+    with pytest.raises(SnnlabError, match="no code cell tagged 'solution' follows it; write one"):
+        student.assignment(nb)

@@ -21,7 +21,7 @@ from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.small_cnn import SmallCNN
-from snnlab.training import checkpoints
+from snnlab.training import checkpoints, trainer
 from snnlab.training.callbacks import Callback, CallbackBatches, EpochCounter, StopTraining
 from snnlab.training.evaluation import evaluate, pick_device
 from snnlab.training.recipe import Recipe
@@ -538,3 +538,18 @@ def test_tensors_of_other_shapes_are_refused(data, words):
             fit(net(), *parts, RECIPE, progress=False)
     with pytest.raises(SnnlabError, match=f"^data( = |: ){words}"):
         evaluate(net(), data)
+
+
+def test_weights_that_the_last_step_made_infinite_are_no_result(monkeypatch):
+    step = trainer.train_step
+
+    def last_step(model, *arguments, **named):
+        result = step(model, *arguments, **named)
+        with torch.no_grad():
+            model.synapses[0].weight.fill_(float("inf"))
+        return result
+
+    monkeypatch.setattr(trainer, "train_step", last_step)
+    one_batch = DelayRecipe(epochs=1, batch_size=160, device="cpu")
+    with pytest.raises(SnnlabError, match="loss or a weight is no longer finite; lower the"):
+        fit(net(), *sets(), one_batch, progress=False)

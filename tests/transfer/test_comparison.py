@@ -7,6 +7,7 @@ import pytest
 import torch
 from bars import COMMON, DATA, NET, same
 
+from snnlab._utils.errors import SnnlabError
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.transfer import comparison
 from snnlab.transfer.energy import cost
@@ -59,7 +60,7 @@ def search(accuracy_of, rates, seeds=(0, 1), **options):
     """`search_lr` with trainings that only have an accuracy; also returns what was trained."""
     trained = []
 
-    def run(experiments, data, folder, *, then):
+    def run(experiments, data, folder, *, then, **_):
         results = []
         while experiments:
             trained.extend(experiments)
@@ -221,3 +222,17 @@ def test_pipe_d_goes_from_pictures_to_events(tmp_path, warm_up, liaf, lif, expec
     if liaf and lif:
         assert outcome.experiment.stages[-1].lr == 5e-3
         assert outcome.stages[-1].start.reestimated_accuracy is not None
+
+
+def test_a_rate_at_which_training_diverges_is_tried_and_never_chosen(tmp_path):
+    one = {"scratch": recipes()["scratch"]}
+    race = comparison.search_lr(one, (1e-2, 1e40), [0], DATA, tmp_path, workers=1, extensions=0)
+    assert race.chosen == {"scratch": 1e-2} and math.isnan(race.tried["scratch"][1e40])
+    with pytest.raises(SnnlabError, match=r"scratch: seed 0 diverges at 1e\+40; give lower rates"):
+        comparison.search_lr(one, (1e40,), [0], DATA, tmp_path, workers=1, extensions=0)
+
+
+@pytest.mark.parametrize(("rates", "seeds"), [((), (0,)), ((0.1,), ()), ((0.0, 0.1), (0,))])
+def test_a_search_needs_a_rate_and_a_seed(rates, seeds, tmp_path):
+    with pytest.raises(SnnlabError, match="expected one seed and one rate above 0 at least"):
+        comparison.search_lr(recipes(), rates, seeds, DATA, tmp_path)

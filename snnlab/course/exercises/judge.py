@@ -82,8 +82,12 @@ def number_exercise(
     def _(answer: Any) -> str:
         if isinstance(answer, str):
             return f"Give a number, without quotation marks and unit; got {answer!r}."
-        matching = (text for value, text in texts.items() if close(answer, value, tolerance))
-        return next(matching, hint)
+        try:
+            number = float(getattr(answer, "item", lambda: answer)())
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            return f"The answer is one number, such as 0.5; yours is {answer!r:.60}."
+        matching = [value for value in texts if close(number, value, tolerance)]
+        return texts[min(matching, key=lambda value: abs(number - value))] if matching else hint
 
 
 def function_exercise(
@@ -154,6 +158,8 @@ def _is_stub(function: Callable[..., Any]) -> bool:
 def _difference(expected: Any, result: Any, tolerance: float) -> str:
     """Return in words how a result differs from the expected one; "" if it does not."""
     if isinstance(expected, tuple | list):
+        if isinstance(result, np.ndarray | torch.Tensor) and result.ndim:
+            result = [*result]
         if not isinstance(result, tuple | list) or len(result) != len(expected):
             return f"{len(expected)} values are expected; yours is {_brief(result)}"
         pairs = enumerate(zip(expected, result, strict=True), 1)
@@ -167,7 +173,8 @@ def _difference(expected: Any, result: Any, tolerance: float) -> str:
     if right.shape != yours.shape:
         return f"the shape {right.shape} is expected; yours is {yours.shape}"
     if right.dtype.kind in "US" or yours.dtype.kind not in "biufc":
-        return "" if bool(np.all(right == yours)) else f"{expected} is expected; yours is {result}"
+        same = bool(np.all(right == yours))
+        return "" if same else f"{_brief(right)} is expected; yours is {_brief(yours)}"
     equal = np.isclose(right, yours, rtol=tolerance, atol=tolerance / 100, equal_nan=True)
     if equal.all():
         return ""
@@ -177,7 +184,10 @@ def _difference(expected: Any, result: Any, tolerance: float) -> str:
 
 
 def _array(value: Any) -> np.ndarray:
-    return np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = value.float() if value.dtype == torch.bfloat16 else value  # numpy has none
+    return np.asarray(value)
 
 
 def _brief(value: Any) -> str:

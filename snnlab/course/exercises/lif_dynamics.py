@@ -119,6 +119,11 @@ def _rectangle_surrogate(answer: Any) -> str:
         raise
     if spikes is None:
         return YOUR_TURN
+    if not (isinstance(spikes, torch.Tensor) and spikes.is_floating_point()):
+        return (
+            "The output is a tensor of floats, (over >= 0).float(); pass Rectangle.apply, not the "
+            "class."
+        )
     if not torch.equal(spikes.detach(), (over >= 0).float()):
         return "In forward, the output is 1.0 where over >= 0 and 0.0 elsewhere, without a slope."
     if not spikes.requires_grad:

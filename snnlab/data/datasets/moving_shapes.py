@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import whole_number
+from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.encoding.video_events import video_events
@@ -69,6 +69,7 @@ def moving_shapes(
         SnnlabError: `dark` is not from 0 to 1, or there are too few films for all motions.
     """
     films = whole_number("films", films, len(MOTIONS))
+    seed = whole_number("seed", seed, 0)
     sizes = films, max(len(MOTIONS), films // 2), films
     drawn = [film_frames(n, dark=dark, seed=(seed, part)) for part, n in enumerate(sizes)]
     events = [film_events(frames) for frames, _ in drawn]
@@ -101,14 +102,14 @@ def film_frames(n: int, *, dark: float = 0.0, seed: Any = 0) -> tuple[np.ndarray
         SnnlabError: `dark` is not from 0 to 1, or `n` is not positive.
     """
     whole_number("n", n, 1)
-    if not 0 <= dark <= 1:
-        raise SnnlabError(f"dark = {dark}: expected a share from 0 to 1.")
+    if not (is_number(dark) and 0 <= dark <= 1):
+        raise SnnlabError(f"dark = {dark!r}: expected a share from 0 to 1.")
+    frames = np.empty((n, STEPS + 1, SIDE, SIDE), dtype=np.uint8)  # first: it may not fit
     rng = np.random.default_rng(seed)
     labels = rng.permutation(n) % len(MOTIONS)
     poses = _poses(labels, rng)
     sides = np.array(list(SHAPES.values()), dtype=np.float32)[rng.integers(len(SHAPES), size=n)]
     contrast = np.where(rng.random(n) < dark, -1, 1) * rng.uniform(*CONTRAST, n)
-    frames = np.empty((n, STEPS + 1, SIDE, SIDE), dtype=np.uint8)
     for start in range(0, n, _CHUNK):
         part = slice(start, start + _CHUNK)
         grey = contrast[part, None, None, None] * _coverage(poses[part], sides[part])

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.viz import plots
 from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
 
@@ -37,6 +38,17 @@ class DelaySearch:
             raise SnnlabError(
                 f"x has the shape {tuple(x.shape)}; expected (T, B, fibres of two ears)."
             )
+        if labels.shape != x.shape[1:2] or not len(labels) or labels.is_floating_point():
+            raise SnnlabError(
+                f"labels are {labels.dtype} {tuple(labels.shape)}; expected a whole number for "
+                f"each of the {x.shape[1]} trials of x, and one trial at least."
+            )
+        if labels.unique().tolist() != [*range(int(labels.max()) + 1)]:
+            raise SnnlabError(
+                f"labels are {labels.unique().tolist()}; expected each class from 0 on; renumber."
+            )
+        labels = labels.long()
+        max_delay = whole_number("max_delay", max_delay, 0, len(x) - 1)
         left, right = x.float().chunk(2, dim=2)
         steps = len(x)
         self.counts = torch.stack(

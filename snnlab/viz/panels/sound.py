@@ -37,10 +37,12 @@ def player(audio: ArrayLike, rate: int, name: str) -> str:
     samples = np.asarray(audio, dtype=float)
     samples = samples / max(1.0, np.abs(samples).max(initial=0.0))
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
+    kind = "FLAC" if rate <= 65_535 or rate % 10 == 0 else "WAV"  # FLAC has no other rates
+    soundfile.write(buffer, samples, rate, format=kind, subtype="PCM_16")
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     label = html_text(f"Play {name}")
-    return f'<audio controls aria-label="{label}" src="data:audio/flac;base64,{data}"></audio>'
+    source = f"data:audio/{kind.lower()};base64,{data}"
+    return f'<audio controls aria-label="{label}" src="{source}"></audio>'
 
 
 def picture_of(sound: Sound, name: str, seed: int) -> RenderedFigure:

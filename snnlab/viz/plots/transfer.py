@@ -295,8 +295,9 @@ def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
     looks = ((ORANGE, None), (BLUE, "//"), (PINK, ".."))
     names = list(parts)
     left = np.zeros(len(names))
-    for kind, (color, hatch) in zip(parts[names[0]], looks, strict=False):
-        values = np.array([parts[name][kind] for name in names])
+    kinds = list(dict.fromkeys(kind for by_kind in parts.values() for kind in by_kind))
+    for kind, (color, hatch) in zip(kinds, looks[: len(kinds)], strict=True):
+        values = np.array([parts[name].get(kind, 0.0) for name in names])
         ax.barh(names, values, 0.6, left, color=color, hatch=hatch, edgecolor="white", label=kind)
         left += values
     for place, total in enumerate(left):

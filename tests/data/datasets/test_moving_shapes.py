@@ -95,3 +95,12 @@ def test_the_seed_decides_and_no_film_is_in_two_parts():
     assert torch.equal(a.train.x, b.train.x) and not torch.equal(a.train.x, c.train.x)
     assert not torch.equal(a.train.x, a.test.x)
     assert a.name == "moving-shapes" and a.source["batch"] == [8, "B", 2, 33, 33]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [(dict(dark="0.5"), "dark = '0.5'"), (dict(dark=None), "dark"), (dict(seed=-1), "seed = -1")],
+)
+def test_wrong_settings_get_a_sentence(settings, message):
+    with pytest.raises(SnnlabError, match=message):
+        shapes.moving_shapes(films=12, **settings)

@@ -52,3 +52,20 @@ def test_the_panel_moves_and_has_a_static_picture():
 def test_ears_have_the_same_number_of_fibres():
     with pytest.raises(SnnlabError, match=r"x has the shape \(6, 1, 3\)"):
         DelaySearch(torch.zeros(6, 1, 3), torch.zeros(1), max_delay=4, step_ms=0.1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "max_delay", "message"),
+    [
+        ([0.0, 1.0], 3, "labels are torch.float32"),
+        ([0, 1, 2], 3, "expected a whole number for each of the 2 trials"),
+        ([0, 2], 3, "expected each class from 0 on; renumber"),
+        ([0, 1], 4, "max_delay = 4"),
+        ([0, 1], 2.5, "max_delay = 2.5"),
+    ],
+)
+def test_wrong_trials_get_a_sentence(labels, max_delay, message):
+    with pytest.raises(SnnlabError, match=message):
+        find_delays_panel(
+            torch.zeros(4, 2, 6), torch.tensor(labels), max_delay=max_delay, step_ms=1.0, live=False
+        )
