@@ -129,3 +129,8 @@ def test_high_frequencies_are_at_the_top():
     places = dict(zip(labels, below.get_yticks(), strict=True))
     assert hertz[round(places["1"])] == pytest.approx(1000, rel=0.01)
     assert above.lines[0].get_xdata()[-1] == pytest.approx(200, abs=0.1)
+
+
+def test_a_rate_that_flac_does_not_know_is_played_as_wav():
+    html = player(np.zeros(700, np.float32), 70_001, "beep")
+    assert "data:audio/wav;base64," in html
