@@ -114,9 +114,8 @@ def test_the_word_of_a_recording_is_in_the_panel_and_the_monitor(network):
     FigureCanvasAgg(fig).draw()
     assert axes[0].get_title("left").startswith(f'"{plot_text(word)}" at')
     seen = MonitorSnapshot(
-        history=[], total_epochs=1, dt=10.0, unit="ms", n_classes=2, sample=word,
-        rasters={"input": np.ones((6, 4))},
-        rates={},
+        history=[], stages=(), total_epochs=1, dt=10.0, unit="ms", n_classes=2, sample=word,
+        spiking=True, over_time=True, rasters={"input": np.ones((6, 4))}, rates={},
         rate_unit="spikes a neuron and step", delays={}, max_delay=40.0, sigma=0.0,
     )  # fmt: skip
     fig, _ = plots.figure(8, 6)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -66,7 +67,7 @@ def lab(tmp_path_factory, chromium):
     (folder / "notebooks").mkdir()
     command = (
         f"{sys.executable} -m jupyterlab --no-browser --allow-root "
-        "--ip=127.0.0.1 --IdentityProvider.token= "
+        f"--ip=127.0.0.1 --ServerApp.port={_free_port()} --IdentityProvider.token= "
         f"--ServerApp.password= --notebook-dir={folder / 'notebooks'}"
     )
     env = {"SNNLAB_DATA": str(ROOT / "data"), **os.environ, **private}
@@ -76,7 +77,14 @@ def lab(tmp_path_factory, chromium):
         yield Lab(_address(server, folder), folder / "notebooks", chromium)
     finally:
         server.terminate()  # and its kernels with it
-        server.wait(30)
+        server.wait(180)  # each of a dozen kernels takes its time to end
+
+
+def _free_port():
+    """A port of this server alone: two that begin to look for one at once can take the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _address(server, folder):
