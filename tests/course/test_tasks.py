@@ -261,6 +261,7 @@ SHORT = dict(
 )
 SMALL = dict(model="small", channels=[2, 3, 4])
 EVENTS_SHORT = dict(warm_up_epochs=1, epochs=2)
+EVENTS_SHORT |= dict(films=24, film_epochs=4, film_lr=[0.01])
 
 
 def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
