@@ -18,4 +18,4 @@ class SnnlabError(ValueError):
 
 
 class DivergedError(SnnlabError):
-    """The loss of a training is no longer finite."""
+    """The loss or a weight of a training is no longer finite."""

@@ -43,6 +43,14 @@ def html_text(text: object) -> str:
     return _html.escape(printable(text), quote=True)
 
 
+def status_html(text: object, colour: str) -> str:
+    """Make a line of HTML that screen readers announce, with a bar of a colour before it."""
+    return (
+        f'<p role="status" style="border-left: 6px solid {colour}; margin: 0; '
+        f'padding: 4px 12px">{html_text(text)}</p>'
+    )
+
+
 def plot_text(text: object) -> str:
     """Make `text` safe for a title, tick or legend of matplotlib: one line, no mathtext."""
     one_line = printable(text).replace("\n", r"\n").replace("$", r"\$")

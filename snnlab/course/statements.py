@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import html_text, printable
+from snnlab._utils.escape import printable, status_html
 
 # An executed notebook keeps the statements under this type, for the check of `make notebooks`
 MIME = "application/vnd.snnlab.claims+json"
@@ -36,11 +36,8 @@ class Claims:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         # green and orange; the text says the same
         colour = "#e69f00" if self.false else "#009e73"
-        html = (
-            f'<p role="status" style="border-left: 6px solid {colour}; margin: 0; '
-            f'padding: 4px 12px">{html_text(repr(self))}</p>'
-        )
-        return {"text/plain": repr(self), "text/html": html, MIME: self.holds}
+        text = repr(self)
+        return {"text/plain": text, "text/html": status_html(text, colour), MIME: self.holds}
 
 
 def claims(statements: Mapping[str, Any]) -> Claims:

@@ -98,16 +98,12 @@ def search_lr(
     first = [recipes[name](rate, seed) for name, rate, seed in planned]
     done = run_experiments(first, data, folder, then=more, attempt=True, **options)
     tried, by_run = accuracies(done), dict(zip(planned, done, strict=True))
-    for (name, rate, seed), result in zip(planned, done, strict=True):
-        if rate == best_rate(tried[name]) and math.isnan(result.valid_accuracy):
+    chosen = {name: best_rate(by_rate) for name, by_rate in tried.items()}
+    for (name, rate, seed), result in by_run.items():
+        if rate == chosen[name] and math.isnan(result.valid_accuracy):
             raise SnnlabError(f"{name}: seed {seed} diverges at {rate:g}; give lower rates.")
-    return RateSearch(
-        {
-            name: [by_run[name, best_rate(by_rate), seed] for seed in seeds]
-            for name, by_rate in tried.items()
-        },
-        tried,
-    )
+    results = {name: [by_run[name, rate, seed] for seed in seeds] for name, rate in chosen.items()}
+    return RateSearch(results, tried)
 
 
 def best_rate(accuracies: Mapping[float, float]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from snnlab._utils.escape import html_text
+from snnlab._utils.escape import status_html
 from snnlab._utils.fields import known
 
 Checker = Callable[[Any], str]
@@ -33,10 +33,7 @@ class Verdict:
     def _repr_html_(self) -> str:
         # grey, green and orange; the text says the same
         colour = {None: "#737373", True: "#009e73", False: "#e69f00"}[self.right]
-        return (
-            f'<p role="status" style="border-left: 6px solid {colour}; margin: 0; '
-            f'padding: 4px 12px">{html_text(self.text)}</p>'
-        )
+        return status_html(self.text, colour)
 
 
 def exercise(name: str, praise: str) -> Callable[[Checker], Checker]:
