@@ -166,7 +166,9 @@ def test_the_engine_dcls_builds_its_kernel_with_dcls(monkeypatch):
     assert layer.kernel().abs().sum() == layer.weight.abs().sum() and calls == ["gauss"]
     layer = DelayLinear(3, 2, 4, n_connections=1, engine="dcls")
     layer(x).square().sum().backward()
-    assert not layer.weight.grad[~layer.mask].any() and not layer.P.grad[0, ~layer.mask[..., 0]].any()
+    assert (
+        not layer.weight.grad[~layer.mask].any() and not layer.P.grad[0, ~layer.mask[..., 0]].any()
+    )
     assert (layer.kernel() != 0).any(-1).sum() == 2  # each neuron has one input
 
 
@@ -190,7 +192,9 @@ def test_the_engine_is_no_part_of_a_layers_parameters():
 
 
 def test_an_unknown_engine_and_an_empty_batch_are_refused():
-    with pytest.raises(SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral, dcls"):
+    with pytest.raises(
+        SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral, dcls"
+    ):
         DelayLinear(2, 2, 3, engine="fft")
     for engine in ("auto", "dense", "spectral", "dcls"):
         for shape in ((5, 0, 2), (0, 3, 2)):
