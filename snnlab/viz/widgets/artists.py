@@ -78,8 +78,8 @@ class Raster(Artist):
         ink = _resize_max(_resize_max(self._grey, high - low, axis=0), right - left, axis=1)
         steps, width = self._shape[0], right - left
         if width >= WIDE_STEP * steps:
-            ends = np.arange(1, steps + 1) * width // steps
-            ink[:, ends - 1] = ink[:, ends - 2] = 0
+            place = np.arange(width) * steps % width  # in its step, 0 to width
+            ink[:, place >= width - max(2 * steps, width // 6)] = 0
         pixels = np.zeros((*ink.shape, 4), dtype=np.uint8)  # black, more or less opaque
         pixels[..., 3] = ink
         gc = renderer.new_gc()
