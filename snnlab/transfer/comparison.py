@@ -46,6 +46,20 @@ class RateSearch(dict[str, list[ExperimentResult]]):
         searched = [*self.tried.items(), *self.tried_second.items()]
         return list(dict.fromkeys(name for name, by_rate in searched if next_rate(by_rate)))
 
+    def listing(self) -> str:
+        """List which rates each recipe tried and chose, with validation accuracies."""
+        lines = []
+        for name, by_rate in self.tried.items():
+            lines.append(f"{name:24s} {_choice(by_rate)}")
+            if name in self.tried_second:
+                lines.append(f"{'':24s} then {_choice(self.tried_second[name])}")
+        return "\n".join(lines)
+
+
+def _choice(by_rate: Mapping[float, float]) -> str:
+    tried = ", ".join(f"{rate:g}: {accuracy:.1%}" for rate, accuracy in by_rate.items())
+    return f"{best_rate(by_rate):g} of {tried}"
+
 
 def search_lr(
     recipes: Mapping[str, Callable[..., Experiment]],

@@ -123,6 +123,9 @@ def test_a_second_rate_is_chosen_after_the_first_and_extended_at_an_edge():
     assert list(race.tried["two"]) == [0.02, 0.04, 0.08]
     assert list(race.tried_second["two"]) == [0.1, 0.2, 0.4, 0.8, 1.6]
     assert race.tried["two"][0.04] == accuracy("two", 0.04, 0, 0.2)  # the middle one
+    first, second, other = race.listing().splitlines()
+    assert first.split()[:2] == ["two", "0.04"] and other.split()[:2] == ["one", "0.04"]
+    assert second.split()[:4] == ["then", "0.8", "of", "0.1:"] and "0.8: 100.0%" in second
     assert [r.name for r in race["two"]] == [("two", 0.04, 0, 0.8), ("two", 0.04, 1, 0.8)]
     assert [r.name for r in race["one"]] == [("one", 0.04, 0), ("one", 0.04, 1)]
     # Nothing twice, and no seed is trained before the choice
