@@ -38,7 +38,7 @@ def test_the_first_hundred_test_pictures_are_in_no_part(tmp_path):
     data = mnist.pictures(tmp_path)
     parts = [numbers_of(part) for part in (data.train, data.valid, data.test)]
     assert [len(part) for part in parts] == [240, 30, 30]
-    assert sorted(sum(parts, [])) == list(range(100, 400))
+    assert sorted(number for part in parts for number in part) == list(range(100, 400))
     for part in (data.train, data.valid, data.test):
         assert part.labels.bincount().tolist() == [len(part) // 10] * 10
         assert [number % 10 for number in numbers_of(part)] == part.labels.tolist()
