@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from notebooks import PATHS, code_cells
+from notebooks import LESSONS, code_cells
 from snnlab._utils.errors import SnnlabError
 from snnlab.runs import student
 
@@ -137,7 +137,7 @@ def test_an_exercise_without_the_same_check_is_an_error():
         student.assignment(nb)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_every_notebook_is_a_valid_assignment(path, tmp_path):
     student.write(path, tmp_path / path.name, student.assignment)
     valid(nbformat.read(tmp_path / path.name, as_version=4))
@@ -171,3 +171,11 @@ def test_a_wrong_command_line_gets_a_sentence_and_writes_nothing(
     error = capsys.readouterr().err
     assert expected in error and "Traceback" not in error
     assert sorted(tmp_path.rglob("*")) == files
+
+
+@pytest.mark.parametrize("lost", [4, 8])
+def test_an_exercise_without_a_solution_is_an_error(lost):
+    nb = lesson()
+    del nb.cells[lost]
+    with pytest.raises(SnnlabError, match="no code cell tagged 'solution' follows it; write one"):
+        student.assignment(nb)

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.events import NEURONS, ON_OFF, signed
 from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
@@ -18,6 +19,7 @@ def _line(number: int) -> Any:
     return _LINES[number] if number < 4 else (0, (7, 1.5) + (1, 1.5) * (number - 2))
 
 
+@something_to_draw()
 def motions(
     frames: ArrayLike, events: Mapping[str, ArrayLike], names: Sequence[str], at: Sequence[int]
 ) -> Figure:
@@ -54,6 +56,7 @@ def motions(
     return fig
 
 
+@something_to_draw()
 def accuracy_over_time(
     recipes: Mapping[str, Sequence[tuple[str, ArrayLike, ArrayLike]]],
     levels: Mapping[str, float],
