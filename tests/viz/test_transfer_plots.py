@@ -93,9 +93,9 @@ MANY = [f"kind {n}" for n in range(9)]
     "draw",
     [
         lambda: transfer.accuracy_and_time({name: ([1], [0.5]) for name in MANY}),
-        lambda: transfer.similarity({name: [[1, 0.5]] for name in MANY}, {}),
-        lambda: transfer.race({name: [([1], [0.5])] for name in MANY}, {}),
-        lambda: transfer.race({f"scratch {name}": [([1], [0.5])] for name in MANY}, {}),
+        lambda: transfer.similarity(*2 * [{name: [[1, 0.5]] for name in MANY}]),
+        lambda: transfer.race({name: [([1], [0.5])] for name in MANY}, BEFORE),
+        lambda: transfer.race({f"scratch {name}": [([1], [0.5])] for name in MANY}, BEFORE),
         lambda: transfer.activations(X, dict.fromkeys(MANY, X), X, dict.fromkeys(MANY, X)),
     ],
 )
@@ -108,4 +108,4 @@ def test_every_curve_is_drawn_with_a_look_of_its_own(draw):
 
 def test_too_many_curves_to_tell_apart_are_refused():
     with pytest.raises(SnnlabError, match="17 curves: expected 16 at most"):
-        transfer.similarity({str(n): [[1, 0.5]] for n in range(17)}, {})
+        transfer.similarity(*2 * [{str(n): [[1, 0.5]] for n in range(17)}])
