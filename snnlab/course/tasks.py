@@ -176,10 +176,10 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
         "edges": source[0].read(source[1], settings, source[0].edges),
         "target": target,
     }
-    note = f"files in the layout of {entry.name}, pretrained on {pictures_folder.name}"
     for name in ("pictures", "edges"):
         data[name] = replace(data[name], name=name)
-    return {name: replace(part, note=note) for name, part in data.items()}
+    note = f"{target.note}; pretrained on {pictures_folder.name}"
+    return data | {"target": replace(target, note=note)}
 
 
 def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:
