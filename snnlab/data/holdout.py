@@ -46,6 +46,28 @@ def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE)
     return _rank_in_class(labels, seed) < wanted
 
 
+def stratified(labels: np.ndarray, parts: int, seed: int = 0) -> np.ndarray:
+    """Deal the recordings out to parts of equal size and equal classes, each up to one recording.
+
+    Args:
+        labels: (n,) int64.
+        parts: how many.
+        seed: of the order within each class.
+
+    Returns:
+        (n,) int64, the part of each recording, from 0.
+
+    Example:
+        >>> stratified(np.array([0, 0, 0, 0, 1, 1]), 2).tolist().count(0)
+        3
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # class by class, shuffled inside
+    part = np.empty(len(labels), dtype=np.int64)
+    part[order] = np.arange(len(labels)) % parts
+    return part
+
+
 def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
     """Draw at most `limit` recordings, as balanced as possible; return ascending indices."""
     rank = _rank_in_class(labels, seed)
