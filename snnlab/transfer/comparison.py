@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number
+from snnlab._utils.fields import is_number, whole_number
 from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
 from snnlab.transfer.energy import cost
 from snnlab.transfer.stages import Stage
@@ -22,7 +22,8 @@ class RateSearch(dict[str, list[ExperimentResult]]):
     """Results of `search_lr`: by name of the recipe, a result a seed.
 
     Attributes:
-        tried: by name, the validation accuracy of each learning rate with the first seed.
+        tried: by name, the validation accuracy of each learning rate, a mean over the seeds that
+            it was tried with.
         chosen: by name, the learning rate of the results.
     """
 
@@ -49,6 +50,7 @@ def search_lr(
     folder: Path,
     *,
     extensions: int = 3,
+    search_seeds: int = 1,
     **options: Any,
 ) -> RateSearch:
     """Choose a learning rate for each recipe on validation, and run the recipe with all seeds.
@@ -59,11 +61,12 @@ def search_lr(
     Args:
         recipes: by name, a function that makes an experiment from a learning rate and a seed; the
             name of the experiment differs between rates and seeds.
-        rates: learning rates that every recipe tries with the first seed; a single one is kept.
+        rates: learning rates that every recipe tries with the first seeds; a single one is kept.
         seeds: seeds of the final runs.
         data: see `run_experiments`.
         folder: where checkpoints and metrics go.
         extensions: at most so many rates are added to the grid of a recipe.
+        search_seeds: with so many of the first seeds each rate is tried.
         **options: of `run_experiments`.
 
     Returns:
@@ -74,23 +77,27 @@ def search_lr(
             f"rates = {rates!r}, seeds = {seeds!r}: expected one seed and one rate above 0 at "
             "least; add them."
         )
-    planned = [(name, rate, seeds[0]) for name in recipes for rate in rates]
+    search = seeds[: whole_number("search_seeds", search_seeds, 1)]
+    planned = [(name, rate, seed) for name in recipes for rate in rates for seed in search]
 
     def accuracies(results: Sequence[ExperimentResult]) -> dict[str, dict[float, float]]:
-        tried: dict[str, dict[float, float]] = {name: {} for name in recipes}
+        tried: dict[str, dict[float, list[float]]] = {name: {} for name in recipes}
         for (name, rate, seed), result in zip(planned, results, strict=True):
-            if seed == seeds[0]:
-                tried[name][rate] = result.valid_accuracy
-        return tried
+            if seed in search:
+                tried[name].setdefault(rate, []).append(result.valid_accuracy)
+        return {
+            name: {rate: mean(values) for rate, values in by_rate.items()}
+            for name, by_rate in tried.items()
+        }
 
     def more(results: Sequence[ExperimentResult]) -> list[Experiment]:
         new = []
         for name, by_rate in accuracies(results).items():
             further = next_rate(by_rate) if len(by_rate) < len(rates) + extensions else None
             if further is not None:
-                new.append((name, further, seeds[0]))
+                new += [(name, further, seed) for seed in search]
             else:
-                new += [(name, best_rate(by_rate), seed) for seed in seeds[1:]]
+                new += [(name, best_rate(by_rate), seed) for seed in seeds]
         new = [run for run in new if run not in planned]
         planned.extend(new)
         return [recipes[name](rate, seed) for name, rate, seed in new]
