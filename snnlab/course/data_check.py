@@ -42,7 +42,6 @@ def check_data(config: Config) -> None:
         ):
             entry.check_files(folder, parameter, vars(config))
 
-
     if isinstance(config, RealCamera):
         for (entry, folder), parameter in zip(
             camera_sets(config), ("events_folder", "pictures_folder"), strict=True

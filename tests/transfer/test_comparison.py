@@ -164,9 +164,13 @@ def test_the_rate_of_the_fine_tuning_is_chosen_on_validation(tmp_path):
 
 def test_a_rate_may_be_chosen_with_several_seeds():
     def accuracy(name, rate, seed):  # each of the first two seeds alone would choose another rate
-        return {(0.02, 0): 0.9, (0.02, 1): 0.5, (0.01, 1): 0.7, (0.04, 0): 0.8, (0.04, 1): 0.64}.get(
-            (rate, seed), 0.6
-        )
+        return {
+            (0.02, 0): 0.9,
+            (0.02, 1): 0.5,
+            (0.01, 1): 0.7,
+            (0.04, 0): 0.8,
+            (0.04, 1): 0.64,
+        }.get((rate, seed), 0.6)
 
     race, trained = search(accuracy, (0.01, 0.02, 0.04), seeds=(0, 1, 2), search_seeds=2)
     assert race.tried["a"][0.04] == pytest.approx(0.72) and race.tried["a"][0.02] == 0.7
