@@ -313,7 +313,7 @@ def test_the_hyper_parameters_of_the_transfer_paper():
         "sgd",
         256,
         True,
-        0.1,
+        (0.1,),
     )
     assert (pipe_s.schedule, pipe_s.drops, pipe_s.drop) == ("constant", (2, 4, 6, 8), 0.3)
     rows = {

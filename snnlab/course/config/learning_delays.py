@@ -59,7 +59,8 @@ class LearningDelays(DelayTraining):
     lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
-        "factors of lr_weights that every variant chooses from, by validation",
+        "factors of lr_weights that every variant chooses from, by validation, and after that of "
+        "lr_delays",
         low=0,
         high=1000,
     )
