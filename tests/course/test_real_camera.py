@@ -25,7 +25,7 @@ def test_the_page_runs_on_recordings_in_the_published_layout(data):
     (path,) = (path for path in PAGES if path.stem == PAGE)
     folder = data / "run"
     result = checked(execute(path, {"profile": "tiny", "out": str(folder)}), path)
-    assert result.data["name"] == "events" and result.data["samples"]["test"] == 45
+    assert result.data["name"] == "n-mnist" and result.data["samples"]["test"] == 45
     assert {entry["fold"] for entry in result.results} == {0, 1}
     by_recipe = {}
     for entry in result.results:
