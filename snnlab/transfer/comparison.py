@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, known
+from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
 from snnlab.transfer.energy import cost
 from snnlab.transfer.stages import Stage
@@ -23,7 +23,8 @@ class RateSearch(dict[str, list[ExperimentResult]]):
     """Results of `search_lr`: by name of the recipe, a result a seed.
 
     Attributes:
-        tried: by name, the validation accuracy of each learning rate with the first seed.
+        tried: by name, the validation accuracy of each learning rate, a mean over the seeds that
+            it was tried with.
         chosen: by name, the learning rate of the results.
         tried_second, chosen_second: the same of the recipes that have a second rate.
     """
@@ -70,6 +71,7 @@ def search_lr(
     *,
     second: Mapping[str, Sequence[float]] = MappingProxyType({}),
     extensions: int = 3,
+    search_seeds: int = 1,
     **options: Any,
 ) -> RateSearch:
     """Choose a learning rate for each recipe on validation, and run the recipe with all seeds.
@@ -80,7 +82,7 @@ def search_lr(
     Args:
         recipes: by name, a function that makes an experiment from a learning rate and a seed; the
             name of the experiment differs between rates and seeds.
-        rates: learning rates that every recipe tries with the first seed; a single one is kept.
+        rates: learning rates that every recipe tries with the first seeds; a single one is kept.
         seeds: seeds of the final runs.
         data: see `run_experiments`.
         folder: where checkpoints and metrics go.
@@ -88,6 +90,7 @@ def search_lr(
             recipe gets it as a third argument. It is the middle one of these while the first rate
             is chosen, and is chosen after that in the same way.
         extensions: at most so many rates are added to a grid of a recipe.
+        search_seeds: with so many of the first seeds each rate is tried.
         **options: of `run_experiments`.
 
     Returns:
@@ -104,7 +107,8 @@ def search_lr(
         )
     for name in second:
         known(name, recipes, "recipe with a second rate")
-    plan = _Plan(recipes, rates, seeds, second, extensions)
+    search = seeds[: whole_number("search_seeds", search_seeds, 1)]
+    plan = _Plan(recipes, rates, seeds, search, second, extensions)
     done = run_experiments(plan.first(), data, folder, then=plan.more, attempt=True, **options)
     tried, tried_second = plan.accuracies(done)
     by_run = dict(zip(plan.runs, done, strict=True))
@@ -144,10 +148,11 @@ class _Plan:
         recipes: Mapping[str, Callable[..., Experiment]],
         rates: Sequence[float],
         seeds: Sequence[int],
+        search: Sequence[int],
         second: Mapping[str, Sequence[float]],
         extensions: int,
     ) -> None:
-        self.recipes, self.rates, self.seeds = recipes, rates, seeds
+        self.recipes, self.rates, self.seeds, self.search = recipes, rates, seeds, search
         self.extensions = extensions
         self.second: dict[str, Sequence[Any]] = {n: second.get(n, (None,)) for n in recipes}
         self.middle = {n: sorted(values)[len(values) // 2] for n, values in self.second.items()}
@@ -155,9 +160,13 @@ class _Plan:
 
     def first(self) -> list[Experiment]:
         """Return the experiments to begin with: every recipe with every rate."""
-        seed = self.seeds[0]
         return self._add(
-            [_Run(n, rate, self.middle[n], seed) for n in self.recipes for rate in self.rates]
+            [
+                _Run(name, rate, self.middle[name], seed)
+                for name in self.recipes
+                for rate in self.rates
+                for seed in self.search
+            ]
         )
 
     def more(self, results: Sequence[ExperimentResult]) -> list[Experiment]:
@@ -165,16 +174,17 @@ class _Plan:
         tried, tried_second = self.accuracies(results)
         runs: list[_Run] = []
         for name, by_rate in tried.items():
-            by_second, seed = tried_second[name], self.seeds[0]
-            rate = best_rate(by_rate)
+            by_second, rate = tried_second[name], best_rate(by_rate)
             if further := self._further(by_rate, self.rates):
-                runs.append(_Run(name, further, self.middle[name], seed))
+                next_ones = [(further, self.middle[name])]
             elif missing := [value for value in self.second[name] if value not in by_second]:
-                runs += [_Run(name, rate, value, seed) for value in missing]
+                next_ones = [(rate, value) for value in missing]
             elif further := self._further(by_second, self.second[name]):
-                runs.append(_Run(name, rate, further, seed))
+                next_ones = [(rate, further)]
             else:
+                next_ones = []
                 runs += self.final(name, tried, tried_second)
+            runs += [_Run(name, *rates, seed) for rates in next_ones for seed in self.search]
         return self._add(runs)
 
     def final(self, name: str, tried: ByRate, tried_second: ByRate) -> list[_Run]:
@@ -186,16 +196,15 @@ class _Plan:
         """Return validation accuracies by rate, and by second rate at the best rate."""
         tried: ByRate = {name: {} for name in self.recipes}
         tried_second: ByRate = {name: {} for name in self.recipes}
-        of_first_seed = [
-            (run, result.valid_accuracy)
-            for run, result in zip(self.runs, results, strict=True)
-            if run.seed == self.seeds[0]
-        ]
-        for run, accuracy in of_first_seed:
-            tried[run.name].setdefault(run.rate, accuracy)  # with the middle second rate
-        for run, accuracy in of_first_seed:
-            if run.rate == best_rate(tried[run.name]):
-                tried_second[run.name][run.second] = accuracy
+        by_choice: dict[tuple[str, float, float | None], list[float]] = {}
+        for run, result in zip(self.runs, results, strict=True):
+            if run.seed in self.search:
+                by_choice.setdefault(run[:3], []).append(result.valid_accuracy)
+        for (name, rate, _), values in by_choice.items():
+            tried[name].setdefault(rate, mean(values))  # with the middle second rate
+        for (name, rate, second), values in by_choice.items():
+            if rate == best_rate(tried[name]):
+                tried_second[name][second] = mean(values)
         return tried, tried_second
 
     def _further(self, by_rate: Mapping[Any, float], grid: Sequence[Any]) -> float | None:

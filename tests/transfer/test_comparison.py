@@ -162,6 +162,26 @@ def test_the_rate_of_the_fine_tuning_is_chosen_on_validation(tmp_path):
     assert f"0.03, {best:g}" in comparison.as_text(race)
 
 
+def test_a_rate_may_be_chosen_with_several_seeds():
+    def accuracy(name, rate, seed):  # each of the first two seeds alone would choose another rate
+        return {
+            (0.02, 0): 0.9,
+            (0.02, 1): 0.5,
+            (0.01, 1): 0.7,
+            (0.04, 0): 0.8,
+            (0.04, 1): 0.64,
+        }.get((rate, seed), 0.6)
+
+    race, trained = search(accuracy, (0.01, 0.02, 0.04), seeds=(0, 1, 2), search_seeds=2)
+    assert race.tried["a"][0.04] == pytest.approx(0.72) and race.tried["a"][0.02] == 0.7
+    assert set(race.tried["a"]) == {0.01, 0.02, 0.04, 0.08}  # 0.04 was best, at the edge
+    assert race.chosen == {"a": 0.04, "b": 0.04}
+    assert [r.name for r in race["a"]] == [("a", 0.04, 0), ("a", 0.04, 1), ("a", 0.04, 2)]
+    assert len(set(trained)) == len(trained) == 2 * (4 * 2 + 1)
+    with pytest.raises(SnnlabError, match="search_seeds = 0: expected a whole number from 1"):
+        search(accuracy, (0.01,), search_seeds=0)
+
+
 def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, monkeypatch):
     given = {}
 
