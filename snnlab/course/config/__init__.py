@@ -20,6 +20,7 @@ from snnlab.course.config.paper_results import PAPER_RESULTS, PaperResults
 from snnlab.course.config.parameter_file import read_parameters
 from snnlab.course.config.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
 from snnlab.course.config.pretrained_delays import PRETRAINED_DELAYS, PretrainedDelays
+from snnlab.course.config.real_voices import REAL_VOICES, RealVoices
 from snnlab.course.config.shared import Config
 from snnlab.course.config.transfer_to_event_streams import (
     TRANSFER_TO_EVENT_STREAMS,
@@ -37,6 +38,7 @@ __all__ = [
     "PaperResults",
     "PretrainAndTransfer",
     "PretrainedDelays",
+    "RealVoices",
     "TransferToEvents",
     "configure",
     "delay_config",
@@ -57,6 +59,7 @@ PROFILES: dict[str, Mapping[str, Config]] = {
     ExploringDelays.notebook: EXPLORING_DELAYS,
     PretrainedDelays.notebook: PRETRAINED_DELAYS,
     PaperResults.notebook: PAPER_RESULTS,
+    RealVoices.notebook: REAL_VOICES,
 }
 
 NOTEBOOKS: dict[str, type[Config]] = {
