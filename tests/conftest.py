@@ -1,6 +1,8 @@
 """What all tests share."""
 
+import os
 import signal
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,11 @@ def pytest_collection_modifyitems(items):
     order = {here / f"{name}.py": number for number, name in enumerate(LONG)}
     assert all(path.is_file() for path in order)  # or a name has changed
     items.sort(key=lambda item: order.get(item.path, len(order)))
+    if not os.environ.get("SNNLAB_REAL_DATA"):
+        no_data = pytest.mark.skip(reason="SNNLAB_REAL_DATA names no folder of real recordings")
+        for item in items:
+            if item.get_closest_marker("real"):
+                item.add_marker(no_data)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,3 +60,37 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder with the published archives, for tests with the marker `real`."""
+    folder = Path(os.environ["SNNLAB_REAL_DATA"])
+    assert folder.is_dir(), f"SNNLAB_REAL_DATA: {folder} is no folder"
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def real_nmnist(real_data, tmp_path_factory):
+    """The folder with `Train` and `Test` of N-MNIST; each process unpacks its own in a second."""
+    folder = tmp_path_factory.mktemp("n-mnist")
+    with tarfile.open(real_data / "n-mnist-1100.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_speech(real_data, tmp_path_factory):
+    """A function that unpacks those clips of the speech commands' test set whose path, such as
+    "yes/022cd682_nohash_0.wav", is wanted, and returns their folder. Each call costs two seconds.
+    """
+
+    def unpack(wanted):
+        folder = tmp_path_factory.mktemp("speech")
+        with tarfile.open(real_data / "speech_commands_test_set_v0.02.tar.gz") as archive:
+            for member in archive:
+                if member.isfile() and wanted(member.name.removeprefix("./")):
+                    archive.extract(member, folder, filter="data")
+        return folder
+
+    return unpack

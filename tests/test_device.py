@@ -81,7 +81,7 @@ def test_membranes_are_those_of_the_cpu(device, soft_reset, slope):
     same(*results, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["dense", "spectral", "auto"])
+@pytest.mark.parametrize("engine", ["dense", "spectral", "auto", "dcls"])
 @pytest.mark.parametrize("n_connections", [None, 6])
 def test_delay_layers_are_those_of_the_cpu(device, engine, n_connections):
     torch.manual_seed(1)

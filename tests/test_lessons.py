@@ -7,7 +7,7 @@ from itertools import pairwise
 import nbformat
 import pytest
 
-from notebooks import FOLDER, PATHS, checked_name, code_cells, exercises_of, has_tag
+from notebooks import FOLDER, LESSONS, PATHS, checked_name, code_cells, exercises_of, has_tag
 from snnlab.course.exercises.judge import EXERCISES
 from snnlab.course.statements import MIME as CLAIMS
 
@@ -78,8 +78,9 @@ def test_tags_are_those_that_somebody_reads(nb):
             assert has_tag(cell, "hide-input"), cell.id
 
 
-def test_exercises_have_their_solution_and_one_of_each_kind(nb):
-    kinds = set()
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_exercises_have_their_solution_and_one_of_each_kind(path):
+    nb, kinds = nbformat.read(path, as_version=4), set()
     for heading, stub, solution in exercises_of(nb):
         if stub is None:
             kinds.add("open question")

@@ -10,7 +10,7 @@ import pytest
 from leftovers import checked, student_edition
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from notebooks import FOLDER, PATHS, code_cells, has_tag
+from notebooks import FOLDER, LESSONS, PATHS, code_cells, has_tag
 from snnlab.course import claims
 from snnlab.course.config import NOTEBOOKS, configure
 from snnlab.course.statements import MIME as CLAIMS
@@ -46,7 +46,8 @@ def parameters_cell(nb):
 
 
 def test_every_notebook_has_its_parameters_and_every_parameters_its_notebook():
-    assert {path.stem for path in PATHS} == NOTEBOOKS.keys()
+    folders = {stem: FOLDER.parent / kind.notebook_folder for stem, kind in NOTEBOOKS.items()}
+    assert {path.stem: path.parent for path in PATHS} == folders
 
 
 def test_the_parameters_cell_has_the_fields_of_the_configuration_all_none(path, nb):
@@ -120,7 +121,7 @@ ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_lea
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in PATHS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
+    "path", [path for path in LESSONS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
 )
 def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path):
     """At profile tiny; test_tasks runs the others at the papers' settings, and nbval runs all
@@ -234,12 +235,15 @@ def test_html_links_to_the_html_of_other_notebooks(tmp_path):
         cells=[
             nbformat.v4.new_markdown_cell(
                 "[next](04_learning_delays.ipynb#end) [other](notes.ipynb)"
+                "[up](../02_pretrain_and_transfer.ipynb) [page](real/03_real_camera.ipynb)"
             )
         ]
     )
     nbformat.write(nb, tmp_path / "01_lif_dynamics.ipynb")
     html = publish.write_html(tmp_path / "01_lif_dynamics.ipynb").read_text(encoding="utf-8")
     assert 'href="../04_learning_delays/04_learning_delays.html#end"' in html
+    for stem in ("02_pretrain_and_transfer", "03_real_camera"):
+        assert f'href="../{stem}/{stem}.html"' in html
     assert 'href="notes.ipynb"' in html
 
 

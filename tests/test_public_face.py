@@ -37,6 +37,7 @@ def test_importing_it_loads_nothing_heavy():
     heavy = {"torch", "matplotlib", "numpy", "pandas", "scipy", "numba", "spikingjelly", "IPython"}
     assert not loaded("import snnlab") & heavy
     assert "torch" in loaded("import snnlab; snnlab.LIF")
+    assert not loaded("from snnlab import *") & {"DCLS", "tonic"}  # imported where they are used
 
 
 def test_every_name_is_told_to_type_checkers_as_it_is_loaded():

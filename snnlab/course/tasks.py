@@ -167,12 +167,14 @@ def events(config: TransferToEvents) -> TransferTask:
 
 def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
     (entry, folder), (pictures, pictures_folder) = event_sets(config)
-    # Pictures are as large as the events where the size can be chosen, else as large as usual
-    settings = {name: value for name, value in vars(config).items() if name in entry.settings}
+    target = entry.read(folder, vars(config))
+    # Pictures are as large as the events where their size can be chosen
+    settings = vars(config) | {"size": target.train.batch(torch.arange(1))[0].shape[-1]}
+    source = (entry, folder) if entry.edges else (pictures, pictures_folder)
     data = {
         "pictures": pictures.read(pictures_folder, settings),
-        "edges": entry.read(folder, settings, entry.edges),
-        "target": entry.read(folder, settings),
+        "edges": source[0].read(source[1], settings, source[0].edges),
+        "target": target,
     }
     note = f"files in the layout of {entry.name}, pretrained on {pictures_folder.name}"
     for name in ("pictures", "edges"):

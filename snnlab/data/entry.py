@@ -59,7 +59,8 @@ class DatasetEntry:
         settings: the parameters of a run that `load` takes, by name.
         features: of recordings, what `load` can make of them.
         channels: of recordings, how many the spikes have; `n_in` divides it.
-        edges: of events, the function that gives the same samples as pictures of edges.
+        edges: the function that gives the same samples as pictures of edges: of events, or of the
+            pictures to pretrain on.
         pretrain_on: of events, the name of the pictures or films to pretrain on.
         download, unpacked: its size, as published, for people.
         licence, cite: as published.

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from snnlab._utils.optional import import_optional
 from snnlab.nn.tracing import recorded
 
 EPSILON = 1e-7  # DCLS's guard against a kernel without mass
@@ -54,6 +55,30 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
         return (gauss * (w / (gauss.sum(0) + EPSILON))).sum(1).permute(1, 2, 0)
     taps: Tensor = _GaussianTaps.apply(weight, delay, sigma, n_taps)  # type: ignore[no-untyped-call]
     return taps
+
+
+def dcls_taps(weight: Tensor, positions: Tensor, spread: Tensor, n_taps: int) -> Tensor:
+    """Build the taps of `gaussian_taps` with DCLS's own module, the reference.
+
+    Its autograd keeps several tensors of the size (K, L) a synapse for the backward pass.
+
+    Args:
+        weight: of each synapse, `(N_out, N_in, K)`.
+        positions: DCLS's `P`, `(1, N_out, N_in, K)`.
+        spread: DCLS's `SIG`, same shape as `positions`.
+        n_taps: L.
+
+    Returns:
+        The taps, `(N_out, N_in, n_taps)`; tap l stands for a delay of l steps.
+
+    Raises:
+        SnnlabError: the package `dcls` cannot be imported.
+    """
+    modules = import_optional("DCLS.construct.modules", "builds the kernels of the engine 'dcls'")
+    n_out, n_in, kernel_count = weight.shape
+    construct = modules.ConstructKernel1d(n_out, n_in, 1, kernel_count, [n_taps], "gauss")
+    taps: Tensor = construct(weight, positions, spread)
+    return taps.flip(-1)  # DCLS's last tap is the present
 
 
 def one_hot_taps(weight: Tensor, delay: Tensor, n_taps: int) -> Tensor:

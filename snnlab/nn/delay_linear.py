@@ -8,7 +8,7 @@ $$
 
 An integer delay has no gradient, so while training each weight is spread over the $L =
 \text{max\_delay} + 1$ taps by a normalised Gaussian of width $\sigma$ around a real-valued delay
-(Hammouamri et al. 2024, eq. 7 to 10; the kernel itself is built by DCLS). During training $\sigma$
+(Hammouamri et al. 2024, eq. 7 to 10, as DCLS builds the kernel). During training $\sigma$
 shrinks until the delay is nearly one tap; `DelayLinear.round_delays` then makes it exactly one.
 """
 
@@ -26,11 +26,11 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn import fft_convolution
-from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
+from snnlab.nn.delay_kernels import dcls_taps, gaussian_taps, one_hot_taps
 from snnlab.nn.network_config import LONGEST
 from snnlab.nn.tracing import recorded
 
-Engine = Literal["auto", "dense", "spectral"]
+Engine = Literal["auto", "dense", "spectral", "dcls"]
 Network = TypeVar("Network", bound=nn.Module)
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
@@ -57,9 +57,10 @@ class DelayLinear(nn.Module):
         kernel_count: $K$, weights with a delay of their own of each synapse.
         n_connections: inputs of each neuron, drawn once at random; None for all.
         engine: how the convolution is computed: "dense" over time, "spectral" in the frequency
-            domain (`snnlab.nn.fft_convolution`), "auto" by the faster of the two. The results are
-            the same up to rounding. It may be changed at any time and is not part of the
-            `state_dict`.
+            domain (`snnlab.nn.fft_convolution`), "auto" by the faster of the two; "dcls" over time
+            with the kernel that DCLS's own module builds, the paper's layer, slower and with more
+            memory. The results are the same up to rounding. It may be changed at any time and is
+            not part of the `state_dict`.
 
     The first weights are Kaiming-uniform over the inputs of a neuron, the first delays uniform over
     0 to `max_delay`, and the first sigma is half of the kernel.
@@ -75,6 +76,12 @@ class DelayLinear(nn.Module):
         >>> impulse = torch.tensor([1.0, 0.0, 0.0, 0.0]).view(4, 1, 1)
         >>> layer(impulse).flatten().nonzero().item()  # the step in which it arrives
         2
+        >>> paper = DelayLinear(1, 1, max_delay=3, engine="dcls")  # DCLS builds the kernel
+        >>> layer = DelayLinear(1, 1, max_delay=3)
+        >>> layer.load_state_dict(paper.state_dict())
+        <All keys matched successfully>
+        >>> torch.allclose(paper(impulse), layer(impulse), atol=1e-6)
+        True
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
@@ -220,6 +227,8 @@ class DelayLinear(nn.Module):
         weight = self.weight if self.n_connections is None else self.weight * self.mask
         if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
             return one_hot_taps(weight, self.delay, self.taps)
+        if self.engine == "dcls" and not recorded():
+            return dcls_taps(weight, self.P, self.SIG, self.taps)
         return gaussian_taps(
             weight, self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR, self.taps
         )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
-from snnlab.nn.delay_linear import DelayLinear, delay_layers
+from snnlab.nn.delay_linear import DelayLinear, Engine, delay_layers
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.tracing import recorded
@@ -48,7 +48,8 @@ class DelayNet(nn.Module):
     many empty steps follow, so neither changes a prediction; batch norm leaves the steps after the
     end out of its statistics.
 
-    Its arguments are the fields of `DelayNetConfig`; `config` holds them.
+    Its arguments are the fields of `DelayNetConfig`, which `config` holds, and `engine`: how its
+    `DelayLinear`s are computed, which changes no result and is not part of `config`.
 
     Raises:
         SnnlabError: an argument is out of its range, or memory does not suffice.
@@ -63,9 +64,15 @@ class DelayNet(nn.Module):
     """
 
     __signature__ = inspect.signature(DelayNetConfig)
+    __signature__ = __signature__.replace(
+        parameters=[
+            *__signature__.parameters.values(),
+            inspect.Parameter("engine", inspect.Parameter.KEYWORD_ONLY, default="auto"),
+        ]
+    )
 
     @memory_errors("building a network", "a smaller one")
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, engine: Engine = "auto", **settings: Any) -> None:
         super().__init__()
         config = self.config = DelayNetConfig(*arguments, **settings)
         sizes = [config.n_in, *config.hidden, config.n_classes]
@@ -78,6 +85,7 @@ class DelayNet(nn.Module):
                 n_connections=None
                 if config.n_connections is None or number == len(config.hidden)
                 else min(config.n_connections, before),
+                engine=engine,
             )
             for number, (before, after) in enumerate(pairwise(sizes))
         )

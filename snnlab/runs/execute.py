@@ -34,7 +34,7 @@ def find(notebook: str) -> Path:
     """Find a notebook.
 
     Args:
-        notebook: its path, or its name or number in the folder notebooks/.
+        notebook: its path, its name, or the number of a lesson.
 
     Raises:
         SnnlabError: there is none.
@@ -45,7 +45,8 @@ def find(notebook: str) -> Path:
             (stem for stem in NOTEBOOKS if stem.split("_")[0] == notebook.zfill(2)), notebook
         )
         try:
-            path = of_clone(home(), f"notebooks/{known(stem, NOTEBOOKS, 'notebook')}.ipynb")
+            folder = NOTEBOOKS[known(stem, NOTEBOOKS, "notebook")].notebook_folder
+            path = of_clone(home(), f"{folder}/{stem}.ipynb")
         except SnnlabError as error:
             raise SnnlabError(
                 f"{error} Give an edited copy of one of them by its path, with .ipynb at the end."

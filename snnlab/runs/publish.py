@@ -116,7 +116,7 @@ def write_html(executed: Path) -> Path:
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(
-                rf"\]\(({'|'.join(NOTEBOOKS)})\.ipynb",
+                rf"\]\((?:\.\./|real/)?({'|'.join(NOTEBOOKS)})\.ipynb",
                 lambda link: f"](../{link[1]}/{link[1]}.html",
                 cell.source,
             )

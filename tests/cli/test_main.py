@@ -445,6 +445,8 @@ def test_notebooks_are_found_by_path_name_and_number(tmp_path, monkeypatch):
         execute.find("01_lif_dynamic")
     with pytest.raises(SnnlabError, match="there is no such notebook"):
         execute.find("nowhere/01_lif_dynamics.ipynb")
+    assert execute.find("03_real_camera").parent.name == "real"  # beside the package
+    assert execute.find("3").name == "03_transfer_to_event_streams.ipynb"
     with pytest.raises(SnnlabError, match="no notebook called 'other'.*edited copy .* its path"):
         execute.find("other")
 

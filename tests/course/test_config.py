@@ -286,7 +286,7 @@ def test_every_file_of_parameters_fits_the_notebook_that_its_first_lines_name(pa
     (notebook,) = re.findall(
         r"#   snnlab run (\d\d) --profile paper -f params/" + re.escape(path.name), text
     )
-    (stem,) = (stem for stem in NOTEBOOKS if stem.startswith(notebook))
+    stem = next(stem for stem in NOTEBOOKS if stem.startswith(notebook))  # the lesson
     given = read_parameters(path)
     config = resolve(stem, profile="paper", **given)
     assert all(

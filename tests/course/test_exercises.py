@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from notebooks import PATHS, checked_name, exercises_of
+from notebooks import LESSONS, checked_name, exercises_of
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.exercises import check, judge
 from snnlab.course.exercises.judge import EXERCISES, function_exercise
@@ -286,7 +286,7 @@ def test_a_function_may_return_several_values(monkeypatch):
 def test_each_exercise_is_asked_in_the_notebook_of_its_module():
     asked = {
         checked_name(stub): path.stem[3:]
-        for path in PATHS
+        for path in LESSONS
         for _, stub, _ in exercises_of(nbformat.read(path, as_version=4))
         if stub
     }

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-PATHS = sorted(FOLDER.glob("*.ipynb"))
+LESSONS = sorted(FOLDER.glob("*.ipynb"))
+PAGES = sorted(FOLDER.glob("real/*.ipynb"))  # on recordings that one has to fetch first
+PATHS = LESSONS + PAGES
 
 
 def has_tag(cell, tag):

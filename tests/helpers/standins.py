@@ -1,5 +1,6 @@
 """Small folders laid out as the large data sets: three classes, told apart by where a bar is."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import soundfile
 from PIL import Image
 from scipy.io import savemat
 
+from snnlab.data.datasets.catalogue import COMMANDS
 from snnlab.data.datasets.gsc_folder import LISTS, which_set
+from snnlab.data.datasets.mnist import RECORDED
 from snnlab.data.encoding.es_imagenet import Label, encode, write_labels, write_sample
 from snnlab.data.encoding.video_events import convert_videos
 from snnlab.data.io.events import Events, write_events
@@ -171,3 +174,69 @@ def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):
         folder / "_background_noise_" / "white_noise.wav", 0.1 * rng.standard_normal(40_000), 16_000
     )
     return lists
+
+
+def speech_commands_test(folder, words=COMMANDS, takes=(3, 2, 1, 1, 1, 1)):
+    """The archive with short sounds: tones of 60 ms, one speaker a number of takes, with two other
+    words in `_unknown_`.
+    """
+    rng, t = np.random.default_rng(5), np.arange(960) / 16_000
+    clips = {}
+    for k, word in enumerate(words):
+        for i, n in enumerate(takes):
+            for take in range(n):
+                sound = 0.3 * np.sin(2 * np.pi * (300 + 350 * k + 20 * i) * t)
+                clips[f"{word}/{i:08x}_nohash_{take}.wav"] = sound + 0.01 * rng.standard_normal(960)
+    for word, speaker in (("bed", 0), ("wow", 5)):
+        name = f"_unknown_/{word}_{speaker:08x}_nohash_0.wav.wav"
+        clips[name] = 0.1 * rng.standard_normal(960)
+    clips["_silence_/1024.wav"] = np.zeros(960)
+    for name, sound in clips.items():
+        (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(Path(folder) / name, sound, 16_000)
+    for name in (".DS_Store", "LICENSE", "README.md"):
+        (Path(folder) / name).write_bytes(b"no sound")
+
+
+def mnist(folder, n=330, parts=("t10k",), packed=False):
+    """The idx files of MNIST: n pictures a part of a bar that is further down for a larger digit,
+    after those that n-mnist is tested on.
+    """
+    rng = np.random.default_rng(6)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        n_all = n + RECORDED[part]
+        labels = np.arange(n_all, dtype=np.uint8) % 10
+        images = np.zeros((n_all, 28, 28), np.uint8)
+        for image, k in zip(images, labels, strict=True):
+            image[2 * k + 4 : 2 * k + 6, 4 : 24 - rng.integers(5)] = rng.integers(180, 256)
+        for kind, array in (("images", images), ("labels", labels)):
+            head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
+            content = head + array.tobytes()
+            name = f"{part}-{kind}-idx{array.ndim}-ubyte"
+            path = Path(folder) / (f"{name}.gz" if packed else name)
+            path.write_bytes(gzip.compress(content) if packed else content)
+
+
+def n_mnist_file(x, y, t, p):
+    """The five bytes of each event of N-MNIST: x, y, then polarity and time, big endian."""
+    word = (np.asarray(p, np.int64) << 23) | np.asarray(t, np.int64)
+    rows = [np.asarray(x), np.asarray(y), word >> 16, word >> 8 & 255, word & 255]
+    return np.stack(rows, 1).astype(np.uint8).tobytes()
+
+
+def n_mnist(folder, train=16, test=0):
+    """`Train/<digit>/<number>.bin` and `Test/...`: events of the same bars, where the camera moves
+    up and down for 0.3 s; so many of each digit.
+    """
+    rng = np.random.default_rng(7)
+    for part, n in (("Train", train), ("Test", test)):
+        for number in range(1, 10 * n + 1):
+            k, events = (number - 1) % 10, 120
+            x = rng.integers(6, 28, events)
+            on = rng.integers(0, 2, events)
+            y = 2 * k + 7 + on + rng.integers(0, 2, events)
+            t = np.sort(rng.integers(0, 300_000, events))
+            path = Path(folder) / part / str(k) / f"{number:05}.bin"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(n_mnist_file(x, y, t, on))

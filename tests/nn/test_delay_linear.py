@@ -4,11 +4,12 @@ alone.
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
 import torch
-from DCLS.construct.modules import Dcls1d
+from DCLS.construct.modules import ConstructKernel1d, Dcls1d
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.checkpoint import checkpoint
@@ -90,7 +91,7 @@ def test_the_engine_changes_nothing(sizes, max_delay, kernel_count, more, whole,
     layer = discretise(layer) if whole else layer
     x = torch.randn(t, b, n_in, dtype=torch.double)
     results = []
-    for engine in ("dense", "spectral", "auto"):
+    for engine in ("dense", "spectral", "auto", "dcls"):
         other = DelayLinear(n_in, n_out, max_delay, kernel_count, engine=engine).double()
         other.load_state_dict(layer.state_dict())
         other.discrete = layer.discrete
@@ -147,9 +148,41 @@ def test_autocast_leaves_the_spectral_engine_exact():
     assert y.dtype == torch.float32 and torch.equal(y, layer(x))
 
 
+def test_the_engine_dcls_builds_its_kernel_with_dcls(monkeypatch):
+    calls = []
+    forward = ConstructKernel1d.forward
+    monkeypatch.setattr(
+        ConstructKernel1d,
+        "forward",
+        lambda self, *given: calls.append(self.version) or forward(self, *given),
+    )
+    x = torch.randn(9, 2, 3)
+    DelayLinear(3, 2, 4)(x)
+    assert calls == []
+    layer = DelayLinear(3, 2, 4, engine="dcls")
+    layer(x)
+    assert calls == ["gauss"]
+    layer.round_delays()  # one tap a synapse, without DCLS's 1e-7
+    assert layer.kernel().abs().sum() == layer.weight.abs().sum() and calls == ["gauss"]
+    layer = DelayLinear(3, 2, 4, n_connections=1, engine="dcls")
+    layer(x).square().sum().backward()
+    assert (
+        not layer.weight.grad[~layer.mask].any() and not layer.P.grad[0, ~layer.mask[..., 0]].any()
+    )
+    assert (layer.kernel() != 0).any(-1).sum() == 2  # each neuron has one input
+
+
+def test_the_engine_dcls_without_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "DCLS.construct.modules", None)
+    with pytest.raises(
+        SnnlabError, match="DCLS, which builds the kernels .* Install it with: pip install DCLS.$"
+    ):
+        DelayLinear(3, 2, 4, engine="dcls")(torch.randn(9, 2, 3))
+
+
 def test_the_engine_is_no_part_of_a_layers_parameters():
     layers = []
-    for engine in ("dense", "spectral", "auto"):
+    for engine in ("dense", "spectral", "auto", "dcls"):
         torch.manual_seed(0)
         layers.append(DelayLinear(3, 2, 4, engine=engine))
     for other in layers[1:]:
@@ -159,9 +192,11 @@ def test_the_engine_is_no_part_of_a_layers_parameters():
 
 
 def test_an_unknown_engine_and_an_empty_batch_are_refused():
-    with pytest.raises(SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral"):
+    with pytest.raises(
+        SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral, dcls"
+    ):
         DelayLinear(2, 2, 3, engine="fft")
-    for engine in ("auto", "dense", "spectral"):
+    for engine in ("auto", "dense", "spectral", "dcls"):
         for shape in ((5, 0, 2), (0, 3, 2)):
             with pytest.raises(SnnlabError, match="expected at least one time step and one sample"):
                 DelayLinear(2, 2, 3, engine=engine)(torch.zeros(shape))
@@ -270,7 +305,7 @@ def test_sigma_has_a_floor():
     "dtype", [torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool]
 )
 @pytest.mark.parametrize("max_delay", [0, 4])
-@pytest.mark.parametrize("engine", ["auto", "dense", "spectral"])
+@pytest.mark.parametrize("engine", ["auto", "dense", "spectral", "dcls"])
 def test_another_type_than_that_of_the_weights_is_refused_and_what_is_advised_works(
     dtype, max_delay, engine
 ):
@@ -367,7 +402,7 @@ def moved_away(run, x):
 
 
 @pytest.mark.parametrize("how", [recomputed, moved_away])
-@pytest.mark.parametrize("engine", ["dense", "spectral"])
+@pytest.mark.parametrize("engine", ["dense", "spectral", "dcls"])
 def test_gradients_are_the_same_where_tensors_are_not_kept(how, engine):
     torch.manual_seed(0)
     layer, x = DelayLinear(6, 5, 9, engine=engine), torch.randn(12, 2, 6, requires_grad=True)

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from notebooks import PATHS, code_cells
+from notebooks import LESSONS, code_cells
 from snnlab._utils.errors import SnnlabError
 from snnlab.runs import student
 
@@ -137,7 +137,7 @@ def test_an_exercise_without_the_same_check_is_an_error():
         student.assignment(nb)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_every_notebook_is_a_valid_assignment(path, tmp_path):
     student.write(path, tmp_path / path.name, student.assignment)
     valid(nbformat.read(tmp_path / path.name, as_version=4))

@@ -20,6 +20,7 @@ from snnlab.course.config.paper_results import PAPER_RESULTS, PaperResults
 from snnlab.course.config.parameter_file import read_parameters
 from snnlab.course.config.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
 from snnlab.course.config.pretrained_delays import PRETRAINED_DELAYS, PretrainedDelays
+from snnlab.course.config.real_camera import REAL_CAMERA, RealCamera
 from snnlab.course.config.real_voices import REAL_VOICES, RealVoices
 from snnlab.course.config.shared import Config
 from snnlab.course.config.transfer_to_event_streams import (
@@ -38,6 +39,7 @@ __all__ = [
     "PaperResults",
     "PretrainAndTransfer",
     "PretrainedDelays",
+    "RealCamera",
     "RealVoices",
     "TransferToEvents",
     "configure",
@@ -60,6 +62,7 @@ PROFILES: dict[str, Mapping[str, Config]] = {
     PretrainedDelays.notebook: PRETRAINED_DELAYS,
     PaperResults.notebook: PAPER_RESULTS,
     RealVoices.notebook: REAL_VOICES,
+    RealCamera.notebook: REAL_CAMERA,
 }
 
 NOTEBOOKS: dict[str, type[Config]] = {

@@ -14,11 +14,15 @@ from snnlab.data.registry import find
 class Config:
     """The parameters of every notebook. Creating an instance checks every field.
 
+    Lessons lie in notebooks/, pages on real recordings in notebooks/real/: the course needs no data
+    that is not shipped.
+
     Raises:
         SnnlabError: a value has another type than its field, or is out of its range.
     """
 
     notebook: ClassVar[str]
+    notebook_folder: ClassVar[str] = "notebooks"  # from the root of the clone
 
     profile: str = parameter("course", "the size of the run", choices=("tiny", "course", "paper"))
     seed: int = parameter(0, "first seed of the random numbers", low=0, high=2**31 - 1)

@@ -93,7 +93,7 @@ class TransferToEvents(TransferParameters):
         films = False
         if self.data not in DIGITS:
             entry = entry_of(self.data, "events")
-            if not (entry.pretrain_on and entry.edges):
+            if not (entry.pretrain_on and (entry.edges or entry_of(entry.pretrain_on).edges)):
                 raise SnnlabError(
                     f"data = {self.data!r}: a set with pictures to pretrain on was expected; "
                     f"choose digits or one of {', '.join(entry.name for entry in _SETS)}."

@@ -7,6 +7,7 @@ first step, or resumes the second.
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -111,6 +112,21 @@ def extract_all(archive: Path, folder: Path) -> None:
                 content.extractall(folder)
 
 
+def extract_gzip(archive: Path, folder: Path) -> None:
+    """Unpack the one file of a gzip archive, named as the archive without `.gz`.
+
+    Raises:
+        SnnlabError: the archive is damaged.
+        OSError: the disk is full.
+    """
+    with (
+        opened(archive) as file,
+        gzip.open(file) as content,
+        (folder / archive.stem).open("wb") as target,
+    ):
+        shutil.copyfileobj(content, target)
+
+
 @contextmanager
 def opened(archive: Path) -> Iterator[IO[bytes]]:
     """Open an archive, with a progress bar, and turn the errors of its readers into a sentence.
@@ -129,7 +145,7 @@ def opened(archive: Path) -> Iterator[IO[bytes]]:
         raise
     except (
         *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
-        *(NotImplementedError, RuntimeError),
+        *(NotImplementedError, RuntimeError, gzip.BadGzipFile),
     ) as error:
         raise SnnlabError(
             f"{archive} cannot be unpacked ({str(error) or type(error).__name__}); a whole archive "

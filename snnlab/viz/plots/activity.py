@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array, check_dt, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, RED
 
 
+@something_to_draw()
 def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     """Draw an image `(C, H, W)` of 1 or 3 channels, from its darkest to its brightest value.
 
@@ -32,6 +34,7 @@ def image(ax: Axes, pixels: ArrayLike) -> list[Artist]:
     return [ax.imshow(values, cmap="Greys")]  # the color map is for one channel
 
 
+@something_to_draw("times_ms", "neurons")
 def raster(
     ax: Axes, times_ms: ArrayLike, neurons: ArrayLike, *, color: Any = BLACK, marker: str = "|"
 ) -> Line2D:
@@ -56,6 +59,7 @@ def raster(
     return spikes
 
 
+@something_to_draw()
 def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     """Draw binned spikes, or features in dB, as an image; darker means more.
 
@@ -86,6 +90,7 @@ def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     )  # fmt: skip
 
 
+@something_to_draw("t_ms", "v", "after", "spikes")
 def trace(
     ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, after: ArrayLike | None = None,
     threshold: float | None = None, spikes: ArrayLike | None = None, color: Any = BLUE,

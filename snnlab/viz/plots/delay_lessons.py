@@ -10,6 +10,7 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import count_raster
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import bars_with_seeds, learning_curves
 from snnlab.viz.plots.style import (
     BLACK,
@@ -25,6 +26,7 @@ from snnlab.viz.plots.style import (
 )
 
 
+@something_to_draw()
 def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
     """Draw the spikes of both ears, a panel for each lag; an arrow joins a spike and its echo.
 
@@ -53,6 +55,7 @@ def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
     return fig
 
 
+@something_to_draw()
 def delay_lines(delays_ms: Sequence[float], lag_ms: float) -> Figure:
     """Draw Jeffress's idea: the left ear reaches each neuron after a delay of its own.
 
@@ -79,6 +82,7 @@ def delay_lines(delays_ms: Sequence[float], lag_ms: float) -> Figure:
     return fig
 
 
+@something_to_draw()
 def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
     """Draw how far each neuron's spike count departs from its median over all lags.
 
@@ -102,6 +106,7 @@ def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def loss_over_delay(
     delays: ArrayLike, losses: Mapping[float, ArrayLike], slopes: Mapping[float, ArrayLike],
     right_delay: float,
@@ -131,6 +136,7 @@ def loss_over_delay(
     return fig
 
 
+@something_to_draw()
 def narrowing(
     kernels: ArrayLike, epochs: Sequence[int], delays: ArrayLike, sigmas: ArrayLike,
     right_delay: float,
@@ -200,6 +206,7 @@ def network(n_in: int, hidden: int, classes: int, max_delay: int) -> Figure:
     return fig
 
 
+@something_to_draw("times_ms", "channels")
 def word_formats(
     times_ms: ArrayLike, channels: ArrayLike, counts: ArrayLike, features: ArrayLike
 ) -> Figure:
@@ -226,6 +233,7 @@ def word_formats(
     return fig
 
 
+@something_to_draw()
 def recordings(counts: Mapping[str, ArrayLike], dt_ms: float) -> Figure:
     """Draw recordings side by side as counts `(T, N)` by word, low channels at the bottom."""
     fig, axes = figure(9, 2.7, 1, len(counts), sharey=True, squeeze=False)
@@ -237,6 +245,7 @@ def recordings(counts: Mapping[str, ArrayLike], dt_ms: float) -> Figure:
     return fig
 
 
+@something_to_draw()
 def accuracies(
     curves: Mapping[str, ArrayLike], test: Mapping[str, Sequence[float]], chance: float
 ) -> Figure:
@@ -248,6 +257,7 @@ def accuracies(
     return fig
 
 
+@something_to_draw()
 def with_ceiling(test: Mapping[str, Sequence[float]], ceiling: float, chance: float) -> Figure:
     """Draw a bar for each variant, and the best accuracy without memory and delays as a line."""
     fig, ax = figure(6, 3.0)
@@ -259,6 +269,7 @@ def with_ceiling(test: Mapping[str, Sequence[float]], ceiling: float, chance: fl
     return fig
 
 
+@something_to_draw()
 def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     """Draw how many points other choices of the epoch differ from the choice on validation.
 
@@ -283,6 +294,7 @@ def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def side_by_side(groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
     """Draw bars of test accuracies in a panel for each group."""
     fig, axes = figure(9.5, 3.2, 1, len(groups), sharey=True, squeeze=False)

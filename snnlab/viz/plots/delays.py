@@ -13,9 +13,11 @@ from snnlab._utils.arrays import as_array, check_dt
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.delays.statistics import active_delays, delay_shares
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, figure, legend
 
 
+@something_to_draw()
 def delay_histogram(
     delays_ms: Any,
     max_delay_ms: Any = None,
@@ -67,6 +69,7 @@ def delay_histogram(
     return ax
 
 
+@something_to_draw()
 def before_and_after(
     layers: Mapping[str, tuple[ArrayLike, ArrayLike]], max_delay_ms: float, dt_ms: float
 ) -> Figure:
@@ -92,6 +95,7 @@ def before_and_after(
     return fig
 
 
+@something_to_draw()
 def kernels(ax: Axes, taps: ArrayLike, dt_ms: float) -> AxesImage:
     """Draw delay kernels as an image: a row for each input; green is positive, pink negative.
 

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab.viz.plots import diagrams
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import (
     BLACK,
@@ -38,12 +39,14 @@ WEIGHTS = LinearSegmentedColormap.from_list("weights", [PINK, "white", GREEN])
 NEURONS = {"ANN": (GREY, "s"), "LIAF": (RED, "^"), "LIF": (BLACK, "o")}
 
 
+@something_to_draw()
 def signed(events: ArrayLike) -> NDArray[np.float64]:
     """Return 1 for ON, -1 for OFF and 0 for none or both: `(..., 2, H, W)` to `(..., H, W)`."""
     on, off = np.moveaxis(np.asarray(events, dtype=float), -3, 0)
     return np.sign(on - off)
 
 
+@something_to_draw()
 def odg_steps(
     picture: ArrayLike, events: ArrayLike, edges: ArrayLike, shifts: Sequence[tuple[int, int]]
 ) -> Figure:
@@ -68,6 +71,7 @@ def odg_steps(
     return fig
 
 
+@something_to_draw()
 def film(frames: ArrayLike, events: ArrayLike, at: Sequence[int]) -> Figure:
     """Draw frames of a film with their events, and the share of places with an event over time.
 
@@ -98,6 +102,7 @@ def film(frames: ArrayLike, events: ArrayLike, at: Sequence[int]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def rows_of_images(rows: Mapping[str, tuple[ArrayLike, Any, float, float]]) -> Figure:
     """Draw a row of small images for each entry, with its name on the left.
 
@@ -114,6 +119,7 @@ def rows_of_images(rows: Mapping[str, tuple[ArrayLike, Any, float, float]]) -> F
     return fig
 
 
+@something_to_draw()
 def neurons_side_by_side(
     current: ArrayLike, membrane: ArrayLike, outputs: Mapping[str, ArrayLike], threshold: float
 ) -> Figure:
@@ -141,6 +147,7 @@ def neurons_side_by_side(
     return fig
 
 
+@something_to_draw()
 def first_filters(grey: ArrayLike, on_off: ArrayLike) -> Figure:
     """Draw the filters of a first convolution for grey images, and those for ON and OFF.
 
@@ -175,6 +182,7 @@ def pipe_d_stages(ann: str, liaf: str, lif: str) -> Figure:
     return fig
 
 
+@something_to_draw()
 def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike], *, shown: int = 100) -> Figure:
     """Draw one recording and the spikes that each layer answers with.
 
@@ -211,6 +219,7 @@ def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike], *, shown: i
     return fig
 
 
+@something_to_draw()
 def accuracy_by_stage(
     stages: Sequence[tuple[str, Sequence[float]]], starts: Sequence[float | None]
 ) -> Figure:
@@ -236,6 +245,7 @@ def accuracy_by_stage(
     return fig
 
 
+@something_to_draw()
 def accuracy_over_cost(
     lengths: Sequence[tuple[float, Sequence[float]]],
     recipes: Mapping[str, tuple[Sequence[float], Sequence[float]]],
@@ -259,6 +269,7 @@ def accuracy_over_cost(
     return fig
 
 
+@something_to_draw()
 def accuracy_table(
     accuracies: ArrayLike, rows: Sequence[str], columns: Sequence[str], xlabel: str, ylabel: str
 ) -> Figure:

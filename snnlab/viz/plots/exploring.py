@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_same_length
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.delays import delay_histogram
 from snnlab.viz.plots.results import chance_line
 from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure, legend
@@ -17,6 +18,7 @@ LAYERS = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^:"), (PINK, "D-."))
 SIGNS = {1: ("excites", GREEN, "o"), -1: ("inhibits", PINK, "s")}
 
 
+@something_to_draw()
 def coincidence(
     sent_ms: ArrayLike, arrives_ms: float, hertz: ArrayLike, contribution: ArrayLike
 ) -> Figure:
@@ -60,6 +62,7 @@ def coincidence(
     return fig
 
 
+@something_to_draw()
 def movement(
     moved_ms: Mapping[str, ArrayLike], sigma_steps: ArrayLike, rate_steps: ArrayLike
 ) -> Figure:
@@ -98,6 +101,7 @@ def movement(
     return fig
 
 
+@something_to_draw("initial_ms")
 def histograms(
     delays_ms: Mapping[str, ArrayLike],
     max_delay_ms: float,
@@ -125,6 +129,7 @@ def histograms(
     return fig
 
 
+@something_to_draw()
 def changed_delays(accuracies: Mapping[str, float], *, chance: float) -> Figure:
     """Draw the accuracy of a network after each change of its delays.
 
@@ -144,6 +149,7 @@ def changed_delays(accuracies: Mapping[str, float], *, chance: float) -> Figure:
     return fig
 
 
+@something_to_draw()
 def stretched_delays(factors: ArrayLike, accuracies: ArrayLike, *, chance: float) -> Figure:
     """Draw the accuracy over the factor by which all delays are multiplied.
 

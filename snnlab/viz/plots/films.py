@@ -7,12 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.events import NEURONS, ON_OFF, signed
 from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
 _LINES = ("-", "--", ":", "-.")
 
 
+@something_to_draw()
 def motions(
     frames: ArrayLike, events: Mapping[str, ArrayLike], names: Sequence[str], at: Sequence[int]
 ) -> Figure:
@@ -49,6 +51,7 @@ def motions(
     return fig
 
 
+@something_to_draw()
 def accuracy_over_time(
     recipes: Mapping[str, Sequence[tuple[str, ArrayLike, ArrayLike]]],
     levels: Mapping[str, float],

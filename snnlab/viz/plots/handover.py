@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz.plots import diagrams
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, figure, legend
 
@@ -76,6 +77,7 @@ def one_layer() -> Figure:
     return fig
 
 
+@something_to_draw()
 def over_sharpness(shares: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Figure:
     """Draw accuracies over how far the ramp was sharpened, means and range of the seeds.
 
@@ -97,6 +99,7 @@ def over_sharpness(shares: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Fi
     return fig
 
 
+@something_to_draw()
 def delays_before_and_after(before_ms: ArrayLike, after_ms: ArrayLike) -> Figure:
     """Draw the delay of each synapse after a training over the one before.
 
@@ -119,6 +122,7 @@ def delays_before_and_after(before_ms: ArrayLike, after_ms: ArrayLike) -> Figure
     return fig
 
 
+@something_to_draw()
 def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
     """Draw how far delays move on average under several settings.
 
@@ -144,6 +148,7 @@ def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
     return fig
 
 
+@something_to_draw()
 def describe(accuracies: Mapping[str, ArrayLike], shares: ArrayLike) -> str:
     """Return the means of `over_sharpness` as text for its alt text."""
     means = {name: np.mean(as_array(name, values), axis=0) for name, values in accuracies.items()}

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import raster, trace
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, figure, legend
 
 _STYLES = ("-", "--", ":")
 
 
+@something_to_draw()
 def why_spikes(
     spikes: ArrayLike, spiking_pj: ArrayLike, dense_pj: float, *, brightness: ArrayLike,
     events: Sequence[tuple[float, float]], trains: Mapping[str, tuple[float, float]],
@@ -94,6 +96,7 @@ def neuron_diagram() -> Figure:
     return fig
 
 
+@something_to_draw()
 def membranes(
     panels: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]], *, rows: int = 1,
     height: float = 2.8,
@@ -118,6 +121,7 @@ def membranes(
     return fig
 
 
+@something_to_draw()
 def fading(curves: Mapping[int, ArrayLike], tau_ms: float) -> Figure:
     """Draw how one input fades, for different time steps, beside the exact exponential.
 
@@ -141,6 +145,7 @@ def fading(curves: Mapping[int, ArrayLike], tau_ms: float) -> Figure:
     return fig
 
 
+@something_to_draw()
 def f_i_curve(
     current: ArrayLike, rate: ArrayLike, line: tuple[ArrayLike, ArrayLike], weakest: float
 ) -> Figure:
@@ -164,6 +169,7 @@ def f_i_curve(
     return fig
 
 
+@something_to_draw()
 def two_spikes(examples: Mapping[str, ArrayLike], peaks: Mapping[str, ArrayLike]) -> Figure:
     """Draw two input spikes: membranes over time, and the peak over the gap between the spikes.
 
@@ -189,6 +195,7 @@ def two_spikes(examples: Mapping[str, ArrayLike], peaks: Mapping[str, ArrayLike]
     return fig
 
 
+@something_to_draw()
 def population(spikes: ArrayLike, rate: ArrayLike, bin_ms: int) -> Figure:
     """Draw a raster above the population rate.
 
@@ -211,6 +218,7 @@ def population(spikes: ArrayLike, rate: ArrayLike, bin_ms: int) -> Figure:
     return fig
 
 
+@something_to_draw()
 def surrogate(
     h: ArrayLike, soft: Mapping[str, ArrayLike], slopes: Mapping[str, ArrayLike]
 ) -> Figure:
@@ -278,6 +286,7 @@ def _back(ax: Axes, start: Any, end: Any, label: str, *, side: str, bend: float 
     diagrams.arrow(ax, start, end, label, side=side, bend=bend, color=RED, linestyle="--")
 
 
+@something_to_draw()
 def gradient_through_time(
     spikes: ArrayLike, before: ArrayLike, after: ArrayLike, gradient: ArrayLike
 ) -> Figure:
@@ -301,6 +310,7 @@ def gradient_through_time(
     return fig
 
 
+@something_to_draw()
 def output_spikes(counts: Mapping[str, ArrayLike]) -> Figure:
     """Draw the output spikes for two films during training, one panel for each kind of neuron.
 

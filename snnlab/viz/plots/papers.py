@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, GREY, ORANGE, figure, legend
 
 # How each kind of choice of the epoch is drawn: color and marker
@@ -20,6 +21,7 @@ CHOICES = {
 STARTS = {"scratch": (GREY, "s"), "pretrained": (BLUE, "o"), "in doubt": (ORANGE, "^")}
 
 
+@something_to_draw()
 def published_accuracies(
     choices: Sequence[str], accuracies: ArrayLike, half_widths: ArrayLike, runs: Sequence[int]
 ) -> Figure:
@@ -46,6 +48,7 @@ def published_accuracies(
     return fig
 
 
+@something_to_draw()
 def verdicts(
     rows: Mapping[str, tuple[float, float, str]], published: tuple[float, float], tolerance: float
 ) -> Figure:
@@ -75,6 +78,7 @@ def verdicts(
     return fig
 
 
+@something_to_draw()
 def status_map(counts: ArrayLike, tables: Sequence[str], statuses: Sequence[str]) -> Figure:
     """Draw how many rows of each table have each status; the color is the share of the table.
 
@@ -107,6 +111,7 @@ def status_map(counts: ArrayLike, tables: Sequence[str], statuses: Sequence[str]
     return fig
 
 
+@something_to_draw()
 def logged_accuracies(
     labels: Sequence[str], starts: Sequence[str], means: ArrayLike, deviations: ArrayLike
 ) -> Figure:

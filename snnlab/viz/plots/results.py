@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, legend, variant_style
 
 
+@something_to_draw()
 def band(
     ax: Axes, x: ArrayLike, values: ArrayLike, *, color: Any, label: str | None = None, **line: Any
 ) -> list[Artist]:
@@ -51,6 +53,7 @@ def _by_seed(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return seeds
 
 
+@something_to_draw()
 def learning_curves(
     ax: Axes, curves: Mapping[str, ArrayLike], *, ylabel: str = "accuracy (%)"
 ) -> list[Artist]:
@@ -75,6 +78,7 @@ def learning_curves(
     return artists
 
 
+@something_to_draw()
 def accuracy_over_time(
     ax: Axes,
     runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
@@ -109,6 +113,7 @@ def accuracy_over_time(
     return artists
 
 
+@something_to_draw()
 def bars_with_seeds(
     ax: Axes,
     accuracies: Mapping[str, Sequence[float]],
@@ -154,6 +159,7 @@ def chance_line(ax: Axes, chance: float) -> list[Artist]:
     return [ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1), name]
 
 
+@something_to_draw()
 def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     """Draw a confusion matrix; the color is the share of the row.
 
@@ -177,6 +183,7 @@ def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     return image
 
 
+@something_to_draw()
 def describe_accuracies(accuracies: Mapping[str, Iterable[float]]) -> str:
     """Return accuracies 0..1 by variant and seed as text for an alt text.
 

@@ -6,11 +6,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots.activity import raster
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import GREY, figure
 
 TICKS_KHZ = (0.2, 0.5, 1, 2, 5, 10, 20)
 
 
+@something_to_draw("times_s", "channels")
 def sound_and_spikes(
     audio: ArrayLike, rate: float, times_s: ArrayLike, channels: ArrayLike, hertz: ArrayLike
 ) -> Figure:
@@ -38,6 +40,7 @@ def sound_and_spikes(
     return fig
 
 
+@something_to_draw()
 def frequency_ticks(hertz: ArrayLike) -> tuple[list[str], NDArray[np.float64]]:
     """Return labels in kHz and their places on an axis of channels, from the lowest one.
 

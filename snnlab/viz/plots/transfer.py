@@ -13,6 +13,7 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import image
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import (
     BLACK,
     BLUE,
@@ -36,6 +37,7 @@ RECIPES = ((BLUE, "o"), (PINK, "^"), (GREEN, "D"), (SKY, "P"), (RED, "v"))
 BELOW: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "fontsize": 9}
 
 
+@something_to_draw()
 def pictures(pixels: ArrayLike, labels: Sequence[str]) -> Figure:
     """Draw pictures `(n, C, H, W)` in a row, each with its label."""
     values = as_array("pixels", pixels, dims=4)
@@ -46,6 +48,7 @@ def pictures(pixels: ArrayLike, labels: Sequence[str]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def step_costs(lengths: Sequence[int], milliseconds: ArrayLike, ann: float) -> Figure:
     """Draw the CPU time of an update over the number of time steps, and that of the ANN."""
     fig, ax = figure(5, 2.6)
@@ -82,6 +85,7 @@ def _epochs(n: int) -> str:
     return f"{n} epoch{'s' * (n != 1)}"
 
 
+@something_to_draw()
 def activations(
     inputs: ArrayLike,
     ramps: Mapping[str, ArrayLike],
@@ -113,6 +117,7 @@ def activations(
     return fig
 
 
+@something_to_draw()
 def twins(curves: Mapping[str, Mapping[str, ArrayLike]], steps: int) -> Figure:
     """Draw the accuracy of an ANN and of its spiking twins over the epochs, an axes a kind of ANN.
 
@@ -138,6 +143,7 @@ def twins(curves: Mapping[str, Mapping[str, ArrayLike]], steps: int) -> Figure:
     return fig
 
 
+@something_to_draw("pretraining")
 def race(
     curves: Mapping[str, Sequence[tuple[Any, Any]]],
     pretraining: Mapping[str, Sequence[tuple[Any, Any]]],
@@ -173,6 +179,7 @@ def race(
     return fig
 
 
+@something_to_draw()
 def stage_accuracies(values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     """Draw bars of the accuracy after each stage of each recipe, with a dot for each seed.
 
@@ -197,6 +204,7 @@ def stage_accuracies(values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def equal_time(panels: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> Figure:
     """Draw the accuracy of training from scratch in several lengths, and of pipe-S, over time.
 
@@ -218,6 +226,7 @@ def equal_time(panels: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def similarity(
     cosines: Mapping[str, Sequence[ArrayLike]], ckas: Mapping[str, Sequence[ArrayLike]]
 ) -> Figure:
@@ -244,6 +253,7 @@ def similarity(
     return fig
 
 
+@something_to_draw()
 def layer_spikes(picture: ArrayLike, layers: Mapping[str, ArrayLike], label: str) -> Figure:
     """Draw a picture, and the spikes that it causes in each layer.
 
@@ -266,6 +276,7 @@ def layer_spikes(picture: ArrayLike, layers: Mapping[str, ArrayLike], label: str
     return fig
 
 
+@something_to_draw()
 def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
     """Draw test accuracy over training time, a mark a seed; recipes "soft: ..." are filled.
 
@@ -285,6 +296,7 @@ def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
     """Draw the energy of an inference as bars, stacked by kind of operation.
 
@@ -308,6 +320,7 @@ def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
     return fig
 
 
+@something_to_draw()
 def sharpening_axes(fig: Figure, inputs: ArrayLike, names: Sequence[str]) -> tuple[Axes, Axes]:
     """Make the axes of the panel on sharpening: the ramp left, bars of accuracies right."""
     left, right = fig.subplots(1, 2)
@@ -321,6 +334,7 @@ def sharpening_axes(fig: Figure, inputs: ArrayLike, names: Sequence[str]) -> tup
     return left, right
 
 
+@something_to_draw()
 def over_steps_axes(
     fig: Figure, steps: Sequence[int], curves: Mapping[str, ArrayLike]
 ) -> tuple[Axes, Any]:

@@ -1,0 +1,302 @@
+"""Recordings of event cameras that tonic reads: one adapter, and a description of each set.
+
+A set of one's own in the format of one of tonic's classes needs a `CameraSet` with its name,
+resolution and classes, and `CameraSet.load` as the `load` of its `DatasetEntry`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
+from snnlab._utils.files import given_path, paths_below
+from snnlab._utils.processes import mapped, processes
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.cache import cached, stamp
+from snnlab.data.datasets.catalogue import described
+from snnlab.data.holdout import balanced, stratified
+from snnlab.data.io.camera_events import Framing, read_frames
+from snnlab.data.io.folders import check_names
+from snnlab.data.io.many_files import listed
+from snnlab.data.splits import DataSplits
+
+VALIDATION = 11  # one training recording in so many is for validation
+BAD = 100  # at most one recording in so many may be bad and is left out
+_FEW = 5000  # recordings that are read faster than processes start
+
+
+@dataclass(frozen=True)
+class CameraSet:
+    """A set of recordings that a class of tonic reads.
+
+    Attributes:
+        name: of the set in the registry.
+        reader: the class of `tonic.datasets` whose files they are.
+        sensor: columns and rows of the camera, px.
+        classes: their names; none for those of the folders.
+        parts: below which folders the training and test recordings lie; one folder, or "" for the
+            folder of the set, where there is no published split.
+        suffix: how the files end.
+        label: what in a path below the folder of the set says the class, as a group of a regular
+            expression; a number is the place in `classes`.
+        side: of the square that is cut out of the middle of the sensor; 0 where it is a square.
+        fits: whether every recording covers the whole sensor.
+    """
+
+    name: str
+    reader: str
+    sensor: tuple[int, int]
+    classes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ("",)
+    suffix: str = ".bin"
+    label: str = r"([^/]+)/[^/]+$"
+    side: int = 0
+    fits: bool = True
+
+    def load(
+        self,
+        folder: str | Path,
+        *,
+        steps: int = 9,
+        size: int | None = None,
+        fold: int = 0,
+        folds: int | None = None,
+        labelled: int | None = None,
+        seed: int = 0,
+        denoise_ms: float = 0.0,
+    ) -> DataSplits[DenseSet]:
+        """Load counts of events `(steps, n, 2, size, size)`, ON first.
+
+        Without `folds`, `test` is the published test set and `valid` one in eleven of the training
+        recordings. With it, all recordings are dealt out to so many parts of equal size and equal
+        classes, always the same ones: `test` is part `fold`, `valid` one in eleven of the others.
+        Bad recordings are left out, with a warning, if they are at most one in a hundred.
+
+        Args:
+            folder: of the set.
+            steps: time steps, equally long, from the first event of a recording to its last.
+            size: side length of a frame, px; None for that of the camera.
+            fold: which part is tested on, from 0.
+            folds: parts; None or 0 for the published split.
+            labelled: recordings to train on, as many of each class as possible; None for all.
+            seed: of the choice of these.
+            denoise_ms: drop events that have no neighbour within so many ms; 0 for none.
+
+        Raises:
+            SnnlabError: recordings of a class are missing, too many files are bad, or a setting is
+                out of its range.
+        """
+        folder = given_path(folder)
+        framing = self._framing(steps, size, denoise_ms)
+        files, labels, published, classes = self.find_files(folder)
+        held, spared, origin = self._split(folder, labels, published, fold, folds)
+        frames, problems = _read(folder, files, framing, self.name)
+        good = problems == ""
+        origin += _left_out(folder, files, problems)
+        indices = [(good & mask).nonzero()[0] for mask in (~held & ~spared, spared, held)]
+        for part, index in (("training", indices[0]), ("test", indices[2])):
+            _check_classes(folder, part, labels[index], classes)
+        if labelled is not None:
+            most = len(indices[0])
+            if not len(classes) <= labelled <= most:
+                raise SnnlabError(
+                    f"labelled is {labelled:,}; {len(classes)} to {most:,} recordings to train on "
+                    f"were expected, for {folder} has no more outside validation and test."
+                )
+            indices[0] = indices[0][balanced(labels[indices[0]], labelled, seed)]
+        train, valid, tested = (
+            DenseSet(
+                torch.from_numpy(frames[index]).transpose(0, 1),
+                torch.from_numpy(labels[index]),
+                classes,
+            )
+            for index in indices
+        )
+        about = described(self.name, folder)
+        return DataSplits(
+            train,
+            valid,
+            tested,
+            unit="events a step and pixel; ON and OFF",
+            preprocessing={
+                "steps": steps,
+                "size": framing.size,
+                "fold": fold if folds else None,
+                "folds": folds or None,
+                "labelled": labelled,
+                "seed": seed,
+                "denoise_ms": denoise_ms,
+            },
+            **about | {"note": f"{about['note']}; {origin}"},
+        )
+
+    def read(self, path: str | Path, seed: int | None = None) -> np.ndarray:
+        """Read one recording as `load` does by default; `seed` is not used."""
+        return read_frames(Path(path), self._framing(9, None, 0.0))
+
+    def _framing(self, steps: int, size: int | None, denoise_ms: float) -> Framing:
+        side = self.side or self.sensor[0]
+        size = side if size is None else size
+        if not 1 <= size <= side:
+            raise SnnlabError(f"size is {size}; 1 to the {side} px of {self.name} were expected.")
+        if not 0 <= denoise_ms < np.inf:
+            raise SnnlabError(
+                f"denoise_ms is {denoise_ms}; a number of ms was expected, 0 to keep every event."
+            )
+        whole_number("steps", steps, 1)
+        return Framing(self.reader, self.sensor, side, size, steps, denoise_ms, self.fits)
+
+    def find_files(
+        self, folder: Path
+    ) -> tuple[list[Path], np.ndarray, np.ndarray | None, tuple[str, ...]]:
+        """Find the recordings below a folder; none is read.
+
+        Returns:
+            Files, labels (n,), which are published for test (n,) or None, and the classes.
+
+        Raises:
+            SnnlabError: there is none, or a path does not say a known class.
+        """
+        files, texts, test = [], [], []
+        for number, part in enumerate(self.parts):
+            for path in paths_below(folder / part, f"*{self.suffix}"):
+                match = re.search(self.label, path.relative_to(folder).as_posix())
+                if match is None:
+                    raise SnnlabError(
+                        f"{path}: its path does not say its class; files laid out as "
+                        f"tonic.datasets.{self.reader} has them were expected. Move it elsewhere."
+                    )
+                files.append(path)
+                texts.append(match[1])
+                test.append(number == 1)
+        if not files:
+            parts = " or ".join(f"{part or '.'}/" for part in self.parts)
+            raise SnnlabError(
+                f"{folder} holds no file *{self.suffix} in {parts}; recordings laid out as "
+                f"tonic.datasets.{self.reader} has them were expected. Check the path."
+            )
+        classes = self.classes or tuple(sorted(set(texts)))
+        check_names(classes, folder)
+        place = {name: i for i, name in enumerate(classes)} | {
+            str(i): i for i in range(len(classes)) if self.classes
+        }
+        for path, text in zip(files, texts, strict=True):
+            if text not in place:
+                raise SnnlabError(
+                    f"{path} is of a class {text}; {', '.join(list(place)[:12])} were expected. "
+                    "Move it elsewhere."
+                )
+        labels = np.array([place[text] for text in texts])
+        return files, labels, np.array(test) if len(self.parts) == 2 else None, classes
+
+    def _split(
+        self,
+        folder: Path,
+        labels: np.ndarray,
+        test: np.ndarray | None,
+        fold: int,
+        folds: int | None,
+    ) -> tuple[np.ndarray, np.ndarray, str]:
+        """Return which recordings are for test and for validation, (n,) bool, and their origin."""
+        if folds:
+            if not 2 <= folds <= len(labels):
+                raise SnnlabError(
+                    f"folds is {folds}; 2 to {len(labels):,} were expected, the number of "
+                    f"recordings in {folder}. 5 is usual."
+                )
+            if not 0 <= fold < folds:
+                raise SnnlabError(
+                    f"fold is {fold}; 0 to {folds - 1} was expected, for folds is {folds}."
+                )
+            held = stratified(labels, folds) == fold
+            origin = f"test is fold {fold} of {folds} of all recordings"
+        elif test is None or test.all() or not test.any():
+            raise SnnlabError(
+                f"{folder}: there is no published split of these recordings into training and "
+                "test; a number of folds was expected. Give folds, such as 5."
+            )
+        else:
+            held, origin = test, "test is the published test set"
+        valid = np.zeros(len(labels), bool)
+        valid[~held] = stratified(labels[~held], VALIDATION) == 0
+        return held, valid, f"{origin}, validation one in {VALIDATION} of the others"
+
+
+def _read(
+    folder: Path, files: Sequence[Path], framing: Framing, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames (n, T, 2, H, W) and what is wrong with each file (n,), both from the cache."""
+    key = {
+        "files": [(path.relative_to(folder).as_posix(), *stamp(path)) for path in files],
+        "framing": vars(framing) | {"folder": str(folder)},
+    }
+
+    @cache
+    def attempts() -> list[tuple[np.ndarray | None, str]]:
+        worker, few = partial(_attempt, framing=framing), len(files) <= _FEW
+        with mapped(worker, files, 1 if few else processes(None), together=64) as results:
+            bar = tqdm(results, f"reading {name}", len(files), unit="recording", disable=few)
+            return list(bar)
+
+    def frames() -> np.ndarray:
+        blank = np.zeros((framing.steps, 2, framing.size, framing.size), np.uint8)
+        return np.stack([blank if one is None else one for one, _ in attempts()])
+
+    return (
+        np.asarray(cached("event-frames", key, frames)),
+        np.asarray(cached("event-problems", key, lambda: np.array([why for _, why in attempts()]))),
+    )
+
+
+def _attempt(path: Path, framing: Framing) -> tuple[np.ndarray | None, str]:
+    try:
+        return read_frames(path, framing), ""
+    except SnnlabError as error:
+        return None, str(error)
+
+
+def _left_out(folder: Path, files: Sequence[Path], problems: np.ndarray) -> str:
+    """Warn about bad files, and return how many there are in words; refuse too many.
+
+    Raises:
+        SnnlabError: they are more than one in a hundred.
+    """
+    bad = [str(problem) for problem in problems if problem]
+    if not bad:
+        return ""
+    first = f"{folder}: {len(bad):,} of {len(files):,} recordings are bad"
+    if len(bad) * BAD > len(files):
+        raise SnnlabError(
+            listed(f"{first}; at most one in {BAD} was expected. Fetch them again:", bad)
+        )
+    warnings.warn(listed(f"{first} and left out:", bad), stacklevel=4)
+    return f"; {len(bad):,} bad recordings left out, the first: {bad[0]}"
+
+
+def _check_classes(folder: Path, part: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
+    counts = np.bincount(labels, minlength=len(classes))
+    if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        raise SnnlabError(
+            f"{folder}: no recording of {', '.join(absent[:5])}"
+            f"{' and more' if absent[5:] else ''} is left for {part}; at least one of each of the "
+            f"{len(classes)} classes was expected. Fetch what is missing, or choose other folds."
+        )
+
+
+DIGITS = tuple("0123456789")
+
+SETS = {
+    camera.name: camera
+    for camera in (CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, parts=("Train", "Test")),)
+}
+n_mnist = SETS["n-mnist"].load

@@ -1,0 +1,43 @@
+"""Comparison of MNIST, and of recordings of event cameras, with what is published of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from snnlab._utils.report import Finding
+from snnlab.data.fetch.sample_readers import sum_of_sample
+
+
+def check_mnist(task: Any) -> Iterator[Finding]:
+    """Check MNIST: counts and classes; the files are read whole."""
+    from snnlab.data.datasets.mnist import read_part
+
+    folder = task.data.folder
+    parts = {"train": "train", "test": "t10k"}
+    for name, part in parts.items():
+        there = name == "test" or any(folder.glob(f"{part}-*"))
+        labels = read_part(folder, part)[1] if there else np.zeros(0, np.uint8)
+        task.counts[name] = len(labels)
+        if there:
+            yield task.classes(labels, task.data.classes, folder / name)
+    yield task.count()
+
+
+def check_recordings(task: Any) -> Iterator[Finding]:
+    """Check recordings of an event camera: counts, classes and files."""
+    from snnlab.data.datasets.event_camera import SETS
+
+    camera, folder = SETS[task.data.name], task.data.folder
+    files, labels, test, classes = camera.find_files(folder)
+    parts = {"all": np.ones(len(files), bool)}
+    if test is not None:
+        parts = {"train": ~test, "test": test}
+    for name, mask in parts.items():
+        task.counts[name] = int(mask.sum())
+        if mask.any():
+            yield task.classes(labels[mask], len(classes), folder / name)
+    yield task.count()
+    yield task.read([(camera.read, path) for path in files], sum_of_sample)[0]

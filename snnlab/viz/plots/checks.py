@@ -1,0 +1,67 @@
+"""The check of what a plot is given: values to draw."""
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import torch
+
+from snnlab._utils.errors import SnnlabError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def something_to_draw(*may_be_empty: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a plot: an argument without values is refused, also within mappings and sequences.
+
+    Args:
+        may_be_empty: arguments that hold what may not have happened, such as spike times.
+
+    Returns:
+        The decorator. An argument that is left out may be empty.
+
+    Example:
+        >>> @something_to_draw()
+        ... def draw(curves): ...
+        >>> draw({"pipe-S": []})
+        Traceback (most recent call last):
+        snnlab._utils.errors.SnnlabError: curves['pipe-S']: is empty, there is nothing to draw; \
+give one value at least.
+    """
+
+    def decorate(plot: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(plot)
+
+        @functools.wraps(plot)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                arguments = signature.bind(*args, **kwargs).arguments
+            except TypeError:
+                arguments = {}  # Python's own message names the function
+            for name, value in arguments.items():
+                if name not in may_be_empty:
+                    _check(name, value)
+            return plot(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def _check(name: str, value: Any) -> None:
+    if isinstance(value, np.ndarray | torch.Tensor):
+        parts: Collection[tuple[Any, Any]] = [] if 0 in value.shape else [("", None)]
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = [*enumerate(value)]
+    else:
+        return
+    if not parts:
+        raise SnnlabError(f"{name}: is empty, there is nothing to draw; give one value at least.")
+    for key, part in parts:
+        if not isinstance(part, float | int | str):
+            _check(f"{name}[{key!r}]", part)

@@ -1,0 +1,203 @@
+"""Recordings of event cameras: frames by hand and by tonic, folds, and files that are bad."""
+
+import shutil
+
+import numpy as np
+import pytest
+import standins
+import torch
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.data.datasets.event_camera import n_mnist
+from snnlab.data.registry import find, load_dataset
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("n-mnist")
+    standins.n_mnist(folder, train=14, test=3)
+    return folder
+
+
+@pytest.fixture
+def folder(source, tmp_path):
+    return shutil.copytree(source, tmp_path / "n-mnist")
+
+
+def refused(call, words):
+    with pytest.raises(SnnlabError, match=words) as caught:
+        call()
+    assert "expected" in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_event_is_counted_in_its_step_and_pixel(folder):
+    """From 100 to 1,000 microseconds in three steps of 300: the last event ends the recording."""
+    events = [(3, 5, 100, 1), (3, 5, 399, 1), (3, 5, 400, 0), (33, 0, 700, 1), (0, 33, 1000, 0)]
+    path = folder / "Test/0/00001.bin"
+    path.write_bytes(standins.n_mnist_file(*zip(*events, strict=True)))
+    data = n_mnist(folder, steps=3)
+    x = data.test.x[:, 0]
+    expected = torch.zeros(3, 2, 34, 34)
+    expected[0, 0, 5, 3] = 2  # two ON events, row 5, column 3
+    expected[1, 1, 5, 3] = 1
+    expected[2, 0, 0, 33] = 1  # tonic's last step ends before the last event
+    assert x.dtype == torch.uint8 and torch.equal(x.float(), expected)
+
+
+def test_the_published_split(source):
+    data = n_mnist(source)
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [127, 13, 30]
+    assert data.test.labels.bincount().tolist() == [3] * 10 and data.train.x.shape[0] == 9
+    assert data.name == "events" and "published test set" in data.note
+    # of the bars, which are further down for a larger digit
+    for part in (data.train, data.valid, data.test):
+        rows = part.x.float().sum((0, 2, 4)).argmax(1)
+        assert (((rows - 7) / 2).round() - part.labels).abs().max() <= 1
+
+
+def test_folds_are_disjoint_cover_all_and_are_balanced(source):
+    contents = []
+    for fold in range(5):
+        data = n_mnist(source, fold=fold, folds=5)
+        assert [len(part) for part in (data.train, data.valid, data.test)] == [123, 13, 34]
+        counts = data.test.labels.bincount(minlength=10)
+        assert counts.min() >= 3 and counts.max() <= 4
+        parts = [
+            {x.numpy().tobytes() for x in part.x.transpose(0, 1)}
+            for part in (data.train, data.valid, data.test)
+        ]
+        assert len(set.union(*parts)) == sum(map(len, parts)) == 170
+        contents.append(parts[2])
+    assert len(set.union(*contents)) == 170
+
+
+def test_labelled_recordings_are_balanced_and_leave_the_test_alone(source):
+    a, b, c = (n_mnist(source, fold=1, folds=5, labelled=50, seed=seed).train for seed in (0, 0, 1))
+    assert a.labels.bincount().tolist() == [5] * 10
+    assert torch.equal(a.x, b.x) and not torch.equal(a.x, c.x)
+    many, few = (n_mnist(source, fold=1, folds=5, labelled=n, seed=n) for n in (123, 20))
+    assert torch.equal(many.test.x, few.test.x) and torch.equal(many.valid.x, few.valid.x)
+
+
+def test_a_smaller_frame_has_the_same_events_and_denoising_drops_lonely_ones(folder):
+    camera, half = (load_frames(folder, size=size) for size in (None, 17))
+    assert half.shape[-1] == 17
+    blocks = camera.float().unflatten(-1, (17, 2)).unflatten(-3, (17, 2)).sum((-1, -3))
+    assert torch.equal(half.float(), blocks)
+    path = folder / "Test/0/00001.bin"
+    lonely = [(5, 5, 20_000, 1), (20, 20, 50_000, 0), (5, 6, 99_000, 1), (30, 30, 200_000, 1)]
+    near = [(6, 5, 21_000, 1), (6, 6, 100_000, 1), (20, 21, 59_000, 0), (30, 31, 209_999, 1)]
+    events = sorted(lonely + near, key=lambda event: event[2])
+    path.write_bytes(standins.n_mnist_file(*zip(*events, strict=True)))
+    left = load_frames(folder, denoise_ms=10.0)[:, 0].sum(0)
+    # The second of each pair; but tonic's last step ends before the last event
+    assert left.sum() == 3 and left[0, 5, 6] == left[1, 21, 20] == left[0, 6, 6] == 1
+
+
+def load_frames(folder, **settings):
+    return n_mnist(folder, **settings).test.x
+
+
+def test_the_second_call_reads_no_file(folder, monkeypatch):
+    before = n_mnist(folder)
+    monkeypatch.setattr("snnlab.data.datasets.event_camera.read_frames", None)
+    assert torch.equal(n_mnist(folder).train.x, before.train.x)
+    n_mnist(folder, fold=2, folds=3)  # nor for another split
+
+
+def test_the_registry_and_what_systems_leave(source, folder, litter):
+    litter(folder)
+    assert find(str(folder), "events")[0].name == "n-mnist"
+    data = load_dataset(folder, fold=0, folds=5, labelled=100, seed=0)
+    assert data.train.x.shape == (9, 100, 2, 34, 34) and data.classes == tuple("0123456789")
+    assert data.source["preprocessing"]["folds"] == 5 and data.source["batch"][1] == "B"
+
+
+def test_numbers_that_are_refused(source):
+    refused(lambda: n_mnist(source, fold=5, folds=5), "fold is 5; 0 to 4 was expected")
+    refused(lambda: n_mnist(source, fold=-1, folds=5), "fold is -1; 0 to 4")
+    refused(lambda: n_mnist(source, folds=171), "folds is 171; 2 to 170")
+    refused(lambda: n_mnist(source, folds=1), "folds is 1; 2 to 170")
+    refused(lambda: n_mnist(source, folds=100), "no recording of .* is left for test")
+    refused(lambda: n_mnist(source, labelled=9), "labelled is 9; 10 to 127")
+    refused(lambda: n_mnist(source, labelled=128), "labelled is 128; 10 to 127")
+    refused(lambda: n_mnist(source, steps=0), "steps = 0")
+    refused(lambda: n_mnist(source, size=35), "size is 35; 1 to the 34 px")
+    refused(lambda: n_mnist(source, denoise_ms=-1.0), "denoise_ms is -1.0")
+
+
+BAD = {
+    "length": (b"\1\1\x80\0\0\1", "has 6 bytes; a multiple of 5"),
+    "empty": (b"", "holds no event"),
+    "column": (standins.n_mnist_file([34], [3], [0], [1]), "events in columns 34 to 34"),
+    "row": (standins.n_mnist_file([3, 3], [3, 200], [0, 1], [1, 0]), "rows 3 to 200"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_one_bad_file_is_left_out_and_named(folder, bad):
+    content, words = BAD[bad]
+    good = n_mnist(folder, fold=0, folds=5)
+    path = folder / "Train/7/00008.bin"
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"1 of 170 recordings are bad and left out:\n.*{words}"):
+        data = n_mnist(folder, fold=0, folds=5)
+    assert str(path) in data.note and "1 bad recording" in data.note
+    before, after = (sum(map(len, (d.train, d.valid, d.test))) for d in (good, data))
+    assert after == before - 1
+    with pytest.warns(UserWarning, match=words):  # also of a call that reads no file
+        n_mnist(folder, fold=0, folds=5)
+
+
+def test_too_many_bad_files_are_refused(folder):
+    for name in ("00001", "00011"):
+        (folder / f"Train/0/{name}.bin").write_bytes(b"")
+    message = refused(lambda: n_mnist(folder), "2 of 170 recordings are bad; at most one in 100")
+    assert "00001.bin" in message and "00011.bin" in message
+
+
+def test_a_missing_digit_is_refused(folder):
+    shutil.rmtree(folder / "Train/7")
+    refused(lambda: n_mnist(folder), "no recording of 7 is left for training")
+    shutil.rmtree(folder / "Test/7")
+    refused(lambda: n_mnist(folder, folds=5), "no recording of 7")
+
+
+def test_other_layouts_are_refused(folder, tmp_path):
+    refused(lambda: n_mnist(tmp_path / "none"), r"holds no file \*.bin in Train/ or Test/")
+    shutil.rmtree(folder / "Test")
+    refused(lambda: n_mnist(folder), "no published split .* Give folds")
+    assert len(n_mnist(folder, folds=4).test) == 35
+    (folder / "Train/0").rename(folder / "Train/zero")
+    refused(lambda: n_mnist(folder, folds=4), "is of a class zero; 0, 1, 2")
+
+
+@pytest.mark.real
+def test_the_thousand_and_one_hundred_recordings(real_nmnist):
+    """All of them, as tonic's own class and frames have them."""
+    from tonic.datasets import NMNIST
+    from tonic.transforms import ToFrame
+
+    # tonic looks for a folder named as the class, with the archive and 10,000 files in it
+    whole = type(real_nmnist.name, (NMNIST,), {"_check_exists": lambda self: True})
+    data = n_mnist(real_nmnist)
+    frames = torch.cat([data.train.x, data.valid.x], 1)
+    labels = torch.cat([data.train.labels, data.valid.labels])
+    assert frames.shape[1] == 1000 and len(data.test) == 100
+    assert (labels.bincount() + data.test.labels.bincount()).tolist() == [
+        *(105, 130, 107, 104, 119, 99, 104, 132, 89, 111)
+    ]
+    framed = ToFrame(sensor_size=NMNIST.sensor_size, n_time_bins=9)
+    for train, x, y in ((True, frames, labels), (False, data.test.x, data.test.labels)):
+        theirs = whole(str(real_nmnist.parent), train=train, transform=framed)
+        own = {
+            (int(label), one.numpy().tobytes()) for one, label in zip(x.unbind(1), y, strict=True)
+        }
+        peer = [
+            (label, frame[:, ::-1].astype(np.uint8).tobytes())
+            for frame, label in (theirs[i] for i in range(len(theirs)))
+        ]
+        assert len(peer) == x.shape[1] and own == set(peer)
+    events = torch.cat([frames, data.test.x], 1).sum((0, 2, 3, 4)).float()
+    assert 4050 < events.mean() < 4200 and events.min() > 1000
