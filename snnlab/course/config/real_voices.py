@@ -32,17 +32,17 @@ class RealVoices(TrainingParameters):
     )
     max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
     tau_ms: tuple[float, ...] = parameter(
-        (30.0, 60.0, 120.0),
+        (21.0, 35.0, 70.0),
         "membrane time constants that every variant chooses from, by validation",
         unit="ms",
         low=1,
         high=100_000,
     )
-    epochs: int = parameter(24, "passes through the training data", low=1, high=100_000)
+    epochs: int = parameter(14, "passes through the training data", low=1, high=100_000)
     dropout: float = parameter(
-        0.25, "probability of silencing a neuron while training", low=0, high=0.99
+        0.1, "probability of silencing a neuron while training", low=0, high=0.99
     )
-    lr_weights: float = parameter(0.01, "highest learning rate of the weights", low=0, high=10)
+    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
         "factors of lr_weights that every variant chooses from, by validation",
@@ -50,7 +50,7 @@ class RealVoices(TrainingParameters):
         high=1000,
     )
     lr_delays: float = parameter(
-        0.2, "first learning rate of the delays", unit="steps", low=0, high=1000
+        0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
     )
     weight_decay: float = parameter(1e-5, "weight decay of the weights", low=0, high=10)
     anneal_share: float = parameter(
@@ -85,7 +85,7 @@ REAL_VOICES = profiles(
         test_folds=(0, 1),
         seeds=1,
         hidden=(8,),
-        tau_ms=(60.0,),
+        tau_ms=(35.0,),
         lr_factors=(1.0,),
         epochs=2,
         workers=1,
