@@ -12,12 +12,11 @@ class RealVoices(TrainingParameters):
     """The page "04 on real voices": learned delays, tested on speakers that no training heard."""
 
     notebook = "04_real_voices"
-    folder = "notebooks/real"
+    notebook_folder = "notebooks/real"
 
     data: str = parameter(
         "speech-commands-test",
-        "the data set speech-commands-test, or a folder laid out as it; or module:entry of a set "
-        "of your own with the setting fold",
+        "the data set speech-commands-test, or a folder laid out as it",
     )
     test_folds: tuple[int, ...] = parameter(
         (0, 1, 2, 3, 4),
