@@ -56,6 +56,8 @@ class Collection:
 def collect(folder: str | Path, *, all_parameters: bool = False) -> pd.DataFrame:
     """Read every `result.json` below a folder into one table, a row for each trained network.
 
+    The networks of a run's controls, such as those with as many parameters, are among them.
+
     Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for
     every parameter that differs between the runs of a notebook (lists as text); the numbers of the
     entry under their names; `data`, `notebook_sha256` (its first 12 digits), `notebook_edited`,
@@ -107,7 +109,8 @@ def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collect
             continue
         schemas.setdefault(result.schema, path)
         # only what the table needs: thousands of results would fill the memory
-        networks.extend({"run": len(runs)} | _network(entry) for entry in result.results)
+        entries = (*result.results, *result.more.get("controls", []))
+        networks.extend({"run": len(runs)} | _network(entry) for entry in entries)
         runs.append(_run(result, path))
     if len(schemas) > 1:
         (one, first), (other, second) = list(schemas.items())[:2]
@@ -135,12 +138,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         SnnlabError: the table has no numbers.
     """
-    parameters = [
-        name
-        for name in table
-        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
-    ]
-    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     measured = [
         name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)
     ]
@@ -148,10 +145,25 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         raise SnnlabError(
             "the table has no numbers to summarise; expected a table of runs.collect with a result."
         )
+    counted, keys = latest_runs(table)
+    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
+
+
+def latest_runs(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows of the latest run of each configuration and seed.
+
+    Returns:
+        The rows, and the columns that tell configurations and arms apart.
+    """
+    parameters = [
+        name
+        for name in table
+        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
+    ]
+    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     by_age = table.sort_values("finished", kind="stable")
     latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
-    counted = by_age[by_age["path"] == latest].sort_index()
-    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
+    return by_age[by_age["path"] == latest].sort_index(), keys
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

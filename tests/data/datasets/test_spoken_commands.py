@@ -1,5 +1,6 @@
 """The Speech Commands test archive: layout, folds by speaker, spikes, features, and bad files."""
 
+import csv
 import hashlib
 import shutil
 
@@ -14,8 +15,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.batches.spike_set import bin_events
 from snnlab.data.cache import cache_folder
-from snnlab.data.datasets import spoken_commands
+from snnlab.data.datasets import gsc_folder, spoken_commands
 from snnlab.data.datasets.catalogue import COMMANDS
+from snnlab.data.datasets.spoken_commands_folder import find as find_clips
 from snnlab.data.datasets.spoken_commands_folder import verify
 from snnlab.data.encoding.cochlea import cochlea
 from snnlab.data.encoding.mel import PAPER, log_mel
@@ -235,3 +237,39 @@ def test_the_folder_is_told_by_its_content_and_read_by_the_command(folder, monke
         main.app, ["data", "encode", "speech-commands-test", "--workers", "1"]
     )
     assert done.exit_code == 0 and "fold 0 of 5" in done.stdout, done.output
+
+
+@pytest.mark.real
+def test_the_published_archive(real_speech, real_data, tmp_path, monkeypatch):
+    folder = real_speech(lambda path: True)
+    clips = find_clips(folder)
+    assert (len(clips.md5), clips.duplicates, clips.bad, clips.published) == (3953, 121, (), True)
+    assert len(clips.spoken) == 239 and clips.spoken["893705bb"] == 127  # 117 of them of ten words
+    with (real_data / "speech-commands-test-folds.csv").open() as file:
+        table = {row["speaker"]: int(row["fold5"]) for row in csv.DictReader(file)}
+    assert speaker_folds(clips.spoken, 5) == table
+    parts = [spoken_commands._parts(clips, fold, 5, folder, True)[0] for fold in range(5)]
+    assert [len(one["test"]) for one in parts] == [752, 770, 808, 826, 797]
+    assert all(sum(map(len, one.values())) == 3953 for one in parts)
+    names = np.array([*clips.md5])
+    for one in parts:
+        who = [{gsc_folder.speaker_of(name) for name in names[one[part]]} for part in PARTS]
+        assert len(set.union(*who)) == sum(map(len, who)) == 239
+        share = len(one["valid"]) / (len(one["valid"]) + len(one["train"]))
+        assert 0.14 < share < 0.16
+    (tmp_path / "speech-commands-test").symlink_to(folder)
+    monkeypatch.setenv("SNNLAB_DATA", str(tmp_path))
+    done = CliRunner().invoke(main.app, ["data", "check", "speech-commands-test"])
+    assert done.exit_code == 0 and "words 4,074, unknown 408, silence 408" in done.stdout
+
+
+@pytest.mark.real
+def test_the_spikes_of_a_published_clip(real_speech):
+    name = "down/022cd682_nohash_0.wav"
+    folder = real_speech(lambda path: path == name)
+    size = (folder / name).stat().st_size
+    job = spoken_commands._EncodingJob(str(folder / name), size, "", spoken_commands.seed_of(name))
+    times, units = spoken_commands._encode(job)
+    assert len(times) == pytest.approx(6245, abs=6)  # another processor rounds otherwise
+    assert times[0] == pytest.approx(0.01104, abs=1e-4) and units[0] == 633
+    assert times[-1] < 1
