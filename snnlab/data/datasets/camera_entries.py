@@ -113,7 +113,7 @@ CAMERAS = (
     _camera(
         "n-caltech101",
         "N-Caltech101: pictures of 101 kinds of objects before an event camera that moves",
-        licence="CC BY 4.0",
+        licence="stated on its page",
         cite="Orchard et al. 2015, Front. Neurosci. 9:437",
         parts=("Caltech101",),
         by_hand=instructions.N_CALTECH101,
