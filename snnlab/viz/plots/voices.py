@@ -9,13 +9,15 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import count_raster
+from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import learning_curves
-from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure
+from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure, legend
 
 # Color and marker of a fold; a sixth one has those of the first again
 FOLDS = ((BLUE, "o"), (ORANGE, "^"), (GREEN, "s"), (PINK, "D"), (SKY, "v"))
 
 
+@something_to_draw()
 def speakers(clips: Mapping[str, ArrayLike]) -> Figure:
     """Draw how many clips each speaker has, a panel for each fold, the most talkative first.
 
@@ -27,12 +29,13 @@ def speakers(clips: Mapping[str, ArrayLike]) -> Figure:
         ordered = -np.sort(-as_array(name, counts, dims=1))
         ax.bar(range(len(ordered)), ordered, width=1.0, color=FOLDS[number % len(FOLDS)][0])
         ax.set(xlabel="speaker", ylabel="clips")
-        title = f"{name}: {len(ordered)} speakers,\n{ordered.sum()} clips"
-        ax.set_title(plot_text(title), fontsize=10)
+        title = f"{plot_text(name)}: {len(ordered)} speakers,\n{ordered.sum()} clips"
+        ax.set_title(title, fontsize=10)
         ax.label_outer()
     return fig
 
 
+@something_to_draw()
 def voices(counts: Mapping[str, ArrayLike], dt_ms: float, columns: int) -> Figure:
     """Draw recordings as counts `(T, N)` by title, a grid of `columns` panels a row."""
     rows = -(-len(counts) // columns)
@@ -45,6 +48,7 @@ def voices(counts: Mapping[str, ArrayLike], dt_ms: float, columns: int) -> Figur
     return fig
 
 
+@something_to_draw()
 def paired_differences(
     differences: Mapping[str, ArrayLike], intervals: Mapping[str, tuple[float, float | None]]
 ) -> Figure:
@@ -61,20 +65,23 @@ def paired_differences(
         points = 100 * as_array(name, values, dims=2)
         for fold, seeds in enumerate(points):
             color, marker = FOLDS[fold % len(FOLDS)]
-            y = row + 0.36 - 0.13 * fold
+            y = row - 0.32 + 0.12 * fold
             label = None if row else f"fold {fold}"
             ax.plot(seeds, np.full(len(seeds), y), marker, color=color, markersize=4, label=label)
         mean, half = intervals[name]
         error = None if half is None else 100 * half
-        ax.errorbar(100 * mean, row - 0.36, xerr=error, fmt="d", color=BLACK, capsize=4,
+        ax.errorbar(100 * mean, row + 0.32, xerr=error, fmt="d", color=BLACK, capsize=4,
                     label=None if row else "mean, 95 % interval")  # fmt: skip
+        ax.axhline(row + 0.5, color=GREY, linewidth=0.3)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    ax.set_yticks(range(len(differences)), [plot_text(name) for name in differences])
-    ax.set(xlabel="difference of test accuracy (points)", ylim=(len(differences) - 0.4, -0.6))
+    names = [plot_text(name).replace(" minus ", "\nminus ") for name in differences]
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="difference of test accuracy (points)", ylim=(len(names) - 0.5, -0.5))
     fig.legend(loc="outside upper center", ncols=6, frameon=False, fontsize=9)
     return fig
 
 
+@something_to_draw()
 def train_and_unseen(
     curves: Mapping[str, ArrayLike], gaps: Mapping[str, Sequence[ArrayLike]], chance: float
 ) -> Figure:
@@ -100,10 +107,12 @@ def train_and_unseen(
     right.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
     right.set(ylabel="accuracy (%)", ylim=(0, 102))
     handles, labels = right.get_legend_handles_labels()
-    right.legend(handles, labels, loc="lower right", frameon=False, fontsize=9)
+    legend(right, handles=handles, labels=labels, loc="lower center", bbox_to_anchor=(0.5, 1.0),
+           ncols=2)  # fmt: skip
     return fig
 
 
+@something_to_draw()
 def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
     """Draw training and validation accuracy 0..1 of one network a row; a line marks the first."""
     fig, ax = figure(9, 0.9 + 0.3 * len(rows))
