@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import nbformat
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from notebooks import FOLDER, LESSONS, PATHS, checked_name, code_cells, exercises_of, has_tag
 from snnlab.course.exercises.judge import EXERCISES
@@ -69,6 +71,38 @@ def test_plumbing_is_folded(nb):
         # A parameter has a line of its own
         assert lines <= 25 or has_tag(cell, "parameters"), f"{cell.id} has {lines} lines"
     assert "NOTEBOOK_VERSION" in cells[0].source and has_tag(cells[0], "hide-input")
+
+
+def plotting_calls(tree):
+    """Return the calls in a syntax tree that could be of a method of Axes or Figure."""
+    methods = {*dir(Axes), *dir(Figure)} - {"step"}  # an optimiser has it, too
+    return [
+        call
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in methods
+    ]
+
+
+def test_plotting_of_more_than_five_lines_is_in_the_library(nb):
+    for cell in code_cells(nb):
+        tree = ast.parse(cell.source)
+        calls = [ast.unparse(call) for call in plotting_calls(tree)]
+        assert len(calls) <= 5, f"{cell.id}: {calls}"
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                names = {argument.arg for argument in function.args.args}
+                lines = function.end_lineno - function.lineno
+                assert not names & {"fig", "ax", "axes"} or lines <= 5, (
+                    f"{cell.id}: {function.name}"
+                )
+
+
+def test_calls_that_draw_are_recognised():
+    source = "ax.plot(x)\nfig.axes[0].set(xlim=1)\nax.legend()\noptimiser.step()\nnet.train()"
+    calls = [call.func.attr for call in plotting_calls(ast.parse(source))]
+    assert sorted(calls) == ["legend", "plot", "set"]
 
 
 def test_tags_are_those_that_somebody_reads(nb):

@@ -93,6 +93,20 @@ def check(name: str, thorough: bool, workers: int | None) -> None:
 
 
 @data.command()
+@click.argument("name", type=click.Choice(["speech-commands-test"]))
+@_workers
+@cli_errors
+def encode(name: str, workers: int | None) -> None:
+    """Encode a data set of sound as spikes of the cochlea model, before a run does it.
+
+    The spikes are kept in the cache. The next call resumes an interrupted one.
+    """
+    from snnlab.data.registry import load_dataset
+
+    click.echo(load_dataset(name, workers=workers).note)
+
+
+@data.command()
 @click.argument("name", type=click.Choice(["spoken-digits"]))
 @click.option("--size", required=True, help="number of recordings: a total, or train,valid,test")
 @_seed("voices and spikes")

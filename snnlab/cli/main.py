@@ -183,13 +183,14 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     from rich.console import Console
 
     from snnlab.runs.collection import read_results, summary, write_csv
+    from snnlab.runs.paired import fold_tables
     from snnlab.runs.tables import summary_tables
 
     results = read_results(folder, all_parameters=all_parameters)
     if out is not None:
         write_csv(results.table, out)
     if not results.table.empty:
-        Console().print(*summary_tables(summary(results.table)))
+        Console().print(*summary_tables(summary(results.table)), *fold_tables(results.table))
     for sentence in (*results.unfinished, *results.damaged):
         print_error(sentence)
     if results.damaged:

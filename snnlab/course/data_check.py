@@ -10,6 +10,7 @@ from snnlab.course.config import (
     ExploringDelays,
     PaperResults,
     PretrainAndTransfer,
+    RealCamera,
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
@@ -41,6 +42,12 @@ def check_data(config: Config) -> None:
         ):
             entry.check_files(folder, parameter, vars(config))
 
+    if isinstance(config, RealCamera):
+        for (entry, folder), parameter in zip(
+            camera_sets(config), ("events_folder", "pictures_folder"), strict=True
+        ):
+            entry.check_files(folder, parameter, {})
+
 
 def recording_settings(config: Recordings) -> dict[str, Any]:
     """Return the parameters of a run as those of the readers of recordings."""
@@ -48,6 +55,7 @@ def recording_settings(config: Recordings) -> dict[str, Any]:
     return values | {
         "limit": values.get("limit") or None,
         "workers": values.get("workers") or None,
+        "folds": values.get("folds") or None,
         "hold_out": values.get("protocol", "held-out") == "held-out",
     }
 
@@ -58,6 +66,17 @@ def event_sets(
     """Return entry and folder of the events of notebook 03, and of the pictures to pretrain on."""
     events = entry_of(config.data, "events")
     pictures = entry_of(events.pretrain_on)
+    return (
+        (events, Path(config.events_folder or events.folder).expanduser()),
+        (pictures, Path(config.pictures_folder or pictures.folder).expanduser()),
+    )
+
+
+def camera_sets(
+    config: RealCamera,
+) -> tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]:
+    """Return entry and folder of N-MNIST, and of the pictures of MNIST."""
+    events, pictures = entry_of("n-mnist"), entry_of("mnist")
     return (
         (events, Path(config.events_folder or events.folder).expanduser()),
         (pictures, Path(config.pictures_folder or pictures.folder).expanduser()),

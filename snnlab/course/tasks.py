@@ -92,6 +92,7 @@ def delay_stage(
     seed: int,
     epochs: int,
     lr_weights: float | None = None,
+    lr_delays: float | None = None,
     **network: Any,
 ) -> DelayStage:
     """Describe a network of notebook 04 and its training, as a configuration has them.
@@ -104,6 +105,7 @@ def delay_stage(
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
         lr_weights: peak learning rate of the weights; None for that of the configuration.
+        lr_delays: first learning rate of the delays; None for that of the configuration.
         network: arguments of `DelayNet` that differ from the configuration's.
     """
     settings: dict[str, Any] = {
@@ -119,10 +121,12 @@ def delay_stage(
     }
     described = DelayNetConfig(**(settings | network))
     lr_weights = config.lr_weights if lr_weights is None else lr_weights
+    lr_delays = config.lr_delays if lr_delays is None else lr_delays
     sparse = "" if described.n_connections is None else f"-inputs{described.n_connections}"
     size = f"hidden{described.hidden[0]}{sparse}"
+    rates = f"rate{lr_weights:g}" + f"-{lr_delays:g}" * (lr_delays != config.lr_delays)
     return DelayStage(
-        name=f"digits-{delay_mode}-tau{tau_ms:g}-{size}-rate{lr_weights:g}-seed{seed}",
+        name=f"digits-{delay_mode}-tau{tau_ms:g}-{size}-{rates}-seed{seed}",
         network=described,
         test_each_epoch=True,
         epochs=epochs,
@@ -130,7 +134,7 @@ def delay_stage(
         accumulate=config.accumulate,
         keep="best" if config.protocol == "held-out" else "last",
         lr_weights=lr_weights,
-        lr_delays=config.lr_delays,
+        lr_delays=lr_delays,
         weight_decay=config.weight_decay,
         anneal_share=config.anneal_share,
         seed=seed,
@@ -176,10 +180,10 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
         "edges": source[0].read(source[1], settings, source[0].edges),
         "target": target,
     }
-    note = f"files in the layout of {entry.name}, pretrained on {pictures_folder.name}"
     for name in ("pictures", "edges"):
         data[name] = replace(data[name], name=name)
-    return {name: replace(part, note=note) for name, part in data.items()}
+    note = f"{target.note}; pretrained on {pictures_folder.name}"
+    return data | {"target": replace(target, note=note)}
 
 
 def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:

@@ -74,6 +74,15 @@ def cached_or_none(what: str, key: Mapping[str, Any]) -> Mapped | None:
     return _load(file)
 
 
+def unfinished(what: str, key: Mapping[str, Any]) -> Path:
+    """Return the folder for the finished parts of an entry that `cached` is still to compute.
+
+    Whoever makes the entry removes it; `clean` does, too.
+    """
+    file, _ = _place(what, key)
+    return file.with_name(f".{file.name}.parts")
+
+
 def stamp(path: str | Path) -> tuple[int, int]:
     """Return size in bytes and mtime in ns: a cheap file fingerprint."""
     status = os.stat(path)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+
+from snnlab._utils.errors import SnnlabError
 
 SHARE = 0.15  # of the training recordings, held out for validation
 
@@ -44,6 +48,83 @@ def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE)
     size = np.bincount(labels)[labels]
     wanted = np.where(size > 1, np.maximum(1, np.round(share * size)), 0)
     return _rank_in_class(labels, seed) < wanted
+
+
+def choose_validation(
+    labels: np.ndarray, speakers: np.ndarray, where: object
+) -> tuple[np.ndarray, str]:
+    """Choose the recordings for validation: whole speakers if any can be spared.
+
+    Args:
+        labels: (n,) int64, of the training recordings.
+        speakers: (n,) int64.
+        where: the file or folder, for the error.
+
+    Returns:
+        (n,) bool, True where held out; and how they were chosen, in words.
+
+    Raises:
+        SnnlabError: every class has one recording.
+    """
+    held = hold_out_speakers(labels, speakers)
+    if held is None:
+        held = hold_out_recordings(labels)
+        how = (
+            f"validation: {held.sum()} training recordings of the same speakers, for no "
+            "speaker can be spared"
+        )
+    else:
+        spared, everybody = len(set(speakers[held])), len(set(speakers))
+        how = f"validation: {spared} of {everybody} training speakers, held out"
+    if not held.any():
+        raise SnnlabError(
+            f"{where}: every class has one recording; at least two of some class were expected, "
+            "for validation. Add recordings or a valid.h5."
+        )
+    return held, how
+
+
+def speaker_folds(clips: Mapping[str, int], folds: int) -> dict[str, int]:
+    """Divide speakers into folds with almost equally many recordings.
+
+    Greedy and deterministic: the speaker with the most recordings comes first, and goes to the
+    fold with the fewest so far. Ties are broken by name, and by the number of the fold.
+
+    Args:
+        clips: the number of recordings of each speaker.
+        folds: how many folds.
+
+    Returns:
+        The fold of each speaker, 0 to `folds - 1`.
+
+    Example:
+        >>> speaker_folds({"a": 5, "b": 3, "c": 3, "d": 1}, 2)
+        {'a': 0, 'b': 1, 'c': 1, 'd': 0}
+    """
+    sizes, fold_of = [0] * folds, {}
+    for speaker in sorted(clips, key=lambda speaker: (-clips[speaker], speaker)):
+        fold = sizes.index(min(sizes))
+        sizes[fold] += clips[speaker]
+        fold_of[speaker] = fold
+    return fold_of
+
+
+def check_fold(fold: int, folds: int) -> None:
+    """Refuse a fold that does not exist.
+
+    Raises:
+        SnnlabError: `folds` is below 2, or `fold` is none of them.
+    """
+    if folds < 2:
+        raise SnnlabError(
+            f"folds is {folds}; at least 2 was expected, one to test on and one to train on. "
+            "Choose 5."
+        )
+    if not 0 <= fold < folds:
+        raise SnnlabError(
+            f"fold is {fold}; 0 to {folds - 1} was expected, for there are {folds} folds. Choose "
+            "another."
+        )
 
 
 def stratified(labels: np.ndarray, parts: int, seed: int = 0) -> np.ndarray:

@@ -136,12 +136,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         SnnlabError: the table has no numbers.
     """
-    parameters = [
-        name
-        for name in table
-        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
-    ]
-    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     measured = [
         name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)
     ]
@@ -149,10 +143,25 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         raise SnnlabError(
             "the table has no numbers to summarise; expected a table of runs.collect with a result."
         )
+    counted, keys = latest_runs(table)
+    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
+
+
+def latest_runs(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows of the latest run of each configuration and seed.
+
+    Returns:
+        The rows, and the columns that tell configurations and arms apart.
+    """
+    parameters = [
+        name
+        for name in table
+        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
+    ]
+    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     by_age = table.sort_values("finished", kind="stable")
     latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
-    counted = by_age[by_age["path"] == latest].sort_index()
-    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
+    return by_age[by_age["path"] == latest].sort_index(), keys
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

@@ -19,6 +19,7 @@ import nbformat
 from nbformat.v4 import new_markdown_cell
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
 from snnlab._utils.files import whole_file
 from snnlab.runs import nbgrader
 from snnlab.runs.notebook_code import read_notebook
@@ -120,15 +121,27 @@ def main() -> None:
     """Write the editions that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m snnlab.runs.student", description=__doc__)
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
-    parser.add_argument("--out", type=Path, help="folder of the student edition [build/student]")
-    parser.add_argument("--nbgrader", type=Path, metavar="FOLDER", help="folder of the course")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--out", type=_folder, metavar="FOLDER", help="of the student edition [build/student]"
+    )
+    where.add_argument("--nbgrader", type=_folder, metavar="FOLDER", help="of the nbgrader course")
     given = parser.parse_args()
-    folder = given.out or home() / "build" / "student"
-    for path in given.notebooks:
-        if given.nbgrader:
-            write(path, given.nbgrader / "source" / path.stem / path.name, assignment)
-        else:
-            write(path, folder / path.name, student_edition)
+    try:
+        folder = given.out or home() / "build" / "student"
+        for path in given.notebooks:
+            if given.nbgrader:
+                write(path, given.nbgrader / "source" / path.stem / path.name, assignment)
+            else:
+                write(path, folder / path.name, student_edition)
+    except SnnlabError as error:
+        parser.exit(2, f"snnlab: {printable(error)}\n")
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected the name of a folder, not an empty text.")
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number
+from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
 from snnlab.transfer.energy import cost
 from snnlab.transfer.stages import Stage
@@ -22,33 +23,55 @@ class RateSearch(dict[str, list[ExperimentResult]]):
     """Results of `search_lr`: by name of the recipe, a result a seed.
 
     Attributes:
-        tried: by name, the validation accuracy of each learning rate with the first seed.
+        tried: by name, the validation accuracy of each learning rate, a mean over the seeds that
+            it was tried with.
         chosen: by name, the learning rate of the results.
+        tried_second, chosen_second: the same of the recipes that have a second rate.
     """
 
     def __init__(
         self,
         results: Mapping[str, list[ExperimentResult]],
         tried: Mapping[str, Mapping[float, float]],
+        tried_second: Mapping[str, Mapping[float, float]],
     ) -> None:
         super().__init__(results)
         self.tried = {name: dict(sorted(by_rate.items())) for name, by_rate in tried.items()}
         self.chosen = {name: best_rate(by_rate) for name, by_rate in tried.items()}
+        self.tried_second = {name: dict(sorted(by.items())) for name, by in tried_second.items()}
+        self.chosen_second = {name: best_rate(by) for name, by in tried_second.items()}
 
     @property
     def at_edge(self) -> list[str]:
-        """The recipes whose best rate is still the lowest or the highest that was tried."""
-        return [name for name, by_rate in self.tried.items() if next_rate(by_rate) is not None]
+        """The recipes of which a best rate is still the lowest or the highest that was tried."""
+        searched = [*self.tried.items(), *self.tried_second.items()]
+        return list(dict.fromkeys(name for name, by_rate in searched if next_rate(by_rate)))
+
+    def listing(self) -> str:
+        """List which rates each recipe tried and chose, with validation accuracies."""
+        lines = []
+        for name, by_rate in self.tried.items():
+            lines.append(f"{name:24s} {_choice(by_rate)}")
+            if name in self.tried_second:
+                lines.append(f"{'':24s} then {_choice(self.tried_second[name])}")
+        return "\n".join(lines)
+
+
+def _choice(by_rate: Mapping[float, float]) -> str:
+    tried = ", ".join(f"{rate:g}: {accuracy:.1%}" for rate, accuracy in by_rate.items())
+    return f"{best_rate(by_rate):g} of {tried}"
 
 
 def search_lr(
-    recipes: Mapping[str, Callable[[float, int], Experiment]],
+    recipes: Mapping[str, Callable[..., Experiment]],
     rates: Sequence[float],
     seeds: Sequence[int],
     data: Sets,
     folder: Path,
     *,
+    second: Mapping[str, Sequence[float]] = MappingProxyType({}),
     extensions: int = 3,
+    search_seeds: int = 1,
     **options: Any,
 ) -> RateSearch:
     """Choose a learning rate for each recipe on validation, and run the recipe with all seeds.
@@ -59,51 +82,141 @@ def search_lr(
     Args:
         recipes: by name, a function that makes an experiment from a learning rate and a seed; the
             name of the experiment differs between rates and seeds.
-        rates: learning rates that every recipe tries with the first seed; a single one is kept.
+        rates: learning rates that every recipe tries with the first seeds; a single one is kept.
         seeds: seeds of the final runs.
         data: see `run_experiments`.
         folder: where checkpoints and metrics go.
-        extensions: at most so many rates are added to the grid of a recipe.
+        second: by name of a recipe, values of a second rate, such as that of the fine-tuning. The
+            recipe gets it as a third argument. It is the middle one of these while the first rate
+            is chosen, and is chosen after that in the same way.
+        extensions: at most so many rates are added to a grid of a recipe.
+        search_seeds: with so many of the first seeds each rate is tried.
         **options: of `run_experiments`.
 
     Returns:
         By name, a result a seed; its attributes say which rates were tried and chosen.
+
+    Raises:
+        SnnlabError: no seed, no rate or one that is not above 0, a second rate for an unknown
+            recipe, or a chosen rate at which another seed diverges.
     """
-    if not (len(seeds) and len(rates) and all(is_number(r) and r > 0 for r in rates)):
+    if not (len(seeds) and all(_are_rates(values) for values in (rates, *second.values()))):
         raise SnnlabError(
-            f"rates = {rates!r}, seeds = {seeds!r}: expected one seed and one rate above 0 at "
-            "least; add them."
+            f"rates = {rates!r}, seeds = {seeds!r}, second = {dict(second)!r}: expected one seed "
+            "and one rate above 0 at least; add them."
         )
-    planned = [(name, rate, seeds[0]) for name in recipes for rate in rates]
+    for name in second:
+        known(name, recipes, "recipe with a second rate")
+    search = seeds[: whole_number("search_seeds", search_seeds, 1)]
+    plan = _Plan(recipes, rates, seeds, search, second, extensions)
+    done = run_experiments(plan.first(), data, folder, then=plan.more, attempt=True, **options)
+    tried, tried_second = plan.accuracies(done)
+    by_run = dict(zip(plan.runs, done, strict=True))
+    results = {}
+    for name in recipes:
+        runs = plan.final(name, tried, tried_second)
+        results[name] = [by_run[run] for run in runs]
+        for run, result in zip(runs, results[name], strict=True):
+            if math.isnan(result.valid_accuracy):
+                raise SnnlabError(
+                    f"{name}: seed {run.seed} diverges at {run.rate:g}; give lower rates."
+                )
+    return RateSearch(
+        results, tried, {name: by for name, by in tried_second.items() if name in second}
+    )
 
-    def accuracies(results: Sequence[ExperimentResult]) -> dict[str, dict[float, float]]:
-        tried: dict[str, dict[float, float]] = {name: {} for name in recipes}
-        for (name, rate, seed), result in zip(planned, results, strict=True):
-            if seed == seeds[0]:
-                tried[name][rate] = result.valid_accuracy
-        return tried
 
-    def more(results: Sequence[ExperimentResult]) -> list[Experiment]:
-        new = []
-        for name, by_rate in accuracies(results).items():
-            further = next_rate(by_rate) if len(by_rate) < len(rates) + extensions else None
-            if further is not None:
-                new.append((name, further, seeds[0]))
+def _are_rates(values: Sequence[float]) -> bool:
+    return len(values) > 0 and all(is_number(value) and value > 0 for value in values)
+
+
+class _Run(NamedTuple):
+    name: str
+    rate: float
+    second: float | None  # None for a recipe without a second rate
+    seed: int
+
+
+ByRate = dict[str, dict[Any, float]]  # by name of the recipe and rate, validation accuracy
+
+
+class _Plan:
+    """Which runs of the recipes come next, given the accuracies so far."""
+
+    def __init__(
+        self,
+        recipes: Mapping[str, Callable[..., Experiment]],
+        rates: Sequence[float],
+        seeds: Sequence[int],
+        search: Sequence[int],
+        second: Mapping[str, Sequence[float]],
+        extensions: int,
+    ) -> None:
+        self.recipes, self.rates, self.seeds, self.search = recipes, rates, seeds, search
+        self.extensions = extensions
+        self.second: dict[str, Sequence[Any]] = {n: second.get(n, (None,)) for n in recipes}
+        self.middle = {n: sorted(values)[len(values) // 2] for n, values in self.second.items()}
+        self.runs: list[_Run] = []
+
+    def first(self) -> list[Experiment]:
+        """Return the experiments to begin with: every recipe with every rate."""
+        return self._add(
+            [
+                _Run(name, rate, self.middle[name], seed)
+                for name in self.recipes
+                for rate in self.rates
+                for seed in self.search
+            ]
+        )
+
+    def more(self, results: Sequence[ExperimentResult]) -> list[Experiment]:
+        """Return the experiments that follow from the results of all so far."""
+        tried, tried_second = self.accuracies(results)
+        runs: list[_Run] = []
+        for name, by_rate in tried.items():
+            by_second, rate = tried_second[name], best_rate(by_rate)
+            if further := self._further(by_rate, self.rates):
+                next_ones = [(further, self.middle[name])]
+            elif missing := [value for value in self.second[name] if value not in by_second]:
+                next_ones = [(rate, value) for value in missing]
+            elif further := self._further(by_second, self.second[name]):
+                next_ones = [(rate, further)]
             else:
-                new += [(name, best_rate(by_rate), seed) for seed in seeds[1:]]
-        new = [run for run in new if run not in planned]
-        planned.extend(new)
-        return [recipes[name](rate, seed) for name, rate, seed in new]
+                next_ones = []
+                runs += self.final(name, tried, tried_second)
+            runs += [_Run(name, *rates, seed) for rates in next_ones for seed in self.search]
+        return self._add(runs)
 
-    first = [recipes[name](rate, seed) for name, rate, seed in planned]
-    done = run_experiments(first, data, folder, then=more, attempt=True, **options)
-    tried, by_run = accuracies(done), dict(zip(planned, done, strict=True))
-    chosen = {name: best_rate(by_rate) for name, by_rate in tried.items()}
-    for (name, rate, seed), result in by_run.items():
-        if rate == chosen[name] and math.isnan(result.valid_accuracy):
-            raise SnnlabError(f"{name}: seed {seed} diverges at {rate:g}; give lower rates.")
-    results = {name: [by_run[name, rate, seed] for seed in seeds] for name, rate in chosen.items()}
-    return RateSearch(results, tried)
+    def final(self, name: str, tried: ByRate, tried_second: ByRate) -> list[_Run]:
+        """Return the runs of a recipe with its best rates, one a seed."""
+        rate, second = best_rate(tried[name]), best_rate(tried_second[name])
+        return [_Run(name, rate, second, seed) for seed in self.seeds]
+
+    def accuracies(self, results: Sequence[ExperimentResult]) -> tuple[ByRate, ByRate]:
+        """Return validation accuracies by rate, and by second rate at the best rate."""
+        tried: ByRate = {name: {} for name in self.recipes}
+        tried_second: ByRate = {name: {} for name in self.recipes}
+        by_choice: dict[tuple[str, float, float | None], list[float]] = {}
+        for run, result in zip(self.runs, results, strict=True):
+            if run.seed in self.search:
+                by_choice.setdefault(run[:3], []).append(result.valid_accuracy)
+        for (name, rate, _), values in by_choice.items():
+            tried[name].setdefault(rate, mean(values))  # with the middle second rate
+        for (name, rate, second), values in by_choice.items():
+            if rate == best_rate(tried[name]):
+                tried_second[name][second] = mean(values)
+        return tried, tried_second
+
+    def _further(self, by_rate: Mapping[Any, float], grid: Sequence[Any]) -> float | None:
+        return next_rate(by_rate) if len(by_rate) < len(grid) + self.extensions else None
+
+    def _add(self, runs: Sequence[_Run]) -> list[Experiment]:
+        new = [run for run in runs if run not in self.runs]
+        self.runs += new
+        return [
+            self.recipes[name](rate, seed, *(() if second is None else (second,)))
+            for name, rate, second, seed in new
+        ]
 
 
 def best_rate(accuracies: Mapping[float, float]) -> float:
@@ -159,17 +272,19 @@ def at_equal_time(
 
 
 def as_text(race: Comparison) -> str:
-    """Format a table of the chosen rates, the test accuracies of all seeds, and both clocks."""
-    lines = [f"{'':26s}{'rate':>7s}{'test accuracy':>26s}{'CPU s':>8s}{'sample-timesteps':>19s}"]
+    """Format a table of the chosen rates, the test accuracies of all seeds, and both clocks.
+
+    The rate of the fine-tuning stands behind that of the pretraining.
+    """
+    lines = [f"{'':22s}{'rates':>15s}{'test accuracy':>26s}{'CPU s':>8s}{'sample-timesteps':>19s}"]
     for name, outcomes in race.items():
         test = [outcome.test_accuracy for outcome in outcomes]
         spread = f"{mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
-        rate, seconds = (
-            _first_stage(outcomes[0]).lr,
-            mean(outcome.cpu_seconds for outcome in outcomes),
-        )
+        seconds = mean(outcome.cpu_seconds for outcome in outcomes)
+        stages = [cast(Stage, stage) for stage in outcomes[0].experiment.stages if stage.epochs]
+        rates = ", ".join(f"{stage.lr:.2g}" for stage in stages[:: max(1, len(stages) - 1)])
         lines.append(
-            f"{name:26s}{rate:7.2g}{spread:>26s}{seconds:8.1f}{outcomes[0].sample_timesteps:19,d}"
+            f"{name:22s}{rates:>15s}{spread:>26s}{seconds:8.1f}{outcomes[0].sample_timesteps:19,d}"
         )
     return "\n".join(lines)
 
@@ -217,7 +332,8 @@ def _summary(outcome: ExperimentResult, inputs: Iterable[Tensor]) -> dict[str, A
         "cpu_seconds": outcome.cpu_seconds,
         "sample_timesteps": outcome.sample_timesteps,
         "pretrain_cpu_seconds": outcome.cpu_seconds - last.cpu_seconds,
-        "lr": _first_stage(outcome).lr,
+        "lr": cast(Stage, outcome.experiment.stages[0]).lr,
+        "last_lr": cast(Stage, last.stage).lr,
         "steps": cast(Stage, last.stage).steps,
         "multiply_accumulates": counted.multiply_accumulates,
         "accumulates": counted.accumulates,
@@ -225,7 +341,3 @@ def _summary(outcome: ExperimentResult, inputs: Iterable[Tensor]) -> dict[str, A
         "neuron_picojoules": counted.neuron_picojoules,
         "picojoules": counted.picojoules,
     }
-
-
-def _first_stage(result: ExperimentResult) -> Stage:
-    return cast(Stage, result.experiment.stages[0])

@@ -124,7 +124,7 @@ def fine_tuned(
         pretrain_epochs: epochs of the ANN.
         epochs: epochs of the SNN.
         lr: learning rate of the ANN.
-        fine_tune_lr: learning rate of the SNN.
+        fine_tune_lr: learning rate of the SNN, which ends the name of the experiment.
         schedule: schedule of the ANN.
         drops: epochs of the fine-tuning from which its rate is multiplied by `drop`; without any it
             has a cosine schedule.
@@ -137,11 +137,12 @@ def fine_tuned(
     second: dict[str, Any] = (
         dict(steps=steps, epochs=epochs, lr=fine_tune_lr, **falling(drops, drop)) | snn
     )
-    return experiment(
+    made = experiment(
         label,
         Stage(name="pretrain", **first, **common),
         Stage(name="fine-tune", **second, **common),
     )
+    return replace(made, name=f"{made.name}-then{fine_tune_lr:g}")
 
 
 def pipe_d(

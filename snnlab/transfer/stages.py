@@ -66,6 +66,8 @@ class Stage(ExperimentStage):
     # Of convolutions and matrix products; membranes and parameters stay in float32
     precision: Precision = "float32"
     keep: Keep = "last"  # the rate ends at 0, and a ramp is only sharp at the end
+    # Name of the stage's files; experiments that begin with the same stage share them
+    file: str = ""
 
     LEAST_EPOCHS: ClassVar[int] = 0
 
@@ -81,6 +83,10 @@ class Stage(ExperimentStage):
         known(self.optimiser, get_args(Optimiser), "optimiser")
         known(self.schedule, get_args(Schedule), "schedule")
         known(self.precision, get_args(Precision), "precision")
+
+    def file_name(self, experiment: str, number: int) -> str:
+        """Name the files after `file`, else after the experiment."""
+        return self.file or super().file_name(experiment, number)
 
     def start(self, before: VisionNet | None, sets: Data) -> tuple[VisionNet, StageStart]:
         """Copy weights, convert the network, or measure its batch-norm statistics anew, as asked.

@@ -143,8 +143,8 @@ def test_impossible_parameters_get_one_clear_sentence(parameters, words):
         (EVENTS, dict(data="digits"), "pictures_folder", "A", "another data."),
         (EVENTS, dict(data="digits"), "loaders", 2, "another data."),
         (EVENTS, dict(data="es-imagenet"), "size", 64, "another data."),
-        (EVENTS, dict(data="es-imagenet"), "pictures", 100, "another data: digits."),
-        (EVENTS, dict(data="cifar10-dvs"), "labelled", 100, "another data: digits."),
+        (EVENTS, dict(data="es-imagenet"), "pictures", 100, "data: digits or n-mnist."),
+        (EVENTS, dict(data="cifar10-dvs"), "labelled", 100, "data: digits or n-mnist."),
         (EVENTS, dict(data="es-ucf101", model="video"), "channels", [2, 3, 4], "model: small."),
         (EVENTS, dict(drops=[]), "drop", 0.5, "another drops."),
         (DELAYS, WORDS | dict(dt_ms=10, n_in=140), "binning", "event", "another features: spikes."),
@@ -205,6 +205,8 @@ def test_conditions_name_parameters_and_values_that_there_are(notebook):
         (PRETRAINED, dict(dt_ms=50), "expected more than one time step"),
         (STATIC, dict(data=""), "data = '' is blank"),
         (DELAYS, dict(data=" "), "data = ' ' is blank"),
+        (DELAYS, dict(fold=2), "fold = 2: spoken-digits does not come in folds; expected fold = 0"),
+        (DELAYS, WORDS | dict(dt_ms=10, n_in=140, folds=5), "folds = 5: gsc does not come in"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_before_a_run(notebook, given, words):
@@ -311,7 +313,7 @@ def test_the_hyper_parameters_of_the_transfer_paper():
         "sgd",
         256,
         True,
-        0.1,
+        (0.1,),
     )
     assert (pipe_s.schedule, pipe_s.drops, pipe_s.drop) == ("constant", (2, 4, 6, 8), 0.3)
     rows = {

@@ -33,6 +33,8 @@ def folder(tmp_path_factory):
     standins.imagenet(at / "imagenet", train=2, test=2)
     standins.es_imagenet(at / "es-imagenet", train=2, test=1)
     standins.cifar10_dvs(at / "cifar10-dvs", train=3, test=1)
+    standins.mnist(at / "mnist")
+    standins.n_mnist(at / "n-mnist")
     standins.gsc(at / "gsc")
     standins.shd(at / "shd")
     standins.es_ucf101(at / "ucf", groups=(1, 8, 11, 25))
@@ -233,6 +235,43 @@ def test_a_model_that_does_not_fit(data, model):
         match="expected the model video for films, such as es-ucf101, and for nothing else",
     ):
         tasks.events(resolve(EVENTS, data=data, model=model, loaders=0))
+
+
+def test_recordings_of_a_camera_come_with_pictures_of_their_size_and_edges_of_these():
+    given = dict(profile="tiny", data="n-mnist", folds=5, labelled=40)
+    first, second = (tasks.events(resolve(EVENTS, **given, fold=fold)) for fold in (0, 1))
+    shapes = {name: data.train.x.shape for name, data in first.data.items()}
+    assert shapes["pictures"] == shapes["edges"] == (1, 200, 1, 34, 34)
+    assert shapes["target"] == (9, 40, 2, 34, 34)
+    assert first.data["pictures"].train.x.min() == 0 > first.data["edges"].train.x.min()
+    assert not torch.equal(first.data["target"].test.x, second.data["target"].test.x)
+    note = first.source["note"]
+    assert "n-mnist; test is fold 0 of 5" in note and note.endswith("pretrained on mnist")
+
+
+def test_the_notebook_on_recordings_of_a_camera(tmp_path):
+    tiny = dataclasses.asdict(PROFILES[EVENTS]["tiny"])
+    given = tiny | dict(data="n-mnist", folds=5, fold=2, labelled=50, out=str(tmp_path))
+    given |= dict(channels=(2, 3, 4), films=12)
+    notebook = student_edition(ROOT / f"notebooks/{EVENTS}.ipynb", tmp_path)
+    result = checked(execute(notebook, given), notebook)
+    assert result.data["name"] == "n-mnist" and result.data["batch"] == [9, "B", 2, 34, 34]
+    split = [(entry["recordings"], entry["fold"]) for entry in result.results]
+    assert split == [(50, 2)] * 6
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (dict(fold=1), "fold = 1 changes nothing where folds = 0"),
+        (dict(data="digits", folds=5), "folds = 5 changes nothing where data = 'digits'"),
+        (dict(data="n-mnist", folds=5, fold=5), "fold is 5; 0 to 4 was expected"),
+        (dict(data="n-mnist", folds=5, labelled=120), "labelled is 120; 10 to 116 recordings"),
+    ],
+)
+def test_folds_that_do_not_fit(given, words):
+    with pytest.raises(SnnlabError, match=words):
+        tasks.events(resolve(EVENTS, profile="tiny", **given))
 
 
 def test_no_video_network_for_pictures():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.cache import cache_folder, cached, cached_or_none, clean, stamp
+from snnlab.data.cache import cache_folder, cached, cached_or_none, clean, stamp, unfinished
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +143,15 @@ def test_clean_removes_all_and_says_how_much(here):
     assert clean() > 8000
     assert not here.exists() and found[-1] == 999  # who uses it still has it
     assert clean() == 0
+
+
+def test_clean_removes_unfinished_parts(here):
+    cached("thing", {"n": 1}, Maker(np.arange(10)))
+    parts = unfinished("thing", {"n": 2})
+    parts.mkdir()
+    (parts / "1.npz").write_bytes(b"a part")
+    clean()
+    assert not here.exists()
 
 
 def test_clean_leaves_what_is_not_the_caches(here):

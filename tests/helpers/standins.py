@@ -8,6 +8,7 @@ import soundfile
 from PIL import Image
 from scipy.io import savemat
 
+from snnlab.data.datasets.catalogue import COMMANDS
 from snnlab.data.datasets.gsc_folder import LISTS, which_set
 from snnlab.data.datasets.mnist import RECORDED
 from snnlab.data.encoding.es_imagenet import Label, encode, write_labels, write_sample
@@ -173,6 +174,28 @@ def gsc(folder, words=("cat", "dog", "yes"), speakers=(6, 2, 2), takes=2):
         folder / "_background_noise_" / "white_noise.wav", 0.1 * rng.standard_normal(40_000), 16_000
     )
     return lists
+
+
+def speech_commands_test(folder, words=COMMANDS, takes=(3, 2, 1, 1, 1, 1)):
+    """The archive with short sounds: tones of 60 ms, one speaker a number of takes, with two other
+    words in `_unknown_`.
+    """
+    rng, t = np.random.default_rng(5), np.arange(960) / 16_000
+    clips = {}
+    for k, word in enumerate(words):
+        for i, n in enumerate(takes):
+            for take in range(n):
+                sound = 0.3 * np.sin(2 * np.pi * (300 + 350 * k + 20 * i) * t)
+                clips[f"{word}/{i:08x}_nohash_{take}.wav"] = sound + 0.01 * rng.standard_normal(960)
+    for word, speaker in (("bed", 0), ("wow", 5)):
+        name = f"_unknown_/{word}_{speaker:08x}_nohash_0.wav.wav"
+        clips[name] = 0.1 * rng.standard_normal(960)
+    clips["_silence_/1024.wav"] = np.zeros(960)
+    for name, sound in clips.items():
+        (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(Path(folder) / name, sound, 16_000)
+    for name in (".DS_Store", "LICENSE", "README.md"):
+        (Path(folder) / name).write_bytes(b"no sound")
 
 
 def mnist(folder, n=330, parts=("t10k",), packed=False):

@@ -433,3 +433,13 @@ def test_a_sweep_of_hundreds(tmp_path, save):
         assert row["mean"] == pytest.approx((10 * lr + 0.095 + (name == "learned")) / 20)
         # Of 0 .. 19: (20 ** 2 - 1) / 12 * 20 / 19 = 35
         assert row["std"] == pytest.approx(math.sqrt(35) / 2000)
+
+
+def test_a_sweep_over_folds_ends_with_paired_differences(save, collect):
+    for fold, seed, learned in ((0, 0, 0.7), (0, 1, 0.7), (1, 0, 0.6), (1, 1, 0.8)):
+        entries = (entry("none", seed, 0.5), entry("learned", seed, learned))
+        save(f"fold{fold}-seed{seed}", *entries, config={"fold": fold, "seed": seed})
+    done, _ = collect()
+    assert done.exit_code == 0 and "over the folds" in done.stdout
+    line = next(line for line in done.stdout.splitlines() if "learned - none" in line)
+    assert "+20.0 to +20.0" in line and line.count("+20.0") == 5

@@ -3,18 +3,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import standins
 import torch
 
 from snnlab.course import tasks
 from snnlab.course.config import read_parameters, resolve
+from snnlab.data.datasets import spoken_commands
 from snnlab.runs.sweep import sweep
 from snnlab.training.trainer import train_step
 from snnlab.transfer.stages import Stage
 
 PARAMS = Path(__file__).parents[2] / "params"
 FILES = {path.stem for path in PARAMS.glob("*.yaml")}
+FOLDS = "speech_commands_test_folds"
 SWEEPS = {stem for stem in FILES if "notebook" in read_parameters(PARAMS / f"{stem}.yaml")}
 
 
@@ -24,7 +27,7 @@ def configurations():
     And which variants take a step: all of the first shape, which is the smallest, and of the others
     the one that is most.
     """
-    for stem in sorted(SWEEPS - {"spoken_digits_sweep"}):
+    for stem in sorted(SWEEPS - {"spoken_digits_sweep", FOLDS}):
         seen = set()
         for run in sweep.read(PARAMS / f"{stem}.yaml").runs:
             config = run.config
@@ -142,3 +145,20 @@ def test_a_step_of_a_spiking_network_after_its_ann(stem, shape, pictures, monkey
 def test_no_file_is_left_out():
     transfer = {stem for stem, _ in SHAPES}
     assert transfer | SWEEPS == FILES
+
+
+def test_the_sweep_over_folds(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_DATA", str(tmp_path))
+    standins.speech_commands_test(tmp_path / "speech-commands-test")
+    click = lambda job: (np.array([0.0, 0.905]), np.array([3, 5]))
+    monkeypatch.setattr(spoken_commands, "_encode", click)
+    configs = [run.config for run in sweep.read(PARAMS / f"{FOLDS}.yaml").runs]
+    pairs = [(config.fold, config.seed) for config in configs]
+    assert sorted(pairs) == [(fold, seed) for fold in range(5) for seed in range(3)]
+    speakers = []
+    for config in configs[::3]:
+        data = tasks.recordings(replace(config, workers=1))
+        x, _ = data.train.batch(torch.arange(2))
+        assert x.shape == (91, 2, 140) and data.preprocessing["fold"] == config.fold
+        speakers += data.test.speakers.unique().tolist()
+    assert sorted(speakers) == [0, 1, 2, 3, 4, 5]

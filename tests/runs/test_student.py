@@ -143,12 +143,34 @@ def test_every_notebook_is_a_valid_assignment(path, tmp_path):
     valid(nbformat.read(tmp_path / path.name, as_version=4))
 
 
-def test_the_edition_never_replaces_the_notebook_itself(written, tmp_path):
+def test_the_edition_never_replaces_the_notebook_itself(written, tmp_path, capsys):
     path = tmp_path / "clone" / "notebooks" / "01_lesson.ipynb"
     before = path.read_bytes()
-    with pytest.raises(SnnlabError, match="this is the notebook itself.*Choose another folder"):
+    with pytest.raises(SystemExit, match="2"):
         written("unused", "--out", str(path.parent))
+    error = capsys.readouterr().err
+    assert re.fullmatch("snnlab: .*this is the notebook itself.*Choose another folder.\n", error)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--out", ""], "argument --out: expected the name of a folder"),
+        (["--nbgrader", " "], "argument --nbgrader: expected the name of a folder"),
+        (["--out", "a", "--nbgrader", "b"], "--nbgrader: not allowed with argument --out"),
+        (["missing.ipynb"], "missing.ipynb"),
+    ],
+)
+def test_a_wrong_command_line_gets_a_sentence_and_writes_nothing(
+    written, tmp_path, capsys, options, expected
+):
+    files = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit, match="2"):
+        written("unused", *options)
+    error = capsys.readouterr().err
+    assert expected in error and "Traceback" not in error
+    assert sorted(tmp_path.rglob("*")) == files
 
 
 @pytest.mark.parametrize("lost", [4, 8])

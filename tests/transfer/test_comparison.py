@@ -99,6 +99,89 @@ def test_the_grid_is_extended_a_few_times_at_most_and_not_at_a_tie():
     assert race.chosen == {"a": 0.01, "b": 0.01} and len(trained) == 2
 
 
+def test_a_second_rate_is_chosen_after_the_first_and_extended_at_an_edge():
+    trained = []
+
+    def run(experiments, data, folder, *, then, **_):
+        results = []
+        while experiments:
+            trained.extend(experiments)
+            results += [Trained(e, accuracy(*e)) for e in experiments]
+            experiments = then(results)
+        return results
+
+    def accuracy(name, rate, seed, second=0.1):
+        return 1 - abs(math.log(rate / 0.04)) / 10 - abs(math.log(second / 0.8)) / 100
+
+    recipes = {name: lambda *run, name=name: (name, *run) for name in ("two", "one")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "run_experiments", run)
+        race = comparison.search_lr(
+            recipes, (0.02, 0.04, 0.08), (0, 1), None, None, second={"two": (0.4, 0.1, 0.2)}
+        )
+    assert race.chosen == {"two": 0.04, "one": 0.04} and race.chosen_second == {"two": 0.8}
+    assert list(race.tried["two"]) == [0.02, 0.04, 0.08]
+    assert list(race.tried_second["two"]) == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert race.tried["two"][0.04] == accuracy("two", 0.04, 0, 0.2)  # the middle one
+    first, second, other = race.listing().splitlines()
+    assert first.split()[:2] == ["two", "0.04"] and other.split()[:2] == ["one", "0.04"]
+    assert second.split()[:4] == ["then", "0.8", "of", "0.1:"] and "0.8: 100.0%" in second
+    assert [r.name for r in race["two"]] == [("two", 0.04, 0, 0.8), ("two", 0.04, 1, 0.8)]
+    assert [r.name for r in race["one"]] == [("one", 0.04, 0), ("one", 0.04, 1)]
+    # Nothing twice, and no seed is trained before the choice
+    assert len(set(trained)) == len(trained) == 3 + 4 + 1 + 3 + 1
+    assert not race.at_edge
+
+
+def test_a_second_rate_for_an_unknown_recipe_is_refused(tmp_path):
+    with pytest.raises(SnnlabError, match="There is no recipe with a second rate called 'pipe'"):
+        comparison.search_lr(recipes(), [1e-2], [0], DATA, tmp_path, second={"pipe": [1e-2]})
+    with pytest.raises(SnnlabError, match="expected one seed and one rate above 0"):
+        comparison.search_lr(recipes(), [1e-2], [0], DATA, tmp_path, second={"pipe-S": []})
+
+
+def test_the_rate_of_the_fine_tuning_is_chosen_on_validation(tmp_path):
+    made = {
+        "pipe-S": lambda lr, seed, fine_tune_lr: pipe_s(
+            "pipe", NET, steps=2, pretrain_epochs=2, epochs=1, lr=lr,
+            fine_tune_lr=fine_tune_lr, seed=seed, **COMMON,
+        ),
+    }  # fmt: skip
+    second = {"pipe-S": (1e-6, 3e-2)}
+    race = comparison.search_lr(
+        made, [3e-2], [4, 5], DATA, tmp_path, second=second, workers=1, extensions=0
+    )
+    tried = {
+        rate: run_experiment(made["pipe-S"](3e-2, 4, rate), DATA, tmp_path)
+        for rate in second["pipe-S"]
+    }
+    best = max(tried, key=lambda rate: tried[rate].valid_accuracy)
+    assert race.tried_second["pipe-S"] == {r: o.valid_accuracy for r, o in tried.items()}
+    assert race.chosen_second == {"pipe-S": best} and same(race["pipe-S"][0].net, tried[best].net)
+    assert [o.experiment.stages[-1].lr for o in race["pipe-S"]] == [best, best]
+    assert f"0.03, {best:g}" in comparison.as_text(race)
+
+
+def test_a_rate_may_be_chosen_with_several_seeds():
+    def accuracy(name, rate, seed):  # each of the first two seeds alone would choose another rate
+        return {
+            (0.02, 0): 0.9,
+            (0.02, 1): 0.5,
+            (0.01, 1): 0.7,
+            (0.04, 0): 0.8,
+            (0.04, 1): 0.64,
+        }.get((rate, seed), 0.6)
+
+    race, trained = search(accuracy, (0.01, 0.02, 0.04), seeds=(0, 1, 2), search_seeds=2)
+    assert race.tried["a"][0.04] == pytest.approx(0.72) and race.tried["a"][0.02] == 0.7
+    assert set(race.tried["a"]) == {0.01, 0.02, 0.04, 0.08}  # 0.04 was best, at the edge
+    assert race.chosen == {"a": 0.04, "b": 0.04}
+    assert [r.name for r in race["a"]] == [("a", 0.04, 0), ("a", 0.04, 1), ("a", 0.04, 2)]
+    assert len(set(trained)) == len(trained) == 2 * (4 * 2 + 1)
+    with pytest.raises(SnnlabError, match="search_seeds = 0: expected a whole number from 1"):
+        search(accuracy, (0.01,), search_seeds=0)
+
+
 def test_one_seed_needs_no_second_round_and_who_trains_is_passed_on(tmp_path, monkeypatch):
     given = {}
 

@@ -540,7 +540,12 @@ def test_the_plans_that_are_compared():
         ]
 
     made = pipe_s("pipe", NET, **settings)
-    assert (made.name, made.label, made.epochs, made.seed) == ("pipe-lr0.02-seed3", "pipe", 7, 3)
+    assert (made.name, made.label, made.epochs, made.seed) == (
+        "pipe-lr0.02-seed3-then0.01",
+        "pipe",
+        7,
+        3,
+    )
     assert facts(made) == [("ramp", 1, 5, 0.02, 1, True, ""), ("lif", 6, 2, 0.01, 1, False, "")]
     assert facts(pipe_s("x", NET, source="relu1", **settings))[0] == (
         "ramp",

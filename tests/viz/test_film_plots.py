@@ -36,3 +36,10 @@ def test_the_stages_of_a_recipe_follow_each_other_and_have_the_neurons_colors():
         assert to_rgba(line.get_color()) == to_rgba(NEURONS[neuron][0])
         assert line.get_marker() == NEURONS[neuron][1]
     assert level.get_ydata() == pytest.approx([100 / 6] * 2)
+
+
+def test_a_fifth_recipe_has_a_line_of_its_own():
+    recipes = {f"recipe {n}": [("LIF", [1, 2], [0.1, 0.2])] for n in range(6)}
+    *lines, _ = films.accuracy_over_time(recipes, {"chance": 0.1}).axes[0].lines
+    assert [line.get_label() for line in lines] == list(recipes)
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 6

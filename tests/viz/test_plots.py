@@ -15,6 +15,7 @@ from snnlab.delays.statistics import delay_shares
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz import plots
 from snnlab.viz.figure_export import render_figure
+from snnlab.viz.plots import activity
 
 
 def shown(monkeypatch, *args, **kwargs):
@@ -72,9 +73,9 @@ def test_a_picture_is_shown_from_its_darkest_to_its_brightest_value():
     _, axes = plots.figure(3, 2, 1, 3)
     grey, colour = np.array([[[-1.0, 0], [1, 3]]]), np.arange(12.0).reshape(3, 2, 2)
     (a,), (b,), (c,) = (
-        plots.image(axes[0], grey),
-        plots.image(axes[1], colour),
-        plots.image(axes[2], 0 * grey),
+        activity.image(axes[0], grey),
+        activity.image(axes[1], colour),
+        activity.image(axes[2], 0 * grey),
     )
     assert a.get_array().tolist() == [[0, 0.25], [0.5, 1]] and a.get_cmap().name == "Greys"
     assert b.get_array().shape == (2, 2, 3) and b.get_array()[1, 1].tolist() == [3 / 11, 7 / 11, 1]
@@ -233,7 +234,7 @@ def test_features_in_db_are_seen_above_silence():
 # ------------------------------------------------------------
 
 DRAWN = {  # by name: how it draws an array, and the shape of one
-    "image": (plots.image, (1, 2, 3)),
+    "image": (activity.image, (1, 2, 3)),
     "raster": (lambda ax, v: plots.raster(ax, v, v), (4,)),
     "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
     "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from snnlab._utils.errors import SnnlabError
 from snnlab.viz.plots import transfer
-from snnlab.viz.plots.style import empty_figure
 
 X = np.linspace(-0.2, 1.2, 50)
 RACE = {
@@ -77,9 +77,35 @@ def test_the_stages_and_the_energy_are_written_on_the_figure():
     assert total.get_text() == " 4"
 
 
-def test_panels_have_artists_that_move():
-    left, right = transfer.sharpening_axes(empty_figure(7, 3), X, ["ANN", "T = 1", "T = 12"])
-    assert left.lines[0].get_animated() and len(right.patches) == 3
-    ax, chosen = transfer.over_steps_axes(empty_figure(7, 3), [1, 2], {"net": [0.5, 0.6]})
-    assert chosen.get_animated() and ax.get_xscale() == "log"
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
+def labelled(ax):
+    """Return the look of each curve that the legend names."""
+    return {
+        line.get_label(): (str(line.get_color()), line.get_marker(), line.get_linestyle())
+        for line in ax.lines
+        if not line.get_label().startswith("_")
+    }
+
+
+MANY = [f"kind {n}" for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: transfer.accuracy_and_time({name: ([1], [0.5]) for name in MANY}),
+        lambda: transfer.similarity(*2 * [{name: [[1, 0.5]] for name in MANY}]),
+        lambda: transfer.race({name: [([1], [0.5])] for name in MANY}, BEFORE),
+        lambda: transfer.race({f"scratch {name}": [([1], [0.5])] for name in MANY}, BEFORE),
+        lambda: transfer.activations(X, dict.fromkeys(MANY, X), X, dict.fromkeys(MANY, X)),
+    ],
+)
+def test_every_curve_is_drawn_with_a_look_of_its_own(draw):
+    looks = labelled(draw().axes[0])
+    looks.pop("its pretraining", None)
+    assert [name.removeprefix("scratch ") for name in looks] == MANY
+    assert len(set(looks.values())) == len(MANY)
+
+
+def test_too_many_curves_to_tell_apart_are_refused():
+    with pytest.raises(SnnlabError, match="17 curves: expected 16 at most"):
+        transfer.similarity(*2 * [{str(n): [[1, 0.5]] for n in range(17)}])

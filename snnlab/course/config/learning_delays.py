@@ -27,6 +27,12 @@ class LearningDelays(DelayTraining):
         "on all training recordings",
         choices=("held-out", "published"),
     )
+    fold: int = parameter(
+        0, "fold of the speakers to test on, of recordings in folds", low=0, high=100_000
+    )
+    folds: int = parameter(
+        0, "folds of the speakers; 0 for as many as the recordings come in", low=0, high=100_000
+    )
     hidden: tuple[int, ...] = parameter(
         (16, 16), "neurons of each hidden layer", low=1, high=100_000
     )
@@ -53,7 +59,8 @@ class LearningDelays(DelayTraining):
     lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
-        "factors of lr_weights that every variant chooses from, by validation",
+        "factors of lr_weights that every variant chooses from, by validation, and after that of "
+        "lr_delays",
         low=0,
         high=1000,
     )
@@ -81,6 +88,14 @@ class LearningDelays(DelayTraining):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
+        entry, _ = find(self.data, "recordings", features=self.features)
+        for name in ("fold", "folds"):
+            if getattr(self, name) and name not in entry.settings:
+                raise SnnlabError(
+                    f"data = {self.data!r}, {name} = {getattr(self, name)}: {entry.name} does not "
+                    f"come in folds; expected {name} = 0, or other data, such as "
+                    "speech-commands-test."
+                )
         if self.protocol == "published" and self.features != "spikes":
             raise SnnlabError(
                 "protocol = 'published': gsc has a validation set, which is used; expected "
@@ -94,7 +109,7 @@ class LearningDelays(DelayTraining):
                 f"dt_ms = {self.dt_ms:g}, n_in = {self.n_in}: expected {dt_ms:g} and {n_in}, as "
                 f"the features {self.features} have them."
             )
-        channels = find(self.data, "recordings", features=self.features)[0].channels
+        channels = entry.channels
         if self.features == "spikes" and channels % self.n_in:
             raise SnnlabError(
                 f"n_in = {self.n_in}: expected a divisor of the {channels} channels, such as "

@@ -41,7 +41,13 @@ class PretrainAndTransfer(TransferParameters):
         low=0,
         high=10,
     )
-    fine_tune_lr: float = parameter(0.01, "learning rate of the fine-tuning", low=0, high=10)
+    fine_tune_lr: tuple[float, ...] = parameter(
+        (0.005, 0.01, 0.02),
+        "learning rates of the fine-tuning to choose from, in the same way, after that of the "
+        "pretraining",
+        low=0,
+        high=10,
+    )
     optimiser: str = parameter(
         "adam", "adam, or sgd with a momentum of 0.9", choices=("adam", "sgd")
     )
@@ -81,7 +87,7 @@ PRETRAIN_AND_TRANSFER = profiles(
         scratch_epochs=(14, 27),
         batch_size=256,
         lr=(0.05, 0.1, 0.2),
-        fine_tune_lr=0.1,
+        fine_tune_lr=(0.1,),
         optimiser="sgd",
         schedule="constant",
         drops=(2, 4, 6, 8),

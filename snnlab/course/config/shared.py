@@ -156,14 +156,13 @@ class Recordings(Config):
 
     data: str = parameter(
         "spoken-digits",
-        "recordings: spoken-digits, shd, ssc, gsc, or a folder laid out as one of them, or "
-        "module:entry of a set of your own",
+        "recordings: spoken-digits, shd, ssc, gsc, speech-commands-test, or a folder laid out as "
+        "one of them, or module:entry of a set of your own",
     )
     features: str = parameter(
         "spikes",
-        "input of the network: spikes of the cochlea, or log-mel features of gsc, as in the paper "
-        "or "
-        "sane",
+        "input of the network: spikes of the cochlea, or log-mel features of gsc and "
+        "speech-commands-test, as in the paper or sane",
         choices=("spikes", "paper", "sane"),
     )
     binning: str = parameter(

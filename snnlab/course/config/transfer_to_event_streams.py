@@ -12,6 +12,11 @@ DIGITS = ("digits",)
 _SETS = [entry for entry in DATASETS.values() if entry.pretrain_on]
 # of sets with one size
 _ONE_SIZE = DIGITS + tuple(entry.name for entry in _SETS if "size" not in entry.settings)
+_LABELLED = DIGITS + tuple(entry.name for entry in _SETS if "labelled" in entry.settings)
+_PICTURES = DIGITS + tuple(
+    entry.name for entry in _SETS if "pictures" in entry_of(entry.pretrain_on).settings
+)
+_FOLDS = tuple(entry.name for entry in _SETS if "folds" in entry.settings)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class TransferToEvents(TransferParameters):
     )
     pictures_folder: str = parameter(
         "",
-        "where the pictures lie; empty for imagenet, or ucf101 for videos",
+        "where the pictures lie; empty for those of the set: imagenet, ucf101 or mnist",
         empty=True,
         unless={"data": DIGITS},
     )
@@ -50,14 +55,24 @@ class TransferToEvents(TransferParameters):
         "digits to pretrain on",
         low=60,
         high=10_000_000,
-        needs={"data": DIGITS},
+        needs={"data": _PICTURES},
     )
     labelled: int = parameter(
         400,
         "recordings of digits as events to train on",
         low=20,
         high=10_000_000,
-        needs={"data": DIGITS},
+        needs={"data": _LABELLED},
+    )
+    folds: int = parameter(
+        0,
+        "parts of all recordings that are tested on in turn; 0 for the published split",
+        low=0,
+        high=1000,
+        needs={"data": _FOLDS},
+    )
+    fold: int = parameter(
+        0, "the part that is tested on, from 0", low=0, high=999, unless={"folds": (0,)}
     )
     first: str = parameter(
         "signed",

@@ -18,6 +18,9 @@ WORDS = (  # of the Google Speech Commands, version 0.02
 ).split()
 
 
+COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+
+
 def published_name(folder: Path, name: str, own: str) -> str:
     """Return the name of a run's data: that of a published set only in the folder of that set.
 
@@ -71,6 +74,7 @@ _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
 _GOOGLE_MNIST = "https://storage.googleapis.com/cvdf-datasets/mnist"
 _MENDELEY = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files"
 _IMAGENET_ARCHIVES = "snnlab.data.fetch.imagenet_archives"
+_TEST_PARTS = (*COMMANDS, "_unknown_", "_silence_")
 # the lists go last: without them no reader takes the folder for whole
 _SPEECH_PARTS = (*WORDS, "_background_noise_", "validation_list.txt", "testing_list.txt")
 
@@ -165,6 +169,37 @@ DATASETS: dict[str, DatasetEntry] = {
             classes=35,
             verify="snnlab.data.datasets.gsc_folder:verify",
             check="snnlab.data.fetch.check:check_speech",
+        ),
+        DatasetEntry(
+            "speech-commands-test",
+            "recordings",
+            "Google Speech Commands 0.02, test archive: ten words by 239 people, in folds",
+            load="snnlab.data.datasets.spoken_commands:load",
+            settings=(
+                *("fold", "folds", "features", "dt_ms", "n_in", "binning"),
+                *("limit", "seed", "hold_out", "workers"),
+            ),
+            features=("spikes", "paper", "sane"),
+            download="112 MB",
+            unpacked="150 MB",
+            licence="CC BY 4.0",
+            cite="Warden 2018, arXiv:1804.03209",
+            parts=_TEST_PARTS,
+            archives=(
+                Archive(
+                    "speech_commands_test_set_v0.02.tar.gz",
+                    (
+                        f"{_GOOGLE}/speech_commands_test_set_v0.02.tar.gz",
+                        "http://download.tensorflow.org/data/speech_commands_test_set_v0.02.tar.gz",
+                    ),
+                    "e180b8ba081453722034bf34b6657157",
+                    _TEST_PARTS,
+                ),
+            ),
+            counts=({"words": 4074, "unknown": 408, "silence": 408},),
+            classes=10,
+            verify="snnlab.data.datasets.spoken_commands_folder:verify",
+            check="snnlab.data.fetch.check_commands:check_spoken_commands",
         ),
         DatasetEntry(
             "imagenet",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
@@ -43,6 +43,7 @@ from snnlab.data.io.wav import cut_short, implausible
 from snnlab.data.splits import DataSplits, check_limit, check_trained
 
 FEATURES = {"paper": PAPER, "sane": SANE}
+UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the training set"}
 # Clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
 CHUNK = 4000
 
@@ -130,39 +131,69 @@ def load(
         names["train"] = _limited(names["train"], limit, seed)
         names["valid"] = _limited(names["valid"], max(1, limit // 4), seed)
 
-    chunks = {part: _chunks(folder, names[part], stamps, mel) for part in names}
-    mapped_in = iter(_made([chunk for part in chunks.values() for chunk in part], folder, workers))
-    _, speakers = np.unique(
-        [speaker_of(name) for part in names.values() for name in part], return_inverse=True
-    )
-    ends = np.cumsum([len(part) for part in names.values()])
-    number = {word: i for i, word in enumerate(classes)}
-    sets = {}
-    for part, own in zip(names, np.split(speakers, ends[:-1]), strict=True):
-        sets[part] = FeatureSet(
-            labels=torch.tensor([number[word_of(name)] for name in names[part]]),
-            speakers=torch.from_numpy(own),
-            classes=classes,
-            dt_ms=mel.dt_ms,
-            chunks=tuple(map(read_only, arrays := [next(mapped_in) for _ in chunks[part]])),
-            files=tuple(str(array.filename) for array in arrays),
-            places=torch.arange(len(own)),
-        )
+    clips = feature_set(folder, [*names.values()], stamps, classes, mel, workers)
+    index = torch.arange(len(clips)).split([len(part) for part in names.values()])
+    sets = {part: clips.subset(own) for part, own in zip(names, index, strict=True)}
     if features == "sane":
-        sets["train"] = sets["train"].standardised()
-        for part in LISTS:
-            sets[part] = sets[part].standardised(sets["train"].scale)
+        sets = standardised(sets)
     return DataSplits(
         **sets,
         name="gsc" if published else published_name(folder, printable(folder.name), "recordings"),
         path=str(folder),
         sha256=checksum.hexdigest(),
         note=note,
-        unit="dB"
-        if features == "paper"
-        else "standard deviations from the mean of the training set",
+        unit=UNITS[features],
         preprocessing={"features": features, **asdict(mel), "limit": limit, "seed": seed},
     )
+
+
+def feature_set(
+    folder: Path,
+    parts: Sequence[list[str]],
+    stamps: Mapping[str, Stamp],
+    classes: tuple[str, ...],
+    mel: Mel,
+    workers: int,
+) -> FeatureSet:
+    """Return the features of clips, from the cache or computed.
+
+    Args:
+        folder: where the clips are.
+        parts: `word/file.wav` of the clips of each part; a word of a part is kept by itself.
+        stamps: size and mtime of each clip's file.
+        classes: the words.
+        mel: how the features are made.
+        workers: processes.
+
+    Returns:
+        The clips of all parts, one part after the other.
+
+    Raises:
+        SnnlabError: files cannot be used.
+    """
+    names = [name for part in parts for name in part]
+    arrays = _made(
+        [chunk for part in parts for chunk in _chunks(folder, part, stamps, mel)], folder, workers
+    )
+    _, speakers = np.unique([speaker_of(name) for name in names], return_inverse=True)
+    return FeatureSet(
+        labels=torch.tensor([classes.index(word_of(name)) for name in names]),
+        speakers=torch.from_numpy(speakers),
+        classes=classes,
+        dt_ms=mel.dt_ms,
+        chunks=tuple(map(read_only, arrays)),
+        files=tuple(str(array.filename) for array in arrays),
+        places=torch.arange(len(names)),
+    )
+
+
+def standardised(parts: Mapping[str, FeatureSet]) -> dict[str, FeatureSet]:
+    """Standardise each feature of every part by its mean and deviation in `train`."""
+    train = parts["train"].standardised()
+    return {
+        name: train if name == "train" else part.standardised(train.scale)
+        for name, part in parts.items()
+    }
 
 
 def _limited(names: list[str], limit: int, seed: int) -> list[str]:
@@ -233,7 +264,7 @@ def _features(chunk: _Chunk) -> np.ndarray:
         waves = np.zeros((len(here), RATE), dtype=np.float32)
         for wave, (name, (size, _)) in zip(waves, here, strict=True):
             try:
-                sound = _read(chunk.folder / name, size)[:RATE]
+                sound = read_clip(chunk.folder / name, size)[:RATE]
                 wave[: len(sound)] = sound
             except ValueError as error:
                 bad.append(f"{name} {error}")
@@ -245,8 +276,12 @@ def _features(chunk: _Chunk) -> np.ndarray:
     return features
 
 
-def _read(file: Path, size: int) -> np.ndarray:
-    """Read the sound of a clip, (samples,) float32.
+def read_clip(file: Path, size: int) -> np.ndarray:
+    """Read the sound of a clip at 16 kHz, (samples,) float32.
+
+    Args:
+        file: the wav file.
+        size: of it, in bytes.
 
     Raises:
         ValueError: what is wrong with the file, in a few words.

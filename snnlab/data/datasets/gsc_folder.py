@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import scandir
 from pathlib import Path
 from typing import Any
@@ -63,27 +63,35 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
             raise _unreadable(folder / file, "No such file or directory")
 
 
-def find_clips(folder: Path) -> dict[str, Stamp]:
+def find_clips(folder: Path, words: Iterable[str] | None = None) -> dict[str, Stamp]:
     """Return `word/file.wav` of every clip, in order, with size and mtime of its file.
+
+    Args:
+        folder: where the folders of the words are.
+        words: the folders to list; by default all whose names do not begin with `_`, Google's mark
+            of what is no word.
 
     Raises:
         SnnlabError: there is no such folder, or two words look alike.
     """
     _check_there(folder)
     stamps = {}
-    for word in sorted(
-        entry.name for entry in scandir(folder) if entry.is_dir() and not is_hidden(entry.name)
-    ):
-        if not word.startswith("_"):  # Google's own mark of what is no word
-            files = [
-                entry
-                for entry in scandir(folder / word)
-                if entry.name.endswith(".wav") and entry.is_file()
-            ]
-            for file in sorted(files, key=lambda file: file.name):
-                if not is_hidden(file.name):
-                    status = file.stat()
-                    stamps[f"{word}/{file.name}"] = (status.st_size, status.st_mtime_ns)
+    if words is None:
+        words = (
+            entry.name
+            for entry in scandir(folder)
+            if entry.is_dir() and not is_hidden(entry.name) and not entry.name.startswith("_")
+        )
+    for word in sorted(words):
+        files = [
+            entry
+            for entry in scandir(folder / word)
+            if entry.name.endswith(".wav") and entry.is_file()
+        ]
+        for file in sorted(files, key=lambda file: file.name):
+            if not is_hidden(file.name):
+                status = file.stat()
+                stamps[f"{word}/{file.name}"] = (status.st_size, status.st_mtime_ns)
     check_names(dict.fromkeys(map(word_of, stamps)), folder)
     return stamps
 

@@ -17,7 +17,7 @@ from snnlab._utils.files import sha256, sha256_of
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
+from snnlab.data.holdout import balanced, choose_validation
 from snnlab.data.io.events import read_events, read_meta
 from snnlab.data.splits import DataSplits, check_limit, check_trained
 
@@ -79,7 +79,9 @@ def load(
         valid = test
         note += "; no validation: all training recordings are trained on"
     else:
-        train, valid, how = _split_off(train, files["train"])
+        held, how = choose_validation(train.labels.numpy(), train.speakers.numpy(), files["train"])
+        valid = train.subset(torch.from_numpy(held.nonzero()[0]))
+        train = train.subset(torch.from_numpy((~held).nonzero()[0]))
         note += f"; {how}"
     if limit is not None:
         train = train.subset(torch.from_numpy(balanced(train.labels.numpy(), limit, seed)))
@@ -111,28 +113,6 @@ def load(
 def _names(part: SpikeSet) -> list[str]:
     """Return the names of the classes that have a recording."""
     return [part.classes[label] for label in part.labels.unique().tolist()]
-
-
-def _split_off(train: SpikeSet, path: Path) -> tuple[SpikeSet, SpikeSet, str]:
-    """Split one file into training and validation; also return how, in words."""
-    speakers = train.speakers.numpy()
-    held = hold_out_speakers(train.labels.numpy(), speakers)
-    if held is None:
-        held = hold_out_recordings(train.labels.numpy())
-        how = (
-            f"validation: {held.sum()} training recordings of the same speakers, for no "
-            "speaker can be spared"
-        )
-    else:
-        spared, everybody = len(set(speakers[held])), len(set(speakers))
-        how = f"validation: {spared} of {everybody} training speakers, held out"
-    if not held.any():
-        raise SnnlabError(
-            f"{path}: every class has one recording; at least two of some class were expected, for "
-            "validation. Add recordings or a valid.h5."
-        )
-    mask = torch.from_numpy(held)
-    return train.subset((~mask).nonzero().flatten()), train.subset(mask.nonzero().flatten()), how
 
 
 @lru_cache(maxsize=6)

@@ -130,7 +130,13 @@ class DelaySearch:
 
 
 def find_delays_panel(
-    x: Tensor, labels: Tensor, *, max_delay: int, step_ms: float, live: bool = True
+    x: Tensor,
+    labels: Tensor,
+    *,
+    max_delay: int,
+    step_ms: float,
+    solved: int = 0,
+    live: bool = True,
 ) -> Panel:
     """Let the reader set the delay of each coincidence detector, and show the loss.
 
@@ -139,15 +145,19 @@ def find_delays_panel(
         labels: the class of each trial, `(B,)`; there is one detector for each class.
         max_delay: the largest delay, in steps.
         step_ms: length of a time step, ms.
+        solved: how many of the detectors, the first ones, have their best delay as an example; the
+            others begin with 0.
         live: False leaves only the static figure.
 
     Returns:
-        The panel; all delays are 0 at first.
+        The panel.
     """
     search = DelaySearch(x, labels, max_delay=max_delay, step_ms=step_ms)
+    best = [int(search.counts[search.labels == k].mean(0).argmax()) for k in range(solved)]
+    first = best + [0] * (search.n_classes - solved)
     tooltip = f"by how many steps of {step_ms:g} ms the left ear's spikes are held back"
     sliders = {
-        f"delay_{k}": Slider(0, 0, max_delay, 1, f"detector {k} (steps)", tooltip)
-        for k in range(1, 1 + search.n_classes)
+        f"delay_{k}": Slider(delay, 0, max_delay, 1, f"detector {k} (steps)", tooltip)
+        for k, delay in enumerate(first, 1)
     }
     return interact(search.draw, live=live, figsize=(8.0, 3.0), **sliders)

@@ -152,7 +152,9 @@ class SynapsesPlot:
         self.layer, synapses = layer, self.network.synapses(layer)
         limit = self.largest_weight = float(synapses.weight.detach().abs().max()) or 1.0
         self.axes["weights"].set_ylim(-1.08 * limit, 1.08 * limit)
-        self.kernel.set_clim(-0.7 * limit, 0.7 * limit)  # no tap has the whole weight
+        # A few weights are much larger than all others, which would be pale beside them
+        darkest = 1.5 * float(synapses.weight.detach().abs().mean()) or 1.0
+        self.kernel.set_clim(-darkest, darkest)
         left, right = self.kernel.get_extent()[:2]
         self.kernel.set_extent((left, right, -0.5, synapses.in_features - 0.5))
         for name in ("strongest", "kernel"):
@@ -160,7 +162,7 @@ class SynapsesPlot:
         # The title distinguishes the backgrounds of two layers of the same size
         titles = {
             "strongest": f"{self.network.names[layer]}: strongest synapses",
-            "kernel": "kernel",
+            "kernel": f"kernel (darkest: {darkest:.2g} or more)",
             "paths": "training",
         }
         for name in titles.keys() & self.axes.keys():

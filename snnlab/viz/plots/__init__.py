@@ -6,7 +6,7 @@ and line style repeat what the color says.
 """
 
 from snnlab.viz.figure_export import show
-from snnlab.viz.plots.activity import count_raster, image, raster, trace
+from snnlab.viz.plots.activity import count_raster, raster, trace
 from snnlab.viz.plots.delays import (
     delay_histogram,
     kernels,
@@ -55,7 +55,6 @@ __all__ = [
     "delay_histogram",
     "describe_accuracies",
     "figure",
-    "image",
     "kernels",
     "learning_curves",
     "legend",

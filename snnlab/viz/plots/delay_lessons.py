@@ -22,6 +22,7 @@ from snnlab.viz.plots.style import (
     SKY,
     figure,
     legend,
+    repeated,
     variant_style,
 )
 
@@ -120,8 +121,8 @@ def loss_over_delay(
         right_delay: steps.
     """
     fig, (above, below) = figure(9, 3.0, 1, 2)
-    styles = zip((":", "--", "-"), (ORANGE, GREEN, BLUE), strict=True)
-    for sigma, (line, color) in zip(losses, styles, strict=False):
+    looks = repeated([(ORANGE, ":"), (GREEN, "--"), (BLUE, "-")], len(losses))
+    for sigma, (color, line) in zip(losses, looks, strict=True):
         look = dict(linestyle=line, color=color, label=rf"$\sigma$ = {sigma:g} steps")
         above.plot(delays, losses[sigma], **look)
         slope = as_array("slopes", slopes[sigma], dims=1)
@@ -279,7 +280,8 @@ def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     """
     fig, ax = figure(7, 2.8)
     names = list(next(iter(test.values())))
-    for offset, (variant, by_habit) in zip((-0.2, 0, 0.2), test.items(), strict=False):
+    offsets = 0.6 * ((np.arange(len(test)) + 0.5) / len(test) - 0.5)
+    for offset, (variant, by_habit) in zip(offsets, test.items(), strict=True):
         style = variant_style(variant) | {"linestyle": ""}
         reference = as_array(variant, by_habit[names[0]])
         for place, habit in enumerate(names[1:]):

@@ -259,7 +259,7 @@ def accuracy_over_cost(
     fig, ax = figure(8, 3.3)
     times = [seconds for seconds, _ in lengths]
     values = 100 * np.array([list(seeds) for _, seeds in lengths]).T
-    band(ax, times, values, label="scratch", **variant_style("scratch"))
+    band(ax, times, values, label="scratch (band: seeds)", **variant_style("scratch"))
     looks = [(RED, "v"), (BLACK, "o"), (GREEN, "^"), (PINK, "x")]
     for (name, (seconds, reached)), (color, marker) in zip(recipes.items(), looks, strict=True):
         ax.plot(seconds, 100 * np.asarray(reached), marker, color=color, label=name)

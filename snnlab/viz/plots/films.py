@@ -11,7 +11,12 @@ from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.events import NEURONS, ON_OFF, signed
 from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
-_LINES = ("-", "--", ":", "-.")
+_LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
+
+
+def _line(number: int) -> Any:
+    """Return a line style: the usual four, then a dash with more and more dots."""
+    return _LINES[number] if number < 4 else (0, (7, 1.5) + (1, 1.5) * (number - 2))
 
 
 @something_to_draw()
@@ -65,14 +70,16 @@ def accuracy_over_time(
         levels: by name, accuracies 0..1 that horizontal lines mark.
     """
     fig, ax = figure(8.5, 3.5)
-    for (name, stages), line in zip(recipes.items(), _LINES, strict=False):
+    for number, (name, stages) in enumerate(recipes.items()):
         before: list[tuple[float, float]] = []
         for neuron, seconds, reached in stages:
             color, marker = NEURONS[neuron]
             percent = 100 * np.asarray(reached)
             points = before + list(zip(np.asarray(seconds), percent, strict=True))
             label = f"{name}: {neuron}" if len(stages) > 1 else name
-            style = dict(color=color, marker=marker, linestyle=line, markersize=5, label=label)
+            style = dict(
+                color=color, marker=marker, linestyle=_line(number), markersize=5, label=label
+            )
             ax.plot(*zip(*points, strict=True), markevery=slice(len(before), None), **style)
             before = points[-1:]
     for name, accuracy in levels.items():

@@ -1,6 +1,7 @@
 """Figures of notebook 01: why spikes, one neuron, a population, and the surrogate gradient."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def fading(curves: Mapping[int, ArrayLike], tau_ms: float) -> Figure:
     fine = np.linspace(0, 4 * tau_ms, 200)
     exact = np.exp(-fine / tau_ms)
     ax.plot(fine, exact, color=GREY, linewidth=5, alpha=0.4, label="exact exponential")
-    for style, (dt_ms, shares) in zip(_STYLES, curves.items(), strict=False):
+    for style, (dt_ms, shares) in zip(cycle(_STYLES), curves.items(), strict=False):
         shares = np.asarray(shares)
         times = dt_ms * np.arange(shares.size)
         ax.plot(times, shares, style, marker=".", label=f"step of {dt_ms} ms")
@@ -181,9 +182,9 @@ def two_spikes(examples: Mapping[str, ArrayLike], peaks: Mapping[str, ArrayLike]
         The figure.
     """
     fig, (left, right) = figure(8, 2.9, 1, 2)
-    for style, (label, h) in zip(_STYLES, examples.items(), strict=False):
+    for style, (label, h) in zip(cycle(_STYLES), examples.items(), strict=False):
         left.plot(h, style, label=label)
-    for style, (label, peak) in zip(_STYLES, peaks.items(), strict=True):
+    for style, (label, peak) in zip(cycle(_STYLES), peaks.items(), strict=False):
         gaps = np.arange(1, len(np.asarray(peak)) + 1)
         right.plot(gaps, peak, style, marker=".", label=label)
     left.set(xlabel="time (ms)", ylabel="membrane potential H", ylim=(-0.05, 1.45))

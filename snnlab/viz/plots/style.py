@@ -1,12 +1,15 @@
 """The style of all figures: colors, the style of each variant, axes and legends."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from snnlab._utils.errors import SnnlabError
 
 DPI = 100
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = matplotlib.color_sequences["okabe_ito"]
@@ -48,6 +51,32 @@ def variant_style(variant: str) -> dict[str, Any]:
         "linestyle": "-." if hollow else line,
         "markerfacecolor": "white" if hollow else color,
     }
+
+
+Look = TypeVar("Look")
+
+
+def repeated(looks: Sequence[tuple[Any, Look]], count: int) -> list[tuple[Any, Look]]:
+    """Return `count` looks: those given, and then each color with the marker of another one.
+
+    Args:
+        looks: pairs of a color and a marker or a line style.
+        count: at most the square of the number of looks.
+
+    Returns:
+        The pairs, all different.
+
+    Raises:
+        SnnlabError: there are too many to tell apart.
+
+    Example:
+        >>> repeated([("blue", "o"), ("pink", "^")], 4)
+        [('blue', 'o'), ('pink', '^'), ('blue', '^'), ('pink', 'o')]
+    """
+    n = len(looks)
+    if count > n * n:
+        raise SnnlabError(f"A figure of {count} curves: expected {n * n} at most; draw fewer.")
+    return [(looks[i % n][0], looks[(i + i // n) % n][1]) for i in range(count)]
 
 
 def empty_figure(width: float, height: float) -> Figure:

@@ -1,10 +1,10 @@
 """Plots of pretraining and transfer: the stages of pipe-S, activations, accuracies, the race."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,7 @@ from snnlab.viz.plots.style import (
     SKY,
     figure,
     legend,
-    tidy,
+    repeated,
 )
 
 # Color, marker and line of each training stage's network, and of each recipe
@@ -96,17 +96,19 @@ def activations(
 
     Args:
         inputs: `(n,)`.
-        ramps: by label, outputs of the ramp `(n,)`; five at most.
+        ramps: by label, outputs of the ramp `(n,)`.
         slope: the slope of the backward pass, `(n,)`.
         rates: by label, spikes a step `(n,)`; the last one is drawn dashed, as the closest ramp.
     """
     fig, axes = figure(9, 3.3, 1, 3, sharex=True)
     x = as_array("inputs", inputs, dims=1)
-    for (label, values), (color, line) in zip(ramps.items(), RAMPS, strict=False):
+    looks = repeated(RAMPS, len(ramps))
+    for (label, values), (color, line) in zip(ramps.items(), looks, strict=True):
         axes[0].plot(x, as_array(label, values), line, color=color, label=label)
     axes[1].plot(x, as_array("slope", slope), color=PINK, linewidth=2, label="all epochs")
-    styles = ((BLUE, "-"), (BLACK, ":"), (ORANGE, "--"))
-    for (label, values), (color, line) in zip(rates.items(), styles, strict=False):
+    *curves, closest = rates.items()
+    looks = [*repeated(((BLUE, "-"), (BLACK, ":"), (PINK, "-.")), len(curves)), (ORANGE, "--")]
+    for (label, values), (color, line) in zip([*curves, closest], looks, strict=True):
         axes[2].plot(x, as_array(label, values), line, color=color, label=label)
     axes[0].set(title="ANN, forward", ylabel="output")
     axes[1].set(title="ANN, backward", ylabel="slope of the output")
@@ -156,10 +158,10 @@ def race(
         pretraining: the same of the ANN before it; recipes without one are left out.
     """
     fig, axes = figure(9, 3.8, 1, 2, sharey=True)
-    looks = {"scratch": iter("soD"), "": iter(RECIPES)}
+    markers, others = cycle("soD^vPX*hdp8<>"), iter(repeated(RECIPES, len(curves)))
     for recipe, seeds in curves.items():
         scratch = recipe.startswith("scratch")
-        color, marker = (GREY, next(looks["scratch"])) if scratch else next(looks[""])
+        color, marker = (GREY, next(markers)) if scratch else next(others)
         before = pretraining.get(recipe, [])
         for seed, (times, accuracies) in enumerate(seeds):
             x, y = np.asarray(times, float), 100 * np.asarray(accuracies, float)
@@ -239,7 +241,8 @@ def similarity(
     fig, axes = figure(9, 3.7, 1, 2, sharey=True)
     looks = ((BLUE, "o-"), (GREY, "s:"), (ORANGE, "^--"), (BLACK, "x-."))
     for ax, measured in zip(axes, (cosines, ckas), strict=True):
-        for (name, networks), (color, line) in zip(measured.items(), looks, strict=False):
+        shown = zip(measured.items(), repeated(looks, len(measured)), strict=True)
+        for (name, networks), (color, line) in shown:
             for number, values in enumerate(networks):
                 y = as_array(name, values, dims=1)
                 label = None if number else plot_text(name)
@@ -285,7 +288,8 @@ def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
     """
     fig, ax = figure(8.5, 3.3)
     colors = (GREY, BLACK, BLUE, SKY, ORANGE, GREEN, PINK)
-    for (name, (x, y)), color, marker in zip(marks.items(), colors, "so^pDPX", strict=False):
+    looks = repeated([*zip(colors, "so^pDPX", strict=True)], len(marks))
+    for (name, (x, y)), (color, marker) in zip(marks.items(), looks, strict=True):
         face = color if name.startswith("soft") else "white"
         ax.plot(
             x, 100 * np.asarray(y), marker, color=color, markerfacecolor=face, markersize=7,
@@ -318,36 +322,3 @@ def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
     ax.invert_yaxis()
     fig.legend(*ax.get_legend_handles_labels(), ncols=3, **BELOW)
     return fig
-
-
-@something_to_draw()
-def sharpening_axes(fig: Figure, inputs: ArrayLike, names: Sequence[str]) -> tuple[Axes, Axes]:
-    """Make the axes of the panel on sharpening: the ramp left, bars of accuracies right."""
-    left, right = fig.subplots(1, 2)
-    for ax in (left, right):
-        tidy(ax)
-    x = as_array("inputs", inputs, dims=1)
-    left.plot(x, x, color=ORANGE, linewidth=2, animated=True)
-    left.set(xlabel="input", ylabel="output", title="the ramp", ylim=(-0.05, 1.05))
-    right.bar(names, [0.0] * len(names), color=[ORANGE, GREY, BLUE], animated=True)
-    right.set(ylabel="validation accuracy (%)", ylim=(0, 100), title="after this epoch")
-    return left, right
-
-
-@something_to_draw()
-def over_steps_axes(
-    fig: Figure, steps: Sequence[int], curves: Mapping[str, ArrayLike]
-) -> tuple[Axes, Any]:
-    """Make the axes of the panel on T: a curve a network, and a line that marks the chosen T."""
-    ax = tidy(fig.subplots())
-    for (name, values), (color, marker) in zip(
-        curves.items(), ((BLUE, "o"), (PINK, "^"), (GREEN, "D")), strict=False
-    ):
-        y = 100 * as_array(name, values, dims=1)
-        ax.plot(steps, y, marker + "-", color=color, markersize=4, label=plot_text(name))
-    marker_line = ax.axvline(steps[0], color=BLACK, linestyle="--", animated=True)
-    ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(steps, map(str, steps), minor=False)
-    legend(ax, loc="lower right")
-    return ax, marker_line

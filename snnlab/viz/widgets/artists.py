@@ -22,12 +22,14 @@ from snnlab.viz import plots
 
 COLORS = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.BLACK)
 LINE_STYLES = ("-", "--", ":", "-.")
+WIDE_STEP = 8  # pixels
 
 
 class Raster(Artist):
     """Spikes or counts as pixels: time to the right, neuron 0 at the bottom, darker for more.
 
-    A pixel shows the largest of its values, so that no spike is lost. The cost depends on the size
+    A pixel shows the largest of its values, so that no spike is lost. Where a step is wide, a gap
+    separates it from the next one: two spikes in a row are two marks. The cost depends on the size
     of the image and of the array, not on the number of spikes.
 
     Args:
@@ -74,6 +76,10 @@ class Raster(Artist):
             int
         )
         ink = _resize_max(_resize_max(self._grey, high - low, axis=0), right - left, axis=1)
+        steps, width = self._shape[0], right - left
+        if width >= WIDE_STEP * steps:
+            place = np.arange(width) * steps % width  # in its step, 0 to width
+            ink[:, place >= width - max(2 * steps, width // 6)] = 0
         pixels = np.zeros((*ink.shape, 4), dtype=np.uint8)  # black, more or less opaque
         pixels[..., 3] = ink
         gc = renderer.new_gc()

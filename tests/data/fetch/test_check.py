@@ -18,7 +18,7 @@ from recordings import recordings
 from snnlab.cli import main
 from snnlab.data.datasets.catalogue import DATASETS, WORDS
 from snnlab.data.entry import provenance
-from snnlab.data.fetch import check
+from snnlab.data.fetch import check, check_commands
 from snnlab.data.io.events import write_events
 
 
@@ -80,6 +80,7 @@ def test_the_published_numbers():
         "shd": [(8156, 2264), (8332, 2088)],
         "ssc": [(75466, 9981, 20382)],
         "gsc": [(84843, 9981, 11005)],
+        "speech-commands-test": [(4074, 408, 408)],
         "imagenet": [(1281167, 50000)],
         "es-imagenet": [(1257035, 49881)],
         "cifar10-dvs": [(9000, 1000)],
@@ -90,12 +91,14 @@ def test_the_published_numbers():
         20,
         35,
         35,
+        10,
         1000,
         1000,
         10,
         101,
         101,
     ]
+    assert sum(counts["speech-commands-test"][0]) == 4890
     assert len(set(WORDS)) == 35 and sum(counts["gsc"][0]) == 105829
     assert len({sum(one) for one in counts["shd"]}) == 1  # two ways to part the same recordings
 
@@ -194,6 +197,28 @@ def words(monkeypatch):
     for name, i in (("validation_list.txt", 4), ("testing_list.txt", 5)):
         (folder / name).write_text("".join(f"{word}/{i}.wav\n" for word in WORDS))
     return folder
+
+
+def test_the_speech_commands_test_archive(monkeypatch):
+    counts = {"words": 90, "unknown": 2, "silence": 1}
+    folder = publish(monkeypatch, "speech-commands-test", counts, classes=10)
+    monkeypatch.setattr(check_commands, "SPEAKERS", 6)
+    monkeypatch.setattr(check_commands, "DUPLICATES", 0)
+    standins.speech_commands_test(folder)
+    good, said = look("speech-commands-test")
+    assert good and "words 90, unknown 2, silence 1" in said and "6 speakers" in said, said
+    (folder / "go/00000000_nohash_0.wav").write_bytes(b"RIFF")
+    shutil.copy(folder / "no/00000000_nohash_0.wav", folder / "no/00000007_nohash_0.wav")
+    (folder / "_silence_/1024.wav").unlink()
+    good, said = look("speech-commands-test")
+    assert not good
+    for text in (
+        "words 91, unknown 2, silence 0; words 90, unknown 2, silence 1 is published",
+        "1 clips of words are bad\n  go/00000000_nohash_0.wav cannot be read",
+        "7 speakers; 6 were expected",
+        "1 duplicates, which are left out; 0 were expected",
+    ):
+        assert text in said, said
 
 
 def test_good_speech_commands(words):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import serving
+import standins
 import torch
 from click.testing import CliRunner
 from PIL import Image
@@ -30,6 +31,7 @@ from snnlab.data.entry import leftovers
 from snnlab.data.fetch import download as downloading
 from snnlab.data.fetch import obtain, unpack
 from snnlab.data.io.events import write_events
+from snnlab.data.registry import load_dataset
 from snnlab.runs.papers.published import data_mismatch
 
 WNIDS = ("n01440764", "n02123045", "n04285008")
@@ -389,6 +391,20 @@ def test_speech_commands(snnlab, server, monkeypatch):
     assert DATASETS["gsc"].state() == (True, "complete")
     shutil.rmtree(folder / "cat")
     assert DATASETS["gsc"].state() == (False, "incomplete: no cat")
+
+
+def test_the_speech_commands_test_archive(snnlab, server, monkeypatch, tmp_path):
+    made = tmp_path / "made"
+    standins.speech_commands_test(made)
+    files = {f"./{path.relative_to(made)}": path.read_bytes() for path in made.rglob("*.*")}
+    name = "speech_commands_test_set_v0.02.tar.gz"
+    publish(monkeypatch, server, "speech-commands-test", {name: tarred(files, "w:gz")})
+    done = snnlab("get", "speech-commands-test")
+    assert done.exit_code == 0, done.output
+    assert DATASETS["speech-commands-test"].state() == (True, "complete")
+    data = load_dataset("speech-commands-test", features="sane", workers=1)
+    assert len(data.train) + len(data.valid) + len(data.test) == 90
+    assert data.source["origin"]["archives"][0]["file"] == name
 
 
 def recordings_zip(name="airplane/{i}.aedat4", classes=cifar10_dvs.CLASSES):

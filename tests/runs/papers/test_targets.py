@@ -274,7 +274,10 @@ def test_what_a_row_is_measured_with_can_come_out_of_its_file(plans):
 
 
 def test_every_file_in_params_is_of_some_row_and_of_one_data_set():
-    files = {path.stem for path in (ROOT / "params").glob("*.yaml")} - {"spoken_digits_sweep"}
+    files = {path.stem for path in (ROOT / "params").glob("*.yaml")} - {
+        "spoken_digits_sweep",
+        "speech_commands_test_folds",
+    }
     assert {target.file for target in RUNNABLE} == files
     assert len({(target.file, target.data) for target in RUNNABLE}) == len(files)
     measured_with = {

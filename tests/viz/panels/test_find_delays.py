@@ -49,6 +49,16 @@ def test_the_panel_moves_and_has_a_static_picture():
     assert still.static.alt == panel.static.alt and not still.controls
 
 
+def test_the_example_stands_out_in_the_static_picture():
+    panel = find_delays_panel(
+        TRIALS.x, TRIALS.labels, max_delay=12, step_ms=0.1, solved=1, live=False
+    )
+    assert "Delays of 0.7, 0.0, 0.0, 0.0, 0.0 ms: loss 1." in panel.static.alt
+    search = DelaySearch(TRIALS.x, TRIALS.labels, max_delay=12, step_ms=0.1)
+    means = search.score([7, 0, 0, 0, 0])[0]
+    assert means[0, 0] > 5 * means[1:, 0].max()  # a bright cell in an otherwise dark picture
+
+
 def test_ears_have_the_same_number_of_fibres():
     with pytest.raises(SnnlabError, match=r"x has the shape \(6, 1, 3\)"):
         DelaySearch(torch.zeros(6, 1, 3), torch.zeros(1), max_delay=4, step_ms=0.1)

@@ -49,6 +49,12 @@ def test_no_spike_is_lost_where_many_share_a_pixel():
     assert ink.sum() == 255
 
 
+def test_a_neuron_that_fires_in_every_wide_step_has_a_mark_for_each():
+    ink = pixels(np.ones((3, 1)), width=24, height=1)
+    assert ink.tolist() == [[255, 255, 255, 255, 255, 255, 0, 0] * 3]
+    assert (pixels(np.ones((3, 1)), width=23, height=1) == 255).all()  # too narrow for gaps
+
+
 def test_counts_are_shades_up_to_full():
     assert (
         pixels([[0], [1], [2], [9], [-3], [4]], full=4).tolist() == [[0, 63, 127, 255, 0, 255]] * 4
@@ -58,9 +64,9 @@ def test_counts_are_shades_up_to_full():
 
 def test_spikes_stay_inside_the_axes():
     fig, ax = plots.figure(3, 2)
-    raster = live.Raster(ax, steps=10, neurons=10, dt_ms=1.0)
-    raster.set_data(np.ones((10, 10)))
-    ax.set_xlim(5, 10)
+    raster = live.Raster(ax, steps=80, neurons=10, dt_ms=1.0)
+    raster.set_data(np.ones((80, 10)))
+    ax.set_xlim(40, 80)
     canvas = fig.canvas
     canvas.draw()
     before = np.asarray(canvas.buffer_rgba()).copy()

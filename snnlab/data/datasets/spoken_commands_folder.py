@@ -1,0 +1,153 @@
+"""The folder of the Speech Commands test archive: its clips, their speakers, and the bad ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
+from snnlab._utils.files import given_path
+from snnlab.data.cache import cached
+from snnlab.data.datasets.catalogue import COMMANDS, DATASETS
+from snnlab.data.datasets.gsc import read_clip
+from snnlab.data.datasets.gsc_folder import Stamp, find_clips, speaker_of
+from snnlab.data.encoding.mel import RATE
+from snnlab.data.holdout import check_fold
+from snnlab.data.io.wav import SHORTEST
+
+NAME = "speech-commands-test"
+FOLDS = 5
+UNKNOWN = "_unknown_"  # further words, whose clips also count when speakers are divided into folds
+MOST_BAD = 0.05  # of the clips; where more cannot be used, the set is damaged
+
+_NAMED = 3  # bad files that a sentence names
+_CLIP = [("md5", "S32"), ("fault", "U80")]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips of a folder that can be used, each content once.
+
+    Attributes:
+        stamps: `word/file.wav` of each clip, in order, with size and mtime of its file.
+        md5: of each clip's file, by its name.
+        spoken: clips of each speaker, those of other words and duplicates included.
+        duplicates: clips that were dropped, for another has the same content.
+        bad: the clips that cannot be used, with the fault of each.
+        published: whether the folder has as many clips as the archive.
+    """
+
+    stamps: Mapping[str, Stamp]
+    md5: Mapping[str, str]
+    spoken: Mapping[str, int]
+    duplicates: int
+    bad: tuple[str, ...]
+    published: bool
+
+
+def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that the folders are there and the fold exists; no clip is read.
+
+    Raises:
+        SnnlabError: a folder is missing, it is another archive, or there is no such fold.
+    """
+    folder = given_path(folder)
+    lists = sorted(path.name for path in folder.glob("*_list.txt"))
+    if lists and not (folder / UNKNOWN).is_dir():
+        raise SnnlabError(
+            f"{folder} holds {lists[0]}, so it is the archive of all Speech Commands; their test "
+            f"archive, with the folder {UNKNOWN}, was expected. Use {parameter} = gsc for that "
+            f"folder, or get the other archive with `snnlab data get {NAME}`."
+        )
+    DATASETS[NAME].check_parts(folder, parameter)
+    check_fold(settings.get("fold", 0), settings.get("folds") or FOLDS)
+
+
+def find(folder: Path) -> Clips:
+    """Find the clips of the ten words and read each of them once.
+
+    What was found is kept in the cache, so that only a changed folder is read again.
+
+    Args:
+        folder: as the archive unpacks.
+
+    Raises:
+        SnnlabError: more than 5 % of the clips cannot be used, or none is there.
+    """
+    stamps = find_clips(folder, (*COMMANDS, UNKNOWN))
+    spoken = Counter(map(_speaker, stamps))
+    names = [name for name in stamps if not name.startswith(UNKNOWN)]
+    if not names:
+        raise SnnlabError(
+            f"{folder}: has no wav file in the folders {', '.join(COMMANDS)}; clips of one second "
+            f"were expected there. Get them again with `snnlab data get {NAME}`."
+        )
+    own = {name: stamps[name] for name in names}
+    key = {
+        "folder": str(folder),
+        "clips": hashlib.sha256(repr(own).encode("utf-8", "surrogateescape")).hexdigest(),
+    }
+    table = cached(NAME, key, lambda: _read_all(folder, own))
+    bad, md5 = [], {}
+    for name, fault in zip(names, table["fault"].tolist(), strict=True):
+        if fault:
+            bad.append(f"{printable(name)} {fault}")
+    if len(bad) > MOST_BAD * len(names):
+        raise SnnlabError(
+            f"{folder}: {len(bad):,} of {len(names):,} clips cannot be used: {shortened(bad)}; "
+            f"mono wav files at {RATE:,} Hz were expected. Get them again with `snnlab data get "
+            f"{NAME}`."
+        )
+    contents: set[bytes] = set()
+    for name, (content, fault) in zip(names, table.tolist(), strict=True):
+        if not fault and content not in contents:
+            contents.add(content)
+            md5[name] = content.decode()
+    return Clips(
+        stamps={name: own[name] for name in md5},
+        md5=md5,
+        spoken=spoken,
+        duplicates=len(names) - len(bad) - len(md5),
+        bad=tuple(bad),
+        published=len(names) == DATASETS[NAME].counts[0]["words"],
+    )
+
+
+def shortened(bad: list[str] | tuple[str, ...]) -> str:
+    """Name the first bad files, and count the others."""
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return "; ".join(bad[:_NAMED]) + more
+
+
+def _speaker(name: str) -> str:
+    """Return the speaker of a clip; in the folder of other words, the word stands before it."""
+    speaker = speaker_of(name)
+    return speaker.rpartition("_")[2] if name.startswith(UNKNOWN) else speaker
+
+
+def _read_all(folder: Path, stamps: Mapping[str, Stamp]) -> np.ndarray:
+    """Return the MD5 sum of each clip and why it cannot be used, or ""."""
+    table = np.zeros(len(stamps), dtype=_CLIP)
+    for row, (name, (size, _)) in zip(
+        table, tqdm(stamps.items(), desc="reading clips", unit="clip"), strict=True
+    ):
+        try:
+            if "_nohash_" not in name:
+                raise ValueError("names no speaker; <speaker>_nohash_<number>.wav was expected")
+            sound = read_clip(folder / name, size)
+            if len(sound) < SHORTEST * RATE:
+                raise ValueError(f"holds {1000 * len(sound) / RATE:.0f} ms of sound")
+            if not sound.any():
+                raise ValueError("is silent")
+            row["md5"] = hashlib.md5((folder / name).read_bytes()).hexdigest().encode()
+        except ValueError as error:
+            row["fault"] = str(error)
+    return table

@@ -1,0 +1,135 @@
+"""Panels of notebook 04: coincidences over the delay, and the kernel of one synapse."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from snnlab._utils.arrays import as_array, check_same_length
+from snnlab.viz import plots
+from snnlab.viz.widgets import artists
+from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+
+
+def coincidence_panel(
+    counts: ArrayLike, lags: Sequence[int], *, step_ms: float, lag: int, live: bool = True
+) -> Panel:
+    """Show the coincidences of two ears over the delay of the left one.
+
+    Args:
+        counts: coincidences a trial, `(lags, delays)`, at delays of 0, 1, ... steps.
+        lags: of the sounds, in steps.
+        step_ms: length of a time step, ms.
+        lag: one of `lags`, which is shown at first.
+        live: False leaves only the static figure.
+
+    Returns:
+        The panel.
+    """
+    hits = as_array("counts", counts, dims=2)
+    check_same_length(counts=hits, lags=np.asarray(lags))
+    bars: dict[Figure, artists.Bars] = {}
+    delays, top = np.arange(hits.shape[1]), 1.1 * float(hits.max())
+
+    def draw(fig: Figure, lag: int, delay: int) -> DrawResult:
+        heights = hits[lags.index(lag)]
+        if not fig.axes:
+            ax = plots.tidy(fig.subplots())
+            ax.set(xlabel="delay of the left ear (ms)", ylabel="coincidences a trial")
+            ax.set_ylim(0, top)
+            bars[fig] = artists.Bars(ax, delays * step_ms, 0.8 * step_ms)
+        bars[fig].set_data(heights, marked=delay)
+        alt = (
+            f"Lag {lag * step_ms:.1f} ms: with the left ear delayed by {delay * step_ms:.1f} ms, "
+            f"{heights[delay]:.1f} coincidences a trial."
+        )
+        return alt, {"delay (steps)": delays, "coincidences a trial": heights}
+
+    unit, gap = f"{step_ms:g} ms", lags[1] - lags[0]
+    return interact(
+        draw,
+        live=live,
+        lag=Slider(lag, min(lags), max(lags), gap, f"lag ({unit})", "the lag of the sound"),
+        delay=Slider(
+            0, 0, len(delays) - 1, 1, f"delay ({unit})", "how long the left ear's spikes wait"
+        ),
+    )
+
+
+def kernel_panel(
+    kernel: Callable[[float, float], ArrayLike], *, taps: int, live: bool = True
+) -> Panel:
+    """Show the kernel of one synapse, with sliders for its delay and its width.
+
+    Args:
+        kernel: a function of delay and sigma, in steps, that returns the weights `(taps,)`.
+        taps: how many.
+        live: False leaves only the static figure.
+
+    Returns:
+        The panel.
+    """
+    bars: dict[Figure, artists.Bars] = {}
+
+    def draw(fig: Figure, delay: float, sigma: float) -> DrawResult:
+        weights = as_array("kernel", kernel(delay, sigma), dims=1)
+        if not fig.axes:
+            bars[fig] = _kernel_bars(fig, taps)
+        largest = int(weights.argmax())
+        bars[fig].set_data(weights, marked=largest)
+        alt = (
+            f"Kernel of one synapse, delay {delay:.1f} steps, sigma {sigma:.2f}: "
+            f"{weights[largest]:.0%} of the weight is on tap {largest}."
+        )
+        return alt, {"delay (steps)": np.arange(taps), "weight": weights.round(3)}
+
+    return interact(
+        draw,
+        live=live,
+        delay=Slider(5.0, 0.0, taps - 1.0, 0.1, "delay (steps)", "where the Gaussian lies"),
+        sigma=Slider(1.5, 0.3, 4.0, 0.05, "sigma (steps)", "how wide the Gaussian is"),
+    )
+
+
+def narrowing_panel(
+    kernels: ArrayLike, delays: ArrayLike, sigmas: ArrayLike, right_delay: int, *, live: bool = True
+) -> Panel:
+    """Show how one kernel narrows while its delay finds its place, with a play button.
+
+    Args:
+        kernels: weights at the start and after each epoch, `(epochs + 1, taps)`.
+        delays: in steps, `(epochs + 1,)`.
+        sigmas: in steps, `(epochs + 1,)`.
+        right_delay: the tap that is marked.
+        live: False leaves only the static figure.
+
+    Returns:
+        The panel.
+    """
+    rows = as_array("kernels", kernels, dims=2)
+    at, widths = as_array("delays", delays, dims=1), as_array("sigmas", sigmas, dims=1)
+    check_same_length(kernels=rows, delays=at, sigmas=widths)
+    bars: dict[Figure, artists.Bars] = {}
+
+    def draw(fig: Figure, epoch: int) -> DrawResult:
+        weights = rows[epoch]
+        if not fig.axes:
+            bars[fig] = _kernel_bars(fig, len(weights))
+        bars[fig].set_data(weights, marked=right_delay)
+        alt = (
+            f"Epoch {epoch}: delay {at[epoch]:.1f} steps, sigma {widths[epoch]:.2f} steps, "
+            f"{weights[right_delay]:.0%} of the weight on tap {right_delay}."
+        )
+        return alt, {"delay (steps)": np.arange(len(weights)), "weight": weights.round(3)}
+
+    slider = Slider(0, 0, len(rows) - 1, 1, "epoch", "the epoch of the training", play=True)
+    return interact(draw, live=live, epoch=slider)
+
+
+def _kernel_bars(fig: Figure, taps: int) -> Any:
+    """Make the axes of a kernel and its bars."""
+    ax = plots.tidy(fig.subplots())
+    ax.set(xlabel="delay (steps)", ylabel="weight", ylim=(0, 1))
+    return artists.Bars(ax, np.arange(taps), 0.8)

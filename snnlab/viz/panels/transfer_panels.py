@@ -1,0 +1,155 @@
+"""Panels of notebook 02: the rate of a neuron, the ramp that sharpens, and the steps of a test."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from snnlab._utils.arrays import as_array
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import plot_text
+from snnlab.nn.activations import firing_rate, matched_ramp
+from snnlab.viz import plots
+from snnlab.viz.plots.style import repeated
+from snnlab.viz.plots.transfer import BELOW
+from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
+
+INPUTS: NDArray[Any] = np.linspace(-0.2, 1.2, 1401)
+NETWORKS = ((plots.BLUE, "o"), (plots.PINK, "^"), (plots.GREEN, "D"))
+
+
+def ramp_outputs(low: float, high: float) -> NDArray[Any]:
+    """Return a ramp from 0 at `low` to 1 at `high`, at `INPUTS`."""
+    return ((INPUTS - low) / (high - low)).clip(0, 1)
+
+
+def draw_rate(fig: Figure, *, steps: int, percent: int) -> DrawResult:
+    """Draw the firing rate of a neuron with constant input beside the closest ramp, for `interact`.
+
+    Args:
+        fig: where to draw.
+        steps: T, for how many steps the input is held.
+        percent: share of the membrane that stays in a step, %.
+
+    Returns:
+        The alt text, and a table with a row for some inputs.
+    """
+    if not fig.axes:
+        ax = plots.tidy(fig.subplots())
+        ax.plot(INPUTS, INPUTS, color=plots.BLUE, label="rate of the neuron", animated=True)
+        ax.plot(INPUTS, INPUTS, "--", color=plots.ORANGE, label="closest ramp", animated=True)
+        ax.set(xlabel="input", ylabel="spikes a step", ylim=(-0.05, 1.05))
+        plots.legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    rate = firing_rate(torch.tensor(INPUTS), steps=steps, decay=percent / 100).numpy()
+    low, high, _ = matched_ramp(steps=steps, decay=percent / 100)
+    ramp = ramp_outputs(low, high)
+    for line, values in zip(fig.axes[0].lines, (rate, ramp), strict=True):
+        line.set_ydata(values)
+    alt = (
+        f"T = {steps}, beta = {percent / 100:.2f}: the neuron fires from an input of "
+        f"{INPUTS[rate > 0].min():.3f} on; the closest ramp rises from {low:.2f} to {high:.2f}."
+    )
+    rows = slice(200, None, 100)  # inputs from 0 to 1.2
+    columns = {"input": INPUTS, "rate": rate, "closest ramp": ramp}
+    return alt, {name: values[rows].round(3) for name, values in columns.items()}
+
+
+def rate_panel(steps: int, *, live: bool = True) -> Panel:
+    """Show the rate of a neuron over its input, with sliders for T and beta.
+
+    Args:
+        steps: T at first.
+        live: False leaves only the static figure.
+
+    Returns:
+        The panel.
+    """
+    return interact(
+        draw_rate,
+        live=live,
+        steps=Slider(steps, 1, 32, 1, "T (steps)", "for how many steps the input is held"),
+        percent=Slider(25, 5, 95, 5, "beta (%)", "share of the membrane that stays, in percent"),
+    )
+
+
+def sharpening_panel(
+    ramps: Sequence[tuple[float, float]], accuracies: Mapping[str, ArrayLike], *, live: bool = True
+) -> Panel:
+    """Show the ramp and the accuracies of networks after each epoch of the pretraining.
+
+    Args:
+        ramps: where the ramp begins and ends after each epoch.
+        accuracies: by name of the network, accuracies 0..1, `(epochs,)`.
+        live: False leaves only the static figure.
+
+    Returns:
+        The panel; it begins with the last epoch.
+    """
+    percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
+    names, last = list(percent), len(ramps)
+
+    def draw(fig: Figure, epoch: int) -> DrawResult:
+        if not fig.axes:
+            left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2))
+            left.plot(INPUTS, INPUTS, color=plots.ORANGE, linewidth=2, animated=True)
+            left.set(xlabel="input", ylabel="output", title="the ramp", ylim=(-0.05, 1.05))
+            colors = [plots.ORANGE, plots.GREY, plots.BLUE]
+            right.bar(names, [0.0] * len(names), color=colors, animated=True)
+            right.set(ylabel="validation accuracy (%)", ylim=(0, 100), title="after this epoch")
+        low, high = ramps[epoch - 1]
+        fig.axes[0].lines[0].set_ydata(ramp_outputs(low, high))
+        heights = [float(values[epoch - 1]) for values in percent.values()]
+        for bar, height in zip(fig.axes[1].patches, heights, strict=True):
+            bar.set(height=height)
+        listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(names, heights, strict=True))
+        alt = f"After epoch {epoch} the ramp rises from {low:.2f} to {high:.2f}; accuracies: "
+        return f"{alt}{listed}.", {"network": names, "accuracy (%)": np.round(heights, 1)}
+
+    slider = Slider(last, 1, last, 1, "epoch", "epoch of the pretraining", play=True)
+    return interact(draw, live=live, epoch=slider)
+
+
+def steps_panel(
+    steps: Sequence[int], accuracies: Mapping[str, ArrayLike], chosen: int, *, live: bool = True
+) -> Panel:
+    """Show accuracies over the number of time steps of the test, with a menu for the steps.
+
+    Args:
+        steps: T of each test.
+        accuracies: by name of the network, accuracies 0..1, `(tests,)`.
+        chosen: one of `steps`, which is marked at first.
+        live: False leaves only the static figure.
+
+    Returns:
+        The panel.
+
+    Raises:
+        SnnlabError: `chosen` is none of the steps.
+    """
+    if chosen not in steps:
+        raise SnnlabError(f"chosen = {chosen}: expected one of the steps {[*steps]}.")
+    percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
+    marker: dict[Figure, Any] = {}
+
+    def draw(fig: Figure, steps_shown: int) -> DrawResult:
+        if not fig.axes:
+            ax = plots.tidy(fig.subplots())
+            looks = repeated(NETWORKS, len(percent))
+            for (name, y), (color, mark) in zip(percent.items(), looks, strict=True):
+                ax.plot(steps, y, f"{mark}-", color=color, markersize=4, label=plot_text(name))
+            marker[fig] = ax.axvline(chosen, color=plots.BLACK, linestyle="--", animated=True)
+            ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
+            ax.set_xscale("log", base=2)
+            ax.set_xticks(steps, map(str, steps), minor=False)
+            fig.legend(*ax.get_legend_handles_labels(), **BELOW)
+        marker[fig].set_xdata([steps_shown, steps_shown])
+        values = [float(y[steps.index(steps_shown)]) for y in percent.values()]
+        listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(percent, values, strict=True))
+        alt = f"Tested with T = {steps_shown}: {listed}."
+        return alt, {"network": [*percent], "accuracy (%)": np.round(values, 1)}
+
+    menu = Dropdown(chosen, tuple(steps), "T (steps)", "time steps for which a picture is shown")
+    return interact(draw, live=live, figsize=(7, 3.6), steps_shown=menu)

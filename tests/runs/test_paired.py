@@ -1,0 +1,67 @@
+"""Variants over the folds of a sweep, against numbers by hand."""
+
+import pandas as pd
+import pytest
+
+from snnlab.runs.paired import fold_tables, over_folds
+
+NONE = {(0, 0): 0.5, (0, 1): 0.6, (1, 0): 0.4, (1, 1): 0.5}
+LEARNED = {(0, 0): 0.7, (0, 1): 0.7, (1, 0): 0.6, (1, 1): 0.8}
+
+
+@pytest.fixture
+def table():
+    """What `collect` returns of a sweep over two folds and two seeds, a run each."""
+    about = {"notebook": "04", "profile": "course", "data": "words", "notebook_sha256": "0"}
+    return pd.DataFrame(
+        [
+            about
+            | {"arm": arm, "seed": seed, "config.fold": fold, "test_accuracy": accuracies[key]}
+            | {"path": f"{fold}/{seed}", "finished": "2026-01-01"}
+            for key in NONE
+            for fold, seed in [key]
+            for arm, accuracies in (("none", NONE), ("learned", LEARNED))
+        ]
+    )
+
+
+def test_differences_are_of_the_same_fold_and_seed(table):
+    """By hand: 15 and 25 points; t(0.975, 1) = 12.706 times 5 points is half of the interval."""
+    rows = over_folds(table).set_index(["variant", "minus"])
+    assert list(rows.index) == [("none", ""), ("learned", ""), ("learned", "none")]
+    columns = ["fold 0", "fold 1", "mean"]
+    assert rows.loc[("none", "")][columns].tolist() == pytest.approx([0.55, 0.45, 0.5])
+    pair = rows.loc[("learned", "none")]
+    assert pair[columns].tolist() == pytest.approx([0.15, 0.25, 0.2])
+    assert pair["half_width"] == pytest.approx(12.7062 * 0.05, rel=1e-4)
+
+
+def test_a_seed_that_one_variant_lacks_is_in_no_difference(table):
+    rows = over_folds(table.iloc[:-1]).set_index(["variant", "minus"])
+    assert rows.loc[("learned", "none"), "fold 1"] == pytest.approx(0.2)
+    assert rows.loc[("none", ""), "fold 1"] == pytest.approx(0.45)
+    assert rows.loc[("learned", ""), "fold 1"] == pytest.approx(0.6)
+
+
+def test_the_latest_run_of_a_seed_counts(table):
+    again = table.assign(path=table["path"] + "b", finished="2026-01-02", test_accuracy=0.9)
+    assert over_folds(pd.concat([again, table]))["mean"].tolist() == pytest.approx([0.9, 0.9, 0])
+
+
+def test_other_parameters_make_another_sweep(table):
+    other = table.assign(**{"path": table["path"] + "b", "config.epochs": 9, "test_accuracy": 0.25})
+    both = pd.concat([table.assign(**{"config.epochs": 3}), other])
+    first, second = fold_tables(both)
+    assert first.title == "04, data words, over the folds, epochs 3"
+    assert first.sections[0][0] == ["none", "55.0", "45.0", "50.0", "-13.5 to 113.5"]
+    assert first.sections[1] == [
+        ["learned - none", "+15.0", "+25.0", "+20.0", "-43.5 to +83.5"],
+    ]
+    assert second.sections[1][0][1:] == ["+0.0", "+0.0", "+0.0", "+0.0 to +0.0"]
+
+
+def test_one_fold_has_no_interval_and_without_folds_there_is_no_table(table):
+    (one,) = fold_tables(table[table["config.fold"] == 0])
+    assert one.sections[1] == [["learned - none", "+15.0", "+15.0", ""]]
+    table = table.drop(columns="config.fold")
+    assert over_folds(table).empty and not [*fold_tables(table)]
