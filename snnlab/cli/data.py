@@ -49,9 +49,15 @@ def list_sets() -> None:
 @click.argument("name", type=click.Choice(list(DATASETS)))
 @click.option("--yes", is_flag=True, help="do not ask before more than 1 GB is fetched")
 @click.option("--keep", is_flag=True, help="keep the archives, which tonic's classes look for")
+@click.option(
+    "--only",
+    default="",
+    metavar="TEXT",
+    help="fetch only the archives with this in their name, such as test of n-mnist",
+)
 @_workers
 @cli_errors
-def get(name: str, yes: bool, keep: bool, workers: int | None) -> None:
+def get(name: str, yes: bool, keep: bool, only: str, workers: int | None) -> None:
     """Fetch a published data set, or print how to fetch it by hand.
 
     It is stored in the folder NAME below $SNNLAB_DATA, or else below data/ of the clone. The next
@@ -60,6 +66,7 @@ def get(name: str, yes: bool, keep: bool, workers: int | None) -> None:
     """
     from snnlab.data.fetch.check import check
     from snnlab.data.fetch.obtain import get as obtain
+    from snnlab.data.fetch.obtain import only_archives
 
     def agree(question: str) -> bool:
         if yes:
@@ -68,7 +75,7 @@ def get(name: str, yes: bool, keep: bool, workers: int | None) -> None:
             raise click.UsageError(f"{question} Nobody can answer here; add --yes to agree.")
         return click.confirm(question)
 
-    entry = DATASETS[name]
+    entry = only_archives(DATASETS[name], only)
     try:
         present = obtain(entry, agree=agree, keep=keep, say=click.echo, workers=workers)
     except SnnlabError as error:

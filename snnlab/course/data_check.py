@@ -11,6 +11,7 @@ from snnlab.course.config import (
     PaperResults,
     PretrainAndTransfer,
     RealCamera,
+    RealVoices,
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
@@ -33,6 +34,15 @@ def check_data(config: Config) -> None:
     if isinstance(config, Recordings):
         entry, where = find(config.data, "recordings", features=config.features)
         entry.check_files(where, "data", recording_settings(config))
+    if isinstance(config, RealVoices):
+        entry, where = find(config.data, "recordings")
+        if "fold" not in entry.settings:
+            raise SnnlabError(
+                f"data = {config.data!r}: {entry.name} has no folds of speakers; choose "
+                "speech-commands-test, or a folder laid out as it."
+            )
+        for fold in config.test_folds:
+            entry.check_files(where, "data", {"fold": fold})
     if isinstance(config, PretrainAndTransfer):
         entry, where = find(config.data, "pictures")
         entry.check_files(where, "data", vars(config))

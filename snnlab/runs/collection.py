@@ -57,6 +57,8 @@ class Collection:
 def collect(folder: str | Path, *, all_parameters: bool = False) -> pd.DataFrame:
     """Read every `result.json` below a folder into one table, a row for each trained network.
 
+    The networks of a run's controls, such as those with as many parameters, are among them.
+
     Columns: `notebook`, `profile`, `arm` (variant, or else recipe), `seed`; `config.<name>` for
     every parameter that differs between the runs of a notebook (lists as text); the numbers of the
     entry under their names; `data`, `notebook_sha256` (its first 12 digits), `notebook_edited`,
@@ -108,7 +110,8 @@ def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collect
             continue
         schemas.setdefault(result.schema, path)
         # only what the table needs: thousands of results would fill the memory
-        networks.extend({"run": len(runs)} | _network(entry) for entry in result.results)
+        entries = (*result.results, *result.more.get("controls", []))
+        networks.extend({"run": len(runs)} | _network(entry) for entry in entries)
         runs.append(_run(result, path))
     if len(schemas) > 1:
         (one, first), (other, second) = list(schemas.items())[:2]

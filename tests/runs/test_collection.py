@@ -438,8 +438,10 @@ def test_a_sweep_of_hundreds(tmp_path, save):
 def test_a_sweep_over_folds_ends_with_paired_differences(save, collect):
     for fold, seed, learned in ((0, 0, 0.7), (0, 1, 0.7), (1, 0, 0.6), (1, 1, 0.8)):
         entries = (entry("none", seed, 0.5), entry("learned", seed, learned))
-        save(f"fold{fold}-seed{seed}", *entries, config={"fold": fold, "seed": seed})
-    done, _ = collect()
+        more = {"controls": [entry("wide", seed, learned - 0.01)]}
+        save(f"fold{fold}-seed{seed}", *entries, config={"fold": fold, "seed": seed}, more=more)
+    done, table = collect()
+    assert len(table) == 12 and "wide - learned" in done.stdout
     assert done.exit_code == 0 and "over the folds" in done.stdout
     line = next(line for line in done.stdout.splitlines() if "learned - none" in line)
     assert "+20.0 to +20.0" in line and line.count("+20.0") == 5

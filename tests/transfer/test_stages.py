@@ -413,6 +413,22 @@ def test_the_network_for_events_begins_with_the_decay_that_was_asked_for(tmp_pat
     assert all(0.5 < torch.sigmoid(a.k).item() < 0.75 for a in outcome.net.acts)
 
 
+def test_experiments_that_begin_with_the_same_stage_train_it_once(tmp_path):
+    first = stage(mode="relu", file="ann")
+    made = [
+        experiment(f"to-{lr}", first, stage(network=None, mode="lif", steps=4, lr=lr, epochs=1))
+        for lr in (1e-3, 1e-2)
+    ]
+    epochs = []
+    one, other = (run_experiment(e, DATA, tmp_path, [EpochCounter(epochs.append)]) for e in made)
+    assert one.stages[0].checkpoint == other.stages[0].checkpoint == tmp_path / "ann.pt"
+    assert one.stages[0].history == other.stages[0].history  # its seconds, too
+    alone = run_experiment(
+        experiment("alone", replace(first, file=""), made[1].stages[1]), DATA, tmp_path
+    )
+    assert same(other.net, alone.net) and not same(other.net, one.net)
+
+
 def test_a_stage_of_no_epochs_only_hands_over(tmp_path):
     made = experiment(
         "zero",

@@ -21,6 +21,7 @@ from snnlab.course.config.parameter_file import read_parameters
 from snnlab.course.config.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
 from snnlab.course.config.pretrained_delays import PRETRAINED_DELAYS, PretrainedDelays
 from snnlab.course.config.real_camera import REAL_CAMERA, RealCamera
+from snnlab.course.config.real_voices import REAL_VOICES, RealVoices
 from snnlab.course.config.shared import Config
 from snnlab.course.config.transfer_to_event_streams import (
     TRANSFER_TO_EVENT_STREAMS,
@@ -39,6 +40,7 @@ __all__ = [
     "PretrainAndTransfer",
     "PretrainedDelays",
     "RealCamera",
+    "RealVoices",
     "TransferToEvents",
     "configure",
     "delay_config",
@@ -59,6 +61,7 @@ PROFILES: dict[str, Mapping[str, Config]] = {
     ExploringDelays.notebook: EXPLORING_DELAYS,
     PretrainedDelays.notebook: PRETRAINED_DELAYS,
     PaperResults.notebook: PAPER_RESULTS,
+    RealVoices.notebook: REAL_VOICES,
     RealCamera.notebook: REAL_CAMERA,
 }
 

@@ -27,10 +27,10 @@ class RealCamera(TrainingParameters):
         (50, 100, 300, 800), "numbers of labelled recordings to train on", low=10, high=100_000
     )
     epochs: tuple[int, ...] = parameter(
-        (40, 30, 20, 12), "epochs on as many recordings", low=2, high=100_000
+        (40, 30, 16, 8), "epochs on as many recordings", low=2, high=100_000
     )
     long_epochs: int = parameter(
-        240,
+        150,
         "epochs of the training from scratch that costs as much as pretraining and fine-tuning",
         low=2,
         high=100_000,
@@ -50,8 +50,11 @@ class RealCamera(TrainingParameters):
         low=0.01,
         high=0.99,
     )
-    search_folds: int = parameter(
-        2, "folds whose validation chooses rates and decays", low=1, high=100
+    search_folds: tuple[int, ...] = parameter(
+        (2, 2, 1, 1),
+        "folds whose validation chooses rate and decay, for each number of recordings",
+        low=1,
+        high=100,
     )
     shift: int = parameter(
         2, "largest shift of a recording in training", unit="pixels", low=0, high=17
@@ -60,12 +63,13 @@ class RealCamera(TrainingParameters):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
-        if len(self.recordings) != len(self.epochs):
-            raise SnnlabError(
-                f"recordings = {self.recordings}, epochs = {self.epochs}: expected a number of "
-                "epochs for each number of recordings."
-            )
-        if self.search_folds > self.folds:
+        for name in ("epochs", "search_folds"):
+            if len(self.recordings) != len(getattr(self, name)):
+                raise SnnlabError(
+                    f"recordings = {self.recordings}, {name} = {getattr(self, name)}: expected as "
+                    "many numbers, one for each number of recordings."
+                )
+        if max(self.search_folds) > self.folds:
             raise SnnlabError(
                 f"search_folds = {self.search_folds}, folds = {self.folds}: expected no more than "
                 "there are."
@@ -81,7 +85,7 @@ REAL_CAMERA = profiles(
         long_epochs=3,
         pretrain_epochs=1,
         lr=(0.01,),
-        search_folds=1,
+        search_folds=(1, 1),
         workers=1,
     ),
     paper=dict(seeds=3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.data.batches.base import BatchedDataset
+from snnlab.data.batches.spike_augmentation import SpikeAugmentation
 from snnlab.data.io.events import N_CHANNELS, Events
 
 BINNINGS = ("regular", "event")
@@ -36,6 +38,7 @@ class SpikeSet(BatchedDataset):
         dt_ms: length of a step, ms.
         cells, counts: (nnz,) int32; spikes in that cell.
         offsets: (n + 1,) int64.
+        augmentation: random changes of the recordings in training; None for none.
     """
 
     labels: Tensor
@@ -47,6 +50,7 @@ class SpikeSet(BatchedDataset):
     cells: Tensor
     counts: Tensor
     offsets: Tensor
+    augmentation: SpikeAugmentation | None = None
 
     def __repr__(self) -> str:
         return (
@@ -123,6 +127,31 @@ class SpikeSet(BatchedDataset):
             name: value for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
+
+    def _read_batches(
+        self, indices: Iterator[Tensor], generator: torch.Generator | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        if generator is None or self.augmentation is None:
+            return super()._read_batches(indices, generator)
+        # a seed for each recording, so that a batch does not depend on those before it
+        seeds = torch.randint(2**32, (len(self),), generator=generator)
+        return (
+            self._augmented(index.to(self.labels.device), int(seeds[index[0]])) for index in indices
+        )
+
+    def _augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Return a batch as `batch` does, changed at random."""
+        assert self.augmentation is not None
+        where, owner = self._entries(index)
+        cells, n = self.cells[where].long(), self.n_in
+        step, channel, count, owner = self.augmentation.change(
+            cells // n, cells % n, self.counts[where].float(), owner, len(index), n,
+            torch.Generator().manual_seed(seed),
+        )  # fmt: skip
+        steps = int(step.max()) + 1 if len(step) else 1
+        spikes = torch.zeros(steps * len(index) * n, device=self.cells.device)
+        spikes.index_add_(0, (step * len(index) + owner) * n + channel, count)
+        return spikes.view(steps, len(index), n), self.labels[index]
 
     def _entries(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Positions in `cells` of the recordings `index`, and the place in `index` of each.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from snnlab.data.datasets import instructions
+from snnlab.data.datasets.camera_entries import CAMERAS
 from snnlab.data.entry import Archive, DatasetEntry
 
 WORDS = (  # of the Google Speech Commands, version 0.02
@@ -70,9 +71,6 @@ _SPIKES: dict[str, Any] = dict(
     verify="snnlab.data.datasets.shd_files:verify",
 )
 _GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/data"
-_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
-_GOOGLE_MNIST = "https://storage.googleapis.com/cvdf-datasets/mnist"
-_MENDELEY = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files"
 _IMAGENET_ARCHIVES = "snnlab.data.fetch.imagenet_archives"
 _TEST_PARTS = (*COMMANDS, "_unknown_", "_silence_")
 # the lists go last: without them no reader takes the folder for whole
@@ -281,67 +279,7 @@ DATASETS: dict[str, DatasetEntry] = {
             verify="snnlab.data.datasets.cifar10_dvs:verify",
             check="snnlab.data.fetch.check:check_cifar10_dvs",
         ),
-        DatasetEntry(
-            "mnist",
-            "pictures",
-            "MNIST: handwritten digits; without the pictures that n-mnist is tested on",
-            load="snnlab.data.datasets.mnist:pictures",
-            edges="snnlab.data.datasets.mnist:edges",
-            settings=("size", "pictures", "seed"),
-            download="12 MB",
-            unpacked="55 MB",
-            licence="CC BY-SA 3.0",
-            cite="LeCun et al. 1998, Proc. IEEE 86, 2278-2324",
-            parts=("t10k-images*", "t10k-labels*"),
-            archives=tuple(
-                Archive(
-                    f"{file}.gz",
-                    (f"{_MNIST}/{file}.gz", f"{_GOOGLE_MNIST}/{file}.gz"),
-                    md5,
-                    (file,),
-                    extract="snnlab.data.fetch.unpack:extract_gzip",
-                )
-                for file, md5 in (
-                    ("train-images-idx3-ubyte", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-                    ("train-labels-idx1-ubyte", "d53e105ee54ea40749a09fcbcd1e9432"),
-                    ("t10k-images-idx3-ubyte", "9fb629c4189551a2d022fa330f9573f3"),
-                    ("t10k-labels-idx1-ubyte", "ec29112dd5afa0611ce80d1b7f02629c"),
-                )
-            ),
-            counts=({"train": 60000, "test": 10000}, {"train": 0, "test": 10000}),
-            classes=10,
-            check="snnlab.data.fetch.check_digits:check_mnist",
-        ),
-        DatasetEntry(
-            "n-mnist",
-            "events",
-            "N-MNIST: pictures of MNIST before an event camera that moves",
-            load="snnlab.data.datasets.event_camera:n_mnist",
-            pretrain_on="mnist",
-            settings=("steps", "fold", "folds", "labelled", "seed", "denoise_ms"),
-            download="1.2 GB",
-            unpacked="1.4 GB",
-            licence="CC BY-SA 4.0",
-            cite="Orchard et al. 2015, Front. Neurosci. 9:437",
-            parts=("Train/*/*.bin|Test/*/*.bin",),
-            archives=(
-                Archive(
-                    "train.zip",
-                    (f"{_MENDELEY}/39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",),
-                    "20959b8e626244a1b502305a9e6e2031",
-                    ("Train",),
-                ),
-                Archive(
-                    "test.zip",
-                    (f"{_MENDELEY}/05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",),
-                    "69ca8762b2fe404d9b9bad1103e97832",
-                    ("Test",),
-                ),
-            ),
-            counts=({"train": 60000, "test": 10000}, {"train": 0, "test": 10000}),
-            classes=10,
-            check="snnlab.data.fetch.check_digits:check_recordings",
-        ),
+        *CAMERAS,
         DatasetEntry(
             "ucf101",
             "films",

@@ -23,7 +23,8 @@ from snnlab._utils.files import given_path, paths_below
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import cached, stamp
-from snnlab.data.datasets.catalogue import described
+from snnlab.data.datasets.catalogue import published_name
+from snnlab.data.datasets.cifar10_dvs import CLASSES
 from snnlab.data.holdout import balanced, stratified
 from snnlab.data.io.camera_events import Framing, read_frames
 from snnlab.data.io.folders import check_names
@@ -122,7 +123,6 @@ class CameraSet:
             )
             for index in indices
         )
-        about = described(self.name, folder)
         return DataSplits(
             train,
             valid,
@@ -137,7 +137,9 @@ class CameraSet:
                 "seed": seed,
                 "denoise_ms": denoise_ms,
             },
-            **about | {"note": f"{about['note']}; {origin}"},
+            name=published_name(folder, self.name, "events"),
+            note=f"events in the layout of {self.name}; {origin}",
+            path=str(folder),
         )
 
     def read(self, path: str | Path, seed: int | None = None) -> np.ndarray:
@@ -294,9 +296,54 @@ def _check_classes(folder: Path, part: str, labels: np.ndarray, classes: tuple[s
 
 
 DIGITS = tuple("0123456789")
-
+GESTURES = (
+    "hand clapping",
+    "right hand wave",
+    "left hand wave",
+    "right arm clockwise",
+    "right arm counter-clockwise",
+    "left arm clockwise",
+    "left arm counter-clockwise",
+    "arm roll",
+    "air drums",
+    "air guitar",
+    "other gestures",
+)
 SETS = {
     camera.name: camera
-    for camera in (CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, parts=("Train", "Test")),)
+    for camera in (
+        CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, ("Train", "Test")),
+        CameraSet(
+            "dvs-gesture",
+            "DVSGesture",
+            (128, 128),
+            GESTURES,
+            ("ibmGestureTrain", "ibmGestureTest"),
+            suffix=".npy",
+            label=r"(\d+)\.npy$",
+        ),
+        CameraSet(
+            "poker-dvs",
+            "POKERDVS",
+            (35, 35),
+            ("cl", "he", "di", "sp"),
+            ("pips_train", "pips_test"),
+            suffix=".npy",
+            label=r"(..)/[^/]+$",
+        ),
+        CameraSet(
+            "n-caltech101",
+            "NCALTECH101",
+            (240, 180),
+            parts=("Caltech101",),
+            side=180,
+            fits=False,
+        ),
+        CameraSet("cifar10-dvs-recordings", "CIFAR10DVS", (128, 128), CLASSES, suffix=".aedat4"),
+    )
 }
 n_mnist = SETS["n-mnist"].load
+dvs_gesture = SETS["dvs-gesture"].load
+poker_dvs = SETS["poker-dvs"].load
+n_caltech101 = SETS["n-caltech101"].load
+cifar10_dvs_recordings = SETS["cifar10-dvs-recordings"].load

@@ -50,3 +50,18 @@ _EVENTS = """\
 Groups 1 to 7 of each class are the test set, as in the first official split."""
 
 UCF101, ES_UCF101 = _FILMS + _FRAMES, _FILMS + _EVENTS
+N_CALTECH101 = """\
+  1. Download N-Caltech101-archive.zip from https://data.mendeley.com/datasets/cy6cvx3ryv
+  2. Unpack it, and Caltech101.zip in it, so that {folder} holds
+       Caltech101/<class>/image_0001.bin ...
+  3. snnlab data check n-caltech101"""
+POKER_DVS = """\
+No address of POKER-DVS in this layout is known.
+  1. Put the recordings, files .npy of the columns t, x, y and p, into
+       {folder}/pips_train/<cl, he, di or sp>/   and   {folder}/pips_test/...
+  2. snnlab data check poker-dvs"""
+CIFAR10_DVS_RECORDINGS = """\
+  1. Run: snnlab data get cifar10-dvs --keep
+  2. Move {data}/cifar10-dvs/recordings to {folder}, so that it holds
+       airplane/*.aedat4   ...   truck/*.aedat4
+  3. snnlab data check cifar10-dvs-recordings"""

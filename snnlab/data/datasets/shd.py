@@ -73,6 +73,11 @@ def load(
         NOTES.get(name) or meta.get("note") or printable(f"recordings from {files['train'].parent}")
     )
     train, test = sets["train"], sets["test"]
+    trained = set(train.speakers.tolist())
+    for split, part in sets.items():
+        speakers = set(part.speakers.tolist())
+        if split != "train" and (shared := speakers & trained):
+            note += f"; {len(shared)} of {len(speakers)} {split} speakers are in training, too"
     if "valid" in sets:
         valid = sets["valid"]
     elif not hold_out:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,22 @@ def _get(
         for archive in sums:
             (folder / archive.file).unlink(missing_ok=True)
     return True
+
+
+def only_archives(data: DatasetEntry, text: str) -> DatasetEntry:
+    """Return the entry of a set with those archives alone that have a text in their name.
+
+    Raises:
+        SnnlabError: no archive has.
+    """
+    archives = tuple(archive for archive in data.archives if text in archive.file)
+    if text and not archives:
+        names = ", ".join(archive.file for archive in data.archives) or "no archive"
+        raise SnnlabError(
+            f"{text} is in the name of no archive of {data.name}; a part of one of these was "
+            f"expected: {names}."
+        )
+    return replace(data, archives=archives)
 
 
 def write_provenance(folder: Path, **entries: Any) -> None:

@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.optional import import_optional
 
 _MNIST_EVENT = 5  # bytes of an event in a file .bin
 _CURE = "Fetch it again."
@@ -122,6 +123,7 @@ def _decode(path: Path, reader: str) -> np.ndarray:
         if reader == "DVSGesture":
             raw["t"] = raw["t"].astype(np.int64) * 1000  # ms
     else:
+        import_optional("aedat", "reads files .aedat4 for tonic", "aedat")
         decoded = _tonic("io").read_aedat4(str(path))
         raw = dict(zip("txyp", (decoded[name] for name in decoded.dtype.names), strict=True))
     events = np.empty(len(raw["t"]), dtype=[(name, np.int64) for name in "xytp"])

@@ -1,14 +1,27 @@
 """Figures of the page "03 on a real camera"."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
-from snnlab.viz.plots.style import BLUE, ORANGE, figure, legend
+from snnlab._utils.arrays import as_array
+from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.results import band, bars_with_seeds
+from snnlab.viz.plots.style import BLUE, GREEN, GREY, ORANGE, figure, legend
 
 BIN_MS = 5
+# Color, marker and line style of a way to begin
+_LOOKS = {
+    "scratch": (GREY, "s", ":"),
+    "pictures": (BLUE, "o", "-"),
+    "edges": (GREEN, "^", "--"),
+}
 
 
+@something_to_draw()
 def event_rate(seconds: ArrayLike, on: ArrayLike) -> Figure:
     """Draw how many events a recording of an event camera has over time.
 
@@ -16,12 +29,72 @@ def event_rate(seconds: ArrayLike, on: ArrayLike) -> Figure:
         seconds: time of each event, s, `(n,)`.
         on: whether it is an ON event, `(n,)`.
     """
-    ms, sign = 1000 * np.asarray(seconds, dtype=float), np.asarray(on, dtype=bool)
-    edges = np.arange(0, ms.max(initial=BIN_MS) + BIN_MS, BIN_MS)
+    ms, sign = 1000 * as_array("seconds", seconds).astype(float), as_array("on", on).astype(bool)
+    edges = np.arange(0, ms.max() + BIN_MS, BIN_MS)
     fig, ax = figure(7, 2.2)
     for name, part, color, style in (("ON", sign, BLUE, "-"), ("OFF", ~sign, ORANGE, "--")):
         count, _ = np.histogram(ms[part], edges)
         ax.stairs(count, edges, color=color, linestyle=style, label=name)
     ax.set(xlabel="time (ms)", ylabel=f"events in {BIN_MS} ms")
-    legend(ax)
+    legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+@something_to_draw()
+def accuracy_over_recordings(
+    accuracies: Mapping[str, Mapping[int, Sequence[float]]], without: float
+) -> Figure:
+    """Draw test accuracy over the number of labelled recordings, in a band over the folds.
+
+    Args:
+        accuracies: 0..1, by way to begin ("scratch", "pictures" or "edges"), number of recordings
+            and fold.
+        without: 0..1, of the network that saw no label of a recording, for a line.
+    """
+    fig, ax = figure(7, 3)
+    for name, by_number in accuracies.items():
+        color, marker, style = _LOOKS[name]
+        label = name if name == "scratch" else f"pretrained on {name}"
+        values = 100 * np.array([list(folds) for folds in by_number.values()]).T
+        band(
+            ax,
+            list(by_number),
+            values,
+            color=color,
+            label=label,
+            marker=marker,
+            linestyle=style,
+        )
+    numbers = sorted({number for by_number in accuracies.values() for number in by_number})
+    ax.axhline(100 * without, color="black", linewidth=1, linestyle="-.", label="no label")
+    ax.set_xscale("log")
+    ax.set_xticks(numbers, [f"{number:,}" for number in numbers])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set(xlabel="labelled recordings", ylabel="test accuracy (%)")
+    legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+@something_to_draw()
+def bars(panels: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
+    """Draw bars of the mean over the folds, with a marker a fold, in panels of one scale.
+
+    Args:
+        panels: test accuracies 0..1 by panel, name of the bar and fold.
+        chance: the accuracy of guessing, 0..1.
+    """
+    widths = [len(by_name) for by_name in panels.values()]
+    fig, axes = figure(
+        1 + 1.1 * sum(widths),
+        2.8,
+        1,
+        len(panels),
+        sharey=True,
+        squeeze=False,
+        gridspec_kw={"width_ratios": widths},
+    )
+    for ax, (title, by_name) in zip(axes.flat, panels.items(), strict=True):
+        bars_with_seeds(ax, by_name, ylabel="test accuracy (%)", chance=chance)
+        ax.set_title(title, fontsize=10)
+        ax.label_outer()
     return fig

@@ -1,6 +1,7 @@
 """Recordings of event cameras: frames by hand and by tonic, folds, and files that are bad."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ import standins
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.datasets.event_camera import n_mnist
+from snnlab.data.datasets.cifar10_dvs import CLASSES
+from snnlab.data.datasets.event_camera import CameraSet, n_mnist
 from snnlab.data.registry import find, load_dataset
+
+RECORDING = Path(__file__).parents[1] / "recordings/square.aedat4"
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +175,107 @@ def test_other_layouts_are_refused(folder, tmp_path):
     assert len(n_mnist(folder, folds=4).test) == 35
     (folder / "Train/0").rename(folder / "Train/zero")
     refused(lambda: n_mnist(folder, folds=4), "is of a class zero; 0, 1, 2")
+
+
+def scattered(n=300, width=128, height=128, seed=0):
+    """Columns, rows, rising times and signs of n events."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(0, width, n), rng.integers(0, height, n)
+    return x, y, np.sort(rng.integers(0, 90_000, n)), rng.integers(0, 2, n)
+
+
+def counted(x, y, t, p, shape):
+    """The events of all but the last moment, which tonic's last step leaves out: ON, OFF."""
+    inside = t < t[0] + (t[-1] - t[0]) // 9 * 9
+    frame = np.zeros((2, *shape), int)
+    np.add.at(frame, (1 - p[inside], y[inside], x[inside]), 1)
+    return frame
+
+
+def test_gestures_as_arrays(tmp_path):
+    for part, users in (("ibmGestureTrain", 12), ("ibmGestureTest", 2)):
+        for user in range(users):
+            folder = tmp_path / part / f"user{user:02}_led"
+            folder.mkdir(parents=True)
+            for label in range(11):
+                x, y, t, p = scattered(seed=100 * user + label)
+                np.save(folder / f"{label}.npy", np.stack([x, y, p, t], 1).astype(float))
+    assert find(str(tmp_path), "events")[0].name == "dvs-gesture"
+    data = load_dataset(tmp_path, size=32)
+    assert len(data.test) == 22 and data.test.x.shape[2:] == (2, 32, 32)
+    assert data.classes[7] == "arm roll"
+    x, y, t, p = scattered(seed=7)
+    expected = counted(x // 4, y // 4, t, p, (32, 32))
+    first_of_seven = int((data.test.labels == 7).nonzero()[0])
+    np.testing.assert_array_equal(data.test.x[:, first_of_seven].sum(0), expected)
+
+
+def test_poker_cards_as_arrays(tmp_path):
+    for part, n in (("pips_train", 12), ("pips_test", 5)):
+        for name in ("cl", "he", "di", "sp"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(n):
+                x, y, t, p = scattered(width=35, height=35, seed=i)
+                np.save(tmp_path / part / name / f"{i}.npy", np.stack([t, x, y, p], 1))
+    data = load_dataset(tmp_path)
+    assert data.preprocessing["size"] == 35 and data.test.labels.tolist() == [
+        *([0] * 5 + [2] * 5 + [1] * 5 + [3] * 5)
+    ]
+    expected = counted(*scattered(width=35, height=35, seed=2), (35, 35))
+    np.testing.assert_array_equal(data.test.x[:, 2].sum(0), expected)
+    (tmp_path / "pips_test/cl/0.npy").write_bytes(b"no array")
+    refused(lambda: load_dataset(tmp_path), "1 of 68 recordings are bad(.|\n)*cannot be read")
+
+
+def test_recordings_of_several_sizes_are_centred_in_a_square(tmp_path):
+    sizes = [(100, 60), (240, 180), (200, 170), (61, 180)]
+    for name in ("airplanes", "yin_yang"):
+        folder = tmp_path / "Caltech101" / name
+        folder.mkdir(parents=True)
+        for i in range(12):
+            width, height = sizes[i % 4]
+            x, y, t, p = scattered(width=width, height=height, seed=i)
+            x[:2], y[:2], t[:2] = (0, width - 1), (0, height - 1), 0
+            (folder / f"image_{i:04}.bin").write_bytes(standins.n_mnist_file(x, y, t, p))
+    assert find(str(tmp_path), "events")[0].name == "n-caltech101"
+    data = load_dataset(tmp_path, folds=3)
+    assert data.classes == ("airplanes", "yin_yang") and data.test.x.shape[2:] == (2, 180, 180)
+    all_of = torch.cat([part.x for part in (data.train, data.valid, data.test)], 1).float()
+    lit = all_of.sum((0, 2)) > 0  # (n, 180, 180)
+    small = [one for one in lit if one.any(0).sum() <= 100 and one.any(1).sum() <= 60]
+    assert len(small) == 6
+    for one in small:  # 100 x 60, in the middle: columns 40 to 139 and rows 60 to 119
+        assert one[60, 40] and one[119, 139]
+        assert not one[:, :40].any() and not one[:60].any()
+    assert load_dataset(tmp_path, folds=3, size=60).test.x.shape[2:] == (2, 60, 60)
+    refused(lambda: load_dataset(tmp_path), "no published split")
+
+
+def test_recordings_of_cifar10_as_aedat4(tmp_path):
+    """The one recording that the tests have, of every class."""
+    pytest.importorskip("aedat")
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+        for i in range(4):
+            shutil.copy(RECORDING, tmp_path / name / f"{i}.aedat4")
+    data = load_dataset(tmp_path, layout="cifar10-dvs-recordings", folds=2, size=64)
+    assert data.classes == CLASSES and len(data.test) == 20
+    assert data.test.x.shape[2:] == (2, 64, 64) and data.test.x.sum() > 0
+
+
+def test_a_set_of_ones_own_needs_a_name_a_resolution_and_classes(tmp_path):
+    digits = {"left": 0, "right": 1}
+    for name, shift in digits.items():
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            x, y, t, p = scattered(width=10, height=20, seed=i)
+            content = standins.n_mnist_file(x + 10 * shift, y, t, p)
+            (tmp_path / name / f"{i}.bin").write_bytes(content)
+    own = CameraSet("halves", "NMNIST", (20, 20), ("left", "right"))
+    data = own.load(tmp_path, folds=4, steps=5)
+    assert data.train.x.shape == (5, 16, 2, 20, 20) and data.classes == ("left", "right")
+    right = data.test.x[..., 10:].sum((0, 2, 3, 4)) > 0
+    assert torch.equal(right, data.test.labels.bool())
 
 
 @pytest.mark.real

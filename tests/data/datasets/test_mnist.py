@@ -108,3 +108,20 @@ def test_files_that_are_refused(tmp_path):
     refused(lambda: mnist.pictures(tmp_path), "of a digit there are 0 pictures")
     labels.unlink()
     refused(lambda: mnist.pictures(tmp_path), "does not hold t10k-labels-idx1-ubyte")
+
+
+@pytest.mark.real
+def test_the_ten_thousand_test_pictures(real_data, real_nmnist):
+    pictures, edges = (load(real_data / "mnist", size=34) for load in (mnist.pictures, mnist.edges))
+    for data in (pictures, edges):
+        assert [len(part) for part in (data.train, data.valid, data.test)] == [7920, 990, 990]
+    assert 0.08 < pictures.train.x.mean() < 0.1  # 0.13 without the border
+    images, labels = mnist.read_part(real_data / "mnist", "t10k")
+    everyone = torch.cat([part.x for part in (pictures.train, pictures.valid, pictures.test)], 1)
+    used = {
+        image.numpy().tobytes() for image in (everyone[0, :, 0, 3:31, 3:31] * 255).round().byte()
+    }
+    assert len(used) == 9900 and used == {image.tobytes() for image in images[100:]}
+    # the recordings with the numbers 1 to 100 are of the pictures that are left out
+    recorded = {int(path.stem): int(path.parent.name) for path in real_nmnist.glob("Test/*/*.bin")}
+    assert [recorded[number] for number in range(1, 101)] == labels[:100].tolist()

@@ -349,7 +349,7 @@ def test_a_folder_with_validation_keeps_it(folder, make):
     assert (len(data.train), len(data.valid)) == (
         120,
         4,
-    ) and data.note == f"recordings from {folder}"
+    ) and data.note == f"recordings from {folder}; 1 of 1 valid speakers are in training, too"
     assert (data.train.dt_ms, data.train.n_in) == (20.0, 140)
 
 

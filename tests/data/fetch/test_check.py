@@ -84,6 +84,12 @@ def test_the_published_numbers():
         "imagenet": [(1281167, 50000)],
         "es-imagenet": [(1257035, 49881)],
         "cifar10-dvs": [(9000, 1000)],
+        "mnist": [(60000, 10000), (0, 10000)],
+        "n-mnist": [(60000, 10000), (0, 10000)],
+        "dvs-gesture": [(1077, 264)],
+        "n-caltech101": [(8709,)],
+        "poker-dvs": [(48, 20)],
+        "cifar10-dvs-recordings": [(10000,)],
         "ucf101": [(13320,)],
         "es-ucf101": [(13320,)],
     }
@@ -95,12 +101,37 @@ def test_the_published_numbers():
         1000,
         1000,
         10,
+        *(10, 10, 11, 101, 4, 10),
         101,
         101,
     ]
     assert sum(counts["speech-commands-test"][0]) == 4890
     assert len(set(WORDS)) == 35 and sum(counts["gsc"][0]) == 105829
     assert len({sum(one) for one in counts["shd"]}) == 1  # two ways to part the same recordings
+
+
+def test_mnist_and_recordings_of_it(monkeypatch):
+    folder = publish(monkeypatch, "mnist", {"train": 0, "test": 430}, classes=10)
+    standins.mnist(folder)
+    good, said = look("mnist")
+    assert good and "test: 10 classes" in said and "samples: train 0, test 430" in said, said
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(b"no labels")
+    good, said = look("mnist")
+    assert not good and "t10k-labels-idx1-ubyte begins with" in said, said
+
+    counts = ({"train": 30, "test": 10}, {"train": 0, "test": 10})
+    folder = publish(monkeypatch, "n-mnist", *counts, classes=10)
+    standins.n_mnist(folder, train=3, test=1)
+    good, said = look("n-mnist")
+    assert good and "train 30, test 10\n" in said and "all 40 files can be read" in said, said
+    (folder / "Train/0/00001.bin").write_bytes(b"1234")
+    good, said = look("n-mnist")
+    assert not good and "1 of 40 files that were read are bad" in said, said
+    shutil.rmtree(folder / "Train")
+    assert look("n-mnist")[0]  # the test archive alone
+    shutil.rmtree(folder / "Test/7")
+    good, said = look("n-mnist")
+    assert not good and "9 classes" in said and "test 9; train 30, test 10, or train 0" in said
 
 
 def test_a_good_shd_and_what_is_written_down(shd):

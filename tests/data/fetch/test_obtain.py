@@ -130,6 +130,64 @@ def test_shd_is_fetched_and_read(snnlab, server, digits):
     assert done.exit_code == 0 and "nothing was fetched" in done.output and server.asked == []
 
 
+@pytest.fixture
+def handwriting(monkeypatch, server, tmp_path):
+    """The archives of mnist and n-mnist; return the folders of both."""
+    standins.mnist(tmp_path / "a", parts=("train", "t10k"), packed=True)
+    standins.n_mnist(tmp_path / "b", train=2, test=4)
+    files = {
+        archive.file: (tmp_path / "a" / archive.file) for archive in DATASETS["mnist"].archives
+    }
+    pictures = {name: path.read_bytes() for name, path in files.items()}
+    recordings_of = {
+        f"{part.lower()}.zip": zipped(
+            {
+                path.relative_to(tmp_path / "b").as_posix(): path.read_bytes()
+                for path in (tmp_path / "b" / part).glob("*/*.bin")
+            }
+        )
+        for part in ("Train", "Test")
+    }
+    return (
+        publish(monkeypatch, server, "mnist", pictures),
+        publish(monkeypatch, server, "n-mnist", recordings_of),
+    )
+
+
+def test_mnist_and_its_recordings_are_fetched_and_read(snnlab, server, handwriting):
+    for name in ("mnist", "n-mnist"):
+        done = snnlab("get", name)
+        assert done.exit_code == 0 and DATASETS[name].state()[0], done.output
+    assert not any(path.suffix in (".gz", ".zip") for path in handwriting[0].parent.glob("*/*"))
+    assert len(load_dataset("mnist").test) == 330
+    assert len(load_dataset("n-mnist").test) == 40
+    assert load_dataset("n-mnist").source["origin"]["licence"] == "CC BY-SA 4.0"
+
+
+def test_a_part_of_a_set_is_fetched(snnlab, server, handwriting):
+    done = snnlab("get", "n-mnist", "--only", "test")
+    assert done.exit_code == 0 and not any("train" in path for path in server.asked), done.output
+    assert not (handwriting[1] / "Train").exists()
+    assert len(load_dataset("n-mnist", folds=4).test) == 10
+    done = snnlab("get", "mnist", "--only", "t10k")
+    assert done.exit_code == 0 and len(list(handwriting[0].glob("*-ubyte"))) == 2
+    done = snnlab("get", "n-mnist", "--only", "valid")
+    assert done.exit_code != 0
+    assert "valid is in the name of no archive of n-mnist" in done.output
+    assert "train.zip, test.zip" in done.output
+    done = snnlab("get", "n-mnist")  # the rest
+    assert done.exit_code == 0 and (handwriting[1] / "Train").is_dir(), done.output
+
+
+def test_an_archive_of_another_version_is_refused(snnlab, server, handwriting):
+    server.files["test.zip"] = zipped({"Test/0/00001.bin": b"other"})
+    server.files["t10k-labels-idx1-ubyte.gz"] = b"\x1f\x8b of another day"
+    for name, file in (("n-mnist", "test.zip"), ("mnist", "t10k-labels-idx1-ubyte.gz")):
+        done = snnlab("get", name)
+        assert done.exit_code == 1 and file in done.output and "MD5" in done.output, done.output
+        assert not DATASETS[name].state()[0]
+
+
 def test_what_came_is_compared_with_what_is_published(server, digits, monkeypatch):
     done = call("get", "shd", "--workers", "1")
     assert done.exit_code == 1 and "error  " in done.output and "8,156" in done.output

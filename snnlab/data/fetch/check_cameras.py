@@ -32,7 +32,7 @@ def check_recordings(task: Any) -> Iterator[Finding]:
 
     camera, folder = SETS[task.data.name], task.data.folder
     files, labels, test, classes = camera.find_files(folder)
-    parts = {"all": np.ones(len(files), bool)}
+    parts = {"recordings": np.ones(len(files), bool)}
     if test is not None:
         parts = {"train": ~test, "test": test}
     for name, mask in parts.items():

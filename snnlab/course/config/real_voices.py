@@ -1,0 +1,105 @@
+"""The parameters of the page "04 on real voices", and its three profiles."""
+
+from dataclasses import dataclass
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import parameter
+from snnlab.course.config.shared import TrainingParameters, profiles
+
+
+@dataclass(frozen=True)
+class RealVoices(TrainingParameters):
+    """The page "04 on real voices": learned delays, tested on speakers that no training heard."""
+
+    notebook = "04_real_voices"
+    notebook_folder = "notebooks/real"
+
+    data: str = parameter(
+        "speech-commands-test",
+        "the data set speech-commands-test, or a folder laid out as it",
+    )
+    test_folds: tuple[int, ...] = parameter(
+        (0, 1, 2, 3, 4),
+        "folds of speakers to test on, one after the other; everything is chosen on the first",
+        low=0,
+        high=100,
+    )
+    dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
+    n_in: int = parameter(140, "inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
+    hidden: tuple[int, ...] = parameter(
+        (64, 64), "neurons of each hidden layer", low=1, high=100_000
+    )
+    max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
+    tau_ms: tuple[float, ...] = parameter(
+        (21.0, 35.0, 70.0),
+        "membrane time constants that every variant chooses from, by validation",
+        unit="ms",
+        low=1,
+        high=100_000,
+    )
+    epochs: int = parameter(14, "passes through the training data", low=1, high=100_000)
+    dropout: float = parameter(
+        0.1, "probability of silencing a neuron while training", low=0, high=0.99
+    )
+    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
+    lr_factors: tuple[float, ...] = parameter(
+        (0.5, 1.0, 2.0),
+        "factors of lr_weights that every variant chooses from, by validation",
+        low=0,
+        high=1000,
+    )
+    lr_delays: float = parameter(
+        0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
+    )
+    weight_decay: float = parameter(1e-5, "weight decay of the weights", low=0, high=10)
+    anneal_share: float = parameter(
+        0.5, "share of the epochs in which sigma shrinks", low=0, high=1
+    )
+    fan_in: int = parameter(
+        8, "inputs of a hidden neuron in the networks with few connections", low=1, high=700
+    )
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
+        super().__post_init__()
+        if 700 % self.n_in:
+            raise SnnlabError(
+                f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140."
+            )
+        if len(set(self.test_folds)) < len(self.test_folds):
+            raise SnnlabError(
+                f"test_folds = {self.test_folds}: expected each fold once; remove the repetition."
+            )
+        for tau_ms in self.tau_ms:
+            if tau_ms <= self.dt_ms:
+                raise SnnlabError(
+                    f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = "
+                    f"{self.dt_ms:g}), or a neuron would forget before the next one."
+                )
+
+
+REAL_VOICES = profiles(
+    RealVoices(),
+    tiny=dict(
+        test_folds=(0, 1),
+        seeds=1,
+        hidden=(8,),
+        tau_ms=(35.0,),
+        lr_factors=(1.0,),
+        epochs=2,
+        workers=1,
+    ),
+    paper=dict(  # the network of Hammouamri et al. 2024 for SSC, on the clips at hand
+        dt_ms=10.0,
+        hidden=(512, 512),
+        max_delay=30,
+        tau_ms=(15.0,),
+        lr_weights=5e-3,
+        lr_factors=(1.0,),
+        lr_delays=0.1,
+        anneal_share=0.25,
+        epochs=60,
+        batch_size=128,
+        workers=1,
+    ),
+)

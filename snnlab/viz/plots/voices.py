@@ -1,0 +1,129 @@
+"""Figures of the page "04 on real voices": speakers, paired differences, and what limits them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from snnlab._utils.arrays import as_array
+from snnlab._utils.escape import plot_text
+from snnlab.viz.plots.activity import count_raster
+from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.results import learning_curves
+from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure, legend
+
+# Color and marker of a fold; a sixth one has those of the first again
+FOLDS = ((BLUE, "o"), (ORANGE, "^"), (GREEN, "s"), (PINK, "D"), (SKY, "v"))
+
+
+@something_to_draw()
+def speakers(clips: Mapping[str, ArrayLike]) -> Figure:
+    """Draw how many clips each speaker has, a panel for each fold, the most talkative first.
+
+    Args:
+        clips: by name of the fold, the clips of each of its speakers, `(speakers,)`.
+    """
+    fig, axes = figure(9.5, 2.5, 1, len(clips), sharey=True, squeeze=False)
+    for number, (ax, (name, counts)) in enumerate(zip(axes.flat, clips.items(), strict=True)):
+        ordered = -np.sort(-as_array(name, counts, dims=1))
+        ax.bar(range(len(ordered)), ordered, width=1.0, color=FOLDS[number % len(FOLDS)][0])
+        ax.set(xlabel="speaker", ylabel="clips")
+        title = f"{plot_text(name)}: {len(ordered)} speakers,\n{ordered.sum()} clips"
+        ax.set_title(title, fontsize=10)
+        ax.label_outer()
+    return fig
+
+
+@something_to_draw()
+def voices(counts: Mapping[str, ArrayLike], dt_ms: float, columns: int) -> Figure:
+    """Draw recordings as counts `(T, N)` by title, a grid of `columns` panels a row."""
+    rows = -(-len(counts) // columns)
+    fig, axes = figure(9, 2.2 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
+    for ax, (title, table) in zip(axes.flat, counts.items(), strict=False):
+        count_raster(ax, table, dt_ms)
+        ax.set(ylabel="channel,\nlow to high")
+        ax.set_title(plot_text(title), fontsize=10)
+        ax.label_outer()
+    return fig
+
+
+@something_to_draw()
+def paired_differences(
+    differences: Mapping[str, ArrayLike], intervals: Mapping[str, tuple[float, float | None]]
+) -> Figure:
+    """Draw differences of test accuracy between two variants, pair by pair.
+
+    Args:
+        differences: by name of the two variants, accuracy 0..1 of the first minus that of the
+            second, `(folds, seeds)`; both were trained on the same fold with the same seed.
+        intervals: by the same names, mean and half width of the 95 % interval, 0..1; None for no
+            interval.
+    """
+    fig, ax = figure(9, 1.3 + 0.62 * len(differences))
+    for row, (name, values) in enumerate(differences.items()):
+        points = 100 * as_array(name, values, dims=2)
+        for fold, seeds in enumerate(points):
+            color, marker = FOLDS[fold % len(FOLDS)]
+            y = row - 0.32 + 0.12 * fold
+            label = None if row else f"fold {fold}"
+            ax.plot(seeds, np.full(len(seeds), y), marker, color=color, markersize=4, label=label)
+        mean, half = intervals[name]
+        error = None if half is None else 100 * half
+        ax.errorbar(100 * mean, row + 0.32, xerr=error, fmt="d", color=BLACK, capsize=4,
+                    label=None if row else "mean, 95 % interval")  # fmt: skip
+        ax.axhline(row + 0.5, color=GREY, linewidth=0.3)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    names = [plot_text(name).replace(" minus ", "\nminus ") for name in differences]
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="difference of test accuracy (points)", ylim=(len(names) - 0.5, -0.5))
+    fig.legend(loc="outside upper center", ncols=6, frameon=False, fontsize=9)
+    return fig
+
+
+@something_to_draw()
+def train_and_unseen(
+    curves: Mapping[str, ArrayLike], gaps: Mapping[str, Sequence[ArrayLike]], chance: float
+) -> Figure:
+    """Draw validation accuracy over the epochs, beside training and test accuracy at the end.
+
+    Args:
+        curves: validation accuracies 0..1 by variant, `(trainings, epochs)`.
+        gaps: by variant, training accuracies and test accuracies at the end, `(trainings,)` each.
+        chance: accuracy of guessing, 0..1.
+    """
+    fig, (left, right) = figure(9.5, 3.3, 1, 2)
+    learning_curves(left, curves, ylabel="validation accuracy (%)")
+    left.set_ylim(0, 100)
+    for place, (name, pair) in enumerate(gaps.items()):
+        trained, tested = (100 * as_array(name, values, dims=1) for values in pair)
+        for y, (accuracies, color, marker) in enumerate(
+            ((trained, GREY, "s"), (tested, BLUE, "o"))
+        ):
+            label = None if place else ("training speakers", "test speakers")[y]
+            x = place + np.linspace(-0.12, 0.12, len(accuracies)) * (len(accuracies) > 1)
+            right.plot(x, accuracies, marker, color=color, markersize=4, label=label)
+    right.set_xticks(range(len(gaps)), [plot_text(name).replace(", ", ",\n") for name in gaps])
+    right.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
+    right.set(ylabel="accuracy (%)", ylim=(0, 102))
+    handles, labels = right.get_legend_handles_labels()
+    legend(right, handles=handles, labels=labels, loc="lower center", bbox_to_anchor=(0.5, 1.0),
+           ncols=2)  # fmt: skip
+    return fig
+
+
+@something_to_draw()
+def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
+    """Draw training and validation accuracy 0..1 of one network a row; a line marks the first."""
+    fig, ax = figure(9, 0.9 + 0.3 * len(rows))
+    for row, (trained, valid) in enumerate(rows.values()):
+        first = row == 0
+        ax.plot([100 * valid, 100 * trained], [row, row], color=GREY, linewidth=0.8)
+        ax.plot(100 * trained, row, "s", color=GREY, label="training speakers" if first else None)
+        ax.plot(100 * valid, row, "o", color=BLUE, label="validation speakers" if first else None)
+    reference = next(iter(rows.values()))[1]
+    ax.axvline(100 * reference, color=RED, linestyle="--", linewidth=1)
+    ax.set_yticks(range(len(rows)), [plot_text(name) for name in rows])
+    ax.set(xlabel="accuracy (%)", ylim=(len(rows) - 0.5, -0.5))
+    fig.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    return fig
