@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import functools
+import inspect
 import math
 import operator
 import os
@@ -9,10 +11,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import is_utf8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,32 @@ def known(name: Any, names: Iterable[str], what: str) -> str:
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f" (did you mean {near[0]}?)" if near else ""
     raise SnnlabError(f"There is no {what} called {name!r}{hint}; valid names: {', '.join(names)}.")
+
+
+def nearest_names(settings: type[T]) -> type[T]:
+    """Decorate a dataclass: an unknown argument is refused with the nearest name.
+
+    Example:
+        >>> @nearest_names
+        ... @dataclass
+        ... class Settings:
+        ...     max_delay: int = 24
+        >>> Settings(max_dely=10)
+        Traceback (most recent call last):
+        snnlab._utils.errors.SnnlabError: There is no argument of Settings called 'max_dely' \
+(did you mean max_delay?); valid names: max_delay.
+    """
+    initialise: Any = settings.__init__
+    names = list(inspect.signature(settings).parameters)
+
+    @functools.wraps(initialise)
+    def checked(self: T, *args: Any, **values: Any) -> None:
+        for name in values:
+            known(name, names, f"argument of {settings.__name__}")
+        initialise(self, *args, **values)
+
+    settings.__init__ = checked  # type: ignore[method-assign, assignment]
+    return settings
 
 
 def _kind(field: "dataclasses.Field[Any]") -> tuple[Any, bool]:

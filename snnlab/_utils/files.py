@@ -1,5 +1,6 @@
 """Files: complete ones or none, JSON and YAML of untrusted origin, lists and checksums."""
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ _SYSTEM = frozenset({
     *("lost+found", "system volume information", "__pycache__"),
 })  # fmt: skip
 LARGEST = 1 << 28  # bytes of a text file that is read; what snnlab writes has a few MB at most
+MOST_FILES = 50_000  # in the folder of a sweep; looking through them takes about a second
 DEEPEST = 100  # levels of lists and objects in each other
 
 
@@ -62,16 +64,40 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
-def paths_below(folder: Path, pattern: str = "*") -> list[Path]:
+def paths_below(folder: Path, pattern: str = "*", *, most: int | None = None) -> list[Path]:
     """List the paths below a folder that match a pattern, sorted, without hidden ones.
 
     Temporary files that a killed process left are hidden, as is the content of a hidden folder.
+
+    Args:
+        folder: where to look, at any depth.
+        pattern: of the names.
+        most: files and folders that are looked through; None for any number.
+
+    Raises:
+        SnnlabError: there are more than `most`.
     """
-    return sorted(
-        path
-        for path in folder.rglob(pattern)
-        if not any(map(is_hidden, path.relative_to(folder).parts))
-    )
+    paths, count = [], 0
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        names = [name for name in (*folders, *files) if not is_hidden(name)]
+        count += len(names)
+        if most is not None and count > most:
+            raise SnnlabError(
+                f"{folder}: has more than {most:,} files and folders in it, too many to look "
+                f"through for {pattern}; name a folder further down, or the file itself."
+            )
+        paths += [Path(here, name) for name in fnmatch.filter(names, pattern)]
+    return sorted(paths)
+
+
+def checkpoints_below(folder: Path) -> list[Path]:
+    """List the checkpoints below the folder of a run or of a sweep, as `paths_below`.
+
+    Raises:
+        SnnlabError: so many files are in it that it is another folder, such as one's home.
+    """
+    return paths_below(folder, "*.pt", most=MOST_FILES)
 
 
 def now() -> str:

@@ -178,7 +178,7 @@ def tutorial(profile: str, out: Path | None) -> None:
 def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
     """Collect every result.json below FOLDER: one row a trained network, and means over seeds.
 
-    Unfinished runs are named. Damaged results are named and left out, with exit code 1.
+    Unfinished and failed runs are named. Damaged results are named and left out, with exit code 1.
     """
     from rich.console import Console
 
@@ -191,9 +191,7 @@ def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
         write_csv(results.table, out)
     if not results.table.empty:
         Console().print(*summary_tables(summary(results.table)), *fold_tables(results.table))
-    for run in results.unfinished:
-        print_error(f"{run}: unfinished; run it again to resume it.")
-    for sentence in results.damaged:
+    for sentence in (*results.unfinished, *results.damaged):
         print_error(sentence)
     if results.damaged:
         sys.exit(1)

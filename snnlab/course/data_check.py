@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import paths_below
+from snnlab._utils.files import checkpoints_below
 from snnlab.course.config import (
     Config,
     ExploringDelays,
@@ -94,7 +94,7 @@ def camera_sets(
 
 
 def _check_checkpoint(path: Path) -> None:
-    if path.is_dir() and not paths_below(path, "*.pt"):
+    if path.is_dir() and not checkpoints_below(path):
         raise SnnlabError(
             f"checkpoint: {path} holds no file .pt; give that of a run of notebook 04."
         )

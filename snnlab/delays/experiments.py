@@ -7,7 +7,7 @@ from typing import get_args
 
 import torch
 
-from snnlab._utils.fields import known
+from snnlab._utils.fields import known, nearest_names
 from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
@@ -18,6 +18,7 @@ from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
 from snnlab.training.experiments import Experiment, ExperimentResult, ExperimentStage, StageStart
 
 
+@nearest_names
 @dataclass(frozen=True)
 class DelayStage(DelayRecipe, ExperimentStage):
     """Training of one `DelayNet`, which `network` describes.

@@ -201,7 +201,7 @@ def _max_delay(path: str | Path, positions: Tensor, given: int | None) -> int:
         if edge != round(edge) or edge == 0 or int((positions.abs() == edge).sum()) < 2:
             raise SnnlabError(
                 f"{path}: does not say how long its kernels are (no two positions end at the same "
-                "whole number); give max_delay, their L - 1."
+                "whole number); give max_delay (--max-delay), their L - 1."
             )
         return 2 * round(edge)
     if given % 2:

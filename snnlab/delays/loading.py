@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
-from snnlab._utils.files import given_path, paths_below
+from snnlab._utils.files import checkpoints_below, given_path
 from snnlab.delays.analysis import frequencies
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
@@ -81,14 +81,14 @@ def best_checkpoint(path: str | Path) -> Path:
             the best one on validation is chosen. Other files are ignored.
 
     Raises:
-        SnnlabError: the folder has no such checkpoint.
+        SnnlabError: the folder has no such checkpoint, or too many files to look through.
     """
     path = given_path(path)
     if not path.is_dir():
         return path
     ranked: list[tuple[float, float, float, Path]] = []
     unreadable: list[SnnlabError] = []
-    for file in paths_below(path, "*.pt"):
+    for file in checkpoints_below(path):
         try:
             content = checkpoints.load(file)
         except SnnlabError as error:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
+from snnlab._utils.fields import nearest_names
 from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import RampNeuron
@@ -38,6 +39,7 @@ def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
     return sigma
 
 
+@nearest_names
 @dataclass(frozen=True)
 class DelayRecipe(Recipe):
     """How to train a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnlab._utils.arrays import as_array
+from snnlab._utils.arrays import as_array, check_dt
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 
@@ -41,7 +41,8 @@ def delay_statistics(layer: "DelayLinear", dt_ms: float) -> DelayStatistics:
         dt_ms: length of a time step, ms.
 
     Raises:
-        SnnlabError: as `rounded_delays`.
+        SnnlabError: it is no layer of delays, no synapse exists, a delay is not finite, or `dt_ms`
+            is not above 0.
 
     Example:
         >>> import torch
@@ -51,6 +52,7 @@ def delay_statistics(layer: "DelayLinear", dt_ms: float) -> DelayStatistics:
         >>> delay_statistics(layer, dt_ms=20)
         DelayStatistics(mean_ms=30.0, sd_ms=30.0, share_at_zero=0.5, share_at_max=0.0)
     """
+    dt_ms = check_dt(dt_ms)
     steps = active_delays(layer)
     shares = delay_shares(rounded_delays(layer), layer.max_delay, 1)
     return DelayStatistics(
@@ -96,7 +98,16 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
 
 
 def active_delays(layer: "DelayLinear") -> NDArray[np.float32]:
-    """Return the delays of the synapses that exist, in steps, as a flat array."""
+    """Return the delays of the synapses that exist, in steps, as a flat array.
+
+    Raises:
+        SnnlabError: it is no layer of delays.
+    """
+    if not hasattr(layer, "connections"):
+        raise SnnlabError(
+            f"layer: got {type(layer).__name__}, expected a DelayLinear; `delay_layers(net)` of "
+            "snnlab.nn.delay_linear gives those of a network."
+        )
     delays: NDArray[np.float32] = layer.delay[layer.connections].cpu().numpy()
     return delays
 

@@ -10,6 +10,7 @@ from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.delay_linear import DelayLinear, Engine, delay_layers
@@ -74,6 +75,8 @@ class DelayNet(nn.Module):
     @memory_errors("building a network", "a smaller one")
     def __init__(self, *arguments: Any, engine: Engine = "auto", **settings: Any) -> None:
         super().__init__()
+        for name in settings:
+            known(name, self.__signature__.parameters, "argument of DelayNet")
         config = self.config = DelayNetConfig(*arguments, **settings)
         sizes = [config.n_in, *config.hidden, config.n_classes]
         self.synapses = nn.ModuleList(

@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, whole_number
+from snnlab._utils.fields import is_number, nearest_names, whole_number
 from snnlab.nn.network_config import LONGEST, NetworkConfig, check_tau
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ Padding = Literal["fixed", "reference"]
 Neuron = Literal["lif", "relu"]
 
 
+@nearest_names
 @dataclass(frozen=True)
 class DelayNetConfig(NetworkConfig):
     """Description of a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.

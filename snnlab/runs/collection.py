@@ -14,6 +14,7 @@ import pandas as pd
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, whole_file
 from snnlab.course.config import NOTEBOOKS
+from snnlab.runs import manifest
 from snnlab.runs.result import OtherSchema, Result, arm, load_result, numbers
 
 BEFORE = ("notebook", "profile", "arm", "seed")
@@ -45,12 +46,12 @@ class Collection:
     Attributes:
         table: as `collect` returns it.
         damaged: a sentence for each result that cannot be read.
-        unfinished: folders of runs that began and have no result.
+        unfinished: a sentence for each run that began and has no result: whether it failed and why.
     """
 
     table: pd.DataFrame
     damaged: list[str]
-    unfinished: list[Path]
+    unfinished: list[str]
 
 
 def collect(folder: str | Path, *, all_parameters: bool = False) -> pd.DataFrame:
@@ -93,11 +94,11 @@ def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collect
     runs: list[dict[str, Any]] = []
     networks: list[dict[str, Any]] = []
     damaged: list[str] = []
-    unfinished: list[Path] = []
+    unfinished: list[str] = []
     schemas: dict[int, Path] = {}  # the first result of each
     for run_folder, finished in runs_below(folder, damaged):
         if not finished:
-            unfinished.append(run_folder)
+            unfinished.append(f"{run_folder}: {_why_unfinished(run_folder)}")
             continue
         path = run_folder / "result.json"
         try:
@@ -201,6 +202,14 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
                 name for name in folders if name not in ("checkpoints", "figures", "result.json")
             ]  # no run is in there
             yield Path(here), finished
+
+
+def _why_unfinished(run_folder: Path) -> str:
+    content = manifest.read(run_folder)
+    if content.get("status") != "failed":
+        return "unfinished; run it again to resume it."
+    reason = (content["error"].splitlines() or ["for an unknown reason"])[0].rstrip(".")
+    return f"failed: {reason}; run it again when the cause is mended."
 
 
 def _run(result: Result, path: Path) -> dict[str, Any]:

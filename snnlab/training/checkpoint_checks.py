@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import math
 import warnings
+import zlib
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.optim import Optimizer
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
+from snnlab.data.protocols import Batches
 from snnlab.training.checkpoints import check_parameters
 
 # The entries of a checkpoint, and their types
@@ -79,6 +81,34 @@ def check_resumable(content: dict[str, Any], model: Any, recipe: Any, moving: li
     if content["under_way"] is not None:
         _check_epoch_state(content["under_way"])
     _check_moving(moving, content["moving"], epochs=len(history))
+
+
+def fingerprint(data: Batches) -> dict[str, int]:
+    """Return the number of samples of a set and a checksum of their labels, in order."""
+    labels = data.labels.cpu().numpy().astype("<i8")
+    return {"samples": len(data), "checksum of the labels": zlib.crc32(labels.tobytes())}
+
+
+def check_data(content: dict[str, Any], data: dict[str, dict[str, int]]) -> None:
+    """Raise if a checkpoint says that its training had other data; one of before does not say it.
+
+    Args:
+        content: of the checkpoint.
+        data: of each set of the training, what `fingerprint` returns.
+
+    Raises:
+        SnnlabError: it is of other data, or was altered.
+    """
+    recorded = content.get("data", data)
+    if not isinstance(recorded, dict):
+        _refuse(f"its data is of the type {type(recorded).__name__}")
+    for name, values in data.items():
+        for key, value in values.items():
+            if (theirs := recorded[name][key]) != value:
+                raise SnnlabError(
+                    f"trained on other data: {name} had {key} {theirs}, and now {value}; give the "
+                    "same data or, for a new training, a name that no file has."
+                )
 
 
 def _refuse(reason: str) -> None:

@@ -127,8 +127,8 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
         Accuracy, loss, predictions and labels.
 
     Raises:
-        SnnlabError: there is no sample, the network has no score for a label, tensors have another
-            shape, or memory does not suffice.
+        SnnlabError: there is no sample, `batch_size` is below 1, the network has no score for a
+            label, tensors have another shape, or memory does not suffice.
 
     Example:
         >>> from snnlab.nn.delay_net import DelayNet

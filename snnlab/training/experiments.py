@@ -16,6 +16,7 @@ from torch import nn
 
 from snnlab._utils.errors import DivergedError, SnnlabError
 from snnlab._utils.fields import known
+from snnlab._utils.files import given_path
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Data
@@ -113,11 +114,25 @@ class Experiment:
         >>> second = DelayStage(name="second", epochs=3, seed=1, **shared)
         >>> Experiment("two stages", (first, second)).epochs
         5
+
+    Raises:
+        SnnlabError: there is no stage, or two of them would write the same files.
     """
 
     name: str
     stages: tuple[ExperimentStage, ...]
     label: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that there are stages, each with files of its own."""
+        if not self.stages:
+            raise SnnlabError(f"{self.name}: has no stage; expected one stage to train at least.")
+        names = [stage.file_name(self.name, number) for number, stage in enumerate(self.stages)]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise SnnlabError(
+                f"{self.name}: has several stages called {repeated[0]!r}, which would write the "
+                "same files; expected a name of its own for each stage."
+            )
 
     @property
     def epochs(self) -> int:
@@ -237,7 +252,7 @@ class ExperimentResult:
 def run_experiment(
     experiment: Experiment,
     data: Sets,
-    folder: Path,
+    folder: str | Path,
     callbacks: Sequence[Callback] = (),
 ) -> ExperimentResult:
     """Train the stages of an experiment in turn, and evaluate the last network on the test set.
@@ -285,7 +300,7 @@ def run_experiment(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         for number, stage in enumerate(experiment.stages):
-            path = folder / f"{stage.file_name(experiment.name, number)}.pt"
+            path = given_path(folder) / f"{stage.file_name(experiment.name, number)}.pt"
             net, result = _run_stage(stage, net, sets[stage.data], path, callbacks)
             results.append(result)
     parts = sets[last.data]
@@ -357,7 +372,7 @@ def trainable_only(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
 def run_experiments(
     experiments: Iterable[Experiment],
     data: Sets,
-    folder: Path,
+    folder: str | Path,
     *,
     attempt: bool = False,
     **options: Any,
@@ -391,7 +406,7 @@ def run_experiments(
         ([1], True)
     """
     run = _attempt if attempt else run_experiment
-    return train_pool(experiments, run, data, folder, **options)
+    return train_pool(experiments, run, data, given_path(folder), **options)
 
 
 def _attempt(experiment: Experiment, *rest: Any) -> ExperimentResult:

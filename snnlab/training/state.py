@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from snnlab.training import checkpoints
-from snnlab.training.checkpoint_checks import check_resumable
+from snnlab.training.checkpoint_checks import check_data, check_resumable
 from snnlab.training.distributed import all_gather, rank_and_world_size
 
 
@@ -135,6 +135,7 @@ class TrainState:
         optimisers: of its parameters.
         schedulers: of the optimisers.
         recipe: how it is trained, a dataclass.
+        data: of each set, what `fingerprint` returns.
         every: seconds without a checkpoint after which one is due in the middle of an epoch.
     """
 
@@ -145,9 +146,10 @@ class TrainState:
         schedulers: list[Any],
         recipe: Any,
         *,
+        data: dict[str, dict[str, int]],
         every: float = 0.0,
     ) -> None:
-        self.model, self.recipe, self.every = model, recipe, every
+        self.model, self.recipe, self.data, self.every = model, recipe, data, every
         self.optimisers, self.schedulers = optimisers, schedulers
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
@@ -195,6 +197,7 @@ class TrainState:
             self.path,
             network=self.model.config,
             recipe=dataclasses.asdict(self.recipe),
+            data=self.data,
             model=self.model.state_dict(),
             moving=[part.state_dict() for part in (*self.optimisers, *self.schedulers)],
             history=self.history,
@@ -209,12 +212,14 @@ class TrainState:
         """Resume from a checkpoint.
 
         Raises:
-            SnnlabError: it is of another network or recipe, damaged or newer, or holds no training.
+            SnnlabError: it is of another network, recipe or data, damaged or newer, or holds no
+                training.
         """
         content = checkpoints.load(path, network=self.model.config)
         moving = [*self.optimisers, *self.schedulers]
         with checkpoints.as_written(path):
             check_resumable(content, self.model, self.recipe, moving)
+            check_data(content, self.data)
             self.model.load_state_dict(content["model"])
             for part, saved in zip(moving, content["moving"], strict=True):
                 part.load_state_dict(saved)

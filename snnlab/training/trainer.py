@@ -25,6 +25,7 @@ from snnlab.training.callbacks import (
     TrainingProgress,
     check_callbacks,
 )
+from snnlab.training.checkpoint_checks import fingerprint
 from snnlab.training.distributed import (
     all_reduce_scalar,
     own_seed,
@@ -126,10 +127,10 @@ def fit(
         The network, its history and the epoch that was kept.
 
     Raises:
-        SnnlabError: the checkpoint is of another network or recipe, damaged or newer; the disk is
-            full; the loss is no longer finite; there are more processes than samples in a batch;
-            `save_every` is below 0; tensors have other shapes; the network has no score for a
-            label; memory does not suffice.
+        SnnlabError: the checkpoint is of another network, recipe or data, damaged or newer; the
+            disk is full; the loss is no longer finite; there are more processes than samples in a
+            batch; `save_every` is below 0; tensors have other shapes; the network has no score for
+            a label; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:
@@ -170,7 +171,9 @@ def fit(
             )
         net.config = replace(net.config, dt_ms=dt_ms)
     optimisers = recipe.optimisers(model)
-    state = TrainState(model, optimisers, recipe.schedulers(optimisers), recipe, every=save_every)
+    schedulers = recipe.schedulers(optimisers)
+    sets = {"train": fingerprint(train), "valid": fingerprint(valid)}
+    state = TrainState(model, optimisers, schedulers, recipe, data=sets, every=save_every)
     path = None if checkpoint is None else Path(checkpoint)
     own: list[Callback] = [] if metrics is None else [MetricsLogger(metrics)]
     if progress and not any(callback.shows_progress for callback in callbacks):

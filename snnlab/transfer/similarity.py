@@ -7,6 +7,7 @@ from spikingjelly.activation_based.monitor import OutputMonitor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snnlab._utils.arrays import as_array
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
@@ -47,7 +48,7 @@ def cka(x: Tensor, y: Tensor) -> float:
 
     $\lVert Y^\top X \rVert_F^2 / (\lVert X^\top X \rVert_F\, \lVert Y^\top Y \rVert_F)$ of the
     centred matrices. It is 1 if they are the same up to rotation and scale, in any order of the
-    neurons.
+    neurons, and 0 if one of them is the same for all samples, as of a layer without spikes.
 
     Args:
         x: `(n, features)`.
@@ -57,13 +58,16 @@ def cka(x: Tensor, y: Tensor) -> float:
         The similarity, from 0 to 1.
 
     Raises:
-        SnnlabError: the numbers of samples differ, or are below two.
+        SnnlabError: the numbers of samples differ, or are below two; a representation has other
+            axes, or holds NaN or infinite values.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 1.0], [0.0, 4.0]])
         >>> round(cka(x, 2 * x.flip(1)), 6)
         1.0
     """
+    for name, value in (("x", x), ("y", y)):
+        as_array(name, value, dims=2, empty=True)
     if len(x) != len(y) or len(x) < 2:
         raise SnnlabError(
             f"got {len(x)} and {len(y)} samples; expected the same samples, at least two of them."

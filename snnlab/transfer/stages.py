@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from snnlab._utils.fields import known
+from snnlab._utils.fields import known, nearest_names
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.activations import Mode, activations, ramp_bounds
@@ -28,6 +28,7 @@ Precision = Literal["float32", "bfloat16"]
 REESTIMATE_BATCHES = 10
 
 
+@nearest_names
 @dataclass(frozen=True)
 class Stage(ExperimentStage):
     """Training of one network in one mode: Adam or SGD, a cosine schedule from step to step.

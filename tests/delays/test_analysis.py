@@ -206,7 +206,7 @@ def line(epoch):
 def trained(path, net, epochs=2):
     """A checkpoint of a training in which every delay grew by a quarter of a step an epoch."""
     recipe = DelayRecipe(epochs=epochs, batch_size=1)
-    state = TrainState(net, [], [], recipe)
+    state = TrainState(net, [], [], recipe, data={})
     state.path = path
     for epoch in range(epochs):
         for layer in net.synapses:
@@ -255,7 +255,7 @@ def test_a_training_that_goes_on_keeps_the_snapshots_before(tmp_path):
         layer.delay = layer.delay / 2  # with room to grow
     recipe = trained(tmp_path / "c.pt", net)
     before = checkpoints.load(tmp_path / "c.pt")["snapshots"]
-    state = TrainState(random_net(seed=5), [], [], recipe)
+    state = TrainState(random_net(seed=5), [], [], recipe, data={})
     state.restore(tmp_path / "c.pt")
     state.finish(line(2))
     assert list(state.snapshots) == [0, 1, 2, 3]

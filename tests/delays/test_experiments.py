@@ -20,7 +20,7 @@ from snnlab.delays.experiments import (
 )
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training.evaluation import evaluate
-from snnlab.training.experiments import run_experiment, run_experiments
+from snnlab.training.experiments import Experiment, run_experiment, run_experiments
 
 DATA = DataSplits(*(interaural_lags(n, seed=s, steps=20) for s, n in enumerate((64, 40, 40))))
 
@@ -130,3 +130,16 @@ def test_a_stage_that_cannot_be_is_refused():
     ):
         with pytest.raises(SnnlabError, match=message):
             replace(stage("learned", 0), **changes)
+
+
+def test_an_experiment_has_stages_with_files_of_their_own():
+    with pytest.raises(SnnlabError, match="^e: has no stage; expected one stage to train"):
+        Experiment("e", ())
+    with pytest.raises(SnnlabError, match="^e: has several stages called 'none-0-1.005', which"):
+        Experiment("e", (stage("none", 0), stage("none", 1), stage("none", 0)))
+
+
+def test_a_folder_may_be_a_text(tmp_path):
+    name = str(tmp_path / "runs")
+    run_experiments([Experiment("e", (stage("none", 0, epochs=1),))], DATA, name, workers=1)
+    assert {path.suffix for path in (tmp_path / "runs").iterdir()} == {".pt", ".jsonl"}

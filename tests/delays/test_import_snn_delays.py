@@ -250,7 +250,8 @@ def test_max_delay_can_be_given_and_has_to_be_where_no_position_ends(file):
         for part in net.synapses:
             part.P *= 0.9
     with pytest.raises(
-        SnnlabError, match="theirs.pt: does not say how long its kernels are.*give max_delay"
+        SnnlabError,
+        match=r"theirs.pt: does not say how long its kernels are.*give max_delay \(--max-delay\)",
     ):
         read(file(net), tau=TAU)
     ours = read(file(net), tau=TAU, max_delay=12)

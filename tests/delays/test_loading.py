@@ -4,6 +4,7 @@ import pytest
 import torch
 from delay_nets import random_net, save_network
 
+from snnlab._utils import files
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.loading import best_checkpoint, open_network
 
@@ -71,3 +72,15 @@ def test_a_checkpoint_of_another_task_is_what_is_blamed(tmp_path):
 def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
     with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):
         open_network(tmp_path / "none.pt", dt_ms=dt)
+
+
+def test_a_folder_with_too_many_files_is_not_looked_through(tmp_path, monkeypatch):
+    save_network(tmp_path / "run" / "a.pt", random_net(), 0.5)
+    for name in ("b", "c"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(files, "MOST_FILES", 4)
+    assert best_checkpoint(tmp_path).name == "a.pt"
+    monkeypatch.setattr(files, "MOST_FILES", 3)
+    words = f"^{tmp_path}: has more than 3 files and folders in it, .* name a folder further down"
+    with pytest.raises(SnnlabError, match=words):
+        open_network(tmp_path)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from delay_nets import random_net
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
@@ -30,3 +31,11 @@ def test_delays_that_are_not_finite_are_not_counted():
     for count in (lambda: delay_statistics(layer, 10.0), lambda: rounded_delays(layer)):
         with pytest.raises(SnnlabError, match="delays that are not finite"):
             count()
+
+
+def test_a_network_is_no_layer():
+    net = random_net()
+    with pytest.raises(SnnlabError, match="^layer: got DelayNet, expected a DelayLinear; `delay_l"):
+        delay_statistics(net, 10.0)
+    with pytest.raises(SnnlabError, match="dt_ms = 0"):
+        delay_statistics(net.synapses[0], 0)

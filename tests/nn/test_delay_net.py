@@ -1,5 +1,7 @@
 """DelayNet: size and arithmetic of the reference; predictions depend on the sample alone."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,13 @@ from torch.utils.checkpoint import checkpoint
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
+from snnlab.delays.experiments import DelayStage
+from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn import delay_net
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.nn.vision.resnet import ResNetConfig
+from snnlab.transfer.stages import Stage
 
 
 def small(delay_mode="learned", **changes):
@@ -222,3 +229,22 @@ def test_gradients_are_the_same_where_activations_are_computed_again(neuron):
         results.append(torch.autograd.grad(net(x).log().sum(), parameters))
     for again in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "wrong", "words"),
+    [
+        (DelayNet, "max_dely", "argument of DelayNet called .* mean max_delay"),
+        (DelayNet, "engin", "argument of DelayNet called .* mean engine"),
+        (DelayNetConfig, "droput", "argument of DelayNetConfig called .* mean dropout"),
+        (ResNetConfig, "clases", "argument of ResNetConfig called .* mean classes"),
+        (DelayRecipe, "lr_weight", "argument of DelayRecipe called .* mean lr_weights"),
+        (DelayStage, "netwrk", "argument of DelayStage called .* mean network"),
+        (Stage, "epoch", "argument of Stage called .* mean epochs"),
+    ],
+)
+def test_an_unknown_argument_gets_the_nearest_name(build, wrong, words):
+    with pytest.raises(SnnlabError, match=f"^There is no {words}"):
+        build(**{wrong: 1})
+    assert wrong not in inspect.signature(build).parameters
+    assert words.rpartition(" ")[2] in inspect.signature(build).parameters

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
+from snnlab.runs.manifest import KINDS, SCHEMA
 
 RESULT = {
     "schema": 1,
@@ -347,14 +348,22 @@ def test_damaged_results_alone_leave_an_empty_table(save, collect):
 
 def test_unfinished_runs_are_named(tmp_path, save, collect):
     save("good", entry("none", 0, 0.5))
-    for name in ("good", "begun"):
+    for name in ("good", "begun", "broken"):
         (tmp_path / "runs" / name / "checkpoints").mkdir(parents=True)
         (tmp_path / "runs" / name / "checkpoints" / "config.json").write_text("{}")
     (tmp_path / "runs" / "empty" / "checkpoints").mkdir(parents=True)
+    error = "04.ipynb, cell [3]: SnnlabError: there is no set.\nThe notebook is x.ipynb."
+    content = {kind: KINDS[kind]() for kind in KINDS} | {
+        "schema": SCHEMA, "started": ["now"], "status": "failed", "error": error,
+    }  # fmt: skip
+    (tmp_path / "runs" / "broken" / "manifest.json").write_text(json.dumps(content))
     done, table = collect()
     assert done.exit_code == 0 and len(table) == 1
+    begun, broken = (tmp_path / "runs" / name for name in ("begun", "broken"))
+    cause = "04.ipynb, cell [3]: SnnlabError: there is no set"
     assert done.stderr.splitlines() == [
-        f"snnlab: {tmp_path / 'runs' / 'begun'}: unfinished; run it again to resume it."
+        f"snnlab: {begun}: unfinished; run it again to resume it.",
+        f"snnlab: {broken}: failed: {cause}; run it again when the cause is mended.",
     ]
 
 

@@ -100,7 +100,7 @@ def test_the_time_runs_from_the_last_checkpoint(tmp_path, monkeypatch):
     now = 100.0
     monkeypatch.setattr(resume.time, "perf_counter", lambda: now)
     state = TrainState(
-        resumed.NET.build(), [], [], resumed.Stage(**resumed.COMMON, epochs=1), every=10.0
+        resumed.NET.build(), [], [], resumed.Stage(**resumed.COMMON, epochs=1), data={}, every=10.0
     )
     now = 1000.0
     assert not state.due()  # nothing is written by this process

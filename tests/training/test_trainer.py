@@ -1,6 +1,7 @@
 """fit(): it learns, selects on validation, and a killed run ends as if it had not been killed."""
 
 import copy
+import dataclasses
 import json
 import os
 import signal
@@ -553,3 +554,36 @@ def test_weights_that_the_last_step_made_infinite_are_no_result(monkeypatch):
     one_batch = DelayRecipe(epochs=1, batch_size=160, device="cpu")
     with pytest.raises(SnnlabError, match="loss or a weight is no longer finite; lower the"):
         fit(net(), *sets(), one_batch, progress=False)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
+def test_a_batch_has_a_sample_at_least(size):
+    with pytest.raises(SnnlabError, match=f"^batch_size = {size}: expected a whole number from 1"):
+        evaluate(net(), (X, Y), batch_size=size)
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path):
+    path, one_epoch = tmp_path / "c.pt", dataclasses.replace(RECIPE, epochs=1)
+
+    def run(train, valid):
+        return fit(net(), train, valid, one_epoch, checkpoint=path, progress=False).history
+
+    labels = torch.arange(8) % 5
+    history = run((X, labels), (X, Y))
+    assert run((X, labels), (X, Y)) == history
+    other = labels.clone()
+    other[3] = 0
+    for train, valid, words in (
+        ((X, other), (X, Y), "train had checksum of the labels [0-9]+, and now [0-9]+"),
+        ((X, labels), (X, labels), "valid had checksum of the labels 0?"),
+        ((X[:, :7], labels[:7]), (X, Y), "train had samples 8, and now 7"),
+    ):
+        with pytest.raises(SnnlabError, match=f"c.pt: trained on other data: {words}"):
+            run(train, valid)
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"data": {}}, path)
+    with pytest.raises(SnnlabError, match="c.pt: was altered or damaged"):
+        run((X, labels), (X, Y))
+    del content["data"]  # as it was written before
+    torch.save(content, path)
+    assert run((X, labels), (X, Y)) == history

@@ -126,3 +126,14 @@ def test_layer_outputs_put_everything_back_after_an_error():
 def test_layer_outputs_of_layers_without_height_and_width():
     net = VideoNet(2, 3, height=33, width=33).set_mode("liaf")
     assert layer_outputs(net, [torch.rand(2, 3, 2, 33, 33)])["acts.4"].shape == (3, 1024)
+
+
+def test_cka_of_what_is_no_representation():
+    good = torch.rand(6, 3)
+    with pytest.raises(SnnlabError, match=r"^y: of shape \(6,\), 2 axes were expected"):
+        cka(good, good[:, 0])
+    bad = good.clone()
+    bad[2, 1] = float("nan")
+    with pytest.raises(SnnlabError, match="^x: holds NaN or infinite values"):
+        cka(bad, good)
+    assert cka(torch.ones(6, 2), good) == cka(good, torch.zeros(6, 2)) == 0.0  # no spikes

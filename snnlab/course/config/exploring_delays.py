@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.fields import parameter
-from snnlab._utils.files import paths_below, sha256, sha256_of
+from snnlab._utils.files import checkpoints_below, sha256, sha256_of
 from snnlab.course.config.learning_delays import delay_config
 from snnlab.course.config.shared import Recordings, profiles
 
@@ -64,7 +64,7 @@ class ExploringDelays(Recordings):
 def _contents(checkpoint: str) -> str:
     """Return a checksum of the checkpoint or of those in a folder; without any, the path itself."""
     path = Path(checkpoint).expanduser()
-    files = paths_below(path, "*.pt") if path.is_dir() else [path]
+    files = checkpoints_below(path) if path.is_dir() else [path]
     if not checkpoint or not all(file.is_file() for file in files):
         return checkpoint
     return sha256_of(sha256(file) for file in files)

@@ -6,12 +6,19 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from snnlab._utils.fields import whole_number
+
 RankInfo = tuple[int, int]  # number of this process, and how many there are
 SINGLE: RankInfo = (0, 1)
 
 
 def shuffled(n: int, batch_size: int, generator: torch.Generator | None) -> tuple[Tensor, ...]:
-    """Split the indices 0 to n - 1 into batches `(B,)`, in random order if there is a generator."""
+    """Split the indices 0 to n - 1 into batches `(B,)`, in random order if there is a generator.
+
+    Raises:
+        SnnlabError: `batch_size` is no whole number from 1.
+    """
+    batch_size = whole_number("batch_size", batch_size, 1)
     order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
     return order.split(batch_size)
 

@@ -7,6 +7,7 @@ from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import nearest_names
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import THRESHOLD, Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
@@ -14,6 +15,7 @@ from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # of each stage by depth
 
 
+@nearest_names
 @dataclass(frozen=True)
 class ResNetConfig(VisionConfig):
     """Description of a `ResNet`.

@@ -8,11 +8,13 @@ from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import nearest_names
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
 
+@nearest_names
 @dataclass(frozen=True)
 class SmallCNNConfig(VisionConfig):
     """Description of a `SmallCNN`.

@@ -8,7 +8,7 @@ from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import whole_number
+from snnlab._utils.fields import nearest_names, whole_number
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
@@ -16,6 +16,7 @@ from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 KERNELS = (5, 3, 3, 3)
 
 
+@nearest_names
 @dataclass(frozen=True)
 class VideoNetConfig(VisionConfig):
     """Description of a `VideoNet`.

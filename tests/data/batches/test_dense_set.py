@@ -1,7 +1,11 @@
 """Batches of a dense set: every sample once, with its own label."""
 
+import re
+
+import pytest
 import torch
 
+from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense_set import DenseSet
 
 
@@ -35,3 +39,18 @@ def test_shuffled_every_sample_comes_once_with_its_label():
 def test_spikes_kept_as_bytes_come_out_as_numbers():
     x, _ = next(samples(torch.uint8).batches(3))
     assert x.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "cure"),
+    [
+        (torch.zeros(9, 4, 3), torch.zeros(5).long(), "make them agree in n"),
+        (torch.zeros(4, 9, 3), torch.zeros(4).long(), r"give x.transpose\(0, 1\)"),
+        (torch.zeros(9, 4), torch.zeros(4).long(), "make them agree in n"),
+        (torch.zeros(9, 4, 3), torch.zeros(4, 1).long(), "make them agree in n"),
+    ],
+)
+def test_samples_and_labels_belong_together(x, labels, cure):
+    shapes = re.escape(f"x has the shape {tuple(x.shape)} and labels {tuple(labels.shape)}")
+    with pytest.raises(SnnlabError, match=f"^DenseSet: {shapes}; expected .*; {cure}.$"):
+        DenseSet(x, labels)
