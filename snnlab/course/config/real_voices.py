@@ -58,9 +58,6 @@ class RealVoices(TrainingParameters):
     fan_in: int = parameter(
         8, "inputs of a hidden neuron in the networks with few connections", low=1, high=700
     )
-    few_seeds: int = parameter(
-        1, "seeds of these networks, at most `seeds`", low=1, high=1000
-    )
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
@@ -82,7 +79,7 @@ class RealVoices(TrainingParameters):
 
 
 REAL_VOICES = profiles(
-    RealVoices(),
+    RealVoices(seeds=1),
     tiny=dict(
         test_folds=(0, 1),
         seeds=1,
