@@ -26,7 +26,7 @@ from snnlab.data.cache import cached, stamp
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
 from snnlab.data.holdout import balanced, stratified
-from snnlab.data.io.camera_events import Framing, read_frames
+from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
 from snnlab.data.splits import DataSplits
@@ -222,6 +222,11 @@ class CameraSet:
                 )
             held = stratified(labels, folds) == fold
             origin = f"test is fold {fold} of {folds} of all recordings"
+        elif fold:
+            raise SnnlabError(
+                f"fold is {fold} without a number of folds; both or none were expected. Give "
+                "folds, such as 5, or leave fold out for the published split."
+            )
         elif test is None or test.all() or not test.any():
             raise SnnlabError(
                 f"{folder}: there is no published split of these recordings into training and "
@@ -245,6 +250,7 @@ def _read(
 
     @cache
     def attempts() -> list[tuple[np.ndarray | None, str]]:
+        import_readers(files[0])  # a missing package is no fault of a file, and is not cached
         worker, few = partial(_attempt, framing=framing), len(files) <= _FEW
         with mapped(worker, files, 1 if few else processes(None), together=64) as results:
             bar = tqdm(results, f"reading {name}", len(files), unit="recording", disable=few)

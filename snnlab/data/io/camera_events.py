@@ -6,7 +6,6 @@ tonic is imported where a recording is read, and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -82,8 +81,10 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
     """Read the events of a recording: x, y (px), t (microseconds, from 0 on) and p (1 for ON).
 
     Raises:
-        SnnlabError: the file is damaged or empty, or an event lies outside the sensor.
+        SnnlabError: the file is damaged or empty, an event lies outside the sensor, or a package
+            that reads it cannot be imported.
     """
+    import_readers(path)
     try:
         events = _decode(path, framing.reader)
     except SnnlabError:
@@ -123,7 +124,6 @@ def _decode(path: Path, reader: str) -> np.ndarray:
         if reader == "DVSGesture":
             raw["t"] = raw["t"].astype(np.int64) * 1000  # ms
     else:
-        import_optional("aedat", "reads files .aedat4 for tonic", "aedat")
         decoded = _tonic("io").read_aedat4(str(path))
         raw = dict(zip("txyp", (decoded[name] for name in decoded.dtype.names), strict=True))
     events = np.empty(len(raw["t"]), dtype=[(name, np.int64) for name in "xytp"])
@@ -133,6 +133,17 @@ def _decode(path: Path, reader: str) -> np.ndarray:
     return events
 
 
+def import_readers(path: Path) -> None:
+    """Import the packages that read a file with this ending.
+
+    Raises:
+        SnnlabError: one of them cannot be imported.
+    """
+    _tonic("io")
+    if path.suffix == ".aedat4":
+        import_optional("aedat", "reads files .aedat4 for tonic", "aedat")
+
+
 def _tonic(module: str) -> ModuleType:
     """Import a module of tonic when it is used: its import takes two seconds."""
-    return import_module(f"tonic.{module}")
+    return import_optional(f"tonic.{module}", "reads recordings of event cameras")

@@ -124,6 +124,7 @@ def test_numbers_that_are_refused(source):
     refused(lambda: n_mnist(source, folds=171), "folds is 171; 2 to 170")
     refused(lambda: n_mnist(source, folds=1), "folds is 1; 2 to 170")
     refused(lambda: n_mnist(source, folds=100), "no recording of .* is left for test")
+    refused(lambda: n_mnist(source, fold=3), "fold is 3 without a number of folds")
     refused(lambda: n_mnist(source, labelled=9), "labelled is 9; 10 to 127")
     refused(lambda: n_mnist(source, labelled=128), "labelled is 128; 10 to 127")
     refused(lambda: n_mnist(source, steps=0), "steps = 0")
@@ -159,6 +160,17 @@ def test_too_many_bad_files_are_refused(folder):
         (folder / f"Train/0/{name}.bin").write_bytes(b"")
     message = refused(lambda: n_mnist(folder), "2 of 170 recordings are bad; at most one in 100")
     assert "00001.bin" in message and "00011.bin" in message
+
+
+def test_a_missing_package_is_no_fault_of_the_files(folder, monkeypatch):
+    def refuse(name, purpose, extra=None):
+        raise SnnlabError(f"{name}, which {purpose}, cannot be imported; it was expected.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("snnlab.data.io.camera_events.import_optional", refuse)
+        message = refused(lambda: n_mnist(folder), "cannot be imported")
+    assert "bad" not in message
+    assert len(n_mnist(folder).test) == 30  # once it is there, no answer of before is kept
 
 
 def test_a_missing_digit_is_refused(folder):
