@@ -13,6 +13,7 @@ import numpy as np
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.optional import import_optional
+from snnlab.data.io.many_files import unreadable
 
 _MNIST_EVENT = 5  # bytes of an event in a file .bin
 _CURE = "Fetch it again."
@@ -83,13 +84,18 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
     Raises:
         SnnlabError: the file is damaged or empty, an event lies outside the sensor, or a package
             that reads it cannot be imported.
+        UnreadableError: the system does not give the file.
     """
     import_readers(path)
     try:
         events = _decode(path, framing.reader)
-    except SnnlabError:
+    except (SnnlabError, MemoryError):
         raise
     except Exception as error:  # of a damaged file, nearly any kind
+        try:
+            path.read_bytes()
+        except OSError as fault:
+            raise unreadable(path, fault) from fault
         raise SnnlabError(
             f"{path} cannot be read ({str(error) or type(error).__name__}); a whole recording of "
             f"{framing.reader} was expected, as tonic reads it. {_CURE}"
