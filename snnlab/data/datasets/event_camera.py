@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError, UnreadableError
 from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.files import given_path, paths_below
+from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import cached, stamp
@@ -105,7 +106,8 @@ class CameraSet:
         files, labels, published, classes = self.find_files(folder)
         fold, folds = checked_folds(fold, folds, 0, (len(files), f"recordings in {folder}"))
         held, spared, origin = self._split(folder, labels, published, fold, folds)
-        frames, problems = _read(folder, files, framing, self.name)
+        with memory_errors("reading the recordings", "fewer steps or a smaller size"):
+            frames, problems = _read(folder, files, framing, self.name)
         good = problems == ""
         origin += _left_out(folder, files, problems)
         indices = [(good & mask).nonzero()[0] for mask in (~held & ~spared, spared, held)]

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path
+from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.odg import edge_integral, odg_events
@@ -72,6 +73,7 @@ def edges(
     )
 
 
+@memory_errors("reading the pictures", "a smaller size or fewer pictures")
 def _load(
     folder: Path,
     size: int,

@@ -180,6 +180,20 @@ def test_a_file_that_the_system_does_not_give_is_not_remembered_as_bad(folder, m
     assert len(n_mnist(folder).train) == 127  # no warning, which would be an error
 
 
+def test_too_little_memory_is_no_fault_of_a_file(folder, monkeypatch):
+    words = "memory of this machine .* choose f"
+    with pytest.raises(SnnlabError, match=words):
+        n_mnist(folder, steps=10**12)
+    with monkeypatch.context() as patch, pytest.raises(SnnlabError, match=words):
+        patch.setattr("snnlab.data.io.camera_events._decode", lambda *_: exhaust())
+        n_mnist(folder)
+    assert len(n_mnist(folder).train) == 127
+
+
+def exhaust():
+    raise MemoryError
+
+
 def deny(patch, path):
     """Let the system refuse to open a file, as for lack of permission."""
     before = builtins.open, io.open

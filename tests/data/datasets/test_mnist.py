@@ -104,6 +104,11 @@ def test_numbers_that_are_refused(folder):
         refused(lambda wrong=wrong: mnist.pictures(folder, **wrong), f"{name} = {value!r}: ")
 
 
+def test_a_size_for_which_memory_does_not_suffice(folder):
+    with pytest.raises(SnnlabError, match="memory of this machine .* choose a smaller size"):
+        mnist.pictures(folder, size=10**15)
+
+
 def test_files_that_are_refused(tmp_path):
     refused(lambda: mnist.pictures(tmp_path), "does not hold t10k-images-idx3-ubyte")
     standins.mnist(tmp_path)
