@@ -104,6 +104,15 @@ def test_stored_outputs_have_no_warnings_and_no_paths_of_a_machine(path, nb):
     assert str(FOLDER.parent) not in path.read_text(encoding="utf-8")
 
 
+def test_a_page_on_recordings_stores_no_recording(path, nb):
+    sounds = path.read_text(encoding="utf-8").count("data:audio")
+    assert not sounds or path.parent.name != "real"
+    heard = '<audio src="data:audio/flac;base64,AA=="></audio>'
+    cell = new_code_cell(outputs=[new_output("display_data", {"text/html": f"{heard}<p>x</p>"})])
+    (silent,) = publish.without_sound(new_notebook(cells=[cell])).cells
+    assert silent.outputs[0].data["text/html"] == "<p>(Run the cell to hear it.)</p><p>x</p>"
+
+
 def test_every_stored_picture_can_be_read_aloud(nb):
     pictures = [
         output

@@ -19,3 +19,7 @@ class SnnlabError(ValueError):
 
 class DivergedError(SnnlabError):
     """The loss or a weight of a training is no longer finite."""
+
+
+class UnreadableError(SnnlabError):
+    """The system does not give a file, which says nothing about its content and may pass."""

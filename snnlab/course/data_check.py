@@ -65,7 +65,6 @@ def recording_settings(config: Recordings) -> dict[str, Any]:
     return values | {
         "limit": values.get("limit") or None,
         "workers": values.get("workers") or None,
-        "folds": values.get("folds") or None,
         "hold_out": values.get("protocol", "held-out") == "held-out",
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 
 SHARE = 0.15  # of the training recordings, held out for validation
 
@@ -51,7 +52,7 @@ def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE)
 
 
 def choose_validation(
-    labels: np.ndarray, speakers: np.ndarray, where: object
+    labels: np.ndarray, speakers: np.ndarray, where: object, cure: str = "Add recordings."
 ) -> tuple[np.ndarray, str]:
     """Choose the recordings for validation: whole speakers if any can be spared.
 
@@ -59,6 +60,7 @@ def choose_validation(
         labels: (n,) int64, of the training recordings.
         speakers: (n,) int64.
         where: the file or folder, for the error.
+        cure: what to do about it, for the error.
 
     Returns:
         (n,) bool, True where held out; and how they were chosen, in words.
@@ -79,7 +81,7 @@ def choose_validation(
     if not held.any():
         raise SnnlabError(
             f"{where}: every class has one recording; at least two of some class were expected, "
-            "for validation. Add recordings or a valid.h5."
+            f"for validation. {cure}"
         )
     return held, how
 
@@ -109,22 +111,38 @@ def speaker_folds(clips: Mapping[str, int], folds: int) -> dict[str, int]:
     return fold_of
 
 
-def check_fold(fold: int, folds: int) -> None:
-    """Refuse a fold that does not exist.
+def checked_folds(
+    fold: int, folds: int | None, own: int, most: tuple[int, str] | None = None
+) -> tuple[int, int]:
+    """Return the fold and how many there are, 0 for a published split.
+
+    Args:
+        fold: the fold to test on, from 0.
+        folds: how many; None or 0 for those of the set.
+        own: folds of the set; 0 where its split is published.
+        most: at most so many, and of what they are, where that is known.
 
     Raises:
-        SnnlabError: `folds` is below 2, or `fold` is none of them.
+        SnnlabError: a number is not whole, `folds` is 1 or too large, or there is no such fold.
+
+    Example:
+        >>> checked_folds(4, None, own=5)
+        (4, 5)
     """
-    if folds < 2:
+    folds = (0 if folds is None else whole_number("folds", folds, 0)) or own
+    if folds == 1 or (most and folds > most[0]):
+        upto = f"2 to {most[0]:,}, the number of {most[1]}" if most else "at least 2"
         raise SnnlabError(
-            f"folds is {folds}; at least 2 was expected, one to test on and one to train on. "
-            "Choose 5."
+            f"folds = {folds}: expected {upto}; one is tested on, the others are trained on. "
+            "Choose 5, as is usual."
         )
-    if not 0 <= fold < folds:
+    fold = whole_number("fold", fold, 0, folds - 1 if folds else None)
+    if fold and not folds:
         raise SnnlabError(
-            f"fold is {fold}; 0 to {folds - 1} was expected, for there are {folds} folds. Choose "
-            "another."
+            f"fold = {fold} without a number of folds: expected both or none. Give folds, such as "
+            "5, or leave fold out for the published split."
         )
+    return fold, folds
 
 
 def stratified(labels: np.ndarray, parts: int, seed: int = 0) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.entry import provenance
@@ -125,10 +126,7 @@ def check_limit(limit: int | None) -> None:
     """Refuse a limit that leaves nothing to train on.
 
     Raises:
-        SnnlabError: it is below 1.
+        SnnlabError: it is no whole number from 1.
     """
-    if limit is not None and limit < 1:
-        raise SnnlabError(
-            f"limit is {limit}; at least 1 recording, or none for all of them, was expected. "
-            "Choose a larger one."
-        )
+    if limit is not None:
+        whole_number("limit", limit, 1)

@@ -26,9 +26,10 @@ def over_folds(table: pd.DataFrame) -> pd.DataFrame:
         table: as `collect` returns it.
 
     Returns:
-        A row for each variant, and for each pair of variants; no row where no run has a fold. The
-        columns are those that name the sweep; `variant` and `minus`, empty for a variant alone;
-        `fold <number>` for each; `mean`; `half_width` of the interval, nan for one fold.
+        A row for each variant, and for each pair of variants; no row where the runs have one fold
+        or none. The columns are those that name the sweep; `variant` and `minus`, empty for a
+        variant alone; `fold <number>` for each; `mean`; `half_width` of the interval, nan for one
+        fold.
     """
     rows: list[dict[str, Any]] = []
     if FOLD not in table or MEASURED not in table:
@@ -36,6 +37,8 @@ def over_folds(table: pd.DataFrame) -> pd.DataFrame:
     counted, keys = latest_runs(table[table[FOLD].notna() & table[MEASURED].notna()])
     sweep = [name for name in keys if name not in (FOLD, "arm")]
     for names, part in counted.groupby(sweep, dropna=False, sort=False):
+        if part[FOLD].nunique() < 2:  # as of data without folds, of which fold is 0
+            continue
         values = part.pivot_table(index=[FOLD, "seed"], columns="arm", values=MEASURED)
         arms = part["arm"].unique()
         about = dict(zip(sweep, names, strict=True))
@@ -65,9 +68,10 @@ def fold_tables(table: pd.DataFrame) -> Iterator[TextTable]:
         return
     folds = sorted((name for name in rows if name.startswith("fold ")), key=lambda n: int(n[5:]))
     sweep = [*rows.columns[: rows.columns.get_loc("variant")]]
+    differing = [name for name in sweep if CONFIG in name and rows[name].nunique(dropna=False) > 1]
     for names, part in rows.groupby(sweep, dropna=False, sort=False):
         about = dict(zip(sweep, names, strict=True))
-        settings = [f"{name[len(CONFIG) :]} {about[name]}" for name in sweep if CONFIG in name]
+        settings = [f"{name[len(CONFIG) :]} {about[name]}" for name in differing]
         used = [fold for fold in folds if part[fold].notna().any()]
         sections: list[list[list[str]]] = [[], []]
         for row in part.to_dict("records"):

@@ -41,6 +41,7 @@ _TEMPLATE = f"""
 {{%- endif -%}}
 {{% endblock input_group %}}
 """
+_SOUND = re.compile("<audio.*?</audio>", re.DOTALL)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -79,6 +80,16 @@ def _without_widget(output: Any) -> Any:
     if rest.keys() <= {"text/plain"}:
         return None
     return nbformat.from_dict({**output, "data": rest})
+
+
+def without_sound(nb: Any) -> Any:
+    """Return a copy without the sounds of its outputs; a recorded person is not published."""
+    nb = nbformat.from_dict(nb)
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            if html := output.get("data", {}).get("text/html"):
+                output.data["text/html"] = _SOUND.sub("<p>(Run the cell to hear it.)</p>", html)
+    return nb
 
 
 class _Renderer(IPythonRenderer):
@@ -164,6 +175,8 @@ def rewrite(path: Path, report: Any) -> None:
             f"{path.name}: {'; '.join(problems)}. Correct the text or the code; the executed "
             f"notebook is {folder / path.name}, and the stored one is as it was."
         )
+    if path.parent.name == "real":  # a page on recordings
+        nb = without_sound(nb)
     nb.metadata["snnlab"] = {"profile": "course", "code_sha256": source_hash(nb)}
     with whole_file(path) as temporary:
         nbformat.write(nb, temporary)

@@ -60,8 +60,18 @@ def test_other_parameters_make_another_sweep(table):
     assert second.sections[1][0][1:] == ["+0.0", "+0.0", "+0.0", "+0.0 to +0.0"]
 
 
-def test_one_fold_has_no_interval_and_without_folds_there_is_no_table(table):
-    (one,) = fold_tables(table[table["config.fold"] == 0])
-    assert one.sections[1] == [["learned - none", "+15.0", "+15.0", ""]]
-    table = table.drop(columns="config.fold")
-    assert over_folds(table).empty and not [*fold_tables(table)]
+def test_of_one_fold_in_common_there_is_no_interval(table):
+    lacking = table[(table["config.fold"] == 0) | (table["arm"] == "none")]
+    (one,) = fold_tables(lacking)
+    assert one.sections[1] == [["learned - none", "+15.0", "", "+15.0", ""]]
+
+
+def test_without_folds_or_with_fold_0_only_there_is_no_table(table):
+    """Data without folds have fold 0, which --all-parameters shows."""
+    for one in (table.drop(columns="config.fold"), table[table["config.fold"] == 0]):
+        assert over_folds(one).empty and not [*fold_tables(one)]
+
+
+def test_what_all_sweeps_share_is_not_in_the_title(table):
+    (one,) = fold_tables(table.assign(**{"config.epochs": 3, "config.dt_ms": 10.0}))
+    assert one.title == "04, data words, over the folds"

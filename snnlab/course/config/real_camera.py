@@ -51,7 +51,7 @@ class RealCamera(TrainingParameters):
         high=0.99,
     )
     search_folds: tuple[int, ...] = parameter(
-        (2, 2, 1, 1),
+        (2, 1, 1, 1),
         "folds whose validation chooses rate and decay, for each number of recordings",
         low=1,
         high=100,

@@ -79,7 +79,7 @@ class RealVoices(TrainingParameters):
 
 
 REAL_VOICES = profiles(
-    RealVoices(),
+    RealVoices(seeds=1),
     tiny=dict(
         test_folds=(0, 1),
         seeds=1,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 
@@ -22,7 +23,7 @@ class ShiftedSet(DenseSet):
         shift: the largest shift along each axis, px.
 
     Raises:
-        SnnlabError: `shift` is not a whole number from 0.
+        SnnlabError: `shift` is not a whole number from 0, or the samples are no pictures or frames.
 
     Example:
         >>> import torch
@@ -35,7 +36,14 @@ class ShiftedSet(DenseSet):
     shift: int = 2
 
     def __post_init__(self) -> None:
+        """Check that samples and labels belong together, and that the samples can be shifted."""
+        super().__post_init__()
         whole_number("shift", self.shift, 0)
+        if self.x.dim() != 5:
+            raise SnnlabError(
+                f"ShiftedSet: x has the shape {tuple(self.x.shape)}; expected (T, n, C, H, W), "
+                "pictures or frames; use DenseSet for other samples."
+            )
 
     def _read_batches(
         self, indices: Iterator[Tensor], generator: torch.Generator | None

@@ -1,13 +1,12 @@
 """Random changes of recordings while training: of pitch, speed, start and single spikes."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number
+from snnlab._utils.fields import is_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,9 @@ class SpikeAugmentation:
         stretch: largest relative change of the speed: a spike at step t moves to step
             `floor(t * f)` with f from `1 - stretch` to `1 + stretch`. No spike is lost.
         steps: largest delay of the whole recording; empty steps come before its first spike.
-        drop: largest share of the cells (a step and an input) that are silenced.
-        noise: largest share of the cells that are added, at random places.
+        drop: largest share of the filled cells (a step and an input) that are silenced.
+        noise: largest number of cells that are added at random places, as a share of the filled
+            cells.
 
     Raises:
         SnnlabError: a value is out of its range.
@@ -41,17 +41,12 @@ class SpikeAugmentation:
 
     def __post_init__(self) -> None:
         """Check all values."""
-        for name, high in (
-            ("channels", math.inf), ("stretch", 0.99), ("steps", math.inf), ("drop", 0.99),
-            ("noise", 10.0),
-        ):  # fmt: skip
+        for name in ("channels", "steps"):
+            whole_number(name, getattr(self, name), 0)
+        for name, high in (("stretch", 0.99), ("drop", 0.99), ("noise", 1.0)):
             value = getattr(self, name)
-            whole = name in ("channels", "steps")
-            if not (is_number(value) and 0 <= value <= high) or (whole and value != int(value)):
-                raise SnnlabError(
-                    f"{name} = {value!r}: expected {'a whole' if whole else 'a'} number from 0"
-                    + ("." if high == math.inf else f" to {high:g}.")
-                )
+            if not (is_number(value) and 0 <= value <= high):
+                raise SnnlabError(f"{name} = {value!r}: expected a number from 0 to {high:g}.")
 
     def change(
         self,

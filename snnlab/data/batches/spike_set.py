@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
+from snnlab._utils.fields import is_number, known
 from snnlab.data.batches.base import BatchedDataset
 from snnlab.data.batches.spike_augmentation import SpikeAugmentation
 from snnlab.data.io.events import N_CHANNELS, Events
@@ -266,12 +266,12 @@ def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
             regular nor event.
     """
     known(binning, BINNINGS, "binning")
-    if not (math.isfinite(dt_ms) and 1 <= dt_ms <= 1000):
+    if not (is_number(dt_ms) and 1 <= dt_ms <= 1000):
         raise SnnlabError(
             f"dt_ms is {dt_ms}; 1 to 1000 ms was expected, for the files keep times to about 1 ms. "
             "Choose 10 as in the paper."
         )
-    if isinstance(n_in, bool) or n_in != int(n_in) or n_in < 1 or N_CHANNELS % int(n_in):
+    if not is_number(n_in) or n_in != int(n_in) or n_in < 1 or N_CHANNELS % int(n_in):
         valid = ", ".join(str(n) for n in range(1, N_CHANNELS + 1) if N_CHANNELS % n == 0)
         raise SnnlabError(
             f"n_in is {n_in}; a divisor of the {N_CHANNELS} channels was expected. Choose one of "

@@ -17,16 +17,17 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import whole_number
+from snnlab._utils.errors import SnnlabError, UnreadableError
+from snnlab._utils.fields import is_number, whole_number
 from snnlab._utils.files import given_path, paths_below
+from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import cached, stamp
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import balanced, stratified
-from snnlab.data.io.camera_events import Framing, read_frames
+from snnlab.data.holdout import balanced, checked_folds, stratified
+from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
 from snnlab.data.splits import DataSplits
@@ -98,10 +99,15 @@ class CameraSet:
                 out of its range.
         """
         folder = given_path(folder)
+        seed = whole_number("seed", seed, 0)
+        if labelled is not None:
+            labelled = whole_number("labelled", labelled, 1)
         framing = self._framing(steps, size, denoise_ms)
         files, labels, published, classes = self.find_files(folder)
+        fold, folds = checked_folds(fold, folds, 0, (len(files), f"recordings in {folder}"))
         held, spared, origin = self._split(folder, labels, published, fold, folds)
-        frames, problems = _read(folder, files, framing, self.name)
+        with memory_errors("reading the recordings", "fewer steps or a smaller size"):
+            frames, problems = _read(folder, files, framing, self.name)
         good = problems == ""
         origin += _left_out(folder, files, problems)
         indices = [(good & mask).nonzero()[0] for mask in (~held & ~spared, spared, held)]
@@ -129,13 +135,13 @@ class CameraSet:
             tested,
             unit="events a step and pixel; ON and OFF",
             preprocessing={
-                "steps": steps,
+                "steps": framing.steps,
                 "size": framing.size,
                 "fold": fold if folds else None,
                 "folds": folds or None,
                 "labelled": labelled,
                 "seed": seed,
-                "denoise_ms": denoise_ms,
+                "denoise_ms": framing.denoise_ms,
             },
             name=published_name(folder, self.name, "events"),
             note=f"events in the layout of {self.name}; {origin}",
@@ -148,15 +154,13 @@ class CameraSet:
 
     def _framing(self, steps: int, size: int | None, denoise_ms: float) -> Framing:
         side = self.side or self.sensor[0]
-        size = side if size is None else size
-        if not 1 <= size <= side:
-            raise SnnlabError(f"size is {size}; 1 to the {side} px of {self.name} were expected.")
-        if not 0 <= denoise_ms < np.inf:
+        size = side if size is None else whole_number("size", size, 1, side)
+        if not is_number(denoise_ms) or denoise_ms < 0:
             raise SnnlabError(
                 f"denoise_ms is {denoise_ms}; a number of ms was expected, 0 to keep every event."
             )
-        whole_number("steps", steps, 1)
-        return Framing(self.reader, self.sensor, side, size, steps, denoise_ms, self.fits)
+        steps, quiet = whole_number("steps", steps, 1), float(denoise_ms)
+        return Framing(self.reader, self.sensor, side, size, steps, quiet, self.fits)
 
     def find_files(
         self, folder: Path
@@ -207,19 +211,10 @@ class CameraSet:
         labels: np.ndarray,
         test: np.ndarray | None,
         fold: int,
-        folds: int | None,
+        folds: int,
     ) -> tuple[np.ndarray, np.ndarray, str]:
         """Return which recordings are for test and for validation, (n,) bool, and their origin."""
         if folds:
-            if not 2 <= folds <= len(labels):
-                raise SnnlabError(
-                    f"folds is {folds}; 2 to {len(labels):,} were expected, the number of "
-                    f"recordings in {folder}. 5 is usual."
-                )
-            if not 0 <= fold < folds:
-                raise SnnlabError(
-                    f"fold is {fold}; 0 to {folds - 1} was expected, for folds is {folds}."
-                )
             held = stratified(labels, folds) == fold
             origin = f"test is fold {fold} of {folds} of all recordings"
         elif test is None or test.all() or not test.any():
@@ -245,6 +240,7 @@ def _read(
 
     @cache
     def attempts() -> list[tuple[np.ndarray | None, str]]:
+        import_readers(files[0])  # a missing package is no fault of a file, and is not cached
         worker, few = partial(_attempt, framing=framing), len(files) <= _FEW
         with mapped(worker, files, 1 if few else processes(None), together=64) as results:
             bar = tqdm(results, f"reading {name}", len(files), unit="recording", disable=few)
@@ -263,6 +259,8 @@ def _read(
 def _attempt(path: Path, framing: Framing) -> tuple[np.ndarray | None, str]:
     try:
         return read_frames(path, framing), ""
+    except UnreadableError:  # it may pass, and what is returned is cached
+        raise
     except SnnlabError as error:
         return None, str(error)
 

@@ -21,7 +21,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path
+from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.odg import edge_integral, odg_events
@@ -71,6 +73,7 @@ def edges(
     )
 
 
+@memory_errors("reading the pictures", "a smaller size or fewer pictures")
 def _load(
     folder: Path,
     size: int,
@@ -79,15 +82,13 @@ def _load(
     convert: Callable[[Tensor], Tensor],
     unit: str,
 ) -> DataSplits[DenseSet]:
-    if size < SIDE:
-        raise SnnlabError(
-            f"size is {size}; at least the {SIDE} px of a picture were expected. Choose a larger "
-            "one."
-        )
+    size, seed = whole_number("size", size, SIDE), whole_number("seed", seed, 0)
+    if limit is not None:
+        limit = whole_number("pictures", limit, 1)
     parts, origin = _parts(folder)
     if limit is not None:
         images, labels = parts[0]
-        if not 1 <= limit <= len(labels):
+        if limit > len(labels):
             raise SnnlabError(
                 f"pictures is {limit:,}; 1 to {len(labels):,} pictures to train on were "
                 f"expected, for {folder} holds no more. Choose fewer, or leave it out for all."

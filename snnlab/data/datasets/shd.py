@@ -84,7 +84,12 @@ def load(
         valid = test
         note += "; no validation: all training recordings are trained on"
     else:
-        held, how = choose_validation(train.labels.numpy(), train.speakers.numpy(), files["train"])
+        held, how = choose_validation(
+            train.labels.numpy(),
+            train.speakers.numpy(),
+            files["train"],
+            "Add recordings or a valid.h5.",
+        )
         valid = train.subset(torch.from_numpy(held.nonzero()[0]))
         train = train.subset(torch.from_numpy((~held).nonzero()[0]))
         note += f"; {how}"

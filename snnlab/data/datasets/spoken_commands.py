@@ -20,7 +20,7 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
-from snnlab._utils.fields import known
+from snnlab._utils.fields import known, whole_number
 from snnlab._utils.files import given_path, sha256_of
 from snnlab._utils.processes import Spikes, encode, processes
 from snnlab.data.batches.feature_set import FeatureSet
@@ -31,7 +31,7 @@ from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, read_clip, st
 from snnlab.data.datasets.gsc_folder import speaker_of, word_of
 from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, shortened, verify
 from snnlab.data.encoding.mel import RATE
-from snnlab.data.holdout import balanced, check_fold, choose_validation, speaker_folds
+from snnlab.data.holdout import balanced, checked_folds, choose_validation, speaker_folds
 from snnlab.data.io.events import Events
 from snnlab.data.splits import DataSplits, check_limit, check_trained
 
@@ -77,7 +77,7 @@ def load(
     Args:
         folder: as the archive unpacks: a folder a word, `_unknown_` and `_silence_`.
         fold: the fold to test on.
-        folds: how many folds; None for 5.
+        folds: how many folds; None or 0 for 5.
         features: "spikes" of the cochlea model, or "paper" or "sane" as in
             `snnlab.data.datasets.gsc.load`.
         dt_ms: time step of the spikes, 1 to 1000 ms; the features have 10 ms.
@@ -95,21 +95,25 @@ def load(
             5 % of the clips cannot be used, a word is tested and not trained, or a number is out of
             range.
     """
-    folds = FOLDS if folds is None else folds
     known(features, ("spikes", *FEATURES), "set of features")
     check_limit(limit)
+    seed = whole_number("seed", seed, 0)
+    if features == "spikes":
+        check_bins(dt_ms, n_in, binning)
     verify(folder, "data", {"fold": fold, "folds": folds})
     folder = given_path(folder).resolve()
     clips = find(folder)
+    most = len(clips.spoken), f"speakers in {folder}"
+    fold, folds = checked_folds(fold, folds, FOLDS, most)
     part_of, how = _parts(clips, fold, folds, folder, hold_out)
     if limit is not None:
         part_of["train"] = _limited(clips, part_of["train"], limit, seed)
         if hold_out:
             part_of["valid"] = _limited(clips, part_of["valid"], max(1, limit // 4), seed)
-    form: dict[str, Any] = {"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning}
+    form: dict[str, Any]
     everything: SpikeSet | FeatureSet
     if features == "spikes":
-        check_bins(dt_ms, n_in, binning)
+        form = {"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning}
         words = tuple(_encode_words(clips, folder, workers))
         everything = _binned(tuple(str(word.filename) for word in words), tuple(clips.md5), **form)
     else:
@@ -148,12 +152,6 @@ def _parts(
     clips: Clips, fold: int, folds: int, folder: Path, hold_out: bool
 ) -> tuple[dict[str, np.ndarray], str]:
     """Return the ascending indices of the clips of each part, and in words how they were split."""
-    check_fold(fold, folds)
-    if folds > len(clips.spoken):
-        raise SnnlabError(
-            f"folds is {folds}; at most {len(clips.spoken)} was expected, as many as {folder} has "
-            "speakers. Choose fewer."
-        )
     fold_of = speaker_folds(clips.spoken, folds)
     names = [*clips.md5]
     own = np.array([fold_of[speaker_of(name)] for name in names])

@@ -20,7 +20,8 @@ from snnlab.data.datasets.catalogue import COMMANDS, DATASETS
 from snnlab.data.datasets.gsc import read_clip
 from snnlab.data.datasets.gsc_folder import Stamp, find_clips, speaker_of
 from snnlab.data.encoding.mel import RATE
-from snnlab.data.holdout import check_fold
+from snnlab.data.holdout import checked_folds
+from snnlab.data.io.many_files import unreadable
 from snnlab.data.io.wav import SHORTEST
 
 NAME = "speech-commands-test"
@@ -68,7 +69,7 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
             f"folder, or get the other archive with `snnlab data get {NAME}`."
         )
     DATASETS[NAME].check_parts(folder, parameter)
-    check_fold(settings.get("fold", 0), settings.get("folds") or FOLDS)
+    checked_folds(settings.get("fold", 0), settings.get("folds"), FOLDS)
 
 
 def find(folder: Path) -> Clips:
@@ -142,12 +143,15 @@ def _read_all(folder: Path, stamps: Mapping[str, Stamp]) -> np.ndarray:
         try:
             if "_nohash_" not in name:
                 raise ValueError("names no speaker; <speaker>_nohash_<number>.wav was expected")
+            content = (folder / name).read_bytes()
             sound = read_clip(folder / name, size)
             if len(sound) < SHORTEST * RATE:
                 raise ValueError(f"holds {1000 * len(sound) / RATE:.0f} ms of sound")
             if not sound.any():
                 raise ValueError("is silent")
-            row["md5"] = hashlib.md5((folder / name).read_bytes()).hexdigest().encode()
+            row["md5"] = hashlib.md5(content).hexdigest().encode()
+        except OSError as error:  # it may pass, and what is returned is cached
+            raise unreadable(folder / name, error) from error
         except ValueError as error:
             row["fault"] = str(error)
     return table

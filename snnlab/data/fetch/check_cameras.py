@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.report import Finding
+from snnlab.data.entry import imported
 from snnlab.data.fetch.sample_readers import sum_of_sample
 
+if TYPE_CHECKING:
+    from snnlab.data.fetch.check import _Check
 
-def check_mnist(task: Any) -> Iterator[Finding]:
+
+def check_mnist(task: _Check) -> Iterator[Finding]:
     """Check MNIST: counts and classes; the files are read whole."""
     from snnlab.data.datasets.mnist import read_part
 
@@ -26,11 +31,16 @@ def check_mnist(task: Any) -> Iterator[Finding]:
     yield task.count()
 
 
-def check_recordings(task: Any) -> Iterator[Finding]:
+def check_recordings(task: _Check) -> Iterator[Finding]:
     """Check recordings of an event camera: counts, classes and files."""
-    from snnlab.data.datasets.event_camera import SETS
+    from snnlab.data.datasets.event_camera import CameraSet
 
-    camera, folder = SETS[task.data.name], task.data.folder
+    camera, folder = getattr(imported(task.data.load), "__self__", None), task.data.folder
+    if not isinstance(camera, CameraSet):
+        raise SnnlabError(
+            f"{task.data.name}: check_recordings needs the method load of a CameraSet as the load "
+            "of the entry; another function is given. Give a check of your own."
+        )
     files, labels, test, classes = camera.find_files(folder)
     parts = {"recordings": np.ones(len(files), bool)}
     if test is not None:

@@ -6,7 +6,6 @@ tonic is imported where a recording is read, and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.optional import import_optional
+from snnlab.data.io.many_files import unreadable
 
 _MNIST_EVENT = 5  # bytes of an event in a file .bin
 _CURE = "Fetch it again."
@@ -82,13 +82,20 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
     """Read the events of a recording: x, y (px), t (microseconds, from 0 on) and p (1 for ON).
 
     Raises:
-        SnnlabError: the file is damaged or empty, or an event lies outside the sensor.
+        SnnlabError: the file is damaged or empty, an event lies outside the sensor, or a package
+            that reads it cannot be imported.
+        UnreadableError: the system does not give the file.
     """
+    import_readers(path)
     try:
         events = _decode(path, framing.reader)
-    except SnnlabError:
+    except (SnnlabError, MemoryError):
         raise
     except Exception as error:  # of a damaged file, nearly any kind
+        try:
+            path.read_bytes()
+        except OSError as fault:
+            raise unreadable(path, fault) from fault
         raise SnnlabError(
             f"{path} cannot be read ({str(error) or type(error).__name__}); a whole recording of "
             f"{framing.reader} was expected, as tonic reads it. {_CURE}"
@@ -123,7 +130,6 @@ def _decode(path: Path, reader: str) -> np.ndarray:
         if reader == "DVSGesture":
             raw["t"] = raw["t"].astype(np.int64) * 1000  # ms
     else:
-        import_optional("aedat", "reads files .aedat4 for tonic", "aedat")
         decoded = _tonic("io").read_aedat4(str(path))
         raw = dict(zip("txyp", (decoded[name] for name in decoded.dtype.names), strict=True))
     events = np.empty(len(raw["t"]), dtype=[(name, np.int64) for name in "xytp"])
@@ -133,6 +139,17 @@ def _decode(path: Path, reader: str) -> np.ndarray:
     return events
 
 
+def import_readers(path: Path) -> None:
+    """Import the packages that read a file with this ending.
+
+    Raises:
+        SnnlabError: one of them cannot be imported.
+    """
+    _tonic("io")
+    if path.suffix == ".aedat4":
+        import_optional("aedat", "reads files .aedat4 for tonic", "aedat")
+
+
 def _tonic(module: str) -> ModuleType:
     """Import a module of tonic when it is used: its import takes two seconds."""
-    return import_module(f"tonic.{module}")
+    return import_optional(f"tonic.{module}", "reads recordings of event cameras")

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, UnreadableError
 from snnlab._utils.files import make_folder, read_json, whole_file
 from snnlab._utils.processes import mapped, processes
 
@@ -257,3 +257,11 @@ def write_report(
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as handle,
     ):
         csv.writer(handle).writerows([("what", "source", "sentence"), *rows])
+
+
+def unreadable(path: Path, fault: OSError) -> UnreadableError:
+    """Return the error for a file that the system does not give."""
+    return UnreadableError(
+        f"{path} cannot be read now ({fault.strerror or fault}); a file that may be read was "
+        "expected. Check its permissions and the disk, and try again."
+    )

@@ -58,3 +58,16 @@ def test_a_shift_of_0_is_a_dense_set_and_a_negative_one_is_refused():
     assert (places(x) == 4).all()
     with pytest.raises(SnnlabError, match="shift = -1: expected a whole number from 0"):
         points(shift=-1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "n", "words"),
+    [
+        ((1, 4, 1, 3, 3), 3, r"labels \(3,\); expected \(T, n, ...\)"),
+        ((6, 4, 70), 4, r"expected \(T, n, C, H, W\)"),
+        ((4, 1, 3, 3), 1, r"expected \(T, n, C, H, W\)"),
+    ],
+)
+def test_other_samples_and_labels_are_refused(shape, n, words):
+    with pytest.raises(SnnlabError, match=words):
+        ShiftedSet(torch.zeros(shape), torch.zeros(n, dtype=torch.long))

@@ -93,8 +93,25 @@ def test_an_epoch_can_be_resumed_and_the_next_one_differs(words):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("channels", 1.5), ("stretch", 1.0), ("steps", -1), ("noise", "much")]
+    ("field", "value"),
+    [
+        *[("channels", 1.5), ("channels", 2.0), ("channels", float("inf")), ("steps", -1)],
+        *[("steps", True), ("stretch", 1.0), ("stretch", float("nan")), ("drop", 1)],
+        *[("noise", 1.5), ("noise", "much")],
+    ],
 )
 def test_values_out_of_range_are_refused(field, value):
     with pytest.raises(SnnlabError, match=f"{field} = {value!r}: expected a"):
         SpikeAugmentation(**{field: value})
+
+
+def test_a_recording_without_a_spike_stays_empty(words):
+    empty = replace(
+        words,
+        cells=words.cells[:0],
+        counts=words.counts[:0],
+        offsets=torch.zeros_like(words.offsets),
+        augmentation=SpikeAugmentation(channels=3, stretch=0.5, steps=2, drop=0.5, noise=1.0),
+    )
+    x, labels = first_batch(empty)
+    assert x.shape == (1, 6, 70) and not x.any() and sorted(labels.tolist()) == [0, 1, 2, 3, 4, 5]

@@ -1,5 +1,9 @@
 """Recordings of event cameras: frames by hand and by tonic, folds, and files that are bad."""
 
+import builtins
+import errno
+import io
+import json
 import shutil
 from pathlib import Path
 
@@ -119,16 +123,88 @@ def test_the_registry_and_what_systems_leave(source, folder, litter):
 
 
 def test_numbers_that_are_refused(source):
-    refused(lambda: n_mnist(source, fold=5, folds=5), "fold is 5; 0 to 4 was expected")
-    refused(lambda: n_mnist(source, fold=-1, folds=5), "fold is -1; 0 to 4")
-    refused(lambda: n_mnist(source, folds=171), "folds is 171; 2 to 170")
-    refused(lambda: n_mnist(source, folds=1), "folds is 1; 2 to 170")
+    refused(lambda: n_mnist(source, fold=5, folds=5), "fold = 5: expected .* from 0 to 4")
+    refused(lambda: n_mnist(source, fold=-1, folds=5), "fold = -1")
+    refused(lambda: n_mnist(source, folds=171), "folds = 171: expected 2 to 170")
+    refused(lambda: n_mnist(source, folds=1), "folds = 1: expected 2 to 170, the number")
     refused(lambda: n_mnist(source, folds=100), "no recording of .* is left for test")
+    refused(lambda: n_mnist(source, fold=3), "fold = 3 without a number of folds")
     refused(lambda: n_mnist(source, labelled=9), "labelled is 9; 10 to 127")
     refused(lambda: n_mnist(source, labelled=128), "labelled is 128; 10 to 127")
     refused(lambda: n_mnist(source, steps=0), "steps = 0")
-    refused(lambda: n_mnist(source, size=35), "size is 35; 1 to the 34 px")
+    refused(lambda: n_mnist(source, size=35), "size = 35: .* from 1 to 34")
     refused(lambda: n_mnist(source, denoise_ms=-1.0), "denoise_ms is -1.0")
+    refused(lambda: n_mnist(source, denoise_ms="a"), "denoise_ms is a")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"folds": "5"},
+        {"folds": 2.5},
+        {"folds": True},
+        {"fold": 0.5, "folds": 5},
+        {"labelled": 10.5},
+        {"labelled": "x"},
+        {"size": 17.5},
+        {"seed": "a"},
+        {"steps": 2.0},
+    ],
+)
+def test_what_is_no_whole_number_is_refused(source, wrong):
+    name, value = next(iter(wrong.items()))
+    refused(lambda: n_mnist(source, **wrong), f"{name} = {value!r}: ")
+
+
+def test_numbers_of_numpy_and_no_folds_in_two_ways(source):
+    ours = n_mnist(source, fold=1, folds=5, size=17, labelled=50, denoise_ms=10)
+    theirs = n_mnist(
+        source,
+        fold=np.int64(1),
+        folds=np.int64(5),
+        size=np.int64(17),
+        labelled=np.int64(50),
+        denoise_ms=np.float32(10),
+    )
+    assert torch.equal(ours.train.x, theirs.train.x)
+    assert json.dumps(ours.source) == json.dumps(theirs.source)
+    assert torch.equal(n_mnist(source, folds=0).test.x, n_mnist(source).test.x)
+
+
+def test_a_file_that_the_system_does_not_give_is_not_remembered_as_bad(folder, monkeypatch):
+    path = folder / "Train/7/00008.bin"
+    with monkeypatch.context() as patch:
+        deny(patch, path)
+        words = "00008.bin cannot be read now .Permission denied."
+        refused(lambda: n_mnist(folder), words)
+    assert len(n_mnist(folder).train) == 127  # no warning, which would be an error
+
+
+def test_too_little_memory_is_no_fault_of_a_file(folder, monkeypatch):
+    words = "memory of this machine .* choose f"
+    with pytest.raises(SnnlabError, match=words):
+        n_mnist(folder, steps=10**12)
+    with monkeypatch.context() as patch, pytest.raises(SnnlabError, match=words):
+        patch.setattr("snnlab.data.io.camera_events._decode", lambda *_: exhaust())
+        n_mnist(folder)
+    assert len(n_mnist(folder).train) == 127
+
+
+def exhaust():
+    raise MemoryError
+
+
+def deny(patch, path):
+    """Let the system refuse to open a file, as for lack of permission."""
+    before = builtins.open, io.open
+
+    def opening(file, *args, **kwargs):
+        if str(file) == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return before[0](file, *args, **kwargs)
+
+    patch.setattr("builtins.open", opening)
+    patch.setattr("io.open", opening)
 
 
 BAD = {
@@ -159,6 +235,17 @@ def test_too_many_bad_files_are_refused(folder):
         (folder / f"Train/0/{name}.bin").write_bytes(b"")
     message = refused(lambda: n_mnist(folder), "2 of 170 recordings are bad; at most one in 100")
     assert "00001.bin" in message and "00011.bin" in message
+
+
+def test_a_missing_package_is_no_fault_of_the_files(folder, monkeypatch):
+    def refuse(name, purpose, extra=None):
+        raise SnnlabError(f"{name}, which {purpose}, cannot be imported; it was expected.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("snnlab.data.io.camera_events.import_optional", refuse)
+        message = refused(lambda: n_mnist(folder), "cannot be imported")
+    assert "bad" not in message
+    assert len(n_mnist(folder).test) == 30  # once it is there, no answer of before is kept
 
 
 def test_a_missing_digit_is_refused(folder):

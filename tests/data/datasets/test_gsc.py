@@ -445,7 +445,7 @@ def test_a_split_without_a_clip(folder, tmp_path):
 
 @pytest.mark.parametrize(("options", "words"), [
     ({"features": "sain"}, r"no set of features called 'sain' \(did you mean sane\?\)"),
-    ({"limit": 0}, "limit is 0; at least 1"),
+    ({"limit": 0}, "limit = 0"),
     ({"workers": 0}, "workers = 0"),
 ])  # fmt: skip
 def test_arguments_out_of_range(original, options, words):

@@ -90,9 +90,23 @@ def refused(call, words):
 
 
 def test_numbers_that_are_refused(folder):
-    refused(lambda: mnist.pictures(folder, size=27), "size is 27; at least the 28 px")
+    refused(lambda: mnist.pictures(folder, size=27), "size = 27: expected a whole number from 28")
     refused(lambda: mnist.edges(folder, pictures=265), "pictures is 265; 1 to 264 pictures")
-    refused(lambda: mnist.pictures(folder, pictures=0), "pictures is 0; 1 to 264")
+    refused(lambda: mnist.pictures(folder, pictures=0), "pictures = 0")
+    for wrong in (
+        {"size": "34"},
+        {"size": 34.5},
+        {"pictures": True},
+        {"pictures": 20.5},
+        {"seed": -1},
+    ):
+        name, value = next(iter(wrong.items()))
+        refused(lambda wrong=wrong: mnist.pictures(folder, **wrong), f"{name} = {value!r}: ")
+
+
+def test_a_size_for_which_memory_does_not_suffice(folder):
+    with pytest.raises(SnnlabError, match="memory of this machine .* choose a smaller size"):
+        mnist.pictures(folder, size=10**15)
 
 
 def test_files_that_are_refused(tmp_path):

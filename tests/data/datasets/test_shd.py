@@ -446,7 +446,7 @@ def test_no_such_data(folder, make, monkeypatch):
         SnnlabError, match=r"train.h5 and test.h5 .* were expected there.*from-audio"
     ):
         load(folder, dt_ms=10, n_in=70)
-    with pytest.raises(SnnlabError, match="limit is 0"):
+    with pytest.raises(SnnlabError, match="limit = 0"):
         load(folder, dt_ms=10, n_in=70, limit=0)
 
 

@@ -1,8 +1,10 @@
 """The Speech Commands test archive: layout, folds by speaker, spikes, features, and bad files."""
 
 import csv
+import errno
 import hashlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from snnlab.data.datasets.spoken_commands_folder import find as find_clips
 from snnlab.data.datasets.spoken_commands_folder import verify
 from snnlab.data.encoding.cochlea import cochlea
 from snnlab.data.encoding.mel import PAPER, log_mel
-from snnlab.data.holdout import speaker_folds
+from snnlab.data.holdout import choose_validation, speaker_folds
 from snnlab.data.io.events import Events
 from snnlab.data.registry import find, load_dataset
 
@@ -187,19 +189,53 @@ def test_too_many_bad_files_are_refused(folder, damage, words):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"fold": 3}, "fold is 3; 0 to 2 was expected"),
-        ({"fold": -1}, "fold is -1"),
-        ({"fold": 5, "folds": None}, "fold is 5; 0 to 4"),
-        ({"folds": 1}, "folds is 1; at least 2"),
-        ({"folds": 7}, "folds is 7; at most 6 was expected"),
+        ({"fold": 3}, "fold = 3: expected a whole number from 0 to 2"),
+        ({"fold": -1}, "fold = -1"),
+        ({"fold": 5, "folds": None}, "fold = 5: .* from 0 to 4"),
+        ({"folds": 1}, "folds = 1: expected at least 2"),
+        ({"folds": 7}, "folds = 7: expected 2 to 6, the number of speakers"),
         ({"features": "mel"}, "set of features"),
         ({"features": "spikes", "n_in": 13}, "n_in is 13"),
-        ({"limit": 0}, "limit is 0"),
+        ({"limit": 0}, "limit = 0"),
+        ({"limit": 1.5}, "limit = 1.5"),
+        ({"fold": 0.5}, "fold = 0.5"),
+        ({"folds": "3"}, "folds = '3'"),
+        ({"folds": 2.5}, "folds = 2.5"),
+        ({"seed": "a"}, "seed = 'a'"),
+        ({"features": "spikes", "n_in": 140.5}, "n_in is 140.5"),
+        ({"features": "spikes", "n_in": "x"}, "n_in is x"),
+        ({"features": "spikes", "dt_ms": "x"}, "dt_ms is x"),
     ],
 )
 def test_settings_that_do_not_fit(original, settings, words):
     with pytest.raises(SnnlabError, match=words):
         load(original, **settings)
+
+
+def test_one_clip_of_each_word_leaves_none_to_hold_out():
+    with pytest.raises(SnnlabError, match=r"here: every class has one .* Add recordings\.$"):
+        choose_validation(np.arange(3), np.zeros(3, int), "here")
+
+
+def test_0_and_none_are_the_folds_of_the_set(folder):
+    for folds in (0, None):
+        verify(folder, "data", {"fold": 4, "folds": folds})
+        assert load(folder, fold=4, folds=folds).preprocessing["folds"] == 5
+
+
+def test_a_file_that_the_system_does_not_give_is_not_remembered_as_bad(folder, monkeypatch):
+    name, read_bytes = "go/00000001_nohash_0.wav", Path.read_bytes
+
+    def read(path):
+        if path.as_posix().endswith(name):
+            raise OSError(errno.EIO, "Input/output error")
+        return read_bytes(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read)
+        with pytest.raises(SnnlabError, match=f"{name} cannot be read now .Input/output error"):
+            load(folder)
+    assert "left out" not in load(folder).note
 
 
 def test_the_archive_of_all_speech_commands_is_refused(folder):

@@ -15,10 +15,12 @@ import standins
 from click.testing import CliRunner
 from recordings import recordings
 
+from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.datasets.catalogue import DATASETS, WORDS
+from snnlab.data.datasets.event_camera import CameraSet
 from snnlab.data.entry import provenance
-from snnlab.data.fetch import check, check_commands
+from snnlab.data.fetch import check, check_cameras, check_commands
 from snnlab.data.io.events import write_events
 
 
@@ -132,6 +134,20 @@ def test_mnist_and_recordings_of_it(monkeypatch):
     shutil.rmtree(folder / "Test/7")
     good, said = look("n-mnist")
     assert not good and "9 classes" in said and "test 9; train 30, test 10, or train 0" in said
+
+
+def test_a_camera_set_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_DATA", str(tmp_path))
+    standins.n_mnist(tmp_path / "mine", train=3, test=1)
+    camera = CameraSet("mine", "NMNIST", (34, 34), tuple("0123456789"), ("Train", "Test"))
+    entry = replace(
+        DATASETS["n-mnist"], name="mine", load=camera.load, counts=({"train": 30, "test": 10},)
+    )
+    findings = list(check_cameras.check_recordings(check._Check(entry, False, 1)))
+    assert [finding.status for finding in findings] == ["ok"] * 4, findings
+    other = check._Check(replace(entry, load=lambda folder: None), False, 1)
+    with pytest.raises(SnnlabError, match="mine: check_recordings needs the method load"):
+        list(check_cameras.check_recordings(other))
 
 
 def test_a_good_shd_and_what_is_written_down(shd):
