@@ -75,7 +75,10 @@ def test_no_speaker_is_in_two_parts_and_every_clip_is_tested_once(original):
     assert data.name == "archive"  # not the published one
 
 
-def test_a_clip_is_the_spikes_of_the_cochlea_with_the_seed_of_its_path(original, monkeypatch):
+def test_a_clip_is_the_spikes_of_the_cochlea_with_the_seed_of_its_path(
+    original, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("SNNLAB_CACHE", str(tmp_path))  # others keep other spikes of these clips
     name = "go/00000000_nohash_1.wav"
     settings = {"features": "spikes", "dt_ms": 5, "n_in": 70}
     encode = spoken_commands._encode
@@ -268,6 +271,7 @@ def test_the_folder_is_told_by_its_content_and_read_by_the_command(folder, monke
     verify(folder, "data", {"fold": 4})
     folder.rename(folder.with_name("speech-commands-test"))
     monkeypatch.setenv("SNNLAB_DATA", str(folder.parent))
+    monkeypatch.setenv("SNNLAB_CACHE", str(folder.parent / "cache"))
     monkeypatch.setattr(spoken_commands, "_encode", lambda job: CLICK)
     done = CliRunner().invoke(
         main.app, ["data", "encode", "speech-commands-test", "--workers", "1"]
