@@ -18,6 +18,8 @@ from snnlab.course.config.shared import Recordings
 from snnlab.data.entry import DatasetEntry
 from snnlab.data.registry import entry_of, find
 
+EventSets = tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]
+
 
 def check_data(config: Config) -> None:
     """Check that the data, checkpoint or folder of runs of a configuration is there.
@@ -47,16 +49,9 @@ def check_data(config: Config) -> None:
         entry, where = find(config.data, "pictures")
         entry.check_files(where, "data", vars(config))
     if isinstance(config, TransferToEvents) and config.data != "digits":
-        for (entry, folder), parameter in zip(
-            event_sets(config), ("events_folder", "pictures_folder"), strict=True
-        ):
-            entry.check_files(folder, parameter, vars(config))
-
+        _check_event_sets(event_sets(config), config)
     if isinstance(config, RealCamera):
-        for (entry, folder), parameter in zip(
-            camera_sets(config), ("events_folder", "pictures_folder"), strict=True
-        ):
-            entry.check_files(folder, parameter, {})
+        _check_event_sets(camera_sets(config), config)
 
 
 def recording_settings(config: Recordings) -> dict[str, Any]:
@@ -69,11 +64,18 @@ def recording_settings(config: Recordings) -> dict[str, Any]:
     }
 
 
-def event_sets(
-    config: TransferToEvents,
-) -> tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]:
+def event_sets(config: TransferToEvents) -> EventSets:
     """Return entry and folder of the events of notebook 03, and of the pictures to pretrain on."""
-    events = entry_of(config.data, "events")
+    return _event_sets(config.data, config)
+
+
+def camera_sets(config: RealCamera) -> EventSets:
+    """Return entry and folder of N-MNIST, and of the pictures of MNIST."""
+    return _event_sets("n-mnist", config)
+
+
+def _event_sets(name: str, config: TransferToEvents | RealCamera) -> EventSets:
+    events = entry_of(name, "events")
     pictures = entry_of(events.pretrain_on)
     return (
         (events, Path(config.events_folder or events.folder).expanduser()),
@@ -81,15 +83,9 @@ def event_sets(
     )
 
 
-def camera_sets(
-    config: RealCamera,
-) -> tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]:
-    """Return entry and folder of N-MNIST, and of the pictures of MNIST."""
-    events, pictures = entry_of("n-mnist"), entry_of("mnist")
-    return (
-        (events, Path(config.events_folder or events.folder).expanduser()),
-        (pictures, Path(config.pictures_folder or pictures.folder).expanduser()),
-    )
+def _check_event_sets(sets: EventSets, config: Config) -> None:
+    for (entry, folder), parameter in zip(sets, ("events_folder", "pictures_folder"), strict=True):
+        entry.check_files(folder, parameter, vars(config))
 
 
 def _check_checkpoint(path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import DelayTraining, Recordings, profiles
+from snnlab.course.config.shared import DelayTraining, Recordings, check_tau_ms, profiles
 from snnlab.data.registry import find
 from snnlab.nn.delay_net_config import DelayNetConfig
 
@@ -115,14 +115,7 @@ class LearningDelays(DelayTraining):
                 f"n_in = {self.n_in}: expected a divisor of the {channels} channels, such as "
                 f"{channels // 10} or {channels // 5}."
             )
-        for tau_ms in self.tau_ms:
-            if tau_ms <= self.dt_ms:
-                raise SnnlabError(
-                    f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = "
-                    f"{self.dt_ms:g}), "
-                    "or a neuron would forget before the next one; choose a longer tau_ms or a "
-                    "shorter dt_ms."
-                )
+        check_tau_ms(self.tau_ms, self.dt_ms)
 
 
 LEARNING_DELAYS = profiles(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import TrainingParameters, profiles
+from snnlab.course.config.shared import TrainingParameters, check_tau_ms, profiles
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,7 @@ class RealVoices(TrainingParameters):
             raise SnnlabError(
                 f"test_folds = {self.test_folds}: expected each fold once; remove the repetition."
             )
-        for tau_ms in self.tau_ms:
-            if tau_ms <= self.dt_ms:
-                raise SnnlabError(
-                    f"tau_ms = {tau_ms:g}: expected more than one time step (dt_ms = "
-                    f"{self.dt_ms:g}), or a neuron would forget before the next one."
-                )
+        check_tau_ms(self.tau_ms, self.dt_ms)
 
 
 REAL_VOICES = profiles(

@@ -1,7 +1,7 @@
 """The parameters that several notebooks share, and how the profiles of a notebook are made."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -192,6 +192,21 @@ class DelayTraining(TrainingParameters, Recordings):
     )
     dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter(70, "inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
+
+
+def check_tau_ms(tau_ms: Iterable[float], dt_ms: float) -> None:
+    """Refuse membrane time constants that are no longer than a time step.
+
+    Raises:
+        SnnlabError: one is not.
+    """
+    for value in tau_ms:
+        if value <= dt_ms:
+            raise SnnlabError(
+                f"tau_ms = {value:g}: expected more than one time step (dt_ms = {dt_ms:g}), "
+                "or a neuron would forget before the next one; choose a longer tau_ms or a "
+                "shorter dt_ms."
+            )
 
 
 def profiles(course: Kind, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Kind]:

@@ -106,10 +106,6 @@ def load(
     most = len(clips.spoken), f"speakers in {folder}"
     fold, folds = checked_folds(fold, folds, FOLDS, most)
     part_of, how = _parts(clips, fold, folds, folder, hold_out)
-    if limit is not None:
-        part_of["train"] = _limited(clips, part_of["train"], limit, seed)
-        if hold_out:
-            part_of["valid"] = _limited(clips, part_of["valid"], max(1, limit // 4), seed)
     form: dict[str, Any]
     everything: SpikeSet | FeatureSet
     if features == "spikes":
@@ -122,6 +118,11 @@ def load(
             folder, [[*clips.md5]], clips.stamps, COMMANDS, mel, processes(workers)
         )
         form = asdict(mel)
+    if limit is not None:
+        labels = everything.labels.numpy()
+        for part, clips_left in (("train", limit), ("valid", max(1, limit // 4))):
+            own = part_of[part]
+            part_of[part] = own[balanced(labels[own], clips_left, seed)]
     sets: dict[str, Any] = {
         part: everything.subset(torch.from_numpy(index)) for part, index in part_of.items()
     }
@@ -181,12 +182,6 @@ def _parts(
     words = [COMMANDS[label] for label in labels]
     check_trained([words[i] for i in train], words, folder)
     return {"train": train, "valid": valid, "test": test}, note
-
-
-def _limited(clips: Clips, index: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    names = [*clips.md5]
-    labels = np.array([COMMANDS.index(word_of(names[i])) for i in index])
-    return index[balanced(labels, limit, seed)]
 
 
 def _encode_words(clips: Clips, folder: Path, workers: int | None) -> list[Mapped]:

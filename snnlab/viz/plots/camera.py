@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.results import band, bars_with_seeds
+from snnlab.viz.plots.results import band, panels_of_bars
 from snnlab.viz.plots.style import BLUE, GREEN, GREY, ORANGE, figure, legend
 
 BIN_MS = 5
@@ -93,8 +93,5 @@ def bars(panels: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> 
         squeeze=False,
         gridspec_kw={"width_ratios": widths},
     )
-    for ax, (title, by_name) in zip(axes.flat, panels.items(), strict=True):
-        bars_with_seeds(ax, by_name, ylabel="test accuracy (%)", chance=chance)
-        ax.set_title(title, fontsize=10)
-        ax.label_outer()
+    panels_of_bars(axes, panels, chance)
     return fig

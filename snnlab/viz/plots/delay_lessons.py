@@ -11,7 +11,7 @@ from snnlab._utils.escape import plot_text
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import count_raster
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.results import bars_with_seeds, learning_curves
+from snnlab.viz.plots.results import bars_with_seeds, learning_curves, panels_of_bars
 from snnlab.viz.plots.style import (
     BLACK,
     BLUE,
@@ -300,8 +300,5 @@ def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
 def side_by_side(groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
     """Draw bars of test accuracies in a panel for each group."""
     fig, axes = figure(9.5, 3.2, 1, len(groups), sharey=True, squeeze=False)
-    for ax, (title, test) in zip(axes.flat, groups.items(), strict=True):
-        bars_with_seeds(ax, test, ylabel="test accuracy (%)", chance=chance)
-        ax.set_title(plot_text(title), fontsize=10)
-        ax.label_outer()
+    panels_of_bars(axes, groups, chance)
     return fig

@@ -150,6 +150,23 @@ def bars_with_seeds(
     return artists
 
 
+@something_to_draw()
+def panels_of_bars(
+    axes: NDArray[Any], groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float
+) -> None:
+    """Draw `bars_with_seeds` of test accuracies in a panel for each group.
+
+    Args:
+        axes: the panels, as many as groups, in one row.
+        groups: accuracies 0..1, by group, variant and seed.
+        chance: the accuracy of guessing, 0..1.
+    """
+    for ax, (title, accuracies) in zip(axes.flat, groups.items(), strict=True):
+        bars_with_seeds(ax, accuracies, ylabel="test accuracy (%)", chance=chance)
+        ax.set_title(plot_text(title), fontsize=10)
+        ax.label_outer()
+
+
 def chance_line(ax: Axes, chance: float) -> list[Artist]:
     """Draw a line at the accuracy of guessing, 0..1, with its name beside the axes, in percent."""
     name = ax.annotate(
