@@ -24,7 +24,7 @@ endif
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: setup tutorial test lab lint notebooks student bench gpu-check clean
+.PHONY: setup tutorial test lab lint docs notebooks student bench gpu-check clean
 
 setup: $(STAMP)
 	@echo "Ready: make tutorial, make lab, or $(BIN)/snnlab --help"
@@ -39,7 +39,7 @@ $(BIN)/python:
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt setuptools
 	$(PIP) install -c constraints.txt '$(TORCH)' $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)')
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech,browser]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech,browser,docs]'
 	@touch $@
 
 tutorial: $(STAMP)
@@ -64,6 +64,10 @@ lint: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m snnlab.runs.publish $(NOTEBOOKS)
+
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -b html -c docs -W --keep-going -q . build/site
+	@echo "The site is build/site/index.html."
 
 student: $(STAMP)
 	$(BIN)/python -m snnlab.runs.student $(NOTEBOOKS)

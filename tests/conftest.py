@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import shutil
 import signal
 import tarfile
 from pathlib import Path
@@ -13,7 +14,8 @@ import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbfor
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
 # browser wait most of their time, so work comes between them.
 LONG = """
-    course/test_tasks browser/test_panels test_notebooks training/test_distributed viz/test_monitor
+    course/test_tasks browser/test_panels test_notebooks training/test_distributed docs/test_site
+    viz/test_monitor
     runs/test_params runs/test_killed_run browser/test_monitor training/test_launch_ranks
     cli/test_main runs/sweep/test_executors training/test_trainer transfer/test_stages
     nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea data/datasets/test_gsc
@@ -60,6 +62,37 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def absent(what):
+    """Skip, or fail where somebody counts on these tests."""
+    message = f"Not tested in a browser: {what}"
+    if os.environ.get("SNNLAB_BROWSER") == "required":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser, by Playwright."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("Playwright is missing; pip install 'snnlab[browser]'.")
+    programs = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    program = os.environ.get("SNNLAB_CHROMIUM") or next(filter(None, programs), None)
+    if program is None:
+        absent(
+            "there is no Chromium; apt-get install chromium, or name its file in SNNLAB_CHROMIUM."
+        )
+    with sync_playwright() as playwright:
+        # A microphone that beeps, and nobody is asked whether pages may use it
+        microphone = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", *microphone]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

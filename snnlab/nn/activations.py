@@ -4,14 +4,14 @@ Lin et al. 2022 copy the weights of an ANN to a spiking network of the same shap
 what follows a batch norm, so that layer is one module with a mode. Every mode has the same
 parameters.
 
-| mode | output for input $x[t]$ | state |
-|---|---|---|
-| `relu` | $f(x)$, with f ReLU, clipped ReLU or leaky ReLU | |
-| `ramp` | $\mathrm{clip}\big(\frac{x - lo}{hi - lo}, 0, 1\big)$, the sharpened ReLU | |
-| `liaf` | $f(u[t])$ of a membrane that fires and is reset as in `lif` | u |
-| `lif` | $s[t] = \Theta(u[t] - \vartheta)$, with $u[t] = d\,u[t-1]\,(1 - s[t-1]) + x[t]$ | u |
-| `quantised` | $\frac1L \lfloor L\,\mathrm{clip}(x / \lambda, 0, 1) + \frac12 \rfloor$ | |
-| `soft` | $s[t] = \Theta(u[t] - 1)$, with $u[t] = u[t-1] - s[t-1] + x[t] / \lambda$ | u |
+For input $x[t]$ the modes give
+
+- `relu`: $f(x)$, with f ReLU, clipped ReLU or leaky ReLU;
+- `ramp`: $\mathrm{clip}\big(\frac{x - lo}{hi - lo}, 0, 1\big)$, the sharpened ReLU;
+- `liaf`: $f(u[t])$ of a membrane u that fires and is reset as in `lif`;
+- `lif`: $s[t] = \Theta(u[t] - \vartheta)$, with $u[t] = d\,u[t-1]\,(1 - s[t-1]) + x[t]$;
+- `quantised`: $\frac1L \lfloor L\,\mathrm{clip}(x / \lambda, 0, 1) + \frac12 \rfloor$;
+- `soft`: $s[t] = \Theta(u[t] - 1)$, with $u[t] = u[t-1] - s[t-1] + x[t] / \lambda$.
 
 The gradient of `ramp` and `lif` is $1[\,\lvert x-\vartheta\rvert < \frac12]$, whatever lo and hi;
 that of `quantised` (QCFS, Bu et al. 2022) passes straight through.
@@ -166,7 +166,7 @@ def set_mode(
 
     Args:
         net: the network.
-        mode: see the table above.
+        mode: one of the six that the module's docstring lists.
         low: input at which the ramp of the mode `ramp` begins.
         high: input at which it ends.
         levels: L of the mode `quantised`.

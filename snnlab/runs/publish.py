@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from snnlab.runs import _jsonschema_import  # noqa: F401  before all that imports jsonschema
 
@@ -92,15 +92,18 @@ def without_sound(nb: Any) -> Any:
     return nb
 
 
-class _Renderer(IPythonRenderer):
-    """Formulas as MathML, which browsers draw; MathJax would be fetched from the network."""
+def mathml(formula: str, display: Literal["inline", "block"] = "inline") -> str:
+    """Return a LaTeX formula as MathML, which browsers draw; MathJax would need the network."""
+    # the converter knows no {aligned}
+    return convert(formula.replace("{aligned}", "{align*}"), display=display)
 
+
+class _Renderer(IPythonRenderer):
     def block_math(self, body: str) -> str:
-        # the converter knows no {aligned}
-        return convert(body.replace("{aligned}", "{align*}"), display="block")
+        return mathml(body, "block")
 
     def inline_math(self, body: str) -> str:
-        return convert(body)
+        return mathml(body)
 
 
 class _Exporter(HTMLExporter):

@@ -1,9 +1,8 @@
-"""A real JupyterLab on this machine, and a real Chromium that opens notebooks in it."""
+"""A real JupyterLab on this machine, in which a real Chromium opens notebooks."""
 
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,39 +14,6 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-
-
-def absent(what):
-    """Skip, or fail where somebody counts on these tests."""
-    message = f"Not tested in a browser: {what}"
-    if os.environ.get("SNNLAB_BROWSER") == "required":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """The browser, by Playwright."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("Playwright is missing; pip install 'snnlab[browser]'.")
-    program = os.environ.get("SNNLAB_CHROMIUM") or next(
-        filter(None, map(shutil.which, PROGRAMS)), None
-    )
-    if program is None:
-        absent(
-            "there is no Chromium; apt-get install chromium, or name its file in SNNLAB_CHROMIUM."
-        )
-    with sync_playwright() as playwright:
-        # A microphone that beeps, and nobody is asked whether pages may use it
-        microphone = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", *microphone]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def compare_value(
     """Decide whether a published number was reproduced.
 
     With m the measured mean and h half its 95 % interval (0 for one seed), v the published number,
-    s its spread as printed, and h_v half its 95 % interval, m is
+    s its spread as printed, and h_v half its 95 % interval, m is::
 
         reproduced    if |m - v| <= s, or |m - v| <= min(h + h_v, tolerance)
         within band   if |m - v| <= tolerance

@@ -33,7 +33,7 @@ def show_events(
         edges: an edge integral, (H, W), about -0.5 to 0.5.
 
     Returns:
-        The number of events, `{"ON": ..., "OFF": ...}`.
+        The number of events of each polarity, `"ON"` and `"OFF"`.
 
     Raises:
         SnnlabError: the events do not have two polarities.

@@ -103,7 +103,7 @@ def surrogate_slope(over: ArrayLike, kind: str, alpha: float) -> NDArray[np.floa
     Args:
         over: H - threshold, of any shape.
         kind: `"arc tangent"`: (alpha / 2) / (1 + (pi/2 alpha over)^2), as in
-            `snnlab.nn.neurons`; `"rectangle"`: alpha where |over| < 1 / (2 alpha), else 0.
+            `snnlab.nn.neurons`; `"rectangle"`: alpha where `abs(over) < 1 / (2 alpha)`, else 0.
         alpha: the steepness.
 
     Returns:
