@@ -31,7 +31,7 @@ AFTER = (
 CONFIG = "config."
 SHOWN_ELSEWHERE = {"profile", "seed", "out"}  # parameters that other columns show
 # parameters that do not change a single network
-RUN_PARAMETERS = {"seed", "seeds"} | {
+RUN_PARAMETERS = {"seed", "seeds", "variants", "controls", "toys"} | {
     field.name
     for kind in NOTEBOOKS.values()
     for field in dataclasses.fields(kind)

@@ -200,12 +200,14 @@ def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     return image
 
 
-@something_to_draw()
+@something_to_draw("accuracies")
 def describe_accuracies(accuracies: Mapping[str, Iterable[float]]) -> str:
     """Return accuracies 0..1 by variant and seed as text for an alt text.
 
     Example: `"none 40.1 % (38.0 to 42.2), fixed 52.0 %"`.
     """
+    if not accuracies:
+        return "not trained in this run"
     parts = []
     for variant, seeds in accuracies.items():
         values = as_array(variant, list(seeds) if isinstance(seeds, Iterator) else seeds)
