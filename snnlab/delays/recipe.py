@@ -107,13 +107,21 @@ class DelayRecipe(Recipe):
             *(CosineAnnealingLR(falling, T_max=self.epochs) for falling in optimisers[1:]),
         ]
 
+    def settled_from(self, model: DelayNet) -> int:
+        """Return the epoch in which sigma has shrunk, or the last one where ramps are sharpened."""
+        if self.sharpen:
+            return self.epochs
+        learned = model.config.delay_mode == "learned"
+        return int(self.epochs * self.anneal_share) if learned else 0
+
     def before_epoch(self, model: DelayNet, epoch: int) -> dict[str, float]:
         """Set the sigma of learned delays by `sigma_schedule`, and sharpen the ramps."""
         sigma = 0.0
         if model.config.delay_mode == "learned":
-            anneal_epochs = int(self.epochs * self.anneal_share)
             sigma = sigma_schedule(
-                epoch, max_delay=model.config.max_delay, anneal_epochs=anneal_epochs
+                epoch,
+                max_delay=model.config.max_delay,
+                anneal_epochs=int(self.epochs * self.anneal_share),
             )
             for layer in delay_layers(model):
                 layer.sigma = sigma
