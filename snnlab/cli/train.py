@@ -8,7 +8,7 @@ import click
 from snnlab.cli.cli_errors import cli_errors
 
 # of the notebook alone, or with an option of another name
-NO_OPTION = {"variants", "toys", "toy_trials", "toy_epochs", "live"}
+NO_OPTION = {"variants", "toys", "toy_trials", "toy_epochs", "live", "out"}
 
 
 class _Train(click.Command):
@@ -18,7 +18,11 @@ class _Train(click.Command):
         from snnlab.course.config import LearningDelays
 
         options = [
-            click.Option([f"--{field.name.replace('_', '-')}"], help=field.metadata["spec"].help)
+            click.Option(
+                [f"--{field.name.replace('_', '-')}"],
+                metavar="VALUE",
+                help=field.metadata["spec"].help,
+            )
             for field in dataclasses.fields(LearningDelays)
             if field.name not in NO_OPTION
         ]
@@ -33,15 +37,15 @@ class _Train(click.Command):
     metavar="NAME",
     help="none, fixed or learned delays; repeatable  [default: all three]",
 )
+@click.option("--out", metavar="DIR", help="folder  [default: runs/train/HASH/seed=N]")
 @click.option("--again", is_flag=True, help="train again if it is finished")
 @cli_errors
 def train(variants: tuple[str, ...], again: bool, **texts: str | None) -> None:
     """Train networks with delays as notebook 04 does, without the notebook.
 
-    The options are the parameters of notebook 04, and without them its profile `course`. The folder
-    is by default runs/train/HASH/seed=N. It gets result.json, manifest.json, metrics.jsonl and
-    checkpoints. `snnlab collect` reads it, and notebook 05 explores its best network: `snnlab run
-    05 -p checkpoint FOLDER`.
+    The options are the parameters of notebook 04, and without them its profile `course`. DIR
+    gets result.json, manifest.json, metrics.jsonl and checkpoints. `snnlab collect` reads it, and
+    notebook 05 explores its best network: `snnlab run 05 -p checkpoint DIR`.
 
     The same command resumes a killed training, and shows a finished one. Exit code 2 on a wrong
     parameter.

@@ -35,7 +35,10 @@ class Claims:
         """Return the line."""
         left_out, false = len(self.left_out), self.false
         n = len(self.holds) - left_out
-        about = f"{left_out} statement{'s' * (left_out != 1)} above: not trained in this run."
+        about = (
+            f"{left_out} {'statement above is' if left_out == 1 else 'statements above are'} about "
+            "networks that this run did not train."
+        )
         if not n:
             return about
         rest = f" {about}" if left_out else ""

@@ -147,6 +147,8 @@ def bars_with_seeds(
     names = [plot_text(name).replace(", ", ",\n") for name in accuracies]
     ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=ylabel)
+    if len(names) == 1:
+        ax.set_xlim(-1, 1)  # else the bar would be as wide as the axes
     return artists
 
 
