@@ -120,13 +120,20 @@ class DelayRecipe(Recipe):
             *(CosineAnnealingLR(falling, T_max=self.epochs) for falling in optimisers[1:]),
         ]
 
+    def settled_from(self, model: nn.Module) -> int:
+        """Return the epoch in which sigma has shrunk, or the last one where ramps are sharpened."""
+        if self.sharpen:
+            return self.epochs
+        return int(self.epochs * self.anneal_share) if _learned(model) else 0
+
     def before_epoch(self, model: nn.Module, epoch: int) -> dict[str, float]:
         """Set the sigma of learned delays by `sigma_schedule`, and sharpen the ramps."""
         sigmas = [0.0]
-        anneal_epochs = int(self.epochs * self.anneal_share)
         for layer in _learned(model):
             layer.sigma = sigma = sigma_schedule(
-                epoch, max_delay=layer.max_delay, anneal_epochs=anneal_epochs
+                epoch,
+                max_delay=layer.max_delay,
+                anneal_epochs=int(self.epochs * self.anneal_share),
             )
             sigmas.append(sigma)
         ramps = [neurons for neurons in model.modules() if isinstance(neurons, RampNeuron)]

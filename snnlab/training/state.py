@@ -181,6 +181,18 @@ class TrainState:
         }
         self.best_epoch = int(line["epoch"])
 
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are done, or `recipe.patience` is exhausted; the same in each process.
+
+        It follows from recipe and history, so that a resumed training stops at the same epoch.
+        """
+        done, epochs, patience = len(self.history), self.recipe.epochs, self.recipe.patience
+        if patience is not None:
+            counted_from = max(self.best_epoch + 1, self.recipe.settled_from(self.model))
+            epochs = min(epochs, counted_from + patience)
+        return bool(done >= epochs)
+
     def due(self) -> bool:
         """Return whether this process writes checkpoints, and it is time for one."""
         return self.path is not None and time.perf_counter() - self._saved >= self.every

@@ -96,7 +96,8 @@ def fit(
     """Train a network on the cross-entropy of its class scores; keep the best epoch, or the last.
 
     The best epoch has the highest accuracy on `valid`, and the lower loss on a tie, of the network
-    as it will be used (`recipe.as_used`).
+    as it will be used (`recipe.as_used`). With `recipe.patience`, training stops after so many
+    epochs without a better one.
 
     Several processes train one network together where each calls this with the same arguments, in a
     group of `torch.distributed`, each with a GPU of its own or all on the CPU.
@@ -201,7 +202,7 @@ def fit(
             state.restore(path)
         same_as_first(model)
         state.path = path if rank == 0 else None
-        while len(state.history) < recipe.epochs:
+        while not state.over:
             line = _train_epoch(state, train, valid, test, device, run_hook)
             with warnings.catch_warnings():
                 # An epoch that was resumed in its validation has made no step in this process
