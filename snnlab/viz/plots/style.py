@@ -53,6 +53,19 @@ def variant_style(variant: str) -> dict[str, Any]:
     }
 
 
+def distinct_styles(variants: Sequence[str]) -> list[dict[str, Any]]:
+    """Return `variant_style` of each variant; of two that look the same, the second is changed."""
+    styles: list[dict[str, Any]] = []
+    spare = repeated([(PINK, "v"), (SKY, "P"), (RED, "X"), (GREEN, "<"), (BLACK, ">")], 25)
+    for variant in variants:
+        style = variant_style(variant)
+        if style in styles and spare:
+            color, marker = spare.pop(0)
+            style |= {"color": color, "marker": marker}
+        styles.append(style)
+    return styles
+
+
 Look = TypeVar("Look")
 
 
