@@ -1,4 +1,4 @@
-"""Parts of the site: formulas as MathML, and the modules of the API reference."""
+"""Parts of the site: its first page, formulas as MathML, and the modules of the reference."""
 
 import ast
 import re
@@ -60,9 +60,13 @@ def is_module(name: str) -> bool:
         return False
 
 
-def add_modules(app: Any, docname: str, source: list[str]) -> None:
-    """Add the modules of its package to a page of the reference."""
-    if docname.startswith(REFERENCE):
+def complete(app: Any, docname: str, source: list[str]) -> None:
+    """Put the README on the first page, and its modules on a page of the reference."""
+    if docname == app.config.root_doc:
+        app.env.note_dependency("README.md")
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        source[0] = re.sub(r"\]\((?!\w+:|#)", "](../", readme) + source[0]
+    elif docname.startswith(REFERENCE):
         package = f"snnlab.{docname.removeprefix(REFERENCE)}."
         names = [name for name in notebook_modules() if name.startswith(package)]
         source[0] += "".join(MODULE.format(name=name) for name in names)
@@ -75,14 +79,13 @@ def leave_out(app: Any, what: str, name: str, member: Any, skip: bool, options: 
     return True if public and not options.imported_members else None
 
 
-def mark_formulas(
-    app: Any, what: str, name: str, member: Any, options: Any, lines: list[str]
-) -> None:
-    """Rewrite the formulas of a docstring, `$...$` and `$$...$$`, for reStructuredText."""
+def as_rest(app: Any, what: str, name: str, member: Any, options: Any, lines: list[str]) -> None:
+    """Rewrite what is Markdown in a docstring: formulas between `$` or `$$`, and `name`s."""
     text = re.sub(
         r"^( *)\$\$(.+?)\$\$$", _display, "\n".join(lines), flags=re.MULTILINE | re.DOTALL
     )
-    lines[:] = re.sub(r"\$([^$]+)\$", r":math:`\1`", text).split("\n")
+    text = re.sub(r"\$([^$]+)\$", r":math:`\1`", text)
+    lines[:] = re.sub(r"(`[\w.]+`)(?=\w)", r"\1\\ ", text).split("\n")
 
 
 def _display(formula: re.Match[str]) -> str:
@@ -99,8 +102,8 @@ def write_formula(writer: Any, node: Any) -> None:
 
 def setup(app: Any) -> dict[str, Any]:
     """Join these parts to Sphinx."""
-    app.connect("source-read", add_modules)
-    app.connect("autodoc-process-docstring", mark_formulas, priority=0)  # before napoleon
+    app.connect("source-read", complete)
+    app.connect("autodoc-process-docstring", as_rest, priority=0)  # before napoleon
     app.connect("autodoc-skip-member", leave_out)
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

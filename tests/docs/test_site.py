@@ -1,6 +1,5 @@
 """The site: `make docs` builds it without a warning, and it is read without a network."""
 
-import re
 import subprocess
 import sys
 from html.parser import HTMLParser
