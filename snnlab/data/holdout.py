@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
@@ -141,37 +140,6 @@ def divide(
     own = None if speakers is None else speakers[train]
     held, how = choose_validation(labels[train], own, where)
     return {"train": train[~held], "valid": train[held], "test": test}, note + how
-
-
-def subsets(whole: Any, index: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the parts of a set as sets; two that are one and the same stay so."""
-    sets = {id(own): whole.subset(torch.from_numpy(own)) for own in index.values()}
-    return {part: sets[id(own)] for part, own in index.items()}
-
-
-def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str, Any]:
-    """Draw at most `limit` recordings to train on, and a quarter of it for validation.
-
-    Args:
-        parts: the sets `train`, `valid` and `test`.
-        limit: None for all.
-        seed: of the choice.
-
-    Returns:
-        The same parts; test is whole, and so is validation where it is the test set.
-    """
-    if limit is None:
-        return dict(parts)
-
-    def some_of(part: Any, most: int) -> Any:
-        return part.subset(torch.from_numpy(balanced(part.labels.numpy(), most, seed)))
-
-    train, valid, test = (parts[name] for name in ("train", "valid", "test"))
-    return {
-        "train": some_of(train, limit),
-        "valid": valid if valid is test else some_of(valid, max(1, limit // 4)),
-        "test": test,
-    }
 
 
 def check_hold_out(hold_out: object) -> bool:

@@ -88,6 +88,21 @@ def find(
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 
+def find_set(data: str, *, layout: str | None = None) -> tuple[DatasetEntry, Path]:
+    """Find the entry of any data set, and its folder; see `load_dataset`.
+
+    Raises:
+        SnnlabError: there is no such set.
+    """
+    if layout is not None:
+        return entry_of(layout), data_path(data)
+    if data not in DATASETS and not _REFERENCE.fullmatch(data) and not data_path(data).exists():
+        _check_place(data)
+        entry_of(data)  # refuses it, with the nearest name
+    entry, where = find(data)
+    return entry, Path(where)
+
+
 def _check_place(data: str) -> None:
     """Refuse a name that is no set, where a folder of that name lies in the current folder.
 
@@ -128,15 +143,7 @@ def load_dataset(
     """
     if not isinstance(name_or_folder, str):
         name_or_folder = str(Path(name_or_folder).absolute())
-    data = name_or_folder
-    where: str | Path = data_path(data)
-    if layout is not None:
-        entry = entry_of(layout)
-    elif data in DATASETS or _REFERENCE.fullmatch(data) or data_path(data).exists():
-        entry, where = find(data)
-    else:
-        _check_place(data)
-        entry = entry_of(data)  # refuses it, with the nearest name
+    entry, where = find_set(name_or_folder, layout=layout)
     for name in settings:
         known(name, entry.settings, f"setting of {entry.name}")
     if needed := [name for name in entry.required() if name not in settings]:

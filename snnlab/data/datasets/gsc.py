@@ -38,9 +38,9 @@ from snnlab.data.datasets.gsc_folder import (
     word_of,
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
-from snnlab.data.holdout import balanced, checked_folds, divide, limited, subsets
+from snnlab.data.holdout import balanced, checked_folds, divide
 from snnlab.data.io.wav import cut_short, implausible
-from snnlab.data.splits import DataSplits, check_limit, check_trained
+from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 FEATURES = {"paper": PAPER, "sane": SANE}
 UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the training set"}

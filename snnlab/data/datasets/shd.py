@@ -21,9 +21,9 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import checked_folds, choose_validation, divide, limited, subsets
+from snnlab.data.holdout import checked_folds, choose_validation, divide
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
-from snnlab.data.splits import DataSplits, check_limit, check_trained
+from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 Part: TypeAlias = SpikeSet | DenseSet
 

@@ -29,9 +29,9 @@ from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, read_clip, st
 from snnlab.data.datasets.gsc_folder import speaker_of, word_of
 from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, shortened, verify
 from snnlab.data.encoding.mel import RATE
-from snnlab.data.holdout import check_hold_out, checked_folds, divide, limited, subsets
+from snnlab.data.holdout import check_hold_out, checked_folds, divide
 from snnlab.data.io.events import Events
-from snnlab.data.splits import DataSplits, check_limit, check_trained
+from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 _SEED = 0  # of the auditory nerve
 _SPIKE = [("recording", "<u2"), ("unit", "<u2"), ("time", "<f4")]

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.cli import main
 from snnlab.course.config import resolve
 from snnlab.course.data_check import check_data
 from snnlab.data.batches.dense_set import DenseSet
@@ -198,3 +201,16 @@ def test_files_that_are_divided_anew_give_each_recording_once(make):
     whole = load_dataset("./mine", dt_ms=20, n_in=70, hold_out=False)
     total = int(whole.train.counts.sum() + whole.test.counts.sum())
     assert sum(value * times for value, times in counted.items()) == total
+
+
+def test_the_command_checks_a_folder_of_ones_own_and_what_is_damaged_in_it():
+    samples(speakers=torch.arange(60) // 10).save("mine")
+    done = CliRunner().invoke(main.app, ["data", "check", "mine"])
+    assert done.exit_code == 0 and "test: 20 samples of 3 of 3 classes" in done.output
+    assert "test: the 2 speakers of fold 0 of 5" in done.output
+    Path("mine").mkdir()
+    Path("mine/all.npz").write_bytes(b"no")
+    done = CliRunner().invoke(main.app, ["data", "check", "./mine"])
+    assert done.exit_code == 1 and "all.npz cannot be read" in done.output
+    done = CliRunner().invoke(main.app, ["data", "check", "mime"])
+    assert done.exit_code == 2 and "no data set called 'mime'" in done.output

@@ -56,7 +56,7 @@ def test_the_types_on_disk_are_those_of_shd(path):
 
 
 def test_speakers_and_names_are_optional_and_channels_of_any_number(tmp_path, make):
-    """N-MNIST's 2,312 channels, said or not; a file that says nothing has at least the cochlea's."""
+    """N-MNIST's 2,312 channels, said or not; where nothing is said, at least the cochlea's."""
     events = replace(make([0, 1, 2]), speakers=None, keys=(), channels=2312)
     events = replace(events, units=events.units + np.uint16(1600))
     write_events(tmp_path / "x.h5", events)
