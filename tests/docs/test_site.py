@@ -5,6 +5,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import pytest
 from sphinx.util.inventory import InventoryFile
 
@@ -123,7 +124,10 @@ def test_a_lesson_on_the_site(reader):
     pictures = reader.evaluate(
         "[...document.querySelectorAll('article img')].map(img => [img.alt, img.naturalWidth])"
     )
-    assert len(pictures) > 15 and all(len(alt) > 20 and width > 100 for alt, width in pictures)
+    cells = nbformat.read(ROOT / "notebooks/04_learning_delays.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    assert len(pictures) == sum("image/png" in output.get("data", {}) for output in outputs) > 5
+    assert all(len(alt) > 20 and width > 100 for alt, width in pictures)
     folded = reader.locator("details.hide summary")
     assert folded.count() > 20 and not reader.locator("details.hide[open]").count()
     assert reader.locator("math").count() > 20
