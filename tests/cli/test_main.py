@@ -26,9 +26,6 @@ from snnlab.runs.result import load_result
 
 START = """
 from snnlab import course, runs
-from snnlab.runs import manifest
-# it asks torch for the device, whose import takes most of the time
-manifest.machine = dict
 config = course.configure(globals())
 run = runs.start(config)
 """

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, typed
-from snnlab.course.config import Config, parameters_of, parse_parameters, read_parameters
+from snnlab.course.config import (
+    Config,
+    Profiles,
+    known_parameter,
+    parameters_of,
+    parse_parameters,
+    read_parameters,
+)
 from snnlab.runs import execute, manifest
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
 from snnlab.runs.run import home, run_folder
@@ -144,20 +151,20 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             f'{path}: says no notebook; a line such as `notebook: "04"` was expected.'
         )
     notebook = _checked(path, "notebook", execute.find, str(content["notebook"]))
-    stem = _checked(path, "notebook", execute.kind_of, notebook)
+    profiles = _checked(path, "notebook", execute.profiles_of, notebook)
     code = notebook_code(notebook)
-    common = _parameters(path, "parameters", stem, content.get("parameters"))
-    overrides = parse_parameters(stem, texts or {})
+    common = _parameters(path, "parameters", profiles, content.get("parameters"))
+    overrides = parse_parameters(profiles, texts or {})
     if reserved := RESERVED.keys() & overrides.keys():
         raise SnnlabError(
             f"-p {min(reserved)}: a sweep has it from its file; write `seeds` or `profile` there."
         )
-    seeds = content.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or None in seeds:
+    seeds = content.get("seeds", [0] if "seed" in parameters_of(profiles) else [None])
+    if not isinstance(seeds, list) or not seeds or ("seeds" in content and None in seeds):
         raise SnnlabError(
             f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2]."
         )
-    grid = _parameters(path, "grid", stem, content.get("grid"), lists=True)
+    grid = _parameters(path, "grid", profiles, content.get("grid"), lists=True)
     named = _mapping(path, "configurations", content.get("configurations")) or {"": {}}
     count = len(seeds) * len(named) * math.prod(len(values) for values in grid.values())
     if count > MAX_RUNS:
@@ -166,7 +173,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             f"{MAX_RUNS:,}. Shorten the lists, or split the file."
         )
     runs: dict[Path, SweepRun] = {}
-    configurations = _configurations(path, stem, grid, named)
+    configurations = _configurations(path, profiles, grid, named)
     for (name, own), seed in itertools.product(configurations, seeds):
         given = {"profile": content.get("profile"), **common, **own, **overrides, "seed": seed}
         config = _checked(path, name, execute.configure, notebook, given)
@@ -184,12 +191,12 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
 
 
 def _configurations(
-    path: Path, stem: str, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
+    path: Path, profiles: Profiles, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and parameters of each configuration."""
     for name, entries in named.items():
         where = f"configurations, {name}" if name else "configurations"
-        own = _parameters(path, where, stem, entries)
+        own = _parameters(path, where, profiles, entries)
         if twice := own.keys() & grid.keys():
             raise SnnlabError(f"{path}: {min(twice)} stands in grid and in {where}; keep one.")
         for values in itertools.product(*grid.values()):
@@ -199,13 +206,13 @@ def _configurations(
 
 
 def _parameters(
-    path: Path, where: str, stem: str, entries: Any, *, lists: bool = False
+    path: Path, where: str, profiles: Profiles, entries: Any, *, lists: bool = False
 ) -> dict[str, Any]:
     """Check parameters one by one, each with a value, or with a list of values."""
-    fields = parameters_of(stem)
+    fields = parameters_of(profiles)
     content = _mapping(path, where, entries)
     for name, value in content.items():
-        _checked(path, where, known, name, fields, f"parameter of {stem}")
+        _checked(path, where, known_parameter, name, profiles)
         if name in RESERVED:
             raise SnnlabError(
                 f"{path}: {where} has {name}, which belongs to the whole sweep; {RESERVED[name]}."
