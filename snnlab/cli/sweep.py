@@ -183,14 +183,14 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 
-    from snnlab.runs.collection import summary
-    from snnlab.runs.paired import fold_tables
+    from snnlab.runs.paired import difference_tables
+    from snnlab.runs.summaries import summary
     from snnlab.runs.sweep.sweep import collected
     from snnlab.runs.tables import summary_tables
 
     table = collected(plan)
     if table is not None:
-        Console().print(*summary_tables(summary(table)), *fold_tables(table))
+        Console().print(*summary_tables(summary(table)), *difference_tables(table))
     if missing := plan.left:
         click.echo(
             f"{len(missing)} of {len(plan.runs)} runs have no result yet: {missing[0].name} ...",

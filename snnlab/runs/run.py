@@ -111,7 +111,7 @@ class Run:
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
 
-def start(parameters: Config | Mapping[str, Any]) -> Run:
+def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = None) -> Run:
     """Begin a run in its folder, and lock that folder until its result is saved.
 
     A notebook of one's own says `run = snnlab.runs.start(globals())`.
@@ -122,6 +122,7 @@ def start(parameters: Config | Mapping[str, Any]) -> Run:
     Args:
         parameters: the configuration of the notebook, or its variables, all its parameters among
             them; see `course.configure`.
+        code: of the notebook; None for the one that runs in this process.
 
     Returns:
         The run.
@@ -131,7 +132,7 @@ def start(parameters: Config | Mapping[str, Any]) -> Run:
             folder cannot be made, or another process runs there.
     """
     config: Config = parameters if isinstance(parameters, Config) else configure(parameters)
-    code = running_notebook()
+    code = code or running_notebook()
     folder = run_folder(config, code=code)
     preflight.check(config, folder)
     make_folder(folder)

@@ -40,7 +40,9 @@ def run_python(source, names, page):
         return
     example = doctest.DocTestParser().get_doctest(source, names, page, page, None)
     report = []
-    result = doctest.DocTestRunner(optionflags=FLAGS).run(example, report.append, clear_globs=False)
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(
+        example, out=report.append, clear_globs=False
+    )
     names.update(example.globs)
     assert result.failed == 0, "".join(report)
 

@@ -26,7 +26,7 @@ from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
@@ -500,7 +500,9 @@ def test_after_a_stop_each_process_goes_on_with_its_own_random_numbers(two):
 def test_weights_and_delays_are_handed_over_by_what_each_process_has(two):
     spiking = two[0]["pretrained"]
     for ours, theirs in zip(
-        delay_layers(spiking.net), delay_layers(spiking.stages[0].network()), strict=True
+        delay_layers(spiking.net).values(),
+        delay_layers(spiking.stages[0].network()).values(),
+        strict=True,
     ):
         torch.testing.assert_close(ours.weight, theirs.weight)
         torch.testing.assert_close(ours.delay, theirs.delay)

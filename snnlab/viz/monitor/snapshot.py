@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from snnlab.delays.statistics import active_delays
 from snnlab.nn.activations import SPIKING, Activation, activations
-from snnlab.nn.delay_linear import delay_layers, own_copy
+from snnlab.nn.any_network import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import TrainingProgress
 
@@ -119,7 +119,9 @@ def take_snapshot(
         rate_unit=rate_unit if spiking else "mean activation",
         delays=delays,
         max_delay=max_delay,
-        sigma=max((layer.sigma for layer in delay_layers(model) if layer.max_delay), default=0.0),
+        sigma=max(
+            (layer.sigma for layer in delay_layers(model).values() if layer.max_delay), default=0.0
+        ),
     )
 
 
@@ -130,7 +132,7 @@ def delays_of(model: nn.Module, dt: float) -> tuple[Arrays, float]:
         model: the network.
         dt: length of a time step, in the unit of the delays.
     """
-    layers = [layer for layer in delay_layers(model) if layer.max_delay]
+    layers = [layer for layer in delay_layers(model).values() if layer.max_delay]
     names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
     delays = {}
     for name, layer in zip(names, layers, strict=False):

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from snnlab.data.protocols import Batches
 from snnlab.delays.ablation import ABLATIONS, ablate
 from snnlab.delays.statistics import delay_shares, rounded_delays
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.training.evaluation import evaluate
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import NetworkView
@@ -42,7 +42,7 @@ class AblationResults:
             net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
             layers = [
                 delay_shares(rounded_delays(layer), layer.max_delay, 1)
-                for layer in delay_layers(net)
+                for layer in delay_layers(net).values()
             ]
             self._results[key] = layers, evaluate(net, self.test).accuracy
         return self._results[key]

@@ -13,7 +13,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.protocols import Batches
 from snnlab.delays import analysis
 from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simulate
-from snnlab.nn.delay_linear import DelayLinear, delay_layers
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.plots import GREEN, PINK
 from snnlab.viz.plots.sound import frequency_ticks
@@ -45,7 +46,7 @@ class NetworkView:
 
     def controls(self, layer: int, neuron: int) -> dict[str, Control]:
         """Return controls that choose a neuron; `layer` and `neuron` are the first choice."""
-        largest = max(synapses.out_features for synapses in delay_layers(self.net)) - 1
+        largest = max(synapses.out_features for synapses in delay_layers(self.net).values()) - 1
         tooltip = "which layer's neuron; the readout has one for each class"
         return {
             "layer": Dropdown(self.names[layer], tuple(self.names), "layer", tooltip),
