@@ -20,7 +20,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
 from snnlab.data.io.many_files import ConversionResult
-from snnlab.runs import execute, manifest
+from snnlab.runs import execute, manifest, preflight
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
 
@@ -390,8 +390,9 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
-    snnlab, notebook, small_disk
+    snnlab, notebook, small_disk, monkeypatch
 ):
+    monkeypatch.setattr(preflight, "RUN_GB", 0)
     write(notebook, START, "print('x' * 100_000)", SAVE)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
     assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
@@ -444,7 +445,7 @@ def test_notebooks_are_found_by_path_name_and_number(tmp_path, monkeypatch):
         execute.find("nowhere/01_lif_dynamics.ipynb")
     assert execute.find("03_real_camera").parent.name == "real"  # beside the package
     assert execute.find("3").name == "03_transfer_to_event_streams.ipynb"
-    with pytest.raises(SnnlabError, match="no notebook called 'other'.*edited copy .* its path"):
+    with pytest.raises(SnnlabError, match="no notebook called 'other'.*of your own by its path"):
         execute.find("other")
 
 
