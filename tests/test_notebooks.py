@@ -24,6 +24,7 @@ KINDS = {
     int: "int",
     float: "float",
     bool: "bool",
+    tuple[str, ...]: "list of str",
     tuple[int, ...]: "list of int",
     tuple[float, ...]: "list of float",
 }

@@ -13,7 +13,7 @@ import click
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.version import __version__
-from snnlab.cli import collect, data, search, sweep, targets
+from snnlab.cli import collect, data, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ app.add_command(data.data)
 app.add_command(search.search)
 app.add_command(sweep.sweep)
 app.add_command(targets.targets)
+app.add_command(train.train)
 
 
 @app.command()

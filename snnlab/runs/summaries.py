@@ -14,7 +14,7 @@ from snnlab.runs.collection import AFTER, BEFORE, CONFIG
 
 MAX_PANELS = 12
 # parameters that do not change a single network
-RUN_PARAMETERS = {"seed", "seeds"} | {
+RUN_PARAMETERS = {"seed", "seeds", "variants", "controls", "toys"} | {
     field.name
     for kind in NOTEBOOKS.values()
     for field in dataclasses.fields(kind)

@@ -27,6 +27,15 @@ class LearningDelays(DelayTraining):
         "on all training recordings",
         choices=("held-out", "published"),
     )
+    variants: tuple[str, ...] = parameter(
+        ("none", "fixed", "learned"),
+        "kinds of delays to train, each a variant of the network",
+        choices=("none", "fixed", "learned"),
+    )
+    controls: bool = parameter(
+        True, "whether to train the controls of section 7, beside both fixed and learned"
+    )
+    toys: bool = parameter(True, "whether to train networks for the two ears of section 1")
     fold: int = parameter(
         0, "fold of the speakers to test on, of recordings in folds", low=0, high=100_000
     )
@@ -72,9 +81,15 @@ class LearningDelays(DelayTraining):
         0.5, "share of the epochs in which sigma shrinks", low=0, high=1
     )
     toy_trials: int = parameter(
-        2000, "training trials of the two ears in section 1", low=100, high=1_000_000
+        2000,
+        "training trials of the two ears in section 1",
+        low=100,
+        high=1_000_000,
+        needs={"toys": (True,)},
     )
-    toy_epochs: int = parameter(15, "passes through those trials", low=1, high=100_000)
+    toy_epochs: int = parameter(
+        15, "passes through those trials", low=1, high=100_000, needs={"toys": (True,)}
+    )
     connections: int = parameter(
         0, "inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000
     )
@@ -83,11 +98,14 @@ class LearningDelays(DelayTraining):
         "inputs of a hidden neuron in the sparse networks of section 7; 0 for no such networks",
         low=0,
         high=700,
+        needs={"controls": (True,)},
     )
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
+        order = type(self).variants  # in whatever order they are given, it is the same run
+        object.__setattr__(self, "variants", tuple(v for v in order if v in self.variants))
         entry, _ = find(self.data, "recordings", features=self.features)
         for name in ("fold", "folds"):
             if getattr(self, name) and name not in entry.settings:

@@ -289,5 +289,12 @@ def best_command(trials: Trials) -> str:
     values = {**shared, **search.values(best.params), **search.file.overrides, "seed": search.seed}
     words = ["snnlab", "run", str(search.file.content["notebook"])]
     for name, value in values.items():
-        words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
+        words += ["-p", name, _text(value)]
     return shlex.join(words)
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as it is typed on a command line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

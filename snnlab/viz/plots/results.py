@@ -195,6 +195,8 @@ def bars_with_seeds(
     names = [plot_text(name).replace(", ", ",\n") for name in accuracies]
     ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=ylabel)
+    if len(names) == 1:
+        ax.set_xlim(-1, 1)  # else the bar would be as wide as the axes
     return artists
 
 
@@ -248,12 +250,14 @@ def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     return image
 
 
-@something_to_draw()
+@something_to_draw("accuracies")
 def describe_accuracies(accuracies: Mapping[str, Iterable[float]]) -> str:
     """Return accuracies 0..1 by variant and seed as text for an alt text.
 
     Example: `"none 40.1 % (38.0 to 42.2), fixed 52.0 %"`.
     """
+    if not accuracies:
+        return "not trained in this run"
     parts = []
     for variant, seeds in accuracies.items():
         values = as_array(variant, list(seeds) if isinstance(seeds, Iterator) else seeds)

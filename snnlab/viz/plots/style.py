@@ -99,6 +99,13 @@ def empty_figure(width: float, height: float) -> Figure:
     return fig
 
 
+def untrained_figure() -> Figure:
+    """Return a figure that says that this run did not train what it would show."""
+    fig = empty_figure(4, 0.5)
+    fig.text(0.02, 0.5, "Not trained in this run.", va="center", color=GREY)
+    return fig
+
+
 def figure(
     width: float = 7.0, height: float = 2.8, rows: int = 1, cols: int = 1, **subplots: Any
 ) -> tuple[Figure, Any]:

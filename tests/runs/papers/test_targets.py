@@ -236,11 +236,9 @@ def templates(notebook):
 
 def arms(config):
     """Return all names of networks in a run of this configuration, from its notebook."""
-    texts, code = templates(config.notebook)
     if config.notebook.startswith("04"):
-        assert "for v in VARIANTS for o in final[v]" in code and '"variant": name' in code
-        (variants,) = re.findall(r"VARIANTS = \((.*)\)", code)
-        return set(re.findall(r'"(\w+)"', variants))
+        return set(config.variants)
+    texts, code = templates(config.notebook)
     assert "scratch, {epochs} epochs" in texts and "for epochs in config.scratch_epochs" in code
     lengths = {f"scratch, {epochs} epochs" for epochs in config.scratch_epochs}
     if config.notebook.startswith("02"):

@@ -1,6 +1,7 @@
 """Searches: what a file may say, how trials are drawn, shared, pruned and taken over."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from click.testing import CliRunner
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
-from snnlab.runs import manifest
+from snnlab.course.config import parse_parameters
+from snnlab.runs import execute, manifest
 from snnlab.runs.collection import read_results
 from snnlab.runs.sweep import search
 from snnlab.runs.sweep.search import Trials, best_command, run_search, trials_table
@@ -32,7 +34,7 @@ FILE = {
         "tau_ms": {"low": 2, "high": 50, "log": True},
         "duration_ms": [100, 200],
     },
-    "search": {"trials": 6},
+    "search": {"trials": 5},
 }
 
 
@@ -104,7 +106,7 @@ def run(monkeypatch):
 def test_trials_are_drawn_from_ranges_and_lists_until_there_are_enough(checkout, run):
     trials = opened(checkout)
     assert run(trials) == []
-    assert trials.drawn == 6 and len(trials.of_state("COMPLETE")) == 6
+    assert trials.drawn == 5 and len(trials.of_state("COMPLETE")) == 5
     for trial in trials.of_state("COMPLETE"):
         values = trials.search.values(trial.params)
         assert type(values["neurons"]) is int and 10 <= values["neurons"] <= 90
@@ -119,12 +121,12 @@ def test_trials_are_drawn_from_ranges_and_lists_until_there_are_enough(checkout,
         f"{100 * best.value:.1f}",
         str(best.params["neurons"]),
     ]
-    assert table.caption == "Trials: 6 complete."
+    assert table.caption == "Trials: 5 complete."
     command = best_command(trials)
     assert command.startswith("snnlab run 01 -p profile tiny -p seeds 1 -p neurons ")
     assert f"-p tau_ms {best.params['tau_ms']} " in command
     collected = runs.collect("runs/find")
-    assert len(collected) == 6 and collected["valid_accuracy"].max() == best.value
+    assert len(collected) == 5 and collected["valid_accuracy"].max() == best.value
 
 
 def test_a_larger_number_goes_on_and_other_ranges_are_another_search(checkout, run):
@@ -139,8 +141,9 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
     file = yaml.safe_dump(
         {
             "notebook": "04",
+            "parameters": {"variants": ["learned"], "toys": False},
             "grid": {"tau_ms": {"low": 30, "high": 60}, "hidden": [[8], [8, 8]]},
-            "search": {"trials": 1},
+            "search": {"trials": 1, "arm": "learned"},
         }
     )
     (checkout / "pyproject.toml").touch()
@@ -149,7 +152,16 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
     read = read_search(checkout / "f.yaml")
     values = read.values({"tau_ms": 31.5, "hidden": "[8, 8]"})
     assert values == {"tau_ms": [31.5], "hidden": [8, 8]}
-    assert read.run(0, {"tau_ms": 31.5, "hidden": "[8, 8]"}).config.hidden == (8, 8)
+    config = read.run(0, {"tau_ms": 31.5, "hidden": "[8, 8]"}).config
+    assert config.hidden == (8, 8)
+    trials = Trials(read)
+    trial, lock = trials.claim()
+    trials.finish(trial, lock, "COMPLETE", 0.5)
+    words = shlex.split(best_command(trials))
+    texts = dict(zip(words[4::3], words[5::3], strict=True))
+    assert words[:4] == ["snnlab", "run", "04", "-p"] and texts["variants"] == "[learned]"
+    again = execute.configure(read.notebook, parse_parameters("04_learning_delays", texts))
+    assert again.deciding() == read.run(0, trial.params).config.deciding()
 
 
 NOTEBOOKS = os.path.abspath("notebooks")
