@@ -106,10 +106,10 @@ def run(
         configure,
         execute,
         find,
-        finished,
         kind_of,
         of_other_code,
     )
+    from snnlab.runs.sharing import finished_or_shared
 
     if log is not None:
         os.environ[log_choice.GIVEN] = log
@@ -128,7 +128,7 @@ def run(
     from snnlab.runs.progress import progress
     from snnlab.runs.tutorial import show
 
-    done = None if again else finished(path, config, experiment)
+    done = None if again else finished_or_shared(path, config, experiment)
     if done is not None:
         click.echo(f"The run finished at {done[1]}; --again runs it again.", err=True)
         show(done[0], Console())

@@ -27,16 +27,19 @@ def layer_names(net: DelayNet) -> list[str]:
     return [f"layer {number}" for number in range(1, len(net.synapses))] + ["readout"]
 
 
-def frequencies(n_in: int, features: str = "spikes") -> NDArray[np.float64]:
+def frequencies(
+    n_in: int, features: str = "spikes", channels: int = N_CHANNELS
+) -> NDArray[np.float64] | None:
     """Return the centre frequency of each input.
 
     Args:
         n_in: number of inputs. Each is 700 / n_in adjacent channels of the cochlea, and its centre
             is their geometric mean.
         features: "spikes" of the cochlea, or log-mel features, "paper" or "sane".
+        channels: of the recordings; spikes of any number but 700 are not the cochlea's.
 
     Returns:
-        `(n_in,)` Hz.
+        `(n_in,)` Hz; None where the inputs have no frequency.
 
     Raises:
         SnnlabError: `n_in` does not divide the 700 channels, or is not that of the features.
@@ -48,6 +51,8 @@ def frequencies(n_in: int, features: str = "spikes") -> NDArray[np.float64]:
                 f"n_in = {n_in}: expected {len(hertz)}, the number of the features {features}."
             )
         return hertz
+    if channels != N_CHANNELS:
+        return None
     if n_in < 1 or N_CHANNELS % n_in:
         raise SnnlabError(
             f"n_in = {n_in}: expected a divisor of the cochlea's {N_CHANNELS} channels; this "

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, typed
 from snnlab.course.config import Config, parameters_of, parse_parameters, read_parameters
-from snnlab.runs import execute, manifest
+from snnlab.runs import execute, manifest, sharing
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
 from snnlab.runs.run import home, run_folder
 
@@ -74,10 +74,20 @@ class SweepRun:
         return execute.finished(self.notebook, self.config) is not None
 
     @property
+    def identical(self) -> tuple[Path, str] | None:
+        """The same run of another sweep that has its result, and since when."""
+        return sharing.identical(self.notebook, self.config)
+
+    @property
     def state(self) -> str:
-        """New, begun (by a process that may be gone), failed or finished, and since when."""
+        """New, begun (by a process that may be gone), failed or finished, and since when.
+
+        A run that another sweep has finished will be shared.
+        """
         if finished := execute.finished(self.notebook, self.config):
             return f"finished {finished[1]}"
+        if identical := self.identical:
+            return f"finished {identical[1]} in {identical[0].parents[1].name}"
         content = manifest.read(self.folder)
         if not manifest.same(content, self.config, self.code):
             return "new"
@@ -107,8 +117,13 @@ class Sweep:
 
     @property
     def left(self) -> list[SweepRun]:
-        """The runs that have no result yet."""
-        return [run for run in self.runs if not run.done]
+        """The runs that have no result yet, in no sweep."""
+        return [run for run in self.runs if not (run.done or run.identical)]
+
+    def share(self) -> None:
+        """Copy the results of identical runs that other sweeps have finished."""
+        for run in self.runs:
+            sharing.finished_or_shared(run.notebook, run.config)
 
     @property
     def note(self) -> str:
