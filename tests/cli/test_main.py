@@ -393,7 +393,8 @@ def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
     snnlab, notebook, small_disk, monkeypatch
 ):
     monkeypatch.setattr(preflight, "RUN_GB", 0)
-    write(notebook, START, "print('x' * 100_000)", SAVE)
+    unchecked = "from snnlab.runs import preflight\npreflight.RUN_GB = 0"
+    write(notebook, unchecked, START, "print('x' * 100_000)", SAVE)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
     assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
     assert "No space left on device). Free some space, and run it again." in done.stderr
