@@ -13,7 +13,7 @@ import click
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.version import __version__
-from snnlab.cli import collect, data, sweep, targets, train
+from snnlab.cli import collect, data, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def app() -> None:
 
 app.add_command(collect.collect)
 app.add_command(data.data)
+app.add_command(search.search)
 app.add_command(sweep.sweep)
 app.add_command(targets.targets)
 app.add_command(train.train)
@@ -105,10 +106,10 @@ def run(
         configure,
         execute,
         find,
-        finished,
         kind_of,
         of_other_code,
     )
+    from snnlab.runs.sharing import finished_or_shared
 
     if log is not None:
         os.environ[log_choice.GIVEN] = log
@@ -127,7 +128,7 @@ def run(
     from snnlab.runs.progress import progress
     from snnlab.runs.tutorial import show
 
-    done = None if again else finished(path, config, experiment)
+    done = None if again else finished_or_shared(path, config, experiment)
     if done is not None:
         click.echo(f"The run finished at {done[1]}; --again runs it again.", err=True)
         show(done[0], Console())

@@ -91,9 +91,9 @@ def sweep(
     """Run a sweep, described in YAML: seeds and configurations of one notebook.
 
     The same command resumes: it skips finished runs and resumes killed ones. Two sweeps at once
-    share the work. Ctrl-C stops a sweep, and `kill` one in the background, which may ignore Ctrl-C
-    and the end of the terminal. On SLURM all runs are one array job; a run that exceeds --hours is
-    queued again.
+    share the work, and a run that another sweep has finished is copied. Ctrl-C stops a sweep, and
+    `kill` one in the background, which may ignore Ctrl-C and the end of the terminal. On SLURM all
+    runs are one array job; a run that exceeds --hours is queued again.
 
     Exit code 1 if a run failed, 130 if the sweep was interrupted.
     """
@@ -110,6 +110,7 @@ def sweep(
     if dry_run:
         _print_plan(plan)
         return
+    plan.share()
     left = plan.left
     for run in left:
         check_data(run.config)

@@ -37,10 +37,14 @@ class LearningDelays(DelayTraining):
     )
     toys: bool = parameter(True, "whether to train networks for the two ears of section 1")
     fold: int = parameter(
-        0, "fold of the speakers to test on, of recordings in folds", low=0, high=100_000
+        0, "fold of the speakers to test on, where there are folds", low=0, high=100_000
     )
     folds: int = parameter(
-        0, "folds of the speakers; 0 for as many as the recordings come in", low=0, high=100_000
+        0,
+        "folds of the speakers, as many as speakers to leave each out once; 0 for the set's own "
+        "split",
+        low=0,
+        high=100_000,
     )
     hidden: tuple[int, ...] = parameter(
         (16, 16), "neurons of each hidden layer", low=1, high=100_000
@@ -106,7 +110,7 @@ class LearningDelays(DelayTraining):
         super().__post_init__()
         order = type(self).variants  # in whatever order they are given, it is the same run
         object.__setattr__(self, "variants", tuple(v for v in order if v in self.variants))
-        entry, _ = find(self.data, "recordings", features=self.features)
+        entry, where = find(self.data, "recordings", features=self.features)
         for name in ("fold", "folds"):
             if getattr(self, name) and name not in entry.settings:
                 raise SnnlabError(
@@ -127,11 +131,13 @@ class LearningDelays(DelayTraining):
                 f"dt_ms = {self.dt_ms:g}, n_in = {self.n_in}: expected {dt_ms:g} and {n_in}, as "
                 f"the features {self.features} have them."
             )
-        channels = entry.channels
-        if self.features == "spikes" and channels % self.n_in:
+        channels = entry.channels(where) if self.features == "spikes" else None
+        if channels and channels % self.n_in:
+            divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+            near = min(divisors, key=lambda n: abs(n - self.n_in))
             raise SnnlabError(
-                f"n_in = {self.n_in}: expected a divisor of the {channels} channels, such as "
-                f"{channels // 10} or {channels // 5}."
+                f"n_in = {self.n_in}: expected a divisor of the {channels} channels of "
+                f"{self.data}, such as {near} or {channels}."
             )
         check_tau_ms(self.tau_ms, self.dt_ms)
 
