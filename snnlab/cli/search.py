@@ -45,11 +45,14 @@ def search(file: Path, given: tuple[tuple[str, str], ...], workers: int, retries
 
     from rich.console import Console
 
+    from snnlab.course.data_check import check_data
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.search import Trials, best_command, run_search, trials_table
     from snnlab.runs.sweep.search_file import read_search
 
-    trials = Trials(read_search(file, dict(given)))
+    content = read_search(file, dict(given))
+    check_data(content.example.config)
+    trials = Trials(content)
     done = trials.drawn - len(trials.of_state("RUNNING"))
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

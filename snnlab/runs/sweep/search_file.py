@@ -30,7 +30,7 @@ from snnlab.runs.sweep.sweep import SweepFile, SweepRun, checked, open_file, par
 
 SETTINGS = ("trials", "arm", "maximise")
 RANGE = ("low", "high", "log", "step")
-MEASURED = "valid_accuracy"
+MEASURED, HELD_OUT = "valid_accuracy", "held-out"
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,15 @@ class Search:
             for name, value in draw.items()
         }
 
+    @property
+    def example(self) -> SweepRun:
+        """A run with the lowest value of each range, and the first of each list."""
+        draw = {
+            name: json.dumps(one[0]) if isinstance(one, list) else one["low"]
+            for name, one in self.drawn.items()
+        }
+        return self.run(0, draw)
+
     def run(self, trial: int, draw: Mapping[str, Any]) -> SweepRun:
         """Make the run of a trial.
 
@@ -158,9 +167,8 @@ def read_search(path: Path, texts: Mapping[str, str] | None = None) -> Search:
     if twice := grid.keys() & (file.shared.keys() | file.overrides.keys()):
         raise SnnlabError(f"{path}: {min(twice)} is drawn from grid and given; keep one.")
     search = Search(file, grid, trials, arm, str(number))
-    firsts = {name: json.dumps(values[0]) for name, values in lists.items()}
-    lows = {name: grid[name]["low"] for name in grid if name not in lists}
-    if getattr(search.run(0, firsts | lows).config, "protocol", "held-out") != "held-out":
+    protocols = grid.get("protocol", [getattr(search.example.config, "protocol", HELD_OUT)])
+    if protocols != [HELD_OUT]:
         raise SnnlabError(
             f"{path}: protocol is not held-out, so that the validation data are the test data; "
             "expected the protocol held-out for a search."
