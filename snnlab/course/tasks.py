@@ -15,6 +15,7 @@ from snnlab.data.protocols import Batches
 from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage
+from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.vision.base import VisionConfig
 from snnlab.nn.vision.resnet import ResNetConfig
@@ -71,15 +72,39 @@ def static(config: PretrainAndTransfer) -> ImageTask:
 
 
 @memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
-def recordings(config: LearningDelays) -> DataSplits[Any]:
+def recordings(config: LearningDelays, network: DelayNet | None = None) -> DataSplits[Any]:
     """Load the words of notebook 04, as spikes or as features.
 
+    Args:
+        config: which ones.
+        network: a trained one, which notebook 05 explores on them; None for any.
+
     Raises:
-        SnnlabError: as the readers, or there is one class only.
+        SnnlabError: as the readers, there is one class only, or the network is of another task.
     """
     entry, folder = find(config.data, "recordings", features=config.features)
-    data: DataSplits[Any] = entry.read(folder, recording_settings(config))
-    _several_classes(data)
+    settings = recording_settings(config)
+    if network is None:
+        data: DataSplits[Any] = entry.read(folder, settings)
+        _several_classes(data)
+        return data
+    inputs, classes = network.config.n_in, network.config.n_classes
+    task = f"the network tells {classes} classes apart by {inputs} inputs"
+    cure = "name the data and the features that it was trained on, or another checkpoint"
+    try:
+        data = entry.read(folder, settings)
+    except SnnlabError as error:
+        if "n_in" not in str(error):
+            raise
+        raise SnnlabError(
+            f"checkpoint: {task}, which do not fit data = {config.data!r} ({error}); {cure}."
+        ) from error
+    n_in = data.test.batch(torch.tensor([0]))[0].shape[-1]
+    if (len(data.classes), n_in) != (classes, inputs):
+        raise SnnlabError(
+            f"checkpoint: {task}, and data = {config.data!r} has {len(data.classes)} classes and "
+            f"{n_in} inputs; {cure}."
+        )
     return data
 
 
