@@ -8,7 +8,13 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
-from snnlab.course.config import LearningDelays, PretrainAndTransfer, TransferToEvents
+from snnlab.course.config import (
+    ExploringDelays,
+    LearningDelays,
+    PretrainAndTransfer,
+    TransferToEvents,
+    delay_config,
+)
 from snnlab.course.data_check import event_sets, recording_settings
 from snnlab.data.datasets.digit_events import digit_events
 from snnlab.data.protocols import Batches
@@ -72,38 +78,44 @@ def static(config: PretrainAndTransfer) -> ImageTask:
 
 
 @memory_errors("reading the recordings", "a smaller limit or n_in, or a larger dt_ms")
-def recordings(config: LearningDelays, network: DelayNet | None = None) -> DataSplits[Any]:
+def recordings(config: LearningDelays) -> DataSplits[Any]:
     """Load the words of notebook 04, as spikes or as features.
 
-    Args:
-        config: which ones.
-        network: a trained one, which notebook 05 explores on them; None for any.
-
     Raises:
-        SnnlabError: as the readers, there is one class only, or the network is of another task.
+        SnnlabError: as the readers, or there is one class only.
     """
     entry, folder = find(config.data, "recordings", features=config.features)
-    settings = recording_settings(config)
-    if network is None:
-        data: DataSplits[Any] = entry.read(folder, settings)
-        _several_classes(data)
-        return data
+    data: DataSplits[Any] = entry.read(folder, recording_settings(config))
+    _several_classes(data)
+    return data
+
+
+def recordings_for(network: DelayNet, config: ExploringDelays, dt_ms: float) -> DataSplits[Any]:
+    """Load the recordings on which notebook 05 explores a trained network.
+
+    Args:
+        network: the network; it decides the number of inputs.
+        config: which recordings.
+        dt_ms: length of the network's time steps, ms.
+
+    Raises:
+        SnnlabError: as `recordings`, or the network was trained on another task.
+    """
     inputs, classes = network.config.n_in, network.config.n_classes
-    task = f"the network tells {classes} classes apart by {inputs} inputs"
-    cure = "name the data and the features that it was trained on, or another checkpoint"
+    task = f"checkpoint: its network tells {classes} classes apart by {inputs} inputs"
+    cure = "give the data and features that it was trained on, or another checkpoint"
+    tau_ms = (network.config.tau * dt_ms,)
     try:
-        data = entry.read(folder, settings)
+        data = recordings(delay_config(config, n_in=inputs, tau_ms=tau_ms, dt_ms=dt_ms))
     except SnnlabError as error:
-        if "n_in" not in str(error):
+        if f"n_in = {inputs}" not in str(error):
             raise
         raise SnnlabError(
-            f"checkpoint: {task}, which do not fit data = {config.data!r} ({error}); {cure}."
+            f"{task}, which do not fit data = {config.data!r} ({str(error).rstrip('.')}); {cure}."
         ) from error
-    n_in = data.test.batch(torch.tensor([0]))[0].shape[-1]
-    if (len(data.classes), n_in) != (classes, inputs):
+    if len(data.classes) != classes:
         raise SnnlabError(
-            f"checkpoint: {task}, and data = {config.data!r} has {len(data.classes)} classes and "
-            f"{n_in} inputs; {cure}."
+            f"{task}, and data = {config.data!r} has {len(data.classes)} classes; {cure}."
         )
     return data
 
