@@ -24,13 +24,13 @@ from typing import Any, get_args, get_origin
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, whole_number
 from snnlab._utils.files import plain
-from snnlab.course.config import parameters_of
+from snnlab.course.config import Profiles, known_parameter, parameters_of
 from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import SweepFile, SweepRun, checked, open_file, parameters
 
 SETTINGS = ("trials", "arm", "maximise")
 RANGE = ("low", "high", "log", "step")
-MEASURED = "valid_accuracy"
+MEASURED, HELD_OUT = "valid_accuracy", "held-out"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Search:
     @property
     def seed(self) -> int:
         """Seed of all runs, and of the draws."""
-        return int(self.file.seeds[0])
+        return int(self.file.seeds[0] or 0)
 
     @property
     def identity(self) -> str:
@@ -95,6 +95,15 @@ class Search:
             else value
             for name, value in draw.items()
         }
+
+    @property
+    def example(self) -> SweepRun:
+        """A run with the lowest value of each range, and the first of each list."""
+        draw = {
+            name: json.dumps(one[0]) if isinstance(one, list) else one["low"]
+            for name, one in self.drawn.items()
+        }
+        return self.run(0, draw)
 
     def run(self, trial: int, draw: Mapping[str, Any]) -> SweepRun:
         """Make the run of a trial.
@@ -158,9 +167,8 @@ def read_search(path: Path, texts: Mapping[str, str] | None = None) -> Search:
     if twice := grid.keys() & (file.shared.keys() | file.overrides.keys()):
         raise SnnlabError(f"{path}: {min(twice)} is drawn from grid and given; keep one.")
     search = Search(file, grid, trials, arm, str(number))
-    firsts = {name: json.dumps(values[0]) for name, values in lists.items()}
-    lows = {name: grid[name]["low"] for name in grid if name not in lists}
-    if getattr(search.run(0, firsts | lows).config, "protocol", "held-out") != "held-out":
+    protocols = grid.get("protocol", [getattr(search.example.config, "protocol", HELD_OUT)])
+    if protocols != [HELD_OUT]:
         raise SnnlabError(
             f"{path}: protocol is not held-out, so that the validation data are the test data; "
             "expected the protocol held-out for a search."
@@ -168,14 +176,14 @@ def read_search(path: Path, texts: Mapping[str, str] | None = None) -> Search:
     return search
 
 
-def _check_range(path: Path, kind: str, name: str, ends: Mapping[str, Any]) -> None:
+def _check_range(path: Path, kind: Profiles, name: str, ends: Mapping[str, Any]) -> None:
     """Check a range, and both ends as values of the parameter."""
     where = f"grid, {name}"
     for key in ends:
         checked(path, where, known, key, RANGE, "key of a range")
     low, high = (ends.get(end) for end in ("low", "high"))
     fields = parameters_of(kind)
-    field = fields[checked(path, "grid", known, name, fields, f"parameter of {kind}")]
+    field = fields[checked(path, "grid", known_parameter, name, kind)]
     many = get_origin(field.type) is tuple
     for end in (low, high):
         parameters(path, "grid", kind, {name: [end] if many else end})

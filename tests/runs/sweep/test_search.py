@@ -138,18 +138,13 @@ def test_a_larger_number_goes_on_and_other_ranges_are_another_search(checkout, r
 
 
 def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
-    file = yaml.safe_dump(
-        {
-            "notebook": "04",
-            "parameters": {"variants": ["learned"], "toys": False},
-            "grid": {"tau_ms": {"low": 30, "high": 60}, "hidden": [[8], [8, 8]]},
-            "search": {"trials": 1, "arm": "learned"},
-        }
+    path = course_file(
+        checkout,
+        parameters={"variants": ["learned"], "toys": False},
+        grid={"tau_ms": {"low": 30, "high": 60}, "hidden": [[8], [8, 8]]},
+        search={"trials": 1, "arm": "learned"},
     )
-    (checkout / "pyproject.toml").touch()
-    (checkout / "notebooks").symlink_to(NOTEBOOKS)
-    (checkout / "f.yaml").write_text(file)
-    read = read_search(checkout / "f.yaml")
+    read = read_search(path)
     values = read.values({"tau_ms": 31.5, "hidden": "[8, 8]"})
     assert values == {"tau_ms": [31.5], "hidden": [8, 8]}
     config = read.run(0, {"tau_ms": 31.5, "hidden": "[8, 8]"}).config
@@ -165,6 +160,15 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
 
 
 NOTEBOOKS = os.path.abspath("notebooks")
+
+
+def course_file(checkout, **changes):
+    """A search of notebook 04, in a checkout with the notebooks."""
+    content = {"notebook": "04", "grid": {"max_delay": [6, 12]}, "search": {"trials": 2}} | changes
+    (checkout / "pyproject.toml").touch()
+    (checkout / "notebooks").symlink_to(NOTEBOOKS)
+    (checkout / "f.yaml").write_text(yaml.safe_dump(content))
+    return checkout / "f.yaml"
 
 
 @pytest.mark.parametrize(
@@ -207,18 +211,24 @@ def test_a_sweep_and_a_search_name_each_others_command(checkout):
         read_search(checkout / "small.yaml")
 
 
-def test_the_published_protocol_is_refused_as_it_validates_on_the_test_set(checkout):
-    content = {
-        "notebook": "04",
-        "parameters": {"data": "shd", "protocol": "published"},
-        "grid": {"max_delay": [6, 12]},
-        "search": {"trials": 2},
-    }
-    (checkout / "pyproject.toml").touch()
-    (checkout / "notebooks").symlink_to(NOTEBOOKS)
-    (checkout / "f.yaml").write_text(yaml.safe_dump(content))
+@pytest.mark.parametrize("published", ["published", ["held-out", "published"]])
+def test_the_published_protocol_is_refused_as_it_validates_on_the_test_set(checkout, published):
+    where = "grid" if isinstance(published, list) else "parameters"
+    path = course_file(
+        checkout,
+        **{where: {"protocol": published}}
+        | ({} if where == "grid" else {"grid": {"max_delay": [6, 12]}}),
+    )
     with pytest.raises(SnnlabError, match="the validation data are the test data"):
-        read_search(checkout / "f.yaml")
+        read_search(path)
+
+
+def test_data_that_is_not_there_is_named_before_a_trial_is_drawn(checkout, monkeypatch):
+    monkeypatch.setenv("SNNLAB_DATA", str(checkout / "data"))
+    path = course_file(checkout, parameters={"data": "shd"})
+    done = CliRunner().invoke(main.app, ["search", str(path)])
+    assert done.exit_code == 2 and "snnlab data get shd" in done.output
+    assert not (checkout / "runs").exists()
 
 
 def test_without_optuna_one_sentence_says_how_to_install_it(checkout, monkeypatch):
