@@ -16,7 +16,8 @@ import snnlab as sl
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.ablation import discretise
-from snnlab.nn.delay_linear import DelayLinear, delay_layers
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.lif_scan import membrane
 from snnlab.nn.vision.resnet import ResNetConfig
@@ -100,7 +101,7 @@ def test_a_delay_network_takes_the_same_training_step_and_rounds_alike(device):
     x = spikes(40, 8, 24).double()
     there = copy.deepcopy(net).to(device)
     for model in (net, there):
-        for layer in delay_layers(model):
+        for layer in delay_layers(model).values():
             layer.sigma = 1.5
     weight = torch.randn(8, 5).double()
     same(gradients(net, x, weight), gradients(there, x.to(device), weight), rtol=1e-6, atol=1e-8)

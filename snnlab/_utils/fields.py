@@ -60,11 +60,13 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     """
     spec: Spec = field.metadata["spec"]
     kind, many = _kind(field)
-    if spec.choices and isinstance(value, str):
+    if spec.choices and isinstance(value, str) and not many:
         return known(value, spec.choices, field.name)
     if many:
         right = isinstance(value, list | tuple) and (len(value) > 0 or spec.empty)
         items = tuple(value) if right else ()
+        if spec.choices:
+            items = tuple(known(item, spec.choices, f"value of {field.name}") for item in items)
     else:
         right, items = True, (value,)
     if not right or not all(_fits(item, kind, spec) for item in items):
@@ -211,7 +213,7 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
     if kind is bool or isinstance(value, bool):  # True is not 1 here
         return kind is bool and isinstance(value, bool)
     if kind is str:
-        return isinstance(value, str) and not spec.choices
+        return isinstance(value, str)
     is_whole = isinstance(value, Integral)  # NumPy's, too
     if kind is float and is_whole and abs(value) > sys.float_info.max:
         return False
@@ -235,9 +237,9 @@ def _no_path(text: str, spec: Spec) -> str:
 
 def _expected(field: "dataclasses.Field[Any]") -> str:
     spec: Spec = field.metadata["spec"]
-    if spec.choices:
-        return "one of " + ", ".join(spec.choices)
     kind, many = _kind(field)
+    if spec.choices:
+        return "a list of " * many + "one of " * (not many) + ", ".join(spec.choices)
     words = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}[kind]
     if many:
         words = f"a list of {words.removeprefix('a ')}s, such as [20, 40], each"

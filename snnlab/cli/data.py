@@ -88,15 +88,24 @@ def get(name: str, yes: bool, keep: bool, only: str, workers: int | None) -> Non
 
 
 @data.command()
-@click.argument("name", type=click.Choice([name for name, one in DATASETS.items() if one.counts]))
-@click.option("--thorough", is_flag=True, help="read every file, not a sample of 1,000")
+@click.argument("data")
+@click.option("--thorough", is_flag=True, help="read every file of a published set, not only 1,000")
 @_workers
 @cli_errors
-def check(name: str, thorough: bool, workers: int | None) -> None:
-    """Compare a data set on this machine with the published one; exit code 1 on an error."""
-    from snnlab.data.fetch.check import check
+def check(data: str, thorough: bool, workers: int | None) -> None:
+    """Compare a data set with the published one; exit code 1 on an error.
 
-    print_report(check(DATASETS[name], thorough=thorough, workers=workers))
+    DATA is the name of a set, or the folder of your own, by its name or path: all of it is read.
+    """
+    from snnlab.data.fetch.check import check
+    from snnlab.data.fetch.check_own import check_own
+    from snnlab.data.registry import find_set
+
+    entry, folder = find_set(data)
+    if data in DATASETS and entry.counts:
+        print_report(check(entry, thorough=thorough, workers=workers))
+    else:
+        print_report(check_own(entry, folder, workers=workers))
 
 
 @data.command()

@@ -13,7 +13,7 @@ import click
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.version import __version__
-from snnlab.cli import data, sweep, targets
+from snnlab.cli import collect, data, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
@@ -30,9 +30,12 @@ def app() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+app.add_command(collect.collect)
 app.add_command(data.data)
+app.add_command(search.search)
 app.add_command(sweep.sweep)
 app.add_command(targets.targets)
+app.add_command(train.train)
 
 
 @app.command()
@@ -103,10 +106,10 @@ def run(
         configure,
         execute,
         find,
-        finished,
         kind_of,
         of_other_code,
     )
+    from snnlab.runs.sharing import finished_or_shared
 
     if log is not None:
         os.environ[log_choice.GIVEN] = log
@@ -125,7 +128,7 @@ def run(
     from snnlab.runs.progress import progress
     from snnlab.runs.tutorial import show
 
-    done = None if again else finished(path, config, experiment)
+    done = None if again else finished_or_shared(path, config, experiment)
     if done is not None:
         click.echo(f"The run finished at {done[1]}; --again runs it again.", err=True)
         show(done[0], Console())
@@ -161,39 +164,6 @@ def tutorial(profile: str, out: Path | None) -> None:
     from snnlab.runs.tutorial import run_all
 
     if not run_all(profile=profile, out=out, console=Console()):
-        sys.exit(1)
-
-
-@app.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--out", metavar="FILE", type=click.Path(path_type=Path), help="write the rows as csv"
-)
-@click.option(
-    "--all-parameters",
-    is_flag=True,
-    help="also list parameters that are equal in all runs",
-)
-@cli_errors
-def collect(folder: Path, out: Path | None, all_parameters: bool) -> None:
-    """Collect every result.json below FOLDER: one row a trained network, and means over seeds.
-
-    Unfinished and failed runs are named. Damaged results are named and left out, with exit code 1.
-    """
-    from rich.console import Console
-
-    from snnlab.runs.collection import read_results, summary, write_csv
-    from snnlab.runs.paired import fold_tables
-    from snnlab.runs.tables import summary_tables
-
-    results = read_results(folder, all_parameters=all_parameters)
-    if out is not None:
-        write_csv(results.table, out)
-    if not results.table.empty:
-        Console().print(*summary_tables(summary(results.table)), *fold_tables(results.table))
-    for sentence in (*results.unfinished, *results.damaged):
-        print_error(sentence)
-    if results.damaged:
         sys.exit(1)
 
 

@@ -91,9 +91,9 @@ def sweep(
     """Run a sweep, described in YAML: seeds and configurations of one notebook.
 
     The same command resumes: it skips finished runs and resumes killed ones. Two sweeps at once
-    share the work. Ctrl-C stops a sweep, and `kill` one in the background, which may ignore Ctrl-C
-    and the end of the terminal. On SLURM all runs are one array job; a run that exceeds --hours is
-    queued again.
+    share the work, and a run that another sweep has finished is copied. Ctrl-C stops a sweep, and
+    `kill` one in the background, which may ignore Ctrl-C and the end of the terminal. On SLURM all
+    runs are one array job; a run that exceeds --hours is queued again.
 
     Exit code 1 if a run failed, 130 if the sweep was interrupted.
     """
@@ -110,6 +110,7 @@ def sweep(
     if dry_run:
         _print_plan(plan)
         return
+    plan.share()
     left = plan.left
     for run in left:
         check_data(run.config)
@@ -179,14 +180,14 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 
-    from snnlab.runs.collection import summary
-    from snnlab.runs.paired import fold_tables
+    from snnlab.runs.paired import difference_tables
+    from snnlab.runs.summaries import summary
     from snnlab.runs.sweep.sweep import collected
     from snnlab.runs.tables import summary_tables
 
     table = collected(plan)
     if table is not None:
-        Console().print(*summary_tables(summary(table)), *fold_tables(table))
+        Console().print(*summary_tables(summary(table)), *difference_tables(table))
     if missing := plan.left:
         click.echo(
             f"{len(missing)} of {len(plan.runs)} runs have no result yet: {missing[0].name} ...",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
@@ -13,24 +14,41 @@ MIME = "application/vnd.snnlab.claims+json"
 
 @dataclass(frozen=True)
 class Claims:
-    """Statements and whether each holds in this run; a notebook shows one line about them."""
+    """Statements and whether each holds in this run; a notebook shows one line about them.
 
-    holds: dict[str, bool]
+    None stands for a statement about networks that this run did not train.
+    """
+
+    holds: dict[str, bool | None]
 
     @property
     def false(self) -> list[str]:
         """The statements that do not hold."""
-        return [statement for statement, holds in self.holds.items() if not holds]
+        return [statement for statement, holds in self.holds.items() if holds is False]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The statements about networks that this run did not train."""
+        return [statement for statement, holds in self.holds.items() if holds is None]
 
     def __repr__(self) -> str:
         """Return the line."""
-        n, false = len(self.holds), self.false
+        left_out, false = len(self.left_out), self.false
+        n = len(self.holds) - left_out
+        about = (
+            f"{left_out} {'statement above is' if left_out == 1 else 'statements above are'} about "
+            "networks that this run did not train."
+        )
+        if not n:
+            return about
+        rest = f" {about}" if left_out else ""
         if not false:
-            return f"{n} statement{'s' * (n != 1)} above hold{'s' * (n == 1)} in this run."
+            return f"{n} statement{'s' * (n != 1)} above hold{'s' * (n == 1)} in this run.{rest}"
         listing = "; ".join(f"'{printable(statement)}'" for statement in false)
         return (
             f"{len(false)} of {n} statements above {'does' if len(false) == 1 else 'do'} not hold "
             f"in this run: {listing}. The text describes the course profile without changes."
+            f"{rest}"
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -48,15 +66,24 @@ def claims(statements: Mapping[str, Any]) -> Claims:
 
     Args:
         statements: excerpts of the markdown cell above, character by character, and whether each
-            is true of this run.
+            is true of this run. A function without arguments is called for the answer; where it
+            asks a mapping for a network that was not trained, the statement is left out.
 
     Returns:
         The statements; the last line of a cell shows them.
     """
+    answers: dict[str, bool | None] = {}
     for statement, holds in statements.items():
+        if isinstance(holds, FunctionType):
+            try:
+                holds = holds()
+            except KeyError:
+                answers[statement] = None
+                continue
         if getattr(holds, "ndim", 0) or type(holds).__name__ not in ("bool", "bool_", "Tensor"):
             raise SnnlabError(
                 f"{statement!r}: {holds!r:.60} is neither true nor false; give one truth value, "
                 "such as `a > b` or `(a > b).all()`."
             )
-    return Claims({statement: bool(holds) for statement, holds in statements.items()})
+        answers[statement] = bool(holds)
+    return Claims(answers)

@@ -58,7 +58,8 @@ class DatasetEntry:
             `settings`.
         settings: the parameters of a run that `load` takes, by name.
         features: of recordings, what `load` can make of them.
-        channels: of recordings, how many the spikes have; `n_in` divides it.
+        count_channels: of recordings, how many the spikes have, called with the folder, and None if
+            that shows in the spikes alone; `n_in` divides it. By default the cochlea's 700.
         edges: the function that gives the same samples as pictures of edges: of events, or of the
             pictures to pretrain on.
         pretrain_on: of events, the name of the pictures or films to pretrain on.
@@ -84,7 +85,7 @@ class DatasetEntry:
     load: Function
     settings: tuple[str, ...] = ()
     features: tuple[str, ...] = ("spikes",)
-    channels: int = 700
+    count_channels: Function = ""
     edges: Function = ""
     pretrain_on: str = ""
     download: str = "unknown"
@@ -118,6 +119,13 @@ class DatasetEntry:
         """
         own = {name: value for name, value in settings.items() if name in self.settings}
         return imported(function or self.load)(*([folder] if self.parts else []), **own)
+
+    def channels(self, folder: str | Path) -> int | None:
+        """Return how many channels the recordings in a folder have; None where it does not say."""
+        if not self.count_channels:
+            return 700
+        number: int | None = imported(self.count_channels)(folder)
+        return number
 
     def required(self) -> list[str]:
         """Return the settings of `load` that have no default."""

@@ -1,8 +1,10 @@
-"""Choice of the recordings for training and validation."""
+"""Division of recordings into training, validation and test, by speaker wherever possible."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 
 SHARE = 0.15  # of the training recordings, held out for validation
+OWN_FOLDS = 5  # of recordings that come without a split
 
 
 def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | None:
@@ -52,13 +55,13 @@ def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE)
 
 
 def choose_validation(
-    labels: np.ndarray, speakers: np.ndarray, where: object, cure: str = "Add recordings."
+    labels: np.ndarray, speakers: np.ndarray | None, where: object, cure: str = "Add recordings."
 ) -> tuple[np.ndarray, str]:
     """Choose the recordings for validation: whole speakers if any can be spared.
 
     Args:
         labels: (n,) int64, of the training recordings.
-        speakers: (n,) int64.
+        speakers: (n,) int64; None where they are not known.
         where: the file or folder, for the error.
         cure: what to do about it, for the error.
 
@@ -68,12 +71,13 @@ def choose_validation(
     Raises:
         SnnlabError: every class has one recording.
     """
-    held = hold_out_speakers(labels, speakers)
-    if held is None:
+    held = None if speakers is None else hold_out_speakers(labels, speakers)
+    if held is None or speakers is None:
         held = hold_out_recordings(labels)
-        how = (
-            f"validation: {held.sum()} training recordings of the same speakers, for no "
-            "speaker can be spared"
+        how = f"validation: {held.sum()} training recordings" + (
+            ", drawn at random with seed 0"
+            if speakers is None
+            else " of the same speakers, for no speaker can be spared"
         )
     else:
         spared, everybody = len(set(speakers[held])), len(set(speakers))
@@ -86,7 +90,73 @@ def choose_validation(
     return held, how
 
 
-def speaker_folds(clips: Mapping[str, int], folds: int) -> dict[str, int]:
+def divide(
+    labels: np.ndarray,
+    speakers: np.ndarray | None,
+    *,
+    fold: int,
+    folds: int,
+    where: object,
+    hold_out: bool = True,
+    sizes: Mapping[Any, int] | None = None,
+) -> tuple[dict[str, np.ndarray], str]:
+    """Divide recordings into folds, of which one is tested on and the others are trained on.
+
+    A speaker's recordings are all in one fold, see `speaker_folds`; with as many folds as speakers
+    each is left out once. Without speakers the recordings are dealt out at random, with the seed 0
+    and equal classes.
+
+    Args:
+        labels: (n,) int64.
+        speakers: (n,), numbers or names; None where they are not known.
+        fold: the fold to test on.
+        folds: how many, as `checked_folds` has them.
+        where: the file or folder, for errors.
+        hold_out: False trains on all other folds; validation is then the test set.
+        sizes: recordings by speaker that decide about the folds, where others count, too.
+
+    Returns:
+        The ascending indices of `train`, `valid` and `test`; and how they were chosen, in words.
+
+    Raises:
+        SnnlabError: the fold is empty, or every class has one recording to train on.
+    """
+    if speakers is None:
+        tested = stratified(labels, folds) == fold
+        note = f"test: fold {fold} of {folds}, drawn at random with seed 0; "
+    else:
+        fold_of = speaker_folds(sizes or Counter(speakers.tolist()), folds)
+        tested = np.array([fold_of[speaker] == fold for speaker in speakers.tolist()])
+        note = f"test: the {len(set(speakers[tested]))} speakers of fold {fold} of {folds}; "
+    test, train = np.flatnonzero(tested), np.flatnonzero(~tested)
+    if not len(test):
+        raise SnnlabError(
+            f"{where}: fold {fold} of {folds} has no recording; at least one was expected. Choose "
+            "fewer folds."
+        )
+    if not hold_out:
+        note += "no validation: all other folds are trained on"
+        return {"train": train, "valid": test, "test": test}, note
+    own = None if speakers is None else speakers[train]
+    held, how = choose_validation(labels[train], own, where)
+    return {"train": train[~held], "valid": train[held], "test": test}, note + how
+
+
+def check_hold_out(hold_out: object) -> bool:
+    """Return `hold_out`; refuse anything but True and False, for a text would count as true.
+
+    Raises:
+        SnnlabError: it is neither.
+    """
+    if not isinstance(hold_out, bool | np.bool_):
+        raise SnnlabError(
+            f"hold_out = {hold_out!r}: expected True to hold recordings out for validation, or "
+            "False to train on all of them."
+        )
+    return bool(hold_out)
+
+
+def speaker_folds(clips: Mapping[Any, int], folds: int) -> dict[Any, int]:
     """Divide speakers into folds with almost equally many recordings.
 
     Greedy and deterministic: the speaker with the most recordings comes first, and goes to the

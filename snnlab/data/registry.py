@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
-from snnlab._utils.files import given_path
-from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.datasets.catalogue import DATASETS, OWN
 from snnlab.data.entry import DatasetEntry
+from snnlab.data.paths import data_folder, data_path
 
 if TYPE_CHECKING:
     from snnlab.data.splits import DataSplits
@@ -58,7 +58,8 @@ def find(
     """Find the entry that reads a data set, and where its files are.
 
     Args:
-        data: a name of the catalogue, `module:entry`, or a folder laid out as one of the sets.
+        data: a name of the catalogue, `module:entry`, or the name or path of a folder laid out as
+            one of the sets, see `data_path`.
         kind: the kind that is expected; None for any.
         features: what of a recording is wanted; it decides who reads a folder of recordings.
 
@@ -74,15 +75,45 @@ def find(
         return entry, entry.folder
     layouts = [
         entry
-        for entry in DATASETS.values()
+        for entry in (*OWN, *DATASETS.values())
         if entry.parts
+        and (entry in OWN or entry.archives or entry.by_hand)
         and kind in (None, entry.kind)
         and (features is None or features in entry.features)
     ]
-    folder = given_path(data)
+    folder = data_path(data)
+    _check_place(data)
     complete = [entry for entry in layouts if not entry.missing(folder)]
     entry = max(complete, key=lambda entry: len(entry.parts), default=layouts[0])
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
+
+
+def find_set(data: str, *, layout: str | None = None) -> tuple[DatasetEntry, Path]:
+    """Find the entry of any data set, and its folder; see `load_dataset`.
+
+    Raises:
+        SnnlabError: there is no such set.
+    """
+    if layout is not None:
+        return entry_of(layout), data_path(data)
+    if data not in DATASETS and not _REFERENCE.fullmatch(data) and not data_path(data).exists():
+        _check_place(data)
+        entry_of(data)  # refuses it, with the nearest name
+    entry, where = find(data)
+    return entry, Path(where)
+
+
+def _check_place(data: str) -> None:
+    """Refuse a name that is no set, where a folder of that name lies in the current folder.
+
+    Raises:
+        SnnlabError: it does.
+    """
+    if not data_path(data).exists() and Path(data).exists():
+        raise SnnlabError(
+            f"{data}: there is no such set in {data_folder()}, where names are looked up; a folder "
+            f"elsewhere is given as a path. Give ./{data} for the one here."
+        )
 
 
 def load_dataset(
@@ -91,8 +122,8 @@ def load_dataset(
     """Load a data set in three parts, each ready to be cut into batches.
 
     Args:
-        name_or_folder: the name of a set (`snnlab data list` shows them), `module:entry`, or a
-            folder laid out as one of them.
+        name_or_folder: the name of a set (`snnlab data list` shows them), `module:entry`, or the
+            folder of a set of one's own, by its name below the data folder or as a path.
         layout: the name of the set that the folder is laid out as; None to tell by its files.
         settings: arguments of the set's own `load`, such as `dt_ms` and `n_in` of spikes, `size` of
             pictures.
@@ -110,14 +141,9 @@ def load_dataset(
         >>> x.shape, y.shape, len(data.classes)
         (torch.Size([1, 32, 1, 12, 12]), torch.Size([32]), 10)
     """
-    data = str(name_or_folder)
-    where: str | Path = data
-    if layout is not None:
-        entry, where = entry_of(layout), given_path(data)
-    elif data in DATASETS or _REFERENCE.fullmatch(data) or Path(data).expanduser().exists():
-        entry, where = find(data)
-    else:
-        entry = entry_of(data)  # refuses it, with the nearest name
+    if not isinstance(name_or_folder, str):
+        name_or_folder = str(Path(name_or_folder).absolute())
+    entry, where = find_set(name_or_folder, layout=layout)
     for name in settings:
         known(name, entry.settings, f"setting of {entry.name}")
     if needed := [name for name in entry.required() if name not in settings]:

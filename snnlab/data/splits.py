@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 
 from snnlab._utils.errors import SnnlabError
@@ -15,6 +16,7 @@ from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.entry import provenance
+from snnlab.data.holdout import balanced
 from snnlab.data.protocols import Batches
 
 Part_co = TypeVar("Part_co", bound=Batches, covariant=True)
@@ -101,6 +103,37 @@ def _checksum(parts: Iterable[Batches], folder: str) -> str:
                 name = name_of(sample).removeprefix(f"{folder}/")
                 digest.update(f"{label} {name}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def subsets(whole: Any, index: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the parts of a set as sets; two that are one and the same stay so."""
+    sets = {id(own): whole.subset(torch.from_numpy(own)) for own in index.values()}
+    return {part: sets[id(own)] for part, own in index.items()}
+
+
+def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str, Any]:
+    """Draw at most `limit` recordings to train on, and a quarter of it for validation.
+
+    Args:
+        parts: the sets `train`, `valid` and `test`.
+        limit: None for all.
+        seed: of the choice.
+
+    Returns:
+        The same parts; test is whole, and so is validation where it is the test set.
+    """
+    if limit is None:
+        return dict(parts)
+
+    def some_of(part: Any, most: int) -> Any:
+        return part.subset(torch.from_numpy(balanced(part.labels.numpy(), most, seed)))
+
+    train, valid, test = (parts[name] for name in ("train", "valid", "test"))
+    return {
+        "train": some_of(train, limit),
+        "valid": valid if valid is test else some_of(valid, max(1, limit // 4)),
+        "test": test,
+    }
 
 
 def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:

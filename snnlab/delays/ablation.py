@@ -8,7 +8,7 @@ from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
-from snnlab.nn.delay_linear import delay_layers, own_copy
+from snnlab.nn.any_network import delay_layers, own_copy
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -17,7 +17,10 @@ def discretise(model: Network) -> Network:
     """Copy a network with whole delays and one-hot kernels, in evaluation mode.
 
     A neuromorphic chip runs this network, and only its accuracy is reported. Pruning by
-    `torch.nn.utils.prune` is permanent in the copy.
+    `torch.nn.utils.prune` is permanent in the copy. A network without delays stays as it is.
+
+    Raises:
+        SnnlabError: it is no network, or a delay is not finite.
 
     Example:
         >>> from snnlab.nn.delay_linear import DelayLinear
@@ -26,8 +29,9 @@ def discretise(model: Network) -> Network:
         >>> bool((rounded.delay == layer.delay.round()).all()), rounded.sigma
         (True, 0.0)
     """
+    delay_layers(model)
     copied = own_copy(model).eval()
-    for layer in delay_layers(copied):
+    for layer in delay_layers(copied).values():
         layer.round_delays()
     return copied
 
@@ -38,6 +42,9 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
 
     The histogram of a layer's delays stays the same; synapses that do not exist take no part.
 
+    Raises:
+        SnnlabError: the network has no delays.
+
     Example:
         >>> from snnlab.nn.delay_linear import DelayLinear
         >>> layer = DelayLinear(20, 10, max_delay=4)
@@ -47,9 +54,10 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
         >>> bool((shuffled.delay.flatten().sort()[0] == layer.delay.flatten().sort()[0]).all())
         True
     """
+    delay_layers(model, required=True)
     copied = own_copy(model)
     generator = torch.Generator().manual_seed(seed)
-    for layer in delay_layers(copied):
+    for layer in delay_layers(copied).values():
         delay, exists = layer.delay, layer.connections
         permutation = torch.randperm(int(exists.sum()), generator=generator).to(delay.device)
         delay[exists] = delay[exists][permutation]
@@ -59,6 +67,9 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
 
 def zero_delays(model: Network) -> Network:
     """Copy a network and set all its delays to 0.
+
+    Raises:
+        SnnlabError: the network has no delays.
 
     Example:
         >>> from snnlab.nn.delay_linear import DelayLinear
@@ -73,7 +84,7 @@ def scale_delays(model: Network, factor: float) -> Network:
     """Copy a network and multiply its delays by `factor`, up to `max_delay`.
 
     Raises:
-        SnnlabError: the factor is negative or not finite.
+        SnnlabError: the factor is negative or not finite, or the network has no delays.
 
     Example:
         >>> from snnlab.nn.delay_linear import DelayLinear
@@ -86,8 +97,9 @@ def scale_delays(model: Network, factor: float) -> Network:
         raise SnnlabError(
             f"factor = {factor!r}: expected a finite number from 0 by which to multiply the delays."
         )
+    delay_layers(model, required=True)
     copied = own_copy(model)
-    for layer in delay_layers(copied):
+    for layer in delay_layers(copied).values():
         layer.delay = float(factor) * layer.delay
         layer.clamp_delays()
         if layer.discrete:  # half a step is no tap
@@ -113,7 +125,7 @@ def ablate(model: Network, ablation: str, *, factor: float = 1.0, seed: int = 0)
         seed: of the shuffling.
 
     Raises:
-        SnnlabError: the ablation is unknown, or the factor is negative.
+        SnnlabError: the ablation is unknown, the factor is negative, or the network has no delays.
     """
     change = ABLATIONS[known(ablation, ABLATIONS, "ablation")]
     changed: Network = change(scale_delays(model, factor), seed)

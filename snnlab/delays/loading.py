@@ -1,32 +1,38 @@
 """Trained networks with delays from checkpoints and from the folders of runs."""
 
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 from snnlab._utils.files import checkpoints_below, given_path
-from snnlab.delays.analysis import frequencies
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 
 
 def open_network(
-    path: str | Path, *, dt_ms: float | None = None, features: str | None = None
-) -> tuple[DelayNet, float]:
+    path: str | Path,
+    *,
+    dt_ms: float | None = None,
+    model: nn.Module | None = None,
+) -> tuple[Any, float]:
     """Open the spiking network with delays of a checkpoint.
 
     Args:
         path: a checkpoint, or a folder of which `best_checkpoint` chooses one.
         dt_ms: length of a time step, ms; None for that of the checkpoint.
-        features: the input features that the network needs to have, see `frequencies`; None for
-            any.
+        model: for a network of a class of one's own, one of the same shape, which gets the trained
+            parameters; the file may be its `state_dict` alone, too. None for a `DelayNet`.
 
     Returns:
         The network in evaluation mode, its delays not rounded; and the length of a time step, ms.
 
     Raises:
-        SnnlabError: the file is missing or damaged; the network has no delays, does not spike, or
-            has other inputs; the time step is unknown, or not that of the training.
+        SnnlabError: the file is missing or damaged; the network has no delays or does not spike;
+            the time step is unknown, or not that of the training.
 
     Example:
         >>> import tempfile
@@ -40,26 +46,15 @@ def open_network(
     """
     if not (dt_ms is None or (is_number(dt_ms) and dt_ms > 0)):
         raise SnnlabError(f"dt_ms = {dt_ms!r}: expected milliseconds above 0.")
-    path = best_checkpoint(path)
-    net = checkpoints.load_network(path)
-    if net.config.max_delay == 0 or net.config.delay_mode == "none":
-        raise SnnlabError(
-            f"{path}: a network without delays; choose one whose delays are learned or fixed."
-        )
-    if net.config.neuron != "lif":
+    path = best_checkpoint(path) if model is None else path
+    net, trained_ms = checkpoints.load_with_step(path, model)
+    with checkpoints.as_written(path):
+        delay_layers(net, required=True)
+    if isinstance(net, DelayNet) and net.config.neuron != "lif":
         raise SnnlabError(
             f"{path}: a ReLU network, which does not spike; choose the spiking network that was "
             "trained from it."
         )
-    if features is not None:
-        try:
-            frequencies(net.config.n_in, features)
-        except SnnlabError as error:
-            raise SnnlabError(
-                f"{path}: a network of another task, with {net.config.n_in} inputs, where features "
-                f"= {features!r} was given; choose the checkpoint of a network for these features."
-            ) from error
-    trained_ms = net.config.dt_ms
     if dt_ms is None and trained_ms is None:
         raise SnnlabError(
             f"{path}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."

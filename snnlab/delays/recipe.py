@@ -5,14 +5,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
 from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import RampNeuron
-from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, delay_layers
-from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, DelayLinear
 from snnlab.training.recipe import Recipe, check_numbers
 
 
@@ -42,11 +44,16 @@ def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
 @nearest_names
 @dataclass(frozen=True)
 class DelayRecipe(Recipe):
-    """How to train a `DelayNet`; the defaults are those of Hammouamri et al. 2024 for SHD.
+    """How to train a network with delays; defaults of Hammouamri et al. 2024 for SHD.
 
-    Weights and batch norm have Adam with a one-cycle schedule (30 % rise, cosine, beta1 from 0.95
-    to 0.85 and back); delays have Adam with a cosine schedule to 0. Both schedules move once an
-    epoch. Weight decay applies to weights only.
+    It trains a `DelayNet`, and any `torch.nn.Module` from `(T, B, ...)` to class scores `(B,
+    classes)`: its `DelayLinear`s are found wherever they are.
+
+    Delays have Adam with a cosine schedule to 0; all other parameters have Adam with a one-cycle
+    schedule (30 % rise, cosine, beta1 from 0.95 to 0.85 and back). Both schedules move once an
+    epoch. Weight decay applies to parameters with two axes or more: weights, and not batch norm,
+    biases or constants of neurons. The sigma of each delay layer that is not rounded shrinks from
+    half of its own kernel.
 
     Raises:
         SnnlabError: a value has another type, or is out of its range.
@@ -73,20 +80,26 @@ class DelayRecipe(Recipe):
         check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay"))
         check_numbers(self, low=0, high=1, names=("anneal_share", "sharpen"))
 
-    def optimisers(self, model: DelayNet) -> list[torch.optim.Optimizer]:
-        """Return Adam for weights and batch norm, and another one for delays that are learned."""
-        delays = [layer.P for layer in delay_layers(model) if layer.P.requires_grad]
-        # A pruned weight is computed from a parameter of another name
-        weights = [
-            parameter
-            for layer in delay_layers(model)
-            for name, parameter in layer.named_parameters()
-            if name not in ("P", "SIG")
-        ]
-        norms = list(model.norms.parameters())
+    def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """Return Adam for all parameters but delays, and another one for delays that are learned.
+
+        Raises:
+            SnnlabError: there is nothing to train.
+        """
+        layers = delay_layers(model).values()
+        delays = [layer.P for layer in layers if layer.P.requires_grad]
+        apart = {id(parameter) for layer in layers for parameter in (layer.P, layer.SIG)}
+        others = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+        if not any(parameter.requires_grad for parameter in (*others, *delays)):
+            raise SnnlabError(f"{type(model).__name__}: has no parameter that can be trained.")
+        if any(isinstance(parameter, UninitializedParameter) for parameter in others):
+            raise SnnlabError(
+                f"{type(model).__name__}: has lazy modules, whose parameters have no shape yet; "
+                "call the network on a batch once before its training."
+            )
         groups = [
-            {"params": weights, "weight_decay": self.weight_decay},
-            {"params": norms, "weight_decay": 0.0},
+            {"params": [p for p in others if p.dim() >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in others if p.dim() < 2], "weight_decay": 0.0},
         ]
         optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Adam(groups, lr=self.lr_weights, fused=True)
@@ -107,29 +120,40 @@ class DelayRecipe(Recipe):
             *(CosineAnnealingLR(falling, T_max=self.epochs) for falling in optimisers[1:]),
         ]
 
-    def before_epoch(self, model: DelayNet, epoch: int) -> dict[str, float]:
-        """Set the sigma of learned delays by `sigma_schedule`, and sharpen the ramps."""
-        sigma = 0.0
-        if model.config.delay_mode == "learned":
-            anneal_epochs = int(self.epochs * self.anneal_share)
-            sigma = sigma_schedule(
-                epoch, max_delay=model.config.max_delay, anneal_epochs=anneal_epochs
-            )
-            for layer in delay_layers(model):
-                layer.sigma = sigma
-        ramps = [neurons for neurons in model.neurons if isinstance(neurons, RampNeuron)]
-        widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
-        return {"sigma": sigma, **({"ramp_width": widths[0]} if widths else {})}
+    def settled_from(self, model: nn.Module) -> int:
+        """Return the epoch in which sigma has shrunk, or the last one where ramps are sharpened."""
+        if self.sharpen:
+            return self.epochs
+        return int(self.epochs * self.anneal_share) if _learned(model) else 0
 
-    def after_step(self, model: DelayNet) -> None:
+    def before_epoch(self, model: nn.Module, epoch: int) -> dict[str, float]:
+        """Set the sigma of learned delays by `sigma_schedule`, and sharpen the ramps."""
+        sigmas = [0.0]
+        for layer in _learned(model):
+            layer.sigma = sigma = sigma_schedule(
+                epoch,
+                max_delay=layer.max_delay,
+                anneal_epochs=int(self.epochs * self.anneal_share),
+            )
+            sigmas.append(sigma)
+        ramps = [neurons for neurons in model.modules() if isinstance(neurons, RampNeuron)]
+        widths = [ramp.sharpen(self.sharpen * (epoch + 1) / self.epochs) for ramp in ramps]
+        return {"sigma": max(sigmas), **({"ramp_width": widths[0]} if widths else {})}
+
+    def after_step(self, model: nn.Module) -> None:
         """Clamp the delays to 0 to `max_delay`."""
-        for layer in delay_layers(model):
+        for layer in delay_layers(model).values():
             layer.clamp_delays()
 
-    def snapshot(self, model: DelayNet) -> list[Tensor]:
+    def snapshot(self, model: nn.Module) -> list[Tensor]:
         """Return a sample of the delays that are learned."""
-        return snapshots.snapshot_delays(model) if model.config.delay_mode == "learned" else []
+        return snapshots.snapshot_delays(model) if _learned(model) else []
 
-    def as_used(self, model: DelayNet) -> nn.Module:
+    def as_used(self, model: nn.Module) -> nn.Module:
         """Return the network with rounded delays."""
         return discretise(model)
+
+
+def _learned(model: nn.Module) -> list[DelayLinear]:
+    """Return the layers whose delays are not rounded."""
+    return [layer for layer in delay_layers(model).values() if not layer.discrete]

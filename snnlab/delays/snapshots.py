@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.delay_linear import DelayLinear, delay_layers
-from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.network_config import NetworkConfig
 from snnlab.training import checkpoints
 
 MAX_SYNAPSES = 2048
@@ -34,7 +35,7 @@ def snapshot_delays(model: nn.Module) -> list[Tensor]:
     """Return the sampled delays of each layer in steps, `(S,)` float16 on the CPU."""
     return [
         layer.delay.flatten()[sample_synapses(layer).to(layer.delay.device)].half().cpu()
-        for layer in delay_layers(model)
+        for layer in delay_layers(model).values()
     ]
 
 
@@ -61,7 +62,7 @@ class DelayTrajectory:
         return distance
 
 
-def delay_trajectory(path: str | Path, net: DelayNet, dt_ms: float) -> list[DelayTrajectory]:
+def delay_trajectory(path: str | Path, net: nn.Module, dt_ms: float) -> list[DelayTrajectory]:
     """Read how the delays of each layer changed during the training.
 
     Args:
@@ -75,13 +76,15 @@ def delay_trajectory(path: str | Path, net: DelayNet, dt_ms: float) -> list[Dela
     Raises:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
-    stored = checkpoints.load(path, network=net.config).get("snapshots", {})
+    described = getattr(net, "config", None)
+    network = described if isinstance(described, NetworkConfig) else None
+    stored = checkpoints.load(path, network=network).get("snapshots", {})
     trajectories: list[DelayTrajectory] = []
     with checkpoints.as_written(path):
         if not stored:
             return []
         epochs = np.array([*stored], dtype=np.int64)
-        for number, layer in enumerate(delay_layers(net)):
+        for number, layer in enumerate(delay_layers(net).values()):
             where = sample_synapses(layer)
             steps = torch.stack([snapshot[number] for snapshot in stored.values()]).float()
             if steps.shape[1] != len(where):

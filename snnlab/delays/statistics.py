@@ -1,4 +1,4 @@
-"""The delays of a layer that are in use: their histogram, mean and spread."""
+"""The delays of a layer or a network that are in use: their histogram, mean and spread."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,20 +11,20 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 
 if TYPE_CHECKING:  # plots need no torch
-    from snnlab.nn.delay_linear import DelayLinear
+    from torch import nn
 
 MAX_STEPS = 1_000_000  # as many as a `DelayLinear` may have
 
 
 @dataclass(frozen=True)
 class DelayStatistics:
-    """Mean and spread of a layer's delays, and the share of them at both ends.
+    """Mean and spread of delays, and the share of them at both ends.
 
     Attributes:
         mean_ms: mean, ms.
         sd_ms: standard deviation, ms.
         share_at_zero: share of the synapses whose delay rounds to 0.
-        share_at_max: share of the synapses whose delay rounds to `max_delay`.
+        share_at_max: share of the synapses whose delay rounds to the `max_delay` of their layer.
     """
 
     mean_ms: float
@@ -33,16 +33,16 @@ class DelayStatistics:
     share_at_max: float
 
 
-def delay_statistics(layer: "DelayLinear", dt_ms: float) -> DelayStatistics:
+def delay_statistics(model: "nn.Module", dt_ms: float) -> DelayStatistics:
     """Compute the statistics of the delays that are in use.
 
     Args:
-        layer: a layer of delays.
+        model: a `DelayLinear`, or any network that has some: then of all of them together.
         dt_ms: length of a time step, ms.
 
     Raises:
-        SnnlabError: it is no layer of delays, no synapse exists, a delay is not finite, or `dt_ms`
-            is not above 0.
+        SnnlabError: there is no layer of delays, no synapse exists, a delay is not finite, or
+            `dt_ms` is not above 0.
 
     Example:
         >>> import torch
@@ -53,13 +53,21 @@ def delay_statistics(layer: "DelayLinear", dt_ms: float) -> DelayStatistics:
         DelayStatistics(mean_ms=30.0, sd_ms=30.0, share_at_zero=0.5, share_at_max=0.0)
     """
     dt_ms = check_dt(dt_ms)
-    steps = active_delays(layer)
-    shares = delay_shares(rounded_delays(layer), layer.max_delay, 1)
+    from snnlab.nn.any_network import delay_layers
+
+    steps = active_delays(model)
+    rounded = rounded_delays(model)
+    longest = np.concatenate(
+        [
+            np.full(active_delays(layer).size, layer.max_delay)
+            for layer in delay_layers(model).values()
+        ]
+    )
     return DelayStatistics(
         mean_ms=float(steps.mean() * dt_ms),
         sd_ms=float(steps.std() * dt_ms),
-        share_at_zero=float(shares[0]),
-        share_at_max=float(shares[-1]),
+        share_at_zero=float((rounded <= 0).mean()),
+        share_at_max=float((rounded >= longest).mean()),
     )
 
 
@@ -97,28 +105,32 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
     return shares
 
 
-def active_delays(layer: "DelayLinear") -> NDArray[np.float32]:
+def active_delays(model: "nn.Module") -> NDArray[np.float32]:
     """Return the delays of the synapses that exist, in steps, as a flat array.
 
+    Args:
+        model: a `DelayLinear`, or any network that has some.
+
     Raises:
-        SnnlabError: it is no layer of delays.
+        SnnlabError: there is no layer of delays.
     """
-    if not hasattr(layer, "connections"):
+    from snnlab.nn.any_network import delay_layers
+
+    layers = delay_layers(model).values()
+    if not layers:
         raise SnnlabError(
-            f"layer: got {type(layer).__name__}, expected a DelayLinear; `delay_layers(net)` of "
-            "snnlab.nn.delay_linear gives those of a network."
+            f"model: got {type(model).__name__}, expected a DelayLinear or a network that has one."
         )
-    delays: NDArray[np.float32] = layer.delay[layer.connections].cpu().numpy()
-    return delays
+    return np.concatenate([layer.delay[layer.connections].cpu().numpy() for layer in layers])
 
 
-def rounded_delays(layer: "DelayLinear") -> NDArray[np.float32]:
+def rounded_delays(model: "nn.Module") -> NDArray[np.float32]:
     """Return `active_delays` rounded to whole steps.
 
     Raises:
-        SnnlabError: no synapse exists, or a delay is not finite.
+        SnnlabError: there is no layer of delays, no synapse exists, or a delay is not finite.
     """
-    steps = np.rint(active_delays(layer))
+    steps = np.rint(active_delays(model))
     if steps.size == 0:
         raise SnnlabError(
             "a layer of delays in which every weight is 0 has no delay in use; prune fewer "

@@ -12,15 +12,13 @@ An integer delay has no gradient, so while training each weight is spread over t
 shrinks until the delay is nearly one tap; `DelayLinear.round_delays` then makes it exactly one.
 """
 
-import copy
 import math
-from collections.abc import Iterator
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, get_args
 
 import torch
+from spikingjelly.activation_based import base
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, whole_number
@@ -31,7 +29,6 @@ from snnlab.nn.network_config import LONGEST
 from snnlab.nn.tracing import recorded
 
 Engine = Literal["auto", "dense", "spectral", "dcls"]
-Network = TypeVar("Network", bound=nn.Module)
 
 SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
@@ -40,7 +37,7 @@ AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
 
 
-class DelayLinear(nn.Module):
+class DelayLinear(base.MemoryModule):  # type: ignore[misc]
     r"""Synapses with delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
 
     The output at time t depends on inputs up to t only; the input is taken as zero before its first
@@ -85,6 +82,7 @@ class DelayLinear(nn.Module):
     """
 
     mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
+    arriving: tuple[Tensor, Tensor] | None  # in `step`: the kernel, and currents still to come
 
     @memory_errors("building a network", "a smaller one")
     def __init__(
@@ -114,6 +112,7 @@ class DelayLinear(nn.Module):
         self.engine: Engine = engine
         # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
         self.discrete = False
+        self.register_memory("arriving", None)
 
         shape = (self.out_features, self.in_features, self.kernel_count)
         bound = math.sqrt(6 / ((self.n_connections or self.in_features) * self.kernel_count))
@@ -218,7 +217,16 @@ class DelayLinear(nn.Module):
 
     @torch.no_grad()
     def round_delays(self) -> None:
-        """Make every delay a whole number of steps and every kernel one-hot, in place."""
+        """Make every delay a whole number of steps and every kernel one-hot, in place.
+
+        Raises:
+            SnnlabError: a delay is not finite.
+        """
+        if not (self.P.is_meta or self.P.isfinite().all()):
+            raise SnnlabError(
+                "a layer has delays that are not finite; choose a network whose training did not "
+                "diverge, and look for non-finite input."
+            )
         self.delay = self.delay.round().clamp(0, self.max_delay)
         self.discrete = True
 
@@ -243,21 +251,7 @@ class DelayLinear(nn.Module):
         Raises:
             SnnlabError: shape or type do not fit the layer.
         """
-        if x.dim() != 3 or x.shape[2] != self.in_features:
-            raise SnnlabError(
-                f"DelayLinear: got input of shape {tuple(x.shape)}, expected "
-                f"(T, B, {self.in_features}), time first."
-            )
-        if x.dtype != self.weight.dtype and not (
-            x.dtype in AUTOCAST
-            and x.device.type != "meta"
-            and torch.is_autocast_enabled(x.device.type)
-        ):
-            raise SnnlabError(
-                f"DelayLinear: got input of the type {x.dtype} for weights of the type "
-                f"{self.weight.dtype}; give it as x.to({self.weight.dtype}), and keep a network in "
-                "float32 or float64: for mixed precision there is torch.autocast."
-            )
+        self._check(x, 3, f"(T, B, {self.in_features}), time first")
         steps = len(x) if steps is None else steps
         if 0 in x.shape or steps < 1:
             raise SnnlabError(
@@ -276,43 +270,59 @@ class DelayLinear(nn.Module):
             x, self.kernel(), steps
         )
 
+    def step(self, x: Tensor) -> Tensor:
+        """Compute the currents `(B, N_out)` of one time step from its spikes `(B, N_in)`.
+
+        Called for each step of a sequence in turn, it gives what `forward` gives for all of them,
+        so a network can feed its own spikes back. Currents that are still on their way wait in a
+        buffer of `max_delay` steps. `reset()`, or SpikingJelly's `functional.reset_net` of a
+        network, ends the sequence; the kernel is computed once in each.
+
+        Raises:
+            SnnlabError: shape or type do not fit the layer, or another batch size than that of the
+                sequence's first step.
+
+        Example:
+            >>> layer, x = DelayLinear(2, 3, max_delay=4), torch.rand(10, 1, 2)
+            >>> torch.allclose(torch.stack([layer.step(x_t) for x_t in x]), layer(x), atol=1e-6)
+            True
+            >>> layer.reset()  # before the next sequence
+        """
+        self._check(x, 2, f"(B, {self.in_features}), one time step")
+        if self.arriving is None:
+            taps = self.kernel().permute(2, 1, 0)  # (L, N_in, N_out)
+            later = x.new_zeros(len(taps), len(x), self.out_features)
+        else:
+            taps, later = self.arriving
+        if later.shape[1] != len(x):
+            raise SnnlabError(
+                f"DelayLinear: got {len(x)} samples in this step and {later.shape[1]} before; "
+                "expected one sequence. Call reset() before the next one."
+            )
+        now, *rest = (later + x @ taps).unbind()
+        self.arriving = taps, torch.stack([*rest, torch.zeros_like(now)])
+        return now
+
+    def _check(self, x: Tensor, axes: int, expected: str) -> None:
+        """Check the shape and the type of an input."""
+        if x.dim() != axes or x.shape[-1] != self.in_features:
+            raise SnnlabError(
+                f"DelayLinear: got input of shape {tuple(x.shape)}, expected {expected}."
+            )
+        if x.dtype != self.weight.dtype and not (
+            x.dtype in AUTOCAST
+            and x.device.type != "meta"
+            and torch.is_autocast_enabled(x.device.type)
+        ):
+            raise SnnlabError(
+                f"DelayLinear: got input of the type {x.dtype} for weights of the type "
+                f"{self.weight.dtype}; give it as x.to({self.weight.dtype}), and keep a network in "
+                "float32 or float64: for mixed precision there is torch.autocast."
+            )
+
 
 def dense_convolution(x: Tensor, taps: Tensor, steps: int) -> Tensor:
     """Sum over delays: `(T, B, N_in)` and taps `(N_out, N_in, L)` to `(steps, B, N_out)`."""
     # (B, N_in, L - 1 + steps)
     past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))
     return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)
-
-
-def delay_layers(model: nn.Module) -> Iterator[DelayLinear]:
-    """Iterate over the delay layers of a model, in the order of its modules."""
-    return (module for module in model.modules() if isinstance(module, DelayLinear))
-
-
-@torch.no_grad()
-def still_pruned(model: nn.Module) -> nn.Module:
-    """Copy a network together with its pruning by torch.nn.utils.prune.
-
-    A pruned weight is computed in each forward pass, and `copy.deepcopy` refuses such tensors.
-    """
-    computed = [
-        value
-        for module in model.modules()
-        for value in vars(module).values()
-        if isinstance(value, Tensor)
-    ]
-    return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
-
-
-@torch.no_grad()
-def own_copy(model: Network) -> Network:
-    """Copy a network and make its pruning by torch.nn.utils.prune permanent.
-
-    Outside of a forward pass a pruned weight is that of the step before, so it is computed again.
-    """
-    copied = cast(Network, still_pruned(model))
-    for module in copied.modules():
-        for hook in [*module._forward_pre_hooks.values()]:
-            if isinstance(hook, prune.BasePruningMethod):
-                prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]
-    return copied

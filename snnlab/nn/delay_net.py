@@ -13,7 +13,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
-from snnlab.nn.delay_linear import DelayLinear, Engine, delay_layers
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import DelayLinear, Engine
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.tracing import recorded
@@ -100,7 +101,7 @@ class DelayNet(nn.Module):
         )
         self.readout = LeakyIntegrator(config.tau)
         if config.delay_mode != "learned":
-            for synapses in delay_layers(self):
+            for synapses in delay_layers(self).values():
                 synapses.P.requires_grad_(False)
                 synapses.round_delays()
 
@@ -168,7 +169,7 @@ class DelayNet(nn.Module):
     def trainable_parameters(self) -> int:
         """Count the trained numbers; synapses that a sparse network lacks do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
-        for synapses in delay_layers(self):
+        for synapses in delay_layers(self).values():
             if synapses.n_connections is not None:
                 silent = int((~synapses.mask).sum()) * synapses.kernel_count
                 total -= silent * (1 + synapses.P.requires_grad)

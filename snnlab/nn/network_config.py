@@ -1,7 +1,7 @@
 """Descriptions of networks: frozen dataclasses that build a network and that checkpoints store."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
@@ -67,3 +67,40 @@ class NetworkConfig:
                 "choose another file."
             )
         return config(**values)
+
+
+@dataclass(frozen=True)
+class OwnNetworkConfig(NetworkConfig):
+    """What a checkpoint knows of a network whose class is not snnlab's: its name, no arguments.
+
+    Attributes:
+        class_name: the name of the class.
+        dt_ms: length of a time step of the training data, ms; None where it is unknown.
+    """
+
+    class_name: str
+    dt_ms: float | None = None
+
+    def build(self) -> NoReturn:
+        """Refuse: only the owner of the class can build its network.
+
+        Raises:
+            SnnlabError: always.
+        """
+        raise SnnlabError(
+            f"a network of the class {self.class_name}, which snnlab cannot build; give one of its "
+            f"shape, model={self.class_name}(...)."
+        )
+
+
+def describe_network(model: Any, dt_ms: float | None = None) -> NetworkConfig:
+    """Return the description of a network for its checkpoint.
+
+    Args:
+        model: the network; its `config`, if that is a description.
+        dt_ms: length of a time step, ms, for a network without one.
+    """
+    config = getattr(model, "config", None)
+    if isinstance(config, NetworkConfig):
+        return config
+    return OwnNetworkConfig(type(model).__name__, dt_ms)

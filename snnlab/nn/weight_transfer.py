@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.activations import activations
+from snnlab.nn.any_network import delay_layers, forward_sequence
 from snnlab.nn.delay_linear import ROUNDED, DelayLinear
 from snnlab.nn.delay_net import DelayNet
 
@@ -99,7 +100,8 @@ def copy_weights(
                 f"leave: nothing in {kind} is called {prefix!r}; names: {_first_names(ours)}."
             )
     as_built = _as_built(source, target)
-    before, layers = _delay_layers(source), _delay_layers(target)
+    layers = delay_layers(target)
+    before = delay_layers(source) if isinstance(source, nn.Module) else {}
     new: dict[str, Tensor] = {}
     moved, adapted, left_out, unexpected = [], [], {}, {}
     for name, value in ours.items():
@@ -194,7 +196,7 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
 
     Args:
         net: the network; its parameters and its mode of training do not change.
-        inputs: the arguments with which `net` is called.
+        inputs: the batches `(T, B, ...)` with which `net` is called.
 
     Raises:
         SnnlabError: there is no batch.
@@ -210,7 +212,7 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
     net.train()
     try:
         for x in inputs:
-            net(x)
+            forward_sequence(net, x)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
@@ -225,12 +227,6 @@ def _without_rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def under(name: str, prefix: str) -> bool:
     """Return whether a name of a parameter is `prefix` or begins with its parts."""
     return name == prefix or name.startswith(f"{prefix}.")
-
-
-def _delay_layers(model: Any) -> dict[str, DelayLinear]:
-    """Return the delay layers of a network by name; none of a `state_dict`."""
-    modules = model.named_modules() if isinstance(model, nn.Module) else ()
-    return {place: module for place, module in modules if isinstance(module, DelayLinear)}
 
 
 def _entries(source: Any) -> dict[str, Any]:

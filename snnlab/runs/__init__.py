@@ -11,6 +11,6 @@ __getattr__ = lazy_getattr(
         "collect": "snnlab.runs.collection",
         "run_folder": "snnlab.runs.run",
         "start": "snnlab.runs.run",
-        "summary": "snnlab.runs.collection",
+        "summary": "snnlab.runs.summaries",
     },
 )

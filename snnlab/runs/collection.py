@@ -1,6 +1,5 @@
-"""Collect many results in one table, and summarise it over the seeds."""
+"""Collect many results in one table."""
 
-import dataclasses
 import json
 import os
 import warnings
@@ -13,7 +12,6 @@ import pandas as pd
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, whole_file
-from snnlab.course.config import NOTEBOOKS
 from snnlab.runs import manifest
 from snnlab.runs.result import OtherSchema, Result, arm, load_result, numbers
 
@@ -30,13 +28,6 @@ AFTER = (
 # prefix of the parameters, because an entry may have a number of the same name
 CONFIG = "config."
 SHOWN_ELSEWHERE = {"profile", "seed", "out"}  # parameters that other columns show
-# parameters that do not change a single network
-RUN_PARAMETERS = {"seed", "seeds"} | {
-    field.name
-    for kind in NOTEBOOKS.values()
-    for field in dataclasses.fields(kind)
-    if not field.metadata["spec"].decides
-}
 
 
 @dataclass(frozen=True)
@@ -126,47 +117,6 @@ def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collect
     return Collection(_table(runs, networks, all_parameters), damaged, unfinished)
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Summarise each number in a table of `collect` over the seeds.
-
-    There is one row for each notebook and code of it, profile, data, configuration and arm, which
-    are the index. If a configuration was run again, the latest run of a seed counts.
-
-    Returns:
-        Columns such as `("test_accuracy", "mean")`, `"std"` (of a sample, ddof = 1; nan for one
-        seed) and `"count"`.
-
-    Raises:
-        SnnlabError: the table has no numbers.
-    """
-    measured = [
-        name for name in table if name not in (*BEFORE, *AFTER) and not name.startswith(CONFIG)
-    ]
-    if table.empty or not measured:
-        raise SnnlabError(
-            "the table has no numbers to summarise; expected a table of runs.collect with a result."
-        )
-    counted, keys = latest_runs(table)
-    return counted.groupby(keys, dropna=False, sort=False)[measured].agg(["mean", "std", "count"])
-
-
-def latest_runs(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows of the latest run of each configuration and seed.
-
-    Returns:
-        The rows, and the columns that tell configurations and arms apart.
-    """
-    parameters = [
-        name
-        for name in table
-        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
-    ]
-    keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
-    by_age = table.sort_values("finished", kind="stable")
-    latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
-    return by_age[by_age["path"] == latest].sort_index(), keys
-
-
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table, completely or not at all; missing values stay empty.
 
@@ -206,6 +156,8 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
 
 def _why_unfinished(run_folder: Path) -> str:
     content = manifest.read(run_folder)
+    if content.get("status") == "pruned":
+        return f"pruned by a search: {content['error']}"
     if content.get("status") != "failed":
         return "unfinished; run it again to resume it."
     reason = (content["error"].splitlines() or ["for an unknown reason"])[0].rstrip(".")

@@ -103,7 +103,20 @@ def finished(path: Path, config: Config, experiment: str = "") -> tuple[Path, st
         SnnlabError: the result is damaged.
     """
     code = notebook_code(path)
-    folder = run_folder(config, experiment, code)
+    return finished_in(run_folder(config, experiment, code), config, code)
+
+
+def finished_in(folder: Path, config: Config, code: NotebookCode) -> tuple[Path, str] | None:
+    """Return a folder and since when it has the result of a run; None if it does not.
+
+    Args:
+        folder: where the run would be.
+        config: its parameters.
+        code: of its notebook.
+
+    Raises:
+        SnnlabError: the result is damaged.
+    """
     content, result = manifest.read(folder), folder / "result.json"
     if not manifest.same(content, config, code):
         return None

@@ -58,8 +58,8 @@ def begin(folder: Path, config: Config, code: NotebookCode) -> None:
 
     Besides the entries of `describe` it has `schema`, `notebook_sha256`, `identity` (all that
     decides about the result), `process` (host and number), `status` ("running", also of a killed
-    run; "finished"; "failed", with `error`), `started` (one time for each start, UTC), `finished`,
-    and `data`, once there is a result.
+    run; "finished"; "failed" or "pruned", with `error`), `started` (one time for each start, UTC),
+    `finished`, and `data`, once there is a result.
 
     Args:
         folder: of the run.
@@ -93,7 +93,7 @@ def end(folder: Path, status: str, **entries: Any) -> None:
 
     Args:
         folder: of the run.
-        status: "finished" or "failed".
+        status: "finished", "failed" or "pruned".
         entries: other entries that change.
 
     Raises:

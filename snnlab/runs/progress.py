@@ -96,16 +96,16 @@ class SweepProgress:
 
         Args:
             run: the run.
-            state: "begins", "tried again", "finished", "held", "failed" before another attempt, or
-                "failed: " and the reason.
+            state: "begins", "tried again", "finished", "held", "pruned", "failed" before another
+                attempt, or "failed: " and the reason.
         """
         if state == "begins":
             name = printable(run.name)
             self._tasks[run.name] = self._bars.add_task(name, total=None, doing="starting")
-        elif state in ("finished", "held") or state.startswith("failed: "):
+        elif state in ("finished", "held", "pruned") or state.startswith("failed: "):
             self._ended += 1
             self._bars.remove_task(self._tasks.pop(run.name))
-        self._done += state == "finished"
+        self._done += state in ("finished", "pruned")
         self.refresh()
         if not self._console.is_terminal:
             line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {state}"

@@ -142,14 +142,15 @@ def write_html(executed: Path) -> Path:
 def contradictions(nb: Any) -> Iterator[str]:
     """Yield what the outputs of an executed notebook contradict, in words.
 
-    These are the false statements of `course.claims`, and solutions that are not right.
+    These are the statements of `course.claims` that are false or were left out, and solutions that
+    are not right.
     """
     for cell in nb.cells:
         outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
         for data in outputs:
             for statement, holds in data.get(CLAIMS, {}).items():
                 if not holds:
-                    yield f"the text says {statement!r}, but the results say otherwise"
+                    yield f"the text says {statement!r}, but the results do not show it"
         if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", ()):
             verdict = outputs[-1].get("text/plain", "") if outputs else "it shows nothing"
             if not verdict.startswith("Right."):

@@ -110,7 +110,7 @@ class Run:
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
 
-def start(config: Config) -> Run:
+def start(config: Config, code: NotebookCode | None = None) -> Run:
     """Begin a run in its folder, and lock that folder until its result is saved.
 
     A run that was killed there is resumed from its checkpoints. Checkpoints of a finished run, or
@@ -118,6 +118,7 @@ def start(config: Config) -> Run:
 
     Args:
         config: the parameters of the notebook.
+        code: of the notebook; None for the one that runs in this process.
 
     Returns:
         The run.
@@ -125,7 +126,7 @@ def start(config: Config) -> Run:
     Raises:
         SnnlabError: the folder cannot be made, or another process runs there.
     """
-    code = running_notebook()
+    code = code or running_notebook()
     folder = run_folder(config, code=code)
     try:
         folder.mkdir(parents=True, exist_ok=True)

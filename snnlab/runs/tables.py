@@ -4,6 +4,7 @@ Each is a `TextTable`, which rich prints in a terminal and `to_html` writes for 
 """
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -189,6 +190,37 @@ def target_tables(rows: "pd.DataFrame") -> Iterator[TextTable]:
             [[row] for row in cells],
             f"paper: {paper}",
         )
+
+
+def target_overview(rows: "pd.DataFrame") -> TextTable:
+    """Count, for each command, what became of the rows that it measures.
+
+    Args:
+        rows: those of `snnlab.runs.papers.targets.table`.
+    """
+    cells = []
+    for command, part in rows[rows["command"] != ""].groupby("command", sort=False):
+        counts = part["status"][part["status"] != "not run"].value_counts()
+        measured = f"{counts.sum()} of {len(part)}"
+        listing = ", ".join(f"{count} {status}" for status, count in counts.items())
+        names = dict.fromkeys(name.partition(",")[0] for name in part["table"])
+        hours = part["GPU-hours"].max()
+        cells.append(
+            [
+                ", ".join(names),
+                ": ".join(filter(None, (measured, listing))),
+                "?" if math.isnan(hours) else f"{hours:g}",
+                command,
+            ]
+        )
+    gaps = sum(rows["command"] == "")
+    return TextTable(
+        "Rows of the papers' tables and figures",
+        ["rows of", "measured", "hours", "command"],
+        [cells],
+        f"GPU-hours of a run; ?: not known. {gaps} rows more cannot be measured here. --all shows "
+        "every row with its number.",
+    )
 
 
 def folded_targets(rows: "pd.DataFrame") -> str:

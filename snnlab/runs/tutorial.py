@@ -64,9 +64,11 @@ def show(folder: Path, console: Console) -> None:
     n = len(list((folder / "figures").glob("*.png")))
     console.print()
     console.print(result_table(result))
-    _print_place(console, "notebook", folder / f"{result.notebook}.ipynb")
+    if (folder / f"{result.notebook}.ipynb").exists():  # `snnlab train` has none
+        _print_place(console, "notebook", folder / f"{result.notebook}.ipynb")
     _print_place(console, "result", folder / "result.json")
-    _print_place(console, f"{n} figure{'s' * (n != 1)}", folder / "figures")
+    if n:
+        _print_place(console, f"{n} figure{'s' * (n != 1)}", folder / "figures")
 
 
 def _print_place(console: Console, what: str, path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.nn.delay_linear import ROUNDED, DelayLinear
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import ROUNDED
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.network_config import NetworkConfig
 
@@ -50,16 +51,29 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
         SnnlabError: it is no complete checkpoint, comes from another version, or is of another
             network.
     """
-    content = read_tensors(
+    return _checked(path, _read(path), network)
+
+
+def _read(path: str | Path) -> Any:
+    return read_tensors(
         path,
         what="checkpoint",
         otherwise="not a complete snnlab checkpoint; expected a file that snnlab wrote. Choose "
         "another one, or for a new training a name that no file has.",
     )
+
+
+def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> dict[str, Any]:
+    """Return the content of a file after checking that it is a checkpoint, see `load`."""
     if isinstance(content, dict) and "format" not in content and "model.0.weight" in content:
         raise SnnlabError(
             f"{path}: a network of the delay paper's own code (SNN-delays); make a checkpoint of "
             "it with `snnlab import-checkpoint`, and give that."
+        )
+    if _is_state(content):
+        raise SnnlabError(
+            f"{path}: holds parameters alone, without a description of their network; give one of "
+            "its class and shape as well, model=MyNetwork(...)."
         )
     if not isinstance(content, dict) or not {"format", "network"} <= content.keys():
         raise SnnlabError(
@@ -145,30 +159,59 @@ def as_written(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def load_network(path: str | Path) -> DelayNet:
-    """Load the network with delays of a checkpoint.
+def load_network(path: str | Path, model: nn.Module | None = None) -> Any:
+    """Load the trained network of a checkpoint.
+
+    Args:
+        path: the checkpoint; with a model also a file of its `state_dict` alone, which
+            `torch.save(model.state_dict(), path)` wrote.
+        model: a network of the class and shape of the trained one, which gets its parameters in
+            place; None to build a `DelayNet` from the description in the checkpoint.
 
     Returns:
         The network with the parameters of the epoch that was kept, in evaluation mode.
 
     Raises:
-        SnnlabError: as `load`, or the checkpoint has no trained network, one without delays, or one
-            with impossible values.
+        SnnlabError: as `load`, or the checkpoint has no trained network, one that does not fit the
+            model, without one a network that is no `DelayNet`, or one with impossible values.
     """
-    content = load(path)
-    if (kind := content["network"].get("kind")) != "DelayNet":
-        raise SnnlabError(f"{path}: a {kind}; expected a network with delays. Choose another file.")
+    return load_with_step(path, model)[0]
+
+
+def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[Any, float | None]:
+    """Load a network as `load_network`, with the length of its time step, ms, if it is known."""
+    content = _read(path)
+    if model is not None and _is_state(content):
+        content = {"network": {}, "best": content}
+    else:
+        content = _checked(path, content, None)
+    network = content["network"]
     if content.get("best") is None:
         raise SnnlabError(
             f"{path}: has no finished epoch; let the training run for one epoch at least."
         )
     with as_written(path):
-        config = NetworkConfig.from_dict(content["network"])
-        with torch.device("meta"):  # without memory: its sizes may be absurd
-            check_parameters(content["best"], config.build())
-        model: DelayNet = config.build()
+        if model is None:
+            config = NetworkConfig.from_dict(network)
+            with torch.device("meta"):  # without memory: its sizes may be absurd
+                built = config.build()
+            if not isinstance(built, DelayNet):
+                kind = network["kind"]
+                raise SnnlabError(f"a {kind}; expected a network with delays. Choose another file.")
+            check_parameters(content["best"], built)
+            model = config.build()
+        check_parameters(content["best"], model)
         model.load_state_dict(content["best"])
-    return model.eval()
+    return model.eval(), network.get("dt_ms")
+
+
+def _is_state(content: Any) -> bool:
+    """Return whether this is the `state_dict` of a network."""
+    return (
+        isinstance(content, dict)
+        and len(content) > 0
+        and all(isinstance(value, Tensor) for value in content.values())
+    )
 
 
 def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
@@ -179,18 +222,28 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
         model: the network that it is for.
 
     Raises:
-        SnnlabError: the state does not fit.
+        SnnlabError: the state does not fit; the message has the first names that differ.
     """
-    if shapes(state) != shapes(model.state_dict()):
+    fresh = model.state_dict()
+    given, expected = shapes(state), shapes(fresh)
+    if given != expected:
+        names = [n for n in {**expected, **given} if given.get(n) != expected.get(n)]
+        listed = ", ".join(
+            f"{n} {'missing' if n not in given else tuple(given[n])}"
+            f"{'' if n not in given or n not in expected else f' instead of {tuple(expected[n])}'}"
+            for n in names[:3]
+        )
         raise SnnlabError(
-            "its parameters are not those of the network that it describes; choose another file."
+            f"its parameters are not those of {type(model).__name__} as it is built here "
+            f"({listed}{', ...' if len(names) > 3 else ''}); give the arguments that it was "
+            "trained with, or choose another file."
         )
     for name, value in state.items():
-        if not value.isfinite().all():
+        # A network of one's own may have a buffer of infinite values, such as a mask
+        limited = name not in fresh or fresh[name].is_meta or fresh[name].isfinite().all()
+        if limited and not value.isfinite().all():
             raise SnnlabError(f"{name} holds values that are not finite; choose another file.")
-    for place, layer in model.named_modules():
-        if not isinstance(layer, DelayLinear):
-            continue
+    for place, layer in delay_layers(model).items():
         prefix = f"{place}." if place else ""
         positions, rounded = state[f"{prefix}P"], state.get(prefix + ROUNDED)
         fits = rounded is None or (

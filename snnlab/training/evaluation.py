@@ -1,7 +1,9 @@
 """Evaluation of a network on a data set, and the device and clock of a computation."""
 
+import itertools
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
+from snnlab.nn.any_network import forward_sequence
 from snnlab.training.distributed import (
     all_reduce_scalar,
     all_reduce_sum,
@@ -115,8 +118,8 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
     """Evaluate a network as it stands, in evaluation mode; its mode is restored afterwards.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training
-    are another network. Processes that train together share the samples and get the same result:
-    all of them have to call this.
+    are another network. The states of its neurons are reset before each batch. Processes that train
+    together share the samples and get the same result: all of them have to call this.
 
     Args:
         model: the network; it maps `(T, B, ...)` to class scores `(B, classes)`.
@@ -127,8 +130,9 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
         Accuracy, loss, predictions and labels.
 
     Raises:
-        SnnlabError: there is no sample, `batch_size` is below 1, the network has no score for a
-            label, tensors have another shape, or memory does not suffice.
+        SnnlabError: there is no sample, `batch_size` is below 1, the network gives no class scores
+            or none for a label, tensors have another shape, an input or a score is not finite, or
+            memory does not suffice.
 
     Example:
         >>> from snnlab.nn.delay_net import DelayNet
@@ -143,14 +147,17 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
             "data: has no sample to evaluate on; expected at least one. Check how the set was "
             "split."
         )
-    device, part = next(model.parameters()).device, rank_and_world_size()
+    device, part = device_of(model), rank_and_world_size()
     training = model.training
     model.eval()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
     indices = shard_batches(shuffled(len(data), batch_size, None), part, training=False)
     try:
         for index, (x, y) in zip(indices, data.batches(batch_size, part=part), strict=True):
-            scores = model(x.to(device)).float()
+            x = x.to(device)
+            check_finite("data: its inputs", x, index)
+            scores = class_scores(model, x)
+            check_finite(f"the class scores of {type(model).__name__}", scores, index)
             if not checked:
                 check_labels(scores, data=data)
                 checked = True
@@ -165,6 +172,81 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
         predictions,
         labels,
     )
+
+
+def class_scores(model: nn.Module, x: Tensor) -> Tensor:
+    """Compute the class scores of a batch in float32; states are reset before and after.
+
+    Args:
+        model: any network.
+        x: the batch, `(T, B, ...)`.
+
+    Returns:
+        The scores, `(B, classes)`.
+
+    Raises:
+        SnnlabError: the network gives something else.
+    """
+    scores = forward_sequence(model, x)
+    check_scores(model, x, scores)
+    return cast(Tensor, scores).float()
+
+
+def check_scores(model: nn.Module, x: Tensor, scores: object) -> None:
+    """Check that a network's output are class scores.
+
+    Raises:
+        SnnlabError: it is no tensor of real numbers `(B, classes)`.
+    """
+    samples = x.shape[1]
+    given = f"of the type {type(scores).__name__}"
+    cure = "return the class scores alone from its forward"
+    if isinstance(scores, Tensor):
+        if scores.is_floating_point() and scores.dim() == 2 and len(scores) == samples:
+            return
+        given = f"of the shape {tuple(scores.shape)} and the type {scores.dtype}"
+        if scores.dim() == 3:
+            cure = "sum its scores over time, such as potentials.sum(0)"
+        elif scores.dim() == 2:
+            cure = "keep the samples apart, and give real numbers"
+    raise SnnlabError(
+        f"{type(model).__name__}: gives output {given} for input of the shape {tuple(x.shape)}; "
+        f"expected class scores (B, classes) with B = {samples}: {cure}."
+    )
+
+
+def check_finite(name: str, values: Tensor, index: Tensor) -> None:
+    """Check the inputs `(T, B, ...)` or scores `(B, classes)` of a batch.
+
+    Args:
+        name: what a message calls them.
+        values: of the batch.
+        index: the number of each sample, `(B,)`.
+
+    Raises:
+        SnnlabError: a value is infinite or not a number.
+    """
+    finite = values.isfinite()
+    if not finite.all():
+        by_sample = finite if values.dim() == 2 else finite.transpose(0, 1)
+        wrong = index[~by_sample.flatten(1).all(1).cpu()]
+        raise SnnlabError(
+            f"{name} are not finite (inf or NaN) for {len(wrong)} of {len(index)} samples of a "
+            f"batch, the first of them sample {int(wrong[0])}; expected finite numbers. Look for a "
+            "division by 0 in what prepares the data, or for a training that diverged."
+        )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of a network; the CPU without parameters and buffers.
+
+    Raises:
+        SnnlabError: it is no network.
+    """
+    if not isinstance(model, nn.Module):
+        raise SnnlabError(f"model: got {type(model).__name__}, expected a torch.nn.Module.")
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def check_labels(scores: Tensor, **sets: Batches | None) -> None:

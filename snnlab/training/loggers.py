@@ -83,7 +83,7 @@ class MetricsLogger(Callback):
 
     def on_train_end(self, progress: TrainingProgress) -> None:
         """Close the log; of a training that was finished before, write the lines."""
-        if len(progress.history) == progress.recipe.epochs:
+        if progress.history:
             self.on_epoch_start(progress)
         self._opened.__exit__(*sys.exc_info())
 

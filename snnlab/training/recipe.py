@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
+from snnlab._utils.fields import known, whole_number
 from snnlab.data.protocols import Batches
 
 Keep = Literal["best", "last"]
@@ -34,9 +34,13 @@ class Recipe:
         accumulate: parts of a batch that go through the network one by one; their gradients are
             summed.
         keep: the epoch whose parameters are kept: "best" on validation, or "last".
+        patience: epochs without a better one on validation after which training stops; None for all
+            epochs. Those before `settled_from` do not count. Schedules are laid out for `epochs`,
+            so that a training that stops early has not had their lowest learning rates.
 
     Raises:
-        SnnlabError: a value has another type, or a number is out of its range.
+        SnnlabError: a value has another type, a number is out of its range, or there is patience
+            though the last epoch is kept.
 
     Example:
         >>> class SGDRecipe(Recipe):
@@ -52,6 +56,7 @@ class Recipe:
     device: str = "auto"
     accumulate: int = 1
     keep: Keep = "best"
+    patience: int | None = None
 
     LEAST_EPOCHS: ClassVar[int] = 1
 
@@ -61,6 +66,13 @@ class Recipe:
         check_numbers(self, low=LOWEST_SEED, high=HIGHEST_SEED, names=("seed",))
         _check_texts(self)
         known(self.keep, get_args(Keep), "epoch to keep")
+        if self.patience is not None:
+            whole_number("patience", self.patience, 1)
+            if self.keep == "last":
+                raise SnnlabError(
+                    f"patience = {self.patience}, keep = 'last': a training that stops after worse "
+                    "epochs would keep one of them; expected keep = 'best', or no patience."
+                )
 
     @property
     def at_once(self) -> int:
@@ -87,6 +99,13 @@ class Recipe:
             Numbers for the history.
         """
         return {}
+
+    def settled_from(self, model: Any) -> int:
+        """Return the first epoch from which `before_epoch` leaves the network as it is.
+
+        `patience` counts from there, so that no training stops while the network is annealed.
+        """
+        return 0
 
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:
         """Change network or optimisers before a step.

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from snnlab.nn.network_config import describe_network
 from snnlab.training import checkpoints
 from snnlab.training.checkpoint_checks import check_data, check_resumable
 from snnlab.training.distributed import all_gather, rank_and_world_size
@@ -131,12 +132,13 @@ class TrainState:
     """What a training is resumed from: network, optimisers, schedules, best network and history.
 
     Args:
-        model: the network, with `config` if there is a checkpoint.
+        model: the network.
         optimisers: of its parameters.
         schedulers: of the optimisers.
         recipe: how it is trained, a dataclass.
         data: of each set, what `fingerprint` returns.
         every: seconds without a checkpoint after which one is due in the middle of an epoch.
+        dt_ms: length of a time step of the data, ms.
     """
 
     def __init__(
@@ -148,7 +150,9 @@ class TrainState:
         *,
         data: dict[str, dict[str, int]],
         every: float = 0.0,
+        dt_ms: float | None = None,
     ) -> None:
+        self.network = describe_network(model, dt_ms)
         self.model, self.recipe, self.data, self.every = model, recipe, data, every
         self.optimisers, self.schedulers = optimisers, schedulers
         self.history: list[dict[str, float]] = []
@@ -177,6 +181,18 @@ class TrainState:
         }
         self.best_epoch = int(line["epoch"])
 
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are done, or `recipe.patience` is exhausted; the same in each process.
+
+        It follows from recipe and history, so that a resumed training stops at the same epoch.
+        """
+        done, epochs, patience = len(self.history), self.recipe.epochs, self.recipe.patience
+        if patience is not None:
+            counted_from = max(self.best_epoch + 1, self.recipe.settled_from(self.model))
+            epochs = min(epochs, counted_from + patience)
+        return bool(done >= epochs)
+
     def due(self) -> bool:
         """Return whether this process writes checkpoints, and it is time for one."""
         return self.path is not None and time.perf_counter() - self._saved >= self.every
@@ -195,7 +211,7 @@ class TrainState:
             return
         checkpoints.save(
             self.path,
-            network=self.model.config,
+            network=self.network,
             recipe=dataclasses.asdict(self.recipe),
             data=self.data,
             model=self.model.state_dict(),
@@ -215,7 +231,7 @@ class TrainState:
             SnnlabError: it is of another network, recipe or data, damaged or newer, or holds no
                 training.
         """
-        content = checkpoints.load(path, network=self.model.config)
+        content = checkpoints.load(path, network=self.network)
         moving = [*self.optimisers, *self.schedulers]
         with checkpoints.as_written(path):
             check_resumable(content, self.model, self.recipe, moving)

@@ -37,7 +37,11 @@ from snnlab.training.distributed import (
 from snnlab.training.evaluation import (
     Samples,
     as_batches,
+    check_finite,
     check_labels,
+    check_scores,
+    class_scores,
+    device_of,
     evaluate,
     pick_device,
     work_clock,
@@ -92,7 +96,8 @@ def fit(
     """Train a network on the cross-entropy of its class scores; keep the best epoch, or the last.
 
     The best epoch has the highest accuracy on `valid`, and the lower loss on a tie, of the network
-    as it will be used (`recipe.as_used`).
+    as it will be used (`recipe.as_used`). With `recipe.patience`, training stops after so many
+    epochs without a better one.
 
     Several processes train one network together where each calls this with the same arguments, in a
     group of `torch.distributed`, each with a GPU of its own or all on the CPU.
@@ -103,8 +108,9 @@ def fit(
     last batch of fewer samples than processes is left out.
 
     Args:
-        model: the network, with `config`, the arguments that built it, if there is a checkpoint; it
-            is trained in place.
+        model: the network, any module from `(T, B, ...)` to class scores `(B, classes)`; it is
+            trained in place. The states of its neurons are reset before and after each batch: of
+            every module that has a method `reset`, as SpikingJelly's have.
         train: the data set to train on, or tensors x `(T, B, N)` and y `(B,)`.
         valid: the data set to choose the epoch on, or tensors.
         recipe: how to train.
@@ -129,8 +135,8 @@ def fit(
     Raises:
         SnnlabError: the checkpoint is of another network, recipe or data, damaged or newer; the
             disk is full; the loss is no longer finite; there are more processes than samples in a
-            batch; `save_every` is below 0; tensors have other shapes; the network has no score for
-            a label; memory does not suffice.
+            batch; `save_every` is below 0; tensors have other shapes; the network gives no class
+            scores or none for a label, or keeps a state between batches; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:
@@ -161,9 +167,11 @@ def fit(
     device = pick_device(recipe.device)
     if device.type == "cpu":
         keep_freed_memory()
+    device_of(model)  # a network at all
     model.to(device)
     net: Any = model
-    if isinstance(net, DelayNet) and (dt_ms := getattr(train, "dt_ms", None)) is not None:
+    dt_ms = getattr(train, "dt_ms", None)
+    if isinstance(net, DelayNet) and dt_ms is not None:
         if net.config.dt_ms not in (None, dt_ms):
             raise SnnlabError(
                 f"the network has dt_ms = {net.config.dt_ms:g}, the training data {dt_ms:g}; leave "
@@ -173,7 +181,9 @@ def fit(
     optimisers = recipe.optimisers(model)
     schedulers = recipe.schedulers(optimisers)
     sets = {"train": fingerprint(train), "valid": fingerprint(valid)}
-    state = TrainState(model, optimisers, schedulers, recipe, data=sets, every=save_every)
+    state = TrainState(
+        model, optimisers, schedulers, recipe, data=sets, every=save_every, dt_ms=dt_ms
+    )
     path = None if checkpoint is None else Path(checkpoint)
     own: list[Callback] = [] if metrics is None else [MetricsLogger(metrics)]
     if progress and not any(callback.shows_progress for callback in callbacks):
@@ -192,7 +202,7 @@ def fit(
             state.restore(path)
         same_as_first(model)
         state.path = path if rank == 0 else None
-        while len(state.history) < recipe.epochs:
+        while not state.over:
             line = _train_epoch(state, train, valid, test, device, run_hook)
             with warnings.catch_warnings():
                 # An epoch that was resumed in its validation has made no step in this process
@@ -211,8 +221,9 @@ def fit(
 def _labels_checked(model: nn.Module, **sets: Batches | None) -> Iterator[None]:
     """Check the labels of all sets against the scores that the network gives at its first call."""
 
-    def check(_model: nn.Module, _inputs: object, scores: Tensor) -> None:
+    def check(_model: nn.Module, inputs: tuple[Tensor, ...], scores: Tensor) -> None:
         hook.remove()
+        check_scores(model, inputs[0], scores)
         check_labels(scores, **sets)
 
     hook = model.register_forward_hook(check)
@@ -255,11 +266,10 @@ def train_step(
         x.chunk(recipe.accumulate, 1), y.chunk(recipe.accumulate), strict=True
     ):
         with recipe.autocast(x.device):
-            scores = model(x_part)
-        scores = scores.float()  # a loss needs all digits
+            scores = class_scores(model, x_part)
         part_loss = F.cross_entropy(scores, y_part) * (len(y_part) / len(y))
         # The mean over the whole batch is the sum of these
-        torch.autograd.backward(part_loss * share)
+        _backward(model, part_loss * share)
         loss += part_loss.detach()
         all_scores.append(scores.detach())
     sum_gradients(optimisers)
@@ -267,6 +277,29 @@ def train_step(
         optimiser.step()
     recipe.after_step(model)
     return loss, torch.cat(all_scores)
+
+
+def _backward(model: nn.Module, loss: Tensor) -> None:
+    """Compute the gradients.
+
+    Raises:
+        SnnlabError: the loss depends on no parameter, or on an earlier batch.
+    """
+    name = type(model).__name__
+    if not loss.requires_grad:
+        raise SnnlabError(
+            f"{name}: its class scores depend on no parameter that is trained; look for a detach, "
+            "a comparison without surrogate gradient, or torch.no_grad in its forward."
+        )
+    try:
+        torch.autograd.backward(loss)
+    except RuntimeError as error:
+        if "through the graph a second time" not in str(error):
+            raise
+        raise SnnlabError(
+            f"{name}: keeps a state from one batch to the next; set it anew in each forward, or "
+            "give the module that has it a method reset(), which is called between batches."
+        ) from error
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -324,6 +357,10 @@ def _train_epoch(
     # The last step may have made weights infinite that no loss has seen
     finite = all(bool(p.isfinite().all()) for p in model.parameters())
     if not (finite and math.isfinite(mean_loss)):
+        seen = 0
+        for x, y in train.batches(recipe.at_once):
+            check_finite("train: its inputs", x, torch.arange(seen, seen + len(y)))
+            seen += len(y)
         rates = ", ".join(f"{opt.param_groups[0]['lr']:.2g}" for opt in state.optimisers)
         raise DivergedError(
             f"epoch {epoch}: the training loss or a weight is no longer finite; lower the "

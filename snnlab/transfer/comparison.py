@@ -81,7 +81,7 @@ def search_lr(
 
     Args:
         recipes: by name, a function that makes an experiment from a learning rate and a seed; the
-            name of the experiment differs between rates and seeds.
+            name of the experiment differs between rates and seeds. Without any, nothing is trained.
         rates: learning rates that every recipe tries with the first seeds; a single one is kept.
         seeds: seeds of the final runs.
         data: see `run_experiments`.
@@ -105,6 +105,8 @@ def search_lr(
             f"rates = {rates!r}, seeds = {seeds!r}, second = {dict(second)!r}: expected one seed "
             "and one rate above 0 at least; add them."
         )
+    if not recipes:
+        return RateSearch({}, {}, {})
     for name in second:
         known(name, recipes, "recipe with a second rate")
     search = seeds[: whole_number("search_seeds", search_seeds, 1)]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.activations import Mode, activations
-from snnlab.nn.delay_linear import own_copy
+from snnlab.nn.any_network import own_copy
 from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.vision.base import VisionConfig, VisionNet
 from snnlab.nn.vision.small_cnn import SmallCNN

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import OVER_TIME, Activation
+from snnlab.nn.any_network import forward_sequence
 from snnlab.transfer.conversion import Converted
 
 SYNAPTIC = ("aten.convolution.default", "aten.addmm.default", "aten.mm.default")
@@ -107,7 +108,7 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         for x in inputs:
             neurons = 0
             with DispatchCounterMode([additions, products]):
-                net(x)
+                forward_sequence(net, x)
             samples += x.shape[1]
     finally:
         for hook in hooks:

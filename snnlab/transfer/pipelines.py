@@ -111,9 +111,13 @@ def fine_tuned(
     schedule: Schedule = "cosine",
     drops: tuple[int, ...] = (),
     drop: float = 0.3,
+    pretraining: str = "",
     **common: Any,
 ) -> Experiment:
     """Make two stages of one network: pretraining as an ANN, and fine-tuning as an SNN.
+
+    Experiments that differ only in the fine-tuning share the files of the pretraining, so that it
+    is trained once.
 
     Args:
         label: name of the recipe.
@@ -129,6 +133,8 @@ def fine_tuned(
         drops: epochs of the fine-tuning from which its rate is multiplied by `drop`; without any it
             has a cosine schedule.
         drop: the factor.
+        pretraining: begins the name of the pretraining's files; "" for the label. Recipes with
+            the same pretraining give the same name and share it.
         **common: fields of both stages: batch_size, seed, device, optimiser, precision.
     """
     first: dict[str, Any] = (
@@ -137,9 +143,11 @@ def fine_tuned(
     second: dict[str, Any] = (
         dict(steps=steps, epochs=epochs, lr=fine_tune_lr, **falling(drops, drop)) | snn
     )
+    pretrain = Stage(name="pretrain", **first, **common)
+    shared = experiment(pretraining or label, pretrain)
     made = experiment(
         label,
-        Stage(name="pretrain", **first, **common),
+        replace(pretrain, file=f"{shared.name}-pretrain"),
         Stage(name="fine-tune", **second, **common),
     )
     return replace(made, name=f"{made.name}-then{fine_tune_lr:g}")

@@ -11,6 +11,7 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
+from snnlab.nn.any_network import forward_sequence
 
 
 def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:
@@ -96,7 +97,7 @@ def layer_outputs(net: nn.Module, batches: Iterable[Tensor]) -> dict[str, Tensor
     monitor = OutputMonitor(net, Activation, function_on_output=lambda out: out.mean(0).flatten(1))
     try:
         for x in batches:
-            net(x)
+            forward_sequence(net, x)
             for name in monitor.monitored_layers:
                 outputs.setdefault(name, []).extend(monitor[name])
             monitor.clear_recorded_data()

@@ -143,6 +143,10 @@ class Stage(ExperimentStage):
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}
 
+    def settled_from(self, model: VisionNet) -> int:
+        """Return 0, or the number of epochs where the ramp is sharpened to the end."""
+        return self.epochs if self.sharpen else 0
+
     def before_epoch(self, model: VisionNet, epoch: int) -> dict[str, float]:
         """Sharpen the ramp."""
         return self.enter(model, (epoch + 1) / self.epochs)

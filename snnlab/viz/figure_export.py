@@ -130,14 +130,31 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
     """
     from IPython.display import display  # only a notebook needs it
 
+    display(_rendered(fig, alt) if run is None else save(fig, run.figure_dir / name, alt))
+
+
+def save(fig: Figure, stem: Path, alt: str) -> RenderedFigure:
+    """Write `<stem>.png` and `<stem>.svg`, and return the image.
+
+    Args:
+        fig: the figure.
+        stem: path of the files, without a suffix.
+        alt: the alt text.
+
+    Raises:
+        SnnlabError: `alt` is empty, or the files cannot be written.
+    """
+    image = _rendered(fig, alt)
+    with whole_file(stem.with_name(f"{stem.name}.png")) as path:
+        path.write_bytes(image.png)
+    save_svg(fig, stem.with_name(f"{stem.name}.svg"), title=stem.name, description=alt)
+    return image
+
+
+def _rendered(fig: Figure, alt: str) -> RenderedFigure:
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
-    image = render_figure(canvas, alt)
-    if run is not None:
-        with whole_file(run.figure_dir / f"{name}.png") as path:
-            path.write_bytes(image.png)
-        save_svg(fig, run.figure_dir / f"{name}.svg", title=name, description=alt)
-    display(image)
+    return render_figure(canvas, alt)
 
 
 def save_svg(fig: Figure, path: Path, *, title: str, description: str) -> None:

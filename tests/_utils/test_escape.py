@@ -21,9 +21,9 @@ from snnlab.course.exercises.judge import Verdict
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.nn.delay_net import DelayNet
 from snnlab.runs import tables
-from snnlab.runs.collection import summary
 from snnlab.runs.progress import progress
 from snnlab.runs.result import Result
+from snnlab.runs.summaries import summary
 from snnlab.viz import plots
 from snnlab.viz.figure_export import RenderedFigure, save_svg
 from snnlab.viz.monitor import view as monitor_view

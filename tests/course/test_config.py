@@ -205,8 +205,6 @@ def test_conditions_name_parameters_and_values_that_there_are(notebook):
         (PRETRAINED, dict(dt_ms=50), "expected more than one time step"),
         (STATIC, dict(data=""), "data = '' is blank"),
         (DELAYS, dict(data=" "), "data = ' ' is blank"),
-        (DELAYS, dict(fold=2), "fold = 2: spoken-digits does not come in folds; expected fold = 0"),
-        (DELAYS, WORDS | dict(dt_ms=10, n_in=140, folds=5), "folds = 5: gsc does not come in"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_before_a_run(notebook, given, words):

@@ -8,7 +8,7 @@ import torch
 from snnlab.course import config
 from snnlab.course.pretrained_delays import Recipes, twin
 from snnlab.delays.ablation import discretise
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 
 CONFIG = config.resolve(
     "06_pretrained_delays",
@@ -111,5 +111,5 @@ def test_a_held_network_gets_the_delays_of_the_profile(tmp_path):
     stage = MAKE.fine_tuned(MAKE.relu(0.01, 0, sharpen=0.0), 0.5).stages[-1]
     assert all(
         layer.discrete and not layer.P.requires_grad
-        for layer in delay_layers(stage.build(stage.network))
+        for layer in delay_layers(stage.build(stage.network)).values()
     )

@@ -37,3 +37,27 @@ def test_what_is_neither_true_nor_false_is_an_error_of_the_author(value):
 
 def test_one_element_tensors_are_truth_values():
     assert claims({"A": torch.tensor(1.0) > 0}).false == []
+
+
+def test_statements_about_networks_that_were_not_trained_are_left_out():
+    accuracy = {"learned": 0.8}
+    result = claims(
+        {
+            "learned beats chance": lambda: accuracy["learned"] > 0.05,
+            "learned beats none": lambda: accuracy["learned"] > accuracy["none"],
+        }
+    )
+    assert result.holds == {"learned beats chance": True, "learned beats none": None}
+    assert result.false == [] and result.left_out == ["learned beats none"]
+    assert repr(result) == (
+        "1 statement above holds in this run. "
+        "1 statement above is about networks that this run did not train."
+    )
+    none_left = claims({"A": lambda: accuracy["none"] > 0, "B": lambda: accuracy["fixed"] > 0})
+    assert repr(none_left) == ("2 statements above are about networks that this run did not train.")
+
+
+def test_a_statement_of_a_function_may_be_false_or_no_truth_value():
+    assert claims({"A": lambda: {1: 0.2}[1] > 2}).false == ["A"]
+    with pytest.raises(SnnlabError, match="'A': 0.5 is neither true nor false"):
+        claims({"A": lambda: 0.5})

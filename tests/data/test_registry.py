@@ -46,7 +46,9 @@ def clicks(seed):
 
 
 def load_clicks(*, dt_ms, n_in):
-    parts = (bin_events(clicks(seed), dt_ms=dt_ms, n_in=n_in) for seed in range(3))
+    sets = [bin_events(clicks(seed), dt_ms=dt_ms, n_in=n_in) for seed in range(3)]
+    everything = torch.arange(40)
+    parts = (DenseSet(*part.batch(everything), part.classes) for part in sets)
     return DataSplits(*parts, unit="spikes", name="clicks", note="clicks of a random generator")
 
 
@@ -98,6 +100,11 @@ def test_events_of_its_own_come_with_the_pictures_to_pretrain_on(own):
         "target": 2,
     }
     assert task.source["name"] == "flashes" and "flashes" in task.source["note"]
+
+
+def test_folds_of_a_set_that_has_none_are_refused(own):
+    with pytest.raises(SnnlabError, match="folds = 5: clicks does not come in folds"):
+        resolve(DELAYS, profile="tiny", data="my_sets:CLICKS", folds=5)
 
 
 @pytest.mark.parametrize(

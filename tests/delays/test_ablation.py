@@ -11,7 +11,8 @@ from torch.nn.utils import prune
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import ablate, discretise, shuffle_delays
 from snnlab.delays.statistics import active_delays
-from snnlab.nn.delay_linear import DelayLinear, delay_layers
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import DelayLinear
 
 
 def test_discretise_is_one_hot_and_leaves_the_original():
@@ -87,7 +88,7 @@ def test_the_delays_of_pruned_synapses_are_not_in_use(changes):
 
 def test_ablations_leave_the_network_alone_and_do_what_they_say():
     net = random_net()
-    before = [layer.delay.clone() for layer in delay_layers(net)]
+    before = [layer.delay.clone() for layer in delay_layers(net).values()]
     rounded = ablate(net, "rounded")
     shuffled = ablate(net, "shuffled", seed=3)
     zero, long = ablate(net, "all zero"), ablate(net, "as trained", factor=1.5)

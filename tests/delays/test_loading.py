@@ -58,16 +58,6 @@ def test_a_checkpoint_says_how_long_a_time_step_is(tmp_path):
         open_network(tmp_path / "b.pt")
 
 
-def test_a_checkpoint_of_another_task_is_what_is_blamed(tmp_path):
-    save_network(tmp_path / "c.pt", random_net(n_in=12), 0.5)
-    assert open_network(tmp_path / "c.pt", dt_ms=10.0)
-    for features in ("spikes", "paper"):
-        with pytest.raises(
-            SnnlabError, match=rf"c.pt: a network of another task, with 12 inputs, .*'{features}'"
-        ):
-            open_network(tmp_path / "c.pt", dt_ms=10.0, features=features)
-
-
 @pytest.mark.parametrize("dt", [float("nan"), float("inf"), 0, -1.0, True, "10"])
 def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
     with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):

@@ -33,9 +33,20 @@ def test_delays_that_are_not_finite_are_not_counted():
             count()
 
 
-def test_a_network_is_no_layer():
+def test_the_statistics_of_a_network_are_those_of_all_its_layers_each_with_its_own_longest():
+    net = torch.nn.ModuleDict({"a": DelayLinear(2, 1, 4), "b": DelayLinear(2, 1, 9)})
+    net["a"].delay = torch.tensor([[[0.0], [4.0]]])
+    net["b"].delay = torch.tensor([[[4.0], [8.0]]])
+    statistics = delay_statistics(net, 10.0)
+    assert (statistics.mean_ms, statistics.share_at_zero, statistics.share_at_max) == (
+        40,
+        0.25,
+        0.25,
+    )
+    with pytest.raises(
+        SnnlabError, match="^model: got Linear, expected a DelayLinear or a network"
+    ):
+        delay_statistics(torch.nn.Linear(2, 2), 10.0)
     net = random_net()
-    with pytest.raises(SnnlabError, match="^layer: got DelayNet, expected a DelayLinear; `delay_l"):
-        delay_statistics(net, 10.0)
     with pytest.raises(SnnlabError, match="dt_ms = 0"):
         delay_statistics(net.synapses[0], 0)

@@ -13,7 +13,7 @@ from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.nn.activations import RampNeuron
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.neurons import LIF
@@ -75,7 +75,7 @@ def test_both_kinds_of_network_have_the_same_parameters():
 
 def parts(net):
     """Weights, delays and batch norms of a network."""
-    layers = list(delay_layers(net))
+    layers = list(delay_layers(net).values())
     return [p.weight for p in layers], [p.P for p in layers], list(net.norms.state_dict().values())
 
 
@@ -99,7 +99,8 @@ def test_what_is_handed_over(transfer_parts, expected):
 def test_delays_that_are_not_learned_arrive_as_whole_ones():
     source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET, delay_mode="fixed")
     copy_delay_weights(source, target)
-    for theirs, ours in zip(delay_layers(source), delay_layers(target), strict=True):
+    layers = (delay_layers(net).values() for net in (source, target))
+    for theirs, ours in zip(*layers, strict=True):
         assert torch.equal(ours.delay, theirs.delay.round())
         assert ours.discrete and not ours.P.requires_grad
 
@@ -109,7 +110,7 @@ def test_delays_that_are_not_learned_arrive_as_whole_ones():
 )
 def test_the_width_of_a_kernel_goes_with_its_delay(transfer_parts, moves):
     source, target = DelayNet(**NET, neuron="relu"), DelayNet(**NET)
-    for layer in delay_layers(source):
+    for layer in delay_layers(source).values():
         layer.sigma = 0.5
     before = target.synapses[0].sigma
     copy_delay_weights(source, target, transfer_parts=transfer_parts)
@@ -119,12 +120,12 @@ def test_the_width_of_a_kernel_goes_with_its_delay(transfer_parts, moves):
 def test_delays_do_not_move_between_layers_of_other_kernels():
     """A position counts from the middle of the kernel: the same number is another delay."""
     source, target = DelayNet(**NET), DelayNet(**NET | {"max_delay": NET["max_delay"] + 4})
-    before = [layer.delay.clone() for layer in delay_layers(target)]
+    before = [layer.delay.clone() for layer in delay_layers(target).values()]
     for transfer_parts in ("both", "delays"):
         with pytest.raises(SnnlabError, match=r"synapses.0.P: max_delay = \d+ instead of"):
             copy_delay_weights(source, target, transfer_parts=transfer_parts)
     copy_delay_weights(source, target, transfer_parts="weights")
-    after = [layer.delay for layer in delay_layers(target)]
+    after = [layer.delay for layer in delay_layers(target).values()]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert torch.equal(target.synapses[0].weight, source.synapses[0].weight)
     with pytest.raises(SnnlabError, match="synapses.0.mask: n_connections = 1 instead of 2"):
@@ -183,7 +184,7 @@ def test_pretrained_and_handed_over(tmp_path):
     )
     fresh = kept.build(kept.network)
     for handed, half, theirs, own in zip(
-        *map(delay_layers, (both.net, delays.net, relu.net, fresh)), strict=True
+        *(delay_layers(n).values() for n in (both.net, delays.net, relu.net, fresh)), strict=True
     ):
         torch.testing.assert_close(handed.weight, theirs.weight)
         torch.testing.assert_close(handed.delay, theirs.delay)

@@ -263,9 +263,8 @@ def test_the_command_writes_the_rows_and_prints_the_summary(save, collect):
         ["no memory", "1", "2", "0.034"],
     ]
     assert "04_learning_delays, profile tiny, data spoken-digits" in " ".join(done.stdout.split())
-    assert [name for name in collect("--all-parameters")[1] if name.startswith("config.")] == [
-        f"config.{name}" for name in ("profile", "seed", "out", "epochs", "hidden", "live")
-    ]
+    columns = [*collect("--all-parameters")[1]]
+    assert columns[4:10] == ["config.profile", "config.seed", "out", "epochs", "hidden", "live"]
 
 
 def test_damaged_results_are_named_and_the_rest_is_written(tmp_path, save, collect):
@@ -445,3 +444,63 @@ def test_a_sweep_over_folds_ends_with_paired_differences(save, collect):
     assert done.exit_code == 0 and "over the folds" in done.stdout
     line = next(line for line in done.stdout.splitlines() if "learned - none" in line)
     assert "+20.0 to +20.0" in line and line.count("+20.0") == 5
+
+
+@pytest.fixture
+def unsorted(save):
+    """A sweep over max_delay, two seeds of two variants each, in folders of another order."""
+    for folder, max_delay in (("a", 24), ("b", 6), ("c", 100)):
+        for seed in (0, 1):
+            entries = [entry("none", seed, 0.3), entry("learned", seed, 0.4 + max_delay / 1000)]
+            config = {"seed": seed, "max_delay": max_delay, "live": bool(seed)}
+            save(f"{folder}/seed={seed}", *entries, config=config)
+
+
+def test_means_are_sorted_by_the_value_of_a_parameter(unsorted, save, tmp_path):
+    save("d", entry("none", 0, 0.5), config={"max_delay": 6, "hidden": [9]})
+    save("e", entry("none", 0, 0.5), config={"max_delay": 6, "hidden": [16]})
+    means = runs.summary(runs.collect(tmp_path / "runs"))
+    index = [key[-3:] for key in means.index]  # hidden, max_delay, arm
+    assert means.index.names[-3:] == ["config.hidden", "config.max_delay", "arm"]
+    assert [key[:2] for key in index if key[2] == "none"] == [
+        *(("[9]", 6), ("[16]", 6)),
+        *(("[16, 16]", 6), ("[16, 16]", 24), ("[16, 16]", 100)),
+    ]
+
+
+def test_a_plot_draws_each_seed_in_the_order_of_the_values(unsorted, save, collect, tmp_path):
+    save("d", entry("none", 0, 0.5), config={"max_delay": 6, "hidden": [9]})
+    done, table = collect("--plot", "max_delay")
+    assert done.exit_code == 0, done.output
+    assert "config." not in done.output and "max_delay" in table and "hidden" in table
+    first = [row[0] for row in rows(done.stdout) if row[-2] == "1" or len(row) == 5]
+    assert first[:5] == ["6", "6", "6", "24", "24"]  # max_delay stands before hidden
+    picture = tmp_path / "runs/max_delay.svg"
+    text = " ".join(picture.read_text().split())
+    assert "max_delay 6 40.6 % (40.6 to 40.6), max_delay 24 42.4 %" in text
+    assert "hidden [9]. none: max_delay 6 50.0 %" in text
+    assert picture.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
+    assert str(picture.with_suffix(".png")) in done.output.replace("\n", "")
+
+
+def test_a_parameter_that_is_not_there_or_the_same_in_all_runs_is_not_drawn(unsorted, collect):
+    done, _ = collect("--plot", "max_dely")
+    assert done.exit_code == 2
+    assert "parameter that differs between these runs called 'max_dely' (did you" in done.output
+    done, _ = collect("--plot", "epochs")
+    assert done.exit_code == 2 and "valid names: max_delay" in done.output
+
+
+def test_too_many_panels_are_refused_and_results_without_accuracy(save, collect):
+    for n in range(13):
+        save(f"{n}", entry("none", 0, 0.5), config={"epochs": n, "max_delay": 6 + n % 2})
+    done, _ = collect("--plot", "max_delay")
+    assert done.exit_code == 2 and "differ in epochs, too, which makes 13 panels" in done.output
+
+
+def test_a_number_keeps_its_name_beside_a_parameter_of_the_same_name(save, collect):
+    save("a", entry("none", 0, 0.5, epochs=9))
+    save("b", entry("none", 0, 0.5, epochs=8), config={"epochs": 4, "max_delay": 3})
+    _, table = collect()
+    assert table["epochs"].tolist() == [9, 8] and table["config.epochs"].tolist() == [3, 4]
+    assert table["max_delay"].tolist()[1] == 3

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from snnlab.runs.paired import fold_tables, over_folds
+from snnlab.runs.paired import difference_tables, paired_differences
 
 NONE = {(0, 0): 0.5, (0, 1): 0.6, (1, 0): 0.4, (1, 1): 0.5}
 LEARNED = {(0, 0): 0.7, (0, 1): 0.7, (1, 0): 0.6, (1, 1): 0.8}
@@ -27,7 +27,7 @@ def table():
 
 def test_differences_are_of_the_same_fold_and_seed(table):
     """By hand: 15 and 25 points; t(0.975, 1) = 12.706 times 5 points is half of the interval."""
-    rows = over_folds(table).set_index(["variant", "minus"])
+    rows = paired_differences(table).set_index(["variant", "minus"])
     assert list(rows.index) == [("none", ""), ("learned", ""), ("learned", "none")]
     columns = ["fold 0", "fold 1", "mean"]
     assert rows.loc[("none", "")][columns].tolist() == pytest.approx([0.55, 0.45, 0.5])
@@ -37,7 +37,7 @@ def test_differences_are_of_the_same_fold_and_seed(table):
 
 
 def test_a_seed_that_one_variant_lacks_is_in_no_difference(table):
-    rows = over_folds(table.iloc[:-1]).set_index(["variant", "minus"])
+    rows = paired_differences(table.iloc[:-1]).set_index(["variant", "minus"])
     assert rows.loc[("learned", "none"), "fold 1"] == pytest.approx(0.2)
     assert rows.loc[("none", ""), "fold 1"] == pytest.approx(0.45)
     assert rows.loc[("learned", ""), "fold 1"] == pytest.approx(0.6)
@@ -45,13 +45,15 @@ def test_a_seed_that_one_variant_lacks_is_in_no_difference(table):
 
 def test_the_latest_run_of_a_seed_counts(table):
     again = table.assign(path=table["path"] + "b", finished="2026-01-02", test_accuracy=0.9)
-    assert over_folds(pd.concat([again, table]))["mean"].tolist() == pytest.approx([0.9, 0.9, 0])
+    assert paired_differences(pd.concat([again, table]))["mean"].tolist() == pytest.approx(
+        [0.9, 0.9, 0]
+    )
 
 
 def test_other_parameters_make_another_sweep(table):
     other = table.assign(**{"path": table["path"] + "b", "config.epochs": 9, "test_accuracy": 0.25})
     both = pd.concat([table.assign(**{"config.epochs": 3}), other])
-    first, second = fold_tables(both)
+    first, second = difference_tables(both)
     assert first.title == "04, data words, over the folds, epochs 3"
     assert first.sections[0][0] == ["none", "55.0", "45.0", "50.0", "-13.5 to 113.5"]
     assert first.sections[1] == [
@@ -62,16 +64,47 @@ def test_other_parameters_make_another_sweep(table):
 
 def test_of_one_fold_in_common_there_is_no_interval(table):
     lacking = table[(table["config.fold"] == 0) | (table["arm"] == "none")]
-    (one,) = fold_tables(lacking)
+    (one,) = difference_tables(lacking)
     assert one.sections[1] == [["learned - none", "+15.0", "", "+15.0", ""]]
 
 
-def test_without_folds_or_with_fold_0_only_there_is_no_table(table):
-    """Data without folds have fold 0, which --all-parameters shows."""
-    for one in (table.drop(columns="config.fold"), table[table["config.fold"] == 0]):
-        assert over_folds(one).empty and not [*fold_tables(one)]
+def test_of_one_fold_or_none_the_pairs_are_seeds(table):
+    """By hand, fold 0: 20 and 10 points; t(0.975, 1) = 12.706 times 5 points."""
+    fold_0 = table[table["config.fold"] == 0]  # data without folds have it with --all-parameters
+    for one in (fold_0, fold_0.drop(columns="config.fold")):
+        rows = paired_differences(one).set_index(["variant", "minus"])
+        pair = rows.loc[("learned", "none")]
+        assert pair[["seed 0", "seed 1", "mean"]].tolist() == pytest.approx([0.2, 0.1, 0.15])
+        assert pair["half_width"] == pytest.approx(12.7062 * 0.05, rel=1e-4)
+        (shown,) = difference_tables(one)
+        assert shown.title == "04, data words, over the seeds"
+        assert shown.sections == [[["learned - none", "2", "+15.0", "-48.5 to +78.5"]]]
+
+
+def test_the_best_variant_is_compared_with_each_of_the_others(table):
+    """It may stand first in the results; each setting has its best one."""
+    one = table[table["config.fold"] == 0].drop(columns="config.fold")
+    third = one[one["arm"] == "none"].assign(arm="wide", test_accuracy=0.66)
+    other = pd.concat([one, third]).assign(test_accuracy=lambda t: 1 - t["test_accuracy"])
+    first = pd.concat([one, third]).assign(**{"config.hidden": "[16]"})
+    second = other.assign(**{"config.hidden": "[8]"}, path=other["path"] + "b")
+    (shown,) = difference_tables(pd.concat([first, second]))
+    assert shown.columns[:2] == ["hidden", "test accuracy (points)"]
+    labels = [[row[:2] for row in section] for section in shown.sections]
+    assert labels == [
+        [["[8]", "none - learned"], ["[8]", "none - wide"]],
+        [["[16]", "learned - wide"], ["[16]", "learned - none"]],
+    ]
+    assert [row[3] for row in shown.sections[0]] == ["+15.0", "+11.0"]
+
+
+def test_of_one_fold_and_seed_there_is_no_table(table):
+    one = table[(table["config.fold"] == 0) & (table["seed"] == 0)]
+    assert paired_differences(one).empty and not [*difference_tables(one)]
+    lacking = table[(table["config.fold"] == 0) & ((table["seed"] == 0) | (table["arm"] == "none"))]
+    assert len(paired_differences(lacking)) == 3 and not [*difference_tables(lacking)]
 
 
 def test_what_all_sweeps_share_is_not_in_the_title(table):
-    (one,) = fold_tables(table.assign(**{"config.epochs": 3, "config.dt_ms": 10.0}))
+    (one,) = difference_tables(table.assign(**{"config.epochs": 3, "config.dt_ms": 10.0}))
     assert one.title == "04, data words, over the folds"

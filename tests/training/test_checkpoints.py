@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.delays.loading import open_network
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.network_config import NetworkConfig
 from snnlab.training import checkpoints, trainer
@@ -256,7 +256,8 @@ def test_a_rounded_network_is_rounded_in_its_file(tmp_path):
         checkpoints.load_network(tmp_path / "c.pt"),
         torch.poisson(torch.full((9, 2, 4), 0.5)),
     )
-    assert all(layer.discrete for layer in delay_layers(again)) and torch.equal(again(x), whole(x))
+    assert all(layer.discrete for layer in delay_layers(again).values())
+    assert torch.equal(again(x), whole(x))
 
 
 def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_path):

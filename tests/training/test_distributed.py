@@ -26,7 +26,7 @@ from snnlab.data.datasets.toys import interaural_lags
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage, delay_experiment
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.weight_transfer import reestimate_batch_norm
@@ -106,6 +106,14 @@ def delayed():
         progress=False,
     )
     return dict(state=net.state_dict(), history=result.history)
+
+
+def patient():
+    """How many epochs a network is trained that stops after the first that is no better."""
+    torch.manual_seed(0)
+    net = DelayNet(16, (6,), 5, max_delay=8, tau=1.5, dropout=0.0)
+    recipe = DelayRecipe(epochs=40, batch_size=16, patience=1, anneal_share=0.0, device="cpu")
+    return len(fit(net, LAGS.train, LAGS.valid, recipe, progress=False).history)
 
 
 def handed(folder):
@@ -234,6 +242,7 @@ def everything(job, data, folder, callbacks):
         trained=trained(folder / "fit"),
         halved=trained(folder / "half", precision="bfloat16"),
         delayed=delayed(),
+        patient=patient(),
         scored=vars(scored()),
         statistics=statistics(),
         norms=[normalised(SyncBatchNorm, *asked) for asked in NORMS],
@@ -344,6 +353,11 @@ def test_both_processes_end_with_the_same_bits(two):
         [line["cpu_seconds"] for line in found["trained"]["history"]] for found in (first, second)
     ]
     assert clocks[0] == clocks[1] and min(clocks[0]) > 0  # of both together
+
+
+def test_both_processes_stop_after_the_same_epoch(two):
+    first, second, _ = two
+    assert 1 < first["patient"] == second["patient"] == patient() < 40
 
 
 def test_process_0_decides_where_to_begin_and_writes_alone(two):
@@ -486,7 +500,9 @@ def test_after_a_stop_each_process_goes_on_with_its_own_random_numbers(two):
 def test_weights_and_delays_are_handed_over_by_what_each_process_has(two):
     spiking = two[0]["pretrained"]
     for ours, theirs in zip(
-        delay_layers(spiking.net), delay_layers(spiking.stages[0].network()), strict=True
+        delay_layers(spiking.net).values(),
+        delay_layers(spiking.stages[0].network()).values(),
+        strict=True,
     ):
         torch.testing.assert_close(ours.weight, theirs.weight)
         torch.testing.assert_close(ours.delay, theirs.delay)

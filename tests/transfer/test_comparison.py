@@ -141,6 +141,7 @@ def test_a_second_rate_for_an_unknown_recipe_is_refused(tmp_path):
 
 
 def test_the_rate_of_the_fine_tuning_is_chosen_on_validation(tmp_path):
+    shared, alone = tmp_path / "shared", tmp_path / "alone"
     made = {
         "pipe-S": lambda lr, seed, fine_tune_lr: pipe_s(
             "pipe", NET, steps=2, pretrain_epochs=2, epochs=1, lr=lr,
@@ -149,10 +150,10 @@ def test_the_rate_of_the_fine_tuning_is_chosen_on_validation(tmp_path):
     }  # fmt: skip
     second = {"pipe-S": (1e-6, 3e-2)}
     race = comparison.search_lr(
-        made, [3e-2], [4, 5], DATA, tmp_path, second=second, workers=1, extensions=0
+        made, [3e-2], [4, 5], DATA, shared, second=second, workers=1, extensions=0
     )
     tried = {
-        rate: run_experiment(made["pipe-S"](3e-2, 4, rate), DATA, tmp_path)
+        rate: run_experiment(made["pipe-S"](3e-2, 4, rate), DATA, alone / f"{rate:g}")
         for rate in second["pipe-S"]
     }
     best = max(tried, key=lambda rate: tried[rate].valid_accuracy)
@@ -160,6 +161,25 @@ def test_the_rate_of_the_fine_tuning_is_chosen_on_validation(tmp_path):
     assert race.chosen_second == {"pipe-S": best} and same(race["pipe-S"][0].net, tried[best].net)
     assert [o.experiment.stages[-1].lr for o in race["pipe-S"]] == [best, best]
     assert f"0.03, {best:g}" in comparison.as_text(race)
+    # Each seed is pretrained once, whatever the rate of its fine-tuning is
+    pretrained = sorted(path.name for path in shared.glob("*pretrain.pt"))
+    assert pretrained == [f"pipe-lr0.03-seed{seed}-pretrain.pt" for seed in (4, 5)]
+    assert len(list(shared.glob("*.pt"))) == 2 + 3  # and fine-tuned at both rates, or the best
+
+
+def test_two_recipes_share_a_pretraining_by_its_name(tmp_path):
+    settings = dict(pretrain_epochs=2, epochs=1, lr=3e-2, fine_tune_lr=1e-2, seed=4, **COMMON)
+    short, long = (
+        run_experiment(
+            pipe_s(f"T{steps}", NET, steps=steps, pretraining="ramp", **settings), DATA, tmp_path
+        )
+        for steps in (2, 3)
+    )
+    alone = run_experiment(pipe_s("T3", NET, steps=3, **settings), DATA, tmp_path / "alone")
+    assert short.stages[0].checkpoint == long.stages[0].checkpoint
+    assert short.cpu_seconds > short.last.cpu_seconds  # the pretraining is on the clock of both
+    assert long.stages[0].cpu_seconds == short.stages[0].cpu_seconds
+    assert same(long.net, alone.net) and not same(short.net, long.net)
 
 
 def test_a_rate_may_be_chosen_with_several_seeds():

@@ -274,8 +274,8 @@ def test_a_plan_that_was_killed_ends_with_the_same_bits(tmp_path, left, finished
             b.start.copied_accuracy,
             b.start.reestimated_accuracy,
         )
-    for number in (0, 1):
-        lines = (tmp_path / "killed" / f"{PIPE.name}-{number}.jsonl").read_text().splitlines()
+    for done in resumed.stages:
+        lines = done.checkpoint.with_suffix(".jsonl").read_text().splitlines()
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1]
     # Everything is only read, the clocks as well
     again = run_experiment(PIPE, DATA, tmp_path / "killed")

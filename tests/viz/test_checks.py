@@ -11,7 +11,17 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
-from snnlab.viz.plots import activity, delay_lessons, exploring, sound, transfer
+from snnlab.viz.plots import (
+    activity,
+    delay_lessons,
+    events,
+    exploring,
+    films,
+    handover,
+    results,
+    sound,
+    transfer,
+)
 from snnlab.viz.plots.style import figure
 
 NO_DATA = ("style", "diagrams", "checks")
@@ -20,6 +30,15 @@ MAY_BE_EMPTY = {
     (activity.raster, "times_ms"),
     (activity.raster, "neurons"),
     *((activity.trace, name) for name in ("t_ms", "v", "after", "spikes")),
+    (delay_lessons.tuning, "rates"),
+    (delay_lessons.with_ceiling, "test"),
+    (delay_lessons.side_by_side, "groups"),
+    (results.describe_accuracies, "accuracies"),
+    (handover.movements, "moved_ms"),
+    (films.accuracy_over_time, "recipes"),
+    (films.accuracy_over_time, "levels"),
+    (events.accuracy_table, "accuracies"),
+    (events.accuracy_table, "rows"),
     (delay_lessons.word_formats, "times_ms"),
     (delay_lessons.word_formats, "channels"),
     (exploring.histograms, "initial_ms"),
@@ -81,6 +100,19 @@ def test_what_has_not_happened_is_drawn():
     hertz = np.geomspace(50, 8000, 700)
     fig = sound.sound_and_spikes(np.zeros(100), 16000, [], [], hertz)
     assert len(fig.axes[1].lines[0].get_xdata()) == 0
+
+
+def test_what_was_not_trained_is_drawn_as_such():
+    for fig in (
+        delay_lessons.tuning({}, [0.0, 0.1]),
+        delay_lessons.with_ceiling({}, 0.4, 0.2),
+        delay_lessons.side_by_side({}, 0.1),
+        handover.movements({}, 10.0),
+        films.accuracy_over_time({}, {}),
+        events.accuracy_table(np.zeros(0), [], ["LIF"], "x", "y"),
+    ):
+        assert [text.get_text() for text in fig.texts] == ["Not trained in this run."]
+    assert results.describe_accuracies({}) == "not trained in this run"
 
 
 def test_a_wrong_call_gets_pythons_message():

@@ -16,7 +16,7 @@ def test_each_spike_is_a_line_from_its_sending_to_the_common_arrival():
 
 
 def test_lengths_that_differ_are_refused():
-    with pytest.raises(SnnlabError, match="hertz"):
+    with pytest.raises(SnnlabError, match="places"):
         exploring.coincidence([40, 100], 200, [500], [0.5, -0.2])
 
 

@@ -382,3 +382,36 @@ def test_values_have_an_axis_of_seeds_and_one_of_points():
         plots.band(ax, range(4), values, color="C0")
     with pytest.raises(SnnlabError, match=r"^learned: of shape \(2, 3, 4\), two axes \(seeds, n\)"):
         plots.learning_curves(ax, {"learned": values})
+
+
+def test_accuracy_over_a_parameter_stands_at_its_values_with_every_seed():
+    _, ax = plots.figure()
+    accuracies = {
+        "none": {6: [0.3, 0.34], 24: [0.3]},
+        "learned": {24: [0.6, 0.5], 6: [0.4]},
+        "few inputs, fixed": {6: [0.2]},
+        "few inputs, learned": {6: [0.1]},
+    }
+    plots.accuracy_over_parameter(ax, accuracies, xlabel="max_delay (steps)")
+    none, none_seeds, learned, _, few_fixed, _, few_learned, _ = ax.lines
+    assert np.allclose(none.get_xydata(), [(6, 32), (24, 30)])
+    assert np.allclose(none_seeds.get_xydata(), [(6, 30), (6, 34), (24, 30)])
+    assert np.allclose(learned.get_xydata(), [(6, 40), (24, 55)])  # in the order of the axis
+    looks = [(line.get_color(), line.get_marker()) for line in (few_fixed, few_learned)]
+    assert looks[0] != looks[1] and ax.get_xscale() == "linear"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["6", "24"]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "ticks"),
+    [
+        ((0.001, 0.01, 0.1), "log", ["0.001", "0.01", "0.1"]),
+        ((0, 0.01, 1), "linear", ["0", "0.01", "1"]),
+        (("[16]", "[16, 16]"), "linear", ["[16]", "[16, 16]"]),
+    ],
+)
+def test_the_axis_of_a_parameter_follows_its_values(values, scale, ticks):
+    _, ax = plots.figure()
+    plots.accuracy_over_parameter(ax, {"none": {x: [0.5] for x in values}}, xlabel="x")
+    assert ax.get_xscale() == scale
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ticks

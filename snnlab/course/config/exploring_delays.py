@@ -25,6 +25,13 @@ class ExploringDelays(Recordings):
     dt_ms: float = parameter(
         20.0, "length of the time step that it was trained with", unit="ms", low=1, high=1000
     )
+    n_in: int = parameter(
+        70,
+        "inputs: a divisor of the channels, which are summed in groups",
+        low=1,
+        high=65_536,
+        needs={"checkpoint": ("",)},
+    )
     epochs: int = parameter(
         8,
         "passes through the training data, where a network is trained",
@@ -73,5 +80,5 @@ def _contents(checkpoint: str) -> str:
 EXPLORING_DELAYS = profiles(
     ExploringDelays(),
     tiny=dict(epochs=2, recordings=100, factors=(0.0, 1.0, 2.0)),
-    paper=dict(data="shd", dt_ms=10.0, epochs=150, recordings=0),
+    paper=dict(data="shd", dt_ms=10.0, n_in=140, epochs=150, recordings=0),
 )

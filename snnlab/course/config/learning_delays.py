@@ -27,11 +27,24 @@ class LearningDelays(DelayTraining):
         "on all training recordings",
         choices=("held-out", "published"),
     )
+    variants: tuple[str, ...] = parameter(
+        ("none", "fixed", "learned"),
+        "kinds of delays to train, each a variant of the network",
+        choices=("none", "fixed", "learned"),
+    )
+    controls: bool = parameter(
+        True, "whether to train the controls of section 7, beside both fixed and learned"
+    )
+    toys: bool = parameter(True, "whether to train networks for the two ears of section 1")
     fold: int = parameter(
-        0, "fold of the speakers to test on, of recordings in folds", low=0, high=100_000
+        0, "fold of the speakers to test on, where there are folds", low=0, high=100_000
     )
     folds: int = parameter(
-        0, "folds of the speakers; 0 for as many as the recordings come in", low=0, high=100_000
+        0,
+        "folds of the speakers, as many as speakers to leave each out once; 0 for the set's own "
+        "split",
+        low=0,
+        high=100_000,
     )
     hidden: tuple[int, ...] = parameter(
         (16, 16), "neurons of each hidden layer", low=1, high=100_000
@@ -72,9 +85,15 @@ class LearningDelays(DelayTraining):
         0.5, "share of the epochs in which sigma shrinks", low=0, high=1
     )
     toy_trials: int = parameter(
-        2000, "training trials of the two ears in section 1", low=100, high=1_000_000
+        2000,
+        "training trials of the two ears in section 1",
+        low=100,
+        high=1_000_000,
+        needs={"toys": (True,)},
     )
-    toy_epochs: int = parameter(15, "passes through those trials", low=1, high=100_000)
+    toy_epochs: int = parameter(
+        15, "passes through those trials", low=1, high=100_000, needs={"toys": (True,)}
+    )
     connections: int = parameter(
         0, "inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000
     )
@@ -83,12 +102,15 @@ class LearningDelays(DelayTraining):
         "inputs of a hidden neuron in the sparse networks of section 7; 0 for no such networks",
         low=0,
         high=700,
+        needs={"controls": (True,)},
     )
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
-        entry, _ = find(self.data, "recordings", features=self.features)
+        order = type(self).variants  # in whatever order they are given, it is the same run
+        object.__setattr__(self, "variants", tuple(v for v in order if v in self.variants))
+        entry, where = find(self.data, "recordings", features=self.features)
         for name in ("fold", "folds"):
             if getattr(self, name) and name not in entry.settings:
                 raise SnnlabError(
@@ -109,11 +131,13 @@ class LearningDelays(DelayTraining):
                 f"dt_ms = {self.dt_ms:g}, n_in = {self.n_in}: expected {dt_ms:g} and {n_in}, as "
                 f"the features {self.features} have them."
             )
-        channels = entry.channels
-        if self.features == "spikes" and channels % self.n_in:
+        channels = entry.channels(where) if self.features == "spikes" else None
+        if channels and channels % self.n_in:
+            divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+            near = min(divisors, key=lambda n: abs(n - self.n_in))
             raise SnnlabError(
-                f"n_in = {self.n_in}: expected a divisor of the {channels} channels, such as "
-                f"{channels // 10} or {channels // 5}."
+                f"n_in = {self.n_in}: expected a divisor of the {channels} channels of "
+                f"{self.data}, such as {near} or {channels}."
             )
         check_tau_ms(self.tau_ms, self.dt_ms)
 

@@ -156,8 +156,8 @@ class Recordings(Config):
 
     data: str = parameter(
         "spoken-digits",
-        "recordings: spoken-digits, shd, ssc, gsc, speech-commands-test, or a folder laid out as "
-        "one of them, or module:entry of a set of your own",
+        "recordings: spoken-digits, shd, ssc, gsc, speech-commands-test, or a set of your own: its "
+        "name below the data folder, its path, or module:entry",
     )
     features: str = parameter(
         "spikes",
@@ -191,7 +191,9 @@ class DelayTraining(TrainingParameters, Recordings):
         2000, "training recordings to use, and a quarter for validation; 0 for all", low=0
     )
     dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
-    n_in: int = parameter(70, "inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
+    n_in: int = parameter(
+        70, "inputs: a divisor of the channels, which are summed in groups", low=1, high=65_536
+    )
 
 
 def check_tau_ms(tau_ms: Iterable[float], dt_ms: float) -> None:

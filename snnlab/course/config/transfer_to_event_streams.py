@@ -50,6 +50,8 @@ class TransferToEvents(TransferParameters):
         high=128,
         unless={"data": _ONE_SIZE},
     )
+    controls: bool = parameter(True, "whether to train the grid of what is handed over, section 8")
+    toys: bool = parameter(True, "whether to train networks for films of moving shapes, at the end")
     pictures: int = parameter(
         3000,
         "digits to pretrain on",
@@ -92,15 +94,26 @@ class TransferToEvents(TransferParameters):
         8, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
     )
     films: int = parameter(
-        400, "films of moving shapes to train on, in the last section", low=12, high=1_000_000
+        400,
+        "films of moving shapes to train on, in the last section",
+        low=12,
+        high=1_000_000,
+        needs={"toys": (True,)},
     )
     film_epochs: int = parameter(
-        12, "epochs on films; in pipe-D half as an ANN, a quarter as LIAF", low=4, high=100_000
+        12,
+        "epochs on films; in pipe-D half as an ANN, a quarter as LIAF",
+        low=4,
+        high=100_000,
+        needs={"toys": (True,)},
     )
     film_lr: tuple[float, ...] = parameter(
-        (0.005, 0.01, 0.02), "learning rates that every recipe for films may choose from",
-        low=0, high=10,
-    )  # fmt: skip
+        (0.005, 0.01, 0.02),
+        "learning rates that every recipe for films may choose from",
+        low=0,
+        high=10,
+        needs={"toys": (True,)},
+    )
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""

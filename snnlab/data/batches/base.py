@@ -20,6 +20,7 @@ class BatchedDataset(ABC):
     """A set with labels that gives batches; subclasses say how to read the samples of one batch."""
 
     labels: Tensor  # (n,), whole numbers from 0
+    channels: int = 0  # of recordings, before they are grouped into inputs; 0 for not known
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -27,6 +28,10 @@ class BatchedDataset(ABC):
     @abstractmethod
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return samples `index` (B,) as `(T, B, ...)` float32, and their labels `(B,)`."""
+
+    def rising(self, x: Tensor) -> Tensor:
+        """Return x (..., N) with its inputs sorted by rising frequency, where they have one."""
+        return x
 
     def index_batches(
         self, batch_size: int, *, generator: torch.Generator | None = None
@@ -60,3 +65,14 @@ class BatchedDataset(ABC):
         self, indices: Iterator[Tensor], generator: torch.Generator | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         return (self.batch(index.to(self.labels.device)) for index in indices)
+
+
+def by_speakers(speakers: Tensor | None) -> str:
+    """Return how many speakers a set has, for its description; nothing where that is not known."""
+    return "" if speakers is None else f" by {len(speakers.unique())} speakers"
+
+
+def joined_speakers(speakers: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the speakers of several sets; None where one of the sets does not know them."""
+    known_speakers = [one for one in speakers if one is not None]
+    return torch.cat(known_speakers) if len(known_speakers) == len(speakers) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
-from snnlab.data.batches.base import BatchedDataset
+from snnlab.data.batches.base import BatchedDataset, by_speakers, joined_speakers
 from snnlab.data.batches.spike_augmentation import SpikeAugmentation
 from snnlab.data.io.events import N_CHANNELS, Events
 
@@ -32,18 +32,19 @@ class SpikeSet(BatchedDataset):
     Attributes:
         labels: (n,) int64, index into `classes`.
         lengths: (n,) int64, steps from the first to the last spike, both included.
-        speakers: (n,) int64.
+        speakers: (n,) int64; None where they are not known.
         classes: the class names.
         n_in: inputs, N.
         dt_ms: length of a step, ms.
         cells, counts: (nnz,) int32; spikes in that cell.
         offsets: (n + 1,) int64.
         augmentation: random changes of the recordings in training; None for none.
+        channels: of the recordings; 700 are those of the cochlea.
     """
 
     labels: Tensor
     lengths: Tensor
-    speakers: Tensor
+    speakers: Tensor | None
     classes: tuple[str, ...]
     n_in: int
     dt_ms: float
@@ -51,11 +52,13 @@ class SpikeSet(BatchedDataset):
     counts: Tensor
     offsets: Tensor
     augmentation: SpikeAugmentation | None = None
+    channels: int = N_CHANNELS
 
     def __repr__(self) -> str:
+        mean_s = self.lengths.double().mean() * self.dt_ms / 1000
         return (
-            f"<{len(self)} recordings of {len(self.classes)} classes by "
-            f"{len(self.speakers.unique())} speakers, up to {int(self.lengths.max())} steps of "
+            f"<{len(self)} recordings of {len(self.classes)} classes{by_speakers(self.speakers)}, "
+            f"{mean_s:.2f} s on average, up to {int(self.lengths.max())} steps of "
             f"{self.dt_ms:g} ms, {self.n_in} inputs>"
         )
 
@@ -104,8 +107,8 @@ class SpikeSet(BatchedDataset):
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def rising(self, x: Tensor) -> Tensor:
-        """Sort the inputs of x (..., N) by rising frequency; channel 0 is the highest."""
-        return x.flip(-1)
+        """Sort the inputs of x (..., N) by rising frequency; the cochlea's channel 0 is highest."""
+        return x.flip(-1) if self.channels == N_CHANNELS else x
 
     def subset(self, index: Tensor) -> SpikeSet:
         """Return the recordings `index` (m,), in that order, as a set of their own."""
@@ -115,10 +118,32 @@ class SpikeSet(BatchedDataset):
             self,
             labels=self.labels[index],
             lengths=self.lengths[index],
-            speakers=self.speakers[index],
+            speakers=None if self.speakers is None else self.speakers[index],
             cells=self.cells[where],
             counts=self.counts[where],
             offsets=torch.cat([ends.new_zeros(1), ends]),
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[SpikeSet]) -> SpikeSet:
+        """Return the recordings of sets of one form, one set after the other, as one set."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        ends = torch.tensor([0, *(len(part.cells) for part in parts)]).cumsum(0)
+        return replace(
+            first,
+            labels=torch.cat([part.labels for part in parts]),
+            lengths=torch.cat([part.lengths for part in parts]),
+            cells=torch.cat([part.cells for part in parts]),
+            counts=torch.cat([part.counts for part in parts]),
+            speakers=joined_speakers([part.speakers for part in parts]),
+            offsets=torch.cat(
+                [
+                    torch.zeros(1, dtype=torch.int64),
+                    *(part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)),
+                ]
+            ),
         )
 
     def to(self, device: torch.device | str) -> SpikeSet:
@@ -166,14 +191,14 @@ class SpikeSet(BatchedDataset):
 
 
 def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regular") -> SpikeSet:
-    """Count the spikes in cells of a time step and `700 / n_in` adjacent channels.
+    """Count the spikes in cells of a time step and `channels / n_in` adjacent channels.
 
-    A spike belongs to the input `channel // (700 / n_in)`.
+    A spike belongs to the input `channel // (channels / n_in)`.
 
     Args:
         events: the recordings.
         dt_ms: length of a step, ms.
-        n_in: inputs, a divisor of 700.
+        n_in: inputs, a divisor of the number of channels.
         binning: "regular": time begins at each recording's first spike, t0, and `step = floor((t -
             t0) / dt)`. "event", as SpikingJelly had it when the numbers of Hammouamri et al. 2024
             were measured: a step begins with the first spike that is in none yet, and takes all
@@ -182,9 +207,10 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
             ms.
 
     Raises:
-        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is another.
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide the number of channels, or
+            `binning` is another.
     """
-    check_bins(dt_ms, n_in, binning)
+    check_bins(dt_ms, n_in, binning, events.channels)
     lengths, stored = np.zeros((2, len(events)), dtype=np.int64)
     cells, counts = np.zeros((2, len(events.times)), dtype=np.int32)  # room for a cell a spike
     by_event = binning == "event"
@@ -200,6 +226,7 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
         events.offsets,
         length,
         int(n_in),
+        events.channels // int(n_in),
         by_event,
         cells,
         counts,
@@ -210,13 +237,16 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
     return SpikeSet(
         labels=torch.from_numpy(events.labels.astype(np.int64)),
         lengths=torch.from_numpy(lengths),
-        speakers=torch.from_numpy(events.speakers.astype(np.int64)),
+        speakers=None
+        if events.speakers is None
+        else torch.from_numpy(events.speakers.astype(np.int64)),
         classes=events.keys,
         n_in=int(n_in),
         dt_ms=float(dt_ms),
         cells=torch.from_numpy(cells[:used].copy()),
         counts=torch.from_numpy(counts[:used].copy()),
         offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(stored)])),
+        channels=events.channels,
     )
 
 
@@ -228,7 +258,7 @@ def _longest(dt_ms: float) -> float:
 
 
 @numba.njit(cache=True)
-def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
+def _count(times, units, offsets, dt_ms, n_in, group, by_event, cells, counts, lengths, stored):  # type: ignore[no-untyped-def]
     """Fill `cells`, `counts`, `lengths` and `stored` in one pass over the spikes.
 
     `cells` and `counts` have one entry a filled cell, `lengths` and `stored` are (n,).
@@ -236,7 +266,6 @@ def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths,
     `times` are seconds; or, where a step begins with a spike (`by_event`), ms, and `dt_ms` is what
     `_longest` says of it.
     """
-    group = N_CHANNELS // n_in
     entry = np.full(n_in, -1)  # of each input: where its latest cell is stored
     end = 0
     for i in range(len(lengths)):
@@ -258,12 +287,14 @@ def _count(times, units, offsets, dt_ms, n_in, by_event, cells, counts, lengths,
         lengths[i], stored[i] = current + 1, end - begin
 
 
-def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
+def check_bins(
+    dt_ms: float, n_in: int, binning: str = "regular", channels: int = N_CHANNELS
+) -> None:
     """Refuse bins that the recordings cannot fill.
 
     Raises:
-        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide 700, or `binning` is neither
-            regular nor event.
+        SnnlabError: `dt_ms` is not 1 to 1000, `n_in` does not divide the number of channels, or
+            `binning` is neither regular nor event.
     """
     known(binning, BINNINGS, "binning")
     if not (is_number(dt_ms) and 1 <= dt_ms <= 1000):
@@ -271,9 +302,18 @@ def check_bins(dt_ms: float, n_in: int, binning: str = "regular") -> None:
             f"dt_ms is {dt_ms}; 1 to 1000 ms was expected, for the files keep times to about 1 ms. "
             "Choose 10 as in the paper."
         )
-    if not is_number(n_in) or n_in != int(n_in) or n_in < 1 or N_CHANNELS % int(n_in):
-        valid = ", ".join(str(n) for n in range(1, N_CHANNELS + 1) if N_CHANNELS % n == 0)
+    check_inputs(n_in, channels)
+
+
+def check_inputs(n_in: int, channels: int) -> None:
+    """Refuse a number of inputs into which the channels cannot be grouped.
+
+    Raises:
+        SnnlabError: `n_in` does not divide the number of channels.
+    """
+    if not is_number(n_in) or n_in != int(n_in) or n_in < 1 or channels % int(n_in):
+        valid = ", ".join(str(n) for n in range(1, channels + 1) if channels % n == 0)
         raise SnnlabError(
-            f"n_in is {n_in}; a divisor of the {N_CHANNELS} channels was expected. Choose one of "
+            f"n_in is {n_in}; a divisor of the {channels} channels was expected. Choose one of "
             f"{valid}."
         )

@@ -67,7 +67,7 @@ def _heidelberg(name: str, title: str, **more: Any) -> DatasetEntry:
 
 _SPIKES: dict[str, Any] = dict(
     load="snnlab.data.datasets.shd:load",
-    settings=("dt_ms", "n_in", "binning", "seed", "limit", "hold_out"),
+    settings=("dt_ms", "n_in", "binning", "fold", "folds", "seed", "limit", "hold_out"),
     verify="snnlab.data.datasets.shd_files:verify",
 )
 _GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/data"
@@ -149,7 +149,7 @@ DATASETS: dict[str, DatasetEntry] = {
             "recordings",
             "Google Speech Commands 0.02: 35 words, one second each, as sound",
             load="snnlab.data.datasets.gsc:load",
-            settings=("features", "limit", "seed", "workers"),
+            settings=("features", "fold", "folds", "limit", "seed", "workers"),
             features=("paper", "sane"),
             download="2.4 GB",
             licence="CC BY 4.0",
@@ -314,3 +314,15 @@ DATASETS: dict[str, DatasetEntry] = {
         ),
     )
 }
+
+# What files of one's own may look like, beside the layouts of the sets
+OWN = (
+    DatasetEntry(
+        "recordings",
+        "recordings",
+        "recordings of one's own: train and test, or all, as .h5 or .npz",
+        parts=("train.h5|all.h5|train.npz|all.npz",),
+        count_channels="snnlab.data.datasets.shd_files:channels_of",
+        **_SPIKES,
+    ),
+)

@@ -38,9 +38,9 @@ from snnlab.data.datasets.gsc_folder import (
     word_of,
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
-from snnlab.data.holdout import balanced
+from snnlab.data.holdout import balanced, checked_folds, divide
 from snnlab.data.io.wav import cut_short, implausible
-from snnlab.data.splits import DataSplits, check_limit, check_trained
+from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 FEATURES = {"paper": PAPER, "sane": SANE}
 UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the training set"}
@@ -83,11 +83,15 @@ def load(
     folder: str | Path,
     *,
     features: str = "paper",
+    fold: int = 0,
+    folds: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     workers: int | None = None,
 ) -> DataSplits[FeatureSet]:
     """Load the clips `<word>/*.wav` as features, split by the two lists beside these folders.
+
+    With `folds` they are divided anew by speaker, see `snnlab.data.holdout.divide`.
 
     Words are numbered in alphabetical order. `_background_noise_` is left out. A speaker is
     what stands before `_nohash_` in a file's name. Clips are padded with silence, or cut, to one
@@ -101,6 +105,8 @@ def load(
         features: "paper", as Hammouamri et al. 2024 have them: 140 channels in dB, 53 of which
             never change; or "sane": 40 channels up to 4 kHz, each standardised by its mean and
             standard deviation over the training set.
+        fold: the fold to test on.
+        folds: how many folds of speakers; None or 0 for the split of the lists.
         limit: at most so many training clips, and a quarter of it for validation, as many of each
             word as can be. The test set stays whole.
         seed: which clips `limit` draws.
@@ -109,7 +115,7 @@ def load(
     Raises:
         SnnlabError: the folder or a list is missing, a list names what is not there, a split is
             empty, a word is tested and not trained, files cannot be used (all of them are looked
-            at, and counted), there are no such features, or a number is out of range.
+            at, and counted), there are no such features or fold, or a number is out of range.
     """
     mel = FEATURES[known(features, FEATURES, "set of features")]
     check_limit(limit)
@@ -120,20 +126,28 @@ def load(
     checksum = hashlib.sha256(
         repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode()
     )
-    note = (
-        f"log-mel features ({features}) of words from {printable(str(folder))}; {provenance(names)}"
-    )
+    speakers = len({speaker_of(name) for name in stamps})
+    fold, folds = checked_folds(fold, folds, 0, (speakers, f"speakers in {folder}"))
+    note = f"log-mel features ({features}) of words from {printable(str(folder))}; "
     published = {part: len(found) for part, found in names.items()} == DATASETS["gsc"].counts[0]
     classes = tuple(sorted({word_of(name) for name in stamps}))
     for part, file in LISTS.items():
         check_trained(map(word_of, names["train"]), map(word_of, names[part]), folder / file)
-    if limit is not None:
+    if limit is not None and not folds:  # what is left out needs no features
         names["train"] = _limited(names["train"], limit, seed)
         names["valid"] = _limited(names["valid"], max(1, limit // 4), seed)
 
     clips = feature_set(folder, [*names.values()], stamps, classes, mel, workers)
-    index = torch.arange(len(clips)).split([len(part) for part in names.values()])
-    sets = {part: clips.subset(own) for part, own in zip(names, index, strict=True)}
+    how = provenance(names)
+    index = np.split(np.arange(len(clips)), np.cumsum([len(part) for part in names.values()])[:-1])
+    part_of = dict(zip(names, index, strict=True))
+    if folds:
+        by = np.array([speaker_of(name) for part in names.values() for name in part])
+        labels = clips.labels.numpy()
+        part_of, how = divide(labels, by, fold=fold, folds=folds, where=folder)
+        words = np.array(classes)[labels]
+        check_trained(words[part_of["train"]], words, folder)
+    sets = limited(subsets(clips, part_of), limit if folds else None, seed)
     if features == "sane":
         sets = standardised(sets)
     return DataSplits(
@@ -141,9 +155,15 @@ def load(
         name="gsc" if published else published_name(folder, printable(folder.name), "recordings"),
         path=str(folder),
         sha256=checksum.hexdigest(),
-        note=note,
+        note=note + how,
         unit=UNITS[features],
-        preprocessing={"features": features, **asdict(mel), "limit": limit, "seed": seed},
+        preprocessing={
+            "features": features,
+            **asdict(mel),
+            **({"fold": fold, "folds": folds} if folds else {}),
+            "limit": limit,
+            "seed": seed,
+        },
     )
 
 
@@ -190,10 +210,8 @@ def feature_set(
 def standardised(parts: Mapping[str, FeatureSet]) -> dict[str, FeatureSet]:
     """Standardise each feature of every part by its mean and deviation in `train`."""
     train = parts["train"].standardised()
-    return {
-        name: train if name == "train" else part.standardised(train.scale)
-        for name, part in parts.items()
-    }
+    own = {id(part): part.standardised(train.scale) for part in parts.values()}
+    return {name: own[id(part)] for name, part in parts.items()}
 
 
 def _limited(names: list[str], limit: int, seed: int) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import is_hidden
+from snnlab.data.holdout import checked_folds
 from snnlab.data.io.folders import check_names
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
@@ -51,11 +52,12 @@ def speaker_of(name: str) -> str:
 
 
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
-    """Check before a run that the folder and both lists are there.
+    """Check before a run that the folder and both lists are there, and the fold exists.
 
     Raises:
-        SnnlabError: one is missing.
+        SnnlabError: one is missing, or there is no such fold.
     """
+    checked_folds(settings.get("fold", 0), settings.get("folds"), 0)
     folder = Path(folder).resolve()
     _check_there(folder)
     for file in LISTS.values():

@@ -1,4 +1,8 @@
-"""Find the files of a data set in SHD's layout."""
+"""Find the files of recordings: the published sets in SHD's layout, and those of one's own.
+
+A folder of one's own has `train` and `test`, perhaps `valid`, or `all`, which is divided where it
+is read: each a file `.h5` in SHD's layout, or `.npz` as `DenseSet.save` writes it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
-from snnlab._utils.files import given_path
 from snnlab.data.datasets.catalogue import DATASETS, published_name
 from snnlab.data.datasets.shipped import SPLITS, shipped
-from snnlab.data.paths import data_folder
+from snnlab.data.holdout import OWN_FOLDS, check_hold_out, checked_folds
+from snnlab.data.io.events import N_CHANNELS, read_channels
+from snnlab.data.io.npz import shape_of
+from snnlab.data.paths import data_folder, data_path
 
 NOTES = {
     "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",
@@ -20,6 +26,7 @@ NOTES = {
     "ssc": "the Spiking Speech Commands",
 }
 
+ALL = "all"  # of a set that is not divided into files
 _URL = "https://zenkelab.org/datasets"
 _PUBLISHED = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
 
@@ -32,12 +39,13 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
         unpack: whether the set that ships is unpacked; else its files may not be there yet.
 
     Returns:
-        The name of the set, and the file of each of its splits.
+        The name of the set, and the file of each of its splits; the one of a set that is not
+        divided is called "all".
 
     Raises:
         SnnlabError: there is no such data, or a file of it is missing.
     """
-    folder = given_path(data)
+    folder = data_path(data)
     for name in NOTES:
         if data == name or folder == DATASETS[name].folder:
             if name in _PUBLISHED:
@@ -52,7 +60,8 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
         raise SnnlabError(
             f"data is {str(data)!r}, which is neither a folder nor one of {names}"
             + (f" (did you mean {near[0]}?)" if near else "")
-            + "; a folder with train.h5 and test.h5 also does. Check the name or the path."
+            + "; a folder with train.h5 and test.h5 also does, as a path or by its name in "
+            f"{data_folder()}. Check the name or the path."
         )
     return published_name(folder, printable(folder.resolve().name), "recordings"), _files(folder)
 
@@ -61,22 +70,44 @@ def verify(data: str | Path, parameter: str, settings: Mapping[str, Any]) -> Non
     """Check before a run that the files are there; nothing is unpacked.
 
     Raises:
-        SnnlabError: as `find` and `check_protocol`.
+        SnnlabError: as `find` and `check_protocol`, or there is no such fold.
     """
     _, files = find(data, unpack=False)
-    check_protocol(files, settings.get("hold_out", True))
+    check_protocol(
+        files,
+        settings.get("hold_out", True),
+        settings.get("fold", 0),
+        settings.get("folds"),
+    )
+
+
+def channels_of(data: str | Path) -> int | None:
+    """Return how many channels recordings say that they have; None where they do not say."""
+    try:
+        name, files = find(data, unpack=False)
+        if name in NOTES:
+            return N_CHANNELS
+        own = [
+            shape_of(path, "x")[-1] if path.suffix == ".npz" else read_channels(path)
+            for path in files.values()
+        ]
+    except SnnlabError:  # `load` says what is wrong
+        return None
+    return max(number for number in own if number) if all(own) else None
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    for prefix in ("", "shd_", "ssc_"):
-        files = {split: folder / f"{prefix}{split}.h5" for split in ("train", "valid", "test")}
+    for prefix, suffix in (("", ".h5"), ("shd_", ".h5"), ("ssc_", ".h5"), ("", ".npz")):
+        files = {
+            split: folder / f"{prefix}{split}{suffix}" for split in ("train", "valid", "test", ALL)
+        }
         files = {split: path for split, path in files.items() if path.is_file()}
-        if {"train", "test"} <= files.keys():
+        if files.keys() in ({ALL}, {"train", "test"}, {"train", "valid", "test"}):
             return files
     raise SnnlabError(
         f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected "
-        "there and are not. Name both files so, or make such a folder from wav files with `snnlab "
-        "data from-audio`."
+        "there and are not; all.h5 alone does, too, and so do .npz files of DenseSet.save. Name "
+        "the files so, or make such a folder from wav files with `snnlab data from-audio`."
     )
 
 
@@ -94,14 +125,23 @@ def _published(name: str) -> dict[str, Path]:
     return files
 
 
-def check_protocol(files: Mapping[str, Path], hold_out: bool) -> None:
-    """Refuse to train on all recordings where there is a validation file.
+def check_protocol(
+    files: Mapping[str, Path],
+    hold_out: bool,
+    fold: int = 0,
+    folds: int | None = None,
+    most: tuple[int, str] | None = None,
+) -> tuple[int, int]:
+    """Return the fold and how many there are, 0 for the files' own split; see `checked_folds`.
 
     Raises:
-        SnnlabError: nothing is to be held out, and there is one.
+        SnnlabError: there is no such fold, or nothing is to be held out where there is a validation
+            file.
     """
-    if "valid" in files and not hold_out:
+    fold, folds = checked_folds(fold, folds, OWN_FOLDS if ALL in files else 0, most)
+    if not check_hold_out(hold_out) and "valid" in files and not folds:
         raise SnnlabError(
             f"{files['valid']}: a validation set is there, which nothing has to be held out for; "
             "expected the protocol held-out, which uses it."
         )
+    return fold, folds

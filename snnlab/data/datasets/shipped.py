@@ -109,6 +109,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         content[f"{split}/counts"] = counts.reshape(-1, GROUPS)
         content[f"{split}/lengths"] = lengths.astype(np.uint16)
         content[f"{split}/labels"] = events.labels.astype(np.uint16)
+        assert events.speakers is not None  # `snnlab data make` writes them
         content[f"{split}/speakers"] = events.speakers.astype(np.uint16)
     meta = read_meta(folder / "train.h5")
     meta["resolution"] = (

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.fields import known, whole_number
 from snnlab._utils.files import given_path, sha256_of
@@ -31,9 +29,9 @@ from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, read_clip, st
 from snnlab.data.datasets.gsc_folder import speaker_of, word_of
 from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, shortened, verify
 from snnlab.data.encoding.mel import RATE
-from snnlab.data.holdout import balanced, checked_folds, choose_validation, speaker_folds
+from snnlab.data.holdout import check_hold_out, checked_folds, divide
 from snnlab.data.io.events import Events
-from snnlab.data.splits import DataSplits, check_limit, check_trained
+from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 _SEED = 0  # of the auditory nerve
 _SPIKE = [("recording", "<u2"), ("unit", "<u2"), ("time", "<f4")]
@@ -65,10 +63,9 @@ def load(
 ) -> DataSplits[Any]:
     """Load the clips of the ten words; the speakers of one fold are the test set.
 
-    A speaker's clips are all in one fold (`speaker_folds`, by the number of clips of a speaker,
-    further words and duplicates included). Validation is about 15 % of every word of the other
-    folds, by whole speakers. Of clips with the same content the first by name stays. Clips that
-    cannot be used are left out, and named in the note.
+    A speaker's clips are all in one fold, see `snnlab.data.holdout.divide`; further words and
+    duplicates count, too. Of clips with the same content the first by name stays. Clips that cannot
+    be used are left out, and named in the note.
 
     The first call encodes the spikes, which are then kept; a killed call is resumed by the next.
     Sounds are encoded as they are, silence at both ends included; the random numbers of a clip are
@@ -105,6 +102,7 @@ def load(
     clips = find(folder)
     most = len(clips.spoken), f"speakers in {folder}"
     fold, folds = checked_folds(fold, folds, FOLDS, most)
+    hold_out = check_hold_out(hold_out)
     part_of, how = _parts(clips, fold, folds, folder, hold_out)
     form: dict[str, Any]
     everything: SpikeSet | FeatureSet
@@ -118,18 +116,9 @@ def load(
             folder, [[*clips.md5]], clips.stamps, COMMANDS, mel, processes(workers)
         )
         form = asdict(mel)
-    if limit is not None:
-        labels = everything.labels.numpy()
-        for part, clips_left in (("train", limit), ("valid", max(1, limit // 4))):
-            own = part_of[part]
-            part_of[part] = own[balanced(labels[own], clips_left, seed)]
-    sets: dict[str, Any] = {
-        part: everything.subset(torch.from_numpy(index)) for part, index in part_of.items()
-    }
+    sets = limited(subsets(everything, part_of), limit, seed)
     if features == "sane":
         sets = standardised(sets)
-    if not hold_out:
-        sets["valid"] = sets["test"]
     return DataSplits(
         **sets,
         name=NAME if clips.published else printable(folder.name),
@@ -153,35 +142,23 @@ def _parts(
     clips: Clips, fold: int, folds: int, folder: Path, hold_out: bool
 ) -> tuple[dict[str, np.ndarray], str]:
     """Return the ascending indices of the clips of each part, and in words how they were split."""
-    fold_of = speaker_folds(clips.spoken, folds)
     names = [*clips.md5]
-    own = np.array([fold_of[speaker_of(name)] for name in names])
-    speakers = np.unique([speaker_of(name) for name in names], return_inverse=True)[1]
+    speakers = np.array([speaker_of(name) for name in names])
     labels = np.array([COMMANDS.index(word_of(name)) for name in names])
-    test, train = np.flatnonzero(own == fold), np.flatnonzero(own != fold)
-    if not len(test):
-        raise SnnlabError(
-            f"{folder}: fold {fold} of {folds} has no clip of the ten words; at least one was "
-            "expected. Choose fewer folds."
-        )
+    parts, how = divide(
+        labels, speakers, fold=fold, folds=folds, where=folder, hold_out=hold_out,
+        sizes=clips.spoken,
+    )  # fmt: skip
     note = (
         f"recordings of {len(COMMANDS)} words by {len(set(speakers))} speakers (the test archive "
-        f"of Speech Commands); test: the {len(set(speakers[test]))} speakers of fold {fold} of "
-        f"{folds}; "
+        f"of Speech Commands); {how}"
     )
-    valid = test
-    if hold_out:
-        held, how = choose_validation(labels[train], speakers[train], folder)
-        train, valid = train[~held], train[held]
-        note += how
-    else:
-        note += "no validation: all other folds are trained on"
     note += f"; {clips.duplicates} duplicates dropped"
     if clips.bad:
         note += f"; {len(clips.bad)} clips left out: {shortened(clips.bad)}"
     words = [COMMANDS[label] for label in labels]
-    check_trained([words[i] for i in train], words, folder)
-    return {"train": train, "valid": valid, "test": test}, note
+    check_trained([words[i] for i in parts["train"]], words, folder)
+    return parts, note
 
 
 def _encode_words(clips: Clips, folder: Path, workers: int | None) -> list[Mapped]:

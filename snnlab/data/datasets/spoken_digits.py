@@ -23,7 +23,7 @@ from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
 from snnlab._utils.version import __version__
 from snnlab.data.datasets.voices import RATE, Espeak, Take, draw_take, draw_voice, record
-from snnlab.data.io.events import N_CHANNELS, Events, write_events
+from snnlab.data.io.events import Events, write_events
 from snnlab.data.io.many_files import same_settings, writing_alone
 
 CLASSES = tuple(
@@ -135,7 +135,8 @@ def statistics(events: Events) -> dict[str, str]:
     counts = np.diff(events.offsets)
     seconds = events.times[events.offsets[1:] - 1]  # sorted: the last spike of each recording
     # A recording may be a single spike at 0
-    rates = counts / np.maximum(seconds, 0.001) / N_CHANNELS
+    rates = counts / np.maximum(seconds, 0.001) / events.channels
+    speakers = "not known" if events.speakers is None else f"{len(np.unique(events.speakers)):,}"
 
     def spread(values: np.ndarray, form: str) -> str:
         mean, low, high = (format(x, form) for x in (values.mean(), values.min(), values.max()))
@@ -143,7 +144,7 @@ def statistics(events: Events) -> dict[str, str]:
 
     return {
         "recordings": f"{len(events):,}",
-        "speakers": f"{len(np.unique(events.speakers)):,}",
+        "speakers": speakers,
         "classes": f"{len(np.unique(events.labels))}",
         "seconds to the last spike": spread(seconds, ".2f"),
         "spikes a recording": spread(counts, ",.0f"),

@@ -163,7 +163,10 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
             yield error(str(reason))
             continue
         task.counts[split] = len(events)
-        speakers[split] = set(events.speakers.tolist())
+        if events.speakers is None:
+            yield error(f"{file}: extra/speaker is missing; it is published. Get it again.")
+        else:
+            speakers[split] = set(events.speakers.tolist())
         yield task.classes(events.labels, len(events.keys), file)
         last = events.times[events.offsets[1:] - 1]
         low, high = SECONDS

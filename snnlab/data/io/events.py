@@ -3,6 +3,9 @@
 A file is one split: `spikes/times` and `spikes/units` (ragged, one row a recording), `labels`,
 `extra/speaker`, `extra/keys` (the class names) and `extra/meta_info`. SHD, SSC and everything that
 snnlab writes look like this, so any reader of SHD reads our files and we read anybody's.
+
+Files of one's own may leave out `extra/speaker` and `extra/keys`, and may say in `extra/channels`
+how many channels they have; 700 are those of the cochlea model.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -22,6 +26,7 @@ N_CHANNELS = 700  # of the cochlea model behind SHD and SSC
 # The recordings of SHD last 0.2 to 1.4 s. A time above 10 is no spoken word in seconds, and every
 # recording of more than 10 ms has such a time if its times are ms: neither is taken for the other.
 MAX_SECONDS = 10.0
+T = TypeVar("T")
 _ROWS = 4096  # recordings read at once, so that SSC never stands in memory three times over
 _CURE = "Write the file again, or fetch it again if it was downloaded."
 
@@ -34,19 +39,23 @@ class Events:
 
     Attributes:
         times: (E,) float32, seconds, ascending inside each recording.
-        units: (E,) uint16, channel 0 to 699; 0 hears the highest frequency.
+        units: (E,) uint16, channel 0 to `channels` - 1; of the cochlea's 700, 0 hears the highest
+            frequency.
         offsets: (n + 1,) int64, where each recording begins, and the end of the last.
         labels: (n,) int64, index into `keys`.
-        speakers: (n,) int64, who speaks.
-        keys: the class names.
+        speakers: (n,) int64, who speaks; None where that is not known.
+        keys: the class names; none where a file of one's own names none.
+        channels: how many there are. Of a file that does not say it, the cochlea's 700, or as many
+            as occur if that is more.
     """
 
     times: np.ndarray
     units: np.ndarray
     offsets: np.ndarray
     labels: np.ndarray
-    speakers: np.ndarray
+    speakers: np.ndarray | None
     keys: tuple[str, ...]
+    channels: int = N_CHANNELS
 
     def __len__(self) -> int:
         """Return the number of recordings."""
@@ -61,6 +70,15 @@ def read_events(path: str | Path) -> Events:
             number; times are not finite, negative, unsorted or above MAX_SECONDS; units or labels
             are out of range; a recording is empty; two classes have one name.
     """
+    return _open(path, _read)
+
+
+def read_channels(path: str | Path) -> int | None:
+    """Return how many channels a file says that it has; None where it does not say."""
+    return _open(path, _channels)
+
+
+def _open(path: str | Path, read: Callable[[h5py.File, Path], T]) -> T:
     path = Path(path)
     if not path.is_file():
         raise SnnlabError(
@@ -69,7 +87,7 @@ def read_events(path: str | Path) -> Events:
         )
     try:
         with h5py.File(path, "r") as file:
-            return _read(file, path)
+            return read(file, path)
     except (OSError, RuntimeError) as error:  # what h5py raises for foreign, cut and damaged files
         raise SnnlabError(
             f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's "
@@ -100,7 +118,8 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
     """
     path = Path(path)
     _check_rows(events.labels, events.speakers, events.keys, len(events.offsets) - 1, path)
-    _check_spikes(events.times, events.units, np.diff(events.offsets), path, first=0)
+    counts = np.diff(events.offsets)
+    _check_spikes(events.times, events.units, counts, path, first=0, channels=events.channels)
     cuts = events.offsets[1:-1]
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         spikes = file.create_group("spikes")
@@ -114,8 +133,12 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
             spikes.create_dataset(name, data=rows, dtype=h5py.vlen_dtype(dtype))
         file.create_dataset("labels", data=events.labels.astype(np.uint16))
         extra = file.create_group("extra")
-        extra.create_dataset("speaker", data=events.speakers.astype(np.uint16))
-        extra.create_dataset("keys", data=np.array([key.encode() for key in events.keys]))
+        if events.speakers is not None:
+            extra.create_dataset("speaker", data=events.speakers.astype(np.uint16))
+        if events.keys:
+            extra.create_dataset("keys", data=np.array([key.encode() for key in events.keys]))
+        if events.channels != N_CHANNELS:
+            extra.create_dataset("channels", data=events.channels)
         group = extra.create_group("meta_info")
         for name, text in (meta or {}).items():
             group.create_dataset(name, data=text, dtype=h5py.string_dtype())
@@ -123,8 +146,10 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
 
 def _read(file: h5py.File, path: Path) -> Events:
     times, units = _ragged(file, "spikes/times", path), _ragged(file, "spikes/units", path)
-    labels, speakers = _column(file, "labels", path), _column(file, "extra/speaker", path)
-    keys = _keys(_dataset(file, "extra/keys", path), path)
+    labels = _column(file, "labels", path)
+    speakers = _column(file, "extra/speaker", path) if "extra/speaker" in file else None
+    keys = _keys(_dataset(file, "extra/keys", path), path) if "extra/keys" in file else ()
+    channels = _channels(file, path)
     if len(units) != len(times):
         raise SnnlabError(
             f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row "
@@ -132,20 +157,37 @@ def _read(file: h5py.File, path: Path) -> Events:
             f"{_CURE}"
         )
     _check_rows(labels, speakers, keys, len(times), path)
-    parts = [_read_rows(times, units, start, path) for start in range(0, len(times), _ROWS)]
+    parts = [
+        _read_rows(times, units, start, path, channels or 2**16)
+        for start in range(0, len(times), _ROWS)
+    ]
     counts = np.concatenate([part[2] for part in parts])
+    all_units = np.concatenate([part[1] for part in parts])
     return Events(
         times=np.concatenate([part[0] for part in parts]),
-        units=np.concatenate([part[1] for part in parts]),
+        units=all_units,
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         labels=labels,
         speakers=speakers,
         keys=keys,
+        channels=channels or max(N_CHANNELS, int(all_units.max()) + 1),
     )
 
 
+def _channels(file: h5py.File, path: Path) -> int | None:
+    if "extra/channels" not in file:
+        return None
+    number = np.asarray(file["extra/channels"])
+    if number.shape or number.dtype.kind not in "ui" or not 1 <= number <= 2**16:
+        raise SnnlabError(
+            f"{path}: extra/channels is {number}; a whole number from 1 to {2**16} was expected. "
+            f"{_CURE}"
+        )
+    return int(number)
+
+
 def _read_rows(
-    times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path
+    times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path, channels: int
 ) -> tuple[np.ndarray, ...]:
     """Read and check times, units and event counts of up to _ROWS recordings."""
     row_times, row_units = times[start : start + _ROWS], units[start : start + _ROWS]
@@ -161,7 +203,7 @@ def _read_rows(
     )
     flat_times = np.concatenate(row_times).astype(np.float32)  # numpy compares float16 slowly
     flat_units = np.concatenate(row_units)
-    _check_spikes(flat_times, flat_units, counts, path, start)
+    _check_spikes(flat_times, flat_units, counts, path, start, channels)
     return flat_times, flat_units.astype(np.uint16), counts
 
 
@@ -169,9 +211,8 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
         raise SnnlabError(
-            f"{path}: the data set {name} is missing; spikes/times, spikes/units, labels, "
-            "extra/speaker and "
-            f"extra/keys were expected, as in SHD. {_CURE}"
+            f"{path}: the data set {name} is missing; spikes/times, spikes/units and labels were "
+            f"expected, as in SHD. {_CURE}"
         )
     return item
 
@@ -220,37 +261,37 @@ def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
 
 
 def _check_rows(
-    labels: np.ndarray, speakers: np.ndarray, keys: tuple[str, ...], n: int, path: Path
+    labels: np.ndarray, speakers: np.ndarray | None, keys: tuple[str, ...], n: int, path: Path
 ) -> None:
     if n < 1:
         raise SnnlabError(f"{path}: holds no recording; at least one was expected. {_CURE}")
     check_names(keys, f"{path}: extra/keys")
     for name, column in (("labels", labels), ("extra/speaker", speakers)):
-        if len(column) != n:
+        if column is not None and len(column) != n:
             raise SnnlabError(
                 f"{path}: {name} has {len(column)} entries for {n} recordings in spikes; one each "
                 f"was expected. {_CURE}"
             )
-    _refuse(
-        (labels < 0) | (labels >= len(keys)),
-        path,
-        "labels",
-        0,
-        lambda i: f"is {labels[i]}",
-        f"0 to {len(keys) - 1}, an index into the {len(keys)} names of extra/keys,",
-    )
-    _refuse(
-        (speakers < 0) | (speakers > 65535),
-        path,
-        "extra/speaker",
-        0,
-        lambda i: f"is {speakers[i]}",
-        "0 to 65535",
-    )
+    most, of_keys = 2**16 - 1, ""
+    if keys:
+        most, of_keys = len(keys) - 1, f", an index into the {len(keys)} names of extra/keys,"
+    _check_range(labels, "labels", most, of_keys, path)
+    if speakers is not None:
+        _check_range(speakers, "extra/speaker", 2**16 - 1, "", path)
+
+
+def _check_range(column: np.ndarray, field: str, most: int, more: str, path: Path) -> None:
+    bad = (column < 0) | (column > most)
+    _refuse(bad, path, field, 0, lambda i: f"is {column[i]}", f"0 to {most}{more}")
 
 
 def _check_spikes(
-    times: np.ndarray, units: np.ndarray, counts: np.ndarray, path: Path, first: int
+    times: np.ndarray,
+    units: np.ndarray,
+    counts: np.ndarray,
+    path: Path,
+    first: int,
+    channels: int,
 ) -> None:
     """Check lists of spikes; `first` is the index of the first recording in the file."""
     _refuse(counts == 0, path, "spikes/times", first, lambda _: "is empty", "at least one spike")
@@ -287,9 +328,7 @@ def _check_spikes(
     refuse(
         backwards, "times", "goes back in time to", "ascending times: sort each recording by time,"
     )
-    refuse(
-        (units < 0) | (units >= N_CHANNELS), "units", "has the channel", f"0 to {N_CHANNELS - 1}"
-    )
+    refuse((units < 0) | (units >= channels), "units", "has the channel", f"0 to {channels - 1}")
 
 
 def _refuse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,18 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 
 
-def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
+def read_arrays(
+    path: str | Path, names: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> list[Any]:
     """Read the arrays of these names, in their order. Pickles are never opened.
+
+    Args:
+        path: the file.
+        names: what it must have.
+        optional: what it may have.
+
+    Returns:
+        An array for each name; None for an optional one that is not there.
 
     Raises:
         SnnlabError: the file is missing, cut short or no npz, or an array is missing.
@@ -25,7 +36,9 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
             stored_names = getattr(stored, "files", [])  # an npy file is one array, without a name
             missing = [name for name in names if name not in stored_names]
             if not missing:
-                return [stored[name] for name in names]
+                there = [*names, *(name for name in optional if name in stored_names)]
+                arrays = {name: stored[name] for name in there}
+                return [arrays.get(name) for name in (*names, *optional)]
     except FileNotFoundError as error:
         raise SnnlabError(
             f"{path}: there is no such file; an npz file with {wanted} was expected. Check the "
@@ -49,6 +62,24 @@ def read_arrays(path: str | Path, names: tuple[str, ...]) -> list[np.ndarray]:
         f"{path} has no array {missing[0]}; {wanted} was expected, "
         f"{', '.join(stored_names) or 'none with a name'} found. {_CURE}"
     )
+
+
+def shape_of(path: str | Path, name: str) -> tuple[int, ...]:
+    """Return the shape of one array, of which no number is read.
+
+    Raises:
+        SnnlabError: the file is missing, cut short or no npz, or has no such array.
+    """
+    try:
+        with zipfile.ZipFile(path) as stored, stored.open(f"{name}.npy") as file:
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                return np.lib.format.read_array_header_1_0(file)[0]
+            return np.lib.format.read_array_header_2_0(file)[0]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise SnnlabError(
+            f"{path} cannot be read ({error}); a whole npz file with {name} was expected. {_CURE}"
+        ) from error
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:

@@ -11,10 +11,11 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import of_clone, plain
 from snnlab.course.config import NOTEBOOKS, Config, parameters_of, read_parameters
 from snnlab.runs import execute
-from snnlab.runs.collection import RUN_PARAMETERS, runs_below
+from snnlab.runs.collection import runs_below
 from snnlab.runs.papers.published import data_mismatch
 from snnlab.runs.result import Result, arm, load_result, numbers
 from snnlab.runs.run import home
+from snnlab.runs.summaries import RUN_PARAMETERS
 from snnlab.runs.sweep import sweep
 
 # of files whose text names no notebook, by the start of their names

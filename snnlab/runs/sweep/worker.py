@@ -23,7 +23,7 @@ class RunOutcome(NamedTuple):
     """The outcome of a run.
 
     Attributes:
-        status: "finished", "failed", or "held" by another process.
+        status: "finished", "failed", "held" by another process, or "pruned" by a search.
         text: the reason, unless it is finished.
     """
 
@@ -83,6 +83,7 @@ class Task:
         """Run the notebook unless it is finished; return what is wrong, or ""."""
         from snnlab.runs.execute import configure, execute, finished
         from snnlab.runs.notebook_code import notebook_code
+        from snnlab.runs.sharing import finished_or_shared
 
         if notebook_code(self.notebook).sha256 != self.sha256:
             return (
@@ -90,7 +91,7 @@ class Task:
                 "sweep again."
             )
         config = configure(self.notebook, self.given)
-        if not finished(self.notebook, config):  # else another sweep has done it
+        if not finished_or_shared(self.notebook, config):  # else another sweep has done it
             execute(self.notebook, self.given, _progress_printer())
             if not finished(self.notebook, config):
                 return f"{self.notebook.name}: ran, but not with the parameters that it was given."

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.delay_linear import still_pruned
+from snnlab.nn.any_network import still_pruned
 from snnlab.training.callbacks import Callback, StopTraining, TrainingProgress
 from snnlab.viz.monitor.snapshot import (
     MonitorSnapshot,

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from snnlab.data.protocols import Batches
 from snnlab.delays.ablation import ABLATIONS, ablate
 from snnlab.delays.statistics import delay_shares, rounded_delays
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.training.evaluation import evaluate
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import NetworkView
@@ -41,8 +41,8 @@ class AblationResults:
         if key not in self._results:
             net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
             layers = [
-                delay_shares(rounded_delays(layer), layer.max_delay, 1)
-                for layer in delay_layers(net)
+                delay_shares(rounded_delays(layer), self.network.max_delay, 1)
+                for layer in delay_layers(net).values()
             ]
             self._results[key] = layers, evaluate(net, self.test).accuracy
         return self._results[key]
@@ -102,7 +102,7 @@ class AblationResults:
             rows, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
         )
         self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in rows]
-        chance = 100 / self.network.net.config.n_classes
+        chance = 100 / (int(self.test.labels.max()) + 1)
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
         right.text(chance, 1.42, " chance", fontsize=8)
         right.set_yticks(rows, ["learned", "now"])

@@ -12,6 +12,7 @@ from snnlab.viz.plots.delays import (
     kernels,
 )
 from snnlab.viz.plots.results import (
+    accuracy_over_parameter,
     accuracy_over_time,
     band,
     bars_with_seeds,
@@ -47,6 +48,7 @@ __all__ = [
     "SKY",
     "VARIANTS",
     "YELLOW",
+    "accuracy_over_parameter",
     "accuracy_over_time",
     "band",
     "bars_with_seeds",

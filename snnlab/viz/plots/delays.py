@@ -29,7 +29,8 @@ def delay_histogram(
     """Draw a histogram of delays, a bar for each time step; the title has the shares at both ends.
 
     Args:
-        delays_ms: a network, of which all delays are drawn, or delays of any shape, ms.
+        delays_ms: any network with `DelayLinear`s, of which all delays are drawn, or delays of any
+            shape, ms.
         max_delay_ms: largest possible delay, ms; a network has its own.
         dt_ms: length of a time step, ms; None for that of the network.
         initial_ms: delays before the training, drawn as an outline.
@@ -48,10 +49,14 @@ def delay_histogram(
         >>> ax.get_xlabel(), len(ax.patches[0].get_data().values)
         ('delay (ms)', 6)
     """
-    if hasattr(delays_ms, "synapses"):
-        dt_ms = check_dt(delays_ms.config.dt_ms if dt_ms is None else dt_ms)
-        max_delay_ms = max(layer.max_delay for layer in delays_ms.synapses) * dt_ms
-        delays_ms = np.concatenate([active_delays(layer) for layer in delays_ms.synapses]) * dt_ms
+    if hasattr(delays_ms, "named_modules"):
+        from snnlab.nn.any_network import delay_layers
+
+        config = getattr(delays_ms, "config", None)
+        dt_ms = check_dt(getattr(config, "dt_ms", None) if dt_ms is None else dt_ms)
+        layers = delay_layers(delays_ms, required=True)
+        max_delay_ms = max(layer.max_delay for layer in layers.values()) * dt_ms
+        delays_ms = active_delays(delays_ms) * dt_ms
     dt_ms = check_dt(dt_ms)
     if max_delay_ms is None:
         raise SnnlabError("max_delay_ms = None: delays without a network need the largest one, ms.")

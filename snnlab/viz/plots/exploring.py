@@ -20,24 +20,34 @@ SIGNS = {1: ("excites", GREEN, "o"), -1: ("inhibits", PINK, "s")}
 
 @something_to_draw()
 def coincidence(
-    sent_ms: ArrayLike, arrives_ms: float, hertz: ArrayLike, contribution: ArrayLike
+    sent_ms: ArrayLike,
+    arrives_ms: float,
+    places: ArrayLike,
+    contribution: ArrayLike,
+    *,
+    hertz: bool = True,
 ) -> Figure:
     """Draw the spikes that arrive at a neuron in one step, from when they were sent.
 
     Args:
         sent_ms: when each input fired, (E,) ms.
         arrives_ms: when all of them arrive, ms.
-        hertz: the frequency of each input, (E,) Hz.
+        places: the frequency of each input, (E,) Hz, or its number.
         contribution: by how much each spike moves the membrane, in thresholds, (E,).
+        hertz: whether `places` are frequencies.
 
     Returns:
         The figure: a line for each spike, as long as its delay.
     """
     sent, pitch, pushes = (
         as_array(name, values, empty=True).astype(float).ravel()
-        for name, values in (("sent_ms", sent_ms), ("hertz", hertz), ("contribution", contribution))
+        for name, values in (
+            ("sent_ms", sent_ms),
+            ("places", places),
+            ("contribution", contribution),
+        )
     )
-    check_same_length(sent_ms=sent, hertz=pitch, contribution=pushes)
+    check_same_length(sent_ms=sent, places=pitch, contribution=pushes)
     fig, ax = figure(7.5, 3.4)
     ax.axvline(arrives_ms, color=RED, linestyle="--", linewidth=1)
     ax.annotate(
@@ -54,10 +64,12 @@ def coincidence(
     ax.plot([], [], "o", color=GREY, markerfacecolor="white", label="hollow: sent")
     ax.plot([], [], "o", color=GREY, label="full: arrives")
     legend(ax, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    ax.set(xlabel="time (ms)", ylabel="input (kHz)", yscale="log")
-    ax.yaxis.set_major_locator(FixedLocator([100, 200, 500, 1000, 2000, 5000, 10000, 20000]))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(lambda hz, _: f"{hz / 1000:g}")
+    ax.set(xlabel="time (ms)", ylabel="input (kHz)" if hertz else "input")
+    if hertz:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(FixedLocator([100, 200, 500, 1000, 2000, 5000, 10000, 20000]))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(lambda hz, _: f"{hz / 1000:g}")
     ax.margins(x=0.05, y=0.08)
     return fig
 

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
+from snnlab._utils.fields import is_number
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.style import BLACK, legend, variant_style
+from snnlab.viz.plots.style import BLACK, distinct_styles, legend, variant_style
 
 
 @something_to_draw()
@@ -114,6 +115,53 @@ def accuracy_over_time(
 
 
 @something_to_draw()
+def accuracy_over_parameter(
+    ax: Axes,
+    accuracies: Mapping[str, Mapping[Any, Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str = "accuracy (%)",
+) -> list[Artist]:
+    """Draw the accuracy of each variant over the values of a parameter: means, and each seed.
+
+    Numbers stand at their place on the axis, which is logarithmic where they span a factor of 30.
+    Other values stand side by side.
+
+    Args:
+        ax: where to draw.
+        accuracies: 0..1, by variant, value of the parameter, and seed.
+        xlabel: the label of the x axis.
+        ylabel: the label of the y axis.
+
+    Returns:
+        The lines and markers.
+    """
+    values = list(dict.fromkeys(x for by_value in accuracies.values() for x in by_value))
+    numeric = all(map(is_number, values))
+    places = {x: float(x) if numeric else place for place, x in enumerate(values)}
+    artists: list[Artist] = []
+    for (variant, by_value), style in zip(
+        accuracies.items(), distinct_styles([*accuracies]), strict=True
+    ):
+        seeds = {places[x]: 100 * as_array(variant, list(by_value[x])) for x in by_value}
+        ordered = sorted(seeds)
+        means = [seeds[x].mean() for x in ordered]
+        artists += ax.plot(ordered, means, label=plot_text(variant), markersize=7, **style)
+        every = [(x, accuracy) for x in ordered for accuracy in seeds[x]]
+        dots = {"color": style["color"], "markersize": 3, "alpha": 0.6}
+        artists += ax.plot(*zip(*every, strict=True), ".", **dots)
+    if numeric and min(values) > 0 and max(values) >= 30 * min(values):
+        ax.set_xscale("log")
+    if not numeric or len(values) <= 8:
+        names = [f"{x:g}" if numeric else plot_text(x) for x in values]
+        ax.set_xticks([places[x] for x in values], names)
+        ax.minorticks_off()
+    ax.set(xlabel=plot_text(xlabel), ylabel=plot_text(ylabel))
+    legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
+    return artists
+
+
+@something_to_draw()
 def bars_with_seeds(
     ax: Axes,
     accuracies: Mapping[str, Sequence[float]],
@@ -147,6 +195,8 @@ def bars_with_seeds(
     names = [plot_text(name).replace(", ", ",\n") for name in accuracies]
     ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=ylabel)
+    if len(names) == 1:
+        ax.set_xlim(-1, 1)  # else the bar would be as wide as the axes
     return artists
 
 
@@ -200,12 +250,14 @@ def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
     return image
 
 
-@something_to_draw()
+@something_to_draw("accuracies")
 def describe_accuracies(accuracies: Mapping[str, Iterable[float]]) -> str:
     """Return accuracies 0..1 by variant and seed as text for an alt text.
 
     Example: `"none 40.1 % (38.0 to 42.2), fixed 52.0 %"`.
     """
+    if not accuracies:
+        return "not trained in this run"
     parts = []
     for variant, seeds in accuracies.items():
         values = as_array(variant, list(seeds) if isinstance(seeds, Iterator) else seeds)

@@ -53,6 +53,19 @@ def variant_style(variant: str) -> dict[str, Any]:
     }
 
 
+def distinct_styles(variants: Sequence[str]) -> list[dict[str, Any]]:
+    """Return `variant_style` of each variant; of two that look the same, the second is changed."""
+    styles: list[dict[str, Any]] = []
+    spare = repeated([(PINK, "v"), (SKY, "P"), (RED, "X"), (GREEN, "<"), (BLACK, ">")], 25)
+    for variant in variants:
+        style = variant_style(variant)
+        if style in styles and spare:
+            color, marker = spare.pop(0)
+            style |= {"color": color, "marker": marker}
+        styles.append(style)
+    return styles
+
+
 Look = TypeVar("Look")
 
 
@@ -83,6 +96,13 @@ def empty_figure(width: float, height: float) -> Figure:
     """Return an off-screen figure of `width` x `height` inches, white in dark themes, too."""
     fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(fig)
+    return fig
+
+
+def untrained_figure() -> Figure:
+    """Return a figure that says that this run did not train what it would show."""
+    fig = empty_figure(4, 0.5)
+    fig.text(0.02, 0.5, "Not trained in this run.", va="center", color=GREY)
     return fig
 
 

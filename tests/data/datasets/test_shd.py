@@ -231,10 +231,10 @@ def test_bins_out_of_range(make, dt_ms, n_in, words):
 
 def test_a_set_says_what_it_is(make):
     data = bin_events(make([0, 1, 1], [4, 4, 5]), dt_ms=10, n_in=70)
+    mean = sum(data.lengths.tolist()) / 300
     assert (
-        repr(data)
-        == f"<3 recordings of 2 classes by 2 speakers, up to {max(data.lengths)} steps of 10 ms, "
-        "70 inputs>"
+        repr(data) == f"<3 recordings of 2 classes by 2 speakers, {mean:.2f} s on average, up to "
+        f"{max(data.lengths)} steps of 10 ms, 70 inputs>"
     )
 
 

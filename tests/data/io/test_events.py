@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.io.events import read_events, read_meta, write_events
+from snnlab.data.io.events import read_channels, read_events, read_meta, write_events
 
 
 @pytest.fixture
@@ -55,6 +55,25 @@ def test_the_types_on_disk_are_those_of_shd(path):
         assert file["extra/keys"][1] == b"word 1"
 
 
+def test_speakers_and_names_are_optional_and_channels_of_any_number(tmp_path, make):
+    """N-MNIST's 2,312 channels, said or not; where nothing is said, at least the cochlea's."""
+    events = replace(make([0, 1, 2]), speakers=None, keys=(), channels=2312)
+    events = replace(events, units=events.units + np.uint16(1600))
+    write_events(tmp_path / "x.h5", events)
+    assert read_channels(tmp_path / "x.h5") == 2312
+    for channels in (2312, int(events.units.max()) + 1):
+        read = read_events(tmp_path / "x.h5")
+        assert (read.speakers, read.keys, read.channels) == (None, (), channels)
+        np.testing.assert_array_equal(read.units, events.units)
+        with h5py.File(tmp_path / "x.h5", "a") as file:
+            if "channels" in file["extra"]:
+                del file["extra/channels"]
+    write_events(tmp_path / "y.h5", make([0, 1], most=2))
+    assert (
+        read_channels(tmp_path / "y.h5") is None and read_events(tmp_path / "y.h5").channels == 700
+    )
+
+
 def test_a_file_of_another_writer(tmp_path):
     """float64 times, signed channels, text keys: SHD's layout, not our types."""
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -92,6 +111,10 @@ def removed(name):
     return damage
 
 
+def added(name, value):
+    return lambda file: file.create_dataset(name, data=value)
+
+
 def replaced(name, value, **kwargs):
     def damage(file):
         del file[name]
@@ -109,8 +132,8 @@ ONE = ([0.1], [5])  # times and units of a recording of one spike
         ([removed("spikes")], "spikes/times is missing"),
         ([removed("spikes/units")], "spikes/units is missing"),
         ([removed("labels")], "labels is missing"),
-        ([removed("extra")], "extra/speaker is missing"),
-        ([removed("extra/keys")], "extra/keys is missing"),
+        ([added("extra/channels", 300)], r"has the channel \d+ at spike \d+; 0 to 299 was"),
+        ([added("extra/channels", 0.5)], "extra/channels is 0.5; a whole number from 1"),
         ([replaced("labels", np.array([0, 1]))], "labels has 2 entries for 3 recordings"),
         (
             [replaced("extra/speaker", np.array([0, 1, 2, 3]))],
@@ -182,7 +205,11 @@ ONE = ([0.1], [5])  # times and units of a recording of one spike
             r"extra/keys has the shape \(1, 2\); one name a class",
         ),
         (
-            [row("spikes/times", 0, ONE[0]), row("spikes/units", 0, [700])],
+            [
+                added("extra/channels", 700),
+                row("spikes/times", 0, ONE[0]),
+                row("spikes/units", 0, [700]),
+            ],
             "spikes/units of recording 0 has the channel 700 at spike 0; 0 to 699",
         ),
     ],

@@ -236,11 +236,9 @@ def templates(notebook):
 
 def arms(config):
     """Return all names of networks in a run of this configuration, from its notebook."""
-    texts, code = templates(config.notebook)
     if config.notebook.startswith("04"):
-        assert "for v in VARIANTS for o in final[v]" in code and '"variant": name' in code
-        (variants,) = re.findall(r"VARIANTS = \((.*)\)", code)
-        return set(re.findall(r'"(\w+)"', variants))
+        return set(config.variants)
+    texts, code = templates(config.notebook)
     assert "scratch, {epochs} epochs" in texts and "for epochs in config.scratch_epochs" in code
     lengths = {f"scratch, {epochs} epochs" for epochs in config.scratch_epochs}
     if config.notebook.startswith("02"):
@@ -704,7 +702,7 @@ def command(*arguments):
 def test_the_command_prints_the_rows_and_writes_them(save, tmp_path):
     shd(save, TEN, "dense, published protocol", number=BEST)
     save("delays_shd", "dense").write_text("{")
-    done = command(save.folder, "--paper", "delays", "--out", tmp_path / "table.csv")
+    done = command(save.folder, "--paper", "delays", "--out", tmp_path / "table.csv", "--all")
     assert done.exit_code == 0, done.output
     cells = [
         [cell.strip() for cell in line.strip("│").split("│")]
@@ -727,6 +725,26 @@ def test_the_command_prints_the_rows_and_writes_them(save, tmp_path):
     assert {"paper", "table", "row", "published", "measured", "status", "why", "GPU-hours"} <= set(
         table
     )
+
+
+def test_one_line_a_command_fits_a_screen(save):
+    shd(save, TEN, "dense, published protocol", number=BEST)
+    done = CliRunner().invoke(main.app, ["targets", str(save.folder)], env={"COLUMNS": "100"})
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) <= 26
+    cells = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in done.stdout.splitlines()
+        if "│" in line
+    ]
+    rows = [row for row in targets.targets() if row.command.endswith("delays_shd.yaml")]
+    assert cells[0][0] == "Table 1, Fig. 4" and cells[0][1].startswith(f"2 of {len(rows)}: ")
+    assert cells[0][2:] == ["1.8", "snnlab sweep params/delays_shd.yaml"]
+    assert cells[1] == ["Table 1, Fig. 4", "0 of 23", "?", "snnlab sweep params/delays_ssc.yaml"]
+    flat = " ".join(done.stdout.split())
+    commands = {row.command for row in targets.targets() if row.command}
+    assert all(command.split()[-1] in done.stdout for command in commands)
+    assert f"{sum(not row.command for row in targets.targets())} rows more cannot" in flat
 
 
 def test_the_command_refuses_in_a_sentence(tmp_path):

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays.snapshots import DelayTrajectory
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.panels.ablation import AblationResults, ablation_panel
 from snnlab.viz.panels.arrivals import arrivals_panel
@@ -42,7 +42,7 @@ def viewer(network):
 
 def trajectories(net):
     found = []
-    for layer in delay_layers(net):
+    for layer in delay_layers(net).values():
         neurons, inputs = np.divmod(np.arange(layer.weight.numel()), layer.in_features)
         end = 10 * layer.delay.flatten().numpy()
         found.append(

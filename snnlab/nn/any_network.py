@@ -1,0 +1,90 @@
+"""Any network, one of the reader's own too: its delay layers, its states, and copies of it."""
+
+import copy
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import prune
+
+from snnlab._utils.errors import SnnlabError
+from snnlab.nn.delay_linear import DelayLinear
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def delay_layers(model: nn.Module, *, required: bool = False) -> dict[str, DelayLinear]:
+    """Return the delay layers of any network by name, in the order of its modules.
+
+    Args:
+        model: the network; a bare `DelayLinear` has the name "".
+        required: whether at least one of them has to have delays.
+
+    Raises:
+        SnnlabError: it is no network, or one without the delays that are required.
+
+    Example:
+        >>> net = nn.Sequential(DelayLinear(4, 3, max_delay=5), nn.ReLU(), nn.Linear(3, 2))
+        >>> [*delay_layers(net)]
+        ['0']
+    """
+    if not isinstance(model, nn.Module):
+        raise SnnlabError(f"model: got {type(model).__name__}, expected a torch.nn.Module.")
+    layers = {
+        name: module for name, module in model.named_modules() if isinstance(module, DelayLinear)
+    }
+    if required and not any(layer.max_delay for layer in layers.values()):
+        raise SnnlabError(
+            f"a network without delays: {type(model).__name__} has no DelayLinear whose max_delay "
+            "is above 0; choose a network whose delays are learned or fixed."
+        )
+    return layers
+
+
+@torch.no_grad()
+def still_pruned(model: nn.Module) -> nn.Module:
+    """Copy a network together with its pruning by torch.nn.utils.prune.
+
+    A pruned weight is computed in each forward pass, and `copy.deepcopy` refuses such tensors.
+    """
+    computed = [
+        value
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor)
+    ]
+    return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+
+
+@torch.no_grad()
+def own_copy(model: Network) -> Network:
+    """Copy a network and make its pruning by torch.nn.utils.prune permanent.
+
+    Outside of a forward pass a pruned weight is that of the step before, so it is computed again.
+    """
+    copied = cast(Network, still_pruned(model))
+    for module in copied.modules():
+        for hook in [*module._forward_pre_hooks.values()]:
+            if isinstance(hook, prune.BasePruningMethod):
+                prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]
+    return copied
+
+
+def forward_sequence(model: nn.Module, x: Tensor) -> Any:
+    """Call a network on a sequence `(T, B, ...)`, with its states reset before and after.
+
+    Each module with a method `reset`, such as SpikingJelly's neurons, has a state that would
+    otherwise pass from one batch to the next.
+    """
+    reset_states(model)
+    try:
+        return model(x)
+    finally:
+        reset_states(model)
+
+
+def reset_states(model: nn.Module) -> None:
+    """Reset the states of all modules as SpikingJelly's `reset_net`, without its cached list."""
+    for module in model.modules():
+        if callable(reset := getattr(module, "reset", None)):
+            reset()

@@ -1,0 +1,113 @@
+"""The guides in docs/howto and the README's scripts do as they say, offline, in an empty folder.
+
+The code blocks of a page are executed in their order:
+
+- `python` runs; where it has prompts `>>>`, it is compared as a doctest. The blocks of a page share
+  their variables.
+- A block in any language whose first line is `# NAME.EXT` is written to that file instead.
+- `console` has commands after `$ `, each with its output or with none, which is not compared then.
+  `...` stands for any text, as in a doctest. A command fails, with exit code 1 or 2, if and only if
+  its last line of output begins with `snnlab: `.
+"""
+
+import doctest
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from snnlab.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs/howto").glob("*.md"))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"# ([\w-]+\.\w+)\n")
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SNNLAB_OFFLINE", "1")
+
+
+def run_python(source, names, page):
+    if ">>> " not in source:
+        exec(compile(source, page, "exec"), names)  # noqa: S102  the page's own code
+        return
+    example = doctest.DocTestParser().get_doctest(source, names, page, page, None)
+    report = []
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(
+        example, out=report.append, clear_globs=False
+    )
+    names.update(example.globs)
+    assert result.failed == 0, "".join(report)
+
+
+def run_command(line):
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "snnlab":
+        done = CliRunner().invoke(main.app, arguments)
+        return done.exit_code, done.output
+    ended = subprocess.run(
+        line, shell=True, capture_output=True, text=True, check=False, timeout=60
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def run_console(source):
+    for block in re.split(r"^\$ ", source, flags=re.MULTILINE)[1:]:
+        line, _, expected = block.partition("\n")
+        code, output = run_command(line)
+        fails = bool(re.search(r"^snnlab: .*\Z", expected.rstrip(), re.MULTILINE))
+        assert (code in (1, 2)) if fails else code == 0, f"$ {line}: {code}\n{output}"
+        if expected.strip():
+            same = doctest.OutputChecker().check_output(expected, output, FLAGS)
+            assert same, f"$ {line}\n{output}"
+
+
+def run_page(text, page):
+    names = {"__name__": "__main__"}
+    for language, source in BLOCK.findall(text):
+        if name := FILE.match(source):
+            Path(name[1]).write_text(source, encoding="utf-8")
+        elif language == "python":
+            run_python(source, names, page)
+        elif language == "console":
+            run_console(source)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_guide_does_as_it_says(page):
+    run_page(page.read_text("utf-8"), str(page))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "```python\nassert False\n```",
+        "```python\n>>> 1 + 1\n3\n```",
+        "```console\n$ snnlab run 04 -p max_dely 30\n```",
+        "```console\n$ snnlab run --help\nUsage: another\n```",
+        "```console\n$ snnlab run --help\nsnnlab: ...\n```",
+    ],
+)
+def test_a_guide_that_does_otherwise_is_refused(page):
+    with pytest.raises(AssertionError):
+        run_page(page, "page")
+
+
+SCRIPTS = [
+    source
+    for language, source in BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+    if language == "python" and "checkpoint=" in source
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.splitlines()[-1][:40])
+def test_a_script_of_the_readme_runs_as_it_stands(script):
+    run_python(script, {"__name__": "__main__"}, "README.md")
+    assert list(Path().glob("*.pt"))
