@@ -15,6 +15,7 @@ from snnlab.course.config import (
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
+from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.entry import DatasetEntry
 from snnlab.data.registry import entry_of, find
 
@@ -50,6 +51,9 @@ def check_data(config: Config) -> None:
         entry.check_files(where, "data", vars(config))
     if isinstance(config, TransferToEvents) and config.data != "digits":
         _check_event_sets(event_sets(config), config)
+    if Config in type(config).__bases__ and (name := getattr(config, "data", "")) in DATASETS:
+        entry = DATASETS[name]  # a notebook of one's own
+        entry.check_files(entry.folder, "data", vars(config))
     if isinstance(config, RealCamera):
         _check_event_sets(camera_sets(config), config)
 

@@ -17,14 +17,14 @@ from rich.progress import (
 )
 
 from snnlab._utils.escape import printable, terminal_text
-from snnlab.runs.kernel import Report
 
 if TYPE_CHECKING:
+    from snnlab.runs.kernel import Report
     from snnlab.runs.sweep.sweep import SweepRun
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[str], Report]]:
+def progress(console: Console) -> Iterator[Callable[[str], "Report"]]:
     """Show the progress of notebooks.
 
     Yields:
@@ -32,7 +32,7 @@ def progress(console: Console) -> Iterator[Callable[[str], Report]]:
     """
     with _bars(console, TextColumn("cells"), TimeElapsedColumn()) as bars:
 
-        def show(name: str) -> Report:
+        def show(name: str) -> "Report":
             task = bars.add_task(name, total=None, doing="starting")
             started, last_heading = time.monotonic(), ""
 

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.errors import SnnlabError
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress
 
@@ -34,9 +35,7 @@ def gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
-    import torch
-
-    return [str(i) for i in range(torch.cuda.device_count())]
+    return [str(i) for i in range(len(cuda_devices()))]
 
 
 def worker_environment(

@@ -24,7 +24,7 @@ from typing import Any, get_args, get_origin
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, whole_number
 from snnlab._utils.files import plain
-from snnlab.course.config import parameters_of
+from snnlab.course.config import Profiles, known_parameter, parameters_of
 from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import SweepFile, SweepRun, checked, open_file, parameters
 
@@ -69,7 +69,7 @@ class Search:
     @property
     def seed(self) -> int:
         """Seed of all runs, and of the draws."""
-        return int(self.file.seeds[0])
+        return int(self.file.seeds[0] or 0)
 
     @property
     def identity(self) -> str:
@@ -176,14 +176,14 @@ def read_search(path: Path, texts: Mapping[str, str] | None = None) -> Search:
     return search
 
 
-def _check_range(path: Path, kind: str, name: str, ends: Mapping[str, Any]) -> None:
+def _check_range(path: Path, kind: Profiles, name: str, ends: Mapping[str, Any]) -> None:
     """Check a range, and both ends as values of the parameter."""
     where = f"grid, {name}"
     for key in ends:
         checked(path, where, known, key, RANGE, "key of a range")
     low, high = (ends.get(end) for end in ("low", "high"))
     fields = parameters_of(kind)
-    field = fields[checked(path, "grid", known, name, fields, f"parameter of {kind}")]
+    field = fields[checked(path, "grid", known_parameter, name, kind)]
     many = get_origin(field.type) is tuple
     for end in (low, high):
         parameters(path, "grid", kind, {name: [end] if many else end})

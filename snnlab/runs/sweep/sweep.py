@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, typed
-from snnlab.course.config import Config, parameters_of, parse_parameters, read_parameters
+from snnlab.course.config import (
+    Config,
+    Profiles,
+    known_parameter,
+    parameters_of,
+    parse_parameters,
+    read_parameters,
+)
 from snnlab.runs import execute, manifest, sharing
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
 from snnlab.runs.run import home, run_folder
@@ -146,7 +153,7 @@ class SweepFile:
         path: the file.
         notebook: file of the notebook.
         code: of the notebook now.
-        kind: stem of the notebook whose parameters it has.
+        kind: parameters of the notebook, with their values in each profile.
         content: of the file, by key.
         shared: profile and parameters of all runs.
         overrides: parameters typed on a command line.
@@ -156,7 +163,7 @@ class SweepFile:
     path: Path
     notebook: Path
     code: NotebookCode
-    kind: str
+    kind: Profiles
     content: Mapping[str, Any]
     shared: Mapping[str, Any]
     overrides: Mapping[str, Any]
@@ -205,15 +212,15 @@ def open_file(
             f'{path}: says no notebook; a line such as `notebook: "04"` was expected.'
         )
     notebook = checked(path, "notebook", execute.find, str(content["notebook"]))
-    kind = checked(path, "notebook", execute.kind_of, notebook)
+    kind = checked(path, "notebook", execute.profiles_of, notebook)
     common = parameters(path, "parameters", kind, content.get("parameters"))
     overrides = parse_parameters(kind, texts or {})
     if reserved := RESERVED.keys() & overrides.keys():
         raise SnnlabError(
             f"-p {min(reserved)}: a sweep has it from its file; write `seeds` or `profile` there."
         )
-    seeds = content.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or None in seeds:
+    seeds = content.get("seeds", [0] if "seed" in parameters_of(kind) else [None])
+    if not isinstance(seeds, list) or not seeds or ("seeds" in content and None in seeds):
         raise SnnlabError(
             f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2]."
         )
@@ -238,8 +245,8 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             the same.
     """
     file = open_file(path, texts)
-    content, stem, seeds = file.content, file.kind, file.seeds
-    grid = parameters(path, "grid", stem, content.get("grid"), lists=True)
+    content, kind, seeds = file.content, file.kind, file.seeds
+    grid = parameters(path, "grid", kind, content.get("grid"), lists=True)
     named = _mapping(path, "configurations", content.get("configurations")) or {"": {}}
     count = len(seeds) * len(named) * math.prod(len(values) for values in grid.values())
     if count > MAX_RUNS:
@@ -248,7 +255,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             f"{MAX_RUNS:,}. Shorten the lists, or split the file."
         )
     runs: dict[Path, SweepRun] = {}
-    configurations = _configurations(path, stem, grid, named)
+    configurations = _configurations(path, kind, grid, named)
     for (name, own), seed in itertools.product(configurations, seeds):
         run = file.run(name, own, seed)
         if run.folder in runs:
@@ -261,12 +268,12 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
 
 
 def _configurations(
-    path: Path, stem: str, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
+    path: Path, kind: Profiles, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and parameters of each configuration."""
     for name, entries in named.items():
         where = f"configurations, {name}" if name else "configurations"
-        own = parameters(path, where, stem, entries)
+        own = parameters(path, where, kind, entries)
         if twice := own.keys() & grid.keys():
             raise SnnlabError(f"{path}: {min(twice)} stands in grid and in {where}; keep one.")
         for values in itertools.product(*grid.values()):
@@ -276,13 +283,13 @@ def _configurations(
 
 
 def parameters(
-    path: Path, where: str, stem: str, entries: Any, *, lists: bool = False
+    path: Path, where: str, kind: Profiles, entries: Any, *, lists: bool = False
 ) -> dict[str, Any]:
     """Check parameters one by one, each with a value, or with a list of values."""
-    fields = parameters_of(stem)
+    fields = parameters_of(kind)
     content = _mapping(path, where, entries)
     for name, value in content.items():
-        checked(path, where, known, name, fields, f"parameter of {stem}")
+        checked(path, where, known_parameter, name, kind)
         if name in RESERVED:
             raise SnnlabError(
                 f"{path}: {where} has {name}, which belongs to the whole sweep; {RESERVED[name]}."

@@ -225,7 +225,7 @@ def test_gpus_that_were_chosen_before_stay_chosen(monkeypatch, named, found):
 
 
 def test_gpus_that_nobody_chose_are_counted(monkeypatch):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr(executors, "cuda_devices", lambda: ["Some GPU"] * 3)
     assert gpus() == ["0", "1", "2"]
 
 
