@@ -35,8 +35,9 @@ def search(file: Path, given: tuple[tuple[str, str], ...], workers: int, retries
     """Search for parameters, described in YAML: optuna draws trials from ranges and lists.
 
     A trial is a run of a notebook, as of `snnlab sweep`. Trials maximise a validation accuracy;
-    one that falls behind is pruned. The same command resumes, and repeats failed trials. Several
-    processes and machines that give it at once, on one file system, share the trials.
+    one that falls behind is pruned. The same command resumes, and draws new trials for failed
+    ones. Several processes and machines that give it at once, on one file system, share the
+    trials.
 
     Exit code 1 if a trial failed, 130 if the search was interrupted.
     """
