@@ -40,10 +40,10 @@ def check_data(config: Config) -> None:
         entry.check_files(where, "data", recording_settings(config))
     if isinstance(config, RealVoices):
         entry, where = find(config.data, "recordings")
-        if "fold" not in entry.settings:
+        if entry.name != "speech-commands-test":
             raise SnnlabError(
-                f"data = {config.data!r}: {entry.name} has no folds of speakers; choose "
-                "speech-commands-test, or a folder laid out as it."
+                f"data = {config.data!r}: {entry.name} has no folds of speakers of its own; "
+                "choose speech-commands-test, or a folder laid out as it."
             )
         for fold in config.test_folds:
             entry.check_files(where, "data", {"fold": fold})
