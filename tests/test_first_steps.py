@@ -20,7 +20,10 @@ CNN = SmallCNNConfig(in_channels=1, classes=3)
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: sl.load_dataset("spoken-digits"), "give dt_ms and n_in, too; its settings are"),
+        (
+            lambda: sl.load_dataset("spoken-digits"),
+            "its times are seconds; .* Give dt_ms, such as 10",
+        ),
         (lambda: sl.fit(small(), torch.ones(3), DATA, RECIPE), "train: got Tensor; expected a"),
         (lambda: sl.evaluate(small(), None), "data: got NoneType; expected a data set"),
         (lambda: sl.fit(small(), DATA, DATA, {"epochs": 1}), "got dict, expected a Recipe"),

@@ -134,12 +134,14 @@ ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_lea
     "path", [path for path in LESSONS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
 )
 def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path):
-    """At profile tiny; test_tasks runs the others at the papers' settings, and nbval runs all
-    notebooks with their solutions.
+    """At profile tiny, and without controls; test_tasks runs the others at the papers' settings,
+    and nbval runs all notebooks with their solutions.
     """
+    fewer = {"controls": False} if "controls" in parameter_values(path) else {}
     path = student_edition(path, tmp_path)
-    result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path)}), path)
+    result = checked(execute(path, {"profile": "tiny", "out": str(tmp_path), **fewer}), path)
     assert result.profile == "tiny"
+    assert not (fewer and result.more["delays_moved_ms"])
 
 
 # What `make notebooks` stores

@@ -13,7 +13,7 @@ import click
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.version import __version__
-from snnlab.cli import collect, data, sweep, targets, train
+from snnlab.cli import collect, data, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def app() -> None:
 
 app.add_command(collect.collect)
 app.add_command(data.data)
+app.add_command(search.search)
 app.add_command(sweep.sweep)
 app.add_command(targets.targets)
 app.add_command(train.train)
@@ -74,7 +75,10 @@ def run(
     wait: bool,
     again: bool,
 ) -> None:
-    """Run NOTEBOOK through papermill: its number, its path, or the path of an edited copy of it.
+    """Run NOTEBOOK through papermill: a lesson's number, or the path of any notebook.
+
+    A notebook of your own has a cell tagged `parameters`, says `run = snnlab.runs.start(globals())`
+    and ends with `run.save_result([...])`; `snnlab new-notebook` writes one.
 
     Options override the values in YAML; params/ has a file for each experiment of the papers. DIR
     is by default runs/EXPERIMENT/HASH/seed=N: EXPERIMENT is the name of YAML or else of the
@@ -82,8 +86,8 @@ def run(
     gets the executed notebook, manifest.json, metrics.jsonl, result.json, checkpoints, and figures
     as PNG and SVG.
 
-    The same command resumes a killed run, and shows a finished one. Exit code 2 on a wrong
-    parameter, before anything starts, and 1 if a cell fails.
+    The same command resumes a killed run, and shows a finished one. Exit code 2 if a parameter is
+    wrong, or data, disk space or the device is absent, before anything starts; 1 if a cell fails.
     """
     from snnlab.course.config import parse_parameters, read_parameters
     from snnlab.training import log_choice
@@ -105,8 +109,8 @@ def run(
         configure,
         execute,
         find,
-        kind_of,
         of_other_code,
+        profiles_of,
     )
     from snnlab.runs.sharing import finished_or_shared
 
@@ -117,7 +121,7 @@ def run(
     values = {} if file is None else read_parameters(file)
     if "notebook" in values:
         raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
-    values |= parse_parameters(kind_of(path), texts)
+    values |= parse_parameters(profiles_of(path), texts)
     # before the progress bar, so that an error stands alone
     config = configure(path, values)
     experiment = "" if file is None else file.stem
@@ -146,6 +150,17 @@ def run(
         print_error(error)
         sys.exit(1)
     show(folder, Console())
+
+
+@app.command("new-notebook")
+@click.argument("name", type=click.Path(path_type=Path))
+@cli_errors
+def new_notebook(name: Path) -> None:
+    """Write NAME.ipynb, a notebook to begin with: `snnlab run` and `snnlab sweep` take it."""
+    from snnlab.runs import new_notebook
+
+    path = new_notebook.new_notebook(name)
+    click.echo(f"{path}: edit it, and run it with `snnlab run {path}`.")
 
 
 @app.command()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="number of retries of a failed run",
 )
-@click.option("--dry-run", is_flag=True, help="print the runs and their estimated cost, and stop")
+@click.option("--dry-run", is_flag=True, help="print the runs, their estimated cost and errors")
 @click.option(
     "--executor", default="local", show_default=True, type=click.Choice(["local", "slurm"])
 )
@@ -95,26 +95,31 @@ def sweep(
     `kill` one in the background, which may ignore Ctrl-C and the end of the terminal. On SLURM all
     runs are one array job; a run that exceeds --hours is queued again.
 
-    Exit code 1 if a run failed, 130 if the sweep was interrupted.
+    Exit code 2 if the file, a parameter, the data, the disk or the device is wrong, before anything
+    starts, 1 if a run failed, 130 if the sweep was interrupted.
     """
     if len({name for name, _ in given}) < len(given):
         raise SnnlabError("a parameter is given twice with -p; give it once.")
 
-    from snnlab.course.data_check import check_data
-    from snnlab.runs.sweep.slurm import Slurm
+    from snnlab.runs.preflight import check_all
+    from snnlab.runs.sweep.slurm import Slurm, header
     from snnlab.runs.sweep.sweep import read
 
     plan = read(file, dict(given))
     if plan.note:
         click.echo(plan.note, err=True)
-    if dry_run:
-        _print_plan(plan)
-        return
-    plan.share()
+    if not dry_run:
+        plan.share()
     left = plan.left
-    for run in left:
-        check_data(run.config)
     slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
+    if dry_run:
+        _print_plan(plan, as_published=not given)
+        if left and executor == "slurm":
+            click.echo("\n".join(header(plan, left, slurm, workers=workers)))
+    if left:
+        check_all([run.config for run in left], plan.folder, here=executor == "local")
+    if dry_run:
+        return
     outcomes: Sequence[RunOutcome] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -206,11 +211,16 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
         sys.exit(1)
 
 
-def _print_plan(plan: "Sweep") -> None:
+def _print_plan(plan: "Sweep", *, as_published: bool) -> None:
     """Print every run, its state and folder, and the estimated cost of the rest."""
     from rich.console import Console
 
-    from snnlab.runs import manifest
+    from snnlab._utils.cuda import cuda_devices
+    from snnlab._utils.files import of_clone
+    from snnlab.runs.papers.targets import published_hours
+    from snnlab.runs.run import home
     from snnlab.runs.sweep.cost import cost_table
 
-    Console().print(cost_table(plan, manifest.machine()["device"]))
+    ours = of_clone(home(), f"params/{plan.path.name}").resolve() == plan.path.resolve()
+    published = published_hours(plan.path.stem) if ours and as_published else None
+    Console().print(cost_table(plan, next(iter(cuda_devices()), "cpu"), published))

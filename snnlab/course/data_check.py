@@ -15,8 +15,10 @@ from snnlab.course.config import (
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
+from snnlab.data.datasets.catalogue import DATASETS, OWN
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.registry import entry_of, find
+from snnlab.data.paths import data_path
+from snnlab.data.registry import entry_of, find, find_set
 
 EventSets = tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]
 
@@ -38,10 +40,10 @@ def check_data(config: Config) -> None:
         entry.check_files(where, "data", recording_settings(config))
     if isinstance(config, RealVoices):
         entry, where = find(config.data, "recordings")
-        if "fold" not in entry.settings:
+        if entry.name != "speech-commands-test":
             raise SnnlabError(
-                f"data = {config.data!r}: {entry.name} has no folds of speakers; choose "
-                "speech-commands-test, or a folder laid out as it."
+                f"data = {config.data!r}: {entry.name} has no folds of speakers of its own; "
+                "choose speech-commands-test, or a folder laid out as it."
             )
         for fold in config.test_folds:
             entry.check_files(where, "data", {"fold": fold})
@@ -50,6 +52,9 @@ def check_data(config: Config) -> None:
         entry.check_files(where, "data", vars(config))
     if isinstance(config, TransferToEvents) and config.data != "digits":
         _check_event_sets(event_sets(config), config)
+    if Config in type(config).__bases__ and (name := getattr(config, "data", "")) in DATASETS:
+        entry = DATASETS[name]  # a notebook of one's own
+        entry.check_files(entry.folder, "data", vars(config))
     if isinstance(config, RealCamera):
         _check_event_sets(camera_sets(config), config)
 
@@ -75,12 +80,16 @@ def camera_sets(config: RealCamera) -> EventSets:
 
 
 def _event_sets(name: str, config: TransferToEvents | RealCamera) -> EventSets:
-    events = entry_of(name, "events")
+    events, folder = find_set(name, "events")
+    if config.events_folder:
+        folder = data_path(config.events_folder)
     pictures = entry_of(events.pretrain_on)
-    return (
-        (events, Path(config.events_folder or events.folder).expanduser()),
-        (pictures, Path(config.pictures_folder or pictures.folder).expanduser()),
-    )
+    pictures_folder = pictures.folder
+    if config.pictures_folder:
+        pictures_folder = data_path(config.pictures_folder)
+        if events in OWN:  # any pictures
+            pictures, _ = find_set(config.pictures_folder, "pictures")
+    return (events, folder), (pictures, pictures_folder)
 
 
 def _check_event_sets(sets: EventSets, config: Config) -> None:

@@ -156,6 +156,13 @@ class DatasetEntry:
         Raises:
             SnnlabError: a file is missing, or a setting does not fit the set.
         """
+        downloaded = self.by_hand or self.archives
+        if downloaded and Path(folder) == self.folder and not self.folder.exists():
+            raise SnnlabError(
+                f"data {self.name} is absent: snnlab data get {self.name}. If you have it, set "
+                f"SNNLAB_DATA to the folder that holds {self.name}/ (now {self.folder.parent}), or "
+                f"give its folder as {parameter}."
+            )
         if self.verify:
             imported(self.verify)(folder, parameter, settings)
         else:
@@ -168,9 +175,7 @@ class DatasetEntry:
             SnnlabError: a part is missing; the message says which, and how to get it.
         """
         if missing := self.missing(folder):
-            parts = " and ".join(
-                part.replace("|", " or ").replace("**/", "any ") for part in missing
-            )
+            parts = " and ".join(part.replace("|", " or ") for part in missing)
             what = f"does not hold {parts}" if folder.is_dir() else "is not there"
             raise SnnlabError(
                 f"{folder.resolve()} {what}; {self.name} was expected there. Get it with `snnlab "

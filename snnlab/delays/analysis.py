@@ -1,7 +1,7 @@
 """Synapses and kernels of single neurons in a trained network with delays.
 
-Delays are in steps inside a network, and in milliseconds in all results of this module. Layers are
-counted from 0; the last one is the readout.
+Any network will do that has layers with delays. Delays are in steps inside a network, and in
+milliseconds in all results of this module. Layers are counted from 0.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
@@ -17,14 +17,21 @@ from snnlab.data.datasets.gsc import FEATURES
 from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 
 
-def layer_names(net: DelayNet) -> list[str]:
-    """Return the names of the layers: `layer 1`, `layer 2`, ..., `readout`."""
-    return [f"layer {number}" for number in range(1, len(net.synapses))] + ["readout"]
+def layer_names(net: nn.Module) -> list[str]:
+    """Return the names of the delay layers.
+
+    Those of a `DelayNet` are `layer 1`, `layer 2`, ..., `readout`; those of any other network are
+    the names of its modules, and a bare `DelayLinear` is `layer`.
+    """
+    if isinstance(net, DelayNet):
+        return [f"layer {number}" for number in range(1, len(net.synapses))] + ["readout"]
+    return [name or "layer" for name in delay_layers(net)]
 
 
 def frequencies(
@@ -82,7 +89,7 @@ class Incoming:
         return Incoming(self.source[order], self.delay_ms[order], self.weight[order])
 
 
-def incoming(net: DelayNet, layer: int, neuron: int, dt_ms: float) -> Incoming:
+def incoming(net: nn.Module, layer: int, neuron: int, dt_ms: float) -> Incoming:
     """Return the synapses of a neuron, in a sparse layer those that exist.
 
     Args:
@@ -105,7 +112,7 @@ def incoming(net: DelayNet, layer: int, neuron: int, dt_ms: float) -> Incoming:
 
 
 @torch.no_grad()
-def neuron_kernel(net: DelayNet, layer: int, neuron: int) -> NDArray[np.float32]:
+def neuron_kernel(net: nn.Module, layer: int, neuron: int) -> NDArray[np.float32]:
     """Return the kernel of a neuron: the weight of each input at each delay.
 
     Args:
@@ -130,22 +137,22 @@ def neuron_kernel(net: DelayNet, layer: int, neuron: int) -> NDArray[np.float32]
     return gaussian_taps(weight, delay, width, synapses.taps)[0].cpu().numpy()
 
 
-def layer_synapses(net: DelayNet, layer: int, neuron: int) -> DelayLinear:
+def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:
     """Return a layer's synapses, after checking that the neuron exists.
 
     Raises:
         SnnlabError: there is no such layer or neuron.
     """
-    if not 0 <= layer < len(net.synapses):
+    layers, names = [*delay_layers(net).values()], layer_names(net)
+    if not 0 <= layer < len(layers):
         raise SnnlabError(
-            f"layer = {layer}: expected 0 to {len(net.synapses) - 1}, of which the last one is the "
-            "readout."
+            f"layer = {layer}: expected 0 to {len(layers) - 1}, of which the last one is "
+            f"{names[-1] if names else 'none'}."
         )
-    synapses = net.synapses[layer]
-    assert isinstance(synapses, DelayLinear)
+    synapses = layers[layer]
     if not 0 <= neuron < synapses.out_features:
         raise SnnlabError(
-            f"neuron = {neuron}: {layer_names(net)[layer]} has neurons 0 to "
+            f"neuron = {neuron}: {names[layer]} has neurons 0 to "
             f"{synapses.out_features - 1}; choose one of them."
         )
     return synapses

@@ -1,6 +1,9 @@
 """Simulation of one recording spike by spike: when spikes arrive, and when neurons fire."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numba
 import numpy as np
@@ -9,11 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.delays.ablation import discretise
 from snnlab.delays.analysis import connected_inputs, layer_synapses
+from snnlab.nn.any_network import delay_layers, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.lif_scan import membrane
 from snnlab.nn.neurons import LIF, LeakyIntegrator
+from snnlab.training.evaluation import device_of
 
 
 @dataclass(frozen=True)
@@ -23,8 +29,8 @@ class SimulatedRecording:
     Attributes:
         inputs: `(T', N_in)` of each layer: the recording, then the spikes of each hidden layer.
         charge: membrane H before the reset, `(T', N_out)`; a hidden neuron fires at 1, the readout
-            never.
-        fired: spikes, 0 or 1, `(T', N_out)` of each hidden layer.
+            never. In a network that is no `DelayNet`, the current of all arriving spikes.
+        fired: spikes, 0 or 1, `(T', N_out)` of each hidden layer of a `DelayNet`.
     """
 
     inputs: list[Tensor]
@@ -33,21 +39,25 @@ class SimulatedRecording:
 
 
 @torch.no_grad()
-def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
+def simulate(net: nn.Module, recording: Tensor) -> SimulatedRecording:
     """Simulate a network with rounded delays on one recording.
 
     It adds spike by spike instead of a convolution, which is many times as fast for a single
-    recording. Up to floating-point rounding the result is that of `discretise(net).activity`.
+    recording. Up to floating-point rounding the result is that of `discretise(net).activity`. What
+    the neurons of a network are that is no `DelayNet` is not known: it is called once, and the
+    input of each delay layer is recorded.
 
     Args:
         net: the network.
-        recording: spike counts or features, `(T, N_in)`.
+        recording: spike counts or features, `(T, N_in)`; for a network that is no `DelayNet`, one
+            sample as it expects it, `(T, ...)`.
 
     Returns:
         Input, membranes and spikes of each layer.
 
     Raises:
-        SnnlabError: the recording has another number of inputs, or is empty.
+        SnnlabError: the recording has another number of inputs, or is empty; or a delay layer is
+            not called.
 
     Example:
         >>> net = DelayNet(n_in=2, hidden=[3], n_classes=2, max_delay=4, tau=2.0).eval()
@@ -55,6 +65,12 @@ def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
         >>> [tuple(charge.shape) for charge in recording.charge]
         [(6, 3), (6, 2)]
     """
+    layers = [*delay_layers(net).values()]
+    inputs, charge, fired = (list[Tensor]() for _ in range(3))
+    if not isinstance(net, DelayNet):
+        inputs = _recorded_inputs(net, recording)
+        charge = [delayed(layer, x) for layer, x in zip(layers, inputs, strict=True)]
+        return SimulatedRecording(inputs, charge, fired)
     n_in = net.config.n_in
     if recording.dim() != 2 or recording.shape[1] != n_in or not recording.any():
         raise SnnlabError(
@@ -64,9 +80,7 @@ def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
     steps = int(recording.any(1).nonzero().max()) + 1 + net.tail
     x = torch.zeros(steps, n_in)
     x[: min(steps, len(recording))] = recording[:steps]
-    inputs, charge, fired = [], [], []
-    for number, synapses in enumerate(net.synapses):
-        assert isinstance(synapses, DelayLinear)
+    for number, synapses in enumerate(layers):
         gain, offset = bn_affine(net, number)
         current = gain * delayed(synapses, x) + offset
         inputs.append(x)
@@ -76,8 +90,32 @@ def simulate(net: DelayNet, recording: Tensor) -> SimulatedRecording:
     return SimulatedRecording(inputs, charge, fired[:-1])
 
 
-def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tensor]:
+def _recorded_inputs(net: nn.Module, recording: Tensor) -> list[Tensor]:
+    """Call a network with rounded delays, and return the input `(T', N_in)` of each delay layer."""
+    copied = discretise(net)
+    layers = delay_layers(copied)
+    calls: dict[str, list[Tensor]] = {name: [] for name in layers}
+
+    def record(name: str, call: Callable[..., Tensor], x: Tensor, **options: Any) -> Tensor:
+        calls[name].append(x.detach().cpu()[..., 0, :].reshape(-1, x.shape[-1]))
+        return call(x, **options)
+
+    for name, layer in layers.items():
+        for method in ("forward", "step"):
+            setattr(layer, method, partial(record, name, getattr(layer, method)))
+    forward_sequence(copied, recording[:, None].to(device_of(copied)))
+    if idle := [name for name, inputs in calls.items() if not inputs]:
+        raise SnnlabError(
+            f"{type(net).__name__}: its forward does not call {', '.join(idle)}, neither as a "
+            "module nor by step; without its input no spike arrives."
+        )
+    return [torch.cat(inputs) for inputs in calls.values()]
+
+
+def _membranes(net: nn.Module, layer: int, current: Tensor) -> tuple[Tensor, Tensor]:
     """Compute spikes and membranes before the reset from currents, all `(T, N)`."""
+    if not isinstance(net, DelayNet):
+        return torch.zeros_like(current), current
     if layer == len(net.neurons):
         readout = LeakyIntegrator(net.readout.tau)
         return torch.zeros_like(current), readout.multi_step_forward(current)
@@ -90,13 +128,14 @@ def _membranes(net: DelayNet, layer: int, current: Tensor) -> tuple[Tensor, Tens
     return spikes, h
 
 
-def bn_affine(net: DelayNet, layer: int) -> tuple[Tensor, Tensor]:
+def bn_affine(net: nn.Module, layer: int) -> tuple[Tensor, Tensor]:
     """Return the gain and offset, `(N_out,)` each, by which batch norm changes a layer's input.
 
-    Both are in units of the threshold. The readout has no batch norm.
+    Both are in units of the threshold. They are 1 and 0 in a readout, which has no batch norm, and
+    in a network that is no `DelayNet`.
     """
-    if layer == len(net.norms):
-        n_out = net.config.n_classes
+    if not isinstance(net, DelayNet) or layer == len(net.norms):
+        n_out = layer_synapses(net, layer, 0).out_features
         return torch.ones(n_out), torch.zeros(n_out)
     norm = net.norms[layer]
     assert (
@@ -166,7 +205,7 @@ class Arrivals:
 
 @torch.no_grad()
 def arrivals(
-    net: DelayNet,
+    net: nn.Module,
     recording: SimulatedRecording,
     layer: int,
     neuron: int,

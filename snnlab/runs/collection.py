@@ -156,6 +156,8 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
 
 def _why_unfinished(run_folder: Path) -> str:
     content = manifest.read(run_folder)
+    if content.get("status") == "pruned":
+        return f"pruned by a search: {content['error']}"
     if content.get("status") != "failed":
         return "unfinished; run it again to resume it."
     reason = (content["error"].splitlines() or ["for an unknown reason"])[0].rstrip(".")

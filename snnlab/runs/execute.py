@@ -1,29 +1,39 @@
 """Find, configure and run one notebook."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from snnlab.runs import _jsonschema_import  # noqa: F401  before all that imports jsonschema
-
-# isort: split
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
+from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
-from snnlab._utils.files import make_folder, of_clone
-from snnlab.course.config import NOTEBOOKS, Config, notebook_with, resolve
-from snnlab.course.data_check import check_data
+from snnlab._utils.files import make_folder, of_clone, plain
+from snnlab.course.config import (
+    NOTEBOOKS,
+    PARAMETERS,
+    Config,
+    Profiles,
+    parameters_of,
+    profiles_with,
+    resolve,
+)
 from snnlab.data.cache import stamp
 from snnlab.runs import manifest
-from snnlab.runs.kernel import Report, run_cells
-from snnlab.runs.notebook_code import NotebookCode, notebook_code, parameter_values
+from snnlab.runs.notebook_code import (
+    NotebookCode,
+    notebook_code,
+    parameter_helps,
+    parameter_values,
+)
+from snnlab.runs.preflight import check
 from snnlab.runs.result import load_result
 from snnlab.runs.run import home, run_folder
+
+if TYPE_CHECKING:
+    from snnlab.runs.kernel import Report
 
 
 class NotebookFailed(Exception):
@@ -49,7 +59,7 @@ def find(notebook: str) -> Path:
             path = of_clone(home(), f"{folder}/{stem}.ipynb")
         except SnnlabError as error:
             raise SnnlabError(
-                f"{error} Give an edited copy of one of them by its path, with .ipynb at the end."
+                f"{error} Give a notebook of your own by its path, with .ipynb at the end."
             ) from error
     if not path.is_file():
         raise SnnlabError(
@@ -59,16 +69,20 @@ def find(notebook: str) -> Path:
     return path
 
 
-def kind_of(path: Path) -> str:
-    """Return the stem of the notebook that a file is, or is a copy of.
+def profiles_of(path: Path) -> Profiles:
+    """Return the parameters of a notebook file, with their values in each profile.
 
     Raises:
-        SnnlabError: the file is not a notebook, or has the parameters of none.
+        SnnlabError: the file is not a notebook with a parameters cell, or a parameter in it has no
+            value.
     """
-    if path.stem in NOTEBOOKS:
-        return path.stem
+    return _profiles(path, *stamp(path))
+
+
+@lru_cache(100)  # a sweep asks for each of its runs
+def _profiles(path: Path, size: int, mtime_ns: int) -> Profiles:
     try:
-        return notebook_with(parameter_values(path))
+        return profiles_with(parameter_values(path), path.stem, lambda: parameter_helps(path))
     except SnnlabError as error:
         raise SnnlabError(f"{path}: {error}") from error
 
@@ -87,7 +101,7 @@ def configure(path: Path, given: Mapping[str, Any]) -> Config:
     parameters: dict[str, Any] = {}
     for source in (parameter_values(path), given):
         parameters |= {name: value for name, value in source.items() if value is not None}
-    config: Config = resolve(kind_of(path), **parameters)
+    config: Config = resolve(profiles_of(path), **parameters)
     return config
 
 
@@ -156,7 +170,7 @@ def _finish_time(path: Path, size: int, mtime_ns: int) -> str:
 def execute(
     path: Path,
     given: Mapping[str, Any],
-    report: Report = lambda done, total, heading, count: None,
+    report: "Report" = lambda done, total, heading, count: None,
     *,
     experiment: str = "",
     wait: bool = False,
@@ -179,12 +193,12 @@ def execute(
         NotebookFailed: a cell failed; the notebook is there, with its error.
     """
     config, code = configure(path, given), notebook_code(path)
-    check_data(config)
+    folder = run_folder(config, experiment, code)
+    check(config, folder)
     if config.out and Path(config.out).expanduser().resolve() == path.parent.resolve():
         raise SnnlabError(
             f"out = {config.out!r}: the notebook itself lies there; choose another folder."
         )
-    folder = run_folder(config, experiment, code)
     for place in (path.resolve(), folder):
         if not is_utf8(str(place)):
             raise SnnlabError(
@@ -201,14 +215,9 @@ def execute(
             )
         if before != earlier and finished(path, config, experiment):
             return folder  # the process that was waited for has finished the same run
-        parameters = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in given.items()
-            if value is not None
-        }
-        parameters |= {"profile": config.profile, "out": str(folder)}
+        config = dataclasses.replace(config, out=str(folder))
         try:
-            _run_notebook(path, folder, parameters, code, report, before)
+            _run_notebook(path, config, given, code, report, before)
         except NotebookFailed as error:
             result = folder / "result.json"
             begun = manifest.read(folder) != before
@@ -224,20 +233,37 @@ def execute(
 
 def _run_notebook(
     path: Path,
-    folder: Path,
-    parameters: dict[str, Any],
+    config: Config,
+    given: Mapping[str, Any],
     code: NotebookCode,
-    report: Report,
+    report: "Report",
     before: Mapping[str, Any],
 ) -> None:
-    """Run a notebook in a folder whose manifest was `before`.
+    """Run a notebook in the folder `config.out`, whose manifest was `before`.
 
     Raises:
         NotebookFailed: a cell failed, or the notebook saved no result.
     """
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    from snnlab.runs.kernel import run_cells
+
+    values = {
+        name: list(value) if isinstance(value := getattr(config, name), tuple) else value
+        for name in parameters_of(profiles_of(path))
+    }
+    assigned = {**dict.fromkeys(("profile", "out"), ""), **given}
+    parameters = {
+        name: values[name]
+        for name, default in parameter_values(path).items()
+        if default is not None or assigned.get(name) is not None
+    }
+    folder = Path(config.out)
     executed = folder / path.name
+    environment = code.to_environment() | {PARAMETERS: json.dumps(values, default=plain)}
     try:
-        run_cells(path, executed, parameters, code.to_environment(), report)
+        run_cells(path, executed, parameters, environment, report)
     except PapermillExecutionError as error:
         raise NotebookFailed(
             f"{path.name}, cell [{error.exec_count}]: {error.ename}: {error.evalue}\n"

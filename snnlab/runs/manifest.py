@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now, plain, read_json, whole_file
 from snnlab._utils.version import __version__
@@ -58,8 +59,8 @@ def begin(folder: Path, config: Config, code: NotebookCode) -> None:
 
     Besides the entries of `describe` it has `schema`, `notebook_sha256`, `identity` (all that
     decides about the result), `process` (host and number), `status` ("running", also of a killed
-    run; "finished"; "failed", with `error`), `started` (one time for each start, UTC), `finished`,
-    and `data`, once there is a result.
+    run; "finished"; "failed" or "pruned", with `error`), `started` (one time for each start, UTC),
+    `finished`, and `data`, once there is a result.
 
     Args:
         folder: of the run.
@@ -93,7 +94,7 @@ def end(folder: Path, status: str, **entries: Any) -> None:
 
     Args:
         folder: of the run.
-        status: "finished" or "failed".
+        status: "finished", "failed" or "pruned".
         entries: other entries that change.
 
     Raises:
@@ -182,14 +183,11 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Return the operating system, processor, device, and state of the git checkout."""
-    import torch  # here: reading a manifest needs no torch
-
-    cuda = torch.cuda.is_available()
     return {
         "system": platform.platform(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "device": next(iter(cuda_devices()), "cpu"),
         **_git(),
     }
 

@@ -67,6 +67,14 @@ def parameter_values(path: Path) -> dict[str, Any]:
     return _read(path, *stamp(path))[1]
 
 
+def parameter_helps(path: Path) -> dict[str, str]:
+    """Return the comments behind the parameters of a notebook file, as papermill reads them."""
+    from papermill.translators import PythonTranslator
+
+    inspected = PythonTranslator.inspect({"source": _read(path, *stamp(path))[2]})
+    return {parameter.name: parameter.help for parameter in inspected}
+
+
 def source_hash(nb: Any) -> str:
     """Return the SHA-256 of a notebook's code cells, without parameters and outputs.
 
@@ -88,8 +96,8 @@ def _is_tagged(cell: Any, tag: str) -> bool:
 
 
 @lru_cache(100)  # a sweep asks for each of its runs
-def _read(path: Path, size: int, mtime_ns: int) -> tuple[NotebookCode, dict[str, Any]]:
-    """Return the code of a notebook, and its parameters."""
+def _read(path: Path, size: int, mtime_ns: int) -> tuple[NotebookCode, dict[str, Any], str]:
+    """Return the code of a notebook, its parameters, and the source of their cell."""
     nb = read_notebook(path)
     sha256 = source_hash(nb)
     seal = nb.metadata.get("snnlab")
@@ -100,7 +108,7 @@ def _read(path: Path, size: int, mtime_ns: int) -> tuple[NotebookCode, dict[str,
         raise SnnlabError(
             f"{path}: has no code cell with the tag 'parameters'; tag the one that holds them."
         )
-    return code, _literals(cells[0].source, path)
+    return code, _literals(cells[0].source, path), cells[0].source
 
 
 def _literals(source: str, path: Path) -> dict[str, Any]:
@@ -118,6 +126,9 @@ def _literals(source: str, path: Path) -> dict[str, Any]:
             ):
                 raise ValueError(f"line {statement.lineno}: {ast.unparse(statement)[:60]}")
             value = None if statement.value is None else ast.literal_eval(statement.value)
+            annotation = getattr(statement, "annotation", None)
+            if type(value) is int and annotation and ast.unparse(annotation) == "float":
+                value = float(value)
             values |= {target.id: value for target in targets}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         reason = (str(error).split(" at 0x")[0].splitlines() or [type(error).__name__])[0]

@@ -17,14 +17,14 @@ from rich.progress import (
 )
 
 from snnlab._utils.escape import printable, terminal_text
-from snnlab.runs.kernel import Report
 
 if TYPE_CHECKING:
+    from snnlab.runs.kernel import Report
     from snnlab.runs.sweep.sweep import SweepRun
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[str], Report]]:
+def progress(console: Console) -> Iterator[Callable[[str], "Report"]]:
     """Show the progress of notebooks.
 
     Yields:
@@ -32,7 +32,7 @@ def progress(console: Console) -> Iterator[Callable[[str], Report]]:
     """
     with _bars(console, TextColumn("cells"), TimeElapsedColumn()) as bars:
 
-        def show(name: str) -> Report:
+        def show(name: str) -> "Report":
             task = bars.add_task(name, total=None, doing="starting")
             started, last_heading = time.monotonic(), ""
 
@@ -96,16 +96,16 @@ class SweepProgress:
 
         Args:
             run: the run.
-            state: "begins", "tried again", "finished", "held", "failed" before another attempt, or
-                "failed: " and the reason.
+            state: "begins", "tried again", "finished", "held", "pruned", "failed" before another
+                attempt, or "failed: " and the reason.
         """
         if state == "begins":
             name = printable(run.name)
             self._tasks[run.name] = self._bars.add_task(name, total=None, doing="starting")
-        elif state in ("finished", "held") or state.startswith("failed: "):
+        elif state in ("finished", "held", "pruned") or state.startswith("failed: "):
             self._ended += 1
             self._bars.remove_task(self._tasks.pop(run.name))
-        self._done += state == "finished"
+        self._done += state in ("finished", "pruned")
         self.refresh()
         if not self._console.is_terminal:
             line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {state}"

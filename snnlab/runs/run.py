@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import now, parse_json, paths_below, plain, whole_file
-from snnlab.course.config import Config
-from snnlab.runs import manifest
+from snnlab._utils.files import make_folder, now, parse_json, paths_below, plain, whole_file
+from snnlab.course.config import Config, configure
+from snnlab.runs import manifest, preflight
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
 from snnlab.runs.result import SCHEMA, check
 from snnlab.training import log_choice
 
+UNSTATED = {"name": "not stated", "note": "The notebook does not say on which data."}
 LOCK_SECONDS = 20.0  # a kernel whose runner was killed ends within some seconds
 
 _locks: dict[Path, Any] = {}  # of the folders in which this process runs
@@ -49,7 +50,7 @@ class Run:
         return self.dir / "checkpoints"
 
     def save_result(
-        self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **more: Any
+        self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any] = UNSTATED, **more: Any
     ) -> Path:
         """Write `result.json`, completely or not at all.
 
@@ -110,30 +111,31 @@ class Run:
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
 
-def start(config: Config, code: NotebookCode | None = None) -> Run:
+def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = None) -> Run:
     """Begin a run in its folder, and lock that folder until its result is saved.
+
+    A notebook of one's own says `run = snnlab.runs.start(globals())`.
 
     A run that was killed there is resumed from its checkpoints. Checkpoints of a finished run, or
     of another configuration or notebook, are removed first.
 
     Args:
-        config: the parameters of the notebook.
+        parameters: the configuration of the notebook, or its variables, all its parameters among
+            them; see `course.configure`.
         code: of the notebook; None for the one that runs in this process.
 
     Returns:
         The run.
 
     Raises:
-        SnnlabError: the folder cannot be made, or another process runs there.
+        SnnlabError: a parameter is wrong, the data, the disk or the device does not suffice, the
+            folder cannot be made, or another process runs there.
     """
+    config: Config = parameters if isinstance(parameters, Config) else configure(parameters)
     code = code or running_notebook()
     folder = run_folder(config, code=code)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SnnlabError(
-            f"out = {str(folder)!r}: cannot be made ({error.strerror}); choose another folder."
-        ) from error
+    preflight.check(config, folder)
+    make_folder(folder)
     run = Run(config, folder, code)
     if folder not in _locks:  # the cell that starts the run may be executed twice
         _locks[folder] = manifest.hold(folder, "run", LOCK_SECONDS)

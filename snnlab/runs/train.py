@@ -10,7 +10,6 @@ from typing import Any
 from snnlab._utils.errors import SnnlabError
 from snnlab.course import learning_delays, tasks
 from snnlab.course.config import LearningDelays, resolve
-from snnlab.course.data_check import check_data
 from snnlab.runs import manifest
 from snnlab.runs.execute import finished_in
 from snnlab.runs.notebook_code import NotebookCode
@@ -58,7 +57,6 @@ def train(config: LearningDelays) -> Path:
         SnnlabError: the data is not there, a training diverges, the folder cannot be written, or
             the same training is going on.
     """
-    check_data(config)
     run = start(config, CODE)
     try:
         arms = learning_delays.Arms(config, tasks.recordings(config))

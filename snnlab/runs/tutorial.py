@@ -8,7 +8,6 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import terminal_text
 from snnlab.runs.execute import NotebookFailed, configure, execute
 from snnlab.runs.progress import progress
-from snnlab.runs.publish import write_html
 from snnlab.runs.result import load_result
 from snnlab.runs.run import home
 from snnlab.runs.tables import result_table
@@ -30,6 +29,8 @@ def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
     Raises:
         SnnlabError: there are no notebooks, the profile is unknown, or nothing can be written.
     """
+    from snnlab.runs.publish import write_html  # with nbconvert
+
     notebooks = sorted((home() / "notebooks").glob("*.ipynb"))
     out = out or home() / "runs" / "tutorial"
     if not notebooks:

@@ -31,6 +31,8 @@ from snnlab.training.callbacks import Callback, EpochCounter, StopTraining
 EXIT_SECONDS = 30  # for a process to end when its work is done
 # Processes wait for each other as long as it takes; one that dies is noticed at once
 GROUP_TIMEOUT = timedelta(days=365)
+# What the fork server loads; torch's optimisers load torch._dynamo, which takes as long as torch
+PRELOADED = ("snnlab.delays.experiments", "snnlab.transfer.stages", "torch._dynamo")
 
 Send = Callable[[Any], object]
 
@@ -129,8 +131,7 @@ def train_pool(
 
         if workers <= 1 or processes > 1:
             return run(lambda jobs: map(train_one, jobs))
-        # A fork would copy torch's thread pools in an unusable state
-        context = multiprocessing.get_context("spawn")
+        context = process_context()
         # Numbers this short are written whole: no lock that a kill leaves
         receiver, sender = context.Pipe(duplex=False)
         counting = threading.Thread(target=_update_bar, args=(receiver, bar), daemon=True)
@@ -147,6 +148,21 @@ def train_pool(
         finally:
             sender.close()  # the last open end: the thread counts the rest, and ends
             counting.join()
+
+
+def process_context() -> Any:
+    """Return the `multiprocessing` context of the processes that train.
+
+    Where there is a fork server, it loads torch and this package once, and each process begins as
+    a copy of it, within milliseconds. The server has no threads of torch; a fork of this process
+    would copy torch's thread pools in an unusable state. A new process has the environment
+    variables of the first call.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
 
 
 def _train_and_report(train: Any, data: Any, folder: Path, send: Send, job: Any) -> Any:
@@ -193,8 +209,7 @@ def launch_ranks(work: Callable[[Send], Any], processes: int, receive: Send, who
         SnnlabError: as `work`, in whichever process, or a process died. No process is left behind.
         StopTraining: as `work`, in process 0; all processes have ended by themselves.
     """
-    # A fork would copy torch's thread pools in an unusable state
-    context = multiprocessing.get_context("spawn")
+    context = process_context()
     pipes: list[Connection] = []
     members: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -20,15 +20,12 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
 from snnlab.data.io.many_files import ConversionResult
-from snnlab.runs import execute, manifest
+from snnlab.runs import execute, manifest, preflight
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
 
 START = """
 from snnlab import course, runs
-from snnlab.runs import manifest
-# it asks torch for the device, whose import takes most of the time
-manifest.machine = dict
 config = course.configure(globals())
 run = runs.start(config)
 """
@@ -393,9 +390,11 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
-    snnlab, notebook, small_disk
+    snnlab, notebook, small_disk, monkeypatch
 ):
-    write(notebook, START, "print('x' * 100_000)", SAVE)
+    monkeypatch.setattr(preflight, "RUN_GB", 0)
+    unchecked = "from snnlab.runs import preflight\npreflight.RUN_GB = 0"
+    write(notebook, unchecked, START, "print('x' * 100_000)", SAVE)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
     assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
     assert "No space left on device). Free some space, and run it again." in done.stderr
@@ -447,7 +446,7 @@ def test_notebooks_are_found_by_path_name_and_number(tmp_path, monkeypatch):
         execute.find("nowhere/01_lif_dynamics.ipynb")
     assert execute.find("03_real_camera").parent.name == "real"  # beside the package
     assert execute.find("3").name == "03_transfer_to_event_streams.ipynb"
-    with pytest.raises(SnnlabError, match="no notebook called 'other'.*edited copy .* its path"):
+    with pytest.raises(SnnlabError, match="no notebook called 'other'.*of your own by its path"):
         execute.find("other")
 
 

@@ -43,7 +43,7 @@ def test_what_ships_is_there(notebook):
 @pytest.mark.parametrize(
     ("notebook", "given", "there", "words"),
     [
-        (STATIC, PAPER, "", "imagenet is not there; .* Get it with `snnlab data get imagenet`"),
+        (STATIC, PAPER, "", "^data imagenet is absent: snnlab data get imagenet"),
         (
             STATIC,
             PAPER,
@@ -53,7 +53,7 @@ def test_what_ships_is_there(notebook):
         (STATIC, PAPER, "imagenet/train/a/1.png imagenet/val/1.png", "val holds no folder"),
         (STATIC, PAPER, "imagenet/train-0.tar imagenet/train-2.tar", "has 2 of the shards train"),
         (STATIC, dict(data="nowhere"), "", "nowhere is not there; imagenet was expected there"),
-        (EVENTS, PAPER, "", "es-imagenet is not there; .* give its folder as events_folder"),
+        (EVENTS, PAPER, "", "es-imagenet is absent: .* give its folder as events_folder"),
         (EVENTS, PAPER | dict(events_folder="nowhere"), "", "nowhere is not there; es-"),
         (EVENTS, PAPER, "es-imagenet/train/a", "not hold val and trainlabel.txt or trainlabel.csv"),
         (EVENTS, PAPER | dict(data="cifar10-dvs"), "cifar10-dvs/train/a.mat", "not hold test;"),
@@ -63,11 +63,11 @@ def test_what_ships_is_there(notebook):
             "cifar10-dvs/train/a.mat cifar10-dvs/test/a.mat",
             "size is 50; a number of px of which a multiple is 126",
         ),
-        (EVENTS, VIDEO, "es-ucf101/x ucf101/x", r"any v_\*; .*`snnlab data get es-ucf101`"),
-        (EVENTS, VIDEO, f"es-ucf101/{CLIP}.npz", "ucf101 is not there; .* as pictures_folder"),
+        (EVENTS, VIDEO, "es-ucf101/x ucf101/x", r"hold v_\* or .*`snnlab data get es-ucf101`"),
+        (EVENTS, VIDEO, f"es-ucf101/{CLIP}.npz", "data ucf101 is absent: .* as pictures_folder"),
         (DELAYS, PAPER, "shd/shd_train.h5", "shd_test.h5 of SHD were .*`snnlab data get shd`"),
         (DELAYS, dict(data="spoken-digit"), "", r"did you mean spoken-digits\?"),
-        (DELAYS, WORDS, "", "Fetch them with `snnlab data get gsc`"),
+        (DELAYS, WORDS, "", "data gsc is absent: snnlab data get gsc"),
         (DELAYS, WORDS, "gsc/testing_list.txt", "validation_list.txt: cannot be read"),
         (DELAYS, dict(protocol="published"), "", "valid.h5: a validation set is there"),
     ],
@@ -85,7 +85,7 @@ def test_what_is_missing_is_refused_as_the_readers_do(notebook, given, there, wo
 
 @pytest.mark.parametrize("notebook", [EXPLORING, PRETRAINED])
 def test_the_other_notebooks_on_delays_hear_the_same_recordings(notebook):
-    with pytest.raises(SnnlabError, match="`snnlab data get ssc`"):
+    with pytest.raises(SnnlabError, match="data ssc is absent: snnlab data get ssc"):
         check_data(resolve(notebook, data="ssc"))
 
 

@@ -81,7 +81,7 @@ def test_settings_that_do_not_fit_are_refused(wrong, message):
 
 
 def test_data_without_folds_and_a_fold_that_does_not_exist_are_refused(folder):
-    with pytest.raises(SnnlabError, match="spoken-digits has no folds of speakers"):
+    with pytest.raises(SnnlabError, match="spoken-digits has no folds of speakers of its own"):
         check_data(resolve("04_real_voices", data="spoken-digits"))
     with pytest.raises(SnnlabError, match="fold = 7"):
         check_data(resolve("04_real_voices", data=str(folder), test_folds=[0, 7]))

@@ -6,8 +6,8 @@ The code blocks of a page are executed in their order:
   their variables.
 - A block in any language whose first line is `# NAME.EXT` is written to that file instead.
 - `console` has commands after `$ `, each with its output or with none, which is not compared then.
-  `...` stands for any text, as in a doctest. A command fails, with exit code 1 or 2, if and only if
-  its last line of output begins with `snnlab: `.
+  `...` stands for any text, as in a doctest. Of `snnlab`, progress on the error stream is left out.
+  A command fails, with exit code 1 or 2, if and only if its last line begins with `snnlab: `.
 """
 
 import doctest
@@ -51,7 +51,7 @@ def run_command(line):
     program, *arguments = shlex.split(line, comments=True)
     if program == "snnlab":
         done = CliRunner().invoke(main.app, arguments)
-        return done.exit_code, done.output
+        return done.exit_code, done.output if done.exit_code else done.stdout
     ended = subprocess.run(
         line, shell=True, capture_output=True, text=True, check=False, timeout=60
     )

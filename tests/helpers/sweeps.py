@@ -23,10 +23,7 @@ PARAMETERS = "\n".join(f"{name} = None" for name in NAMES)
 START = """
 import os, signal, time
 from pathlib import Path
-from snnlab.runs import manifest
 from snnlab import course, runs
-# Asking torch for the device takes longer than the rest of such a small notebook
-manifest.machine = dict
 config = course.configure(globals())
 run = runs.start(config)
 with open(run.checkpoint_dir / "starts", "a") as file: file.write("x")

@@ -135,7 +135,7 @@ run.start(resolve("04_learning_delays", profile="tiny", out={str(run.dir)!r}))
 
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SnnlabError, match="out = .*choose another folder"):
+    with pytest.raises(SnnlabError, match="cannot be written .*choose another folder with out"):
         runs.start(resolve("01_lif_dynamics", out=str(tmp_path / "file" / "run")))
 
 

@@ -1,6 +1,7 @@
 """Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are
 passed on."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -135,3 +136,37 @@ if __name__ == "__main__":
         ]
         time.sleep(0.1)
     assert not left
+
+
+def has_optimisers_at_hand(job, data, folder, callbacks):
+    return "torch._dynamo" in sys.modules
+
+
+def test_a_process_begins_with_what_a_training_needs(tmp_path):
+    """Nothing else here loads it, and each process on its own would take seconds to."""
+    jobs = [Job("a", 0), Job("b", 0)]
+    assert train_pool(jobs, has_optimisers_at_hand, None, tmp_path, workers=2) == [True, True]
+
+
+def test_the_fork_server_has_no_threads_and_asks_for_no_gpu():
+    """A fork copies no other thread, and no GPU in use. OpenBLAS starts its own threads anew."""
+    code = """
+import importlib, sys, threading
+from pathlib import Path
+import torch
+def asked(*_, **__):
+    sys.exit("asked for a GPU")
+for name in ("is_available", "device_count", "current_device", "_lazy_init"):
+    setattr(torch.cuda, name, asked)
+from snnlab.training.launch import PRELOADED
+for name in PRELOADED:
+    importlib.import_module(name)
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+print(threading.active_count(), *(line.split()[1] for line in lines if line.startswith("Threads")))
+"""
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, env=alone, check=False)
+    assert run.returncode == 0, run.stderr
+    assert set(run.stdout.split()) == {"1"}

@@ -11,7 +11,17 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
-from snnlab.viz.plots import activity, delay_lessons, exploring, results, sound, transfer
+from snnlab.viz.plots import (
+    activity,
+    delay_lessons,
+    events,
+    exploring,
+    films,
+    handover,
+    results,
+    sound,
+    transfer,
+)
 from snnlab.viz.plots.style import figure
 
 NO_DATA = ("style", "diagrams", "checks")
@@ -24,6 +34,11 @@ MAY_BE_EMPTY = {
     (delay_lessons.with_ceiling, "test"),
     (delay_lessons.side_by_side, "groups"),
     (results.describe_accuracies, "accuracies"),
+    (handover.movements, "moved_ms"),
+    (films.accuracy_over_time, "recipes"),
+    (films.accuracy_over_time, "levels"),
+    (events.accuracy_table, "accuracies"),
+    (events.accuracy_table, "rows"),
     (delay_lessons.word_formats, "times_ms"),
     (delay_lessons.word_formats, "channels"),
     (exploring.histograms, "initial_ms"),
@@ -92,6 +107,9 @@ def test_what_was_not_trained_is_drawn_as_such():
         delay_lessons.tuning({}, [0.0, 0.1]),
         delay_lessons.with_ceiling({}, 0.4, 0.2),
         delay_lessons.side_by_side({}, 0.1),
+        handover.movements({}, 10.0),
+        films.accuracy_over_time({}, {}),
+        events.accuracy_table(np.zeros(0), [], ["LIF"], "x", "y"),
     ):
         assert [text.get_text() for text in fig.texts] == ["Not trained in this run."]
     assert results.describe_accuracies({}) == "not trained in this run"

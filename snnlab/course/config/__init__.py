@@ -7,8 +7,10 @@ parameters, and refuses values that do not fit.
 """
 
 import dataclasses
+import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
@@ -16,6 +18,7 @@ from snnlab._utils.fields import check_read, from_text, known
 from snnlab.course.config.exploring_delays import EXPLORING_DELAYS, ExploringDelays
 from snnlab.course.config.learning_delays import LEARNING_DELAYS, LearningDelays, delay_config
 from snnlab.course.config.lif_dynamics import LIF_DYNAMICS, LifDynamics
+from snnlab.course.config.own_notebook import Profiles, kind_of, with_own_parameters
 from snnlab.course.config.paper_results import PAPER_RESULTS, PaperResults
 from snnlab.course.config.parameter_file import read_parameters
 from snnlab.course.config.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
@@ -31,6 +34,7 @@ from snnlab.course.config.transfer_to_event_streams import (
 __all__ = [
     "DEFAULT_PROFILE",
     "NOTEBOOKS",
+    "PARAMETERS",
     "PROFILES",
     "Config",
     "ExploringDelays",
@@ -39,21 +43,25 @@ __all__ = [
     "PaperResults",
     "PretrainAndTransfer",
     "PretrainedDelays",
+    "Profiles",
     "RealCamera",
     "RealVoices",
     "TransferToEvents",
     "configure",
     "delay_config",
-    "notebook_with",
+    "known_parameter",
     "parameters_of",
     "parse_parameters",
+    "profiles_with",
     "read_parameters",
     "resolve",
 ]
 
 DEFAULT_PROFILE = "course"
+# environment variable of a kernel: all parameters of the notebook that it runs, as JSON
+PARAMETERS = "SNNLAB_PARAMETERS"
 
-PROFILES: dict[str, Mapping[str, Config]] = {
+PROFILES: dict[str, Profiles] = {
     LifDynamics.notebook: LIF_DYNAMICS,
     PretrainAndTransfer.notebook: PRETRAIN_AND_TRANSFER,
     TransferToEvents.notebook: TRANSFER_TO_EVENT_STREAMS,
@@ -73,71 +81,116 @@ NOTEBOOKS: dict[str, type[Config]] = {
 def configure(variables: Mapping[str, Any]) -> Any:
     """Make the configuration of the notebook that calls this.
 
-    A notebook says `config = course.configure(globals())`.
+    A lesson says `config = course.configure(globals())`.
 
     Args:
-        variables: the notebook's variables, all its parameters among them.
+        variables: the notebook's variables, all its parameters among them. In JupyterLab, where
+            nobody knows which these are, they are those of the lesson that has all of its
+            parameters among them, or else all numbers, texts and lists of them.
 
     Returns:
-        An instance of one of the classes in `NOTEBOOKS`.
+        An instance of one of the classes in `NOTEBOOKS`, or of one with the notebook's own
+        parameters.
 
     Raises:
-        SnnlabError: the variables are the parameters of no notebook, or as `resolve`.
+        SnnlabError: as `profiles_with` and `resolve`.
     """
-    notebook = notebook_with(variables)
-    return resolve(notebook, **{name: variables[name] for name in parameters_of(notebook)})
+    if text := os.environ.get(PARAMETERS):
+        values = {name: variables.get(name, value) for name, value in json.loads(text).items()}
+    elif lesson := _lesson_with(variables):
+        values = {name: variables[name] for name in parameters_of(lesson)}
+    else:
+        of_lessons = {name for stem in NOTEBOOKS for name in parameters_of(stem)}
+        values = {
+            name: value
+            for name, value in variables.items()
+            if not name.startswith("_") and name not in ("In", "Out")
+            if kind_of(value) or (value is None and name in of_lessons)  # part of a copy's cell
+        }
+    # JupyterLab's name of the file
+    profiles = profiles_with(values, Path(os.environ.get("JPY_SESSION_NAME", "notebook")).stem)
+    return resolve(profiles, **values)
 
 
-def notebook_with(names: Iterable[str]) -> str:
-    """Return the stem of the notebook all of whose parameters are among `names`.
+def profiles_with(
+    values: Mapping[str, Any], stem: str, helps: Callable[[], Mapping[str, str]] = dict
+) -> Profiles:
+    """Return the profiles of a notebook: those of the lesson that it is a copy of, or its own.
+
+    Args:
+        values: what its parameters cell assigns.
+        stem: of its file.
+        helps: gives the meaning of its own parameters.
 
     Raises:
-        SnnlabError: `names` lacks parameters of every notebook.
+        SnnlabError: one of its own parameters has no value, or one that shows no type.
     """
-    missing = {stem: parameters_of(stem).keys() - set(names) for stem in NOTEBOOKS}
-    matching = [stem for stem in NOTEBOOKS if not missing[stem]]
-    if not matching:
+    lesson = stem if stem in NOTEBOOKS else _lesson_with(values)
+    if lesson:
+        profiles = PROFILES[lesson]
+    else:
+        profiles = {size: Config(profile=size) for size in PROFILES[LifDynamics.notebook]}
+    own = values.keys() - parameters_of(profiles)
+    empty = sorted(name for name in own if values[name] is None)
+    if empty and not lesson:
+        missing = {stem: parameters_of(stem).keys() - values for stem in NOTEBOOKS}
         nearest = min(missing, key=lambda stem: len(missing[stem]) / len(parameters_of(stem)))
         raise SnnlabError(
-            f"the parameters are those of no notebook of snnlab; the nearest is {nearest} "
-            f"(missing: "
-            f"{', '.join(sorted(missing[nearest]))}). Copy the parameters cell of a notebook, and "
-            "keep the names in it."
+            f"the parameter {empty[0]} = None shows no type; expected a value, such as "
+            f"`{empty[0]} = 0.1`. A copy of a notebook of snnlab keeps all its parameters; the "
+            f"nearest is {nearest} (missing: {', '.join(sorted(missing[nearest]))})."
         )
-    return max(matching, key=lambda stem: len(parameters_of(stem)))
+    values = {name: value for name, value in values.items() if name not in empty}
+    if lesson and own <= {*empty}:
+        return profiles
+    return with_own_parameters(profiles, stem, values, helps())
 
 
-def parameters_of(notebook: str) -> dict[str, "dataclasses.Field[Any]"]:
+def _lesson_with(names: Iterable[str]) -> str | None:
+    """Return the stem of the lesson all of whose parameters are among `names`; else None."""
+    matching = [stem for stem in NOTEBOOKS if parameters_of(stem).keys() <= {*names}]
+    return max(matching, key=lambda stem: len(parameters_of(stem)), default=None)
+
+
+def parameters_of(notebook: str | Profiles) -> dict[str, "dataclasses.Field[Any]"]:
     """Return the parameters of a notebook as dataclass fields by name.
+
+    Args:
+        notebook: stem of a notebook of snnlab, or profiles of any.
 
     Raises:
         SnnlabError: there is no such notebook.
     """
-    kind = NOTEBOOKS[known(notebook, NOTEBOOKS, "notebook")]
-    return {field.name: field for field in dataclasses.fields(kind)}
+    fields = dataclasses.fields(_profiles(notebook)[DEFAULT_PROFILE])
+    return {field.name: field for field in fields if field.init}
 
 
-def resolve(notebook: str, /, **parameters: Any) -> Any:
+def _profiles(notebook: str | Profiles) -> Profiles:
+    if isinstance(notebook, str):
+        return PROFILES[known(notebook, PROFILES, "notebook")]
+    return notebook
+
+
+def resolve(notebook: str | Profiles, /, **parameters: Any) -> Any:
     """Make the configuration of a run: a profile, changed by the parameters that are not None.
 
     Args:
-        notebook: stem of the notebook, such as "04_learning_delays".
+        notebook: stem of the notebook, such as "04_learning_delays", or its profiles.
         parameters: its parameters by name; without `profile`, SNNLAB_PROFILE says which, or it is
             "course".
 
     Returns:
-        An instance of `NOTEBOOKS[notebook]`.
+        An instance of `NOTEBOOKS[notebook]`, or of the class of the profiles.
 
     Raises:
         SnnlabError: there is no such notebook, profile or parameter; a value has the wrong type or
             range, or nothing reads it beside the values of the other parameters.
     """
-    fields = parameters_of(notebook)
+    profiles, fields = _profiles(notebook), parameters_of(notebook)
     for name in parameters:
-        known(name, fields, f"parameter of {notebook}")
+        known_parameter(name, profiles)
     given = {name: value for name, value in parameters.items() if value is not None}
     profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
-    profiles = PROFILES[notebook]
     before = profiles[known(profile, profiles, "profile")]
     config = dataclasses.replace(before, **given)
     values = {name: getattr(config, name) for name in fields}
@@ -148,14 +201,24 @@ def resolve(notebook: str, /, **parameters: Any) -> Any:
     return config
 
 
-def parse_parameters(notebook: str, texts: Mapping[str, str]) -> dict[str, Any]:
+def parse_parameters(notebook: str | Profiles, texts: Mapping[str, str]) -> dict[str, Any]:
     """Convert parameters typed on a command line to the types of their fields.
 
     Raises:
         SnnlabError: there is no such notebook or parameter, or a text cannot be read as its type.
     """
-    fields = parameters_of(notebook)
+    profiles, fields = _profiles(notebook), parameters_of(notebook)
     return {
-        name: from_text(fields[known(name, fields, f"parameter of {notebook}")], text)
+        name: from_text(fields[known_parameter(name, profiles)], text)
         for name, text in texts.items()
     }
+
+
+def known_parameter(name: str, profiles: Profiles) -> str:
+    """Return a name if a notebook has a parameter that is called so.
+
+    Raises:
+        SnnlabError: it has not; the message has the nearest name.
+    """
+    stem = profiles[DEFAULT_PROFILE].notebook
+    return known(name, parameters_of(profiles), f"parameter of {stem}")

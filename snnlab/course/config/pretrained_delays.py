@@ -12,8 +12,9 @@ class PretrainedDelays(DelayTraining):
     """Notebook 06. All other settings are those of notebook 04's profile."""
 
     notebook = "06_pretrained_delays"
-    own = frozenset({"epochs", "lr_weights"})
+    own = frozenset({"controls", "epochs", "lr_weights"})
 
+    controls: bool = parameter(True, "whether to train the controls of sections 6 and 7")
     neurons: int = parameter(16, "neurons of a hidden layer", low=1, high=100_000)
     layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
     sharpen: tuple[float, ...] = parameter(

@@ -74,7 +74,7 @@ class RealVoices(TrainingParameters):
 
 
 REAL_VOICES = profiles(
-    RealVoices(seeds=1),
+    RealVoices(),
     tiny=dict(
         test_folds=(0, 1),
         seeds=1,

@@ -184,6 +184,19 @@ def _rows(paper: str, table: Mapping[str, Any]) -> Iterator[Target]:
         yield Target(**entry)
 
 
+def published_hours(file: str) -> tuple[float, str] | None:
+    """Return what one run of a file in params/ takes by published epochs.
+
+    Args:
+        file: its name, without .yaml.
+
+    Returns:
+        GPU-hours, and on what they are based; None where no paper says it.
+    """
+    rows = (target for target in targets() if target.file == file and target.hours)
+    return next(((target.hours or 0.0, target.basis) for target in rows), None)
+
+
 def measured(folder: str | Path | None = None, paper: str | None = None) -> list[Measurement]:
     """Compare each row with the results below a folder.
 

@@ -1,4 +1,4 @@
-"""Estimate what the rest of a sweep will cost, from the epochs that earlier runs measured."""
+"""Estimate what the rest of a sweep will cost, from measured or published epochs."""
 
 import dataclasses
 import json
@@ -71,22 +71,24 @@ def remaining_hours(run: SweepRun, measured: Iterable[Measured]) -> float | None
     return seconds * left / at_a_time * config.get("processes", 1) / 3600
 
 
-def cost_table(sweep: Sweep, device: str) -> TextTable:
+def cost_table(sweep: Sweep, device: str, published: tuple[float, str] | None = None) -> TextTable:
     """Return every run of a sweep with its state, its folder, and the hours that it still takes.
 
     Args:
         sweep: the sweep.
         device: name of the device that it will run on.
+        published: GPU-hours of one run and their basis, for runs that nothing was measured of.
     """
     measured = measured_runs(sweep.notebook.stem, device)
     unit = "hours of a worker" if device == "cpu" else "GPU-hours"
     left = set(sweep.left)
     hours = [remaining_hours(run, measured) if run in left else 0.0 for run in sweep.runs]
+    unmeasured = f"{published[0]:.2g} published" if published else "not measured"
     rows = [
         [
             run.name,
             run.state,
-            "" if run not in left else "not measured" if cost is None else f"{cost:.2g}",
+            "" if run not in left else unmeasured if cost is None else f"{cost:.2g}",
             run.folder.relative_to(sweep.folder),
         ]
         for run, cost in zip(sweep.runs, hours, strict=True)
@@ -94,6 +96,8 @@ def cost_table(sweep: Sweep, device: str) -> TextTable:
     unknown = hours.count(None)
     known = f"{sum(filter(None, hours)):.2g} {unit} on {device}" if unknown < len(left) else ""
     other = f"{unknown} of them not measured" if unknown else ""
+    if unknown and published:
+        other += f": {unknown * published[0]:.2g} GPU-hours by published epochs ({published[1]})"
     total = " and ".join(filter(None, (known, other))) or "nothing"
     caption = f"{len(left)} of {len(rows)} runs to do below {sweep.folder}: {total}"
     return TextTable(sweep.path.stem, ("run", "state", unit, "folder"), [rows], caption)

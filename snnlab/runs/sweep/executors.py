@@ -6,18 +6,21 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.errors import SnnlabError
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
+    from snnlab.runs.sweep.search_file import Search
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
+T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 YEAR = 60 * 24 * 365  # minutes: submitit would end a local job after two of them
 
@@ -32,9 +35,7 @@ def gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
-    import torch
-
-    return [str(i) for i in range(torch.cuda.device_count())]
+    return [str(i) for i in range(len(cuda_devices()))]
 
 
 def worker_environment(
@@ -82,6 +83,35 @@ def run_local(
         SnnlabError: submitit is not installed, or nothing can be written.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
+    workers = max(1, min(workers, len(planned)))
+    calls = [lambda pool, run=run: pool.run(run) for run in planned]
+    return in_workers(sweep, calls, workers=workers, retries=retries, watcher=watcher)
+
+
+def in_workers(
+    sweep: "Sweep | Search",
+    calls: "Sequence[Callable[[LocalWorkers], T]]",
+    *,
+    workers: int,
+    retries: int,
+    watcher: "SweepProgress",
+) -> list[T]:
+    """Make calls in threads, of which each runs its runs in processes, as `run_local`.
+
+    Args:
+        sweep: what the runs belong to.
+        calls: each is given the workers, whose `run` it calls.
+        workers: how many runs there are at a time.
+        retries: how often a run is tried again.
+        watcher: shows the progress.
+
+    Returns:
+        The results of the calls.
+
+    Raises:
+        SnnlabError: as `run_local`, or a call raised it.
+        KeyboardInterrupt: somebody interrupted; no worker is left.
+    """
     from snnlab._utils.files import make_folder, now
     from snnlab.runs import manifest
 
@@ -90,13 +120,16 @@ def run_local(
     folder = Path(
         tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers")
     )
-    workers = max(1, min(workers, len(planned)))
     with manifest.hold(folder, "sweep", 0):
-        return _LocalWorkers(sweep.notebook, folder, workers, retries, watcher).run(planned)
+        return LocalWorkers(sweep.notebook, folder, workers, retries, watcher).call(calls)
 
 
-class _LocalWorkers:
-    """A thread for each worker, which submits a run, waits for its process, and takes the next."""
+class LocalWorkers:
+    """A thread for each worker, which submits a run, waits for its process, and takes the next.
+
+    Attributes:
+        stopping: set as soon as no further run is to begin.
+    """
 
     def __init__(
         self, notebook: Path, folder: Path, workers: int, retries: int, watcher: "SweepProgress"
@@ -109,12 +142,13 @@ class _LocalWorkers:
             self.slots.put(slot)
         self.stopping = threading.Event()
 
-    def run(self, planned: Sequence["SweepRun"]) -> list[RunOutcome]:
+    def call(self, calls: "Sequence[Callable[[LocalWorkers], T]]") -> list[T]:
+        """Make the calls, and return their results."""
         # Ctrl-C reaches the whole process group, but is for this thread alone. Processes that a
         # thread starts inherit the signals that it blocks.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         pool = ThreadPoolExecutor(self.workers)
-        futures = [pool.submit(self._run, run) for run in planned]
+        futures = [pool.submit(call, self) for call in calls]
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
@@ -126,15 +160,15 @@ class _LocalWorkers:
             pool.shutdown(cancel_futures=True)
         return [future.result() for future in futures]
 
-    def _run(self, run: "SweepRun") -> RunOutcome:
-        """Return the outcome of a run's last attempt."""
+    def run(self, run: "SweepRun", stop: Callable[[], bool] = lambda: False) -> RunOutcome:
+        """Return the outcome of a run's last attempt; "pruned" as soon as `stop` returns True."""
         slot = self.slots.get()
         self.watcher.change(run, "begins")
         for attempt in range(self.retries + 1):
             if attempt > 0:
                 self.watcher.change(run, "failed")
                 self.watcher.change(run, "tried again")
-            outcome = self._attempt(run, slot)
+            outcome = self._attempt(run, slot, stop)
             if outcome.status != "failed" or self.stopping.is_set():
                 break
         if not self.stopping.is_set():
@@ -142,16 +176,17 @@ class _LocalWorkers:
         self.slots.put(slot)
         return outcome
 
-    def _attempt(self, run: "SweepRun", slot: int) -> RunOutcome:
+    def _attempt(self, run: "SweepRun", slot: int, stop: Callable[[], bool]) -> RunOutcome:
         processes = getattr(run.config, "processes", 1)
         environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
         given = with_cores(run, self.cores // self.workers)
         executor = submitit().LocalExecutor(self.folder)
         executor.update_parameters(timeout_min=YEAR)
         job = executor.submit(Task(self.notebook, run.code.sha256, given, environment, self.folder))
-        polls = 0  # since the sweep stops
+        pruned, polls = False, 0  # since it is to stop
         while not job.done():
-            if self.stopping.is_set():
+            pruned = pruned or stop()
+            if pruned or self.stopping.is_set():
                 if polls % 10 == 0:  # again and again: a process that has just begun ignores it
                     kill = polls > 10 * STOP_SECONDS
                     os.kill(int(job.job_id), signal.SIGKILL if kill else signal.SIGTERM)
@@ -160,6 +195,8 @@ class _LocalWorkers:
                 self.watcher.update(run, *progress)
             time.sleep(0.1)
         outcome = outcome_of(job)
+        if pruned and outcome.status == "failed":  # else it was finished before
+            outcome = RunOutcome("pruned")
         for file in (job.paths.submitted_pickle, job.paths.result_pickle):
             file.unlink(missing_ok=True)  # a later process may have the same number
         return outcome

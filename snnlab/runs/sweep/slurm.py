@@ -73,19 +73,7 @@ def submit(
             "to one, or use --executor local."
         )
     executor = module.SlurmExecutor(logs(sweep), max_num_timeout=TIMEOUTS)
-    gpus = getattr(planned[0].config, "processes", 1) if slurm.gpus is None else slurm.gpus
-    executor.update_parameters(
-        job_name=sweep.path.stem,
-        time=round(60 * slurm.hours),
-        mem=f"{round(1024 * slurm.memory_gb)}M",
-        cpus_per_task=slurm.cpus,
-        array_parallelism=workers,
-        nodes=1,
-        ntasks_per_node=1,
-        additional_parameters={"requeue": True, **slurm.more},
-        **({"gpus_per_node": gpus} if gpus else {}),
-        **({"partition": slurm.partition} if slurm.partition else {}),
-    )
+    executor.update_parameters(**_requests(sweep, planned, slurm, workers))
     threads = dict.fromkeys(THREADS, str(slurm.cpus))
     tasks = [
         Task(sweep.notebook, run.code.sha256, with_cores(run, slurm.cpus), threads, retries=retries)
@@ -96,6 +84,52 @@ def submit(
             return [executor.submit(task) for task in tasks]
     except (module.core.utils.FailedJobError, module.core.utils.FailedSubmissionError) as error:
         raise SnnlabError(f"SLURM refused the job: {' '.join(str(error).split())}") from error
+
+
+def header(
+    sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int
+) -> list[str]:
+    """Return the lines `#SBATCH` of the job that `submit` submits, on any machine.
+
+    Args:
+        sweep: the sweep.
+        planned: those of its runs that are to be run.
+        slurm: what each asks for.
+        workers: how many run at a time.
+
+    Raises:
+        SnnlabError: submitit is not here.
+    """
+    submitit()
+    from submitit.slurm.slurm import _make_sbatch_string  # its executor asks for a cluster first
+
+    requests = _requests(sweep, planned, slurm, workers)
+    if len(planned) > 1:
+        requests["map_count"] = len(planned)
+    script = _make_sbatch_string(command="", folder=logs(sweep), **requests)
+    return [line for line in script.splitlines() if line.startswith("#SBATCH")]
+
+
+def _requests(
+    sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, workers: int
+) -> dict[str, Any]:
+    """Return the resources as submitit names them."""
+    config = planned[0].config
+    gpus = getattr(config, "processes", 1) if slurm.gpus is None else slurm.gpus
+    if not gpus and getattr(config, "device", "") == "cuda":
+        raise SnnlabError("device cuda is absent: --gpus 0 asks for none; leave --gpus out.")
+    return {
+        "job_name": sweep.path.stem,
+        "time": round(60 * slurm.hours),
+        "mem": f"{round(1024 * slurm.memory_gb)}M",
+        "cpus_per_task": slurm.cpus,
+        "array_parallelism": workers,
+        "nodes": 1,
+        "ntasks_per_node": 1,
+        "additional_parameters": {"requeue": True, **slurm.more},
+        **({"gpus_per_node": gpus} if gpus else {}),
+        **({"partition": slurm.partition} if slurm.partition else {}),
+    }
 
 
 def logs(sweep: "Sweep") -> Path:

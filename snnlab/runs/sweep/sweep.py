@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, typed
-from snnlab.course.config import Config, parameters_of, parse_parameters, read_parameters
+from snnlab.course.config import (
+    Config,
+    Profiles,
+    known_parameter,
+    parameters_of,
+    parse_parameters,
+    read_parameters,
+)
 from snnlab.runs import execute, manifest, sharing
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
 from snnlab.runs.run import home, run_folder
@@ -28,7 +35,8 @@ from snnlab.runs.run import home, run_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ("notebook", "profile", "seeds", "parameters", "grid", "configurations")
+SHARED = ("notebook", "profile", "seeds", "parameters", "grid")
+KEYS = {"sweep": (*SHARED, "configurations"), "search": (*SHARED, "search")}
 # A file with more runs is most likely a mistake, and they take two seconds to check
 MAX_RUNS = 10_000
 # Parameters of the whole sweep, and where they belong
@@ -137,6 +145,91 @@ class Sweep:
         )
 
 
+@dataclass(frozen=True)
+class SweepFile:
+    """The content of a file, from which its runs are made.
+
+    Attributes:
+        path: the file.
+        notebook: file of the notebook.
+        code: of the notebook now.
+        kind: parameters of the notebook, with their values in each profile.
+        content: of the file, by key.
+        shared: profile and parameters of all runs.
+        overrides: parameters typed on a command line.
+        seeds: of the runs.
+    """
+
+    path: Path
+    notebook: Path
+    code: NotebookCode
+    kind: Profiles
+    content: Mapping[str, Any]
+    shared: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+    seeds: Sequence[Any]
+
+    def run(self, name: str, own: Mapping[str, Any], seed: Any) -> SweepRun:
+        """Make and check a run.
+
+        Args:
+            name: of its configuration.
+            own: parameters of the configuration.
+            seed: of the run.
+
+        Raises:
+            SnnlabError: a parameter is out of range, or nothing reads it beside the others.
+        """
+        given = {**self.shared, **own, **self.overrides, "seed": seed}
+        config = checked(self.path, name, execute.configure, self.notebook, given)
+        folder = run_folder(config, self.path.stem, self.code)
+        given |= {"profile": config.profile, "out": str(folder)}
+        config = dataclasses.replace(config, out=str(folder))
+        return SweepRun(name, config, given, self.notebook, self.code)
+
+
+def open_file(
+    path: Path, texts: Mapping[str, str] | None = None, command: str = "sweep"
+) -> SweepFile:
+    """Read a file, and check all but its grid and configurations.
+
+    Args:
+        path: the file.
+        texts: parameters typed on a command line; they override those in the file.
+        command: that reads it, "sweep" or "search".
+
+    Raises:
+        SnnlabError: something in the file is unknown, ill-typed or out of range.
+    """
+    content = read_parameters(path)
+    if ("search" in content) != (command == "search"):
+        other = "sweep" if command == "search" else "search"
+        raise SnnlabError(f"{path}: holds a {other}; run it with `snnlab {other} {path}`.")
+    for key in content:
+        checked(path, "", known, key, KEYS[command], f"key of a {command}")
+    if "notebook" not in content:
+        raise SnnlabError(
+            f'{path}: says no notebook; a line such as `notebook: "04"` was expected.'
+        )
+    notebook = checked(path, "notebook", execute.find, str(content["notebook"]))
+    kind = checked(path, "notebook", execute.profiles_of, notebook)
+    common = parameters(path, "parameters", kind, content.get("parameters"))
+    overrides = parse_parameters(kind, texts or {})
+    if reserved := RESERVED.keys() & overrides.keys():
+        raise SnnlabError(
+            f"-p {min(reserved)}: a sweep has it from its file; write `seeds` or `profile` there."
+        )
+    seeds = content.get("seeds", [0] if "seed" in parameters_of(kind) else [None])
+    if not isinstance(seeds, list) or not seeds or ("seeds" in content and None in seeds):
+        raise SnnlabError(
+            f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2]."
+        )
+    shared = {"profile": content.get("profile"), **common}
+    return SweepFile(
+        path, notebook, notebook_code(notebook), kind, content, shared, overrides, seeds
+    )
+
+
 def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     """Read the runs in a file, and check all of them.
 
@@ -151,28 +244,9 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
         SnnlabError: something in the file is unknown, ill-typed or out of range, or two runs are
             the same.
     """
-    content = read_parameters(path)
-    for key in content:
-        _checked(path, "", known, key, KEYS, "key of a sweep")
-    if "notebook" not in content:
-        raise SnnlabError(
-            f'{path}: says no notebook; a line such as `notebook: "04"` was expected.'
-        )
-    notebook = _checked(path, "notebook", execute.find, str(content["notebook"]))
-    stem = _checked(path, "notebook", execute.kind_of, notebook)
-    code = notebook_code(notebook)
-    common = _parameters(path, "parameters", stem, content.get("parameters"))
-    overrides = parse_parameters(stem, texts or {})
-    if reserved := RESERVED.keys() & overrides.keys():
-        raise SnnlabError(
-            f"-p {min(reserved)}: a sweep has it from its file; write `seeds` or `profile` there."
-        )
-    seeds = content.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or None in seeds:
-        raise SnnlabError(
-            f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2]."
-        )
-    grid = _parameters(path, "grid", stem, content.get("grid"), lists=True)
+    file = open_file(path, texts)
+    content, kind, seeds = file.content, file.kind, file.seeds
+    grid = parameters(path, "grid", kind, content.get("grid"), lists=True)
     named = _mapping(path, "configurations", content.get("configurations")) or {"": {}}
     count = len(seeds) * len(named) * math.prod(len(values) for values in grid.values())
     if count > MAX_RUNS:
@@ -181,30 +255,25 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             f"{MAX_RUNS:,}. Shorten the lists, or split the file."
         )
     runs: dict[Path, SweepRun] = {}
-    configurations = _configurations(path, stem, grid, named)
+    configurations = _configurations(path, kind, grid, named)
     for (name, own), seed in itertools.product(configurations, seeds):
-        given = {"profile": content.get("profile"), **common, **own, **overrides, "seed": seed}
-        config = _checked(path, name, execute.configure, notebook, given)
-        folder = run_folder(config, path.stem, code)
-        given |= {"profile": config.profile, "out": str(folder)}
-        config = dataclasses.replace(config, out=str(folder))
-        run = SweepRun(name, config, given, notebook, code)
-        if folder in runs:
+        run = file.run(name, own, seed)
+        if run.folder in runs:
             raise SnnlabError(
-                f"{path}: {runs[folder].name!r} and {run.name!r} are the same run, as nothing that "
-                "decides about the result tells them apart; remove one of them."
+                f"{path}: {runs[run.folder].name!r} and {run.name!r} are the same run, as nothing "
+                "that decides about the result tells them apart; remove one of them."
             )
-        runs[folder] = run
-    return Sweep(path, notebook, [*runs.values()])
+        runs[run.folder] = run
+    return Sweep(path, file.notebook, [*runs.values()])
 
 
 def _configurations(
-    path: Path, stem: str, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
+    path: Path, kind: Profiles, grid: Mapping[str, Sequence[Any]], named: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and parameters of each configuration."""
     for name, entries in named.items():
         where = f"configurations, {name}" if name else "configurations"
-        own = _parameters(path, where, stem, entries)
+        own = parameters(path, where, kind, entries)
         if twice := own.keys() & grid.keys():
             raise SnnlabError(f"{path}: {min(twice)} stands in grid and in {where}; keep one.")
         for values in itertools.product(*grid.values()):
@@ -213,14 +282,14 @@ def _configurations(
             yield ", ".join(filter(None, parts)), own | point
 
 
-def _parameters(
-    path: Path, where: str, stem: str, entries: Any, *, lists: bool = False
+def parameters(
+    path: Path, where: str, kind: Profiles, entries: Any, *, lists: bool = False
 ) -> dict[str, Any]:
     """Check parameters one by one, each with a value, or with a list of values."""
-    fields = parameters_of(stem)
+    fields = parameters_of(kind)
     content = _mapping(path, where, entries)
     for name, value in content.items():
-        _checked(path, where, known, name, fields, f"parameter of {stem}")
+        checked(path, where, known_parameter, name, kind)
         if name in RESERVED:
             raise SnnlabError(
                 f"{path}: {where} has {name}, which belongs to the whole sweep; {RESERVED[name]}."
@@ -228,7 +297,7 @@ def _parameters(
         if lists and (not isinstance(value, list) or not value):
             raise SnnlabError(f"{path}: {where}, {name} is {value!r}; expected a list of values.")
         for one in value if lists else [value]:
-            _checked(path, where, typed, fields[name], one)
+            checked(path, where, typed, fields[name], one)
     return content
 
 
@@ -238,7 +307,7 @@ def _mapping(path: Path, where: str, entries: Any) -> dict[str, Any]:
     return entries or {}
 
 
-def _checked(path: Path, where: str, check: Any, *arguments: Any) -> Any:
+def checked(path: Path, where: str, check: Any, *arguments: Any) -> Any:
     """Return what a check returns; an error of it names the place in the file."""
     try:
         return check(*arguments)

@@ -23,7 +23,7 @@ class RunOutcome(NamedTuple):
     """The outcome of a run.
 
     Attributes:
-        status: "finished", "failed", or "held" by another process.
+        status: "finished", "failed", "held" by another process, or "pruned" by a search.
         text: the reason, unless it is finished.
     """
 

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from spikingjelly.activation_based.monitor import OutputMonitor
 from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
+from snnlab.delays.analysis import layer_names
 from snnlab.delays.statistics import active_delays
 from snnlab.nn.activations import SPIKING, Activation, activations
-from snnlab.nn.any_network import delay_layers, own_copy
+from snnlab.nn.any_network import delay_layers, forward_sequence, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.callbacks import TrainingProgress
+from snnlab.training.evaluation import device_of
 
 SAMPLES = 16  # of the validation set, for the rates
 LAYERS = 4  # of a vision network that are shown, evenly spaced
@@ -85,7 +87,7 @@ def take_snapshot(
         The snapshot.
     """
     model, recipe, valid = progress.model, progress.recipe, progress.valid
-    device, (dt, unit) = next(model.parameters()).device, step_of(valid)
+    device, (dt, unit) = device_of(model), step_of(valid)
     x, labels = valid.batch(torch.arange(min(SAMPLES, len(valid)), device=valid.labels.device))
     x, label = x.to(device), int(labels[0])
     over_time, scale, rate_unit = True, 1.0, "spikes a step"
@@ -132,13 +134,13 @@ def delays_of(model: nn.Module, dt: float) -> tuple[Arrays, float]:
         model: the network.
         dt: length of a time step, in the unit of the delays.
     """
-    layers = [layer for layer in delay_layers(model).values() if layer.max_delay]
-    names = [*(f"layer {number}" for number in range(1, len(layers))), "readout"]
-    delays = {}
-    for name, layer in zip(names, layers, strict=False):
-        steps = active_delays(layer)
-        delays[name] = steps[np.isfinite(steps)] * np.float32(dt)
-    return delays, max((layer.max_delay for layer in layers), default=0) * dt
+    delays, longest = {}, 0
+    for name, layer in zip(layer_names(model), delay_layers(model).values(), strict=True):
+        if layer.max_delay:
+            steps = active_delays(layer)
+            delays[name] = steps[np.isfinite(steps)] * np.float32(dt)
+            longest = max(longest, layer.max_delay)
+    return delays, longest * dt
 
 
 def step_of(data: Any) -> tuple[float, str]:
@@ -171,35 +173,52 @@ def _spikes(net: DelayNet, x: Tensor, rising: Callable[[Tensor], Tensor]) -> tup
 
 
 def _activations(net: nn.Module, x: Tensor) -> tuple[Arrays, Arrays, bool]:
-    """Return outputs of some neurons of a vision network, and the mean outputs of all of them.
+    """Return outputs of some neurons of any network, and the mean outputs of all of them.
+
+    Its layers are its modules of the types `Activation` and SpikingJelly's `BaseNode`.
 
     Args:
         net: the network.
-        x: the samples, `(T, B, C, H, W)`.
+        x: the samples, `(T, B, ...)`.
 
     Returns:
         Outputs `(columns, rows)` and mean outputs `(N,)` of each layer; whether the columns are
         time steps of the first sample, or else samples.
     """
+    # By layer, for each call: outputs of the first sample and in the first step, means
+    calls: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
 
-    def record(output: Tensor) -> tuple[Tensor, Tensor, bool]:
-        output = output.flatten(2)  # (T, B, N)
-        over_time, neurons = len(output) > 1, output.shape[2]
-        columns = output[:, 0] if over_time else output[0]
+    def record(name: str, module: nn.Module, _inputs: object, output: Tensor) -> None:
+        one_step = getattr(module, "step_mode", "m") == "s"
+        output = (output[None] if one_step else output).flatten(2)  # (T, B, N)
+        neurons = output.shape[2]
         rows = torch.linspace(0, neurons - 1, min(ROWS, neurons), device=output.device).long()
-        return columns[:, rows], output.mean((0, 1)), over_time
+        call = output[:, 0, rows], output[0][:, rows], output.mean((0, 1))
+        calls.setdefault(name, []).append(call)
 
     # A converted network has SpikingJelly's neurons
-    monitor = OutputMonitor(net, (Activation, BaseNode), function_on_output=record)
+    hooks = [
+        module.register_forward_hook(partial(record, name))
+        for name, module in net.named_modules()
+        if isinstance(module, Activation | BaseNode)
+    ]
     try:
-        net(x)
+        forward_sequence(net, x)
     finally:
-        monitor.remove_hooks()
-    names, over_time = monitor.monitored_layers, True
+        for hook in hooks:
+            hook.remove()
+    names = [*calls]
+    numbers = np.linspace(0, len(names) - 1, min(LAYERS, len(names))).astype(int)
+    steps = [sum(len(output) for output, *_ in calls[names[number]]) for number in numbers]
+    over_time = max(steps, default=2) > 1
     rasters, rates = {}, {}
-    for number in np.linspace(0, len(names) - 1, min(LAYERS, len(names))).astype(int):
-        (outputs, mean, over_time), name = monitor[names[number]][0], f"layer {number + 1}"
-        rasters[name], rates[name] = _array(outputs), _array(mean)
+    for number, own_steps in zip(numbers, steps, strict=True):
+        outputs, at_once, means = zip(*calls[names[number]], strict=True)
+        raster = _array(torch.cat(outputs) if over_time else at_once[0])
+        if over_time:  # a layer may have fewer steps than others
+            raster = np.pad(raster, ((0, max(steps) - own_steps), (0, 0)))
+        rasters[f"layer {number + 1}"] = raster
+        rates[f"layer {number + 1}"] = _array(torch.stack(means).mean(0))
     return rasters, rates, over_time
 
 

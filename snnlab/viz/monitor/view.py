@@ -42,7 +42,8 @@ class MonitorView:
     def __init__(self, fig: Figure, snapshot: MonitorSnapshot) -> None:
         fig.set_layout_engine("none")  # solving a layout takes longer than drawing all the rest
         above = ["input"] if "input" in snapshot.rasters else []
-        above += ["layers", "histogram"] if snapshot.rates else []
+        above += ["layers"] if snapshot.rates else []
+        above += ["histogram"] if snapshot.rates or snapshot.delays else []
         rows = [names for names in (above, [*CURVES]) if names]
         self._axes: dict[str, Axes] = {}
         for number, names in enumerate(rows):
@@ -61,6 +62,7 @@ class MonitorView:
             ax.set_title(f"input: {plot_text(snapshot.sample)}", fontsize=9, y=1.0)
         if snapshot.rates:
             self._prepare_layers(snapshot)
+        if "histogram" in self._axes:
             self._prepare_histogram(snapshot)
         for name, label in CURVES.items():
             ax = self._axes[name]

@@ -41,7 +41,7 @@ class AblationResults:
         if key not in self._results:
             net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
             layers = [
-                delay_shares(rounded_delays(layer), layer.max_delay, 1)
+                delay_shares(rounded_delays(layer), self.network.max_delay, 1)
                 for layer in delay_layers(net).values()
             ]
             self._results[key] = layers, evaluate(net, self.test).accuracy
@@ -102,7 +102,7 @@ class AblationResults:
             rows, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
         )
         self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in rows]
-        chance = 100 / self.network.net.config.n_classes
+        chance = 100 / (int(self.test.labels.max()) + 1)
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
         right.text(chance, 1.42, " chance", fontsize=8)
         right.set_yticks(rows, ["learned", "now"])

@@ -1,4 +1,7 @@
-"""Panel of why a neuron fires: the spikes of a recording when they arrive, and the membrane."""
+"""Panel of why a neuron fires: the spikes of a recording when they arrive, and the membrane.
+
+Of a network that is no `DelayNet` it shows the current that the spikes add up to instead.
+"""
 
 import math
 from typing import Any, Self
@@ -65,7 +68,7 @@ class ArrivalsPlot:
             for _, color, line in LINES[1::-1]
         )
         (self.threshold,) = below.plot([], [], "--", color=plots.RED, linewidth=1)
-        below.set(xlabel="time (ms)", ylabel="membrane")
+        below.set(xlabel="time (ms)", ylabel=self.viewer.network.response)
         below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         above.tick_params(labelbottom=False)
         return self
@@ -74,9 +77,13 @@ class ArrivalsPlot:
         """Explain markers and lines above the axes."""
         for _, name, color, marker in SIGNS:
             self.above.plot([], [], marker, color=color, markersize=5, label=name)
-        for name, color, line in LINES:
-            self.below.plot([], [], line, color=color, linewidth=1.2, label=name)
-        self.below.plot([], [], label="fires", **FIRES)
+        response = self.viewer.network.response
+        neurons_known = response == LINES[0][0]
+        for name, color, line in LINES if neurons_known else LINES[:2]:
+            label = response if name == LINES[0][0] else name
+            self.below.plot([], [], line, color=color, linewidth=1.2, label=label)
+        if neurons_known:
+            self.below.plot([], [], label="fires", **FIRES)
         for ax, columns in ((self.above, 2), (self.below, 4)):
             plots.legend(
                 ax, loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, borderaxespad=0,
@@ -99,7 +106,7 @@ class ArrivalsPlot:
             percent: what is left of each delay.
 
         Returns:
-            The alt text, and the membrane as a table.
+            The alt text, and the membrane or current as a table.
 
         Raises:
             SnnlabError: there is no such recording, layer or neuron.
@@ -130,7 +137,13 @@ class ArrivalsPlot:
             f'"{word}" at neuron {neuron} of {network.names[layer]} with {percent} % of each '
             f"delay: {now.source.size} spikes arrive, "
         )
-        if layer == len(recording.fired):
+        if network.response == "current":
+            at, most = times[now.charge.argmax()], now.charge.max()
+            alt += (
+                f"the current is largest at {at:.0f} ms, {most:.2f}; without delays "
+                f"{plain.charge.max():.2f}."
+            )
+        elif layer == len(recording.fired):
             alt += f"the membrane ends at {now.charge[-1]:.1f}; a readout never fires."
         else:
             n_fired, n_plain = now.fired_ms.size, plain.fired_ms.size
@@ -141,7 +154,7 @@ class ArrivalsPlot:
             )
         columns = {
             "time (ms)": times,
-            "membrane": now.charge,
+            network.response: now.charge,
             "without delays": plain.charge,
         }
         return alt, columns

@@ -8,7 +8,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
 from numpy.typing import NDArray
+from torch import nn
 
+from snnlab._utils.arrays import check_dt
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.protocols import Batches
 from snnlab.delays import analysis
@@ -28,17 +30,31 @@ class NetworkView:
     """A network, the length of its steps, and the frequencies of its inputs.
 
     Args:
-        net: the network.
+        net: the network: any one with layers that have delays, or such a layer.
         dt_ms: length of a time step, ms.
         hertz: the frequency of each input, (n_in,) Hz, or None.
+
+    Raises:
+        SnnlabError: the network has no delays, `dt_ms` is not above 0, or there is not one
+            frequency for each input.
     """
 
     def __init__(
-        self, net: DelayNet, dt_ms: float, hertz: NDArray[np.float64] | None = None
+        self, net: nn.Module, dt_ms: float, hertz: NDArray[np.float64] | None = None
     ) -> None:
-        self.net, self.dt_ms, self.hertz = net, dt_ms, hertz
+        layers = delay_layers(net, required=True).values()
+        self.net, self.dt_ms, self.hertz = net, check_dt(dt_ms), hertz
+        n_in = next(iter(layers)).in_features
+        if hertz is not None and len(hertz) != n_in:
+            raise SnnlabError(
+                f"hertz: has {len(hertz)} frequencies for {n_in} inputs; expected one for each, or "
+                "None."
+            )
         self.names = analysis.layer_names(net)
-        self.max_delay_ms = net.config.max_delay * dt_ms
+        self.max_delay = max(layer.max_delay for layer in layers)
+        self.max_delay_ms = self.max_delay * dt_ms
+        # What is known of the neurons of another network is the current that they get
+        self.response = "membrane" if isinstance(net, DelayNet) else "current"
 
     def synapses(self, layer: int) -> DelayLinear:
         """Return the synapses of a layer."""
@@ -70,7 +86,7 @@ class NetworkView:
         if hertz is None:
             places = np.unique(np.linspace(0, n_in - 1, 5).astype(int))
             labels = [str(place) for place in places]
-            ax.set_ylabel(f"neuron of {self.names[layer - 1]}" if layer else "input")
+            ax.set_ylabel(f"neuron of {before}" if (before := self._before(layer)) else "input")
         else:
             labels, places = frequency_ticks(hertz)
             ax.set_ylabel("input (kHz)")
@@ -83,7 +99,13 @@ class NetworkView:
         hertz = self._frequencies(layer)
         if hertz is not None:
             return f"the input at {hertz[source] / 1000:.2g} kHz"
-        return f"neuron {source} of {self.names[layer - 1]}" if layer else f"input {source}"
+        return (
+            f"neuron {source} of {before}" if (before := self._before(layer)) else f"input {source}"
+        )
+
+    def _before(self, layer: int) -> str:
+        """Return the name of the layer whose spikes a layer gets; only a `DelayNet` is a chain."""
+        return self.names[layer - 1] if layer and isinstance(self.net, DelayNet) else ""
 
 
 class RecordingViewer:
@@ -95,17 +117,23 @@ class RecordingViewer:
         class_names: the name of each class.
 
     Raises:
-        SnnlabError: the network has another number of classes.
+        SnnlabError: the network has another number of classes, or there is no name for a label.
     """
 
     def __init__(
         self, network: NetworkView, recordings: Batches, class_names: Sequence[str]
     ) -> None:
-        n_classes = network.net.config.n_classes
-        if len(class_names) != n_classes:
+        if isinstance(network.net, DelayNet):
+            n_classes = network.net.config.n_classes
+            if len(class_names) != n_classes:
+                raise SnnlabError(
+                    f"the network tells {n_classes} classes apart, and these recordings have "
+                    f"{len(class_names)}; give the data that it was trained on."
+                )
+        if len(class_names) <= (last := int(recordings.labels.max())):
             raise SnnlabError(
-                f"the network tells {n_classes} classes apart, and these recordings have "
-                f"{len(class_names)}; give the data that it was trained on."
+                f"class_names: has {len(class_names)} names for labels up to {last}; expected one "
+                "for each class."
             )
         self.network, self.recordings, self.class_names = network, recordings, class_names
         self._cached: tuple[int, SimulatedRecording, str] | None = None

@@ -58,7 +58,8 @@ class SynapsesPlot:
             circles.set_offsets(offsets)
             circles.set_sizes(15 + 90 * np.abs(strongest.weight[same]) / self.largest_weight)
         taps = analysis.neuron_kernel(network.net, number, neuron)
-        self.kernel.set_data(taps[np.argsort(rows)])
+        missing = self.network.max_delay + 1 - taps.shape[1]  # another layer has longer delays
+        self.kernel.set_data(np.pad(taps, ((0, 0), (0, missing)))[np.argsort(rows)])
         names = [network.input_name(number, int(source)) for source in strongest.source]
         excite = int((incoming.weight > 0).sum())
         first = [
@@ -132,7 +133,7 @@ class SynapsesPlot:
         )  # fmt: skip
         weights.set_ylabel("weight")
         weights.yaxis.set_major_locator(MaxNLocator(4))
-        n_taps = self.network.net.config.max_delay + 1
+        n_taps = self.network.max_delay + 1
         self.kernel = plots.kernels(axes["kernel"], np.zeros((2, n_taps)), dt_ms)
         self.kernel.set(animated=True, interpolation="nearest")
         axes["kernel"].set_xlim(-0.5 * dt_ms, end + 0.5 * dt_ms)

@@ -11,7 +11,16 @@ from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import band
-from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, figure, legend
+from snnlab.viz.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    figure,
+    legend,
+    untrained_figure,
+)
 
 # Color, marker and line style of a network
 LOOKS = {
@@ -122,7 +131,7 @@ def delays_before_and_after(before_ms: ArrayLike, after_ms: ArrayLike) -> Figure
     return fig
 
 
-@something_to_draw()
+@something_to_draw("moved_ms")
 def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
     """Draw how far delays move on average under several settings.
 
@@ -133,6 +142,8 @@ def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
     Returns:
         The figure.
     """
+    if not moved_ms:
+        return untrained_figure()
     fig, ax = figure(7.5, 0.4 * len(moved_ms) + 0.9)
     names, values = list(moved_ms), list(moved_ms.values())
     bars = ax.barh(names, values, 0.6, color=BLUE, alpha=0.8)

@@ -110,6 +110,25 @@ ENVIRONMENT = (
 )
 
 
+def test_a_run_is_ended_and_pruned_as_soon_as_it_is_to_stop(tmp_path, monkeypatch):
+    """It is not tried again, and another run of the same call finishes."""
+    monkeypatch.setattr(executors, "Task", Quick)
+    long = SimpleNamespace(name="long", config=SimpleNamespace(), code=CODE)
+    long.given = {"code": "time.sleep(60)", "out": str(tmp_path / "long")}
+    short = SimpleNamespace(name="short", config=SimpleNamespace(), code=CODE)
+    short.given = {"code": "pass", "out": str(tmp_path / "short")}
+
+    def call(pool):
+        return pool.run(long, lambda: (tmp_path / "long/starts").exists()), pool.run(short)
+
+    sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
+    ((pruned, finished),) = executors.in_workers(
+        sweep, [call], workers=1, retries=1, watcher=Told()
+    )
+    assert (pruned.status, finished.status) == ("pruned", "finished")
+    assert (tmp_path / "long/starts").read_text() == "x"
+
+
 def test_outcomes_come_in_the_order_of_the_runs_whatever_became_of_them(quick, tmp_path):
     outcomes, told = quick(
         {
@@ -206,7 +225,7 @@ def test_gpus_that_were_chosen_before_stay_chosen(monkeypatch, named, found):
 
 
 def test_gpus_that_nobody_chose_are_counted(monkeypatch):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr(executors, "cuda_devices", lambda: ["Some GPU"] * 3)
     assert gpus() == ["0", "1", "2"]
 
 

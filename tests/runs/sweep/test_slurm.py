@@ -90,6 +90,33 @@ def test_a_sweep_is_one_array_job_with_what_was_asked_for(cluster):
     assert len(list((cluster / "runs/small/slurm").glob("4242_*_submitted.pkl"))) == 4
 
 
+def test_a_dry_run_shows_the_lines_that_sbatch_would_get(cluster, monkeypatch):
+    asked = "--workers 3 --partition gpu --hours 1.5 --slurm account lab".split()
+    path = sweeps.write(cluster)
+    dry = call(path, *asked, "--dry-run")
+    assert dry.exit_code == 0 and not (cluster / "submitted.sh").exists(), dry.output
+    assert call(path, *asked).exit_code == 0
+    submitted = (cluster / "submitted.sh").read_text().splitlines()
+    lines = [line for line in submitted if line.startswith("#SBATCH")]
+    assert lines and "\n".join(lines) in dry.stdout
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no SLURM here
+    assert "\n".join(lines) in call(path, *asked, "--dry-run").stdout
+
+
+def test_a_gpu_that_is_wanted_has_to_be_asked_for(cluster):
+    path = sweeps.write(cluster, notebook="02", grid=None, parameters={"device": "cuda"})
+    os.replace(
+        cluster / "notebooks/01_lif_dynamics.ipynb",
+        cluster / "notebooks/02_pretrain_and_transfer.ipynb",
+    )
+    for more in ([], ["--dry-run"]):
+        done = call(path, "--gpus", 0, *more)
+        assert (
+            done.exit_code == 2 and "device cuda is absent: --gpus 0 asks for none" in done.stderr
+        )
+    assert call(path).exit_code == 0
+
+
 def test_without_a_word_a_run_gets_a_gpu_for_each_of_its_processes_and_none_if_none_is_wanted(
     cluster,
 ):

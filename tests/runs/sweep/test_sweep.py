@@ -457,6 +457,19 @@ def test_the_sum_stands_below_the_dry_run(delays, snnlab):
     assert str(sweep_cost.cost_table(plan, "Some GPU").caption).endswith(": 1 of them not measured")
 
 
+def test_before_anything_is_measured_the_hours_are_the_published_ones(delays, snnlab, monkeypatch):
+    plan = delays()
+    train(plan.runs[0], [900.0] * 4)
+    caption = str(sweep_cost.cost_table(plan, "Some GPU", (1.5, "3 s an epoch")).caption)
+    words = ": 1 of them not measured: 1.5 GPU-hours by published epochs (3 s an epoch)"
+    assert caption.endswith(words)
+    monkeypatch.chdir(ROOT)
+    for more, published in (([], True), (["-p", "max_delay", "3"], False)):
+        done = snnlab("sweep", "params/delays_shd.yaml", "--dry-run", *more)
+        words = "not measured: 90 GPU-hours by published epochs (at most; 10.6 s an epoch"
+        assert (words in " ".join(done.stdout.split())) == published, done.stdout
+
+
 SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in read_parameters(path)]
 
 

@@ -1,0 +1,93 @@
+"""The parameters of a notebook of the user's own: their types and defaults are its literals."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import parameter
+from snnlab.course.config.shared import Config
+
+PLAIN = {bool, int, float, str}
+
+Profiles: TypeAlias = Mapping[str, Config]
+# a notebook of one's own has these parameters only where its cell assigns them
+OPTIONAL = ("seed", "live")
+
+
+def with_own_parameters(
+    profiles: Profiles, notebook: str, values: Mapping[str, Any], helps: Mapping[str, str]
+) -> Profiles:
+    """Add parameters to those of a notebook.
+
+    Args:
+        profiles: of the notebook that it is a copy of, or of `Config` alone.
+        notebook: stem of its file.
+        values: defaults of all its parameters; one that `profiles` lacks is a number, a text, a
+            bool, or a list of one of them, which is its type.
+        helps: meaning of parameters.
+
+    Returns:
+        The profiles, in which all added parameters have the same defaults.
+
+    Raises:
+        SnnlabError: a value shows no type.
+    """
+    base = type(profiles["course"])
+    inherited = {field.name: field for field in dataclasses.fields(base)}
+    added = [
+        (
+            name,
+            kind_of(value),
+            parameter(
+                tuple(value) if isinstance(value, list) else value,
+                helps.get(name) or "see its cell",
+                empty=True,
+            ),
+        )
+        for name, value in values.items()
+        if name not in inherited
+    ]
+    if unclear := [name for name, kind, _ in added if kind is None]:
+        name = unclear[0]
+        raise SnnlabError(
+            f"the parameter {name} = {values[name]!s:.60} shows no type; expected a number, a "
+            f"text, true or false, or a list of one of them, such as `{name} = 0.1`."
+        )
+    absent = [name for name in OPTIONAL if base is Config and name not in values]
+    hidden = [
+        (
+            name,
+            inherited[name].type,
+            dataclasses.field(
+                default=inherited[name].default, init=False, metadata=inherited[name].metadata
+            ),
+        )
+        for name in absent
+    ]
+    kind = dataclasses.make_dataclass(
+        "OwnNotebook",
+        [*hidden, *added],
+        bases=(base,),
+        namespace={"notebook": notebook},
+        frozen=True,
+    )
+    return {
+        profile: kind(**{name: getattr(config, name) for name in inherited if name not in absent})
+        for profile, config in profiles.items()
+    }
+
+
+def kind_of(value: Any) -> Any:
+    """Return the type of a parameter with a value; an empty list is one of numbers.
+
+    Returns:
+        The type as that of a field: `float`, `tuple[float, ...]`; None if it can be no parameter.
+    """
+    many = isinstance(value, list | tuple)
+    kinds = ({type(item) for item in value} or {float}) if many else {type(value)}
+    kinds = {float} if kinds == {int, float} else kinds
+    if len(kinds) > 1 or not kinds <= PLAIN:
+        return None
+    kind: Any = kinds.pop()
+    return tuple[kind, ...] if many else kind

@@ -1,0 +1,88 @@
+"""Checks of a run before anything starts: its data, the disk, and the device.
+
+They read no data and do not import torch, so that they take less than a second.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from snnlab._utils.cuda import cuda_devices
+from snnlab._utils.disk import free_gb
+from snnlab._utils.errors import SnnlabError
+from snnlab.course.config import Config
+from snnlab.course.config.shared import TrainingParameters
+from snnlab.course.data_check import check_data
+
+# A run of notebook 03 at profile `course` leaves 16 MB, more than any other
+RUN_GB = 0.02
+
+
+def check(config: Config, folder: Path) -> None:
+    """Check that a run has what it needs on this machine.
+
+    Args:
+        config: its parameters.
+        folder: of its files.
+
+    Raises:
+        SnnlabError: its data is absent, its folder cannot be written, the disk is full, or there is
+            no such device.
+    """
+    check_data(config)
+    check_disk(folder, runs=1)
+    check_device(config)
+
+
+def check_all(configs: Sequence[Config], folder: Path, *, here: bool) -> None:
+    """Check that the runs of a sweep have what they need.
+
+    Args:
+        configs: their parameters.
+        folder: below which the files of all of them lie.
+        here: whether they run on this machine, whose device is checked then.
+
+    Raises:
+        SnnlabError: as `check`.
+    """
+    for config in configs:
+        check_data(config)
+        if here:
+            check_device(config)
+    check_disk(folder, runs=len(configs))
+
+
+def check_disk(folder: Path, *, runs: int) -> None:
+    """Check that there is space for runs.
+
+    Raises:
+        SnnlabError: there is too little, or the folder cannot be written.
+    """
+    free, needed = free_gb(folder, "choose another folder with out"), runs * RUN_GB
+    if free < needed:
+        raise SnnlabError(
+            f"{folder}: {free:.2f} GB are free on this disk; at least {needed:.2f} GB were "
+            f"expected for {runs} run{'s' * (runs > 1)}. Free some space, or choose another folder."
+        )
+
+
+def check_device(config: Config) -> None:
+    """Check that this machine has the GPUs that a run asks for.
+
+    Raises:
+        SnnlabError: it has not.
+    """
+    device = getattr(config, "device", "cpu")
+    processes = config.processes if isinstance(config, TrainingParameters) else 1
+    if device == "cpu" or (device == "auto" and processes == 1):
+        return
+    count = len(cuda_devices())
+    if device == "cuda" and not count:
+        raise SnnlabError(
+            "device cuda is absent: torch has no GPU here that it can use (`snnlab doctor` says "
+            "why); choose device = cpu or auto."
+        )
+    if 0 < count < processes:
+        raise SnnlabError(
+            f"processes = {processes}, but there are {count} GPUs: expected one each; choose fewer "
+            "processes."
+        )

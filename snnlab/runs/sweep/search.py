@@ -1,0 +1,300 @@
+"""The trials of a search: optuna draws them, the workers of a sweep run them.
+
+The trials are in a journal beside the runs, a file that several processes and machines may share.
+Each process draws trials until there are enough of all together, and takes over those of processes
+that were killed.
+"""
+
+import json
+import shlex
+import threading
+import time
+from collections.abc import Mapping
+from itertools import zip_longest
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from filelock import AcquireReturnProxy, FileLock, Timeout
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import make_folder, parse_json, paths_below
+from snnlab._utils.optional import import_optional
+from snnlab.runs import manifest
+from snnlab.runs.result import arm as arm_of
+from snnlab.runs.result import load_result
+from snnlab.runs.sweep.executors import LocalWorkers, in_workers
+from snnlab.runs.sweep.search_file import MEASURED, Search, short
+from snnlab.runs.sweep.sweep import SweepRun
+from snnlab.runs.sweep.worker import RunOutcome
+from snnlab.runs.tables import TextTable
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+    from snnlab.runs.progress import SweepProgress
+
+UNPRUNED = 5  # complete trials before the first one is pruned
+UNPRUNED_SHARE = 0.25  # of the epochs in which none is pruned, where sigma does not shrink longer
+POLL_SECONDS = 1.0  # between two looks at the metrics of a run
+HELD_SECONDS = 5.0  # until a run that another process has in work is tried again
+SHOWN = 10  # trials in the table
+
+
+class Trials:
+    """The trials of a search, in its journal; opens the journal, or begins it.
+
+    Args:
+        search: the search.
+
+    Raises:
+        SnnlabError: optuna is not installed, or nothing can be written.
+    """
+
+    def __init__(self, search: Search) -> None:
+        optuna: Any = import_optional("optuna", "draws the trials of a search", "search")
+        journal: Any = import_optional("optuna.storages.journal", "keeps them", "search")
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        make_folder(search.folder)
+        self.search, self._optuna = search, optuna
+        self._own: set[int] = set()  # in work here
+        self._thread_lock = threading.Lock()
+        self._process_lock = FileLock(search.folder / ".search.lock")
+        self._distributions = {
+            name: optuna.distributions.CategoricalDistribution([*map(json.dumps, drawn)])
+            if isinstance(drawn, list)
+            else _distribution(optuna, search.type_of(name), drawn)
+            for name, drawn in search.drawn.items()
+        }
+        with self._process_lock:
+            backend = journal.JournalFileBackend(str(search.folder / "search.journal"))
+            self.study = optuna.create_study(
+                storage=optuna.storages.JournalStorage(backend),
+                study_name=search.identity,
+                direction="maximize",
+                load_if_exists=True,
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
+            )
+        self._failed_before = len(self.of_state("FAIL"))
+
+    def of_state(self, *states: str) -> "list[FrozenTrial]":
+        """Return the trials in these states, such as "COMPLETE", that were drawn completely."""
+        return [
+            trial
+            for trial in self.study.get_trials(deepcopy=False)
+            if trial.state.name in states and len(trial.params) == len(self._distributions)
+        ]
+
+    @property
+    def drawn(self) -> int:
+        """Trials that count: all but those that failed before this process began."""
+        return len(self.of_state("RUNNING", "COMPLETE", "PRUNED", "FAIL")) - self._failed_before
+
+    def claim(self) -> "tuple[Trial, AcquireReturnProxy] | None":
+        """Take over a trial of a process that is gone, or draw one.
+
+        Returns:
+            The trial, and a lock that says that it is in work; None if there are enough.
+        """
+        states = self._optuna.trial.TrialState
+        with self._thread_lock, self._process_lock:
+            for trial in self.study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+                if trial.number in self._own:
+                    continue
+                if len(trial.params) < len(self._distributions):  # killed while it was drawn
+                    self.study.tell(trial.number, state=states.FAIL)
+                elif lock := self._lock(trial.number):
+                    return self._optuna.trial.Trial(self.study, trial._trial_id), lock
+            if self.drawn >= self.search.trials:
+                return None
+            # A seed for each draw: the draws are the same after a kill, and differ in processes
+            seed = self.search.seed + len(self.study.get_trials(deepcopy=False))
+            self.study.sampler = self._optuna.samplers.TPESampler(seed=seed % 2**32)
+            new = self.study.ask(self._distributions)
+            lock = self._lock(new.number)
+            assert lock is not None
+            return new, lock
+
+    def finish(
+        self, trial: "Trial", lock: AcquireReturnProxy, state: str, value: float | None = None
+    ) -> None:
+        """Write the end of a trial, unless another process has written it."""
+        ended = self._optuna.trial.TrialState[state]
+        self.study.tell(trial, value, state=ended, skip_if_finished=True)
+        self.release(trial, lock)
+
+    def release(self, trial: "Trial", lock: AcquireReturnProxy) -> None:
+        """Leave a trial to another process."""
+        self._own.discard(trial.number)
+        lock.lock.release()
+        Path(lock.lock.lock_file).unlink(missing_ok=True)
+
+    def _lock(self, number: int) -> AcquireReturnProxy | None:
+        try:
+            lock = FileLock(self.search.folder / f".trial-{number}.lock").acquire(timeout=0)
+        except Timeout:
+            return None
+        self._own.add(number)
+        return lock
+
+
+def _distribution(optuna: Any, kind: type, ends: Mapping[str, Any]) -> Any:
+    kinds = optuna.distributions
+    if kind is int:
+        return kinds.IntDistribution(**{"step": 1} | dict(ends))
+    return kinds.FloatDistribution(**ends)
+
+
+def run_search(
+    trials: Trials, *, workers: int, retries: int, watcher: "SweepProgress"
+) -> list[tuple[str, str]]:
+    """Run trials, several at a time, until there are enough.
+
+    Args:
+        trials: of the search.
+        workers: how many run at a time.
+        retries: how often a run is tried again.
+        watcher: shows the progress.
+
+    Returns:
+        Name and reason of each trial that failed.
+
+    Raises:
+        SnnlabError: submitit is not installed, nothing can be written, or the results lack what is
+            maximised.
+        KeyboardInterrupt: somebody interrupted; no worker is left.
+    """
+
+    def work(pool: LocalWorkers) -> list[tuple[str, str]]:
+        failed = []
+        while not pool.stopping.is_set() and (claimed := trials.claim()):
+            try:
+                failed += _run_trial(trials, *claimed, pool)
+            finally:
+                trials.release(*claimed)
+        return failed
+
+    calls = [work] * min(workers, trials.search.trials)
+    parts = in_workers(trials.search, calls, workers=len(calls), retries=retries, watcher=watcher)
+    return [failure for part in parts for failure in part]
+
+
+def _run_trial(
+    trials: Trials, trial: "Trial", lock: AcquireReturnProxy, pool: LocalWorkers
+) -> list[tuple[str, str]]:
+    """Run a trial and write its end; return its name and reason if it failed."""
+    search = trials.search
+    try:
+        run = search.run(trial.number, trial.params)
+    except SnnlabError as error:
+        trials.finish(trial, lock, "FAIL")
+        return [(f"trial {trial.number}", str(error))]
+    watch = _Watch(trial, run, search.arm)
+    outcome = RunOutcome("finished") if run.done else pool.run(run, watch)
+    while outcome.status == "held" and not pool.stopping.wait(HELD_SECONDS):
+        outcome = pool.run(run, watch)
+    if run.done:
+        trials.finish(trial, lock, "COMPLETE", _value(search, run))
+    elif pool.stopping.is_set():
+        pass  # the next process takes it over
+    elif outcome.status == "pruned":
+        reason = f"its accuracy after {watch.epochs} epochs was below the median of the others."
+        manifest.end(run.folder, "pruned", error=reason)
+        trials.finish(trial, lock, "PRUNED")
+    else:
+        trials.finish(trial, lock, "FAIL")
+        return [(run.name, outcome.text)]
+    return []
+
+
+class _Watch:
+    """Report the validation accuracy of a run to optuna; say whether to prune the trial."""
+
+    def __init__(self, trial: "Trial", run: SweepRun, arm: str) -> None:
+        self._trial, self._run, self._arm = trial, run, arm
+        shrinks = getattr(run.config, "anneal_share", 0.0)
+        epochs = getattr(run.config, "epochs", 1)
+        self._unpruned = int(epochs * max(shrinks, UNPRUNED_SHARE))
+        reported = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        self.epochs, self._looked = len(reported), 0.0
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._looked < POLL_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        curve = _curve(self._run.folder, self._arm)
+        for epoch in range(self.epochs, len(curve)):
+            self._trial.report(curve[epoch], epoch)
+        new, self.epochs = len(curve) > self.epochs, max(self.epochs, len(curve))
+        return new and self.epochs > self._unpruned and self._trial.should_prune()
+
+
+def _curve(folder: Path, arm: str) -> list[float]:
+    """Return the highest validation accuracy after each epoch, of all networks of an arm."""
+    curves = []
+    for path in paths_below(folder / "checkpoints", "*.jsonl"):
+        if arm in path.stem:
+            curve = []
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    curve.append(float(parse_json(line)[MEASURED]))
+                except (ValueError, KeyError, TypeError):  # half a line
+                    break
+            curves.append(curve)
+    return [max(values) for values in zip_longest(*curves, fillvalue=0.0)]
+
+
+def _value(search: Search, run: SweepRun) -> float:
+    """Return what is maximised: the mean over the networks of the arm."""
+    result = load_result(run.folder)
+    entries = [*result.results, *result.more.get("controls", [])]
+    arms = [*dict.fromkeys(map(arm_of, entries))]
+    chosen = search.arm or (arms[0] if len(arms) == 1 else "")
+    own = [entry for entry in entries if arm_of(entry) == chosen]
+    values = [entry[search.number] for entry in own if search.number in entry]
+    if not values:
+        raise SnnlabError(
+            f"{search.path}: search, arm is {search.arm!r}; expected one of {', '.join(arms)}, "
+            f"with {search.number} in the result."
+        )
+    return fmean(values)
+
+
+def trials_table(trials: Trials) -> TextTable:
+    """Return the best complete trials with their draws, and count all."""
+    complete = sorted(trials.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
+    rows = [
+        [trial.number, f"{100 * (trial.value or 0.0):.1f}"]
+        + [short(value) for value in trials.search.values(trial.params).values()]
+        for trial in complete[:SHOWN]
+    ]
+    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "in progress"}
+    counts = {word: len(trials.of_state(state)) for state, word in words.items()}
+    return TextTable(
+        trials.search.path.stem,
+        ["trial", f"{trials.search.number.replace('_', ' ')} (%)", *trials.search.drawn],
+        [rows],
+        "Trials: " + ", ".join(f"{count} {word}" for word, count in counts.items() if count) + ".",
+    )
+
+
+def best_command(trials: Trials) -> str:
+    """Return the command that runs the best trial again; empty where none is complete."""
+    complete = trials.of_state("COMPLETE")
+    if not complete:
+        return ""
+    best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
+    search = trials.search
+    shared = {name: value for name, value in search.file.shared.items() if value is not None}
+    values = {**shared, **search.values(best.params), **search.file.overrides, "seed": search.seed}
+    words = ["snnlab", "run", str(search.file.content["notebook"])]
+    for name, value in values.items():
+        words += ["-p", name, _text(value)]
+    return shlex.join(words)
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as it is typed on a command line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,105 @@
+"""What a run needs is checked before anything starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from snnlab import runs
+from snnlab._utils.errors import SnnlabError
+from snnlab.cli import main
+from snnlab.course.config import resolve
+from snnlab.runs import preflight
+
+ROOT = Path(__file__).parents[2]
+DELAYS = "04_learning_delays"
+SWEEP = f"notebook: {ROOT}/notebooks/{DELAYS}.ipynb\nprofile: tiny\nseeds: [0, 1]\n"
+
+
+@pytest.fixture(autouse=True)
+def empty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SNNLAB_DATA", str(tmp_path / "data"))
+
+
+def snnlab(*arguments):
+    return CliRunner().invoke(main.app, [str(argument) for argument in arguments])
+
+
+ABSENT = "snnlab: data shd is absent: snnlab data get shd."
+
+
+def test_absent_data_stops_a_run_and_a_sweep_everywhere(tmp_path):
+    (tmp_path / "some.yaml").write_text(f"{SWEEP}parameters: {{data: shd}}\n")
+    for arguments in (
+        ("run", "04", "-p", "data", "shd"),
+        ("sweep", "some.yaml"),
+        ("sweep", "some.yaml", "--dry-run"),
+        ("sweep", "some.yaml", "--executor", "slurm"),
+    ):
+        done = snnlab(*arguments)
+        assert done.exit_code == 2 and done.stderr.startswith(ABSENT), (arguments, done.output)
+        assert done.stderr.count("\n") == 1
+    assert "2 of 2 runs to do" in snnlab("sweep", "some.yaml", "--dry-run").stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_in_a_notebook_absent_data_is_noticed_where_the_run_begins(tmp_path):
+    config = resolve(DELAYS, profile="tiny", data="shd", out=str(tmp_path / "out"))
+    with pytest.raises(SnnlabError, match="data shd is absent: snnlab data get shd"):
+        runs.start(config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_neither_torch_nor_what_draws_is_imported_before_the_checks():
+    code = (
+        "import sys; from snnlab.cli.main import app\n"
+        "try: app(['run', '04', '-p', 'data', 'shd'])\n"
+        "except SystemExit as end: code = end.code\n"
+        "print(code, *{'torch', 'matplotlib', 'papermill', 'pandas'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n" and done.stderr.startswith(ABSENT)
+
+
+def test_a_full_disk_is_noticed_before(monkeypatch, tmp_path):
+    (tmp_path / "some.yaml").write_text(SWEEP)
+    free = preflight.free_gb(tmp_path, "")
+    monkeypatch.setattr(preflight, "RUN_GB", free * 0.75)  # one would fit
+    preflight.check(resolve(DELAYS, profile="tiny"), tmp_path / "runs")
+    done = snnlab("sweep", "some.yaml", "--dry-run")
+    assert done.exit_code == 2 and "GB were expected for 2 runs. Free some space" in done.stderr
+    monkeypatch.setattr(preflight, "RUN_GB", free * 1.5)
+    done = snnlab("run", "04")
+    assert done.exit_code == 2 and "GB were expected for 1 run. Free" in done.stderr, done.output
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before(tmp_path):
+    (tmp_path / "file").touch()
+    done = snnlab("run", "04", "--out", tmp_path / "file/out")
+    assert done.exit_code == 2 and "file cannot be written (Not a directory)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "gpus", "words"),
+    [
+        ({"device": "cuda"}, 0, "device cuda is absent"),
+        ({"device": "cuda"}, 1, ""),
+        ({"processes": 2}, 0, ""),  # on the CPU
+        ({"processes": 2}, 1, "processes = 2, but there are 1 GPUs"),
+        ({"processes": 2, "device": "cpu"}, 1, ""),
+        ({"processes": 2}, 2, ""),
+    ],
+)
+def test_the_device(monkeypatch, given, gpus, words, tmp_path):
+    monkeypatch.setattr(preflight, "cuda_devices", lambda: ["Some GPU"] * gpus)
+    config = resolve(DELAYS, profile="tiny", workers=1, **given)
+    if not words:
+        preflight.check(config, tmp_path)
+        return
+    with pytest.raises(SnnlabError, match=words):
+        preflight.check(config, tmp_path)
+    # the machine that submits a job is not the one that runs it
+    preflight.check_all([config], tmp_path, here=False)
