@@ -50,6 +50,8 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 pygments_dark_style = "a11y-high-contrast-dark"
+# a name that a link leads to stays readable on it
+html_theme_options = {"dark_css_variables": {"color-highlight-on-target": "#101c2c"}}
 html_title = "snnlab"
 html_copy_source = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
