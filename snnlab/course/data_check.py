@@ -15,9 +15,10 @@ from snnlab.course.config import (
     TransferToEvents,
 )
 from snnlab.course.config.shared import Recordings
-from snnlab.data.datasets.catalogue import DATASETS
+from snnlab.data.datasets.catalogue import DATASETS, OWN
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.registry import entry_of, find
+from snnlab.data.paths import data_path
+from snnlab.data.registry import entry_of, find, find_set
 
 EventSets = tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]
 
@@ -79,12 +80,16 @@ def camera_sets(config: RealCamera) -> EventSets:
 
 
 def _event_sets(name: str, config: TransferToEvents | RealCamera) -> EventSets:
-    events = entry_of(name, "events")
+    events, folder = find_set(name, "events")
+    if config.events_folder:
+        folder = data_path(config.events_folder)
     pictures = entry_of(events.pretrain_on)
-    return (
-        (events, Path(config.events_folder or events.folder).expanduser()),
-        (pictures, Path(config.pictures_folder or pictures.folder).expanduser()),
-    )
+    pictures_folder = pictures.folder
+    if config.pictures_folder:
+        pictures_folder = data_path(config.pictures_folder)
+        if events in OWN:  # any pictures
+            pictures, _ = find_set(config.pictures_folder, "pictures")
+    return (events, folder), (pictures, pictures_folder)
 
 
 def _check_event_sets(sets: EventSets, config: Config) -> None:

@@ -29,6 +29,10 @@ LIMIT_GB = 50.0
 _OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")
 
 
+class NotKept(Exception):
+    """What was computed holds today only, as a file cannot be read now; `cached` keeps nothing."""
+
+
 def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> Mapped:
     """Return the array that `make` returns, computed once for a key.
 

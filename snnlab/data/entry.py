@@ -175,9 +175,7 @@ class DatasetEntry:
             SnnlabError: a part is missing; the message says which, and how to get it.
         """
         if missing := self.missing(folder):
-            parts = " and ".join(
-                part.replace("|", " or ").replace("**/", "any ") for part in missing
-            )
+            parts = " and ".join(part.replace("|", " or ") for part in missing)
             what = f"does not hold {parts}" if folder.is_dir() else "is not there"
             raise SnnlabError(
                 f"{folder.resolve()} {what}; {self.name} was expected there. Get it with `snnlab "

@@ -88,8 +88,10 @@ def find(
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 
-def find_set(data: str, *, layout: str | None = None) -> tuple[DatasetEntry, Path]:
-    """Find the entry of any data set, and its folder; see `load_dataset`.
+def find_set(
+    data: str, kind: str | None = None, *, layout: str | None = None
+) -> tuple[DatasetEntry, Path]:
+    """Find the entry of a data set, and its folder; see `load_dataset`.
 
     Raises:
         SnnlabError: there is no such set.
@@ -98,8 +100,8 @@ def find_set(data: str, *, layout: str | None = None) -> tuple[DatasetEntry, Pat
         return entry_of(layout), data_path(data)
     if data not in DATASETS and not _REFERENCE.fullmatch(data) and not data_path(data).exists():
         _check_place(data)
-        entry_of(data)  # refuses it, with the nearest name
-    entry, where = find(data)
+        entry_of(data, kind)  # refuses it, with the nearest name
+    entry, where = find(data, kind)
     return entry, Path(where)
 
 

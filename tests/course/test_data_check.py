@@ -63,7 +63,7 @@ def test_what_ships_is_there(notebook):
             "cifar10-dvs/train/a.mat cifar10-dvs/test/a.mat",
             "size is 50; a number of px of which a multiple is 126",
         ),
-        (EVENTS, VIDEO, "es-ucf101/x ucf101/x", r"any v_\*; .*`snnlab data get es-ucf101`"),
+        (EVENTS, VIDEO, "es-ucf101/x ucf101/x", r"hold v_\* or .*`snnlab data get es-ucf101`"),
         (EVENTS, VIDEO, f"es-ucf101/{CLIP}.npz", "data ucf101 is absent: .* as pictures_folder"),
         (DELAYS, PAPER, "shd/shd_train.h5", "shd_test.h5 of SHD were .*`snnlab data get shd`"),
         (DELAYS, dict(data="spoken-digit"), "", r"did you mean spoken-digits\?"),

@@ -6,7 +6,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
 from snnlab.course.config.shared import TransferParameters, profiles
 from snnlab.data.datasets.catalogue import DATASETS
-from snnlab.data.registry import entry_of
+from snnlab.data.registry import entry_of, find_set
 
 DIGITS = ("digits",)
 _SETS = [entry for entry in DATASETS.values() if entry.pretrain_on]
@@ -16,7 +16,7 @@ _LABELLED = DIGITS + tuple(entry.name for entry in _SETS if "labelled" in entry.
 _PICTURES = DIGITS + tuple(
     entry.name for entry in _SETS if "pictures" in entry_of(entry.pretrain_on).settings
 )
-_FOLDS = tuple(entry.name for entry in _SETS if "folds" in entry.settings)
+_NO_FOLDS = DIGITS + tuple(entry.name for entry in _SETS if "folds" not in entry.settings)
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class TransferToEvents(TransferParameters):
 
     data: str = parameter(
         "digits",
-        f"what to learn: digits, {', '.join(entry.name for entry in _SETS)}, or module:entry of a "
-        "set of your own",
+        f"what to learn: digits, {', '.join(entry.name for entry in _SETS)}, or a set of your own: "
+        "its name below the data folder, its path, or module:entry",
     )
     events_folder: str = parameter(
         "",
@@ -38,13 +38,14 @@ class TransferToEvents(TransferParameters):
     )
     pictures_folder: str = parameter(
         "",
-        "where the pictures lie; empty for those of the set: imagenet, ucf101 or mnist",
+        "where the pictures lie; empty for those of the set: imagenet, ucf101 or mnist; digits for "
+        "your own",
         empty=True,
         unless={"data": DIGITS},
     )
     size: int = parameter(
         128,
-        "side length of a frame of CIFAR10-DVS",
+        "side length of a frame of CIFAR10-DVS, or at most that of your own",
         unit="pixels",
         low=8,
         high=128,
@@ -68,10 +69,10 @@ class TransferToEvents(TransferParameters):
     )
     folds: int = parameter(
         0,
-        "parts of all recordings that are tested on in turn; 0 for the published split",
+        "parts of all recordings that are tested on in turn; 0 for the set's own split",
         low=0,
         high=1000,
-        needs={"data": _FOLDS},
+        unless={"data": _NO_FOLDS},
     )
     fold: int = parameter(
         0, "the part that is tested on, from 0", low=0, high=999, unless={"folds": (0,)}
@@ -120,7 +121,7 @@ class TransferToEvents(TransferParameters):
         super().__post_init__()
         films = False
         if self.data not in DIGITS:
-            entry = entry_of(self.data, "events")
+            entry, _ = find_set(self.data, "events")
             if not (entry.pretrain_on and (entry.edges or entry_of(entry.pretrain_on).edges)):
                 raise SnnlabError(
                     f"data = {self.data!r}: a set with pictures to pretrain on was expected; "

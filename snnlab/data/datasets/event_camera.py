@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from snnlab._utils.files import given_path, paths_below
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
-from snnlab.data.cache import cached, stamp
+from snnlab.data.cache import NotKept, cached, stamp
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
 from snnlab.data.holdout import balanced, checked_folds, stratified
@@ -48,7 +48,7 @@ class CameraSet:
         classes: their names; none for those of the folders.
         parts: below which folders the training and test recordings lie; one folder, or "" for the
             folder of the set, where there is no published split.
-        suffix: how the files end.
+        suffix: how the files end; several with `|` between them.
         label: what in a path below the folder of the set says the class, as a group of a regular
             expression; a number is the place in `classes`.
         side: of the square that is cut out of the middle of the sensor; 0 where it is a square.
@@ -152,6 +152,11 @@ class CameraSet:
         """Read one recording as `load` does by default; `seed` is not used."""
         return read_frames(Path(path), self._framing(9, None, 0.0))
 
+    @property
+    def _expected(self) -> str:
+        layout = f"laid out as tonic.datasets.{self.reader} has them"
+        return f"recordings {layout if self.reader else 'in a folder a class'}"
+
     def _framing(self, steps: int, size: int | None, denoise_ms: float) -> Framing:
         side = self.side or self.sensor[0]
         size = side if size is None else whole_number("size", size, 1, side)
@@ -175,12 +180,16 @@ class CameraSet:
         """
         files, texts, test = [], [], []
         for number, part in enumerate(self.parts):
-            for path in paths_below(folder / part, f"*{self.suffix}"):
+            for path in sorted(
+                path
+                for suffix in self.suffix.split("|")
+                for path in paths_below(folder / part, f"*{suffix}")
+            ):
                 match = re.search(self.label, path.relative_to(folder).as_posix())
                 if match is None:
                     raise SnnlabError(
-                        f"{path}: its path does not say its class; files laid out as "
-                        f"tonic.datasets.{self.reader} has them were expected. Move it elsewhere."
+                        f"{path}: its path does not say its class; {self._expected} were "
+                        "expected. Move it elsewhere."
                     )
                 files.append(path)
                 texts.append(match[1])
@@ -188,8 +197,8 @@ class CameraSet:
         if not files:
             parts = " or ".join(f"{part or '.'}/" for part in self.parts)
             raise SnnlabError(
-                f"{folder} holds no file *{self.suffix} in {parts}; recordings laid out as "
-                f"tonic.datasets.{self.reader} has them were expected. Check the path."
+                f"{folder} holds no file *{self.suffix} in {parts}; {self._expected} were "
+                "expected. Check the path."
             )
         classes = self.classes or tuple(sorted(set(texts)))
         check_names(classes, folder)
@@ -216,7 +225,7 @@ class CameraSet:
         """Return which recordings are for test and for validation, (n,) bool, and their origin."""
         if folds:
             held = stratified(labels, folds) == fold
-            origin = f"test is fold {fold} of {folds} of all recordings"
+            origin = f"test is fold {fold} of {folds} of all recordings, drawn with seed 0"
         elif test is None or test.all() or not test.any():
             raise SnnlabError(
                 f"{folder}: there is no published split of these recordings into training and "
@@ -239,7 +248,7 @@ def _read(
     }
 
     @cache
-    def attempts() -> list[tuple[np.ndarray | None, str]]:
+    def attempts() -> list[tuple[np.ndarray | None, str, bool]]:
         import_readers(files[0])  # a missing package is no fault of a file, and is not cached
         worker, few = partial(_attempt, framing=framing), len(files) <= _FEW
         with mapped(worker, files, 1 if few else processes(None), together=64) as results:
@@ -248,21 +257,31 @@ def _read(
 
     def frames() -> np.ndarray:
         blank = np.zeros((framing.steps, 2, framing.size, framing.size), np.uint8)
-        return np.stack([blank if one is None else one for one, _ in attempts()])
+        return np.stack([blank if one is None else one for one, _, _ in attempts()])
 
-    return (
-        np.asarray(cached("event-frames", key, frames)),
-        np.asarray(cached("event-problems", key, lambda: np.array([why for _, why in attempts()]))),
-    )
+    def problems() -> np.ndarray:
+        return np.array([why for _, why, _ in attempts()])
 
+    def lasting(make: Callable[[], np.ndarray]) -> np.ndarray:
+        if any(passing for _, _, passing in attempts()):
+            raise NotKept
+        return make()
 
-def _attempt(path: Path, framing: Framing) -> tuple[np.ndarray | None, str]:
     try:
-        return read_frames(path, framing), ""
-    except UnreadableError:  # it may pass, and what is returned is cached
-        raise
+        return (
+            np.asarray(cached("event-frames", key, lambda: lasting(frames))),
+            np.asarray(cached("event-problems", key, lambda: lasting(problems))),
+        )
+    except NotKept:
+        return frames(), problems()
+
+
+def _attempt(path: Path, framing: Framing) -> tuple[np.ndarray | None, str, bool]:
+    """Return the frames, what is wrong with the file, and whether that may pass."""
+    try:
+        return read_frames(path, framing), "", False
     except SnnlabError as error:
-        return None, str(error)
+        return None, str(error), isinstance(error, UnreadableError)
 
 
 def _left_out(folder: Path, files: Sequence[Path], problems: np.ndarray) -> str:

@@ -15,13 +15,12 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
-from snnlab.data.cache import cached
+from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import COMMANDS, DATASETS
 from snnlab.data.datasets.gsc import read_clip
 from snnlab.data.datasets.gsc_folder import Stamp, find_clips, speaker_of
 from snnlab.data.encoding.mel import RATE
 from snnlab.data.holdout import checked_folds
-from snnlab.data.io.many_files import unreadable
 from snnlab.data.io.wav import SHORTEST
 
 NAME = "speech-commands-test"
@@ -96,7 +95,12 @@ def find(folder: Path) -> Clips:
         "folder": str(folder),
         "clips": hashlib.sha256(repr(own).encode("utf-8", "surrogateescape")).hexdigest(),
     }
-    table = cached(NAME, key, lambda: _read_all(folder, own))
+    passing: list[np.ndarray] = []
+    table: np.ndarray
+    try:
+        table = cached(NAME, key, lambda: _read_all(folder, own, passing))
+    except NotKept:
+        table = passing[0]
     bad, md5 = [], {}
     for name, fault in zip(names, table["fault"].tolist(), strict=True):
         if fault:
@@ -134,8 +138,12 @@ def _speaker(name: str) -> str:
     return speaker.rpartition("_")[2] if name.startswith(UNKNOWN) else speaker
 
 
-def _read_all(folder: Path, stamps: Mapping[str, Stamp]) -> np.ndarray:
-    """Return the MD5 sum of each clip and why it cannot be used, or ""."""
+def _read_all(folder: Path, stamps: Mapping[str, Stamp], passing: list[np.ndarray]) -> np.ndarray:
+    """Return the MD5 sum of each clip and why it cannot be used, or "".
+
+    Raises:
+        NotKept: the system does not give a file, which may pass; the table is in `passing`.
+    """
     table = np.zeros(len(stamps), dtype=_CLIP)
     for row, (name, (size, _)) in zip(
         table, tqdm(stamps.items(), desc="reading clips", unit="clip"), strict=True
@@ -150,8 +158,11 @@ def _read_all(folder: Path, stamps: Mapping[str, Stamp]) -> np.ndarray:
             if not sound.any():
                 raise ValueError("is silent")
             row["md5"] = hashlib.md5(content).hexdigest().encode()
-        except OSError as error:  # it may pass, and what is returned is cached
-            raise unreadable(folder / name, error) from error
+        except OSError as error:
+            row["fault"] = f"cannot be read now ({error.strerror or error})"
+            passing[:] = [table]
         except ValueError as error:
             row["fault"] = str(error)
+    if passing:
+        raise NotKept
     return table

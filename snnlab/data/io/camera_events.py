@@ -24,7 +24,7 @@ class Framing:
     """How the events of a recording become frames.
 
     Attributes:
-        reader: the class of `tonic.datasets` whose files they are.
+        reader: the class of `tonic.datasets` whose files they are; "" for files of one's own.
         sensor: columns and rows of the camera, px.
         side: of the square that is cut out of the middle, px; what is smaller is centred in it.
         size: side length of a frame, px, to which the square is scaled down.
@@ -98,7 +98,7 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
             raise unreadable(path, fault) from fault
         raise SnnlabError(
             f"{path} cannot be read ({str(error) or type(error).__name__}); a whole recording of "
-            f"{framing.reader} was expected, as tonic reads it. {_CURE}"
+            f"{framing.reader or 'events'} was expected, as tonic reads it. {_CURE}"
         ) from error
     if not len(events):
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
@@ -116,7 +116,7 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
 
 def _decode(path: Path, reader: str) -> np.ndarray:
     """Decode a file by its ending, as the class of tonic does."""
-    layout = getattr(_tonic("datasets"), reader)
+    layout = getattr(_tonic("datasets"), reader or "NMNIST")
     if path.suffix == ".bin":
         if path.stat().st_size % _MNIST_EVENT:
             raise SnnlabError(
@@ -126,7 +126,17 @@ def _decode(path: Path, reader: str) -> np.ndarray:
         raw = _tonic("io").read_mnist_file(str(path), dtype=layout.dtype)
     elif path.suffix == ".npy":
         rows = np.load(path, allow_pickle=False)
-        raw = {name: rows[:, i] for i, name in enumerate(layout.ordering)}
+        if fields := rows.dtype.names:
+            raw = {name: rows[name] for name in fields}
+        elif reader:
+            raw = {name: rows[:, i] for i, name in enumerate(layout.ordering)}
+        else:
+            raw = {}
+        if missing := sorted(set("xytp") - raw.keys()):
+            raise SnnlabError(
+                f"{path} has no field {', '.join(missing)}; a structured array with the fields x, "
+                "y (px), t (microseconds) and p was expected."
+            )
         if reader == "DVSGesture":
             raw["t"] = raw["t"].astype(np.int64) * 1000  # ms
     else:
@@ -135,7 +145,7 @@ def _decode(path: Path, reader: str) -> np.ndarray:
     events = np.empty(len(raw["t"]), dtype=[(name, np.int64) for name in "xytp"])
     for name in "xytp":
         events[name] = raw[name]
-    events["p"] = events["p"] != 0
+    events["p"] = events["p"] > 0
     return events
 
 

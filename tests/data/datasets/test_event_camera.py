@@ -175,8 +175,11 @@ def test_a_file_that_the_system_does_not_give_is_not_remembered_as_bad(folder, m
     path = folder / "Train/7/00008.bin"
     with monkeypatch.context() as patch:
         deny(patch, path)
-        words = "00008.bin cannot be read now .Permission denied."
-        refused(lambda: n_mnist(folder), words)
+        words = (
+            "1 of 170 recordings are bad and left out:\n.*00008.bin cannot be read now .Permission"
+        )
+        with pytest.warns(UserWarning, match=words):
+            assert len(n_mnist(folder).train) in (126, 127)  # or it is of validation
     assert len(n_mnist(folder).train) == 127  # no warning, which would be an error
 
 

@@ -1,0 +1,127 @@
+"""Recordings of event cameras of one's own: a folder a class, in each a file a recording.
+
+A file is `.npy`, a structured array with the fields x, y (px), t (microseconds) and p; `.bin`, as
+N-MNIST has them; or `.aedat4`. The events of any set of tonic are such arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import printable
+from snnlab._utils.fields import whole_number
+from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.cache import cached, stamp
+from snnlab.data.datasets.event_camera import CameraSet
+from snnlab.data.holdout import OWN_FOLDS, checked_folds
+from snnlab.data.io.camera_events import Framing, read_events
+from snnlab.data.paths import data_path
+from snnlab.data.splits import DataSplits
+
+_LARGEST = 1 << 16  # px, of a sensor
+_CAMERA = CameraSet("own", "", (_LARGEST, _LARGEST), suffix=".aedat4|.bin|.npy")
+
+
+def load(
+    folder: str | Path,
+    *,
+    steps: int = 9,
+    size: int | None = None,
+    fold: int = 0,
+    folds: int | None = None,
+    seed: int = 0,
+    denoise_ms: float = 0.0,
+) -> DataSplits[DenseSet]:
+    """Load counts of events `(steps, n, 2, size, size)`, ON first.
+
+    The sensor ends at the last column and row in which any recording has an event, and stands in
+    the middle of a square. The recordings are dealt out to folds at random, always in the same way.
+
+    Args:
+        folder: with a folder a class.
+        steps: time steps, equally long, from the first event of a recording to its last.
+        size: side length of a frame, px, at most that of the square, which None means.
+        fold: which fold is tested on, from 0.
+        folds: how many; None or 0 for 5.
+        seed: not used: the split is the same for every network.
+        denoise_ms: drop events that have no neighbour within so many ms; 0 for none.
+
+    Raises:
+        SnnlabError: recordings of a class are missing, too many files are bad, or a setting is out
+            of its range.
+    """
+    folder = data_path(folder)
+    files = _CAMERA.find_files(folder)[0]
+    width, height = _sensor(folder, files)
+    side = max(width, height)
+    camera = replace(_CAMERA, sensor=(width, height), side=side)
+    data = camera.load(
+        folder,
+        steps=steps,
+        size=None if size is None else min(whole_number("size", size, 1), side),
+        fold=fold,
+        folds=folds or OWN_FOLDS,
+        seed=seed,
+        denoise_ms=denoise_ms,
+    )
+    name = printable(folder.resolve().name)
+    origin = data.note.partition("; ")[2]
+    return replace(data, name=name, note=f"events from {name}, {width} x {height} px; {origin}")
+
+
+def edges(folder: str | Path, **settings: Any) -> DataSplits[DenseSet]:
+    """Load the same recordings as pictures of edges, `(1, n, 1, size, size)`.
+
+    An edge is ON minus OFF, the mean of the steps. Parts, arguments and errors are those of `load`.
+    """
+    data = load(folder, **settings)
+
+    def still(part: DenseSet) -> DenseSet:
+        on, off = part.x.float().mean(0, keepdim=True).split(1, dim=2)
+        return replace(part, x=on - off)
+
+    return replace(
+        data,
+        train=still(data.train),
+        valid=still(data.valid),
+        test=still(data.test),
+        unit="ON minus OFF, mean of the steps",
+    )
+
+
+def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
+    """Check before a run that there are recordings and the fold exists; none is read.
+
+    Raises:
+        SnnlabError: there is none, or no such fold.
+    """
+    files = _CAMERA.find_files(data_path(folder))[0]
+    most = len(files), f"recordings in {folder}"
+    checked_folds(settings.get("fold", 0), settings.get("folds"), OWN_FOLDS, most)
+
+
+def _sensor(folder: Path, files: list[Path]) -> tuple[int, int]:
+    """Return the columns and rows of the sensor, as far as recordings show it."""
+    framing = Framing("", (_LARGEST, _LARGEST), 1, 1, 1)
+
+    def extent() -> np.ndarray:
+        ends = np.zeros(2, np.int64)
+        for path in files:
+            try:
+                events = read_events(path, framing)
+            except SnnlabError:  # `load` names it
+                continue
+            ends = np.maximum(ends, [events["x"].max() + 1, events["y"].max() + 1])
+        return ends
+
+    key = {"files": [(str(path), *stamp(path)) for path in files]}
+    width, height = cached("event-sensors", key, extent).tolist()
+    if not width:
+        raise SnnlabError(f"{folder}: no file can be read; {_CAMERA.suffix} were expected.")
+    return width, height
