@@ -185,13 +185,13 @@ def test_packages_that_are_missing(alone):
 
 def test_what_only_some_need_is_an_info(alone, monkeypatch):
     monkeypatch.delitem(sys.modules, "espeakng_loader", raising=False)  # of an earlier test
-    for name in ("submitit", "aedat", "webdataset"):
+    for name in ("submitit", "aedat", "webdataset", "optuna"):
         installed(alone, name, "99")
     installed(alone, "espeakng-loader", "0.2.3")
     speech, video, complete = environment._extras()
     says(speech, "info", "snnlab[speech]", "0.2.3 is installed", "espeakng-loader==0.2.4`")
     says(video, "info", "snnlab[video]", "av is not installed", "av>=14")
-    says(complete, "ok", "slurm, aedat, shards")
+    says(complete, "ok", "slurm, search, aedat, shards")
     assert not list(environment._speech())  # the package is not there
 
 

@@ -163,10 +163,7 @@ def test_a_checkpoint_of_a_class_needs_a_network_of_its_shape(tmp_path):
 
 
 def test_a_checkpoint_knows_the_time_step_of_its_data(tmp_path):
-    class Timed(DenseSet):
-        dt_ms = 5.0
-
-    data = Timed(*own_data(""))
+    data = DenseSet(*own_data(""), dt_ms=5.0)
     net = nn.Sequential(DelayLinear(N_IN, CLASSES, 4), SumOverTime())
     fit(net, data, data, RECIPE, checkpoint=tmp_path / "a.pt", progress=False)
     assert open_network(tmp_path / "a.pt", model=net)[1] == 5

@@ -451,3 +451,20 @@ def test_a_split_without_a_clip(folder, tmp_path):
 def test_arguments_out_of_range(original, options, words):
     with pytest.raises(SnnlabError, match=words):
         quick(original[0], **options)
+
+
+def test_folds_are_of_speakers_whatever_the_lists_say(original):
+    """No speaker is in two parts, and every clip is tested on once."""
+    folder, _ = original
+    plain = gsc.load(folder, features="sane", workers=1)
+    clips = sum(len(getattr(plain, part)) for part in ("train", "valid", "test"))
+    tested = 0
+    for fold in range(3):
+        data = gsc.load(folder, features="sane", workers=1, fold=fold, folds=3)
+        who = [set(getattr(data, p).speakers.tolist()) for p in ("train", "valid", "test")]
+        assert not (who[0] & who[1] or who[0] & who[2] or who[1] & who[2])
+        assert f"fold {fold} of 3" in data.note and data.preprocessing["folds"] == 3
+        tested += len(data.test)
+    assert tested == clips
+    with pytest.raises(SnnlabError, match="folds = 999: expected 2 to"):
+        gsc.load(folder, folds=999)
