@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbformat
+from snnlab.training import log_choice
 
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
 # browser wait most of their time, so work comes between them.
@@ -53,6 +54,13 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_log_of_another_test():
+    """`runs.start` at paper profile chooses a log for the process and all that it starts."""
+    yield
+    os.environ.pop(log_choice.DEFAULT, None)
 
 
 @pytest.fixture(scope="module")

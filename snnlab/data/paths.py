@@ -24,6 +24,6 @@ def data_path(data: str | Path) -> Path:
         >>> data_path("./mine"), data_path("mine") == data_folder() / "mine"
         (PosixPath('mine'), True)
     """
-    text = os.fspath(data)
-    named = isinstance(data, str) and text == Path(text).name and text[0] not in "~."
-    return data_folder() / text if named else given_path(data)
+    path = given_path(data)
+    named = isinstance(data, str) and data == path.name and not data.startswith((".", "~"))
+    return data_folder() / path if named else path

@@ -104,7 +104,8 @@ def test_small_runs_by_hand(tmp_path):
 
 def test_only_runs_of_the_course_and_of_each_notebook_the_latest(tmp_path):
     finish(tmp_path / "tiny", DELAYS, [entry("none", 0, 0.1)], profile="tiny")
-    finish(tmp_path / "paper", DELAYS, [entry("none", 0, 0.9)], profile="paper", data="shd")
+    paper = config.resolve(DELAYS, profile="paper", data="spoken-digits", out=str(tmp_path / "p"))
+    runs.start(paper).save_result([entry("none", 0, 0.9)], data={"name": "d", "note": "n"})
     assert "make tutorial" in tables.course_results(tmp_path)
     for name, accuracy in (("z", 0.2), ("a", 0.3)):
         finish(tmp_path / name, DELAYS, [entry("none", 0, accuracy)])
