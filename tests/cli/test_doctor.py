@@ -187,7 +187,7 @@ def test_what_only_some_need_is_an_info(alone, monkeypatch):
     monkeypatch.delitem(sys.modules, "espeakng_loader", raising=False)  # of an earlier test
     of_docs = ("furo", "myst-nb", "sphinx", "sphinx-copybutton")
     for name in ("submitit", "aedat", "webdataset", "optuna", *of_docs):
-        installed(alone, name, "99")
+        installed(alone, name, "9999")
     installed(alone, "espeakng-loader", "0.2.3")
     speech, video, complete = environment._extras()
     says(speech, "info", "snnlab[speech]", "0.2.3 is installed", "espeakng-loader==0.2.4`")
