@@ -192,7 +192,7 @@ def test_what_only_some_need_is_an_info(alone, monkeypatch):
     speech, video, complete = environment._extras()
     says(speech, "info", "snnlab[speech]", "0.2.3 is installed", "espeakng-loader==0.2.4`")
     says(video, "info", "snnlab[video]", "av is not installed", "av>=14")
-    says(complete, "ok", "slurm, search, aedat, shards, docs")
+    says(complete, "ok", "docs, slurm, search, aedat, shards")
     assert not list(environment._speech())  # the package is not there
 
 
