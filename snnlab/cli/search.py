@@ -6,30 +6,13 @@ from pathlib import Path
 
 import click
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
+from snnlab.cli.sweep_options import given_once, sweep_options
 
 
 @click.command()
-@click.argument("file", metavar="YAML", type=click.Path(path_type=Path))
-@click.option(
-    "-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter of all runs"
-)
-@click.option(
-    "--workers",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="number of trials at a time",
-)
-@click.option(
-    "--retries",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0),
-    help="number of retries of a failed run",
-)
+@sweep_options("trials")
 @cli_errors
 def search(file: Path, given: tuple[tuple[str, str], ...], workers: int, retries: int) -> None:
     """Search for parameters, described in YAML: optuna draws trials from ranges and lists.
@@ -41,8 +24,7 @@ def search(file: Path, given: tuple[tuple[str, str], ...], workers: int, retries
 
     Exit code 1 if a trial failed, 130 if the search was interrupted.
     """
-    if len({name for name, _ in given}) < len(given):
-        raise SnnlabError("a parameter is given twice with -p; give it once.")
+    parameters = given_once(given)
 
     from rich.console import Console
 
@@ -51,7 +33,7 @@ def search(file: Path, given: tuple[tuple[str, str], ...], workers: int, retries
     from snnlab.runs.sweep.search import Trials, best_command, run_search, trials_table
     from snnlab.runs.sweep.search_file import read_search
 
-    content = read_search(file, dict(given))
+    content = read_search(file, parameters)
     check_data(content.example.config)
     trials = Trials(content)
     done = trials.drawn - len(trials.of_state("RUNNING"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
+from snnlab.cli.sweep_options import given_once, sweep_options
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
@@ -20,24 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", metavar="YAML", type=click.Path(path_type=Path))
-@click.option(
-    "-p", "given", metavar="NAME VALUE", nargs=2, multiple=True, help="set a parameter of all runs"
-)
-@click.option(
-    "--workers",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="number of runs at a time",
-)
-@click.option(
-    "--retries",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0),
-    help="number of retries of a failed run",
-)
+@sweep_options("runs")
 @click.option("--dry-run", is_flag=True, help="print the runs, their estimated cost and errors")
 @click.option(
     "--executor", default="local", show_default=True, type=click.Choice(["local", "slurm"])
@@ -98,14 +81,13 @@ def sweep(
     Exit code 2 if the file, a parameter, the data, the disk or the device is wrong, before anything
     starts, 1 if a run failed, 130 if the sweep was interrupted.
     """
-    if len({name for name, _ in given}) < len(given):
-        raise SnnlabError("a parameter is given twice with -p; give it once.")
+    parameters = given_once(given)
 
     from snnlab.runs.preflight import check_all
     from snnlab.runs.sweep.slurm import Slurm, header
     from snnlab.runs.sweep.sweep import read
 
-    plan = read(file, dict(given))
+    plan = read(file, parameters)
     if plan.note:
         click.echo(plan.note, err=True)
     if not dry_run:
