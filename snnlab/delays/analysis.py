@@ -18,7 +18,6 @@ from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.encoding.mel import middles
 from snnlab.data.io.events import N_CHANNELS
 from snnlab.nn.any_network import delay_layers
-from snnlab.nn.delay_kernels import gaussian_taps, one_hot_taps
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 
@@ -106,7 +105,7 @@ def incoming(net: nn.Module, layer: int, neuron: int, dt_ms: float) -> Incoming:
     count = synapses.kernel_count
     return Incoming(
         source=inputs.repeat_interleave(count).numpy(),
-        delay_ms=(synapses.delay_of(neuron).cpu()[inputs].flatten() * dt_ms).numpy(),
+        delay_ms=(synapses.delay_per_synapse[neuron].cpu()[inputs].flatten() * dt_ms).numpy(),
         weight=synapses.weight[neuron].detach().cpu()[inputs].flatten().numpy(),
     )
 
@@ -127,14 +126,8 @@ def neuron_kernel(net: nn.Module, layer: int, neuron: int) -> NDArray[np.float32
         SnnlabError: there is no such layer or neuron.
     """
     synapses = layer_synapses(net, layer, neuron)
-    one = slice(neuron, neuron + 1)
-    weight, delay = synapses.weight[one], synapses.delay_of(one)
-    if synapses.n_connections is not None:
-        weight = weight * synapses.mask[one]
-    if synapses.discrete:
-        return one_hot_taps(weight, delay, synapses.taps)[0].cpu().numpy()
-    width = torch.full_like(delay, synapses.sigma)
-    return gaussian_taps(weight, delay, width, synapses.taps)[0].cpu().numpy()
+    kernel: Tensor = synapses.kernel(slice(neuron, neuron + 1))[0]
+    return kernel.cpu().numpy()
 
 
 def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:

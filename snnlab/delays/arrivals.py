@@ -150,21 +150,13 @@ def bn_affine(net: nn.Module, layer: int) -> tuple[Tensor, Tensor]:
 def delayed(synapses: DelayLinear, x: Tensor) -> Tensor:
     """Apply a delay layer with rounded delays to one recording, `(T, N_in)` to `(T, N_out)`."""
     when, source = x.nonzero(as_tuple=True)
-    weight = (
-        synapses.weight.detach()
-        if synapses.n_connections is None
-        else synapses.weight.detach() * synapses.mask
-    )
+    weight = synapses.existing_weight.detach().cpu().numpy()
+    delay = synapses.whole_delays().int().cpu().contiguous().numpy()
     arriving = np.zeros((synapses.out_features, len(x) + synapses.max_delay), np.float32)
     spikes = when.int().numpy(), source.int().numpy(), x[when, source].numpy()
-    _add_spikes(*spikes, weight.cpu().numpy(), _rounded(synapses.delay, synapses).numpy(), arriving)
+    _add_spikes(*spikes, weight, delay, arriving)
     # Spikes that arrive after the end have no effect
     return torch.from_numpy(arriving[:, : len(x)].T)
-
-
-def _rounded(delay: Tensor, synapses: DelayLinear) -> Tensor:
-    """Round delays as `DelayLinear.round_delays` does."""
-    return delay.round().clamp_(0, synapses.max_delay).int().cpu()
 
 
 @numba.njit(cache=True, nogil=True)
@@ -240,7 +232,7 @@ def arrivals(
     source = connected[place]
     # (E, K)
     push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]
-    later = _rounded(share * synapses.delay_of(neuron).cpu()[source], synapses)
+    later = synapses.whole_delays(share)[neuron].int().cpu()[source]
     arrives = when[:, None] + later
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
     current.index_add_(0, arrives.flatten(), push.flatten())

@@ -23,10 +23,10 @@ MAX_SYNAPSES = 2048
 
 
 def sample_synapses(layer: DelayLinear) -> Tensor:
-    """Choose synapses of a layer: positions in `layer.delay.flatten()`, `(S,)`, always the same."""
-    existing = torch.arange(layer.delay.numel())
+    """Choose synapses: positions in `delay_per_synapse.flatten()`, `(S,)`, always the same."""
+    existing = torch.arange(layer.weight.numel())
     if layer.n_connections is not None:
-        existing = existing[layer.mask.cpu().expand(layer.delay.shape).flatten()]
+        existing = existing[layer.mask.cpu().expand(layer.weight.shape).flatten()]
     count = min(MAX_SYNAPSES, len(existing))
     return existing[torch.arange(count) * len(existing) // count]
 
@@ -34,7 +34,7 @@ def sample_synapses(layer: DelayLinear) -> Tensor:
 def snapshot_delays(model: nn.Module) -> list[Tensor]:
     """Return the sampled delays of each layer in steps, `(S,)` float16 on the CPU."""
     return [
-        layer.delay.flatten()[sample_synapses(layer).to(layer.delay.device)].half().cpu()
+        layer.delay_per_synapse.flatten()[sample_synapses(layer).to(layer.P.device)].half().cpu()
         for layer in delay_layers(model).values()
     ]
 

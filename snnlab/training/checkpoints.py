@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.nn.any_network import delay_layers
-from snnlab.nn.delay_linear import ROUNDED
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_parameters import ROUNDED
 from snnlab.nn.network_config import NetworkConfig
 
 FORMAT = 4  # 4 describes the network with `NetworkConfig.to_dict`
@@ -97,6 +97,7 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
             f"{FORMAT}); train the network again, or choose another file."
         )
     with as_written(path):
+        theirs = NetworkConfig.completed(theirs)
         if network is not None and theirs != (expected := network.to_dict()):
             names = sorted(
                 str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)
