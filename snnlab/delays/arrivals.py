@@ -250,12 +250,13 @@ def arrivals(
     )
 
 
-def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: float) -> int:
-    """Find the neuron of the first layer whose firing depends most on its delays.
+def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: float) -> int:
+    """Find the neuron of the first layer whose response depends most on its delays.
 
     Without input its membrane stays below half of the threshold, and with its delays it fires more
     often than without. Of these neurons it is the one that fires least without its delays, and of
-    those the one that fires most with them.
+    those the one that fires most with them. In a network that is no `DelayNet` it is the one whose
+    delays raise its largest current most.
 
     Args:
         net: the network.
@@ -265,15 +266,16 @@ def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: fl
     Returns:
         The number of the neuron.
     """
-    cells = net.neurons[0]
-    assert isinstance(cells, LIF)
     _, offset = bn_affine(net, 0)
 
-    def rank(neuron: int) -> tuple[bool, int, int]:
-        delayed, undelayed = (
-            arrivals(net, recording, 0, neuron, dt_ms, share=share).fired_ms.size
-            for share in (1.0, 0.0)
+    def rank(neuron: int) -> tuple[float, ...]:
+        with_delays, without = (
+            arrivals(net, recording, 0, neuron, dt_ms, share=share) for share in (1.0, 0.0)
         )
+        if not isinstance(net, DelayNet):
+            return (float(with_delays.charge.max() - without.charge.max()),)
+        cells, delayed, undelayed = net.neurons[0], with_delays.fired_ms.size, without.fired_ms.size
+        assert isinstance(cells, LIF)
         needs_input = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
         return needs_input and delayed > undelayed, -undelayed, delayed
 

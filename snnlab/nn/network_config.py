@@ -100,7 +100,7 @@ class OwnNetworkConfig(NetworkConfig):
         """
         raise SnnlabError(
             f"a network of the class {self.class_name}, which snnlab cannot build; give one of its "
-            f"shape, model={self.class_name}(...)."
+            f"shape, model={self.class_name}(...); to notebook 05, my_module:{self.class_name}."
         )
 
 
