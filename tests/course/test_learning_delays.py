@@ -6,6 +6,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.course import tasks
 from snnlab.course.config import parse_parameters, resolve
 from snnlab.course.learning_delays import FEW, WIDE, Arms
+from snnlab.training import experiments
 
 DELAYS = "04_learning_delays"
 
@@ -73,3 +74,25 @@ def test_the_order_of_variants_makes_no_other_run():
 def test_a_wrong_choice_is_refused(given, words):
     with pytest.raises(SnnlabError, match=words):
         configured(**parse_parameters(DELAYS, given))
+
+
+@pytest.mark.parametrize("profile", ["course", "paper"])
+def test_a_single_variant_is_one_network_unless_more_are_asked_for(profile):
+    config = resolve(DELAYS, profile=profile, variants=["learned"])
+    first = resolve(DELAYS, profile=profile).tau_ms[0]
+    assert (config.seeds, config.tau_ms, config.lr_factors) == (1, (first,), (1.0,))
+    config = resolve(DELAYS, profile=profile, variants=["learned"], seeds=3, lr_factors=[0.5, 1.0])
+    assert (config.seeds, config.tau_ms, config.lr_factors) == (3, (first,), (0.5, 1.0))
+    assert resolve(DELAYS, profile=profile, variants=["fixed", "learned"]).seeds > 1
+
+
+def test_a_single_variant_is_trained_once(words, monkeypatch, tmp_path):
+    config = resolve(DELAYS, variants=["learned"], limit=60, epochs=1, hidden=[4], workers=1)
+    arms, trained = Arms(config, words), []
+    run = experiments.run_experiment
+    monkeypatch.setattr(
+        experiments, "run_experiment", lambda one, *rest: trained.append(one) or run(one, *rest)
+    )
+    valid = arms.search_tau(tmp_path)
+    arms.search_rates({"learned": next(iter(valid["learned"]))}, tmp_path)
+    assert len(set(trained)) == len([*tmp_path.glob("*.pt")]) == 1

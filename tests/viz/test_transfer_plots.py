@@ -109,3 +109,8 @@ def test_every_curve_is_drawn_with_a_look_of_its_own(draw):
 def test_too_many_curves_to_tell_apart_are_refused():
     with pytest.raises(SnnlabError, match="17 curves: expected 16 at most"):
         transfer.similarity(*2 * [{str(n): [[1, 0.5]] for n in range(17)}])
+
+
+def test_the_neuron_of_section_8_may_be_left_out():
+    (text,) = transfer.accuracy_and_time({}).texts
+    assert text.get_text() == "Not trained in this run."

@@ -192,7 +192,7 @@ def resolve(notebook: str | Profiles, /, **parameters: Any) -> Any:
     given = {name: value for name, value in parameters.items() if value is not None}
     profile = given.pop("profile", None) or os.environ.get("SNNLAB_PROFILE") or DEFAULT_PROFILE
     before = profiles[known(profile, profiles, "profile")]
-    config = dataclasses.replace(before, **given)
+    config = before.changed(**given)
     values = {name: getattr(config, name) for name in fields}
     for name in given:
         usual = (getattr(one, name) for one in (before, profiles[DEFAULT_PROFILE]))

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
@@ -29,7 +29,8 @@ class LearningDelays(DelayTraining):
     )
     variants: tuple[str, ...] = parameter(
         ("none", "fixed", "learned"),
-        "kinds of delays to train, each a variant of the network",
+        "kinds of delays to train, each a variant of the network; a single one is compared with "
+        "nothing, so one network is trained, unless seeds, tau_ms or lr_factors are given",
         choices=("none", "fixed", "learned"),
     )
     controls: bool = parameter(
@@ -104,6 +105,14 @@ class LearningDelays(DelayTraining):
         high=700,
         needs={"controls": (True,)},
     )
+
+    def changed(self, **given: Any) -> Self:
+        """Return this configuration with other values; for a single variant, of one network."""
+        config = super().changed(**given)
+        if len(config.variants) > 1:
+            return config
+        one = {"seeds": 1, "tau_ms": config.tau_ms[:1], "lr_factors": (1.0,)}
+        return super().changed(**one | given)
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""

@@ -33,6 +33,11 @@ class PretrainAndTransfer(TransferParameters):
         12, "T: how long the spiking network sees a picture", unit="steps", low=2, high=1000
     )
     short: int = parameter(6, "a smaller T, for sections 6 and 8", unit="steps", low=1, high=1000)
+    controls: bool = parameter(
+        True,
+        "whether to train more than scratch and pipe-S with T steps: the controls of sections 4, 5 "
+        "and 7, the race of section 6 and the neuron of section 8",
+    )
     epochs: int = parameter(1, "epochs of fine-tuning", low=1, high=100_000)
     lr: tuple[float, ...] = parameter(
         (0.02, 0.04, 0.08),

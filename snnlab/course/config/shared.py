@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter, typed
@@ -38,6 +38,10 @@ class Config:
         """Check each field, and convert it to its type."""
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
+
+    def changed(self, **given: Any) -> Self:
+        """Return this configuration with other values; a subclass may derive further ones."""
+        return dataclasses.replace(self, **given)
 
     def deciding(self) -> dict[str, Any]:
         """Return the parameters that change the result, without the seed."""

@@ -26,6 +26,7 @@ from snnlab.viz.plots.style import (
     figure,
     legend,
     repeated,
+    untrained_figure,
 )
 
 # Color, marker and line of each training stage's network, and of each recipe
@@ -279,13 +280,15 @@ def layer_spikes(picture: ArrayLike, layers: Mapping[str, ArrayLike], label: str
     return fig
 
 
-@something_to_draw()
+@something_to_draw("marks")
 def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
     """Draw test accuracy over training time, a mark a seed; recipes "soft: ..." are filled.
 
     Args:
         marks: by recipe, seconds and accuracies 0..1 of the seeds.
     """
+    if not marks:
+        return untrained_figure()
     fig, ax = figure(8.5, 3.3)
     colors = (GREY, BLACK, BLUE, SKY, ORANGE, GREEN, PINK)
     looks = repeated([*zip(colors, "so^pDPX", strict=True)], len(marks))
