@@ -109,7 +109,6 @@ def test_the_wheel_is_small_and_holds_the_course(wheel):
 
 
 def test_the_course_from_another_folder_leaves_everything_with_the_user(snnlab):
-    """Lesson 01 in its student edition, which is nowhere else run at profile tiny."""
     where = output(snnlab("-c", "import snnlab; print(snnlab.__file__)", program="python"))
     assert Path(where).is_relative_to(snnlab.home / "env")
     assert output(snnlab("course", "course", "--student")) == "9 notebooks are in course.\n"
