@@ -75,7 +75,10 @@ def find(
     folder = data_path(data)
     _check_place(data)
     complete = [entry for entry in layouts if not entry.missing(folder)]
-    entry = max(complete, key=lambda entry: len(entry.parts), default=layouts[0])
+    # Of two layouts with as many parts, a published one says more than one of one's own
+    entry = max(
+        complete, key=lambda entry: (len(entry.parts), entry not in OWN), default=layouts[0]
+    )
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 
