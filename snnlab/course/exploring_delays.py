@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import sha256
 from snnlab._utils.references import import_reference
 from snnlab.course import tasks
 from snnlab.course.config import ExploringDelays, delay_config
@@ -19,6 +20,7 @@ from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays import analysis
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.network_config import describe_network
 from snnlab.training.evaluation import evaluate
 
 
@@ -115,3 +117,9 @@ def why_unscored(net: nn.Module, test: Any) -> str:
     except SnnlabError as error:
         return f"No accuracies are measured. {error}"
     return ""
+
+
+def described(path: Path, net: nn.Module, dt_ms: float) -> dict[str, Any]:
+    """Return what `result.json` says about the network of a file: its checksum and description."""
+    about = describe_network(net, dt_ms).to_dict()
+    return {"file": path.name, "sha256": sha256(path), **about}

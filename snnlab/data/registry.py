@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
+from snnlab._utils.places import data_folder
 from snnlab._utils.references import import_reference, is_reference
 from snnlab.data.datasets.catalogue import DATASETS, OWN
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.paths import data_folder, data_path
+from snnlab.data.paths import data_path
 
 if TYPE_CHECKING:
     from snnlab.data.splits import DataSplits
@@ -74,7 +75,10 @@ def find(
     folder = data_path(data)
     _check_place(data)
     complete = [entry for entry in layouts if not entry.missing(folder)]
-    entry = max(complete, key=lambda entry: len(entry.parts), default=layouts[0])
+    # Of two layouts with as many parts, a published one says more than one of one's own
+    entry = max(
+        complete, key=lambda entry: (len(entry.parts), entry not in OWN), default=layouts[0]
+    )
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 
