@@ -70,7 +70,7 @@ def test_plumbing_is_folded(nb):
         lines = len(cell.source.splitlines())
         # A parameter has a line of its own
         assert lines <= 25 or has_tag(cell, "parameters"), f"{cell.id} has {lines} lines"
-    assert "NOTEBOOK_VERSION" in cells[0].source and has_tag(cells[0], "hide-input")
+    assert "NOTEBOOK_VERSION" in cells[1].source and has_tag(cells[1], "hide-input")
 
 
 def plotting_calls(tree):
