@@ -152,6 +152,9 @@ def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None
 def from_audio(folder: str, out: str, workers: int | None, seed: int, max_seconds: float) -> None:
     """Convert wav files to spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
 
+    Speaker and split (train, valid or test) may be missing. Without a split the set is divided
+    where it is read: by speakers if they are known, else at random with seed 0.
+
     Recordings that cannot be used are left out, provided that training and test are complete
     without them. They are listed at the end, with exit code 1.
     """

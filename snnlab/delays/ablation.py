@@ -38,9 +38,10 @@ def discretise(model: Network) -> Network:
 
 @torch.no_grad()
 def shuffle_delays(model: Network, *, seed: int) -> Network:
-    """Copy a network and permute the delays of each layer among its synapses.
+    """Copy a network and permute the delays of each layer among its synapses, or its channels.
 
-    The histogram of a layer's delays stays the same; synapses that do not exist take no part.
+    The histogram of a layer's delays stays the same, in a layer of another kind that of `delay`;
+    synapses that do not exist take no part.
 
     Raises:
         SnnlabError: the network has no delays.
@@ -58,9 +59,11 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
     copied = own_copy(model)
     generator = torch.Generator().manual_seed(seed)
     for layer in delay_layers(copied).values():
-        delay, exists = layer.delay, layer.connections
-        permutation = torch.randperm(int(exists.sum()), generator=generator).to(delay.device)
-        delay[exists] = delay[exists][permutation]
+        delay = layer.delay
+        parts = (layer.layout.parts(values) for values in (delay, layer.delays_in_use))
+        for part, exists in zip(*parts, strict=True):
+            permutation = torch.randperm(int(exists.sum()), generator=generator).to(delay.device)
+            part[exists] = part[exists][permutation]
         layer.delay = delay
     return copied
 

@@ -150,21 +150,13 @@ def bn_affine(net: nn.Module, layer: int) -> tuple[Tensor, Tensor]:
 def delayed(synapses: DelayLinear, x: Tensor) -> Tensor:
     """Apply a delay layer with rounded delays to one recording, `(T, N_in)` to `(T, N_out)`."""
     when, source = x.nonzero(as_tuple=True)
-    weight = (
-        synapses.weight.detach()
-        if synapses.n_connections is None
-        else synapses.weight.detach() * synapses.mask
-    )
+    weight = synapses.existing_weight.detach().cpu().numpy()
+    delay = synapses.whole_delays().int().cpu().contiguous().numpy()
     arriving = np.zeros((synapses.out_features, len(x) + synapses.max_delay), np.float32)
     spikes = when.int().numpy(), source.int().numpy(), x[when, source].numpy()
-    _add_spikes(*spikes, weight.cpu().numpy(), _rounded(synapses.delay, synapses).numpy(), arriving)
+    _add_spikes(*spikes, weight, delay, arriving)
     # Spikes that arrive after the end have no effect
     return torch.from_numpy(arriving[:, : len(x)].T)
-
-
-def _rounded(delay: Tensor, synapses: DelayLinear) -> Tensor:
-    """Round delays as `DelayLinear.round_delays` does."""
-    return delay.round().clamp_(0, synapses.max_delay).int().cpu()
 
 
 @numba.njit(cache=True, nogil=True)
@@ -240,7 +232,7 @@ def arrivals(
     source = connected[place]
     # (E, K)
     push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]
-    later = _rounded(share * synapses.delay_of(neuron).cpu()[source], synapses)
+    later = synapses.whole_delays(share)[neuron].int().cpu()[source]
     arrives = when[:, None] + later
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
     current.index_add_(0, arrives.flatten(), push.flatten())
@@ -258,12 +250,13 @@ def arrivals(
     )
 
 
-def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: float) -> int:
-    """Find the neuron of the first layer whose firing depends most on its delays.
+def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: float) -> int:
+    """Find the neuron of the first layer whose response depends most on its delays.
 
     Without input its membrane stays below half of the threshold, and with its delays it fires more
     often than without. Of these neurons it is the one that fires least without its delays, and of
-    those the one that fires most with them.
+    those the one that fires most with them. In a network that is no `DelayNet` it is the one whose
+    delays raise its largest current most.
 
     Args:
         net: the network.
@@ -273,15 +266,16 @@ def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: fl
     Returns:
         The number of the neuron.
     """
-    cells = net.neurons[0]
-    assert isinstance(cells, LIF)
     _, offset = bn_affine(net, 0)
 
-    def rank(neuron: int) -> tuple[bool, int, int]:
-        delayed, undelayed = (
-            arrivals(net, recording, 0, neuron, dt_ms, share=share).fired_ms.size
-            for share in (1.0, 0.0)
+    def rank(neuron: int) -> tuple[float, ...]:
+        with_delays, without = (
+            arrivals(net, recording, 0, neuron, dt_ms, share=share) for share in (1.0, 0.0)
         )
+        if not isinstance(net, DelayNet):
+            return (float(with_delays.charge.max() - without.charge.max()),)
+        cells, delayed, undelayed = net.neurons[0], with_delays.fired_ms.size, without.fired_ms.size
+        assert isinstance(cells, LIF)
         needs_input = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
         return needs_input and delayed > undelayed, -undelayed, delayed
 

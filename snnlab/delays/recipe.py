@@ -14,7 +14,9 @@ from snnlab.delays import snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.any_network import delay_layers
-from snnlab.nn.delay_linear import FINAL_SIGMA, SIGMA_FLOOR, DelayLinear
+from snnlab.nn.delay_kernels import SIGMA_FLOOR
+from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.delay_parameters import FINAL_SIGMA
 from snnlab.training.recipe import Recipe, check_numbers
 
 

@@ -23,10 +23,10 @@ MAX_SYNAPSES = 2048
 
 
 def sample_synapses(layer: DelayLinear) -> Tensor:
-    """Choose synapses of a layer: positions in `layer.delay.flatten()`, `(S,)`, always the same."""
-    existing = torch.arange(layer.delay.numel())
+    """Choose synapses: positions in `delay_per_synapse.flatten()`, `(S,)`, always the same."""
+    existing = torch.arange(layer.weight.numel())
     if layer.n_connections is not None:
-        existing = existing[layer.mask.cpu().expand(layer.delay.shape).flatten()]
+        existing = existing[layer.mask.cpu().expand(layer.weight.shape).flatten()]
     count = min(MAX_SYNAPSES, len(existing))
     return existing[torch.arange(count) * len(existing) // count]
 
@@ -34,7 +34,7 @@ def sample_synapses(layer: DelayLinear) -> Tensor:
 def snapshot_delays(model: nn.Module) -> list[Tensor]:
     """Return the sampled delays of each layer in steps, `(S,)` float16 on the CPU."""
     return [
-        layer.delay.flatten()[sample_synapses(layer).to(layer.delay.device)].half().cpu()
+        layer.delay_per_synapse.flatten()[sample_synapses(layer).to(layer.P.device)].half().cpu()
         for layer in delay_layers(model).values()
     ]
 
@@ -66,16 +66,18 @@ def delay_trajectory(path: str | Path, net: nn.Module, dt_ms: float) -> list[Del
     """Read how the delays of each layer changed during the training.
 
     Args:
-        path: the checkpoint.
+        path: the checkpoint, or a file of a `state_dict` alone.
         net: its network.
         dt_ms: length of a step, ms.
 
     Returns:
-        One trajectory a layer; an empty list if the checkpoint has no snapshots.
+        One trajectory a layer; an empty list if the file has no snapshots.
 
     Raises:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
+    if checkpoints.is_state(checkpoints.read(path)):
+        return []
     described = getattr(net, "config", None)
     network = described if isinstance(described, NetworkConfig) else None
     stored = checkpoints.load(path, network=network).get("snapshots", {})

@@ -105,11 +105,12 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
     return shares
 
 
-def active_delays(model: "nn.Module") -> NDArray[np.float32]:
+def active_delays(model: "nn.Module", *, rounded: bool = False) -> NDArray[np.float32]:
     """Return the delays of the synapses that exist, in steps, as a flat array.
 
     Args:
         model: a `DelayLinear`, or any network that has some.
+        rounded: whether they are those of the rounded network.
 
     Raises:
         SnnlabError: there is no layer of delays.
@@ -121,16 +122,20 @@ def active_delays(model: "nn.Module") -> NDArray[np.float32]:
         raise SnnlabError(
             f"model: got {type(model).__name__}, expected a DelayLinear or a network that has one."
         )
-    return np.concatenate([layer.delay[layer.connections].cpu().numpy() for layer in layers])
+    delays = (
+        (layer.whole_delays() if rounded else layer.delay_per_synapse)[layer.connections]
+        for layer in layers
+    )
+    return np.concatenate([steps.cpu().numpy() for steps in delays])
 
 
 def rounded_delays(model: "nn.Module") -> NDArray[np.float32]:
-    """Return `active_delays` rounded to whole steps.
+    """Return `active_delays` of the rounded network.
 
     Raises:
         SnnlabError: there is no layer of delays, no synapse exists, or a delay is not finite.
     """
-    steps = np.rint(active_delays(model))
+    steps = active_delays(model, rounded=True)
     if steps.size == 0:
         raise SnnlabError(
             "a layer of delays in which every weight is 0 has no delay in use; prune fewer "

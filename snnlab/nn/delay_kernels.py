@@ -28,6 +28,7 @@ from torch import Tensor
 from snnlab._utils.optional import import_optional
 from snnlab.nn.tracing import recorded
 
+SIGMA_FLOOR = 0.27  # DCLS's Gaussian is |SIG| + 0.27 taps wide
 EPSILON = 1e-7  # DCLS's guard against a kernel without mass
 # Exponents below it are cut: numbers near the smallest float are slow, and 1e-26 of the peak is
 # nothing
@@ -57,15 +58,15 @@ def gaussian_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> 
     return taps
 
 
-def dcls_taps(weight: Tensor, positions: Tensor, spread: Tensor, n_taps: int) -> Tensor:
+def dcls_taps(weight: Tensor, delay: Tensor, sigma: Tensor, n_taps: int) -> Tensor:
     """Build the taps of `gaussian_taps` with DCLS's own module, the reference.
 
     Its autograd keeps several tensors of the size (K, L) a synapse for the backward pass.
 
     Args:
         weight: of each synapse, `(N_out, N_in, K)`.
-        positions: DCLS's `P`, `(1, N_out, N_in, K)`.
-        spread: DCLS's `SIG`, same shape as `positions`.
+        delay: in steps, same shape.
+        sigma: width of the Gaussian in steps, from `SIGMA_FLOOR`, same shape.
         n_taps: L.
 
     Returns:
@@ -77,7 +78,8 @@ def dcls_taps(weight: Tensor, positions: Tensor, spread: Tensor, n_taps: int) ->
     modules = import_optional("DCLS.construct.modules", "builds the kernels of the engine 'dcls'")
     n_out, n_in, kernel_count = weight.shape
     construct = modules.ConstructKernel1d(n_out, n_in, 1, kernel_count, [n_taps], "gauss")
-    taps: Tensor = construct(weight, positions, spread)
+    positions = (n_taps - 1) // 2 - delay  # DCLS's `P`
+    taps: Tensor = construct(weight, positions[None], sigma[None] - SIGMA_FLOOR)
     return taps.flip(-1)  # DCLS's last tap is the present
 
 

@@ -86,6 +86,7 @@ class DelayNet(nn.Module):
                 after,
                 0 if config.delay_mode == "none" else config.max_delay,
                 config.kernel_count,
+                kind=config.delay_kind,
                 n_connections=None
                 if config.n_connections is None or number == len(config.hidden)
                 else min(config.n_connections, before),
@@ -171,8 +172,10 @@ class DelayNet(nn.Module):
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
         for synapses in delay_layers(self).values():
             if synapses.n_connections is not None:
-                silent = int((~synapses.mask).sum()) * synapses.kernel_count
-                total -= silent * (1 + synapses.P.requires_grad)
+                exists = synapses.mask.expand_as(synapses.weight)
+                total -= int((~exists).sum())
+                if synapses.P.requires_grad:
+                    total -= int((~synapses.layout.shared(exists)).sum())
         return total
 
 

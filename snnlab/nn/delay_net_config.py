@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from snnlab.nn.delay_net import DelayNet
 
 DelayMode = Literal["none", "fixed", "learned"]
+Kind = Literal["synaptic", "axonal", "dendritic", "axo-dendritic"]
 Padding = Literal["fixed", "reference"]
 Neuron = Literal["lif", "relu"]
 
@@ -29,6 +30,7 @@ class DelayNetConfig(NetworkConfig):
         tau: membrane time constant of all neurons in steps, above 1; 1.5 for SSC and GSC.
         delay_mode: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or
             "none" at all.
+        delay_kind: which synapses share a delay, `kind` of `DelayLinear`.
         kernel_count: weights with a delay of their own per synapse.
         dropout: probability; 0.25 for SSC and GSC.
         tail: steps after the last input spike that still count; None for `max_delay`.
@@ -56,6 +58,7 @@ class DelayNetConfig(NetworkConfig):
     max_delay: int = 24
     tau: float = 1.005
     delay_mode: DelayMode = "learned"
+    delay_kind: Kind = "synaptic"
     kernel_count: int = 1
     dropout: float = 0.4
     tail: int | None = None
@@ -66,7 +69,12 @@ class DelayNetConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         """Check all values."""
-        for name, choices in (("delay_mode", DelayMode), ("padding", Padding), ("neuron", Neuron)):
+        for name, choices in (
+            ("delay_mode", DelayMode),
+            ("delay_kind", Kind),
+            ("padding", Padding),
+            ("neuron", Neuron),
+        ):
             if (value := getattr(self, name)) not in get_args(choices):
                 expected = ", ".join(get_args(choices))
                 raise SnnlabError(f"{name} = {value!r}: expected one of {expected}.")

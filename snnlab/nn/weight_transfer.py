@@ -13,8 +13,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.activations import activations
 from snnlab.nn.any_network import delay_layers, forward_sequence
-from snnlab.nn.delay_linear import ROUNDED, DelayLinear
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_parameters import ROUNDED
 
 INPUT_CONV = ("mean", "signed")
 TransferParts = Literal["both", "weights", "delays"]

@@ -106,7 +106,7 @@ class Run:
             temporary.open("w", encoding="utf-8") as file,
         ):
             for path in paths_below(self.checkpoint_dir, "*.jsonl"):
-                name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
+                name = path.relative_to(self.checkpoint_dir).with_suffix("").as_posix()
                 for line in path.read_text(encoding="utf-8").splitlines():
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.nn.any_network import delay_layers
-from snnlab.nn.delay_linear import ROUNDED
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_parameters import ROUNDED
 from snnlab.nn.network_config import NetworkConfig
 
 FORMAT = 4  # 4 describes the network with `NetworkConfig.to_dict`
@@ -51,10 +51,11 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
         SnnlabError: it is no complete checkpoint, comes from another version, or is of another
             network.
     """
-    return _checked(path, _read(path), network)
+    return _checked(path, read(path), network)
 
 
-def _read(path: str | Path) -> Any:
+def read(path: str | Path) -> Any:
+    """Read any file that `torch.save` wrote; raises as `load`."""
     return read_tensors(
         path,
         what="checkpoint",
@@ -70,7 +71,7 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
             f"{path}: a network of the delay paper's own code (SNN-delays); make a checkpoint of "
             "it with `snnlab import-checkpoint`, and give that."
         )
-    if _is_state(content):
+    if is_state(content):
         raise SnnlabError(
             f"{path}: holds parameters alone, without a description of their network; give one of "
             "its class and shape as well, model=MyNetwork(...)."
@@ -97,6 +98,7 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
             f"{FORMAT}); train the network again, or choose another file."
         )
     with as_written(path):
+        theirs = NetworkConfig.completed(theirs)
         if network is not None and theirs != (expected := network.to_dict()):
             names = sorted(
                 str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)
@@ -180,8 +182,8 @@ def load_network(path: str | Path, model: nn.Module | None = None) -> Any:
 
 def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[Any, float | None]:
     """Load a network as `load_network`, with the length of its time step, ms, if it is known."""
-    content = _read(path)
-    if model is not None and _is_state(content):
+    content = read(path)
+    if model is not None and is_state(content):
         content = {"network": {}, "best": content}
     else:
         content = _checked(path, content, None)
@@ -205,7 +207,7 @@ def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[An
     return model.eval(), network.get("dt_ms")
 
 
-def _is_state(content: Any) -> bool:
+def is_state(content: Any) -> bool:
     """Return whether this is the `state_dict` of a network."""
     return (
         isinstance(content, dict)

@@ -288,6 +288,15 @@ def test_a_gpu(monkeypatch):
     says(found, "ok", "2, the first NVIDIA H200")
 
 
+def test_a_mac(alone, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    (found,) = doctor_torch.gpu()
+    says(found, "info", "Apple's GPU", "does not use", "training runs on the CPU")
+
+
 #
 # ------------------------------------------------------------------------------------------------
 # Jupyter

@@ -10,7 +10,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn import fft_convolution
 from snnlab.nn.activations import Activation
-from snnlab.nn.delay_linear import DelayLinear, dense_convolution
+from snnlab.nn.delay_kinds import dense_convolution
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.vision.small_cnn import SmallCNN

@@ -52,7 +52,12 @@ def gpu() -> Iterator[Finding]:
     card, hidden = _first_card(), os.environ.get("CUDA_VISIBLE_DEVICES")
     result = "training runs on the CPU, which suits the profiles tiny and course but not paper"
     torch_build = f"torch {torch.__version__} in {sys.prefix}"
-    if not card and torch.version.cuda is None:
+    if torch.backends.mps.is_available():
+        yield info(
+            "there is Apple's GPU, which snnlab does not use, as it has no 64-bit numbers; "
+            f"{result}."
+        )
+    elif not card and torch.version.cuda is None:
         yield info(f"there is none; {result}.")
     elif not card:
         yield info(

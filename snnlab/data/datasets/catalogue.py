@@ -333,7 +333,7 @@ OWN = (
         edges="snnlab.data.datasets.own_events:edges",
         pretrain_on="digits",
         settings=("steps", "size", "fold", "folds", "seed", "denoise_ms"),
-        parts=("*/*.npy|*/*.bin|*/*.aedat4",),
+        parts=("*/*.npy|*/*.bin|*/*.aedat4|*/*/*.npy|*/*/*.bin|*/*/*.aedat4",),
         verify="snnlab.data.datasets.own_events:verify",
     ),
 )

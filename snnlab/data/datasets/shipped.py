@@ -121,7 +121,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         temporary.write_bytes(lzma.compress(raw.getvalue(), filters=_XZ))
     with whole_file(_checksum_file(packed)) as temporary:
         # As sha256sum writes and checks it
-        temporary.write_text(f"{sha256(packed)}  {packed.name}\n")
+        temporary.write_text(f"{sha256(packed)}  {packed.name}\n", "utf-8")
     return packed
 
 
@@ -188,7 +188,7 @@ def _expected(packed: Path) -> str:
             f"{known} ships. snnlab finds its data in its clone: install it from there with `pip "
             "install -e .`, or `git checkout -- data`."
         )
-    return checksum.read_text().split()[0]
+    return checksum.read_text("utf-8").split()[0]
 
 
 def _checksum_file(packed: Path) -> Path:

@@ -1,0 +1,191 @@
+"""The parameters of a layer with delays: weights, delays, and the width of their Gaussians."""
+
+import math
+from typing import Any, get_args
+
+import torch
+from spikingjelly.activation_based import base
+from torch import Tensor, nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import is_number, whole_number
+from snnlab.nn.delay_kernels import SIGMA_FLOOR
+from snnlab.nn.delay_kinds import DelayLayout
+from snnlab.nn.delay_net_config import Kind
+from snnlab.nn.network_config import LONGEST
+
+FINAL_SIGMA = 0.5  # where the paper's annealing ends
+ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
+
+
+class DelayParameters(base.MemoryModule):  # type: ignore[misc]
+    """Weights and delays of `DelayLinear`, which describes the arguments."""
+
+    mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        max_delay: int,
+        kernel_count: int,
+        kind: Kind,
+        n_connections: int | None,
+    ) -> None:
+        super().__init__()
+        self.in_features = whole_number("in_features", in_features, 1)
+        self.out_features = whole_number("out_features", out_features, 1)
+        self.max_delay = whole_number("max_delay", max_delay, 0, LONGEST)
+        self.kernel_count = whole_number("kernel_count", kernel_count, 1)
+        self.n_connections = (
+            None
+            if n_connections is None
+            else whole_number("n_connections", n_connections, 1, self.in_features)
+        )
+        if kind not in get_args(Kind):
+            raise SnnlabError(f"kind = {kind!r}: expected one of {', '.join(get_args(Kind))}.")
+        self.kind: Kind = kind
+        # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
+        self.discrete = False
+        shape = (self.out_features, self.in_features, self.kernel_count)
+        self.layout = DelayLayout(kind, *shape, self.max_delay)
+        bound = math.sqrt(6 / ((self.n_connections or self.in_features) * self.kernel_count))
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        delay = torch.empty(self.layout.shape).uniform_(0, 1)
+        for part, limit in zip(self.layout.parts(delay), self.layout.limits, strict=True):
+            part.mul_(limit)
+        self.P = nn.Parameter(self._centre - delay[None])
+        self.SIG = nn.Parameter(torch.zeros_like(self.P), requires_grad=False)
+        self.sigma = max(self.taps // 2 + SIGMA_FLOOR, FINAL_SIGMA)
+        if self.n_connections is not None:
+            mask = torch.rand(shape[:2]).argsort(1) < self.n_connections
+            self.register_buffer("mask", mask[..., None])
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.discrete:
+            destination[prefix + ROUNDED] = torch.ones((), dtype=torch.bool, device=self.P.device)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        rest = {name: value for name, value in state_dict.items() if name != prefix + ROUNDED}
+        positions, errors = rest.get(prefix + "P"), args[-1]
+        rounded = prefix + ROUNDED in state_dict
+        fits = getattr(positions, "shape", None) == self.P.shape
+        if rounded and positions is not None and fits and not positions.is_meta:
+            is_rounded = torch.equal(positions, positions.round()) and self.holds(positions)
+            if not (is_rounded and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
+                errors.append(
+                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not whole "
+                    f"numbers from 0 to {self.max_delay}, or it is not True"
+                )
+                return
+        before = len(errors)
+        super()._load_from_state_dict(rest, prefix, *args)
+        if positions is not None and len(errors) == before:  # None with strict=False
+            self.discrete = rounded
+
+    def holds(self, positions: Tensor) -> bool:
+        """Return whether all these values of `P` are delays from 0 to `max_delay`."""
+        return torch.equal(positions, self._clamp(positions.clone()))
+
+    def _clamp(self, positions: Tensor) -> Tensor:
+        """Clamp values of `P` to delays in their range, in place."""
+        for part, limit in zip(self.layout.parts(positions[0]), self.layout.limits, strict=True):
+            part.clamp_(self._centre - limit, self._centre)
+        return positions
+
+    @property
+    def taps(self) -> int:
+        """L, the number of taps of a kernel."""
+        return self.max_delay + 1
+
+    @property
+    def _centre(self) -> int:
+        return (self.taps - 1) // 2
+
+    @property
+    def connections(self) -> Tensor:
+        """Which weights exist, `(N_out, N_in, K)` of bool: neither masked nor 0 (pruned)."""
+        exists = self.weight.detach() != 0
+        return exists if self.n_connections is None else exists & self.mask
+
+    @property
+    def delay(self) -> Tensor:
+        """The delays in steps, real-valued, detached; `DelayLinear` states their shape."""
+        return self._centre - self.P[0].detach()
+
+    @delay.setter
+    def delay(self, steps: Tensor) -> None:
+        with torch.no_grad():
+            self.P[0] = self._centre - steps
+
+    @property
+    def delays_in_use(self) -> Tensor:
+        """Which delays belong to a weight that exists, in the shape of `delay`."""
+        return self.layout.shared(self.connections)
+
+    @property
+    def delay_per_synapse(self) -> Tensor:
+        """The delay of each synapse in steps, `(N_out, N_in, K)`, not to be changed."""
+        return self.layout.per_synapse(self.delay)
+
+    def whole_delays(self, share: float = 1.0) -> Tensor:
+        """Return the delay of each synapse as in a rounded layer, `(N_out, N_in, K)`.
+
+        Args:
+            share: factor from 0 to 1 by which the delays are multiplied before.
+        """
+        return self.layout.per_synapse(self._rounded(share))
+
+    def _rounded(self, share: float = 1.0) -> Tensor:
+        delay = (share * self.delay).round()
+        return self._centre - self._clamp((self._centre - delay)[None])[0]
+
+    def delay_ms(self, dt_ms: float) -> Tensor:
+        """Return `delay` in milliseconds, for steps of `dt_ms`."""
+        return self.delay * dt_ms
+
+    @property
+    def sigma(self) -> float:
+        """The effective width of the Gaussian in steps; 0 once the layer is discrete."""
+        return 0.0 if self.discrete else float(self.SIG.detach().abs().max()) + SIGMA_FLOOR
+
+    @sigma.setter
+    def sigma(self, steps: float) -> None:
+        if not (is_number(steps) and steps >= SIGMA_FLOOR):
+            raise SnnlabError(
+                f"sigma = {steps}: DCLS's Gaussian is at least {SIGMA_FLOOR} steps wide."
+            )
+        with torch.no_grad():
+            self.SIG.fill_(steps - SIGMA_FLOOR)
+
+    @torch.no_grad()
+    def clamp_delays(self) -> None:
+        """Clamp every delay to 0 to `max_delay`; called after each step of the optimiser."""
+        self._clamp(self.P)
+
+    @torch.no_grad()
+    def round_delays(self) -> None:
+        """Make every delay a whole number of steps and every kernel one-hot, in place.
+
+        Raises:
+            SnnlabError: a delay is not finite.
+        """
+        if not (self.P.is_meta or self.P.isfinite().all()):
+            raise SnnlabError(
+                "a layer has delays that are not finite; choose a network whose training did not "
+                "diverge, and look for non-finite input."
+            )
+        self.delay = self._rounded()
+        self.discrete = True
+
+    @property
+    def existing_weight(self) -> Tensor:
+        """The weights, 0 where a sparse layer has no synapse."""
+        return self.weight if self.n_connections is None else self.weight * self.mask
+
+    def delay_and_width(self) -> tuple[Tensor, Tensor]:
+        """Return the delays, with their gradient, and the widths of their Gaussians, in steps."""
+        return self._centre - self.P[0], self.SIG[0].abs() + SIGMA_FLOOR
