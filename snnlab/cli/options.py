@@ -1,5 +1,6 @@
 """Options that several commands have: `run` and `train`, and `sweep` and `search`."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.places import course_file
 
 Command = Callable[..., Any]
 
@@ -20,6 +22,16 @@ def run_options(command: Command) -> Command:
     return click.option("--log", help=log_help)(command)
 
 
+class ParameterFile(click.Path):
+    """A file in YAML; `params/NAME.yaml` comes with snnlab, in whatever folder one works."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the path that was given, or that of the file that comes with snnlab."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        shipped = path.parent == Path("params") and not path.exists()
+        return course_file(str(path)) if shipped else path
+
+
 def sweep_options(noun: str) -> Callable[[Command], Command]:
     """Decorate a command with the arguments `file`, `given`, `workers` and `retries`.
 
@@ -27,7 +39,7 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
         noun: what the workers do, such as "runs".
     """
     decorators = (
-        click.argument("file", metavar="YAML", type=click.Path(path_type=Path)),
+        click.argument("file", metavar="YAML", type=ParameterFile()),
         click.option(
             "-p",
             "given",

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.files import make_folder, whole_file
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config
 from snnlab.runs import manifest
 from snnlab.runs.execute import configure, execute, finished, finished_in
 from snnlab.runs.notebook_code import notebook_code
 from snnlab.runs.preflight import check
-from snnlab.runs.run import home, run_folder
+from snnlab.runs.run import run_folder
 
 if TYPE_CHECKING:
     from snnlab.runs.kernel import Report
@@ -91,7 +92,7 @@ def _hold(folder: Path, timeout: float) -> AbstractContextManager[object]:
 def _of_all_experiments(folder: Path) -> list[Path] | None:
     """Return the folders that the same run has in all experiments; None if somebody chose it."""
     runs = folder.parent.parent.parent
-    if runs != home() / "runs":
+    if runs != runs_folder():
         return None
     return sorted(runs.glob(f"*/{folder.parent.name}/{folder.name}"))
 
