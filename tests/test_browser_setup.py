@@ -1,8 +1,6 @@
 """What opens the course in a browser: links and the set-up cell of notebooks, and containers."""
 
 import importlib.util
-import json
-import re
 import tomllib
 from pathlib import Path
 
