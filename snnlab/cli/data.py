@@ -60,7 +60,7 @@ def list_sets() -> None:
 def get(name: str, yes: bool, keep: bool, only: str, workers: int | None) -> None:
     """Fetch a published data set, or print how to fetch it by hand.
 
-    It is stored in the folder NAME below $SNNLAB_DATA, or else below data/ of the clone. The next
+    It is stored in the folder NAME below the data folder, which `snnlab doctor` prints. The next
     call resumes an interrupted one. Afterwards the set is checked, as by `snnlab data check`. Exit
     code 1 if the set is incomplete or has an error.
     """

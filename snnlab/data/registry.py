@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
+from snnlab._utils.places import data_folder
 from snnlab._utils.references import import_reference, is_reference
 from snnlab.data.datasets.catalogue import DATASETS, OWN
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.paths import data_folder, data_path
+from snnlab.data.paths import data_path
 
 if TYPE_CHECKING:
     from snnlab.data.splits import DataSplits

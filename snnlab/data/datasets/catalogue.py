@@ -117,7 +117,7 @@ DATASETS: dict[str, DatasetEntry] = {
             "recordings",
             "generated spoken digits through a cochlea model; ships with snnlab",
             **_SPIKES,
-            download="5 MB, in the clone",
+            download="5 MB, with snnlab",
             unpacked="100 MB",
             licence="CC BY 4.0",
             cite="this project",

@@ -48,7 +48,7 @@ def load(
 
     Args:
         data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or
-            `ssc/` below the folder SNNLAB_DATA, or data/ of the clone); or a folder with train.h5,
+            `ssc/` below the data folder); or a folder with train.h5,
             test.h5 and perhaps valid.h5, or all.h5, or the same with .npz, or with SHD's or SSC's
             own file names; or one of those files.
         dt_ms: time step, 1 to 1000 ms; of samples in steps, None or their own.
