@@ -60,6 +60,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
 	$(BIN)/lint-imports
 
 notebooks: $(STAMP)
@@ -70,8 +72,8 @@ docs: $(STAMP)
 	@echo "The site is build/site/index.html."
 
 student: $(STAMP)
-	$(BIN)/python -m snnlab.runs.student $(NOTEBOOKS)
-	@echo "The student edition, without solutions, is in build/student/."
+	rm -rf build/student
+	@$(BIN)/snnlab course --student build/student
 
 bench: $(STAMP)
 	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -10,6 +10,10 @@ Inference is done with rounded delays, by each in its own way. They take turns. 
 of each, the ratio of the medians with the lowest and the highest ratio of neighbours, and the peak
 memory of a process that does nothing but train with one of them.
 
+The row "kinds" has no peer: it compares the training step of one hidden layer of SHD's network
+(forward, backward, Adam) for each kind of delays, with the spectral engine for synaptic ones.
+Shown are the minimum of each and its ratio to the synaptic layer's.
+
 Rows whose name has no "tail" are arranged as in the authors' code: every delay layer appends
 (L-1)//2 steps. The "tail" rows have snnlab's own arrangement, the same number of steps in every
 layer, for both.
@@ -29,7 +33,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import torch
@@ -45,8 +49,10 @@ from snnlab._utils.files import whole_file
 from snnlab._utils.memory import keep_freed_memory
 from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
-from snnlab.nn.delay_linear import delay_layers
+from snnlab.nn.any_network import delay_layers
+from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import Kind
 from snnlab.nn.fft_convolution import operations
 from snnlab.training.evaluation import pick_device
 from snnlab.training.trainer import train_step
@@ -178,7 +184,7 @@ def steps(
     torch.manual_seed(0)
     x, y = (value.to(device) for value in row.batch_of_spikes())
     ours = row.ours()
-    for synapses in delay_layers(ours):
+    for synapses in delay_layers(ours).values():
         synapses.sigma = 3.0
     net: nn.Module = ours
     if who == "peer":
@@ -286,6 +292,52 @@ def measure(
     return result
 
 
+def layer_step(row: Row, kind: Kind, device: torch.device) -> Callable[[], Tensor]:
+    """Return a function of one training step of the second layer alone."""
+    torch.manual_seed(0)
+    n_in, n_out = row.sizes[1:3]
+    layer = DelayLinear(n_in, n_out, row.taps - 1, kind=kind, engine="spectral").to(device)
+    layer.sigma = 3.0
+    shape = row.steps + (row.taps - 1) // 2, row.batch
+    x = (torch.rand(*shape, n_in, device=device) < 0.05).float().requires_grad_()
+    grad = torch.randn(*shape, n_out, device=device)
+    adams = DelayRecipe().optimisers(layer)
+
+    def train() -> Tensor:
+        for leaf in (x, *layer.parameters()):
+            leaf.grad = None
+        currents = layer(x)
+        currents.backward(grad)
+        for adam in adams:
+            adam.step()
+        layer.clamp_delays()
+        return currents.detach()
+
+    return train
+
+
+def measure_kinds(device: torch.device, repeats: int, bar: tqdm) -> dict[str, list[float]]:
+    """Return the seconds of each kind's training step; the kinds take turns."""
+    steps = {kind: layer_step(ROWS["shd"], kind, device) for kind in get_args(Kind)}
+    times: dict[str, list[float]] = {kind: [] for kind in steps}
+    for i in range(repeats + 1):
+        bar.set_description(f"kinds: {i}/{repeats}")
+        for kind, step in steps.items():
+            times[kind].append(seconds(step, device))
+        bar.update()
+    return {kind: measured[1:] for kind, measured in times.items()}  # the first ones compile
+
+
+def show_kinds(times: dict[str, list[float]]) -> None:
+    table = Table(title="training step of one layer, minimum")
+    for column in ("kind", "seconds", "of synaptic"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for kind, measured in times.items():
+        share = min(measured) / min(times["synaptic"])
+        table.add_row(kind, f"{min(measured):.4f}", f"{share:.2f}")
+    Console().print(table)
+
+
 def convolution_operations(row: Row) -> tuple[float, float]:
     """Count the operations (10^9) of a training step's convolutions, direct and spectral."""
     direct = spectral = 0.0
@@ -352,7 +404,10 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
 
 @click.command()
 @click.option(
-    "--rows", default=",".join(ROWS), show_default=True, help="Which rows, separated by commas."
+    "--rows",
+    default=",".join([*ROWS, "kinds"]),
+    show_default=True,
+    help="Which rows, separated by commas.",
 )
 @click.option("--repeats", default=5, show_default=True, help="Pairs of steps for each figure.")
 @click.option("--threads", default=os.cpu_count(), show_default=True, help="Threads for both.")
@@ -368,10 +423,12 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
 )
 def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
     names = rows.split(",")
-    if unknown := sorted(set(names) - set(ROWS)):
+    if unknown := sorted(set(names) - {*ROWS, "kinds"}):
+        expected = ", ".join([*ROWS, "kinds"])
         raise click.BadParameter(
-            f"{', '.join(unknown)}: expected some of {', '.join(ROWS)}.", param_hint="--rows"
+            f"{', '.join(unknown)}: expected some of {expected}.", param_hint="--rows"
         )
+    rows_with_peer = [name for name in names if name != "kinds"]
     torch.set_num_threads(threads)
     keep_freed_memory()  # for both: it is a setting of the process
     where = pick_device(device)
@@ -391,12 +448,19 @@ def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
         },
         "tf32": torch.backends.cuda.matmul.allow_tf32,
     }
-    with tqdm(total=len(names) * (3 + 2 * repeats), unit="step") as bar:
-        results = [measure(name, where, threads, repeats, bar) for name in names]
-    show(results, machine)
+    total = len(rows_with_peer) * (3 + 2 * repeats) + (repeats + 1) * ("kinds" in names)
+    with tqdm(total=total, unit="step") as bar:
+        kinds = measure_kinds(where, repeats, bar) if "kinds" in names else {}
+        results = [measure(name, where, threads, repeats, bar) for name in rows_with_peer]
+    if results:
+        show(results, machine)
+    if kinds:
+        show_kinds(kinds)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with whole_file(out) as temporary:
-        temporary.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+        temporary.write_text(
+            json.dumps({"machine": machine, "results": results, "kinds_s": kinds}, indent=1) + "\n"
+        )
     click.echo(f"{out} holds every measurement")
 
 

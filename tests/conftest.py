@@ -15,8 +15,8 @@ from snnlab.training import log_choice
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
 # browser wait most of their time, so work comes between them.
 LONG = """
-    course/test_tasks browser/test_panels test_notebooks training/test_distributed docs/test_site
-    viz/test_monitor
+    course/test_tasks browser/test_panels test_notebooks test_wheel training/test_distributed
+    docs/test_site viz/test_monitor
     runs/test_params runs/test_killed_run browser/test_monitor training/test_launch_ranks
     cli/test_main runs/sweep/test_executors training/test_trainer transfer/test_stages
     nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea data/datasets/test_gsc

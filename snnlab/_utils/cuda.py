@@ -3,6 +3,7 @@
 import ctypes
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 
@@ -18,7 +19,7 @@ def cuda_devices() -> list[str]:
     if not _built_for_cuda():
         return []
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
+        driver = ctypes.CDLL("nvcuda" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
         return []
     count, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256)

@@ -139,20 +139,6 @@ def given_path(path: str | Path) -> Path:
         ) from error
 
 
-def of_clone(home: Path, name: str) -> Path:
-    """Find a file of the clone: in `home`, or in the clone that snnlab was imported from.
-
-    Args:
-        home: where to look first.
-        name: its path in a clone.
-
-    Returns:
-        Where it is; the place in `home` if there is none.
-    """
-    other = Path(__file__).parents[2] / name
-    return other if other.is_file() and not (home / name).is_file() else home / name
-
-
 def read_json(path: str | Path, advice: str) -> Any:
     """Read a JSON file that anybody may have written.
 

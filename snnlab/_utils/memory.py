@@ -1,12 +1,12 @@
 """Memory: clear errors when there is too little, and reuse of freed blocks."""
 
-import ctypes
 import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.system import c_library
 
 FOR_TRAINING = "a smaller batch_size, a larger accumulate or a smaller network"
 
@@ -22,7 +22,7 @@ def keep_freed_memory() -> None:
     larger heap. Nothing happens where the C library is not glibc.
     """
     if platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
+        mallopt = c_library().mallopt
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, -1)
 

@@ -60,7 +60,7 @@ def list_sets() -> None:
 def get(name: str, yes: bool, keep: bool, only: str, workers: int | None) -> None:
     """Fetch a published data set, or print how to fetch it by hand.
 
-    It is stored in the folder NAME below $SNNLAB_DATA, or else below data/ of the clone. The next
+    It is stored in the folder NAME below the data folder, which `snnlab doctor` prints. The next
     call resumes an interrupted one. Afterwards the set is checked, as by `snnlab data check`. Exit
     code 1 if the set is incomplete or has an error.
     """
@@ -151,6 +151,9 @@ def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None
 @cli_errors
 def from_audio(folder: str, out: str, workers: int | None, seed: int, max_seconds: float) -> None:
     """Convert wav files to spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
+
+    Speaker and split (train, valid or test) may be missing. Without a split the set is divided
+    where it is read: by speakers if they are known, else at random with seed 0.
 
     Recordings that cannot be used are left out, provided that training and test are complete
     without them. They are listed at the end, with exit code 1.

@@ -12,15 +12,27 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.places import data_folder, runs_folder
 from snnlab._utils.version import __version__
 from snnlab.cli import collect, data, export, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
+from snnlab.cli.sweep_options import ParameterFile
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net_config import Padding
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _App(click.Group):
+    """The commands; help ends with the folders that they use."""
+
+    @cli_errors
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write(f"Data sets: {data_folder()}; SNNLAB_DATA names another folder.\n")
+        formatter.write(f"Results:   {runs_folder()}\n")
+
+
+@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def app() -> None:
     """Spiking networks with transferred weights and learned delays: run notebooks, make data."""
@@ -52,9 +64,7 @@ app.add_command(train.train)
     multiple=True,
     help="set a parameter; repeatable",
 )
-@click.option(
-    "-f", "file", metavar="YAML", type=click.Path(path_type=Path), help="file of parameters"
-)
+@click.option("-f", "file", metavar="YAML", type=ParameterFile(), help="file of parameters")
 @click.option("--out", metavar="DIR", help="folder of the results")
 @click.option(
     "--nproc",
@@ -166,11 +176,35 @@ def new_notebook(name: Path) -> None:
 
 
 @app.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--student", is_flag=True, help="without solutions and outputs")
+@click.option("--nbgrader", is_flag=True, help="assignments for nbgrader, in DIR/source")
+@cli_errors
+def course(folder: str, student: bool, nbgrader: bool) -> None:
+    """Write the notebooks of the course to DIR.
+
+    Nothing is written if DIR has a notebook of the same name that was changed. `jupyter lab DIR`
+    opens them.
+    """
+    from snnlab._utils.files import given_path
+    from snnlab.runs.student import assignment, student_edition, write_course
+
+    if student and nbgrader:
+        raise SnnlabError("--student and --nbgrader are two editions; give one of them.")
+    edition = assignment if nbgrader else student_edition if student else None
+    files = write_course(given_path(folder), edition)
+    click.echo(f"{len(files)} notebooks are in {folder}.")
+
+
+@app.command()
 @click.option(
     "--profile", metavar="NAME", default="course", show_default=True, help="tiny, course or paper"
 )
 @click.option(
-    "--out", metavar="DIR", type=click.Path(path_type=Path), help="[default: runs/tutorial]"
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="[default: runs/tutorial]",
 )
 @cli_errors
 def tutorial(profile: str, out: Path | None) -> None:

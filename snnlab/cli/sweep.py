@@ -198,11 +198,10 @@ def _print_plan(plan: "Sweep", *, as_published: bool) -> None:
     from rich.console import Console
 
     from snnlab._utils.cuda import cuda_devices
-    from snnlab._utils.files import of_clone
+    from snnlab._utils.places import course_file
     from snnlab.runs.papers.targets import published_hours
-    from snnlab.runs.run import home
     from snnlab.runs.sweep.cost import cost_table
 
-    ours = of_clone(home(), f"params/{plan.path.name}").resolve() == plan.path.resolve()
+    ours = course_file(f"params/{plan.path.name}").resolve() == plan.path.resolve()
     published = published_hours(plan.path.stem) if ours and as_published else None
     Console().print(cost_table(plan, next(iter(cuda_devices()), "cpu"), published))

@@ -1,5 +1,6 @@
-"""What `snnlab sweep` and `snnlab search` have in common: file, parameters and workers."""
+"""What `snnlab run`, `sweep` and `search` have in common: file, parameters and workers."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,19 @@ from typing import Any
 import click
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.places import course_file
 
 Command = Callable[..., Any]
+
+
+class ParameterFile(click.Path):
+    """A file in YAML; `params/NAME.yaml` comes with snnlab, in whatever folder one works."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the path that was given, or that of the file that comes with snnlab."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        shipped = path.parent == Path("params") and not path.exists()
+        return course_file(str(path)) if shipped else path
 
 
 def sweep_options(noun: str) -> Callable[[Command], Command]:
@@ -18,7 +30,7 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
         noun: what the workers do, such as "runs".
     """
     decorators = (
-        click.argument("file", metavar="YAML", type=click.Path(path_type=Path)),
+        click.argument("file", metavar="YAML", type=ParameterFile()),
         click.option(
             "-p",
             "given",

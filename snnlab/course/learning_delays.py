@@ -192,7 +192,7 @@ class Arms(dict[str, Arm]):
             "test_accuracy": result.test_accuracy,
             **result.protocols(),
             "valid_accuracy": result.valid_accuracy,
-            "tau_ms": network.tau * self.config.dt_ms,
+            "tau_ms": cast(float, network.tau) * self.config.dt_ms,
             "lr_weights": stage.lr_weights,
             "hidden": list(network.hidden),
             "lr_delays": stage.lr_delays,

@@ -9,11 +9,9 @@ from torch import Tensor
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.course.config import (
-    ExploringDelays,
     LearningDelays,
     PretrainAndTransfer,
     TransferToEvents,
-    delay_config,
 )
 from snnlab.course.data_check import event_sets, recording_settings
 from snnlab.data.datasets.digit_events import digit_events
@@ -21,7 +19,6 @@ from snnlab.data.protocols import Batches
 from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays.experiments import DelayStage
-from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.vision.base import VisionConfig
 from snnlab.nn.vision.resnet import ResNetConfig
@@ -87,36 +84,6 @@ def recordings(config: LearningDelays) -> DataSplits[Any]:
     entry, folder = find(config.data, "recordings", features=config.features)
     data: DataSplits[Any] = entry.read(folder, recording_settings(config))
     _several_classes(data)
-    return data
-
-
-def recordings_for(network: DelayNet, config: ExploringDelays, dt_ms: float) -> DataSplits[Any]:
-    """Load the recordings on which notebook 05 explores a trained network.
-
-    Args:
-        network: the network; it decides the number of inputs.
-        config: which recordings.
-        dt_ms: length of the network's time steps, ms.
-
-    Raises:
-        SnnlabError: as `recordings`, or the network was trained on another task.
-    """
-    inputs, classes = network.config.n_in, network.config.n_classes
-    task = f"checkpoint: its network tells {classes} classes apart by {inputs} inputs"
-    cure = "give the data and features that it was trained on, or another checkpoint"
-    tau_ms = (network.config.tau * dt_ms,)
-    try:
-        data = recordings(delay_config(config, n_in=inputs, tau_ms=tau_ms, dt_ms=dt_ms))
-    except SnnlabError as error:
-        if f"n_in = {inputs}" not in str(error):
-            raise
-        raise SnnlabError(
-            f"{task}, which do not fit data = {config.data!r} ({str(error).rstrip('.')}); {cure}."
-        ) from error
-    if len(data.classes) != classes:
-        raise SnnlabError(
-            f"{task}, and data = {config.data!r} has {len(data.classes)} classes; {cure}."
-        )
     return data
 
 

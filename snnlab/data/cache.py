@@ -21,7 +21,7 @@ from filelock import FileLock
 from snnlab._utils import version
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, make_folder, remove, whole_file
-from snnlab.data.paths import data_folder
+from snnlab._utils.places import data_folder
 
 Mapped: TypeAlias = "np.memmap[Any, Any]"
 LIMIT_GB = 50.0

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
-from snnlab.data.paths import data_folder
+from snnlab._utils.places import data_folder
 
 # The file beside a set that names its archives and what was checked
 PROVENANCE = "provenance.json"

@@ -103,8 +103,8 @@ def divide(
     """Divide recordings into folds, of which one is tested on and the others are trained on.
 
     A speaker's recordings are all in one fold, see `speaker_folds`; with as many folds as speakers
-    each is left out once. Without speakers the recordings are dealt out at random, with the seed 0
-    and equal classes.
+    each is left out once. Without speakers, or with one, the recordings are dealt out at random,
+    with the seed 0 and equal classes.
 
     Args:
         labels: (n,) int64.
@@ -121,6 +121,7 @@ def divide(
     Raises:
         SnnlabError: the fold is empty, or every class has one recording to train on.
     """
+    speakers = several(speakers)
     if speakers is None:
         tested = stratified(labels, folds) == fold
         note = f"test: fold {fold} of {folds}, drawn at random with seed 0; "
@@ -140,6 +141,11 @@ def divide(
     own = None if speakers is None else speakers[train]
     held, how = choose_validation(labels[train], own, where)
     return {"train": train[~held], "valid": train[held], "test": test}, note + how
+
+
+def several(speakers: np.ndarray | None) -> np.ndarray | None:
+    """Return the speakers if they are several, by whom a set can be divided; else None."""
+    return None if speakers is None or len(set(speakers.tolist())) < 2 else speakers
 
 
 def check_hold_out(hold_out: object) -> bool:
@@ -189,7 +195,7 @@ def checked_folds(
     Args:
         fold: the fold to test on, from 0.
         folds: how many; None or 0 for those of the set.
-        own: folds of the set; 0 where its split is published.
+        own: folds of the set, or as many as there can be; 0 where its split is published.
         most: at most so many, and of what they are, where that is known.
 
     Raises:
@@ -199,12 +205,13 @@ def checked_folds(
         >>> checked_folds(4, None, own=5)
         (4, 5)
     """
-    folds = (0 if folds is None else whole_number("folds", folds, 0)) or own
+    folds = 0 if folds is None else whole_number("folds", folds, 0)
+    folds = folds or (min(own, most[0]) if most else own)
     if folds == 1 or (most and folds > most[0]):
         upto = f"2 to {most[0]:,}, the number of {most[1]}" if most else "at least 2"
         raise SnnlabError(
             f"folds = {folds}: expected {upto}; one is tested on, the others are trained on. "
-            "Choose 5, as is usual."
+            f"Choose {min(OWN_FOLDS, most[0]) if most else OWN_FOLDS}."
         )
     fold = whole_number("fold", fold, 0, folds - 1 if folds else None)
     if fold and not folds:

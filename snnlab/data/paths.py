@@ -1,17 +1,11 @@
-"""Where data lie: the folder of all sets, a set by its name or path, and what ships."""
+"""Where data lie: a set by its name or path, and what ships."""
 
-import os
 from pathlib import Path
 
 from snnlab._utils.files import given_path
+from snnlab._utils.places import ROOT, data_folder
 
-_ROOT = Path(__file__).parents[2]
-SHIPPED = _ROOT / "data" / "shipped"
-
-
-def data_folder() -> Path:
-    """Return the folder SNNLAB_DATA, else data/ of the clone."""
-    return given_path(os.environ.get("SNNLAB_DATA") or _ROOT / "data")
+SHIPPED = ROOT / "data" / "shipped"
 
 
 def data_path(data: str | Path) -> Path:

@@ -6,21 +6,19 @@ of a set is expected, `my_module:ENTRY` does as well, as long as Python can impo
 
 from __future__ import annotations
 
-import re
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
+from snnlab._utils.places import data_folder
+from snnlab._utils.references import import_reference, is_reference
 from snnlab.data.datasets.catalogue import DATASETS, OWN
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.paths import data_folder, data_path
+from snnlab.data.paths import data_path
 
 if TYPE_CHECKING:
     from snnlab.data.splits import DataSplits
-
-_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def entry_of(name: str, kind: str | None = None) -> DatasetEntry:
@@ -33,17 +31,10 @@ def entry_of(name: str, kind: str | None = None) -> DatasetEntry:
     Raises:
         SnnlabError: there is no such set, it is of another kind, or its module cannot be imported.
     """
-    if not _REFERENCE.fullmatch(name):
+    if not is_reference(name):
         names = [entry.name for entry in DATASETS.values() if kind in (None, entry.kind)]
         return DATASETS[known(name, names, f"data set of {kind}" if kind else "data set")]
-    module, _, attribute = name.partition(":")
-    try:
-        entry = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SnnlabError(
-            f"{name} cannot be imported ({error}); a module that Python finds, with the entry of a "
-            "data set in it, was expected. Check both names, and PYTHONPATH."
-        ) from error
+    entry = import_reference(name, "the entry of a data set")
     if not isinstance(entry, DatasetEntry) or kind not in (None, entry.kind):
         kind_found = entry.kind if isinstance(entry, DatasetEntry) else type(entry).__name__
         raise SnnlabError(
@@ -70,7 +61,7 @@ def find(
     Raises:
         SnnlabError: as `entry_of`.
     """
-    if data in DATASETS or (_REFERENCE.fullmatch(data) and not Path(data).exists()):
+    if data in DATASETS or (is_reference(data) and not Path(data).exists()):
         entry = entry_of(data, kind)
         return entry, entry.folder
     layouts = [
@@ -84,7 +75,10 @@ def find(
     folder = data_path(data)
     _check_place(data)
     complete = [entry for entry in layouts if not entry.missing(folder)]
-    entry = max(complete, key=lambda entry: len(entry.parts), default=layouts[0])
+    # Of two layouts with as many parts, a published one says more than one of one's own
+    entry = max(
+        complete, key=lambda entry: (len(entry.parts), entry not in OWN), default=layouts[0]
+    )
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 
@@ -98,7 +92,7 @@ def find_set(
     """
     if layout is not None:
         return entry_of(layout), data_path(data)
-    if data not in DATASETS and not _REFERENCE.fullmatch(data) and not data_path(data).exists():
+    if data not in DATASETS and not is_reference(data) and not data_path(data).exists():
         _check_place(data)
         entry_of(data, kind)  # refuses it, with the nearest name
     entry, where = find(data, kind)

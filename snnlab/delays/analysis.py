@@ -22,15 +22,17 @@ from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 
 
-def layer_names(net: nn.Module) -> list[str]:
-    """Return the names of the delay layers.
+def named_layers(net: nn.Module) -> dict[str, DelayLinear]:
+    """Return the delay layers by the names that panels and alt texts give them.
 
     Those of a `DelayNet` are `layer 1`, `layer 2`, ..., `readout`; those of any other network are
     the names of its modules, and a bare `DelayLinear` is `layer`.
     """
+    layers = delay_layers(net)
+    names = [name or "layer" for name in layers]
     if isinstance(net, DelayNet):
-        return [f"layer {number}" for number in range(1, len(net.synapses))] + ["readout"]
-    return [name or "layer" for name in delay_layers(net)]
+        names = [f"layer {number}" for number in range(1, len(layers))] + ["readout"]
+    return dict(zip(names, layers.values(), strict=True))
 
 
 def frequencies(
@@ -136,16 +138,16 @@ def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:
     Raises:
         SnnlabError: there is no such layer or neuron.
     """
-    layers, names = [*delay_layers(net).values()], layer_names(net)
+    layers = [*named_layers(net).items()]
     if not 0 <= layer < len(layers):
         raise SnnlabError(
             f"layer = {layer}: expected 0 to {len(layers) - 1}, of which the last one is "
-            f"{names[-1] if names else 'none'}."
+            f"{layers[-1][0] if layers else 'none'}."
         )
-    synapses = layers[layer]
+    name, synapses = layers[layer]
     if not 0 <= neuron < synapses.out_features:
         raise SnnlabError(
-            f"neuron = {neuron}: {names[layer]} has neurons 0 to "
+            f"neuron = {neuron}: {name} has neurons 0 to "
             f"{synapses.out_features - 1}; choose one of them."
         )
     return synapses

@@ -18,7 +18,8 @@ from snnlab.nn.any_network import delay_layers, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.lif_scan import membrane
-from snnlab.nn.neurons import LIF, LeakyIntegrator
+from snnlab.nn.network_config import Tau
+from snnlab.nn.neurons import LIF, LeakyIntegrator, leak
 from snnlab.training.evaluation import device_of
 
 
@@ -112,20 +113,26 @@ def _recorded_inputs(net: nn.Module, recording: Tensor) -> list[Tensor]:
     return [torch.cat(inputs) for inputs in calls.values()]
 
 
-def _membranes(net: nn.Module, layer: int, current: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute spikes and membranes before the reset from currents, all `(T, N)`."""
+def _membranes(
+    net: nn.Module, layer: int, current: Tensor, neuron: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Compute spikes and membranes before the reset from currents, all `(T, N)` or of a neuron."""
     if not isinstance(net, DelayNet):
         return torch.zeros_like(current), current
     if layer == len(net.neurons):
-        readout = LeakyIntegrator(net.readout.tau)
+        readout = LeakyIntegrator(_tau(net.readout, neuron))
         return torch.zeros_like(current), readout.multi_step_forward(current)
     cells = net.neurons[layer]
     assert isinstance(cells, LIF)
     v, slope = torch.zeros_like(current[0]), cells.surrogate_function
-    spikes, h, _ = membrane(
-        current, v, leak=1 / cells.tau, v_threshold=cells.v_threshold, slope=slope
-    )
+    lost = leak(_tau(cells, neuron), current)
+    spikes, h, _ = membrane(current, v, leak=lost, v_threshold=cells.v_threshold, slope=slope)
     return spikes, h
+
+
+def _tau(cells: LIF | LeakyIntegrator, neuron: int | None) -> Tau:
+    """Return the time constants of all neurons, or that of one."""
+    return cells.tau if isinstance(cells.tau, float) or neuron is None else cells.tau[neuron]
 
 
 def bn_affine(net: nn.Module, layer: int) -> tuple[Tensor, Tensor]:
@@ -237,7 +244,7 @@ def arrivals(
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
     current.index_add_(0, arrives.flatten(), push.flatten())
     current = current[: len(x), None]  # spikes that arrive after the end have no effect
-    spikes, charge = _membranes(net, layer, current)
+    spikes, charge = _membranes(net, layer, current, neuron)
     count = synapses.kernel_count
     return Arrivals(
         source=source.repeat_interleave(count).numpy(),
@@ -250,12 +257,13 @@ def arrivals(
     )
 
 
-def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: float) -> int:
-    """Find the neuron of the first layer whose firing depends most on its delays.
+def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: float) -> int:
+    """Find the neuron of the first layer whose response depends most on its delays.
 
     Without input its membrane stays below half of the threshold, and with its delays it fires more
     often than without. Of these neurons it is the one that fires least without its delays, and of
-    those the one that fires most with them.
+    those the one that fires most with them. In a network that is no `DelayNet` it is the one whose
+    delays raise its largest current most.
 
     Args:
         net: the network.
@@ -265,16 +273,17 @@ def most_delay_dependent(net: DelayNet, recording: SimulatedRecording, dt_ms: fl
     Returns:
         The number of the neuron.
     """
-    cells = net.neurons[0]
-    assert isinstance(cells, LIF)
     _, offset = bn_affine(net, 0)
 
-    def rank(neuron: int) -> tuple[bool, int, int]:
-        delayed, undelayed = (
-            arrivals(net, recording, 0, neuron, dt_ms, share=share).fired_ms.size
-            for share in (1.0, 0.0)
+    def rank(neuron: int) -> tuple[float, ...]:
+        with_delays, without = (
+            arrivals(net, recording, 0, neuron, dt_ms, share=share) for share in (1.0, 0.0)
         )
-        needs_input = bool(offset[neuron] * cells.tau < cells.v_threshold / 2)
+        if not isinstance(net, DelayNet):
+            return (float(with_delays.charge.max() - without.charge.max()),)
+        cells, delayed, undelayed = net.neurons[0], with_delays.fired_ms.size, without.fired_ms.size
+        assert isinstance(cells, LIF)
+        needs_input = bool(offset[neuron] * _tau(cells, neuron) < cells.v_threshold / 2)
         return needs_input and delayed > undelayed, -undelayed, delayed
 
     return max(range(len(offset)), key=rank)

@@ -66,16 +66,18 @@ def delay_trajectory(path: str | Path, net: nn.Module, dt_ms: float) -> list[Del
     """Read how the delays of each layer changed during the training.
 
     Args:
-        path: the checkpoint.
+        path: the checkpoint, or a file of a `state_dict` alone.
         net: its network.
         dt_ms: length of a step, ms.
 
     Returns:
-        One trajectory a layer; an empty list if the checkpoint has no snapshots.
+        One trajectory a layer; an empty list if the file has no snapshots.
 
     Raises:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
     """
+    if checkpoints.is_state(checkpoints.read(path)):
+        return []
     described = getattr(net, "config", None)
     network = described if isinstance(described, NetworkConfig) else None
     stored = checkpoints.load(path, network=network).get("snapshots", {})

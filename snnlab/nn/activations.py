@@ -24,7 +24,7 @@ constant input, so behind the first layer the two are close, not equal.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from spikingjelly.activation_based import base, surrogate
@@ -265,7 +265,7 @@ class RampNeuron(LeakyIntegrator):
     `LIF`. With a larger $\tau$ the missing reset makes a difference.
 
     Args:
-        tau: membrane time constant in steps, above 1.
+        tau: membrane time constant in steps, above 1; a sequence has one for each neuron.
 
     Raises:
         SnnlabError: `tau` is not above 1.
@@ -273,7 +273,7 @@ class RampNeuron(LeakyIntegrator):
 
     SHIFT = 1.0 - THRESHOLD  # from the threshold of `Activation` to that of `LIF`
 
-    def __init__(self, tau: float) -> None:
+    def __init__(self, tau: Any) -> None:
         super().__init__(tau)
         self.sharpen(0.0)
 

@@ -84,7 +84,7 @@ class DelayNet(nn.Module):
             DelayLinear(
                 before,
                 after,
-                0 if config.delay_mode == "none" else config.max_delay,
+                max_delay,
                 config.kernel_count,
                 kind=config.delay_kind,
                 n_connections=None
@@ -92,15 +92,17 @@ class DelayNet(nn.Module):
                 else min(config.n_connections, before),
                 engine=engine,
             )
-            for number, (before, after) in enumerate(pairwise(sizes))
+            for number, ((before, after), max_delay) in enumerate(
+                zip(pairwise(sizes), config.max_delays, strict=True)
+            )
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in config.hidden)
         neuron = LIF if config.neuron == "lif" else RampNeuron
-        self.neurons = nn.ModuleList(neuron(config.tau) for _ in config.hidden)
+        self.neurons = nn.ModuleList(neuron(tau) for tau in config.taus[:-1])
         self.dropouts = nn.ModuleList(
             layer.Dropout(config.dropout, step_mode="m") for _ in config.hidden
         )
-        self.readout = LeakyIntegrator(config.tau)
+        self.readout = LeakyIntegrator(config.taus[-1])
         if config.delay_mode != "learned":
             for synapses in delay_layers(self).values():
                 synapses.P.requires_grad_(False)
@@ -109,7 +111,10 @@ class DelayNet(nn.Module):
     @property
     def tail(self) -> int:
         """Steps after the last input spike that still count."""
-        return self.config.max_delay if self.config.tail is None else self.config.tail
+        if self.config.tail is not None:
+            return self.config.tail
+        longest = self.config.max_delay
+        return max(longest) if isinstance(longest, tuple) else longest
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute class scores `(B, classes)` of spike counts `(T, B, N_in)`.
@@ -138,20 +143,18 @@ class DelayNet(nn.Module):
             functional.reset_net(self)  # membranes do not pass from one sequence to the next
 
     def _activity(self, x: Tensor) -> Activity:
-        more, valid = 0, None  # steps that a delay layer appends, and the steps that count
-        if self.config.padding == "fixed":
-            valid = self._valid(x)
-        elif self.config.delay_mode != "none":
-            more = self.config.max_delay // 2
+        valid = self._valid(x) if self.config.padding == "fixed" else None  # steps that count
+        # Steps that each delay layer appends
+        more = [0 if valid is not None else longest // 2 for longest in self.config.max_delays]
         steps = len(x) if valid is None else len(valid)
         spikes = []
-        for synapses, norm, neurons, dropout in zip(
-            self.synapses, self.norms, self.neurons, self.dropouts, strict=False
+        for synapses, norm, neurons, dropout, appended in zip(
+            self.synapses, self.norms, self.neurons, self.dropouts, more, strict=False
         ):
-            steps += more
+            steps += appended
             spikes.append(neurons(_normalise(norm, synapses(x, steps), valid)))
             x = dropout(spikes[-1])
-        potentials = self.readout(self.synapses[-1](x, steps + more))
+        potentials = self.readout(self.synapses[-1](x, steps + more[-1]))
         if valid is None:
             valid = torch.ones(potentials.shape[:2], dtype=torch.bool, device=x.device)
         return Activity(spikes, potentials, valid)

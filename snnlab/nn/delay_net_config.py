@@ -1,11 +1,12 @@
 """The description of a network with learned delays; importing it does not import torch."""
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, nearest_names, whole_number
-from snnlab.nn.network_config import LONGEST, NetworkConfig, check_tau
+from snnlab.nn.network_config import LONGEST, NetworkConfig, Tau, check_taus
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net import DelayNet
@@ -26,14 +27,17 @@ class DelayNetConfig(NetworkConfig):
         hidden: neurons of each hidden layer; the paper has (256, 256) for SHD, (512, 512, 512) for
             SSC and GSC.
         n_classes: outputs.
-        max_delay: largest delay in steps; 30 for SSC and GSC. Ignored by the mode "none".
-        tau: membrane time constant of all neurons in steps, above 1; 1.5 for SSC and GSC.
+        max_delay: largest delay in steps, one number or one for each layer, the readout last; 30
+            for SSC and GSC. Ignored by the mode "none".
+        tau: membrane time constant in steps, above 1; 1.5 for SSC and GSC. One number for all
+            neurons, or one entry for each layer, the readout last: a number, or one for each of its
+            neurons.
         delay_mode: "learned" delays; "fixed" ones, random, whole and one-hot from the start; or
             "none" at all.
         delay_kind: which synapses share a delay, `kind` of `DelayLinear`.
         kernel_count: weights with a delay of their own per synapse.
         dropout: probability; 0.25 for SSC and GSC.
-        tail: steps after the last input spike that still count; None for `max_delay`.
+        tail: steps after the last input spike that still count; None for the largest `max_delay`.
         padding: "fixed": see `DelayNet`. "reference": as in the authors' code, where each delay
             layer appends (L-1)//2 steps, and padding takes part in statistics and scores.
         n_connections: inputs of each hidden neuron, drawn at random (the paper's sparse ablation
@@ -55,8 +59,8 @@ class DelayNetConfig(NetworkConfig):
     hidden: tuple[int, ...]
     n_classes: int
     _: KW_ONLY
-    max_delay: int = 24
-    tau: float = 1.005
+    max_delay: int | tuple[int, ...] = 24
+    tau: float | tuple[Tau, ...] = 1.005
     delay_mode: DelayMode = "learned"
     delay_kind: Kind = "synaptic"
     kernel_count: int = 1
@@ -93,8 +97,10 @@ class DelayNetConfig(NetworkConfig):
             n_in=whole_number("n_in", self.n_in, 1),
             hidden=tuple(whole_number("hidden, neurons of a layer", n, 1) for n in self.hidden),
             n_classes=whole_number("n_classes", self.n_classes, 1),
-            max_delay=whole_number("max_delay", self.max_delay, 0, LONGEST),
-            tau=check_tau(self.tau),
+            max_delay=self._per_layer(
+                "max_delay", lambda value: whole_number("max_delay", value, 0, LONGEST)
+            ),
+            tau=self._per_layer("tau", check_taus),
             kernel_count=whole_number("kernel_count", self.kernel_count, 1),
             dropout=float(self.dropout),
             tail=None if self.tail is None else whole_number("tail", self.tail, 0, LONGEST),
@@ -103,6 +109,36 @@ class DelayNetConfig(NetworkConfig):
             else whole_number("n_connections", self.n_connections, 1),
             dt_ms=None if self.dt_ms is None else float(self.dt_ms),
         )
+
+    def _per_layer(self, name: str, check: Callable[[Any], Any]) -> Any:
+        """Check one value, or one for each layer."""
+        value, sizes = getattr(self, name), (*self.hidden, self.n_classes)
+        if not hasattr(value, "__len__") or isinstance(value, str):
+            return check(value)
+        if len(value) != len(sizes):
+            raise SnnlabError(
+                f"{name} = {value!r}: expected one value, or {len(sizes)}, one for each layer, the "
+                "readout last."
+            )
+        checked = tuple(check(entry) for entry in value)
+        for entry, size in zip(checked, sizes, strict=True):
+            if isinstance(entry, tuple) and len(entry) != size:
+                raise SnnlabError(
+                    f"{name}: has {len(entry)} values for a layer of {size} neurons; expected one, "
+                    "or one for each neuron."
+                )
+        return checked
+
+    @property
+    def max_delays(self) -> tuple[int, ...]:
+        """`max_delay` of each layer."""
+        value = 0 if self.delay_mode == "none" else self.max_delay
+        return value if isinstance(value, tuple) else (value,) * (len(self.hidden) + 1)
+
+    @property
+    def taus(self) -> tuple[Tau, ...]:
+        """`tau` of each layer."""
+        return self.tau if isinstance(self.tau, tuple) else (self.tau,) * (len(self.hidden) + 1)
 
     def build(self) -> "DelayNet":
         """Build the network with fresh weights and delays."""

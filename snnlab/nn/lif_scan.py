@@ -30,14 +30,14 @@ def membrane(
     r"""Compute a membrane over time: $H[t] = (1 - leak)\,V[t-1] + X[t]$, spike, and reset.
 
     The reset goes to 0 (hard) or down by the threshold (soft), and passes no gradient to the spike.
-    On a CPU this is one compiled loop over T each way; elsewhere, and for a file, the same
-    equations, a step at a time.
+    On a CPU this is one compiled loop over T each way; elsewhere, for a file, and where each neuron
+    has a leak of its own, the same equations, a step at a time.
 
     Args:
         x: input current, `(T, ...)`.
         v: membrane potential before the first step, `(...)`.
         leak: share of the membrane that is lost in a step, $1/\tau$; it may be a tensor of one
-            number that is trained.
+            number that is trained, or of one for each neuron.
         v_threshold: $\vartheta$; a neuron fires at or above it.
         slope: the surrogate gradient.
         soft_reset: whether a spike takes the threshold away instead of everything.
@@ -61,7 +61,8 @@ def membrane(
     # Mixed precision: a membrane adds up too much for these
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
-    if x.device.type == "cpu" and not recorded():
+    one_leak = not isinstance(leak, Tensor) or leak.numel() == 1
+    if one_leak and x.device.type == "cpu" and not recorded():
         result: tuple[Tensor, Tensor, Tensor] = _Scan.apply(  # type: ignore[no-untyped-call]
             x, v, leak, v_threshold, slope, soft_reset
         )

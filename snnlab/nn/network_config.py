@@ -10,6 +10,20 @@ from snnlab._utils.fields import is_number, known
 LONGEST = 1_000_000
 
 
+# A membrane time constant of all neurons, or one of each
+Tau = float | tuple[float, ...]
+
+
+def check_taus(tau: Any) -> Tau:
+    """Return time constants in steps: a float, or of a sequence, array or tensor a tuple of floats.
+
+    Raises:
+        SnnlabError: as `check_tau`.
+    """
+    tau = tau.tolist() if hasattr(tau, "tolist") else tau
+    return tuple(map(check_tau, tau)) if isinstance(tau, list | tuple) and tau else check_tau(tau)
+
+
 def check_tau(tau: float) -> float:
     """Return `tau` in steps as a float.
 
@@ -100,7 +114,7 @@ class OwnNetworkConfig(NetworkConfig):
         """
         raise SnnlabError(
             f"a network of the class {self.class_name}, which snnlab cannot build; give one of its "
-            f"shape, model={self.class_name}(...)."
+            f"shape, model={self.class_name}(...); to notebook 05, my_module:{self.class_name}."
         )
 
 

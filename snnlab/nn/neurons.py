@@ -4,12 +4,15 @@ All times are in steps: `tau` is the membrane time constant divided by `dt`. Tim
 `(T, B, N)`.
 """
 
+from typing import Any
+
 import torch
 from spikingjelly.activation_based import base, neuron, surrogate
 from torch import Tensor
 
+from snnlab._utils.errors import SnnlabError
 from snnlab.nn.lif_scan import check_current, membrane
-from snnlab.nn.network_config import check_tau
+from snnlab.nn.network_config import Tau, check_taus
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
 
@@ -60,6 +63,26 @@ def lif_step(
     return s, h * silent + v_reset * (1.0 - silent), h
 
 
+def leak(tau: Tau, x: Tensor) -> float | Tensor:
+    r"""Return $1/\tau$, the share of the membrane that is lost in a step.
+
+    Args:
+        tau: membrane time constant in steps.
+        x: input current, `(..., N)`, whose neurons a sequence of constants has to fit.
+
+    Raises:
+        SnnlabError: there is not one constant for each neuron.
+    """
+    if isinstance(tau, float):
+        return 1 / tau
+    if len(tau) != x.shape[-1]:
+        raise SnnlabError(
+            f"tau: has {len(tau)} values for input of {x.shape[-1]} neurons; expected one for each."
+        )
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    return 1 / torch.tensor(tau, dtype=dtype, device=x.device)
+
+
 class LIF(neuron.LIFNode):  # type: ignore[misc]
     r"""Leaky integrate-and-fire neurons: currents `(T, B, N)` to spikes `(T, B, N)`.
 
@@ -68,7 +91,8 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
     replaces the loop over T; on a GPU SpikingJelly's kernels run.
 
     Args:
-        tau: membrane time constant in steps, above 1.
+        tau: membrane time constant in steps, above 1; a sequence has one for each neuron. These
+            are a loop over T.
         v_threshold: firing threshold.
         alpha: width of the ATan surrogate.
 
@@ -84,9 +108,9 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
 
     v: Tensor | float  # SpikingJelly's state: a number until the first step gives it a shape
 
-    def __init__(self, tau: float, *, v_threshold: float = 1.0, alpha: float = ATAN_ALPHA) -> None:
+    def __init__(self, tau: Any, *, v_threshold: float = 1.0, alpha: float = ATAN_ALPHA) -> None:
         super().__init__(
-            tau=check_tau(tau),
+            tau=2.0,  # SpikingJelly's has to be one number
             decay_input=False,
             v_threshold=v_threshold,
             v_reset=0.0,
@@ -94,15 +118,20 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
             detach_reset=True,
             step_mode="m",
         )
+        self.tau: Tau = check_taus(tau)
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Compute the spikes of all steps."""
-        if x_seq.device.type != "cpu" or self.store_v_seq:
+        if isinstance(self.tau, float) and (x_seq.device.type != "cpu" or self.store_v_seq):
             spikes: Tensor = super().multi_step_forward(x_seq)
             return spikes
         v = torch.zeros_like(x_seq[0]) if isinstance(self.v, float) else self.v
         spikes, _, self.v = membrane(
-            x_seq, v, leak=1 / self.tau, v_threshold=self.v_threshold, slope=self.surrogate_function
+            x_seq,
+            v,
+            leak=leak(self.tau, x_seq),
+            v_threshold=self.v_threshold,
+            slope=self.surrogate_function,
         )
         return spikes
 
@@ -114,7 +143,7 @@ class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
     the matrix $(1 - 1/\tau)^{t-t'}$, $t' \le t$. `DelayNet` has it as readout.
 
     Args:
-        tau: membrane time constant in steps, above 1.
+        tau: membrane time constant in steps, above 1; a sequence has one for each neuron.
 
     Raises:
         SnnlabError: `tau` is not above 1.
@@ -126,9 +155,9 @@ class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
 
     v: Tensor | float
 
-    def __init__(self, tau: float) -> None:
+    def __init__(self, tau: Any) -> None:
         super().__init__()
-        self.tau = check_tau(tau)
+        self.tau = check_taus(tau)
         self.step_mode = "m"
         self.register_memory("v", 0.0)
 
@@ -138,12 +167,14 @@ class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         """Compute the potentials of one step."""
-        self.v = v = (1 - 1 / self.tau) * self.v + x
+        self.v = v = (1 - leak(self.tau, x)) * self.v + x
         return v
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Compute the potentials of all steps."""
         check_current(x_seq)
+        if isinstance(self.tau, tuple):
+            return torch.stack([LeakyIntegrator.single_step_forward(self, x) for x in x_seq])
         beta = 1 - 1 / self.tau
         steps = torch.arange(len(x_seq), device=x_seq.device)
         elapsed = steps[:, None] - steps  # (T, T)

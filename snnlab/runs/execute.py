@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
-from snnlab._utils.files import make_folder, of_clone, plain
+from snnlab._utils.files import make_folder, plain
+from snnlab._utils.places import course_file
 from snnlab.course.config import (
     NOTEBOOKS,
     PARAMETERS,
@@ -30,7 +31,7 @@ from snnlab.runs.notebook_code import (
 )
 from snnlab.runs.preflight import check
 from snnlab.runs.result import load_result
-from snnlab.runs.run import home, run_folder
+from snnlab.runs.run import run_folder
 
 if TYPE_CHECKING:
     from snnlab.runs.kernel import Report
@@ -56,15 +57,14 @@ def find(notebook: str) -> Path:
         )
         try:
             folder = NOTEBOOKS[known(stem, NOTEBOOKS, "notebook")].notebook_folder
-            path = of_clone(home(), f"{folder}/{stem}.ipynb")
+            path = course_file(f"{folder}/{stem}.ipynb")
         except SnnlabError as error:
             raise SnnlabError(
                 f"{error} Give a notebook of your own by its path, with .ipynb at the end."
             ) from error
     if not path.is_file():
         raise SnnlabError(
-            f"{path}: there is no such notebook; give a path, or run in the folder that snnlab was "
-            "cloned into."
+            f"{path}: there is no such notebook; give the path of one, or the number of a lesson."
         )
     return path
 

@@ -16,6 +16,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now, plain, read_json, whole_file
+from snnlab._utils.places import ROOT
 from snnlab._utils.version import __version__
 from snnlab.course.config import Config
 from snnlab.runs.notebook_code import NotebookCode
@@ -194,18 +195,17 @@ def machine() -> dict[str, Any]:
 
 def _git() -> dict[str, Any]:
     """Return the commit of snnlab's checkout, and whether tracked files differ from it."""
-    checkout = Path(__file__).parents[2]
 
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True
+                ["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True
             )
         except (OSError, subprocess.CalledProcessError):
             return None
         return done.stdout.strip()
 
-    if not (checkout / ".git").exists():
+    if not (ROOT / ".git").exists():
         return {}
     commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
     return {} if commit is None else {"git_commit": commit, "git_changed": bool(changes)}

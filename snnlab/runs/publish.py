@@ -22,12 +22,12 @@ from rich.console import Console
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import NOTEBOOKS
 from snnlab.course.statements import MIME as CLAIMS
 from snnlab.runs.execute import NotebookFailed, execute
 from snnlab.runs.notebook_code import INJECTED, read_notebook, source_hash
 from snnlab.runs.progress import progress
-from snnlab.runs.run import home
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 HIDDEN = "hide-input"  # the tag of cells whose code is folded; MyST-NB reads it, too
@@ -171,7 +171,7 @@ def rewrite(path: Path, report: Any) -> None:
         SnnlabError: the results contradict the text or a solution, or as `execute`.
         NotebookFailed: as `execute`.
     """
-    out = home() / "runs" / "notebooks" / path.stem
+    out = runs_folder() / "notebooks" / path.stem
     folder = execute(path, {"profile": "course", "out": str(out)}, report)
     nb = clean(read_notebook(folder / path.name))
     if problems := list(contradictions(nb)):

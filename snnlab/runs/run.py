@@ -11,6 +11,7 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, now, parse_json, paths_below, plain, whole_file
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config, configure
 from snnlab.runs import manifest, preflight
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
@@ -106,7 +107,7 @@ class Run:
             temporary.open("w", encoding="utf-8") as file,
         ):
             for path in paths_below(self.checkpoint_dir, "*.jsonl"):
-                name = str(path.relative_to(self.checkpoint_dir).with_suffix(""))
+                name = path.relative_to(self.checkpoint_dir).with_suffix("").as_posix()
                 for line in path.read_text(encoding="utf-8").splitlines():
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
@@ -165,12 +166,4 @@ def run_folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOW
     identity = manifest.identity(config, code)
     seed = identity.pop("seed")
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-    return home() / "runs" / (experiment or identity["notebook"]) / digest / f"seed={seed}"
-
-
-def home() -> Path:
-    """Return the checkout that holds the working directory, or else the working directory."""
-    here = Path.cwd()
-    return next(
-        (folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here
-    )
+    return runs_folder() / (experiment or identity["notebook"]) / digest / f"seed={seed}"

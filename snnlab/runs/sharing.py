@@ -6,11 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from snnlab._utils.files import make_folder, whole_file
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config
 from snnlab.runs import manifest
 from snnlab.runs.execute import finished, finished_in
 from snnlab.runs.notebook_code import notebook_code
-from snnlab.runs.run import home, run_folder
+from snnlab.runs.run import run_folder
 
 
 def identical(path: Path, config: Config, experiment: str = "") -> tuple[Path, str] | None:
@@ -22,7 +23,7 @@ def identical(path: Path, config: Config, experiment: str = "") -> tuple[Path, s
         experiment: see `run_folder`; below it is not searched.
     """
     code = notebook_code(path)
-    folder, runs = run_folder(config, experiment, code), home() / "runs"
+    folder, runs = run_folder(config, experiment, code), runs_folder()
     if folder.parent.parent.parent != runs:  # in a folder that somebody chose
         return None
     others = sorted(runs.glob(f"*/{folder.parent.name}/{folder.name}"))

@@ -1,13 +1,8 @@
-"""The student edition of the notebooks, and nbgrader assignments, from the same source.
+"""The course in a folder, its student edition, and nbgrader assignments, from the same source.
 
-`python -m snnlab.runs.student [--out FOLDER] [--nbgrader FOLDER] NOTEBOOK...` writes the student
-edition: no solutions, no outputs, and exercises that check themselves. With `--nbgrader`, it writes
-one assignment a notebook instead, into the folder `source` of an nbgrader course.
+The student edition has no solutions and no outputs, and its exercises check themselves.
 """
 
-import argparse
-import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +14,12 @@ import nbformat
 from nbformat.v4 import new_markdown_cell
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import printable
 from snnlab._utils.files import whole_file
+from snnlab._utils.places import course_file
+from snnlab._utils.version import __version__
 from snnlab.runs import nbgrader
 from snnlab.runs.notebook_code import read_notebook
 from snnlab.runs.publish import clean
-from snnlab.runs.run import home
 
 EXERCISE, SOLUTION = "exercise", "solution"  # tags
 YOUR_ANSWER = "*Your answer (double-click here to write it):*"
@@ -89,60 +84,38 @@ def _without_outputs(nb: Any) -> Any:
     return nb
 
 
-def write(path: Path, target: Path, edition: Callable[[Any], Any]) -> None:
-    """Write an edition of a notebook; its links to files beside the notebooks still lead there.
+def write_course(folder: Path, edition: Callable[[Any], Any] | None = None) -> list[Path]:
+    """Write the notebooks of the course.
 
     Args:
-        path: the notebook.
-        target: where to write.
-        edition: `student_edition` or `assignment`.
+        folder: gets the lessons, and in `real` the pages on recordings. Of assignments it gets
+            one for each lesson, `source/LESSON/LESSON.ipynb`, as nbgrader expects.
+        edition: `student_edition` or `assignment`; None for the notebooks as they are.
+
+    Returns:
+        The files.
 
     Raises:
-        SnnlabError: the notebook cannot be read, or `target` not be written.
+        SnnlabError: a file there has another content; then nothing is written.
     """
-    if target.exists() and target.samefile(path):
-        raise SnnlabError(
-            f"{target}: this is the notebook itself, which the edition without solutions would "
-            "replace. Choose another folder."
-        )
-    nb = edition(read_notebook(path))
-    for cell in nb.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(
-                r"\]\((\.\./[^)#]*)",
-                lambda link: f"]({os.path.relpath(path.parent / link[1], target.parent)}",
-                cell.source,
+    notebooks = course_file("notebooks")
+    files: dict[Path, str] = {}
+    for path in sorted(notebooks.glob("**/[0-9]*.ipynb")):
+        if edition is assignment:
+            if path.parent != notebooks:
+                continue
+            target = folder / "source" / path.stem / path.name
+        else:
+            target = folder / path.relative_to(notebooks)
+        nb = read_notebook(path)
+        files[target] = nbformat.writes(edition(nb) if edition else nb) + "\n"
+    for path, text in files.items():
+        if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
+            raise SnnlabError(
+                f"{path}: it differs from the notebook of snnlab {__version__} that would replace "
+                "it. Rename it, or choose another folder."
             )
-    with whole_file(target) as temporary:
-        nbformat.write(nb, temporary)
-
-
-def main() -> None:
-    """Write the editions that the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m snnlab.runs.student", description=__doc__)
-    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--out", type=_folder, metavar="FOLDER", help="of the student edition [build/student]"
-    )
-    where.add_argument("--nbgrader", type=_folder, metavar="FOLDER", help="of the nbgrader course")
-    given = parser.parse_args()
-    try:
-        folder = given.out or home() / "build" / "student"
-        for path in given.notebooks:
-            if given.nbgrader:
-                write(path, given.nbgrader / "source" / path.stem / path.name, assignment)
-            else:
-                write(path, folder / path.name, student_edition)
-    except SnnlabError as error:
-        parser.exit(2, f"snnlab: {printable(error)}\n")
-
-
-def _folder(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("expected the name of a folder, not an empty text.")
-    return Path(text)
-
-
-if __name__ == "__main__":
-    main()
+    for path, text in files.items():
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    return [*files]

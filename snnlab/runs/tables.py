@@ -19,8 +19,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text, terminal_text
 from snnlab._utils.files import given_path
 from snnlab._utils.html_table import html_table
+from snnlab._utils.places import runs_folder
 from snnlab.runs.result import Result, arm, numbers
-from snnlab.runs.run import home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +141,7 @@ def course_results(folder: str | Path | None = None) -> str:
     """
     from snnlab.runs.collection import collect
 
-    where = home() / "runs" if folder is None else Path(folder)
+    where = runs_folder() if folder is None else Path(folder)
     try:
         table = collect(where)
     except SnnlabError:

@@ -4,17 +4,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import terminal_text
+from snnlab._utils.places import course_file, runs_folder
 from snnlab.runs.execute import NotebookFailed, configure, execute
 from snnlab.runs.progress import progress
 from snnlab.runs.result import load_result
-from snnlab.runs.run import home
 from snnlab.runs.tables import result_table
 
 
 def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
-    """Run the notebooks in the folder notebooks/ one after the other.
+    """Run the lessons one after the other.
 
     A notebook that fails is reported at the end, and the others run all the same.
 
@@ -27,17 +26,12 @@ def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
         Whether no notebook failed.
 
     Raises:
-        SnnlabError: there are no notebooks, the profile is unknown, or nothing can be written.
+        SnnlabError: the profile is unknown, or nothing can be written.
     """
     from snnlab.runs.publish import write_html  # with nbconvert
 
-    notebooks = sorted((home() / "notebooks").glob("*.ipynb"))
-    out = out or home() / "runs" / "tutorial"
-    if not notebooks:
-        raise SnnlabError(
-            "There are no notebooks here; run `make tutorial` in the folder that snnlab was cloned "
-            "into."
-        )
+    notebooks = sorted(course_file("notebooks").glob("*.ipynb"))
+    out = out or runs_folder() / "tutorial"
     for path in notebooks:
         configure(path, {"profile": profile})
     pages: dict[Path, Path] = {}  # by the folder of the run

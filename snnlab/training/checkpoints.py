@@ -51,10 +51,11 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
         SnnlabError: it is no complete checkpoint, comes from another version, or is of another
             network.
     """
-    return _checked(path, _read(path), network)
+    return _checked(path, read(path), network)
 
 
-def _read(path: str | Path) -> Any:
+def read(path: str | Path) -> Any:
+    """Read any file that `torch.save` wrote; raises as `load`."""
     return read_tensors(
         path,
         what="checkpoint",
@@ -70,7 +71,7 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
             f"{path}: a network of the delay paper's own code (SNN-delays); make a checkpoint of "
             "it with `snnlab import-checkpoint`, and give that."
         )
-    if _is_state(content):
+    if is_state(content):
         raise SnnlabError(
             f"{path}: holds parameters alone, without a description of their network; give one of "
             "its class and shape as well, model=MyNetwork(...)."
@@ -181,8 +182,8 @@ def load_network(path: str | Path, model: nn.Module | None = None) -> Any:
 
 def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[Any, float | None]:
     """Load a network as `load_network`, with the length of its time step, ms, if it is known."""
-    content = _read(path)
-    if model is not None and _is_state(content):
+    content = read(path)
+    if model is not None and is_state(content):
         content = {"network": {}, "best": content}
     else:
         content = _checked(path, content, None)
@@ -206,7 +207,7 @@ def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[An
     return model.eval(), network.get("dt_ms")
 
 
-def _is_state(content: Any) -> bool:
+def is_state(content: Any) -> bool:
     """Return whether this is the `state_dict` of a network."""
     return (
         isinstance(content, dict)

@@ -84,12 +84,17 @@ def as_batches(data: Samples, name: str = "data") -> Batches:
 def pick_device(name: str) -> torch.device:
     """Return the device of a name; "auto" is the GPU where there is one.
 
-    Each of several processes that train together gets a GPU of its own.
+    Each of several processes that train together gets a GPU of its own. Apple's GPU is not used.
 
     Raises:
-        SnnlabError: the name is unknown, it is "cuda" on a machine without it, or there are more
-            processes than GPUs.
+        SnnlabError: the name is unknown or "mps", it is "cuda" on a machine without it, or there
+            are more processes than GPUs.
     """
+    if name == "mps":
+        raise SnnlabError(
+            "device = 'mps': snnlab does not train on Apple's GPU, which has no 64-bit numbers; "
+            "choose auto or cpu."
+        )
     if name not in ("auto", "cpu", "cuda"):
         raise SnnlabError(f"device = {name!r}: expected auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():

@@ -277,7 +277,7 @@ def _run_rank(
         nccl = torch.cuda.is_available() and distributed.is_nccl_available()
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if nccl else "gloo",
-            f"file://{rendezvous}",
+            f"file:///{Path(rendezvous).as_posix().lstrip('/')}",
             rank=rank,
             world_size=world_size,
             timeout=GROUP_TIMEOUT,

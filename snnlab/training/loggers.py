@@ -67,7 +67,8 @@ class MetricsLogger(Callback):
         """Write the lines of finished epochs, without what a killed run wrote after them."""
         if not self._started:
             with whole_file(self._path) as temporary:
-                temporary.write_text("".join(json.dumps(line) + "\n" for line in progress.history))
+                text = "".join(json.dumps(line) + "\n" for line in progress.history)
+                temporary.write_text(text, "utf-8")
             self._started = True
 
     def on_epoch_end(self, progress: TrainingProgress) -> None:
@@ -76,7 +77,7 @@ class MetricsLogger(Callback):
         epoch = int(line["epoch"])
         if self._write_scalars is None:
             self._write_scalars = self._opened.enter_context(self._log(self._path, epoch))
-        with open(self._path, "a") as file:
+        with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         numbers = {name: value for name, value in line.items() if name != "epoch"}
         self._write_scalars(numbers, epoch)

@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.places import ROOT
 from snnlab._utils.report import info, ok
 from snnlab.cli import main as cli
 from snnlab.cli.doctor import disk, environment
 from snnlab.cli.doctor import jupyter as doctor_jupyter
 from snnlab.cli.doctor import torch as doctor_torch
-from snnlab.cli.doctor.repair import ROOT
 from snnlab.data.datasets.catalogue import DATASETS
 
 GB = 10**9
@@ -147,13 +147,6 @@ def test_nothing_is_wrong_with_this_installation(what, monkeypatch):
 
 # ------------------------------------------------------------------------------------------ Python,
 # packages
-
-
-def test_snnlab_outside_of_its_clone(monkeypatch, tmp_path):
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
-    monkeypatch.setattr(environment, "CHECKS", {"packages": environment._packages})
-    (found,) = environment.examine()
-    says(found, "error", tmp_path / "pyproject.toml", "clone", "pip install -e .")
 
 
 def test_a_package_of_a_wrong_version(monkeypatch, tmp_path):
@@ -290,6 +283,15 @@ def test_a_gpu(monkeypatch):
     says(found, "ok", "2, the first NVIDIA H200")
 
 
+def test_a_mac(alone, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    (found,) = doctor_torch.gpu()
+    says(found, "info", "Apple's GPU", "does not use", "training runs on the CPU")
+
+
 #
 # ------------------------------------------------------------------------------------------------
 # Jupyter
@@ -363,7 +365,7 @@ def test_another_server_on_path_lacks_sliders(other):
     says(
         found,
         "error",
-        "make lab",
+        "bin/jupyter lab`",
         "Install jupyterlab_widgets~=3.0",
         "ipywidgets 8",
     )
@@ -379,7 +381,7 @@ def test_the_own_server_lacks_sliders(other, monkeypatch):
         "lacks the extension",
         "--force-reinstall --no-deps",
     )
-    assert "make lab" not in found.text
+    assert "bin/jupyter lab`" not in found.text
 
 
 def test_another_server_with_sliders_runs_another_python(other):
@@ -387,7 +389,7 @@ def test_another_server_with_sliders_runs_another_python(other):
     extension(other / "share/jupyter", near)
     own, found = doctor_jupyter.sliders()
     assert own.status == "ok"
-    says(found, "info", other / "bin/jupyter-lab", "another Python", sys.prefix, "make lab")
+    says(found, "info", other / "bin/jupyter-lab", "another Python", sys.prefix, "bin/jupyter lab`")
 
 
 def test_another_server_with_sliders_of_another_version(other):
@@ -429,7 +431,7 @@ def test_a_server_that_does_not_list_its_extensions(other, program_text):
         program(other / "bin/jupyter-labextension", program_text)
     own, found = doctor_jupyter.sliders()
     assert own.status == "ok"
-    says(found, "error", other / "bin/jupyter-lab", "fails", "make lab")
+    says(found, "error", other / "bin/jupyter-lab", "fails", "bin/jupyter lab`")
 
 
 def test_a_server_behind_a_link_is_asked_where_it_lies(other, monkeypatch, tmp_path):

@@ -655,13 +655,6 @@ def test_the_tutorial_runs_all_exports_them_and_goes_on_after_a_failure(
         assert words in done.stdout
 
 
-def test_a_tutorial_without_notebooks_says_where_to_go(snnlab, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = snnlab("tutorial")
-    assert done.exit_code == 2
-    assert "There are no notebooks here" in done.stderr
-
-
 @pytest.mark.parametrize("size", ["many", "1,2", "1,2,3,4", "0", "10,-1,10"])
 def test_a_size_that_is_none_is_refused(snnlab, tmp_path, size):
     done = snnlab("data", "make", "spoken-digits", "--size", size, "--out", tmp_path / "out")

@@ -16,7 +16,6 @@ from snnlab.course import tasks
 from snnlab.course.config import PROFILES, read_parameters, resolve
 from snnlab.course.statements import MIME
 from snnlab.data.batches.spike_set import BINNINGS
-from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.resnet import ResNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.runs import train
@@ -168,27 +167,6 @@ def test_words_as_spikes_are_binned_as_asked_for(monkeypatch):
 def test_data_and_features_that_do_not_go_together(given, words):
     with pytest.raises(SnnlabError, match=words):
         tasks.recordings(resolve(DELAYS, profile="tiny", **given))
-
-
-@pytest.mark.parametrize(
-    ("shape", "given", "words"),
-    [
-        ((16, 20), {}, "20 classes apart by 16 inputs, which do not fit .*divisor of the 700 .*14"),
-        ((70, 5), {}, "5 classes apart by 70 inputs, and data = 'spoken-digits' has 20 classes; g"),
-        ((70, 20), {"data": "gsc", "features": "paper"}, "20 classes .* do not fit data = .* 140"),
-    ],
-)
-def test_a_network_of_another_task_is_refused_before_anything_is_shown(shape, given, words):
-    net = DelayNet(shape[0], (3,), shape[1], max_delay=2)
-    config = resolve(EXPLORING, profile="tiny", checkpoint="net.pt", **given)
-    with pytest.raises(SnnlabError, match=f"^checkpoint: its network tells {words}"):
-        tasks.recordings_for(net, config, 10.0)
-
-
-def test_the_network_decides_the_inputs_of_the_recordings_that_it_is_explored_on():
-    config = resolve(EXPLORING, profile="tiny", checkpoint="net.pt")
-    data = tasks.recordings_for(DelayNet(35, (3,), 20, max_delay=2), config, 10.0)
-    assert data.test.batch(torch.tensor([0]))[0].shape[-1] == 35
 
 
 def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():

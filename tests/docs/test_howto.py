@@ -31,6 +31,8 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as with PYTHONPATH=.
+    monkeypatch.syspath_prepend(tmp_path)  # as in any Python that starts there
     monkeypatch.setenv("SNNLAB_OFFLINE", "1")
 
 

@@ -4,13 +4,15 @@ import nbformat
 
 from notebooks import has_tag
 from snnlab.runs import publish, student
+from snnlab.runs.notebook_code import read_notebook
 from snnlab.runs.result import load_result
 
 
 def student_edition(path, folder):
     """Write the student edition of a notebook below a folder, and return where it is."""
     target = folder / "student" / path.name
-    student.write(path, target, student.student_edition)
+    target.parent.mkdir()
+    nbformat.write(student.student_edition(read_notebook(path)), target)
     return target
 
 

@@ -80,6 +80,10 @@ NETWORKS = {
 }
 
 
+def no_network():
+    return {}
+
+
 def own_network(name):
     """A network of `NETWORKS` that spikes, the same in every call."""
     torch.manual_seed(0)

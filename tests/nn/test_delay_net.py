@@ -248,3 +248,63 @@ def test_an_unknown_argument_gets_the_nearest_name(build, wrong, words):
         build(**{wrong: 1})
     assert wrong not in inspect.signature(build).parameters
     assert words.rpartition(" ")[2] in inspect.signature(build).parameters
+
+
+def test_each_layer_has_its_largest_delay():
+    net = small(max_delay=[2, 9, 4])
+    assert [layer.max_delay for layer in net.synapses] == [2, 9, 4] and net.tail == 9
+    assert net.config.max_delay == (2, 9, 4)
+    assert net.activity(spikes()).potentials.shape[0] == 20 + 9
+    reference = small(max_delay=[2, 9, 4], padding="reference")
+    shapes = [len(value) for value in reference.activity(spikes()).spikes]
+    assert shapes == [20 + 1, 20 + 1 + 4]
+    assert len(reference.activity(spikes()).potentials) == 20 + 1 + 4 + 2
+    same, x = small(max_delay=(6, 6, 6)), spikes()
+    assert torch.equal(same.eval()(x), small().eval()(x))
+    none = small("none", max_delay=[2, 9, 4])
+    assert [layer.max_delay for layer in none.synapses] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("neuron", ["lif", "relu"])
+def test_each_neuron_has_its_time_constant(neuron):
+    torch.manual_seed(1)
+    taus = [1.1 + torch.rand(10), 1.5, 1.1 + torch.rand(4)]
+    net, x = small(tau=taus, neuron=neuron).eval(), spikes().requires_grad_()
+    built = net.config.build()
+    assert built.config == net.config and hash(net.config) and type(net.config.tau[0][0]) is float
+    activity = net.activity(x)
+    current = net.norms[0](net.synapses[0](x, 26).flatten(0, 1)).view(26, 5, 10)
+    for i in (0, 7):  # the same as a layer of this neuron alone
+        alone = type(net.neurons[0])(net.config.tau[0][i])
+        torch.testing.assert_close(
+            activity.spikes[0][..., i : i + 1], alone(current[..., i : i + 1]), atol=1e-5, rtol=1e-4
+        )
+    v = torch.zeros(5, 4)
+    for t, arriving in enumerate(net.synapses[-1](activity.spikes[-1], 26)):
+        v = (1 - 1 / taus[2]) * v + arriving
+        torch.testing.assert_close(activity.potentials[t], v, atol=1e-4, rtol=1e-4)
+    same = small(tau=[[1.5] * 10, [1.5] * 9, [1.5] * 4], neuron=neuron)
+    scores = [network(x) for network in (same, small(neuron=neuron))]
+    torch.testing.assert_close(*scores, atol=1e-4, rtol=1e-4)
+    grads = [torch.autograd.grad(score.log().sum(), x)[0] for score in scores]
+    torch.testing.assert_close(*grads, atol=1e-4, rtol=1e-3)
+    assert grads[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            dict(max_delay=(3, 4)),
+            "max_delay = .3, 4.: expected one value, or 3, one for each layer",
+        ),
+        (dict(max_delay=(3, 4, -1)), "max_delay = -1"),
+        (dict(tau=(2.0, 3.0)), "tau = .2.0, 3.0.: expected one value, or 3"),
+        (dict(tau=(2.0, [3.0] * 8, 2.0)), "tau: has 8 values for a layer of 9 neurons"),
+        (dict(tau=(2.0, 1.0, 2.0)), "tau = 1.0"),
+        (dict(tau="2.0"), "tau = '2.0'"),
+    ],
+)
+def test_values_of_each_layer_are_checked(changes, message):
+    with pytest.raises(SnnlabError, match=message):
+        small(**changes)

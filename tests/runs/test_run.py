@@ -273,14 +273,14 @@ def test_the_commit_and_whether_it_was_changed_are_recorded(tmp_path, monkeypatc
     git("init", "-q")
     git("add", ".")
     git("commit", "-qm", "first")
-    monkeypatch.setattr(manifest, "__file__", str(tmp_path / "snnlab" / "runs" / "manifest.py"))
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
     assert manifest._git() == {"git_commit": git("rev-parse", "HEAD"), "git_changed": False}
     (tmp_path / "snnlab" / "__init__.py").write_text("# changed")
     assert manifest._git()["git_changed"] is True
 
 
 def test_without_a_checkout_no_commit_is_claimed(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "__file__", str(tmp_path / "snnlab" / "runs" / "manifest.py"))
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
     assert manifest._git() == {}
 
 

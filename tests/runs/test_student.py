@@ -1,14 +1,15 @@
 """The student edition and the nbgrader assignments of notebooks."""
 
 import re
-import sys
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from notebooks import LESSONS, code_cells
+from notebooks import LESSONS, PATHS, code_cells
 from snnlab._utils.errors import SnnlabError
+from snnlab.cli.main import app
 from snnlab.runs import student
 
 
@@ -39,26 +40,25 @@ def lesson():
 
 
 @pytest.fixture
-def written(tmp_path, monkeypatch):
-    """Return a function that writes the lesson with some options, and reads what was written."""
+def course(tmp_path, monkeypatch):
+    """Return a function that gives the command in a clone whose only notebook is the lesson."""
     path = tmp_path / "clone" / "notebooks" / "01_lesson.ipynb"
     path.parent.mkdir(parents=True)
     nbformat.write(lesson(), path)
     monkeypatch.chdir(path.parents[1])
     (path.parents[1] / "pyproject.toml").touch()
-
-    def write(target, *options):
-        monkeypatch.setattr(sys, "argv", ["student", *options, str(path)])
-        student.main()
-        nb = nbformat.read(tmp_path / target, as_version=4)
-        nbformat.validate(nb)
-        return nb
-
-    return write
+    return lambda *arguments: CliRunner().invoke(app, ["course", *map(str, arguments)])
 
 
-def test_the_student_edition_has_stubs_but_no_solutions_and_no_outputs(written):
-    nb = written("clone/build/student/01_lesson.ipynb")
+def read(path):
+    nb = nbformat.read(path, as_version=4)
+    nbformat.validate(nb)
+    return nb
+
+
+def test_the_student_edition_has_stubs_but_no_solutions_and_no_outputs(course):
+    assert course("build/student", "--student").output == "1 notebooks are in build/student.\n"
+    nb = read("build/student/01_lesson.ipynb")
     text = "\n".join(cell.source for cell in nb.cells)
     assert "Because" not in text and "return v + x" not in text and "answer = 20" not in text
     assert text.count("course.check(") == 2 and text.count("### Exercise") == 3
@@ -70,12 +70,37 @@ def test_the_student_edition_has_stubs_but_no_solutions_and_no_outputs(written):
     assert "snnlab" not in nb.metadata and nb.metadata.license == "CC"
 
 
-def test_links_from_the_student_edition_lead_to_the_same_files(written):
-    nb = written("clone/build/student/01_lesson.ipynb")
-    assert "(../../docs/glossary.md#beta)" in nb.cells[1].source
-    assert "(02_x.ipynb)" in nb.cells[1].source
-    nb = written("elsewhere/01_lesson.ipynb", "--out", "../elsewhere")
-    assert "(../clone/docs/glossary.md#beta)" in nb.cells[1].source
+def test_the_course_is_the_notebooks_as_they_are(course):
+    assert course("build/course").exit_code == 0
+    assert read("build/course/01_lesson.ipynb") == read("notebooks/01_lesson.ipynb")
+
+
+@pytest.mark.parametrize("edition", [(), ("--student",), ("--nbgrader",)])
+def test_the_same_notebook_may_be_there_but_a_changed_one_is_never_replaced(
+    course, tmp_path, edition
+):
+    for _ in range(2):
+        assert course(tmp_path / "mine", *edition).exit_code == 0
+    (path,) = (tmp_path / "mine").rglob("*.ipynb")
+    answered = read(path)
+    answered.cells[0].source = "x = 2"
+    nbformat.write(answered, path)
+    before = path.read_bytes()
+    nbformat.write(lesson(), "notebooks/00_another.ipynb")
+    done = course(tmp_path / "mine", *edition)
+    assert done.exit_code == 2 and path.read_bytes() == before
+    assert done.output.startswith(f"snnlab: {path}: it differs from the notebook of snnlab")
+    assert [*(tmp_path / "mine").rglob("*.ipynb")] == [path]  # nothing was written
+
+
+def test_notebooks_lead_to_no_file_beside_the_notebooks():
+    """`snnlab course` writes these only."""
+    for path in PATHS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type != "markdown":
+                continue
+            for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+\.\w+)[)#]", cell.source):
+                assert (path.parent / link).resolve() in PATHS, f"{path.name}: {link}"
 
 
 def released(cell):
@@ -110,8 +135,9 @@ def valid(nb):
     return graded
 
 
-def test_the_nbgrader_assignment_keeps_signatures_and_units(written):
-    nb = written("course/source/01_lesson/01_lesson.ipynb", "--nbgrader", "../course")
+def test_the_nbgrader_assignment_keeps_signatures_and_units(course):
+    assert course("../course", "--nbgrader").exit_code == 0
+    nb = read("../course/source/01_lesson/01_lesson.ipynb")
     membrane, membrane_test, number, number_test, question = valid(nb)
     todo = ["# YOUR CODE HERE", "raise NotImplementedError()"]
     check, indented = 'course.check("membrane", h)', [f"    {line}" for line in todo]
@@ -138,38 +164,27 @@ def test_an_exercise_without_the_same_check_is_an_error():
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_every_notebook_is_a_valid_assignment(path, tmp_path):
-    student.write(path, tmp_path / path.name, student.assignment)
-    valid(nbformat.read(tmp_path / path.name, as_version=4))
-
-
-def test_the_edition_never_replaces_the_notebook_itself(written, tmp_path, capsys):
-    path = tmp_path / "clone" / "notebooks" / "01_lesson.ipynb"
-    before = path.read_bytes()
-    with pytest.raises(SystemExit, match="2"):
-        written("unused", "--out", str(path.parent))
-    error = capsys.readouterr().err
-    assert re.fullmatch("snnlab: .*this is the notebook itself.*Choose another folder.\n", error)
-    assert path.read_bytes() == before
+def test_every_notebook_is_a_valid_assignment(path):
+    nb = student.assignment(nbformat.read(path, as_version=4))
+    nbformat.validate(nb)
+    valid(nb)
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("arguments", "expected"),
     [
-        (["--out", ""], "argument --out: expected the name of a folder"),
-        (["--nbgrader", " "], "argument --nbgrader: expected the name of a folder"),
-        (["--out", "a", "--nbgrader", "b"], "--nbgrader: not allowed with argument --out"),
-        (["missing.ipynb"], "missing.ipynb"),
+        ([""], "snnlab: a path is empty"),
+        (["a", "--student", "--nbgrader"], "snnlab: --student and --nbgrader are two editions"),
+        (["notebooks", "--student"], "01_lesson.ipynb: it differs from"),
+        (["pyproject.toml"], "could not be written"),
     ],
 )
 def test_a_wrong_command_line_gets_a_sentence_and_writes_nothing(
-    written, tmp_path, capsys, options, expected
+    course, tmp_path, arguments, expected
 ):
     files = sorted(tmp_path.rglob("*"))
-    with pytest.raises(SystemExit, match="2"):
-        written("unused", *options)
-    error = capsys.readouterr().err
-    assert expected in error and "Traceback" not in error
+    done = course(*arguments)
+    assert done.exit_code == 2 and expected in done.output and done.output.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == files
 
 

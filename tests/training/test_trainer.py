@@ -296,13 +296,18 @@ def test_bad_recipes(changes):
         DelayRecipe(**changes)
 
 
-def test_devices():
+def test_devices(monkeypatch):
     assert pick_device("cpu").type == "cpu"
     with pytest.raises(SnnlabError, match="tpu"):
         pick_device("tpu")
     if not torch.cuda.is_available():
         with pytest.raises(SnnlabError, match="CUDA"):
             pick_device("cuda")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)  # a Mac
+    with pytest.raises(SnnlabError, match="Apple's GPU, which has no 64-bit numbers; choose auto"):
+        pick_device("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto").type == "cpu"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from snnlab._utils.report import Finding, info, ok
 
 def data() -> Iterator[Finding]:
     """Check the data folder and the set that ships."""
+    from snnlab._utils.places import data_folder
     from snnlab.data.datasets.shipped import shipped
-    from snnlab.data.paths import data_folder
 
     free = free_gb(data_folder(), "set SNNLAB_DATA to another folder")
     yield ok(f"the set that ships is in {shipped()}; {free:.1f} GB are free")
@@ -36,8 +36,8 @@ def cache() -> Iterator[Finding]:
 
 def runs() -> Iterator[Finding]:
     """Check the folder of results."""
-    from snnlab.runs.run import home
+    from snnlab._utils.places import runs_folder
 
-    folder = home() / "runs"
+    folder = runs_folder()
     free = free_gb(folder, "choose another by `snnlab run --out`")
     yield ok(f"results go to {folder}; {free:.1f} GB are free")

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.places import ROOT
 from snnlab._utils.report import Finding, error, info, ok
 from snnlab.cli.doctor import disk, jupyter, torch
-from snnlab.cli.doctor.repair import ROOT, make_setup, problem_of
+from snnlab.cli.doctor.repair import new_environment, problem_of
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -35,7 +36,7 @@ def examine() -> Iterator[Finding]:
             text = " ".join(f"{type(reason).__name__}: {reason}".split())
             yield error(
                 f"{name}: the check failed ({text}). Repair the packages first; if they are in "
-                f"order, {make_setup()}."
+                f"order, {new_environment()}."
             )
 
 
@@ -78,13 +79,8 @@ def _speech() -> Iterator[Finding]:
 
 def _project() -> dict[str, Any]:
     # The metadata of an editable installation are as old as the installation
-    file = ROOT / "pyproject.toml"
-    if not file.is_file():
-        raise SnnlabError(
-            f"{file} is missing; snnlab has to be installed from its clone, which holds its data. "
-            "Run `pip install -e .` in the clone."
-        )
-    return dict(tomllib.loads(file.read_text(encoding="utf-8"))["project"])
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return dict(tomllib.loads(text)["project"])
 
 
 def _requirements(texts: list[str]) -> list[Requirement]:

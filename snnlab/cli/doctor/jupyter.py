@@ -16,13 +16,13 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 from snnlab._utils.report import Finding, error, info, ok
-from snnlab.cli.doctor.repair import make_setup, pip, problem_of
+from snnlab.cli.doctor.repair import new_environment, pip, problem_of
 
 EXTENSION = "@jupyter-widgets/jupyterlab-manager"
 
 
 def sliders() -> Iterator[Finding]:
-    """Check the server that `make lab` starts, and the one on PATH if it is another."""
+    """Check this environment's server, and the one on PATH if it is another."""
     from packaging.requirements import Requirement
 
     if problem := problem_of(Requirement(_wheel())):
@@ -63,7 +63,7 @@ def kernel() -> Iterator[Finding]:
 def _check_server(server: Path) -> Finding:
     own = server.parent == _bin()
     lab = server.with_name("jupyter-labextension")
-    instead = "" if own else " Or open notebooks by `make lab`."
+    instead = "" if own else f" Or open notebooks by `{_bin() / 'jupyter'} lab`."
     try:
         listing = subprocess.run(
             [lab, "list"], check=True, capture_output=True, text=True, timeout=60
@@ -71,7 +71,7 @@ def _check_server(server: Path) -> Finding:
     except (OSError, subprocess.SubprocessError) as reason:
         return error(
             f"`{lab} list` fails ({reason}); the list of the extensions of {server} was expected. "
-            f"Repair that JupyterLab{f': {make_setup()}' if own else ''}.{instead}"
+            f"Repair that JupyterLab{f': {new_environment()}' if own else ''}.{instead}"
         )
     output = re.sub(r"\x1b\[\d+m", "", listing.stdout + listing.stderr)
     entry = re.search(rf"^\s*{EXTENSION} v(\S+) (enabled|disabled)", output, re.MULTILINE)
@@ -99,7 +99,7 @@ def _check_server(server: Path) -> Finding:
     if not own:
         return info(
             f"{server}, which `jupyter lab` starts, draws sliders, but is not in {sys.prefix}: its "
-            "notebooks may run in another Python. Open notebooks by `make lab`."
+            f"notebooks may run in another Python. Open notebooks by `{_bin() / 'jupyter'} lab`."
         )
     return ok(f"{server} has version {installed} of {EXTENSION}, for {widgets}")
 

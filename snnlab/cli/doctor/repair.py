@@ -5,13 +5,12 @@ from __future__ import annotations
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from snnlab._utils.places import INSTALLED, ROOT
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
-
-ROOT = Path(__file__).parents[3]
 
 
 def pip(command: str, *arguments: str) -> str:
@@ -21,9 +20,17 @@ def pip(command: str, *arguments: str) -> str:
     return f"`{shlex.join([sys.executable, '-m', 'pip', command, *arguments])}`"
 
 
-def make_setup(variable: str = "") -> str:
-    """Say how to create the environment anew, with a variable of `make` if one is needed."""
+def new_environment(torch: str = "") -> str:
+    """Say how to create the environment anew.
+
+    Args:
+        torch: an index to take torch from.
+    """
+    if INSTALLED:
+        first = f"`pip install torch --index-url {torch}` and " if torch else ""
+        return f"run {first}`pip install snnlab` in a new virtual environment"
     # never "remove sys.prefix", which may be the system's
+    variable = f"TORCH_INDEX={torch}" if torch else ""
     return f"remove .venv in {ROOT} and run `{f'make setup {variable}'.strip()}` there"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from snnlab._utils.report import Finding, error, info, ok
-from snnlab.cli.doctor.repair import make_setup, pip
+from snnlab.cli.doctor.repair import new_environment, pip
 
 # SpikingJelly requires both; the parts of it that snnlab uses need neither
 COMPANIONS = ("torchvision", "torchaudio")
@@ -52,7 +52,12 @@ def gpu() -> Iterator[Finding]:
     card, hidden = _first_card(), os.environ.get("CUDA_VISIBLE_DEVICES")
     result = "training runs on the CPU, which suits the profiles tiny and course but not paper"
     torch_build = f"torch {torch.__version__} in {sys.prefix}"
-    if not card and torch.version.cuda is None:
+    if torch.backends.mps.is_available():
+        yield info(
+            "there is Apple's GPU, which snnlab does not use, as it has no 64-bit numbers; "
+            f"{result}."
+        )
+    elif not card and torch.version.cuda is None:
         yield info(f"there is none; {result}.")
     elif not card:
         yield info(
@@ -62,7 +67,7 @@ def gpu() -> Iterator[Finding]:
     elif torch.version.cuda is None:
         yield info(
             f"there is {card}, but {torch_build} is a CPU build; {result}. To use the GPU, "
-            f"{make_setup()}, without TORCH_INDEX."
+            f"{new_environment()}, without an index for CPU builds."
         )
     elif hidden is not None:
         yield info(
@@ -73,7 +78,7 @@ def gpu() -> Iterator[Finding]:
         reason = " ".join(str(caught[-1].message).split()) if caught else "no reason is given"
         yield error(
             f"{torch_build}, built for CUDA {torch.version.cuda}, cannot use {card} ({reason}); "
-            f"{result}. Install a newer NVIDIA driver, or {make_setup('TORCH_INDEX=<url>')}, with "
+            f"{result}. Install a newer NVIDIA driver, or {new_environment('<url>')}, with "
             "the index that pytorch.org names for the driver's CUDA version."
         )
 

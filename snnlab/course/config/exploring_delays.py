@@ -6,8 +6,11 @@ from typing import Any
 
 from snnlab._utils.fields import parameter
 from snnlab._utils.files import checkpoints_below, sha256, sha256_of
+from snnlab._utils.references import module_file
 from snnlab.course.config.learning_delays import delay_config
 from snnlab.course.config.shared import Recordings, profiles
+
+BUILDS = "a class or function without arguments that builds the network"
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,21 @@ class ExploringDelays(Recordings):
         "one",
         empty=True,
     )
+    model: str = parameter(
+        "",
+        f"of a checkpoint whose network is no DelayNet: module:NAME, {BUILDS}",
+        empty=True,
+        unless={"checkpoint": ("",)},
+    )
     dt_ms: float = parameter(
         20.0, "length of the time step that it was trained with", unit="ms", low=1, high=1000
     )
     n_in: int = parameter(
         70,
-        "inputs: a divisor of the channels, which are summed in groups",
+        "inputs: a divisor of the channels, which are summed in groups; a DelayNet in a checkpoint "
+        "has its own",
         low=1,
         high=65_536,
-        needs={"checkpoint": ("",)},
     )
     epochs: int = parameter(
         8,
@@ -60,12 +69,15 @@ class ExploringDelays(Recordings):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
+        if self.model:
+            module_file(self.model, BUILDS)
         if not self.checkpoint:  # a checkpoint has its own number of inputs
             delay_config(self)
 
     def deciding(self) -> dict[str, Any]:
-        """Return the parameters that change the result, with a checksum of the checkpoint."""
-        return super().deciding() | {"checkpoint": _contents(self.checkpoint)}
+        """Return the parameters that change the result, with checksums of checkpoint and model."""
+        model = sha256(module_file(self.model, BUILDS)) if self.model else ""
+        return super().deciding() | {"checkpoint": _contents(self.checkpoint), "model": model}
 
 
 def _contents(checkpoint: str) -> str:

@@ -69,7 +69,8 @@ class TransferToEvents(TransferParameters):
     )
     folds: int = parameter(
         0,
-        "parts of all recordings that are tested on in turn; 0 for the set's own split",
+        "parts of all recordings that are tested on in turn, divided by person where the set says "
+        "who was recorded (dvs-gesture, folders of your own); 0 for the set's own split",
         low=0,
         high=1000,
         unless={"data": _NO_FOLDS},

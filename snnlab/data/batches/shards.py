@@ -26,6 +26,7 @@ from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
+from snnlab._utils.system import open_binary, read_at
 from snnlab.data.batches.file_dataset import FileDataset, Reader, count_classes
 from snnlab.data.cache import cached, stamp
 from snnlab.data.io.folders import check_names
@@ -119,7 +120,7 @@ def opened_member(member: Member) -> Iterator[Image.Image]:
     Raises:
         SnnlabError: it cannot be read, or the shard is another one now.
     """
-    content = os.pread(_descriptor(member.shard), member.size, member.offset)
+    content = read_at(_descriptor(member.shard), member.size, member.offset)
     with opened(str(member), io.BytesIO(content)) as image:
         yield image
 
@@ -269,7 +270,7 @@ def _descriptor(shard: Shard) -> int:
         if len(_files) >= _OPEN:
             os.close(_files.pop(next(iter(_files))))
         try:
-            descriptor = os.open(shard.path, os.O_RDONLY)
+            descriptor = open_binary(shard.path)
         except OSError as error:
             raise SnnlabError(
                 f"{shard.path} cannot be read ({error.strerror}); a shard was expected. Fetch it "
@@ -282,8 +283,5 @@ def _descriptor(shard: Shard) -> int:
                 f"{shard.path}: has changed since it was indexed; the same file was expected. Open "
                 "the data set again."
             )
-        # The whole of it will be needed: read on while pictures are decoded
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
         _files[shard] = descriptor
     return _files[shard]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import re
 import shutil
@@ -17,6 +18,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
+from snnlab.data.datasets.shd_files import ALL
 from snnlab.data.io.events import MAX_SECONDS, Events, write_events
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import (
@@ -29,7 +31,9 @@ from snnlab.data.io.many_files import (
 )
 from snnlab.data.io.wav import LONGEST, SHORTEST, read_word
 
-COLUMNS = ("path", "label", "speaker", "split")
+COLUMNS = ("path", "label")
+OPTIONAL = ("speaker", "split")
+_EXPECTED = "path, label, and perhaps speaker and split,"
 SPLITS = ("train", "valid", "test")
 
 
@@ -41,8 +45,8 @@ class Row:
     file: Path
     path: str
     label: str
-    speaker: str
-    split: str
+    speaker: str = ""
+    split: str = ALL
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,12 @@ def convert(
 ) -> ConversionResult:
     """Convert the wav files that `folder/labels.csv` names to train.h5, test.h5 and valid.h5.
 
-    labels.csv has the columns path (relative to the folder), label, speaker and split (train, valid
-    or test). A wav file is mono, of any sample rate, and holds one word. Silence at both ends (20
-    ms frames more than 40 dB below the loudest) is cut off; the cochlea model encodes the rest.
-    Classes are the labels in alphabetical order, or in numerical order if all of them are whole
-    numbers; speakers likewise.
+    labels.csv has the columns path (relative to the folder) and label, and may have speaker and
+    split (train, valid or test). Without a split all recordings are in all.h5, which is divided
+    where it is read: by speakers if they are known, else at random. A wav file is mono, of any
+    sample rate, and holds one word. Silence at both ends (20 ms frames more than 40 dB below the
+    loudest) is cut off; the cochlea model encodes the rest. Classes are the labels in alphabetical
+    order, or in numerical order if all of them are whole numbers; speakers likewise.
 
     All recordings are checked before the first is encoded. Those that cannot be used are left out
     and listed in `out/left-out.csv`, provided that training and test are complete without them.
@@ -111,9 +116,10 @@ def convert(
     rows = _enough(rows, failed, table)
     with writing_alone(out):
         settings = {"from": str(folder.resolve()), "seed": seed}
-        same_settings(out / "conversion.json", settings, [out / f"{split}.h5" for split in SPLITS])
+        parts = [out / f"{split}.h5" for split in (*SPLITS, ALL)]
+        same_settings(out / "conversion.json", settings, parts)
         # The sort is stable: the csv's order inside a split
-        rows.sort(key=lambda row: SPLITS.index(row.split))
+        rows.sort(key=lambda row: (*SPLITS, ALL).index(row.split))
         times, units, offsets = encode(
             [_job(row, seed) for row in rows],
             worker=_encode,
@@ -186,10 +192,12 @@ def _write(
     """Write the file of each split; the rows are in the order of splits."""
     keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
     label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
-    meta = {"note": note, "speakers": "\n".join(speakers)}
+    meta = {"note": note}
+    if known_speakers := speakers != ("",):
+        meta["speakers"] = "\n".join(speakers)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     first = 0
-    for split in SPLITS:
+    for split in (*SPLITS, ALL):
         part = [row for row in rows if row.split == split]
         last = first + len(part)
         if part:
@@ -199,7 +207,9 @@ def _write(
                 units=units[cut],
                 offsets=offsets[first : last + 1] - offsets[first],
                 labels=np.array([label_of[row.label] for row in part]),
-                speakers=np.array([speaker_of[row.speaker] for row in part]),
+                speakers=np.array([speaker_of[row.speaker] for row in part])
+                if known_speakers
+                else None,
                 keys=keys,
             )
             write_events(out / f"{split}.h5", events, meta)
@@ -213,20 +223,19 @@ def read_labels(folder: Path) -> list[Row]:
     """Read and check the rows of `folder/labels.csv`; no wav file is opened.
 
     Raises:
-        SnnlabError: there is no labels.csv, it is no table with the four columns, a cell is empty,
-            a file is named twice, a split is unknown, train or test has no row, a label does not
+        SnnlabError: there is no labels.csv, it is no table with the columns, a cell is empty, a
+            file is named twice, a split is unknown, train or test has no row, a label does not
             occur in training, or two labels or two speakers have names that cannot be told apart.
     """
     table = folder / "labels.csv"
     if table.is_dir():
         raise SnnlabError(
-            f"{table} is a folder; a table with the columns {', '.join(COLUMNS)} was expected. "
+            f"{table} is a folder; a table with the columns {_EXPECTED} was expected. "
             "Choose another folder."
         )
     if not table.is_file():
         raise SnnlabError(
-            f"{table}: there is no such file; a table with the columns {', '.join(COLUMNS)} was "
-            "expected. "
+            f"{table}: there is no such file; a table with the columns {_EXPECTED} was expected. "
             "Write one line a wav file."
         )
     try:
@@ -238,9 +247,10 @@ def read_labels(folder: Path) -> list[Row]:
             "Save it as CSV UTF-8."
         ) from error
     seen: dict[Path, int] = {}
+    splits = {row.split for row in rows}
     for row in rows:
         where = f"{table}, line {row.line}"
-        if row.split not in SPLITS:
+        if row.split not in SPLITS and splits != {ALL}:
             raise SnnlabError(
                 f"{where}: split is {row.split!r}; train, valid or test was expected. Write one of "
                 "them."
@@ -254,7 +264,7 @@ def read_labels(folder: Path) -> list[Row]:
         seen[row.file.resolve()] = row.line
     for what, names in (
         ("label", {row.label for row in rows}),
-        ("speaker", {row.speaker for row in rows}),
+        ("speaker", {row.speaker for row in rows} - {""}),
     ):
         check_names(sorted(names), table, what)
         numbers = {str(int(name)) for name in names} if _are_numbers(names) else names
@@ -270,6 +280,10 @@ def read_labels(folder: Path) -> list[Row]:
 
 def _check_parts(rows: list[Row], table: Path) -> None:
     """Refuse rows that cannot form a data set."""
+    if all(row.split == ALL for row in rows):
+        if not rows:
+            raise SnnlabError(f"{table}: no line is left; at least one was expected. Add some.")
+        return
     sizes = Counter(row.split for row in rows)
     for split in ("train", "test"):
         if not sizes[split]:
@@ -296,11 +310,18 @@ def _rows(table: Path) -> list[Row]:
         missing = [name for name in COLUMNS if name not in names]
         if missing:
             raise SnnlabError(
-                f"{table}, line 1: the column {missing[0]} is missing; path,label,speaker,split "
-                "was expected and "
+                f"{table}, line 1: the column {missing[0]} is missing; {_EXPECTED} "
+                "were expected and "
                 f"{','.join(names) or 'nothing'} found. Name the columns so, with commas between "
                 "them."
             )
+        for name in (name for name in OPTIONAL if name not in names):
+            # else a misspelt column would change who is tested
+            if near := difflib.get_close_matches(name, map(str.lower, names), n=1, cutoff=0.7):
+                raise SnnlabError(
+                    f"{table}, line 1: a column is called {near[0]}; {name} was expected. Name it "
+                    "so, or otherwise if it means something else."
+                )
         reader.fieldnames = names
         rows = []
         for cells in reader:
@@ -311,8 +332,10 @@ def _rows(table: Path) -> list[Row]:
                     "expected. "
                     "Put quotes around a cell with a comma."
                 )
-            values = {name: (cells[name] or "").strip() for name in COLUMNS}
-            empty = [name for name in COLUMNS if not values[name]]
+            values = {
+                name: (cells[name] or "").strip() for name in (*COLUMNS, *OPTIONAL) if name in names
+            }
+            empty = [name for name, value in values.items() if not value]
             if empty:
                 raise SnnlabError(
                     f"{where}: {empty[0]} is empty; a value was expected. Fill it in or remove the "
@@ -351,10 +374,13 @@ def _are_numbers(names: Iterable[str]) -> bool:
 
 
 def _note(rows: list[Row], folder: Path) -> str:
+    speakers = {row.speaker for row in rows}
+    origin = f" from {printable(folder.resolve().name)}"
+    if "" in speakers:
+        return f"recordings{origin}"
+    note = f"recordings of {len(speakers)} speakers{origin}"
+    if rows[0].split == ALL:
+        return note
     heard = {row.speaker for row in rows if row.split == "train"}
     test = {row.speaker for row in rows if row.split == "test"}
-    return (
-        f"recordings of {len({row.speaker for row in rows})} speakers from "
-        f"{printable(folder.resolve().name)}; "
-        f"{len(test - heard)} of {len(test)} test speakers do not occur in training"
-    )
+    return f"{note}; {len(test - heard)} of {len(test)} test speakers do not occur in training"

@@ -117,7 +117,7 @@ DATASETS: dict[str, DatasetEntry] = {
             "recordings",
             "generated spoken digits through a cochlea model; ships with snnlab",
             **_SPIKES,
-            download="5 MB, in the clone",
+            download="5 MB, with snnlab",
             unpacked="100 MB",
             licence="CC BY 4.0",
             cite="this project",
@@ -333,7 +333,7 @@ OWN = (
         edges="snnlab.data.datasets.own_events:edges",
         pretrain_on="digits",
         settings=("steps", "size", "fold", "folds", "seed", "denoise_ms"),
-        parts=("*/*.npy|*/*.bin|*/*.aedat4",),
+        parts=("*/*.npy|*/*.bin|*/*.aedat4|*/*/*.npy|*/*/*.bin|*/*/*.aedat4",),
         verify="snnlab.data.datasets.own_events:verify",
     ),
 )

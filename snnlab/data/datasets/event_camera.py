@@ -26,7 +26,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import NotKept, cached, stamp
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import balanced, checked_folds, stratified
+from snnlab.data.holdout import balanced, checked_folds, divide, several, stratified
 from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
@@ -53,6 +53,7 @@ class CameraSet:
             expression; a number is the place in `classes`.
         side: of the square that is cut out of the middle of the sensor; 0 where it is a square.
         fits: whether every recording covers the whole sensor.
+        person: what in such a path says who was recorded, as `label`; "" where none does.
     """
 
     name: str
@@ -64,6 +65,7 @@ class CameraSet:
     label: str = r"([^/]+)/[^/]+$"
     side: int = 0
     fits: bool = True
+    person: str = ""
 
     def load(
         self,
@@ -80,8 +82,10 @@ class CameraSet:
         """Load counts of events `(steps, n, 2, size, size)`, ON first.
 
         Without `folds`, `test` is the published test set and `valid` one in eleven of the training
-        recordings. With it, all recordings are dealt out to so many parts of equal size and equal
-        classes, always the same ones: `test` is part `fold`, `valid` one in eleven of the others.
+        recordings. With it, all recordings are divided anew, always in the same way. Where their
+        paths say who was recorded, nobody is in two parts, see `snnlab.data.holdout.divide`. Else
+        they are dealt out to so many parts of equal size and equal classes: `test` is part `fold`,
+        `valid` one in eleven of the others.
         Bad recordings are left out, with a warning, if they are at most one in a hundred.
 
         Args:
@@ -89,7 +93,8 @@ class CameraSet:
             steps: time steps, equally long, from the first event of a recording to its last.
             size: side length of a frame, px; None for that of the camera.
             fold: which part is tested on, from 0.
-            folds: parts; None or 0 for the published split.
+            folds: parts, as many as persons to leave each out once; None or 0 for the published
+                split.
             labelled: recordings to train on, as many of each class as possible; None for all.
             seed: of the choice of these.
             denoise_ms: drop events that have no neighbour within so many ms; 0 for none.
@@ -104,8 +109,9 @@ class CameraSet:
             labelled = whole_number("labelled", labelled, 1)
         framing = self._framing(steps, size, denoise_ms)
         files, labels, published, classes = self.find_files(folder)
-        fold, folds = checked_folds(fold, folds, 0, (len(files), f"recordings in {folder}"))
-        held, spared, origin = self._split(folder, labels, published, fold, folds)
+        people = self.people(folder, files)
+        fold, folds = checked_folds(fold, folds, 0, most_folds(files, people, folder))
+        held, spared, origin = self._split(folder, labels, people, published, fold, folds)
         with memory_errors("reading the recordings", "fewer steps or a smaller size"):
             frames, problems = _read(folder, files, framing, self.name)
         good = problems == ""
@@ -214,15 +220,27 @@ class CameraSet:
         labels = np.array([place[text] for text in texts])
         return files, labels, np.array(test) if len(self.parts) == 2 else None, classes
 
+    def people(self, folder: Path, files: Sequence[Path]) -> np.ndarray | None:
+        """Return who was recorded in each file, (n,) of names; None where a path does not say."""
+        paths = (path.relative_to(folder).as_posix() for path in files)
+        matches = [re.search(self.person, path) if self.person else None for path in paths]
+        return several(np.array([match[1] for match in matches if match])) if all(matches) else None
+
     def _split(
         self,
         folder: Path,
         labels: np.ndarray,
+        people: np.ndarray | None,
         test: np.ndarray | None,
         fold: int,
         folds: int,
     ) -> tuple[np.ndarray, np.ndarray, str]:
         """Return which recordings are for test and for validation, (n,) bool, and their origin."""
+        if folds and people is not None:
+            index, how = divide(labels, people, fold=fold, folds=folds, where=folder)
+            masks = np.zeros((2, len(labels)), bool)
+            masks[0, index["test"]] = masks[1, index["valid"]] = True
+            return *masks, how.replace("speakers", "people")
         if folds:
             held = stratified(labels, folds) == fold
             origin = f"test is fold {fold} of {folds} of all recordings, drawn with seed 0"
@@ -236,6 +254,13 @@ class CameraSet:
         valid = np.zeros(len(labels), bool)
         valid[~held] = stratified(labels[~held], VALIDATION) == 0
         return held, valid, f"{origin}, validation one in {VALIDATION} of the others"
+
+
+def most_folds(files: Sequence[Path], people: np.ndarray | None, folder: Path) -> tuple[int, str]:
+    """Return how many folds recordings can have, and of what there are so many."""
+    if people is None:
+        return len(files), f"recordings in {folder}"
+    return len(set(people.tolist())), f"people in {folder}"
 
 
 def _read(
@@ -338,6 +363,7 @@ SETS = {
             ("ibmGestureTrain", "ibmGestureTest"),
             suffix=".npy",
             label=r"(\d+)\.npy$",
+            person=r"user(\d+)",
         ),
         CameraSet(
             "poker-dvs",

@@ -1,5 +1,7 @@
 """Recordings of event cameras of one's own: a folder a class, in each a file a recording.
 
+Folders of classes may lie in a folder a person, `anna/left/1.npy`.
+
 A file is `.npy`, a structured array with the fields x, y (px), t (microseconds) and p; `.bin`, as
 N-MNIST has them; or `.aedat4`. The events of any set of tonic are such arrays.
 """
@@ -18,14 +20,16 @@ from snnlab._utils.escape import printable
 from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import cached, stamp
-from snnlab.data.datasets.event_camera import CameraSet
+from snnlab.data.datasets.event_camera import CameraSet, most_folds
 from snnlab.data.holdout import OWN_FOLDS, checked_folds
 from snnlab.data.io.camera_events import Framing, read_events
 from snnlab.data.paths import data_path
 from snnlab.data.splits import DataSplits
 
 _LARGEST = 1 << 16  # px, of a sensor
-_CAMERA = CameraSet("own", "", (_LARGEST, _LARGEST), suffix=".aedat4|.bin|.npy")
+_CAMERA = CameraSet(
+    "own", "", (_LARGEST, _LARGEST), suffix=".aedat4|.bin|.npy", person=r"([^/]+)/[^/]+/[^/]+$"
+)
 
 
 def load(
@@ -41,14 +45,16 @@ def load(
     """Load counts of events `(steps, n, 2, size, size)`, ON first.
 
     The sensor ends at the last column and row in which any recording has an event, and stands in
-    the middle of a square. The recordings are dealt out to folds at random, always in the same way.
+    the middle of a square. Recordings in a folder a person are divided by person; others are dealt
+    out to folds at random, always in the same way.
 
     Args:
         folder: with a folder a class.
         steps: time steps, equally long, from the first event of a recording to its last.
         size: side length of a frame, px, at most that of the square, which None means.
         fold: which fold is tested on, from 0.
-        folds: how many; None or 0 for 5.
+        folds: how many, as many as persons to leave each out once; None or 0 for 5, or for as many
+            as there are if that is fewer.
         seed: not used: the split is the same for every network.
         denoise_ms: drop events that have no neighbour within so many ms; 0 for none.
 
@@ -66,7 +72,7 @@ def load(
         steps=steps,
         size=None if size is None else min(whole_number("size", size, 1), side),
         fold=fold,
-        folds=folds or OWN_FOLDS,
+        folds=_checked(folder, files, fold, folds)[1],
         seed=seed,
         denoise_ms=denoise_ms,
     )
@@ -101,9 +107,14 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
     Raises:
         SnnlabError: there is none, or no such fold.
     """
-    files = _CAMERA.find_files(data_path(folder))[0]
-    most = len(files), f"recordings in {folder}"
-    checked_folds(settings.get("fold", 0), settings.get("folds"), OWN_FOLDS, most)
+    folder = data_path(folder)
+    files = _CAMERA.find_files(folder)[0]
+    _checked(folder, files, settings.get("fold", 0), settings.get("folds"))
+
+
+def _checked(folder: Path, files: list[Path], fold: int, folds: int | None) -> tuple[int, int]:
+    most = most_folds(files, _CAMERA.people(folder, files), folder)
+    return checked_folds(fold, folds, OWN_FOLDS, most)
 
 
 def _sensor(folder: Path, files: list[Path]) -> tuple[int, int]:

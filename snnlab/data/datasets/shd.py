@@ -21,7 +21,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import checked_folds, choose_validation, divide
+from snnlab.data.holdout import choose_validation, divide, several
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
 from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
@@ -48,7 +48,7 @@ def load(
 
     Args:
         data: "spoken-digits" (ships with snnlab); "shd" or "ssc" (the published files, in `shd/` or
-            `ssc/` below the folder SNNLAB_DATA, or data/ of the clone); or a folder with train.h5,
+            `ssc/` below the data folder); or a folder with train.h5,
             test.h5 and perhaps valid.h5, or all.h5, or the same with .npz, or with SHD's or SSC's
             own file names; or one of those files.
         dt_ms: time step, 1 to 1000 ms; of samples in steps, None or their own.
@@ -74,12 +74,15 @@ def load(
     """
     check_limit(limit)
     name, files = find(data)
-    fold, folds = check_protocol(files, hold_out, fold, folds)
+    asked = fold, folds
+    fold, folds = check_protocol(files, hold_out, *asked)
     sets, about = _read(name, files, dt_ms, n_in, binning)
     folder = next(iter(files.values())).parent
     note = NOTES.get(name) or about.pop("note") or printable(f"recordings from {folder}")
     if folds:
         whole = _joined([*sets.values()])
+        most = _most_folds(whole, folder)
+        fold, folds = check_protocol(files, hold_out, *asked, most)
         parts, how = _in_folds(whole, folder, fold, folds, hold_out)
         about["preprocessing"] |= {"fold": fold, "folds": folds}
     else:
@@ -102,14 +105,20 @@ def _joined(parts: list[Any]) -> Part:
     return joined
 
 
+def _most_folds(whole: Part, folder: Path) -> tuple[int, str]:
+    """Return how many folds a set can have, and of what there are so many."""
+    speakers = several(None if whole.speakers is None else whole.speakers.numpy())
+    if speakers is None:
+        return len(whole), f"recordings in {folder}"
+    return len(set(speakers.tolist())), f"speakers in {folder}"
+
+
 def _in_folds(
     whole: Part, folder: Path, fold: int, folds: int, hold_out: bool
 ) -> tuple[dict[str, Part], str]:
     """Return the parts of a set that is divided anew, and how, in words."""
     labels = whole.labels.numpy()
     speakers = None if whole.speakers is None else whole.speakers.numpy()
-    most = (len(labels), "recordings") if speakers is None else (len(set(speakers)), "speakers")
-    checked_folds(fold, folds, 0, (most[0], f"{most[1]} in {folder}"))
     index, how = divide(labels, speakers, fold=fold, folds=folds, where=folder, hold_out=hold_out)
     names = np.array(whole.classes)
     check_trained(names[labels[index["train"]]], names[labels], folder)

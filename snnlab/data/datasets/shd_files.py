@@ -13,12 +13,13 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
+from snnlab._utils.places import data_folder
 from snnlab.data.datasets.catalogue import DATASETS, published_name
 from snnlab.data.datasets.shipped import SPLITS, shipped
 from snnlab.data.holdout import OWN_FOLDS, check_hold_out, checked_folds
 from snnlab.data.io.events import N_CHANNELS, read_channels
 from snnlab.data.io.npz import shape_of
-from snnlab.data.paths import data_folder, data_path
+from snnlab.data.paths import data_path
 
 NOTES = {
     "spoken-digits": "generated speech (espeak-ng voices through a cochlea model), not SHD",

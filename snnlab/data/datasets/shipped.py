@@ -25,8 +25,9 @@ import numpy as np
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, sha256, whole_file
+from snnlab._utils.places import data_folder
 from snnlab.data.io.events import N_CHANNELS, Events, read_events, read_meta, write_events
-from snnlab.data.paths import SHIPPED, data_folder
+from snnlab.data.paths import SHIPPED
 
 STEP = 0.010  # s
 GROUPS = 140
@@ -42,9 +43,8 @@ _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp
 def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
     """Return the folder of a set that ships, with train.h5, valid.h5 and test.h5; unpack it once.
 
-    It lies below the folder SNNLAB_DATA, else below data/ of the clone. Each file appears whole or
-    not at all, so two processes may do this at once; a newer packed file replaces what an older one
-    left.
+    It lies below the data folder. Each file appears whole or not at all, so two processes may do
+    this at once; a newer packed file replaces what an older one left.
 
     Args:
         name: of the set.
@@ -121,7 +121,7 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
         temporary.write_bytes(lzma.compress(raw.getvalue(), filters=_XZ))
     with whole_file(_checksum_file(packed)) as temporary:
         # As sha256sum writes and checks it
-        temporary.write_text(f"{sha256(packed)}  {packed.name}\n")
+        temporary.write_text(f"{sha256(packed)}  {packed.name}\n", "utf-8")
     return packed
 
 
@@ -185,10 +185,10 @@ def _expected(packed: Path) -> str:
         )
         raise SnnlabError(
             f"{packed}: this file and {checksum.name} were expected and are not both there; "
-            f"{known} ships. snnlab finds its data in its clone: install it from there with `pip "
-            "install -e .`, or `git checkout -- data`."
+            f"{known} ships. Restore it with `git checkout -- data` in a clone, or install snnlab "
+            "again."
         )
-    return checksum.read_text().split()[0]
+    return checksum.read_text("utf-8").split()[0]
 
 
 def _checksum_file(packed: Path) -> Path:

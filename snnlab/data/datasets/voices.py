@@ -6,7 +6,6 @@ nothing here starts a program or touches the disk.
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from scipy.signal import fftconvolve, resample_poly
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.system import c_library, close_library
 from snnlab.data.io.wav import trim
 
 RATE = 48_000  # Hz, of the speech that leaves this module
@@ -236,7 +236,7 @@ class Espeak:
         trace: TracebackType | None,
     ) -> None:
         self._library.espeak_Terminate()
-        _ctypes.dlclose(self._library._handle)
+        close_library(self._library)
         del self._library
 
     def say(
@@ -269,7 +269,7 @@ class Espeak:
             library.espeak_SetParameter(parameter, round(value), 0)
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         # The Klatt voices' breath takes C's own generator
-        ctypes.CDLL(None).srand(ctypes.c_uint(seed))
+        c_library().srand(ctypes.c_uint(seed))
         text = word.encode() + b"\0"
         library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, 1, 0, _UTF8, None, None)
         sound = np.concatenate([np.zeros(0, np.int16), *self._pieces])

@@ -292,7 +292,7 @@ def check_clips(task: _Check) -> Iterator[Finding]:
     splits = imported(task.data.load)(task.data.folder, steps=N_FRAMES - 1)
     parts = {"all": _joined(splits.train, splits.valid, splits.test)}
     yield from task.compare(parts)
-    matches = (_GROUP.search(sample.rsplit("/", 1)[-1]) for sample in parts["all"].samples)
+    matches = (_GROUP.search(Path(sample).name) for sample in parts["all"].samples)
     groups = {int(match[1]) for match in matches if match}
     if difference := sorted(groups ^ set(range(1, 26))):
         yield error(

@@ -251,7 +251,7 @@ def _write_note(part: Path, url: str, response: requests.Response) -> None:
     # a weak ETag, W/"...", does not tell
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     with whole_file(_note(part)) as temporary:
-        temporary.write_text(json.dumps({"url": url, "validator": validator}))
+        temporary.write_text(json.dumps({"url": url, "validator": validator}), "utf-8")
 
 
 def _validator(part: Path, url: str) -> str:

@@ -207,7 +207,7 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
                     "remove the file."
                 )
         with whole_file(file) as temporary:
-            temporary.write_text(json.dumps(dict(settings), indent=2) + "\n")
+            temporary.write_text(json.dumps(dict(settings), indent=2) + "\n", "utf-8")
         return
     advice = "the settings of an earlier conversion were expected. Choose another folder."
     before = read_json(file, advice)

@@ -48,8 +48,8 @@ def to_network(plain: PlainNetwork) -> DelayNet:
     Thresholds become 1 by a division of weights and bias; batch norm adds the bias.
 
     Raises:
-        SnnlabError: the readout fires or another layer does not, the neurons differ in their time
-            constants, a threshold is not above 0, or there are no delays.
+        SnnlabError: the readout fires or another layer does not, a threshold is not above 0 or a
+            time constant not above one step, or there are no delays.
     """
     *hidden, readout = plain.layers
     fires = [bool(np.isfinite(layer.threshold).all()) for layer in plain.layers]
@@ -58,23 +58,19 @@ def to_network(plain: PlainNetwork) -> DelayNet:
             "DelayNet has hidden layers of LIF neurons and a readout of LI neurons; got "
             f"{', '.join('LIF' if fire else 'LI' for fire in fires)}."
         )
-    taus = np.unique(np.concatenate([layer.tau for layer in plain.layers]))
-    if len(taus) > 1:
-        raise SnnlabError(
-            f"its neurons have time constants from {taus[0]:g} to {taus[-1]:g} steps; DelayNet has "
-            "one for all."
-        )
+    taus = tuple(tuple(layer.tau.tolist()) for layer in plain.layers)
+    every = {tau for layer in taus for tau in layer}
     if not all((layer.threshold > 0).all() for layer in plain.layers):
         raise SnnlabError("a neuron has a threshold that is not above 0.")
-    longest = max(int(layer.delay.max(initial=0)) for layer in plain.layers)
-    if longest == 0:
+    longest = tuple(int(layer.delay.max(initial=0)) for layer in plain.layers)
+    if not any(longest):
         raise SnnlabError("it has no delays; the panels of notebook 05 show networks with delays.")
     net = DelayNet(
         plain.n_in,
         [len(layer.bias) for layer in hidden],
         len(readout.bias),
         max_delay=longest,
-        tau=float(taus[0]),
+        tau=taus if len(every) > 1 else every.pop(),
         delay_mode="fixed",
         kernel_count=max(_places(layer).max(initial=0) + 1 for layer in plain.layers),
         tail=plain.tail,

@@ -142,7 +142,7 @@ def describe(model: nn.Module, dt_ms: float | None = None) -> PlainNetwork:
                 delay=synapses.delay_per_synapse.expand_as(exists)[exists].long().numpy(),
                 weight=weight[exists].numpy(),
                 bias=bias.numpy(),
-                tau=np.full(size, float(config.tau)),
+                tau=np.broadcast_to(np.asarray(config.taus[number], dtype=float), size).copy(),
                 threshold=np.full(size, threshold),
             )
         )

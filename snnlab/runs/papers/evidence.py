@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import of_clone, plain
+from snnlab._utils.files import plain
+from snnlab._utils.places import course_file
 from snnlab.course.config import NOTEBOOKS, Config, parameters_of, read_parameters
 from snnlab.runs import execute
 from snnlab.runs.collection import runs_below
 from snnlab.runs.papers.published import data_mismatch
 from snnlab.runs.result import Result, arm, load_result, numbers
-from snnlab.runs.run import home
 from snnlab.runs.summaries import RUN_PARAMETERS
 from snnlab.runs.sweep import sweep
 
@@ -68,11 +68,7 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     Raises:
         SnnlabError: there is no such file, or something in it is wrong.
     """
-    path = of_clone(home(), f"params/{file}.yaml")
-    if not path.is_file():
-        raise SnnlabError(
-            f"{path}: there is no such file; run it in the folder that snnlab was cloned into."
-        )
+    path = course_file(f"params/{file}.yaml")
     given = read_parameters(path)
     if "notebook" in given:
         named = [(run.configuration, run.config) for run in sweep.read(path).runs]

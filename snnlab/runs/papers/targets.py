@@ -23,10 +23,10 @@ import yaml
 
 from snnlab._utils.fields import known
 from snnlab._utils.files import given_path
+from snnlab._utils.places import runs_folder
 from snnlab.runs.papers import evidence, statistics
 from snnlab.runs.papers.evidence import NOTEBOOK, ConfigEvidence
 from snnlab.runs.papers.statistics import Estimate, Status
-from snnlab.runs.run import home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,7 +214,7 @@ def measured(folder: str | Path | None = None, paper: str | None = None) -> list
     Raises:
         SnnlabError: there is no such folder or paper, or a file in params/ is missing or wrong.
     """
-    where: Path | None = home() / "runs" if folder is None else given_path(folder)
+    where: Path | None = runs_folder() if folder is None else given_path(folder)
     if folder is None and where is not None and not where.is_dir():
         where = None
     rows = targets(paper)

@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from snnlab._utils.files import parse_json, paths_below, plain
+from snnlab._utils.places import runs_folder
 from snnlab.runs import manifest
-from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import Sweep, SweepRun
 from snnlab.runs.tables import TextTable
 
@@ -111,7 +111,7 @@ def measured_runs(notebook: str, device: str) -> list[Measured]:
         device: name of the device that they ran on.
     """
     runs = []
-    for path in sorted((home() / "runs").glob("*/*/seed=*/manifest.json")):
+    for path in sorted(runs_folder().glob("*/*/seed=*/manifest.json")):
         content = manifest.read(path.parent)
         if content.get("notebook") == notebook and content["platform"].get("device") == device:
             finished = content["status"] == "finished"

@@ -1,19 +1,21 @@
-"""Run the runs of a sweep in processes of this machine; submitit starts them, here and on SLURM."""
+"""Run the runs of a sweep in processes of this machine."""
 
+import itertools
+import multiprocessing
 import os
 import queue
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from snnlab._utils.cuda import cuda_devices
-from snnlab._utils.errors import SnnlabError
-from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress
+from snnlab._utils.system import available_cores, interrupts_blocked
+from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
@@ -22,12 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-YEAR = 60 * 24 * 365  # minutes: submitit would end a local job after two of them
-
-
-def cores() -> int:
-    """Return how many cores this process may use, or all where the system does not know."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus() -> list[str]:
@@ -80,7 +76,7 @@ def run_local(
         The outcome of each run, in their order.
 
     Raises:
-        SnnlabError: submitit is not installed, or nothing can be written.
+        SnnlabError: nothing can be written.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
     workers = max(1, min(workers, len(planned)))
@@ -109,19 +105,16 @@ def in_workers(
         The results of the calls.
 
     Raises:
-        SnnlabError: as `run_local`, or a call raised it.
+        SnnlabError: nothing can be written, or a call raised it.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
     from snnlab._utils.files import make_folder, now
-    from snnlab.runs import manifest
 
-    submitit()
     make_folder(sweep.folder / "workers")
     folder = Path(
         tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers")
     )
-    with manifest.hold(folder, "sweep", 0):
-        return LocalWorkers(sweep.notebook, folder, workers, retries, watcher).call(calls)
+    return LocalWorkers(sweep.notebook, folder, workers, retries, watcher).call(calls)
 
 
 class LocalWorkers:
@@ -136,7 +129,8 @@ class LocalWorkers:
     ) -> None:
         self.notebook, self.folder, self.workers = notebook, folder, workers
         self.retries, self.watcher = retries, watcher
-        self.gpus, self.cores = gpus(), cores()
+        self.gpus, self.cores = gpus(), available_cores()
+        self._attempts = itertools.count(1)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(workers):
             self.slots.put(slot)
@@ -144,13 +138,12 @@ class LocalWorkers:
 
     def call(self, calls: "Sequence[Callable[[LocalWorkers], T]]") -> list[T]:
         """Make the calls, and return their results."""
-        # Ctrl-C reaches the whole process group, but is for this thread alone. Processes that a
-        # thread starts inherit the signals that it blocks.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         pool = ThreadPoolExecutor(self.workers)
-        futures = [pool.submit(call, self) for call in calls]
+        futures: list[Future[T]] = []
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            # Ctrl-C reaches the whole process group, but is for this thread alone
+            with interrupts_blocked():
+                futures += [pool.submit(call, self) for call in calls]
             while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
                 future.done() and future.exception() for future in futures
             ):
@@ -180,62 +173,37 @@ class LocalWorkers:
         processes = getattr(run.config, "processes", 1)
         environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
         given = with_cores(run, self.cores // self.workers)
-        executor = submitit().LocalExecutor(self.folder)
-        executor.update_parameters(timeout_min=YEAR)
-        job = executor.submit(Task(self.notebook, run.code.sha256, given, environment, self.folder))
-        pruned, polls = False, 0  # since it is to stop
-        while not job.done():
+        task = Task(self.notebook, run.code.sha256, given, environment)
+        log = self.folder / f"{next(self._attempts)}.log"
+        context = multiprocessing.get_context("spawn")
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=work, args=(task, log, sender))
+        process.start()
+        sender.close()  # or the end of the process would not be noticed
+        pruned, stop_at = False, 0.0  # when it is killed if it has not ended
+        while process.is_alive():
             pruned = pruned or stop()
             if pruned or self.stopping.is_set():
-                if polls % 10 == 0:  # again and again: a process that has just begun ignores it
-                    kill = polls > 10 * STOP_SECONDS
-                    os.kill(int(job.job_id), signal.SIGKILL if kill else signal.SIGTERM)
-                polls += 1
-            if progress := last_progress(job.paths.stdout):
+                if not stop_at:
+                    process.terminate()
+                    stop_at = time.monotonic() + STOP_SECONDS
+                elif time.monotonic() > stop_at:
+                    process.kill()
+            if progress := last_progress(log):
                 self.watcher.update(run, *progress)
-            time.sleep(0.1)
-        outcome = outcome_of(job)
-        if pruned and outcome.status == "failed":  # else it was finished before
-            outcome = RunOutcome("pruned")
-        for file in (job.paths.submitted_pickle, job.paths.result_pickle):
-            file.unlink(missing_ok=True)  # a later process may have the same number
-        return outcome
+            process.join(0.1)
+        outcome = RunOutcome(
+            "failed",
+            "its worker died, perhaps killed for want of memory; run fewer at a time (--workers). "
+            f"Its log: {log}",
+        )
+        with receiver, suppress(EOFError, OSError):
+            if receiver.poll():
+                outcome = receiver.recv()
+        return RunOutcome("pruned") if pruned and outcome.status == "failed" else outcome
 
 
 def with_cores(run: "SweepRun", cores: int) -> dict[str, Any]:
     """Return a run's parameters; `workers` = 0, one process a core, is replaced by the cores."""
     own = {"workers": max(1, cores)} if getattr(run.config, "workers", None) == 0 else {}
     return {**run.given, **own}
-
-
-def outcome_of(job: Any) -> RunOutcome:
-    """Return the outcome of a job of submitit that is over."""
-    log = job.paths.stderr
-    if not job.paths.result_pickle.exists():
-        return RunOutcome(
-            "failed",
-            "its worker died, perhaps killed for want of memory; run fewer at a time (--workers). "
-            f"Its log: {log}",
-        )
-    error = job.exception()
-    if error is None:
-        outcome: RunOutcome = job.result()
-        return outcome
-    lines = str(error).splitlines()  # a traceback, and advice of submitit
-    reason = [line for line in lines if line and not line.startswith((" ", "-", "You can"))][-1]
-    return RunOutcome("failed", f"its worker broke ({reason}); see {log}")
-
-
-def submitit() -> Any:
-    """Return the module that starts processes here and on SLURM.
-
-    Raises:
-        SnnlabError: it is not installed.
-    """
-    try:
-        import submitit
-    except ImportError as error:
-        raise SnnlabError(
-            "A sweep needs submitit, which is not installed; pip install 'snnlab[slurm]'."
-        ) from error
-    return submitit

@@ -160,8 +160,7 @@ def run_search(
         Name and reason of each trial that failed.
 
     Raises:
-        SnnlabError: submitit is not installed, nothing can be written, or the results lack what is
-            maximised.
+        SnnlabError: nothing can be written, or the results lack what is maximised.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
 

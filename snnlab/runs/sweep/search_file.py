@@ -24,8 +24,8 @@ from typing import Any, get_args, get_origin
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, whole_number
 from snnlab._utils.files import plain
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import Profiles, known_parameter, parameters_of
-from snnlab.runs.run import home
 from snnlab.runs.sweep.sweep import SweepFile, SweepRun, checked, open_file, parameters
 
 SETTINGS = ("trials", "arm", "maximise")
@@ -64,7 +64,7 @@ class Search:
     @property
     def folder(self) -> Path:
         """Folder of all runs."""
-        return home() / "runs" / self.path.stem
+        return runs_folder() / self.path.stem
 
     @property
     def seed(self) -> int:

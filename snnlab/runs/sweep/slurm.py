@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.runs.sweep.executors import THREADS, outcome_of, submitit, with_cores
+from snnlab.runs.sweep.executors import THREADS, with_cores
 from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def submit(
     Raises:
         SnnlabError: submitit or SLURM is not here, or SLURM refused.
     """
-    module = submitit()
+    module = _submitit()
     if missing := [program for program in ("sbatch", "srun") if shutil.which(program) is None]:
         raise SnnlabError(
             f"There is no {missing[0]} here; expected a machine that submits jobs to SLURM. Log in "
@@ -100,7 +100,7 @@ def header(
     Raises:
         SnnlabError: submitit is not here.
     """
-    submitit()
+    _submitit()
     from submitit.slurm.slurm import _make_sbatch_string  # its executor asks for a cluster first
 
     requests = _requests(sweep, planned, slurm, workers)
@@ -171,8 +171,30 @@ def follow(
 
 
 def _outcome(job: Any) -> RunOutcome:
-    if job.paths.result_pickle.exists():
-        return outcome_of(job)
-    state = job.state.split()[0]
-    remedy = REMEDIES.get(state, "submit it again")
-    return RunOutcome("failed", f"SLURM says {state}; {remedy}. Its log: {job.paths.stderr}")
+    log = job.paths.stderr
+    if not job.paths.result_pickle.exists():
+        state = job.state.split()[0]
+        remedy = REMEDIES.get(state, "submit it again")
+        return RunOutcome("failed", f"SLURM says {state}; {remedy}. Its log: {log}")
+    error = job.exception()
+    if error is None:
+        outcome: RunOutcome = job.result()
+        return outcome
+    lines = str(error).splitlines()  # a traceback, and advice of submitit
+    reason = [line for line in lines if line and not line.startswith((" ", "-", "You can"))][-1]
+    return RunOutcome("failed", f"its worker broke ({reason}); see {log}")
+
+
+def _submitit() -> Any:
+    """Return the module that submits jobs to SLURM.
+
+    Raises:
+        SnnlabError: it is not installed.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise SnnlabError(
+            "--executor slurm needs submitit, which is not installed; pip install 'snnlab[slurm]'."
+        ) from error
+    return submitit

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, typed
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import (
     Config,
     Profiles,
@@ -30,7 +31,7 @@ from snnlab.course.config import (
 )
 from snnlab.runs import execute, manifest, sharing
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
-from snnlab.runs.run import home, run_folder
+from snnlab.runs.run import run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ class Sweep:
     @property
     def folder(self) -> Path:
         """Folder of all runs."""
-        return home() / "runs" / self.path.stem
+        return runs_folder() / self.path.stem
 
     @property
     def left(self) -> list[SweepRun]:

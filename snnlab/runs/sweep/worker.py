@@ -3,16 +3,21 @@
 Nothing here imports torch at the top: a worker sets the environment of its task first.
 """
 
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.system import leave_terminal
 
 PROGRESS = "snnlab at "  # a line of progress in a worker's log begins so
 PROGRESS_SECONDS = 10.0  # between two such lines under one heading
@@ -45,8 +50,6 @@ class Task:
         sha256: of its code when the sweep was planned; see `NotebookCode`.
         given: its parameters, `profile` and `out` among them.
         environment: variables to set before anything is imported.
-        sweep: a folder that the sweep locks: this process ends when the lock is free. None for a
-            process that outlives the sweep.
         retries: how often to try again, in this process, if the notebook fails.
     """
 
@@ -54,13 +57,10 @@ class Task:
     sha256: str
     given: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
-    sweep: Path | None = None
     retries: int = 0
 
     def __call__(self) -> RunOutcome:
         """Run the notebook unless it is finished."""
-        if self.sweep is not None:
-            _end_with_sweep(self.sweep)
         os.environ.update(self.environment)
 
         from snnlab.runs.execute import NotebookFailed
@@ -104,35 +104,46 @@ class Task:
         return DelayedSubmission(self)
 
 
-def _end_with_sweep(sweep: Path) -> None:
-    """End this process and its notebook on SIGTERM, and with the sweep or submitit's process."""
-    from filelock import FileLock, Timeout
+def work(task: Callable[[], RunOutcome], log: Path, sender: "Connection[RunOutcome, None]") -> None:
+    """Do a task in this process, which ends on SIGTERM and with its parent.
 
-    os.setsid()  # Ctrl-C in the terminal is for the sweep
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # interrupts the notebook
+    Args:
+        task: what to do.
+        log: file for all output.
+        sender: is sent the outcome.
+    """
+    sys.stdout = sys.stderr = open(  # noqa: SIM115
+        log, "w", buffering=1, encoding="utf-8", errors="backslashreplace"
+    )
+    for descriptor in (1, 2):  # of processes that this one starts
+        os.dup2(sys.stdout.fileno(), descriptor)
+    _end_with_parent()
+    try:
+        outcome = task()
+    except Exception as error:  # noqa: BLE001 - a defect, and the other runs continue
+        traceback.print_exc()
+        reason = " ".join(traceback.format_exception_only(error)).strip()
+        outcome = RunOutcome("failed", f"its worker broke ({reason}); see {log}")
+    sender.send(outcome)
+
+
+def _end_with_parent() -> None:
+    """End this process and its notebook on SIGTERM, and when its parent has ended in any way."""
+    leave_terminal()
 
     def leave(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(1)
 
     signal.signal(signal.SIGTERM, leave)
-    parent = os.getppid()
-
-    def alone() -> bool:
-        try:
-            FileLock(sweep / ".sweep.lock").acquire(timeout=0)
-        except Timeout:
-            return os.getppid() != parent
-        except OSError:
-            return True
-        return True
+    parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        while not alone():
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STOP_SECONDS / 2)
-        os._exit(1)
+        if parent is not None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(STOP_SECONDS / 2)
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 

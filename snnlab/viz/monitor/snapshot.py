@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
-from snnlab.delays.analysis import layer_names
+from snnlab.delays.analysis import named_layers
 from snnlab.delays.statistics import active_delays
 from snnlab.nn.activations import SPIKING, Activation, activations
 from snnlab.nn.any_network import delay_layers, forward_sequence, own_copy
@@ -135,7 +135,7 @@ def delays_of(model: nn.Module, dt: float) -> tuple[Arrays, float]:
         dt: length of a time step, in the unit of the delays.
     """
     delays, longest = {}, 0
-    for name, layer in zip(layer_names(model), delay_layers(model).values(), strict=True):
+    for name, layer in named_layers(model).items():
         if layer.max_delay:
             steps = active_delays(layer)
             delays[name] = steps[np.isfinite(steps)] * np.float32(dt)

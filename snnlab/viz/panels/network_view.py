@@ -50,7 +50,7 @@ class NetworkView:
                 f"hertz: has {len(hertz)} frequencies for {n_in} inputs; expected one for each, or "
                 "None."
             )
-        self.names = analysis.layer_names(net)
+        self.names = [*analysis.named_layers(net)]
         self.max_delay = max(layer.max_delay for layer in layers)
         self.max_delay_ms = self.max_delay * dt_ms
         # What is known of the neurons of another network is the current that they get

@@ -22,6 +22,7 @@ from snnlab.data.io.many_files import writing_alone
 from snnlab.data.io.wav import read_word, trim
 
 RATE = 8000  # Hz, a telephone's
+COLUMNS = ("path", "label", "speaker", "split")
 
 
 def tone(hertz, seconds=0.1, rate=RATE, silence=0.0):
@@ -37,7 +38,7 @@ def convert(folder, out, **options):
     return out
 
 
-def write_table(folder, rows, columns=from_audio.COLUMNS):
+def write_table(folder, rows, columns=COLUMNS):
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
 
@@ -133,6 +134,39 @@ def test_workers_and_the_other_files_change_nothing(heard, folder, tmp_path):
         one, two = read_events(heard / f"{split}.h5"), read_events(out / f"{split}.h5")
         np.testing.assert_array_equal(two.units, one.units[one.offsets[skipped] :])
         np.testing.assert_array_equal(two.times, one.times[one.offsets[skipped] :])
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize(
+    ("columns", "speakers", "words"),
+    [
+        (2, None, "recordings from words; test: fold 0 of 5, drawn at random with seed 0; valid"),
+        (3, [0, 1, 2] * 5, "of 3 speakers from words; test: the 1 speakers of fold 0 of 3; valid"),
+    ],
+)
+def test_speaker_and_split_may_be_missing(folder, tmp_path, columns, speakers, words):
+    """As in a set that `DenseSet.save` wrote, the split is made where the set is read."""
+    rows = []
+    for i in range(15):
+        rows.append((f"{i}.wav", ("one", "two")[i // 3 % 2], "abc"[i % 3]))
+        soundfile.write(folder / rows[-1][0], tone(400 + 20 * i), RATE)
+    out = tmp_path / "out"
+    convert(folder, out, workers=1)
+    write_table(folder, [row[:columns] for row in rows], COLUMNS[:columns])
+    events = read_events(convert(folder, out, workers=1) / "all.h5")
+    assert sorted(path.name for path in out.glob("*.h5")) == ["all.h5"]
+    assert (events.speakers if speakers is None else events.speakers.tolist()) == speakers
+    assert events.labels.tolist() == [i // 3 % 2 for i in range(15)]
+    data = load(out, dt_ms=10, n_in=70)
+    assert words in data.note and len(data.train) + len(data.valid) + len(data.test) == 15
+    write_table(folder, ROWS)
+    convert(folder, out, workers=1)
+    assert sorted(path.name for path in out.glob("*.h5")) == ["test.h5", "train.h5"]
+
+
+def test_a_misspelt_column_is_refused(folder, tmp_path):
+    write_table(folder, ROWS, columns=("path", "label", "speaker", "Splits"))
+    refused(folder, tmp_path, "line 1: a column is called splits; split was expected. Name it so")
 
 
 @pytest.mark.usefixtures("fast")
@@ -271,12 +305,7 @@ def test_telephone_encodings_are_read(tmp_path):
 
 
 def rows_with(**changes):
-    return [
-        tuple(
-            changes.get(name, value)
-            for name, value in zip(from_audio.COLUMNS, ROWS[2], strict=True)
-        )
-    ]
+    return [tuple(changes.get(name, value) for name, value in zip(COLUMNS, ROWS[2], strict=True))]
 
 
 @pytest.mark.parametrize(
@@ -307,9 +336,9 @@ def test_tables_that_are_refused(folder, tmp_path, rows, words):
 
 
 def test_files_that_are_no_table(folder, tmp_path):
-    write_table(folder, ROWS, columns=("path", "label", "who", "split"))
+    write_table(folder, ROWS, columns=("path", "word", "who", "split"))
     refused(
-        folder, tmp_path, "line 1: the column speaker is missing; .* and path,label,who,split found"
+        folder, tmp_path, "line 1: the column label is missing; .* and path,word,who,split found"
     )
     (folder / "labels.csv").write_text("path;label;speaker;split\na/1.wav;two;x;train\n")
     refused(folder, tmp_path, "the column path is missing.*commas between")
@@ -323,7 +352,7 @@ def test_files_that_are_no_table(folder, tmp_path):
     refused(
         folder,
         tmp_path,
-        "labels.csv: there is no such file; a table with the columns path, label, speaker, split",
+        "labels.csv: there is no such file; a table with the columns path, label, and per",
     )
 
 
@@ -515,7 +544,7 @@ def test_the_command_goes_on_after_a_bad_recording_with_code_1(folder, tmp_path)
 )
 def test_names_that_cannot_be_told_apart(folder, tmp_path, name, value, words):
     other = {"Zoe\u0308": "Zo\u00eb", "o\nne": "one", "A  b": "A b", "01": "1"}[value]
-    rows = [dict(zip(from_audio.COLUMNS, row, strict=True)) for row in ROWS]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
     write_table(
         folder,
         [tuple((row | {name: other if i else value}).values()) for i, row in enumerate(rows)],

@@ -296,6 +296,13 @@ def test_gestures_as_arrays(tmp_path):
     assert data.classes[7] == "arm roll"
     x, y, t, p = scattered(seed=7)
     expected = counted(x // 4, y // 4, t, p, (32, 32))
+    for fold in range(2):
+        halves = load_dataset(tmp_path, size=32, fold=fold, folds=2)
+        # 12 people, two of whom are in both published parts and have 22 recordings
+        assert [len(part) for part in (halves.train, halves.valid, halves.test)] == [66, 11, 77]
+        assert f"; test: the 6 people of fold {fold} of 2; validation: 1 of 6" in halves.note
+    with pytest.raises(SnnlabError, match="folds = 13: expected 2 to 12, the number of people in"):
+        load_dataset(tmp_path, size=32, folds=13)
     first_of_seven = int((data.test.labels == 7).nonzero()[0])
     np.testing.assert_array_equal(data.test.x[:, first_of_seven].sum(0), expected)
 

@@ -60,6 +60,29 @@ def test_each_recording_is_tested_once(motion):
     assert len(rows) == 20
 
 
+def test_nobody_is_in_two_parts_where_folders_say_who_was_recorded(tmp_path):
+    """Column 0 to 2 says who it is."""
+    for number, who in enumerate(("anna", "bo", "cy")):
+        for name in ("left", "right"):
+            for i in range(4):
+                write(tmp_path / "set" / who / name, [(number, i, 0, 1), (19, 19, 9, 0)])
+    assert find("set", "events")[0].name == "event-recordings"
+    tested = set()
+    for fold in range(3):
+        data = load_dataset("set", fold=fold, steps=1)  # as many folds as people, who are below 5
+        people = [
+            set(getattr(data, part).x[0, :, 0, :, :3].sum(1).nonzero()[:, 1].tolist())
+            for part in ("train", "valid", "test")
+        ]
+        assert [*map(len, people)] == [1, 1, 1] and len(set.union(*people)) == 3
+        assert data.classes == ("left", "right") and len(data.test) == 8
+        assert f"; test: the 1 people of fold {fold} of 3; validation: 1 of 2 tra" in data.note
+        tested |= people[2]
+    assert len(tested) == 3
+    with pytest.raises(SnnlabError, match="folds = 4: expected 2 to 3, the number of people in"):
+        check_data(resolve(EVENTS, profile="tiny", data="set", folds=4))
+
+
 def test_edges_are_on_minus_off_of_the_same_recordings(motion):
     entry, folder = find("motion", "events")
     events, edges = (entry.read(folder, {"steps": 2}, how) for how in ("", entry.edges))

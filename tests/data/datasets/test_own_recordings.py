@@ -79,6 +79,15 @@ def test_names_speakers_and_a_split_of_ones_own_are_kept():
     assert load_dataset("named").classes == names
 
 
+def test_a_set_of_few_speakers_has_as_many_folds_and_one_speaker_none():
+    samples(60, speakers=torch.arange(60) // 20).save("few")
+    data = load_dataset("few", fold=2)
+    assert "test: the 1 speakers of fold 2 of 3; validation: 1 of 2" in data.note
+    assert data.preprocessing["folds"] == 3
+    samples(60, speakers=torch.zeros(60).long()).save("one")
+    assert "test: fold 0 of 5, drawn at random with seed 0; " in load_dataset("one").note
+
+
 def test_leave_one_speaker_out_in_a_set_with_speakers():
     samples(60, speakers=torch.arange(60) // 10).save("mine")
     for fold in range(6):

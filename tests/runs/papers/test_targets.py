@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 from genuine import genuine
 
-from snnlab._utils import files
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.course.config import read_parameters
@@ -436,7 +435,7 @@ def test_without_results_nothing_is_run_and_nothing_blank(tmp_path, monkeypatch)
 
 def test_runs_need_not_be_there_if_nobody_named_them(monkeypatch, tmp_path, plans):
     monkeypatch.setattr(evidence, "planned", lambda file: plans[file])
-    monkeypatch.setattr(targets, "home", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert {found.status for found in targets.measured()} == {Status.NOT_RUN}
 
 
@@ -766,14 +765,6 @@ def test_the_command_works_in_any_folder(save, tmp_path, monkeypatch):
     done = command(save.folder)
     assert (done.exit_code, done.stdout, done.stderr) == (0, expected, "")
     assert command().exit_code == 0  # without runs/
-    # As a wheel has it
-    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages/snnlab/files.py"))
-    done = command(save.folder)
-    assert done.exit_code == 2 and done.stderr.count("\n") == 1
-    assert (
-        "params/delays_shd.yaml: there is no such file; run it in the folder that snnlab was cloned"
-        in done.stderr
-    )
 
 
 def test_a_row_that_says_nothing_of_the_kind_is_an_accuracy():

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -232,3 +233,10 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
         ("seed=1", "finished"),
     ]
     assert sweep.read(plan.path).left[0].config.seed == 0 and len(plan.left) == 1
+
+
+def test_without_submitit_it_is_said_what_to_install(cluster, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "submitit", None)
+        done = call(sweeps.write(cluster))
+    assert done.exit_code == 2 and "pip install 'snnlab[slurm]'" in done.stderr
