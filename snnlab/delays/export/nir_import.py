@@ -69,7 +69,7 @@ def to_network(plain: PlainNetwork) -> DelayNet:
         plain.n_in,
         [len(layer.bias) for layer in hidden],
         len(readout.bias),
-        max_delay=longest,
+        max_delay=longest if len(set(longest)) > 1 else longest[0],
         tau=taus if len(every) > 1 else every.pop(),
         delay_mode="fixed",
         kernel_count=max(_places(layer).max(initial=0) + 1 for layer in plain.layers),
