@@ -19,7 +19,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.places import ROOT
 from snnlab._utils.report import info, ok
 from snnlab.cli import main as cli
-from snnlab.cli.doctor import disk, environment
+from snnlab.cli.doctor import disk, environment, repair
 from snnlab.cli.doctor import jupyter as doctor_jupyter
 from snnlab.cli.doctor import torch as doctor_torch
 from snnlab.data.datasets.catalogue import DATASETS
@@ -147,6 +147,14 @@ def test_nothing_is_wrong_with_this_installation(what, monkeypatch):
 
 # ------------------------------------------------------------------------------------------ Python,
 # packages
+
+
+def test_snnlab_without_its_clone_is_installed_anew(monkeypatch):
+    assert "`make setup TORCH_INDEX=URL`" in repair.new_environment("URL")
+    monkeypatch.setattr(repair, "INSTALLED", True)
+    assert repair.new_environment() == "install snnlab in a new virtual environment"
+    torch = "torch by `pip install torch --index-url URL`, then"
+    assert repair.new_environment("URL") == f"install {torch} snnlab in a new virtual environment"
 
 
 def test_a_package_of_a_wrong_version(monkeypatch, tmp_path):
