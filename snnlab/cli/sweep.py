@@ -199,7 +199,7 @@ def _print_plan(plan: "Sweep", *, as_published: bool) -> None:
 
     from snnlab._utils.cuda import cuda_devices
     from snnlab._utils.places import course_file
-    from snnlab.runs.papers.targets import published_hours
+    from snnlab.runs.papers.rows import published_hours
     from snnlab.runs.sweep.cost import cost_table
 
     ours = course_file(f"params/{plan.path.name}").resolve() == plan.path.resolve()
