@@ -67,6 +67,7 @@ lint: $(STAMP)
 notebooks: $(STAMP)
 	$(BIN)/python -m snnlab.runs.publish $(NOTEBOOKS)
 
+# With `-b linkcheck` in the place of `-b html` it asks every external address, which needs the network.
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -b html -c docs -W --keep-going -q . build/site
 	@echo "The site is build/site/index.html."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from snnlab.data.splits import DataSplits
     from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
     from snnlab.delays.experiments import DelayStage
+    from snnlab.delays.export.export import export_network
     from snnlab.delays.loading import open_network
     from snnlab.delays.recipe import DelayRecipe
     from snnlab.delays.statistics import delay_statistics
@@ -44,6 +45,7 @@ _NAMES = {
     "snnlab.data.registry": "load_dataset",
     "snnlab.data.splits": "DataSplits",
     "snnlab.delays.ablation": "discretise scale_delays shuffle_delays zero_delays",
+    "snnlab.delays.export.export": "export_network",
     "snnlab.delays.loading": "open_network",
     "snnlab.delays.experiments": "DelayStage",
     "snnlab.delays.recipe": "DelayRecipe",
@@ -93,6 +95,7 @@ __all__ = [
     "delay_statistics",
     "discretise",
     "evaluate",
+    "export_network",
     "fit",
     "lif_step",
     "load_dataset",

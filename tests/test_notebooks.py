@@ -12,6 +12,7 @@ from leftovers import checked, student_edition
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from notebooks import FOLDER, LESSONS, PATHS, code_cells, has_tag
+from snnlab._utils.version import __version__
 from snnlab.course import claims
 from snnlab.course.config import NOTEBOOKS, configure
 from snnlab.course.statements import MIME as CLAIMS
@@ -78,6 +79,11 @@ def test_the_next_cell_makes_the_configuration_of_this_notebook(path, nb):
     assert after.source.startswith("config = course.configure(globals())\n")
     config = configure({"plots": None} | dict.fromkeys(parameter_values(path)))
     assert type(config) is NOTEBOOKS[path.stem]
+
+
+def test_the_version_is_compared_before_anything_can_fail(nb):
+    before, _, _ = "\n".join(cell.source for cell in code_cells(nb)).partition("import numpy")
+    assert before.count(f'\ncourse.check_version("{__version__}")\n') == 1
 
 
 def test_stored_outputs_belong_to_the_code_beside_them(nb):

@@ -30,7 +30,7 @@ def course_file(name: str) -> Path:
 def data_folder() -> Path:
     """Return the folder SNNLAB_DATA, else data/ of the clone, else the user's folder for snnlab."""
     if given := os.environ.get("SNNLAB_DATA"):
-        return given_path(given)
+        return given_path(given).absolute()
     if not INSTALLED:
         return ROOT / "data"
     from platformdirs import user_data_path  # the doctor runs without it, too

@@ -4,7 +4,6 @@ Each command imports what it needs, so that help and errors of parameters do not
 """
 
 import io
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ import click
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.places import data_folder, runs_folder
 from snnlab._utils.version import __version__
-from snnlab.cli import collect, data, search, sweep, targets, train
+from snnlab.cli import collect, data, export, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
-from snnlab.cli.sweep_options import ParameterFile
+from snnlab.cli.options import ParameterFile, run_options
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net_config import Padding
@@ -44,6 +43,8 @@ def app() -> None:
 
 app.add_command(collect.collect)
 app.add_command(data.data)
+app.add_command(export.export)
+app.add_command(export.import_nir)
 app.add_command(search.search)
 app.add_command(sweep.sweep)
 app.add_command(targets.targets)
@@ -69,9 +70,7 @@ app.add_command(train.train)
     metavar="N",
     help="number of processes that train each network, one per GPU; as -p processes N",
 )
-@click.option("--log", help="tensorboard, wandb or none  [default: tensorboard at profile paper]")
-@click.option("--wait", is_flag=True, help="wait for another process that works on the same run")
-@click.option("--again", is_flag=True, help="run it again if it is finished")
+@run_options
 @cli_errors
 def run(
     notebook: str,
@@ -117,16 +116,13 @@ def run(
     from snnlab.runs.execute import (
         NotebookFailed,
         configure,
-        execute,
         find,
         of_other_code,
         profiles_of,
     )
-    from snnlab.runs.sharing import finished_or_shared
+    from snnlab.runs.sharing import execute_or_share, finished_or_shared
 
-    if log is not None:
-        os.environ[log_choice.GIVEN] = log
-    log_choice.chosen()
+    log_choice.choose(log)
     path = find(notebook)
     values = {} if file is None else read_parameters(file)
     if "notebook" in values:
@@ -153,8 +149,13 @@ def run(
         )
     try:
         with progress(Console(stderr=True)) as show_progress:
-            folder = execute(
-                path, values, show_progress(path.stem), experiment=experiment, wait=wait
+            folder = execute_or_share(
+                path,
+                values,
+                show_progress(path.stem),
+                experiment=experiment,
+                wait=wait,
+                again=again,
             )
     except NotebookFailed as error:
         print_error(error)

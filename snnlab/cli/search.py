@@ -8,7 +8,7 @@ import click
 
 from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
-from snnlab.cli.sweep_options import given_once, sweep_options
+from snnlab.cli.options import given_once, sweep_options
 
 
 @click.command()

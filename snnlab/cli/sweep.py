@@ -10,7 +10,7 @@ import click
 
 from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
-from snnlab.cli.sweep_options import given_once, sweep_options
+from snnlab.cli.options import given_once, sweep_options
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
@@ -199,7 +199,7 @@ def _print_plan(plan: "Sweep", *, as_published: bool) -> None:
 
     from snnlab._utils.cuda import cuda_devices
     from snnlab._utils.places import course_file
-    from snnlab.runs.papers.targets import published_hours
+    from snnlab.runs.papers.rows import published_hours
     from snnlab.runs.sweep.cost import cost_table
 
     ours = course_file(f"params/{plan.path.name}").resolve() == plan.path.resolve()

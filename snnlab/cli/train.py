@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from snnlab.cli.cli_errors import cli_errors
+from snnlab.cli.options import run_options
 
 # of the notebook alone, or with an option of another name
 NO_OPTION = {"variants", "toys", "toy_trials", "toy_epochs", "live", "out"}
@@ -35,22 +36,28 @@ class _Train(click.Command):
     "variants",
     multiple=True,
     metavar="NAME",
-    help="none, fixed or learned delays; repeatable  [default: all three]",
+    help="none, fixed or learned delays; repeatable  [default: all three]; a single one is one "
+    "network and no search, unless --seeds, --tau-ms or --lr-factors say more",
 )
 @click.option("--out", metavar="DIR", help="folder  [default: runs/train/HASH/seed=N]")
-@click.option("--again", is_flag=True, help="train again if it is finished")
+@run_options
 @cli_errors
-def train(variants: tuple[str, ...], again: bool, **texts: str | None) -> None:
+def train(
+    variants: tuple[str, ...], log: str | None, wait: bool, again: bool, **texts: str | None
+) -> None:
     """Train networks with delays as notebook 04 does, without the notebook.
 
     The options are the parameters of notebook 04, and without them its profile `course`. DIR
     gets result.json, manifest.json, metrics.jsonl and checkpoints. `snnlab collect` reads it, and
     notebook 05 explores its best network: `snnlab run 05 -p checkpoint DIR`.
 
-    The same command resumes a killed training, and shows a finished one. Exit code 2 on a wrong
-    parameter.
+    The same command resumes a killed training, and shows a finished one. Exit code 2 if a parameter
+    is wrong, or data, disk space or the device is absent, before anything starts.
     """
     from snnlab.course.config import LearningDelays, parse_parameters
+    from snnlab.training import log_choice
+
+    log_choice.choose(log)
 
     given: dict[str, Any] = parse_parameters(
         LearningDelays.notebook, {name: text for name, text in texts.items() if text is not None}
@@ -67,4 +74,4 @@ def train(variants: tuple[str, ...], again: bool, **texts: str | None) -> None:
     done = None if again else training.finished(config)
     if done is not None:
         click.echo(f"The training finished at {done[1]}; --again trains again.", err=True)
-    show(training.train(config) if done is None else done[0], Console())
+    show(training.train(config, wait=wait) if done is None else done[0], Console())

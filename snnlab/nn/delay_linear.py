@@ -40,8 +40,8 @@ class DelayLinear(DelayParameters):
     The output at time t depends on inputs up to t only; the input is taken as zero before its first
     step. There is no bias. Parameters carry DCLS's names, so that its checkpoints load: `weight`
     $(N_{out}, N_{in}, K)$, `P` (the centred position, `delay = (L-1)//2 - P`) and `SIG`, both $(1,
-    N_{out}, N_{in}, K)$ for synaptic delays and otherwise 1 before the shape of `delay` in the
-    table. `SIG` holds one value for the whole layer and is annealed, not trained.
+    N_{out}, N_{in}, K)$ for synaptic delays and otherwise 1 before the shape of `delay`
+    below. `SIG` holds one value for the whole layer and is annealed, not trained.
     The `state_dict` of a rounded layer has the entry `rounded` too; a layer is rounded after
     loading where the entry is there, and otherwise is not.
 
@@ -50,14 +50,12 @@ class DelayLinear(DelayParameters):
         out_features: $N_{out}$.
         max_delay: the largest delay in steps, 0 to a million.
         kernel_count: $K$, weights with a delay of their own of each synapse.
-        kind: which synapses share a delay; the delay of synapse $j \to i$ is
+        kind: which synapses share a delay; it decides the shape of `delay`:
 
-            | kind | delay | shape of `delay` |
-            |---|---|---|
-            | "synaptic" | of its own | $(N_{out}, N_{in}, K)$ |
-            | "axonal" | of input channel j | $(1, N_{in}, K)$ |
-            | "dendritic" | of neuron i | $(N_{out}, 1, K)$ |
-            | "axo-dendritic" | the sum of both | $(1, N_{in} + N_{out}, K)$, inputs first |
+            - "synaptic": each synapse $j \to i$ has its own, $(N_{out}, N_{in}, K)$;
+            - "axonal": one for each input channel j, $(1, N_{in}, K)$;
+            - "dendritic": one for each neuron i, $(N_{out}, 1, K)$;
+            - "axo-dendritic": the sum of both, $(1, N_{in} + N_{out}, K)$, inputs first.
 
             In an axo-dendritic layer each summand is at most half of `max_delay`, the input's
             rounded up. `delay_per_synapse` has the same shape for each kind.

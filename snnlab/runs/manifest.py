@@ -144,13 +144,14 @@ def identity(config: Config, code: NotebookCode) -> dict[str, Any]:
     return content
 
 
-def hold(folder: Path, name: str, timeout: float) -> AcquireReturnProxy:
+def hold(folder: Path, name: str, timeout: float, file: Path | None = None) -> AcquireReturnProxy:
     """Lock the folder of a run; the lock is released when this process ends.
 
     Args:
         folder: of the run; it has to exist.
         name: of the lock: a notebook and the process that runs it have one each.
         timeout: seconds to wait; -1 waits until the lock is free.
+        file: of the lock; None for one in the folder.
 
     Returns:
         The lock, to be kept or to be used in `with`.
@@ -159,7 +160,7 @@ def hold(folder: Path, name: str, timeout: float) -> AcquireReturnProxy:
         Held: another process has the lock.
     """
     try:
-        return FileLock(folder / f".{name}.lock").acquire(timeout=timeout)
+        return FileLock(file or folder / f".{name}.lock").acquire(timeout=timeout)
     except Timeout as error:
         content = read(folder)
         who = "a process"

@@ -3,18 +3,23 @@
 They read no data and do not import torch, so that they take less than a second.
 """
 
+import heapq
 from collections.abc import Sequence
 from pathlib import Path
 
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.disk import free_gb
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config
 from snnlab.course.config.shared import TrainingParameters
 from snnlab.course.data_check import check_data
+from snnlab.runs import manifest
 
-# A run of notebook 03 at profile `course` leaves 16 MB, more than any other
+# What a run leaves where none of its notebook and profile was finished here. Notebook 03 at profile
+# `course` leaves 16 MB, more than any other
 RUN_GB = 0.02
+LOOKED_AT = 100  # earlier runs, the latest ones, of which the largest of the same kind counts
 
 
 def check(config: Config, folder: Path) -> None:
@@ -29,7 +34,7 @@ def check(config: Config, folder: Path) -> None:
             no such device.
     """
     check_data(config)
-    check_disk(folder, runs=1)
+    check_disk([config], folder)
     check_device(config)
 
 
@@ -48,21 +53,38 @@ def check_all(configs: Sequence[Config], folder: Path, *, here: bool) -> None:
         check_data(config)
         if here:
             check_device(config)
-    check_disk(folder, runs=len(configs))
+    check_disk(configs, folder)
 
 
-def check_disk(folder: Path, *, runs: int) -> None:
-    """Check that there is space for runs.
+def check_disk(configs: Sequence[Config], folder: Path) -> None:
+    """Check that there is space for runs, as much as earlier runs of the same kind took.
+
+    Args:
+        configs: parameters of the runs, which have one notebook.
+        folder: below which their files lie.
 
     Raises:
         SnnlabError: there is too little, or the folder cannot be written.
     """
-    free, needed = free_gb(folder, "choose another folder with out"), runs * RUN_GB
+    free, runs = free_gb(folder, "choose another folder with out"), len(configs)
+    needed = runs * _usual_gb(configs[0])
     if free < needed:
         raise SnnlabError(
             f"{folder}: {free:.2f} GB are free on this disk; at least {needed:.2f} GB were "
             f"expected for {runs} run{'s' * (runs > 1)}. Free some space, or choose another folder."
         )
+
+
+def _usual_gb(config: Config) -> float:
+    """Return the size of the largest of the latest finished runs of a notebook at a profile, GB."""
+    manifests = runs_folder().glob(f"*/*/seed=*/{manifest.FILE}")
+    sizes = []
+    for path in heapq.nlargest(LOOKED_AT, manifests, key=lambda path: path.stat().st_mtime):
+        content = manifest.read(path.parent)
+        kind = (content.get("notebook"), content.get("profile"), content.get("status"))
+        if kind == (config.notebook, config.profile, "finished"):
+            sizes.append(sum(file.lstat().st_size for file in path.parent.rglob("*")) / 1e9)
+    return max(sizes, default=RUN_GB)
 
 
 def check_device(config: Config) -> None:

@@ -1,17 +1,100 @@
-"""Runs that two experiments have in common: what one has finished, the other does not train."""
+"""Runs that two experiments have in common: one of them trains, the other copies the result."""
 
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.files import make_folder, whole_file
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config
 from snnlab.runs import manifest
-from snnlab.runs.execute import finished, finished_in
+from snnlab.runs.execute import configure, execute, finished, finished_in
 from snnlab.runs.notebook_code import notebook_code
+from snnlab.runs.preflight import check
 from snnlab.runs.run import run_folder
+
+if TYPE_CHECKING:
+    from snnlab.runs.kernel import Report
+
+LOCKS = ".locks"  # below runs/: a file for each run, which two experiments may have in common
+
+
+def execute_or_share(
+    path: Path,
+    given: Mapping[str, Any],
+    report: "Report" = lambda done, total, heading, count: None,
+    *,
+    experiment: str = "",
+    wait: bool = False,
+    again: bool = False,
+) -> Path:
+    """Run a notebook as `execute` does, unless another process is about to, or has.
+
+    Args:
+        path: the notebook.
+        given: the parameters to set.
+        report: see `execute`.
+        experiment: see `run_folder`.
+        wait: for a process that has the same run in work, in whatever experiment, instead of
+            refusing; its result is copied.
+        again: run it, whether it is finished or not.
+
+    Returns:
+        The folder, `run_folder`.
+
+    Raises:
+        manifest.Held: another process has the same run in work.
+        SnnlabError: as `execute`.
+        NotebookFailed: as `execute`.
+    """
+    config = configure(path, given)
+    folder = run_folder(config, experiment, notebook_code(path))
+    check(config, folder)
+    with _hold(folder, -1 if wait else 0):
+        done = None if again else finished_or_shared(path, config, experiment)
+        if done is not None:
+            return done[0]
+        return execute(path, given, report, experiment=experiment, wait=wait)
+
+
+def in_work(path: Path, config: Config) -> bool:
+    """Return whether a process has the same run in work, in whatever experiment."""
+    try:
+        with _hold(run_folder(config, code=notebook_code(path)), 0):
+            return False
+    except manifest.Held:
+        return True
+
+
+def _hold(folder: Path, timeout: float) -> AbstractContextManager[object]:
+    """Lock a run in all experiments; the lock is released when this process ends.
+
+    Args:
+        folder: of the run. One that somebody chose belongs to no experiment, so nothing is locked.
+        timeout: see `manifest.hold`.
+
+    Raises:
+        manifest.Held: another process has the lock.
+    """
+    others = _of_all_experiments(folder)
+    if others is None:
+        return nullcontext()
+    locks = folder.parents[2] / LOCKS
+    make_folder(locks)
+    running = (one for one in others if manifest.read(one).get("status") == "running")
+    file = locks / f"{folder.parent.name}-{folder.name}.lock"
+    return manifest.hold(next(running, folder), "", timeout, file)
+
+
+def _of_all_experiments(folder: Path) -> list[Path] | None:
+    """Return the folders that the same run has in all experiments; None if somebody chose it."""
+    runs = folder.parent.parent.parent
+    if runs != runs_folder():
+        return None
+    return sorted(runs.glob(f"*/{folder.parent.name}/{folder.name}"))
 
 
 def identical(path: Path, config: Config, experiment: str = "") -> tuple[Path, str] | None:
@@ -23,10 +106,8 @@ def identical(path: Path, config: Config, experiment: str = "") -> tuple[Path, s
         experiment: see `run_folder`; below it is not searched.
     """
     code = notebook_code(path)
-    folder, runs = run_folder(config, experiment, code), runs_folder()
-    if folder.parent.parent.parent != runs:  # in a folder that somebody chose
-        return None
-    others = sorted(runs.glob(f"*/{folder.parent.name}/{folder.name}"))
+    folder = run_folder(config, experiment, code)
+    others = _of_all_experiments(folder) or ()
     done = (finished_in(other, config, code) for other in others if other != folder)
     return next(filter(None, done), None)
 

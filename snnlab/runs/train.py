@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.files import make_folder
 from snnlab.course import learning_delays, tasks
 from snnlab.course.config import LearningDelays, resolve
-from snnlab.runs import manifest
+from snnlab.runs import manifest, preflight
 from snnlab.runs.execute import finished_in
 from snnlab.runs.notebook_code import NotebookCode
 from snnlab.runs.run import run_folder, start
@@ -42,13 +43,14 @@ def finished(config: LearningDelays) -> tuple[Path, str] | None:
     return finished_in(Path(config.out), config, CODE)
 
 
-def train(config: LearningDelays) -> Path:
+def train(config: LearningDelays, *, wait: bool = False) -> Path:
     """Train the variants and controls as sections 5 and 7 of notebook 04 do.
 
     A killed training is resumed.
 
     Args:
         config: as from `configure`.
+        wait: for another process that has the same training in work, instead of refusing.
 
     Returns:
         The folder, with `result.json`, `manifest.json`, `metrics.jsonl` and checkpoints.
@@ -57,6 +59,17 @@ def train(config: LearningDelays) -> Path:
         SnnlabError: the data is not there, a training diverges, the folder cannot be written, or
             the same training is going on.
     """
+    folder = Path(config.out)
+    preflight.check(config, folder)
+    make_folder(folder)
+    before = finished(config)
+    with manifest.hold(folder, "runner", -1 if wait else 0):
+        if (done := finished(config)) != before and done is not None:
+            return folder  # the process that was waited for has finished it
+        return _train(config)
+
+
+def _train(config: LearningDelays) -> Path:
     run = start(config, CODE)
     try:
         arms = learning_delays.Arms(config, tasks.recordings(config))

@@ -12,6 +12,17 @@ GIVEN, DEFAULT = "SNNLAB_LOG", "SNNLAB_LOG_DEFAULT"
 LOGS = ("none", "tensorboard", "wandb")
 
 
+def choose(name: str | None) -> None:
+    """Choose a log for this process and those that it starts; None leaves the choice as it is.
+
+    Raises:
+        SnnlabError: there is no such log.
+    """
+    if name is not None:
+        os.environ[GIVEN] = name
+    chosen()
+
+
 def chosen() -> str:
     """Return the name of the log that is on.
 

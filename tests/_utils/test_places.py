@@ -40,6 +40,8 @@ def test_an_installed_snnlab_uses_its_copy_and_a_folder_of_the_user(installed, m
     monkeypatch.setenv("SNNLAB_DATA", str(installed / "big disk"))
     assert places.data_folder() == installed / "big disk"
     assert places.runs_folder() == installed / "big disk/runs"
+    monkeypatch.setenv("SNNLAB_DATA", "here")
+    assert places.runs_folder() == installed / "here/runs"
 
 
 def test_help_ends_with_the_folders(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.places import ROOT
 from snnlab._utils.report import info, ok
 from snnlab.cli import main as cli
-from snnlab.cli.doctor import disk, environment
+from snnlab.cli.doctor import disk, environment, repair
 from snnlab.cli.doctor import jupyter as doctor_jupyter
 from snnlab.cli.doctor import torch as doctor_torch
 from snnlab.data.datasets.catalogue import DATASETS
@@ -149,6 +149,14 @@ def test_nothing_is_wrong_with_this_installation(what, monkeypatch):
 # packages
 
 
+def test_snnlab_without_its_clone_is_installed_anew(monkeypatch):
+    assert "`make setup TORCH_INDEX=URL`" in repair.new_environment("URL")
+    monkeypatch.setattr(repair, "INSTALLED", True)
+    assert repair.new_environment() == "install snnlab in a new virtual environment"
+    torch = "torch by `pip install torch --index-url URL`, then"
+    assert repair.new_environment("URL") == f"install {torch} snnlab in a new virtual environment"
+
+
 def test_a_package_of_a_wrong_version(monkeypatch, tmp_path):
     installed(tmp_path, "numpy", "1.26.4")
     monkeypatch.syspath_prepend(tmp_path)
@@ -178,14 +186,16 @@ def test_packages_that_are_missing(alone):
 
 def test_what_only_some_need_is_an_info(alone, monkeypatch):
     monkeypatch.delitem(sys.modules, "espeakng_loader", raising=False)  # of an earlier test
+    installed(alone, "numpy", "2.3.5")
+    of_export = ("brian2", "nir", "onnx")
     of_docs = ("furo", "myst-nb", "sphinx", "sphinx-copybutton")
-    for name in ("submitit", "aedat", "webdataset", "optuna", *of_docs):
+    for name in ("submitit", "aedat", "webdataset", "optuna", *of_export, *of_docs):
         installed(alone, name, "9999")
     installed(alone, "espeakng-loader", "0.2.3")
     speech, video, complete = environment._extras()
     says(speech, "info", "snnlab[speech]", "0.2.3 is installed", "espeakng-loader==0.2.4`")
     says(video, "info", "snnlab[video]", "av is not installed", "av>=14")
-    says(complete, "ok", "docs, slurm, search, aedat, shards")
+    says(complete, "ok", "docs, slurm, search, export, aedat, shards")
     assert not list(environment._speech())  # the package is not there
 
 

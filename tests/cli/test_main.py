@@ -20,7 +20,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
 from snnlab.data.io.many_files import ConversionResult
-from snnlab.runs import execute, manifest, preflight
+from snnlab.runs import execute, manifest, preflight, sharing
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
 
@@ -311,7 +311,7 @@ def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):
 
 
 def test_an_interruption_is_a_sentence(snnlab, notebook, tmp_path, monkeypatch):
-    monkeypatch.setattr(execute, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(sharing, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert done.exit_code == 130 and done.stderr.endswith(
         "\nsnnlab: stopped; the same command resumes.\n"

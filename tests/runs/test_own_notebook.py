@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from snnlab import runs
+from snnlab import course, runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.runs import execute
@@ -175,6 +175,32 @@ def test_in_jupyterlab_all_plain_variables_are_its_parameters(monkeypatch, tmp_p
     assert not hasattr(run.config, "In") and not hasattr(run.config, "f")
     run.save_result([{"variant": "a", "seed": 3}])
     assert load_result(run.dir).data["note"].startswith("The notebook does not say")
+
+
+@pytest.mark.parametrize("editor", ["JupyterLab", "VS Code"])
+def test_in_an_editor_the_saved_cell_says_which_variables_are_parameters(editor, monkeypatch):
+    path, variables = str(write().absolute()), {"helper": 3, "data": "shd"}
+    if editor == "JupyterLab":
+        monkeypatch.setenv("JPY_SESSION_NAME", path)
+    else:
+        variables["__vsc_ipynb_file__"] = path
+    with pytest.raises(SnnlabError, match="the parameter lr has no value; run the cell of the pa"):
+        runs.start(variables)
+    exec(PARAMETERS.replace("seed = 0", "seed = 4"), variables)  # noqa: S102
+    run = runs.start(variables)
+    assert (run.config.lr, run.config.sizes, run.config.seed) == (1, (16, 8), 4)
+    assert not hasattr(run.config, "helper") and not hasattr(run.config, "data")
+    assert run.dir.parts[-3:-1][0] == "mine"
+
+
+def test_a_copy_of_a_lesson_has_its_further_parameters_in_an_editor(monkeypatch):
+    copy = write("copy.ipynb", f"{sweeps.PARAMETERS}\ngain = 1.0").absolute()
+    monkeypatch.setenv("JPY_SESSION_NAME", str(copy))
+    variables = {}
+    exec(f"{sweeps.PARAMETERS}\ngain = 2.5\nother = 1", variables)  # noqa: S102
+    config = course.configure(variables)
+    assert (config.gain, config.profile, config.notebook) == (2.5, "course", "copy")
+    assert not hasattr(config, "other")
 
 
 def test_the_template_is_not_written_over_a_file():

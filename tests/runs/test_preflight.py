@@ -1,5 +1,6 @@
 """What a run needs is checked before anything starts."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.course.config import resolve
-from snnlab.runs import preflight
+from snnlab.runs import manifest, preflight
+from snnlab.runs.notebook_code import NotebookCode
 
 ROOT = Path(__file__).parents[2]
+CODE = NotebookCode("04_learning_delays", "ab" * 32)
 DELAYS = "04_learning_delays"
 SWEEP = f"notebook: {ROOT}/notebooks/{DELAYS}.ipynb\nprofile: tiny\nseeds: [0, 1]\n"
 
@@ -53,15 +56,20 @@ def test_in_a_notebook_absent_data_is_noticed_where_the_run_begins(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_neither_torch_nor_what_draws_is_imported_before_the_checks():
+def test_neither_torch_nor_what_draws_is_imported_before_the_checks(tmp_path):
+    (tmp_path / "some.yaml").write_text(f"{SWEEP}parameters: {{data: shd}}\n")
     code = (
         "import sys; from snnlab.cli.main import app\n"
-        "try: app(['run', '04', '-p', 'data', 'shd'])\n"
-        "except SystemExit as end: code = end.code\n"
-        "print(code, *{'torch', 'matplotlib', 'papermill', 'pandas'} & {*sys.modules})"
+        "sweep = ['sweep', 'some.yaml', '--dry-run', '--executor', 'slurm']\n"
+        "for command in (['run', '04', '-p', 'data', 'shd'], sweep):\n"
+        "    try: app(command)\n"
+        "    except SystemExit as end: code = end.code\n"
+        "heavy = {'torch', 'matplotlib', 'papermill', 'pandas', 'scipy'}\n"
+        "print(code, *heavy & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "2\n" and done.stderr.startswith(ABSENT)
+    assert done.stdout.endswith("\n2\n") and "#SBATCH --array=0-1" in done.stdout
+    assert done.stderr.count(ABSENT) == 2
 
 
 def test_a_full_disk_is_noticed_before(monkeypatch, tmp_path):
@@ -74,6 +82,29 @@ def test_a_full_disk_is_noticed_before(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "RUN_GB", free * 1.5)
     done = snnlab("run", "04")
     assert done.exit_code == 2 and "GB were expected for 1 run. Free" in done.stderr, done.output
+
+
+def test_earlier_runs_of_the_same_kind_say_how_much_a_run_leaves(tmp_path, monkeypatch):
+    config = resolve(DELAYS, profile="tiny")
+    for number, (kind, status) in enumerate(
+        [
+            ({}, "finished"),
+            ({}, "running"),
+            ({"profile": "course"}, "finished"),
+        ]
+    ):
+        folder = tmp_path / f"runs/some/{number}/seed=0"
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints/net.pt").write_bytes(bytes(10_000 * 10**number))
+        manifest.begin(folder, dataclasses.replace(config, **kind), CODE)
+        if status == "finished":
+            manifest.end(folder, status)
+    monkeypatch.setattr(preflight, "free_gb", lambda *_: 25e-6)  # 25 kB
+    preflight.check(config, tmp_path)
+    with pytest.raises(SnnlabError, match="expected for 3 runs"):
+        preflight.check_all([config] * 3, tmp_path, here=True)
+    with pytest.raises(SnnlabError, match="expected for 1 run"):
+        preflight.check(dataclasses.replace(config, profile="course"), tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_noticed_before(tmp_path):

@@ -1,7 +1,11 @@
 """Runs that two sweeps have in common: the second copies what the first has finished."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 import sweeps
@@ -9,7 +13,7 @@ from click.testing import CliRunner
 
 from snnlab import runs
 from snnlab.cli import main
-from snnlab.runs import sharing
+from snnlab.runs import manifest, sharing
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import cost, sweep
 
@@ -97,3 +101,77 @@ def test_a_folder_that_somebody_chose_or_that_is_in_use_stays_as_it_is(plans, tm
     with sweep.manifest.hold(shared.folder, "runner", 0):
         assert sharing.finished_or_shared(shared.notebook, shared.config) is None
         assert [file.name for file in shared.folder.iterdir()] == [".runner.lock"]
+
+
+# ----------------------------------------------------------------------
+# two at the same time
+
+
+def start_process(*words):
+    return subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+
+
+CLI = ("-c", "from snnlab.cli.main import app; app()")
+
+
+def test_of_two_sweeps_at_once_one_trains_what_both_have(tmp_path, monkeypatch):
+    """The second does its own run first, then waits for the first one's, and copies it."""
+    monkeypatch.chdir(tmp_path)
+    middle = "name = f'{config.neurons} in {run.dir.parents[1].name}'\n"
+    middle += "with open('../../log', 'a') as file: file.write(name + '\\n')\n"
+    middle += "while config.neurons == 20 and not Path('../../go').exists(): time.sleep(0.1)"
+    middle = middle.replace("../../", f"{tmp_path}/")
+    small = sweeps.write(tmp_path, middle, seeds=[0], grid={"neurons": [20]})
+    other = tmp_path / "other.yaml"
+    other.write_text(small.read_text().replace("- 20\n", "- 20\n  - 30\n"))
+    first = start_process(*CLI, "sweep", "small.yaml")
+    wait_for(lambda: "20 in small" in read(tmp_path / "log"))
+    second = start_process(*CLI, "sweep", "other.yaml")
+    wait_for(lambda: "30 in other" in read(tmp_path / "log"))
+    (tmp_path / "go").touch()
+    for process in (first, second):
+        assert process.wait(60) == 0, process.stderr.read()
+        process.stderr.close()
+    assert read(tmp_path / "log").splitlines() == ["20 in small", "30 in other"]
+    results = [load_result(path.parent) for path in tmp_path.glob("runs/*/*/seed=0/result.json")]
+    assert sorted(result.config["neurons"] for result in results) == [20, 20, 30]
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def wait_for(condition):
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < 60
+        time.sleep(0.05)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from snnlab.runs import manifest, sharing
+with sharing._hold(Path(sys.argv[1]), 0):
+    print("holds", file=sys.stderr, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_is_free_again_as_soon_as_its_process_is_killed(plans):
+    first, second = plans
+    run, other = first.runs[1], second.runs[1]
+    assert run.config.neurons == other.config.neurons == 20
+    assert not sharing.in_work(other.notebook, other.config)
+    process = start_process("-c", HOLD, str(run.folder))
+    assert process.stderr.readline() == "holds\n"
+    assert sharing.in_work(run.notebook, run.config)
+    run.folder.mkdir(parents=True)
+    manifest.begin(run.folder, run.config, run.code)
+    with pytest.raises(manifest.Held, match=f"small/.*process {os.getpid()} on "):
+        sharing.execute_or_share(other.notebook, other.given)
+    assert not other.folder.exists()
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    assert not sharing.in_work(other.notebook, other.config)

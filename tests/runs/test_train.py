@@ -1,16 +1,21 @@
 """Training without a notebook: the same networks, and the files that everything else reads."""
 
 import json
+import threading
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from genuine import genuine
 
 from snnlab.cli import main
 from snnlab.delays.loading import best_checkpoint
-from snnlab.runs import train
+from snnlab.runs import manifest, preflight, train
+from snnlab.runs.papers import targets
 from snnlab.runs.result import load_result
 from snnlab.training import experiments
 
+ROOT = Path(__file__).parents[2]
 SMALL = "--profile tiny --limit 60 --epochs 1 --tau-ms 20.1 --hidden 4"
 
 
@@ -66,6 +71,56 @@ def test_a_training_that_fails_is_resumed(tmp_path, monkeypatch):
     train.train(config)
     assert first.stat().st_mtime_ns == before
     assert train.finished(config) is not None
+
+
+def test_the_targets_count_a_training_at_paper_scale(tmp_path, monkeypatch):
+    """With the parameters of the file in params/, but for the number of networks."""
+    entries = [
+        {"variant": "learned", "seed": seed, "test_accuracy": 0.9 + seed / 1000}
+        for seed in range(10)
+    ]
+
+    def trained(config, *, wait):
+        run = train.start(config, train.CODE)
+        run.save_result(entries, data={"path": "", "note": ""} | genuine("shd"))
+        return run.dir
+
+    monkeypatch.setattr(train, "train", trained)
+    monkeypatch.setattr(preflight, "check_data", lambda config: None)
+    done = snnlab("train --profile paper --data shd --binning event --variant learned --seeds 10")
+    assert done.exit_code == 0, done.output
+    monkeypatch.chdir(ROOT)
+    measured = targets.measured(tmp_path / "runs")
+    rows = [row for row in measured if row.estimate is not None]
+    assert rows and {row.target.file for row in rows} == {"delays_shd"}
+    assert all(row.estimate.mean == pytest.approx(0.9045) for row in rows)
+
+
+def test_the_same_training_elsewhere_is_refused_or_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLAB_LOG", "")  # the command sets it
+    command = f"train {SMALL} --variant none --log tensorboard"
+    config = train.configure(
+        {"profile": "tiny", "limit": 60, "epochs": 1, "tau_ms": [20.1], "hidden": [4]}
+        | {"variants": ["none"]}
+    )
+    folder = Path(config.out)
+    folder.mkdir(parents=True)
+    begun, end = threading.Event(), threading.Event()
+
+    def elsewhere():
+        with manifest.hold(folder, "runner", 0):
+            begun.set()
+            end.wait()
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    begun.wait()
+    refused = snnlab(command)
+    assert refused.exit_code == 2 and "the same run is going on there" in refused.output
+    threading.Timer(0.5, end.set).start()
+    assert snnlab(f"{command} --wait").exit_code == 0
+    thread.join()
+    assert [*folder.rglob("events.out.tfevents.*")]
 
 
 def test_wrong_options_are_refused_before_anything_starts(tmp_path):

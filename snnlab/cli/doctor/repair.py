@@ -27,8 +27,8 @@ def new_environment(torch: str = "") -> str:
         torch: an index to take torch from.
     """
     if INSTALLED:
-        first = f"`pip install torch --index-url {torch}` and " if torch else ""
-        return f"run {first}`pip install snnlab` in a new virtual environment"
+        first = f"torch by `pip install torch --index-url {torch}`, then " if torch else ""
+        return f"install {first}snnlab in a new virtual environment"
     # never "remove sys.prefix", which may be the system's
     variable = f"TORCH_INDEX={torch}" if torch else ""
     return f"remove .venv in {ROOT} and run `{f'make setup {variable}'.strip()}` there"

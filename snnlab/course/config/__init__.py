@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
@@ -18,7 +17,13 @@ from snnlab._utils.fields import check_read, from_text, known
 from snnlab.course.config.exploring_delays import EXPLORING_DELAYS, ExploringDelays
 from snnlab.course.config.learning_delays import LEARNING_DELAYS, LearningDelays, delay_config
 from snnlab.course.config.lif_dynamics import LIF_DYNAMICS, LifDynamics
-from snnlab.course.config.own_notebook import Profiles, kind_of, with_own_parameters
+from snnlab.course.config.own_notebook import (
+    Profiles,
+    kind_of,
+    open_notebook,
+    saved_parameters,
+    with_own_parameters,
+)
 from snnlab.course.config.paper_results import PAPER_RESULTS, PaperResults
 from snnlab.course.config.parameter_file import read_parameters
 from snnlab.course.config.pretrain_and_transfer import PRETRAIN_AND_TRANSFER, PretrainAndTransfer
@@ -84,9 +89,10 @@ def configure(variables: Mapping[str, Any]) -> Any:
     A lesson says `config = course.configure(globals())`.
 
     Args:
-        variables: the notebook's variables, all its parameters among them. In JupyterLab, where
-            nobody knows which these are, they are those of the lesson that has all of its
-            parameters among them, or else all numbers, texts and lists of them.
+        variables: the notebook's variables, all its parameters among them. In JupyterLab and VS
+            Code these are the names in the parameters cell of the saved file. Where no file is
+            known, they are those of the lesson that has all of its parameters among them, or else
+            all numbers, texts and lists of them.
 
     Returns:
         An instance of one of the classes in `NOTEBOOKS`, or of one with the notebook's own
@@ -97,6 +103,12 @@ def configure(variables: Mapping[str, Any]) -> Any:
     """
     if text := os.environ.get(PARAMETERS):
         values = {name: variables.get(name, value) for name, value in json.loads(text).items()}
+    elif names := saved_parameters(open_notebook(variables)):
+        if missing := [name for name in names if name not in variables]:
+            raise SnnlabError(
+                f"the parameter {missing[0]} has no value; run the cell of the parameters first."
+            )
+        values = {name: variables[name] for name in names}
     elif lesson := _lesson_with(variables):
         values = {name: variables[name] for name in parameters_of(lesson)}
     else:
@@ -107,8 +119,7 @@ def configure(variables: Mapping[str, Any]) -> Any:
             if not name.startswith("_") and name not in ("In", "Out")
             if kind_of(value) or (value is None and name in of_lessons)  # part of a copy's cell
         }
-    # JupyterLab's name of the file
-    profiles = profiles_with(values, Path(os.environ.get("JPY_SESSION_NAME", "notebook")).stem)
+    profiles = profiles_with(values, open_notebook(variables).stem)
     return resolve(profiles, **values)
 
 

@@ -27,7 +27,7 @@ class ExploringDelays(Recordings):
     )
     model: str = parameter(
         "",
-        f"of a checkpoint whose network is no DelayNet: module:NAME, {BUILDS}",
+        f"module:NAME, {BUILDS} of the checkpoint; empty for a DelayNet",
         empty=True,
         unless={"checkpoint": ("",)},
     )

@@ -1,7 +1,11 @@
 """The parameters of a notebook of the user's own: their types and defaults are its literals."""
 
+import ast
 import dataclasses
+import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from snnlab._utils.errors import SnnlabError
@@ -76,6 +80,32 @@ def with_own_parameters(
         profile: kind(**{name: getattr(config, name) for name in inherited if name not in absent})
         for profile, config in profiles.items()
     }
+
+
+def open_notebook(variables: Mapping[str, Any]) -> Path:
+    """Return the file of the notebook that runs in JupyterLab or VS Code, as they name it.
+
+    Args:
+        variables: of the notebook, among which VS Code has the name.
+
+    Returns:
+        The file, which may have been renamed since; `notebook` where nobody names one.
+    """
+    return Path(
+        variables.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "notebook")
+    )
+
+
+def saved_parameters(notebook: Path) -> list[str] | None:
+    """Return the names that the parameters cell of a file assigns; None if it cannot be read."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        tagged = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
+        tree = ast.parse("".join(next(tagged)["source"]))
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, StopIteration):
+        return None
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Store)]
 
 
 def kind_of(value: Any) -> Any:

@@ -14,12 +14,11 @@ from snnlab.course.config import NOTEBOOKS, Config, parameters_of, read_paramete
 from snnlab.runs import execute
 from snnlab.runs.collection import runs_below
 from snnlab.runs.papers.published import data_mismatch
+from snnlab.runs.papers.rows import NOTEBOOK
 from snnlab.runs.result import Result, arm, load_result, numbers
 from snnlab.runs.summaries import RUN_PARAMETERS
 from snnlab.runs.sweep import sweep
 
-# of files whose text names no notebook, by the start of their names
-NOTEBOOK = {"pipe_s": "02", "pipe_d": "03"}
 # not compared, as the result's record of its data is
 DATA_PARAMETERS = {"profile", "data", "events_folder", "pictures_folder"}
 

@@ -7,6 +7,7 @@ import queue
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.system import available_cores, interrupts_blocked
+from snnlab.runs import sharing
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+HELD_SECONDS = 5.0  # until a run that another process has in work is tried again
 
 
 def gpus() -> list[str]:
@@ -62,8 +65,9 @@ def run_local(
 ) -> list[RunOutcome]:
     """Run several runs at a time on this machine, each in a process of its own.
 
-    A run that fails, or whose process dies, is tried again; the others continue. When this process
-    is interrupted or killed, the workers end, and what they finished stays.
+    A run that fails, or whose process dies, is tried again; the others continue. A run that another
+    process has in work is waited for, after all others, and its result is copied. When this
+    process is interrupted or killed, the workers end, and what they finished stays.
 
     Args:
         sweep: the sweep.
@@ -80,8 +84,22 @@ def run_local(
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
     workers = max(1, min(workers, len(planned)))
-    calls = [lambda pool, run=run: pool.run(run) for run in planned]
-    return in_workers(sweep, calls, workers=workers, retries=retries, watcher=watcher)
+    pending = deque(enumerate(planned))
+    outcomes: dict[int, RunOutcome] = {}
+
+    def take_turns(pool: LocalWorkers) -> None:
+        with suppress(IndexError):  # nothing is pending
+            while not pool.stopping.is_set():
+                number, run = pending.popleft()
+                if number in outcomes and sharing.in_work(run.notebook, run.config):
+                    pool.stopping.wait(HELD_SECONDS)
+                else:
+                    outcomes[number] = pool.run(run)
+                if outcomes[number].status == "held":  # the others first
+                    pending.append((number, run))
+
+    in_workers(sweep, [take_turns] * workers, workers=workers, retries=retries, watcher=watcher)
+    return [outcomes[number] for number in range(len(planned))]
 
 
 def in_workers(

@@ -23,7 +23,7 @@ from snnlab._utils.optional import import_optional
 from snnlab.runs import manifest
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
-from snnlab.runs.sweep.executors import LocalWorkers, in_workers
+from snnlab.runs.sweep.executors import HELD_SECONDS, LocalWorkers, in_workers
 from snnlab.runs.sweep.search_file import MEASURED, Search, short
 from snnlab.runs.sweep.sweep import SweepRun
 from snnlab.runs.sweep.worker import RunOutcome
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 UNPRUNED = 5  # complete trials before the first one is pruned
 UNPRUNED_SHARE = 0.25  # of the epochs in which none is pruned, where sigma does not shrink longer
 POLL_SECONDS = 1.0  # between two looks at the metrics of a run
-HELD_SECONDS = 5.0  # until a run that another process has in work is tried again
 SHOWN = 10  # trials in the table
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from quick_task import Quick
 
 from snnlab.cli import main
-from snnlab.runs import execute, manifest
+from snnlab.runs import execute, manifest, sharing
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import executors, worker
 from snnlab.runs.sweep.executors import gpus, run_local, worker_environment
@@ -363,7 +363,7 @@ def test_a_task_tries_again_where_nobody_else_does(
     run = sweeps.read(tmp_path).runs[0]
     calls = []
 
-    def execute_(path, given, report):
+    def execute_(path, given, report, **_):
         calls.append(given)
         if len(calls) <= failures:
             raise execute.NotebookFailed(f"no luck {len(calls)}")
@@ -372,7 +372,7 @@ def test_a_task_tries_again_where_nobody_else_does(
             [{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"}
         )
 
-    monkeypatch.setattr(execute, "execute", execute_)
+    monkeypatch.setattr(sharing, "execute", execute_)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given, retries=retries)()
     assert outcome == RunOutcome(status, f"no luck {failures}" if status == "failed" else "")
     assert calls == [run.given] * (min(retries, failures) + 1)
@@ -380,7 +380,7 @@ def test_a_task_tries_again_where_nobody_else_does(
 
 def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
-    monkeypatch.setattr(execute, "execute", lambda path, given, report: None)
+    monkeypatch.setattr(sharing, "execute", lambda path, given, report, **_: None)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert (
         outcome.status == "failed" and "not with the parameters that it was given" in outcome.text

@@ -1,4 +1,4 @@
-"""What `snnlab run`, `sweep` and `search` have in common: file, parameters and workers."""
+"""Options that several commands have: `run` and `train`, and `sweep` and `search`."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,6 +11,15 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.places import course_file
 
 Command = Callable[..., Any]
+
+
+def run_options(command: Command) -> Command:
+    """Decorate a command with the options `log`, `wait` and `again`."""
+    log_help = "tensorboard, wandb or none  [default: tensorboard at profile paper]"
+    wait_help = "wait for another process that works on the same run"
+    command = click.option("--again", is_flag=True, help="run it again if it is finished")(command)
+    command = click.option("--wait", is_flag=True, help=wait_help)(command)
+    return click.option("--log", help=log_help)(command)
 
 
 class ParameterFile(click.Path):

@@ -1,0 +1,63 @@
+"""The commands `snnlab export` and `snnlab import-nir`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snnlab.cli.cli_errors import cli_errors
+
+if TYPE_CHECKING:
+    from snnlab.delays.export.export import Format
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["nir", "brian2", "onnx", "npz"]),
+    help="npz: plain arrays; brian2: a Python script",
+)
+@click.option("--dt-ms", type=float, help="length of a time step, ms, if CHECKPOINT lacks it")
+@click.option("--overwrite", is_flag=True, help="replace OUT if it exists")
+@cli_errors
+def export(checkpoint: Path, out: Path, to: "Format", dt_ms: float | None, overwrite: bool) -> None:
+    """Write the network of CHECKPOINT to OUT, for another program.
+
+    Delays are rounded to whole steps, batch norm is folded into the weights, and all numbers are
+    float64. CHECKPOINT may be the folder of a run, whose best network is exported.
+    """
+    from snnlab.delays.export.export import export_network
+
+    plain = export_network(checkpoint, out, to=to, dt_ms=dt_ms, overwrite=overwrite)
+    sizes = "-".join(str(size) for size in (plain.n_in, *(len(p.bias) for p in plain.layers)))
+    synapses = sum(len(layer.weight) for layer in plain.layers)
+    longest = max(int(layer.delay.max(initial=0)) for layer in plain.layers)
+    click.echo(
+        f"{out}: {sizes}, {synapses} synapses, delays of 0 to {longest} steps of {plain.dt_ms:g} ms"
+    )
+
+
+@click.command("import-nir")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dt-ms", type=float, help="length of a time step, ms, if FILE lacks it")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]"
+)
+@cli_errors
+def import_nir(file: Path, dt_ms: float | None, out: Path | None) -> None:
+    """Convert FILE, a network in NIR, to a checkpoint that notebook 05 explores.
+
+    It has delays, linear layers, LIF neurons and a leaky readout, in a chain; delays become whole
+    steps.
+    """
+    from snnlab.delays.export.nir_import import convert
+
+    out = out or file.with_suffix(".snnlab.pt")
+    config = convert(file, out, dt_ms=dt_ms).config
+    sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
+    names = ("max_delay", "kernel_count", "tau", "tail", "dt_ms")
+    values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)
+    click.echo(f"{out}: {sizes}, {values}")

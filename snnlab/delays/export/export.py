@@ -1,0 +1,93 @@
+"""`export_network`: write a trained network for another program."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
+from snnlab._utils.files import whole_file
+from snnlab.delays.export.plain import PlainNetwork, describe
+from snnlab.delays.loading import open_network
+
+Format = Literal["nir", "brian2", "onnx", "npz"]
+
+
+def export_network(
+    network: str | Path | nn.Module,
+    out: str | Path,
+    *,
+    to: Format,
+    dt_ms: float | None = None,
+    overwrite: bool = False,
+) -> PlainNetwork:
+    r"""Write a trained network with delays for another program.
+
+    Delays are rounded and clamped as by `discretise`, batch norm is folded into weights and a
+    constant current, and all numbers are float64. Dropout is left out, as in every evaluation. The
+    exported network gives the spikes of the hidden layers and the potentials of the readout; the
+    scores are a softmax of these, summed over the steps up to `tail` steps after the last input
+    spike.
+
+    Args:
+        network: a spiking `DelayNet`, or a checkpoint or folder as `open_network` opens it.
+        out: the file to write.
+        to: "nir": a graph of the Neuromorphic Intermediate Representation, times in seconds.
+            "brian2": a Python script with the whole network. "onnx": a graph with one Scan over the
+            time steps. "npz": `PlainNetwork.arrays`.
+        dt_ms: length of a time step, ms; None for that of the network.
+        overwrite: whether an existing file may be replaced.
+
+    Returns:
+        What was written, as plain arrays.
+
+    Raises:
+        SnnlabError: the format is unknown, its package is missing, the file exists, the network
+            cannot be opened, or one of its layers cannot be exported.
+
+    Example:
+        >>> import tempfile
+        >>> from snnlab.nn.delay_net import DelayNet
+        >>> net = DelayNet(n_in=70, hidden=[4], n_classes=20, max_delay=12, tau=2.0, dt_ms=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plain = export_network(net, f"{folder}/net.npz", to="npz")
+        >>> len(plain.layers), plain.tail
+        (2, 12)
+    """
+    write = _WRITERS[known(to, _WRITERS, "format")]
+    if Path(out).exists() and not overwrite:
+        raise SnnlabError(
+            f"{out}: exists already; choose another name, or replace it with overwrite "
+            "(--overwrite)."
+        )
+    model: Any = network
+    if isinstance(network, str | Path):
+        model, dt_ms = open_network(network, dt_ms=dt_ms)
+    plain = describe(model, dt_ms)
+    with whole_file(out) as temporary:
+        write(plain, temporary)
+    return plain
+
+
+def _write_npz(plain: PlainNetwork, path: Path) -> None:
+    with open(path, "wb") as file:  # a path would get the suffix .npz
+        np.savez_compressed(file, allow_pickle=False, **plain.arrays())
+
+
+def _writer(module: str) -> Callable[[PlainNetwork, Path], None]:
+    def write(plain: PlainNetwork, path: Path) -> None:
+        import_module(f"snnlab.delays.export.{module}").write(plain, path)
+
+    return write
+
+
+_WRITERS: Mapping[str, Callable[[PlainNetwork, Path], None]] = {
+    "nir": _writer("nir_file"),
+    "brian2": _writer("brian2_file"),
+    "onnx": _writer("onnx_file"),
+    "npz": _write_npz,
+}
