@@ -148,6 +148,22 @@ def several(speakers: np.ndarray | None) -> np.ndarray | None:
     return None if speakers is None or len(set(speakers.tolist())) < 2 else speakers
 
 
+def most_folds(
+    recordings: int, people: np.ndarray | None, who: str, where: object
+) -> tuple[int, str]:
+    """Return how many folds a set can have, and of what there are so many, for `checked_folds`.
+
+    Args:
+        recordings: their number.
+        people: who each of them is from, (n,); None where that is not known.
+        who: what a message calls these.
+        where: the file or folder.
+    """
+    if (groups := several(people)) is None:
+        return recordings, f"recordings in {where}"
+    return len(set(groups.tolist())), f"{who} in {where}"
+
+
 def check_hold_out(hold_out: object) -> bool:
     """Return `hold_out`; refuse anything but True and False, for a text would count as true.
 

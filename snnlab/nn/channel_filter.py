@@ -39,7 +39,7 @@ def filter_channels(x: Tensor, taps: Tensor, steps: int) -> Tensor:
         The output, `(steps, B, N)`.
     """
     compiled = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    if compiled and x.dtype == taps.dtype and not recorded():
+    if compiled and x.dtype == taps.dtype and not (recorded() or torch.compiler.is_compiling()):
         y: Tensor = _Filter.apply(x, taps, steps)  # type: ignore[no-untyped-call]
         return y
     past = F.pad(x.permute(1, 2, 0), (len(taps) - 1, steps - len(x)))  # (B, N, L - 1 + steps)

@@ -153,7 +153,8 @@ class DelayNet(nn.Module):
         ):
             steps += appended
             spikes.append(neurons(_normalise(norm, synapses(x, steps), valid)))
-            x = dropout(spikes[-1])
+            # A membrane is float32 in a network of bfloat16
+            x = dropout(spikes[-1]).to(synapses.weight.dtype)
         potentials = self.readout(self.synapses[-1](x, steps + more[-1]))
         if valid is None:
             valid = torch.ones(potentials.shape[:2], dtype=torch.bool, device=x.device)

@@ -20,6 +20,7 @@ TEXTS = [*PAGES, ROOT / "CITATION.cff"]
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
 CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(<?([^\s)>]*)>?\)|\b(?:href|src)=\"([^\"]*)\"")
+IN_A_BROWSER = r"https://(colab\.research\.google\.com/github|mybinder\.org/v2/gh)"
 URL = re.compile(r"[a-zA-Z+]+://[^\s)\"'`>\\\]},]+")
 HOST = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")
 
@@ -101,7 +102,10 @@ def test_no_placeholder_and_one_spelling_of_the_address(page):
     repository = ADDRESS["Repository"]
     own = [url for url in URL.findall(source) if "snnlab" in url.lower()]
     assert not [
-        url for url in own if not re.match(rf"{re.escape(repository)}(\.git)?([/#?]|$)", url)
+        url
+        for url in own
+        if not re.match(rf"{re.escape(repository)}(\.git)?([/#?]|$)", url)
+        and not re.match(rf"{IN_A_BROWSER}/{repository.partition('.com/')[2]}/", url)
     ]
 
 

@@ -146,7 +146,7 @@ class LearningDelays(DelayTraining):
             near = min(divisors, key=lambda n: abs(n - self.n_in))
             raise SnnlabError(
                 f"n_in = {self.n_in}: expected a divisor of the {channels} channels of "
-                f"{self.data}, such as {near} or {channels}."
+                f"{self.data}, such as {f'{near} or ' * (near != channels)}{channels}."
             )
         check_tau_ms(self.tau_ms, self.dt_ms)
 

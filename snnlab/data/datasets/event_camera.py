@@ -26,7 +26,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import NotKept, cached, stamp
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import balanced, checked_folds, divide, several, stratified
+from snnlab.data.holdout import balanced, checked_folds, divide, most_folds, several, stratified
 from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
@@ -110,7 +110,9 @@ class CameraSet:
         framing = self._framing(steps, size, denoise_ms)
         files, labels, published, classes = self.find_files(folder)
         people = self.people(folder, files)
-        fold, folds = checked_folds(fold, folds, 0, most_folds(files, people, folder))
+        fold, folds = checked_folds(
+            fold, folds, 0, most_folds(len(files), people, "people", folder)
+        )
         held, spared, origin = self._split(folder, labels, people, published, fold, folds)
         with memory_errors("reading the recordings", "fewer steps or a smaller size"):
             frames, problems = _read(folder, files, framing, self.name)
@@ -254,13 +256,6 @@ class CameraSet:
         valid = np.zeros(len(labels), bool)
         valid[~held] = stratified(labels[~held], VALIDATION) == 0
         return held, valid, f"{origin}, validation one in {VALIDATION} of the others"
-
-
-def most_folds(files: Sequence[Path], people: np.ndarray | None, folder: Path) -> tuple[int, str]:
-    """Return how many folds recordings can have, and of what there are so many."""
-    if people is None:
-        return len(files), f"recordings in {folder}"
-    return len(set(people.tolist())), f"people in {folder}"
 
 
 def _read(

@@ -20,8 +20,8 @@ from snnlab._utils.escape import printable
 from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import cached, stamp
-from snnlab.data.datasets.event_camera import CameraSet, most_folds
-from snnlab.data.holdout import OWN_FOLDS, checked_folds
+from snnlab.data.datasets.event_camera import CameraSet
+from snnlab.data.holdout import OWN_FOLDS, checked_folds, most_folds
 from snnlab.data.io.camera_events import Framing, read_events
 from snnlab.data.paths import data_path
 from snnlab.data.splits import DataSplits
@@ -113,7 +113,7 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
 
 
 def _checked(folder: Path, files: list[Path], fold: int, folds: int | None) -> tuple[int, int]:
-    most = most_folds(files, _CAMERA.people(folder, files), folder)
+    most = most_folds(len(files), _CAMERA.people(folder, files), "people", folder)
     return checked_folds(fold, folds, OWN_FOLDS, most)
 
 

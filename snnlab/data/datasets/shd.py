@@ -21,7 +21,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import choose_validation, divide, several
+from snnlab.data.holdout import choose_validation, divide, most_folds
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
 from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
@@ -81,7 +81,8 @@ def load(
     note = NOTES.get(name) or about.pop("note") or printable(f"recordings from {folder}")
     if folds:
         whole = _joined([*sets.values()])
-        most = _most_folds(whole, folder)
+        speakers = None if whole.speakers is None else whole.speakers.numpy()
+        most = most_folds(len(whole), speakers, "speakers", folder)
         fold, folds = check_protocol(files, hold_out, *asked, most)
         parts, how = _in_folds(whole, folder, fold, folds, hold_out)
         about["preprocessing"] |= {"fold": fold, "folds": folds}
@@ -103,14 +104,6 @@ def _joined(parts: list[Any]) -> Part:
     """Return the recordings of all files as one set."""
     joined: Part = parts[0].joined(parts)
     return joined
-
-
-def _most_folds(whole: Part, folder: Path) -> tuple[int, str]:
-    """Return how many folds a set can have, and of what there are so many."""
-    speakers = several(None if whole.speakers is None else whole.speakers.numpy())
-    if speakers is None:
-        return len(whole), f"recordings in {folder}"
-    return len(set(speakers.tolist())), f"speakers in {folder}"
 
 
 def _in_folds(
@@ -213,7 +206,7 @@ def _samples(path: Path, dt_ms: float | None, n_in: int | None) -> DenseSet:
     if data.x.ndim != 3:
         raise SnnlabError(
             f"{path}: x has the shape {tuple(data.x.shape)}; (T, n, N), of N inputs, was "
-            "expected. Give pictures and frames to notebooks 02 and 03."
+            "expected. Train a network of your own on them: load_dataset without n_in, and fit."
         )
     check_inputs(n_in, channels := data.x.shape[2])
     if n_in == channels:

@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.places import data_folder
 from snnlab.data.datasets.catalogue import DATASETS, published_name
 from snnlab.data.datasets.shipped import SPLITS, shipped
-from snnlab.data.holdout import OWN_FOLDS, check_hold_out, checked_folds
-from snnlab.data.io.events import N_CHANNELS, read_channels
-from snnlab.data.io.npz import shape_of
+from snnlab.data.holdout import OWN_FOLDS, check_hold_out, checked_folds, most_folds
+from snnlab.data.io.events import N_CHANNELS, read_channels, read_columns
+from snnlab.data.io.npz import read_arrays, shape_of
 from snnlab.data.paths import data_path
 
 NOTES = {
@@ -74,11 +76,24 @@ def verify(data: str | Path, parameter: str, settings: Mapping[str, Any]) -> Non
         SnnlabError: as `find` and `check_protocol`, or there is no such fold.
     """
     _, files = find(data, unpack=False)
-    check_protocol(
-        files,
-        settings.get("hold_out", True),
-        settings.get("fold", 0),
-        settings.get("folds"),
+    fold, folds, most = settings.get("fold", 0), settings.get("folds"), None
+    if (fold or folds) and all(path.is_file() for path in files.values()):
+        most = most_folds(*_people(files), "speakers", next(iter(files.values())).parent)
+    check_protocol(files, settings.get("hold_out", True), fold, folds, most)
+
+
+def _people(files: Mapping[str, Path]) -> tuple[int, np.ndarray | None]:
+    """Return the number of recordings, and who speaks in each; their spikes are not read."""
+    columns = [
+        read_arrays(path, ("labels",), ("speakers",))
+        if path.suffix == ".npz"
+        else read_columns(path)
+        for path in files.values()
+    ]
+    speakers = [column[1] for column in columns]
+    known_speakers = [part for part in speakers if part is not None]
+    return sum(len(column[0]) for column in columns), (
+        np.concatenate(known_speakers) if len(known_speakers) == len(speakers) else None
     )
 
 

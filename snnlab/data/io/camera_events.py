@@ -162,4 +162,4 @@ def import_readers(path: Path) -> None:
 
 def _tonic(module: str) -> ModuleType:
     """Import a module of tonic when it is used: its import takes two seconds."""
-    return import_optional(f"tonic.{module}", "reads recordings of event cameras")
+    return import_optional(f"tonic.{module}", "reads recordings of event cameras", "camera")

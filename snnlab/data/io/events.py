@@ -78,6 +78,11 @@ def read_channels(path: str | Path) -> int | None:
     return _open(path, _channels)
 
 
+def read_columns(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the labels and the speakers of a file, (n,); the latter None where it has none."""
+    return _open(path, _columns)
+
+
 def _open(path: str | Path, read: Callable[[h5py.File, Path], T]) -> T:
     path = Path(path)
     if not path.is_file():
@@ -146,8 +151,7 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
 
 def _read(file: h5py.File, path: Path) -> Events:
     times, units = _ragged(file, "spikes/times", path), _ragged(file, "spikes/units", path)
-    labels = _column(file, "labels", path)
-    speakers = _column(file, "extra/speaker", path) if "extra/speaker" in file else None
+    labels, speakers = _columns(file, path)
     keys = _keys(_dataset(file, "extra/keys", path), path) if "extra/keys" in file else ()
     channels = _channels(file, path)
     if len(units) != len(times):
@@ -172,6 +176,11 @@ def _read(file: h5py.File, path: Path) -> Events:
         keys=keys,
         channels=channels or max(N_CHANNELS, int(all_units.max()) + 1),
     )
+
+
+def _columns(file: h5py.File, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    speakers = _column(file, "extra/speaker", path) if "extra/speaker" in file else None
+    return _column(file, "labels", path), speakers
 
 
 def _channels(file: h5py.File, path: Path) -> int | None:

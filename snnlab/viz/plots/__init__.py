@@ -1,7 +1,7 @@
 """Plots: functions that draw arrays on axes and return artists.
 
 They do not touch pyplot's global state: `show` displays a figure once, and a thread may draw one.
-The colors are matplotlib's `okabe_ito` sequence, which colour-blind readers can tell apart; marker
+The colors are Okabe and Ito's, which colour-blind readers can tell apart; marker
 and line style repeat what the color says.
 """
 

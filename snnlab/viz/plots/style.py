@@ -3,16 +3,22 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from snnlab._utils.errors import SnnlabError
 
 DPI = 100
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = matplotlib.color_sequences["okabe_ito"]
+# Okabe and Ito's colors; matplotlib has them from 3.11 on
+_COLORS: list[ColorType] = [
+    to_rgb(f"#{color}")
+    for color in "000000 E69F00 56B4E9 009E73 F0E442 0072B2 D55E00 CC79A7".split()
+]
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = _COLORS
 GREY = (0.45, 0.45, 0.45)
 
 # Color, marker and line style of a variant

@@ -84,6 +84,9 @@ def test_a_set_of_few_speakers_has_as_many_folds_and_one_speaker_none():
     data = load_dataset("few", fold=2)
     assert "test: the 1 speakers of fold 2 of 3; validation: 1 of 2" in data.note
     assert data.preprocessing["folds"] == 3
+    for wrong in ({"folds": 4}, {"fold": 3}):  # before a run starts, too
+        with pytest.raises(SnnlabError, match="expected (2 to 3, the number of sp|.* from 0 to 2)"):
+            check_data(resolve(DELAYS, profile="tiny", data="few", n_in=8, **wrong))
     samples(60, speakers=torch.zeros(60).long()).save("one")
     assert "test: fold 0 of 5, drawn at random with seed 0; " in load_dataset("one").note
 

@@ -1,0 +1,50 @@
+"""What opens the course in a browser: links and the set-up cell of notebooks, and containers."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from notebooks import LESSONS, PATHS, code_cells, has_tag
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
+NAME = ADDRESS.removeprefix("https://github.com/")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_links_below_the_title_open_the_notebook_itself(path):
+    first = nbformat.read(path, as_version=4).cells[0].source
+    here = path.relative_to(ROOT).as_posix()
+    assert first.split("\n\n")[1] == (
+        f"Open in [Colab](https://colab.research.google.com/github/{NAME}/blob/main/{here}) or\n"
+        f"[Binder](https://mybinder.org/v2/gh/{NAME}/main?urlpath=lab/tree/{here})."
+    )
+
+
+def setup_cell(path):
+    return code_cells(nbformat.read(path, as_version=4))[0]
+
+
+def test_the_set_up_cell_is_first_folded_and_the_same_everywhere():
+    cells = [setup_cell(path) for path in PATHS]
+    assert all(has_tag(cell, "hide-input") for cell in cells)
+    assert len({cell.source for cell in cells}) == 1
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_set_up_cell_installs_only_where_the_package_is_missing(monkeypatch, installed):
+    calls, find_spec = [], importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: find_spec(name) if installed or name != "snnlab" else None,
+    )
+    shell = InteractiveShell()
+    shell.register_magic_function(calls.append, magic_name="pip")
+    shell.run_cell(setup_cell(LESSONS[0]).source).raise_error()
+    assert calls == ([] if installed else [f"install -q git+{ADDRESS}"])
