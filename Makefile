@@ -39,7 +39,7 @@ $(BIN)/python:
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt setuptools
 	$(PIP) install -c constraints.txt '$(TORCH)' $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)')
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech,browser,docs]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech,browser,docs,export]'
 	@touch $@
 
 tutorial: $(STAMP)
