@@ -39,7 +39,7 @@ $(BIN)/python:
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt setuptools
 	$(PIP) install -c constraints.txt '$(TORCH)' $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)')
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech,browser,docs]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test,speech,browser,docs,export]'
 	@touch $@
 
 tutorial: $(STAMP)
@@ -60,8 +60,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32
-	$(BIN)/mypy --platform darwin
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports
 
 notebooks: $(STAMP)

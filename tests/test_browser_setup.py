@@ -1,6 +1,8 @@
 """What opens the course in a browser: links and the set-up cell of notebooks, and containers."""
 
 import importlib.util
+import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -48,3 +50,34 @@ def test_the_set_up_cell_installs_only_where_the_package_is_missing(monkeypatch,
     shell.register_magic_function(calls.append, magic_name="pip")
     shell.run_cell(setup_cell(LESSONS[0]).source).raise_error()
     assert calls == ([] if installed else [f"install -q git+{ADDRESS}"])
+
+
+def test_the_container_of_codespaces_is_set_up_as_the_readme_says():
+    """Its keys are those of the schema on containers.dev; no such container was started."""
+    content = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
+    known = {"name", "image", "hostRequirements", "postCreateCommand", "customizations"}
+    assert content.keys() == known and content["customizations"].keys() == {"vscode"}
+    assert content["image"].endswith(":3.11")
+    needs = content["hostRequirements"]
+    assert needs["cpus"] >= 2
+    assert all(re.fullmatch(r"\d+gb", needs[name]) for name in ("memory", "storage"))
+    assert content["postCreateCommand"].startswith("make setup ")
+    settings = content["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"].endswith("/.venv/bin/python")
+
+
+def test_binder_installs_this_folder_with_the_constraints():
+    folder = ROOT / ".binder"
+    lines = (folder / "requirements.txt").read_text("utf-8").splitlines()
+    (constraints,) = (line.removeprefix("-c ") for line in lines if line.startswith("-c "))
+    assert (folder / constraints).resolve() == ROOT / "constraints.txt"
+    assert lines[-1] == "-e ."  # pip reads it from where it is called: the root
+    assert (folder / "runtime.txt").read_text("utf-8") == "python-3.11\n"
+
+
+def test_declared_pythons_are_those_of_the_workflow():
+    workflow = (ROOT / ".github/workflows/test.yml").read_text("utf-8")
+    (tested,) = re.findall(r"python: \[(.*)\]", workflow)
+    kind = "Programming Language :: Python :: "
+    declared = [line.removeprefix(kind) for line in PROJECT["classifiers"] if kind in line]
+    assert json.loads(f"[{tested}]") == declared

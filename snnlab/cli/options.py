@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -34,46 +35,67 @@ class ParameterFile(click.Path):
 
 
 def sweep_options(noun: str) -> Callable[[Command], Command]:
-    """Decorate a command with the arguments `file`, `given`, `workers` and `retries`.
+    """Decorate a command with the file, and with the options of runs on this machine or on SLURM.
+
+    The command is called with `file`, `given` (by name), `workers`, `retries`, `dry_run`,
+    `executor`, `slurm` (its resources), and its own options.
 
     Args:
         noun: what the workers do, such as "runs".
     """
+    many: dict[str, Any] = {"nargs": 2, "multiple": True, "metavar": "NAME VALUE"}
+    shown: dict[str, Any] = {"show_default": True}
+    number, positive = click.IntRange(1), click.FloatRange(0.1)
     decorators = (
         click.argument("file", metavar="YAML", type=ParameterFile()),
+        click.option("-p", "given", **many, help="set a parameter of all runs"),
+        click.option("--workers", **shown, default=1, type=number, help=f"{noun} at a time"),
         click.option(
-            "-p",
-            "given",
-            metavar="NAME VALUE",
-            nargs=2,
-            multiple=True,
-            help="set a parameter of all runs",
+            "--retries", **shown, default=1, type=click.IntRange(0), help="retries of a failed run"
         ),
         click.option(
-            "--workers",
-            default=1,
-            show_default=True,
-            type=click.IntRange(1),
-            help=f"number of {noun} at a time",
+            "--dry-run", is_flag=True, help=f"print the {noun}, their estimated cost and errors"
         ),
+        click.option("--executor", **shown, default="local", type=click.Choice(["local", "slurm"])),
+        click.option("--partition", metavar="NAME", default="", help="SLURM: its name"),
         click.option(
-            "--retries",
-            default=1,
-            show_default=True,
+            "--gpus",
             type=click.IntRange(0),
-            help="number of retries of a failed run",
+            help="SLURM: GPUs per run  [default: one per process]",
         ),
+        click.option("--cpus", **shown, default=4, type=number, help="SLURM: cores per run"),
+        click.option(
+            "--hours", **shown, default=24.0, type=positive, help="SLURM: time limit of a job"
+        ),
+        click.option("--memory-gb", **shown, default=16.0, type=positive, help="SLURM: per run"),
+        click.option("--slurm", "more", **many, help="any other option of sbatch"),
     )
 
     def decorate(command: Command) -> Command:
+        @wraps(command)
+        def called(
+            given: Sequence[tuple[str, str]],
+            partition: str,
+            gpus: int | None,
+            cpus: int,
+            hours: float,
+            memory_gb: float,
+            more: Sequence[tuple[str, str]],
+            **options: Any,
+        ) -> None:
+            from snnlab.runs.sweep.slurm import Slurm
+
+            slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
+            command(given=_once(given), slurm=slurm, **options)
+
         for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
+            called = decorator(called)
+        return called
 
     return decorate
 
 
-def given_once(given: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _once(given: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return the parameters of `-p` by name.
 
     Raises:

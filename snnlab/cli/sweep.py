@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import click
 
 from snnlab._utils.escape import printable
 from snnlab.cli.cli_errors import cli_errors
-from snnlab.cli.options import given_once, sweep_options
+from snnlab.cli.options import sweep_options
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
@@ -20,56 +20,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@sweep_options("runs")
-@click.option("--dry-run", is_flag=True, help="print the runs, their estimated cost and errors")
-@click.option(
-    "--executor", default="local", show_default=True, type=click.Choice(["local", "slurm"])
-)
-@click.option("--follow", is_flag=True, help="SLURM: wait for the end and print the table")
-@click.option("--partition", metavar="NAME", default="", help="SLURM: name of the partition")
-@click.option(
-    "--gpus", type=click.IntRange(0), help="SLURM: GPUs per run  [default: one per process]"
-)
-@click.option(
-    "--cpus", default=4, show_default=True, type=click.IntRange(1), help="SLURM: cores per run"
-)
-@click.option(
-    "--hours",
-    default=24.0,
-    show_default=True,
-    type=click.FloatRange(0.1),
-    help="SLURM: time limit of a job",
-)
-@click.option(
-    "--memory-gb",
-    default=16.0,
-    show_default=True,
-    type=click.FloatRange(0.1),
-    help="SLURM: per run",
-)
-@click.option(
-    "--slurm",
-    "more",
-    metavar="NAME VALUE",
-    nargs=2,
-    multiple=True,
-    help="any other option of sbatch",
-)
 @cli_errors
+@sweep_options("runs")
+@click.option("--follow", is_flag=True, help="SLURM: wait for the end and print the table")
 def sweep(
     file: Path,
-    given: tuple[tuple[str, str], ...],
+    given: Mapping[str, str],
     workers: int,
     retries: int,
     dry_run: bool,
     executor: str,
+    slurm: "Slurm",
     follow: bool,
-    partition: str,
-    gpus: int | None,
-    cpus: int,
-    hours: float,
-    memory_gb: float,
-    more: tuple[tuple[str, str], ...],
 ) -> None:
     """Run a sweep, described in YAML: seeds and configurations of one notebook.
 
@@ -81,23 +43,20 @@ def sweep(
     Exit code 2 if the file, a parameter, the data, the disk or the device is wrong, before anything
     starts, 1 if a run failed, 130 if the sweep was interrupted.
     """
-    parameters = given_once(given)
-
     from snnlab.runs.preflight import check_all
-    from snnlab.runs.sweep.slurm import Slurm, header
+    from snnlab.runs.sweep.slurm import header
     from snnlab.runs.sweep.sweep import read
 
-    plan = read(file, parameters)
+    plan = read(file, given)
     if plan.note:
         click.echo(plan.note, err=True)
     if not dry_run:
         plan.share()
     left = plan.left
-    slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
     if dry_run:
         _print_plan(plan, as_published=not given)
         if left and executor == "slurm":
-            click.echo("\n".join(header(plan, left, slurm, workers=workers)))
+            click.echo("\n".join(header(plan, len(left), left[0].config, slurm, workers=workers)))
     if left:
         check_all([run.config for run in left], plan.folder, here=executor == "local")
     if dry_run:
@@ -138,9 +97,10 @@ def _overview(plan: "Sweep", left: Sequence["SweepRun"]) -> "SweepProgress":
 def _submit(
     plan: "Sweep", left: Sequence["SweepRun"], slurm: "Slurm", workers: int, retries: int
 ) -> Any:
-    from snnlab.runs.sweep.slurm import logs, submit
+    from snnlab.runs.sweep.slurm import logs, submit, tasks
 
-    jobs = submit(plan, left, slurm, workers=workers, retries=retries)
+    work = tasks(plan, left, slurm, retries)
+    jobs = submit(plan, work, left[0].config, slurm, workers=workers)
     number = jobs[0].job_id.split("_")[0]
     click.echo(
         f"Job {number}: {len(left)} runs, {min(workers, len(left))} at a time. `squeue -j "

@@ -117,6 +117,7 @@ def delay_stage(
         "hidden": config.hidden,
         "n_classes": classes,
         "max_delay": config.max_delay,
+        "delay_kind": config.delay_kind,
         "kernel_count": config.kernel_count,
         "dropout": config.dropout,
         "n_connections": config.connections or None,
@@ -127,10 +128,11 @@ def delay_stage(
     lr_weights = config.lr_weights if lr_weights is None else lr_weights
     lr_delays = config.lr_delays if lr_delays is None else lr_delays
     sparse = "" if described.n_connections is None else f"-inputs{described.n_connections}"
+    kind = "" if described.delay_kind == "synaptic" else f"-{described.delay_kind}"
     size = f"hidden{described.hidden[0]}{sparse}"
     rates = f"rate{lr_weights:g}" + f"-{lr_delays:g}" * (lr_delays != config.lr_delays)
     return DelayStage(
-        name=f"digits-{delay_mode}-tau{tau_ms:g}-{size}-{rates}-seed{seed}",
+        name=f"digits-{delay_mode}{kind}-tau{tau_ms:g}-{size}-{rates}-seed{seed}",
         network=described,
         test_each_epoch=True,
         epochs=epochs,

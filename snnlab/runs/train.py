@@ -2,26 +2,24 @@
 
 import dataclasses
 import hashlib
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from snnlab import course
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder
-from snnlab.course import learning_delays, tasks
 from snnlab.course.config import LearningDelays, resolve
 from snnlab.runs import manifest, preflight
 from snnlab.runs.execute import finished_in
 from snnlab.runs.notebook_code import NotebookCode
 from snnlab.runs.run import run_folder, start
-from snnlab.transfer.comparison import best_rate
 
 EXPERIMENT = "train"  # the folder of such runs below runs/
 # of what is executed in place of a notebook's code
 CODE = NotebookCode(
     LearningDelays.notebook,
-    hashlib.sha256(inspect.getsource(learning_delays).encode()).hexdigest(),
+    hashlib.sha256(Path(course.__file__).with_name("learning_delays.py").read_bytes()).hexdigest(),
 )
 
 
@@ -70,6 +68,10 @@ def train(config: LearningDelays, *, wait: bool = False) -> Path:
 
 
 def _train(config: LearningDelays) -> Path:
+    # with torch, for which a wrong parameter does not wait
+    from snnlab.course import learning_delays, tasks
+    from snnlab.transfer.comparison import best_rate
+
     run = start(config, CODE)
     try:
         arms = learning_delays.Arms(config, tasks.recordings(config))

@@ -189,13 +189,13 @@ def test_what_only_some_need_is_an_info(alone, monkeypatch):
     installed(alone, "numpy", "2.3.5")
     of_export = ("brian2", "nir", "onnx")
     of_docs = ("furo", "myst-nb", "sphinx", "sphinx-copybutton")
-    for name in ("submitit", "aedat", "webdataset", "optuna", *of_export, *of_docs):
+    for name in ("submitit", "tonic", "aedat", "webdataset", "optuna", *of_export, *of_docs):
         installed(alone, name, "9999")
     installed(alone, "espeakng-loader", "0.2.3")
     speech, video, complete = environment._extras()
     says(speech, "info", "snnlab[speech]", "0.2.3 is installed", "espeakng-loader==0.2.4`")
     says(video, "info", "snnlab[video]", "av is not installed", "av>=14")
-    says(complete, "ok", "docs, slurm, search, export, aedat, shards")
+    says(complete, "ok", "docs, slurm, export, search, camera, aedat, shards")
     assert not list(environment._speech())  # the package is not there
 
 

@@ -46,3 +46,8 @@ def assert_same(ours, theirs, tolerance=1e-6):
     for layer, other_layer in zip(spikes, other, strict=True):
         np.testing.assert_array_equal(layer, other_layer)
     np.testing.assert_allclose(potentials, other_potentials, atol=tolerance, rtol=0)
+
+
+def predicted(potentials):
+    """The class with the largest score: softmax of the potentials, summed over time."""
+    return int(torch.from_numpy(potentials).softmax(-1).sum(0).argmax())

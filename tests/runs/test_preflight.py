@@ -61,7 +61,7 @@ def test_neither_torch_nor_what_draws_is_imported_before_the_checks(tmp_path):
     code = (
         "import sys; from snnlab.cli.main import app\n"
         "sweep = ['sweep', 'some.yaml', '--dry-run', '--executor', 'slurm']\n"
-        "for command in (['run', '04', '-p', 'data', 'shd'], sweep):\n"
+        "for command in (['run', '04', '-p', 'data', 'shd'], ['train', '--data', 'shd'], sweep):\n"
         "    try: app(command)\n"
         "    except SystemExit as end: code = end.code\n"
         "heavy = {'torch', 'matplotlib', 'papermill', 'pandas', 'scipy'}\n"
@@ -69,7 +69,7 @@ def test_neither_torch_nor_what_draws_is_imported_before_the_checks(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("\n2\n") and "#SBATCH --array=0-1" in done.stdout
-    assert done.stderr.count(ABSENT) == 2
+    assert done.stderr.count(ABSENT) == 3
 
 
 def test_a_full_disk_is_noticed_before(monkeypatch, tmp_path):

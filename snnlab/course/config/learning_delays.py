@@ -58,6 +58,11 @@ class LearningDelays(DelayTraining):
         low=1,
         high=100_000,
     )
+    delay_kind: str = parameter(
+        "synaptic",
+        "which synapses share a delay: none, those of an input channel, those of a neuron, or both",
+        choices=("synaptic", "axonal", "dendritic", "axo-dendritic"),
+    )
     kernel_count: int = parameter(
         1, "weights with a delay of their own per synapse", low=1, high=100
     )

@@ -6,10 +6,11 @@ that were killed.
 """
 
 import json
-import shlex
+import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
@@ -24,10 +25,9 @@ from snnlab.runs import manifest
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep.executors import HELD_SECONDS, LocalWorkers, in_workers
-from snnlab.runs.sweep.search_file import MEASURED, Search, short
+from snnlab.runs.sweep.search_file import MEASURED, Search, read_search
 from snnlab.runs.sweep.sweep import SweepRun
 from snnlab.runs.sweep.worker import RunOutcome
-from snnlab.runs.tables import TextTable
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 UNPRUNED = 5  # complete trials before the first one is pruned
 UNPRUNED_SHARE = 0.25  # of the epochs in which none is pruned, where sigma does not shrink longer
 POLL_SECONDS = 1.0  # between two looks at the metrics of a run
-SHOWN = 10  # trials in the table
 
 
 class Trials:
@@ -88,6 +87,11 @@ class Trials:
     def drawn(self) -> int:
         """Trials that count: all but those that failed before this process began."""
         return len(self.of_state("RUNNING", "COMPLETE", "PRUNED", "FAIL")) - self._failed_before
+
+    @property
+    def done(self) -> int:
+        """Trials that count and have ended."""
+        return self.drawn - len(self.of_state("RUNNING"))
 
     def claim(self) -> "tuple[Trial, AcquireReturnProxy] | None":
         """Take over a trial of a process that is gone, or draw one.
@@ -177,6 +181,48 @@ def run_search(
     return [failure for part in parts for failure in part]
 
 
+@dataclass
+class SearchTask:
+    """Trials of a search, one after another, until there are enough: a job of SLURM.
+
+    Attributes:
+        path: the file.
+        texts: parameters typed on a command line.
+        identity: of the search when it was submitted.
+        retries: how often a run is tried again.
+        environment: variables to set.
+    """
+
+    path: Path
+    texts: Mapping[str, str]
+    identity: str
+    retries: int
+    environment: Mapping[str, str]
+
+    def __call__(self) -> None:
+        """Run the trials."""
+        from rich.console import Console
+
+        from snnlab.runs.progress import SweepProgress
+
+        os.environ.update(self.environment)
+        search = read_search(self.path, self.texts)
+        if search.identity != self.identity:
+            raise SnnlabError(
+                f"{self.path}: has changed since the search was submitted; repeat it."
+            )
+        trials = Trials(search)
+        with SweepProgress(Console(), runs=search.trials, done=trials.done) as overview:
+            for name, text in run_search(trials, workers=1, retries=self.retries, watcher=overview):
+                print(f"{name} failed: {text}", flush=True)
+
+    def checkpoint(self) -> Any:
+        """Return what SLURM is to run when it takes the machine away: the same."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
 def _run_trial(
     trials: Trials, trial: "Trial", lock: AcquireReturnProxy, pool: LocalWorkers
 ) -> list[tuple[str, str]]:
@@ -256,43 +302,3 @@ def _value(search: Search, run: SweepRun) -> float:
             f"with {search.number} in the result."
         )
     return fmean(values)
-
-
-def trials_table(trials: Trials) -> TextTable:
-    """Return the best complete trials with their draws, and count all."""
-    complete = sorted(trials.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
-    rows = [
-        [trial.number, f"{100 * (trial.value or 0.0):.1f}"]
-        + [short(value) for value in trials.search.values(trial.params).values()]
-        for trial in complete[:SHOWN]
-    ]
-    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "in progress"}
-    counts = {word: len(trials.of_state(state)) for state, word in words.items()}
-    return TextTable(
-        trials.search.path.stem,
-        ["trial", f"{trials.search.number.replace('_', ' ')} (%)", *trials.search.drawn],
-        [rows],
-        "Trials: " + ", ".join(f"{count} {word}" for word, count in counts.items() if count) + ".",
-    )
-
-
-def best_command(trials: Trials) -> str:
-    """Return the command that runs the best trial again; empty where none is complete."""
-    complete = trials.of_state("COMPLETE")
-    if not complete:
-        return ""
-    best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
-    search = trials.search
-    shared = {name: value for name, value in search.file.shared.items() if value is not None}
-    values = {**shared, **search.values(best.params), **search.file.overrides, "seed": search.seed}
-    words = ["snnlab", "run", str(search.file.content["notebook"])]
-    for name, value in values.items():
-        words += ["-p", name, _text(value)]
-    return shlex.join(words)
-
-
-def _text(value: Any) -> str:
-    """Return a parameter as it is typed on a command line."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_text, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)

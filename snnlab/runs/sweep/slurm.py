@@ -1,8 +1,8 @@
-"""The runs of a sweep as one array job of SLURM; submitit writes the script and submits it."""
+"""Sweeps and searches as one array job of SLURM; submitit writes the script and submits it."""
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from io import StringIO
@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.course.config import Config
 from snnlab.runs.sweep.executors import THREADS, with_cores
 from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
+    from snnlab.runs.sweep.search_file import Search
     from snnlab.runs.sweep.sweep import Sweep, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
@@ -46,22 +48,43 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def submit(
-    sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int, retries: int
-) -> list[Any]:
-    """Submit runs to SLURM as one array job.
-
-    A run whose machine is taken away, or whose time is up, is queued again and resumed.
+def tasks(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, retries: int) -> list[Task]:
+    """Return the runs of a sweep as tasks for `submit`.
 
     Args:
         sweep: the sweep.
         planned: those of its runs that are to be run.
         slurm: what each asks for.
-        workers: how many run at a time.
         retries: how often a notebook that fails is tried again.
+    """
+    threads = dict.fromkeys(THREADS, str(slurm.cpus))
+    return [
+        Task(sweep.notebook, run.code.sha256, with_cores(run, slurm.cpus), threads, retries=retries)
+        for run in planned
+    ]
+
+
+def submit(
+    experiment: "Sweep | Search",
+    work: Sequence[Callable[[], Any]],
+    config: Config,
+    slurm: Slurm,
+    *,
+    workers: int,
+) -> list[Any]:
+    """Submit tasks to SLURM as one array job.
+
+    A task whose machine is taken away, or whose time is up, is queued again and resumed.
+
+    Args:
+        experiment: what the tasks belong to.
+        work: the tasks.
+        config: parameters of a run, which say how many GPUs it needs.
+        slurm: what each task asks for.
+        workers: how many run at a time.
 
     Returns:
-        submitit's jobs, in the order of the runs; their files are in `logs(sweep)`.
+        submitit's jobs, in the order of the tasks; their files are in `logs(experiment)`.
 
     Raises:
         SnnlabError: submitit or SLURM is not here, or SLURM refused.
@@ -72,29 +95,25 @@ def submit(
             f"There is no {missing[0]} here; expected a machine that submits jobs to SLURM. Log in "
             "to one, or use --executor local."
         )
-    executor = module.SlurmExecutor(logs(sweep), max_num_timeout=TIMEOUTS)
-    executor.update_parameters(**_requests(sweep, planned, slurm, workers))
-    threads = dict.fromkeys(THREADS, str(slurm.cpus))
-    tasks = [
-        Task(sweep.notebook, run.code.sha256, with_cores(run, slurm.cpus), threads, retries=retries)
-        for run in planned
-    ]
+    executor = module.SlurmExecutor(logs(experiment), max_num_timeout=TIMEOUTS)
+    executor.update_parameters(**_requests(experiment, config, slurm, workers))
     try:
         with redirect_stderr(StringIO()), executor.batch():  # submitit prints there what it raises
-            return [executor.submit(task) for task in tasks]
+            return [executor.submit(task) for task in work]
     except (module.core.utils.FailedJobError, module.core.utils.FailedSubmissionError) as error:
         raise SnnlabError(f"SLURM refused the job: {' '.join(str(error).split())}") from error
 
 
 def header(
-    sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, *, workers: int
+    experiment: "Sweep | Search", count: int, config: Config, slurm: Slurm, *, workers: int
 ) -> list[str]:
     """Return the lines `#SBATCH` of the job that `submit` submits, on any machine.
 
     Args:
-        sweep: the sweep.
-        planned: those of its runs that are to be run.
-        slurm: what each asks for.
+        experiment: what the tasks belong to.
+        count: number of tasks.
+        config: see `submit`.
+        slurm: what each task asks for.
         workers: how many run at a time.
 
     Raises:
@@ -103,23 +122,22 @@ def header(
     _submitit()
     from submitit.slurm.slurm import _make_sbatch_string  # its executor asks for a cluster first
 
-    requests = _requests(sweep, planned, slurm, workers)
-    if len(planned) > 1:
-        requests["map_count"] = len(planned)
-    script = _make_sbatch_string(command="", folder=logs(sweep), **requests)
+    requests = _requests(experiment, config, slurm, workers)
+    if count > 1:
+        requests["map_count"] = count
+    script = _make_sbatch_string(command="", folder=logs(experiment), **requests)
     return [line for line in script.splitlines() if line.startswith("#SBATCH")]
 
 
 def _requests(
-    sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, workers: int
+    experiment: "Sweep | Search", config: Config, slurm: Slurm, workers: int
 ) -> dict[str, Any]:
     """Return the resources as submitit names them."""
-    config = planned[0].config
     gpus = getattr(config, "processes", 1) if slurm.gpus is None else slurm.gpus
     if not gpus and getattr(config, "device", "") == "cuda":
         raise SnnlabError("device cuda is absent: --gpus 0 asks for none; leave --gpus out.")
     return {
-        "job_name": sweep.path.stem,
+        "job_name": experiment.path.stem,
         "time": round(60 * slurm.hours),
         "mem": f"{round(1024 * slurm.memory_gb)}M",
         "cpus_per_task": slurm.cpus,
@@ -132,9 +150,9 @@ def _requests(
     }
 
 
-def logs(sweep: "Sweep") -> Path:
+def logs(experiment: "Sweep | Search") -> Path:
     """Return the folder of the script, the tasks and their output."""
-    return sweep.folder / "slurm"
+    return experiment.folder / "slurm"
 
 
 def follow(

@@ -36,7 +36,9 @@ class _CachedTextRenderer(RendererAgg):
         self, gc: Any, x: float, y: float, s: str, prop: FontProperties, angle: float,
         ismath: Any = False, mtext: Any = None,
     ) -> None:  # fmt: skip
-        special = mtext is not None and (mtext.get_fontfeatures() or mtext.get_language())
+        # matplotlib has these two from 3.11 on
+        getters = (getattr(mtext, f"get_{name}", None) for name in ("fontfeatures", "language"))
+        special = any(get() for get in getters if get)
         if ismath or special or angle not in (0, 90):
             super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
             return

@@ -1,5 +1,6 @@
 """Searches: what a file may say, how trials are drawn, shared, pruned and taken over."""
 
+import dataclasses
 import os
 import shlex
 import signal
@@ -18,11 +19,13 @@ from snnlab import runs
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.course.config import parse_parameters
-from snnlab.runs import execute, manifest
+from snnlab.runs import execute, manifest, preflight
 from snnlab.runs.collection import read_results
-from snnlab.runs.sweep import search
-from snnlab.runs.sweep.search import Trials, best_command, run_search, trials_table
+from snnlab.runs.sweep import search, search_tables
+from snnlab.runs.sweep.cost import Measured
+from snnlab.runs.sweep.search import SearchTask, Trials, run_search
 from snnlab.runs.sweep.search_file import read_search
+from snnlab.runs.sweep.search_tables import best_command, trials_table
 from snnlab.runs.sweep.worker import RunOutcome
 
 FILE = {
@@ -398,3 +401,52 @@ def test_after_sigkill_the_same_command_ends_the_search(checkout):
     assert all(trial.value == trial.params["neurons"] / 100 for trial in complete)
     starts = [len(one.read_text()) for one in checkout.glob("runs/find/*/*/checkpoints/starts")]
     assert starts == [2, 2]
+
+
+# ----------------------------------------------------------------------
+# before it starts, and on SLURM
+
+
+def command(*arguments):
+    return CliRunner().invoke(main.app, ["search", *map(str, arguments)])
+
+
+def test_a_dry_run_says_what_is_drawn_and_leaves_nothing(checkout):
+    path = write(checkout)
+    before = {*checkout.iterdir()}
+    dry = command(path, "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert "10 to 90" in dry.stdout and "2 to 50, log" in dry.stdout and "100, 200" in dry.stdout
+    assert "5 of 5 trials to do below" in dry.stdout and "not measured" in dry.stdout
+    assert {*checkout.iterdir()} == before
+
+
+def test_hours_are_those_of_runs_that_differ_in_what_is_drawn(checkout, monkeypatch):
+    read = read_search(write(checkout))
+    other = read.run(7, {"neurons": 55, "tau_ms": 3.0, "duration_ms": "100"}).config
+    measured = Measured(dataclasses.asdict(other), 1, [36.0, 36.0], finished=True)
+    monkeypatch.setattr(search_tables, "measured_runs", lambda *_: [measured])
+    caption = search_tables.plan_table(read, 4, "cpu").caption
+    assert caption.startswith("4 of 5 trials") and ": 0.08 hours of a worker on cpu" in caption
+
+
+def test_a_search_checks_what_a_sweep_checks(checkout, monkeypatch):
+    path = write(checkout)
+    monkeypatch.setattr(preflight, "free_gb", lambda *_: 0.01)
+    for more in ([], ["--dry-run"], ["--executor", "slurm"]):
+        done = command(path, *more)
+        assert done.exit_code == 2 and "expected for 5 runs" in done.stderr, done.output
+    assert not (checkout / "runs").exists()
+
+
+def test_a_job_of_slurm_runs_trials_until_there_are_enough(checkout, monkeypatch):
+    read = read_search(write(checkout))
+    pool = Pool()
+    monkeypatch.setattr(search, "in_workers", lambda _, calls, **__: [c(pool) for c in calls])
+    task = SearchTask(read.path, {}, read.identity, 0, {})
+    task()
+    assert len(pool.runs) == 5 and Trials(read).done == 5
+    task()
+    assert len(pool.runs) == 5
+    with pytest.raises(SnnlabError, match="has changed since the search was submitted"):
+        SearchTask(read.path, {"training_steps": "2"}, read.identity, 0, {})()

@@ -195,7 +195,9 @@ if starts == 1:
 def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
     """The same signal announces the end of the time and of the machine."""
     plan = sweeps.read(cluster, MIDDLE, grid=None)
-    jobs = slurm.submit(plan, plan.left, slurm.Slurm(cpus=3, hours=0.1), workers=2, retries=3)
+    asked = slurm.Slurm(cpus=3, hours=0.1)
+    work = slurm.tasks(plan, plan.left, asked, retries=3)
+    jobs = slurm.submit(plan, work, plan.left[0].config, asked, workers=2)
     first = task(cluster, 1)
     pid = plan.runs[1].folder / "worker.pid"
     while not (pid.is_file() and pid.read_text()):
@@ -240,3 +242,22 @@ def test_without_submitit_it_is_said_what_to_install(cluster, monkeypatch):
         patch.setitem(sys.modules, "submitit", None)
         done = call(sweeps.write(cluster))
     assert done.exit_code == 2 and "pip install 'snnlab[slurm]'" in done.stderr
+
+
+def test_a_search_is_one_array_job_of_workers(cluster):
+    sweeps.write(cluster)
+    find = cluster / "find.yaml"
+    find.write_text(
+        "notebook: '01'\nprofile: tiny\nparameters: {seeds: 1}\n"
+        "grid: {neurons: {low: 10, high: 90}}\nsearch: {trials: 5}\n"
+    )
+    asked = ["search", str(find), "--executor", "slurm", "--workers", "3", "--cpus", "2"]
+    dry = CliRunner().invoke(main.app, [*asked, "--dry-run"])
+    done = CliRunner().invoke(main.app, asked)
+    assert done.exit_code == 0, done.output
+    lines = (cluster / "submitted.sh").read_text().splitlines()
+    assert "\n".join(line for line in lines if line.startswith("#SBATCH")) in dry.stdout
+    found = options(cluster)
+    assert (found["array"], found["cpus-per-task"], found["job-name"]) == ("0-2%3", "2", "find")
+    assert "Job 4242: 3 workers, which draw trials until there are 5" in done.stderr
+    assert len(list((cluster / "runs/find/slurm").glob("4242_*_submitted.pkl"))) == 3

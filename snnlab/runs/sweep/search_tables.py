@@ -1,0 +1,94 @@
+"""Tables of a search: what it draws, its best trials, and the command of the best one."""
+
+import dataclasses
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from snnlab.runs.sweep.cost import measured_runs, remaining_hours
+from snnlab.runs.sweep.search_file import Search, short
+from snnlab.runs.tables import TextTable
+
+if TYPE_CHECKING:
+    from snnlab.runs.sweep.search import Trials
+
+SHOWN = 10  # trials in the table
+
+
+def plan_table(search: Search, left: int, device: str) -> TextTable:
+    """Return what is drawn, and the hours that the trials to do take.
+
+    An epoch is assumed to take as long as in finished runs that differ in drawn parameters only.
+
+    Args:
+        search: the search.
+        left: trials to do.
+        device: name of the device that they will run on.
+    """
+    example = search.example
+    drawn = {name: getattr(example.config, name) for name in search.drawn}
+    measured = [
+        dataclasses.replace(run, config={**run.config, **_json(drawn)})
+        for run in measured_runs(search.notebook.stem, device)
+    ]
+    hours = remaining_hours(example, measured)
+    unit = "hours of a worker" if device == "cpu" else "GPU-hours"
+    cost = "not measured" if hours is None else f"{hours * left:.2g} {unit} on {device}"
+    return TextTable(
+        search.path.stem,
+        ("parameter", "is drawn from"),
+        [[[name, _range(values)] for name, values in search.drawn.items()]],
+        f"{left} of {search.trials} trials to do below {search.folder}: {cost}",
+    )
+
+
+def _json(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: [*one] if isinstance(one, tuple) else one for name, one in values.items()}
+
+
+def _range(drawn: Any) -> str:
+    if isinstance(drawn, list):
+        return ", ".join(map(short, drawn))
+    step = f", step {short(drawn['step'])}" if drawn.get("step") else ""
+    return (
+        f"{short(drawn['low'])} to {short(drawn['high'])}{', log' * drawn.get('log', False)}{step}"
+    )
+
+
+def trials_table(trials: "Trials") -> TextTable:
+    """Return the best complete trials with their draws, and count all."""
+    complete = sorted(trials.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
+    rows = [
+        [trial.number, f"{100 * (trial.value or 0.0):.1f}"]
+        + [short(value) for value in trials.search.values(trial.params).values()]
+        for trial in complete[:SHOWN]
+    ]
+    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "in progress"}
+    counts = {word: len(trials.of_state(state)) for state, word in words.items()}
+    return TextTable(
+        trials.search.path.stem,
+        ["trial", f"{trials.search.number.replace('_', ' ')} (%)", *trials.search.drawn],
+        [rows],
+        "Trials: " + ", ".join(f"{count} {word}" for word, count in counts.items() if count) + ".",
+    )
+
+
+def best_command(trials: "Trials") -> str:
+    """Return the command that runs the best trial again; empty where none is complete."""
+    complete = trials.of_state("COMPLETE")
+    if not complete:
+        return ""
+    best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
+    search = trials.search
+    shared = {name: value for name, value in search.file.shared.items() if value is not None}
+    values = {**shared, **search.values(best.params), **search.file.overrides, "seed": search.seed}
+    words = ["snnlab", "run", str(search.file.content["notebook"])]
+    for name, value in values.items():
+        words += ["-p", name, _text(value)]
+    return shlex.join(words)
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as it is typed on a command line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
