@@ -46,7 +46,7 @@ def list_sets() -> None:
 
 
 @data.command()
-@click.argument("name", type=click.Choice(list(DATASETS)))
+@click.argument("name", metavar="SET", type=click.Choice(list(DATASETS)))
 @click.option("--yes", is_flag=True, help="do not ask before more than 1 GB is fetched")
 @click.option("--keep", is_flag=True, help="keep the archives, which tonic's classes look for")
 @click.option(
@@ -60,9 +60,9 @@ def list_sets() -> None:
 def get(name: str, yes: bool, keep: bool, only: str, workers: int | None) -> None:
     """Fetch a published data set, or print how to fetch it by hand.
 
-    It is stored in the folder NAME below the data folder, which `snnlab doctor` prints. The next
-    call resumes an interrupted one. Afterwards the set is checked, as by `snnlab data check`. Exit
-    code 1 if the set is incomplete or has an error.
+    `snnlab data list` shows the sets. SET is stored in the folder of its name below the data folder,
+    which `snnlab doctor` prints. The next call resumes an interrupted one. Afterwards the set is
+    checked, as by `snnlab data check`. Exit code 1 if the set is incomplete or has an error.
     """
     from snnlab.data.fetch.check import check
     from snnlab.data.fetch.obtain import get as obtain

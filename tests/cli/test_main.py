@@ -838,3 +838,8 @@ def test_the_help_imports_nothing_heavy():
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_usage_of_data_get_stays_a_line(snnlab):
+    lines = snnlab("data", "get", "none").stderr.splitlines()
+    assert lines[0].endswith(" data get [OPTIONS] SET") and "'none' is not one of" in lines[-1]
