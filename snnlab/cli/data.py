@@ -60,8 +60,8 @@ def list_sets() -> None:
 def get(name: str, yes: bool, keep: bool, only: str, workers: int | None) -> None:
     """Fetch a published data set, or print how to fetch it by hand.
 
-    `snnlab data list` shows the sets. SET is stored in the folder of its name below the data folder,
-    which `snnlab doctor` prints. The next call resumes an interrupted one. Afterwards the set is
+    `snnlab data list` shows the sets. SET is stored in the folder of its name below the data
+    folder, which `snnlab doctor` prints. The next call resumes an interrupted one. Then the set is
     checked, as by `snnlab data check`. Exit code 1 if the set is incomplete or has an error.
     """
     from snnlab.data.fetch.check import check
