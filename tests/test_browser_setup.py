@@ -61,7 +61,7 @@ def test_the_container_of_codespaces_is_set_up_as_the_readme_says():
     needs = content["hostRequirements"]
     assert needs["cpus"] >= 2
     assert all(re.fullmatch(r"\d+gb", needs[name]) for name in ("memory", "storage"))
-    assert content["postCreateCommand"].startswith("make setup ")
+    assert content["postCreateCommand"] == "make setup"
     settings = content["customizations"]["vscode"]["settings"]
     assert settings["python.defaultInterpreterPath"].endswith("/.venv/bin/python")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.delay_linear import dense_convolution
+from snnlab.nn.delay_kinds import dense_convolution
 from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
