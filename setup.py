@@ -12,11 +12,12 @@ class BuildWithCourse(build_py):
 
     def run(self) -> None:
         """Copy the package, and then the files."""
+        package = Path(self.build_lib) / "snnlab"
+        shutil.rmtree(package, ignore_errors=True)  # an earlier build left what was removed since
         super().run()
         if self.editable_mode:  # uses those of the clone
             return
-        target = Path(self.build_lib) / "snnlab" / "course_files"
-        shutil.rmtree(target, ignore_errors=True)
+        target = package / "course_files"
         for folder in ("notebooks", "params", "data/shipped"):
             shutil.copytree(
                 folder, target / folder, ignore=shutil.ignore_patterns(".*", "__pycache__")

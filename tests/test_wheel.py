@@ -108,6 +108,19 @@ def test_the_wheel_is_small_and_holds_the_course(wheel):
     }
 
 
+def test_a_build_leaves_out_what_was_removed_since_the_last(wheel):
+    copy = wheel.parents[1]
+    left = [
+        copy / "build/lib/snnlab" / name for name in ("gone.py", "course_files/notebooks/9.txt")
+    ]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    run(sys.executable, "setup.py", "-q", "build_py", cwd=copy)
+    assert (copy / "build/lib/snnlab/nn").is_dir()
+    assert not [file for file in left if file.exists()]
+
+
 def test_the_course_from_another_folder_leaves_everything_with_the_user(snnlab):
     where = output(snnlab("-c", "import snnlab; print(snnlab.__file__)", program="python"))
     assert Path(where).is_relative_to(snnlab.home / "env")

@@ -49,6 +49,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
+        if wrong := next(filter(os.path.isfile, path.parents), None):
+            raise SnnlabError(
+                f"{wrong}: is a file; a folder was expected. Rename it, or choose another folder."
+            ) from error
         raise SnnlabError(
             f"{path}: could not be written ({error.strerror or error}); what stood there before is "
             "untouched. "

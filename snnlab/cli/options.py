@@ -29,8 +29,9 @@ class ParameterFile(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Return the path that was given, or that of the file that comes with snnlab."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        shipped = path.parent == Path("params") and not path.exists()
-        return course_file(str(path)) if shipped else path
+        shipped = course_file(f"params/{path.name}")
+        own = path.exists() or path.parent != Path("params") or not shipped.exists()
+        return path if own else shipped
 
 
 def sweep_options(noun: str) -> Callable[[Command], Command]:

@@ -3,6 +3,7 @@
 The student edition has no solutions and no outputs, and its exercises check themselves.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,13 @@ def _without_outputs(nb: Any) -> Any:
     return nb
 
 
+def _is_another(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") != text
+    except OSError:
+        return os.path.lexists(path)  # a folder, or a file that one may not read
+
+
 def write_course(folder: Path, edition: Callable[[Any], Any] | None = None) -> list[Path]:
     """Write the notebooks of the course.
 
@@ -110,7 +118,7 @@ def write_course(folder: Path, edition: Callable[[Any], Any] | None = None) -> l
         nb = read_notebook(path)
         files[target] = nbformat.writes(edition(nb) if edition else nb) + "\n"
     for path, text in files.items():
-        if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
+        if _is_another(path, text):
             raise SnnlabError(
                 f"{path}: it differs from the notebook of snnlab {__version__} that would replace "
                 "it. Rename it, or choose another folder."

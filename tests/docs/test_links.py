@@ -94,6 +94,21 @@ def test_the_readme_is_short():
     assert len(text(ROOT / "README.md").splitlines()) <= 120
 
 
+def test_the_readme_begins_with_the_two_commands_and_all_are_in_the_makefile():
+    commands = re.compile(r"(?:`|run: |\"|^)make ([a-z][\w-]*)", re.MULTILINE)
+    block = text(ROOT / "README.md").split("```")[1]
+    assert commands.findall(block) == ["tutorial", "test"]
+    targets = re.findall(r"^([a-z][\w-]*):", text(ROOT / "Makefile"), re.MULTILINE)
+    code = [code for page in PAGES for code in CODE.findall(text(page))]
+    code += [
+        text(file)
+        for name in ("github/workflows", "devcontainer")
+        for file in ROOT.glob(f".{name}/*")
+    ]
+    used = {name for part in code for name in commands.findall(part)}
+    assert {"lint", "test", "tutorial"} <= used <= set(targets)
+
+
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_no_placeholder_and_one_spelling_of_the_address(page):
     source = text(page)

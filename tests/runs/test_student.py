@@ -176,12 +176,14 @@ def test_every_notebook_is_a_valid_assignment(path):
         ([""], "snnlab: a path is empty"),
         (["a", "--student", "--nbgrader"], "snnlab: --student and --nbgrader are two editions"),
         (["notebooks", "--student"], "01_lesson.ipynb: it differs from"),
-        (["pyproject.toml"], "could not be written"),
+        (["folder"], "01_lesson.ipynb: it differs from"),
+        (["pyproject.toml"], "pyproject.toml: is a file; a folder was expected. Rename it, or"),
     ],
 )
 def test_a_wrong_command_line_gets_a_sentence_and_writes_nothing(
     course, tmp_path, arguments, expected
 ):
+    (tmp_path / "clone/folder/01_lesson.ipynb").mkdir(parents=True)
     files = sorted(tmp_path.rglob("*"))
     done = course(*arguments)
     assert done.exit_code == 2 and expected in done.output and done.output.count("\n") == 1

@@ -470,6 +470,12 @@ def test_before_anything_is_measured_the_hours_are_the_published_ones(delays, sn
         assert (words in " ".join(done.stdout.split())) == published, done.stdout
 
 
+def test_a_file_of_params_that_is_absent_has_the_name_that_was_given(snnlab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = snnlab("sweep", "params/none.yaml", "--dry-run")
+    assert done.exit_code == 2 and done.stderr.startswith("snnlab: params/none.yaml: no readable")
+
+
 SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in read_parameters(path)]
 
 
