@@ -26,8 +26,9 @@ def free_gb(folder: Path, cure: str) -> float:
             file.write(b"test")
             file.flush()
     except OSError as error:
+        where = "" if existing == folder else f"{folder}: "
         raise SnnlabError(
-            f"{folder}: {existing} cannot be written ({error.strerror}); a writable folder was "
+            f"{where}{existing} cannot be written ({error.strerror}); a writable folder was "
             f"expected. Change its permissions, or {cure}."
         ) from error
     return shutil.disk_usage(existing).free / 1e9

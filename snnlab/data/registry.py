@@ -94,6 +94,8 @@ def find_set(
         return entry_of(layout), data_path(data)
     if data not in DATASETS and not is_reference(data) and not data_path(data).exists():
         _check_place(data)
+        if Path(data).name != data:
+            raise SnnlabError(f"{data}: there is no such folder. Check the path.")
         entry_of(data, kind)  # refuses it, with the nearest name
     entry, where = find(data, kind)
     return entry, Path(where)

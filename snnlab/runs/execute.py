@@ -59,8 +59,11 @@ def find(notebook: str) -> Path:
             folder = NOTEBOOKS[known(stem, NOTEBOOKS, "notebook")].notebook_folder
             path = course_file(f"{folder}/{stem}.ipynb")
         except SnnlabError as error:
+            own = Path(f"{notebook}.ipynb")
             raise SnnlabError(
-                f"{error} Give a notebook of your own by its path, with .ipynb at the end."
+                f"{notebook}: there is no lesson of that name; give {own} for the notebook here."
+                if own.is_file()
+                else f"{error} Give a notebook of your own by its path, with .ipynb at the end."
             ) from error
     if not path.is_file():
         raise SnnlabError(
@@ -81,8 +84,9 @@ def profiles_of(path: Path) -> Profiles:
 
 @lru_cache(100)  # a sweep asks for each of its runs
 def _profiles(path: Path, size: int, mtime_ns: int) -> Profiles:
+    values = parameter_values(path)  # its messages name the file
     try:
-        return profiles_with(parameter_values(path), path.stem, lambda: parameter_helps(path))
+        return profiles_with(values, path.stem, lambda: parameter_helps(path))
     except SnnlabError as error:
         raise SnnlabError(f"{path}: {error}") from error
 

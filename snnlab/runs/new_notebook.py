@@ -47,7 +47,7 @@ def new_notebook(path: Path) -> Path:
         The file.
 
     Raises:
-        SnnlabError: it exists, or cannot be written.
+        SnnlabError: it has no name, exists, or cannot be written.
     """
     from snnlab.runs import _jsonschema_import  # noqa: F401  before all that imports jsonschema
 
@@ -55,6 +55,8 @@ def new_notebook(path: Path) -> Path:
     import nbformat
     from nbformat import v4
 
+    if not path.name:
+        raise SnnlabError(f"{path} names no notebook; expected a name, such as my_experiment.")
     path = path if path.suffix == ".ipynb" else path.with_name(f"{path.name}.ipynb")
     if path.exists():
         raise SnnlabError(f"{path} is there already; choose another name.")

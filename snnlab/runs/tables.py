@@ -258,7 +258,8 @@ def data_table(path: str | Path) -> TextTable:
     files = sorted(path.glob("[!.]*.h5")) if path.is_dir() else [path]
     if not files:
         raise SnnlabError(
-            f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file."
+            f"{path}: holds no .h5 file; name a folder that `snnlab data` wrote, or a file. "
+            "`snnlab data check` reads tensors and recordings of event cameras, too."
         )
     columns = {file.stem: statistics(read_events(file)) for file in files}
     rows = [

@@ -182,6 +182,11 @@ def load_network(path: str | Path, model: nn.Module | None = None) -> Any:
 
 def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[Any, float | None]:
     """Load a network as `load_network`, with the length of its time step, ms, if it is known."""
+    if not (model is None or isinstance(model, nn.Module)):
+        raise SnnlabError(
+            f"model: got {type(model).__name__}, expected a torch.nn.Module: an instance, such as "
+            "model=MyNet(), and not its class."
+        )
     content = read(path)
     if model is not None and is_state(content):
         content = {"network": {}, "best": content}

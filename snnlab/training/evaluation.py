@@ -67,9 +67,9 @@ def as_batches(data: Samples, name: str = "data") -> Batches:
         raise SnnlabError(f"{name} = ({types}): {expected}; give two tensors (x, y).")
     x, y = data
     if x.dim() < 3 or y.dim() != 1 or x.shape[1] != len(y):
-        cure = "make them agree in B"
+        cure = "Make them agree in B"
         if x.dim() >= 3 and y.dim() == 1 and len(x) == len(y):
-            cure = "time comes first: give x.transpose(0, 1)"
+            cure = "Time comes first: give x.transpose(0, 1)"
         raise SnnlabError(
             f"{name}: x has the shape {tuple(x.shape)} and y {tuple(y.shape)}; {expected}. {cure}."
         )

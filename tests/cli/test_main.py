@@ -806,6 +806,7 @@ def test_clean_leaves_unfinished_downloads_unless_asked(snnlab, tmp_path, monkey
 def test_info_of_nothing_is_one_clear_sentence(snnlab, tmp_path):
     done = snnlab("data", "info", tmp_path)
     assert done.exit_code == 2 and "holds no .h5 file" in done.stderr
+    assert "snnlab data check" in done.stderr
 
 
 @pytest.mark.parametrize(

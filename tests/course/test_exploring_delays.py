@@ -136,3 +136,12 @@ def test_a_model_that_builds_no_network_is_refused(folder, capsys, model, words)
     torch.save(DelayLinear(6, CLASSES, 4).state_dict(), "layer.pt")
     with pytest.raises(SnnlabError, match=words):
         explore(capsys, checkpoint="layer.pt", model=model, dt_ms=10.0)
+
+
+def test_another_function_of_the_same_file_is_another_run(folder):
+    torch.save(DelayLinear(6, CLASSES, 4).state_dict(), "layer.pt")
+    first, second = (
+        resolve(EXPLORING, profile="tiny", checkpoint="layer.pt", model=model).deciding()
+        for model in ("own_networks:Recurrent", "own_networks:Adaptive")
+    )
+    assert {name for name in first if first[name] != second[name]} == {"model"}

@@ -207,3 +207,18 @@ def test_the_template_is_not_written_over_a_file():
     for _ in range(2):
         done = snnlab("new-notebook", "mine")
     assert done.exit_code == 2 and "mine.ipynb is there already" in done.stderr
+
+
+def test_messages_about_a_file_name_it_once(tmp_path):
+    Path("mine.ipynb").write_text("{")
+    Path("untagged.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell("a = 1")])))
+    for name, words in (
+        ("mine.ipynb", "is not a readable notebook"),
+        ("untagged.ipynb", "has no code cell with the tag 'parameters'"),
+    ):
+        done = snnlab("run", name)
+        assert done.exit_code == 2 and done.stderr.startswith(f"snnlab: {name}: {words}")
+    done = snnlab("run", "mine")
+    assert done.exit_code == 2 and "give mine.ipynb for the notebook here" in done.stderr
+    done = snnlab("new-notebook", "")
+    assert done.exit_code == 2 and "expected a name, such as my_experiment" in done.stderr

@@ -111,6 +111,8 @@ def test_a_folder_that_cannot_be_written_is_noticed_before(tmp_path):
     (tmp_path / "file").touch()
     done = snnlab("run", "04", "--out", tmp_path / "file/out")
     assert done.exit_code == 2 and "file cannot be written (Not a directory)" in done.stderr
+    done = snnlab("run", "04", "--out", tmp_path / "file")
+    assert done.exit_code == 2 and done.stderr.count(str(tmp_path / "file")) == 1
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,9 @@ def test_a_checkpoint_of_a_class_needs_a_network_of_its_shape(tmp_path):
     net, dt_ms = open_network(tmp_path / "a.pt", model=Adaptive(), dt_ms=10)
     assert dt_ms == 10 and isinstance(net, Adaptive)
 
+    with pytest.raises(SnnlabError, match="^model: got type, .* an instance"):
+        open_network(tmp_path / "a.pt", model=Adaptive, dt_ms=10)
+
     class Other(Adaptive):
         pass
 

@@ -530,8 +530,8 @@ X, Y = torch.zeros(30, 8, 16), torch.zeros(8, dtype=torch.long)
     [
         ((X,), r"\(Tensor\): expected a data set, or tensors x of shape \(T, B, N\) and y"),
         ((X, [0] * 8), r"\(Tensor, list\): expected a data set, .* give two tensors \(x, y\)"),
-        ((X, Y[:7]), r"x has the shape \(30, 8, 16\) and y \(7,\); .* make them agree in B"),
-        ((X.transpose(0, 1), Y), r".*time comes first: give x.transpose\(0, 1\)"),
+        ((X, Y[:7]), r"x has the shape \(30, 8, 16\) and y \(7,\); .* Make them agree in B"),
+        ((X.transpose(0, 1), Y), r".*Time comes first: give x.transpose\(0, 1\)"),
         ((X[0], Y), r"x has the shape \(8, 16\) and y \(8,\)"),
         ((X, torch.zeros(8, 5)), r".* and y \(8, 5\)"),
         ((X, Y.float()), r"y is of the type torch.float32; expected whole numbers .* y.long\(\)"),
@@ -544,6 +544,13 @@ def test_tensors_of_other_shapes_are_refused(data, words):
             fit(net(), *parts, RECIPE, progress=False)
     with pytest.raises(SnnlabError, match=f"^data( = |: ){words}"):
         evaluate(net(), data)
+
+
+@pytest.mark.parametrize("name", ["train", "valid", "test"])
+def test_a_set_without_samples_is_refused_by_its_name(name):
+    sets = {"train": (X, Y), "valid": (X, Y), name: (X[:, :0], Y[:0])}
+    with pytest.raises(SnnlabError, match=f"^{name}: has no sample; at least one was expected"):
+        fit(net(), recipe=RECIPE, progress=False, **sets)
 
 
 def test_weights_that_the_last_step_made_infinite_are_no_result(monkeypatch):

@@ -75,8 +75,8 @@ class ExploringDelays(Recordings):
             delay_config(self)
 
     def deciding(self) -> dict[str, Any]:
-        """Return the parameters that change the result, with checksums of checkpoint and model."""
-        model = sha256(module_file(self.model, BUILDS)) if self.model else ""
+        """Return the parameters that change the result, with checksums of checkpoint and module."""
+        model = f"{self.model} {sha256(module_file(self.model, BUILDS))}" if self.model else ""
         return super().deciding() | {"checkpoint": _contents(self.checkpoint), "model": model}
 
 

@@ -33,7 +33,7 @@ class DenseSet(BatchedDataset):
         dt_ms: length of a time step, ms; None where that is not known.
 
     Raises:
-        SnnlabError: there is not one label or one speaker for each sample.
+        SnnlabError: they are no tensors, or there is not one label or speaker for each sample.
 
     Example:
         >>> import torch
@@ -50,6 +50,13 @@ class DenseSet(BatchedDataset):
 
     def __post_init__(self) -> None:
         """Check that samples, labels and speakers belong together."""
+        for name in ("x", "labels", "speakers"):
+            value = getattr(self, name)
+            if not (isinstance(value, Tensor) or (name == "speakers" and value is None)):
+                raise SnnlabError(
+                    f"DenseSet: {name} is of the type {type(value).__name__}; expected a tensor of "
+                    "numbers. Number texts from 0, and give torch.as_tensor(...)."
+                )
         x, labels = tuple(self.x.shape), tuple(self.labels.shape)
         if len(x) < 3 or labels != x[1:2]:
             first = len(x) > 2 and labels == x[:1]

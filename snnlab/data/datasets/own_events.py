@@ -27,6 +27,7 @@ from snnlab.data.paths import data_path
 from snnlab.data.splits import DataSplits
 
 _LARGEST = 1 << 16  # px, of a sensor
+_ANY_SENSOR = Framing("", (_LARGEST, _LARGEST), 1, 1, 1)
 _CAMERA = CameraSet(
     "own", "", (_LARGEST, _LARGEST), suffix=".aedat4|.bin|.npy", person=r"([^/]+)/[^/]+/[^/]+$"
 )
@@ -102,7 +103,7 @@ def edges(folder: str | Path, **settings: Any) -> DataSplits[DenseSet]:
 
 
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
-    """Check before a run that there are recordings and the fold exists; none is read.
+    """Check before a run that there is a recording that can be read, and the fold exists.
 
     Raises:
         SnnlabError: there is none, or no such fold.
@@ -110,6 +111,7 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
     folder = data_path(folder)
     files = _CAMERA.find_files(folder)[0]
     _checked(folder, files, settings.get("fold", 0), settings.get("folds"))
+    _check_readable(folder, files)
 
 
 def _checked(folder: Path, files: list[Path], fold: int, folds: int | None) -> tuple[int, int]:
@@ -117,15 +119,27 @@ def _checked(folder: Path, files: list[Path], fold: int, folds: int | None) -> t
     return checked_folds(fold, folds, OWN_FOLDS, most)
 
 
+def _check_readable(folder: Path, files: list[Path]) -> None:
+    """Read recordings up to the first that can be read; refuse a folder without any."""
+    reasons = []
+    for path in files:
+        try:
+            read_events(path, _ANY_SENSOR)
+        except SnnlabError as error:
+            reasons.append(str(error))
+        else:
+            return
+    raise SnnlabError(f"{folder}: none of its {len(files)} recordings can be read: {reasons[0]}")
+
+
 def _sensor(folder: Path, files: list[Path]) -> tuple[int, int]:
     """Return the columns and rows of the sensor, as far as recordings show it."""
-    framing = Framing("", (_LARGEST, _LARGEST), 1, 1, 1)
 
     def extent() -> np.ndarray:
         ends = np.zeros(2, np.int64)
         for path in files:
             try:
-                events = read_events(path, framing)
+                events = read_events(path, _ANY_SENSOR)
             except SnnlabError:  # `load` names it
                 continue
             ends = np.maximum(ends, [events["x"].max() + 1, events["y"].max() + 1])
@@ -134,5 +148,5 @@ def _sensor(folder: Path, files: list[Path]) -> tuple[int, int]:
     key = {"files": [(str(path), *stamp(path)) for path in files]}
     width, height = cached("event-sensors", key, extent).tolist()
     if not width:
-        raise SnnlabError(f"{folder}: no file can be read; {_CAMERA.suffix} were expected.")
+        _check_readable(folder, files)
     return width, height

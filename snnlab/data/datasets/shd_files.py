@@ -120,9 +120,12 @@ def _files(folder: Path) -> dict[str, Path]:
         files = {split: path for split, path in files.items() if path.is_file()}
         if files.keys() in ({ALL}, {"train", "test"}, {"train", "valid", "test"}):
             return files
+    there = sorted(path.name for path in folder.glob("*") if path.suffix in (".h5", ".npz"))
+    files_there = f" (only {', '.join(there[:4])})" if there else ""
     raise SnnlabError(
         f"{folder}: train.h5 and test.h5 (or shd_train.h5 and shd_test.h5, or SSC's) were expected "
-        "there and are not; all.h5 alone does, too, and so do .npz files of DenseSet.save. Name "
+        f"there and are not{files_there}; all.h5 alone does, too, and so do .npz files of "
+        "DenseSet.save. Name "
         "the files so, or make such a folder from wav files with `snnlab data from-audio`."
     )
 

@@ -54,3 +54,13 @@ def test_samples_and_labels_belong_together(x, labels, cure):
     shapes = re.escape(f"x has the shape {tuple(x.shape)} and labels {tuple(labels.shape)}")
     with pytest.raises(SnnlabError, match=f"^DenseSet: {shapes}; expected .*; {cure}.$"):
         DenseSet(x, labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x", [[[0.0]]]), ("labels", ["a"]), ("labels", None), ("speakers", ["anna"])],
+)
+def test_what_is_no_tensor_is_refused_by_its_name(name, value):
+    parts = {"x": torch.zeros(9, 1, 3), "labels": torch.zeros(1).long(), name: value}
+    with pytest.raises(SnnlabError, match=f"^DenseSet: {name} is of the type .* a tensor of num"):
+        DenseSet(**parts)

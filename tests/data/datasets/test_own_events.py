@@ -128,6 +128,22 @@ def test_arrays_that_are_no_events_are_refused(motion, array, words):
         load_dataset("motion")
 
 
+def test_a_folder_without_a_readable_recording_is_refused_before_a_run(motion):
+    config = resolve(EVENTS, profile="tiny", data="motion")
+    *others, last = sorted(motion.rglob("*.npy"))
+    for path in others:
+        path.write_text("no array")
+    check_data(config)  # the last one can be read; `load` names the others
+    np.save(last, np.zeros((3, 4)))
+    others[0].unlink()
+    np.save(others[0], np.zeros((3, 4)))
+    for read in (check_data, lambda config: load_dataset("motion")):
+        with pytest.raises(
+            SnnlabError, match="motion: none of its 20 recordings can be read: .*no field p, t"
+        ):
+            read(config)
+
+
 def test_settings_that_do_not_fit(motion):
     for wrong, words in (
         (dict(folds=21), "folds = 21: expected 2 to 20, the number of recordings"),

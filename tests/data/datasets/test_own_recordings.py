@@ -150,6 +150,14 @@ def test_a_name_is_looked_up_in_one_place_and_says_so():
     with pytest.raises(SnnlabError, match=r"Give \./mine for the one here"):
         resolve(DELAYS, profile="tiny", data="mine")
     assert len(load_dataset("./mine").train) == 42
+    with pytest.raises(SnnlabError, match=r"^\./min: there is no such folder. Check the path"):
+        load_dataset("./min")
+
+
+def test_a_set_that_lacks_a_part_says_what_is_there():
+    samples().save("./mine", "train")
+    with pytest.raises(SnnlabError, match=r"expected there and are not \(only train.npz\); all"):
+        load_dataset("./mine")
 
 
 @pytest.mark.parametrize(
