@@ -16,7 +16,7 @@ from snnlab.training import log_choice
 # browser wait most of their time, so work comes between them.
 LONG = """
     course/test_tasks browser/test_panels test_notebooks test_wheel training/test_distributed
-    docs/test_site viz/test_monitor
+    docs/test_howto docs/test_site _utils/test_system docs/test_snakemake viz/test_monitor
     runs/test_params runs/test_killed_run browser/test_monitor training/test_launch_ranks
     cli/test_main runs/sweep/test_executors training/test_trainer transfer/test_stages
     nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea data/datasets/test_gsc
