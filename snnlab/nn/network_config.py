@@ -1,6 +1,6 @@
 """Descriptions of networks: frozen dataclasses that build a network and that checkpoints store."""
 
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, NoReturn
 
 from snnlab._utils.errors import SnnlabError
@@ -63,25 +63,14 @@ class NetworkConfig:
         return {"kind": type(self).__name__.removesuffix("Config"), **asdict(self)}
 
     @staticmethod
-    def completed(description: dict[str, Any]) -> dict[str, Any]:
-        """Return a description with the defaults of fields that are newer than it."""
-        config = NetworkConfig.KINDS.get(description.get("kind", ""), NetworkConfig)
-        defaults = {
-            field.name: field.default
-            for field in fields(config)
-            if field.init and field.default is not MISSING
-        }
-        return defaults | description
-
-    @staticmethod
     def from_dict(description: dict[str, Any]) -> "NetworkConfig":
         """Return the description that `to_dict` gave.
 
         Raises:
-            SnnlabError: the kind is unknown, a field without a default is missing, a field is
-                unknown, or a value is out of its range.
+            SnnlabError: the kind is unknown, a field is missing or unknown, or a value is out of
+                its range.
         """
-        values = NetworkConfig.completed(description)
+        values = dict(description)
         config = NetworkConfig.KINDS[
             known(values.pop("kind", None), NetworkConfig.KINDS, "network")
         ]

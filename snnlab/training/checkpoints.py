@@ -16,7 +16,7 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_parameters import ROUNDED
 from snnlab.nn.network_config import NetworkConfig
 
-FORMAT = 4  # 4 describes the network with `NetworkConfig.to_dict`
+FORMAT = 5  # 4 describes the network with `NetworkConfig.to_dict`; 5 has its kind of delays
 
 
 def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
@@ -98,7 +98,6 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
             f"{FORMAT}); train the network again, or choose another file."
         )
     with as_written(path):
-        theirs = NetworkConfig.completed(theirs)
         if network is not None and theirs != (expected := network.to_dict()):
             names = sorted(
                 str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)

@@ -31,6 +31,7 @@ MAY_BE_EMPTY = {
     (activity.raster, "neurons"),
     *((activity.trace, name) for name in ("t_ms", "v", "after", "spikes")),
     (delay_lessons.tuning, "rates"),
+    (transfer.accuracy_and_time, "marks"),  # where nothing of it was trained
     (delay_lessons.with_ceiling, "test"),
     (delay_lessons.side_by_side, "groups"),
     (results.describe_accuracies, "accuracies"),

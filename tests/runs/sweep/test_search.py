@@ -417,7 +417,8 @@ def test_a_dry_run_says_what_is_drawn_and_leaves_nothing(checkout):
     dry = command(path, "--dry-run")
     assert dry.exit_code == 0, dry.output
     assert "10 to 90" in dry.stdout and "2 to 50, log" in dry.stdout and "100, 200" in dry.stdout
-    assert "5 of 5 trials to do below" in dry.stdout and "not measured" in dry.stdout
+    unwrapped = " ".join(dry.stdout.split())
+    assert "5 of 5 trials to do below" in unwrapped and "not measured" in unwrapped
     assert {*checkout.iterdir()} == before
 
 
