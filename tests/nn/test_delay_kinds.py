@@ -309,12 +309,6 @@ def test_an_unknown_kind_is_refused():
         DelayNetConfig(2, (2,), 2, delay_kind="somatic")
 
 
-def test_a_description_from_before_there_were_kinds_is_synaptic():
-    description = DelayNetConfig(8, (10,), 4).to_dict()
-    del description["delay_kind"]
-    assert NetworkConfig.from_dict(description).delay_kind == "synaptic"
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_the_same_where_activations_are_computed_again(kind):
     torch.manual_seed(0)
