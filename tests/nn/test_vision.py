@@ -416,8 +416,8 @@ def test_the_readout_is_scaled_with_the_last_activation_where_its_scale_counts(m
     [
         ({"kind": "SmalCNN"}, "did you mean SmallCNN"),
         ({"in_channels": 1}, "no network called None"),
-        ({"kind": "SmallCNN", "in_channels": 1}, "missing or unknown: classes; "),
-        ({"kind": "ResNet", "length": 18}, "missing or unknown: length; "),
+        ({"kind": "SmallCNN", "in_channels": 1}, "missing or unknown: channels, classes, "),
+        ({"kind": "ResNet", "length": 18}, "length, rectifier"),
     ],
 )
 def test_a_description_that_fits_no_network_is_refused(description, message):
