@@ -25,12 +25,12 @@ class Quick:
         folder.mkdir(exist_ok=True)
         with open(folder / "starts", "a") as file:
             file.write("x")
-        said = {
+        variables = {
             "starts": len((folder / "starts").read_text()),
             "folder": folder,
             "os": os,
             "signal": signal,
             "time": time,
         }
-        exec(self.given["code"], said)  # noqa: S102
-        return said.get("outcome", RunOutcome("finished"))
+        exec(self.given["code"], variables)  # noqa: S102
+        return variables.get("outcome", RunOutcome("finished"))

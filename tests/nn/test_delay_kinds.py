@@ -179,14 +179,14 @@ def test_delays_stay_in_their_range_and_are_stored(kind):
     assert layer.holds(layer.P)
     total = layer.delay_per_synapse
     assert total.shape == layer.weight.shape and total.min() == 0 and total.max() == 7
-    whole = discretise(layer)
-    assert torch.equal(whole.delay_per_synapse, layer.whole_delays())
+    rounded = discretise(layer)
+    assert torch.equal(rounded.delay_per_synapse, layer.whole_delays())
     fresh = DelayLinear(40, 30, 7, 2, kind=kind)
-    fresh.load_state_dict(whole.state_dict())
-    assert fresh.discrete and torch.equal(fresh.delay, whole.delay)
+    fresh.load_state_dict(rounded.state_dict())
+    assert fresh.discrete and torch.equal(fresh.delay, rounded.delay)
     with pytest.raises(RuntimeError, match="size mismatch for P"):
-        DelayLinear(40, 30, 7, 2).load_state_dict(whole.state_dict())
-    outside = whole.state_dict() | {"P": torch.full_like(whole.P, -9.0)}
+        DelayLinear(40, 30, 7, 2).load_state_dict(rounded.state_dict())
+    outside = rounded.state_dict() | {"P": torch.full_like(rounded.P, -9.0)}
     with pytest.raises(RuntimeError, match="not whole numbers from 0 to 7"):
         fresh.load_state_dict(outside)
 
@@ -241,8 +241,8 @@ def test_a_network_of_any_kind_is_described_trained_changed_and_simulated(kind):
     net(x).log().sum().backward()
     assert all(layer.P.grad.abs().sum() > 0 for layer in net.synapses)
     net.eval()
-    whole = discretise(net)
-    result, activity = simulate(net, x[:, 0]), whole.activity(x[:, :1])
+    rounded = discretise(net)
+    result, activity = simulate(net, x[:, 0]), rounded.activity(x[:, :1])
     steps = len(result.charge[0])
     assert torch.equal(result.fired[1], activity.spikes[1][:steps, 0])
     assert torch.allclose(result.charge[-1], activity.potentials[:steps, 0], atol=1e-4)
@@ -265,9 +265,9 @@ def test_a_network_of_any_kind_is_described_trained_changed_and_simulated(kind):
     ):
         assert torch.equal(before.flatten().sort()[0], after.flatten().sort()[0])
     assert not zero_delays(net).synapses[1].delay.any()
-    assert scale_delays(whole, 0.5).synapses[1].holds(whole.synapses[1].P / 1.0)
-    assert delay_statistics(whole, 10.0).mean_ms == pytest.approx(
-        10 * active_delays(whole).mean(), rel=1e-5
+    assert scale_delays(rounded, 0.5).synapses[1].holds(rounded.synapses[1].P / 1.0)
+    assert delay_statistics(rounded, 10.0).mean_ms == pytest.approx(
+        10 * active_delays(rounded).mean(), rel=1e-5
     )
 
 

@@ -80,11 +80,11 @@ def load(
     folder = next(iter(files.values())).parent
     note = NOTES.get(name) or about.pop("note") or printable(f"recordings from {folder}")
     if folds:
-        whole = _joined([*sets.values()])
-        speakers = None if whole.speakers is None else whole.speakers.numpy()
-        most = most_folds(len(whole), speakers, "speakers", folder)
+        recordings = _joined([*sets.values()])
+        speakers = None if recordings.speakers is None else recordings.speakers.numpy()
+        most = most_folds(len(recordings), speakers, "speakers", folder)
         fold, folds = check_protocol(files, hold_out, *asked, most)
-        parts, how = _in_folds(whole, folder, fold, folds, hold_out)
+        parts, how = _in_folds(recordings, folder, fold, folds, hold_out)
         about["preprocessing"] |= {"fold": fold, "folds": folds}
     else:
         parts, how = _by_file(sets, files, hold_out)
@@ -107,15 +107,15 @@ def _joined(parts: list[Any]) -> Part:
 
 
 def _in_folds(
-    whole: Part, folder: Path, fold: int, folds: int, hold_out: bool
+    recordings: Part, folder: Path, fold: int, folds: int, hold_out: bool
 ) -> tuple[dict[str, Part], str]:
     """Return the parts of a set that is divided anew, and how, in words."""
-    labels = whole.labels.numpy()
-    speakers = None if whole.speakers is None else whole.speakers.numpy()
+    labels = recordings.labels.numpy()
+    speakers = None if recordings.speakers is None else recordings.speakers.numpy()
     index, how = divide(labels, speakers, fold=fold, folds=folds, where=folder, hold_out=hold_out)
-    names = np.array(whole.classes)
+    names = np.array(recordings.classes)
     check_trained(names[labels[index["train"]]], names[labels], folder)
-    return subsets(whole, index), f"; {how}"
+    return subsets(recordings, index), f"; {how}"
 
 
 def _by_file(

@@ -109,19 +109,19 @@ def test_batch_norm_is_folded_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("trained", "whole"), [(1.5, 2), (2.5, 2), (0.49, 0), (7.9, 4), (-3.0, 0), (4.0, 4), (3.51, 4)]
+    ("trained", "steps"), [(1.5, 2), (2.5, 2), (0.49, 0), (7.9, 4), (-3.0, 0), (4.0, 4), (3.51, 4)]
 )
-def test_delays_are_rounded_and_clamped_as_by_discretise(trained, whole, tmp_path):
+def test_delays_are_rounded_and_clamped_as_by_discretise(trained, steps, tmp_path):
     """Halves go to the even step, and the largest delay of 4 steps is 4, not 3 or 5."""
     net = DelayNet(1, [1], 1, max_delay=4, tau=2.0, dt_ms=2.5).eval()
     net.synapses[0].delay = torch.full((1, 1, 1), trained)
     export_network(net, tmp_path / "net.nir", to="nir")
     for plain in (describe(net), nir_reader.read(tmp_path / "net.nir")):
-        assert plain.layers[0].delay.tolist() == [whole]
-    assert discretise(net).synapses[0].delay.item() == whole
+        assert plain.layers[0].delay.tolist() == [steps]
+    assert discretise(net).synapses[0].delay.item() == steps
     nodes = nir.read(tmp_path / "net.nir").nodes
-    seconds = nodes["layer0_delay0"].delay if whole else np.zeros(1)
-    assert seconds == pytest.approx(whole * 0.0025)
+    seconds = nodes["layer0_delay0"].delay if steps else np.zeros(1)
+    assert seconds == pytest.approx(steps * 0.0025)
 
 
 @OLD_NAMES
@@ -164,9 +164,9 @@ def test_import_opens_in_the_explorer(tmp_path):
     net, x = spiking_net(kernel_count=2, tau=(2.5, 1.7, (1.2, 1.2, 3.1, 3.1))), recording()
     export_network(net, tmp_path / "net.nir", to="nir")
     nir_import.convert(tmp_path / "net.nir", tmp_path / "net.pt")
-    opened, dt_ms = open_network(tmp_path / "net.pt")
+    imported, dt_ms = open_network(tmp_path / "net.pt")
     assert dt_ms == 10
-    assert_same(reference(opened, x), reference(net, x), tolerance=1e-4)
+    assert_same(reference(imported, x), reference(net, x), tolerance=1e-4)
 
 
 def chain(*nodes, edges=None, **metadata):
