@@ -51,7 +51,7 @@ def snnlab(wheel, tmp_path_factory):
     """A function that starts the installed command in another folder, as a user who has no data.
 
     The packages that snnlab needs are those of this environment, without its editable snnlab: the
-    lines of a .pth file are folders whose own .pth files are not read.
+    lines of a .pth file are folders whose own .pth files are not read. Their programs are on PATH.
     """
     home = tmp_path_factory.mktemp("home")
     venv.create(home / "env")
@@ -67,6 +67,7 @@ def snnlab(wheel, tmp_path_factory):
     ours = ("SNNLAB", "PYTHONPATH", "JUPYTER", "XDG")
     env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     env |= {"HOME": str(home), "MPLCONFIGDIR": matplotlib.get_configdir(), "SNNLAB_OFFLINE": "1"}
+    env["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 
     started = []
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +44,17 @@ def lab(tmp_path_factory, chromium):
     try:
         yield Lab(_address(server, folder), folder / "notebooks", chromium)
     finally:
-        server.terminate()  # and its kernels with it
-        server.wait(180)  # each of a dozen kernels takes its time to end
+        _kill(server)
+
+
+def _kill(server):
+    """End a server and its kernels at once: asked to end, each kernel takes its time."""
+    process = psutil.Process(server.pid)
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family, timeout=60)
 
 
 def _free_port():

@@ -11,9 +11,11 @@ The code blocks of a page are executed in their order:
 """
 
 import doctest
+import os
 import re
 import shlex
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -31,9 +33,10 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)  # as with PYTHONPATH=.
     monkeypatch.syspath_prepend(tmp_path)  # as in any Python that starts there
     monkeypatch.setenv("SNNLAB_OFFLINE", "1")
+    programs = [sysconfig.get_path("scripts"), os.environ["PATH"]]  # an activated environment
+    monkeypatch.setenv("PATH", os.pathsep.join(programs))
 
 
 def run_python(source, names, page):
