@@ -125,7 +125,7 @@ def test_a_build_leaves_out_what_was_removed_since_the_last(wheel):
 def test_the_course_from_another_folder_leaves_everything_with_the_user(snnlab):
     where = output(snnlab("-c", "import snnlab; print(snnlab.__file__)", program="python"))
     assert Path(where).is_relative_to(snnlab.home / "env")
-    assert output(snnlab("course", "course", "--student")) == "9 notebooks are in course.\n"
+    assert output(snnlab("course", "course", "--student")) == "10 notebooks are in course.\n"
     lesson = snnlab.home / "course/01_lif_dynamics.ipynb"
     runs = [snnlab("run", notebook, "--profile", "tiny") for notebook in (lesson, "04")]
     report = output(snnlab("doctor"))

@@ -79,6 +79,11 @@ def moves(name, part):
     return (name.rpartition(".")[2] in ("P", "SIG")) == (part == "delays")
 
 
+def level(delay, max_delay, bits, *, down=False):
+    grid = np.rint(np.linspace(0, max_delay, 2**bits))
+    return grid[grid <= delay].max() if down else grid[np.abs(grid - delay).argmin()]
+
+
 def rolled(spikes, weight, delay):
     return sum(
         w * np.roll(spikes[:, j], d) for j, (w, d) in enumerate(zip(weight, delay, strict=True))
@@ -117,6 +122,16 @@ def chosen(valid, test):
         ("what_moves", moves, lambda name, part: name.endswith(".P") == (part == "delays"), "SIG"),
         ("what_moves", moves, lambda name, part: moves(name, "weights"), "opposite"),
         ("fair_epochs", 36, 12, "three rates"),
+        ("ring_slot", lambda t, d, n: (t + d) % n, lambda t, d, n: t + d, "the ring begins again"),
+        ("ring_slot", lambda t, d, n: (t + d) % n, lambda t, d, n: (t - d) % n, "steps later"),
+        ("ring_slot", lambda t, d, n: (t + d) % n, lambda t, d, n: d % n, "Slot 0 is read"),
+        ("stored_bits", 4480, 1120, "How many bits"),
+        ("stored_bits", 4480.0, 3360, "there are 13"),
+        ("stored_bits", 4480, 2240, "Count the synapses"),
+        ("coarser", 0, 1, "Set the sliders"),
+        ("nearest_level", level, lambda d, m, b: round(d), "nearest whole step"),
+        ("nearest_level", level, lambda d, m, b: level(d, m, b, down=True), "cuts off"),
+        ("nearest_level", level, lambda d, m, b: 0, "The levels are"),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),

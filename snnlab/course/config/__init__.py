@@ -14,6 +14,7 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import check_read, from_text, known
+from snnlab.course.config.delays_on_chips import DELAYS_ON_CHIPS, DelaysOnChips
 from snnlab.course.config.exploring_delays import EXPLORING_DELAYS, ExploringDelays
 from snnlab.course.config.learning_delays import LEARNING_DELAYS, LearningDelays, delay_config
 from snnlab.course.config.lif_dynamics import LIF_DYNAMICS, LifDynamics
@@ -42,6 +43,7 @@ __all__ = [
     "PARAMETERS",
     "PROFILES",
     "Config",
+    "DelaysOnChips",
     "ExploringDelays",
     "LearningDelays",
     "LifDynamics",
@@ -74,6 +76,7 @@ PROFILES: dict[str, Profiles] = {
     ExploringDelays.notebook: EXPLORING_DELAYS,
     PretrainedDelays.notebook: PRETRAINED_DELAYS,
     PaperResults.notebook: PAPER_RESULTS,
+    DelaysOnChips.notebook: DELAYS_ON_CHIPS,
     RealVoices.notebook: REAL_VOICES,
     RealCamera.notebook: REAL_CAMERA,
 }

@@ -35,6 +35,7 @@ An open question has only the second of these. `make student` leaves out what is
 """
 
 from snnlab.course.exercises import (  # noqa: F401  each registers its exercises
+    delays_on_chips,
     exploring_delays,
     learning_delays,
     lif_dynamics,

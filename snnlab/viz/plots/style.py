@@ -32,6 +32,10 @@ VARIANTS = {
     "one step": _MIDDLE,
     "pretrained": _MAIN,
     "sharpened": _MIDDLE,
+    "synaptic": _MAIN,
+    "axonal": _MIDDLE,
+    "dendritic": (GREEN, "D", "-."),
+    "axo-dendritic": (PINK, "v", ":"),
 }
 
 

@@ -154,7 +154,7 @@ class DelayHistogram:
         percent = 100 * np.array([now, outline])
         for patch, values in zip((self._bars, self._outline), percent, strict=True):
             patch.set_data(values=values)
-        _set_percent_limit(self._ax, percent.max())
+        set_percent_limit(self._ax, percent.max())
 
 
 class RateHistogram:
@@ -189,9 +189,9 @@ class RateHistogram:
             outline.set_data(percent, edges)
             highest = max(highest, percent.max())
         self._ax.set_xlim(0, top)
-        _set_percent_limit(self._ax, highest)
+        set_percent_limit(self._ax, highest)
 
 
-def _set_percent_limit(ax: Axes, highest: float) -> None:
+def set_percent_limit(ax: Axes, highest: float) -> None:
     """Let the y axis end at 5, 10, 20, 50 or 101 %, the first with room above the highest bar."""
     ax.set_ylim(0, next((limit for limit in (5, 10, 20, 50) if 1.1 * highest <= limit), 101))

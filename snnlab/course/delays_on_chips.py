@@ -1,0 +1,100 @@
+"""The experiments of notebook 08: kinds of delays, pruned networks, and networks of few bits."""
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from snnlab.course.config import DelaysOnChips, LearningDelays
+from snnlab.course.tasks import delay_stage
+from snnlab.delays.experiments import DelayStage, delay_experiment, matched_hidden
+from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.training.experiments import Experiment
+
+SHARE = 0.25  # rates of fine-tuning, as a share of those before it
+
+
+@dataclass(frozen=True)
+class ChipRecipes:
+    """The experiments for a learning rate and a seed.
+
+    Attributes:
+        config: configuration of notebook 08.
+        learning: configuration of notebook 04, for all that the other one does not have.
+        classes: of the recordings.
+    """
+
+    config: DelaysOnChips
+    learning: LearningDelays
+    classes: int
+
+    def network(self, kind: str) -> DelayNetConfig:
+        """Describe a network with as many trained numbers as one with a delay a synapse."""
+        config = self.config
+        synaptic = self._described("synaptic", (config.neurons,) * config.layers)
+        described = replace(synaptic, delay_kind=kind)
+        hidden = matched_hidden(described, synaptic.build().trainable_parameters())
+        return replace(described, hidden=hidden)
+
+    def trained(
+        self, kind: str, lr: float, seed: int, *, kept_share: float = 1.0, delay_pull: float = 0.0
+    ) -> Experiment:
+        """Train a network from scratch.
+
+        Args:
+            kind: of its delays.
+            lr: highest learning rate of the weights.
+            seed: of weights, delays, data order and dropout.
+            kept_share: share of the synapses that are left in the end.
+            delay_pull: see `DelayRecipe`.
+        """
+        pruned = f"-kept{kept_share:g}" if kept_share < 1 else ""
+        pulled = f"-pull{delay_pull:g}" if delay_pull else ""
+        stage = self._stage(kind, lr, seed, epochs=self.config.epochs)
+        return delay_experiment(
+            replace(
+                stage,
+                name=f"{kind}{pruned}{pulled}-rate{lr:g}-seed{seed}",
+                network=self.network(kind),
+                kept_share=kept_share,
+                delay_pull=delay_pull,
+            )
+        )
+
+    def fine_tuned(self, full: Experiment, weight_bits: int, delay_bits: int) -> Experiment:
+        """Train on with few bits and whole delays.
+
+        Args:
+            full: the training of the full network, from `trained`.
+            weight_bits: bits of a weight.
+            delay_bits: bits of a delay.
+        """
+        first = cast(DelayStage, full.stages[0])
+        network = cast(DelayNetConfig, first.network)
+        stage = replace(
+            first,
+            name=f"{first.name}-bits{weight_bits}-{delay_bits}",
+            network=replace(network, weight_bits=weight_bits, delay_bits=delay_bits),
+            epochs=self.config.fine_tuning,
+            lr_weights=SHARE * first.lr_weights,
+            lr_delays=SHARE * first.lr_delays,
+            anneal_share=0.0,
+            whole_share=1.0,
+            delay_pull=0.0,
+        )
+        return delay_experiment(first, stage)
+
+    def _described(self, kind: str, hidden: tuple[int, ...]) -> DelayNetConfig:
+        stage = self._stage(kind, 1.0, 0, epochs=1)
+        return replace(cast(DelayNetConfig, stage.network), hidden=hidden)
+
+    def _stage(self, kind: str, lr: float, seed: int, **recipe: Any) -> DelayStage:
+        stage = delay_stage(
+            self.learning,
+            "learned",
+            classes=self.classes,
+            tau_ms=self.learning.tau_ms[0],
+            seed=seed,
+            lr_weights=lr,
+            delay_kind=kind,
+            **recipe,
+        )
+        return replace(stage, test_each_epoch=False)
