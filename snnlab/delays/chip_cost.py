@@ -36,11 +36,9 @@ def delay_memory(model: nn.Module) -> DelayMemory:
 
     The buffers of a layer reach as far as its longest delay in use, $d$:
 
-    | kind | buffer | bits |
-    |---|---|---|
-    | axonal | the last spikes of each input channel | $d N_{in}$ |
-    | dendritic, synaptic | the coming currents of each neuron | $16\,d N_{out}$ |
-    | axo-dendritic | both, each with its own $d$ | the sum |
+    - axonal: the last spikes of each input channel, $d N_{in}$ bits;
+    - dendritic and synaptic: the coming currents of each neuron, $16\,d N_{out}$ bits;
+    - axo-dendritic: both, each with its own $d$.
 
     A buffer of currents is a ring: a spike is added to the slot of the step in which it arrives,
     for all synapses of the neuron together. SpiNNaker's slots have 16 bits (Rhodes et al. 2018,
