@@ -1,4 +1,4 @@
-"""Copies of a network with changed delays: rounded, shuffled, zero or scaled."""
+"""Copies of a network: delays rounded, shuffled, zero or scaled, or synapses pruned."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -33,6 +33,35 @@ def discretise(model: Network) -> Network:
     copied = own_copy(model).eval()
     for layer in delay_layers(copied).values():
         layer.round_delays()
+    return copied
+
+
+def prune_synapses(model: Network, share: float) -> Network:
+    """Copy a network without the weakest synapses of each delay layer, in evaluation mode.
+
+    Nothing is trained. `DelayRecipe(kept_share=...)` prunes while it trains, which costs less
+    accuracy.
+
+    Args:
+        model: the network.
+        share: share of the synapses of each layer that remains, above 0; see `DelayLinear.prune`.
+
+    Raises:
+        SnnlabError: it is no network or has no delay layer, or the share is out of its range.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(10, 10, max_delay=4)
+        >>> int(prune_synapses(layer, 0.2).connections.sum()), int(layer.connections.sum())
+        (20, 100)
+    """
+    if not delay_layers(model):
+        raise SnnlabError(
+            f"a network without delays: {type(model).__name__} has no DelayLinear to prune."
+        )
+    copied = own_copy(model).eval()
+    for layer in delay_layers(copied).values():
+        layer.prune(share)
     return copied
 
 
