@@ -55,7 +55,9 @@ class DelayRecipe(Recipe):
     schedule (30 % rise, cosine, beta1 from 0.95 to 0.85 and back). Both schedules move once an
     epoch. Weight decay applies to parameters with two axes or more: weights, and not batch norm,
     biases or constants of neurons. The sigma of each delay layer that is not rounded shrinks from
-    half of its own kernel.
+    half of its own kernel. In the last `whole_share` of the epochs the forward pass sees the delays
+    rounded, as `discretise` rounds them, and their gradient is that of Gaussians of the last sigma
+    (straight-through).
 
     Raises:
         SnnlabError: a value has another type, or is out of its range.
@@ -73,6 +75,8 @@ class DelayRecipe(Recipe):
     weight_decay: float = 1e-5
     # Share of the epochs in which sigma shrinks; 0 for the final sigma throughout
     anneal_share: float = 0.25
+    # Share of the epochs, the last ones, in which the forward pass sees rounded delays
+    whole_share: float = 0.0
     # How far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
     sharpen: float = 0.0
 
@@ -80,7 +84,7 @@ class DelayRecipe(Recipe):
         """Check all fields."""
         super().__post_init__()
         check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay"))
-        check_numbers(self, low=0, high=1, names=("anneal_share", "sharpen"))
+        check_numbers(self, low=0, high=1, names=("anneal_share", "whole_share", "sharpen"))
 
     def optimisers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         """Return Adam for all parameters but delays, and another one for delays that are learned.
@@ -126,16 +130,29 @@ class DelayRecipe(Recipe):
         """Return the epoch in which sigma has shrunk, or the last one where ramps are sharpened."""
         if self.sharpen:
             return self.epochs
-        return int(self.epochs * self.anneal_share) if _learned(model) else 0
+        if not _learned(model):
+            return 0
+        return self._whole_from if self._whole_from < self.epochs else self._anneal_epochs
+
+    @property
+    def _anneal_epochs(self) -> int:
+        """Epochs in which sigma shrinks: rounded delays have the last one."""
+        return min(int(self.epochs * self.anneal_share), self._whole_from)
+
+    @property
+    def _whole_from(self) -> int:
+        """The first epoch whose forward pass sees rounded delays."""
+        return self.epochs - round(self.epochs * self.whole_share)
 
     def before_epoch(self, model: nn.Module, epoch: int) -> dict[str, float]:
-        """Set the sigma of learned delays by `sigma_schedule`, and sharpen the ramps."""
+        """Set sigma by `sigma_schedule`, round delays in the forward pass, and sharpen ramps."""
         sigmas = [0.0]
         for layer in _learned(model):
+            layer.straight_through = epoch >= self._whole_from
             layer.sigma = sigma = sigma_schedule(
                 epoch,
                 max_delay=layer.max_delay,
-                anneal_epochs=int(self.epochs * self.anneal_share),
+                anneal_epochs=self._anneal_epochs,
             )
             sigmas.append(sigma)
         ramps = [neurons for neurons in model.modules() if isinstance(neurons, RampNeuron)]
