@@ -1,4 +1,4 @@
-"""Copies of a network with changed delays: rounded, of few bits, shuffled, zero or scaled."""
+"""Copies of a network: delays changed, weights and delays of few bits, or synapses pruned."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -80,6 +80,35 @@ def quantise(
     if isinstance(copied, DelayNet):
         copied.config = replace(copied.config, **bits)
     return discretise(copied)
+
+
+def prune_synapses(model: Network, share: float) -> Network:
+    """Copy a network without the weakest synapses of each delay layer, in evaluation mode.
+
+    Nothing is trained. `DelayRecipe(kept_share=...)` prunes while it trains, which costs less
+    accuracy.
+
+    Args:
+        model: the network.
+        share: share of the synapses of each layer that remains, above 0; see `DelayLinear.prune`.
+
+    Raises:
+        SnnlabError: it is no network or has no delay layer, or the share is out of its range.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(10, 10, max_delay=4)
+        >>> int(prune_synapses(layer, 0.2).connections.sum()), int(layer.connections.sum())
+        (20, 100)
+    """
+    if not delay_layers(model):
+        raise SnnlabError(
+            f"a network without delays: {type(model).__name__} has no DelayLinear to prune."
+        )
+    copied = own_copy(model).eval()
+    for layer in delay_layers(copied).values():
+        layer.prune(share)
+    return copied
 
 
 @torch.no_grad()

@@ -174,14 +174,13 @@ class DelayNet(nn.Module):
         )
 
     def trainable_parameters(self) -> int:
-        """Count the trained numbers; synapses that a sparse network lacks do not count."""
+        """Count the trained numbers; synapses that are missing or pruned do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
         for synapses in delay_layers(self).values():
-            if synapses.n_connections is not None:
-                exists = synapses.mask.expand_as(synapses.weight)
-                total -= int((~exists).sum())
-                if synapses.P.requires_grad:
-                    total -= int((~synapses.layout.shared(exists)).sum())
+            if synapses.weight.requires_grad:
+                total -= int((~synapses.connections).sum())
+            if synapses.P.requires_grad:
+                total -= int((~synapses.delays_in_use).sum())
         return total
 
 

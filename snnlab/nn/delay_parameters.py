@@ -23,6 +23,7 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
     """Weights and delays of `DelayLinear`, which describes the arguments."""
 
     mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
+    pruned: Tensor | None  # (N_out, N_in, K) of bool: the weights that stay 0 in training
 
     def __init__(
         self,
@@ -66,6 +67,8 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         if self.n_connections is not None:
             mask = torch.rand(shape[:2]).argsort(1) < self.n_connections
             self.register_buffer("mask", mask[..., None])
+        # Not in the `state_dict`: `prune` finds it again, as pruned weights are the smallest ones
+        self.register_buffer("pruned", None, persistent=False)
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
@@ -207,6 +210,54 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         """Put every weight on the levels of `weight_bits`, in place; without bits, do nothing."""
         if self.weight_bits is not None:
             self.weight.copy_(self.existing_weight)
+
+    @torch.no_grad()
+    def prune(self, share: float) -> None:
+        """Set the weights of smallest magnitude to 0, in place; those that are 0 already stay 0.
+
+        `DelayRecipe(kept_share=...)` prunes while it trains. A loop of one's own calls
+        `zero_pruned` after each step of its optimiser.
+
+        Args:
+            share: of the layer's weights, those that `n_connections` leaves, how many remain: above
+                0, up to 1. At least one weight remains.
+
+        Raises:
+            SnnlabError: the share is out of its range, or torch computes the weights from others.
+
+        Example:
+            >>> from snnlab.nn.delay_linear import DelayLinear
+            >>> layer = DelayLinear(in_features=4, out_features=1, max_delay=3)
+            >>> layer.weight.data = torch.tensor([0.1, -0.4, 0.3, -0.2]).view(1, 4, 1)
+            >>> layer.prune(0.5)
+            >>> [round(weight, 1) for weight in layer.weight.flatten().tolist()]
+            [0.0, -0.4, 0.3, 0.0]
+        """
+        if not (is_number(share) and 0 < share <= 1):
+            raise SnnlabError(
+                f"share = {share!r}: expected the share of the synapses that remains,"
+                " above 0 and at most 1."
+            )
+        if "weight" not in self._parameters:
+            raise SnnlabError(
+                "the weights of a layer of delays are computed by torch.nn.utils; make them "
+                "permanent before they are pruned, such as by prune.remove(layer, 'weight')."
+            )
+        magnitude = self.weight.abs()
+        if self.n_connections is not None:
+            magnitude *= self.mask
+        count = (self.n_connections or self.in_features) * self.out_features * self.kernel_count
+        largest = magnitude.flatten().argsort(descending=True, stable=True)
+        pruned = torch.ones_like(magnitude, dtype=torch.bool)
+        pruned.view(-1)[largest[: max(1, round(share * count))]] = False
+        self.pruned = pruned | (magnitude == 0)
+        self.zero_pruned()
+
+    @torch.no_grad()
+    def zero_pruned(self) -> None:
+        """Set pruned weights to 0; called after each step of the optimiser."""
+        if self.pruned is not None:
+            self.weight.masked_fill_(self.pruned, 0)
 
     @property
     def existing_weight(self) -> Tensor:

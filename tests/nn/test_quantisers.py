@@ -38,7 +38,7 @@ def test_weights_and_gradient_are_those_of_torch(bits):
         settings = {"dtype": torch.qint8, "qscheme": torch.per_tensor_symmetric}
         observer = MinMaxObserver(quant_min=-steps, quant_max=steps, **settings)
     observer(weight)
-    scale, zero = observer.calculate_qparams()
+    scale, _ = observer.calculate_qparams()
     assert scale.item() == pytest.approx(weight.abs().max().item() / steps)
     theirs = torch.fake_quantize_per_tensor_affine(weight, scale.item(), 0, -steps, steps)
     ours = quantised_weight(weight, bits)
