@@ -9,6 +9,7 @@ from typing import Any, cast
 from snnlab.course.config import LearningDelays
 from snnlab.course.tasks import delay_stage
 from snnlab.data.splits import DataSplits
+from snnlab.delays.chip_cost import chip_cost
 from snnlab.delays.experiments import DelayStage, delay_experiment, matched_hidden
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
@@ -197,6 +198,7 @@ class Arms(dict[str, Arm]):
             "hidden": list(network.hidden),
             "lr_delays": stage.lr_delays,
             "trainable_parameters": cast(DelayNet, result.net).trainable_parameters(),
+            **chip_cost(result.net, self.data.test, device=self.config.device),
             "best_epoch": result.last.best_epoch,
             "seconds": result.last.seconds,
         }
