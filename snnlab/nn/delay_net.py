@@ -90,6 +90,8 @@ class DelayNet(nn.Module):
                 n_connections=None
                 if config.n_connections is None or number == len(config.hidden)
                 else min(config.n_connections, before),
+                weight_bits=config.weight_bits,
+                delay_bits=config.delay_bits,
                 engine=engine,
             )
             for number, ((before, after), max_delay) in enumerate(
