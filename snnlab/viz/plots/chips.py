@@ -19,7 +19,7 @@ def ring_buffer(spikes: ArrayLike, waiting: ArrayLike, step: int) -> Figure:
 
     Args:
         spikes: (T, N_in).
-        waiting: currents by steps ahead, (L, N_out).
+        waiting: currents of the next 1 to L steps, (L, N_out).
         step: the step up to which spikes have been read.
 
     Returns:
@@ -34,9 +34,11 @@ def ring_buffer(spikes: ArrayLike, waiting: ArrayLike, step: int) -> Figure:
     left.set(ylim=(-0.5, counts.shape[1] - 0.5))
     left.set_title(f"read up to step {step}", fontsize=10)
     limit = max(float(np.abs(currents).max()), 1e-9)
+    steps, neurons = currents.shape
     image = right.imshow(
-        currents.T, cmap="PiYG", vmin=-limit, vmax=limit, aspect="auto", origin="lower"
-    )
+        currents.T, cmap="PiYG", vmin=-limit, vmax=limit, aspect="auto", origin="lower",
+        extent=(0.5, steps + 0.5, -0.5, neurons - 0.5),
+    )  # fmt: skip
     right.set(xlabel="steps until it is added", ylabel="neuron")
     right.set_title("waits in the buffer", fontsize=10)
     fig.colorbar(image, ax=right, label="current (thresholds)")
