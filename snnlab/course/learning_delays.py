@@ -38,7 +38,8 @@ class Arms(dict[str, Arm]):
     """By name, the networks that a run of notebook 04 trains: `config.variants` and the controls.
 
     There are controls if `config.controls` is true and `fixed` and `learned` are among the
-    variants, as they are compared with both.
+    variants, as they are compared with both. The wider one is left out where it would be as wide
+    as `fixed`, such as with delays of neurons, which are few.
 
     Args:
         config: the parameters.
@@ -54,7 +55,9 @@ class Arms(dict[str, Arm]):
         self.config, self.data = config, data
         self.passes = round(config.epochs * min(5, max(1, config.limit / len(data.train))))
         if config.controls and {"fixed", "learned"} <= self.keys():
-            self[WIDE] = Arm("fixed", self.wider({}))
+            wider = self.wider({})
+            if wider["hidden"] != config.hidden:
+                self[WIDE] = Arm("fixed", wider)
             if config.fan_in not in (0, config.connections):
                 few = {"n_connections": config.fan_in}
                 self[FEW + "fixed"], self[FEW + "learned"] = Arm("fixed", few), Arm("learned", few)

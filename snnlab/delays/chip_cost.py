@@ -30,9 +30,10 @@ class DelayMemory:
 def delay_memory(model: nn.Module) -> DelayMemory:
     r"""Compute the memory that the delays of a network need on a chip, once they are rounded.
 
-    A delay of 0 to $d_{max}$ steps is stored in $\lceil\log_2(d_{max} + 1)\rceil$ bits. Only
-    delays of weights that exist are stored; there is one for each synapse, input channel or neuron,
-    as the kind of the layer says. No bits are counted for where a synapse is stored.
+    A delay of 0 to $d_{max}$ steps is stored in $\lceil\log_2(d_{max} + 1)\rceil$ bits, or in the
+    layer's `delay_bits` where these are fewer. Only delays of weights that exist are stored; there
+    is one for each synapse, input channel or neuron, as the kind of the layer says. No bits are
+    counted for where a synapse is stored.
 
     The buffers of a layer reach as far as its longest delay in use, $d$:
 
@@ -65,7 +66,8 @@ def delay_memory(model: nn.Module) -> DelayMemory:
         layout = layer.layout
         parts = (layout.parts(values) for values in (layer.delay, layer.delays_in_use))
         for number, (delays, in_use) in enumerate(zip(*parts, strict=True)):
-            stored += int(in_use.sum()) * layout.limits[number].bit_length()
+            bits = layout.limits[number].bit_length()
+            stored += int(in_use.sum()) * min(bits, layer.delay_bits or bits)
             longest = int((delays * in_use).max())
             axons = number == 0 and layer.kind in ("axonal", "axo-dendritic")
             buffers += longest * (layer.in_features if axons else CURRENT_BITS * layer.out_features)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.ablation import discretise
+from snnlab.delays.ablation import discretise, quantise
 from snnlab.delays.chip_cost import DelayMemory, chip_cost, delay_memory
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
@@ -50,6 +50,13 @@ def test_bits_by_hand(kind, delays, weights, stored, buffers):
 def test_the_bits_of_one_delay(max_delay, bits):
     made = layer("dendritic", [0.0, max_delay], max_delay=max_delay)
     assert delay_memory(made) == DelayMemory(2 * bits, max_delay * 2 * 16)
+
+
+@pytest.mark.parametrize(("delay_bits", "bits", "longest"), [(2, 2, 9), (4, 4, 8), (6, 4, 8)])
+def test_a_grid_needs_fewer_bits_unless_each_step_is_on_it(delay_bits, bits, longest):
+    # 9 steps; 2 bits are for 0, 3, 6 and 9
+    made = quantise(layer("dendritic", [0.0, 7.6]), delay_bits=delay_bits)
+    assert delay_memory(made) == DelayMemory(2 * bits, longest * 2 * 16)
 
 
 def test_layers_add_up_and_a_network_without_any_needs_nothing():
