@@ -9,7 +9,8 @@ from snnlab.delays.experiments import DelayStage, delay_experiment, matched_hidd
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training.experiments import Experiment
 
-SHARE = 0.25  # rates of fine-tuning, as a share of those before it
+# Rates of fine-tuning, as a share of those before it: a delay that moves on its coarse grid jumps
+WEIGHT_SHARE, DELAY_SHARE = 0.25, 0.05
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class ChipRecipes:
             name=f"{first.name}-bits{weight_bits}-{delay_bits}",
             network=replace(network, weight_bits=weight_bits, delay_bits=delay_bits),
             epochs=self.config.fine_tuning,
-            lr_weights=SHARE * first.lr_weights,
-            lr_delays=SHARE * first.lr_delays,
+            lr_weights=WEIGHT_SHARE * first.lr_weights,
+            lr_delays=DELAY_SHARE * first.lr_delays,
             anneal_share=0.0,
             whole_share=1.0,
             delay_pull=0.0,

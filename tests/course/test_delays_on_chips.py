@@ -29,7 +29,7 @@ def test_few_bits_begin_with_the_full_network_and_see_whole_delays():
     assert (second.network.weight_bits, second.network.delay_bits) == (4, 2)
     assert (first.network.weight_bits, first.network.delay_bits) == (None, None)
     assert (second.whole_share, second.anneal_share, second.delay_pull) == (1.0, 0.0, 0.0)
-    assert (second.lr_weights, second.lr_delays) == pytest.approx((0.01, 0.05))
+    assert (second.lr_weights, second.lr_delays) == pytest.approx((0.01, 0.01))
     assert (second.kept_share, second.seed, second.epochs) == (0.5, 3, CONFIG.fine_tuning)
 
 

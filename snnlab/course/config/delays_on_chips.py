@@ -53,7 +53,7 @@ class DelaysOnChips(DelayTraining):
     delay_bits: tuple[int, ...] = parameter(
         (1, 2, 3, 4), "bits of a delay in section 5", low=1, high=8
     )
-    fine_tuning: int = parameter(3, "epochs of training on with few bits", low=1, high=100_000)
+    fine_tuning: int = parameter(4, "epochs of training on with few bits", low=1, high=100_000)
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""

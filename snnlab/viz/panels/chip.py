@@ -42,7 +42,7 @@ class SmallerNetwork:
             delay_bits: bits of a delay; None for as many as all whole delays need.
 
         Returns:
-            The weights that are not 0, as shares of the largest of their layer, (S,); the share of
+            The weights that are not 0, as shares of the largest of their neuron, (S,); the share of
             synapses at each whole delay, (L,); the accuracy, 0..1.
         """
         bits = self.full_bits if delay_bits is None else delay_bits
@@ -52,7 +52,10 @@ class SmallerNetwork:
                 prune_synapses(self.net, percent / 100), weight_bits=weight_bits, delay_bits=bits
             )
             weights = [layer.weight.detach() for layer in delay_layers(net).values()]
-            left = [(w / w.abs().max().clamp(min=1e-12))[w != 0].numpy() for w in weights]
+            left = [
+                (w / w.abs().amax((1, 2), keepdim=True).clamp(min=1e-30))[w != 0].numpy()
+                for w in weights
+            ]
             shares = delay_shares(rounded_delays(net), self.max_delay, 1)
             self._results[key] = np.concatenate(left), shares, evaluate(net, self.test).accuracy
         return self._results[key]
@@ -97,7 +100,9 @@ class SmallerNetwork:
         self.weights = self.left.stairs(
             np.zeros(len(EDGES) - 1), EDGES, fill=True, color=plots.GREEN, animated=True
         )
-        self.left.set(xlabel="weight (of the layer's largest)", ylabel="synapses (%)", xlim=(-1, 1))
+        self.left.set(
+            xlabel="weight (of the neuron's largest)", ylabel="synapses (%)", xlim=(-1, 1)
+        )
         end = self.max_delay * self.dt_ms
         self.delays = artists.DelayHistogram(middle, max_delay=end, dt=self.dt_ms, outline="full")
         rows = (1, 0)
