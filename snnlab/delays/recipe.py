@@ -74,7 +74,9 @@ class DelayRecipe(Recipe):
     schedule (30 % rise, cosine, beta1 from 0.95 to 0.85 and back). Both schedules move once an
     epoch. Weight decay applies to parameters with two axes or more: weights, and not batch norm,
     biases or constants of neurons. The sigma of each delay layer that is not rounded shrinks from
-    half of its own kernel.
+    half of its own kernel. In the last `whole_share` of the epochs the forward pass sees the delays
+    rounded, as `discretise` rounds them, and their gradient is that of Gaussians of the last sigma
+    (straight-through).
 
     With a `kept_share` below 1, the weakest synapses of each delay layer are removed in the first
     half of the epochs (`share_schedule`), and `fit` keeps no epoch before. Weights that are 0 at
@@ -98,6 +100,8 @@ class DelayRecipe(Recipe):
     weight_decay: float = 1e-5
     # Share of the epochs in which sigma shrinks; 0 for the final sigma throughout
     anneal_share: float = 0.25
+    # Share of the epochs, the last ones, in which the forward pass sees rounded delays
+    whole_share: float = 0.0
     # How far the ramp of a ReLU network is sharpened by the last epoch: 1 makes it a step
     sharpen: float = 0.0
     # Share of the synapses of each delay layer that is left at the end
@@ -109,7 +113,8 @@ class DelayRecipe(Recipe):
         """Check all fields."""
         super().__post_init__()
         check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay", "delay_pull"))
-        check_numbers(self, low=0, high=1, names=("anneal_share", "sharpen", "kept_share"))
+        shares = ("anneal_share", "whole_share", "sharpen", "kept_share")
+        check_numbers(self, low=0, high=1, names=shares)
         if self.kept_share == 0:
             raise SnnlabError("kept_share = 0: expected a share of the synapses above 0.")
 
@@ -160,15 +165,28 @@ class DelayRecipe(Recipe):
         """
         if self.sharpen:
             return self.epochs
-        annealed = int(self.epochs * self.anneal_share) if _learned(model) else 0
-        return max(annealed, self.kept_from(model))
+        annealed = self._whole_from if self._whole_from < self.epochs else self._anneal_epochs
+        return max(annealed if _learned(model) else 0, self.kept_from(model))
+
+    @property
+    def _anneal_epochs(self) -> int:
+        """Epochs in which sigma shrinks: rounded delays have the last one."""
+        return min(int(self.epochs * self.anneal_share), self._whole_from)
+
+    @property
+    def _whole_from(self) -> int:
+        """The first epoch whose forward pass sees rounded delays."""
+        return self.epochs - round(self.epochs * self.whole_share)
 
     def kept_from(self, model: nn.Module) -> int:
         """Return the epoch in which the last synapses are removed."""
         return self.epochs // 2 if self.kept_share < 1 and delay_layers(model) else 0
 
     def before_epoch(self, model: nn.Module, epoch: int) -> dict[str, float]:
-        """Set sigma by `sigma_schedule`, remove synapses, and sharpen the ramps."""
+        """Set sigma by `sigma_schedule`, remove synapses, and sharpen the ramps.
+
+        The last epochs see rounded delays.
+        """
         numbers: dict[str, float] = {}
         for layer in delay_layers(model).values():
             layer.pruned = None  # by a training before this one
@@ -179,10 +197,11 @@ class DelayRecipe(Recipe):
                 layer.prune(numbers["kept_share"])
         sigmas = [0.0]
         for layer in _learned(model):
+            layer.straight_through = epoch >= self._whole_from
             layer.sigma = sigma = sigma_schedule(
                 epoch,
                 max_delay=layer.max_delay,
-                anneal_epochs=int(self.epochs * self.anneal_share),
+                anneal_epochs=self._anneal_epochs,
             )
             sigmas.append(sigma)
         ramps = [neurons for neurons in model.modules() if isinstance(neurons, RampNeuron)]

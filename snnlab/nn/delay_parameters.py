@@ -11,8 +11,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, whole_number
 from snnlab.nn.delay_kernels import SIGMA_FLOOR
 from snnlab.nn.delay_kinds import DelayLayout
-from snnlab.nn.delay_net_config import Kind
+from snnlab.nn.delay_net_config import Kind, check_bits
 from snnlab.nn.network_config import LONGEST
+from snnlab.nn.quantisers import quantised_weight, whole_delay
 
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
@@ -32,6 +33,8 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         kernel_count: int,
         kind: Kind,
         n_connections: int | None,
+        weight_bits: int | None,
+        delay_bits: int | None,
     ) -> None:
         super().__init__()
         self.in_features = whole_number("in_features", in_features, 1)
@@ -46,8 +49,11 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         if kind not in get_args(Kind):
             raise SnnlabError(f"kind = {kind!r}: expected one of {', '.join(get_args(Kind))}.")
         self.kind: Kind = kind
+        self.weight_bits, self.delay_bits = check_bits(weight_bits, delay_bits)
         # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
         self.discrete = False
+        # Whether the forward pass sees whole delays, and the gradient is that of the Gaussians
+        self.straight_through = False
         shape = (self.out_features, self.in_features, self.kernel_count)
         self.layout = DelayLayout(kind, *shape, self.max_delay)
         bound = math.sqrt(6 / ((self.n_connections or self.in_features) * self.kernel_count))
@@ -77,11 +83,11 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         rounded = prefix + ROUNDED in state_dict
         fits = getattr(positions, "shape", None) == self.P.shape
         if rounded and positions is not None and fits and not positions.is_meta:
-            is_rounded = torch.equal(positions, positions.round()) and self.holds(positions)
-            if not (is_rounded and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
+            marked = torch.as_tensor(state_dict[prefix + ROUNDED]).all()
+            if not (marked and self.holds(positions, rounded=True)):
                 errors.append(
-                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not whole "
-                    f"numbers from 0 to {self.max_delay}, or it is not True"
+                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not "
+                    f"{self.range_of_delays(rounded=True)}, or it is not True"
                 )
                 return
         before = len(errors)
@@ -89,9 +95,19 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         if positions is not None and len(errors) == before:  # None with strict=False
             self.discrete = rounded
 
-    def holds(self, positions: Tensor) -> bool:
-        """Return whether all these values of `P` are delays from 0 to `max_delay`."""
+    def holds(self, positions: Tensor, *, rounded: bool = False) -> bool:
+        """Return whether these values of `P` are delays in their range, whole ones if rounded."""
+        if rounded:
+            delay = self._centre - positions[0]
+            return torch.equal(delay, self._rounded(delay))
         return torch.equal(positions, self._clamp(positions.clone()))
+
+    def range_of_delays(self, *, rounded: bool) -> str:
+        """Say which values the delays have."""
+        numbers = "whole numbers" if rounded else "numbers"
+        few = rounded and self.delay_bits is not None
+        grid = f" on the grid of delay_bits = {self.delay_bits}" if few else ""
+        return f"{numbers} from 0 to {self.max_delay}{grid}"
 
     def _clamp(self, positions: Tensor) -> Tensor:
         """Clamp values of `P` to delays in their range, in place."""
@@ -140,11 +156,14 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         Args:
             share: factor from 0 to 1 by which the delays are multiplied before.
         """
-        return self.layout.per_synapse(self._rounded(share))
+        return self.layout.per_synapse(self._rounded(share * self.delay))
 
-    def _rounded(self, share: float = 1.0) -> Tensor:
-        delay = (share * self.delay).round()
-        return self._centre - self._clamp((self._centre - delay)[None])[0]
+    def _rounded(self, delay: Tensor) -> Tensor:
+        """Round delays, and clamp them to their range."""
+        result = delay.clone()
+        for part, limit in zip(self.layout.parts(result), self.layout.limits, strict=True):
+            part.copy_(whole_delay(part, limit, self.delay_bits))
+        return result
 
     def delay_ms(self, dt_ms: float) -> Tensor:
         """Return `delay` in milliseconds, for steps of `dt_ms`."""
@@ -173,6 +192,8 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
     def round_delays(self) -> None:
         """Make every delay a whole number of steps and every kernel one-hot, in place.
 
+        With `delay_bits` each delay becomes the nearest one of their grid.
+
         Raises:
             SnnlabError: a delay is not finite.
         """
@@ -181,8 +202,14 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
                 "a layer has delays that are not finite; choose a network whose training did not "
                 "diverge, and look for non-finite input."
             )
-        self.delay = self._rounded()
+        self.delay = self._rounded(self.delay)
         self.discrete = True
+
+    @torch.no_grad()
+    def round_weights(self) -> None:
+        """Put every weight on the levels of `weight_bits`, in place; without bits, do nothing."""
+        if self.weight_bits is not None:
+            self.weight.copy_(self.existing_weight)
 
     @torch.no_grad()
     def prune(self, share: float) -> None:
@@ -234,8 +261,9 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
 
     @property
     def existing_weight(self) -> Tensor:
-        """The weights, 0 where a sparse layer has no synapse."""
-        return self.weight if self.n_connections is None else self.weight * self.mask
+        """The weights on the levels of their bits, 0 where a sparse layer has no synapse."""
+        weight = self.weight if self.n_connections is None else self.weight * self.mask
+        return weight if self.weight_bits is None else quantised_weight(weight, self.weight_bits)
 
     def delay_and_width(self) -> tuple[Tensor, Tensor]:
         """Return the delays, with their gradient, and the widths of their Gaussians, in steps."""

@@ -9,7 +9,13 @@ from delay_nets import random_net
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.ablation import ablate, discretise, prune_synapses, shuffle_delays
+from snnlab.delays.ablation import (
+    ablate,
+    discretise,
+    prune_synapses,
+    quantise,
+    shuffle_delays,
+)
 from snnlab.delays.export.plain import describe
 from snnlab.delays.statistics import active_delays
 from snnlab.nn.any_network import delay_layers
@@ -31,6 +37,25 @@ def test_discretise_is_one_hot_and_leaves_the_original():
         assert torch.equal(kernel.abs().argmax(-1), original.delay[..., 0].round().long())
         assert torch.equal(kernel.sum(-1), original.weight[..., 0])
         assert layer.sigma == 0
+
+
+def test_a_network_of_few_bits_is_a_copy():
+    net, x = random_net(), torch.ones(10, 2, 12)
+    before = copy.deepcopy(net.state_dict())
+    few = quantise(net.train(), weight_bits=2, delay_bits=1)
+    assert net.training and not few.training and net.config.weight_bits is None
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+    assert (few.config.weight_bits, few.config.delay_bits) == (2, 1)
+    for layer in few.synapses:
+        assert len(layer.weight.unique()) == 3 and {*layer.delay.flatten().tolist()} == {0, 6}
+    built = few.config.build().eval()
+    built.load_state_dict(few.state_dict())
+    assert torch.equal(built(x), few(x))
+    fine = quantise(few, delay_bits=2)
+    assert (fine.config.weight_bits, fine.config.delay_bits) == (2, 2)
+    assert torch.equal(fine(x), few(x)) and torch.equal(quantise(net)(x), discretise(net)(x))
+    with pytest.raises(SnnlabError, match="weight_bits = 16: expected a whole number from 2 to 8"):
+        quantise(net, weight_bits=16)
 
 
 def test_shuffle_keeps_the_histogram():

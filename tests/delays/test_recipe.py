@@ -32,6 +32,44 @@ def test_sigma_schedule_is_the_papers_table():
     assert sigma_schedule(0, max_delay=24, anneal_epochs=0) == 0.5
 
 
+@pytest.mark.parametrize("anneal_share", [0.25, 1.0])
+def test_the_last_epochs_see_whole_delays(anneal_share):
+    torch.manual_seed(0)
+    net = DelayNet(8, (6,), 4, max_delay=12, tau=2.0, delay_bits=3)
+    x = (torch.rand(20, 24, 8) < 0.2).float()
+    recipe = DelayRecipe(epochs=8, batch_size=8, anneal_share=anneal_share, whole_share=0.25)
+    assert recipe.settled_from(net) == 6
+    for epoch in range(8):
+        measured = recipe.before_epoch(net, epoch)
+        net.eval()
+        same = torch.equal(net(x), discretise(net)(x))
+        assert same == (epoch >= 6)
+        assert (measured["sigma"] == pytest.approx(0.5)) == (epoch >= 8 * min(anneal_share, 0.75))
+    for optimiser in (optimisers := recipe.optimisers(net)):
+        optimiser.zero_grad()
+    net.train()(x).square().sum().backward()
+    assert all(layer.P.grad.count_nonzero() == layer.P.numel() for layer in net.synapses)
+    optimisers[1].step()
+    DelayRecipe().before_epoch(net, 0)
+    assert not torch.equal(net.eval()(x), discretise(net)(x))
+
+
+def test_a_training_that_resumes_sees_whole_delays_in_the_same_epochs(tmp_path):
+    def train(**options):
+        torch.manual_seed(0)
+        net = DelayNet(8, (6,), 4, max_delay=9, tau=2.0, weight_bits=3, delay_bits=2)
+        x, y = (torch.rand(20, 24, 8) < 0.2).float(), torch.arange(24) % 4
+        recipe = DelayRecipe(epochs=4, batch_size=8, whole_share=0.75, keep="last", device="cpu")
+        return fit(net, (x, y), (x, y), recipe, progress=False, **options).model.state_dict()
+
+    file = tmp_path / "c.pt"
+    with pytest.raises(StopTraining):
+        train(checkpoint=file, callbacks=[StopAfterTwo()])
+    resumed = train(checkpoint=file)
+    for name, value in train().items():
+        assert torch.equal(resumed[name], value)
+
+
 class StopAfterTwo(Callback):
     def on_epoch_end(self, progress):
         if len(progress.history) == 2:
