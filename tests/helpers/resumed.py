@@ -41,7 +41,10 @@ def spikes(n, seed):
 
 
 def delays(path, **options):
-    """Delays and pruning with two optimisers and dropout; 75 recordings in batches of 16, the last of 11."""
+    """Delays and pruning with two optimisers and dropout.
+
+    75 recordings in batches of 16, the last of 11.
+    """
     torch.manual_seed(rank_and_world_size()[0])
     net = DelayNet(16, (6,), 5, max_delay=8, tau=1.5, dropout=0.3)
     fewer = dict(anneal_share=1.0, kept_share=0.4, delay_pull=0.01)
