@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from snnlab.data.encoding.odg import odg_events
     from snnlab.data.registry import load_dataset
     from snnlab.data.splits import DataSplits
-    from snnlab.delays.ablation import discretise, scale_delays, shuffle_delays, zero_delays
+    from snnlab.delays.ablation import (
+        discretise,
+        quantise,
+        scale_delays,
+        shuffle_delays,
+        zero_delays,
+    )
     from snnlab.delays.experiments import DelayStage
     from snnlab.delays.export.export import export_network
     from snnlab.delays.loading import open_network
@@ -44,7 +50,7 @@ _NAMES = {
     "snnlab.data.encoding.odg": "odg_events",
     "snnlab.data.registry": "load_dataset",
     "snnlab.data.splits": "DataSplits",
-    "snnlab.delays.ablation": "discretise scale_delays shuffle_delays zero_delays",
+    "snnlab.delays.ablation": "discretise quantise scale_delays shuffle_delays zero_delays",
     "snnlab.delays.export.export": "export_network",
     "snnlab.delays.loading": "open_network",
     "snnlab.delays.experiments": "DelayStage",
@@ -104,6 +110,7 @@ __all__ = [
     "pipe_d",
     "pipe_s",
     "plots",
+    "quantise",
     "run_experiments",
     "runs",
     "scale_delays",

@@ -9,6 +9,7 @@ from typing import Any, cast
 from snnlab.course.config import LearningDelays
 from snnlab.course.tasks import delay_stage
 from snnlab.data.splits import DataSplits
+from snnlab.delays.chip_cost import chip_cost
 from snnlab.delays.experiments import DelayStage, delay_experiment, matched_hidden
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
@@ -37,7 +38,8 @@ class Arms(dict[str, Arm]):
     """By name, the networks that a run of notebook 04 trains: `config.variants` and the controls.
 
     There are controls if `config.controls` is true and `fixed` and `learned` are among the
-    variants, as they are compared with both.
+    variants, as they are compared with both. The wider one is left out where it would be as wide
+    as `fixed`, such as with delays of neurons, which are few.
 
     Args:
         config: the parameters.
@@ -53,7 +55,9 @@ class Arms(dict[str, Arm]):
         self.config, self.data = config, data
         self.passes = round(config.epochs * min(5, max(1, config.limit / len(data.train))))
         if config.controls and {"fixed", "learned"} <= self.keys():
-            self[WIDE] = Arm("fixed", self.wider({}))
+            wider = self.wider({})
+            if wider["hidden"] != config.hidden:
+                self[WIDE] = Arm("fixed", wider)
             if config.fan_in not in (0, config.connections):
                 few = {"n_connections": config.fan_in}
                 self[FEW + "fixed"], self[FEW + "learned"] = Arm("fixed", few), Arm("learned", few)
@@ -197,6 +201,7 @@ class Arms(dict[str, Arm]):
             "hidden": list(network.hidden),
             "lr_delays": stage.lr_delays,
             "trainable_parameters": cast(DelayNet, result.net).trainable_parameters(),
+            **chip_cost(result.net, self.data.test, device=self.config.device),
             "best_epoch": result.last.best_epoch,
             "seconds": result.last.seconds,
         }

@@ -1,6 +1,7 @@
-"""Copies of a network with changed delays: rounded, shuffled, zero or scaled."""
+"""Copies of a network: delays changed, weights and delays of few bits, or synapses pruned."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
 from snnlab.nn.any_network import delay_layers, own_copy
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import check_bits
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -16,8 +19,9 @@ Network = TypeVar("Network", bound=nn.Module)
 def discretise(model: Network) -> Network:
     """Copy a network with whole delays and one-hot kernels, in evaluation mode.
 
-    A neuromorphic chip runs this network, and only its accuracy is reported. Pruning by
-    `torch.nn.utils.prune` is permanent in the copy. A network without delays stays as it is.
+    A neuromorphic chip runs this network, and only its accuracy is reported. Weights lie on their
+    levels, where the network has `weight_bits`. Pruning by `torch.nn.utils.prune` is permanent in
+    the copy. A network without delays stays as it is.
 
     Raises:
         SnnlabError: it is no network, or a delay is not finite.
@@ -33,6 +37,77 @@ def discretise(model: Network) -> Network:
     copied = own_copy(model).eval()
     for layer in delay_layers(copied).values():
         layer.round_delays()
+        layer.round_weights()
+    return copied
+
+
+def quantise(
+    model: Network, *, weight_bits: int | None = None, delay_bits: int | None = None
+) -> Network:
+    """Copy a network with weights and delays of few bits, in evaluation mode, without training.
+
+    The copy is rounded as by `discretise`. A network that is trained further with few bits is more
+    accurate: `DelayNetConfig` has them, too.
+
+    Args:
+        model: the network.
+        weight_bits: 2 to 8, for weights on $2^{bits} - 1$ levels in each layer; None for those that
+            the network has.
+        delay_bits: 1 to 8, for delays on at most $2^{bits}$ values in each layer; None for those
+            that the network has.
+
+    Returns:
+        The copy; the `config` of a `DelayNet` has the bits.
+
+    Raises:
+        SnnlabError: a number is out of its range, or as `discretise`.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(20, 10, max_delay=24)
+        >>> few = quantise(layer, weight_bits=2, delay_bits=2)
+        >>> few.delay.unique().tolist(), len(few.weight.unique())
+        ([0.0, 8.0, 16.0, 24.0], 3)
+    """
+    weight_bits, delay_bits = check_bits(weight_bits, delay_bits)
+    delay_layers(model)
+    copied = own_copy(model)
+    given = {"weight_bits": weight_bits, "delay_bits": delay_bits}
+    bits: dict[str, Any] = {name: n for name, n in given.items() if n is not None}
+    for layer in delay_layers(copied).values():
+        for name, number in bits.items():
+            setattr(layer, name, number)
+    if isinstance(copied, DelayNet):
+        copied.config = replace(copied.config, **bits)
+    return discretise(copied)
+
+
+def prune_synapses(model: Network, share: float) -> Network:
+    """Copy a network without the weakest synapses of each delay layer, in evaluation mode.
+
+    Nothing is trained. `DelayRecipe(kept_share=...)` prunes while it trains, which costs less
+    accuracy.
+
+    Args:
+        model: the network.
+        share: share of the synapses of each layer that remains, above 0; see `DelayLinear.prune`.
+
+    Raises:
+        SnnlabError: it is no network or has no delay layer, or the share is out of its range.
+
+    Example:
+        >>> from snnlab.nn.delay_linear import DelayLinear
+        >>> layer = DelayLinear(10, 10, max_delay=4)
+        >>> int(prune_synapses(layer, 0.2).connections.sum()), int(layer.connections.sum())
+        (20, 100)
+    """
+    if not delay_layers(model):
+        raise SnnlabError(
+            f"a network without delays: {type(model).__name__} has no DelayLinear to prune."
+        )
+    copied = own_copy(model).eval()
+    for layer in delay_layers(copied).values():
+        layer.prune(share)
     return copied
 
 

@@ -4,5 +4,6 @@
 - `activations`: one layer with six modes from ReLU to LIF, and the ramp neuron;
 - `delay_linear`, `delay_kernels`, `fft_convolution`: a layer of synapses with delays;
 - `delay_net`, `vision`, `network_config`: networks and their descriptions;
-- `weight_transfer`: copies weights and delays from one network to another.
+- `weight_transfer`: copies weights and delays from one network to another;
+- `energy`: counts operations and spikes.
 """

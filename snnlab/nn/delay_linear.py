@@ -26,6 +26,7 @@ from snnlab.nn.delay_kernels import dcls_taps, gaussian_taps, one_hot_taps
 from snnlab.nn.delay_kinds import Stage
 from snnlab.nn.delay_net_config import Kind
 from snnlab.nn.delay_parameters import DelayParameters
+from snnlab.nn.quantisers import straight_through, whole_delay
 from snnlab.nn.tracing import recorded
 
 Engine = Literal["auto", "dense", "spectral", "dcls"]
@@ -60,6 +61,11 @@ class DelayLinear(DelayParameters):
             In an axo-dendritic layer each summand is at most half of `max_delay`, the input's
             rounded up. `delay_per_synapse` has the same shape for each kind.
         n_connections: inputs of each neuron, drawn once at random; None for all.
+        weight_bits: 2 to 8, for weights on $2^{bits} - 1$ levels with one scale in the layer; the
+            gradient is that of `weight`, which stays as precise as it is. None for no levels.
+        delay_bits: 1 to 8, for rounded delays on a grid of at most $2^{bits}$ steps from 0 to
+            `max_delay`, or to the limit of each summand; None for each whole step. Delays are real
+            numbers until they are rounded. `snnlab.nn.quantisers` has both formulas.
         engine: how the convolution is computed: "dense" over time, "spectral" in the frequency
             domain (`snnlab.nn.fft_convolution`), "auto" by the faster of the two; "dcls" over time
             with the kernel that DCLS's own module builds, the paper's layer, slower and with more
@@ -72,7 +78,7 @@ class DelayLinear(DelayParameters):
 
     Raises:
         SnnlabError: a size is not a positive whole number, `max_delay` not a whole number from 0 to
-            a million, or the kind or engine is unknown.
+            a million, the number of bits is out of its range, or the kind or engine is unknown.
 
     Example:
         >>> layer = DelayLinear(in_features=1, out_features=1, max_delay=3)
@@ -105,9 +111,20 @@ class DelayLinear(DelayParameters):
         *,
         kind: Kind = "synaptic",
         n_connections: int | None = None,
+        weight_bits: int | None = None,
+        delay_bits: int | None = None,
         engine: Engine = "auto",
     ) -> None:
-        super().__init__(in_features, out_features, max_delay, kernel_count, kind, n_connections)
+        super().__init__(
+            in_features,
+            out_features,
+            max_delay,
+            kernel_count,
+            kind,
+            n_connections,
+            weight_bits,
+            delay_bits,
+        )
         if engine not in get_args(Engine):
             raise SnnlabError(
                 f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}."
@@ -118,19 +135,23 @@ class DelayLinear(DelayParameters):
     def extra_repr(self) -> str:
         """Return the sizes."""
         kind = "" if self.kind == "synaptic" else f", kind={self.kind}"
-        sparse = "" if self.n_connections is None else f", n_connections={self.n_connections}"
+        numbers = ("n_connections", "weight_bits", "delay_bits")
+        given = [f", {name}={value}" for name in numbers if (value := getattr(self, name))]
         return (
             f"{self.in_features}, {self.out_features}, max_delay={self.max_delay}, "
-            f"kernel_count={self.kernel_count}{kind}{sparse}"
+            f"kernel_count={self.kernel_count}{kind}{''.join(given)}"
         )
 
     def spread(self, weight: Tensor, delay: Tensor, width: Tensor, taps: int) -> Tensor:
         """Spread weights over taps, all `(n, m, K)` to `(n, m, taps)`; over one if rounded."""
         if self.discrete:  # not DCLS's narrowest kernel: its normalisation takes 1e-7 of the weight
             return one_hot_taps(weight, delay, taps)
-        if self.engine == "dcls" and not recorded():
-            return dcls_taps(weight, delay, width, taps)
-        return gaussian_taps(weight, delay, width, taps)
+        by_dcls = self.engine == "dcls" and not recorded()
+        spread = (dcls_taps if by_dcls else gaussian_taps)(weight, delay, width, taps)
+        if not self.straight_through:
+            return spread
+        rounded = whole_delay(delay.detach(), taps - 1, self.delay_bits)
+        return straight_through(one_hot_taps(weight.detach(), rounded, taps), spread)
 
     def kernel(self, neurons: slice = slice(None)) -> Tensor:
         """Compute the kernel, `(N_out, N_in, L)`: `[i, j, d]` is from j to i after d steps.

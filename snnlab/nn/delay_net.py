@@ -90,6 +90,8 @@ class DelayNet(nn.Module):
                 n_connections=None
                 if config.n_connections is None or number == len(config.hidden)
                 else min(config.n_connections, before),
+                weight_bits=config.weight_bits,
+                delay_bits=config.delay_bits,
                 engine=engine,
             )
             for number, ((before, after), max_delay) in enumerate(
@@ -143,7 +145,7 @@ class DelayNet(nn.Module):
             functional.reset_net(self)  # membranes do not pass from one sequence to the next
 
     def _activity(self, x: Tensor) -> Activity:
-        valid = self._valid(x) if self.config.padding == "fixed" else None  # steps that count
+        valid = self.valid_steps(x) if self.config.padding == "fixed" else None  # steps that count
         # Steps that each delay layer appends
         more = [0 if valid is not None else longest // 2 for longest in self.config.max_delays]
         steps = len(x) if valid is None else len(valid)
@@ -160,7 +162,7 @@ class DelayNet(nn.Module):
             valid = torch.ones(potentials.shape[:2], dtype=torch.bool, device=x.device)
         return Activity(spikes, potentials, valid)
 
-    def _valid(self, x: Tensor) -> Tensor:
+    def valid_steps(self, x: Tensor) -> Tensor:
         """Return which steps of each recording and its tail count, (T', B); the longest has T'."""
         steps = torch.arange(1, len(x) + 1, device=x.device)
         ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
@@ -172,14 +174,13 @@ class DelayNet(nn.Module):
         )
 
     def trainable_parameters(self) -> int:
-        """Count the trained numbers; synapses that a sparse network lacks do not count."""
+        """Count the trained numbers; synapses that are missing or pruned do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
         for synapses in delay_layers(self).values():
-            if synapses.n_connections is not None:
-                exists = synapses.mask.expand_as(synapses.weight)
-                total -= int((~exists).sum())
-                if synapses.P.requires_grad:
-                    total -= int((~synapses.layout.shared(exists)).sum())
+            if synapses.weight.requires_grad:
+                total -= int((~synapses.connections).sum())
+            if synapses.P.requires_grad:
+                total -= int((~synapses.delays_in_use).sum())
         return total
 
 

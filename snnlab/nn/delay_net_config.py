@@ -17,6 +17,18 @@ Padding = Literal["fixed", "reference"]
 Neuron = Literal["lif", "relu"]
 
 
+def check_bits(weight_bits: Any, delay_bits: Any) -> tuple[int | None, int | None]:
+    """Return the bits of weights, 2 to 8, and of delays, 1 to 8; None stands for all.
+
+    Raises:
+        SnnlabError: a number is out of its range.
+    """
+    return (
+        None if weight_bits is None else whole_number("weight_bits", weight_bits, 2, 8),
+        None if delay_bits is None else whole_number("delay_bits", delay_bits, 1, 8),
+    )
+
+
 @nearest_names
 @dataclass(frozen=True)
 class DelayNetConfig(NetworkConfig):
@@ -42,6 +54,8 @@ class DelayNetConfig(NetworkConfig):
             layer appends (L-1)//2 steps, and padding takes part in statistics and scores.
         n_connections: inputs of each hidden neuron, drawn at random (the paper's sparse ablation
             has 10); None for all.
+        weight_bits, delay_bits: as of `DelayLinear`: levels of the weights and values of the
+            rounded delays; None for no limit.
         neuron: "lif", or "relu" for pretraining with neurons that output a ramp (`RampNeuron`).
             Both have the same parameters.
         dt_ms: length of a time step, ms; None where it is unknown.
@@ -68,6 +82,8 @@ class DelayNetConfig(NetworkConfig):
     tail: int | None = None
     padding: Padding = "fixed"
     n_connections: int | None = None
+    weight_bits: int | None = None
+    delay_bits: int | None = None
     neuron: Neuron = "lif"
     dt_ms: float | None = None
 
@@ -93,6 +109,7 @@ class DelayNetConfig(NetworkConfig):
             )
         if not (self.dt_ms is None or (is_number(self.dt_ms) and self.dt_ms > 0)):
             raise SnnlabError(f"dt_ms = {self.dt_ms!r}: expected milliseconds above 0, or None.")
+        weight_bits, delay_bits = check_bits(self.weight_bits, self.delay_bits)
         self._check(
             n_in=whole_number("n_in", self.n_in, 1),
             hidden=tuple(whole_number("hidden, neurons of a layer", n, 1) for n in self.hidden),
@@ -107,6 +124,8 @@ class DelayNetConfig(NetworkConfig):
             n_connections=None
             if self.n_connections is None
             else whole_number("n_connections", self.n_connections, 1),
+            weight_bits=weight_bits,
+            delay_bits=delay_bits,
             dt_ms=None if self.dt_ms is None else float(self.dt_ms),
         )
 

@@ -11,8 +11,9 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, whole_number
 from snnlab.nn.delay_kernels import SIGMA_FLOOR
 from snnlab.nn.delay_kinds import DelayLayout
-from snnlab.nn.delay_net_config import Kind
+from snnlab.nn.delay_net_config import Kind, check_bits
 from snnlab.nn.network_config import LONGEST
+from snnlab.nn.quantisers import quantised_weight, whole_delay
 
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
@@ -22,6 +23,7 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
     """Weights and delays of `DelayLinear`, which describes the arguments."""
 
     mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
+    pruned: Tensor | None  # (N_out, N_in, K) of bool: the weights that stay 0 in training
 
     def __init__(
         self,
@@ -31,6 +33,8 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         kernel_count: int,
         kind: Kind,
         n_connections: int | None,
+        weight_bits: int | None,
+        delay_bits: int | None,
     ) -> None:
         super().__init__()
         self.in_features = whole_number("in_features", in_features, 1)
@@ -45,8 +49,11 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         if kind not in get_args(Kind):
             raise SnnlabError(f"kind = {kind!r}: expected one of {', '.join(get_args(Kind))}.")
         self.kind: Kind = kind
+        self.weight_bits, self.delay_bits = check_bits(weight_bits, delay_bits)
         # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
         self.discrete = False
+        # Whether the forward pass sees whole delays, and the gradient is that of the Gaussians
+        self.straight_through = False
         shape = (self.out_features, self.in_features, self.kernel_count)
         self.layout = DelayLayout(kind, *shape, self.max_delay)
         bound = math.sqrt(6 / ((self.n_connections or self.in_features) * self.kernel_count))
@@ -60,6 +67,8 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         if self.n_connections is not None:
             mask = torch.rand(shape[:2]).argsort(1) < self.n_connections
             self.register_buffer("mask", mask[..., None])
+        # Not in the `state_dict`: `prune` finds it again, as pruned weights are the smallest ones
+        self.register_buffer("pruned", None, persistent=False)
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
@@ -74,11 +83,11 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         rounded = prefix + ROUNDED in state_dict
         fits = getattr(positions, "shape", None) == self.P.shape
         if rounded and positions is not None and fits and not positions.is_meta:
-            is_rounded = torch.equal(positions, positions.round()) and self.holds(positions)
-            if not (is_rounded and torch.as_tensor(state_dict[prefix + ROUNDED]).all()):
+            marked = torch.as_tensor(state_dict[prefix + ROUNDED]).all()
+            if not (marked and self.holds(positions, rounded=True)):
                 errors.append(
-                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not whole "
-                    f"numbers from 0 to {self.max_delay}, or it is not True"
+                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not "
+                    f"{self.range_of_delays(rounded=True)}, or it is not True"
                 )
                 return
         before = len(errors)
@@ -86,9 +95,19 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         if positions is not None and len(errors) == before:  # None with strict=False
             self.discrete = rounded
 
-    def holds(self, positions: Tensor) -> bool:
-        """Return whether all these values of `P` are delays from 0 to `max_delay`."""
+    def holds(self, positions: Tensor, *, rounded: bool = False) -> bool:
+        """Return whether these values of `P` are delays in their range, whole ones if rounded."""
+        if rounded:
+            delay = self._centre - positions[0]
+            return torch.equal(delay, self._rounded(delay))
         return torch.equal(positions, self._clamp(positions.clone()))
+
+    def range_of_delays(self, *, rounded: bool) -> str:
+        """Say which values the delays have."""
+        numbers = "whole numbers" if rounded else "numbers"
+        few = rounded and self.delay_bits is not None
+        grid = f" on the grid of delay_bits = {self.delay_bits}" if few else ""
+        return f"{numbers} from 0 to {self.max_delay}{grid}"
 
     def _clamp(self, positions: Tensor) -> Tensor:
         """Clamp values of `P` to delays in their range, in place."""
@@ -136,12 +155,27 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
 
         Args:
             share: factor from 0 to 1 by which the delays are multiplied before.
-        """
-        return self.layout.per_synapse(self._rounded(share))
 
-    def _rounded(self, share: float = 1.0) -> Tensor:
-        delay = (share * self.delay).round()
-        return self._centre - self._clamp((self._centre - delay)[None])[0]
+        Raises:
+            SnnlabError: a delay is not finite.
+        """
+        return self.layout.per_synapse(self._rounded(share * self._finite_delay))
+
+    @property
+    def _finite_delay(self) -> Tensor:
+        if not (self.P.is_meta or self.P.isfinite().all()):
+            raise SnnlabError(
+                "a layer has delays that are not finite; choose a network whose training did not "
+                "diverge, and look for non-finite input."
+            )
+        return self.delay
+
+    def _rounded(self, delay: Tensor) -> Tensor:
+        """Round delays, and clamp them to their range."""
+        result = delay.clone()
+        for part, limit in zip(self.layout.parts(result), self.layout.limits, strict=True):
+            part.copy_(whole_delay(part, limit, self.delay_bits))
+        return result
 
     def delay_ms(self, dt_ms: float) -> Tensor:
         """Return `delay` in milliseconds, for steps of `dt_ms`."""
@@ -170,21 +204,73 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
     def round_delays(self) -> None:
         """Make every delay a whole number of steps and every kernel one-hot, in place.
 
+        With `delay_bits` each delay becomes the nearest one of their grid.
+
         Raises:
             SnnlabError: a delay is not finite.
         """
-        if not (self.P.is_meta or self.P.isfinite().all()):
-            raise SnnlabError(
-                "a layer has delays that are not finite; choose a network whose training did not "
-                "diverge, and look for non-finite input."
-            )
-        self.delay = self._rounded()
+        self.delay = self._rounded(self._finite_delay)
         self.discrete = True
+
+    @torch.no_grad()
+    def round_weights(self) -> None:
+        """Put every weight on the levels of `weight_bits`, in place; without bits, do nothing."""
+        if self.weight_bits is not None:
+            self.weight.copy_(self.existing_weight)
+
+    @torch.no_grad()
+    def prune(self, share: float) -> None:
+        """Set the weights of smallest magnitude to 0, in place; those that are 0 already stay 0.
+
+        `DelayRecipe(kept_share=...)` prunes while it trains. A loop of one's own calls
+        `zero_pruned` after each step of its optimiser.
+
+        Args:
+            share: of the layer's weights, those that `n_connections` leaves, how many remain: above
+                0, up to 1. At least one weight remains.
+
+        Raises:
+            SnnlabError: the share is out of its range, or torch computes the weights from others.
+
+        Example:
+            >>> from snnlab.nn.delay_linear import DelayLinear
+            >>> layer = DelayLinear(in_features=4, out_features=1, max_delay=3)
+            >>> layer.weight.data = torch.tensor([0.1, -0.4, 0.3, -0.2]).view(1, 4, 1)
+            >>> layer.prune(0.5)
+            >>> [round(weight, 1) for weight in layer.weight.flatten().tolist()]
+            [0.0, -0.4, 0.3, 0.0]
+        """
+        if not (is_number(share) and 0 < share <= 1):
+            raise SnnlabError(
+                f"share = {share!r}: expected the share of the synapses that remains,"
+                " above 0 and at most 1."
+            )
+        if "weight" not in self._parameters:
+            raise SnnlabError(
+                "the weights of a layer of delays are computed by torch.nn.utils; make them "
+                "permanent before they are pruned, such as by prune.remove(layer, 'weight')."
+            )
+        magnitude = self.weight.abs()
+        if self.n_connections is not None:
+            magnitude *= self.mask
+        count = (self.n_connections or self.in_features) * self.out_features * self.kernel_count
+        largest = magnitude.flatten().argsort(descending=True, stable=True)
+        pruned = torch.ones_like(magnitude, dtype=torch.bool)
+        pruned.view(-1)[largest[: max(1, round(share * count))]] = False
+        self.pruned = pruned | (magnitude == 0)
+        self.zero_pruned()
+
+    @torch.no_grad()
+    def zero_pruned(self) -> None:
+        """Set pruned weights to 0; called after each step of the optimiser."""
+        if self.pruned is not None:
+            self.weight.masked_fill_(self.pruned, 0)
 
     @property
     def existing_weight(self) -> Tensor:
-        """The weights, 0 where a sparse layer has no synapse."""
-        return self.weight if self.n_connections is None else self.weight * self.mask
+        """The weights on the levels of their bits, 0 where a sparse layer has no synapse."""
+        weight = self.weight if self.n_connections is None else self.weight * self.mask
+        return weight if self.weight_bits is None else quantised_weight(weight, self.weight_bits)
 
     def delay_and_width(self) -> tuple[Tensor, Tensor]:
         """Return the delays, with their gradient, and the widths of their Gaussians, in steps."""

@@ -16,7 +16,7 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_parameters import ROUNDED
 from snnlab.nn.network_config import NetworkConfig
 
-FORMAT = 5  # 4 describes the network with `NetworkConfig.to_dict`; 5 has its kind of delays
+FORMAT = 6  # 5 has the network's kind of delays; 6 the bits of its weights and delays
 
 
 def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
@@ -251,16 +251,11 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
             raise SnnlabError(f"{name} holds values that are not finite; choose another file.")
     for place, layer in delay_layers(model).items():
         prefix = f"{place}." if place else ""
-        positions, rounded = state[f"{prefix}P"], state.get(prefix + ROUNDED)
-        fits = rounded is None or (
-            bool(rounded.all()) and torch.equal(positions, positions.round())
-        )
-        if not (fits and layer.holds(positions)):
-            numbers = "numbers" if rounded is None else "whole numbers"
-            raise SnnlabError(
-                f"the delays of {place} are not {numbers} from 0 to {layer.max_delay}; choose "
-                "another file."
-            )
+        rounded = prefix + ROUNDED in state
+        marked = not rounded or bool(state[prefix + ROUNDED].all())
+        if not (marked and layer.holds(state[f"{prefix}P"], rounded=rounded)):
+            numbers = layer.range_of_delays(rounded=rounded)
+            raise SnnlabError(f"the delays of {place} are not {numbers}; choose another file.")
 
 
 def shapes(state: dict[str, Any]) -> dict[str, Any]:

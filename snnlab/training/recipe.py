@@ -33,7 +33,8 @@ class Recipe:
         device: "auto", "cpu" or "cuda".
         accumulate: parts of a batch that go through the network one by one; their gradients are
             summed.
-        keep: the epoch whose parameters are kept: "best" on validation, or "last".
+        keep: the epoch whose parameters are kept: "best" on validation, from `kept_from` on, or
+            "last".
         patience: epochs without a better one on validation after which training stops; None for all
             epochs. Those before `settled_from` do not count. Schedules are laid out for `epochs`,
             so that a training that stops early has not had their lowest learning rates.
@@ -105,6 +106,10 @@ class Recipe:
 
         `patience` counts from there, so that no training stops while the network is annealed.
         """
+        return 0
+
+    def kept_from(self, model: Any) -> int:
+        """Return the first epoch that may be kept as the best one, where there is such an epoch."""
         return 0
 
     def before_step(self, model: Any, optimisers: list[torch.optim.Optimizer], done: float) -> None:

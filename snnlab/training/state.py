@@ -172,7 +172,7 @@ class TrainState:
         """Finish an epoch: keep its line, and its parameters if they are the ones to keep."""
         self.history.append(line)
         self._keep_snapshot()
-        if self.best is not None and self.recipe.keep == "best":
+        if self.recipe.keep == "best" and self.best_epoch >= self.recipe.kept_from(self.model):
             best_line = self.history[self.best_epoch]
             if _rank(line) <= _rank(best_line):
                 return

@@ -96,8 +96,8 @@ def fit(
     """Train a network on the cross-entropy of its class scores; keep the best epoch, or the last.
 
     The best epoch has the highest accuracy on `valid`, and the lower loss on a tie, of the network
-    as it will be used (`recipe.as_used`). With `recipe.patience`, training stops after so many
-    epochs without a better one.
+    as it will be used (`recipe.as_used`); it is one from `recipe.kept_from` on. With
+    `recipe.patience`, training stops after so many epochs without a better one.
 
     Several processes train one network together where each calls this with the same arguments, in a
     group of `torch.distributed`, each with a GPU of its own or all on the CPU.

@@ -1,5 +1,5 @@
 """Transfer of weights from ANNs to spiking networks (Lin et al. 2022).
 
 `stages` and `pipelines` build experiments such as pipe-S and pipe-D, `comparison` compares them at
-equal time, `conversion` wraps SpikingJelly's converter, `similarity` and `energy` measure networks.
+equal time, `conversion` wraps SpikingJelly's converter, `similarity` measures networks.
 """

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known, whole_number
+from snnlab.nn.energy import cost
 from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_experiments
-from snnlab.transfer.energy import cost
 from snnlab.transfer.stages import Stage
 
 Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, a result a seed

@@ -19,11 +19,11 @@ from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.experiments import DelayStage
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.nn.energy import cost
 from snnlab.nn.vision.small_cnn import SmallCNN, SmallCNNConfig
 from snnlab.training.evaluation import evaluate
 from snnlab.training.recipe import Recipe
 from snnlab.training.trainer import fit, train_step
-from snnlab.transfer.energy import cost
 from snnlab.transfer.similarity import layer_outputs
 
 STATIC, EVENTS = "02_pretrain_and_transfer", "03_transfer_to_event_streams"

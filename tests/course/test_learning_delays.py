@@ -25,6 +25,8 @@ def words():
     [
         ({}, [WIDE, f"{FEW}fixed", f"{FEW}learned"]),
         ({"fan_in": 0}, [WIDE]),
+        # 36 delays of neurons are fewer than half of the 92 numbers of one neuron more
+        ({"delay_kind": "dendritic"}, [f"{FEW}fixed", f"{FEW}learned"]),
         ({"fan_in": 3, "connections": 3}, [WIDE]),
         ({"variants": ["fixed", "learned"]}, [WIDE, f"{FEW}fixed", f"{FEW}learned"]),
         ({"controls": False}, []),

@@ -1,4 +1,4 @@
-"""Copies of a network with changed delays, and of pruned networks."""
+"""Copies of a network with changed delays or fewer synapses, and of pruned networks."""
 
 import copy
 
@@ -9,7 +9,14 @@ from delay_nets import random_net
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.ablation import ablate, discretise, shuffle_delays
+from snnlab.delays.ablation import (
+    ablate,
+    discretise,
+    prune_synapses,
+    quantise,
+    shuffle_delays,
+)
+from snnlab.delays.export.plain import describe
 from snnlab.delays.statistics import active_delays
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_linear import DelayLinear
@@ -30,6 +37,25 @@ def test_discretise_is_one_hot_and_leaves_the_original():
         assert torch.equal(kernel.abs().argmax(-1), original.delay[..., 0].round().long())
         assert torch.equal(kernel.sum(-1), original.weight[..., 0])
         assert layer.sigma == 0
+
+
+def test_a_network_of_few_bits_is_a_copy():
+    net, x = random_net(), torch.ones(10, 2, 12)
+    before = copy.deepcopy(net.state_dict())
+    few = quantise(net.train(), weight_bits=2, delay_bits=1)
+    assert net.training and not few.training and net.config.weight_bits is None
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+    assert (few.config.weight_bits, few.config.delay_bits) == (2, 1)
+    for layer in few.synapses:
+        assert len(layer.weight.unique()) == 3 and {*layer.delay.flatten().tolist()} == {0, 6}
+    built = few.config.build().eval()
+    built.load_state_dict(few.state_dict())
+    assert torch.equal(built(x), few(x))
+    fine = quantise(few, delay_bits=2)
+    assert (fine.config.weight_bits, fine.config.delay_bits) == (2, 2)
+    assert torch.equal(fine(x), few(x)) and torch.equal(quantise(net)(x), discretise(net)(x))
+    with pytest.raises(SnnlabError, match="weight_bits = 16: expected a whole number from 2 to 8"):
+        quantise(net, weight_bits=16)
 
 
 def test_shuffle_keeps_the_histogram():
@@ -115,3 +141,29 @@ def test_whole_delays_stay_whole_when_they_are_scaled():
     half = ablate(net, "as trained", factor=0.5)
     for before, after in zip(net.synapses, half.synapses, strict=True):
         assert torch.equal(after.delay, (before.delay / 2).round()) and after.discrete
+
+
+@pytest.mark.parametrize("kind", ["synaptic", "axonal", "dendritic", "axo-dendritic"])
+@pytest.mark.parametrize("n_connections", [None, 5])
+def test_pruned_synapses_are_gone_in_the_copy_alone(kind, n_connections):
+    net = random_net(delay_kind=kind, n_connections=n_connections).train()
+    before = copy.deepcopy(net.state_dict())
+    less = prune_synapses(net, 0.3)
+    assert net.training and not less.training
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+    numbers = sum(p.numel() for norm in net.norms for p in norm.parameters())
+    for layer, original in zip(less.synapses, net.synapses, strict=True):
+        there = layer.connections
+        assert there.sum() == round(0.3 * int(original.connections.sum()))
+        weakest = original.weight[original.connections & ~there].abs().max()
+        assert weakest <= original.weight[there].abs().min()
+        assert torch.equal(layer.P, original.P)
+        assert active_delays(layer).size == there.sum()
+        numbers += int(there.sum() + layer.delays_in_use.sum())
+    assert less.trainable_parameters() == numbers < net.trainable_parameters()
+    assert [plain.weight.size for plain in describe(less, dt_ms=10).layers] == [
+        int(layer.connections.sum()) for layer in less.synapses
+    ]
+    with pytest.raises(SnnlabError, match="Linear has no DelayLinear to prune"):
+        prune_synapses(torch.nn.Linear(2, 2), 0.5)

@@ -12,6 +12,7 @@ import torch
 from DCLS.construct.modules import ConstructKernel1d, Dcls1d
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
 from snnlab._utils.errors import SnnlabError
@@ -410,3 +411,59 @@ def test_gradients_are_the_same_where_tensors_are_not_kept(how, engine):
     expected = torch.autograd.grad(layer(x).square().sum(), parameters)
     got = torch.autograd.grad(how(layer, x).square().sum(), parameters)
     assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
+
+
+def test_prune_removes_the_smallest_weights_by_hand_and_keeps_them_at_0():
+    layer = DelayLinear(5, 2, max_delay=3)
+    weights = [[0.5, -0.1, 0.3, 0.0, -0.9], [0.2, 0.7, -0.4, 0.6, -0.8]]
+    layer.weight.data = torch.tensor(weights)[..., None]
+    layer.prune(0.44)  # 4.4 of 10 weights
+    left = [[0.0, 0.0, 0.0, 0.0, -0.9], [0.0, 0.7, 0.0, 0.6, -0.8]]
+    assert torch.equal(layer.weight[..., 0], torch.tensor(left))
+    assert torch.equal(layer.connections[..., 0], torch.tensor(left) != 0)
+    layer.weight.data += 1.0  # a step of an optimiser
+    layer.zero_pruned()
+    assert torch.equal(layer.weight[..., 0] != 0, torch.tensor(left) != 0)
+    assert "pruned" not in layer.state_dict()
+    with torch.no_grad():
+        layer.weight[1, 4] = 5e-9  # still a weight
+    layer.prune(1.0)
+    assert torch.equal(layer.connections[..., 0], torch.tensor(left) != 0)
+    layer.prune(0.01)
+    assert layer.connections.sum() == 1  # one weight remains
+
+
+@pytest.mark.parametrize("kind", ["synaptic", "axonal", "dendritic", "axo-dendritic"])
+@pytest.mark.parametrize("n_connections", [None, 6])
+def test_prune_is_torchs_l1_unstructured_and_leaves_no_gradient_of_delays(kind, n_connections):
+    torch.manual_seed(0)
+    layer = DelayLinear(9, 8, 5, 2, kind=kind, n_connections=n_connections)
+    with torch.no_grad():
+        layer.weight.copy_(layer.existing_weight)
+    theirs, existing = copy.deepcopy(layer), 8 * (n_connections or 9) * 2
+    prune.l1_unstructured(theirs, "weight", layer.weight.numel() - round(0.3 * existing))
+    layer.prune(0.3)
+    assert torch.equal(layer.weight, theirs.weight)
+    assert layer.connections.sum() == round(0.3 * existing)
+    layer.weight.data[:, 4:] = 0  # channels without a synapse
+    layer.weight.data[5:] = 0
+    layer(torch.rand(7, 3, 9)).square().sum().backward()
+    used = layer.delays_in_use
+    assert 0 < used.sum() < used.numel()
+    assert not layer.P.grad[0][~used].any() and layer.P.grad[0][used].any()
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan"), "half", True])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(SnnlabError, match="share = .*: expected the share of the synapses"):
+        DelayLinear(2, 2, max_delay=3).prune(share)
+
+
+def test_weights_that_torch_computes_are_not_pruned():
+    layer = DelayLinear(2, 2, max_delay=3)
+    prune.l1_unstructured(layer, "weight", 0.5)
+    with pytest.raises(SnnlabError, match="computed by torch.nn.utils; make them permanent"):
+        layer.prune(0.5)
+    prune.remove(layer, "weight")
+    layer.prune(0.25)
+    assert layer.connections.sum() == 1

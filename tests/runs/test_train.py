@@ -39,6 +39,10 @@ def test_a_training_without_a_notebook(tmp_path, monkeypatch):
         ("learned", 1),
     ]
     assert result.config["variants"] == ["learned"] and result.config["max_delay"] == 9
+    synapses = 4 * (result.config["n_in"] + 20)  # with delays of 4 bits each
+    for entry in result.results:
+        assert entry["stored_delay_bits"] == 4 * synapses and entry["synaptic_operations"] > 0
+        assert 0 < entry["delay_buffer_bits"] <= 9 * 16 * (4 + 20)
     assert result.notebook == "04_learning_delays" and result.more["controls"] == []
     assert json.loads((folder / "manifest.json").read_text())["status"] == "finished"
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

@@ -8,9 +8,9 @@ import torch
 from bars import COMMON, DATA, NET, same
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn.energy import cost
 from snnlab.training.experiments import run_experiment, run_experiments
 from snnlab.transfer import comparison
-from snnlab.transfer.energy import cost
 from snnlab.transfer.pipelines import pipe_d, pipe_s, scratch
 
 

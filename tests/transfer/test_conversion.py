@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn.energy import cost
 from snnlab.nn.vision.resnet import ResNet
 from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.nn.weight_transfer import reestimate_batch_norm
 from snnlab.transfer.conversion import Converted, ConvertedConfig
-from snnlab.transfer.energy import cost
 
 HOWS = ("rate", "balanced")
 

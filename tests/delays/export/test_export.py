@@ -56,6 +56,7 @@ def spikes_of_each_layer(net, x):
         {"n_connections": 5, "tail": 3},
         {"max_delay": (7, 0, 2), "tau": (2.5, (1.2,) * 3 + (3.1,) * 4, 1.7)},
         {"delay_mode": "fixed", "max_delay": 1},
+        {"weight_bits": 3, "delay_bits": 2},
     ],
     ids=str,
 )
@@ -93,6 +94,20 @@ def test_onnx_gives_the_same_spikes(tmp_path):
     padded[: len(x)] = x[: len(padded)]
     *spikes, potentials = evaluator(str(tmp_path / "net.onnx")).run(None, {"spikes": padded})
     assert_same((spikes, potentials), expected)
+
+
+def test_weights_and_delays_of_few_bits_are_exported_as_they_are():
+    net = spiking_net(weight_bits=3, delay_bits=2, max_delay=10)
+    for plain, norm in zip(describe(net).layers, [*net.norms, None], strict=True):
+        scale = np.ones(len(plain.bias))
+        if norm is not None:
+            variance = norm.running_var.double() + norm.eps
+            scale = (norm.weight / variance.sqrt()).detach().numpy()
+        levels = plain.weight / scale[plain.target]
+        step = np.abs(levels).max() / 3
+        np.testing.assert_allclose(levels / step, np.round(levels / step), atol=1e-9)
+        assert len(np.unique(np.round(levels / step))) == 6  # synapses of weight 0 are left out
+        assert {*plain.delay} == {0, 3, 7, 10}
 
 
 def test_batch_norm_is_folded_by_hand():

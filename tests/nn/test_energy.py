@@ -3,10 +3,14 @@
 import pytest
 import torch
 from spikingjelly.activation_based import neuron
+from spikingjelly.activation_based.op_counter import ACCounter, DispatchCounterMode
+from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.energy import PICOJOULE_AC, PICOJOULE_MAC, Cost, cost
 from snnlab.nn.vision.small_cnn import SmallCNN
-from snnlab.transfer.energy import PICOJOULE_AC, PICOJOULE_MAC, Cost, cost
 
 # 6 x 6 pixels: convolutions at 6 x 6 and 3 x 3 places; every tap counts for numbers, those over the
 # edge included
@@ -105,3 +109,84 @@ def test_the_network_is_left_as_it_was():
     with pytest.raises(SnnlabError, match="expected"):
         cost(made, [torch.rand(1, 1, 3, 6, 6)])
     assert made.training and all(not m._forward_hooks for m in made.modules())
+
+
+KINDS = ["synaptic", "axonal", "dendritic", "axo-dendritic"]
+
+
+def test_spikes_of_a_delay_layer_by_hand():
+    """Two inputs, two neurons; the second input is pruned at the second neuron."""
+    layer = DelayLinear(2, 2, max_delay=4)
+    layer.delay = torch.tensor([[[0.0], [3.0]], [[1.2], [4.0]]])
+    layer.weight.data = torch.tensor([[[0.5], [-1.0]], [[2.0], [0.0]]])
+    x = torch.zeros(5, 1, 2)
+    x[0, 0, 0] = 1  # at both neurons, after 0 steps and 1
+    x[4, 0, 0] = 1  # in the last step: at the first neuron, without a delay
+    x[1, 0, 1] = 2  # both at the first neuron, after 3 steps: in the last step
+    x[2, 0, 1] = 1  # arrives after the end
+    counted = cost(layer, [x])
+    assert counted == Cost(0, 2 + 1 + 2, 0, 0)
+    assert counted.synaptic_operations == 5
+    # numbers: the first input multiplies 5 + 4 times, the second 2 times
+    assert cost(layer, [x / 4]) == Cost(11, 0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sparse", [{}, {"n_connections": 3, "kernel_count": 2}])
+def test_a_delay_layer_costs_what_spikingjelly_counts_in_its_dense_kernel(kind, sparse):
+    torch.manual_seed(3)
+    layer = DelayLinear(6, 5, max_delay=7, kind=kind, **sparse)
+    layer.weight.data[torch.rand(layer.weight.shape) < 0.3] = 0
+    layer.round_delays()
+    x = (torch.rand(9, 4, 6) < 0.4).float()
+    counted = [cost(layer, [x])]
+    # of a kernel of ones and zeros the counter sums what arrives; each of the K in its turn
+    peer = 0
+    for k in range(layer.kernel_count):
+        dense = DelayLinear(6, 5, max_delay=7, engine="dense")
+        dense.delay = layer.delay_per_synapse[..., k : k + 1]
+        dense.weight.data = layer.connections[..., k : k + 1].float()
+        dense.round_delays()
+        with torch.no_grad(), DispatchCounterMode([counter := ACCounter()]):
+            dense(x)
+        peer += counter.get_counts()["Global"][torch.ops.aten.convolution.default]
+    for engine in ("dense", "spectral", "dcls"):
+        layer.engine = engine
+        counted.append(cost(layer, [x]))
+    assert {one.accumulates for one in counted} == {peer / 4} and peer > 100
+    assert {one.multiply_accumulates for one in counted} == {0.0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cost_of_a_recording_depends_on_it_alone(kind):
+    """Neither on the longer ones of its batch, nor on empty steps after it."""
+    torch.manual_seed(1)
+    net = DelayNet(8, [6, 5], 3, max_delay=4, tau=2.0, delay_kind=kind).eval()
+    for norm in net.norms:
+        torch.nn.init.constant_(norm.bias, 0.6)  # fires without input
+    x = (torch.rand(12, 3, 8) < 0.3).float()
+    x[7:, 0] = 0
+    alone = [cost(net, [x[:, i : i + 1]]) for i in range(3)]
+    together, padded = cost(net, [x]), cost(net, [torch.cat([x, torch.zeros(20, 3, 8)])])
+    for field in ("accumulates", "spikes", "leaky_updates"):
+        mean = sum(getattr(one, field) for one in alone) / 3
+        assert getattr(together, field) == getattr(padded, field) == pytest.approx(mean)
+    assert together.neurons == 6 + 5 + 3 and together.multiply_accumulates == 0
+    steps = [int(x[:, i].any(-1).nonzero().max()) + 1 + net.tail for i in range(3)]
+    assert together.leaky_updates == pytest.approx(14 * sum(steps) / 3)
+    activity = net.activity(x)
+    assert together.spikes == pytest.approx(
+        sum((layer * activity.valid[..., None]).sum().item() for layer in activity.spikes) / 3
+    )
+
+
+def test_a_delay_layer_beside_a_linear_one_and_a_pruned_one():
+    layer, linear = DelayLinear(4, 3, max_delay=2), torch.nn.Linear(3, 2)
+    layer.delay = torch.zeros(3, 4, 1)
+    x = torch.ones(5, 2, 4)
+    assert cost(torch.nn.Sequential(layer, linear), [x]) == Cost(5 * 3 * 2, 5 * 12, 0, 0)
+    prune.random_unstructured(layer, "weight", amount=5)
+    assert cost(layer, [x]).accumulates == 5 * 7
+    layer.P.data.fill_(float("nan"))
+    with pytest.raises(SnnlabError, match="not finite"):
+        cost(layer, [x])

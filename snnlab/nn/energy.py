@@ -1,0 +1,199 @@
+"""Energy of an inference: operations and spikes a sample, from SpikingJelly's op counter."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from spikingjelly.activation_based import neuron
+from spikingjelly.activation_based.op_counter import ACCounter, DispatchCounterMode, MACCounter
+from torch import Tensor, nn
+
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.memory import memory_errors
+from snnlab.nn.activations import OVER_TIME, Activation
+from snnlab.nn.any_network import forward_sequence
+from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.neurons import LeakyIntegrator
+
+aten = torch.ops.aten
+SYNAPTIC = (aten.convolution.default, aten.addmm.default, aten.mm.default)
+NEURONS = (Activation, neuron.BaseNode, LeakyIntegrator)
+PICOJOULE_MAC, PICOJOULE_AC = 4.6, 0.9  # float32 in 45 nm: Horowitz, ISSCC 2014
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Mean cost of one sample.
+
+    A synaptic operation is a multiplication with an addition for a real-valued input, and an
+    addition alone for a spike. At the edges of a convolution, multiplications with the padding are
+    counted, since a dense kernel computes them, and additions are not, since no spike comes from
+    there. In a `DelayLinear`, whatever its engine, each spike is an addition at each existing
+    synapse at which it arrives before the end, after the whole delay; whole numbers are counts of
+    spikes. A recording in a `DelayNet` ends where its steps that count end.
+
+    A membrane is updated in every time step, with or without spikes: a leaky one costs a
+    multiplication with an addition, one without leak an addition. Comparisons with the threshold,
+    resets, batch norm (which a deployed network merges into the weights), memory and LSTMs are not
+    counted. So the energy is that of arithmetic alone and compares networks of one shape.
+
+    Attributes:
+        multiply_accumulates: multiplications with an addition, in synapses.
+        accumulates: additions without a multiplication, in synapses.
+        spikes: spikes of all neurons and time steps; 0 for an ANN.
+        neurons: number of neurons, those of a readout with membranes among them.
+        leaky_updates: updates of membranes with a leak: neurons times time steps.
+        plain_updates: updates of membranes without a leak.
+    """
+
+    multiply_accumulates: float
+    accumulates: float
+    spikes: float
+    neurons: int
+    leaky_updates: float = 0.0
+    plain_updates: float = 0.0
+
+    @property
+    def synaptic_operations(self) -> float:
+        """Operations of both kinds in synapses."""
+        return self.multiply_accumulates + self.accumulates
+
+    @property
+    def synaptic_picojoules(self) -> float:
+        """Energy of the synaptic operations in a 45 nm process (Horowitz, ISSCC 2014)."""
+        return PICOJOULE_MAC * self.multiply_accumulates + PICOJOULE_AC * self.accumulates
+
+    @property
+    def neuron_picojoules(self) -> float:
+        """Energy of the updates of the membranes."""
+        return PICOJOULE_MAC * self.leaky_updates + PICOJOULE_AC * self.plain_updates
+
+    @property
+    def picojoules(self) -> float:
+        """Energy of synapses and neurons."""
+        return self.synaptic_picojoules + self.neuron_picojoules
+
+
+@torch.no_grad()
+@memory_errors("looking into a network", "a smaller one")
+def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
+    """Count the operations of a network in its present mode; a converter's scales are merged first.
+
+    Args:
+        net: the network; one with a method `merged`, as `snnlab.transfer.conversion.Converted` has,
+            is replaced by what it returns.
+        inputs: batches `(T, B, ...)`.
+
+    Returns:
+        The mean cost of a sample.
+
+    Raises:
+        SnnlabError: there was no input, or a delay is not finite.
+
+    Example:
+        >>> from torch.nn import Linear
+        >>> cost(Linear(3, 2), [torch.rand(1, 4, 3)]).multiply_accumulates
+        6.0
+    """
+    if callable(merged := getattr(net, "merged", None)):
+        net = merged()
+    by_spikes, by_values = ACCounter(), MACCounter()
+    for counter in (by_spikes, by_values):
+        counter.rules = {operation: counter.rules[operation] for operation in SYNAPTIC}
+        counter.ignore_modules = [DelayLinear, LeakyIntegrator]
+    additions, products, spikes, neurons, samples = 0.0, 0.0, 0.0, 0, 0
+    updates = {"leaky": 0.0, "plain": 0.0, "": 0.0}
+    ends: Tensor | None = None  # the steps that count, of each recording; None for all
+    training = net.training
+
+    def note_ends(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        nonlocal ends
+        assert isinstance(module, DelayNet)
+        ends = module.valid_steps(args[0]).sum(0) if module.config.padding == "fixed" else None
+
+    def count_synapses(module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal additions, products
+        x = args[0]
+        assert isinstance(module, DelayLinear)
+        if bool(((x >= 0) & (x == x.round())).all()):
+            additions += _deliveries(module, x, out, ends)
+        else:
+            products += _deliveries(module, torch.ones_like(x), out, ends)
+
+    def count_spikes(module: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal spikes, neurons
+        if ends is not None:
+            out = out[_steps_left(out, out, ends) >= 0]  # (steps that count, N)
+        if bool(((out == 0) | (out == 1)).all()) and not isinstance(module, LeakyIntegrator):
+            spikes += out.sum(dtype=torch.float64).item()
+        neurons += out[0, 0].numel() if ends is None else out.shape[-1]
+        updates[_membrane_kind(module)] += out.numel()
+
+    hooks = [
+        module.register_forward_pre_hook(note_ends)
+        for module in net.modules()
+        if isinstance(module, DelayNet)
+    ]
+    for kinds, hook in ((DelayLinear, count_synapses), (NEURONS, count_spikes)):
+        hooks += [
+            module.register_forward_hook(hook)
+            for module in net.modules()
+            if isinstance(module, kinds)
+        ]
+    net.eval()
+    try:
+        for x in inputs:
+            neurons, ends = 0, None
+            with DispatchCounterMode([by_spikes, by_values]):
+                forward_sequence(net, x)
+            samples += x.shape[1]
+    finally:
+        for handle in hooks:
+            handle.remove()
+        net.train(training)
+
+    if not samples:
+        raise SnnlabError("no input to count the operations of: expected at least one batch.")
+    return Cost(
+        (by_values.get_total() + products) / samples,
+        (by_spikes.get_total() + additions) / samples,
+        spikes / samples,
+        neurons,
+        leaky_updates=updates["leaky"] / samples,
+        plain_updates=updates["plain"] / samples,
+    )
+
+
+def _steps_left(x: Tensor, out: Tensor, ends: Tensor | None) -> Tensor:
+    """Return how many steps of output follow each step of input, `(T, B)`; below 0 behind the end.
+
+    Args:
+        x: the input, `(T, B, ...)`.
+        out: the output, `(steps, B, ...)`.
+        ends: the steps that count, `(B,)`; None for all of the output.
+    """
+    if ends is None:
+        ends = torch.full(x.shape[1:2], len(out), device=x.device)
+    return ends.to(x.device) - 1 - torch.arange(len(x), device=x.device)[:, None]
+
+
+def _deliveries(layer: DelayLinear, x: Tensor, out: Tensor, ends: Tensor | None) -> float:
+    """Sum the inputs `(T, B, N_in)`, each as often as there are synapses that it arrives at."""
+    delays, exists = layer.whole_delays(), layer.connections  # (N_out, N_in, K)
+    by_input = [values.transpose(0, 1).flatten(1) for values in (delays.long(), exists)]
+    counts = torch.zeros(layer.in_features, layer.taps, device=x.device)
+    counts.scatter_add_(1, by_input[0], by_input[1].to(counts.dtype))
+    reached = counts.cumsum(1).T  # (L, N_in): synapses of at most so long a delay
+    left = _steps_left(x, out, ends)
+    arrived = reached[left.clamp(0, layer.max_delay)] * (left >= 0)[..., None]
+    return (arrived * x).sum(dtype=torch.float64).item()
+
+
+def _membrane_kind(module: nn.Module) -> str:
+    """Return "leaky", "plain" for a membrane without a leak, or "" for an activation of an ANN."""
+    if isinstance(module, Activation):
+        if module.mode not in OVER_TIME:
+            return ""
+        return "plain" if module.mode == "soft" else "leaky"
+    return "leaky" if hasattr(module, "tau") else "plain"
