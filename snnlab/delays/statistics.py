@@ -141,9 +141,4 @@ def rounded_delays(model: "nn.Module") -> NDArray[np.float32]:
             "a layer of delays in which every weight is 0 has no delay in use; prune fewer "
             "synapses."
         )
-    if not np.isfinite(steps).all():
-        raise SnnlabError(
-            "a layer has delays that are not finite; choose a network whose training did not "
-            "diverge."
-        )
     return steps

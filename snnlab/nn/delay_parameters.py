@@ -155,8 +155,20 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
 
         Args:
             share: factor from 0 to 1 by which the delays are multiplied before.
+
+        Raises:
+            SnnlabError: a delay is not finite.
         """
-        return self.layout.per_synapse(self._rounded(share * self.delay))
+        return self.layout.per_synapse(self._rounded(share * self._finite_delay))
+
+    @property
+    def _finite_delay(self) -> Tensor:
+        if not (self.P.is_meta or self.P.isfinite().all()):
+            raise SnnlabError(
+                "a layer has delays that are not finite; choose a network whose training did not "
+                "diverge, and look for non-finite input."
+            )
+        return self.delay
 
     def _rounded(self, delay: Tensor) -> Tensor:
         """Round delays, and clamp them to their range."""
@@ -197,12 +209,7 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         Raises:
             SnnlabError: a delay is not finite.
         """
-        if not (self.P.is_meta or self.P.isfinite().all()):
-            raise SnnlabError(
-                "a layer has delays that are not finite; choose a network whose training did not "
-                "diverge, and look for non-finite input."
-            )
-        self.delay = self._rounded(self.delay)
+        self.delay = self._rounded(self._finite_delay)
         self.discrete = True
 
     @torch.no_grad()

@@ -181,11 +181,6 @@ def _steps_left(x: Tensor, out: Tensor, ends: Tensor | None) -> Tensor:
 def _deliveries(layer: DelayLinear, x: Tensor, out: Tensor, ends: Tensor | None) -> float:
     """Sum the inputs `(T, B, N_in)`, each as often as there are synapses that it arrives at."""
     delays, exists = layer.whole_delays(), layer.connections  # (N_out, N_in, K)
-    if not delays.isfinite().all():
-        raise SnnlabError(
-            "a layer has delays that are not finite; choose a network whose training did not "
-            "diverge."
-        )
     by_input = [values.transpose(0, 1).flatten(1) for values in (delays.long(), exists)]
     counts = torch.zeros(layer.in_features, layer.taps, device=x.device)
     counts.scatter_add_(1, by_input[0], by_input[1].to(counts.dtype))

@@ -163,8 +163,9 @@ class Watching(Callback):
             raise StopTraining
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("network", ["own", "DelayNet"])
+@pytest.mark.parametrize(
+    ("network", "kind"), [*(("own", kind) for kind in KINDS), ("DelayNet", "axo-dendritic")]
+)
 def test_synapses_are_removed_while_training_and_after_a_stop_in_an_epoch(
     network, kind, task, tmp_path
 ):

@@ -41,10 +41,14 @@ def spikes(n, seed):
 
 
 def delays(path, **options):
-    """Delays with two optimisers and dropout; 75 recordings in batches of 16, the last of 11."""
+    """Delays and pruning with two optimisers and dropout.
+
+    75 recordings in batches of 16, the last of 11.
+    """
     torch.manual_seed(rank_and_world_size()[0])
     net = DelayNet(16, (6,), 5, max_delay=8, tau=1.5, dropout=0.3)
-    recipe = DelayRecipe(epochs=3, batch_size=16, seed=5, device="cpu", anneal_share=1.0)
+    fewer = dict(anneal_share=1.0, kept_share=0.4, delay_pull=0.01)
+    recipe = DelayRecipe(epochs=3, batch_size=16, seed=5, device="cpu", **fewer)
     return fit(
         net, spikes(75, 0), spikes(30, 1), recipe, checkpoint=path, progress=False, **options
     )

@@ -428,6 +428,8 @@ def test_prune_removes_the_smallest_weights_by_hand_and_keeps_them_at_0():
     with torch.no_grad():
         layer.weight[1, 4] = 5e-9  # still a weight
     layer.prune(1.0)
+    layer.weight.data += 1.0
+    layer.zero_pruned()
     assert torch.equal(layer.connections[..., 0], torch.tensor(left) != 0)
     layer.prune(0.01)
     assert layer.connections.sum() == 1  # one weight remains

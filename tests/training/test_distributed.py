@@ -102,7 +102,7 @@ def delayed():
         net,
         LAGS.train,
         LAGS.valid,
-        DelayRecipe(epochs=2, batch_size=16, device="cpu"),
+        DelayRecipe(epochs=2, batch_size=16, kept_share=0.5, delay_pull=0.01, device="cpu"),
         progress=False,
     )
     return dict(state=net.state_dict(), history=result.history)

@@ -41,7 +41,7 @@ class DelaysOnChips(DelayTraining):
         high=1,
     )
     delay_pulls: tuple[float, ...] = parameter(
-        (0.003, 0.01, 0.03),
+        (0.02, 0.05, 0.15),
         "how far each step of training pulls every delay towards 0",
         unit="steps",
         low=0,
@@ -70,7 +70,7 @@ DELAYS_ON_CHIPS = profiles(
         epochs=2,
         lr_weights=(0.02,),
         kept_shares=(0.5,),
-        delay_pulls=(0.01,),
+        delay_pulls=(0.15,),
         weight_bits=(3, 6),
         delay_bits=(2, 4),
         fine_tuning=1,
@@ -86,7 +86,7 @@ DELAYS_ON_CHIPS = profiles(
         epochs=150,
         lr_weights=(2.5e-3, 5e-3, 1e-2),
         kept_shares=(0.5, 0.2, 0.1, 0.05, 0.02),
-        delay_pulls=(1e-4, 3e-4, 1e-3, 3e-3),
+        delay_pulls=(3e-4, 1e-3, 3e-3, 1e-2),
         weight_bits=(2, 3, 4, 6, 8),
         delay_bits=(2, 3, 4, 5),
         fine_tuning=20,
