@@ -45,12 +45,13 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 tutorial: $(STAMP)
 	@$(BIN)/snnlab tutorial --profile $(PROFILE)
 
-# Tests run with one thread each, and the many processes that they start find snnlab compiled. The files of tests stay
-# together, in the order of tests/conftest.py. nbval, where it is installed, would import nbformat before that does.
+# Tests run with one thread each, and the many processes that they start find snnlab compiled. A notebook's cells have to
+# stay together and in order, the files of tests as tests/conftest.py has them. nbval would import nbformat before that does.
 test: export OMP_NUM_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)
 	$(BIN)/python -m pytest -p no:nbval -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -134,26 +134,26 @@ def test_every_stored_picture_can_be_read_aloud(nb):
         assert len(alt) > 20
 
 
-# Two that other tests run: test_wheel runs 04 with its solutions, test_tasks its student edition.
-HERE = [path for path in LESSONS if path.stem != "04_learning_delays"]
+ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"}
 
 
-@pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)
-def test_its_student_edition_runs_and_then_its_solutions(path, tmp_path):
-    """At profile tiny. The first one runs without the names that Windows lacks."""
-    path = student_edition(path, tmp_path, then_solutions=True)
+@pytest.mark.parametrize(
+    "path", [path for path in LESSONS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
+)
+def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path):
+    """At profile tiny, and without controls; test_tasks runs the others at the papers' settings,
+    and nbval runs all notebooks with their solutions. The first one runs without the names that
+    Windows lacks.
+    """
+    fewer = {"controls": False} if "controls" in parameter_values(path) else {}
+    path = student_edition(path, tmp_path)
     if path.name == LESSONS[0].name:
         laptop.run(tmp_path, "-m", "snnlab", "run", path, "--profile", "tiny", "--out", tmp_path)
     else:
-        execute(path, {"profile": "tiny", "out": str(tmp_path)})
-    assert checked(tmp_path, path).profile == "tiny"
-
-
-def test_pretrained_delays_without_controls(tmp_path):
-    """As the lessons 02 and 03 in test_tasks."""
-    path = student_edition(FOLDER / "06_pretrained_delays.ipynb", tmp_path)
-    execute(path, {"profile": "tiny", "out": str(tmp_path), "controls": False})
-    assert not checked(tmp_path, path).more["delays_moved_ms"]
+        execute(path, {"profile": "tiny", "out": str(tmp_path), **fewer})
+    result = checked(tmp_path, path)
+    assert result.profile == "tiny"
+    assert not (fewer and result.more["delays_moved_ms"])
 
 
 # What `make notebooks` stores
