@@ -15,14 +15,18 @@ from snnlab.training import log_choice
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
 # browser wait most of their time, so work comes between them.
 LONG = """
-    course/test_tasks browser/test_panels test_notebooks test_wheel training/test_distributed
-    docs/test_howto docs/test_site _utils/test_system docs/test_snakemake viz/test_monitor
-    runs/test_params runs/test_killed_run browser/test_monitor training/test_launch_ranks
-    cli/test_main runs/sweep/test_executors training/test_trainer transfer/test_stages
-    nn/test_vision runs/sweep/test_slurm data/encoding/test_cochlea data/datasets/test_gsc
-    data/convert/test_from_audio data/batches/test_prefetch data/datasets/test_spoken_digits
-    training/test_state training/test_train_pool delays/test_experiments transfer/test_comparison
-    browser/test_export
+    course/test_tasks test_notebooks browser/test_panels test_wheel browser/test_monitor
+    docs/test_site docs/test_howto runs/test_params data/test_registry cli/test_main
+    data/batches/test_prefetch viz/test_monitor data/datasets/test_spoken_digits
+    cli/test_doctor course/test_real_voices data/encoding/test_cochlea _utils/test_system
+    training/test_launch_ranks course/test_real_camera training/test_distributed
+    browser/test_sound transfer/test_stages training/test_state docs/test_snakemake
+    training/test_trainer data/datasets/test_gsc runs/test_killed_run
+    data/convert/test_from_audio nn/test_vision test_device course/test_exploring_delays
+    browser/test_export data/datasets/test_shipped data/convert/test_from_images
+    data/encoding/test_video_events training/test_checkpoints data/batches/test_shards
+    training/test_train_pool runs/test_sharing runs/sweep/test_executors runs/sweep/test_slurm
+    delays/test_experiments transfer/test_comparison
 """.split()
 
 

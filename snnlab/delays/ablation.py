@@ -51,8 +51,8 @@ def quantise(
 
     Args:
         model: the network.
-        weight_bits: 2 to 8, for weights on $2^{bits} - 1$ levels in each layer; None for those that
-            the network has.
+        weight_bits: 2 to 8, for weights on $2^{bits} - 1$ levels a neuron; None for those that the
+            network has.
         delay_bits: 1 to 8, for delays on at most $2^{bits}$ values in each layer; None for those
             that the network has.
 

@@ -61,7 +61,7 @@ class DelayLinear(DelayParameters):
             In an axo-dendritic layer each summand is at most half of `max_delay`, the input's
             rounded up. `delay_per_synapse` has the same shape for each kind.
         n_connections: inputs of each neuron, drawn once at random; None for all.
-        weight_bits: 2 to 8, for weights on $2^{bits} - 1$ levels with one scale in the layer; the
+        weight_bits: 2 to 8, for weights on $2^{bits} - 1$ levels with one scale a neuron; the
             gradient is that of `weight`, which stays as precise as it is. None for no levels.
         delay_bits: 1 to 8, for rounded delays on a grid of at most $2^{bits}$ steps from 0 to
             `max_delay`, or to the limit of each summand; None for each whole step. Delays are real

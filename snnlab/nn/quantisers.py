@@ -1,9 +1,13 @@
 r"""Weights on few levels and delays on few steps, with a straight-through gradient.
 
-Weights of b bits are symmetric and share one scale, so that a product with them is an integer
-product and one factor:
+Weights of b bits are symmetric, and the synapses of a neuron share one scale s, which a chip merges
+into the threshold of the neuron as it does with batch norm:
 
-$$ s = \frac{\max |w|}{2^{b-1} - 1}, \qquad \hat w = s \, \mathrm{round}(w / s). $$
+$$ \hat w = s \, k, \qquad k = \mathrm{round}(w / s) \in \{-2^{b-1} + 1, \dots, 2^{b-1} - 1\}. $$
+
+The scale is that of 20 with the smallest squared error: the one at which the largest weight is the
+largest level, and shares of it, at which the largest weights are clipped. Of Gaussian weights, the
+first would leave only outliers with 2 bits.
 
 Delays of b bits have the values $\mathrm{round}(k\, d_{max} / (2^b - 1))$ for $k = 0, \dots, 2^b -
 1$, or each whole step where these are fewer. Both roundings have no gradient. The straight-through
@@ -13,6 +17,9 @@ rounded.
 
 import torch
 from torch import Tensor
+
+SMALLEST = 1e-30  # scale of a neuron whose weights are all 0
+CLIPS = [1 - number / 20 for number in range(20)]  # scales that are tried, of the largest
 
 
 def straight_through(value: Tensor, surrogate: Tensor) -> Tensor:
@@ -28,22 +35,34 @@ def straight_through(value: Tensor, surrogate: Tensor) -> Tensor:
 def quantised_weight(weight: Tensor, bits: int) -> Tensor:
     """Put weights on the levels of their bits, with the gradient of the weights.
 
-    The values are those of `torch.fake_quantize_per_tensor_affine`, which has no kernel for
-    tensors of the device "meta" and no counterpart in ONNX for these levels.
+    For the same scales, the values are those of `torch.fake_quantize_per_channel_affine`, which has
+    no kernel for tensors of the device "meta" and no counterpart in ONNX for these levels.
 
     Args:
-        weight: of any shape; the largest magnitude decides the scale.
+        weight: `(N, ...)`, a row for each neuron.
         bits: 2 to 8.
 
     Returns:
-        At most $2^{bits} - 1$ different values. Weights on their levels stay as they are.
+        At most $2^{bits} - 1$ different values a row. Weights on their levels stay as they are.
     """
     steps = 2 ** (bits - 1) - 1
-    largest = weight.detach().abs().amax().float()
-    scale = (largest / steps).clamp(min=torch.finfo(torch.float32).tiny)  # all may be 0
-    # 16 of its 24 digits (Veltkamp's splitting), with which each level is exact, and stays
-    scale = scale * 257 - (scale * 257 - scale)
-    return straight_through((weight / scale).round() * scale, weight)
+    rows = weight.detach().flatten(1).float()
+    largest = (rows.abs().amax(1, keepdim=True) / steps).clamp(min=SMALLEST)  # all may be 0
+    scale, error = largest, torch.full_like(largest, torch.inf)
+    for share in CLIPS:
+        trial = largest * share
+        # 16 of its 24 digits (Veltkamp's splitting), with which each level is exact, and stays
+        trial = trial * 257 - (trial * 257 - trial)
+        distance = ((levels(rows, trial, steps) - rows) / largest).square().sum(1, keepdim=True)
+        scale = torch.where(distance < error, trial, scale)
+        error = torch.minimum(distance, error)
+    scale = scale.to(weight.dtype).view(-1, *[1] * (weight.dim() - 1))
+    return straight_through(levels(weight, scale, steps), weight)
+
+
+def levels(weight: Tensor, scale: Tensor, steps: int) -> Tensor:
+    """Return the nearest of the levels -steps to steps times the scale."""
+    return (weight / scale).round().clamp(-steps, steps) * scale
 
 
 def whole_delay(delay: Tensor, largest: int, bits: int | None = None) -> Tensor:

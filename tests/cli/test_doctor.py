@@ -316,9 +316,29 @@ def clean(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
 
 
+@pytest.fixture(scope="module")
+def own_listings():
+    """What this environment's own server has answered, by the command: it takes two seconds."""
+    return {}
+
+
 @pytest.fixture
-def other(clean, monkeypatch, tmp_path):
-    """Another environment whose JupyterLab is first on PATH; it runs, and has no extensions."""
+def other(clean, monkeypatch, tmp_path, own_listings):
+    """Another environment whose JupyterLab is first on PATH; it runs, and has no extensions.
+
+    The own server, which none of these tests changes, is asked in the first of them.
+    """
+    run = subprocess.run
+
+    def ask(command, **options):
+        key = tuple(map(str, command))
+        if Path(key[0]).is_relative_to(tmp_path):
+            return run(command, **options)
+        if key not in own_listings:
+            own_listings[key] = run(command, **options)
+        return own_listings[key]
+
+    monkeypatch.setattr(subprocess, "run", ask)
     folder = tmp_path / "other"
     venv.create(folder, symlinks=True)
     (library,) = folder.glob("lib/python*/site-packages")

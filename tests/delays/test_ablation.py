@@ -47,7 +47,8 @@ def test_a_network_of_few_bits_is_a_copy():
     assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
     assert (few.config.weight_bits, few.config.delay_bits) == (2, 1)
     for layer in few.synapses:
-        assert len(layer.weight.unique()) == 3 and {*layer.delay.flatten().tolist()} == {0, 6}
+        assert all(len(row.unique()) <= 3 for row in layer.weight)
+        assert {*layer.delay.flatten().tolist()} == {0, 6}
     built = few.config.build().eval()
     built.load_state_dict(few.state_dict())
     assert torch.equal(built(x), few(x))

@@ -9,6 +9,7 @@ import torch
 from scipy.io import loadmat, savemat
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.datasets.cifar10_dvs import edges, events
 
 
@@ -184,16 +185,17 @@ def test_damaged_files(folder):
     file = folder / "test/4.mat"
     whole = file.read_bytes()
     test = events(folder, loaders=2).test
-    file.write_bytes(whole[: len(whole) // 2])
-    refused(
-        lambda: list(test.batches(2)),
-        "test/4.mat (cannot be read .*a whole MAT file|has no frame_Data)",
-    )
-    file.write_bytes(whole[:300] + bytes(90) + whole[390:])  # inside the compressed counts
-    refused(
-        lambda: list(test.batches(2)),
-        "test/4.mat cannot be read .*a whole MAT file of version 4 to 7",
-    )
+    with persistent_workers():
+        file.write_bytes(whole[: len(whole) // 2])
+        refused(
+            lambda: list(test.batches(2)),
+            "test/4.mat (cannot be read .*a whole MAT file|has no frame_Data)",
+        )
+        file.write_bytes(whole[:300] + bytes(90) + whole[390:])  # inside the compressed counts
+        refused(
+            lambda: list(test.batches(2)),
+            "test/4.mat cannot be read .*a whole MAT file of version 4 to 7",
+        )
     for part in (b"", whole[:50], whole[:200], b"words" * 99, whole[:124] + bytes(4) + whole[128:]):
         file.write_bytes(part)
         refused(

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.datasets.es_ucf101 import edges, events, frames
 from snnlab.data.encoding.video_events import read_clip, write_clip
 
@@ -239,6 +240,14 @@ def test_settings_that_are_refused(empty):
     refused(lambda: events(folder, loaders=-1), "loaders is -1")
 
 
+@pytest.fixture
+def same_loaders():
+    """Loader processes take seconds to start, and those of one error read what follows, too."""
+    with persistent_workers():
+        yield
+
+
+@pytest.mark.usefixtures("same_loaders")
 @pytest.mark.parametrize("loaders", [0, 2])
 def test_one_bad_clip_is_named(source, tmp_path, loaders):
     folder = shutil.copytree(source, tmp_path / "copy")
