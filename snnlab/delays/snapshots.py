@@ -71,8 +71,7 @@ def delay_trajectory(path: str | Path, net: nn.Module, dt_ms: float) -> list[Del
         dt_ms: length of a step, ms.
 
     Returns:
-        One trajectory a layer, without synapses that were pruned; an empty list if the file has no
-        snapshots.
+        One trajectory a layer; an empty list if the file has no snapshots.
 
     Raises:
         SnnlabError: as `checkpoints.load`, or the checkpoint is of another network.
@@ -96,8 +95,6 @@ def delay_trajectory(path: str | Path, net: nn.Module, dt_ms: float) -> list[Del
                     f"{len(where)}; it was written by another snnlab. Train again to see how the "
                     "delays moved."
                 )
-            exists = layer.connections.cpu().flatten()[where]
-            where, steps = where[exists], steps[:, exists]
             neuron, source = np.divmod((where // layer.kernel_count).numpy(), layer.in_features)
             trajectories.append(DelayTrajectory(epochs, neuron, source, (steps * dt_ms).numpy()))
     return trajectories

@@ -98,13 +98,16 @@ class Lab:
         )
 
     def copy(self, stem, last, name="", **given):
-        """Copy a notebook up to the last cell with a pattern; return how many show a number."""
+        """Copy a notebook up to the last cell with a pattern; return how many show a number.
+
+        Its text and formulas, which take a browser longer than the panels, are left out.
+        """
         name = name or stem
         nb = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
         end = max(
             i for i, cell in enumerate(nb.cells) if re.search(last, cell.source, re.MULTILINE)
         )
-        nb.cells = nb.cells[: end + 1]
+        nb.cells = [cell for cell in nb.cells[: end + 1] if cell.cell_type == "code"]
         (parameters,) = (cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", ()))
         given |= {"live": True, "out": str(self.folder.parent / "out" / name)}
         for parameter, value in given.items():
@@ -116,11 +119,10 @@ class Lab:
             )
             assert found == 1, parameter
         for cell in nb.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
+            cell.outputs, cell.execution_count = [], None
         nbformat.write(nb, self.folder / f"{name}.ipynb")
         # A cell whose code is folded shows no number
-        return sum(cell.cell_type == "code" and "jupyter" not in cell.metadata for cell in nb.cells)
+        return sum("jupyter" not in cell.metadata for cell in nb.cells)
 
     def write(self, stem, *cells):
         """Write a notebook with these cells."""

@@ -351,7 +351,7 @@ def without_seconds(entries):
     ("notebook", "file", "more"),
     [
         (STATIC, "pipe_s_imagenet_resnet18", IMAGES_SHORT | dict(controls=False)),
-        (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | SMALL),
+        (EVENTS, "pipe_d_es_imagenet_resnet18", EVENTS_SHORT | SMALL | dict(controls=False)),
         (EVENTS, "pipe_d_cifar10_dvs", EVENTS_SHORT | dict(model="small", size=32)),
         (EVENTS, "pipe_d_es_ucf101", EVENTS_SHORT | dict(controls=False)),
     ],
@@ -369,7 +369,7 @@ def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
         arms = [entry["variant"] for entry in result.results]
         assert arms == ["scratch, 1 epochs (T = 2)", "pipe-S (T = 2)"]
         assert "pretrained from other first weights" not in result.more["similarity"]
-    else:  # 12 cells of a grid, of which the comparison has 4
+    else:  # 12 cells of a grid, of which the comparison has 4; CIFAR10-DVS has all
         assert len(result.results) >= 5
         assert len(result.more["ablation"]) == (12 if given.get("controls", True) else 4)
     for entry in result.results:

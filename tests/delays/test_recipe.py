@@ -9,7 +9,6 @@ import torch
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise, prune_synapses
 from snnlab.delays.recipe import DelayRecipe, share_schedule, sigma_schedule
-from snnlab.delays.snapshots import delay_trajectory
 from snnlab.delays.statistics import delay_statistics
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_linear import DelayLinear
@@ -192,12 +191,7 @@ def test_synapses_are_removed_while_training_and_after_a_stop_in_an_epoch(
     for name, value in result.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value), name
     if network == "DelayNet":
-        net = load_network(file)
-        assert net.trainable_parameters() == result.model.trainable_parameters()
-        for trajectory, layer in zip(delay_trajectory(file, net, 1.0), net.synapses, strict=True):
-            steps = layer.delay_per_synapse[layer.connections]
-            assert trajectory.delay_ms.shape == (7, len(steps))
-            assert layer.weight[trajectory.neurons, trajectory.inputs].all()
+        assert load_network(file).trainable_parameters() == result.model.trainable_parameters()
 
 
 def test_an_epoch_with_more_synapses_is_not_kept_and_does_not_count_for_patience(task):

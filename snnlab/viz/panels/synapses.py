@@ -69,11 +69,13 @@ class SynapsesPlot:
             )
         ]
         delays = incoming.delay_ms
-        alt = (
-            f"Neuron {neuron} of {layer}: {excite} synapses excite, {delays.size - excite} inhibit;"
-            f" delays from {delays.min():.0f} to {delays.max():.0f} ms, {delays.mean():.0f} ms on "
-            f"average. Strongest: {', '.join(first)}."
-        )
+        alt = f"Neuron {neuron} of {layer}: all its synapses were pruned."
+        if delays.size:
+            alt = (
+                f"Neuron {neuron} of {layer}: {excite} synapses excite, {delays.size - excite} "
+                f"inhibit; delays from {delays.min():.0f} to {delays.max():.0f} ms, "
+                f"{delays.mean():.0f} ms on average. Strongest: {', '.join(first)}."
+            )
         if self.trajectories:
             alt += self._draw_paths(number, neuron)
         columns: TableColumns = {
@@ -86,10 +88,10 @@ class SynapsesPlot:
     def _draw_paths(self, layer: int, neuron: int) -> str:
         """Draw how delays moved during training; return a sentence for the alt text."""
         trajectory = self.trajectories[layer]
-        sampled = np.flatnonzero(trajectory.neurons == neuron)
-        delays = trajectory.delay_ms[:, sampled]
         weights = self.network.synapses(layer).weight.detach()[neuron].sum(-1).cpu().numpy()
-        weights = weights[trajectory.inputs[sampled]]
+        weights = weights[trajectory.inputs]
+        sampled = np.flatnonzero((trajectory.neurons == neuron) & (weights != 0))
+        delays, weights = trajectory.delay_ms[:, sampled], weights[sampled]
         order = np.argsort(-np.abs(weights), kind="stable")[:N_PATHS]
         for number, line in enumerate(self.paths):
             if number >= len(order):

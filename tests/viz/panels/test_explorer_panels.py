@@ -59,6 +59,28 @@ def picture(panel):
     return re.search('base64,([^"]*)', panel.image.value)[1]
 
 
+def test_pruned_synapses_are_not_drawn_and_a_neuron_without_any_is_named(network):
+    paths = trajectories(network.net)
+    first = network.net.synapses[0]
+    first.prune(0.2)  # 12 of 60
+    first.weight.data[2] = 0
+    for neuron in range(6):
+        fig, _ = figure(8, 5)
+        fig.clear()
+        drawing = SynapsesPlot(network, paths)
+        alt_text, columns = drawing.draw(fig, layer="layer 1", neuron=neuron)
+        left = int(first.connections[neuron].sum())
+        assert sum(len(line.get_xdata()) for line in drawing.points) == left
+        assert (
+            sum(len(line.get_xdata()) > 0 for line in drawing.paths)
+            == left
+            == len(columns["weight"])
+        )
+        if neuron == 2:
+            assert alt_text.startswith("Neuron 2 of layer 1: all its synapses were pruned.")
+    assert 0 < int(first.connections.sum()) <= 12
+
+
 def test_the_synapses_are_where_their_delays_and_frequencies_are(network):
     fig, _ = figure(8, 5)
     fig.clear()
