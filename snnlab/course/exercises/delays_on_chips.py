@@ -39,7 +39,7 @@ number_exercise(
 number_exercise(
     "coarser",
     0,
-    praise="Training on makes up for most of it.",
+    praise="Delays of 2 bits still have four values; weights of 2 bits have a sign at most.",
     hints={1: "Set the sliders to 8 and 2 bits, then to 2 bits and as many as there are."},
     hint="Give 0 or 1.",
 )
