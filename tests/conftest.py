@@ -15,7 +15,7 @@ from snnlab.training import log_choice
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
 # browser wait most of their time, so work comes between them.
 LONG = """
-    course/test_tasks test_notebooks browser/test_panels test_wheel browser/test_monitor
+    course/test_tasks browser/test_panels test_wheel test_notebooks browser/test_monitor
     docs/test_site docs/test_howto runs/test_params data/test_registry cli/test_main
     data/batches/test_prefetch viz/test_monitor data/datasets/test_spoken_digits
     cli/test_doctor course/test_real_voices data/encoding/test_cochlea _utils/test_system

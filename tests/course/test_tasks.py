@@ -365,7 +365,7 @@ def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     path = student_edition(ROOT / f"notebooks/{notebook}.ipynb", tmp_path)
     result = checked(execute(path, given), path)
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
-    if notebook == STATIC:  # without controls; test_notebooks runs it with them
+    if notebook == STATIC:  # without controls; nbval runs the notebook with them
         arms = [entry["variant"] for entry in result.results]
         assert arms == ["scratch, 1 epochs (T = 2)", "pipe-S (T = 2)"]
         assert "pretrained from other first weights" not in result.more["similarity"]
