@@ -20,14 +20,14 @@ class DelaysOnChips(DelayTraining):
         choices=("synaptic", "axonal", "dendritic", "axo-dendritic"),
     )
     neurons: int = parameter(
-        16,
+        32,
         "neurons of a hidden layer with a delay a synapse; networks of other kinds get more, so "
         "that all have as many trained numbers",
         low=1,
         high=100_000,
     )
     layers: int = parameter(2, "hidden layers", low=1, high=20)
-    epochs: int = parameter(12, "passes through the training data", low=1, high=100_000)
+    epochs: int = parameter(10, "passes through the training data", low=1, high=100_000)
     lr_weights: tuple[float, ...] = parameter(
         (0.02, 0.04),
         "highest learning rates of the weights that every kind may choose from, by validation",
@@ -35,13 +35,13 @@ class DelaysOnChips(DelayTraining):
         high=10,
     )
     kept_shares: tuple[float, ...] = parameter(
-        (0.5, 0.2, 0.1),
+        (0.6, 0.3),
         "shares of the synapses that pruned networks keep",
         low=0.001,
         high=1,
     )
     delay_pulls: tuple[float, ...] = parameter(
-        (0.02, 0.05, 0.15),
+        (0.05, 0.15),
         "how far each step of training pulls every delay towards 0",
         unit="steps",
         low=0,
@@ -53,7 +53,7 @@ class DelaysOnChips(DelayTraining):
     delay_bits: tuple[int, ...] = parameter(
         (1, 2, 3, 4), "bits of a delay in section 5", low=1, high=8
     )
-    fine_tuning: int = parameter(4, "epochs of training on with few bits", low=1, high=100_000)
+    fine_tuning: int = parameter(3, "epochs of training on with few bits", low=1, high=100_000)
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
@@ -66,10 +66,11 @@ DELAYS_ON_CHIPS = profiles(
     tiny=dict(
         limit=200,
         delay_kinds=("synaptic", "axonal"),
+        neurons=16,
         layers=1,
         epochs=2,
         lr_weights=(0.02,),
-        kept_shares=(0.5,),
+        kept_shares=(0.6,),
         delay_pulls=(0.15,),
         weight_bits=(3, 6),
         delay_bits=(2, 4),
