@@ -48,7 +48,7 @@ class DelaysOnChips(DelayTraining):
         high=1,
     )
     weight_bits: tuple[int, ...] = parameter(
-        (2, 3, 4, 6), "bits of a weight in section 5", low=2, high=8
+        (2, 3, 4), "bits of a weight in section 5", low=2, high=8
     )
     delay_bits: tuple[int, ...] = parameter(
         (1, 2, 3, 4), "bits of a delay in section 5", low=1, high=8
