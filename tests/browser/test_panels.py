@@ -39,7 +39,10 @@ def press(page, panel, key):
     return picture(panel)
 
 
-@pytest.mark.parametrize("stem", ["01_lif_dynamics", "04_learning_delays", "05_exploring_delays"])
+LIVE = ["01_lif_dynamics", "04_learning_delays", "05_exploring_delays", "08_delays_on_chips"]
+
+
+@pytest.mark.parametrize("stem", LIVE)
 def test_every_slider_moves_its_picture_by_keyboard(lab, stem):
     page = lab.page(stem)
     text = page.locator(".jp-Notebook").inner_text()
