@@ -39,6 +39,12 @@ ROWS = [
     ("06", "text-50", "scratch", "from scratch"),
     ("06", "text-50", "pretrained", "pretrained without"),
     ("06", "text-50", "sharpened", "the ramp sharpened"),
+    ("08", "kinds-table", "synaptic", "a delay a synapse"),
+    ("08", "kinds-table", "axonal", "a delay an input"),
+    ("08", "kinds-table", "dendritic", "a delay a neuron"),
+    ("08", "kinds-table", "axo-dendritic", "the sum of both"),
+    ("08", "pruned-table", "synaptic, 60 %", "synaptic, pruned"),
+    ("08", "pruned-table", "axonal, 30 %", "axonal, pruned"),
 ]
 
 
