@@ -50,11 +50,12 @@ def lab(tmp_path_factory, chromium):
 def _kill(server):
     """End a server and its kernels at once: asked to end, each kernel takes its time."""
     process = psutil.Process(server.pid)
-    family = [process, *process.children(recursive=True)]
-    for member in family:
+    kernels = process.children(recursive=True)
+    for member in (process, *kernels):
         with suppress(psutil.NoSuchProcess):
             member.kill()
-    psutil.wait_procs(family, timeout=60)
+    server.wait(60)
+    psutil.wait_procs(kernels, timeout=60)
 
 
 def _free_port():
