@@ -30,8 +30,9 @@ class ChipRecipes:
     def network(self, kind: str) -> DelayNetConfig:
         """Describe a network with as many trained numbers as one with a delay a synapse."""
         config = self.config
-        synaptic = self._described("synaptic", (config.neurons,) * config.layers)
-        described = replace(synaptic, delay_kind=kind)
+        synaptic, described = (
+            self._described(each, (config.neurons,) * config.layers) for each in ("synaptic", kind)
+        )
         hidden = matched_hidden(described, synaptic.build().trainable_parameters())
         return replace(described, hidden=hidden)
 
