@@ -66,7 +66,7 @@ def quantise(
         >>> from snnlab.nn.delay_linear import DelayLinear
         >>> layer = DelayLinear(20, 10, max_delay=24)
         >>> few = quantise(layer, weight_bits=2, delay_bits=2)
-        >>> few.delay.unique().tolist(), len(few.weight.unique())
+        >>> few.delay.unique().tolist(), len(few.weight[0].unique())
         ([0.0, 8.0, 16.0, 24.0], 3)
     """
     weight_bits, delay_bits = check_bits(weight_bits, delay_bits)

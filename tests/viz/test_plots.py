@@ -182,11 +182,12 @@ def test_variants_differ_in_more_than_color():
         ("none", "fixed", "learned"),
         ("scratch", "pipe-S", "one step"),
         ("scratch", "pretrained", "sharpened"),
+        ("synaptic", "axonal", "dendritic", "axo-dendritic"),
     ]
     assert set(sum(families, ())) == set(plots.VARIANTS)  # a family shares a picture
     for family in families:
         for values in zip(*(plots.VARIANTS[name] for name in family), strict=True):
-            assert len(set(values)) == 3  # colors, markers, line styles
+            assert len(set(values)) == len(family)  # colors, markers, line styles
     control = plots.variant_style("none, long tau")
     assert control["color"] == plots.variant_style("none")["color"]
     assert control["markerfacecolor"] == "white"

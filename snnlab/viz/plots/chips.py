@@ -101,7 +101,7 @@ def bits_by_bits(
     return fig
 
 
-@something_to_draw("ours", "theirs")
+@something_to_draw()
 def two_rasters(ours: ArrayLike, theirs: ArrayLike, dt_ms: float, names: tuple[str, str]) -> Figure:
     """Draw the spikes of two simulators on top of each other: rings, and dots inside them.
 
