@@ -394,8 +394,8 @@ def small_disk(tmp_path):
 def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
     snnlab, notebook, small_disk, monkeypatch
 ):
-    monkeypatch.setattr(preflight, "RUN_GB", 0)
-    unchecked = "from snnlab.runs import preflight\npreflight.RUN_GB = 0"
+    monkeypatch.setattr(preflight, "check_disk", lambda *args: None)
+    unchecked = "from snnlab.runs import preflight\npreflight.check_disk = lambda *args: None"
     write(notebook, unchecked, START, "print('x' * 100_000)", SAVE)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
     assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
