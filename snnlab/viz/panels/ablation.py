@@ -66,10 +66,7 @@ class AblationResults:
         for text, index, delay in zip(self.edges, (0, -1), (0, end), strict=True):
             text.set_text(f"{now[index]:.1f} %\nat {delay:g} ms")
             text.set_y(min(max(now[index], before[index]) + 0.03 * top, 0.8 * top))
-        accuracies = learned_accuracy, accuracy
-        for bar, text, value in zip(self.bars, self.values, accuracies, strict=True):
-            bar.set_width(100 * value)
-            text.set(text=f"{value:.1%}", x=100 * value + 2)
+        self.accuracies.set_data((learned_accuracy, accuracy))
         alt = (
             f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its "
             f"synapses at 0 ms, {now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on "
@@ -97,16 +94,10 @@ class AblationResults:
             )
             for x, side in ((-0.4 * dt_ms, "left"), (end + 0.5 * dt_ms, "right"))
         ]
-        rows = (1, 0)
-        self.bars = right.barh(
-            rows, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
-        )
-        self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in rows]
+        self.accuracies = artists.AccuracyBars(right, ("learned", "now"))
         chance = 100 / (int(self.test.labels.max()) + 1)
         right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
         right.text(chance, 1.42, " chance", fontsize=8)
-        right.set_yticks(rows, ["learned", "now"])
-        right.set(xlabel="accuracy (%)", xlim=(0, 119), ylim=(-0.5, 1.6), xticks=range(0, 101, 20))
 
 
 def ablation_panel(

@@ -75,9 +75,7 @@ class SmallerNetwork:
         self.weights.set_data(values=percent_of_weights)
         artists.set_percent_limit(self.left, percent_of_weights.max())
         self.delays.set_data(shares, before)
-        for bar, text, value in zip(self.bars, self.values, (full, accuracy), strict=True):
-            bar.set_width(100 * value)
-            text.set(text=f"{value:.1%}", x=100 * value + 2)
+        self.accuracies.set_data((full, accuracy))
         levels = int((shares > 0).sum())
         alt = (
             f"{percent} % of the synapses, weights of {weight_bits} bits, delays of {delay_bits} "
@@ -105,13 +103,8 @@ class SmallerNetwork:
         )
         end = self.max_delay * self.dt_ms
         self.delays = artists.DelayHistogram(middle, max_delay=end, dt=self.dt_ms, outline="full")
-        rows = (1, 0)
-        self.bars = right.barh(
-            rows, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
-        )
-        self.values = [right.text(0, y, "", va="center", fontsize=9, animated=True) for y in rows]
-        right.set_yticks(rows, ["full", "now"])
-        right.set(xlabel="accuracy (%)", xlim=(0, 125), ylim=(-0.5, 1.6), xticks=range(0, 101, 20))
+        self.accuracies = artists.AccuracyBars(right, ("full", "now"))
+        right.set_xlim(0, 125)  # the axes are narrow, and the number stands beside the bar
 
 
 def chip_panel(net: DelayNet, test: Batches, dt_ms: float, *, live: bool = True) -> Panel:

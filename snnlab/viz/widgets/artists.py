@@ -157,6 +157,33 @@ class DelayHistogram:
         set_percent_limit(self._ax, percent.max())
 
 
+class AccuracyBars:
+    """Two accuracies as bars with their numbers: of what is compared with, and of now, below it.
+
+    Args:
+        ax: where to draw; the bars set its labels and limits.
+        names: of the two bars.
+    """
+
+    ROWS = (1, 0)
+
+    def __init__(self, ax: Axes, names: tuple[str, str]) -> None:
+        self._bars = ax.barh(
+            self.ROWS, 0, 0.5, color=[plots.GREY, plots.BLUE], alpha=0.8, animated=True
+        )
+        self._texts = [
+            ax.text(0, row, "", va="center", fontsize=9, animated=True) for row in self.ROWS
+        ]
+        ax.set_yticks(self.ROWS, names)
+        ax.set(xlabel="accuracy (%)", xlim=(0, 119), ylim=(-0.5, 1.6), xticks=range(0, 101, 20))
+
+    def set_data(self, accuracies: tuple[float, float]) -> None:
+        """Set the two accuracies, 0..1."""
+        for bar, text, value in zip(self._bars, self._texts, accuracies, strict=True):
+            bar.set_width(100 * value)
+            text.set(text=f"{value:.1%}", x=100 * value + 2)
+
+
 class RateHistogram:
     """Histograms of the neurons' rates, an outline for each layer.
 
