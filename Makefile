@@ -79,7 +79,7 @@ student: $(STAMP)
 bench: $(STAMP)
 	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-# Needs a GPU: its tests, a training step beside the peer's, an epoch, and the notebooks.
+# Needs a GPU, and at most 8 minutes: tests, speed beside the peer, an epoch, loaders, the notebooks.
 gpu-check: $(STAMP)
 	$(BIN)/python benchmarks/gpu_check.py
 
