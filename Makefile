@@ -80,7 +80,7 @@ student: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/report.py
 
-# Needs a GPU: its tests, a training step beside the peer's, an epoch, and the notebooks.
+# Needs a GPU, and at most 8 minutes: tests, speed beside the peer, an epoch, loaders, the notebooks.
 gpu-check: $(STAMP)
 	$(BIN)/python benchmarks/gpu_check.py
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import multiprocessing
 import os
 import platform
@@ -105,6 +106,9 @@ FINE = {
     f"1ms-{ms}": Row(256, (700, 256, 256, 20), ms + 1, 10.05, 0.4, 0, 1000, ms <= 256)
     for ms in (64, 256, 1024)
 }
+
+# Shows that a measurement runs; its memory would be that of an idle process
+TINY = {"tiny": Row(4, (12, 8, 8, 4), 5, 1.5, 0.0)}
 
 
 class Peer(nn.Module):
@@ -275,17 +279,18 @@ def resident(field: str) -> float:
 def measure(
     name: str, device: torch.device, threads: int, repeats: int, bar: tqdm
 ) -> dict[str, Any]:
-    row = ROWS[name]
+    row = (ROWS | TINY)[name]
     bar.set_description(f"{name}: losses")
     result: dict[str, Any] = {"row": name, "loss_difference": agree(row, device)}
     bar.update()
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for who in ("snnlab", "peer"):
-            bar.set_description(f"{name}: memory of {who}")
+    processes = multiprocessing.get_context("spawn")
+    for who in () if name in TINY else ("snnlab", "peer"):
+        bar.set_description(f"{name}: memory of {who}")
+        with processes.Pool(1) as pool:
             result[f"{who}_memory_gib"], _ = pool.apply(
                 train_alone, (row, who, device.type, threads)
             )
-            bar.update()
+        bar.update()
     _, *ours = steps(row, "snnlab", device)
     _, *peer = steps(row, "peer", device)
     for kind, mine, theirs in zip(("train", "infer"), ours, peer, strict=True):
@@ -432,12 +437,13 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
             low, _, high = timed["ratio_of_pairs"]
             cells += [f"{timed['peer_s']:.3f}", f"{timed['snnlab_s']:.3f}"]
             cells.append(f"{timed['ratio_of_medians']:.1f} ({low:.1f} to {high:.1f})")
-        cells += [f"{result['peer_memory_gib']:.2f} GiB", f"{result['snnlab_memory_gib']:.2f} GiB"]
+        memory = (result.get(f"{who}_memory_gib", math.nan) for who in ("peer", "snnlab"))
+        cells += [f"{gib:.2f} GiB" for gib in memory]
         table.add_row(*cells)
     console = Console(width=max(Console().width, 120))
     console.print(table)
     for result in results:
-        row = ROWS[result["row"]]
+        row = (ROWS | TINY)[result["row"]]
         direct, spectral = convolution_operations(row)
         epoch = EPOCH / row.batch * result["train"]["snnlab_s"]
         console.print(
@@ -487,11 +493,11 @@ def comparisons(
 @json_option
 def main(rows: str, repeats: int, threads: int, device: str, out: str | None) -> None:
     names = rows.split(",")
-    if unknown := sorted(set(names) - set(NAMES)):
+    if unknown := sorted(set(names) - {*NAMES, *TINY}):
         raise click.BadParameter(
             f"{', '.join(unknown)}: expected some of {', '.join(NAMES)}.", param_hint="--rows"
         )
-    rows_with_peer = [name for name in names if name in ROWS]
+    rows_with_peer = [name for name in names if name in ROWS | TINY]
     fine_rows = [name for name in names if name in FINE]
     torch.set_num_threads(threads)
     keep_freed_memory()  # for both: it is a setting of the process

@@ -3,9 +3,9 @@
     python benchmarks/report.py [NAME...]
 
 Without names it runs all of them, each in its own process, in the seconds of `BUDGETS` and those
-that earlier ones have left; wall time on two cores. `docs/benchmarks.json` gets a section for each, with command, date, commit,
-machine, versions and figures; sections of other benchmarks stay as they are. So do those that no
-script writes: the figures of a GPU, of other commands, and of publications.
+that earlier ones have left; wall time on two cores. `docs/benchmarks.json` gets a section for each,
+with command, date, commit, machine, versions and figures. Other sections stay as they are, also
+those that no script here writes: the figures of a GPU, of other commands, and of publications.
 
     python benchmarks/report.py --merge gpu runs/benchmarks/gpu/summary.json
 
