@@ -1,15 +1,15 @@
 """Measure how long snnlab takes to start: imports, the command, and the first step of a training.
 
-    python benchmarks/startup.py [--repeats 3] [--source DIR] [--only NAME] [--json FILE]
+    python benchmarks/startup.py [--repeats 2] [--source DIR] [--only CASE] [--json FILE]
 
-Each case runs in processes of their own until it has done what its row says. Shown are the CPU
-seconds of all its processes and the wall-clock seconds, the minima of all repeats. `--source` names
-another checkout of snnlab, such as an earlier version; both are measured in turns, and the last
-columns are the ratios. Numba's compiled loops come from its cache on disk, as in all runs but the
-first after an installation.
+Each case runs in processes of their own until it has done what its name says: `import snnlab`;
+`snnlab --help`; a script that calls `fit`, two workers of `train_pool`, or two ranks, until the
+first step of each; `snnlab run` at profile tiny until its first epoch is logged. Shown are the CPU
+seconds of all processes of a case and the wall-clock seconds, the minima of all repeats. `--source`
+names another checkout of snnlab, such as an earlier version; both are measured in turns. The first
+start after an installation takes longer: Python and numba compile.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -19,13 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psutil  # type: ignore[import-untyped]
-import torch
-from rich.console import Console
-from rich.table import Table
-
-from snnlab._utils.files import make_folder, whole_file
-from snnlab._utils.places import ROOT
+import psutil
+from report import ROOT, json_option, write
 
 LONGEST = 180.0  # seconds for a case
 
@@ -79,19 +74,15 @@ def notebook(number: str) -> list[str]:
 
 # Arguments of Python, files below the folder that say that it is done, and how many; none: its end
 CASES: dict[str, tuple[list[str], str, int]] = {
-    "import snnlab": (["-c", "import snnlab"], "", 0),
-    "snnlab --help": (["-m", "snnlab", "--help"], "", 0),
-    "a script with fit, first step": (["-c", STEP + ALONE, "{out}"], "*.mark", 1),
-    "train_pool, 2 workers, first steps": (["{script}", "{out}"], "*.mark", 2),
-    "launch_ranks, 2 processes, first step": (["{script}", "{out}"], "*.mark", 1),
-    "snnlab run 04, first epoch": (notebook("04"), "checkpoints/*.jsonl", 1),
-    "snnlab run 06, first epoch": (notebook("06"), "checkpoints/*.jsonl", 1),
-    "snnlab run 02, first epoch": (notebook("02"), "checkpoints/*.jsonl", 1),
+    "import": (["-c", "import snnlab"], "", 0),
+    "help": (["-m", "snnlab", "--help"], "", 0),
+    "fit": (["{script}", "{out}"], "*.mark", 1),
+    "workers": (["{script}", "{out}"], "*.mark", 2),
+    "ranks": (["{script}", "{out}"], "*.mark", 1),
+    "run_04": (notebook("04"), "checkpoints/*.jsonl", 1),
+    "run_02": (notebook("02"), "checkpoints/*.jsonl", 1),
 }
-SCRIPTS = {
-    "train_pool, 2 workers, first steps": STEP + POOL,
-    "launch_ranks, 2 processes, first step": STEP + RANKS,
-}
+SCRIPTS = {"fit": STEP + ALONE, "workers": STEP + POOL, "ranks": STEP + RANKS}
 
 
 def start_up(name: str, source: Path) -> tuple[float, float]:
@@ -166,50 +157,32 @@ def _end(process: psutil.Process) -> None:
 
 
 @click.command()
-@click.option("--repeats", default=3, show_default=True, help="Starts of each case.")
+@click.option("--repeats", default=2, show_default=True, help="Starts of each case.")
 @click.option(
     "--source",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Another checkout, to be measured beside this one.",
 )
-@click.option("--only", multiple=True, help="Only cases whose name has this in it; repeatable.")
-@click.option(
-    "--json", "out", default="runs/benchmarks/startup.json", show_default=True, help="Where to."
-)
-def main(repeats: int, source: Path | None, only: tuple[str, ...], out: str) -> None:
+@click.option("--only", multiple=True, type=click.Choice(list(CASES)), help="Only this case.")
+@json_option
+def main(repeats: int, source: Path | None, only: tuple[str, ...], out: str | None) -> None:
     sources = {"before": source.resolve()} if source else {}
     sources["now"] = ROOT
-    names = [name for name in CASES if not only or any(part in name for part in only)]
-    rows: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for name in names:
-        rows[name] = {which: [] for which in sources}
-        for place in sources.values():
-            start_up(name, place)  # compiles, and fills the cache of files
+    rows = []
+    for name in only or CASES:
+        starts: dict[str, list[tuple[float, float]]] = {which: [] for which in sources}
         for _ in range(repeats):
             for which, place in sources.items():
-                rows[name][which].append(start_up(name, place))
-    table = Table("until", title="CPU seconds of all processes, and wall-clock seconds; minima")
-    columns = [*sources, *(["ratio"] if source else [])]
-    for unit in ("CPU", "wall"):
-        for column in columns:
-            table.add_column(f"{unit}, {column}", justify="right")
-    for name, measured in rows.items():
-        cells: list[str] = []
-        for index in range(2):
-            least = [min(pair[index] for pair in pairs) for pairs in measured.values()]
-            cells += [f"{value:.2f}" for value in least]
+                starts[which].append(start_up(name, place))
+        row: dict[str, Any] = {"row": name}
+        for index, unit in enumerate(("cpu", "wall")):
+            least = {which: min(pair[index] for pair in pairs) for which, pairs in starts.items()}
+            row |= {f"{unit}_{which}_s": seconds for which, seconds in least.items()}
             if source:
-                cells.append(f"{least[1] / least[0]:.2f}")
-        table.add_row(name, *cells)
-    Console(width=120).print(table)
-    make_folder(Path(out).parent)
-    record: dict[str, Any] = {
-        "torch": torch.__version__,
-        "cores": os.cpu_count(),
-        "cpu_and_wall_seconds": rows,
-    }
-    with whole_file(Path(out)) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+                row[f"{unit}_ratio"] = least["now"] / least["before"]
+        rows.append(row)
+        click.echo(f"{name:8s}" + "".join(f"  {key} {row[key]:.2f}" for key in row if key != "row"))
+    write(out, {"repeats": repeats, "results": rows})
 
 
 if __name__ == "__main__":
