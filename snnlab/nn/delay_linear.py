@@ -162,7 +162,8 @@ class DelayLinear(DelayParameters):
             neurons: of the layer, whose rows are returned.
         """
         if self.kind != "synaptic":
-            impulses = torch.eye(self.in_features).to(self.weight)[None]  # a sample an input
+            like = dict(dtype=self.weight.dtype, device=self.weight.device)
+            impulses = torch.eye(self.in_features, **like)[None]  # a sample an input
             return delay_kinds.currents(self, impulses, self.taps).permute(2, 1, 0)[neurons]
         delay, width = self.delay_and_width()
         return self.spread(self.existing_weight[neurons], delay[neurons], width[neurons], self.taps)
