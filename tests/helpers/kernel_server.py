@@ -18,7 +18,7 @@ PRELOADED = """
     snnlab.course.tasks snnlab.delays snnlab.runs snnlab.transfer.comparison snnlab.viz.monitor
     snnlab.viz.panels.event_viewer snnlab.viz.plots.films
 """.split()
-LATE = ("JPY_", "PYDEVD_", "PYTEST_", "SNNLAB_")  # variables that no import reads
+LATE = ("JPY_", "PYDEVD_", "PYTEST_", "SNNLAB_", "TORCHINDUCTOR_")  # variables that no import reads
 LAUNCHER = ["-m", "ipykernel_launcher"]
 
 
@@ -31,28 +31,30 @@ class KernelServer:
 
     def __init__(self, launch):
         self._launch, self._lock, self._process = launch, threading.Lock(), None
+        self._begin_with = {"env": dict(os.environ), "cwd": os.getcwd()}  # tests change both
+        self._env = early(os.environ)
 
     def __call__(self, cmd, env=None, cwd=None, **options):
         """Fork a kernel, or launch one as usual where its command or environment is another."""
         env = dict(os.environ if env is None else env)
-        with self._lock:
-            if self._process is None:
-                self._begin()
         same = cmd[:3] == [sys.executable, *LAUNCHER] and early(env) == self._env
         if options.keys() - {"independent"} or not same:
             return self._launch(cmd, env=env, cwd=cwd, **options)
+        with self._lock:
+            if self._process is None:
+                self._begin()
         cwd = os.getcwd() if cwd is None else os.fspath(cwd)
         pid = self.ask({"arguments": cmd[3:], "env": env, "cwd": cwd}, fds=[1, 2])
         return ForkedKernel(self, pid)
 
     def _begin(self):
-        self._env = early(os.environ)
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
+                **self._begin_with,
             )
 
     def ask(self, request, fds=()):
