@@ -11,6 +11,7 @@ start after an installation takes longer: Python and numba compile.
 """
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -109,12 +110,12 @@ def start_up(name: str, source: Path) -> tuple[float, float]:
         )
         try:
             if not pattern:
-                before = os.times()
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 process.wait(LONGEST)
-                after = os.times()
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 seconds = time.perf_counter() - started
-                cpu = after.children_user - before.children_user
-                return cpu + after.children_system - before.children_system, seconds
+                cpu = after.ru_utime - before.ru_utime
+                return cpu + after.ru_stime - before.ru_stime, seconds
             while len(list(out.glob(pattern))) < count:
                 time.sleep(0.005)
                 seconds = time.perf_counter() - started
