@@ -315,7 +315,8 @@ def measure(
 def measure_fine(name: str, device: torch.device, threads: int, bar: tqdm) -> dict[str, Any]:
     """Measure a row with steps of 1 ms: ours as it is, the peer extrapolated."""
     row = FINE[name]
-    result: dict[str, Any] = {"row": name, "direct_g": convolution_operations(row)[0]}
+    result: dict[str, Any] = {"row": name, "batch": row.batch}
+    result["direct_g"] = convolution_operations(row)[0]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
 
         def alone(who: str, batch: int, n: int) -> tuple[float, float]:
@@ -325,7 +326,7 @@ def measure_fine(name: str, device: torch.device, threads: int, bar: tqdm) -> di
             bar.update()
             return memory, min(times)
 
-        sides = {"snnlab": alone("snnlab", row.batch, 3)}
+        sides = {"snnlab": alone("snnlab", row.batch, 2)}
         if row.with_peer:
             one, two = (alone("peer", batch, 1) for batch in (1, 2))
             result["peer_measured"] = [one, two]
