@@ -76,10 +76,11 @@ student: $(STAMP)
 	rm -rf build/student
 	@$(BIN)/snnlab course --student build/student
 
+# Measures speed and writes the figures into docs/: at most 15 minutes on two cores that do nothing else.
 bench: $(STAMP)
-	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/report.py
 
-# Needs a GPU: its tests, a training step beside the peer's, an epoch, and the notebooks.
+# Needs a GPU, and at most 8 minutes: tests, speed beside the peer, an epoch, loaders, the notebooks.
 gpu-check: $(STAMP)
 	$(BIN)/python benchmarks/gpu_check.py
 

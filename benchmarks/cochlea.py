@@ -1,6 +1,6 @@
 """From a spoken word to spikes: this cochlea beside lauscher, in one run.
 
-    python benchmarks/cochlea.py [--full] [WAV]
+    python benchmarks/cochlea.py [--full] [--json FILE] [WAV]
 
 Without a file the word is "seven" by espeak-ng if that is installed, else a synthetic vowel, of
 0.74 s. lauscher computes every 35th channel, 20 of 700, and its time is scaled: each stage of it
@@ -14,12 +14,12 @@ from __future__ import annotations
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import click
 import numpy as np
 import soundfile
 from lauscher.audiowaves import MonoAudioWave
@@ -32,6 +32,7 @@ from lauscher.transformations import (
     HanningWindow,
     RmsNormalizer,
 )
+from report import json_option, write
 from scipy.signal import resample_poly
 
 from snnlab.data.encoding.cochlea import AUDIO_RATE, RAMP, cochlea
@@ -78,10 +79,13 @@ def timed(work: Callable[[], T], repeats: int = 1) -> tuple[float, T]:
     return (clock() - start) / repeats, result
 
 
-def main() -> None:
-    arguments = [a for a in sys.argv[1:] if a != "--full"]
-    sound = word(arguments[0] if arguments else None)
-    channels = np.arange(N_CHANNELS) if "--full" in sys.argv else np.arange(17, N_CHANNELS, 35)
+@click.command()
+@click.argument("wav", required=False)
+@click.option("--full", is_flag=True, help="lauscher computes all channels.")
+@json_option
+def main(wav: str | None, full: bool, out: str | None) -> None:
+    sound = word(wav)
+    channels = np.arange(N_CHANNELS) if full else np.arange(17, N_CHANNELS, 35)
     CommandLineArguments().num_concurrent_jobs = 1
 
     start_up, _ = timed(lambda: cochlea(sound, AUDIO_RATE, seed=0))
@@ -107,6 +111,7 @@ def main() -> None:
         f"  snnlab {np.mean(runs):.0f}, standard deviation {np.std(runs, ddof=1):.0f}, in"
         f" {len(runs)} runs"
     )
+    write(out, {"peer_s": whole, "snnlab_s": seconds, "ratio": whole / seconds})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many decoded samples a second one worker gives, of every data set of the papers.
 
-    python benchmarks/datasets.py [SAMPLES]
+    python benchmarks/datasets.py [--json FILE] [SAMPLES]
 
 The files are made here, laid out and sized as the published ones: parts of the two photographs that
 scikit-learn ships as JPEG of 500 x 375 px, what our converters make of them, a photograph that
@@ -14,16 +14,17 @@ for a data set, and kept.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import soundfile
 import torch
 from PIL import Image
+from report import json_option, write
 from scipy.io import savemat
 from sklearn.datasets import load_sample_images
 
@@ -35,7 +36,7 @@ from snnlab.data.io.events import N_CHANNELS, Events, write_events
 from snnlab.data.protocols import Batches
 
 CLASSES, BATCH = 2, 32
-Rows = list[tuple[str, float, str]]
+Rows = list[tuple[str, str, float, str]]  # key, data set, samples a second, which of them
 
 
 def rate(part: Batches, *, augmented: bool = False, passes: int = 1) -> float:
@@ -127,18 +128,20 @@ def speech(folder: Path, n: int) -> Rows:
     for name, binning in (("SHD, SSC", "regular"), ("SHD, SSC, binning by event", "event")):
         settings = dict(dt_ms=10, n_in=140, binning=binning)
         speed = once(3 * n, lambda settings=settings: load(folder / "spikes", **settings))
-        rows.append((name, speed, "once, read, check and bin; kept in memory"))
         rows.append(
-            (name, rate(load(folder / "spikes", **settings).train, passes=10), "batches cut")
+            (f"shd_{binning}_once", name, speed, "once, read, check and bin; kept in memory")
         )
+        speed = rate(load(folder / "spikes", **settings).train, passes=10)
+        rows.append((f"shd_{binning}", name, speed, "batches cut"))
     spoken(folder / "gsc", n)
     for features in ("paper", "sane"):
         speed = once(
             n, lambda features=features: gsc.load(folder / "gsc", features=features, workers=1)
         )
-        rows.append((f"GSC, {features}", speed, "once, sound to features; kept on disk"))
+        once_a_set = "once, sound to features; kept on disk"
+        rows.append((f"gsc_{features}_once", f"GSC, {features}", speed, once_a_set))
         part = gsc.load(folder / "gsc", features=features).train
-        rows.append((f"GSC, {features}", rate(part, passes=10), "batches cut"))
+        rows.append((f"gsc_{features}", f"GSC, {features}", rate(part, passes=10), "batches cut"))
     return rows
 
 
@@ -146,15 +149,13 @@ def vision(folder: Path, n: int) -> Rows:
     photographs(folder / "imagenet", n)
     rows: Rows = []
     data = imagenet.pictures(folder / "imagenet")
-    rows.append(
-        ("ImageNet, folders", rate(data.train, augmented=True), "decoded, random crop of 224 px")
-    )
-    rows.append(("ImageNet, folders", rate(data.test), "decoded, middle of 224 px"))
+    crop, name = "decoded, random crop of 224 px", "ImageNet, folders"
+    rows.append(("imagenet", name, rate(data.train, augmented=True), crop))
+    rows.append(("imagenet_middle", name, rate(data.test), "decoded, middle of 224 px"))
     imagenet.write_shards(folder / "imagenet", folder / "shards", samples=16)
     data = imagenet.pictures(folder / "shards")
-    rows.append(
-        ("ImageNet, tar shards", rate(data.train, augmented=True), "decoded, random crop of 224 px")
-    )
+    speed = rate(data.train, augmented=True)
+    rows.append(("imagenet_shards", "ImageNet, tar shards", speed, crop))
     for split in ("train", "val"):
         made = once(
             n,
@@ -162,38 +163,44 @@ def vision(folder: Path, n: int) -> Rows:
                 folder / "imagenet" / split, folder / "es", split=split, workers=1
             ),
         )
-    rows.append(("ES-ImageNet", made, "once, pictures to events; kept on disk"))
+    how = "once, pictures to events; kept on disk"
+    rows.append(("es_imagenet_once", "ES-ImageNet", made, how))
     for name, reader in (
         ("events (8, 2, 224, 224)", es_imagenet.events),
         ("edges (1, 1, 224, 224)", es_imagenet.edges),
     ):
-        rows.append(("ES-ImageNet", rate(reader(folder / "es").train), name))
+        key = f"es_imagenet_{name.split()[0]}"
+        rows.append((key, "ES-ImageNet", rate(reader(folder / "es").train), name))
     recorded(folder / "dvs", n)
     for size in (128, 42):
         part = cifar10_dvs.events(folder / "dvs", size=size).train
-        rows.append(("CIFAR10-DVS", rate(part), f"events (8, 2, {size}, {size})"))
+        rows.append((f"dvs_{size}", "CIFAR10-DVS", rate(part), f"events (8, 2, {size}, {size})"))
     films(folder / "films", n // 2)
     clips = sum(1 for _ in (folder / "films").iterdir())
     made = once(clips, lambda: convert_videos(folder / "films", folder / "clips", workers=1))
-    rows.append(("ES-UCF101", made, "once, frames to events; kept on disk"))
-    rows.append(
-        ("ES-UCF101", rate(es_ucf101.events(folder / "clips").train), "events (15, 2, 256, 342)")
-    )
-    rows.append(
-        ("UCF101", rate(es_ucf101.frames(folder / "films").train), "colour (15, 3, 256, 342)")
-    )
+    rows.append(("ucf101_once", "ES-UCF101", made, "once, frames to events; kept on disk"))
+    speed = rate(es_ucf101.events(folder / "clips").train)
+    rows.append(("ucf101_events", "ES-UCF101", speed, "events (15, 2, 256, 342)"))
+    speed = rate(es_ucf101.frames(folder / "films").train)
+    rows.append(("ucf101_frames", "UCF101", speed, "colour (15, 3, 256, 342)"))
     return rows
 
 
-def main(n: int) -> None:
+@click.command()
+@click.argument("n", default=64)
+@json_option
+def main(n: int, out: str | None) -> None:
+    figures = {}
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["SNNLAB_CACHE"] = str(folder / "cache")
         print(f"{'':28}samples/s of one worker")
-        for what, speed, how in [*speech(folder, 8 * n), *vision(folder, n)]:
+        for key, what, speed, how in [*speech(folder, 8 * n), *vision(folder, n)]:
+            figures[key] = speed
             print(f"{what:28}{speed:10.1f}  {how}", flush=True)
+    write(out, figures)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 64)
+    main()

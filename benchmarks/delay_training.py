@@ -1,6 +1,6 @@
 """Compare a training step and an inference step with delays, snnlab beside its peers.
 
-    python benchmarks/delay_training.py [--rows shd,ssc,...] [--repeats 5] [--threads 2] [--device
+    python benchmarks/delay_training.py [--rows shd,ssc,...] [--repeats 3] [--threads 2] [--device
     auto] [--json FILE]
 
 The peer is the network of Hammouamri et al. 2024 from its parts: DCLS's `Dcls1d` on `(B, N, T)`,
@@ -17,13 +17,18 @@ Shown are the minimum of each and its ratio to the synaptic layer's.
 Rows whose name has no "tail" are arranged as in the authors' code: every delay layer appends
 (L-1)//2 steps. The "tail" rows have snnlab's own arrangement, the same number of steps in every
 layer, for both.
+
+The rows "1ms-64", "1ms-256" and "1ms-1024" have 1,000 steps of 1 ms, 700 channels, and delays up to
+so many steps; no steps are appended. The peer's step would take half an hour there and more. One
+step is measured with one recording and one with two, and a straight line through both gives its
+seconds and its memory at the batch size of the row. With 1,024 steps that takes too long, too.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import json
+import math
 import multiprocessing
 import os
 import platform
@@ -38,6 +43,7 @@ from typing import Any, get_args
 import click
 import torch
 from DCLS.construct.modules import Dcls1d
+from report import json_option, write
 from rich.console import Console
 from rich.table import Table
 from spikingjelly.activation_based import functional, layer, neuron, surrogate
@@ -45,7 +51,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from snnlab._utils.files import whole_file
 from snnlab._utils.memory import keep_freed_memory
 from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
@@ -68,8 +73,8 @@ class Row:
     tau: float
     dropout: float
     tail: int | None = None  # None: the authors' arrangement
-
-    steps = 100
+    steps: int = 100
+    with_peer: bool = True
 
     def ours(self) -> DelayNet:
         return DelayNet(
@@ -97,6 +102,13 @@ ROWS = {
     "shd-tail": Row(256, (140, 256, 256, 20), 25, 1.005, 0.4, tail=24),
     "shd-1s-tail": Row(256, (140, 256, 256, 20), 101, 1.005, 0.4, tail=24),
 }
+FINE = {
+    f"1ms-{ms}": Row(256, (700, 256, 256, 20), ms + 1, 10.05, 0.4, 0, 1000, ms <= 256)
+    for ms in (64, 256, 1024)
+}
+
+# Shows that a measurement runs; its memory would be that of an idle process
+TINY = {"tiny": Row(4, (12, 8, 8, 4), 5, 1.5, 0.0)}
 
 
 class Peer(nn.Module):
@@ -239,17 +251,22 @@ def seconds(step: Callable[[], Tensor], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def peak_memory(name: str, who: str, device: str, threads: int) -> float:
-    """Return the GiB that two training steps add to the memory of this process."""
+def train_alone(
+    row: Row, who: str, device: str, threads: int, n: int = 2
+) -> tuple[float, list[float]]:
+    """Return the GiB that n training steps add to the memory of this process, and their seconds."""
     torch.set_num_threads(threads)
     keep_freed_memory()
-    _, train, _ = steps(ROWS[name], who, torch.device(device))
+    where = torch.device(device)
+    _, train, _ = steps(row, who, where)
     before = 0.0 if device == "cuda" else resident("VmRSS")
-    for _ in range(2):
-        train()
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resident("VmHWM") - before
+    times = [seconds(train, where) for _ in range(n)]
+    peak = (
+        torch.cuda.max_memory_allocated() / 2**30
+        if device == "cuda"
+        else resident("VmHWM") - before
+    )
+    return peak, times
 
 
 def resident(field: str) -> float:
@@ -262,15 +279,18 @@ def resident(field: str) -> float:
 def measure(
     name: str, device: torch.device, threads: int, repeats: int, bar: tqdm
 ) -> dict[str, Any]:
-    row = ROWS[name]
+    row = (ROWS | TINY)[name]
     bar.set_description(f"{name}: losses")
     result: dict[str, Any] = {"row": name, "loss_difference": agree(row, device)}
     bar.update()
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for who in ("snnlab", "peer"):
-            bar.set_description(f"{name}: memory of {who}")
-            result[f"{who}_memory_gib"] = pool.apply(peak_memory, (name, who, device.type, threads))
-            bar.update()
+    processes = multiprocessing.get_context("spawn")
+    for who in () if name in TINY else ("snnlab", "peer"):
+        bar.set_description(f"{name}: memory of {who}")
+        with processes.Pool(1) as pool:
+            result[f"{who}_memory_gib"], _ = pool.apply(
+                train_alone, (row, who, device.type, threads)
+            )
+        bar.update()
     _, *ours = steps(row, "snnlab", device)
     _, *peer = steps(row, "peer", device)
     for kind, mine, theirs in zip(("train", "infer"), ours, peer, strict=True):
@@ -290,6 +310,44 @@ def measure(
             "pairs_s": pairs,
         }
     return result
+
+
+def measure_fine(name: str, device: torch.device, threads: int, bar: tqdm) -> dict[str, Any]:
+    """Measure a row with steps of 1 ms: ours as it is, the peer extrapolated."""
+    row = FINE[name]
+    result: dict[str, Any] = {"row": name, "direct_g": convolution_operations(row)[0]}
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+
+        def alone(who: str, batch: int, n: int) -> tuple[float, float]:
+            bar.set_description(f"{name}: {who}, batch {batch}")
+            one = dataclasses.replace(row, batch=batch)
+            memory, times = pool.apply(train_alone, (one, who, device.type, threads, n))
+            bar.update()
+            return memory, min(times)
+
+        sides = {"snnlab": alone("snnlab", row.batch, 3)}
+        if row.with_peer:
+            one, two = (alone("peer", batch, 1) for batch in (1, 2))
+            result["peer_measured"] = [one, two]
+            memory, step = (a + (b - a) * (row.batch - 1) for a, b in zip(one, two, strict=True))
+            sides["peer"] = memory, step
+            result["ratio"] = step / sides["snnlab"][1]
+    for who, (memory, step) in sides.items():
+        result |= {f"{who}_memory_gib": memory, f"{who}_s": step}
+        result[f"{who}_epoch_s"] = EPOCH / row.batch * step
+    return result
+
+
+def show_fine(results: Sequence[dict[str, Any]]) -> None:
+    table = Table(title="steps of 1 ms, training step; the peer extrapolated from small batches")
+    for column in ("", "peer (s)", "snnlab (s)", "ratio", "memory: peer (GiB)", "snnlab (GiB)"):
+        table.add_column(column, justify="right" if column else "left")
+    keys = ("peer_s", "snnlab_s", "ratio", "peer_memory_gib", "snnlab_memory_gib")
+    for result in results:
+        table.add_row(
+            result["row"], *(f"{result[key]:.1f}" if key in result else "" for key in keys)
+        )
+    Console(width=max(Console().width, 120)).print(table)
 
 
 def layer_step(row: Row, kind: Kind, device: torch.device) -> Callable[[], Tensor]:
@@ -328,14 +386,16 @@ def measure_kinds(device: torch.device, repeats: int, bar: tqdm) -> dict[str, li
     return {kind: measured[1:] for kind, measured in times.items()}  # the first ones compile
 
 
-def show_kinds(times: dict[str, list[float]]) -> None:
+def show_kinds(times: dict[str, list[float]]) -> dict[str, float]:
+    """Print the minimum of each kind, and return its ratio to the synaptic layer's."""
     table = Table(title="training step of one layer, minimum")
     for column in ("kind", "seconds", "of synaptic"):
         table.add_column(column, justify="left" if column == "kind" else "right")
+    shares = {kind: min(measured) / min(times["synaptic"]) for kind, measured in times.items()}
     for kind, measured in times.items():
-        share = min(measured) / min(times["synaptic"])
-        table.add_row(kind, f"{min(measured):.4f}", f"{share:.2f}")
+        table.add_row(kind, f"{min(measured):.4f}", f"{shares[kind]:.2f}")
     Console().print(table)
+    return shares
 
 
 def convolution_operations(row: Row) -> tuple[float, float]:
@@ -377,23 +437,13 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
             low, _, high = timed["ratio_of_pairs"]
             cells += [f"{timed['peer_s']:.3f}", f"{timed['snnlab_s']:.3f}"]
             cells.append(f"{timed['ratio_of_medians']:.1f} ({low:.1f} to {high:.1f})")
-        cells += [f"{result['peer_memory_gib']:.2f} GiB", f"{result['snnlab_memory_gib']:.2f} GiB"]
+        memory = (result.get(f"{who}_memory_gib", math.nan) for who in ("peer", "snnlab"))
+        cells += [f"{gib:.2f} GiB" for gib in memory]
         table.add_row(*cells)
     console = Console(width=max(Console().width, 120))
     console.print(table)
-    by_name = {result["row"]: result for result in results}
-    for short, long in (("shd", "shd-1s"), ("shd-tail", "shd-1s-tail")):
-        if short in by_name and long in by_name:
-            cost = [
-                by_name[long]["train"][f"{who}_s"] / by_name[short]["train"][f"{who}_s"]
-                for who in ("peer", "snnlab")
-            ]
-            console.print(
-                f"{short} to {long}: the peer's training step takes {cost[0]:.1f} times as long,"
-                f" ours {cost[1]:.2f}"
-            )
     for result in results:
-        row = ROWS[result["row"]]
+        row = (ROWS | TINY)[result["row"]]
         direct, spectral = convolution_operations(row)
         epoch = EPOCH / row.batch * result["train"]["snnlab_s"]
         console.print(
@@ -402,33 +452,53 @@ def show(results: Sequence[dict[str, Any]], machine: dict[str, Any]) -> None:
         )
 
 
+NAMES = [*ROWS, *FINE, "kinds"]
+
+
+def comparisons(
+    results: Sequence[dict[str, Any]], fine: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what rows cost relative to each other, as far as they were measured."""
+    by_name = {result["row"]: result for result in [*results, *fine]}
+    figures: dict[str, Any] = {}
+    for key, short, long in (
+        ("longer", "shd", "shd-1s"),
+        ("longer_tail", "shd-tail", "shd-1s-tail"),
+    ):
+        if {short, long} <= by_name.keys():
+            figures[key] = {
+                who: by_name[long]["train"][f"{who}_s"] / by_name[short]["train"][f"{who}_s"]
+                for who in ("peer", "snnlab")
+            }
+    if "shd" in by_name:
+        figures["epoch_s"] = EPOCH / ROWS["shd"].batch * by_name["shd"]["train"]["snnlab_s"]
+    if fine:
+        times = [result["snnlab_s"] for result in fine]
+        figures["flatness"] = max(times) / min(times)
+    return figures
+
+
 @click.command()
 @click.option(
     "--rows",
-    default=",".join([*ROWS, "kinds"]),
+    default=",".join(NAMES),
     show_default=True,
     help="Which rows, separated by commas.",
 )
-@click.option("--repeats", default=5, show_default=True, help="Pairs of steps for each figure.")
+@click.option("--repeats", default=3, show_default=True, help="Pairs of steps for each figure.")
 @click.option("--threads", default=os.cpu_count(), show_default=True, help="Threads for both.")
 @click.option(
     "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])
 )
-@click.option(
-    "--json",
-    "out",
-    default="runs/benchmarks/delay_training.json",
-    show_default=True,
-    help="Where to.",
-)
-def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
+@json_option
+def main(rows: str, repeats: int, threads: int, device: str, out: str | None) -> None:
     names = rows.split(",")
-    if unknown := sorted(set(names) - {*ROWS, "kinds"}):
-        expected = ", ".join([*ROWS, "kinds"])
+    if unknown := sorted(set(names) - {*NAMES, *TINY}):
         raise click.BadParameter(
-            f"{', '.join(unknown)}: expected some of {expected}.", param_hint="--rows"
+            f"{', '.join(unknown)}: expected some of {', '.join(NAMES)}.", param_hint="--rows"
         )
-    rows_with_peer = [name for name in names if name != "kinds"]
+    rows_with_peer = [name for name in names if name in ROWS | TINY]
+    fine_rows = [name for name in names if name in FINE]
     torch.set_num_threads(threads)
     keep_freed_memory()  # for both: it is a setting of the process
     where = pick_device(device)
@@ -449,19 +519,20 @@ def main(rows: str, repeats: int, threads: int, device: str, out: str) -> None:
         "tf32": torch.backends.cuda.matmul.allow_tf32,
     }
     total = len(rows_with_peer) * (3 + 2 * repeats) + (repeats + 1) * ("kinds" in names)
+    total += sum(3 if FINE[name].with_peer else 1 for name in fine_rows)
     with tqdm(total=total, unit="step") as bar:
         kinds = measure_kinds(where, repeats, bar) if "kinds" in names else {}
         results = [measure(name, where, threads, repeats, bar) for name in rows_with_peer]
+        fine = [measure_fine(name, where, threads, bar) for name in fine_rows]
     if results:
         show(results, machine)
-    if kinds:
-        show_kinds(kinds)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as temporary:
-        temporary.write_text(
-            json.dumps({"machine": machine, "results": results, "kinds_s": kinds}, indent=1) + "\n"
-        )
-    click.echo(f"{out} holds every measurement")
+    if fine:
+        show_fine(fine)
+    shares = show_kinds(kinds) if kinds else {}
+    figures = {"machine": machine, "results": results, "fine": fine}
+    relative = comparisons(results, fine)
+    click.echo("; ".join(f"{name}: {value}" for name, value in relative.items()))
+    write(out, figures | {"kinds_s": kinds, "kinds": shares} | relative)
 
 
 if __name__ == "__main__":

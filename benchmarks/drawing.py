@@ -1,6 +1,6 @@
 """Time a frame of a live panel, from slider to PNG, beside a new figure and `savefig`.
 
-    OMP_NUM_THREADS=1 python benchmarks/drawing.py
+    OMP_NUM_THREADS=1 python benchmarks/drawing.py [--json FILE]
 
 CPU time of one thread, median (lowest to highest). Nothing is sent to a browser. The raster has
 1,024 neurons and 250 steps, one in twenty with a spike; the histogram has a million delays.
@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import click
 import numpy as np
 from matplotlib.figure import Figure
+from report import json_option, write
 
 from snnlab.delays.statistics import delay_shares
 from snnlab.viz import plots
@@ -81,12 +83,15 @@ def milliseconds(draw: Callable[[int], None], repeats: int) -> np.ndarray:
     return np.array(times[2:])
 
 
-def main() -> None:
+@click.command()
+@json_option
+def main(out: str | None) -> None:
+    figures = {}
     print(f"{'':36s}{'new figure (ms)':>28s}{'panel (ms)':>24s}{'ratio':>8s}")
-    for name, draw, naive in (
-        (f"raster, {NEURONS} x {STEPS}, eventplot", raster, new_raster),
-        (f"raster, {NEURONS} x {STEPS}, marks", raster, new_marks),
-        (f"histogram, {SYNAPSES:,} synapses", histogram, new_histogram),
+    for key, name, draw, naive in (
+        ("eventplot", f"raster, {NEURONS} x {STEPS}, eventplot", raster, new_raster),
+        ("marks", f"raster, {NEURONS} x {STEPS}, marks", raster, new_marks),
+        ("histogram", f"histogram, {SYNAPSES:,} synapses", histogram, new_histogram),
     ):
         slider = interact(
             draw, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")
@@ -96,7 +101,10 @@ def main() -> None:
             milliseconds(lambda k, s=slider: setattr(s, "value", k), REPEATS),
         )
         cells = [f"{np.median(t):.1f} ({t.min():.1f} to {t.max():.1f})" for t in (theirs, ours)]
-        print(f"{name:36s}{cells[0]:>28s}{cells[1]:>24s}{np.median(theirs) / np.median(ours):8.1f}")
+        new, live = float(np.median(theirs)), float(np.median(ours))
+        figures[key] = {"new_ms": new, "panel_ms": live, "ratio": new / live}
+        print(f"{name:36s}{cells[0]:>28s}{cells[1]:>24s}{new / live:8.1f}")
+    write(out, figures)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 `snnlab.nn.fft_convolution.prefer_spectral` uses these figures.
 
-    python benchmarks/engines.py [--threads 2] [--device auto]
+    python benchmarks/engines.py [--threads 2] [--device auto] [--json FILE]
 
 Forward and backward of one convolution, shape by shape, both ways in turn. Printed are the ratio
 (direct over spectral) for every number of taps and batch size, over all numbers of steps and
@@ -20,12 +20,13 @@ from collections.abc import Callable
 import click
 import numpy as np
 import torch
+from report import json_option, write
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from snnlab.nn.delay_linear import dense_convolution
+from snnlab.nn.delay_kinds import dense_convolution
 from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
 from snnlab.training.evaluation import pick_device
 
@@ -55,7 +56,8 @@ def seconds(
 @click.option(
     "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])
 )
-def main(threads: int, device: str) -> None:
+@json_option
+def main(threads: int, device: str, out: str | None) -> None:
     torch.set_num_threads(threads)
     where = pick_device(device)
     shapes = [
@@ -94,17 +96,20 @@ def main(threads: int, device: str) -> None:
         table.add_row(str(n_taps), *cells)
     console = Console()
     console.print(table)
-    for name, time_taken in (
-        ("always direct", a),
-        ("always spectral", b),
-        ("the rule", np.where(chosen, b, a)),
+    figures: dict[str, float] = {"shapes": len(shapes)}
+    for key, name, times in (
+        ("direct", "always direct", a),
+        ("spectral", "always spectral", b),
+        ("rule", "the rule", np.where(chosen, b, a)),
     ):
-        extra = time_taken / best
+        extra = times / best
+        figures[f"{key}_percent"] = 100 * (extra.mean() - 1)
         console.print(
             f"{name:16s} takes {100 * (extra.mean() - 1):4.0f} % longer than the faster way, mean"
             f" over {len(shapes)} shapes; 95 % of them within {np.quantile(extra, 0.95):.2f} times,"
             f" all within {extra.max():.1f} times"
         )
+    write(out, figures)
 
 
 if __name__ == "__main__":

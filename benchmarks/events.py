@@ -1,6 +1,6 @@
 """Time images and videos to events: the vectorised ODG beside a script of its definition.
 
-    python benchmarks/events.py
+    python benchmarks/events.py [--json FILE]
 
 The images are 254 px crops of the two photographs that scikit-learn ships. The peer takes them one
 by one: it pastes each into nine padded frames, takes differences, clears the rows and columns that
@@ -17,9 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import torch
 from PIL import Image
+from report import json_option, write
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
@@ -104,8 +106,9 @@ def same(pixels: Tensor) -> float:
     return events.mean().item()
 
 
-def compare_images() -> None:
-    pixels = images()
+def compare_images() -> dict[str, dict[str, float]]:
+    """Print all rates, and return the medians for uint8 by number of threads."""
+    pixels, figures = images(), {}
     floats, one_by_one = pixels / 255, list(pixels.numpy()[:4] / 255)
     print(
         f"{BATCH} images of {SIDE} px, {100 * same(pixels):.1f} % of pixels, steps and channels"
@@ -129,7 +132,11 @@ def compare_images() -> None:
                 "snnlab, uint8 to float32": (BATCH, lambda: odg_events(pixels)),
                 "snnlab, float32 to float32": (BATCH, lambda: odg_events(floats)),
             }
-            table(rates(works), "images")
+            measured = rates(works)
+            table(measured, "images")
+            peer, ours, *_ = (statistics.median(rate) for rate in measured.values())
+            # those of the second round stay: freed memory is kept
+            figures[f"threads_{threads}"] = {"peer": peer, "snnlab": ours, "ratio": ours / peer}
     torch.set_num_threads(1)
     shape = (8, BATCH, 2, SIDE + 4, SIDE + 4)
     print("1 thread, freed memory kept: writing as much as the result, once")
@@ -138,6 +145,7 @@ def compare_images() -> None:
         for dtype in (torch.uint8, torch.float32)
     }
     table(rates(works), "images")
+    return figures
 
 
 def compare_videos() -> None:
@@ -190,6 +198,13 @@ def compare_videos() -> None:
         table(rates(works), "frames")
 
 
-if __name__ == "__main__":
-    compare_images()
+@click.command()
+@json_option
+def main(out: str | None) -> None:
+    figures = compare_images()
     compare_videos()
+    write(out, figures)
+
+
+if __name__ == "__main__":
+    main()

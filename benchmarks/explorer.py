@@ -1,24 +1,21 @@
 """Time the explorer's panels on a layer of a million synapses, from a control to the PNG.
 
-    python benchmarks/explorer.py
+    python benchmarks/explorer.py [--json FILE]
 
 What is timed is the change of one control: another neuron, another layer, another recording,
 another share of the delays. The browser's part comes on top and does not depend on the network.
 Accuracy under a treatment is a pass over a set, and not here.
 """
 
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import numpy as np
 import torch
+from report import json_option, write
 
-from snnlab._utils.files import whole_file
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays import snapshots
 from snnlab.nn.delay_net import DelayNet
@@ -66,10 +63,8 @@ def took_ms(change: Callable[[int], object], repeats: int) -> dict[str, float]:
 @click.option("--steps", default=100, show_default=True, help="Time steps of a recording.")
 @click.option("--rate", default=0.05, show_default=True, help="Share of cells with a spike.")
 @click.option("--repeats", default=11, show_default=True, help="Changes of each kind.")
-@click.option(
-    "--json", "out", default="runs/benchmarks/explorer.json", show_default=True, help="Where to."
-)
-def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
+@json_option
+def main(side: int, steps: int, rate: float, repeats: int, out: str | None) -> None:
     net, recordings, movements = setting(side, steps, rate)
     of = NetworkView(net, 10.0)
     synapses = synapses_panel(of, movements)
@@ -101,14 +96,10 @@ def main(side: int, steps: int, rate: float, repeats: int, out: str) -> None:
         click.echo(f"{name:52s}{told}   (budget {BUDGET_MS})")
         for panel in (synapses, fires):
             put(panel, "layer", layers[0])
-    machine = {
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-    }
-    record = {"side": side, "steps": steps, "rate": rate, "machine": machine, "ms": results}
-    with whole_file(Path(out)) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    measured = list(results.values())
+    write(
+        out, {"neuron_ms": measured[0]["median"], "layer_ms": measured[1]["first"], "ms": results}
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ the last one, too; their ratio; and the share of the pictures alone, which is le
 have to be the same, bit for bit.
 """
 
-import json
 import statistics
 import tempfile
 import time
@@ -19,10 +18,10 @@ from unittest import mock
 
 import click
 import torch
+from report import json_option, write
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from snnlab._utils.files import make_folder, whole_file
 from snnlab._utils.memory import keep_freed_memory
 from snnlab.course import tasks
 from snnlab.course.config import resolve
@@ -89,10 +88,8 @@ def timed(
 @click.option(
     "--threads", default=1, show_default=True, help="Of torch; the notebooks watch with 1."
 )
-@click.option(
-    "--json", "out", default="runs/benchmarks/monitor.json", show_default=True, help="Where to."
-)
-def main(repeats: int, epochs: int, threads: int, out: str) -> None:
+@json_option
+def main(repeats: int, epochs: int, threads: int, out: str | None) -> None:
     torch.set_num_threads(threads)
     keep_freed_memory()
     job, data = course(epochs)
@@ -117,11 +114,14 @@ def main(repeats: int, epochs: int, threads: int, out: str) -> None:
             f" the first {pictures[0]:.2f} s and the last {pictures[-1]:.2f} s"
         )
     console.print(f"median ratio {statistics.median(ratios):.3f}; all losses equal bit for bit")
-    make_folder(Path(out).parent)
-    with whole_file(out) as temporary:
-        result = {"threads": threads, "epochs": epochs, "torch": torch.__version__, "pairs": pairs}
-        temporary.write_text(json.dumps(result, indent=1) + "\n")
-    console.print(f"{out} holds every measurement")
+    shares = [100 * sum(pair["pictures"]) / pair["epochs"] for pair in pairs]
+    ends = [pair["pictures"][0] + pair["pictures"][-1] for pair in pairs]
+    figures: dict[str, Any] = {
+        "percent": [min(shares), max(shares)],
+        "ends_s": [min(ends), max(ends)],
+    }
+    figures |= {"worth_percent": 5, "shortest_s": [min(ends) / 0.05, max(ends) / 0.05]}
+    write(out, figures | {"threads": threads, "epochs": epochs, "pairs": pairs})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time LIF neurons, forward and backward: the compiled scan beside SpikingJelly's loop.
 
-    OMP_NUM_THREADS=1 python benchmarks/neurons.py
+    python benchmarks/neurons.py [--json FILE]
 
 Both get the same currents (T, B, N), and give the same spikes. CPU seconds of one thread, the best
 of five.
@@ -9,11 +9,15 @@ of five.
 import time
 from collections.abc import Callable
 
+import click
 import torch
+from report import json_option, write
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor
 
 from snnlab.nn.neurons import LIF
+
+SHAPES = {"small": (40, 64, 16), "large": (112, 256, 256)}
 
 
 def seconds(layer: Callable[[Tensor], Tensor], x: Tensor) -> float:
@@ -28,17 +32,22 @@ def seconds(layer: Callable[[Tensor], Tensor], x: Tensor) -> float:
     return min(once() for _ in range(5))
 
 
-def main() -> None:
+@click.command()
+@json_option
+def main(out: str | None) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"{'(T, B, N)':18s}{'SpikingJelly (ms)':>20s}{'snnlab (ms)':>14s}{'ratio':>8s}")
-    for shape in ((40, 64, 16), (112, 256, 256)):
+    figures = {}
+    for name, shape in SHAPES.items():
         x = torch.randn(shape)
         theirs = neuron.LIFNode(2.0, False, 1.0, 0.0, surrogate.ATan(5.0), True, "m")
         ours = LIF(2.0)
         assert torch.equal(theirs(x), ours(x))
-        a, b = seconds(theirs, x), seconds(ours, x)
-        print(f"{shape!s:18s}{1000 * a:20.2f}{1000 * b:14.2f}{a / b:8.1f}")
+        a, b = 1000 * seconds(theirs, x), 1000 * seconds(ours, x)
+        figures[name] = {"peer_ms": a, "snnlab_ms": b, "ratio": a / b}
+        print(f"{shape!s:18s}{a:20.2f}{b:14.2f}{a / b:8.1f}")
+    write(out, figures)
 
 
 if __name__ == "__main__":

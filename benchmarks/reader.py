@@ -1,6 +1,6 @@
 """From an HDF5 file to a padded batch: this reader beside the published way, in one run.
 
-    python benchmarks/reader.py [RECORDINGS]
+    python benchmarks/reader.py [--json FILE] [RECORDINGS]
 
 The file is of SHD's kind: about 8,000 spikes and 0.3 to 1.2 s a recording (8,156 recordings as in
 SHD's training set by default, of random spikes). The peer is what SpikingJelly 2.0 and the code of
@@ -12,16 +12,17 @@ one thread's CPU time, so that a busy machine does not matter; all is read from 
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import click
 import h5py
 import numpy as np
 import torch
+from report import json_option, write
 from torch import Tensor
 
 from snnlab.data.batches.spike_set import SpikeSet, bin_events
@@ -83,7 +84,10 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.process_time() - start, result
 
 
-def main(n: int) -> None:
+@click.command()
+@click.argument("n", default=8156)
+@json_option
+def main(n: int, out: str | None) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.h5"
@@ -117,6 +121,10 @@ def main(n: int) -> None:
         )
     first, later = (fast / slow for fast, slow in zip(ours, published, strict=True))
     print(f"ratio              {first:7.0f} and {later:.0f}")
+    figures: dict[str, object] = {"read_s": read, "bin_s": binned}
+    for i, epoch in enumerate(("first", "later")):
+        figures[epoch] = {"peer": published[i], "snnlab": ours[i], "ratio": (first, later)[i]}
+    write(out, figures)
 
 
 def same(data: SpikeSet, peer: list[tuple[Tensor, Tensor]]) -> None:
@@ -128,4 +136,4 @@ def same(data: SpikeSet, peer: list[tuple[Tensor, Tensor]]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8156)
+    main()

@@ -28,6 +28,8 @@ from snnlab.training.evaluation import evaluate
 from snnlab.training.experiments import run_experiment
 from snnlab.transfer import pipelines
 
+pytestmark = pytest.mark.gpu
+
 NETWORKS = {
     "small CNN": (SmallCNNConfig(in_channels=2, classes=10, channels=(8, 8, 8)), (2, 16, 16)),
     "ResNet": (ResNetConfig(in_channels=2, classes=10), (2, 16, 16)),

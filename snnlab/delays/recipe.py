@@ -17,6 +17,7 @@ from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_kernels import SIGMA_FLOOR
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_parameters import FINAL_SIGMA
+from snnlab.training.optimisers import Adam
 from snnlab.training.recipe import Recipe, check_numbers
 
 
@@ -139,11 +140,9 @@ class DelayRecipe(Recipe):
             {"params": [p for p in others if p.dim() >= 2], "weight_decay": self.weight_decay},
             {"params": [p for p in others if p.dim() < 2], "weight_decay": 0.0},
         ]
-        optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(groups, lr=self.lr_weights, fused=True)
-        ]
+        optimisers: list[torch.optim.Optimizer] = [Adam(groups, lr=self.lr_weights, fused=True)]
         if delays:
-            optimisers.append(torch.optim.Adam(delays, lr=self.lr_delays, fused=True))
+            optimisers.append(Adam(delays, lr=self.lr_delays, fused=True))
         return optimisers
 
     def schedulers(self, optimisers: list[torch.optim.Optimizer]) -> list[Any]:

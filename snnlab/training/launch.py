@@ -31,8 +31,8 @@ from snnlab.training.callbacks import Callback, EpochCounter, StopTraining
 EXIT_SECONDS = 30  # for a process to end when its work is done
 # Processes wait for each other as long as it takes; one that dies is noticed at once
 GROUP_TIMEOUT = timedelta(days=365)
-# What the fork server loads; torch's optimisers load torch._dynamo, which takes as long as torch
-PRELOADED = ("snnlab.delays.experiments", "snnlab.transfer.stages", "torch._dynamo")
+# What the fork server loads
+PRELOADED = ("snnlab.delays.experiments", "snnlab.transfer.stages", "snnlab.training.warm_up")
 
 Send = Callable[[Any], object]
 

@@ -19,6 +19,7 @@ from snnlab.nn.weight_transfer import INPUT_CONV, copy_weights, reestimate_batch
 from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
 from snnlab.training.evaluation import evaluate, pick_device, work_clock
 from snnlab.training.experiments import ExperimentStage, StageStart
+from snnlab.training.optimisers import SGD, Adam
 from snnlab.training.recipe import Keep, check_numbers
 from snnlab.transfer.conversion import Converted, How
 
@@ -128,14 +129,8 @@ class Stage(ExperimentStage):
         """Return one optimiser of all trainable parameters."""
         parameters = [p for p in model.parameters() if p.requires_grad]
         if self.optimiser == "sgd":
-            return [
-                torch.optim.SGD(
-                    parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay
-                )
-            ]
-        return [
-            torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
-        ]
+            return [SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=self.weight_decay)]
+        return [Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
         """Set the mode that a network has after a share of the epochs; return its ramp's ends."""

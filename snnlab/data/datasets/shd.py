@@ -1,7 +1,7 @@
 """Load recordings from files: the set that ships, SHD, SSC, and those of one's own.
 
-Nothing binned is kept on disk: SHD's 8,156 training recordings take 0.9 s to read and 1 to 2 s to
-bin on one core (`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
+Nothing binned is kept on disk: reading and binning SHD takes a few seconds of one core
+(`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
 """
 
 from __future__ import annotations

@@ -154,6 +154,7 @@ def test_on_another_device_only_what_is_used(data):
     )
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_cuts_the_same_batches(data):
     part = data.subset(torch.tensor([12, 0, 6])).standardised()

@@ -202,6 +202,7 @@ def test_a_rate_that_does_not_divide_the_waves(rate):
         Mel(rate=rate)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same(waves):
     there = log_mel(waves.cuda(), SANE)

@@ -156,6 +156,7 @@ def test_images_are_left_as_they_are():
         assert torch.equal(images, before)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same():
     for images in (torch.rand(3, 3, 20, 31), torch.randint(0, 256, (3, 20, 31), dtype=torch.uint8)):
