@@ -222,7 +222,7 @@ def _scan_backward(
     alpha: float,
     soft: bool,
 ) -> None:
-    """h, given, grad: (T, M), neurons start to stop; carry: (M,), dL/dV, read at T-1, left at -1."""
+    """h, given, grad: (T, M), neurons start to stop; carry: (M,), dL/dV at T-1, then at -1."""
     beta, threshold = h.dtype.type(1 - leak), h.dtype.type(theta)
     peak, width = h.dtype.type(alpha / 2), h.dtype.type(np.pi / 2 * alpha)  # of the ATan
     height, half = h.dtype.type(alpha), h.dtype.type(0.5 / alpha)  # of the rectangle
