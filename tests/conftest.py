@@ -3,11 +3,13 @@
 import os
 import shutil
 import signal
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 import torch
+from kernel_server import KernelServer
 
 import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbformat
 from snnlab.training import log_choice
@@ -58,6 +60,21 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_kernels(interruptible):
+    """Notebooks that a test executes in its own process begin with everything imported."""
+    if sys.platform != "linux":
+        yield
+        return
+    from jupyter_client.provisioning import local_provisioner
+
+    with pytest.MonkeyPatch.context() as patch:
+        server = KernelServer(local_provisioner.launch_kernel)
+        patch.setattr(local_provisioner, "launch_kernel", server)
+        yield
+        server.close()
 
 
 @pytest.fixture(autouse=True)
