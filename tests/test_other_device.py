@@ -116,6 +116,19 @@ def test_vision_networks(name, mode):
     compare(config.build().double().set_mode(mode), stage, shape, steps=2)
 
 
+def test_a_step_waits_three_times_for_the_device_however_many_layers_there_are():
+    torch.manual_seed(0)
+    net = DelayNet(N, (8, 6, 5), CLASSES, max_delay=5, tau=1.5, dropout=0.3)
+    x = (torch.rand(T, B, N) < 0.3).float()
+    x[T // 2 :, 0] = 0  # the batch norm leaves out what follows
+    recipe = DelayRecipe(batch_size=B)
+    with other_device() as waits:
+        net, x, y = net.to("cuda"), x.to("cuda"), torch.arange(B, device="cuda") % CLASSES
+        train_step(net, x, y, recipe.optimisers(net), recipe)
+    # The number of steps, whether all count, and which do
+    assert waits == ["_local_scalar_dense", "_local_scalar_dense", "nonzero"]
+
+
 def test_weight_transfer_copies_on_the_device_and_measures_batch_norm_there():
     torch.manual_seed(0)
     config, shape = VISION["small CNN"]

@@ -26,6 +26,10 @@ FACTORIES = (
 ).split()
 # They copy between devices
 COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+# What the CPU has to wait for until a GPU has done it: numbers, and shapes that depend on them
+WAITS = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+INDEXED = (torch.ops.aten.index, torch.ops.aten.index_put, torch.ops.aten._index_put_impl_)
+waits: list[str] = []  # of the last `other_device`
 
 
 class OtherTensor(torch.Tensor):
@@ -63,6 +67,9 @@ class OtherTensor(torch.Tensor):
                 f"{func}: expected all tensors on {CUDA}, one of shape {tuple(strangers[0].shape)} "
                 "is on the CPU"
             )
+        indices = args[1] if func.overloadpacket in INDEXED else ()
+        if func in WAITS or any(i is not None and i.dtype == torch.bool for i in indices):
+            waits.append(func.overloadpacket.__name__)
         to_cpu = func in COPIES and kwargs.get("device") == torch.device("cpu")
         if kwargs.get("device") is not None:
             kwargs["device"] = torch.device("cpu")
@@ -104,7 +111,8 @@ class _Numbers(TorchDispatchMode):
 
 @contextlib.contextmanager
 def other_device():
-    """See the module."""
+    """See the module; returned is the list of the operations that wait for the device."""
+    waits.clear()
     with contextlib.ExitStack() as stack:
         for name in FACTORIES:
             made = functools.partial(_make, getattr(torch, name))
@@ -115,7 +123,7 @@ def other_device():
             answer = functools.partial(lambda value, *_: value, value)
             stack.enter_context(mock.patch.object(torch.cuda, name, answer))
         stack.enter_context(_Numbers())
-        yield
+        yield waits
 
 
 def _make(factory, *args, **kwargs):
