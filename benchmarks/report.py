@@ -44,7 +44,8 @@ BUDGETS = {
     "monitor": 60,
     "engines": 130,
     "startup": 45,
-    "delay_training": 440,
+    "step_parts": 20,
+    "delay_training": 420,
 }
 
 json_option = click.option("--json", "out", type=click.Path(), help="Where to write the figures.")

@@ -143,12 +143,18 @@ def rows_of(module):
     return rows | {"multiprocessing": pool}
 
 
+def rows_of_step_parts(module):
+    shd = dataclasses.replace(module.ROWS["shd"], batch=3, taps=5, steps=12)
+    return {"ROWS": {"shd": shd}, "SIZE": 64}
+
+
 TINY = {
     "neurons": ([], lambda _: {"SHAPES": dict.fromkeys(("small", "large"), (4, 3, 2))}),
     "explorer": (["--side", "12", "--repeats", "1"], lambda _: {}),
     "reader": (["20"], lambda _: {"PEER": 2}),
     "engines": ([], lambda _: {"STEPS": (4,), "BATCH": (2,), "NEURONS": ((2, 3),)}),
     "startup": ([], lambda _: {"start_up": lambda name, source: (1.0, 2.0)}),
+    "step_parts": (["--repeats", "1", "--threads", "1"], rows_of_step_parts),
     "delay_training": (["--repeats", "1", "--threads", "1", "--device", "cpu"], rows_of),
 }
 
