@@ -24,11 +24,11 @@ LONG = """
     training/test_launch_ranks course/test_real_camera training/test_distributed
     browser/test_sound transfer/test_stages training/test_state docs/test_snakemake
     training/test_trainer data/datasets/test_gsc runs/test_killed_run
-    data/convert/test_from_audio nn/test_vision test_device course/test_exploring_delays test_gpu_check
+    data/convert/test_from_audio nn/test_vision test_device course/test_exploring_delays
     browser/test_export data/datasets/test_shipped data/convert/test_from_images
     data/encoding/test_video_events training/test_checkpoints data/batches/test_shards
     training/test_train_pool runs/test_sharing runs/sweep/test_executors runs/sweep/test_slurm
-    delays/test_experiments transfer/test_comparison test_other_device
+    test_gpu_check delays/test_experiments transfer/test_comparison test_other_device
 """.split()
 
 
