@@ -59,7 +59,7 @@ def main(row: str, repeats: int, threads: int, out: str | None) -> None:
     ) as profiler:
         for _ in range(repeats):
             train()
-    milliseconds: Counter[str] = Counter()
+    milliseconds: Counter[str] = Counter(dict.fromkeys(["products", *PARTS.values(), REST], 0.0))
     operations: Counter[str] = Counter()
     for event in profiler.key_averages(group_by_input_shape=True):
         part = part_of(event.key, event.input_shapes)
@@ -71,12 +71,12 @@ def main(row: str, repeats: int, threads: int, out: str | None) -> None:
     for column in ("part", "ms", "% of the step", "GFLOP/s", "% of the floor's rate"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for part, ms in milliseconds.most_common():
-        rate = operations[part] / ms / 1e6
+        rate = operations[part] / ms / 1e6 if ms else 0.0
         share = 100 * ms / sum(milliseconds.values())
         rows.append({"row": part, "ms": ms, "percent": share})
         cells = [part, f"{ms:.1f}", f"{share:.0f}", "", ""]
+        rows[-1] |= {"gflops": rate, "floor_percent": 100 * rate * 1e9 / floor}
         if rate:
-            rows[-1] |= {"gflops": rate, "floor_percent": 100 * rate * 1e9 / floor}
             cells[3:] = [f"{rate:.0f}", f"{rows[-1]['floor_percent']:.0f}"]
         table.add_row(*cells)
     figures = {
