@@ -13,10 +13,10 @@ import sys
 import threading
 
 PRELOADED = """
-    debugpy.server ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell
+    ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell
     matplotlib.backends.backend_svg matplotlib_inline.backend_inline sklearn.datasets
-    snnlab.course.tasks snnlab.delays snnlab.runs snnlab.transfer.comparison snnlab.viz.monitor
-    snnlab.viz.panels.event_viewer snnlab.viz.plots.films
+    snnlab.course.tasks snnlab.delays snnlab.runs snnlab.transfer.pipelines
+    snnlab.viz.monitor.monitor snnlab.viz.panels.event_viewer snnlab.viz.plots.films
 """.split()
 LATE = ("JPY_", "PYDEVD_", "PYTEST_", "SNNLAB_", "TORCHINDUCTOR_")  # variables that no import reads
 LAUNCHER = ["-m", "ipykernel_launcher"]
