@@ -68,7 +68,8 @@ def main(threads: int, device: str, out: str | None) -> None:
     direct, spectral, chosen = [], [], []
     for t, b, n_in, n_out, n_taps in tqdm(shapes, unit="shape"):
         x = torch.randn(t, b, n_in, device=where, requires_grad=True)
-        taps = torch.randn(n_out, n_in, n_taps, device=where, requires_grad=True)
+        # taps first in memory, as the kernels of the layers have them
+        taps = torch.randn(n_taps, n_out, n_in, device=where).permute(1, 2, 0).requires_grad_()
         grad = torch.randn(t, b, n_out, device=where)
         direct.append(seconds(dense_convolution, x, taps, grad))
         spectral.append(seconds(causal_convolution, x, taps, grad))

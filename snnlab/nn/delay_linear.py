@@ -162,7 +162,9 @@ class DelayLinear(DelayParameters):
             neurons: of the layer, whose rows are returned.
         """
         if self.kind != "synaptic":
-            impulses = torch.eye(self.in_features).to(self.weight)[None]  # a sample an input
+            weight = self.weight
+            impulses = torch.eye(self.in_features, dtype=weight.dtype, device=weight.device)[None]
+            # a sample an input
             return delay_kinds.currents(self, impulses, self.taps).permute(2, 1, 0)[neurons]
         delay, width = self.delay_and_width()
         return self.spread(self.existing_weight[neurons], delay[neurons], width[neurons], self.taps)

@@ -149,12 +149,16 @@ class DelayNet(nn.Module):
         # Steps that each delay layer appends
         more = [0 if valid is not None else longest // 2 for longest in self.config.max_delays]
         steps = len(x) if valid is None else len(valid)
+        # Found once, because the CPU waits for a GPU here
+        places = None
+        if valid is not None and any(norm.training for norm in self.norms) and not valid.all():
+            places = valid.nonzero(as_tuple=True)
         spikes = []
         for synapses, norm, neurons, dropout, appended in zip(
             self.synapses, self.norms, self.neurons, self.dropouts, more, strict=False
         ):
             steps += appended
-            spikes.append(neurons(_normalise(norm, synapses(x, steps), valid)))
+            spikes.append(neurons(_normalise(norm, synapses(x, steps), places)))
             # A membrane is float32 in a network of bfloat16
             x = dropout(spikes[-1]).to(synapses.weight.dtype)
         potentials = self.readout(self.synapses[-1](x, steps + more[-1]))
@@ -184,9 +188,9 @@ class DelayNet(nn.Module):
         return total
 
 
-def _normalise(norm: nn.Module, x: Tensor, valid: Tensor | None) -> Tensor:
-    """Apply batch norm over time and batch; in training over the steps that count only."""
-    if valid is None or not norm.training or bool(valid.all()):
+def _normalise(norm: nn.Module, x: Tensor, places: tuple[Tensor, ...] | None) -> Tensor:
+    """Apply batch norm over time and batch; in training over the steps at `places`, if given."""
+    if places is None or not norm.training:
         normalised: Tensor = norm(x.flatten(0, 1)).view(x.shape)
         return normalised
-    return torch.zeros_like(x).index_put((valid,), norm(x[valid]))
+    return torch.zeros_like(x).index_put(places, norm(x[places]))

@@ -21,46 +21,59 @@ one of each pair, say everything, and
 $$ y_i[t] = \frac{2}{N} \sum_{\omega} \operatorname{Re} \hat y_i(\omega) \cos\omega t
             - \operatorname{Im} \hat y_i(\omega) \sin\omega t. \tag{3} $$
 
-**Matrix products.** For T of around 100 the transforms are fastest as real matrix products,
-`(F, T)` times `(T, B N)`: time is the first axis of `(T, B, N)`, so the whole batch is one
-right-hand side, and nothing is transposed or padded. A known trick halves them. Let N be a multiple
-of 4, and take of each conjugate pair of frequencies the one that is among $\omega_k$ and $\omega_k
-+ \pi$ for $k < F/2$.
-As $e^{-i\pi t} = (-1)^t$, even and odd steps together give both:
+**Transforms as matrix products.** For T of around 100 a matrix product is faster than an FFT: time
+is the first axis of `(T, B, N)`, so the whole batch is one right-hand side, and nothing is
+transposed. One step of Cooley and Tukey with a radix r makes it smaller. Let N be a multiple of 2r
+and write $t = r m + s$ with $s < r$. Of each conjugate pair one frequency is among $\omega_k +
+2\pi j / r$ with $k < K = N / 2r$ and $j < r$. As $e^{-2\pi i\, j m}$ is 1,
 
-$$ \hat x(\omega) = e + o, \quad \hat x(\omega + \pi) = e - o, \qquad
-   e = \sum_{t\text{ even}} x[t]\, e^{-i\omega t}, \quad o = \sum_{t\text{ odd}} x[t]\, e^{-i\omega
-   t}, \tag{4} $$
+$$ a_{ks} = \sum_m x[r m + s]\, e^{-i \omega_k r m}, \tag{4} $$
 
-and back, (3) takes the sums of both halves for even steps, and their differences for odd ones.
+$$ \hat x(\omega_k + 2\pi j / r) = \sum_s e^{-i(\omega_k + 2\pi j / r) s}\, a_{ks}. \tag{5} $$
 
-**Backward.** (1) to (4) are linear, so the gradients are computed alike. With g the gradient of y
-and $\hat g$ its spectrum, the gradients of x and h are (3) of $\hat g\, \overline{\hat h}$ and of
-$\hat g^\top\, \overline{\hat x}$.
+(4) is one product with a real matrix `(2K, N / r)`, and (5) one with a small real matrix for each
+k.
 
-**Operations**, multiplications and additions, forward; the backward pass needs twice as many (as
-many in the first layer of a network, which needs no gradient of x). A complex product is computed
-as three real ones (Gauss):
+**Three products.** Gauss multiplies complex numbers with three real products instead of four:
+
+$$ p_1 = (\hat x_r + \hat x_i)\, \hat h_r, \quad p_2 = \hat x_i (\hat h_r + \hat h_i), \quad p_3 =
+   \hat x_r (\hat h_i - \hat h_r), \qquad \hat y_r = p_1 - p_2, \quad \hat y_i = p_1 + p_3. $$
+
+Each factor is linear in x or h, and y is linear in the three products. So the sums are part of the
+matrices of (5), which become `(3r, 2r)`, and no pass over memory is left but matrix products: with
+real matrices X `(3F, T)`, H `(3F, L)` and Y `(3F, T)` for the whole way of each signal, (1) is
+
+$$ y = Y^\top \big[ (X x) (H h)^\top \big], \tag{6} $$
+
+where the bracket is one real product of matrices for each of the 3F rows.
+
+**Backward.** (6) is linear in x and in h, so gradients are transposes. With g the gradient of y,
+the gradient of x is $X^\top [(Y g)(H h)]$, and that of h is $H^\top [(Y g)^\top (X x)]$.
+
+**Operations**, multiplications and additions, forward, with r = 4; the backward pass needs twice as
+many (as many in the first layer of a network, which needs no gradient of x):
 
 | | operations | T = 112, L = 25, B = N_in = N_out = 256 | L = 101 |
 |---|---|---|---|
 | direct, (1) | $2\,T L\, B N_{in} N_{out}$ | 94 G | 380 G |
-| spectra of x, back to y | $2F T\, B (N_{in} + N_{out})$ | 2.0 G | 3.1 G |
-| spectra of h | $2F L\, N_{in} N_{out}$ | 0.2 G | 1.4 G |
-| products, (2) | $6F\, B N_{in} N_{out}$ | 6.8 G | 10.7 G |
+| x to its factors, products to y | $F (4T/r + 12r)\, B (N_{in} + N_{out})$ | 1.4 G | 2.3 G |
+| h to its factors | $F (4L/r + 12r)\, N_{in} N_{out}$ | 0.3 G | 1.1 G |
+| products, (6) | $6F\, B N_{in} N_{out}$ | 6.8 G | 10.9 G |
 
-**Memory.** The backward pass needs the two spectra, $2F\,N_{in}(B + N_{out})$ numbers, instead of x
-and h. With the sizes above and float32, 71 MB at L = 25 (x has 29 MB, h 7 MB) and
-111 MB at L = 101 (h 26 MB).
+**Memory.** The backward pass needs the factors of x, $3F\,N_{in} B$ numbers, and h, whose factors
+are computed again. With the sizes above and float32, 60 MB at L = 25 (x has 29 MB, h 7 MB) and 111
+MB at L = 101 (h 26 MB).
 """
 
 import functools
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.tracing import recorded
@@ -71,7 +84,7 @@ WORTH_A_CALL = 10_000_000
 
 
 def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Tensor:
-    """Compute equation (1) by (2) and (3).
+    """Compute equation (1) by (6).
 
     Agrees with the direct sum to rounding: about 1e-6 of the largest value in float32, 1e-15 in
     float64. The same holds for causality: what comes later changes an output by no more than that.
@@ -124,8 +137,13 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
 def operations(steps: int, batch: int, n_in: int, n_out: int, n_taps: int) -> tuple[int, int]:
     """Count the operations of a forward pass as in the table above: direct, and spectral."""
     heard = min(n_taps, steps)
-    n_frequencies = (steps + heard) // 2
-    transforms = 2 * n_frequencies * (steps * batch * (n_in + n_out) + heard * n_in * n_out)
+    r = _radix(steps + heard - 1)
+    n_frequencies = _extended(steps + heard - 1) // 2
+
+    def transform(length: int, columns: int) -> int:
+        return n_frequencies * columns * (4 * -(-length // r) + 12 * r)
+
+    transforms = transform(steps, batch * (n_in + n_out)) + transform(heard, n_in * n_out)
     return (
         2 * steps * heard * batch * n_in * n_out,
         transforms + 6 * n_frequencies * batch * n_in * n_out,
@@ -147,93 +165,113 @@ def prefer_spectral(x: Tensor, n_out: int, n_taps: int) -> bool:
 class _CausalConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
-        ctx.sizes = steps, len(x), taps.shape[-1]
-        w = _waves(ctx.sizes, x)
+        w = _tables(max(steps, len(x) + taps.shape[-1] - 1), x)
         with torch.autocast(x.device.type, enabled=False):
-            x_hat = _spectrum(w, x)  # (2, F, B, N_in)
-            h_hat = _spectrum(w, taps.permute(2, 0, 1))  # (2, F, N_out, N_in)
-            y = _signal(w, _product(x_hat, h_hat.mT), steps)
-        ctx.save_for_backward(x_hat, h_hat)
+            x_hat = _transform(w.first, w.x, x)  # (3F, B, N_in)
+            h_hat = _transform(w.first, w.taps, taps.permute(2, 0, 1))  # (3F, N_out, N_in)
+            y = _transposed(w.first, w.y, x_hat @ h_hat.mT, steps)
+        by_x, by_taps, _ = ctx.needs_input_grad
+        ctx.save_for_backward(x_hat if by_taps else None, taps if by_x else None)
+        ctx.sizes = len(x), taps.shape[-1], steps
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        x_hat, h_hat = ctx.saved_tensors
-        _, steps, n_taps = ctx.sizes
-        w = _waves(ctx.sizes, grad)
+        x_hat, taps = ctx.saved_tensors
+        n_x, n_taps, steps = ctx.sizes
+        w = _tables(max(steps, n_x + n_taps - 1), grad)
         grad_x = grad_taps = None
         with torch.autocast(grad.device.type, enabled=False):
-            g_hat = _spectrum(w, grad)  # (2, F, B, N_out)
-            if ctx.needs_input_grad[0]:
-                grad_x = _signal(w, _product(g_hat, h_hat, conjugate=True), steps)
-            if ctx.needs_input_grad[1]:
-                grad_taps = _signal(w, _product(g_hat.mT, x_hat, conjugate=True), n_taps).permute(
-                    1, 2, 0
-                )
+            g_hat = _transform(w.first, w.y, grad)  # (3F, B, N_out)
+            if x_hat is not None:
+                by_tap = _transposed(w.first, w.taps, g_hat.mT @ x_hat, n_taps)
+                grad_taps = by_tap.permute(1, 2, 0)
+            if taps is not None:
+                h_hat = _transform(w.first, w.taps, taps.permute(2, 0, 1))
+                grad_x = _transposed(w.first, w.x, g_hat @ h_hat, n_x)
         return grad_x, grad_taps, None
 
 
-def _waves(sizes: tuple[int, int, int], like: Tensor) -> Tensor:
-    """Return the table of `_table` as a tensor, of the dtype and on the device of `like`."""
-    table, copies = _table(*sizes, np.float32 if like.dtype == torch.float32 else np.float64)
+class _Tables(NamedTuple):
+    """The matrix of (4), `(2K, N / r)`, and those of (5) for each signal, `(K, 3r, 2r)`."""
+
+    first: Any
+    x: Any
+    taps: Any
+    y: Any
+
+
+def _tables(steps: int, like: Tensor) -> _Tables:
+    """Return the tables for at least so many steps as tensors, of dtype and device of `like`."""
+    arrays, copies = _arrays(_extended(steps), np.float32 if like.dtype == torch.float32 else float)
     if like.device.type == "cpu":
-        return torch.from_numpy(table)  # copies nothing
+        return _Tables(*map(torch.from_numpy, arrays))  # copies nothing
     if like.device in copies and type(like) in (Tensor, nn.Parameter):
         return copies[like.device]
-    w = torch.from_numpy(table).to(like.device)
+    w = _Tables(*(torch.from_numpy(array).to(like.device) for array in arrays))
     # what was made under a mode of torch must not outlive it: fake tensors, inference tensors,
     # parts of a compiled graph
-    if type(w) is Tensor and not w.is_inference() and not torch.compiler.is_compiling():
+    if type(w.first) is Tensor and not w.first.is_inference() and not torch.compiler.is_compiling():
         copies[like.device] = w
     return w
 
 
+def _radix(steps: int) -> int:
+    return 4 if steps <= 256 else 8 if steps <= 512 else 16
+
+
+def _extended(steps: int) -> int:
+    """Return N: at least `steps`, and a multiple of 2r."""
+    multiple = 2 * _radix(steps)
+    return -(-steps // multiple) * multiple
+
+
 @functools.lru_cache(maxsize=64)
-def _table(
-    steps: int, n_x: int, n_taps: int, dtype: type[np.floating]
-) -> tuple[NDArray[np.floating], dict[torch.device, Tensor]]:
-    r"""Return `(F, steps)`: $\cos\omega t$ in F/2 rows, then $-\sin\omega t$; see (4).
+def _arrays(n: int, dtype: type[np.floating]) -> tuple[_Tables, dict[torch.device, _Tables]]:
+    """Return the tables for N steps.
 
-    It is an array, because a tensor could belong to a trace, another default device, or inference
-    mode. The dictionary holds its copies on other devices than the CPU.
+    They are arrays, because a tensor could belong to a trace, another default device, or inference
+    mode. The dictionary holds their copies on other devices than the CPU.
     """
-    n = -(-max(steps, n_x + n_taps - 1) // 4) * 4  # N
-    k, t = np.arange(n // 4)[:, None], np.arange(steps)
-    angle = ((2 * k + 1) * t % (2 * n)) * (math.pi / n)  # reduced as whole numbers: exact for any t
-    return np.concatenate([np.cos(angle), -np.sin(angle)]).astype(dtype), {}
+    r = _radix(n)
+    odd = 2 * np.arange(n // (2 * r)) + 1  # omega_k in units of pi / N
+
+    def waves(turns: NDArray[np.integer]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        angle = turns % (2 * n) * (math.pi / n)  # reduced as whole numbers: exact for any t
+        return np.cos(angle), np.sin(angle)
+
+    cos, sin = waves(np.outer(odd, r * np.arange(n // r)))
+    first = np.stack([cos, -sin], 1).reshape(2 * len(odd), -1)
+    j, s = np.arange(r)[:, None], np.arange(r)
+    cos, sin = waves((odd[:, None, None] + 2 * n // r * j) * s)  # (K, j, s)
+    rotation = np.array([[cos, sin], [-sin, cos]])  # (real or imaginary, the same of a, K, j, s)
+    shape = len(odd), 3 * r, 2 * r
+    mixes = (
+        [[1, 1], [0, 1], [1, 0]],
+        [[1, 0], [1, 1], [-1, 1]],
+        np.array([[1, 1], [-1, 0], [0, 1]]) * (2 / n),
+    )
+    seconds = [np.einsum("pq,qckjs->kpjcs", mix, rotation).reshape(shape) for mix in mixes]
+    return _Tables(*(table.astype(dtype) for table in (first, *seconds))), {}
 
 
-def _spectrum(w: Tensor, signal: Tensor) -> Tensor:
-    """Equation (4): `(t, *, *)` to `(2, F, *, *)`, real parts, then imaginary parts."""
-    even, odd = (w[:, start : len(signal) : 2] @ signal[start::2].flatten(1) for start in (0, 1))
-    # (real or imaginary, w or w + pi, frequency, all else)
-    out = signal.new_empty(2, 2, len(w) // 2, even.shape[1])
-    even, odd = even.view_as(out[:, 0]), odd.view_as(out[:, 0])
-    torch.add(even, odd, out=out[:, 0])
-    torch.sub(even, odd, out=out[:, 1])
-    return out.view(2, len(w), *signal.shape[1:])
+def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
+    """Compute (4) and (5): `(t, *, *)` to its factors in (6), `(3F, *, *)`."""
+    r = second.shape[2] // 2
+    rows = -(-len(signal) // r)
+    if missing := rows * r - len(signal):
+        signal = F.pad(signal, (0, 0, 0, 0, 0, missing))
+    a = first[:, :rows] @ signal.reshape(rows, -1)  # (2K, r * all else)
+    return (second @ a.view(len(second), 2 * r, -1)).view(-1, *signal.shape[1:])
 
 
-def _signal(w: Tensor, spectrum: Tensor, steps: int) -> Tensor:
-    """Equation (3): `(2, F, *, *)` to the first `steps` steps, `(steps, *, *)`."""
-    halves = spectrum.view(2, 2, len(w) // 2, -1).unbind(1)
-    out = spectrum.new_empty(steps, halves[0].shape[-1])
-    for start, both in ((0, halves[0] + halves[1]), (1, halves[0] - halves[1])):
-        torch.mm(w[:, start:steps:2].T / len(w), both.flatten(0, 1), out=out[start::2])
-    return out.view(steps, *spectrum.shape[2:])
-
-
-def _product(a: Tensor, b: Tensor, *, conjugate: bool = False) -> Tensor:
-    r"""Multiply complex matrices, $ab$ or $a\bar b$: `(2, F, n, m)` by `(2, F, m, p)`.
-
-    Gauss's three products instead of four: with $s = (a_r + a_i)\,b_r$, the real part of $ab$ is
-    $s - a_i (b_r + b_i)$ and the imaginary part $s + a_r (b_i - b_r)$.
-    """
-    (a_re, a_im), (b_re, b_im) = a, b
-    sum_, difference = (b_re - b_im, -(b_im + b_re)) if conjugate else (b_re + b_im, b_im - b_re)
-    out = a.new_empty(2, a.shape[1], a.shape[2], b.shape[3])
-    torch.bmm(a_re + a_im, b_re, out=out[1])
-    torch.baddbmm(out[1], a_im, sum_, alpha=-1, out=out[0])
-    out[1].baddbmm_(a_re, difference)
-    return out
+def _transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Tensor:
+    """Compute the transpose of `_transform`: `(3F, *, *)` to the first steps, `(steps, *, *)`."""
+    r = second.shape[2] // 2
+    rows = -(-steps // r)
+    sizes = factors.shape[1:]
+    a = second.mT @ factors.view(len(second), 3 * r, -1)
+    del factors  # large, and the caller has no other use for it
+    signal = first[:, :rows].T @ a.view(len(first), -1)
+    return signal.view(rows * r, *sizes)[:steps]

@@ -1,6 +1,10 @@
 """A spiking membrane over time: one autograd function with compiled loops."""
 
 import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
 
 import numba
 import numpy as np
@@ -16,6 +20,9 @@ from snnlab.nn.tracing import recorded
 logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 
 NONE, ATAN, RECTANGLE = 0, 1, 2  # which slope the compiled loop multiplies by
+WORTH_THREADS = (
+    2**19
+)  # membranes over time, T x M: below, starting threads costs more than it saves
 
 
 def membrane(
@@ -106,14 +113,10 @@ class _Scan(torch.autograd.Function):
         spikes, h = torch.empty_like(flat), torch.empty_like(flat)
         first = v.detach().reshape(-1).to(flat.dtype).contiguous()
         last = first.clone()
-        _scan_forward(
-            flat.numpy(),
-            last.numpy(),
-            spikes.numpy(),
-            h.numpy(),
-            float(leak),
-            v_threshold,
-            soft_reset,
+        _for_all_neurons(
+            _scan_forward,
+            (flat, last, spikes, h),
+            (float(leak), v_threshold, soft_reset),
         )
         ctx.save_for_backward(h, first)
         ctx.constants = float(leak), v_threshold, slope, soft_reset
@@ -148,16 +151,10 @@ class _Scan(torch.autograd.Function):
         carry = (
             torch.zeros_like(first) if grad_v is None else grad_v.reshape(-1).to(h.dtype).clone()
         )
-        _scan_backward(
-            h.numpy(),
-            given.numpy(),
-            carry.numpy(),
-            grad.numpy(),
-            leak,
-            v_threshold,
-            kind,
-            float(slope.alpha),
-            soft_reset,
+        _for_all_neurons(
+            _scan_backward,
+            (h, given, carry, grad),
+            (leak, v_threshold, kind, float(slope.alpha), soft_reset),
         )
         grad_leak = None
         if ctx.needs_input_grad[2]:
@@ -167,21 +164,41 @@ class _Scan(torch.autograd.Function):
         return grad.view(shape), carry.view(shape[1:]), grad_leak, None, None, None
 
 
+def _for_all_neurons(
+    scan: Callable[..., None], tensors: Sequence[Tensor], constants: Sequence[Any]
+) -> None:
+    """Call a compiled loop for all M neurons, in as many threads as torch has where it pays."""
+    arrays = [tensor.numpy() for tensor in tensors]
+    steps, m = arrays[0].shape
+    threads = torch.get_num_threads() if steps * m >= WORTH_THREADS else 1
+    edges = [m * k // threads for k in range(threads + 1)]
+    if threads == 1:
+        scan(*arrays, 0, m, *constants)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for part in [pool.submit(scan, *arrays, *ends, *constants) for ends in pairwise(edges)]:
+            part.result()
+
+
 @numba.njit(cache=True, nogil=True)
 def _scan_forward(
     x: np.ndarray,
     v: np.ndarray,
     spikes: np.ndarray,
     h: np.ndarray,
+    start: int,
+    stop: int,
     leak: float,
     theta: float,
     soft: bool,
 ) -> None:
-    """x, spikes, h: (T, M); v: (M,), read as V[-1] and left as V[T-1]."""
+    """x, spikes, h: (T, M), neurons start to stop; v: (M,), read as V[-1] and left as V[T-1]."""
     lost, threshold = x.dtype.type(leak), x.dtype.type(theta)
     one, zero = x.dtype.type(1), x.dtype.type(0)
+    v = v[start:stop]
     for t in range(x.shape[0]):
-        x_t, h_t, s_t = x[t], h[t], spikes[t]  # rows, or LLVM does not vectorise
+        # rows, or LLVM does not vectorise
+        x_t, h_t, s_t = x[t][start:stop], h[t][start:stop], spikes[t][start:stop]
         for m in range(len(v)):
             charged = v[m] - v[m] * lost + x_t[m]
             fires = charged >= threshold
@@ -197,19 +214,22 @@ def _scan_backward(
     given: np.ndarray,
     carry: np.ndarray,
     grad: np.ndarray,
+    start: int,
+    stop: int,
     leak: float,
     theta: float,
     kind: int,
     alpha: float,
     soft: bool,
 ) -> None:
-    """h, given, grad: (T, M); carry: (M,), read as dL/dV[T-1] and left as dL/dV[-1]."""
+    """h, given, grad: (T, M), neurons start to stop; carry: (M,), dL/dV at T-1, then at -1."""
     beta, threshold = h.dtype.type(1 - leak), h.dtype.type(theta)
     peak, width = h.dtype.type(alpha / 2), h.dtype.type(np.pi / 2 * alpha)  # of the ATan
     height, half = h.dtype.type(alpha), h.dtype.type(0.5 / alpha)  # of the rectangle
     one, zero = h.dtype.type(1), h.dtype.type(0)
+    carry = carry[start:stop]
     for t in range(h.shape[0] - 1, -1, -1):
-        h_t, given_t, g_t = h[t], given[t], grad[t]
+        h_t, given_t, g_t = h[t][start:stop], given[t][start:stop], grad[t][start:stop]
         for m in range(len(carry)):
             over = h_t[m] - threshold
             scaled = width * over

@@ -75,11 +75,11 @@ def whole_delay(delay: Tensor, largest: int, bits: int | None = None) -> Tensor:
     """
     if bits is None or 2**bits > largest:
         return delay.round().clamp(0, largest)
-    grid = delay_grid(largest, bits).to(delay)
+    grid = delay_grid(largest, bits, delay.device).to(delay.dtype)
     return grid[torch.bucketize(delay.contiguous(), (grid[1:] + grid[:-1]) / 2)]
 
 
-def delay_grid(largest: int, bits: int) -> Tensor:
+def delay_grid(largest: int, bits: int, device: torch.device | None = None) -> Tensor:
     """Return the values of delays of so many bits, in steps, ascending.
 
     Example:
@@ -87,5 +87,5 @@ def delay_grid(largest: int, bits: int) -> Tensor:
         ([0.0, 8.0, 16.0, 24.0], [0.0, 1.0, 2.0, 3.0])
     """
     intervals = min(2**bits - 1, largest)
-    steps = torch.arange(intervals + 1, dtype=torch.float64)
+    steps = torch.arange(intervals + 1, dtype=torch.float64, device=device)
     return torch.round(steps * largest / max(intervals, 1))

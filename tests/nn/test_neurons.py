@@ -6,7 +6,7 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.lif_scan import membrane
+from snnlab.nn.lif_scan import WORTH_THREADS, membrane
 from snnlab.nn.neurons import LIF, LeakyIntegrator, lif_step
 
 
@@ -61,6 +61,22 @@ def test_scan_equals_spikingjelly(tau, dtype):
     tolerance = 1e-5 if dtype == torch.float32 else 1e-12
     assert torch.allclose(ours[1], theirs[1], atol=tolerance)
     assert torch.allclose(ours[2], theirs[2], atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_threads_do_not_change_a_bit():
+    torch.manual_seed(0)
+    shape = 3, WORTH_THREADS // 3 + 1
+    x, grad = torch.randn(shape, requires_grad=True), torch.randn(shape)
+    results = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        neurons = LIF(2.0)
+        spikes = neurons(x)
+        results.append([spikes.detach(), neurons.v.detach(), *torch.autograd.grad(spikes, x, grad)])
+    assert results[0][0].mean() > 0.1
+    for one, three in zip(*results, strict=True):
+        assert torch.equal(one, three)
 
 
 def test_scan_equals_the_step():

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # what torch says of its own 
 
 @pytest.fixture(autouse=True)
 def nothing_computed_before():
-    fft_convolution._table.cache_clear()
+    fft_convolution._arrays.cache_clear()
 
 
 def layer_and_input(rounded=True):
@@ -218,11 +218,12 @@ def test_of_other_devices_only_ordinary_tensors_are_kept():
     for mode in (torch.inference_mode, lambda: FakeTensorMode(allow_non_fake_inputs=True)):
         with mode() as active:
             given = like if mode is torch.inference_mode else active.from_tensor(like)
-            made = fft_convolution._waves((9, 9, 3), given)
-        again = fft_convolution._waves((9, 9, 3), like)
-        assert again is not made and type(again) is torch.Tensor and not again.is_inference()
-        assert fft_convolution._waves((9, 9, 3), like) is again
-        fft_convolution._table.cache_clear()
+            made = fft_convolution._tables(11, given)
+        again = fft_convolution._tables(11, like)
+        assert again is not made
+        assert all(type(table) is torch.Tensor and not table.is_inference() for table in again)
+        assert fft_convolution._tables(11, like) is again
+        fft_convolution._arrays.cache_clear()
 
 
 def test_training_goes_on_from_a_membrane_of_an_evaluation():
