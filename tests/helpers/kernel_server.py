@@ -138,6 +138,7 @@ def fork_on_request(connection):
 
 def main():
     del sys.path[0]
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # ipykernel reads it when it is imported
     # as ipykernel sets it, before matplotlib reads it
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     import snnlab.runs._jsonschema_import  # noqa: F401  before ipykernel imports jsonschema
@@ -149,11 +150,10 @@ def main():
     import numpy as np
 
     gc.freeze()
-    server = os.getpid()
     request = fork_on_request(socket.socket(fileno=int(sys.argv[1])))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
-    os.environ.update(request["env"] | {"JPY_PARENT_PID": str(server)})
+    os.environ.update(request["env"] | {"JPY_PARENT_PID": str(os.getppid())})
     os.chdir(request["cwd"])
     sys.argv[1:] = request["arguments"]
     np.random.seed()
