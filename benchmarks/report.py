@@ -43,7 +43,8 @@ BUDGETS = {
     "cochlea": 30,
     "monitor": 60,
     "engines": 130,
-    "delay_training": 480,
+    "startup": 45,
+    "delay_training": 440,
 }
 
 json_option = click.option("--json", "out", type=click.Path(), help="Where to write the figures.")

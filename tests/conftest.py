@@ -28,7 +28,7 @@ LONG = """
     browser/test_export data/datasets/test_shipped data/convert/test_from_images
     data/encoding/test_video_events training/test_checkpoints data/batches/test_shards
     training/test_train_pool runs/test_sharing runs/sweep/test_executors runs/sweep/test_slurm
-    delays/test_experiments transfer/test_comparison
+    test_gpu_check delays/test_experiments transfer/test_comparison test_other_device
 """.split()
 
 

@@ -7,6 +7,7 @@ does not wait for a GPU.
 
 import copy
 import os
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from snnlab.nn.vision.video import VideoNetConfig
 from snnlab.training.callbacks import Callback, StopTraining
 from snnlab.training.evaluation import evaluate
 from snnlab.training.experiments import run_experiment
+from snnlab.training.launch import train_pool
 from snnlab.transfer import pipelines
 
 pytestmark = pytest.mark.gpu
@@ -139,6 +141,13 @@ def fresh():
     return DelayNet(16, (12,), 5, max_delay=16, tau=1.005, dropout=0.0)
 
 
+@dataclass(frozen=True)
+class NamedRecipe(sl.DelayRecipe):
+    """A job of `train_pool`."""
+
+    name: str = "together"
+
+
 class StopAt(Callback):
     """Stop before an epoch."""
 
@@ -174,6 +183,45 @@ def test_a_training_that_was_stopped_resumes_and_its_file_opens_without_the_devi
     assert losses[1] == pytest.approx(losses[0], rel=0 if device.type == "cpu" else 0.05)
     net, dt_ms = sl.open_network(tmp_path / "net.pt", dt_ms=1.0)
     assert dt_ms == 1.0 and {value.device.type for value in net.parameters()} == {"cpu"}
+
+
+def losses_of(job, data, folder, callbacks=()):
+    return [line["loss"] for line in sl.fit(fresh(), *data, job, progress=False).history]
+
+
+def test_two_cards_train_one_network_as_one_card_does(device, tmp_path):
+    if device.type == "cpu":
+        pytest.skip("test_distributed does so on a CPU")
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two cards")
+    data = tuple(interaural_lags(n, seed=n, steps=20) for n in (128, 32))
+    job = NamedRecipe(epochs=2, batch_size=32, seed=5, device=device.type)
+    (together,) = train_pool([job], losses_of, data, tmp_path, processes=2)
+    assert together == pytest.approx(losses_of(job, data, tmp_path), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(kept_share=0.5),
+        dict(whole_share=0.5, delay_pull=0.01),
+        dict(accumulate=2),
+        dict(sharpen=0.5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "network", [dict(), dict(delay_kind="axonal"), dict(neuron="relu")], ids=str
+)
+def test_recipes_train_on_the_device(device, network, settings):
+    if device.type == "cpu":
+        pytest.skip("test_other_device takes the steps of all recipes")
+    train, valid = (interaural_lags(n, seed=n, steps=20) for n in (128, 32))
+    net = DelayNet(16, (12,), 5, max_delay=16, tau=1.005, dropout=0.2, **network)
+    history = sl.fit(
+        net, train, valid, recipe(device, epochs=2, **settings), progress=False
+    ).history
+    assert len(history) == 2 and all(line["loss"] < 3 for line in history)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

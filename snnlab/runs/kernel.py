@@ -58,6 +58,7 @@ class _Client(PapermillNotebookClient):
     def __init__(self, nb_man: Any, report: Report, **options: Any) -> None:
         super().__init__(nb_man, **options)
         self._report, self._index = report, 0
+        self.running = False  # a cell with code
         self._headings = _headings(self.nb)
 
     def _report_place(self, count: str = "") -> None:
@@ -66,7 +67,12 @@ class _Client(PapermillNotebookClient):
     def execute_cell(self, cell: Any, cell_index: int, *arguments: Any, **options: Any) -> Any:
         self._index = cell_index
         self._report_place()
-        return super().execute_cell(cell, cell_index, *arguments, **options)
+        self.running = cell.cell_type == "code"
+        try:
+            self.nb_man.save()
+            return super().execute_cell(cell, cell_index, *arguments, **options)
+        finally:
+            self.running = False
 
     def papermill_execute_cells(self) -> None:
         try:
@@ -122,7 +128,14 @@ class _Engine(NBClientEngine):
             log=logger,
             extra_arguments=["--log-level=ERROR"],  # no warning about the kernel's transport
         )
-        client.execute(env=env)
+        # papermill saves the notebook before and after each cell, texts among them. Once is enough,
+        # when code is about to run; in a long cell and at the end it is saved besides
+        save = nb_man.save
+        nb_man.save = lambda **_: save() if client.running else None
+        try:
+            client.execute(env=env)
+        finally:
+            nb_man.save = save
 
 
 papermill_engines.register("snnlab", _Engine)

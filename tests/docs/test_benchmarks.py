@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from click import ClickException
 from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +148,7 @@ TINY = {
     "explorer": (["--side", "12", "--repeats", "1"], lambda _: {}),
     "reader": (["20"], lambda _: {"PEER": 2}),
     "engines": ([], lambda _: {"STEPS": (4,), "BATCH": (2,), "NEURONS": ((2, 3),)}),
+    "startup": ([], lambda _: {"start_up": lambda name, source: (1.0, 2.0)}),
     "delay_training": (["--repeats", "1", "--threads", "1", "--device", "cpu"], rows_of),
 }
 
@@ -171,3 +173,18 @@ def test_a_benchmark_writes_every_figure_that_the_page_shows(load, name, tmp_pat
     assert own
     for field in own:
         assert report.section(field, {name: entry})
+
+
+def test_a_start_ends_with_the_first_step_and_counts_all_processes(load):
+    """A process that only imports torch takes less."""
+    startup = load("startup")
+    seconds, wall = startup.start_up("fit", ROOT)
+    imported = startup.start_up("import", ROOT)
+    assert 5 * imported[0] < seconds < 60 and imported[1] < wall
+
+
+def test_a_start_that_fails_shows_what_it_said(load, tmp_path):
+    startup = load("startup")
+    startup.SCRIPTS["fit"] = "raise SystemExit('no such thing')"
+    with pytest.raises(ClickException, match="fit: no first step.\nno such thing"):
+        startup.start_up("fit", ROOT)

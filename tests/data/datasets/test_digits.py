@@ -2,11 +2,15 @@
 turn.
 """
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.data.datasets import digits as module
 from snnlab.data.datasets.digits import originals, place
 
 
@@ -35,6 +39,18 @@ def test_the_parts_are_always_the_same_and_need_not_be_everything():
     first = originals((0.25, 0.75))[0]
     assert torch.equal(first[0], few[0])
     assert not torch.equal(few[1], torch.tensor(load_digits().target)[:449])  # shuffled
+
+
+def test_they_are_read_without_the_import_of_scikit_learn():
+    code = "import sys, snnlab as sl; sl.load_dataset('digits', samples=9); print(*sys.modules)"
+    shown = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert "snnlab.data.datasets.digits" in shown and "sklearn" not in shown
+
+
+def test_without_scikit_learn_a_sentence_says_so(monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(SnnlabError, match=r"expected its file .*digits\.csv\.gz; install"):
+        originals((0.5,))
 
 
 def test_scaled_originals():

@@ -1,0 +1,36 @@
+"""Cells in a kernel: what the executed notebook holds while they run."""
+
+import json
+import os
+
+import nbformat
+import papermill.engines
+from nbformat import v4
+
+from snnlab.runs.kernel import run_cells
+
+LAST = """
+import json, os
+from pathlib import Path
+cells = json.loads(Path(os.environ["EXECUTED"]).read_text())["cells"]
+print([len(cell.get("outputs", ())) for cell in cells])
+"""
+
+
+def test_a_notebook_is_saved_before_each_cell_with_code(tmp_path, monkeypatch):
+    """Whoever looks into it during a long cell sees the outputs of all cells before."""
+    written, write = [], papermill.engines.write_ipynb
+    monkeypatch.setattr(
+        papermill.engines, "write_ipynb", lambda nb, path: (written.append(path), write(nb, path))
+    )
+    sources = [v4.new_code_cell("print(1)"), v4.new_code_cell("print(2)"), v4.new_code_cell(LAST)]
+    texts = [v4.new_markdown_cell(f"# {number}") for number in range(3)]
+    cells = [cell for pair in zip(texts, sources, strict=True) for cell in pair]
+    path, executed = tmp_path / "a.ipynb", tmp_path / "b.ipynb"
+    nbformat.write(v4.new_notebook(cells=cells), path)
+    environment = {"EXECUTED": str(executed)}
+    run_cells(path, executed, {}, environment, lambda *_: None)
+    seen = nbformat.read(executed, 4).cells[-1].outputs[0].text
+    assert json.loads(seen) == [0, 1, 0, 1, 0, 0]
+    assert len(written) == 1 + len(sources) + 1  # at the start, and at the end
+    assert set(written) == {os.fspath(executed)}
