@@ -13,10 +13,10 @@ import sys
 import threading
 
 PRELOADED = """
-    debugpy.server ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell
+    ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell
     matplotlib.backends.backend_svg matplotlib_inline.backend_inline sklearn.datasets
-    snnlab.course.tasks snnlab.delays snnlab.runs snnlab.transfer.comparison snnlab.viz.monitor
-    snnlab.viz.panels.event_viewer snnlab.viz.plots.films
+    snnlab.course.tasks snnlab.delays snnlab.runs snnlab.transfer.pipelines
+    snnlab.viz.monitor.monitor snnlab.viz.panels.event_viewer snnlab.viz.plots.films
 """.split()
 LATE = ("JPY_", "PYDEVD_", "PYTEST_", "SNNLAB_", "TORCHINDUCTOR_")  # variables that no import reads
 LAUNCHER = ["-m", "ipykernel_launcher"]
@@ -138,6 +138,7 @@ def fork_on_request(connection):
 
 def main():
     del sys.path[0]
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # ipykernel reads it when it is imported
     # as ipykernel sets it, before matplotlib reads it
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     import snnlab.runs._jsonschema_import  # noqa: F401  before ipykernel imports jsonschema
@@ -149,11 +150,10 @@ def main():
     import numpy as np
 
     gc.freeze()
-    server = os.getpid()
     request = fork_on_request(socket.socket(fileno=int(sys.argv[1])))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
-    os.environ.update(request["env"] | {"JPY_PARENT_PID": str(server)})
+    os.environ.update(request["env"] | {"JPY_PARENT_PID": str(os.getppid())})
     os.chdir(request["cwd"])
     sys.argv[1:] = request["arguments"]
     np.random.seed()
