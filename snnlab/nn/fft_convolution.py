@@ -154,9 +154,10 @@ def prefer_spectral(x: Tensor, n_out: int, n_taps: int) -> bool:
     """Return whether the spectral convolution of `x`, `(T, B, N_in)`, should be the faster one.
 
     It needs at most two thirds of the operations, and these are not so few that the calls
-    themselves cost more. The rule was measured forward and backward on two CPU cores over many shapes (20 to 250
-    steps, batches of 1 to 256, 2 to 256 neurons, 2 to 61 taps): `benchmarks/engines.py`, and
-    docs/results.md has what following it costs. On a GPU the same count decides.
+    themselves cost more. The rule was measured forward and backward on two CPU cores over many
+    shapes (20 to 250 steps, batches of 1 to 256, 2 to 256 neurons, 2 to 61 taps):
+    `benchmarks/engines.py`, and docs/results.md has what following it costs. On a GPU the same
+    count decides.
     """
     direct, spectral = operations(x.shape[0], x.shape[1], x.shape[2], n_out, n_taps)
     return x.dtype in DTYPES and direct >= max(1.5 * spectral, WORTH_A_CALL)
