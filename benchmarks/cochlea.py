@@ -94,15 +94,15 @@ def main(wav: str | None, full: bool, out: str | None) -> None:
     np.random.seed(0)
     lauscher(sound[:4000], channels[:1])  # its compiler's time is not counted
     peer, spikes = timed(lambda: lauscher(sound, channels))
-    whole = peer * N_CHANNELS / channels.size
+    scaled = peer * N_CHANNELS / channels.size
 
     print(f"a word of {sound.size / AUDIO_RATE:.2f} s, {N_CHANNELS} channels")
-    print(f"  lauscher    {whole:8.1f} CPU s   measured on {channels.size} channels: {peer:.1f} s")
+    print(f"  lauscher    {scaled:8.1f} CPU s   measured on {channels.size} channels: {peer:.1f} s")
     print(
         f"  snnlab      {seconds:8.3f} CPU s   mean of {REPEATS}; {start_up:.1f} s more, once a"
         " process"
     )
-    print(f"  ratio       {whole / seconds:8.0f}")
+    print(f"  ratio       {scaled / seconds:8.0f}")
     print(
         f"spikes of the {channels.size} channels: lauscher {spikes.spike_times.size} in its one"
         " run,"
@@ -111,7 +111,7 @@ def main(wav: str | None, full: bool, out: str | None) -> None:
         f"  snnlab {np.mean(runs):.0f}, standard deviation {np.std(runs, ddof=1):.0f}, in"
         f" {len(runs)} runs"
     )
-    write(out, {"peer_s": whole, "snnlab_s": seconds, "ratio": whole / seconds})
+    write(out, {"peer_s": scaled, "snnlab_s": seconds, "ratio": scaled / seconds})
 
 
 if __name__ == "__main__":

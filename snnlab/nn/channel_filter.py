@@ -12,7 +12,6 @@ axis; torch's grouped convolution takes three times as long, half of it to move 
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from snnlab.nn.threads import run_in_threads
 from snnlab.nn.tracing import recorded
 
 # Products below which starting threads takes longer than they save
@@ -72,12 +72,8 @@ class _Filter(torch.autograd.Function):
 def _by_samples(loop: Callable[..., Any], x: Tensor, *others: Tensor | int) -> list[Any]:
     """Run a loop over the samples of a batch, in as many threads as torch has."""
     arrays = [v.detach().contiguous().numpy() if isinstance(v, Tensor) else v for v in (x, *others)]
-    threads = min(torch.get_num_threads(), x.shape[1], 1 + x.numel() // WORTH_THREADS)
-    bounds = np.linspace(0, x.shape[1], threads + 1).astype(int)
-    if threads == 1:
-        return [loop(*arrays, *bounds)]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda *part: loop(*arrays, *part), bounds[:-1], bounds[1:]))
+    most = 1 + x.numel() // WORTH_THREADS
+    return run_in_threads(lambda first, last: loop(*arrays, first, last), x.shape[1], most)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -163,8 +163,8 @@ class DelayLinear(DelayParameters):
         """
         if self.kind != "synaptic":
             weight = self.weight
+            # A sample an input
             impulses = torch.eye(self.in_features, dtype=weight.dtype, device=weight.device)[None]
-            # a sample an input
             return delay_kinds.currents(self, impulses, self.taps).permute(2, 1, 0)[neurons]
         delay, width = self.delay_and_width()
         return self.spread(self.existing_weight[neurons], delay[neurons], width[neurons], self.taps)

@@ -149,7 +149,7 @@ class DelayNet(nn.Module):
         # Steps that each delay layer appends
         more = [0 if valid is not None else longest // 2 for longest in self.config.max_delays]
         steps = len(x) if valid is None else len(valid)
-        # Found once, because the CPU waits for a GPU here
+        # Once for all layers, because the CPU waits for a GPU here
         places = None
         if valid is not None and any(norm.training for norm in self.norms) and not valid.all():
             places = valid.nonzero(as_tuple=True)

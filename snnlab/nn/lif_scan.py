@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numba
@@ -13,6 +11,7 @@ from spikingjelly.activation_based import surrogate
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn.threads import run_in_threads
 from snnlab.nn.tracing import recorded
 
 # SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a
@@ -20,9 +19,8 @@ from snnlab.nn.tracing import recorded
 logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 
 NONE, ATAN, RECTANGLE = 0, 1, 2  # which slope the compiled loop multiplies by
-WORTH_THREADS = (
-    2**19
-)  # membranes over time, T x M: below, starting threads costs more than it saves
+# Membranes over time, T x M, below which starting threads takes longer than they save
+WORTH_THREADS = 2**19
 
 
 def membrane(
@@ -167,17 +165,11 @@ class _Scan(torch.autograd.Function):
 def _for_all_neurons(
     scan: Callable[..., None], tensors: Sequence[Tensor], constants: Sequence[Any]
 ) -> None:
-    """Call a compiled loop for all M neurons, in as many threads as torch has where it pays."""
+    """Call a compiled loop for all M neurons, in threads where there are many."""
     arrays = [tensor.numpy() for tensor in tensors]
     steps, m = arrays[0].shape
-    threads = torch.get_num_threads() if steps * m >= WORTH_THREADS else 1
-    edges = [m * k // threads for k in range(threads + 1)]
-    if threads == 1:
-        scan(*arrays, 0, m, *constants)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for part in [pool.submit(scan, *arrays, *ends, *constants) for ends in pairwise(edges)]:
-            part.result()
+    most = m if steps * m >= WORTH_THREADS else 1
+    run_in_threads(lambda start, stop: scan(*arrays, start, stop, *constants), m, most)
 
 
 @numba.njit(cache=True, nogil=True)

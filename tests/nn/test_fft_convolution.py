@@ -209,15 +209,15 @@ def test_autocast_does_not_reach_inside():
         ("x", [6 * 5 * 11]),
     ],
 )
-def test_kept_for_backward_are_the_factors_of_the_input_and_the_taps(leaves, expected):
-    kept = []
+def test_saved_for_backward_are_the_factors_of_the_input_and_the_taps(leaves, expected):
+    saved = []
     x = torch.randn(30, 4, 5, requires_grad="x" in leaves.split())
     taps = torch.randn(6, 5, 11, requires_grad="taps" in leaves)
     with torch.autograd.graph.saved_tensors_hooks(
-        lambda t: kept.append(t.numel()) or t, lambda t: t
+        lambda t: saved.append(t.numel()) or t, lambda t: t
     ):
         causal_convolution(x, taps)
-    assert kept == expected
+    assert saved == expected
 
 
 @pytest.mark.parametrize(
