@@ -158,7 +158,28 @@ def _rendered(fig: Figure, alt: str) -> RenderedFigure:
 
 
 def save_svg(fig: Figure, path: Path, *, title: str, description: str) -> None:
-    """Write an SVG file without a date or random ids."""
+    """Write an SVG file without a date or random ids.
+
+    Args:
+        fig: the figure, as it was last drawn: its layout is not computed again.
+        path: the file.
+        title: for the metadata of the file.
+        description: for the metadata of the file.
+
+    Raises:
+        SnnlabError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     metadata = {"Date": None, "Title": printable(title), "Description": printable(description)}
-    with matplotlib.rc_context({"svg.hashsalt": "snnlab"}), whole_file(path) as temporary:
-        fig.savefig(temporary, format="svg", metadata=metadata)
+    canvas, dpi, layout = fig.canvas, fig.dpi, fig.get_layout_engine()
+    fig.set_layout_engine("none")
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "snnlab"}), whole_file(path) as temporary:
+            # `fig.savefig` would draw twice: it computes the layout first
+            FigureCanvasSVG(fig).print_svg(temporary, metadata=metadata)
+    finally:
+        fig.set_canvas(canvas)
+        fig.set_dpi(dpi)
+        if layout is not None:
+            fig.set_layout_engine(layout)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.statistics import delay_shares
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz import plots
-from snnlab.viz.figure_export import render_figure
+from snnlab.viz.figure_export import render_figure, save
 from snnlab.viz.plots import activity
 
 
@@ -60,6 +61,22 @@ def test_show_saves_the_same_bytes_twice(monkeypatch, tmp_path):
     assert "<dc:date>" not in svg
     assert "Three spikes." in svg
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["raster.png", "raster.svg"]
+
+
+def test_both_files_share_one_layout_and_the_figure_is_left_as_it_was(tmp_path):
+    class Counted(ConstrainedLayoutEngine):
+        executed = 0
+
+        def execute(self, fig):
+            self.executed += 1
+            super().execute(fig)
+
+    fig, layout = small_figure(), Counted()
+    fig.set_layout_engine(layout)
+    save(fig, tmp_path / "raster", "Three spikes.")
+    assert layout.executed == 1
+    assert fig.get_layout_engine() is layout and fig.dpi == 100
+    assert isinstance(fig.canvas, FigureCanvasAgg)
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None])
