@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snnlab.data.batches.base import BatchedDataset
 
-_BLOCK = 128  # recordings that are copied or measured at a time
+_BLOCK = 128  # recordings that are measured at a time
 _CONSTANT = 1e-3  # a standard deviation below this (in dB) is rounding
 
 
@@ -79,10 +79,6 @@ class FeatureSet(BatchedDataset):
             x.sub_(self.scale[0]).div_(self.scale[1])
         return x, self.labels[index]
 
-    def rising(self, x: Tensor) -> Tensor:
-        """Return x (..., N) as it is: its features are in order of rising frequency."""
-        return x
-
     def subset(self, index: Tensor) -> FeatureSet:
         """Return the recordings `index` (m,), in that order, as a set that shares the features."""
         return replace(
@@ -91,10 +87,6 @@ class FeatureSet(BatchedDataset):
             speakers=self.speakers[index],
             places=self.places[index],
         )
-
-    def to(self, device: torch.device | str) -> FeatureSet:
-        """Return the same set on another device, where batches are then cut."""
-        return self if self.labels.to(device).device == self.labels.device else self._copy(device)
 
     def standardised(self, scale: Tensor | None = None) -> FeatureSet:
         """Return the set with every feature at mean 0 and standard deviation 1.
@@ -107,24 +99,9 @@ class FeatureSet(BatchedDataset):
         """
         return replace(self, scale=self._measure() if scale is None else scale)
 
-    def _copy(self, device: torch.device | str) -> FeatureSet:
-        """Copy the recordings of this set into one chunk."""
-        chunk = torch.empty((len(self), *self.chunks[0].shape[1:]), device=device)
-        for part in torch.arange(len(self), device=self.labels.device).split(_BLOCK):
-            chunk[part.to(device)] = self._gather(self.places[part]).transpose(0, 1).to(device)
-        return replace(
-            self,
-            labels=self.labels.to(device),
-            speakers=self.speakers.to(device),
-            chunks=(chunk,),
-            files=(),
-            places=torch.arange(len(self), device=device),
-            scale=None if self.scale is None else self.scale.to(device),
-        )
-
     def _measure(self) -> Tensor:
         """Return mean and standard deviation of each feature as it is stored, (2, N) float32."""
-        total, squares = torch.zeros(2, self.n_in, dtype=torch.double, device=self.labels.device)
+        total, squares = torch.zeros(2, self.n_in, dtype=torch.double)
         for places in self.places.split(_BLOCK):
             x = self._gather(places).flatten(0, 1).double()
             total += x.sum(0)
@@ -136,8 +113,6 @@ class FeatureSet(BatchedDataset):
 
     def _gather(self, places: Tensor) -> Tensor:
         """Return the features at these places, (T, B, N), as a copy."""
-        if len(self.chunks) == 1:  # as on a GPU, which would have to wait for every question below
-            return self.chunks[0][places].transpose(0, 1).contiguous()
         sizes = torch.tensor([len(chunk) for chunk in self.chunks])
         ends = sizes.cumsum(0)
         owner = torch.bucketize(places, ends, right=True)

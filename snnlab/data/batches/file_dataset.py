@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.data.batches.base import BatchedDataset
 from snnlab.data.batches.prefetch import prefetch
 from snnlab.data.batches.samplers import shuffled_shards
@@ -44,7 +45,7 @@ class FileDataset(BatchedDataset):
             shards mix better and need more memory.
 
     Raises:
-        SnnlabError: `loaders` is below 0, or `window` below 1.
+        SnnlabError: `loaders` is no whole number from 0, or `window` none from 1.
     """
 
     samples: Sequence[Any]
@@ -56,16 +57,8 @@ class FileDataset(BatchedDataset):
     window: int = WINDOW
 
     def __post_init__(self) -> None:
-        if self.loaders < 0:
-            raise SnnlabError(
-                f"loaders is {self.loaders}; a whole number from 0 was expected. 0 reads in this "
-                "process."
-            )
-        if self.window < 1:
-            raise SnnlabError(
-                f"window is {self.window}; at least 1 shard was expected, such as {WINDOW}. Choose "
-                "one."
-            )
+        whole_number("loaders", self.loaders, 0)
+        whole_number("window", self.window, 1)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return samples `index` (B,) as `(T, B, C, H, W)` float32, not augmented, and labels.

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import whole_file
 from snnlab._utils.optional import import_optional
 from snnlab.data.batches.file_dataset import FileDataset
@@ -41,11 +42,7 @@ def write(
         SnnlabError: `samples` or `seed` is too small, webdataset is missing, a picture cannot be
             read, the disk is full, or the folder holds shards of other pictures or settings.
     """
-    if samples < 1 or seed < 0:
-        raise SnnlabError(
-            f"samples is {samples}, seed {seed}; at least 1 sample a shard and a seed from 0 were "
-            "expected. Choose others."
-        )
+    samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     tar_writer = import_optional("webdataset", "writes shards", "shards").TarWriter
     names = "\n".join(f"{Path(path).parent.name}/{Path(path).name}" for path in pictures.samples)
     of = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -67,26 +67,24 @@ class SpikeAugmentation:
             owner: the recording of each, `(n,)`, from 0 to below `samples`.
             samples: recordings in the batch.
             n_in: inputs.
-            generator: of the CPU; decides all values.
+            generator: decides all values.
 
         Returns:
             The new step, channel, count and owner, of as many cells as there are now.
         """
 
         def uniform(low: float, high: float) -> Tensor:
-            drawn = torch.rand(samples, generator=generator)
-            return (low + (high - low) * drawn).to(step.device)[owner]
+            return (low + (high - low) * chance(samples))[owner]
 
         def whole(low: int, high: int) -> Tensor:
-            drawn = torch.randint(low, high + 1, (samples,), generator=generator)
-            return drawn.to(step.device)[owner]
+            return torch.randint(low, high + 1, (samples,), generator=generator)[owner]
 
         def chance(n: int) -> Tensor:
-            return torch.rand(n, generator=generator).to(step.device)
+            return torch.rand(n, generator=generator)
 
         if self.noise:
             added = chance(len(step)) < uniform(0, self.noise)
-            ends = torch.zeros(samples, dtype=step.dtype, device=step.device)
+            ends = torch.zeros(samples, dtype=step.dtype)
             ends = ends.scatter_reduce(0, owner, step + 1, "amax")[owner[added]]
             extra = int(added.sum())
             step = torch.cat([step, (chance(extra) * ends).to(step.dtype)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numba
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, known
+from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.data.batches.base import BatchedDataset, by_speakers, joined_speakers
 from snnlab.data.batches.spike_augmentation import SpikeAugmentation
 from snnlab.data.io.events import N_CHANNELS, Events
@@ -71,7 +70,7 @@ class SpikeSet(BatchedDataset):
         cells = self.cells[where].long()
         width = len(index) * self.n_in
         steps = int(self.lengths[index].max())
-        spikes = torch.zeros(steps * width, device=self.cells.device)
+        spikes = torch.zeros(steps * width)
         # cell = step * N + input moves to step * B * N + b * N + input; no two cells of a recording
         # are equal
         target = cells + (cells // self.n_in) * (width - self.n_in) + owner * self.n_in
@@ -88,14 +87,10 @@ class SpikeSet(BatchedDataset):
         evaluation.
 
         Raises:
-            SnnlabError: `batch_size` is below 1.
+            SnnlabError: `batch_size` is no whole number from 1.
         """
-        if batch_size < 1:
-            raise SnnlabError(
-                f"batch_size is {batch_size}; at least 1 recording was expected. Choose a larger "
-                "one."
-            )
-        lengths = self.lengths.cpu()
+        batch_size = whole_number("batch_size", batch_size, 1)
+        lengths = self.lengths
         if generator is None:
             return list(lengths.argsort(stable=True).split(batch_size))
         pools = torch.randperm(len(self), generator=generator).split(_POOL * batch_size)
@@ -146,13 +141,6 @@ class SpikeSet(BatchedDataset):
             ),
         )
 
-    def to(self, device: torch.device | str) -> SpikeSet:
-        """Return the same set on another device, where batches are then cut."""
-        tensors: dict[str, Any] = {
-            name: value for name, value in vars(self).items() if isinstance(value, Tensor)
-        }
-        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
-
     def _read_batches(
         self, indices: Iterator[Tensor], generator: torch.Generator | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -160,9 +148,7 @@ class SpikeSet(BatchedDataset):
             return super()._read_batches(indices, generator)
         # a seed for each recording, so that a batch does not depend on those before it
         seeds = torch.randint(2**32, (len(self),), generator=generator)
-        return (
-            self._augmented(index.to(self.labels.device), int(seeds[index[0]])) for index in indices
-        )
+        return (self._augmented(index, int(seeds[index[0]])) for index in indices)
 
     def _augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Return a batch as `batch` does, changed at random."""
@@ -174,7 +160,7 @@ class SpikeSet(BatchedDataset):
             torch.Generator().manual_seed(seed),
         )  # fmt: skip
         steps = int(step.max()) + 1 if len(step) else 1
-        spikes = torch.zeros(steps * len(index) * n, device=self.cells.device)
+        spikes = torch.zeros(steps * len(index) * n)
         spikes.index_add_(0, (step * len(index) + owner) * n + channel, count)
         return spikes.view(steps, len(index), n), self.labels[index]
 
@@ -185,9 +171,9 @@ class SpikeSet(BatchedDataset):
         """
         starts = self.offsets[index]
         counts = self.offsets[index + 1] - starts
-        owner = torch.arange(len(index), device=index.device).repeat_interleave(counts)
+        owner = torch.arange(len(index)).repeat_interleave(counts)
         first = counts.cumsum(0) - counts  # where each recording begins in what is returned
-        return torch.arange(len(owner), device=index.device) + (starts - first)[owner], owner
+        return torch.arange(len(owner)) + (starts - first)[owner], owner
 
 
 def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regular") -> SpikeSet:

@@ -19,6 +19,7 @@ from scipy.io import loadmat
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
 from snnlab.data.cache import cached, stamp
@@ -69,10 +70,7 @@ def edges(
 
 
 def _load(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> DataSplits:
-    if steps < 1:
-        raise SnnlabError(
-            f"steps is {steps}; a whole number from 1 was expected, such as {STEPS}. Choose one."
-        )
+    steps = whole_number("steps", steps, 1)
     check_size(size)
     read = partial(_read, steps=steps, size=size, edges=edges)
     train, test = (_files(folder / part) for part in ("train", "test"))

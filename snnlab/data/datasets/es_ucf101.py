@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
+from snnlab._utils.fields import known, whole_number
 from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
 from snnlab.data.datasets.catalogue import described
@@ -106,10 +106,7 @@ def _load(
     unit: str,
 ) -> DataSplits:
     folder = given_path(folder)
-    if not 1 <= steps <= N_FRAMES - 1:
-        raise SnnlabError(
-            f"steps is {steps}; a whole number from 1 to {N_FRAMES - 1} was expected. Choose one."
-        )
+    whole_number("steps", steps, 1, N_FRAMES - 1)
     known(split, ("groups", "random"), "split")
     about: dict[str, Any] = dict(
         unit=unit,

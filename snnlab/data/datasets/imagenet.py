@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, is_hidden
 from snnlab.data.batches import shard_writing, shards
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
@@ -62,11 +63,7 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
             damaged, `size` or `loaders` is too small.
     """
     folder = given_path(folder)
-    if size < 1:
-        raise SnnlabError(
-            f"size is {size}; a whole number of px from 1 was expected, such as {SIDE}. Choose one."
-        )
-    read = partial(_read, size=size)
+    read = partial(_read, size=whole_number("size", size, 1))
     about: dict[str, Any] = dict(
         unit=UNIT,
         preprocessing={

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
 from snnlab._utils.version import __version__
@@ -95,10 +96,7 @@ def make(
             written or has other files, or another call writes there.
     """
     sizes = dict(zip(SPLITS, _sizes(size), strict=True))
-    if seed < 0:
-        raise SnnlabError(
-            f"seed is {seed}; 0 or a larger whole number was expected. Choose another."
-        )
+    seed = whole_number("seed", seed, 0)
     with Espeak():  # fail at once if it is missing, not after an hour
         pass
     out = given_path(out)

@@ -46,7 +46,7 @@ def test_a_batch_is_time_first_and_in_the_order_asked_for(data):
 
 
 def test_what_a_batch_is_used_for_does_not_reach_the_file(data):
-    for whole in (data, data.to("cpu"), data.subset(torch.arange(5))):  # the last lies in one chunk
+    for whole in (data, data.subset(torch.arange(5))):  # the last lies in one chunk
         whole.batch(torch.arange(5))[0].zero_()
         assert torch.equal(whole.batch(torch.tensor([1]))[0][:, 0], value(1))
 
@@ -135,28 +135,3 @@ def test_a_feature_that_never_changes_becomes_zero():
     )
     x = data.standardised().batch(torch.arange(200))[0]
     assert x[..., 1].abs().max() < 1e-5 and x[..., 0].std() > 0.9
-
-
-def test_on_another_device_only_what_is_used(data):
-    part = data.subset(torch.tensor([12, 0, 6])).standardised()
-    assert part.to("cpu") is part
-    copied = part._copy("cpu")
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(copied.batch(torch.arange(3)), part.batch(torch.arange(3)), strict=True)
-    )
-    assert len(copied.chunks[0]) == 3
-    there = part.to("meta")  # a device that has shapes only
-    assert there.chunks[0].shape == (3, 4, 3) and len(there.chunks) == 1
-    assert all(
-        x.device.type == "meta"
-        for x in (there.labels, there.speakers, there.places, there.scale, *there.chunks)
-    )
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_cuts_the_same_batches(data):
-    part = data.subset(torch.tensor([12, 0, 6])).standardised()
-    for (x, y), (x_there, y_there) in zip(part.batches(2), part.to("cuda").batches(2), strict=True):
-        assert torch.allclose(x, x_there.cpu(), atol=1e-6) and torch.equal(y, y_there.cpu())

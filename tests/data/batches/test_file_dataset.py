@@ -125,7 +125,7 @@ def test_samples_of_two_sizes():
 
 
 def test_a_negative_number_of_loaders():
-    with pytest.raises(SnnlabError, match="loaders is -1; a whole number from 0 was expected"):
+    with pytest.raises(SnnlabError, match="loaders = -1: expected a whole number from 0"):
         samples(loaders=-1)
 
 

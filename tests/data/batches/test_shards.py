@@ -241,7 +241,7 @@ def test_shards_of_other_settings_are_refused(folders, copy):
     refused(lambda: write_shards(folders, copy, samples=8, seed=2), "'seed': 0.*'seed': 2")
     refused(
         lambda: write_shards(folders, copy, samples=0),
-        "samples is 0, seed 0; at least 1 sample a shard",
+        "samples = 0: expected a whole number from 1",
     )
 
 
@@ -472,7 +472,7 @@ def test_a_set_takes_the_order_of_its_shards():
     assert few.shards.tolist() == [9, 0, 1] and sorted(
         torch.cat([y for _, y in few.batches(2, generator=seeded(0))]).tolist()
     ) == [0, 0, 2]
-    with pytest.raises(SnnlabError, match="window is 0; at least 1 shard was expected, such as 16"):
+    with pytest.raises(SnnlabError, match="window = 0: expected a whole number from 1"):
         replace(part, window=0)
 
 

@@ -113,13 +113,13 @@ def refused(call, words):
 
 
 def test_numbers_that_are_refused(source):
-    refused(lambda: events(source, steps=0), "steps is 0; a whole number from 1")
+    refused(lambda: events(source, steps=0), "steps = 0: expected a whole number from 1")
     for size in (0, -2, 48, 100, 129):
         refused(
             lambda size=size: edges(source, size=size),
             f"size is {size}; a number of px of which a multiple is 126 to",
         )
-    refused(lambda: events(source, loaders=-1), "loaders is -1")
+    refused(lambda: events(source, loaders=-1), "loaders = -1")
 
 
 def test_folders_that_are_refused(folder, tmp_path):

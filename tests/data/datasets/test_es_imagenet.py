@@ -143,7 +143,7 @@ def test_folders_that_are_refused(folder, tmp_path):
     refused(
         lambda: events(tmp_path / "nowhere"), "nowhere/trainlabel.txt cannot be read .No such file"
     )
-    refused(lambda: events(folder, loaders=-1), "loaders is -1")
+    refused(lambda: events(folder, loaders=-1), "loaders = -1")
     rewrite(folder / "vallabel.txt", lambda line: "" if " 1 " in line else line)
     refused(lambda: edges(folder), "val has no sample of the class class1")
     rewrite(folder / "vallabel.txt", lambda line: line.replace(" 2 ", " 3 "))

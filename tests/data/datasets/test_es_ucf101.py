@@ -231,13 +231,13 @@ def test_settings_that_are_refused(empty):
     for steps in (0, 31):
         refused(
             lambda steps=steps: events(folder, steps=steps),
-            f"steps is {steps}; a whole number from 1 to 30",
+            f"steps = {steps}: expected a whole number from 1 to 30",
         )
     refused(
         lambda: edges(folder, split="group"),
         "There is no split called 'group' .did you mean groups",
     )
-    refused(lambda: events(folder, loaders=-1), "loaders is -1")
+    refused(lambda: events(folder, loaders=-1), "loaders = -1")
 
 
 @pytest.fixture

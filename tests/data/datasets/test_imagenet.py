@@ -193,8 +193,8 @@ def test_folders_that_are_refused(folder, tmp_path):
         "nowhere/train holds no folder; one folder of images a class",
     )
     first, _, last = standins.WORDNET
-    refused(lambda: pictures(folder, size=0), "size is 0; a whole number of px from 1")
-    refused(lambda: pictures(folder, loaders=-1), "loaders is -1")
+    refused(lambda: pictures(folder, size=0), "size = 0: expected a whole number from 1")
+    refused(lambda: pictures(folder, loaders=-1), "loaders = -1")
     (folder / "train" / "n99").mkdir()
     refused(
         lambda: pictures(folder),

@@ -239,7 +239,7 @@ def test_a_set_says_what_it_is(make):
 
 
 def test_batch_size_out_of_range(make):
-    with pytest.raises(SnnlabError, match="batch_size is 0"):
+    with pytest.raises(SnnlabError, match="batch_size = 0: expected a whole number from 1"):
         bin_events(make([0]), dt_ms=10, n_in=70).index_batches(0)
 
 

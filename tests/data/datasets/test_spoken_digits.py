@@ -284,7 +284,7 @@ def test_a_size_out_of_range_is_refused(tmp_path, size):
 
 
 def test_a_negative_seed_is_refused(tmp_path):
-    with pytest.raises(SnnlabError, match="seed is -1"):
+    with pytest.raises(SnnlabError, match="seed = -1: expected a whole number from 0"):
         make(tmp_path / "out", size=60, seed=-1, workers=1)
     assert not (tmp_path / "out").exists()
 
