@@ -29,7 +29,7 @@ NO_DATA = ("style", "diagrams", "checks")
 MAY_BE_EMPTY = {
     (activity.raster, "times_ms"),
     (activity.raster, "neurons"),
-    *((activity.trace, name) for name in ("t_ms", "v", "after", "spikes")),
+    *((activity.trace, name) for name in ("t_ms", "before", "after", "spikes")),
     (delay_lessons.tuning, "rates"),
     (transfer.accuracy_and_time, "marks"),  # where nothing of it was trained
     (delay_lessons.with_ceiling, "test"),
@@ -93,7 +93,8 @@ def test_an_argument_without_values_is_refused(function, parameter):
 def test_what_has_not_happened_is_drawn():
     ax = figure()[1]
     assert len(activity.raster(ax, [], []).get_xdata()) == 0
-    assert [len(line.get_xdata()) for line in activity.trace(ax, [], [], spikes=[])] == [0, 0]
+    activity.trace(ax, [], [], [], [])
+    assert [len(line.get_xdata()) for line in ax.lines[1:]] == [0, 2, 0]
     lines = transfer.race({"scratch": [([1, 2], [0, 1])]}, {}).axes[0].lines
     assert [1, 2] in [list(line.get_xdata()) for line in lines]
     drawn = exploring.histograms({"layer": [10.0, 20.0]}, 40.0, dt_ms=10.0, initial_ms=[])

@@ -81,10 +81,3 @@ def test_stages_without_space_are_refused():
     _, ax = diagrams.canvas(2, 2)
     with pytest.raises(SnnlabError, match="wider"):
         diagrams.stage_row(ax, [("a long title", ""), ("another title", "")], y=1, arrows=["all"])
-
-
-def test_a_layer_is_centered_and_leaves_space_for_its_dots():
-    _, ax = diagrams.canvas(2, 3)
-    y = np.array([node.y for node in diagrams.layer(ax, 1, 1.5, 3)])
-    assert (y[0] + y[-1]) / 2 == pytest.approx(1.5)
-    assert y[1] - y[2] == pytest.approx(2 * (y[0] - y[1]))

@@ -80,8 +80,8 @@ def test_stages_follow_each_other_on_one_axis_of_whole_epochs():
 def test_a_layer_has_a_mark_for_each_spike_of_the_neurons_shown():
     spikes = np.zeros((8, 500))
     spikes[2, 0] = spikes[4, 499] = spikes[5, 1] = 1  # the third one is not shown
-    ax = event_plots.layer_spikes(EVENTS, {"layer 1": spikes}, shown=50).axes[-1]
+    ax = event_plots.layer_spikes(EVENTS, {"layer 1": spikes}).axes[-1]
     marks = ax.collections[0].get_segments()
-    assert [line[:, 1].tolist() for line in marks] == [[0, 0], [49, 49]]
+    assert [line[:, 1].tolist() for line in marks] == [[0, 0], [99, 99]]
     assert [line[:, 0].mean() for line in marks] == [3, 5]
-    assert "50 of\n500 neurons" in ax.get_ylabel()
+    assert "100 of\n500 neurons" in ax.get_ylabel()

@@ -131,9 +131,7 @@ def test_count_raster_puts_time_and_neurons_on_the_right_axes():
 
 def test_trace_marks_spikes_and_drops_to_the_reset():
     _, ax = plots.figure()
-    plots.trace(
-        ax, [0, 1, 2], [0.5, 1.5, 0.2], after=[0.5, 0.0, 0.2], threshold=1.0, spikes=[0, 1, 0]
-    )
+    plots.trace(ax, [0, 1, 2], [0.5, 1.5, 0.2], [0.5, 0.0, 0.2], [0, 1, 0])
     path, threshold, marks = ax.lines
     assert path.get_xdata().tolist() == [0, 0, 1, 1, 2, 2]
     assert path.get_ydata().tolist() == [0.5, 0.5, 1.5, 0.0, 0.2, 0.2]
@@ -215,28 +213,6 @@ def test_a_description_says_mean_and_range():
     assert words == "none 40.0 % (38.0 to 42.0), learned 90.0 %"
 
 
-def test_confusion_shades_are_shares_of_the_row():
-    _, ax = plots.figure()
-    image = plots.confusion(ax, [[3, 1], [0, 0]], ["zero", "one"])
-    assert image.get_array().tolist() == [[75, 25], [0, 0]]
-
-
-def test_over_time_marks_where_each_seed_ends_and_names_a_recipe_once():
-    _, ax = plots.figure()
-    plots.accuracy_over_time(
-        ax,
-        {"pipe-S": [([1, 2], [0.2, 0.6]), ([1, 4], [0.1, 0.5])], "scratch": [([3], [0.3])]},
-        xlabel="s",
-    )
-    ends = [line for line in ax.lines if line.get_marker() not in ("None", None)]
-    assert [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in ends] == [
-        ([2.0], [60.0]),
-        ([4.0], [50.0]),
-        ([3.0], [30.0]),
-    ]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["pipe-S", "scratch"]
-
-
 def test_features_in_db_are_seen_above_silence():
     """Half of the channels are silent for ever; the picture shows where the rest differs."""
     features = np.full((20, 10), -100.0)
@@ -255,7 +231,7 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
     "image": (activity.image, (1, 2, 3)),
     "raster": (lambda ax, v: plots.raster(ax, v, v), (4,)),
     "count_raster": (lambda ax, v: plots.count_raster(ax, v, 10.0), (4, 3)),
-    "trace": (lambda ax, v: plots.trace(ax, v, v, after=v, threshold=1.0, spikes=v), (4,)),
+    "trace": (lambda ax, v: plots.trace(ax, v, v, v, v), (4,)),
     "delay_shares": (lambda ax, v: delay_shares(v, 20.0, 10.0), (2, 3)),
     "delay_histogram": (
         lambda ax, v: plots.delay_histogram(v, 20.0, dt_ms=10.0, initial_ms=v, ax=ax),
@@ -264,12 +240,7 @@ DRAWN = {  # by name: how it draws an array, and the shape of one
     "kernels": (lambda ax, v: plots.kernels(ax, v, 10.0), (2, 3)),
     "band": (lambda ax, v: plots.band(ax, range(3), v, color="C0"), (2, 3)),
     "learning_curves": (lambda ax, v: plots.learning_curves(ax, {"learned": v}), (2, 3)),
-    "accuracy_over_time": (
-        lambda ax, v: plots.accuracy_over_time(ax, {"learned": [(v, v)]}, xlabel="s"),
-        (3,),
-    ),
     "bars_with_seeds": (lambda ax, v: plots.bars_with_seeds(ax, {"learned": v}), (3,)),
-    "confusion": (lambda ax, v: plots.confusion(ax, v, "ab"), (2, 2)),
     "describe_accuracies": (lambda ax, v: plots.describe_accuracies({"learned": v}), (3,)),
 }
 drawn = pytest.mark.parametrize(("draw", "shape"), DRAWN.values(), ids=DRAWN)
@@ -335,11 +306,9 @@ def test_what_is_no_number_is_refused(draw, shape):
     "draw",
     [
         lambda ax: plots.raster(ax, [1, 2], [1]),
-        lambda ax: plots.trace(ax, [1, 2], [1]),
-        lambda ax: plots.trace(ax, [1, 2], [1, 2], spikes=[1, 0, 0]),
+        lambda ax: plots.trace(ax, [1, 2], [1], [1, 2], [0, 0]),
+        lambda ax: plots.trace(ax, [1, 2], [1, 2], [1, 2], [1, 0, 0]),
         lambda ax: plots.band(ax, [1, 2], [[1, 2, 3]], color="C0"),
-        lambda ax: plots.accuracy_over_time(ax, {"a": [([1, 2], [1])]}, xlabel="s"),
-        lambda ax: plots.confusion(ax, [[1, 2]], "ab"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(draw):
@@ -384,13 +353,12 @@ def test_a_time_step_is_a_number_above_0(dt):
 @pytest.mark.parametrize("label", [r"$\frac{1}$", "a_b $ c", "_hidden"])
 def test_a_label_is_shown_as_it_is_written(label):
     fig, ax = plots.figure(3, 2)
-    plots.trace(ax, [0, 1], [0, 1], label=label)
     plots.band(ax, [0, 1], [0, 1], color="C0", label=label)
     plots.learning_curves(ax, {label: [0, 1]})
     plots.legend(ax)
     fig.canvas.draw()
     shown = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert [text.strip().replace(r"\$", "$") for text in shown] == [label] * 3
+    assert [text.strip().replace(r"\$", "$") for text in shown] == [label] * 2
 
 
 def test_values_have_an_axis_of_seeds_and_one_of_points():

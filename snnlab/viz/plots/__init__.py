@@ -7,16 +7,11 @@ and line style repeat what the color says.
 
 from snnlab.viz.figure_export import show
 from snnlab.viz.plots.activity import count_raster, raster, trace
-from snnlab.viz.plots.delays import (
-    delay_histogram,
-    kernels,
-)
+from snnlab.viz.plots.delays import delay_histogram, kernels
 from snnlab.viz.plots.results import (
     accuracy_over_parameter,
-    accuracy_over_time,
     band,
     bars_with_seeds,
-    confusion,
     describe_accuracies,
     learning_curves,
 )
@@ -49,10 +44,8 @@ __all__ = [
     "VARIANTS",
     "YELLOW",
     "accuracy_over_parameter",
-    "accuracy_over_time",
     "band",
     "bars_with_seeds",
-    "confusion",
     "count_raster",
     "delay_histogram",
     "describe_accuracies",

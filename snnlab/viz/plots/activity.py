@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_dt, check_same_length
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, RED
 
@@ -90,50 +89,34 @@ def count_raster(ax: Axes, counts: ArrayLike, dt_ms: float) -> AxesImage:
     )  # fmt: skip
 
 
-@something_to_draw("t_ms", "v", "after", "spikes")
+@something_to_draw("t_ms", "before", "after", "spikes")
 def trace(
-    ax: Axes, t_ms: ArrayLike, v: ArrayLike, *, after: ArrayLike | None = None,
-    threshold: float | None = None, spikes: ArrayLike | None = None, color: Any = BLUE,
-    label: str | None = None,
-) -> list[Artist]:  # fmt: skip
-    """Draw a membrane potential over time.
+    ax: Axes, t_ms: ArrayLike, before: ArrayLike, after: ArrayLike, spikes: ArrayLike
+) -> list[Artist]:
+    """Draw a membrane potential over time, with a threshold of 1 and a mark above each spike.
 
     Args:
         ax: where to draw.
         t_ms: time, ms, (T,).
-        v: the membrane potential, (T,).
+        before: the potential before the reset, (T,).
         after: the potential after the reset, (T,); the line drops to it within the step.
-        threshold: drawn as a line.
-        spikes: a mark above the line where this is not 0, (T,).
-        color: of the line.
-        label: of the line.
+        spikes: not 0 where the neuron fires, (T,).
 
     Returns:
-        The line, the threshold and the marks.
+        The line, the threshold with its name, and the marks.
     """
-    given = {"t_ms": t_ms, "v": v, "after": after, "spikes": spikes}
-    arrays = {
-        name: as_array(name, values, empty=True).reshape(-1)
-        for name, values in given.items()
-        if values is not None or name in ("t_ms", "v")
-    }
+    given = {"t_ms": t_ms, "before": before, "after": after, "spikes": spikes}
+    arrays = {name: as_array(name, values, empty=True).ravel() for name, values in given.items()}
     check_same_length(**arrays)
-    t_ms, v = arrays["t_ms"], arrays["v"]
-    x, y = t_ms, v
-    if after is not None:
-        x, y = np.repeat(t_ms, 2), np.stack([v, arrays["after"]], 1).ravel()
-    text = None if label is None else plot_text(label)
-    artists: list[Artist] = [*ax.plot(x, y, color=color, linewidth=1.3, label=text)]
-    if threshold is not None:
-        artists.append(ax.axhline(threshold, color=RED, linestyle="--", linewidth=1))
-        cell = ax.get_subplotspec()
-        if cell is None or cell.is_last_col():
-            transform = ax.get_yaxis_transform()
-            options: dict[str, Any] = dict(color=RED, fontsize=8, va="center", transform=transform)
-            artists.append(ax.text(1.0, threshold, " threshold", **options))
-    if spikes is not None:
-        times = t_ms[arrays["spikes"] != 0]
-        top = float(max(v.max(initial=0.0), threshold or 0.0)) or 1.0
-        artists += ax.plot(times, np.full(times.shape, 1.12 * top), "|", color=BLACK, markersize=9)
+    times, high, low, fired = arrays.values()
+    line = ax.plot(np.repeat(times, 2), np.stack([high, low], 1).ravel(), color=BLUE, linewidth=1.3)
+    artists: list[Artist] = [*line, ax.axhline(1, color=RED, linestyle="--", linewidth=1)]
+    cell = ax.get_subplotspec()
+    if cell is None or cell.is_last_col():
+        beside: dict[str, Any] = dict(transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+        artists.append(ax.text(1, 1, " threshold", color=RED, **beside))
+    spike_times = times[fired != 0]
+    heights = np.full(spike_times.shape, 1.12 * high.max(initial=1.0))
+    artists += ax.plot(spike_times, heights, "|", color=BLACK, markersize=9)
     ax.set(xlabel="time (ms)", ylabel="membrane potential")
     return artists

@@ -178,23 +178,15 @@ def network(n_in: int, hidden: int, classes: int, max_delay: int) -> Figure:
     """Draw a network with one hidden layer of delays, and the shapes between its parts."""
     fig, ax = diagrams.canvas(9.5, 2.5)
     parts = [
-        ("delays", f"{n_in} to {hidden}\nweight $w_{{ij}}$, delay $d_{{ij}}$", BLUE),
-        ("batch norm", "over time\nand samples", GREY),
-        ("LIF", f"{hidden} neurons\nthat fire", GREEN),
-        ("delays", f"{hidden} to {classes}\nweight, delay", BLUE),
-        ("membranes", f"{classes}, leaky,\nnever fire", GREEN),
-        ("sum", "softmax,\nover time", GREY),
+        ("delays", f"{n_in} to {hidden}\nweight $w_{{ij}}$, delay $d_{{ij}}$"),
+        ("batch norm", "over time\nand samples"),
+        ("LIF", f"{hidden} neurons\nthat fire"),
+        ("delays", f"{hidden} to {classes}\nweight, delay"),
+        ("membranes", f"{classes}, leaky,\nnever fire"),
+        ("sum", "softmax,\nover time"),
     ]
-    widths = [diagrams.box_width(title, text) for title, text, _ in parts]
-    gap = (9.5 - 0.4 - sum(widths)) / (len(parts) - 1)
-    x = 0.2
-    nodes: list[diagrams.Node] = []
-    for (title, text, color), width in zip(parts, widths, strict=True):
-        node = diagrams.box(ax, x + width / 2, 1.35, title, text, color=color, width=width)
-        if nodes:
-            diagrams.arrow(ax, nodes[-1], node)
-        nodes.append(node)
-        x += width + gap
+    colors = [BLUE, GREY, GREEN, BLUE, GREEN, GREY]
+    nodes = diagrams.stage_row(ax, parts, arrows=[""] * 5, colors=colors, y=1.35, left=0.2)
     longer = f"T + {max_delay}"
     shapes = {
         0: f"spikes in\n(T, B, {n_in})",
@@ -205,7 +197,7 @@ def network(n_in: int, hidden: int, classes: int, max_delay: int) -> Figure:
     for index, text in shapes.items():
         node = nodes[index]
         start, end = ((node.x, 2.05), node) if index == 0 else (node, (node.x, 0.6))
-        diagrams.arrow(ax, start, end, linestyle="-")
+        diagrams.arrow(ax, start, end)
         diagrams.note(ax, node.x, 2.25 if index == 0 else 0.38, text)
     return fig
 

@@ -34,6 +34,7 @@ from snnlab._utils.fields import known
 from snnlab.viz.plots.style import BLACK, BLUE, GREY, empty_figure
 
 TITLE_SIZE, TEXT_SIZE = 10, 9  # pt
+LINE = 0.18, 0.165  # inches, height of a line of these sizes
 Point = tuple[float, float]
 # Where the label of an arrow lies, and how its text is aligned there
 _SIDES: dict[str, dict[str, Any]] = {
@@ -96,9 +97,9 @@ def clean(ax: Axes, width: float, height: float) -> Axes:
     return ax
 
 
-def tint(color: Any, share: float = 0.15) -> tuple[float, float, float]:
-    """Return `color` mixed with white; `share` is the part of the color."""
-    red, green, blue = (1 - share * (1 - part) for part in to_rgb(color))
+def tint(color: Any) -> tuple[float, float, float]:
+    """Return a mixture of 15 % `color` and 85 % white."""
+    red, green, blue = (1 - 0.15 * (1 - part) for part in to_rgb(color))
     return red, green, blue
 
 
@@ -114,14 +115,19 @@ def note(ax: Axes, x: float, y: float, text: str, **options: Any) -> Text:
     return ax.text(x, y, text, **{**defaults, **options})
 
 
-def box_width(title: str, detail: str = "") -> float:
-    """Return the width in inches that `box` gives to a box with these texts."""
-    return max(text_width(title, TITLE_SIZE) * 1.08, text_width(detail)) + 0.24
+def box_size(title: str, detail: str = "") -> tuple[float, float]:
+    """Return the width and height in inches that `box` gives to a box with these texts."""
+    width = max(text_width(title, TITLE_SIZE) * 1.08, text_width(detail)) + 0.24
+    return width, LINE[0] * _lines(title) + LINE[1] * _lines(detail) + 0.2
+
+
+def _lines(text: str) -> int:
+    return len(text.splitlines())
 
 
 def box(
     ax: Axes, x: float, y: float, title: str, detail: str = "", *, width: float | None = None,
-    height: float | None = None, color: Any = BLUE, linestyle: str = "-",
+    height: float | None = None, color: Any = BLUE,
 ) -> Node:  # fmt: skip
     """Draw a rounded box with a bold title and, below it, a second text.
 
@@ -134,76 +140,40 @@ def box(
         width: inches; None fits the texts.
         height: inches; None fits the texts.
         color: of the edge; the area is a tint of it.
-        linestyle: of the edge; "--" for what is optional.
 
     Returns:
         The box.
     """
-    title_lines, detail_lines = title.count("\n") + 1, detail.count("\n") + 1 if detail else 0
-    text_height = 0.18 * title_lines + 0.165 * detail_lines
-    width = box_width(title, detail) if width is None else width
-    height = text_height + 0.2 if height is None else height
+    fitting_width, fitting_height = box_size(title, detail)
+    width = fitting_width if width is None else width
+    height = fitting_height if height is None else height
     patch = FancyBboxPatch(
         (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.06",
-        facecolor=tint(color), edgecolor=color, linewidth=1.4, linestyle=linestyle, zorder=2,
+        facecolor=tint(color), edgecolor=color, linewidth=1.4, zorder=2,
     )  # fmt: skip
     ax.add_patch(patch)
-    top = y + text_height / 2
-    note(ax, x, top - 0.09 * title_lines, title, fontsize=TITLE_SIZE, weight="bold", zorder=3)
+    # The title lies above the center by half the height of the detail, and the other way round
+    above, below = LINE[1] * _lines(detail) / 2, LINE[0] * _lines(title) / 2
+    note(ax, x, y + above, title, fontsize=TITLE_SIZE, weight="bold", zorder=3)
     if detail:
-        note(ax, x, y - text_height / 2 + 0.0825 * detail_lines, detail, zorder=3)
+        note(ax, x, y - below, detail, zorder=3)
     return Node(x, y, width, height, patch)
 
 
 def neuron(
-    ax: Axes, x: float, y: float, label: str = "", *, radius: float = 0.2, color: Any = BLUE,
-    linestyle: str = "-",
-) -> Node:  # fmt: skip
+    ax: Axes, x: float, y: float, label: str = "", *, radius: float = 0.2, color: Any = BLUE
+) -> Node:
     """Draw a neuron as a circle with a label inside; return it as a node."""
-    patch = Circle(
-        (x, y), radius, facecolor=tint(color), edgecolor=color, linewidth=1.4, linestyle=linestyle,
-        zorder=2,
-    )  # fmt: skip
+    patch = Circle((x, y), radius, facecolor=tint(color), edgecolor=color, linewidth=1.4, zorder=2)
     ax.add_patch(patch)
     if label:
         note(ax, x, y, label, zorder=3)
     return Node(x, y, 2 * radius, 2 * radius, patch)
 
 
-def layer(
-    ax: Axes, x: float, y: float, n: int = 3, *, label: str = "", spacing: float = 0.42,
-    radius: float = 0.13, color: Any = BLUE,
-) -> list[Node]:  # fmt: skip
-    """Draw a column of `n` neurons, dots for those left out, and a label below.
-
-    Args:
-        ax: a canvas.
-        x: of the column, inches.
-        y: of its middle, inches.
-        n: how many neurons are drawn; the dots lie above the last one.
-        label: one or several centered lines, such as the name and the shape.
-        spacing: between neurons, inches.
-        radius: of the neurons, inches.
-        color: of the neurons.
-
-    Returns:
-        The neurons from top to bottom.
-    """
-    rows = y + spacing * ((n - 1) / 2 - np.arange(n)) + spacing / 2 * (n > 1)
-    if n > 1:
-        rows[-1] -= spacing
-        middle = (rows[-2] + rows[-1]) / 2
-        ax.plot([x] * 3, middle + 0.1 * np.arange(-1, 2), ".", color=color, markersize=3)
-    nodes = [neuron(ax, x, float(row), radius=radius, color=color) for row in rows]
-    if label:
-        note(ax, x, nodes[-1].bottom[1] - 0.08, label, va="top")
-    return nodes
-
-
 def arrow(
     ax: Axes, start: Node | Point, end: Node | Point, label: str = "", *, side: str = "above",
-    at: float = 0.5, color: Any = BLACK, bend: float = 0.0, linestyle: str = "-",
-    style: str = "-|>",
+    color: Any = BLACK, bend: float = 0.0, linestyle: str = "-",
 ) -> FancyArrowPatch:  # fmt: skip
     """Draw an arrow between two nodes or points; it begins and ends at the border of a node.
 
@@ -213,12 +183,10 @@ def arrow(
         end: a node, or a point in inches.
         label: a text beside the arrow.
         side: where the label lies: "above", "below", "left", "right", or "on" the line.
-        at: where on the arrow the label lies, from 0 (start) to 1 (end).
         color: of the arrow; the label is black.
         bend: how far the arrow bows, as a share of its length; seen from its start to the right
             if positive.
         linestyle: such as "--" for the way back.
-        style: of its ends, as in `FancyArrowPatch`: "-|>", "<|-|>" or "-".
 
     Returns:
         The arrow.
@@ -228,7 +196,7 @@ def arrow(
         for end_ in (start, end)
     )
     patch = FancyArrowPatch(
-        first, last, arrowstyle=style, connectionstyle=f"arc3,rad={bend}", mutation_scale=12,
+        first, last, arrowstyle="-|>", connectionstyle=f"arc3,rad={bend}", mutation_scale=12,
         patchA=patch_a, patchB=patch_b, shrinkA=2 if patch_a else 0, shrinkB=2 if patch_b else 0,
         color=color, linewidth=1.4, linestyle=linestyle, zorder=1.5,
     )  # fmt: skip
@@ -240,7 +208,7 @@ def arrow(
                 size = node.width / 2, node.height / 2
                 inside = (np.abs(curve - (node.x, node.y)) < size).all(1)
                 curve = curve[~inside]
-        _label_curve(ax, curve, label, side, at)
+        _label_curve(ax, curve, label, side)
     return patch
 
 
@@ -255,9 +223,9 @@ def _curve(start: Point, end: Point, bend: float) -> NDArray[np.float64]:
     return curve
 
 
-def _label_curve(ax: Axes, curve: NDArray[np.float64], label: str, side: str, at: float) -> None:
-    """Write a label beside a curve so that the text does not cross it."""
-    x, y = curve[round(at * (len(curve) - 1))]
+def _label_curve(ax: Axes, curve: NDArray[np.float64], label: str, side: str) -> None:
+    """Write a label beside the middle of a curve so that the text does not cross it."""
+    x, y = curve[round(0.5 * (len(curve) - 1))]
     options = dict(_SIDES[known(side, _SIDES, "side")])
     half_width, half_height = text_width(label) / 2, 0.09 * (label.count("\n") + 1)
     if side in ("above", "below"):
@@ -272,8 +240,8 @@ def _label_curve(ax: Axes, curve: NDArray[np.float64], label: str, side: str, at
 
 
 def stage_row(
-    ax: Axes, stages: Sequence[tuple[str, str]], *, y: float, arrows: Sequence[str] = (),
-    colors: Sequence[Any] = (), left: float = 0.1, right: float | None = None,
+    ax: Axes, stages: Sequence[tuple[str, str]], *, y: float, arrows: Sequence[str],
+    colors: Sequence[Any] = (), left: float = 0.1,
 ) -> list[Node]:  # fmt: skip
     """Draw stages as boxes in a row, with arrows between neighbours.
 
@@ -281,11 +249,9 @@ def stage_row(
         ax: a canvas.
         stages: title and detail of each box.
         y: of the centers, inches.
-        arrows: what is handed over between neighbours, one label for each arrow; none: no labels.
+        arrows: what is handed over between neighbours, one label for each arrow.
         colors: of the boxes; none: all blue.
-        left: where the row begins, inches.
-        right: where the row ends, inches; None is as far from the right edge as `left` is from
-            the left one.
+        left: space before and after the row, inches.
 
     Returns:
         The boxes.
@@ -293,49 +259,37 @@ def stage_row(
     Raises:
         SnnlabError: the boxes leave too little space for the arrows and their labels.
     """
-    right = ax.get_xlim()[1] - left if right is None else right
-    widths = [box_width(*stage) for stage in stages]
-    labels = [*arrows, *[""] * (len(stages) - 1 - len(arrows))]
-    gap = (right - left - sum(widths)) / max(len(stages) - 1, 1)
-    needed = max((text_width(label) + 0.1 for label in labels), default=0.0)
-    if len(stages) > 1 and gap < max(needed, 0.3):
+    widths, heights = zip(*(box_size(*stage) for stage in stages), strict=True)
+    gap = (ax.get_xlim()[1] - 2 * left - sum(widths)) / len(arrows)
+    needed = max(0.3, *(text_width(label) + 0.1 for label in arrows))
+    if gap < needed:
         raise SnnlabError(
             f"The gaps between stages are {gap:.2f} inches wide, but the arrows need "
-            f"{max(needed, 0.3):.2f}: break the texts into lines or make the canvas wider."
+            f"{needed:.2f}: break the texts into lines or make the canvas wider."
         )
-    heights = [0.38 + 0.165 * (s[1].count("\n") + 1 if s[1] else 0) for s in stages]
-    extra = 0.18 * max(stage[0].count("\n") for stage in stages)
     nodes, x = [], left
     for (title, detail), width, color in zip(
         stages, widths, colors or [BLUE] * len(stages), strict=True
     ):
-        height = max(heights) + extra
-        nodes.append(
-            box(ax, x + width / 2, y, title, detail, width=width, height=height, color=color)
-        )
+        size = {"width": width, "height": max(heights)}
+        nodes.append(box(ax, x + width / 2, y, title, detail, color=color, **size))
         x += width + gap
-    for start, end, label in zip(nodes, nodes[1:], labels, strict=False):
+    for start, end, label in zip(nodes, nodes[1:], arrows, strict=False):
         arrow(ax, start, end, label)
     return nodes
 
 
-def brace(
-    ax: Axes, start: float, end: float, y: float, label: str = "", *, above: bool = False,
-    color: Any = GREY,
-) -> None:  # fmt: skip
-    """Draw a curly brace from x = `start` to x = `end` at height `y`, with a label at its tip.
+def brace(ax: Axes, start: float, end: float, y: float, label: str) -> None:
+    """Draw a curly brace from x = `start` to x = `end` at height `y`, with a label below its tip.
 
     Args:
         ax: a canvas.
         start: inches.
         end: inches.
         y: of the ends of the brace, inches.
-        label: at the tip.
-        above: the brace lies above what it holds, and its tip and label point up.
-        color: of the brace; the label is black.
+        label: below the tip.
     """
-    up = 1 if above else -1
-    middle, depth = (start + end) / 2, 0.07 * up
+    middle, depth = (start + end) / 2, -0.07
     points = [
         (start, y), (start, y + depth), (start + 0.07, y + depth), (middle - 0.07, y + depth),
         (middle, y + depth), (middle, y + 2 * depth), (middle, y + depth),
@@ -344,16 +298,13 @@ def brace(
     move, line, curve = Path.MOVETO, Path.LINETO, Path.CURVE3
     codes = [move, curve, curve, line, curve, curve, curve, curve, line, curve, curve]
     path = Path(points, codes)
-    ax.add_patch(PathPatch(path, facecolor="none", edgecolor=color, linewidth=1.4))
-    if label:
-        va = "bottom" if above else "top"
-        note(ax, middle, y + 2.6 * depth, label, va=va)
+    ax.add_patch(PathPatch(path, facecolor="none", edgecolor=GREY, linewidth=1.4))
+    note(ax, middle, y + 2.6 * depth, label, va="top")
 
 
 def spike_train(
-    ax: Axes, x: float, y: float, times: Sequence[float], *, width: float = 1.2,
-    height: float = 0.2, color: Any = BLACK, label: str = "",
-) -> None:  # fmt: skip
+    ax: Axes, x: float, y: float, times: Sequence[float], *, width: float, label: str = ""
+) -> None:
     """Draw a spike train: a time line with a mark for each spike.
 
     Args:
@@ -362,12 +313,10 @@ def spike_train(
         y: of the line, inches.
         times: of the spikes, from 0 (begin of the line) to 1 (its end).
         width: of the line, inches.
-        height: of the marks, inches.
-        color: of the marks.
         label: to the left of the line.
     """
     ax.plot([x, x + width], [y, y], color=GREY, linewidth=1)
     moments = x + width * np.asarray(times, dtype=float)
-    ax.vlines(moments, y, y + height, color=color, linewidth=2)
+    ax.vlines(moments, y, y + 0.2, color=BLACK, linewidth=2)
     if label:
-        note(ax, x - 0.08, y + height / 2, label, ha="right")
+        note(ax, x - 0.08, y + 0.1, label, ha="right")

@@ -36,6 +36,7 @@ from snnlab.viz.plots.style import (
 ON_OFF = ListedColormap([ORANGE, "white", BLUE])  # OFF, no event, ON
 EDGES = LinearSegmentedColormap.from_list("edges", [ORANGE, "white", BLUE])  # ON minus OFF
 WEIGHTS = LinearSegmentedColormap.from_list("weights", [PINK, "white", GREEN])
+SHOWN = 100  # neurons of a layer
 # Color and marker of what an ANN, LIAF and LIF give out
 NEURONS = {"ANN": (GREY, "s"), "LIAF": (RED, "^"), "LIF": (BLACK, "o")}
 
@@ -184,14 +185,15 @@ def pipe_d_stages(ann: str, liaf: str, lif: str) -> Figure:
 
 
 @something_to_draw()
-def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike], *, shown: int = 100) -> Figure:
+def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike]) -> Figure:
     """Draw one recording and the spikes that each layer answers with.
+
+    At most `SHOWN` neurons of a layer are drawn, at equal distances: of more, the marks would
+    overlap, and the layer would look busier than it is.
 
     Args:
         events: `(T, 2, H, W)`.
         spikes: by the name of a layer, 0 or 1, `(T, N)`.
-        shown: at most so many neurons of a layer are drawn, at equal distances: of more, the marks
-            would overlap, and the layer would look busier than it is.
     """
     images = signed(events)
     steps = len(images)
@@ -207,7 +209,7 @@ def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike], *, shown: i
     for row, (name, fired) in enumerate(spikes.items(), 1):
         ax = tidy(fig.add_subplot(grid[row, :]))
         fired = np.asarray(fired)
-        neurons = np.unique(np.linspace(0, fired.shape[1] - 1, shown).round().astype(int))
+        neurons = np.unique(np.linspace(0, fired.shape[1] - 1, SHOWN).round().astype(int))
         step, line = np.nonzero(fired[:, neurons])
         ax.hlines(line, step + 0.55, step + 1.45, color=BLACK, linewidth=0.8)
         limits = -0.5, len(neurons) - 0.5

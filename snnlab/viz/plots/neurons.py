@@ -116,7 +116,7 @@ def membranes(
     fig, axes = figure(8, height, rows, len(panels) // rows, sharex=True, sharey=True)
     for ax, (title, (spikes, before, after)) in zip(axes.flat, panels.items(), strict=True):
         steps = np.arange(len(np.asarray(before)))
-        trace(ax, steps, before, after=after, threshold=1.0, spikes=spikes)
+        trace(ax, steps, before, after, spikes)
         ax.set_title(title, fontsize=10)
         ax.label_outer()
     return fig
@@ -304,7 +304,7 @@ def gradient_through_time(
     """
     fig, (top, bottom) = figure(7, 3.6, 2, 1, sharex=True)
     steps = np.arange(len(np.asarray(gradient)))
-    trace(top, steps, before, after=after, threshold=1.0, spikes=spikes)
+    trace(top, steps, before, after, spikes)
     top.label_outer()
     bottom.bar(steps, np.asarray(gradient), color=RED)
     bottom.set(xlabel="time (ms)", ylabel=f"gradient of S[{steps[-1]}]\nto X[t]")

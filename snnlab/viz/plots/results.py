@@ -1,4 +1,4 @@
-"""Plots of what variants reach: curves, bars, confusion matrices, and their description in text."""
+"""Plots of what variants reach: curves, bars, and their description in text."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -76,41 +75,6 @@ def learning_curves(
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
-    return artists
-
-
-@something_to_draw()
-def accuracy_over_time(
-    ax: Axes,
-    runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
-    *,
-    xlabel: str,
-    ylabel: str = "accuracy (%)",
-) -> list[Artist]:
-    """Draw the accuracy of each seed over time, with a marker where it ends.
-
-    Args:
-        ax: where to draw.
-        runs: for each recipe and seed, times `(n,)` and accuracies 0..1 `(n,)`.
-        xlabel: the label of the x axis.
-        ylabel: the label of the y axis.
-
-    Returns:
-        The lines and markers.
-    """
-    artists: list[Artist] = []
-    for recipe, seeds in runs.items():
-        style = variant_style(recipe)
-        line = {"color": style["color"], "linestyle": style.pop("linestyle")}
-        for number, (times, accuracies) in enumerate(seeds):
-            x = as_array("times", times, dims=1, empty=True)
-            y = 100.0 * as_array(recipe, accuracies, dims=1, empty=True)
-            check_same_length(times=x, accuracies=y)
-            label = None if number else plot_text(recipe)
-            artists += ax.plot(x, y, linewidth=1, alpha=0.7, **line)
-            artists += ax.plot(x[-1:], y[-1:], linestyle="", markersize=6, label=label, **style)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))
-    legend(ax, loc="lower right")
     return artists
 
 
@@ -224,30 +188,6 @@ def chance_line(ax: Axes, chance: float) -> list[Artist]:
         textcoords="offset points", fontsize=8, va="center",
     )  # fmt: skip
     return [ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1), name]
-
-
-@something_to_draw()
-def confusion(ax: Axes, matrix: ArrayLike, names: Sequence[str]) -> AxesImage:
-    """Draw a confusion matrix; the color is the share of the row.
-
-    Args:
-        ax: where to draw.
-        matrix: counts `(classes, classes)`; the row is the true class, the column the prediction.
-        names: of the classes.
-
-    Returns:
-        The image.
-    """
-    counts = as_array("matrix", matrix, dims=2).astype(float)
-    check_same_length(names=np.arange(len(names)), rows=counts, columns=counts.T)
-    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    image = ax.imshow(shares, cmap="viridis", vmin=0, vmax=100)
-    labels = [plot_text(name) for name in names]
-    ax.set_xticks(range(len(names)), labels, rotation=90, fontsize=8)
-    ax.set_yticks(range(len(names)), labels, fontsize=8)
-    ax.set(xlabel="understood", ylabel="said")
-    ax.figure.colorbar(image, ax=ax, label="of the row (%)")
-    return image
 
 
 @something_to_draw("accuracies")
