@@ -137,13 +137,17 @@ def test_the_gradients_of_a_layer(kind):
     assert torch.autograd.gradcheck(call, (x, layer.weight, layer.P))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_the_compiled_filter_is_torchs_convolution_in_any_number_of_threads(monkeypatch, threads):
+# 530 channels are two blocks and a part of one
+@pytest.mark.parametrize(("threads", "channels"), [(1, 7), (2, 7), (5, 7), (2, 530)])
+def test_the_compiled_filter_is_torchs_convolution_in_any_number_of_threads(
+    monkeypatch, threads, channels
+):
     torch.manual_seed(0)
     monkeypatch.setattr(channel_filter, "WORTH_THREADS", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    x = torch.randn(4, 20, 7).transpose(0, 1).requires_grad_()  # (T, B, N), time is not first
-    taps = torch.randn(9, 7, requires_grad=True)
+    # (T, B, N), time is not first
+    x = torch.randn(4, 20, channels).transpose(0, 1).requires_grad_()
+    taps = torch.randn(9, channels, requires_grad=True)
     results = []
     for recorded in (False, True):
         monkeypatch.setattr(channel_filter, "recorded", lambda recorded=recorded: recorded)
