@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.nn.activations import firing_rate, matched_ramp
 from snnlab.viz import plots
-from snnlab.viz.plots.style import repeated
+from snnlab.viz.plots.style import figure_legend, repeated
 from snnlab.viz.plots.transfer import BELOW
 from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
 
@@ -144,7 +144,7 @@ def steps_panel(
             ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
             ax.set_xscale("log", base=2)
             ax.set_xticks(steps, map(str, steps), minor=False)
-            fig.legend(*ax.get_legend_handles_labels(), **BELOW)
+            figure_legend(ax, BELOW)
         marker[fig].set_xdata([steps_shown, steps_shown])
         values = [float(y[steps.index(steps_shown)]) for y in percent.values()]
         listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(percent, values, strict=True))

@@ -1,6 +1,7 @@
 """Figures of the page "03 on a real camera"."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,11 +14,10 @@ from snnlab.viz.plots.results import band, panels_of_bars
 from snnlab.viz.plots.style import BLUE, GREEN, GREY, ORANGE, figure, legend
 
 BIN_MS = 5
-# Color, marker and line style of a way to begin
-_LOOKS = {
-    "scratch": (GREY, "s", ":"),
-    "pictures": (BLUE, "o", "-"),
-    "edges": (GREEN, "^", "--"),
+LOOKS: dict[str, dict[str, Any]] = {
+    "scratch": dict(label="scratch", color=GREY, marker="s", linestyle=":"),
+    "pictures": dict(label="pretrained on pictures", color=BLUE, marker="o", linestyle="-"),
+    "edges": dict(label="pretrained on edges", color=GREEN, marker="^", linestyle="--"),
 }
 
 
@@ -53,18 +53,8 @@ def accuracy_over_recordings(
     """
     fig, ax = figure(7, 3)
     for name, by_number in accuracies.items():
-        color, marker, style = _LOOKS[name]
-        label = name if name == "scratch" else f"pretrained on {name}"
         values = 100 * np.array([list(folds) for folds in by_number.values()]).T
-        band(
-            ax,
-            list(by_number),
-            values,
-            color=color,
-            label=label,
-            marker=marker,
-            linestyle=style,
-        )
+        band(ax, list(by_number), values, **LOOKS[name])
     numbers = sorted({number for by_number in accuracies.values() for number in by_number})
     ax.axhline(100 * without, color="black", linewidth=1, linestyle="-.", label="no label")
     ax.set_xscale("log")
@@ -84,14 +74,4 @@ def bars(panels: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> 
         chance: the accuracy of guessing, 0..1.
     """
     widths = [len(by_name) for by_name in panels.values()]
-    fig, axes = figure(
-        1 + 1.1 * sum(widths),
-        2.8,
-        1,
-        len(panels),
-        sharey=True,
-        squeeze=False,
-        gridspec_kw={"width_ratios": widths},
-    )
-    panels_of_bars(axes, panels, chance)
-    return fig
+    return panels_of_bars(1 + 1.1 * sum(widths), 2.8, panels, chance, width_ratios=widths)

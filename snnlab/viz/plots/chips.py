@@ -1,6 +1,7 @@
 """Plots of notebook 08: where delays sit, what waits in a ring buffer, what few bits cost."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +11,9 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import raster
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.style import BLACK, BLUE, ORANGE, figure, legend
+from snnlab.viz.plots.style import BLACK, BLUE, ORANGE, figure, legend, titled_axes
+
+HEAT: dict[str, Any] = dict(cmap="viridis", aspect="auto", origin="lower")
 
 
 @something_to_draw()
@@ -56,16 +59,13 @@ def delays_by_synapse(delays_ms: Mapping[str, ArrayLike], max_delay_ms: float) -
     Returns:
         The figure.
     """
-    fig, axes = figure(9.4, 2.5, 1, len(delays_ms), sharey=True, squeeze=False)
-    for ax, (kind, values) in zip(axes.flat, delays_ms.items(), strict=True):
-        image = ax.imshow(
-            as_array(kind, values, dims=2), cmap="viridis", vmin=0, vmax=max_delay_ms,
-            aspect="auto", origin="lower",
-        )  # fmt: skip
+    matrices = {kind: as_array(kind, values, dims=2) for kind, values in delays_ms.items()}
+    fig, panels = titled_axes(9.4, 2.5, matrices)
+    for ax, matrix in panels:
+        image = ax.imshow(matrix, vmin=0, vmax=max_delay_ms, **HEAT)
         ax.set(xlabel="input", ylabel="neuron")
-        ax.set_title(plot_text(kind), fontsize=10)
         ax.label_outer()
-    fig.colorbar(image, ax=axes, label="delay (ms)")
+    fig.colorbar(image, ax=fig.axes, label="delay (ms)")
     return fig
 
 
@@ -86,18 +86,17 @@ def bits_by_bits(
     tables = {name: 100 * as_array(name, values, dims=2) for name, values in accuracies.items()}
     low = min(table.min() for table in tables.values())
     high = max(table.max() for table in tables.values())
-    fig, axes = figure(8.4, 3.0, 1, len(tables), sharey=True, squeeze=False)
-    for ax, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        image = ax.imshow(table, cmap="viridis", vmin=low, vmax=high, aspect="auto", origin="lower")
+    fig, panels = titled_axes(8.4, 3.0, tables)
+    for ax, table in panels:
+        image = ax.imshow(table, vmin=low, vmax=high, **HEAT)
         for (row, column), value in np.ndenumerate(table):
             shade = BLACK if value > (low + high) / 2 else "white"
             ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=shade, fontsize=9)
-        ax.set_xticks(range(len(delay_bits)), [str(bits) for bits in delay_bits])
-        ax.set_yticks(range(len(weight_bits)), [str(bits) for bits in weight_bits])
+        ax.set_xticks(range(len(delay_bits)), map(str, delay_bits))
+        ax.set_yticks(range(len(weight_bits)), map(str, weight_bits))
         ax.set(xlabel="bits of a delay", ylabel="bits of a weight")
-        ax.set_title(plot_text(name), fontsize=10)
         ax.label_outer()
-    fig.colorbar(image, ax=axes, label="validation accuracy (%)")
+    fig.colorbar(image, ax=fig.axes, label="validation accuracy (%)")
     return fig
 
 

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array
-from snnlab._utils.escape import plot_text
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import count_raster
 from snnlab.viz.plots.checks import something_to_draw
@@ -21,8 +20,10 @@ from snnlab.viz.plots.style import (
     RED,
     SKY,
     figure,
+    figure_legend,
     legend,
     repeated,
+    titled_axes,
     untrained_figure,
     variant_style,
 )
@@ -36,8 +37,9 @@ def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
         trials: by lag in steps, spikes `(T, 2 N)` of a trial, left ear first.
         step_ms: length of a time step, ms.
     """
-    fig, axes = figure(9, 3.4, 1, len(trials), sharey=True, squeeze=False)
-    for ax, (lag, trial) in zip(axes.flat, trials.items(), strict=True):
+    by_title = {f"lag {lag * step_ms:.1f} ms": (lag, trial) for lag, trial in trials.items()}
+    fig, panels = titled_axes(9, 3.4, by_title)
+    for ax, (lag, trial) in panels:
         spikes = as_array("trials", trial, dims=2)
         n = spikes.shape[1] // 2
         for ear, color, label in ((0, BLACK, "left ear"), (1, RED, "right ear")):
@@ -50,10 +52,8 @@ def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
             ends = (t, f + 0.2), (t + lag * step_ms, f - 0.2)
             ax.annotate("", ends[1], ends[0], arrowprops=dict(arrowstyle="->", color=GREY, lw=0.8))
         ax.set(xlabel="time (ms)", ylabel="nerve fibre", ylim=(-0.7, n - 0.3), yticks=range(n))
-        ax.set_title(f"lag {lag * step_ms:.1f} ms", fontsize=10)
         ax.label_outer()
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    figure_legend(fig.axes[0], "upper center", ncols=2)
     return fig
 
 
@@ -98,15 +98,14 @@ def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
     departures = {n: t - np.median(t, axis=1, keepdims=True) for n, t in tables.items()}
     limit = max(float(np.abs(table).max()) for table in departures.values()) or 1.0
     step = lags_ms[1] - lags_ms[0]
-    fig, axes = figure(9, 3.0, 1, len(rates), sharey=True, squeeze=False)
-    for ax, (name, table) in zip(axes.flat, departures.items(), strict=True):
+    fig, panels = titled_axes(9, 3.0, departures)
+    for ax, table in panels:
         ends = lags_ms[0] - step / 2, lags_ms[-1] + step / 2, -0.5, len(table) - 0.5
         colors = dict(cmap="PiYG", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
         drawn = ax.imshow(table, extent=ends, **colors)
         ax.set(xlabel="lag (ms)", ylabel="hidden neuron")
-        ax.set_title(plot_text(name), fontsize=10)
         ax.label_outer()
-    fig.colorbar(drawn, ax=axes, label="spikes a trial,\nabove its median")
+    fig.colorbar(drawn, ax=fig.axes, label="spikes a trial,\nabove its median")
     return fig
 
 
@@ -135,8 +134,7 @@ def loss_over_delay(
     below.axhline(0, color=GREY, linewidth=0.8)
     above.set(xlabel="delay (steps)", ylabel="loss", ylim=(0, None))
     below.set(xlabel="delay (steps)", ylabel="slope (share of its largest)")
-    handles, labels = above.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    figure_legend(above, "upper center", ncols=3)
     return fig
 
 
@@ -232,11 +230,10 @@ def word_formats(
 @something_to_draw()
 def recordings(counts: Mapping[str, ArrayLike], dt_ms: float) -> Figure:
     """Draw recordings side by side as counts `(T, N)` by word, low channels at the bottom."""
-    fig, axes = figure(9, 2.7, 1, len(counts), sharey=True, squeeze=False)
-    for ax, (word, table) in zip(axes.flat, counts.items(), strict=True):
+    fig, panels = titled_axes(9, 2.7, counts)
+    for ax, table in panels:
         count_raster(ax, table, dt_ms)
         ax.set(ylabel="channel, low to high")
-        ax.set_title(plot_text(word), fontsize=10)
         ax.label_outer()
     return fig
 
@@ -288,8 +285,7 @@ def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.set_xticks(range(len(names) - 1), names[1:])
     ax.set(ylabel=f"points above\n{names[0]}", xlim=(-0.6, len(names) - 1.4))
-    handles, labels = ax.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
+    figure_legend(ax, "right upper")
     return fig
 
 
@@ -298,6 +294,4 @@ def side_by_side(groups: Mapping[str, Mapping[str, Sequence[float]]], chance: fl
     """Draw bars of test accuracies in a panel for each group."""
     if not groups:
         return untrained_figure()
-    fig, axes = figure(9.5, 3.2, 1, len(groups), sharey=True, squeeze=False)
-    panels_of_bars(axes, groups, chance)
-    return fig
+    return panels_of_bars(9.5, 3.2, groups, chance)

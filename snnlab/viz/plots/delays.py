@@ -7,14 +7,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array, check_dt
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.escape import plot_text
 from snnlab.delays.statistics import active_delays, delay_shares
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.style import BLACK, BLUE, figure, legend
+from snnlab.viz.plots.style import BLACK, BLUE, figure, figure_legend, legend, titled_axes
+
+BARS: dict[str, Any] = dict(fill=True, color=BLUE)
+OUTLINE: dict[str, Any] = dict(color=BLACK, linestyle="--", linewidth=1.2)
 
 
 @something_to_draw()
@@ -60,18 +62,25 @@ def delay_histogram(
     dt_ms = check_dt(dt_ms)
     if max_delay_ms is None:
         raise SnnlabError("max_delay_ms = None: delays without a network need the largest one, ms.")
-    shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
-    edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
     ax = figure()[1] if ax is None else ax
-    ax.stairs(shares, edges, fill=True, color=BLUE, label="now")
+    shares = _draw_shares(ax, delays_ms, max_delay_ms, dt_ms, BARS | {"label": "now"})
     if initial_ms is not None:
-        before = 100 * delay_shares(initial_ms, max_delay_ms, dt_ms)
-        ax.stairs(before, edges, color=BLACK, linestyle="--", linewidth=1.2, label="at the start")
+        _draw_shares(ax, initial_ms, max_delay_ms, dt_ms, OUTLINE | {"label": "at the start"})
         legend(ax, loc="upper center")
-    ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
     title = f"{shares[0]:.1f} % at 0 ms, {shares[-1]:.1f} % at {max_delay_ms:g} ms"
     ax.set_title(title, fontsize=10)
     return ax
+
+
+def _draw_shares(
+    ax: Axes, delays_ms: ArrayLike, max_delay_ms: float, dt_ms: float, look: dict[str, Any]
+) -> NDArray[np.float64]:
+    """Draw the share of the delays at each time step; return the shares, %."""
+    shares = 100 * delay_shares(delays_ms, max_delay_ms, dt_ms)
+    edges = (np.arange(len(shares) + 1) - 0.5) * dt_ms
+    ax.stairs(shares, edges, **look)
+    ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
+    return shares
 
 
 @something_to_draw()
@@ -85,18 +94,12 @@ def before_and_after(
         max_delay_ms: largest possible delay, ms.
         dt_ms: length of a time step, ms; a bar has the delays that are rounded to its step.
     """
-    fig, axes = figure(9, 3.0, 1, len(layers), sharey=True, squeeze=False)
-    for ax, (name, (before, after)) in zip(axes.flat, layers.items(), strict=True):
-        shares = [100 * delay_shares(delays, max_delay_ms, dt_ms) for delays in (before, after)]
-        edges = (np.arange(len(shares[0]) + 1) - 0.5) * dt_ms
-        ax.stairs(shares[1], edges, fill=True, color=BLUE, label="after the training")
-        dashed: dict[str, Any] = dict(color=BLACK, linestyle="--", linewidth=1.2)
-        ax.stairs(shares[0], edges, label="before the training", **dashed)
-        ax.set(xlabel="delay (ms)", ylabel="synapses (%)", xlim=(edges[0], edges[-1]))
-        ax.set_title(plot_text(name), fontsize=10)
+    fig, panels = titled_axes(9, 3.0, layers)
+    for ax, (before, after) in panels:
+        _draw_shares(ax, after, max_delay_ms, dt_ms, BARS | {"label": "after the training"})
+        _draw_shares(ax, before, max_delay_ms, dt_ms, OUTLINE | {"label": "before the training"})
         ax.label_outer()
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    figure_legend(fig.axes[0], "upper center", ncols=2)
     return fig
 
 

@@ -39,15 +39,10 @@ def coincidence(
     Returns:
         The figure: a line for each spike, as long as its delay.
     """
-    sent, pitch, pushes = (
-        as_array(name, values, empty=True).astype(float).ravel()
-        for name, values in (
-            ("sent_ms", sent_ms),
-            ("places", places),
-            ("contribution", contribution),
-        )
-    )
-    check_same_length(sent_ms=sent, places=pitch, contribution=pushes)
+    given = {"sent_ms": sent_ms, "places": places, "contribution": contribution}
+    arrays = {name: as_array(name, values).astype(float).ravel() for name, values in given.items()}
+    check_same_length(**arrays)
+    sent, pitch, pushes = arrays.values()
     fig, ax = figure(7.5, 3.4)
     ax.axvline(arrives_ms, color=RED, linestyle="--", linewidth=1)
     ax.annotate(
@@ -89,25 +84,19 @@ def movement(
         The figure.
     """
     fig, (left, right) = figure(9, 3.0, 1, 2)
-    for (name, moved), (color, style) in zip(
-        moved_ms.items(), LAYERS * len(moved_ms), strict=False
-    ):
-        values = as_array(name, moved, dims=1)
-        left.plot(
-            np.arange(1, values.size + 1), values, style, color=color, markersize=4, label=name
-        )
+    shares = {
+        name: 100 * as_array(name, steps, dims=1) / as_array(name, steps, dims=1)[0]
+        for name, steps in (("sigma", sigma_steps), ("learning rate", rate_steps))
+    }
+    moved = {name: as_array(name, values, dims=1) for name, values in moved_ms.items()}
+    curves = ((left, moved, LAYERS * len(moved)), (right, shares, ((SKY, "o-"), (BLACK, "s--"))))
+    for ax, by_name, looks in curves:
+        for (name, values), (color, style) in zip(by_name.items(), looks, strict=False):
+            epochs = np.arange(1, values.size + 1)
+            ax.plot(epochs, values, style, color=color, markersize=4, label=name)
+        legend(ax)
     left.set(xlabel="epoch", ylabel="moved in this epoch (ms)", ylim=(0, None))
-    legend(left)
-    for name, given, color, style in (
-        ("sigma", sigma_steps, SKY, "o-"), ("learning rate", rate_steps, BLACK, "s--"),
-    ):  # fmt: skip
-        values = as_array(name, given, dims=1).astype(float)
-        share = 100 * values / values[0]
-        right.plot(
-            np.arange(1, values.size + 1), share, style, color=color, markersize=4, label=name
-        )
     right.set(xlabel="epoch", ylabel="of the first epoch's value (%)", ylim=(0, None))
-    legend(right)
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     return fig

@@ -1,6 +1,7 @@
 """Plots of notebook 06: what a ReLU network hands over to a spiking one, and what becomes of it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,11 +23,10 @@ from snnlab.viz.plots.style import (
     untrained_figure,
 )
 
-# Color, marker and line style of a network
-LOOKS = {
-    "ReLU network": (GREY, "s", ":"),
-    "spiking, as copied": (ORANGE, "^", "--"),
-    "spiking, fine-tuned": (BLUE, "o", "-"),
+LOOKS: dict[str, dict[str, Any]] = {
+    "ReLU network": dict(color=GREY, marker="s", linestyle=":"),
+    "spiking, as copied": dict(color=ORANGE, marker="^", linestyle="--"),
+    "spiking, fine-tuned": dict(color=BLUE, marker="o", linestyle="-"),
 }
 
 
@@ -99,10 +99,8 @@ def over_sharpness(shares: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Fi
     """
     fig, ax = figure(6.5, 3.0)
     for name, values in accuracies.items():
-        color, marker, line = LOOKS[name]
         percent = 100 * as_array(name, values).astype(float)
-        style = {"color": color, "marker": marker, "linestyle": line}
-        band(ax, 100 * as_array("shares", shares), percent, label=name, **style)
+        band(ax, 100 * as_array("shares", shares), percent, label=name, **LOOKS[name])
     ax.set(xlabel="sharpened by the end of pretraining (%)", ylabel="test accuracy (%)")
     legend(ax, loc="lower right")
     return fig

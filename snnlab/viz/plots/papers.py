@@ -1,8 +1,10 @@
 """Plots of notebook 07: published numbers, verdicts on them, and statuses of all rows."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -36,16 +38,41 @@ def published_accuracies(
     Returns:
         The figure.
     """
-    means, halves = (as_array(name, v) for name, v in (("a", accuracies), ("h", half_widths)))
     fig, ax = figure(7.5, 2.2)
-    for y, (choice, mean, half) in enumerate(zip(choices, means, halves, strict=True)):
-        color, marker = CHOICES[choice]
-        ax.errorbar(mean, -y, xerr=half, fmt=marker, color=color, capsize=4)
-        ax.text(mean, 0.18 - y, f"{mean:.2f}", ha="center", va="bottom", fontsize=9, color=color)
     names = [f"{choice}, {n} runs" for choice, n in zip(choices, runs, strict=True)]
-    ax.set(yticks=-np.arange(len(names)), yticklabels=names, ylim=(0.6 - len(names), 0.8))
+    _means_below_each_other(ax, names, choices, CHOICES, accuracies, half_widths, ".2f")
     ax.set(xlabel="published test accuracy on SHD, with its 95 % interval (%)")
     return fig
+
+
+def _means_below_each_other(
+    ax: Axes,
+    names: Sequence[str],
+    kinds: Sequence[str],
+    looks: Mapping[str, tuple[Any, str]],
+    means: ArrayLike,
+    halves: ArrayLike,
+    spec: str,
+) -> None:
+    """Draw a row for each name: a mean with its number, and an interval.
+
+    Args:
+        ax: where to draw.
+        names: of the rows.
+        kinds: of the rows, the labels of a legend.
+        looks: color and marker of each kind.
+        means: in %, (N,).
+        halves: half of each interval, points, (N,).
+        spec: format of the numbers.
+    """
+    rows = zip(kinds, as_array("means", means), as_array("halves", halves), strict=True)
+    for y, (kind, mean, half) in enumerate(rows):
+        color, marker = looks[kind]
+        label = kind if kind not in kinds[:y] else None
+        ax.errorbar(mean, -y, xerr=half, fmt=marker, color=color, capsize=4, label=label)
+        number = {"ha": "center", "va": "bottom", "fontsize": 9, "color": color}
+        ax.text(mean, 0.18 - y, f"{mean:{spec}}", **number)
+    ax.set(yticks=-np.arange(len(names)), yticklabels=names, ylim=(0.6 - len(names), 0.8))
 
 
 @something_to_draw()
@@ -126,14 +153,8 @@ def logged_accuracies(
     Returns:
         The figure.
     """
-    middle, spread = (as_array(name, v) for name, v in (("means", means), ("sd", deviations)))
     fig, ax = figure(7.5, 2.6)
-    for y, (start, mean, sd) in enumerate(zip(starts, middle, spread, strict=True)):
-        color, marker = STARTS[start]
-        label = start if start not in starts[:y] else None
-        ax.errorbar(mean, -y, xerr=sd, fmt=marker, color=color, capsize=4, label=label)
-        ax.text(mean, 0.18 - y, f"{mean:.1f}", ha="center", va="bottom", fontsize=9, color=color)
-    ax.set(yticks=-np.arange(len(labels)), yticklabels=labels, ylim=(0.6 - len(labels), 0.8))
+    _means_below_each_other(ax, labels, starts, STARTS, means, deviations, ".1f")
     ax.set(xlabel="best test accuracy of a run, mean ± standard deviation (%)")
     legend(ax, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig

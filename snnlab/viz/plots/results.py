@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -14,7 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab._utils.fields import is_number
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.style import BLACK, distinct_styles, legend, variant_style
+from snnlab.viz.plots.style import BLACK, distinct_styles, legend, titled_axes, variant_style
 
 
 @something_to_draw()
@@ -166,19 +167,29 @@ def bars_with_seeds(
 
 @something_to_draw()
 def panels_of_bars(
-    axes: NDArray[Any], groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float
-) -> None:
+    width: float,
+    height: float,
+    groups: Mapping[str, Mapping[str, Sequence[float]]],
+    chance: float,
+    **subplots: Any,
+) -> Figure:
     """Draw `bars_with_seeds` of test accuracies in a panel for each group.
 
     Args:
-        axes: the panels, as many as groups, in one row.
+        width: of the figure, inches.
+        height: of the figure, inches.
         groups: accuracies 0..1, by group, variant and seed.
         chance: the accuracy of guessing, 0..1.
+        subplots: options of `Figure.subplots`.
+
+    Returns:
+        The figure.
     """
-    for ax, (title, accuracies) in zip(axes.flat, groups.items(), strict=True):
+    fig, panels = titled_axes(width, height, groups, **subplots)
+    for ax, accuracies in panels:
         bars_with_seeds(ax, accuracies, ylabel="test accuracy (%)", chance=chance)
-        ax.set_title(plot_text(title), fontsize=10)
         ax.label_outer()
+    return fig
 
 
 def chance_line(ax: Axes, chance: float) -> list[Artist]:

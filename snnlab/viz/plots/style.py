@@ -1,6 +1,6 @@
 """The style of all figures: colors, the style of each variant, axes and legends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import plot_text
 
 DPI = 100
 # Okabe and Ito's colors; matplotlib has them from 3.11 on
@@ -77,6 +78,7 @@ def distinct_styles(variants: Sequence[str]) -> list[dict[str, Any]]:
 
 
 Look = TypeVar("Look")
+T = TypeVar("T")
 
 
 def repeated(looks: Sequence[tuple[Any, Look]], count: int) -> list[tuple[Any, Look]]:
@@ -149,3 +151,32 @@ def tidy(ax: Axes) -> Axes:
 def legend(ax: Axes, **options: Any) -> None:
     """Add a legend without a frame; `options` go to `Axes.legend`."""
     ax.legend(**{"frameon": False, "fontsize": 9, **options})
+
+
+def figure_legend(ax: Axes, place: str, ncols: int = 1) -> None:
+    """Explain what axes show in a legend outside of all axes of the figure.
+
+    Args:
+        ax: one of the axes.
+        place: such as "upper center".
+        ncols: number of columns.
+    """
+    options: dict[str, Any] = {"loc": f"outside {place}", "frameon": False, "fontsize": 9}
+    ax.figure.legend(*ax.get_legend_handles_labels(), ncols=ncols, **options)
+
+
+def titled_axes(
+    width: float, height: float, by_title: Mapping[str, T], **subplots: Any
+) -> tuple[Figure, list[tuple[Any, T]]]:
+    """Return a figure with axes in a row, and each axes with what is to be drawn on it.
+
+    Args:
+        width: of the figure, inches.
+        height: of the figure, inches.
+        by_title: what is to be drawn, by the title of its axes.
+        subplots: options of `Figure.subplots`.
+    """
+    fig, axes = figure(width, height, 1, len(by_title), sharey=True, squeeze=False, **subplots)
+    for ax, title in zip(axes.flat, by_title, strict=True):
+        ax.set_title(plot_text(title), fontsize=10)
+    return fig, list(zip(axes.flat, by_title.values(), strict=True))

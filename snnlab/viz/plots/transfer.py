@@ -24,6 +24,7 @@ from snnlab.viz.plots.style import (
     RED,
     SKY,
     figure,
+    figure_legend,
     legend,
     repeated,
     untrained_figure,
@@ -35,7 +36,7 @@ ONE_STEP: dict[str, Any] = {"color": BLACK, "marker": "^", "linestyle": ":"}
 SPIKING: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-"}
 RAMPS = ((SKY, "-"), (GREEN, "--"), (ORANGE, "-."), (RED, ":"), (BLACK, "-"))
 RECIPES = ((BLUE, "o"), (PINK, "^"), (GREEN, "D"), (SKY, "P"), (RED, "v"))
-BELOW: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "fontsize": 9}
+BELOW = "lower center"
 
 
 @something_to_draw()
@@ -142,7 +143,7 @@ def twins(curves: Mapping[str, Mapping[str, ArrayLike]], steps: int) -> Figure:
         ax.set(xlabel="epoch of pretraining", title=title, ylim=(0, 100))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.flat[0].set_ylabel("validation accuracy (%)")
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), ncols=3, **BELOW)
+    figure_legend(axes.flat[0], BELOW, ncols=3)
     return fig
 
 
@@ -178,7 +179,7 @@ def race(
         ax.set(xlabel="CPU time of training (s)", title=title, xlim=(0, None), ylim=(0, 100))
     axes[0].set_ylabel("validation accuracy (%)")
     axes[1].set_xlim(axes[0].get_xlim())
-    fig.legend(*axes[0].get_legend_handles_labels(), ncols=5, **BELOW)
+    figure_legend(axes[0], BELOW, ncols=5)
     return fig
 
 
@@ -203,7 +204,7 @@ def stage_accuracies(values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
             ax.plot([at] * y.size, y, "o", color=BLACK, markersize=3)
     ax.set_xticks(range(len(values)), [plot_text(name) for name in values])
     ax.set(xlabel="what was pretrained", ylabel="validation accuracy (%)", ylim=(0, 100))
-    fig.legend(*ax.get_legend_handles_labels(), ncols=len(names), **BELOW)
+    figure_legend(ax, BELOW, ncols=len(names))
     return fig
 
 
@@ -225,7 +226,7 @@ def equal_time(panels: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> Figure:
         ax.set(xlabel="CPU time of training (s)", title=title)
     longest = max(max(seconds) for recipes in panels.values() for seconds, _ in recipes.values())
     axes.flat[0].set(ylabel="test accuracy (%)", ylim=(0, 100), xlim=(0, 1.08 * longest))
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), ncols=2, **BELOW)
+    figure_legend(axes.flat[0], BELOW, ncols=2)
     return fig
 
 
@@ -253,7 +254,7 @@ def similarity(
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set(ylabel="similarity to the ANN", title="weights: cosine")
     axes[1].set(title="outputs: CKA")
-    fig.legend(*axes[0].get_legend_handles_labels(), ncols=2, **BELOW)
+    figure_legend(axes[0], BELOW, ncols=2)
     return fig
 
 
@@ -323,5 +324,5 @@ def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
         ax.text(total, place, f" {total:.0f}", va="center", fontsize=9)
     ax.set(xlabel="energy of a picture (nJ)", xlim=(0, 1.1 * left.max()))
     ax.invert_yaxis()
-    fig.legend(*ax.get_legend_handles_labels(), ncols=3, **BELOW)
+    figure_legend(ax, BELOW, ncols=3)
     return fig

@@ -11,7 +11,19 @@ from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import count_raster
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import learning_curves
-from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure, legend
+from snnlab.viz.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    figure,
+    figure_legend,
+    legend,
+)
 
 # Color and marker of a fold; a sixth one has those of the first again
 FOLDS = ((BLUE, "o"), (ORANGE, "^"), (GREEN, "s"), (PINK, "D"), (SKY, "v"))
@@ -26,7 +38,7 @@ def speakers(clips: Mapping[str, ArrayLike]) -> Figure:
     """
     fig, axes = figure(9.5, 2.5, 1, len(clips), sharey=True, squeeze=False)
     for number, (ax, (name, counts)) in enumerate(zip(axes.flat, clips.items(), strict=True)):
-        ordered = -np.sort(-as_array(name, counts, dims=1))
+        ordered = np.sort(as_array(name, counts, dims=1))[::-1]
         ax.bar(range(len(ordered)), ordered, width=1.0, color=FOLDS[number % len(FOLDS)][0])
         ax.set(xlabel="speaker", ylabel="clips")
         title = f"{plot_text(name)}: {len(ordered)} speakers,\n{ordered.sum()} clips"
@@ -77,7 +89,7 @@ def paired_differences(
     names = [plot_text(name).replace(" minus ", "\nminus ") for name in differences]
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="difference of test accuracy (points)", ylim=(len(names) - 0.5, -0.5))
-    fig.legend(loc="outside upper center", ncols=6, frameon=False, fontsize=9)
+    figure_legend(ax, "upper center", ncols=6)
     return fig
 
 
@@ -97,18 +109,17 @@ def train_and_unseen(
     left.set_ylim(0, 100)
     for place, (name, pair) in enumerate(gaps.items()):
         trained, tested = (100 * as_array(name, values, dims=1) for values in pair)
-        for y, (accuracies, color, marker) in enumerate(
-            ((trained, GREY, "s"), (tested, BLUE, "o"))
+        for accuracies, color, marker, name in (
+            (trained, GREY, "s", "training speakers"),
+            (tested, BLUE, "o", "test speakers"),
         ):
-            label = None if place else ("training speakers", "test speakers")[y]
+            label = None if place else name
             x = place + np.linspace(-0.12, 0.12, len(accuracies)) * (len(accuracies) > 1)
             right.plot(x, accuracies, marker, color=color, markersize=4, label=label)
     right.set_xticks(range(len(gaps)), [plot_text(name).replace(", ", ",\n") for name in gaps])
     right.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
     right.set(ylabel="accuracy (%)", ylim=(0, 102))
-    handles, labels = right.get_legend_handles_labels()
-    legend(right, handles=handles, labels=labels, loc="lower center", bbox_to_anchor=(0.5, 1.0),
-           ncols=2)  # fmt: skip
+    legend(right, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return fig
 
 
@@ -125,5 +136,5 @@ def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
     ax.axvline(100 * reference, color=RED, linestyle="--", linewidth=1)
     ax.set_yticks(range(len(rows)), [plot_text(name) for name in rows])
     ax.set(xlabel="accuracy (%)", ylim=(len(rows) - 0.5, -0.5))
-    fig.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    figure_legend(ax, "upper center", ncols=2)
     return fig
