@@ -194,6 +194,7 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
     """Compute the running statistics of every batch norm again, as averages over some batches.
 
     After a change of activation the old statistics describe inputs that the layers no longer get.
+    Nothing but batch norm is as in training: dropout would change what is measured, and is off.
 
     Args:
         net: the network; its parameters and its mode of training do not change.
@@ -207,10 +208,11 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     training = net.training
+    net.eval()
     for norm in norms:
         norm.reset_running_stats()
+        norm.train()
         norm.momentum = None  # a plain average
-    net.train()
     try:
         for x in inputs:
             forward_sequence(net, x)

@@ -410,6 +410,16 @@ def test_reestimation_does_not_remember_the_statistics_before():
     assert all(torch.equal(value, once[name]) for name, value in made.state_dict().items())
 
 
+def test_reestimation_leaves_dropout_off():
+    batches = [torch.rand(9, 16, 5) for _ in range(3)]
+    with_dropout = DelayNet(5, [8, 8], 2, max_delay=4, dropout=0.5)
+    without = DelayNet(5, [8, 8], 2, max_delay=4, dropout=0.0)
+    without.load_state_dict(with_dropout.state_dict())
+    for made in (with_dropout, without):
+        reestimate_batch_norm(made, batches)
+    torch.testing.assert_close(dict(with_dropout.state_dict()), dict(without.state_dict()))
+
+
 def test_reestimation_of_nothing_is_an_error_and_a_bad_input_leaves_momentum_and_mode():
     made = net().eval()
     with pytest.raises(SnnlabError, match="no batch to estimate batch norm from"):
