@@ -16,7 +16,8 @@ PRELOADED = """
     ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell
     matplotlib.backends.backend_svg matplotlib_inline.backend_inline sklearn.datasets
     snnlab.course.tasks snnlab.delays snnlab.runs snnlab.transfer.pipelines
-    snnlab.viz.monitor.monitor snnlab.viz.panels.event_viewer snnlab.viz.plots.films
+    snnlab.training.warm_up snnlab.viz.monitor.monitor snnlab.viz.panels.event_viewer
+    snnlab.viz.plots.films torch._dynamo
 """.split()
 LATE = ("JPY_", "PYDEVD_", "PYTEST_", "SNNLAB_", "TORCHINDUCTOR_")  # variables that no import reads
 LAUNCHER = ["-m", "ipykernel_launcher"]
