@@ -51,7 +51,8 @@ test: export OMP_NUM_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)
 	$(BIN)/python -m pytest -p no:nbval -n 2 --dist loadfile --no-loadscope-reorder --durations=25
-	SNNLAB_PROFILE=tiny $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
+	SNNLAB_PROFILE=tiny PYTHONPATH=$(CURDIR)/tests/helpers $(BIN)/python -m pytest -n 2 --dist loadfile \
+	  -p forked_kernels --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab --notebook-dir=notebooks

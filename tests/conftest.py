@@ -3,13 +3,12 @@
 import os
 import shutil
 import signal
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 import torch
-from kernel_server import KernelServer
+from forked_kernels import forked_kernels
 
 import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbformat
 from snnlab.training import log_choice
@@ -63,18 +62,9 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forked_kernels(interruptible):
-    """Notebooks that a test executes in its own process begin with everything imported."""
-    if sys.platform != "linux":
+def kernels(interruptible):
+    with forked_kernels():
         yield
-        return
-    from jupyter_client.provisioning import local_provisioner
-
-    with pytest.MonkeyPatch.context() as patch:
-        server = KernelServer(local_provisioner.launch_kernel)
-        patch.setattr(local_provisioner, "launch_kernel", server)
-        yield
-        server.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Kernels forked from a process that has imported what notebooks need.
 
-A kernel of its own imports torch, matplotlib and snnlab anew, which takes about four seconds of a
-processor. Kernels that `snnlab run`, nbval, JupyterLab or another Python start are not of these.
+A kernel of its own imports torch, matplotlib and snnlab anew, which takes about six seconds of a
+processor. Kernels that `snnlab run`, JupyterLab or another Python start are not of these.
 """
 
 import json
@@ -19,7 +19,8 @@ PRELOADED = """
     snnlab.training.warm_up snnlab.viz.monitor.monitor snnlab.viz.panels.event_viewer
     snnlab.viz.plots.films torch._dynamo
 """.split()
-LATE = ("JPY_", "PYDEVD_", "PYTEST_", "SNNLAB_", "TORCHINDUCTOR_")  # variables that no import reads
+# Variables that no import reads, and one that a forked process can heed
+LATE = ("JPY_", "PYDEVD_", "PYTEST_", "PYTHONPATH", "SNNLAB_", "TORCHINDUCTOR_")
 LAUNCHER = ["-m", "ipykernel_launcher"]
 
 
@@ -33,19 +34,22 @@ class KernelServer:
     def __init__(self, launch):
         self._launch, self._lock, self._process = launch, threading.Lock(), None
         self._begin_with = {"env": dict(os.environ), "cwd": os.getcwd()}  # tests change both
-        self._env = early(os.environ)
+        self._env, self._paths = early(os.environ), os.environ.get("PYTHONPATH", "")
 
     def __call__(self, cmd, env=None, cwd=None, **options):
         """Fork a kernel, or launch one as usual where its command or environment is another."""
         env = dict(os.environ if env is None else env)
         same = cmd[:3] == [sys.executable, *LAUNCHER] and early(env) == self._env
-        if options.keys() - {"independent"} or not same:
+        same &= env.get("PYTHONPATH", "").endswith(self._paths)
+        if options.keys() - {"independent", "stderr"} or not same:
             return self._launch(cmd, env=env, cwd=cwd, **options)
         with self._lock:
             if self._process is None:
                 self._begin()
         cwd = os.getcwd() if cwd is None else os.fspath(cwd)
-        pid = self.ask({"arguments": cmd[3:], "env": env, "cwd": cwd}, fds=[1, 2])
+        stderr = options.get("stderr")
+        fds = [1, 2 if stderr is None else stderr.fileno()]
+        pid = self.ask({"arguments": cmd[3:], "env": env, "cwd": cwd}, fds)
         return ForkedKernel(self, pid)
 
     def _begin(self):
@@ -155,6 +159,8 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(request["env"] | {"JPY_PARENT_PID": str(os.getppid())})
+    paths = request["env"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [path for path in paths if path and path not in sys.path]
     os.chdir(request["cwd"])
     sys.argv[1:] = request["arguments"]
     np.random.seed()
