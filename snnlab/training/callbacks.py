@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.protocols import Batches
 from snnlab.training.distributed import all_reduce_sum, rank_and_world_size
-from snnlab.training.state import EpochState, TrainState
+
+if TYPE_CHECKING:  # the process that starts others that train need not import it
+    from snnlab.training.state import EpochState, TrainState
 
 
 class StopTraining(Exception):
@@ -48,7 +50,7 @@ class TrainingProgress:
     recipe: Any
     valid: Any
     history: list[dict[str, float]]
-    epoch_state: EpochState | None
+    epoch_state: "EpochState | None"
     batches_per_epoch: int
     checkpoint: Path | None
 
@@ -178,9 +180,9 @@ class CallbackRunner:
 
     def __init__(
         self,
-        state: TrainState,
+        state: "TrainState",
         callbacks: Sequence[Callback],
-        progress: Callable[[EpochState | None], TrainingProgress],
+        progress: "Callable[[EpochState | None], TrainingProgress]",
     ) -> None:
         self._state, self._progress = state, progress
         self._epoch_state: EpochState | None = None
@@ -193,7 +195,7 @@ class CallbackRunner:
             for name in HOOKS
         }
 
-    def __call__(self, hook: str, epoch_state: EpochState | None = None, samples: int = 0) -> int:
+    def __call__(self, hook: str, epoch_state: "EpochState | None" = None, samples: int = 0) -> int:
         """Call one hook of all callbacks; each process has to call this as often as the others.
 
         Args:

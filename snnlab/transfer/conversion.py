@@ -9,12 +9,6 @@ from typing import Any, Literal, Self, cast, get_args
 
 import torch
 from spikingjelly.activation_based import functional, neuron
-from spikingjelly.activation_based.ann2snn import (
-    FXConverter,
-    LocalThresholdBalancingRecipe,
-    RateCodingRecipe,
-)
-from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
@@ -53,6 +47,8 @@ class Converted(VisionNet):
     """
 
     def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
+        from spikingjelly.activation_based import ann2snn  # here: it imports requests
+
         super().__init__()
         known(how, get_args(How), "way to convert")
         _check(ann, inputs)
@@ -61,13 +57,13 @@ class Converted(VisionNet):
             (x[0], torch.zeros(x.shape[1])) for x in inputs
         ]  # the converter wants labels and does not look at them
         if how == "rate":
-            recipe: Any = RateCodingRecipe(
+            recipe: Any = ann2snn.RateCodingRecipe(
                 pairs, mode="99.9%", channel_wise=True, half_threshold=True
             )
         else:
-            recipe = LocalThresholdBalancingRecipe(pairs)
+            recipe = ann2snn.LocalThresholdBalancingRecipe(pairs)
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
-            self.net = FXConverter(recipe).convert(_plain(ann).eval())
+            self.net = ann2snn.FXConverter(recipe).convert(_plain(ann).eval())
         functional.set_step_mode(self.net, "m")
         for module in self.net.modules():
             if isinstance(module, neuron.BaseNode):
@@ -87,6 +83,8 @@ class Converted(VisionNet):
 
         Inputs of its convolutions are then zeros and ones.
         """
+        from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
+
         net = own_copy(self)
         layers = [m for m in net.net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         # two a neuron: before, and behind
