@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from snnlab._utils.garbage import no_collections
+
 
 def lazy_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """Make the `__getattr__` of a package.
@@ -20,7 +22,8 @@ def lazy_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], An
     def getattr_(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = import_module(modules[name])
+        with no_collections():
+            module = import_module(modules[name])
         return module if modules[name].rpartition(".")[2] == name else getattr(module, name)
 
     return getattr_

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.garbage import collect_less_often
 from snnlab._utils.places import data_folder, runs_folder
 from snnlab._utils.version import __version__
 from snnlab.cli import collect, data, export, search, sweep, targets, train
@@ -35,6 +36,7 @@ class _App(click.Group):
 @click.version_option(__version__)
 def app() -> None:
     """Spiking networks with transferred weights and learned delays: run notebooks, make data."""
+    collect_less_often()
     # a path may have bytes that are no letters, a terminal an encoding that lacks some
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -17,6 +17,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
 
+from snnlab._utils import garbage
+
 IDLE = {"execution_state": "idle"}
 IDLE_SECONDS = 5  # without a message, after which a kernel is shut down though it is not idle
 
@@ -126,7 +128,10 @@ class _Engine(NBClientEngine):
             kernel_name=kernel_name,
             startup_timeout=120,
             log=logger,
-            extra_arguments=["--log-level=ERROR"],  # no warning about the kernel's transport
+            extra_arguments=[
+                "--log-level=ERROR",  # no warning about the kernel's transport
+                f"--ext={garbage.__name__}",
+            ],
         )
         # papermill saves the notebook before and after each cell, texts among them. Once is enough,
         # when code is about to run; in a long cell and at the end it is saved besides

@@ -31,8 +31,7 @@ from snnlab.training.callbacks import Callback, EpochCounter, StopTraining
 EXIT_SECONDS = 30  # for a process to end when its work is done
 # Processes wait for each other as long as it takes; one that dies is noticed at once
 GROUP_TIMEOUT = timedelta(days=365)
-# What the fork server loads
-PRELOADED = ("snnlab.delays.experiments", "snnlab.transfer.stages", "snnlab.training.warm_up")
+PRELOADED = "snnlab.training.warm_up"  # what the fork server imports
 
 Send = Callable[[Any], object]
 
@@ -161,7 +160,7 @@ def process_context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
+    context.set_forkserver_preload([PRELOADED])
     return context
 
 

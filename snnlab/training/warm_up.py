@@ -1,10 +1,21 @@
-"""Load numba with its first compiled loop; the fork server of `snnlab.training.launch` imports it.
+"""Load what a training needs; the fork server of `snnlab.training.launch` imports this module.
 
-It uses no gradient: torch starts threads for those where there is a GPU, and a fork lacks them.
+numba is loaded with its first compiled loop. That uses no gradient: torch starts threads for those
+where there is a GPU, and a fork lacks them. The garbage collector never looks at what is loaded
+here, as Python's `gc.freeze` advises before a fork: a collection in a worker would copy the memory.
 """
 
-import torch
+import gc
+from importlib import import_module
 
-from snnlab.nn.neurons import LIF
+from snnlab._utils.garbage import no_collections
 
-LIF(tau=2.0)(torch.zeros(1, 1, 1))
+with no_collections():
+    import torch
+
+    from snnlab.nn.neurons import LIF
+
+    for name in ("snnlab.delays.experiments", "snnlab.transfer.stages"):
+        import_module(name)
+    LIF(tau=2.0)(torch.zeros(1, 1, 1))
+    gc.freeze()

@@ -34,3 +34,11 @@ def test_a_notebook_is_saved_before_each_cell_with_code(tmp_path, monkeypatch):
     assert json.loads(seen) == [0, 1, 0, 1, 0, 0]
     assert len(written) == 1 + len(sources) + 1  # at the start, and at the end
     assert set(written) == {os.fspath(executed)}
+
+
+def test_a_kernel_collects_garbage_less_often_than_python_does(tmp_path):
+    path, executed = tmp_path / "a.ipynb", tmp_path / "b.ipynb"
+    cell = v4.new_code_cell("import gc\nprint(gc.isenabled(), *gc.get_threshold()[:2])")
+    nbformat.write(v4.new_notebook(cells=[cell]), path)
+    run_cells(path, executed, {}, {}, lambda *_: None)
+    assert nbformat.read(executed, 4).cells[-1].outputs[0].text == "True 20000 50\n"

@@ -1,6 +1,7 @@
 """Many trainings at once: in the order of the jobs, with every epoch counted, and errors that are
 passed on."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -141,6 +142,7 @@ if __name__ == "__main__":
 
 def imported_by_a_training(job, data, folder, callbacks):
     before = set(sys.modules)
+    assert gc.isenabled() and gc.get_freeze_count() > 100_000  # no collection looks at these
     import snnlab as sl
 
     x, y = torch.rand(10, 8, 16), torch.arange(8) % 2
@@ -159,6 +161,13 @@ def test_a_process_begins_with_what_a_training_needs(tmp_path):
         assert "torch._dynamo" not in imported
 
 
+def test_the_process_that_starts_others_imports_less():
+    code = "import sys, snnlab.training.launch; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "torch" in modules and not modules & {"numba", "spikingjelly", "scipy", "matplotlib"}
+
+
 def test_the_fork_server_has_no_threads_and_asks_for_no_gpu():
     """A fork copies no other thread, and no GPU in use. OpenBLAS starts its own threads anew."""
     code = """
@@ -170,8 +179,7 @@ def asked(*_, **__):
 for name in ("is_available", "device_count", "current_device", "_lazy_init"):
     setattr(torch.cuda, name, asked)
 from snnlab.training.launch import PRELOADED
-for name in PRELOADED:
-    importlib.import_module(name)
+importlib.import_module(PRELOADED)
 status = Path("/proc/self/status")
 lines = status.read_text().splitlines() if status.exists() else []
 print(threading.active_count(), *(line.split()[1] for line in lines if line.startswith("Threads")))
