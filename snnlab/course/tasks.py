@@ -192,9 +192,9 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
     return data | {"target": replace(target, note=note)}
 
 
-def first_of_each_class(part: Batches, classes: int = 8) -> tuple[Tensor, Tensor]:
-    """Return a sample `(T, n, C, H, W)` of each of the first n classes, and their labels `(n,)`."""
-    there = part.labels.unique()[:classes]
+def first_of_each_class(part: Batches) -> tuple[Tensor, Tensor]:
+    """Return a sample `(T, n, C, H, W)` of each of the first 8 classes, and their labels `(n,)`."""
+    there = part.labels.unique()[:8]
     return part.batch(torch.stack([(part.labels == label).nonzero()[0, 0] for label in there]))
 
 

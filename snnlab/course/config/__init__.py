@@ -69,20 +69,23 @@ DEFAULT_PROFILE = "course"
 PARAMETERS = "SNNLAB_PARAMETERS"
 
 PROFILES: dict[str, Profiles] = {
-    LifDynamics.notebook: LIF_DYNAMICS,
-    PretrainAndTransfer.notebook: PRETRAIN_AND_TRANSFER,
-    TransferToEvents.notebook: TRANSFER_TO_EVENT_STREAMS,
-    LearningDelays.notebook: LEARNING_DELAYS,
-    ExploringDelays.notebook: EXPLORING_DELAYS,
-    PretrainedDelays.notebook: PRETRAINED_DELAYS,
-    PaperResults.notebook: PAPER_RESULTS,
-    DelaysOnChips.notebook: DELAYS_ON_CHIPS,
-    RealVoices.notebook: REAL_VOICES,
-    RealCamera.notebook: REAL_CAMERA,
+    profiles[DEFAULT_PROFILE].notebook: profiles
+    for profiles in (
+        LIF_DYNAMICS,
+        PRETRAIN_AND_TRANSFER,
+        TRANSFER_TO_EVENT_STREAMS,
+        LEARNING_DELAYS,
+        EXPLORING_DELAYS,
+        PRETRAINED_DELAYS,
+        PAPER_RESULTS,
+        DELAYS_ON_CHIPS,
+        REAL_VOICES,
+        REAL_CAMERA,
+    )
 }
 
 NOTEBOOKS: dict[str, type[Config]] = {
-    stem: type(sizes["course"]) for stem, sizes in PROFILES.items()
+    stem: type(profiles[DEFAULT_PROFILE]) for stem, profiles in PROFILES.items()
 }
 
 

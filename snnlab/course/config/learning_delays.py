@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import DelayTraining, Recordings, check_tau_ms, profiles
+from snnlab.course.config.shared import DelayNetParameters, DelayTraining, Recordings, profiles
 from snnlab.data.registry import find
 from snnlab.nn.delay_net_config import DelayNetConfig
 
@@ -15,7 +15,7 @@ FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}
 
 
 @dataclass(frozen=True)
-class LearningDelays(DelayTraining):
+class LearningDelays(DelayTraining, DelayNetParameters):
     """Notebook 04."""
 
     notebook = "04_learning_delays"
@@ -47,17 +47,6 @@ class LearningDelays(DelayTraining):
         low=0,
         high=100_000,
     )
-    hidden: tuple[int, ...] = parameter(
-        (16, 16), "neurons of each hidden layer", low=1, high=100_000
-    )
-    max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
-    tau_ms: tuple[float, ...] = parameter(
-        (20.1, 40.0, 80.0),
-        "membrane time constants that every variant chooses from, by validation",
-        unit="ms",
-        low=1,
-        high=100_000,
-    )
     delay_kind: str = parameter(
         "synaptic",
         "which synapses share a delay: none, those of an input channel, those of a neuron, or both",
@@ -72,23 +61,12 @@ class LearningDelays(DelayTraining):
         low=1,
         high=100_000,
     )
-    dropout: float = parameter(
-        0.1, "probability of silencing a neuron while training", low=0, high=0.99
-    )
-    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
         "factors of lr_weights that every variant chooses from, by validation, and after that of "
         "lr_delays",
         low=0,
         high=1000,
-    )
-    lr_delays: float = parameter(
-        0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
-    )
-    weight_decay: float = parameter(1e-5, "weight decay of the weights", low=0, high=10)
-    anneal_share: float = parameter(
-        0.5, "share of the epochs in which sigma shrinks", low=0, high=1
     )
     toy_trials: int = parameter(
         2000,
@@ -153,7 +131,6 @@ class LearningDelays(DelayTraining):
                 f"n_in = {self.n_in}: expected a divisor of the {channels} channels of "
                 f"{self.data}, such as {f'{near} or ' * (near != channels)}{channels}."
             )
-        check_tau_ms(self.tau_ms, self.dt_ms)
 
 
 LEARNING_DELAYS = profiles(

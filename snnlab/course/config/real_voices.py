@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import TrainingParameters, check_tau_ms, profiles
+from snnlab.course.config.shared import DelayNetParameters, profiles
 
 
 @dataclass(frozen=True)
-class RealVoices(TrainingParameters):
+class RealVoices(DelayNetParameters):
     """The page "04 on real voices": learned delays, tested on speakers that no training heard."""
 
     notebook = "04_real_voices"
@@ -24,36 +24,13 @@ class RealVoices(TrainingParameters):
         low=0,
         high=100,
     )
-    dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter(140, "inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
-    hidden: tuple[int, ...] = parameter(
-        (64, 64), "neurons of each hidden layer", low=1, high=100_000
-    )
-    max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
-    tau_ms: tuple[float, ...] = parameter(
-        (21.0, 35.0, 70.0),
-        "membrane time constants that every variant chooses from, by validation",
-        unit="ms",
-        low=1,
-        high=100_000,
-    )
     epochs: int = parameter(14, "passes through the training data", low=1, high=100_000)
-    dropout: float = parameter(
-        0.1, "probability of silencing a neuron while training", low=0, high=0.99
-    )
-    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
         "factors of lr_weights that every variant chooses from, by validation",
         low=0,
         high=1000,
-    )
-    lr_delays: float = parameter(
-        0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
-    )
-    weight_decay: float = parameter(1e-5, "weight decay of the weights", low=0, high=10)
-    anneal_share: float = parameter(
-        0.5, "share of the epochs in which sigma shrinks", low=0, high=1
     )
     fan_in: int = parameter(
         8, "inputs of a hidden neuron in the networks with few connections", low=1, high=700
@@ -70,11 +47,10 @@ class RealVoices(TrainingParameters):
             raise SnnlabError(
                 f"test_folds = {self.test_folds}: expected each fold once; remove the repetition."
             )
-        check_tau_ms(self.tau_ms, self.dt_ms)
 
 
 REAL_VOICES = profiles(
-    RealVoices(),
+    RealVoices(hidden=(64, 64), tau_ms=(21.0, 35.0, 70.0)),
     tiny=dict(
         test_folds=(0, 1),
         seeds=1,

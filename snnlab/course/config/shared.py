@@ -1,7 +1,7 @@
 """The parameters that several notebooks share, and how the profiles of a notebook are made."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -149,6 +149,52 @@ class TransferParameters(TrainingParameters):
 
 
 @dataclass(frozen=True)
+class TimeStep(Config):
+    """The time step of networks with delays."""
+
+    dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
+
+
+@dataclass(frozen=True)
+class DelayNetParameters(TimeStep, TrainingParameters):
+    """The parameters of notebooks that choose all of a network with delays and of its training."""
+
+    hidden: tuple[int, ...] = parameter(
+        (16, 16), "neurons of each hidden layer", low=1, high=100_000
+    )
+    max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
+    tau_ms: tuple[float, ...] = parameter(
+        (20.1, 40.0, 80.0),
+        "membrane time constants that every variant chooses from, by validation",
+        unit="ms",
+        low=1,
+        high=100_000,
+    )
+    dropout: float = parameter(
+        0.1, "probability of silencing a neuron while training", low=0, high=0.99
+    )
+    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
+    lr_delays: float = parameter(
+        0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
+    )
+    weight_decay: float = parameter(1e-5, "weight decay of the weights", low=0, high=10)
+    anneal_share: float = parameter(
+        0.5, "share of the epochs in which sigma shrinks", low=0, high=1
+    )
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that no membrane time constant is as short as a time step."""
+        super().__post_init__()
+        for value in self.tau_ms:
+            if value <= self.dt_ms:
+                raise SnnlabError(
+                    f"tau_ms = {value:g}: expected more than one time step (dt_ms = "
+                    f"{self.dt_ms:g}), or a neuron would forget before the next one; choose a "
+                    "longer tau_ms or a shorter dt_ms."
+                )
+
+
+@dataclass(frozen=True)
 class Recordings(Config):
     """The parameters of the notebooks about delays: which recordings, in which form.
 
@@ -188,31 +234,15 @@ class Recordings(Config):
 
 
 @dataclass(frozen=True)
-class DelayTraining(TrainingParameters, Recordings):
+class DelayTraining(TimeStep, TrainingParameters, Recordings):
     """The parameters of notebooks that train several networks on recordings."""
 
     limit: int = parameter(
         2000, "training recordings to use, and a quarter for validation; 0 for all", low=0
     )
-    dt_ms: float = parameter(20.0, "length of a time step", unit="ms", low=1, high=1000)
     n_in: int = parameter(
         70, "inputs: a divisor of the channels, which are summed in groups", low=1, high=65_536
     )
-
-
-def check_tau_ms(tau_ms: Iterable[float], dt_ms: float) -> None:
-    """Refuse membrane time constants that are no longer than a time step.
-
-    Raises:
-        SnnlabError: one is not.
-    """
-    for value in tau_ms:
-        if value <= dt_ms:
-            raise SnnlabError(
-                f"tau_ms = {value:g}: expected more than one time step (dt_ms = {dt_ms:g}), "
-                "or a neuron would forget before the next one; choose a longer tau_ms or a "
-                "shorter dt_ms."
-            )
 
 
 def profiles(course: Kind, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Kind]:

@@ -60,7 +60,7 @@ def number_exercise(
     *,
     praise: str,
     hint: str,
-    hints: Mapping[float, str] | None = None,
+    hints: Mapping[float, str],
     tolerance: float = 0.01,
 ) -> None:
     """Register an exercise whose answer is one number.
@@ -73,7 +73,7 @@ def number_exercise(
         hints: for particular wrong answers, their own hints.
         tolerance: relative, of the right answer and of those in `hints`.
     """
-    texts = {expected: "", **(hints or {})}
+    texts = {expected: "", **hints}
 
     @exercise(name, praise)
     def _(answer: Any) -> str:
@@ -94,8 +94,7 @@ def function_exercise(
     *,
     praise: str,
     hint: str,
-    mistakes: Mapping[str, Callable[..., Any]] | None = None,
-    tolerance: float = 1e-4,
+    mistakes: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Register an exercise whose answer is a function.
 
@@ -113,7 +112,6 @@ def function_exercise(
         hint: for a wrong answer; shown after the call that went wrong.
         mistakes: for particular wrong answers, the hint and a function that makes the mistake: the
             hint is shown if the student's function returns the same in all calls.
-        tolerance: relative; the absolute one is a hundredth of it.
     """
 
     def results(function: Callable[..., Any]) -> list[Any]:
@@ -128,15 +126,15 @@ def function_exercise(
             result, expected = answer(*given), reference(*deepcopy(arguments))
             if result is None:
                 return YOUR_TURN if _is_stub(answer) else "Your function returns nothing (None)."
-            if _difference(list(arguments), list(given), 0):
+            if _difference(list(arguments), list(given), tolerance=0):
                 return "Your function changes its arguments; work on a copy of them."
-            if difference := _difference(expected, result, tolerance):
+            if difference := _difference(expected, result):
                 break
         else:
             return ""
-        for text, mistake in (mistakes or {}).items():
+        for text, mistake in mistakes.items():
             pairs = zip(results(mistake), results(answer), strict=True)
-            if not any(_difference(wrong, returned, tolerance) for wrong, returned in pairs):
+            if not any(_difference(wrong, returned) for wrong, returned in pairs):
                 return text
         shown = ", ".join(map(_brief, arguments))
         call = f"{getattr(answer, '__name__', 'f')}({shown})"
@@ -152,8 +150,14 @@ def _is_stub(function: Callable[..., Any]) -> bool:
     return code is not None and len(code.co_code) <= len(stub.__code__.co_code)
 
 
-def _difference(expected: Any, result: Any, tolerance: float) -> str:
-    """Return in words how a result differs from the expected one; "" if it does not."""
+def _difference(expected: Any, result: Any, tolerance: float = 1e-4) -> str:
+    """Return in words how a result differs from the expected one; "" if it does not.
+
+    Args:
+        expected: a number, an array or tensor, or a tuple of these.
+        result: what was returned.
+        tolerance: relative; the absolute one is a hundredth of it.
+    """
     if isinstance(expected, tuple | list):
         if isinstance(result, np.ndarray | torch.Tensor) and result.ndim:
             result = [*result]

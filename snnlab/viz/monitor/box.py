@@ -46,14 +46,12 @@ def status_line(
         return f"Stopped: {where}. Its checkpoint is kept; Continue resumes from there."
     if state != "running":
         return f"{state.capitalize()}: {where}."
-    if progress is None or started is None or progress.epoch_state is None:
-        return f"Training: {where}"
-    epochs = progress.epochs_done - started[1]
-    if epochs <= 0:
-        return f"Training: {where}"
-    seconds_per_epoch = (time.perf_counter() - started[0]) / epochs
-    seconds = round(seconds_per_epoch * (progress.recipe.epochs - progress.epochs_done))
-    return f"Training: {where}, {seconds // 60}:{seconds % 60:02} left"
+    left = ""
+    if progress and started and progress.epoch_state and progress.epochs_done > started[1]:
+        seconds_per_epoch = (time.perf_counter() - started[0]) / (progress.epochs_done - started[1])
+        seconds = round(seconds_per_epoch * (progress.recipe.epochs - progress.epochs_done))
+        left = f", {seconds // 60}:{seconds % 60:02} left"
+    return f"Training: {where}{left}"
 
 
 class MonitorBox:

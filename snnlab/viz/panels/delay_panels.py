@@ -1,7 +1,6 @@
 """Panels of notebook 04: coincidences over the delay, and the kernel of one synapse."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,7 +29,6 @@ def coincidence_panel(
     """
     hits = as_array("counts", counts, dims=2)
     check_same_length(counts=hits, lags=np.asarray(lags))
-    bars: dict[Figure, artists.Bars] = {}
     delays, top = np.arange(hits.shape[1]), 1.1 * float(hits.max())
 
     def draw(fig: Figure, lag: int, delay: int) -> DrawResult:
@@ -39,8 +37,8 @@ def coincidence_panel(
             ax = plots.tidy(fig.subplots())
             ax.set(xlabel="delay of the left ear (ms)", ylabel="coincidences a trial")
             ax.set_ylim(0, top)
-            bars[fig] = artists.Bars(ax, delays * step_ms, 0.8 * step_ms)
-        bars[fig].set_data(heights, marked=delay)
+            ax.bar(delays * step_ms, 0, 0.8 * step_ms, animated=True)
+        artists.set_bars(fig.axes[0], heights, marked=delay)
         alt = (
             f"Lag {lag * step_ms:.1f} ms: with the left ear delayed by {delay * step_ms:.1f} ms, "
             f"{heights[delay]:.1f} coincidences a trial."
@@ -71,14 +69,13 @@ def kernel_panel(
     Returns:
         The panel.
     """
-    bars: dict[Figure, artists.Bars] = {}
 
     def draw(fig: Figure, delay: float, sigma: float) -> DrawResult:
         weights = as_array("kernel", kernel(delay, sigma), dims=1)
         if not fig.axes:
-            bars[fig] = _kernel_bars(fig, taps)
+            _prepare_kernel(fig, taps)
         largest = int(weights.argmax())
-        bars[fig].set_data(weights, marked=largest)
+        artists.set_bars(fig.axes[0], weights, marked=largest)
         alt = (
             f"Kernel of one synapse, delay {delay:.1f} steps, sigma {sigma:.2f}: "
             f"{weights[largest]:.0%} of the weight is on tap {largest}."
@@ -111,13 +108,12 @@ def narrowing_panel(
     rows = as_array("kernels", kernels, dims=2)
     at, widths = as_array("delays", delays, dims=1), as_array("sigmas", sigmas, dims=1)
     check_same_length(kernels=rows, delays=at, sigmas=widths)
-    bars: dict[Figure, artists.Bars] = {}
 
     def draw(fig: Figure, epoch: int) -> DrawResult:
         weights = rows[epoch]
         if not fig.axes:
-            bars[fig] = _kernel_bars(fig, len(weights))
-        bars[fig].set_data(weights, marked=right_delay)
+            _prepare_kernel(fig, len(weights))
+        artists.set_bars(fig.axes[0], weights, marked=right_delay)
         alt = (
             f"Epoch {epoch}: delay {at[epoch]:.1f} steps, sigma {widths[epoch]:.2f} steps, "
             f"{weights[right_delay]:.0%} of the weight on tap {right_delay}."
@@ -128,8 +124,8 @@ def narrowing_panel(
     return interact(draw, live=live, epoch=slider)
 
 
-def _kernel_bars(fig: Figure, taps: int) -> Any:
+def _prepare_kernel(fig: Figure, taps: int) -> None:
     """Make the axes of a kernel and its bars."""
     ax = plots.tidy(fig.subplots())
     ax.set(xlabel="delay (steps)", ylabel="weight", ylim=(0, 1))
-    return artists.Bars(ax, np.arange(taps), 0.8)
+    ax.bar(range(taps), 0, 0.8, animated=True)

@@ -45,7 +45,7 @@ class RampPlot:
             self._prepare(fig)
         self.curve.set_data(self.grid, ramp(self.grid[None, :, None]).flatten())
         self.point.set_data([self.membrane[step]], [outputs[step]])
-        self.bars.set_data(outputs.tolist(), marked=step)
+        artists.set_bars(self.right, outputs.tolist(), marked=step)
         between = int(((outputs > 0) & (outputs < 1)).sum())
         alt = (
             f"Ramp of width {width:.2f} around the threshold, and the outputs of such a neuron "
@@ -64,12 +64,13 @@ class RampPlot:
     def _prepare(self, fig: Figure) -> None:
         """Make the axes and the artists."""
         left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1, 2]))
+        self.right = right
         left.axvline(1, color=plots.RED, linestyle="--", linewidth=1)
         left.text(1.03, 0.02, "threshold", color=plots.RED, fontsize=8)
         left.set(xlabel="membrane H (thresholds)", ylabel="output", xlim=(0, 2), ylim=(-0.05, 1.15))
         (self.curve,) = left.plot([], [], color=plots.BLUE, linewidth=2, animated=True)
         (self.point,) = left.plot([], [], "o", color=plots.BLACK, markersize=8, animated=True)
-        self.bars = artists.Bars(right, np.arange(len(self.fires)), 0.8)
+        right.bar(range(len(self.fires)), 0, 0.8, animated=True)
         fired = self.fires.nonzero()[0]
         right.plot(fired, np.full(fired.shape, 1.08), "v", color=plots.RED, label="a LIF fires")
         right.set(xlabel="time step", ylabel="output", ylim=(-0.05, 1.3))

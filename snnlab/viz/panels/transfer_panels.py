@@ -132,7 +132,6 @@ def steps_panel(
     if chosen not in steps:
         raise SnnlabError(f"chosen = {chosen}: expected one of the steps {[*steps]}.")
     percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
-    marker: dict[Figure, Any] = {}
 
     def draw(fig: Figure, steps_shown: int) -> DrawResult:
         if not fig.axes:
@@ -140,12 +139,12 @@ def steps_panel(
             looks = repeated(NETWORKS, len(percent))
             for (name, y), (color, mark) in zip(percent.items(), looks, strict=True):
                 ax.plot(steps, y, f"{mark}-", color=color, markersize=4, label=plot_text(name))
-            marker[fig] = ax.axvline(chosen, color=plots.BLACK, linestyle="--", animated=True)
+            ax.axvline(chosen, color=plots.BLACK, linestyle="--", animated=True)
             ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
             ax.set_xscale("log", base=2)
             ax.set_xticks(steps, map(str, steps), minor=False)
             figure_legend(ax, BELOW)
-        marker[fig].set_xdata([steps_shown, steps_shown])
+        fig.axes[0].lines[-1].set_xdata([steps_shown, steps_shown])
         values = [float(y[steps.index(steps_shown)]) for y in percent.values()]
         listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(percent, values, strict=True))
         alt = f"Tested with T = {steps_shown}: {listed}."

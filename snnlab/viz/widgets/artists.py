@@ -96,22 +96,10 @@ def _resize_max(grid: NDArray[np.uint8], size: int, *, axis: int) -> NDArray[np.
     return np.maximum.reduceat(grid, starts, axis)
 
 
-class Bars:
-    """Bars of which one is marked.
-
-    Args:
-        ax: where to draw.
-        x: the centers of the bars, (n,).
-        width: of a bar.
-    """
-
-    def __init__(self, ax: Axes, x: ArrayLike, width: float) -> None:
-        self._bars = ax.bar(np.asarray(x), 0.0, width, animated=True)
-
-    def set_data(self, heights: ArrayLike, marked: int) -> None:
-        """Set the heights, (n,), and the number of the bar with the darker color."""
-        for number, (bar, height) in enumerate(zip(self._bars, np.asarray(heights), strict=True)):
-            bar.set(height=height, color=plots.BLUE if number == marked else plots.SKY)
+def set_bars(ax: Axes, heights: ArrayLike, marked: int) -> None:
+    """Set the heights of the bars of `ax`, (n,); the one with the number `marked` is darker."""
+    for number, (bar, height) in enumerate(zip(ax.patches, np.asarray(heights), strict=True)):
+        bar.set(height=height, color=plots.BLUE if number == marked else plots.SKY)
 
 
 class DelayHistogram:
