@@ -292,7 +292,9 @@ def test_a_wrong_function_gets_a_hint(membrane, answer, hint):
 
 def test_a_function_may_return_several_values(monkeypatch):
     monkeypatch.setattr(judge, "EXERCISES", {})
-    function_exercise("both", lambda v: (v > 1, v / 2), [(2.0,), (0.5,)], praise="", hint="Try.")
+    function_exercise(
+        "both", lambda v: (v > 1, v / 2), [(2.0,), (0.5,)], praise="", hint="Try.", mistakes={}
+    )
     assert check("both", lambda v: (float(v > 1), v / 2)).right is True
     assert "2 values are expected; yours is 1.0" in check("both", lambda v: v / 2).text
     assert "in value 2, 1 is expected; yours is 2" in check("both", lambda v: (v > 1, v)).text

@@ -1,5 +1,7 @@
 """The exercises of notebook 02."""
 
+from functools import partial
+
 import torch
 
 from snnlab.course.exercises.judge import function_exercise, number_exercise
@@ -29,37 +31,6 @@ number_exercise(
     hint="Add up both stages in epochs of T = 6. An eighth of the unknown number is that sum.",
 )
 
-function_exercise(
-    "soft_reset_rate",
-    lambda current, steps: _soft_rate(current, steps),
-    [
-        (torch.tensor([0.4]), 5),
-        (torch.tensor([-0.5, 0.0, 0.3, 0.7, 1.0, 1.6]), 1),
-        (torch.tensor([-0.5, 0.0, 0.1, 0.26, 0.61, 0.87, 1.3]), 4),
-        (torch.linspace(-0.3, 1.4, 40), 12),
-    ],
-    praise="For constant input it is the clipped ReLU, rounded to one of T levels: nothing is "
-    "lost.",
-    hint="Begin at V = 0.5, add the current in each step, and take 1 away whenever H is at least "
-    "1. Divide the number of spikes by the steps.",
-    mistakes={
-        "Your membrane starts at 0, so the rate is rounded down. Start at half the threshold.": (
-            lambda current, steps: _soft_rate(current, steps, start=0.0)
-        ),
-        "Your spike resets the membrane to 0, so what was above the threshold is lost. Subtract "
-        "the threshold.": lambda current, steps: _soft_rate(current, steps, hard=True),
-        "Your membrane still leaks: 0.25 of it stays. This neuron keeps all of it.": (
-            lambda current, steps: _soft_rate(current, steps, beta=0.25)
-        ),
-        "Your neuron fires above 0.5. Its threshold is 1.": (
-            lambda current, steps: _soft_rate(current, steps, threshold=0.5)
-        ),
-        "That is the number of spikes. Divide it by the steps.": (
-            lambda current, steps: steps * _soft_rate(current, steps)
-        ),
-    },
-)
-
 
 def _soft_rate(
     current: torch.Tensor,
@@ -78,3 +49,32 @@ def _soft_rate(
         v = h * (1 - s) if hard else h - threshold * s
         spikes += s
     return spikes / steps
+
+
+function_exercise(
+    "soft_reset_rate",
+    _soft_rate,
+    [
+        (torch.tensor([0.4]), 5),
+        (torch.tensor([-0.5, 0.0, 0.3, 0.7, 1.0, 1.6]), 1),
+        (torch.tensor([-0.5, 0.0, 0.1, 0.26, 0.61, 0.87, 1.3]), 4),
+        (torch.linspace(-0.3, 1.4, 40), 12),
+    ],
+    praise="For constant input it is the clipped ReLU, rounded to one of T levels: nothing is "
+    "lost.",
+    hint="Begin at V = 0.5, add the current in each step, and take 1 away whenever H is at least "
+    "1. Divide the number of spikes by the steps.",
+    mistakes={
+        "Your membrane starts at 0, so the rate is rounded down. Start at half the "
+        "threshold.": partial(_soft_rate, start=0.0),
+        "Your spike resets the membrane to 0, so what was above the threshold is lost. Subtract "
+        "the threshold.": partial(_soft_rate, hard=True),
+        "Your membrane still leaks: 0.25 of it stays. This neuron keeps all of it.": partial(
+            _soft_rate, beta=0.25
+        ),
+        "Your neuron fires above 0.5. Its threshold is 1.": partial(_soft_rate, threshold=0.5),
+        "That is the number of spikes. Divide it by the steps.": (
+            lambda current, steps: steps * _soft_rate(current, steps)
+        ),
+    },
+)

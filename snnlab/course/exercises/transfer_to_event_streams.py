@@ -1,5 +1,7 @@
 """The exercises of notebook 03."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -44,18 +46,13 @@ function_exercise(
     praise="Shifted back, the events of all steps agree about where the edges are.",
     hint="For step t: ON minus OFF, rows from ROWS[t], columns from COLUMNS[t].",
     mistakes={
-        "Average over the steps instead of adding them up.": lambda events: _edges(
-            events, mean=False
+        "Average over the steps instead of adding them up.": partial(_edges, mean=False),
+        "The events of the first step belong to the second place: begin with ROWS[1].": partial(
+            _edges, first=0
         ),
-        "The events of the first step belong to the second place: begin with ROWS[1].": (
-            lambda events: _edges(events, first=0)
-        ),
-        "ON counts +1 and OFF -1; yours is the other way round.": lambda events: _edges(
-            events, sign=-1
-        ),
-        "Every step is cut out at the same place; shift each one back by its own row and column.": (
-            lambda events: _edges(events, back=False)
-        ),
+        "ON counts +1 and OFF -1; yours is the other way round.": partial(_edges, sign=-1),
+        "Every step is cut out at the same place; shift each one back by its own row and "
+        "column.": partial(_edges, back=False),
     },
 )
 

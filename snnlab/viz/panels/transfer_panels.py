@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.nn.activations import firing_rate, matched_ramp
 from snnlab.viz import plots
-from snnlab.viz.plots.style import figure_legend, repeated
+from snnlab.viz.plots.style import figure_legend, with_looks
 from snnlab.viz.plots.transfer import BELOW
 from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
 
@@ -136,8 +136,7 @@ def steps_panel(
     def draw(fig: Figure, steps_shown: int) -> DrawResult:
         if not fig.axes:
             ax = plots.tidy(fig.subplots())
-            looks = repeated(NETWORKS, len(percent))
-            for (name, y), (color, mark) in zip(percent.items(), looks, strict=True):
+            for name, y, color, mark in with_looks(percent, NETWORKS):
                 ax.plot(steps, y, f"{mark}-", color=color, markersize=4, label=plot_text(name))
             ax.axvline(chosen, color=plots.BLACK, linestyle="--", animated=True)
             ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")

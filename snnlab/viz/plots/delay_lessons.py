@@ -22,10 +22,10 @@ from snnlab.viz.plots.style import (
     figure,
     figure_legend,
     legend,
-    repeated,
     titled_axes,
     untrained_figure,
     variant_style,
+    with_looks,
 )
 
 
@@ -123,10 +123,10 @@ def loss_over_delay(
         right_delay: steps.
     """
     fig, (above, below) = figure(9, 3.0, 1, 2)
-    looks = repeated([(ORANGE, ":"), (GREEN, "--"), (BLUE, "-")], len(losses))
-    for sigma, (color, line) in zip(losses, looks, strict=True):
+    looks = [(ORANGE, ":"), (GREEN, "--"), (BLUE, "-")]
+    for sigma, values, color, line in with_looks(losses, looks):
         look = dict(linestyle=line, color=color, label=rf"$\sigma$ = {sigma:g} steps")
-        above.plot(delays, losses[sigma], **look)
+        above.plot(delays, values, **look)
         slope = as_array("slopes", slopes[sigma], dims=1)
         below.plot(delays, slope / np.abs(slope).max(), **look)
     for ax in (above, below):

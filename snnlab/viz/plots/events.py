@@ -31,6 +31,7 @@ from snnlab.viz.plots.style import (
     tidy,
     untrained_figure,
     variant_style,
+    with_looks,
 )
 
 ON_OFF = ListedColormap([ORANGE, "white", BLUE])  # OFF, no event, ON
@@ -264,7 +265,7 @@ def accuracy_over_cost(
     values = 100 * np.array([list(seeds) for _, seeds in lengths]).T
     band(ax, times, values, label="scratch (band: seeds)", **variant_style("scratch"))
     looks = [(RED, "v"), (BLACK, "o"), (GREEN, "^"), (PINK, "x")]
-    for (name, (seconds, reached)), (color, marker) in zip(recipes.items(), looks, strict=True):
+    for name, (seconds, reached), color, marker in with_looks(recipes, looks):
         ax.plot(seconds, 100 * np.asarray(reached), marker, color=color, label=name)
     label = "CPU time of training, pretraining included (s)"
     ax.set(xlabel=label, ylabel="test accuracy (%)", xlim=(0, None))

@@ -1,6 +1,6 @@
 """The style of all figures: colors, the style of each variant, axes and legends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,6 +78,7 @@ def distinct_styles(variants: Sequence[str]) -> list[dict[str, Any]]:
 
 
 Look = TypeVar("Look")
+Name = TypeVar("Name")
 T = TypeVar("T")
 
 
@@ -102,6 +103,20 @@ def repeated(looks: Sequence[tuple[Any, Look]], count: int) -> list[tuple[Any, L
     if count > n * n:
         raise SnnlabError(f"A figure of {count} curves: expected {n * n} at most; draw fewer.")
     return [(looks[i % n][0], looks[(i + i // n) % n][1]) for i in range(count)]
+
+
+def with_looks(
+    values: Mapping[Name, T], looks: Sequence[tuple[Any, Look]]
+) -> Iterator[tuple[Name, T, Any, Look]]:
+    """Yield each name and value with a look of its own, as from `repeated`.
+
+    Args:
+        values: what is to be drawn, by name.
+        looks: pairs of a color and a marker or a line style.
+    """
+    pairs = zip(values.items(), repeated(looks, len(values)), strict=True)
+    for (name, value), (color, look) in pairs:
+        yield name, value, color, look
 
 
 def empty_figure(width: float, height: float) -> Figure:

@@ -28,6 +28,7 @@ from snnlab.viz.plots.style import (
     legend,
     repeated,
     untrained_figure,
+    with_looks,
 )
 
 # Color, marker and line of each training stage's network, and of each recipe
@@ -104,8 +105,7 @@ def activations(
     """
     fig, axes = figure(9, 3.3, 1, 3, sharex=True)
     x = as_array("inputs", inputs, dims=1)
-    looks = repeated(RAMPS, len(ramps))
-    for (label, values), (color, line) in zip(ramps.items(), looks, strict=True):
+    for label, values, color, line in with_looks(ramps, RAMPS):
         axes[0].plot(x, as_array(label, values), line, color=color, label=label)
     axes[1].plot(x, as_array("slope", slope), color=PINK, linewidth=2, label="all epochs")
     *curves, closest = rates.items()
@@ -243,8 +243,7 @@ def similarity(
     fig, axes = figure(9, 3.7, 1, 2, sharey=True)
     looks = ((BLUE, "o-"), (GREY, "s:"), (ORANGE, "^--"), (BLACK, "x-."))
     for ax, measured in zip(axes, (cosines, ckas), strict=True):
-        shown = zip(measured.items(), repeated(looks, len(measured)), strict=True)
-        for (name, networks), (color, line) in shown:
+        for name, networks, color, line in with_looks(measured, looks):
             for number, values in enumerate(networks):
                 y = as_array(name, values, dims=1)
                 label = None if number else plot_text(name)
@@ -292,8 +291,8 @@ def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
         return untrained_figure()
     fig, ax = figure(8.5, 3.3)
     colors = (GREY, BLACK, BLUE, SKY, ORANGE, GREEN, PINK)
-    looks = repeated([*zip(colors, "so^pDPX", strict=True)], len(marks))
-    for (name, (x, y)), (color, marker) in zip(marks.items(), looks, strict=True):
+    looks = [*zip(colors, "so^pDPX", strict=True)]
+    for name, (x, y), color, marker in with_looks(marks, looks):
         face = color if name.startswith("soft") else "white"
         ax.plot(
             x, 100 * np.asarray(y), marker, color=color, markerfacecolor=face, markersize=7,
