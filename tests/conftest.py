@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import shutil
 import signal
@@ -29,6 +30,16 @@ LONG = """
     training/test_train_pool runs/test_sharing runs/sweep/test_executors runs/sweep/test_slurm
     test_gpu_check delays/test_experiments transfer/test_comparison test_other_device
 """.split()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage among what is imported and collected, neither now nor later."""
+    gc.disable()
+    result = yield
+    gc.freeze()
+    gc.enable()
+    return result
 
 
 def pytest_collection_modifyitems(items):
