@@ -6,16 +6,17 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from spikingjelly.activation_based import functional, layer
+from spikingjelly.activation_based import layer
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
-from snnlab.nn.any_network import delay_layers
+from snnlab.nn.any_network import delay_layers, reset_states
 from snnlab.nn.delay_linear import DelayLinear, Engine
 from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.nn.masked_norm import masked_batch_norm
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.tracing import recorded
 
@@ -142,17 +143,20 @@ class DelayNet(nn.Module):
         try:
             return self._activity(x)
         finally:
-            functional.reset_net(self)  # membranes do not pass from one sequence to the next
+            reset_states(self)  # membranes do not pass from one sequence to the next
 
     def _activity(self, x: Tensor) -> Activity:
         valid = self.valid_steps(x) if self.config.padding == "fixed" else None  # steps that count
         # Steps that each delay layer appends
         more = [0 if valid is not None else longest // 2 for longest in self.config.max_delays]
         steps = len(x) if valid is None else len(valid)
-        # Once for all layers, because the CPU waits for a GPU here
-        places = None
-        if valid is not None and any(norm.training for norm in self.norms) and not valid.all():
-            places = valid.nonzero(as_tuple=True)
+        places: Tensor | tuple[Tensor, ...] | None = None
+        if valid is not None and any(norm.training for norm in self.norms):
+            torchs = all(type(norm) is nn.BatchNorm1d for norm in self.norms)
+            if torch.compiler.is_compiling() and torchs:
+                places = valid  # a graph has no sizes that depend on the data
+            elif not valid.all():  # once for all layers, because the CPU waits for a GPU here
+                places = valid.nonzero(as_tuple=True)
         spikes = []
         for synapses, norm, neurons, dropout, appended in zip(
             self.synapses, self.norms, self.neurons, self.dropouts, more, strict=False
@@ -167,15 +171,19 @@ class DelayNet(nn.Module):
         return Activity(spikes, potentials, valid)
 
     def valid_steps(self, x: Tensor) -> Tensor:
-        """Return which steps of each recording and its tail count, (T', B); the longest has T'."""
+        """Return which steps of each recording and its tail count, (T', B).
+
+        The longest recording has T' steps; under torch.compile, T' is T with the tail.
+        """
         steps = torch.arange(1, len(x) + 1, device=x.device)
         ends = ((x != 0).any(-1) * steps[:, None]).amax(0) + self.tail  # (B,)
         ends = ends.clamp(min=1)  # an empty recording without a tail still has to be scored
-        at_a_time = STEPS_AT_A_TIME.get(x.device.type, 1)
-        return (
-            torch.arange(-(-int(ends.max()) // at_a_time) * at_a_time, device=x.device)[:, None]
-            < ends
-        )
+        if torch.compiler.is_compiling():
+            longest = len(x) + self.tail
+        else:
+            at_a_time = STEPS_AT_A_TIME.get(x.device.type, 1)
+            longest = -(-int(ends.max()) // at_a_time) * at_a_time
+        return torch.arange(longest, device=x.device)[:, None] < ends
 
     def trainable_parameters(self) -> int:
         """Count the trained numbers; synapses that are missing or pruned do not count."""
@@ -188,9 +196,17 @@ class DelayNet(nn.Module):
         return total
 
 
-def _normalise(norm: nn.Module, x: Tensor, places: tuple[Tensor, ...] | None) -> Tensor:
-    """Apply batch norm over time and batch; in training over the steps at `places`, if given."""
+def _normalise(norm: nn.Module, x: Tensor, places: Tensor | tuple[Tensor, ...] | None) -> Tensor:
+    """Apply batch norm over time and batch; in training over the steps at `places`, if given.
+
+    Args:
+        norm: the batch norm.
+        x: `(T, B, N)`.
+        places: where the steps are that count, as a mask `(T, B)` or as indices.
+    """
     if places is None or not norm.training:
         normalised: Tensor = norm(x.flatten(0, 1)).view(x.shape)
         return normalised
+    if isinstance(places, Tensor):
+        return masked_batch_norm(norm, x, places)
     return torch.zeros_like(x).index_put(places, norm(x[places]))

@@ -205,17 +205,27 @@ class _Tables(NamedTuple):
 
 def _tables(steps: int, like: Tensor) -> _Tables:
     """Return the tables for at least so many steps as tensors, of dtype and device of `like`."""
+    if torch.compiler.is_compiling():
+        return constant_tables(_extended(steps), like.dtype, like.device)
     arrays, copies = _arrays(_extended(steps), np.float32 if like.dtype == torch.float32 else float)
     if like.device.type == "cpu":
         return _Tables(*map(torch.from_numpy, arrays))  # copies nothing
     if like.device in copies and type(like) in (Tensor, nn.Parameter):
         return copies[like.device]
     w = _Tables(*(torch.from_numpy(array).to(like.device) for array in arrays))
-    # what was made under a mode of torch must not outlive it: fake tensors, inference tensors,
-    # parts of a compiled graph
-    if type(w.first) is Tensor and not w.first.is_inference() and not torch.compiler.is_compiling():
+    # what was made under a mode of torch must not outlive it: fake tensors, inference tensors
+    if type(w.first) is Tensor and not w.first.is_inference():
         copies[like.device] = w
     return w
+
+
+def constant_tables(n: int, dtype: torch.dtype, device: torch.device) -> _Tables:
+    """Return the tables for N steps; `torch.compiler.assume_constant_result` puts them in a graph.
+
+    torch cannot capture how numpy makes them.
+    """
+    arrays, _ = _arrays(n, np.float32 if dtype == torch.float32 else float)
+    return _Tables(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
 def _radix(steps: int) -> int:

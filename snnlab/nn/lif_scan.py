@@ -35,8 +35,8 @@ def membrane(
     r"""Compute a membrane over time: $H[t] = (1 - leak)\,V[t-1] + X[t]$, spike, and reset.
 
     The reset goes to 0 (hard) or down by the threshold (soft), and passes no gradient to the spike.
-    On a CPU this is one compiled loop over T each way; elsewhere, for a file, and where each neuron
-    has a leak of its own, the same equations, a step at a time.
+    On a CPU this is one compiled loop over T each way; elsewhere, for a file, under torch.compile,
+    and where each neuron has a leak of its own, the same equations, a step at a time.
 
     Args:
         x: input current, `(T, ...)`.
@@ -61,13 +61,14 @@ def membrane(
             "SpikingJelly's functional.reset_net does."
         )
     check_current(x)
-    if v.is_inference() and not torch.is_inference_mode_enabled():
+    compiling = torch.compiler.is_compiling()
+    if not compiling and v.is_inference() and not torch.is_inference_mode_enabled():
         v = v.clone()  # a membrane of an evaluation, where training goes on from it
     # Mixed precision: a membrane adds up too much for these
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     one_leak = not isinstance(leak, Tensor) or leak.numel() == 1
-    if one_leak and x.device.type == "cpu" and not recorded():
+    if one_leak and x.device.type == "cpu" and not (recorded() or compiling):
         result: tuple[Tensor, Tensor, Tensor] = _Scan.apply(  # type: ignore[no-untyped-call]
             x, v, leak, v_threshold, slope, soft_reset
         )

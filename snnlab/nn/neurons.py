@@ -88,7 +88,7 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
 
     SpikingJelly's `LIFNode` as Hammouamri et al. 2024 use it: `decay_input=False`, hard reset, ATan
     surrogate, detached reset, multi-step. Every step is `lif_step`. On a CPU a compiled scan
-    replaces the loop over T; on a GPU SpikingJelly's kernels run.
+    replaces the loop over T; on a GPU, and under torch.compile, SpikingJelly's operator runs.
 
     Args:
         tau: membrane time constant in steps, above 1; a sequence has one for each neuron. These
@@ -122,7 +122,8 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Compute the spikes of all steps."""
-        if isinstance(self.tau, float) and (x_seq.device.type != "cpu" or self.store_v_seq):
+        scanned = x_seq.device.type == "cpu" and not torch.compiler.is_compiling()
+        if isinstance(self.tau, float) and (self.store_v_seq or not scanned):
             spikes: Tensor = super().multi_step_forward(x_seq)
             return spikes
         v = torch.zeros_like(x_seq[0]) if isinstance(self.v, float) else self.v

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.activations import DECAY, THRESHOLD, Activation, Mode, Rectifier, set_mode
+from snnlab.nn.any_network import reset_states
 from snnlab.nn.network_config import NetworkConfig
 
 
@@ -111,7 +112,7 @@ class VisionNet(nn.Module):
         try:
             return self.rest(current)
         finally:
-            functional.reset_net(self)  # membranes do not pass from one sequence to the next
+            reset_states(self)  # membranes do not pass from one sequence to the next
 
     def stem(self, x: Tensor) -> Tensor:
         """Compute the input of the first activation, `(B, C, H, W)` to `(B, C', H', W')`."""
