@@ -38,6 +38,8 @@ class Recipe:
         patience: epochs without a better one on validation after which training stops; None for all
             epochs. Those before `settled_from` do not count. Schedules are laid out for `epochs`,
             so that a training that stops early has not had their lowest learning rates.
+        compile: whether the network goes through `torch.compile` in training steps; see
+            `snnlab.training.compiled`.
 
     Raises:
         SnnlabError: a value has another type, a number is out of its range, or there is patience
@@ -58,6 +60,7 @@ class Recipe:
     accumulate: int = 1
     keep: Keep = "best"
     patience: int | None = None
+    compile: bool = False
 
     LEAST_EPOCHS: ClassVar[int] = 1
 

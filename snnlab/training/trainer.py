@@ -26,6 +26,7 @@ from snnlab.training.callbacks import (
     check_callbacks,
 )
 from snnlab.training.checkpoint_checks import fingerprint
+from snnlab.training.compiled import RunStep, compiled_steps
 from snnlab.training.distributed import (
     all_reduce_scalar,
     own_seed,
@@ -135,8 +136,9 @@ def fit(
     Raises:
         SnnlabError: the checkpoint is of another network, recipe or data, damaged or newer; the
             disk is full; the loss is no longer finite; there are more processes than samples in a
-            batch; `save_every` is below 0; tensors have other shapes; the network gives no class
-            scores or none for a label, or keeps a state between batches; memory does not suffice.
+            batch, or several though the recipe compiles; `save_every` is below 0; tensors have
+            other shapes; the network gives no class scores or none for a label, or keeps a state
+            between batches; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:
@@ -200,13 +202,14 @@ def fit(
         CallbackRunner(state, [*own, *callbacks], progress_at) as run_hook,
         _labels_checked(model, train=train, valid=valid, test=test),
         synchronised(model),
+        compiled_steps(model, recipe, device) as run_step,
     ):
         if path is not None and path.exists():
             state.restore(path)
         same_as_first(model)
         state.path = path if rank == 0 else None
         while not state.over:
-            line = _train_epoch(state, train, valid, test, device, run_hook)
+            line = _train_epoch(state, train, valid, test, device, run_hook, run_step)
             with warnings.catch_warnings():
                 # An epoch that was resumed in its validation has made no step in this process
                 warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
@@ -322,6 +325,7 @@ def _train_epoch(
     test: Batches | None,
     device: torch.device,
     run_hook: CallbackRunner,
+    run_step: RunStep[tuple[Tensor, Tensor]],
 ) -> dict[str, float]:
     """Train one epoch, or its rest, and validate; its randomness follows from (seed, epoch)."""
     model, recipe, epoch = state.model, state.recipe, len(state.history)
@@ -347,7 +351,8 @@ def _train_epoch(
             done = (epoch + epoch_state.seen / len(train)) / recipe.epochs
             recipe.before_step(model, state.optimisers, done)
             share = len(y) / total_samples
-            loss, scores = train_step(model, x, y, state.optimisers, recipe, share=share)
+            step = partial(train_step, model, x, y, state.optimisers, recipe, share=share)
+            loss, scores = run_step(step, x)
             epoch_state.add(
                 loss,
                 (scores.argmax(1) == y).sum(),
