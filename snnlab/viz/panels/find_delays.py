@@ -55,6 +55,8 @@ class DelaySearch:
             [(left[: steps - d] * right[d:]).sum((0, 2)) for d in range(max_delay + 1)], 1
         )  # (B, max_delay + 1): coincidences of each trial at each delay
         self.labels, self.step_ms, self.n_classes = labels, step_ms, int(labels.max()) + 1
+        by_class = [self.counts[labels == k].mean(0) for k in range(self.n_classes)]
+        self.means = torch.stack(by_class)  # (sound, max_delay + 1)
 
     def score(self, delays: list[int]) -> tuple[np.ndarray, float, float]:
         """Evaluate detectors with these delays, one for each class.
@@ -63,12 +65,11 @@ class DelaySearch:
             The mean coincidences `(sound, detector)`, the cross-entropy, and the accuracy, 0..1.
         """
         counts = self.counts[:, delays]  # (B, detectors)
-        means = torch.stack([counts[self.labels == k].mean(0) for k in range(self.n_classes)])
         loss = F.cross_entropy(counts / TEMPERATURE, self.labels).item()
         # Detectors that count the same share a trial
         best = (counts == counts.max(1, keepdim=True).values).float()
         share = best[torch.arange(len(best)), self.labels] / best.sum(1)
-        return means.numpy(), loss, share.mean().item()
+        return self.means[:, delays].numpy(), loss, share.mean().item()
 
     def draw(self, fig: Figure, **delays: int) -> DrawResult:
         """Draw coincidences, loss and accuracy, for `interact`.
@@ -106,9 +107,8 @@ class DelaySearch:
         """Make the axes and the artists."""
         axes = fig.subplot_mosaic([["counts", "loss"], ["counts", "accuracy"]])
         n, ticks = self.n_classes, np.arange(1, self.n_classes + 1)
-        by_class = torch.stack([self.counts[self.labels == k].mean(0) for k in range(n)])
         self.image = axes["counts"].imshow(
-            np.zeros((n, n)), cmap="viridis", vmin=0, vmax=by_class.max().item(), origin="lower",
+            np.zeros((n, n)), cmap="viridis", vmin=0, vmax=self.means.max().item(), origin="lower",
             extent=(0.5, n + 0.5, 0.5, n + 0.5), aspect="auto", animated=True,
         )  # fmt: skip
         axes["counts"].set(xlabel="detector", ylabel="sound", xticks=ticks, yticks=ticks)
@@ -153,8 +153,8 @@ def find_delays_panel(
         The panel.
     """
     search = DelaySearch(x, labels, max_delay=max_delay, step_ms=step_ms)
-    best = [int(search.counts[search.labels == k].mean(0).argmax()) for k in range(solved)]
-    first = best + [0] * (search.n_classes - solved)
+    best: list[int] = search.means.argmax(1).tolist()
+    first = best[:solved] + [0] * (search.n_classes - solved)
     tooltip = f"by how many steps of {step_ms:g} ms the left ear's spikes are held back"
     sliders = {
         f"delay_{k}": Slider(delay, 0, max_delay, 1, f"detector {k} (steps)", tooltip)

@@ -3,22 +3,27 @@
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.viz.plots.style import untrained_figure
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def something_to_draw(*may_be_empty: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def something_to_draw(
+    *may_be_empty: str, untrained: str = ""
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a plot: an argument without values is refused, also within mappings and sequences.
 
     Args:
         may_be_empty: arguments that hold what may not have happened, such as spike times.
+        untrained: an argument that holds nothing if a run did not train what it is about; then
+            the plot is `untrained_figure`.
 
     Returns:
         The decorator. An argument that is left out may be empty.
@@ -41,6 +46,8 @@ give one value at least.
                 arguments = signature.bind(*args, **kwargs).arguments
             except TypeError:
                 arguments = {}  # Python's own message names the function
+            if not arguments.get(untrained, True):
+                return cast(R, untrained_figure())
             for name, value in arguments.items():
                 if name not in may_be_empty:
                     _check(name, value)

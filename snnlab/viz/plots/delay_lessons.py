@@ -23,7 +23,6 @@ from snnlab.viz.plots.style import (
     figure_legend,
     legend,
     titled_axes,
-    untrained_figure,
     variant_style,
     with_looks,
 )
@@ -84,7 +83,7 @@ def delay_lines(delays_ms: Sequence[float], lag_ms: float) -> Figure:
     return fig
 
 
-@something_to_draw("rates")
+@something_to_draw(untrained="rates")
 def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
     """Draw how far each neuron's spike count departs from its median over all lags.
 
@@ -92,8 +91,6 @@ def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
         rates: by variant, mean spikes a trial `(neurons, lags)`, each row as it is to be shown.
         lags_ms: of the columns, ms.
     """
-    if not rates:
-        return untrained_figure()
     tables = {name: as_array(name, table, dims=2) for name, table in rates.items()}
     departures = {n: t - np.median(t, axis=1, keepdims=True) for n, t in tables.items()}
     limit = max(float(np.abs(table).max()) for table in departures.values()) or 1.0
@@ -250,11 +247,9 @@ def accuracies(
     return fig
 
 
-@something_to_draw("test")
+@something_to_draw(untrained="test")
 def with_ceiling(test: Mapping[str, Sequence[float]], ceiling: float, chance: float) -> Figure:
     """Draw a bar for each variant, and the best accuracy without memory and delays as a line."""
-    if not test:
-        return untrained_figure()
     fig, ax = figure(6, 3.0)
     bars_with_seeds(ax, test, ylabel="test accuracy (%)", chance=chance)
     ax.axhline(100 * ceiling, color=RED, linestyle="--", linewidth=1)
@@ -289,9 +284,7 @@ def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     return fig
 
 
-@something_to_draw("groups")
+@something_to_draw(untrained="groups")
 def side_by_side(groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
     """Draw bars of test accuracies in a panel for each group."""
-    if not groups:
-        return untrained_figure()
     return panels_of_bars(9.5, 3.2, groups, chance)

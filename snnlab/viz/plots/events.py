@@ -29,7 +29,6 @@ from snnlab.viz.plots.style import (
     figure,
     legend,
     tidy,
-    untrained_figure,
     variant_style,
     with_looks,
 )
@@ -273,13 +272,11 @@ def accuracy_over_cost(
     return fig
 
 
-@something_to_draw("accuracies", "rows")
+@something_to_draw(untrained="rows")
 def accuracy_table(
     accuracies: ArrayLike, rows: Sequence[str], columns: Sequence[str], xlabel: str, ylabel: str
 ) -> Figure:
     """Draw accuracies 0..1 `(rows, columns)` as a heat map with numbers."""
-    if not rows:
-        return untrained_figure()
     values = 100 * np.asarray(accuracies)
     fig, ax = figure(5.5, 2.9)
     image = ax.imshow(values, cmap="viridis", aspect="auto")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.events import NEURONS, ON_OFF, signed
-from snnlab.viz.plots.style import GREY, empty_figure, figure, legend, untrained_figure
+from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
 _LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
 
@@ -56,7 +56,7 @@ def motions(
     return fig
 
 
-@something_to_draw("recipes", "levels")
+@something_to_draw("levels", untrained="recipes")
 def accuracy_over_time(
     recipes: Mapping[str, Sequence[tuple[str, ArrayLike, ArrayLike]]],
     levels: Mapping[str, float],
@@ -69,8 +69,6 @@ def accuracy_over_time(
             those of the neuron, the line style is that of the recipe.
         levels: by name, accuracies 0..1 that horizontal lines mark.
     """
-    if not recipes:
-        return untrained_figure()
     fig, ax = figure(8.5, 3.5)
     for number, (name, stages) in enumerate(recipes.items()):
         before: list[tuple[float, float]] = []

@@ -20,7 +20,6 @@ from snnlab.viz.plots.style import (
     ORANGE,
     figure,
     legend,
-    untrained_figure,
 )
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -129,7 +128,7 @@ def delays_before_and_after(before_ms: ArrayLike, after_ms: ArrayLike) -> Figure
     return fig
 
 
-@something_to_draw("moved_ms")
+@something_to_draw(untrained="moved_ms")
 def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
     """Draw how far delays move on average under several settings.
 
@@ -140,8 +139,6 @@ def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
     Returns:
         The figure.
     """
-    if not moved_ms:
-        return untrained_figure()
     fig, ax = figure(7.5, 0.4 * len(moved_ms) + 0.9)
     names, values = list(moved_ms), list(moved_ms.values())
     bars = ax.barh(names, values, 0.6, color=BLUE, alpha=0.8)

@@ -27,7 +27,6 @@ from snnlab.viz.plots.style import (
     figure_legend,
     legend,
     repeated,
-    untrained_figure,
     with_looks,
 )
 
@@ -280,15 +279,13 @@ def layer_spikes(picture: ArrayLike, layers: Mapping[str, ArrayLike], label: str
     return fig
 
 
-@something_to_draw("marks")
+@something_to_draw(untrained="marks")
 def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
     """Draw test accuracy over training time, a mark a seed; recipes "soft: ..." are filled.
 
     Args:
         marks: by recipe, seconds and accuracies 0..1 of the seeds.
     """
-    if not marks:
-        return untrained_figure()
     fig, ax = figure(8.5, 3.3)
     colors = (GREY, BLACK, BLUE, SKY, ORANGE, GREEN, PINK)
     looks = [*zip(colors, "so^pDPX", strict=True)]
