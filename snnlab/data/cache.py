@@ -30,7 +30,7 @@ _OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")
 
 
 class NotKept(Exception):
-    """What was computed holds today only, as a file cannot be read now; `cached` keeps nothing."""
+    """Carries an array that holds today only, as a file cannot be read now: it is not kept."""
 
 
 def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> Mapped:
@@ -44,7 +44,7 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
         key: all that decides about the content, as JSON has it: which files (`stamp`), and every
             parameter. The version of snnlab is added.
         make: is called if no file is there, or none that can be read. It gives numbers, bytes or
-            texts, or a structured array, no objects.
+            texts, or a structured array, no objects. What it raises as `NotKept` is returned, too.
 
     Raises:
         SnnlabError: the folder cannot be made or written, or what `make` raises.
@@ -56,7 +56,11 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
         with FileLock(file.with_suffix(".lock")):
             stored = _load(file)  # perhaps made while we waited
             if stored is None:
-                array = make()
+                try:
+                    array = make()
+                except NotKept as passing:
+                    passed: Mapped = passing.args[0]
+                    return passed
                 with whole_file(file) as temporary:
                     np.save(temporary, array, allow_pickle=False)
                 with whole_file(file.with_suffix(".json")) as temporary:

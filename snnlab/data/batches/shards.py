@@ -29,7 +29,7 @@ from snnlab._utils.files import read_json
 from snnlab._utils.system import open_binary, read_at
 from snnlab.data.batches.file_dataset import FileDataset, Reader, count_classes
 from snnlab.data.cache import cached, stamp
-from snnlab.data.io.folders import check_names
+from snnlab.data.io.folders import read_names
 from snnlab.data.io.images import SUFFIXES, opened
 
 PARTS = ("train", "val")
@@ -230,15 +230,7 @@ def _classes(folder: Path, indices: list[np.ndarray]) -> tuple[str, ...]:
     if not names.exists():
         labels = np.concatenate([index["label"] for index in indices])
         return tuple(map(str, range(count_classes(torch.from_numpy(labels), folder))))
-    try:
-        classes = tuple(names.read_text(encoding="utf-8").splitlines())
-    except (OSError, ValueError) as error:
-        raise SnnlabError(
-            f"{names} cannot be read ({error}); the name of a class a line was expected. Fetch it "
-            "again."
-        ) from error
-    check_names(classes, names)
-    return classes
+    return read_names(names)
 
 
 def _set(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
@@ -16,7 +17,7 @@ from snnlab.data.encoding.es_imagenet import (
     write_sample,
 )
 from snnlab.data.encoding.odg import THETA, check_theta
-from snnlab.data.io.folders import check_names
+from snnlab.data.io.folders import read_names
 from snnlab.data.io.images import SUFFIXES, class_folders, opened
 from snnlab.data.io.many_files import (
     ConversionJob,
@@ -100,18 +101,11 @@ def convert_folder(
     return outcome
 
 
-def _classes(file: Path, names: list[str], images: Path) -> list[str]:
+def _classes(file: Path, names: Sequence[str], images: Path) -> Sequence[str]:
     """Return the class names in the order of their numbers; those of `file`, if any, must match."""
     if not file.exists():
         return names
-    try:
-        listed = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SnnlabError(
-            f"{file} cannot be read; a class a line was expected. Repair it or choose another "
-            "folder."
-        ) from error
-    check_names(listed, file)
+    listed = read_names(file)
     for name, there, missing in (
         *((name, images, file) for name in names if name not in listed),
         *((name, file, images) for name in listed if name not in names),
@@ -126,7 +120,7 @@ def _classes(file: Path, names: list[str], images: Path) -> list[str]:
 
 
 def _jobs(
-    folders: list[Path], classes: list[str], target: Path, theta: float
+    folders: list[Path], classes: Sequence[str], target: Path, theta: float
 ) -> tuple[list[ConversionJob], list[int]]:
     """Return one job an image, and the class of each."""
     jobs, numbers = [], []

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
 from snnlab.data.datasets.catalogue import described
@@ -22,7 +21,7 @@ from snnlab.data.encoding.es_imagenet import (
     read_sample,
 )
 from snnlab.data.encoding.odg import edge_integral
-from snnlab.data.io.folders import check_names
+from snnlab.data.io.folders import read_names
 from snnlab.data.splits import DataSplits
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
@@ -93,14 +92,7 @@ def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
     file = folder / "classes.txt"
     if not file.exists():
         return tuple(f"class{k}" for k in range(count_classes(labels, folder / "train")))
-    try:
-        classes = tuple(file.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise SnnlabError(
-            f"{file} cannot be read; a class a line was expected. Remove or repair it."
-        ) from error
-    check_names(classes, file)
-    return classes
+    return read_names(file)
 
 
 def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:

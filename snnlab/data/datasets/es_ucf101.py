@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, whole_number
-from snnlab._utils.files import given_path, is_hidden
+from snnlab._utils.files import given_path, is_hidden, paths_below
 from snnlab.data.batches.file_dataset import FileDataset, Reader, check_classes, hold_out
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.video_events import N_FRAMES, read_clip
@@ -105,80 +104,67 @@ def _load(
     loaders: int,
     unit: str,
 ) -> DataSplits:
-    folder = given_path(folder)
     whole_number("steps", steps, 1, N_FRAMES - 1)
     known(split, ("groups", "random"), "split")
-    about: dict[str, Any] = dict(
-        unit=unit,
-        preprocessing={"steps": steps, "split": split},
-        **described(name, folder),
-    )
     names = sorted(clips)
     parsed = [match for name in names if (match := _CLIP.fullmatch(name))]
     classes = tuple(sorted({match["name"] for match in parsed}))
     check_names(classes, f"the clips such as {clips[names[0]]}")
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
     dataset = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
+    parts: Iterable[FileDataset]
     if split == "groups":
         group = torch.tensor([int(match["group"]) for match in parsed])
         test, valid = group <= LAST_TEST_GROUP, group <= LAST_VALID_GROUP
-        masks = {
-            "groups from 11": ~valid,
-            "groups 8 to 10": valid & ~test,
-            "groups 1 to 7": test,
-        }
+        masks = {"groups from 11": ~valid, "groups 8 to 10": valid & ~test, "groups 1 to 7": test}
         parts = (
             check_classes(dataset.subset(mask.nonzero().flatten()), f"the part of {which}")
             for which, mask in masks.items()
         )
-        return DataSplits(*parts, **about)
-    from sklearn.model_selection import train_test_split
+    else:
+        from sklearn.model_selection import train_test_split
 
-    drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
-    rest, test_part = (dataset.subset(torch.as_tensor(index)) for index in drawn)
-    rest = check_classes(rest, "the part for training of the random split")
-    test_part = check_classes(test_part, "the part for testing of the random split")
-    return DataSplits(*hold_out(rest, HELD_OUT), test_part, **about)
+        drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
+        rest, tested = (
+            check_classes(dataset.subset(torch.as_tensor(index)), f"the part for {use} at random")
+            for index, use in zip(drawn, ("training", "testing"), strict=True)
+        )
+        parts = (*hold_out(rest, HELD_OUT), tested)
+    return DataSplits(
+        *parts,
+        unit=unit,
+        preprocessing={"steps": steps, "split": split},
+        **described(name, given_path(folder)),
+    )
 
 
 def _files(folder: str | Path) -> dict[str, str]:
     """Return the npz files below a folder, by the names of the clips."""
-
-    def files_of(path: str, folders: list[str], files: list[str]) -> list[str]:
-        return [file for file in files if file.endswith(".npz") and not is_hidden(file)]
-
-    return _clips(given_path(folder), files_of, "<clip>.npz")
+    return _clips(folder, paths_below(given_path(folder), "*.npz"), "<clip>.npz")
 
 
 def _folders(folder: str | Path) -> dict[str, str]:
     """Return the folders of frames below a folder, by the names of the clips."""
-
-    def files_of(path: str, folders: list[str], files: list[str]) -> list[str]:
+    found: list[Path] = []
+    for path, folders, files in os.walk(given_path(folder)):
         if any(map(FRAME.fullmatch, files)):
             raise _misnamed(path)  # the folder of a clip is never gone into
-        clips = [name for name in folders if _CLIP.fullmatch(name)]
-        folders[:] = [name for name in folders if not _CLIP.fullmatch(name)]
-        return clips
-
-    return _clips(given_path(folder), files_of, "<clip>/frame000001.jpg")
+        found += [Path(path, name) for name in folders if _CLIP.fullmatch(name)]
+        folders[:] = [name for name in folders if not (_CLIP.fullmatch(name) or is_hidden(name))]
+    return _clips(folder, found, "<clip>/frame000001.jpg")
 
 
-def _clips(
-    folder: Path, files_of: Callable[[str, list[str], list[str]], list[str]], form: str
-) -> dict[str, str]:
+def _clips(folder: str | Path, paths: Iterable[Path], form: str) -> dict[str, str]:
     clips: dict[str, str] = {}
-    for path, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        for file in files_of(path, folders, files):
-            name, clip = file.removesuffix(".npz"), os.path.join(path, file)
-            if not _CLIP.fullmatch(name):
-                raise _misnamed(clip)
-            if name in clips:
-                raise SnnlabError(
-                    f"{clips[name]} and {clip} are the same clip; it was expected once. Take one "
-                    "away."
-                )
-            clips[name] = clip
+    for path in paths:
+        name = path.name.removesuffix(".npz")
+        if not _CLIP.fullmatch(name):
+            raise _misnamed(path)
+        if name in clips:
+            raise SnnlabError(
+                f"{clips[name]} and {path} are the same clip; it was expected once. Take one away."
+            )
+        clips[name] = str(path)
     if len(clips) < 2:
         raise SnnlabError(
             f"{folder} holds {len(clips) or 'no'} clip; several {form} were expected, here or in "
@@ -187,7 +173,7 @@ def _clips(
     return clips
 
 
-def _misnamed(path: str) -> SnnlabError:
+def _misnamed(path: str | Path) -> SnnlabError:
     return SnnlabError(
         f"{path}: a name such as v_Archery_g01_c01 was expected, for it says class and group. "
         "Rename it."

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -267,33 +267,27 @@ def _read(
         "framing": vars(framing) | {"folder": str(folder)},
     }
 
-    @cache
-    def attempts() -> list[tuple[np.ndarray | None, str, bool]]:
+    def read_all() -> np.ndarray:
         import_readers(files[0])  # a missing package is no fault of a file, and is not cached
         worker, few = partial(_attempt, framing=framing), len(files) <= _FEW
         with mapped(worker, files, 1 if few else processes(None), together=64) as results:
             bar = tqdm(results, f"reading {name}", len(files), unit="recording", disable=few)
-            return list(bar)
+            arrays, problems, passing = zip(*bar, strict=True)
+        kinds = {array.dtype for array in arrays if array is not None}
+        shape = (framing.steps, 2, framing.size, framing.size)
+        texts = np.array(problems)
+        fields = [("frames", np.result_type(np.uint8, *kinds), shape), ("problem", texts.dtype)]
+        table = np.zeros(len(files), fields)
+        table["problem"] = texts
+        for row, array in zip(table["frames"], arrays, strict=True):
+            if array is not None:
+                row[:] = array
+        if any(passing):
+            raise NotKept(table)
+        return table
 
-    def frames() -> np.ndarray:
-        blank = np.zeros((framing.steps, 2, framing.size, framing.size), np.uint8)
-        return np.stack([blank if one is None else one for one, _, _ in attempts()])
-
-    def problems() -> np.ndarray:
-        return np.array([why for _, why, _ in attempts()])
-
-    def lasting(make: Callable[[], np.ndarray]) -> np.ndarray:
-        if any(passing for _, _, passing in attempts()):
-            raise NotKept
-        return make()
-
-    try:
-        return (
-            np.asarray(cached("event-frames", key, lambda: lasting(frames))),
-            np.asarray(cached("event-problems", key, lambda: lasting(problems))),
-        )
-    except NotKept:
-        return frames(), problems()
+    table = cached("event-recordings", key, read_all)
+    return np.asarray(table["frames"]), np.asarray(table["problem"])
 
 
 def _attempt(path: Path, framing: Framing) -> tuple[np.ndarray | None, str, bool]:
@@ -346,42 +340,29 @@ GESTURES = (
     "air guitar",
     "other gestures",
 )
-SETS = {
-    camera.name: camera
-    for camera in (
-        CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, ("Train", "Test")),
-        CameraSet(
-            "dvs-gesture",
-            "DVSGesture",
-            (128, 128),
-            GESTURES,
-            ("ibmGestureTrain", "ibmGestureTest"),
-            suffix=".npy",
-            label=r"(\d+)\.npy$",
-            person=r"user(\d+)",
-        ),
-        CameraSet(
-            "poker-dvs",
-            "POKERDVS",
-            (35, 35),
-            ("cl", "he", "di", "sp"),
-            ("pips_train", "pips_test"),
-            suffix=".npy",
-            label=r"(..)/[^/]+$",
-        ),
-        CameraSet(
-            "n-caltech101",
-            "NCALTECH101",
-            (240, 180),
-            parts=("Caltech101",),
-            side=180,
-            fits=False,
-        ),
-        CameraSet("cifar10-dvs-recordings", "CIFAR10DVS", (128, 128), CLASSES, suffix=".aedat4"),
-    )
-}
-n_mnist = SETS["n-mnist"].load
-dvs_gesture = SETS["dvs-gesture"].load
-poker_dvs = SETS["poker-dvs"].load
-n_caltech101 = SETS["n-caltech101"].load
-cifar10_dvs_recordings = SETS["cifar10-dvs-recordings"].load
+n_mnist = CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, ("Train", "Test")).load
+dvs_gesture = CameraSet(
+    "dvs-gesture",
+    "DVSGesture",
+    (128, 128),
+    GESTURES,
+    ("ibmGestureTrain", "ibmGestureTest"),
+    suffix=".npy",
+    label=r"(\d+)\.npy$",
+    person=r"user(\d+)",
+).load
+poker_dvs = CameraSet(
+    "poker-dvs",
+    "POKERDVS",
+    (35, 35),
+    ("cl", "he", "di", "sp"),
+    ("pips_train", "pips_test"),
+    suffix=".npy",
+    label=r"(..)/[^/]+$",
+).load
+n_caltech101 = CameraSet(
+    "n-caltech101", "NCALTECH101", (240, 180), parts=("Caltech101",), side=180, fits=False
+).load
+cifar10_dvs_recordings = CameraSet(
+    "cifar10-dvs-recordings", "CIFAR10DVS", (128, 128), CLASSES, suffix=".aedat4"
+).load

@@ -7,7 +7,6 @@ kB of 140, so that the whole set takes 1.7 or 6.0 GB.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from tqdm.auto import tqdm
 
@@ -33,13 +31,14 @@ from snnlab.data.datasets.gsc_folder import (
     Stamp,
     find_clips,
     provenance,
+    shortened,
     speaker_of,
     split_by_lists,
     word_of,
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
 from snnlab.data.holdout import balanced, checked_folds, divide
-from snnlab.data.io.wav import cut_short, implausible
+from snnlab.data.io.wav import read_clip
 from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 FEATURES = {"paper": PAPER, "sane": SANE}
@@ -47,7 +46,6 @@ UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the traini
 # Clips of a word that are one entry of the cache; Google's words have fewer, so each word is one
 CHUNK = 4000
 
-_NAMED = 5  # bad files that a sentence names
 _BLOCK = 256  # clips that are read and converted at a time
 
 
@@ -253,10 +251,9 @@ def _made(chunks: list[_Chunk], folder: Path, workers: int) -> list[Mapped]:
                     arrays[i] = chunk.features()
                 bar.update(len(chunk.clips))
     if bad:
-        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise SnnlabError(
             f"{folder}: {len(bad)} of {clips} clips cannot be used: "
-            f"{'; '.join(bad[:_NAMED])}{more}; mono wav files at {RATE:,} Hz were expected. Fetch "
+            f"{shortened(bad)}; mono wav files at {RATE:,} Hz were expected. Fetch "
             "them again, or remove them and their lines in the lists; what is finished is kept."
         )
     return [array for array in arrays if array is not None]
@@ -280,9 +277,9 @@ def _features(chunk: _Chunk) -> np.ndarray:
     for start in range(0, len(chunk.clips), _BLOCK):
         here = chunk.clips[start : start + _BLOCK]
         waves = np.zeros((len(here), RATE), dtype=np.float32)
-        for wave, (name, (size, _)) in zip(waves, here, strict=True):
+        for wave, (name, _) in zip(waves, here, strict=True):
             try:
-                sound = read_clip(chunk.folder / name, size)[:RATE]
+                sound = read_clip(chunk.folder / name)[:RATE]
                 wave[: len(sound)] = sound
             except ValueError as error:
                 bad.append(f"{name} {error}")
@@ -292,32 +289,3 @@ def _features(chunk: _Chunk) -> np.ndarray:
     if bad:
         raise _BadClips(*bad)
     return features
-
-
-def read_clip(file: Path, size: int) -> np.ndarray:
-    """Read the sound of a clip at 16 kHz, (samples,) float32.
-
-    Args:
-        file: the wav file.
-        size: of it, in bytes.
-
-    Raises:
-        ValueError: what is wrong with the file, in a few words.
-    """
-    if not size:
-        raise ValueError("is empty")
-    try:
-        if wrong := cut_short(file):
-            raise ValueError(wrong)
-        sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError("cannot be read") from error
-    if sound.ndim != 1:
-        raise ValueError(f"has {sound.shape[1]} channels")
-    if rate != RATE:
-        raise ValueError(f"is at {rate:,} Hz")
-    if not len(sound):
-        raise ValueError("is empty")
-    if wrong := implausible(rate, sound):
-        raise ValueError(wrong.partition(";")[0])
-    return sound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import scandir
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import is_hidden
 from snnlab.data.holdout import checked_folds
-from snnlab.data.io.folders import check_names
+from snnlab.data.io.folders import check_names, read_lines
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 
 _LARGEST = 2**27 - 1  # of the published rule
+_NAMED = 5  # bad files that a sentence names
 
 Stamp = tuple[int, int]  # size in bytes and time of change in ns
 
@@ -51,6 +52,12 @@ def speaker_of(name: str) -> str:
     return re.sub(r"_nohash_.*$", "", name.rpartition("/")[2])
 
 
+def shortened(bad: Sequence[str]) -> str:
+    """Name the first bad files, and count the others."""
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return "; ".join(bad[:_NAMED]) + more
+
+
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
     """Check before a run that the folder and both lists are there, and the fold exists.
 
@@ -61,8 +68,7 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
     folder = Path(folder).resolve()
     _check_there(folder)
     for file in LISTS.values():
-        if not (folder / file).is_file():
-            raise _unreadable(folder / file, "No such file or directory")
+        read_list(folder / file)
 
 
 def find_clips(folder: Path, words: Iterable[str] | None = None) -> dict[str, Stamp]:
@@ -98,6 +104,16 @@ def find_clips(folder: Path, words: Iterable[str] | None = None) -> dict[str, St
     return stamps
 
 
+def read_list(file: Path) -> set[str]:
+    """Read the names in one of the two lists.
+
+    Raises:
+        SnnlabError: it cannot be read.
+    """
+    cure = "Fetch all of Google Speech Commands with `snnlab data get gsc`."
+    return {line.strip() for line in read_lines(file, "one clip a line", cure) if line.strip()}
+
+
 def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[str]]:
     """Split the names of the clips into "train", "valid" and "test", each in order.
 
@@ -107,11 +123,7 @@ def split_by_lists(folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, list[
     """
     listed: dict[str, set[str]] = {}
     for part, file in LISTS.items():
-        try:
-            lines = (folder / file).read_text(encoding="utf-8").splitlines()
-            listed[part] = {line.strip() for line in lines if line.strip()}
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unreadable(folder / file, getattr(error, "strerror", error)) from error
+        listed[part] = read_list(folder / file)
         missing = sorted(listed[part] - stamps.keys())
         if missing:
             raise SnnlabError(
@@ -164,10 +176,3 @@ def _check_there(folder: Path) -> None:
             f"{folder}: this folder was expected to hold Google Speech Commands and is not there. "
             "Fetch them with `snnlab data get gsc`, or check the path."
         )
-
-
-def _unreadable(file: Path, why: object) -> SnnlabError:
-    return SnnlabError(
-        f"{file}: cannot be read ({why}); the list that comes with Google Speech Commands was "
-        "expected there. Fetch all of it with `snnlab data get gsc`."
-    )

@@ -25,12 +25,13 @@ from snnlab.data.batches.feature_set import FeatureSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins
 from snnlab.data.cache import Mapped, cached, unfinished
 from snnlab.data.datasets.catalogue import COMMANDS
-from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, read_clip, standardised
-from snnlab.data.datasets.gsc_folder import speaker_of, word_of
-from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, shortened, verify
+from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, standardised
+from snnlab.data.datasets.gsc_folder import shortened, speaker_of, word_of
+from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, verify
 from snnlab.data.encoding.mel import RATE
 from snnlab.data.holdout import check_hold_out, checked_folds, divide
 from snnlab.data.io.events import Events
+from snnlab.data.io.wav import read_clip
 from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
 _SEED = 0  # of the auditory nerve
@@ -42,7 +43,6 @@ class _EncodingJob:
     """A clip to encode; its MD5 sum stands for its content."""
 
     file: str
-    size: int
     md5: str
     seed: int
 
@@ -180,10 +180,7 @@ def _encode_word(
     parts = unfinished(NAME, key)
 
     def make() -> np.ndarray:
-        jobs = [
-            _EncodingJob(str(folder / name), clips.stamps[name][0], clips.md5[name], seed_of(name))
-            for name in names
-        ]
+        jobs = [_EncodingJob(str(folder / name), clips.md5[name], seed_of(name)) for name in names]
         times, units, offsets = encode(
             jobs, worker=_encode, workers=workers, partial=parts, title=f"encoding {word!r}"
         )
@@ -205,7 +202,7 @@ def seed_of(name: str) -> int:
 def _encode(job: _EncodingJob) -> Spikes:
     from snnlab.data.encoding.cochlea import cochlea  # here: features need no compiler
 
-    return cochlea(read_clip(Path(job.file), job.size)[:RATE], RATE, seed=job.seed)
+    return cochlea(read_clip(Path(job.file))[:RATE], RATE, seed=job.seed)
 
 
 @lru_cache(maxsize=2)

@@ -17,18 +17,16 @@ from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
 from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import COMMANDS, DATASETS
-from snnlab.data.datasets.gsc import read_clip
-from snnlab.data.datasets.gsc_folder import Stamp, find_clips, speaker_of
+from snnlab.data.datasets.gsc_folder import Stamp, find_clips, shortened, speaker_of
 from snnlab.data.encoding.mel import RATE
 from snnlab.data.holdout import checked_folds
-from snnlab.data.io.wav import SHORTEST
+from snnlab.data.io.wav import SHORTEST, read_clip
 
 NAME = "speech-commands-test"
 FOLDS = 5
 UNKNOWN = "_unknown_"  # further words, whose clips also count when speakers are divided into folds
 MOST_BAD = 0.05  # of the clips; where more cannot be used, the set is damaged
 
-_NAMED = 3  # bad files that a sentence names
 _CLIP = [("md5", "S32"), ("fault", "U80")]
 
 
@@ -95,12 +93,7 @@ def find(folder: Path) -> Clips:
         "folder": str(folder),
         "clips": hashlib.sha256(repr(own).encode("utf-8", "surrogateescape")).hexdigest(),
     }
-    passing: list[np.ndarray] = []
-    table: np.ndarray
-    try:
-        table = cached(NAME, key, lambda: _read_all(folder, own, passing))
-    except NotKept:
-        table = passing[0]
+    table = cached(NAME, key, lambda: _read_all(folder, names))
     bad, md5 = [], {}
     for name, fault in zip(names, table["fault"].tolist(), strict=True):
         if fault:
@@ -126,33 +119,25 @@ def find(folder: Path) -> Clips:
     )
 
 
-def shortened(bad: list[str] | tuple[str, ...]) -> str:
-    """Name the first bad files, and count the others."""
-    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    return "; ".join(bad[:_NAMED]) + more
-
-
 def _speaker(name: str) -> str:
     """Return the speaker of a clip; in the folder of other words, the word stands before it."""
     speaker = speaker_of(name)
     return speaker.rpartition("_")[2] if name.startswith(UNKNOWN) else speaker
 
 
-def _read_all(folder: Path, stamps: Mapping[str, Stamp], passing: list[np.ndarray]) -> np.ndarray:
+def _read_all(folder: Path, names: list[str]) -> np.ndarray:
     """Return the MD5 sum of each clip and why it cannot be used, or "".
 
     Raises:
-        NotKept: the system does not give a file, which may pass; the table is in `passing`.
+        NotKept: the system does not give a file, which may pass.
     """
-    table = np.zeros(len(stamps), dtype=_CLIP)
-    for row, (name, (size, _)) in zip(
-        table, tqdm(stamps.items(), desc="reading clips", unit="clip"), strict=True
-    ):
+    table, passing = np.zeros(len(names), dtype=_CLIP), False
+    for row, name in zip(table, tqdm(names, desc="reading clips", unit="clip"), strict=True):
         try:
             if "_nohash_" not in name:
                 raise ValueError("names no speaker; <speaker>_nohash_<number>.wav was expected")
             content = (folder / name).read_bytes()
-            sound = read_clip(folder / name, size)
+            sound = read_clip(folder / name)
             if len(sound) < SHORTEST * RATE:
                 raise ValueError(f"holds {1000 * len(sound) / RATE:.0f} ms of sound")
             if not sound.any():
@@ -160,9 +145,9 @@ def _read_all(folder: Path, stamps: Mapping[str, Stamp], passing: list[np.ndarra
             row["md5"] = hashlib.md5(content).hexdigest().encode()
         except OSError as error:
             row["fault"] = f"cannot be read now ({error.strerror or error})"
-            passing[:] = [table]
+            passing = True
         except ValueError as error:
             row["fault"] = str(error)
     if passing:
-        raise NotKept
+        raise NotKept(table)
     return table

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.data.encoding.odg import MARGIN, STEPS, THETA, odg_events
+from snnlab.data.io.folders import read_lines
 from snnlab.data.io.npz import read_arrays, write_arrays
 
 LONG_SIDE = 254  # px of the resized image
@@ -216,12 +217,7 @@ def _listed(events: Tensor) -> np.ndarray:
 
 def _check(sample: Sample, where: str) -> None:
     rows, columns = sample.rows, sample.columns
-    if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:
-        raise SnnlabError(
-            f"{where}: the image has {rows} rows and {columns} columns; {LONG_SIDE} of the one and "
-            f"1 to {LONG_SIDE} of the "
-            "other were expected. Take them from the label list."
-        )
+    _check_size(rows, columns, where, "Take them from the label list.")
     for name, events in (("pos", sample.pos), ("neg", sample.neg)):
         if events.dtype != np.uint8 or events.ndim != 2 or events.shape[1] != 3:
             raise SnnlabError(
@@ -241,6 +237,14 @@ def _check(sample: Sample, where: str) -> None:
         raise SnnlabError(f"{where} holds no event; at least one was expected. {_CURE}")
 
 
+def _check_size(rows: int, columns: int, where: str, cure: str) -> None:
+    if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:
+        raise SnnlabError(
+            f"{where}: the image has {rows} rows and {columns} columns; {LONG_SIDE} of the one and "
+            f"1 to {LONG_SIDE} of the other were expected. {cure}"
+        )
+
+
 def _label(line: str, where: str) -> Label:
     parts = line.rsplit(maxsplit=3)
     if len(parts) != 4 or not all(part.isdecimal() and len(part) < _DIGITS for part in parts[1:]):
@@ -248,28 +252,14 @@ def _label(line: str, where: str) -> Label:
             f"{where}: {line[:80]!r}; `path class rows columns` was expected. Correct the line."
         )
     label, rows, columns = map(int, parts[1:])
-    if max(rows, columns) != LONG_SIDE or min(rows, columns) < 1:
-        raise SnnlabError(
-            f"{where}: {rows} rows and {columns} columns; {LONG_SIDE} of the one and 1 to "
-            f"{LONG_SIDE} of the other were "
-            "expected. Correct the line."
-        )
+    _check_size(rows, columns, where, "Correct the line.")
     return Label(parts[0], label, rows, columns)
 
 
 def _lines(path: Path, form: str) -> list[tuple[str, str]]:
     """Return the lines of a label list, and the place of each."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SnnlabError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'no UTF-8 text'}); a "
-            "label list was expected. "
-            "Check the path."
-        ) from error
-    lines = [
-        (line, f"{path}, line {i}") for i, line in enumerate(text.splitlines(), 1) if line.strip()
-    ]
+    text = read_lines(path, "a label list", "Check the path.")
+    lines = [(line, f"{path}, line {i}") for i, line in enumerate(text, 1) if line.strip()]
     if not lines:
         raise SnnlabError(f"{path} is empty; one line {form} a sample was expected. Convert again.")
     return lines

@@ -5,7 +5,6 @@ N. Sieroka, H. G. Dosch, A. Rupp, "Semirealistic models of the cochlea", J. Acou
 that made SHD and SSC.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, exp, log2
 
@@ -28,39 +27,22 @@ _CYCLES = 30.0  # of its centre frequency, after which a response is taken to be
 _SHORTEST = 1_024  # steps of the shortest response
 
 
-@dataclass(frozen=True)
-class Membrane:
-    """Constants of the model, CGS units, in lauscher's values."""
-
-    stiffness: float = 1e9  # at the oval window
-    stiffness_offset: float = 3500.0
-    stiffness_decay: float = 3.0  # per cm
-    mass: float = 0.05
-    damping: float = 0.15
-    height: float = 0.1  # of the duct, cm
-    density: float = 1.0
-    length: float = 3.5  # cm
-
-    @property
-    def friction(self) -> float:
-        """Friction at the oval window: ``damping * sqrt(stiffness * mass)``."""
-        return self.damping * (self.stiffness * self.mass) ** 0.5
-
-    def places(self, n_channels: int = N_CHANNELS) -> np.ndarray:
-        """Distance of each channel from the oval window in cm, shape ``(n_channels,)``."""
-        return np.linspace(0.0, self.length, n_channels)
+# Constants of the model in CGS units, in lauscher's values
+STIFFNESS, STIFFNESS_OFFSET = 1e9, 3500.0  # at the oval window
+STIFFNESS_DECAY = 3.0  # per cm
+MASS, DAMPING, DENSITY = 0.05, 0.15, 1.0
+HEIGHT, LENGTH = 0.1, 3.5  # of the duct, cm
+FRICTION = DAMPING * (STIFFNESS * MASS) ** 0.5  # at the oval window
+PLACES = np.linspace(0.0, LENGTH, N_CHANNELS)  # distance of each channel from the oval window, cm
 
 
-_M = Membrane()
-
-
-def centre_frequencies(n: int = N_CHANNELS) -> np.ndarray:
-    """Return the resonance frequency of each of ``n`` channels in Hz, highest first, ``(n,)``.
+def centre_frequencies() -> np.ndarray:
+    """Return the resonance frequency of each channel in Hz, highest first, ``(700,)``.
 
     ``f = sqrt((S0 exp(-alpha x) - a) / m) / (2 pi)``, with ``x`` evenly spaced from 0 to 3.5 cm.
     """
-    stiffness = _M.stiffness * np.exp(-_M.stiffness_decay * _M.places(n)) - _M.stiffness_offset
-    return np.sqrt(stiffness / _M.mass) / (2 * np.pi)
+    stiffness = STIFFNESS * np.exp(-STIFFNESS_DECAY * PLACES) - STIFFNESS_OFFSET
+    return np.sqrt(stiffness / MASS) / (2 * np.pi)
 
 
 def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
@@ -81,32 +63,30 @@ def transfer_function(frequency: np.ndarray, place: float) -> np.ndarray:
     made with, turns the other way: through it, a membrane rings ahead of its input, not behind it.
     """
     omega = 2 * np.pi * np.asarray(frequency, dtype=float)
-    root = np.sqrt(_M.stiffness_offset + _M.mass * omega**2)
+    root = np.sqrt(STIFFNESS_OFFSET + MASS * omega**2)
 
     def impedance(u: float) -> np.ndarray:
-        return _M.stiffness * u**2 - root**2 - 1j * omega * _M.friction * u
+        return STIFFNESS * u**2 - root**2 - 1j * omega * FRICTION * u
 
     # The integral of k is the logarithm of this
     def logarithm_of(u: float, xi: np.ndarray) -> np.ndarray:
-        return (2j * root**2 - omega * _M.friction * u - 2 * root * np.sqrt(xi)) / u
+        return (2j * root**2 - omega * FRICTION * u - 2 * root * np.sqrt(xi)) / u
 
-    u = exp(-_M.stiffness_decay * place / 2)
+    u = exp(-STIFFNESS_DECAY * place / 2)
     xi_window, xi = impedance(1.0), impedance(u)
-    wave_number = omega * np.sqrt(_M.density / (_M.height * xi))
-    start = 2 / _M.stiffness_decay * omega * np.sqrt(_M.density / (_M.height * xi_window))
+    wave_number = omega * np.sqrt(DENSITY / (HEIGHT * xi))
+    start = 2 / STIFFNESS_DECAY * omega * np.sqrt(DENSITY / (HEIGHT * xi_window))
     angle = np.log(logarithm_of(1.0, xi_window) / logarithm_of(u, xi))
-    path = (
-        start - 2j * omega * np.sqrt(_M.density / _M.height) / (_M.stiffness_decay * root) * angle
-    )
+    path = start - 2j * omega * np.sqrt(DENSITY / HEIGHT) / (STIFFNESS_DECAY * root) * angle
     pressure = np.sqrt(path / wave_number) * hankel1(0, path)
-    pressure_window = np.sqrt(2 / _M.stiffness_decay) * hankel1(0, start)
+    pressure_window = np.sqrt(2 / STIFFNESS_DECAY) * hankel1(0, start)
     return 2 * omega / xi * pressure / pressure_window * _window_impedance(omega)
 
 
 def _window_impedance(omega: np.ndarray) -> np.ndarray:
     """Return ``Z(w)``, the impedance at the oval window, without mass or friction (Bessel)."""
-    x = 2 * omega / _M.stiffness_decay * np.sqrt(2 / (_M.height * _M.stiffness))
-    return np.sqrt(2 * _M.stiffness / _M.height) * (y0(x) + 1j * j0(x)) / (j1(x) - 1j * y1(x))
+    x = 2 * omega / STIFFNESS_DECAY * np.sqrt(2 / (HEIGHT * STIFFNESS))
+    return np.sqrt(2 * STIFFNESS / HEIGHT) * (y0(x) + 1j * j0(x)) / (j1(x) - 1j * y1(x))
 
 
 def _filter(channel: int) -> np.ndarray:
@@ -123,7 +103,7 @@ def _filter(channel: int) -> np.ndarray:
     # high end.
     shifted = 1 + frequency[inside] * (1 - 1 / STEP_RATE)
     coarse = np.zeros(points + 1, dtype=complex)
-    coarse[inside] = transfer_function(shifted, _M.places()[channel])
+    coarse[inside] = transfer_function(shifted, PLACES[channel])
     response = scipy.fft.irfft(coarse)
     after, before = min(2 * _AFTER, points // 2), min(2 * _BEFORE, 3 * points // 2)
     padded = np.zeros(2 * _BLOCK)

@@ -28,7 +28,6 @@ def odg_events(
     images: Tensor,
     theta: float = THETA,
     *,
-    relative: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Convert static images to events (T=8, B, 2, H + 4, W + 4), channel 0 ON, channel 1 OFF.
@@ -45,8 +44,6 @@ def odg_events(
         images: (B, H, W) brightness or (B, 3, H, W) RGB; floating point from 0 to 1, or uint8 from
             0 to 255. On any device.
         theta: the threshold, a part of the full range of brightness, from 0 to below 1.
-        relative: measure `theta` in parts of each picture's own range, max V - min V, as I2E does
-            (Ma et al. 2025, with 0.07 to 0.12).
         dtype: of the events; torch.uint8 or torch.bool take a quarter of the memory.
 
     Returns:
@@ -71,9 +68,9 @@ def odg_events(
     starts = [(3 - row) * pitch - column for row, column in zip(ROWS, COLUMNS, strict=True)]
     events = torch.empty(STEPS, batch, 2, size, dtype=dtype, device=images.device)
     if value.dtype == torch.uint8:
-        _compare_bytes(value, _level(value, theta, relative), starts, events)
+        _compare_bytes(value, math.floor(255 * theta), starts, events)
     else:
-        _compare_floats(value, _level(value, theta, relative), starts, events)
+        _compare_floats(value, theta, starts, events)
     return events.view(STEPS, batch, 2, height + MARGIN, pitch)
 
 
@@ -107,7 +104,8 @@ def edge_integral(events: Tensor) -> Tensor:
             "what odg_events returned."
         )
     height, width = (length - MARGIN for length in events.shape[3:])
-    on, off = (events[:, :, channel].to(_floating(events.dtype)) for channel in (0, 1))
+    dtype = events.dtype if events.is_floating_point() else torch.float32
+    on, off = events.to(dtype).unbind(2)
     places = zip(on - off, ROWS[1:], COLUMNS[1:], strict=True)
     moved = [step[:, row : row + height, column : column + width] for step, row, column in places]
     return torch.stack(moved).mean(0)
@@ -124,10 +122,6 @@ def check_theta(theta: float) -> None:
             f"theta is {theta}; a number from 0 to below 1 was expected, such as {THETA}. Choose "
             "one."
         )
-
-
-def _floating(dtype: torch.dtype) -> torch.dtype:
-    return dtype if dtype.is_floating_point else torch.float32
 
 
 def _check_images(images: Tensor) -> None:
@@ -156,18 +150,7 @@ def _check_images(images: Tensor) -> None:
         )
 
 
-def _level(value: Tensor, theta: float, relative: bool) -> Tensor | float:
-    """Return the threshold in units of the values; with `relative` one for each image, (B, 1)."""
-    if not relative:
-        return math.floor(255 * theta) if value.dtype == torch.uint8 else theta
-    pixels = value.flatten(1)
-    level = theta * (pixels.amax(1) - pixels.amin(1))[:, None].double()
-    return level.to(value.dtype)  # a byte is the whole part
-
-
-def _compare_floats(
-    value: Tensor, level: Tensor | float, starts: list[int], events: Tensor
-) -> None:
+def _compare_floats(value: Tensor, level: float, starts: list[int], events: Tensor) -> None:
     """Fill events (8, B, 2, S) by the rule; outside the picture is NaN, which exceeds nothing."""
     canvas = F.pad(value, (0, MARGIN, 3, MARGIN), value=math.nan).flatten(1)
     size = events.shape[-1]
@@ -179,19 +162,18 @@ def _compare_floats(
         torch.lt(difference, -level, out=step[:, 1])
 
 
-def _compare_bytes(value: Tensor, level: Tensor | float, starts: list[int], events: Tensor) -> None:
+def _compare_bytes(value: Tensor, level: int, starts: list[int], events: Tensor) -> None:
     """Fill events for bytes by now > before + level and before > now + level.
 
     A byte cannot hold the difference.
 
     Where there is no picture the left side is 0 and the right side 255, so that it is never true.
     """
-    level = torch.as_tensor(level, dtype=torch.uint8, device=value.device)
     padding = (0, MARGIN, 3, MARGIN)
     low = F.pad(value, padding).flatten(1)
     # Stops at 255, which nothing exceeds
-    raised = torch.minimum(value.flatten(1), 255 - level) + level
-    high = F.pad(raised.view(value.shape), padding, value=255).flatten(1)
+    raised = value.clamp(max=255 - level) + level
+    high = F.pad(raised, padding, value=255).flatten(1)
     size = events.shape[-1]
     for t, step in enumerate(events):
         before, now = (slice(start, start + size) for start in starts[t : t + 2])

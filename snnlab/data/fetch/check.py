@@ -196,7 +196,7 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
 def check_speech(task: _Check) -> Iterator[Finding]:
     """Check the Google Speech Commands: words, lists, counts and recordings."""
     from snnlab.data.datasets.catalogue import WORDS
-    from snnlab.data.datasets.gsc_folder import LISTS, find_clips, word_of
+    from snnlab.data.datasets.gsc_folder import LISTS, find_clips, read_list, word_of
 
     folder = task.data.folder
     files = find_clips(folder).keys()
@@ -210,18 +210,14 @@ def check_speech(task: _Check) -> Iterator[Finding]:
     lists = {}
     for split, name in LISTS.items():
         try:
-            lines = (folder / name).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as reason:
-            yield error(
-                f"{folder / name} cannot be read ({reason}); one recording a line was expected. "
-                "Get it again."
-            )
+            lists[split] = read_list(folder / name)
+        except SnnlabError as reason:
+            yield error(str(reason))
             continue
-        lists[split] = {line for line in lines if line}
-        if missing := [line for line in lines if line and line not in files]:
+        if missing := lists[split] - files:
             yield error(
                 f"{folder / name} names {len(missing):,} files that do not exist, such as "
-                f"{missing[0]}. Get it again."
+                f"{min(missing)}. Get it again."
             )
         task.counts[split] = len(lists[split])
     if len(lists) == 2:

@@ -1,14 +1,46 @@
-"""Checks of the names of classes and speakers."""
+"""The names of classes and speakers: lists of them, and what they may be."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
 
 # Unicode's categories: control, bytes that are no UTF-8, ends of lines
 _UNFIT = ("Cc", "Cs", "Zl", "Zp")
+
+
+def read_lines(file: Path, expected: str, cure: str) -> list[str]:
+    """Read the lines of a text file.
+
+    Args:
+        file: in UTF-8.
+        expected: what it should hold, for the sentence.
+        cure: what to do if it cannot be read.
+
+    Raises:
+        SnnlabError: it cannot be read, or is no such text.
+    """
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise SnnlabError(
+            f"{file} cannot be read ({why}); {expected} was expected. {cure}"
+        ) from error
+
+
+def read_names(file: Path) -> tuple[str, ...]:
+    """Read the names of the classes, one a line, in the order of their numbers.
+
+    Raises:
+        SnnlabError: the file cannot be read, or as `check_names`.
+    """
+    names = read_lines(file, "a class a line", "Repair it, or fetch it again.")
+    check_names(names, file)
+    return tuple(names)
 
 
 def check_names(names: Iterable[str], where: object, what: str = "class") -> None:

@@ -1,4 +1,4 @@
-"""Spoken words in wav files, without the silence around them."""
+"""Spoken words in wav files, as they are or without the silence around them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import soundfile
 
 from snnlab._utils.errors import SnnlabError
 
+RATE = 16_000  # Hz, of the Google Speech Commands
 LONGEST = 5.0  # s: a word, not a sentence
 SHORTEST = 0.05  # s, after trimming
 FRAME = 0.02  # s
@@ -80,6 +81,31 @@ def read_word(
             "Record it again or leave it out."
         )
     return word, rate
+
+
+def read_clip(file: Path) -> np.ndarray:
+    """Read a sound at 16 kHz as it is, (samples,) float32.
+
+    Raises:
+        ValueError: what is wrong with the file, in a few words.
+    """
+    try:
+        if not file.stat().st_size:
+            raise ValueError("is empty")
+        if wrong := cut_short(file):
+            raise ValueError(wrong)
+        sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError(f"cannot be read ({reason(error)})") from error
+    if sound.ndim != 1:
+        raise ValueError(f"has {sound.shape[1]} channels")
+    if rate != RATE:
+        raise ValueError(f"is at {rate:,} Hz")
+    if not len(sound):
+        raise ValueError("is empty")
+    if wrong := implausible(rate, sound):
+        raise ValueError(wrong)
+    return sound
 
 
 def cut_short(file: Path) -> str:

@@ -182,9 +182,9 @@ def test_one_bad_file_is_left_out_and_named(folder):
     ],
 )
 def test_too_many_bad_files_are_refused(folder, damage, words):
-    for file in sorted(folder.glob("o*/*_0.wav"))[:5]:
+    for file in sorted(folder.glob("o*/*_0.wav"))[:7]:
         damage(file)
-    with pytest.raises(SnnlabError, match=r"5 of 90 clips cannot be used: o.*and 2 more") as error:
+    with pytest.raises(SnnlabError, match=r"7 of 90 clips cannot be used: o.*and 2 more") as error:
         load(folder)
     assert words in str(error.value)
 
@@ -306,8 +306,7 @@ def test_the_published_archive(real_speech, real_data, tmp_path, monkeypatch):
 def test_the_spikes_of_a_published_clip(real_speech):
     name = "down/022cd682_nohash_0.wav"
     folder = real_speech(lambda path: path == name)
-    size = (folder / name).stat().st_size
-    job = spoken_commands._EncodingJob(str(folder / name), size, "", spoken_commands.seed_of(name))
+    job = spoken_commands._EncodingJob(str(folder / name), "", spoken_commands.seed_of(name))
     times, units = spoken_commands._encode(job)
     assert len(times) == pytest.approx(6245, abs=6)  # another processor rounds otherwise
     assert times[0] == pytest.approx(0.01104, abs=1e-4) and units[0] == 633

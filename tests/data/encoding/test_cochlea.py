@@ -89,7 +89,7 @@ def test_the_transfer_function_is_lauschers_to_rounding(channel: int) -> None:
     peer = BasilarMembrane(700)
     frequency = np.linspace(1, 24_000, 5_000)
     theirs = peer._v(2 * np.pi * frequency, peer.ch[channel])
-    ours = membrane.transfer_function(frequency, membrane.Membrane().places()[channel])
+    ours = membrane.transfer_function(frequency, membrane.PLACES[channel])
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
 
 

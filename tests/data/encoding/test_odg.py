@@ -74,26 +74,6 @@ def test_a_difference_of_exactly_theta_is_no_event(dtype):
         assert not equal.any() and more.any()
 
 
-@settings(deadline=None)
-@given(arrays(np.uint8, SMALL), st.floats(0, 0.999))
-def test_relative_to_the_contrast_of_each_picture(image, theta):
-    # Another contrast in the same batch
-    other = np.arange(image.size, dtype=np.uint8).reshape(image.shape)
-    events = odg_events(torch.from_numpy(np.stack([image, other])), theta, relative=True)
-    for i, picture in enumerate((image, other)):
-        picture = picture.astype(int)
-        np.testing.assert_array_equal(
-            events[:, i], by_rule(picture, theta * (picture.max() - picture.min()))
-        )
-
-
-def test_relative_is_the_same_at_any_brightness():
-    images = torch.rand(2, 9, 9, dtype=torch.float64)
-    same = odg_events(images / 4 + 0.5, 0.3, relative=True)
-    assert torch.equal(odg_events(images, 0.3, relative=True), same) and same.any()
-    assert not torch.equal(odg_events(images, 0.3), odg_events(images / 4 + 0.5, 0.3))
-
-
 def test_a_step_is_bright_on_one_side_and_dark_on_the_other():
     image = torch.zeros(1, 6, 6)
     image[0, :, 3:] = 1
@@ -118,8 +98,7 @@ def test_a_step_is_bright_on_one_side_and_dark_on_the_other():
 
 def test_a_uniform_picture_has_no_event():
     for value in (0.0, 0.5, 1.0):
-        for relative in (False, True):
-            assert not odg_events(torch.full((2, 7, 5), value), 0.0, relative=relative).any()
+        assert not odg_events(torch.full((2, 7, 5), value), 0.0).any()
     assert not odg_events(torch.full((1, 7, 5), 255, dtype=torch.uint8), 0.0).any()
 
 

@@ -79,7 +79,7 @@ def test_published_clips(exported, real_speech):
     assert len(files) == 10 * count
     times, units = [], []
     for number, file in enumerate(files):
-        job = spoken_commands._EncodingJob(str(file), file.stat().st_size, "", number)
+        job = spoken_commands._EncodingJob(str(file), "", number)
         spikes = spoken_commands._encode(job)
         times.append(spikes[0])
         units.append(spikes[1])
