@@ -1,7 +1,5 @@
 """The entry of a data set in the registry: its reader, its origin and its files."""
 
-from __future__ import annotations
-
 import inspect
 import os
 from collections.abc import Callable, Mapping
@@ -33,14 +31,14 @@ class Archive:
         urls: where it is fetched from, the best first; none where a person has to fetch it.
         md5: its MD5 sum.
         makes: what it unpacks to, in the folder of the set; it is moved there in this order.
-        extract: unpacks the archive into a folder where its format alone does not say how.
+        extract: unpacks the archive, its first argument, into a folder, its second.
     """
 
     file: str
     urls: tuple[str, ...]
     md5: str
     makes: tuple[str, ...]
-    extract: Function = ""
+    extract: Function = "snnlab.data.fetch.unpack:extract_all"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Division of recordings into training, validation and test, by speaker wherever possible."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -253,8 +251,7 @@ def stratified(labels: np.ndarray, parts: int, seed: int = 0) -> np.ndarray:
         >>> stratified(np.array([0, 0, 0, 0, 1, 1]), 2).tolist().count(0)
         3
     """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # class by class, shuffled inside
+    order = _class_by_class(labels, seed)
     part = np.empty(len(labels), dtype=np.int64)
     part[order] = np.arange(len(labels)) % parts
     return part
@@ -268,9 +265,14 @@ def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
 
 def _rank_in_class(labels: np.ndarray, seed: int) -> np.ndarray:
     """Return for each recording its place in a random order of its class, (n,)."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # class by class, shuffled inside
+    order = _class_by_class(labels, seed)
     first = np.searchsorted(labels[order], labels[order], side="left")
     rank = np.empty(len(labels), dtype=np.int64)
     rank[order] = np.arange(len(labels)) - first
     return rank
+
+
+def _class_by_class(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return the indices of the recordings class by class, shuffled inside each, (n,)."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return order[np.argsort(labels[order], kind="stable")]

@@ -1,10 +1,8 @@
 """The three parts of a data set, and what a run writes down about them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -48,12 +46,13 @@ class DataSplits(Generic[Part_co]):
     train: Part_co
     valid: Part_co
     test: Part_co
-    unit: str = field(default="", kw_only=True)
-    preprocessing: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-    name: str = field(default="", kw_only=True)
-    note: str = field(default="", kw_only=True)
-    path: str = field(default="", kw_only=True)
-    sha256: str = field(default="", kw_only=True)
+    _: KW_ONLY
+    unit: str = ""
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    note: str = ""
+    path: str = ""
+    sha256: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """Write pictures into shards for `snnlab.data.batches.shards`; only writing needs webdataset."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Any

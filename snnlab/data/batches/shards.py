@@ -9,8 +9,6 @@ sample. They are read by place and not through `webdataset.WebDataset`: its orde
 number of loaders, and it cannot go on at a sample.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
@@ -74,7 +72,20 @@ def complete(folder: Path) -> dict[str, list[Path]]:
     """
     paths_of = {part: _paths(folder, part) for part in PARTS}
     for part, paths in paths_of.items():
-        _complete(folder, part, paths)
+        settings = folder / f"{part}-{SETTINGS}"
+        numbers = [int(path.stem.removeprefix(f"{part}-")) for path in paths]
+        expected = max(numbers) - min(numbers) + 1 if numbers else 1
+        if settings.exists():  # ours, perhaps of a call that was killed
+            try:
+                expected = int(read_json(settings, MADE_ANEW)["shards"])
+            except (KeyError, TypeError) as error:
+                raise SnnlabError(f"{settings}: holds no number of shards; {MADE_ANEW}") from error
+        if len(paths) != expected:
+            raise SnnlabError(
+                f"{folder} has {len(paths)} of the shards {part}-*.tar; {expected} were expected, "
+                "without a gap. Fetch what is missing, or call `snnlab data shards` again, which "
+                "goes on where it stopped."
+            )
     return paths_of
 
 
@@ -131,24 +142,6 @@ def _paths(folder: Path, part: str) -> list[Path]:
         for path in folder.glob(f"{part}-*.tar")
         if path.stem.removeprefix(f"{part}-").isdecimal()
     )
-
-
-def _complete(folder: Path, part: str, paths: list[Path]) -> None:
-    """Refuse where one is missing, as far as one can know."""
-    settings = folder / f"{part}-{SETTINGS}"
-    numbers = [int(path.stem.removeprefix(f"{part}-")) for path in paths]
-    expected = max(numbers) - min(numbers) + 1 if numbers else 1
-    if settings.exists():  # ours, perhaps of a call that was killed
-        try:
-            expected = int(read_json(settings, MADE_ANEW)["shards"])
-        except (KeyError, TypeError) as error:
-            raise SnnlabError(f"{settings}: holds no number of shards; {MADE_ANEW}") from error
-    if len(paths) != expected:
-        raise SnnlabError(
-            f"{folder} has {len(paths)} of the shards {part}-*.tar; {expected} were expected, "
-            "without a gap. Fetch what is missing, or call `snnlab data shards` again, which goes "
-            "on where it stopped."
-        )
 
 
 def _index(path: Path) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Conversion of CIFAR10-DVS's recordings to counts of events in a few time steps."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,9 +54,8 @@ def convert_recordings(
     if names != CLASSES[: len(names)]:
         raise SnnlabError(
             f"{source} has the folders {', '.join(names)[:200]}; {', '.join(CLASSES)}, or the "
-            "first of them, were expected, for "
-            "the number of a class is its place there. Fetch what is missing, or take away what "
-            "does not belong there."
+            "first of them, were expected, for the number of a class is its place there. Fetch "
+            "what is missing, or take away what does not belong there."
         )
     _aedat()  # an error once, not for each recording
     jobs = []

@@ -1,7 +1,5 @@
 """Conversion of labelled wav files to a data set in SHD's layout."""
 
-from __future__ import annotations
-
 import csv
 import difflib
 import hashlib
@@ -101,8 +99,7 @@ def convert(
     if not SHORTEST < max_seconds <= MAX_SECONDS:
         raise SnnlabError(
             f"max_seconds is {max_seconds}; more than {SHORTEST} and at most {MAX_SECONDS:g} s was "
-            "expected. "
-            "Choose a number in between."
+            "expected. Choose a number in between."
         )
     rows, table = read_labels(folder), folder / "labels.csv"
     checks = attempt_all(
@@ -132,8 +129,7 @@ def convert(
             if not count:
                 failed[row] = (
                     f"{table}, line {row.line}: {row.path} gives no spike; a sound between 110 Hz "
-                    "and 22 kHz was "
-                    "expected. Remove its line."
+                    "and 22 kHz was expected. Remove its line."
                 )
         rows = _enough(rows, failed, table)
         _write(rows, times, units, counts[counts > 0], out, _note(rows, folder))
@@ -159,8 +155,7 @@ def _check(job: tuple[Row, float, str]) -> None:
     if not row.file.is_file():
         raise SnnlabError(
             f"{where}: there is no such file; a path relative to the folder of the table was "
-            "expected. Correct it or add "
-            "the file."
+            "expected. Correct it or add the file."
         )
     read_word(row.file, max_seconds=max_seconds, where=where)
 
@@ -179,8 +174,7 @@ def _enough(rows: list[Row], failed: dict[Row, str], table: Path) -> list[Row]:
             raise
         first = (
             f"{table}: {len(failed)} of {len(failed) + len(rest)} recordings cannot be used, and "
-            "the "
-            f"rest is not enough: {error}"
+            f"the rest is not enough: {error}"
         )
         raise SnnlabError(listed(first, list(failed.values()))) from error
     return rest
@@ -243,8 +237,7 @@ def read_labels(folder: Path) -> list[Row]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise SnnlabError(
             f"{table}: cannot be read as a table ({error}); comma-separated UTF-8 text was "
-            "expected. "
-            "Save it as CSV UTF-8."
+            "expected. Save it as CSV UTF-8."
         ) from error
     seen: dict[Path, int] = {}
     splits = {row.split for row in rows}
@@ -258,8 +251,7 @@ def read_labels(folder: Path) -> list[Row]:
         if row.file.resolve() in seen:
             raise SnnlabError(
                 f"{where}: {row.path} is already on line {seen[row.file.resolve()]}; each file was "
-                "expected once. "
-                "Remove one of the lines."
+                "expected once. Remove one of the lines."
             )
         seen[row.file.resolve()] = row.line
     for what, names in (
@@ -271,8 +263,7 @@ def read_labels(folder: Path) -> list[Row]:
         if len(numbers) < len(names):
             raise SnnlabError(
                 f"{table}: the same number is written in two ways as a {what}, among "
-                f"{', '.join(sorted(names)[:10])}; one way "
-                "was expected. Write 1 or 01, not both."
+                f"{', '.join(sorted(names)[:10])}; one way was expected. Write 1 or 01, not both."
             )
     _check_parts(rows, table)
     return rows
@@ -296,9 +287,8 @@ def _check_parts(rows: list[Row], table: Path) -> None:
         if row.label not in known:
             raise SnnlabError(
                 f"{table}, line {row.line}: the label {row.label!r} of {row.path} ({row.split}) "
-                "does not occur in "
-                "training; every label was expected there. Add training recordings of it or leave "
-                "it out."
+                "does not occur in training; every label was expected there. Add training "
+                "recordings of it or leave it out."
             )
 
 
@@ -310,10 +300,9 @@ def _rows(table: Path) -> list[Row]:
         missing = [name for name in COLUMNS if name not in names]
         if missing:
             raise SnnlabError(
-                f"{table}, line 1: the column {missing[0]} is missing; {_EXPECTED} "
-                "were expected and "
-                f"{','.join(names) or 'nothing'} found. Name the columns so, with commas between "
-                "them."
+                f"{table}, line 1: the column {missing[0]} is missing; {_EXPECTED} were expected "
+                f"and {','.join(names) or 'nothing'} found. Name the columns so, with commas "
+                "between them."
             )
         for name in (name for name in OPTIONAL if name not in names):
             # else a misspelt column would change who is tested
@@ -329,8 +318,7 @@ def _rows(table: Path) -> list[Row]:
             if None in cells:
                 raise SnnlabError(
                     f"{where}: has more cells than the {len(names)} columns; as many were "
-                    "expected. "
-                    "Put quotes around a cell with a comma."
+                    "expected. Put quotes around a cell with a comma."
                 )
             values = {
                 name: (cells[name] or "").strip() for name in (*COLUMNS, *OPTIONAL) if name in names

@@ -1,7 +1,5 @@
 """Conversion of a folder of images to events in ES-ImageNet's layout."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,9 +110,8 @@ def _classes(file: Path, names: Sequence[str], images: Path) -> Sequence[str]:
     ):
         raise SnnlabError(
             f"the class {name} is in {there} but not in {missing}; the same classes were expected, "
-            "for the number of a "
-            "class is its line there. Rename or add the folder (it may be empty), or choose "
-            "another target."
+            "for the number of a class is its line there. Rename or add the folder (it may be "
+            "empty), or choose another target."
         )
     return listed
 
@@ -138,8 +135,7 @@ def _jobs(
             if file in sources:
                 raise SnnlabError(
                     f"{sources[file]} and {source} would both become {file.name}; images of a "
-                    "class with different "
-                    "names were expected. Rename one."
+                    "class with different names were expected. Rename one."
                 )
             sources[file] = source
             jobs.append(ConversionJob(source, file, theta))

@@ -3,8 +3,6 @@
 Addresses and MD5 sums are those of tonic's classes, and of torchvision for MNIST.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from snnlab.data.datasets import instructions

@@ -4,8 +4,6 @@ Sizes and counts are those published; a number that was found nowhere is left ou
 the first sets are those of tonic's classes, with their addresses and MD5 sums.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -6,8 +6,6 @@ A file is a sample: `frame_Data` (2, T, 128, 128), how many events there were in
 and `label` (1, 1), a class from 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path

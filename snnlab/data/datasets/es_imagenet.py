@@ -1,7 +1,5 @@
 """ES-ImageNet to learn from: as events, and as pictures of edges for an ordinary network."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -5,8 +5,6 @@ same place, often parts of one film. As events it is `<clip>.npz`, as
 `snnlab.data.encoding.video_events` writes it; in colour a folder `<clip>/frame000001.jpg` ...
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

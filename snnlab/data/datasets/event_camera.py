@@ -4,8 +4,6 @@ A set of one's own in the format of one of tonic's classes needs a `CameraSet` w
 resolution and classes, and `CameraSet.load` as the `load` of its `DatasetEntry`.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Sequence

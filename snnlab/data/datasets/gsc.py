@@ -4,8 +4,6 @@ Features are made once, by several processes, and kept in the cache: 16 kB a cli
 kB of 140, so that the whole set takes 1.7 or 6.0 GB.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """The folder of Google Speech Commands: its clips, their speakers, and the published split."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence

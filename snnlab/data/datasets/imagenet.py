@@ -7,8 +7,6 @@ Pictures are prepared as the authors of pipe-S did it: a crop of random size and
 without a flip.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping

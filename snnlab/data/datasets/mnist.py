@@ -10,8 +10,6 @@ The pictures serve to pretrain on for N-MNIST, whose recordings are of MNIST's p
 is enough to test on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -6,8 +6,6 @@ A file is `.npy`, a structured array with the fields x, y (px), t (microseconds)
 N-MNIST has them; or `.aedat4`. The events of any set of tonic are such arrays.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

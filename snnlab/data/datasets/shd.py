@@ -4,8 +4,6 @@ Nothing binned is kept on disk: reading and binning SHD takes a few seconds of o
 (`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +19,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import choose_validation, divide, most_folds
+from snnlab.data.holdout import choose_validation, divide
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
 from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
@@ -74,16 +72,13 @@ def load(
     """
     check_limit(limit)
     name, files = find(data)
-    asked = fold, folds
-    fold, folds = check_protocol(files, hold_out, *asked)
+    fold, folds = check_protocol(files, hold_out, fold, folds)
     sets, about = _read(name, files, dt_ms, n_in, binning)
     folder = next(iter(files.values())).parent
     note = NOTES.get(name) or about.pop("note") or printable(f"recordings from {folder}")
     if folds:
-        recordings = _joined([*sets.values()])
-        speakers = None if recordings.speakers is None else recordings.speakers.numpy()
-        most = most_folds(len(recordings), speakers, "speakers", folder)
-        fold, folds = check_protocol(files, hold_out, *asked, most)
+        everything: list[Any] = [*sets.values()]
+        recordings: Part = everything[0].joined(everything)
         parts, how = _in_folds(recordings, folder, fold, folds, hold_out)
         about["preprocessing"] |= {"fold": fold, "folds": folds}
     else:
@@ -98,12 +93,6 @@ def load(
         unit=about["unit"],
         preprocessing=about["preprocessing"],
     )
-
-
-def _joined(parts: list[Any]) -> Part:
-    """Return the recordings of all files as one set."""
-    joined: Part = parts[0].joined(parts)
-    return joined
 
 
 def _in_folds(
@@ -166,26 +155,25 @@ def _read(
                 f"{first}: its times are seconds; a length of the time steps was expected. Give "
                 "dt_ms, such as 10."
             )
-        own = (
-            [N_CHANNELS]
-            if name in NOTES
-            else [_channels(file, stamp(file)) for file in files.values()]
-        )
-        n_in = max(own) if n_in is None else n_in
-        check_bins(dt_ms, n_in, binning, max(own))
+        channels = N_CHANNELS
+        if name not in NOTES:
+            channels = max(_channels(file, stamp(file)) for file in files.values())
+        n_in = channels if n_in is None else n_in
+        check_bins(dt_ms, n_in, binning, channels)
         sets = {
-            split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning, max(own))
+            split: _binned(file, stamp(file), float(dt_ms), int(n_in), binning, channels)
             for split, file in files.items()
         }
         about = {"note": read_meta(first).get("note", ""), "unit": "spikes a step and input"}
         form = {"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning}
+    classes = next(iter(sets.values())).classes
     for split, file in files.items():
-        if sets[split].classes != next(iter(sets.values())).classes:
+        if sets[split].classes != classes:
             raise SnnlabError(
                 f"{file}: extra/keys differs from that of {first}; the same class names "
                 "in the same order were expected. Put files of one data set into one folder."
             )
-    if not next(iter(sets.values())).classes:
+    if not classes:
         number = 1 + max(int(part.labels.max()) for part in sets.values())
         names = tuple(map(str, range(number)))
         sets = {split: replace(part, classes=names) for split, part in sets.items()}

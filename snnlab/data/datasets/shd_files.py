@@ -4,8 +4,6 @@ A folder of one's own has `train` and `test`, perhaps `valid`, or `all`, which i
 is read: each a file `.h5` in SHD's layout, or `.npz` as `DenseSet.save` writes it.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.places import data_folder
 from snnlab.data.datasets.catalogue import DATASETS, published_name
-from snnlab.data.datasets.shipped import SPLITS, shipped
+from snnlab.data.datasets.shipped import shipped
 from snnlab.data.holdout import OWN_FOLDS, check_hold_out, checked_folds, most_folds
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_columns
 from snnlab.data.io.npz import read_arrays, shape_of
@@ -30,8 +28,6 @@ NOTES = {
 }
 
 ALL = "all"  # of a set that is not divided into files
-_URL = "https://zenkelab.org/datasets"
-_PUBLISHED = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
 
 
 def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]]:
@@ -50,11 +46,14 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
     """
     folder = data_path(data)
     for name in NOTES:
-        if data == name or folder == DATASETS[name].folder:
-            if name in _PUBLISHED:
-                return name, _published(name)
-            folder = shipped(name, unpack=unpack)
-            return name, {split: folder / f"{split}.h5" for split in SPLITS}
+        entry = DATASETS[name]
+        if data == name or folder == entry.folder:
+            if entry.archives:
+                entry.check_parts(entry.folder, "data")
+            else:
+                shipped(name, unpack=unpack)
+            files = (entry.folder / part for part in entry.parts)
+            return name, {file.stem.removeprefix(f"{name}_"): file for file in files}
     if folder.is_file():
         folder = folder.parent  # one of the files was named; the others lie beside it
     if not folder.is_dir():
@@ -73,13 +72,11 @@ def verify(data: str | Path, parameter: str, settings: Mapping[str, Any]) -> Non
     """Check before a run that the files are there; nothing is unpacked.
 
     Raises:
-        SnnlabError: as `find` and `check_protocol`, or there is no such fold.
+        SnnlabError: as `find` and `check_protocol`.
     """
     _, files = find(data, unpack=False)
-    fold, folds, most = settings.get("fold", 0), settings.get("folds"), None
-    if (fold or folds) and all(path.is_file() for path in files.values()):
-        most = most_folds(*_people(files), "speakers", next(iter(files.values())).parent)
-    check_protocol(files, settings.get("hold_out", True), fold, folds, most)
+    get = settings.get
+    check_protocol(files, get("hold_out", True), get("fold", 0), get("folds"))
 
 
 def _people(files: Mapping[str, Path]) -> tuple[int, np.ndarray | None]:
@@ -130,33 +127,20 @@ def _files(folder: Path) -> dict[str, Path]:
     )
 
 
-def _published(name: str) -> dict[str, Path]:
-    folder = data_folder() / name
-    files = {split: folder / f"{name}_{split}.h5" for split in _PUBLISHED[name]}
-    missing = [path.name for path in files.values() if not path.is_file()]
-    if missing:
-        zips = ", ".join(f"{_URL}/{file}.zip" for file in missing)
-        raise SnnlabError(
-            f"{folder.resolve()}: {' and '.join(missing)} of {name.upper()} were expected there "
-            f"and are not. Get them with `snnlab data get {name}`, or unzip {zips} into that "
-            f"folder, or set SNNLAB_DATA to the folder that holds {name}/."
-        )
-    return files
-
-
 def check_protocol(
-    files: Mapping[str, Path],
-    hold_out: bool,
-    fold: int = 0,
-    folds: int | None = None,
-    most: tuple[int, str] | None = None,
+    files: Mapping[str, Path], hold_out: bool, fold: int, folds: int | None
 ) -> tuple[int, int]:
     """Return the fold and how many there are, 0 for the files' own split; see `checked_folds`.
+
+    Where there are folds, the speakers are read, and no spikes.
 
     Raises:
         SnnlabError: there is no such fold, or nothing is to be held out where there is a validation
             file.
     """
+    most = None
+    if (fold or folds or ALL in files) and all(path.is_file() for path in files.values()):
+        most = most_folds(*_people(files), "speakers", next(iter(files.values())).parent)
     fold, folds = checked_folds(fold, folds, OWN_FOLDS if ALL in files else 0, most)
     if not check_hold_out(hold_out) and "valid" in files and not folds:
         raise SnnlabError(

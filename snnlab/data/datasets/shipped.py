@@ -11,8 +11,6 @@ the recordings at full resolution; what is lost is anything finer.
 spoken-digits` left in FOLDER.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

@@ -5,8 +5,6 @@ The recordings become spikes of the cochlea model, or the log-mel features of
 cache: about half a CPU second a clip.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from dataclasses import asdict, dataclass
@@ -108,8 +106,12 @@ def load(
     everything: SpikeSet | FeatureSet
     if features == "spikes":
         form = {"dt_ms": float(dt_ms), "n_in": int(n_in), "binning": binning}
-        words = tuple(_encode_words(clips, folder, workers))
-        everything = _binned(tuple(str(word.filename) for word in words), tuple(clips.md5), **form)
+        # each word is an entry of the cache, so that a clip that changes costs its own word only
+        words = tuple(
+            str(_encode_word(word, [*names], clips, folder, workers).filename)
+            for word, names in groupby(clips.md5, word_of)
+        )
+        everything = _binned(words, tuple(clips.md5), **form)
     else:
         mel = FEATURES[features]
         everything = feature_set(
@@ -161,20 +163,10 @@ def _parts(
     return parts, note
 
 
-def _encode_words(clips: Clips, folder: Path, workers: int | None) -> list[Mapped]:
-    """Return the spikes of each word's clips, from the cache or encoded.
-
-    Each word is an entry of its own, so that a clip that changes costs its own word only.
-    """
-    return [
-        _encode_word(word, [*names], clips, folder, workers)
-        for word, names in groupby(clips.md5, word_of)
-    ]
-
-
 def _encode_word(
     word: str, names: list[str], clips: Clips, folder: Path, workers: int | None
 ) -> Mapped:
+    """Return the spikes of a word's clips, from the cache or encoded."""
     contents = repr([(name, clips.md5[name]) for name in names])
     key = {"word": word, "clips": hashlib.sha256(contents.encode()).hexdigest(), "seed": _SEED}
     parts = unfinished(NAME, key)

@@ -1,7 +1,5 @@
 """The folder of the Speech Commands test archive: its clips, their speakers, and the bad ones."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Mapping

@@ -8,8 +8,6 @@ word `i % 20`. So a smaller set is the beginning of a larger one, every class is
 and every speaker says every word once.
 """
 
-from __future__ import annotations
-
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -177,9 +175,8 @@ def _sizes(size: int | tuple[int, int, int]) -> tuple[int, int, int]:
         most = _MOST // 12 * 17  # 12 in seventeen are for training
         if not least <= size <= most:
             raise SnnlabError(
-                f"size is {size:,}; {least} recordings in all "
-                f"({len(CLASSES)} for each of {', '.join(SPLITS)}) to {most:,} was expected. "
-                "Choose a number in between."
+                f"size is {size:,}; {least} recordings in all ({len(CLASSES)} for each of "
+                f"{', '.join(SPLITS)}) to {most:,} was expected. Choose a number in between."
             )
         valid, test = (max(size * part // 17, len(CLASSES)) for part in (2, 3))
         size = (size - valid - test, valid, test)

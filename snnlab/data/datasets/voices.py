@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -112,9 +112,8 @@ def draw_voice(chance: np.random.Generator, variants: Sequence[str]) -> Voice:
 
 def draw_take(chance: np.random.Generator, voice: Voice, word: str, *, german: bool) -> Take:
     """Draw one recording by this person; voice and room differ from take to take."""
-    today = Voice(
-        accent=voice.accent,
-        variant=voice.variant,
+    today = replace(
+        voice,
         pitch=voice.pitch + chance.uniform(-8, 8),
         pitch_range=voice.pitch_range + chance.uniform(-10, 10),
         speed=voice.speed * chance.uniform(0.88, 1.14),

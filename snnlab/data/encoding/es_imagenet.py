@@ -8,8 +8,6 @@ rows and columns those of the image. In the event-frame variant the lists are `t
 `vallabel.csv`, with `path,class`.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -158,8 +156,7 @@ def read_frames(path: str | Path) -> Tensor:
     if array.min() < 0 or array.max() != 1:
         raise SnnlabError(
             f"{path}: arr_0 has values from {array.min()} to {array.max()}; 0 and, where there is "
-            "an event, 1 were expected. "
-            f"{_CURE}"
+            f"an event, 1 were expected. {_CURE}"
         )
     return torch.from_numpy(array.astype(np.uint8)).transpose(0, 1).contiguous()
 

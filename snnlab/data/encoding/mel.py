@@ -1,7 +1,5 @@
 """Log-mel features: the energy of each frequency band in each 10 ms, in dB."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

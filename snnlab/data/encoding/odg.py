@@ -6,8 +6,6 @@ there is an ON event; where it gets darker, OFF. The places are those of Lin et 
 Neurosci. 15:726582); their eight steps point in eight directions.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -145,8 +143,7 @@ def _check_images(images: Tensor) -> None:
     if not (low >= 0 and high <= 1):  # so written, NaN is refused too
         raise SnnlabError(
             f"images have values from {low:g} to {high:g}; numbers from 0 to 1, none of them NaN, "
-            "were expected. "
-            "Divide by the largest value, or find where the NaN comes from."
+            "were expected. Divide by the largest value, or find where the NaN comes from."
         )
 
 

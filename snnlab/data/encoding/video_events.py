@@ -4,12 +4,10 @@ A clip is an npz file with one array, `arr_0`, uint8 (2, T, H, W), 0 or 1, chann
 everywhere, time is first.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -178,8 +176,7 @@ def convert_videos(
     if not sources:
         raise SnnlabError(
             f"{source} holds no video; files {', '.join(video.SUFFIXES)} or folders of "
-            "frame000001.jpg and so on were "
-            "expected. Check the path."
+            "frame000001.jpg and so on were expected. Check the path."
         )
     with writing_alone(target):
         same_settings(target / "conversion.json", vars(settings))
@@ -222,17 +219,14 @@ def _has_frames(folder: Path) -> bool:
 
 def _own(settings: Settings, name: str) -> Settings:
     digest = hashlib.sha256(f"{settings.seed}:{name}".encode("utf-8", "surrogateescape")).digest()
-    return Settings(
-        settings.ratio, settings.n_frames, settings.mode, int.from_bytes(digest[:4], "big")
-    )
+    return replace(settings, seed=int.from_bytes(digest[:4], "big"))
 
 
 def _convert(job: ConversionJob) -> None:
-    frames = video.sample_frames(job.source, job.settings.n_frames)
+    own: Settings = job.settings
+    frames = video.sample_frames(job.source, own.n_frames)
     try:
-        events = video_events(
-            frames, ratio=job.settings.ratio, mode=job.settings.mode, seed=job.settings.seed
-        )
+        events = video_events(frames, ratio=own.ratio, mode=own.mode, seed=own.seed)
     except SnnlabError as error:
         raise SnnlabError(f"{job.source}: {error}") from error
     write_clip(job.target, events)
@@ -271,8 +265,7 @@ def _check_clip(array: np.ndarray, path: str | Path) -> None:
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[0] != 2 or 0 in array.shape:
         raise SnnlabError(
             f"{path}: the clip is {array.dtype} {array.shape}; uint8 with the channels ON and OFF, "
-            "time, height and width was "
-            f"expected. {_CURE}"
+            f"time, height and width was expected. {_CURE}"
         )
     if array.max() != 1:
         what = f"has values up to {array.max()}" if array.any() else "holds no event"

@@ -1,7 +1,5 @@
 """Comparison of a data set on this machine with what is published of it."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections import Counter
@@ -174,10 +172,8 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
             f"{file.name}: {last.mean():.2f} s to the last spike on average, {last.min():.2f} to "
             f"{last.max():.2f}"
         )
-        if low <= last.mean() <= high:
-            yield ok(text)
-        else:
-            yield error(f"{text}; {low} to {high} s on average were expected. Get it again.")
+        expected = f"{low} to {high} s on average were expected. Get it again."
+        yield verdict(low <= last.mean() <= high, text, expected)
         first, final = events.units.min(), events.units.max()
         status = ok if int(final) - int(first) >= N_CHANNELS // 2 else info
         yield status(f"{file.name}: channels {first} to {final} of {N_CHANNELS} have spikes")
@@ -187,10 +183,8 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
         everybody = len(speakers["train"] | speakers["test"])
         test_only = len(speakers["test"] - speakers["train"])
         text = f"{everybody} speakers, {test_only} of them only in test"
-        if (everybody, test_only) == (SPEAKERS, TEST_ONLY):
-            yield ok(text)
-        else:
-            yield info(f"{text}; {SPEAKERS} and {TEST_ONLY} are published")
+        right = (everybody, test_only) == (SPEAKERS, TEST_ONLY)
+        yield verdict(right, text, f"{SPEAKERS} and {TEST_ONLY} are published", info)
 
 
 def check_speech(task: _Check) -> Iterator[Finding]:
@@ -258,10 +252,8 @@ def check_es_imagenet(task: _Check) -> Iterator[Finding]:
     if values:
         rate = float(np.mean(values)) / (2 * 8 * 224 * 224)
         text = f"{100 * rate:.1f} % of all pixels, steps and polarities have an event"
-        if RATE / 2 <= rate <= RATE * 2:
-            yield ok(text)
-        else:
-            yield info(f"{text}; about {100 * RATE:.1f} % was expected")
+        expected = f"about {100 * RATE:.1f} % was expected"
+        yield verdict(RATE / 2 <= rate <= RATE * 2, text, expected, info)
 
 
 def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
@@ -298,6 +290,13 @@ def check_clips(task: _Check) -> Iterator[Finding]:
     else:
         yield ok("groups 1 to 25")
     yield task.read_parts(parts)[0]
+
+
+def verdict(
+    right: bool, text: str, expected: str, otherwise: Callable[[str], Finding] = error
+) -> Finding:
+    """Report a text as ok; where it is not right, with what was expected, as `otherwise`."""
+    return ok(text) if right else otherwise(f"{text}; {expected}")
 
 
 def _joined(*parts: Any) -> _Part:

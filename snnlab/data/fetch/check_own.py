@@ -1,7 +1,5 @@
 """Check of a data set of one's own, of which nothing is published: can all of it be read?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -5,8 +5,6 @@ checksum, falls back from https to http, and unpacks without a check of names. T
 MD5 sums are the same.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """ImageNet's archives, as image-net.org provides them, unpacked to one folder a class."""
 
-from __future__ import annotations
-
 import io
 import re
 import tarfile

@@ -1,7 +1,5 @@
 """Published data sets: download, unpacking and a record of their provenance."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -96,7 +94,10 @@ def _get(
     for archive in absent:
         sums[archive] = download(archive.urls, folder / archive.file, archive.md5)
     for archive in todo:
-        _unpack(data, archive)
+        there = (folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists()
+        if not (there and _recordings(data)):
+            extract = imported(archive.extract)
+            unpack(folder / archive.file, folder, archive.makes, extract)
         files = [name for name in archive.makes if (folder / name).is_file()]
         new = {name: sha256(folder / name) for name in files}
         # at once, as a later call cannot know whether a file is still the unpacked one
@@ -209,13 +210,6 @@ def _verified(path: Path, archive: Archive) -> Checksums:
             "expected. It is cut short or another file: remove it and run the same command again."
         )
     return sums
-
-
-def _unpack(data: DatasetEntry, archive: Archive) -> None:
-    there = (data.folder / archive.makes[0]).exists() and not _moving(data, archive.file).exists()
-    if not (there and _recordings(data)):
-        extract = imported(archive.extract) if archive.extract else None
-        unpack(data.folder / archive.file, data.folder, archive.makes, extract)
 
 
 def _recordings(data: DatasetEntry) -> bool:

@@ -1,7 +1,5 @@
 """Readers of one sample for `snnlab data check`; each refuses a bad sample by a SnnlabError."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

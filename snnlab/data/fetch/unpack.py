@@ -5,8 +5,6 @@ Everything goes to `.unpacking-<archive>` first. When that is complete, it is re
 first step, or resumes the second.
 """
 
-from __future__ import annotations
-
 import gzip
 import os
 import shutil
@@ -16,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tqdm.auto import tqdm
 
@@ -28,9 +26,9 @@ def unpack(
     archive: Path,
     folder: Path,
     makes: tuple[str, ...],
-    extract: Callable[[Path, Path], None] | None = None,
+    extract: Callable[[Path, Path], Any],
 ) -> None:
-    """Unpack a zip or tar file so that each of `makes` appears in `folder` whole or not at all.
+    """Unpack an archive so that each of `makes` appears in `folder` whole or not at all.
 
     Everything else in the archive appears before these, except names that begin with a dot.
 
@@ -39,7 +37,7 @@ def unpack(
         folder: the target.
         makes: files and folders, in the order in which they are to appear.
         extract: function that unpacks the archive, its first argument, into an empty folder, its
-            second; by default `extract_all`.
+            second.
 
     Raises:
         SnnlabError: the archive is damaged, lacks one of `makes` or holds a member that leads
@@ -51,7 +49,7 @@ def unpack(
         check_room(folder, archive.stat().st_size, f"the content of {archive.name}")
         try:
             partial.mkdir(parents=True)
-            (extract or extract_all)(archive, partial)
+            extract(archive, partial)
             if missing := [name for name in makes if not (partial / name).exists()]:
                 raise SnnlabError(
                     f"{archive} holds no {missing[0]}; {', '.join(makes)[:200]} was expected in "

@@ -3,8 +3,6 @@
 tonic is imported where a recording is read, and nowhere else.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -106,9 +104,8 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
     x, y, t = (events[name] for name in "xyt")
     if min(x.min(), y.min()) < 0 or x.max() >= columns or y.max() >= rows:
         raise SnnlabError(
-            f"{path} has events in columns {x.min()} to {x.max()} and rows {y.min()} to "
-            f"{y.max()}; columns up to {columns - 1} and rows up to {rows - 1} were expected. "
-            f"{_CURE}"
+            f"{path} has events in columns {x.min()} to {x.max()} and rows {y.min()} to {y.max()}; "
+            f"columns up to {columns - 1} and rows up to {rows - 1} were expected. {_CURE}"
         )
     # tonic cuts time into frames by a binary search
     return events[np.argsort(t, kind="stable")] if (np.diff(t) < 0).any() else events

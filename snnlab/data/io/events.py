@@ -8,8 +8,6 @@ Files of one's own may leave out `extra/speaker` and `extra/keys`, and may say i
 how many channels they have; 700 are those of the cochlea model.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +94,7 @@ def _open(path: str | Path, read: Callable[[h5py.File, Path], T]) -> T:
     except (OSError, RuntimeError) as error:  # what h5py raises for foreign, cut and damaged files
         raise SnnlabError(
             f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's "
-            "layout was "
-            f"expected. {_CURE}"
+            f"layout was expected. {_CURE}"
         ) from error
 
 
@@ -157,8 +154,7 @@ def _read(file: h5py.File, path: Path) -> Events:
     if len(units) != len(times):
         raise SnnlabError(
             f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row "
-            "each was expected. "
-            f"{_CURE}"
+            f"each was expected. {_CURE}"
         )
     _check_rows(labels, speakers, keys, len(times), path)
     parts = [
@@ -237,8 +233,7 @@ def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     if base is None or item.ndim != 1 or np.dtype(base).kind not in kind:
         raise SnnlabError(
             f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of "
-            f"{words} a recording "
-            f"was expected. {_CURE}"
+            f"{words} a recording was expected. {_CURE}"
         )
     return item
 

@@ -1,7 +1,5 @@
 """The names of classes and speakers: lists of them, and what they may be."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,13 +62,11 @@ def check_names(names: Iterable[str], where: object, what: str = "class") -> Non
             if unicodedata.category(character) in _UNFIT:
                 raise SnnlabError(
                     f"{where}: the name {name!r} of a {what} has the character {character!r}; "
-                    "printable UTF-8 text "
-                    "in one line was expected. Rename it."
+                    "printable UTF-8 text in one line was expected. Rename it."
                 )
         if plain in seen:
             raise SnnlabError(
                 f"{where}: the names {seen[plain]!r} and {name!r} of a {what} look alike; "
-                "different names were "
-                "expected. Rename one, or put both together."
+                "different names were expected. Rename one, or put both together."
             )
         seen[plain] = name

@@ -1,7 +1,5 @@
 """The idx format of MNIST: arrays of bytes in a file, packed with gzip or not."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import zlib

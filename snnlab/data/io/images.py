@@ -1,7 +1,5 @@
 """Image files and folders of classes, with clear errors."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager

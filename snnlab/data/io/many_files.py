@@ -1,7 +1,5 @@
 """Conversion of many files: bad ones are reported at the end, finished ones are kept."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import json
@@ -173,8 +171,7 @@ def writing_alone(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise SnnlabError(
             f"{folder}: another call of `snnlab data` writes there; one at a time was expected. "
-            "Wait for it, or choose "
-            "another folder."
+            "Wait for it, or choose another folder."
         ) from error
     except OSError as error:
         raise SnnlabError(
@@ -202,9 +199,8 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
             if path.exists():
                 raise SnnlabError(
                     f"{path}: would be replaced, and was not made by such a call, for {file.name} "
-                    "is missing beside it; a "
-                    "folder without such files was expected. Choose another folder, or move or "
-                    "remove the file."
+                    "is missing beside it; a folder without such files was expected. Choose "
+                    "another folder, or move or remove the file."
                 )
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(dict(settings), indent=2) + "\n", "utf-8")

@@ -1,7 +1,5 @@
 """NumPy's npz files: reading with clear errors, and writing of complete files."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from pathlib import Path

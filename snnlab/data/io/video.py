@@ -1,7 +1,5 @@
 """Evenly sampled frames of a video file that FFmpeg decodes, or of a folder of images."""
 
-from __future__ import annotations
-
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -88,8 +86,7 @@ def numbered_frames(folder: Path) -> list[Path]:
             what = "is there twice" if number == before else "is missing"
             raise SnnlabError(
                 f"{folder}: frame {min(number, before + 1)} {what}, after {path.name}; frames "
-                "numbered without a gap were "
-                "expected. Extract them again."
+                "numbered without a gap were expected. Extract them again."
             )
     return [path for _, path in numbered]
 
@@ -168,8 +165,7 @@ def _from_file(path: Path, n_frames: int) -> np.ndarray:
         if (n < declared or not declared) and size < (end := announced_size(path)):
             raise SnnlabError(
                 f"{path} is cut short ({size:,} of {end:,} bytes) and ends after {n} frames; a "
-                "whole video was expected. "
-                "Fetch it again or remove it."
+                "whole video was expected. Fetch it again or remove it."
             )
         _check_length(n, path)
         if n != declared:

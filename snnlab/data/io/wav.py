@@ -1,7 +1,5 @@
 """Spoken words in wav files, as they are or without the silence around them."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import IO
@@ -53,8 +51,7 @@ def read_word(
         if info.duration > max_seconds:
             raise SnnlabError(
                 f"{where} lasts {info.duration:.1f} s; one word of at most {max_seconds:g} s was "
-                "expected. "
-                "Cut it, or allow more seconds."
+                "expected. Cut it, or allow more seconds."
             )
         if info.frames == 0:
             raise SnnlabError(
@@ -77,8 +74,7 @@ def read_word(
     if len(word) < SHORTEST * rate:
         raise SnnlabError(
             f"{where} holds {1000 * len(word) / rate:.0f} ms of sound; at least "
-            f"{1000 * SHORTEST:.0f} ms was expected. "
-            "Record it again or leave it out."
+            f"{1000 * SHORTEST:.0f} ms was expected. Record it again or leave it out."
         )
     return word, rate
 

@@ -1,7 +1,5 @@
 """Decide from a result's provenance whether its data is the published data set."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -106,15 +106,6 @@ def _papers() -> dict[str, Any]:
     return content
 
 
-def citation(paper: str) -> str:
-    """Return the citation of a paper.
-
-    Raises:
-        SnnlabError: there is no such paper.
-    """
-    return str(_papers()[known(paper, PAPERS, "paper")]["citation"])
-
-
 def author_logs() -> tuple[LoggedRuns, ...]:
     """Return what the authors of the transfer paper logged on CIFAR10-DVS, by tag."""
     return tuple(LoggedRuns(**group) for group in _papers()["author_logs"]["groups"])

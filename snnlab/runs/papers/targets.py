@@ -21,7 +21,7 @@ from snnlab._utils.files import given_path
 from snnlab._utils.places import runs_folder
 from snnlab.runs.papers import evidence, statistics
 from snnlab.runs.papers.evidence import ConfigEvidence
-from snnlab.runs.papers.rows import PAPERS, Arm, LoggedRuns, Target, author_logs, citation, targets
+from snnlab.runs.papers.rows import PAPERS, Arm, LoggedRuns, Target, author_logs, targets
 from snnlab.runs.papers.statistics import Estimate, Status
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ __all__ = [
     "Target",
     "as_row",
     "author_logs",
-    "citation",
     "measured",
     "table",
     "targets",

@@ -410,7 +410,7 @@ def test_published_names(tmp_path, make, monkeypatch, name, splits):
         )
     with pytest.raises(
         SnnlabError,
-        match=rf"{name}_test.h5 of {name.upper()}.*zenkelab.org/datasets/{name}_test.h5.zip",
+        match=rf"does not hold {name}_test.h5; {name} was expected there. Get it with .snnlab",
     ):
         load(name, dt_ms=10, n_in=140)
     write_events(tmp_path / name / f"{name}_test.h5", make(np.arange(8) % 4))
