@@ -293,9 +293,9 @@ def test_the_list_of_the_event_frame_variant(tmp_path):
         ("a.npz -1 254 254\n", "line 1: 'a.npz -1 254 254'"),
         ("a.npz 0 254 254\na.npz one 254 254\n", "line 2: 'a.npz one 254 254'"),
         ("a.npz 99999999999999999999 254 254\n", "line 1: 'a.npz 9999"),
-        ("a.npz 0 200 200\n", "line 1: 200 rows and 200 columns; 254 of the one"),
-        ("a.npz 0 254 0\n", "line 1: 254 rows and 0 columns"),
-        ("a.npz 0 256 254\n", "line 1: 256 rows"),
+        ("a.npz 0 200 200\n", "line 1: the image has 200 rows and 200 columns; 254 of the one"),
+        ("a.npz 0 254 0\n", "line 1: the image has 254 rows and 0 columns"),
+        ("a.npz 0 256 254\n", "line 1: the image has 256 rows"),
         ("nowhere/a.npz 0 254 254\n", "sample 1: there is no file nowhere/a.npz"),
     ],
 )
