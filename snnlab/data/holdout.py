@@ -45,11 +45,11 @@ def hold_out_speakers(labels: np.ndarray, speakers: np.ndarray) -> np.ndarray | 
         held = held + table[best]
 
 
-def hold_out_recordings(labels: np.ndarray, seed: int = 0, share: float = SHARE) -> np.ndarray:
+def hold_out_recordings(labels: np.ndarray, share: float = SHARE) -> np.ndarray:
     """Choose a share of every class of two or more recordings, at least one; return (n,) bool."""
     size = np.bincount(labels)[labels]
     wanted = np.where(size > 1, np.maximum(1, np.round(share * size)), 0)
-    return _rank_in_class(labels, seed) < wanted
+    return _rank_in_class(labels, seed=0) < wanted
 
 
 def choose_validation(
@@ -236,13 +236,12 @@ def checked_folds(
     return fold, folds
 
 
-def stratified(labels: np.ndarray, parts: int, seed: int = 0) -> np.ndarray:
+def stratified(labels: np.ndarray, parts: int) -> np.ndarray:
     """Deal the recordings out to parts of equal size and equal classes, each up to one recording.
 
     Args:
         labels: (n,) int64.
         parts: how many.
-        seed: of the order within each class.
 
     Returns:
         (n,) int64, the part of each recording, from 0.
@@ -251,7 +250,7 @@ def stratified(labels: np.ndarray, parts: int, seed: int = 0) -> np.ndarray:
         >>> stratified(np.array([0, 0, 0, 0, 1, 1]), 2).tolist().count(0)
         3
     """
-    order = _class_by_class(labels, seed)
+    order = _class_by_class(labels, seed=0)
     part = np.empty(len(labels), dtype=np.int64)
     part[order] = np.arange(len(labels)) % parts
     return part

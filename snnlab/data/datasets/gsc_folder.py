@@ -20,13 +20,11 @@ _NAMED = 5  # bad files that a sentence names
 Stamp = tuple[int, int]  # size in bytes and time of change in ns
 
 
-def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str:
-    """Return the split of a file by Google's rule, which decides by speaker.
+def which_set(name: str) -> str:
+    """Return the split of a file by Google's rule, which decides by speaker: a tenth for each.
 
     Args:
         name: the file's name; only what stands before `_nohash_` counts.
-        validation: percent of the speakers for validation.
-        testing: percent of the speakers for test.
 
     Returns:
         "train", "valid" or "test".
@@ -35,9 +33,7 @@ def which_set(name: str, validation: float = 10.0, testing: float = 10.0) -> str
         hashlib.sha1(speaker_of(name).encode("utf-8", "surrogateescape")).hexdigest(), 16
     ) % (_LARGEST + 1)
     percent = number * (100.0 / _LARGEST)
-    if percent < validation:
-        return "valid"
-    return "test" if percent < validation + testing else "train"
+    return "valid" if percent < 10 else "test" if percent < 20 else "train"
 
 
 def word_of(name: str) -> str:

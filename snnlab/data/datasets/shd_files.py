@@ -51,7 +51,7 @@ def find(data: str | Path, *, unpack: bool = True) -> tuple[str, dict[str, Path]
             if entry.archives:
                 entry.check_parts(entry.folder, "data")
             else:
-                shipped(name, unpack=unpack)
+                shipped(unpack=unpack)
             files = (entry.folder / part for part in entry.parts)
             return name, {file.stem.removeprefix(f"{name}_"): file for file in files}
     if folder.is_file():

@@ -30,6 +30,7 @@ from snnlab.data.paths import SHIPPED
 STEP = 0.010  # s
 GROUPS = 140
 SPLITS = ("train", "valid", "test")
+NAME = "spoken-digits"
 
 _BLOCK = 256  # recordings unpacked at once
 # The entry of extra/meta_info that tells our files from a person's own
@@ -38,23 +39,22 @@ _PACKED_AS = "unpacked from"
 _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
 
 
-def shipped(name: str = "spoken-digits", *, unpack: bool = True) -> Path:
-    """Return the folder of a set that ships, with train.h5, valid.h5 and test.h5; unpack it once.
+def shipped(*, unpack: bool = True) -> Path:
+    """Return the folder of the set that ships, with train.h5, valid.h5 and test.h5; unpack it once.
 
     It lies below the data folder. Each file appears whole or not at all, so two processes may do
     this at once; a newer packed file replaces what an older one left.
 
     Args:
-        name: of the set.
         unpack: False only checks that the files are there or can be unpacked.
 
     Raises:
-        SnnlabError: nothing of this name ships, the packed file is missing or damaged, the folder
-            holds another data set, or it cannot be written.
+        SnnlabError: the packed file is missing or damaged, the folder holds another data set, or it
+            cannot be written.
     """
-    packed = SHIPPED / f"{name}.npz.xz"
+    packed = SHIPPED / f"{NAME}.npz.xz"
     digest = _expected(packed)
-    folder = data_folder() / name
+    folder = data_folder() / NAME
     files = {split: folder / f"{split}.h5" for split in SPLITS}
     origins = [_origin(file) for file in files.values()]
     if all(origin == digest for origin in origins):
@@ -175,16 +175,9 @@ def _expected(packed: Path) -> str:
     """Return the SHA-256 that a packed file must have."""
     checksum = _checksum_file(packed)
     if not packed.is_file() or not checksum.is_file():
-        known = (
-            ", ".join(
-                sorted(file.name.removesuffix(".npz.xz") for file in SHIPPED.glob("*.npz.xz"))
-            )
-            or "nothing"
-        )
         raise SnnlabError(
-            f"{packed}: this file and {checksum.name} were expected and are not both there; "
-            f"{known} ships. Restore it with `git checkout -- data` in a clone, or install snnlab "
-            "again."
+            f"{packed}: this file and {checksum.name} were expected and are not both there. "
+            "Restore them with `git checkout -- data` in a clone, or install snnlab again."
         )
     return checksum.read_text("utf-8").split()[0]
 
@@ -210,7 +203,7 @@ def _main() -> None:
     )
     parser.add_argument("folder", type=Path, help="holds train.h5, valid.h5 and test.h5")
     parser.add_argument(
-        "--out", type=Path, default=SHIPPED / "spoken-digits.npz.xz", help="default: %(default)s"
+        "--out", type=Path, default=SHIPPED / f"{NAME}.npz.xz", help="default: %(default)s"
     )
     arguments = parser.parse_args()
     out = pack(arguments.folder, arguments.out)

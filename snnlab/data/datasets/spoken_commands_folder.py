@@ -92,21 +92,19 @@ def find(folder: Path) -> Clips:
         "clips": hashlib.sha256(repr(own).encode("utf-8", "surrogateescape")).hexdigest(),
     }
     table = cached(NAME, key, lambda: _read_all(folder, names))
-    bad, md5 = [], {}
-    for name, fault in zip(names, table["fault"].tolist(), strict=True):
-        if fault:
-            bad.append(f"{printable(name)} {fault}")
+    faults = zip(names, table["fault"].tolist(), strict=True)
+    bad = [f"{printable(name)} {fault}" for name, fault in faults if fault]
     if len(bad) > MOST_BAD * len(names):
         raise SnnlabError(
             f"{folder}: {len(bad):,} of {len(names):,} clips cannot be used: {shortened(bad)}; "
             f"mono wav files at {RATE:,} Hz were expected. Get them again with `snnlab data get "
             f"{NAME}`."
         )
-    contents: set[bytes] = set()
+    first: dict[bytes, str] = {}  # the clip that has a content first, by its MD5 sum
     for name, (content, fault) in zip(names, table.tolist(), strict=True):
-        if not fault and content not in contents:
-            contents.add(content)
-            md5[name] = content.decode()
+        if not fault:
+            first.setdefault(content, name)
+    md5 = {name: content.decode() for content, name in first.items()}
     return Clips(
         stamps={name: own[name] for name in md5},
         md5=md5,

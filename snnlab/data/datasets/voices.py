@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.signal import fftconvolve, resample_poly
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.optional import import_optional
 from snnlab._utils.system import c_library, close_library
 from snnlab.data.io.wav import trim
 
@@ -196,15 +197,8 @@ class Espeak:
     """
 
     def __init__(self) -> None:
-        try:
-            import espeakng_loader
-        except ImportError as error:
-            raise SnnlabError(
-                "espeak-ng was expected to make speech and is not installed; "
-                'run `pip install "snnlab[speech]"` in the environment of snnlab.'
-            ) from error
-        self._data = Path(espeakng_loader.get_data_path())
-        self._path = espeakng_loader.get_library_path()
+        loader: Any = import_optional("espeakng_loader", "makes speech with espeak-ng", "speech")
+        self._data, self._path = Path(loader.get_data_path()), loader.get_library_path()
         self._pieces: list[np.ndarray] = []
         self._sink = _SINK(self._receive)  # kept here: C holds no reference to it
 

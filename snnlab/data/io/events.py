@@ -270,23 +270,24 @@ def _check_rows(
     if n < 1:
         raise SnnlabError(f"{path}: holds no recording; at least one was expected. {_CURE}")
     check_names(keys, f"{path}: extra/keys")
-    for name, column in (("labels", labels), ("extra/speaker", speakers)):
-        if column is not None and len(column) != n:
-            raise SnnlabError(
-                f"{path}: {name} has {len(column)} entries for {n} recordings in spikes; one each "
-                f"was expected. {_CURE}"
-            )
     most, of_keys = 2**16 - 1, ""
     if keys:
         most, of_keys = len(keys) - 1, f", an index into the {len(keys)} names of extra/keys,"
-    _check_range(labels, "labels", most, of_keys, path)
+    _check_column(labels, "labels", n, f"0 to {most}{of_keys}", most, path)
     if speakers is not None:
-        _check_range(speakers, "extra/speaker", 2**16 - 1, "", path)
+        _check_column(speakers, "extra/speaker", n, f"0 to {2**16 - 1}", 2**16 - 1, path)
 
 
-def _check_range(column: np.ndarray, field: str, most: int, more: str, path: Path) -> None:
+def _check_column(
+    column: np.ndarray, field: str, n: int, expected: str, most: int, path: Path
+) -> None:
+    if len(column) != n:
+        raise SnnlabError(
+            f"{path}: {field} has {len(column)} entries for {n} recordings in spikes; one each "
+            f"was expected. {_CURE}"
+        )
     bad = (column < 0) | (column > most)
-    _refuse(bad, path, field, 0, lambda i: f"is {column[i]}", f"0 to {most}{more}")
+    _refuse(bad, path, field, 0, lambda i: f"is {column[i]}", expected)
 
 
 def _check_spikes(

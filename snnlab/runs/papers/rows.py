@@ -69,11 +69,6 @@ class Target:
         start = f"snnlab run {number} --profile paper -f" if number else "snnlab sweep"
         return f"{start} params/{self.file}.yaml"
 
-    @property
-    def measure(self) -> str:
-        """The kind of number: accuracy, gain (a difference of accuracies), or share of time."""
-        return "share of time" if self.share is not None else "gain" if self.minus else "accuracy"
-
 
 @dataclass(frozen=True)
 class LoggedRuns:

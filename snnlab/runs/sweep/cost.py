@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -124,15 +125,18 @@ def measured_runs(notebook: str, device: str) -> list[Measured]:
 def _epoch_seconds(folder: Path, finished: bool) -> list[float]:
     """Return the seconds of each epoch that a run has done."""
     running = paths_below(folder / "checkpoints", "*.jsonl")
-    seconds = []
-    for file in [folder / "metrics.jsonl"] if finished else running:
-        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-        for line in text.splitlines():
-            try:
-                seconds.append(float(parse_json(line)["seconds"]))
-            except (ValueError, KeyError, TypeError):  # half a line, or not of a training
-                continue
-    return seconds
+    files = [folder / "metrics.jsonl"] if finished else running
+    return [second for file in files for second in logged(file, "seconds")]
+
+
+def logged(file: Path, name: str) -> list[float]:
+    """Return a number of each epoch in a file of metrics, which may end with half a line."""
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    values = []
+    for line in text.splitlines():
+        with suppress(ValueError, KeyError, TypeError):  # half a line, or not of a training
+            values.append(float(parse_json(line)[name]))
+    return values
 
 
 def _lengths(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import make_folder, parse_json, paths_below
+from snnlab._utils.files import make_folder, paths_below
 from snnlab._utils.optional import import_optional
 from snnlab.runs import manifest
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
+from snnlab.runs.sweep.cost import logged
 from snnlab.runs.sweep.executors import HELD_SECONDS, LocalWorkers, in_workers
 from snnlab.runs.sweep.search_file import MEASURED, Search, read_search
 from snnlab.runs.sweep.sweep import SweepRun
@@ -275,16 +276,8 @@ class _Watch:
 
 def _curve(folder: Path, arm: str) -> list[float]:
     """Return the highest validation accuracy after each epoch, of all networks of an arm."""
-    curves = []
-    for path in paths_below(folder / "checkpoints", "*.jsonl"):
-        if arm in path.stem:
-            curve = []
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    curve.append(float(parse_json(line)[MEASURED]))
-                except (ValueError, KeyError, TypeError):  # half a line
-                    break
-            curves.append(curve)
+    files = (path for path in paths_below(folder / "checkpoints", "*.jsonl") if arm in path.stem)
+    curves = [logged(file, MEASURED) for file in files]
     return [max(values) for values in zip_longest(*curves, fillvalue=0.0)]
 
 

@@ -7,9 +7,11 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.optional import import_optional
 from snnlab.course.config import Config
 from snnlab.runs.sweep.executors import THREADS, with_cores
 from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
@@ -89,7 +91,7 @@ def submit(
     Raises:
         SnnlabError: submitit or SLURM is not here, or SLURM refused.
     """
-    module = _submitit()
+    module: Any = _submitit()
     if missing := [program for program in ("sbatch", "srun") if shutil.which(program) is None]:
         raise SnnlabError(
             f"There is no {missing[0]} here; expected a machine that submits jobs to SLURM. Log in "
@@ -203,16 +205,5 @@ def _outcome(job: Any) -> RunOutcome:
     return RunOutcome("failed", f"its worker broke ({reason}); see {log}")
 
 
-def _submitit() -> Any:
-    """Return the module that submits jobs to SLURM.
-
-    Raises:
-        SnnlabError: it is not installed.
-    """
-    try:
-        import submitit
-    except ImportError as error:
-        raise SnnlabError(
-            "--executor slurm needs submitit, which is not installed; pip install 'snnlab[slurm]'."
-        ) from error
-    return submitit
+def _submitit() -> ModuleType:
+    return import_optional("submitit", "submits jobs to SLURM", "slurm")

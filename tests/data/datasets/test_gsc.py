@@ -77,9 +77,6 @@ def test_the_rule_is_the_published_one():
     assert drawn["valid"] / 20_000 == pytest.approx(0.1, abs=0.01) and drawn[
         "test"
     ] / 20_000 == pytest.approx(0.1, abs=0.01)
-    assert {which_set(f"{i}_nohash_0.wav", validation=0, testing=100) for i in range(50)} == {
-        "test"
-    }
 
 
 @pytest.mark.parametrize(("features", "mel"), [("paper", PAPER), ("sane", SANE)])

@@ -180,11 +180,6 @@ def test_a_missing_packed_file_is_named(packed):
         shipped()
 
 
-def test_an_unknown_name_is_told_what_ships(packed):
-    with pytest.raises(SnnlabError, match="spoken-digits ships"):
-        shipped("spoken-numbers")
-
-
 def test_too_many_spikes_in_a_cell_are_refused(source, tmp_path):
     crowd = speech(0, n=1)
     crowd = Events(

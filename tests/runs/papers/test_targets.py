@@ -18,7 +18,7 @@ from snnlab.course.config import read_parameters
 from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.runs.papers import evidence, statistics, targets
 from snnlab.runs.papers.statistics import Estimate
-from snnlab.runs.papers.targets import Status, Target
+from snnlab.runs.papers.targets import Status
 
 ROOT = Path(__file__).parents[3]
 BEST = "best_on_test_accuracy"
@@ -762,13 +762,6 @@ def test_the_command_works_in_any_folder(save, tmp_path, monkeypatch):
     done = command(save.folder)
     assert (done.exit_code, done.stdout, done.stderr) == (0, expected, "")
     assert command().exit_code == 0  # without runs/
-
-
-def test_a_row_that_says_nothing_of_the_kind_is_an_accuracy():
-    row_ = Target("delays", "t", "r", "shd", "s")
-    assert row_.measure == "accuracy"
-    assert dataclasses.replace(row_, minus=(targets.Arm("", "x"),)).measure == "gain"
-    assert dataclasses.replace(row_, share=0.5).measure == "share of time"
 
 
 def test_the_authors_logs_agree_with_the_rows_that_quote_them():

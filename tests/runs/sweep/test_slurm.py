@@ -241,7 +241,7 @@ def test_without_submitit_it_is_said_what_to_install(cluster, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "submitit", None)
         done = call(sweeps.write(cluster))
-    assert done.exit_code == 2 and "pip install 'snnlab[slurm]'" in done.stderr
+    assert done.exit_code == 2 and 'pip install "snnlab[slurm]"' in done.stderr
 
 
 def test_a_search_is_one_array_job_of_workers(cluster):
