@@ -1,5 +1,8 @@
 """The exception with a message for users."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SnnlabError(ValueError):
     """An input to snnlab is wrong.
@@ -23,3 +26,12 @@ class DivergedError(SnnlabError):
 
 class UnreadableError(SnnlabError):
     """The system does not give a file, which says nothing about its content and may pass."""
+
+
+@contextmanager
+def errors_at(where: object) -> Iterator[None]:
+    """Put the place that a SnnlabError comes from, such as a file, before its sentence."""
+    try:
+        yield
+    except SnnlabError as error:
+        raise SnnlabError(f"{where}: {error}") from error

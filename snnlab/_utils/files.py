@@ -63,6 +63,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all; see `whole_file`."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def is_hidden(name: str) -> bool:
     """Return whether a file or folder of this name belongs to a system or a tool."""
     return name.startswith(".") or name.lower() in _SYSTEM

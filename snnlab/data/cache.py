@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from snnlab._utils import version
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path, make_folder, remove, whole_file
+from snnlab._utils.files import given_path, make_folder, remove, whole_file, write_text
 from snnlab._utils.places import data_folder
 
 Mapped: TypeAlias = "np.memmap[Any, Any]"
@@ -63,9 +63,7 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
                     return passed
                 with whole_file(file) as temporary:
                     np.save(temporary, array, allow_pickle=False)
-                with whole_file(file.with_suffix(".json")) as temporary:
-                    # Nobody reads it but people
-                    temporary.write_text(text + "\n", encoding="utf-8")
+                write_text(file.with_suffix(".json"), f"{text}\n")  # for people
                 _shrink(keep=file)
                 stored = _load(file)
         if stored is None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
 from snnlab._utils.files import make_folder, plain
@@ -85,10 +85,8 @@ def profiles_of(path: Path) -> Profiles:
 @lru_cache(100)  # a sweep asks for each of its runs
 def _profiles(path: Path, size: int, mtime_ns: int) -> Profiles:
     values = parameter_values(path)  # its messages name the file
-    try:
+    with errors_at(path):
         return profiles_with(values, path.stem, lambda: parameter_helps(path))
-    except SnnlabError as error:
-        raise SnnlabError(f"{path}: {error}") from error
 
 
 def configure(path: Path, given: Mapping[str, Any]) -> Config:

@@ -15,7 +15,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import now, plain, read_json, whole_file
+from snnlab._utils.files import now, plain, read_json, write_text
 from snnlab._utils.places import ROOT
 from snnlab._utils.version import __version__
 from snnlab.course.config import Config
@@ -213,5 +213,4 @@ def _git() -> dict[str, Any]:
 
 
 def _write(folder: Path, content: Mapping[str, Any]) -> None:
-    with whole_file(folder / FILE) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, default=plain) + "\n", encoding="utf-8")
+    write_text(folder / FILE, json.dumps(content, indent=1, default=plain) + "\n")

@@ -21,7 +21,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from rich.console import Console
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import whole_file
+from snnlab._utils.files import whole_file, write_text
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import NOTEBOOKS
 from snnlab.course.statements import MIME as CLAIMS
@@ -137,8 +137,7 @@ def write_html(executed: Path) -> Path:
     exporter = _Exporter(mathjax_url="", require_js_url="", raw_template=_TEMPLATE)
     html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": executed.stem}})
     path = executed.with_suffix(".html")
-    with whole_file(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+    write_text(path, html)
     return path
 
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import make_folder, now, parse_json, paths_below, plain, whole_file
+from snnlab._utils.files import (
+    make_folder,
+    now,
+    parse_json,
+    paths_below,
+    plain,
+    whole_file,
+    write_text,
+)
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config, configure
 from snnlab.runs import manifest, preflight
@@ -93,8 +101,7 @@ class Run:
                 f"{path}: could not be read again ({error}); save smaller numbers."
             ) from error
         self._collect_metrics()
-        with whole_file(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_text(path, f"{text}\n")
         manifest.end(self.dir, "finished", data=record["data"])
         if lock := _locks.pop(self.dir, None):
             lock.lock.release()  # the run is over, though its notebook may stay open
@@ -146,8 +153,7 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
     if result.exists() or not owner.is_file() or owner.read_text(encoding="utf-8") != identity:
         result.unlink(missing_ok=True)
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
-        with whole_file(owner) as temporary:
-            temporary.write_text(identity, encoding="utf-8")
+        write_text(owner, identity)
     manifest.begin(folder, config, code)
     os.environ[log_choice.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run

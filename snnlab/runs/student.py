@@ -15,7 +15,7 @@ import nbformat
 from nbformat.v4 import new_markdown_cell
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import whole_file
+from snnlab._utils.files import write_text
 from snnlab._utils.places import course_file
 from snnlab._utils.version import __version__
 from snnlab.runs import nbgrader
@@ -124,6 +124,5 @@ def write_course(folder: Path, edition: Callable[[Any], Any] | None = None) -> l
                 "it. Rename it, or choose another folder."
             )
     for path, text in files.items():
-        with whole_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
     return [*files]

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
-from snnlab._utils.files import whole_file
+from snnlab._utils.files import whole_file, write_text
 from snnlab._utils.optional import import_optional
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.shards import CLASSES, SETTINGS
@@ -52,8 +52,7 @@ def write(
     }
     shards = [out / f"{part}-{number:06d}.tar" for number in range(settings["shards"])]
     same_settings(out / f"{part}-{SETTINGS}", settings, shards)
-    with whole_file(out / CLASSES) as temporary:
-        temporary.write_text("".join(f"{name}\n" for name in pictures.classes), encoding="utf-8")
+    write_text(out / CLASSES, "".join(f"{name}\n" for name in pictures.classes))
     order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
     written = 0
     starts = tqdm(range(0, len(order), samples), desc=part, unit="shard")

@@ -15,7 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.data.batches.base import BatchedDataset, by_speakers, joined_speakers
 from snnlab.data.batches.spike_augmentation import SpikeAugmentation
-from snnlab.data.io.events import N_CHANNELS, Events
+from snnlab.data.io.events import N_CHANNELS, Events, offsets_of
 
 BINNINGS = ("regular", "event")
 _POOL = 8  # batches that are sorted by length together
@@ -231,7 +231,7 @@ def bin_events(events: Events, *, dt_ms: float, n_in: int, binning: str = "regul
         dt_ms=float(dt_ms),
         cells=torch.from_numpy(cells[:used].copy()),
         counts=torch.from_numpy(counts[:used].copy()),
-        offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(stored)])),
+        offsets=torch.from_numpy(offsets_of(stored)),
         channels=events.channels,
     )
 

@@ -2,7 +2,6 @@
 
 import csv
 import difflib
-import hashlib
 import re
 import shutil
 from collections import Counter
@@ -17,13 +16,14 @@ from snnlab._utils.escape import printable
 from snnlab._utils.files import given_path
 from snnlab._utils.processes import Spikes, encode
 from snnlab.data.datasets.shd_files import ALL
-from snnlab.data.io.events import MAX_SECONDS, Events, write_events
+from snnlab.data.io.events import MAX_SECONDS, Events, offsets_of, write_events
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import (
     ConversionResult,
     attempt_all,
     listed,
     same_settings,
+    seed_of,
     write_report,
     writing_alone,
 )
@@ -189,7 +189,7 @@ def _write(
     meta = {"note": note}
     if known_speakers := speakers != ("",):
         meta["speakers"] = "\n".join(speakers)
-    offsets = np.concatenate([[0], np.cumsum(counts)])
+    offsets = offsets_of(counts)
     first = 0
     for split in (*SPLITS, ALL):
         part = [row for row in rows if row.split == split]
@@ -335,12 +335,11 @@ def _rows(table: Path) -> list[Row]:
 
 def _job(row: Row, seed: int) -> EncodingJob:
     status = row.file.stat()
-    digest = hashlib.sha256(f"{seed}:{row.path}".encode()).digest()
     return EncodingJob(
         str(row.file.resolve()),
         status.st_size,
         status.st_mtime_ns,
-        int.from_bytes(digest[:4], "big"),
+        seed_of(seed, row.path),
     )
 
 

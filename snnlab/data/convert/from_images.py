@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path, paths_below, whole_file
+from snnlab._utils.errors import SnnlabError, errors_at
+from snnlab._utils.files import given_path, paths_below, write_text
 from snnlab.data.encoding.es_imagenet import (
     LEAST,
     Label,
@@ -70,8 +70,7 @@ def convert_folder(
         # Again: another call may have written it meanwhile
         _classes(target / "classes.txt", classes, images)
         if not (target / "classes.txt").exists():
-            with whole_file(target / "classes.txt") as temporary:
-                temporary.write_text("\n".join(classes) + "\n", encoding="utf-8")
+            write_text(target / "classes.txt", "\n".join(classes) + "\n")
         report = target / f"{split}-left-out.csv"
         title = f"events of {split}"
         outcome = convert_all(
@@ -147,10 +146,8 @@ def _convert(job: ConversionJob) -> str | None:
     """Write the events of one image, or return why there is no file."""
     with opened(job.source) as image:
         image.load()
-        try:
+        with errors_at(job.source):
             sample = encode(image, job.settings)
-        except SnnlabError as error:
-            raise SnnlabError(f"{job.source}: {error}") from error
     if len(sample) < LEAST:
         job.target.unlink(missing_ok=True)  # of an earlier state of the image
         return (

@@ -4,7 +4,6 @@ Features are made once, by several processes, and kept in the cache: 16 kB a cli
 kB of 140, so that the whole set takes 1.7 or 6.0 GB.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.fields import known
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, sha256_of
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.feature_set import FeatureSet, read_only
 from snnlab.data.cache import Mapped, cached, cached_or_none
@@ -57,13 +56,11 @@ class _Chunk:
 
     @property
     def key(self) -> dict[str, Any]:
-        clips = hashlib.sha256(repr(self.clips).encode()).hexdigest()
-        first, last = self.clips[0][0], self.clips[-1][0]
         return {
             "folder": str(self.folder),
-            "first": first,
-            "last": last,
-            "clips": clips,
+            "first": self.clips[0][0],
+            "last": self.clips[-1][0],
+            "clips": sha256_of([repr(self.clips)]),
             "mel": asdict(self.mel),
         }
 
@@ -119,9 +116,7 @@ def load(
     folder = given_path(folder).resolve()
     stamps = find_clips(folder)
     names = split_by_lists(folder, stamps)
-    checksum = hashlib.sha256(
-        repr([(name, stamps[name][0]) for part in names.values() for name in part]).encode()
-    )
+    sizes = [(name, stamps[name][0]) for part in names.values() for name in part]
     speakers = len({speaker_of(name) for name in stamps})
     fold, folds = checked_folds(fold, folds, 0, (speakers, f"speakers in {folder}"))
     note = f"log-mel features ({features}) of words from {printable(str(folder))}; "
@@ -150,7 +145,7 @@ def load(
         **sets,
         name="gsc" if published else published_name(folder, printable(folder.name), "recordings"),
         path=str(folder),
-        sha256=checksum.hexdigest(),
+        sha256=sha256_of([repr(sizes)]),
         note=note + how,
         unit=UNITS[features],
         preprocessing={

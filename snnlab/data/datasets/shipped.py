@@ -22,9 +22,16 @@ import h5py
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import given_path, sha256, whole_file
+from snnlab._utils.files import given_path, sha256, whole_file, write_text
 from snnlab._utils.places import data_folder
-from snnlab.data.io.events import N_CHANNELS, Events, read_events, read_meta, write_events
+from snnlab.data.io.events import (
+    N_CHANNELS,
+    Events,
+    offsets_of,
+    read_events,
+    read_meta,
+    write_events,
+)
 from snnlab.data.paths import SHIPPED
 
 STEP = 0.010  # s
@@ -117,9 +124,8 @@ def pack(folder: str | Path, packed: str | Path) -> Path:
     np.savez(raw, keys=np.array(events.keys), meta=json.dumps(meta), **content)
     with whole_file(packed) as temporary:
         temporary.write_bytes(lzma.compress(raw.getvalue(), filters=_XZ))
-    with whole_file(_checksum_file(packed)) as temporary:
-        # As sha256sum writes and checks it
-        temporary.write_text(f"{sha256(packed)}  {packed.name}\n", "utf-8")
+    # As sha256sum writes and checks it
+    write_text(_checksum_file(packed), f"{sha256(packed)}  {packed.name}\n")
     return packed
 
 
@@ -129,7 +135,7 @@ def expand(content: dict[str, Any], split: str) -> Events:
     ends = np.cumsum(lengths)
     sizes = np.add.reduceat(counts.sum(1, dtype=np.int64), ends - lengths)
     times, units = np.empty(sizes.sum(), np.float32), np.empty(sizes.sum(), np.uint16)
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    offsets = offsets_of(sizes)
     for first in range(0, len(lengths), _BLOCK):
         last = min(first + _BLOCK, len(lengths))
         block = counts[ends[first] - lengths[first] : ends[last - 1]]

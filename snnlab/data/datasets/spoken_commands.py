@@ -5,7 +5,6 @@ The recordings become spikes of the cochlea model, or the log-mel features of
 cache: about half a CPU second a clip.
 """
 
-import hashlib
 import shutil
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -28,7 +27,8 @@ from snnlab.data.datasets.gsc_folder import shortened, speaker_of, word_of
 from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, verify
 from snnlab.data.encoding.mel import RATE
 from snnlab.data.holdout import check_hold_out, checked_folds, divide
-from snnlab.data.io.events import Events
+from snnlab.data.io.events import Events, offsets_of
+from snnlab.data.io.many_files import seed_of
 from snnlab.data.io.wav import read_clip
 from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
 
@@ -167,12 +167,15 @@ def _encode_word(
     word: str, names: list[str], clips: Clips, folder: Path, workers: int | None
 ) -> Mapped:
     """Return the spikes of a word's clips, from the cache or encoded."""
-    contents = repr([(name, clips.md5[name]) for name in names])
-    key = {"word": word, "clips": hashlib.sha256(contents.encode()).hexdigest(), "seed": _SEED}
+    contents = sha256_of([repr([(name, clips.md5[name]) for name in names])])
+    key = {"word": word, "clips": contents, "seed": _SEED}
     parts = unfinished(NAME, key)
 
     def make() -> np.ndarray:
-        jobs = [_EncodingJob(str(folder / name), clips.md5[name], seed_of(name)) for name in names]
+        jobs = [
+            _EncodingJob(str(folder / name), clips.md5[name], seed_of(_SEED, name))
+            for name in names
+        ]
         times, units, offsets = encode(
             jobs, worker=_encode, workers=workers, partial=parts, title=f"encoding {word!r}"
         )
@@ -184,11 +187,6 @@ def _encode_word(
     spikes = cached(NAME, key, make)
     shutil.rmtree(parts, ignore_errors=True)
     return spikes
-
-
-def seed_of(name: str) -> int:
-    """Return the seed of the auditory nerve for a clip."""
-    return int.from_bytes(hashlib.sha256(f"{_SEED}:{name}".encode()).digest()[:4], "big")
 
 
 def _encode(job: _EncodingJob) -> Spikes:
@@ -211,7 +209,7 @@ def _binned(
         Events(
             times=np.concatenate([word["time"] for word in words]),
             units=np.concatenate([word["unit"] for word in words]),
-            offsets=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
+            offsets=offsets_of(np.concatenate(counts)),
             labels=np.array([COMMANDS.index(word_of(name)) for name in names]),
             speakers=np.unique([speaker_of(name) for name in names], return_inverse=True)[1],
             keys=COMMANDS,

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
-from snnlab._utils.files import given_path
+from snnlab._utils.files import given_path, sha256_of
 from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import COMMANDS, DATASETS
 from snnlab.data.datasets.gsc_folder import Stamp, find_clips, shortened, speaker_of
@@ -89,7 +89,7 @@ def find(folder: Path) -> Clips:
     own = {name: stamps[name] for name in names}
     key = {
         "folder": str(folder),
-        "clips": hashlib.sha256(repr(own).encode("utf-8", "surrogateescape")).hexdigest(),
+        "clips": sha256_of([repr(own)]),
     }
     table = cached(NAME, key, lambda: _read_all(folder, names))
     faults = zip(names, table["fault"].tolist(), strict=True)

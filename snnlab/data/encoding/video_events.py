@@ -4,7 +4,6 @@ A clip is an npz file with one array, `arr_0`, uint8 (2, T, H, W), 0 or 1, chann
 everywhere, time is first.
 """
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, paths_below
 from snnlab.data.io import video
@@ -23,6 +22,7 @@ from snnlab.data.io.many_files import (
     ConversionResult,
     convert_all,
     same_settings,
+    seed_of,
     writing_alone,
 )
 from snnlab.data.io.npz import read_arrays, write_arrays
@@ -182,7 +182,9 @@ def convert_videos(
         same_settings(target / "conversion.json", vars(settings))
         return convert_all(
             [
-                ConversionJob(path, target / f"{name}.npz", _own(settings, name))
+                ConversionJob(
+                    path, target / f"{name}.npz", replace(settings, seed=seed_of(seed, name))
+                )
                 for name, path in sources.items()
             ],
             worker=_convert,
@@ -217,18 +219,11 @@ def _has_frames(folder: Path) -> bool:
     return any(video.FRAME.fullmatch(path.name) for path in folder.iterdir())
 
 
-def _own(settings: Settings, name: str) -> Settings:
-    digest = hashlib.sha256(f"{settings.seed}:{name}".encode("utf-8", "surrogateescape")).digest()
-    return replace(settings, seed=int.from_bytes(digest[:4], "big"))
-
-
 def _convert(job: ConversionJob) -> None:
     own: Settings = job.settings
     frames = video.sample_frames(job.source, own.n_frames)
-    try:
+    with errors_at(job.source):
         events = video_events(frames, ratio=own.ratio, mode=own.mode, seed=own.seed)
-    except SnnlabError as error:
-        raise SnnlabError(f"{job.source}: {error}") from error
     write_clip(job.target, events)
 
 

@@ -20,7 +20,7 @@ import urllib3
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import make_folder, read_json, whole_file
+from snnlab._utils.files import make_folder, read_json, write_text
 from snnlab.data.entry import PART
 
 ATTEMPTS = 5  # in a row without a single new byte
@@ -248,8 +248,7 @@ def _write_note(part: Path, url: str, response: requests.Response) -> None:
     etag = response.headers.get("ETag", "")
     # a weak ETag, W/"...", does not tell
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-    with whole_file(_note(part)) as temporary:
-        temporary.write_text(json.dumps({"url": url, "validator": validator}), "utf-8")
+    write_text(_note(part), json.dumps({"url": url, "validator": validator}))
 
 
 def _validator(part: Path, url: str) -> str:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from snnlab._utils import version
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import make_folder, now, sha256, whole_file
+from snnlab._utils.files import make_folder, now, sha256, write_text
 from snnlab._utils.optional import import_optional
 from snnlab.data.entry import PART, PROVENANCE, Archive, DatasetEntry, imported, provenance
 from snnlab.data.fetch.download import Checksums, check_room, checksums, download, remote_size
@@ -142,8 +142,7 @@ def write_provenance(folder: Path, **entries: Any) -> None:
         SnnlabError: the file cannot be written.
     """
     text = json.dumps({**provenance(folder), **entries}, indent=2, ensure_ascii=False)
-    with whole_file(folder / PROVENANCE) as temporary:
-        temporary.write_text(f"{text}\n", "utf-8")
+    write_text(folder / PROVENANCE, f"{text}\n")
 
 
 def _done(data: DatasetEntry) -> str:

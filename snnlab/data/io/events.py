@@ -60,6 +60,11 @@ class Events:
         return len(self.labels)
 
 
+def offsets_of(counts: np.ndarray) -> np.ndarray:
+    """Return where each of n recordings begins, and the end of the last, (n + 1,) int64."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
 def read_events(path: str | Path) -> Events:
     """Read and check one file in SHD's layout.
 
@@ -166,7 +171,7 @@ def _read(file: h5py.File, path: Path) -> Events:
     return Events(
         times=np.concatenate([part[0] for part in parts]),
         units=all_units,
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=offsets_of(counts),
         labels=labels,
         speakers=speakers,
         keys=keys,

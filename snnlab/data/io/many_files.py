@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError, UnreadableError
-from snnlab._utils.files import make_folder, read_json, whole_file
+from snnlab._utils.files import make_folder, read_json, whole_file, write_text
 from snnlab._utils.processes import mapped, processes
 
 LISTED = 20  # lines that a summary shows; the file has all
@@ -202,8 +203,7 @@ def same_settings(file: Path, settings: Mapping[str, Any], replaces: Sequence[Pa
                     "is missing beside it; a folder without such files was expected. Choose "
                     "another folder, or move or remove the file."
                 )
-        with whole_file(file) as temporary:
-            temporary.write_text(json.dumps(dict(settings), indent=2) + "\n", "utf-8")
+        write_text(file, json.dumps(dict(settings), indent=2) + "\n")
         return
     advice = "the settings of an earlier conversion were expected. Choose another folder."
     before = read_json(file, advice)
@@ -253,6 +253,12 @@ def write_report(
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as handle,
     ):
         csv.writer(handle).writerows([("what", "source", "sentence"), *rows])
+
+
+def seed_of(seed: int, name: str) -> int:
+    """Return the seed of one file of many, which depends on its name and no other file."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def unreadable(path: Path, fault: OSError) -> UnreadableError:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.files import sha256
 from snnlab.delays.export.nir_reader import read
 from snnlab.delays.export.plain import Array, PlainLayer, PlainNetwork
@@ -31,10 +31,8 @@ def convert(path: str | Path, out: str | Path, *, dt_ms: float | None = None) ->
     if Path(out).resolve() == Path(path).resolve():
         raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
     plain = read(path, dt_ms=dt_ms)
-    try:
+    with errors_at(path):
         net = to_network(plain)
-    except SnnlabError as error:
-        raise SnnlabError(f"{path}: {error}") from error
     source = {"file": Path(path).name, "sha256": sha256(path)}
     # Without a recipe, so that `fit` refuses to resume: NIR holds no state of an optimiser
     checkpoints.save(out, network=net.config, recipe={}, best=net.state_dict(), imported=source)

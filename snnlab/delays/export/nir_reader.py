@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.fields import is_number
 from snnlab._utils.optional import import_optional
 from snnlab.delays.export.nir_file import PURPOSE
@@ -56,10 +56,8 @@ def read(path: str | Path, *, dt_ms: float | None = None) -> PlainNetwork:
         )
     if not (is_number(steps_ms) and steps_ms > 0):
         raise SnnlabError(f"dt_ms = {steps_ms!r}: expected milliseconds above 0.")
-    try:
+    with errors_at(path):
         return _Reader(graph, steps_ms).network(tail)
-    except SnnlabError as error:
-        raise SnnlabError(f"{path}: {error}") from error
 
 
 class _Reader:

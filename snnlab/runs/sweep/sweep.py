@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.fields import known, typed
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import (
@@ -310,10 +310,8 @@ def _mapping(path: Path, where: str, entries: Any) -> dict[str, Any]:
 
 def checked(path: Path, where: str, check: Any, *arguments: Any) -> Any:
     """Return what a check returns; an error of it names the place in the file."""
-    try:
+    with errors_at(", ".join(filter(None, (str(path), where)))):
         return check(*arguments)
-    except SnnlabError as error:
-        raise SnnlabError(f"{', '.join(filter(None, (str(path), where)))}: {error}") from error
 
 
 def collected(sweep: Sweep) -> "pd.DataFrame | None":

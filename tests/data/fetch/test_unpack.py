@@ -56,7 +56,7 @@ MAKERS = {
 @pytest.mark.parametrize("name", MAKERS)
 def test_all_of_it_is_in_its_place_and_nothing_else_is_left(tmp_path, name):
     archive = MAKERS[name](tmp_path / name)
-    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
     assert tree(tmp_path / "set") == {"bed/a.wav", "bed/b.wav", "cat/c.wav", "list.txt"}
     assert (tmp_path / "set/bed/a.wav").read_bytes() == SOUND
     assert len(list((tmp_path / "set").iterdir())) == 3
@@ -72,7 +72,7 @@ def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path, name, keep):
         SnnlabError,
         match=rf"{name} (cannot be unpacked|holds no (bed|cat|list.txt)).*[Ff]etch it again",
     ):
-        unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+        unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
     assert list((tmp_path / "set").iterdir()) == [] and archive.exists()
 
 
@@ -82,7 +82,7 @@ def test_a_changed_byte_in_a_zip_is_seen(tmp_path):
     content[60] ^= 1
     archive.write_bytes(content)
     with pytest.raises(SnnlabError, match="a.zip cannot be unpacked"):
-        unpack.unpack(archive, tmp_path / "set", ("bed",))
+        unpack.unpack(archive, tmp_path / "set", ("bed",), extract_all)
 
 
 @pytest.mark.parametrize("member", ["../out.txt", "bed/../../out.txt"])
@@ -90,11 +90,11 @@ def test_a_changed_byte_in_a_zip_is_seen(tmp_path):
 def test_nothing_is_written_outside(tmp_path, name, member):
     archive = MAKERS[name](tmp_path / name, {"bed/a.wav": b"a", member: b"evil"})
     if name == "a.zip":  # zipfile takes the parts that lead outside away
-        unpack.unpack(archive, tmp_path / "set", ("bed",))
+        unpack.unpack(archive, tmp_path / "set", ("bed",), extract_all)
         assert all(file == name or file.startswith("set/") for file in tree(tmp_path))
         return
     with pytest.raises(SnnlabError, match=f"{name} cannot be unpacked .*outside"):
-        unpack.unpack(archive, tmp_path / "set", ("bed",))
+        unpack.unpack(archive, tmp_path / "set", ("bed",), extract_all)
     assert tree(tmp_path) == {name}
 
 
@@ -111,7 +111,7 @@ def test_nothing_is_written_outside(tmp_path, name, member):
 def test_links_to_outside_and_devices_in_a_tar(tmp_path, kind, target):
     archive = make_tar(tmp_path / "a.tar", {"bed/a.wav": b"a"}, "w", trap=(kind, target))
     with pytest.raises(SnnlabError, match="a.tar cannot be unpacked .*trap"):
-        unpack.unpack(archive, tmp_path / "set", ("bed",))
+        unpack.unpack(archive, tmp_path / "set", ("bed",), extract_all)
     assert tree(tmp_path) == {"a.tar"}
 
 
@@ -120,13 +120,13 @@ def test_a_link_in_a_zip_is_an_ordinary_file(tmp_path):
         info = zipfile.ZipInfo("bed/trap")
         info.external_attr = 0o120777 << 16
         content.writestr(info, "../..")
-    unpack.unpack(tmp_path / "a.zip", tmp_path / "set", ("bed",))
+    unpack.unpack(tmp_path / "a.zip", tmp_path / "set", ("bed",), extract_all)
     assert not (tmp_path / "set/bed/trap").is_symlink()
 
 
 def test_what_is_missing_in_it_is_named(tmp_path):
     with pytest.raises(SnnlabError, match=r"a.zip holds no dog; bed, dog was expected in it"):
-        unpack.unpack(make_zip(tmp_path / "a.zip"), tmp_path / "set", ("bed", "dog"))
+        unpack.unpack(make_zip(tmp_path / "a.zip"), tmp_path / "set", ("bed", "dog"), extract_all)
     assert list((tmp_path / "set").iterdir()) == []
 
 
@@ -136,7 +136,7 @@ def test_a_call_killed_while_unpacking_begins_unpacking_anew(tmp_path):
     (half / "bed").mkdir(parents=True)
     (half / "bed/a.wav").write_bytes(b"half")
     (half / "bed/left.wav").write_bytes(b"of another time")
-    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
     assert tree(tmp_path / "set/bed") == {"a.wav", "b.wav"}
     assert (tmp_path / "set/bed/a.wav").read_bytes() == SOUND
 
@@ -153,13 +153,13 @@ def test_a_call_killed_while_moving_goes_on_with_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(unpack.os, "rename", killed)
     with pytest.raises(KeyboardInterrupt):
-        unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+        unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
     assert (
         done == [".unpacked-a.zip", "README.md", "bed"] and not (tmp_path / "set/list.txt").exists()
     )
     monkeypatch.setattr(unpack.os, "rename", rename)
     archive.unlink()  # it is not needed any more
-    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
     assert tree(tmp_path / "set") == {
         "README.md",
         "bed/a.wav",
@@ -176,10 +176,10 @@ def test_what_a_person_has_there_is_not_overwritten(tmp_path):
     (tmp_path / "set/cat/mine.wav").write_bytes(b"mine")
     for _ in range(2):
         with pytest.raises(SnnlabError, match=r"set/cat is in the way of what was unpacked"):
-            unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+            unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
         assert tree(tmp_path / "set/cat") == {"mine.wav"}
     (tmp_path / "set/cat").rename(tmp_path / "elsewhere")
-    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"))
+    unpack.unpack(archive, tmp_path / "set", ("bed", "cat", "list.txt"), extract_all)
     assert tree(tmp_path / "set/cat") == {"c.wav"}
 
 
@@ -190,7 +190,7 @@ def test_no_room(tmp_path, monkeypatch):
     with pytest.raises(
         SnnlabError, match="of free space; 0.0 GB was expected, for the content of a.zip"
     ):
-        unpack.unpack(archive, tmp_path / "set", ("bed",))
+        unpack.unpack(archive, tmp_path / "set", ("bed",), extract_all)
     assert not (tmp_path / "set").exists() or list((tmp_path / "set").iterdir()) == []
     monkeypatch.undo()
 
