@@ -224,10 +224,7 @@ def check_speech(task: _Check) -> Iterator[Finding]:
 
 def check_imagenet(task: _Check) -> Iterator[Finding]:
     """Check ImageNet: counts, classes, pictures of each class, and files."""
-    from snnlab.data.datasets.imagenet import pictures
-
-    splits = pictures(task.data.folder)
-    parts = {"train": _joined(splits.train, splits.valid), "val": _joined(splits.test)}
+    parts = _parts(task)
     yield from task.compare(parts)
     for name, least, most in (("train", 1, MAX_TRAIN), ("val", N_VAL, N_VAL)):
         for label, n in sorted(Counter(parts[name].labels).items()):
@@ -242,10 +239,7 @@ def check_imagenet(task: _Check) -> Iterator[Finding]:
 
 def check_es_imagenet(task: _Check) -> Iterator[Finding]:
     """Check ES-ImageNet: counts, classes, files and the rate of events."""
-    from snnlab.data.datasets.es_imagenet import events
-
-    splits = events(task.data.folder)
-    parts = {"train": _joined(splits.train, splits.valid), "val": _joined(splits.test)}
+    parts = _parts(task)
     yield from task.compare(parts)
     finding, values = task.read_parts(parts)
     yield finding
@@ -258,10 +252,7 @@ def check_es_imagenet(task: _Check) -> Iterator[Finding]:
 
 def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
     """Check CIFAR10-DVS: counts, classes, balance and files."""
-    from snnlab.data.datasets.cifar10_dvs import events
-
-    splits = events(task.data.folder)
-    parts = {"train": _joined(splits.train, splits.valid), "test": _joined(splits.test)}
+    parts = _parts(task)
     yield from task.compare(parts)
     for name, part in parts.items():
         sizes = Counter(part.labels).values()
@@ -277,8 +268,7 @@ def check_clips(task: _Check) -> Iterator[Finding]:
     """Check UCF101 or ES-UCF101: counts, classes, groups and files."""
     from snnlab.data.encoding.video_events import N_FRAMES
 
-    splits = imported(task.data.load)(task.data.folder, steps=N_FRAMES - 1)
-    parts = {"all": _joined(splits.train, splits.valid, splits.test)}
+    parts = _parts(task, steps=N_FRAMES - 1)
     yield from task.compare(parts)
     matches = (_GROUP.search(Path(sample).name) for sample in parts["all"].samples)
     groups = {int(match[1]) for match in matches if match}
@@ -297,6 +287,15 @@ def verdict(
 ) -> Finding:
     """Report a text as ok; where it is not right, with what was expected, as `otherwise`."""
     return ok(text) if right else otherwise(f"{text}; {expected}")
+
+
+def _parts(task: _Check, **settings: Any) -> dict[str, _Part]:
+    """Return the published parts of a set of files; validation was held out of training."""
+    data = imported(task.data.load)(task.data.folder, **settings)
+    first, *rest = task.data.counts[0]
+    if not rest:
+        return {first: _joined(data.train, data.valid, data.test)}
+    return {first: _joined(data.train, data.valid), rest[0]: _joined(data.test)}
 
 
 def _joined(*parts: Any) -> _Part:
