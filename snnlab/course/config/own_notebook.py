@@ -62,12 +62,11 @@ def with_own_parameters(
     hidden = [
         (
             name,
-            inherited[name].type,
-            dataclasses.field(
-                default=inherited[name].default, init=False, metadata=inherited[name].metadata
-            ),
+            field.type,
+            dataclasses.field(default=field.default, init=False, metadata=field.metadata),
         )
-        for name in absent
+        for name, field in inherited.items()
+        if name in absent
     ]
     kind = dataclasses.make_dataclass(
         "OwnNotebook",

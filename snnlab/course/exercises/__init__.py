@@ -7,6 +7,7 @@ Each notebook has a module here with its exercises. To add one, write into that 
         0.05,
         praise="What a right answer teaches.",
         hint="Where does the membrane stop rising?",
+        hints={1.0: "That is the threshold. How much comes in with each step?"},
     )
 
 For an exercise whose answer is a function that the student writes, give the right function, the

@@ -11,7 +11,19 @@ from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.delays import delay_histogram
 from snnlab.viz.plots.results import chance_line
-from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, figure, legend
+from snnlab.viz.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    figure,
+    legend,
+    with_looks,
+)
 
 LAYERS = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^:"), (PINK, "D-."))
 # Positive and negative contributions: label, color, marker
@@ -89,9 +101,9 @@ def movement(
         for name, steps in (("sigma", sigma_steps), ("learning rate", rate_steps))
     }
     moved = {name: as_array(name, values, dims=1) for name, values in moved_ms.items()}
-    curves = ((left, moved, LAYERS * len(moved)), (right, shares, ((SKY, "o-"), (BLACK, "s--"))))
+    curves = ((left, moved, LAYERS), (right, shares, ((SKY, "o-"), (BLACK, "s--"))))
     for ax, by_name, looks in curves:
-        for (name, values), (color, style) in zip(by_name.items(), looks, strict=False):
+        for name, values, color, style in with_looks(by_name, looks):
             epochs = np.arange(1, values.size + 1)
             ax.plot(epochs, values, style, color=color, markersize=4, label=name)
         legend(ax)

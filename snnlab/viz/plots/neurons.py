@@ -1,7 +1,6 @@
 """Figures of notebook 01: why spikes, one neuron, a population, and the surrogate gradient."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,21 @@ from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import raster, trace
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.results import band
-from snnlab.viz.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, figure, legend
+from snnlab.viz.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    figure,
+    legend,
+    with_looks,
+)
 
-_STYLES = ("-", "--", ":")
+LOOKS = ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":"))
+SOFT = ((GREEN, ":"), (BLUE, "-"), (ORANGE, "--"))
 
 
 @something_to_draw()
@@ -137,10 +148,9 @@ def fading(curves: Mapping[int, ArrayLike], tau_ms: float) -> Figure:
     fine = np.linspace(0, 4 * tau_ms, 200)
     exact = np.exp(-fine / tau_ms)
     ax.plot(fine, exact, color=GREY, linewidth=5, alpha=0.4, label="exact exponential")
-    for style, (dt_ms, shares) in zip(cycle(_STYLES), curves.items(), strict=False):
-        shares = np.asarray(shares)
-        times = dt_ms * np.arange(shares.size)
-        ax.plot(times, shares, style, marker=".", label=f"step of {dt_ms} ms")
+    for dt_ms, shares, color, line in with_looks(curves, LOOKS):
+        times = dt_ms * np.arange(len(np.asarray(shares)))
+        ax.plot(times, shares, line, marker=".", color=color, label=f"step of {dt_ms} ms")
     ax.set(xlabel="time (ms)", ylabel="share that is left")
     legend(ax)
     return fig
@@ -182,11 +192,11 @@ def two_spikes(examples: Mapping[str, ArrayLike], peaks: Mapping[str, ArrayLike]
         The figure.
     """
     fig, (left, right) = figure(8, 2.9, 1, 2)
-    for style, (label, h) in zip(cycle(_STYLES), examples.items(), strict=False):
-        left.plot(h, style, label=label)
-    for style, (label, peak) in zip(cycle(_STYLES), peaks.items(), strict=False):
+    for label, h, color, line in with_looks(examples, LOOKS):
+        left.plot(h, line, color=color, label=label)
+    for label, peak, color, line in with_looks(peaks, LOOKS):
         gaps = np.arange(1, len(np.asarray(peak)) + 1)
-        right.plot(gaps, peak, style, marker=".", label=label)
+        right.plot(gaps, peak, line, marker=".", color=color, label=label)
     left.set(xlabel="time (ms)", ylabel="membrane potential H", ylim=(-0.05, 1.45))
     right.set(xlabel="gap between the spikes (ms)", ylabel="highest H", ylim=(0.5, 1.45))
     right.set_xticks(range(0, len(gaps) + 1, 5))
@@ -237,9 +247,8 @@ def surrogate(
     h = np.asarray(h)
     axes[0].plot(h, h >= 1, color=BLACK, label="forward: hard step")
     for ax, curves in zip(axes, (soft, slopes), strict=True):
-        for style, (label, values) in zip((":", "-", "--"), curves.items(), strict=True):
-            color = {":": GREEN, "-": BLUE, "--": ORANGE}[style]
-            ax.plot(h, values, style, color=color, label=label if ax is axes[1] else None)
+        for label, values, color, line in with_looks(curves, SOFT):
+            ax.plot(h, values, line, color=color, label=label if ax is axes[1] else None)
         ax.set(xlabel="membrane potential H")
         legend(ax)
     axes[0].set(ylabel="S and soft steps")
