@@ -26,6 +26,7 @@ from snnlab._utils.memory import memory_errors
 
 Spikes = tuple[np.ndarray, np.ndarray]  # times (E,) seconds, units (E,)
 Result = TypeVar("Result")
+PRELOADED = "snnlab.training.warm_up"  # what the fork server imports
 CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
 
 
@@ -129,6 +130,21 @@ def mapped(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def process_context() -> Any:
+    """Return the `multiprocessing` context of the processes that train or read batches.
+
+    Where there is a fork server, it loads torch and this package once, and each process begins as
+    a copy of it, within milliseconds. The server has no threads of torch; a fork of this process
+    would copy torch's thread pools in an unusable state. A new process has the environment
+    variables of the first call.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOADED])
+    return context
 
 
 def end_with_parent() -> None:

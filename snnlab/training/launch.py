@@ -1,7 +1,6 @@
 """Training in several processes: `train_pool` trains many jobs, `launch_ranks` one job together."""
 
 import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
@@ -24,14 +23,13 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder
 from snnlab._utils.memory import memory_errors
-from snnlab._utils.processes import end_with_parent
+from snnlab._utils.processes import end_with_parent, process_context
 from snnlab.data.batches.samplers import RankInfo
 from snnlab.training.callbacks import Callback, EpochCounter, StopTraining
 
 EXIT_SECONDS = 30  # for a process to end when its work is done
 # Processes wait for each other as long as it takes; one that dies is noticed at once
 GROUP_TIMEOUT = timedelta(days=365)
-PRELOADED = "snnlab.training.warm_up"  # what the fork server imports
 
 Send = Callable[[Any], object]
 
@@ -147,21 +145,6 @@ def train_pool(
         finally:
             sender.close()  # the last open end: the thread counts the rest, and ends
             counting.join()
-
-
-def process_context() -> Any:
-    """Return the `multiprocessing` context of the processes that train.
-
-    Where there is a fork server, it loads torch and this package once, and each process begins as
-    a copy of it, within milliseconds. The server has no threads of torch; a fork of this process
-    would copy torch's thread pools in an unusable state. A new process has the environment
-    variables of the first call.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
-    return context
 
 
 def _train_and_report(train: Any, data: Any, folder: Path, send: Send, job: Any) -> Any:

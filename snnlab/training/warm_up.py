@@ -1,4 +1,4 @@
-"""Load what a training needs; the fork server of `snnlab.training.launch` imports this module.
+"""Load what a training needs; the fork server of `process_context` imports this module.
 
 numba is loaded with its first compiled loop. That uses no gradient: torch starts threads for those
 where there is a GPU, and a fork lacks them. The garbage collector never looks at what is loaded

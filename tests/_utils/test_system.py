@@ -101,9 +101,9 @@ def test_notebooks_import_nothing_that_differs_between_systems():
 
 def test_the_names_are_gone(tmp_path):
     code = """
-import snnlab._utils.system as system, snnlab.training.launch as launch
+import snnlab._utils.system as system, snnlab._utils.processes as processes
 assert system.sys.platform == "win32" and not hasattr(system.os, "sched_getaffinity")
-assert launch.process_context().get_start_method() == "spawn"
+assert processes.process_context().get_start_method() == "spawn"
 for source in ("import fcntl", "open('/proc/meminfo')", "from os import fork", "signal.SIGHUP"):
     try:
         exec(source, vars(system))

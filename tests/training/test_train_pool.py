@@ -178,7 +178,7 @@ def asked(*_, **__):
     sys.exit("asked for a GPU")
 for name in ("is_available", "device_count", "current_device", "_lazy_init"):
     setattr(torch.cuda, name, asked)
-from snnlab.training.launch import PRELOADED
+from snnlab._utils.processes import PRELOADED
 importlib.import_module(PRELOADED)
 status = Path("/proc/self/status")
 lines = status.read_text().splitlines() if status.exists() else []

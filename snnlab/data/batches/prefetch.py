@@ -1,7 +1,6 @@
 """Worker processes that read batches ahead, so that a GPU does not wait for files."""
 
 import contextlib
-import multiprocessing
 import signal
 import threading
 from collections import deque
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.processes import end_with_parent
+from snnlab._utils.processes import end_with_parent, process_context
 
 Job = TypeVar("Job")
 AHEAD = 2  # batches that each process is given before they are wanted
@@ -51,7 +50,7 @@ def prefetch(read: Callable[[Job], Tensor], jobs: Iterable[Job], loaders: int) -
     `persistent_workers`.
 
     Args:
-        read: a function of a module, for processes are spawned.
+        read: a function of a module, which other processes import.
         jobs: what it takes; asked for as they are read, a few ahead.
         loaders: processes that read; 0 reads in this one.
 
@@ -85,9 +84,7 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
     with _lock:
         pool = _idle.pop(loaders, None)  # away while in use: two calls may run at once
     if pool is None:
-        # A fork of a process that runs threads (torch, CUDA) may hang
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(loaders, context, initializer=_begin)
+        pool = ProcessPoolExecutor(loaders, process_context(), initializer=_begin)
     intact = True
     try:
         yield pool

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
+import readers
 import torch
 from bars import COMMON, NET
-from readers import bars, read_some, tell, threads
+from readers import bars, read_some, tell
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches import prefetch as module
@@ -69,11 +71,10 @@ def test_in_the_order_of_the_jobs_and_no_further_ahead_than_it_should():
     )
 
 
-def test_one_that_is_closed_early(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+def test_one_that_is_closed_early():
     before = children()
-    results = prefetch(threads, range(50), 1)
-    assert next(results) == 1  # or so many processes would have more threads than there are cores
+    results = prefetch(READ, range(50), 1)
+    next(results)
     assert len(children() - before) == 1
     results.close()
     assert children() == before
@@ -170,15 +171,22 @@ def test_a_process_that_had_some_of_its_own_ends():
 )
 def test_a_program_that_ends_in_the_middle_ends_them_without_a_word(end, code):
     program = f"""
-import os, signal, torch
+import os, signal, sys
+sys.path.append({str(Path(readers.__file__).parent)!r})
+from readers import threads
 from snnlab.data.batches.prefetch import prefetch
-results = prefetch(torch.zeros, range(100), 1)
-next(results)
+results = prefetch(threads, range(100), 1)
+assert next(results) == 1  # or so many processes would have more threads than there are cores
 {end}
 """
     # this waits for the processes, too: they could write where the program does
     done = subprocess.run(
-        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
     )
     # Of one that is killed, Python has something to say
     assert done.returncode == code and (done.stderr == "" or code)
