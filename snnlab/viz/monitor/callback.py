@@ -12,15 +12,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.any_network import still_pruned
 from snnlab.training.callbacks import Callback, StopTraining, TrainingProgress
 from snnlab.viz.monitor.snapshot import (
+    Arrays,
     MonitorSnapshot,
     StageHistory,
     delays_of,
@@ -100,10 +99,13 @@ class MonitorReport:
 
     progress: TrainingProgress
     stage: int
-    initial: dict[str, NDArray[np.float32]]
+    initial: Arrays
     timing: tuple[float, float] | None
     snapshot: MonitorSnapshot | None
     last: bool
+
+
+SendReport = Callable[[MonitorReport], object]
 
 
 class MonitorCallback(Callback):
@@ -117,13 +119,11 @@ class MonitorCallback(Callback):
 
     shows_progress = True
 
-    def __init__(
-        self, control: MonitorControl, send: Callable[[MonitorReport], object], live: bool
-    ) -> None:
+    def __init__(self, control: MonitorControl, send: SendReport, live: bool) -> None:
         self._control, self._send, self._live = control, send, live
         self._progress: TrainingProgress | None = None
         self._stages: list[StageHistory] = []  # of each call of `fit`
-        self._initial: dict[str, NDArray[np.float32]] = {}
+        self._initial: Arrays = {}
         # Time of this stage's first batch, and the finished epochs then
         self._stage_started: tuple[float, float] | None = None
         self._started: float | None = None  # when the first picture was begun
@@ -249,7 +249,7 @@ def train_monitored(
     arguments: tuple[Any, ...],
     options: dict[str, Any],
     control: MonitorControl,
-    send: Callable[[MonitorReport], object],
+    send: SendReport,
     *,
     live: bool,
     threads: int | None,
@@ -288,9 +288,7 @@ def train_monitored(
 
 
 @contextmanager
-def latest_only(
-    send: Callable[[MonitorReport], object],
-) -> Iterator[Callable[[MonitorReport], None]]:
+def latest_only(send: SendReport) -> Iterator[SendReport]:
     """Non-blocking sender: pending reports are replaced, the last one is always delivered.
 
     A report without a snapshot takes over that of the report it replaces.

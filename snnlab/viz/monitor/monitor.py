@@ -17,8 +17,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.training.callbacks import StopTraining, TrainingProgress
 from snnlab.training.launch import launch_ranks
 from snnlab.viz.monitor.box import MonitorBox, State, status_line
-from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, train_monitored
-from snnlab.viz.monitor.snapshot import MonitorSnapshot
+from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, SendReport, train_monitored
+from snnlab.viz.monitor.snapshot import Arrays, MonitorSnapshot
 from snnlab.viz.monitor.view import FIGSIZE, MonitorView
 from snnlab.viz.widgets.panel import Panel, interact, with_widget
 
@@ -44,7 +44,7 @@ class TrainingMonitor(Generic[Outcome]):
 
     def __init__(
         self,
-        work: Callable[[Callable[[MonitorReport], object]], Outcome],
+        work: Callable[[SendReport], Outcome],
         control: MonitorControl,
         live: bool,
     ) -> None:
@@ -54,13 +54,13 @@ class TrainingMonitor(Generic[Outcome]):
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._progress: TrainingProgress | None = None
-        self._initial: dict[int, dict[str, Any]] = {}  # delays at the start of each call of `fit`
+        self._initial: dict[int, Arrays] = {}  # delays at the start of each call of `fit`
         # Time of this stage's first batch, and the finished epochs then
         self._stage_started: tuple[float, float] | None = None
         self._panel: Panel | None = None
         self._view: MonitorView | None = None
         # What is drawn, and the delays at the start of its stage
-        self._shown: tuple[MonitorSnapshot, dict[str, Any]] | None = None
+        self._shown: tuple[MonitorSnapshot, Arrays] | None = None
         self._display_id = ""  # of the notebook's output, once it is shown there
         actions = {"Pause": self.pause, "Continue": self.resume, "Stop": self.stop}
         self.box = MonitorBox(actions) if live else None
@@ -197,7 +197,7 @@ class TrainingMonitor(Generic[Outcome]):
     # What it shows
     # ----------------------------------------------------------------------------------------------
 
-    def _draw(self, snapshot: MonitorSnapshot, initial: dict[str, Any], *, last: bool) -> None:
+    def _draw(self, snapshot: MonitorSnapshot, initial: Arrays, *, last: bool) -> None:
         began = time.perf_counter()
         if self._shown is None or snapshot.layout != self._shown[0].layout:
             self._panel = self._view = None

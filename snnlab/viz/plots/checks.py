@@ -7,12 +7,14 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz.plots.style import untrained_figure
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NamedArrays = Mapping[str, ArrayLike]  # what is drawn, by the name that the plot shows
 
 
 def something_to_draw(

@@ -1,6 +1,6 @@
 """Plots of notebook 08: where delays sit, what waits in a ring buffer, what few bits cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import raster
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, ORANGE, figure, legend, titled_axes
 
 HEAT: dict[str, Any] = dict(cmap="viridis", aspect="auto", origin="lower")
@@ -49,7 +49,7 @@ def ring_buffer(spikes: ArrayLike, waiting: ArrayLike, step: int) -> Figure:
 
 
 @something_to_draw()
-def delays_by_synapse(delays_ms: Mapping[str, ArrayLike], max_delay_ms: float) -> Figure:
+def delays_by_synapse(delays_ms: NamedArrays, max_delay_ms: float) -> Figure:
     """Draw the delay of each synapse of a layer as a matrix, one for each kind of delays.
 
     Args:
@@ -71,7 +71,7 @@ def delays_by_synapse(delays_ms: Mapping[str, ArrayLike], max_delay_ms: float) -
 
 @something_to_draw()
 def bits_by_bits(
-    accuracies: Mapping[str, ArrayLike], weight_bits: Sequence[int], delay_bits: Sequence[int]
+    accuracies: NamedArrays, weight_bits: Sequence[int], delay_bits: Sequence[int]
 ) -> Figure:
     """Draw accuracies over bits of a weight and bits of a delay as tables of colours.
 

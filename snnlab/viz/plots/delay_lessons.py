@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import count_raster
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import bars_with_seeds, learning_curves, panels_of_bars
 from snnlab.viz.plots.style import (
     BLACK,
@@ -84,7 +84,7 @@ def delay_lines(delays_ms: Sequence[float], lag_ms: float) -> Figure:
 
 
 @something_to_draw(untrained="rates")
-def tuning(rates: Mapping[str, ArrayLike], lags_ms: Sequence[float]) -> Figure:
+def tuning(rates: NamedArrays, lags_ms: Sequence[float]) -> Figure:
     """Draw how far each neuron's spike count departs from its median over all lags.
 
     Args:
@@ -225,7 +225,7 @@ def word_formats(
 
 
 @something_to_draw()
-def recordings(counts: Mapping[str, ArrayLike], dt_ms: float) -> Figure:
+def recordings(counts: NamedArrays, dt_ms: float) -> Figure:
     """Draw recordings side by side as counts `(T, N)` by word, low channels at the bottom."""
     fig, panels = titled_axes(9, 2.7, counts)
     for ax, table in panels:
@@ -236,9 +236,7 @@ def recordings(counts: Mapping[str, ArrayLike], dt_ms: float) -> Figure:
 
 
 @something_to_draw()
-def accuracies(
-    curves: Mapping[str, ArrayLike], test: Mapping[str, Sequence[float]], chance: float
-) -> Figure:
+def accuracies(curves: NamedArrays, test: Mapping[str, Sequence[float]], chance: float) -> Figure:
     """Draw validation accuracy over the epochs beside a bar of test accuracy for each variant."""
     fig, (left, right) = figure(9, 3.2, 1, 2)
     learning_curves(left, curves, ylabel="validation accuracy (%)")
@@ -260,7 +258,7 @@ def with_ceiling(test: Mapping[str, Sequence[float]], ceiling: float, chance: fl
 
 
 @something_to_draw()
-def habits(test: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+def habits(test: Mapping[str, NamedArrays]) -> Figure:
     """Draw how many points other choices of the epoch differ from the choice on validation.
 
     Args:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab.viz.plots import diagrams
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import (
     BLACK,
@@ -123,7 +123,7 @@ def rows_of_images(rows: Mapping[str, tuple[ArrayLike, Any, float, float]]) -> F
 
 @something_to_draw()
 def neurons_side_by_side(
-    current: ArrayLike, membrane: ArrayLike, outputs: Mapping[str, ArrayLike], threshold: float
+    current: ArrayLike, membrane: ArrayLike, outputs: NamedArrays, threshold: float
 ) -> Figure:
     """Draw an input, the membrane that LIAF and LIF share, and the output of each neuron.
 
@@ -185,7 +185,7 @@ def pipe_d_stages(ann: str, liaf: str, lif: str) -> Figure:
 
 
 @something_to_draw()
-def layer_spikes(events: ArrayLike, spikes: Mapping[str, ArrayLike]) -> Figure:
+def layer_spikes(events: ArrayLike, spikes: NamedArrays) -> Figure:
     """Draw one recording and the spikes that each layer answers with.
 
     At most `SHOWN` neurons of a layer are drawn, at equal distances: of more, the marks would

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_same_length
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.delays import delay_histogram
 from snnlab.viz.plots.results import chance_line
 from snnlab.viz.plots.style import (
@@ -82,9 +82,7 @@ def coincidence(
 
 
 @something_to_draw()
-def movement(
-    moved_ms: Mapping[str, ArrayLike], sigma_steps: ArrayLike, rate_steps: ArrayLike
-) -> Figure:
+def movement(moved_ms: NamedArrays, sigma_steps: ArrayLike, rate_steps: ArrayLike) -> Figure:
     """Draw how far delays move in each epoch, beside what decides it: sigma and learning rate.
 
     Args:
@@ -116,7 +114,7 @@ def movement(
 
 @something_to_draw("initial_ms")
 def histograms(
-    delays_ms: Mapping[str, ArrayLike],
+    delays_ms: NamedArrays,
     max_delay_ms: float,
     *,
     dt_ms: float,

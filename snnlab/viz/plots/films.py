@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.events import NEURONS, ON_OFF, signed
 from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
@@ -21,7 +21,7 @@ def _line(number: int) -> Any:
 
 @something_to_draw()
 def motions(
-    frames: ArrayLike, events: Mapping[str, ArrayLike], names: Sequence[str], at: Sequence[int]
+    frames: ArrayLike, events: NamedArrays, names: Sequence[str], at: Sequence[int]
 ) -> Figure:
     """Draw one film a row: some frames, and the events of the same steps in each conversion.
 

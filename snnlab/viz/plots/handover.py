@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz.plots import diagrams
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import (
     BLACK,
@@ -86,7 +86,7 @@ def one_layer() -> Figure:
 
 
 @something_to_draw()
-def over_sharpness(shares: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Figure:
+def over_sharpness(shares: ArrayLike, accuracies: NamedArrays) -> Figure:
     """Draw accuracies over how far the ramp was sharpened, means and range of the seeds.
 
     Args:
@@ -155,7 +155,7 @@ def movements(moved_ms: Mapping[str, float], dt_ms: float) -> Figure:
 
 
 @something_to_draw()
-def describe(accuracies: Mapping[str, ArrayLike], shares: ArrayLike) -> str:
+def describe(accuracies: NamedArrays, shares: ArrayLike) -> str:
     """Return the means of `over_sharpness` as text for its alt text."""
     means = {name: np.mean(as_array(name, values), axis=0) for name, values in accuracies.items()}
     return "; ".join(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import raster, trace
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import (
     BLACK,
@@ -181,7 +181,7 @@ def f_i_curve(
 
 
 @something_to_draw()
-def two_spikes(examples: Mapping[str, ArrayLike], peaks: Mapping[str, ArrayLike]) -> Figure:
+def two_spikes(examples: NamedArrays, peaks: NamedArrays) -> Figure:
     """Draw two input spikes: membranes over time, and the peak over the gap between the spikes.
 
     Args:
@@ -230,9 +230,7 @@ def population(spikes: ArrayLike, rate: ArrayLike, bin_ms: int) -> Figure:
 
 
 @something_to_draw()
-def surrogate(
-    h: ArrayLike, soft: Mapping[str, ArrayLike], slopes: Mapping[str, ArrayLike]
-) -> Figure:
+def surrogate(h: ArrayLike, soft: NamedArrays, slopes: NamedArrays) -> Figure:
     """Draw the hard step with its soft stand-ins, and the slopes of these.
 
     Args:
@@ -321,7 +319,7 @@ def gradient_through_time(
 
 
 @something_to_draw()
-def output_spikes(counts: Mapping[str, ArrayLike]) -> Figure:
+def output_spikes(counts: NamedArrays) -> Figure:
     """Draw the output spikes for two films during training, one panel for each kind of neuron.
 
     Args:

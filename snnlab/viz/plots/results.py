@@ -14,7 +14,7 @@ from snnlab._utils.arrays import as_array, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab._utils.fields import is_number
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.style import BLACK, distinct_styles, legend, titled_axes, variant_style
 
 
@@ -55,9 +55,7 @@ def _by_seed(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 @something_to_draw()
-def learning_curves(
-    ax: Axes, curves: Mapping[str, ArrayLike], *, ylabel: str = "accuracy (%)"
-) -> list[Artist]:
+def learning_curves(ax: Axes, curves: NamedArrays, *, ylabel: str = "accuracy (%)") -> list[Artist]:
     """Draw a `band` over the epochs for each variant, in its own style.
 
     Args:

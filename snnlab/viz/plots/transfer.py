@@ -13,7 +13,7 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import image
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.style import (
     BLACK,
     BLUE,
@@ -90,9 +90,9 @@ def _epochs(n: int) -> str:
 @something_to_draw()
 def activations(
     inputs: ArrayLike,
-    ramps: Mapping[str, ArrayLike],
+    ramps: NamedArrays,
     slope: ArrayLike,
-    rates: Mapping[str, ArrayLike],
+    rates: NamedArrays,
 ) -> Figure:
     """Draw the ANN's ramps, the slope that replaces theirs, and firing rates beside them.
 
@@ -121,7 +121,7 @@ def activations(
 
 
 @something_to_draw()
-def twins(curves: Mapping[str, Mapping[str, ArrayLike]], steps: int) -> Figure:
+def twins(curves: Mapping[str, NamedArrays], steps: int) -> Figure:
     """Draw the accuracy of an ANN and of its spiking twins over the epochs, an axes a kind of ANN.
 
     Args:
@@ -183,7 +183,7 @@ def race(
 
 
 @something_to_draw()
-def stage_accuracies(values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+def stage_accuracies(values: Mapping[str, NamedArrays]) -> Figure:
     """Draw bars of the accuracy after each stage of each recipe, with a dot for each seed.
 
     Args:
@@ -257,7 +257,7 @@ def similarity(
 
 
 @something_to_draw()
-def layer_spikes(picture: ArrayLike, layers: Mapping[str, ArrayLike], label: str) -> Figure:
+def layer_spikes(picture: ArrayLike, layers: NamedArrays, label: str) -> Figure:
     """Draw a picture, and the spikes that it causes in each layer.
 
     Args:

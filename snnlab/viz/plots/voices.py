@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import count_raster
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import learning_curves
 from snnlab.viz.plots.style import (
     BLACK,
@@ -30,7 +30,7 @@ FOLDS = ((BLUE, "o"), (ORANGE, "^"), (GREEN, "s"), (PINK, "D"), (SKY, "v"))
 
 
 @something_to_draw()
-def speakers(clips: Mapping[str, ArrayLike]) -> Figure:
+def speakers(clips: NamedArrays) -> Figure:
     """Draw how many clips each speaker has, a panel for each fold, the most talkative first.
 
     Args:
@@ -48,7 +48,7 @@ def speakers(clips: Mapping[str, ArrayLike]) -> Figure:
 
 
 @something_to_draw()
-def voices(counts: Mapping[str, ArrayLike], dt_ms: float, columns: int) -> Figure:
+def voices(counts: NamedArrays, dt_ms: float, columns: int) -> Figure:
     """Draw recordings as counts `(T, N)` by title, a grid of `columns` panels a row."""
     rows = -(-len(counts) // columns)
     fig, axes = figure(9, 2.2 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -62,7 +62,7 @@ def voices(counts: Mapping[str, ArrayLike], dt_ms: float, columns: int) -> Figur
 
 @something_to_draw()
 def paired_differences(
-    differences: Mapping[str, ArrayLike], intervals: Mapping[str, tuple[float, float | None]]
+    differences: NamedArrays, intervals: Mapping[str, tuple[float, float | None]]
 ) -> Figure:
     """Draw differences of test accuracy between two variants, pair by pair.
 
@@ -95,7 +95,7 @@ def paired_differences(
 
 @something_to_draw()
 def train_and_unseen(
-    curves: Mapping[str, ArrayLike], gaps: Mapping[str, Sequence[ArrayLike]], chance: float
+    curves: NamedArrays, gaps: Mapping[str, Sequence[ArrayLike]], chance: float
 ) -> Figure:
     """Draw validation accuracy over the epochs, beside training and test accuracy at the end.
 
