@@ -255,6 +255,12 @@ def remove(path: Path) -> int:
     return size
 
 
+def stamp(path: str | Path) -> tuple[int, int]:
+    """Return size in bytes and mtime in ns: a cheap file fingerprint."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:

@@ -1,9 +1,8 @@
 """HTML tables that a screen reader reads and that need no kernel."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 from snnlab._utils.escape import html_text
 
@@ -21,7 +20,8 @@ def html_table(header: Iterable[str], rows: Iterable[Sequence[Any]], caption: st
     """
 
     def cell(value: Any) -> str:
-        return html_text(f"{value:.4g}" if isinstance(value, (float, np.floating)) else value)
+        number = isinstance(value, Real) and not isinstance(value, Integral)
+        return html_text(f"{value:.4g}" if number else value)
 
     title = f"<caption>{html_text(caption)}</caption>" if caption else ""
     names = "".join(f'<th scope="col">{html_text(name)}</th>' for name in header)

@@ -89,12 +89,6 @@ def unfinished(what: str, key: Mapping[str, Any]) -> Path:
     return file.with_name(f".{file.name}.parts")
 
 
-def stamp(path: str | Path) -> tuple[int, int]:
-    """Return size in bytes and mtime in ns: a cheap file fingerprint."""
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
-
-
 def cache_folder() -> Path:
     """Return the folder SNNLAB_CACHE, else cache/ below the data folder."""
     given = os.environ.get("SNNLAB_CACHE")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
-from snnlab._utils.files import make_folder, plain
+from snnlab._utils.files import make_folder, plain, stamp
 from snnlab._utils.places import course_file
 from snnlab.course.config import (
     NOTEBOOKS,
@@ -21,7 +21,6 @@ from snnlab.course.config import (
     profiles_with,
     resolve,
 )
-from snnlab.data.cache import stamp
 from snnlab.runs import manifest
 from snnlab.runs.notebook_code import (
     NotebookCode,

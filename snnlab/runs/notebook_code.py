@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.cache import stamp
+from snnlab._utils.files import stamp
 
 PARAMETERS = "parameters"  # the tag of the cell that papermill's parameters follow
 INJECTED = "injected-parameters"  # the tag of the cell that papermill writes

@@ -821,6 +821,12 @@ def test_neither_help_nor_who_only_starts_a_notebook_waits_for_torch_or_a_parser
     assert {"torch", "rfc3987_syntax", "lark"}.isdisjoint(json.loads(_modules_after(module)))
 
 
+def test_the_process_that_runs_a_notebook_needs_no_arrays():
+    names = "execute kernel progress sharing tutorial".split()
+    modules = json.loads(_modules_after(", ".join(f"snnlab.runs.{name}" for name in names)))
+    assert "papermill" in modules and {"numpy", "h5py", "pandas"}.isdisjoint(modules)
+
+
 def _modules_after(module):
     code = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"
     return subprocess.check_output([sys.executable, "-c", code], text=True)

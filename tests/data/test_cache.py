@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.cache import cache_folder, cached, cached_or_none, clean, stamp, unfinished
+from snnlab.data.cache import cache_folder, cached, cached_or_none, clean, unfinished
 
 
 @pytest.fixture(autouse=True)
@@ -174,14 +174,6 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNLAB_CACHE", str(tmp_path / "file"))
     with pytest.raises(SnnlabError, match="cannot be made"):
         cached("thing", {}, Maker(np.zeros(1)))
-
-
-def test_a_stamp_changes_with_the_file(tmp_path):
-    path = tmp_path / "a"
-    path.write_text("a")
-    first = stamp(path)
-    path.write_text("bc")
-    assert stamp(path) != first and stamp(str(path)) == stamp(path)
 
 
 def _want(folder: Path, number: int) -> None:

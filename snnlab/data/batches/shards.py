@@ -23,10 +23,10 @@ import torch
 from PIL import Image
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import read_json
+from snnlab._utils.files import read_json, stamp
 from snnlab._utils.system import open_binary, read_at
 from snnlab.data.batches.file_dataset import FileDataset, Reader, count_classes
-from snnlab.data.cache import cached, stamp
+from snnlab.data.cache import cached
 from snnlab.data.io.folders import read_names
 from snnlab.data.io.images import SUFFIXES, opened
 

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
-from snnlab._utils.files import given_path, is_hidden
+from snnlab._utils.files import given_path, is_hidden, stamp
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
-from snnlab.data.cache import cached, stamp
+from snnlab.data.cache import cached
 from snnlab.data.datasets.catalogue import DATASETS, described
 from snnlab.data.splits import DataSplits
 

@@ -17,11 +17,11 @@ from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError, UnreadableError
 from snnlab._utils.fields import is_number, whole_number
-from snnlab._utils.files import given_path, paths_below
+from snnlab._utils.files import given_path, paths_below, stamp
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
-from snnlab.data.cache import NotKept, cached, stamp
+from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
 from snnlab.data.holdout import balanced, checked_folds, divide, most_folds, several, stratified

@@ -16,8 +16,9 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
 from snnlab._utils.fields import whole_number
+from snnlab._utils.files import stamp
 from snnlab.data.batches.dense_set import DenseSet
-from snnlab.data.cache import cached, stamp
+from snnlab.data.cache import cached
 from snnlab.data.datasets.event_camera import CameraSet
 from snnlab.data.holdout import OWN_FOLDS, checked_folds, most_folds
 from snnlab.data.io.camera_events import Framing, read_events

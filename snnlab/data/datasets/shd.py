@@ -14,10 +14,9 @@ import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable
-from snnlab._utils.files import sha256, sha256_of
+from snnlab._utils.files import sha256, sha256_of, stamp
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
-from snnlab.data.cache import stamp
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
 from snnlab.data.holdout import choose_validation, divide
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
