@@ -65,10 +65,15 @@ def test_what_ships_is_there(notebook):
         ),
         (EVENTS, VIDEO, "es-ucf101/x ucf101/x", r"hold v_\* or .*`snnlab data get es-ucf101`"),
         (EVENTS, VIDEO, f"es-ucf101/{CLIP}.npz", "data ucf101 is absent: .* as pictures_folder"),
-        (DELAYS, PAPER, "shd/shd_train.h5", "shd_test.h5 of SHD were .*`snnlab data get shd`"),
+        (
+            DELAYS,
+            PAPER,
+            "shd/shd_train.h5",
+            "does not hold shd_test.h5; shd was .*`snnlab data get shd`",
+        ),
         (DELAYS, dict(data="spoken-digit"), "", r"did you mean spoken-digits\?"),
         (DELAYS, WORDS, "", "data gsc is absent: snnlab data get gsc"),
-        (DELAYS, WORDS, "gsc/testing_list.txt", "validation_list.txt: cannot be read"),
+        (DELAYS, WORDS, "gsc/testing_list.txt", "validation_list.txt cannot be read"),
         (DELAYS, dict(protocol="published"), "", "valid.h5: a validation set is there"),
     ],
 )
