@@ -46,8 +46,8 @@ def encode(
     Args:
         jobs: whatever `worker` takes; pickled, and told apart by their `repr` (frozen dataclasses
             of plain values).
-        worker: a function of a module (processes are spawned), deterministic: a seed belongs in the
-            job.
+        worker: a function of a module, which other processes import; deterministic: a seed
+            belongs in the job.
         workers: processes; 1 works in this one, None takes one a core.
         partial: folder for finished recordings.
         title: what the progress bar says.
@@ -103,7 +103,7 @@ def mapped(
     """Yield an iterator over results in the jobs' order; an error stops the work not yet begun.
 
     Args:
-        worker: a function of a module (processes are spawned).
+        worker: a function of a module, which other processes import.
         jobs: whatever `worker` takes; pickled.
         workers: processes; 1 works in this one.
         together: jobs that go to a process at once, for many short ones.
@@ -115,10 +115,7 @@ def mapped(
         with memory_errors("reading files", "fewer or smaller files"):
             yield map(worker, jobs)
         return
-    # spawn: a fork of a process that runs threads (torch, numba, Jupyter) may hang
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin
-    )
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), process_context(), initializer=begin_worker)
     try:
         with memory_errors("reading files", "fewer workers, or smaller files"):
             yield pool.map(worker, jobs, chunksize=together)
@@ -133,7 +130,7 @@ def mapped(
 
 
 def process_context() -> Any:
-    """Return the `multiprocessing` context of the processes that train or read batches.
+    """Return the `multiprocessing` context of processes that train, read or encode.
 
     Where there is a fork server, it loads torch and this package once, and each process begins as
     a copy of it, within milliseconds. The server has no threads of torch; a fork of this process
@@ -159,13 +156,14 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _begin() -> None:
-    """Set up a new process."""
+def begin_worker() -> None:
+    """Prepare a process that reads or encodes."""
+    import torch
+
     end_with_parent()
-    # Ctrl-C reaches the whole group; one traceback is enough
+    # Ctrl-C reaches the whole group: one traceback is enough, and the next call needs the process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # For torch, which is not loaded yet: the processes are the threads
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)  # the processes are the threads
 
 
 def _fingerprint(worker: Callable[[Any], Spikes], chunk: Sequence[Any]) -> str:

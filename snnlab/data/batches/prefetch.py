@@ -1,7 +1,6 @@
 """Worker processes that read batches ahead, so that a GPU does not wait for files."""
 
 import contextlib
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.processes import end_with_parent, process_context
+from snnlab._utils.processes import begin_worker, process_context
 
 Job = TypeVar("Job")
 AHEAD = 2  # batches that each process is given before they are wanted
@@ -84,7 +83,7 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
     with _lock:
         pool = _idle.pop(loaders, None)  # away while in use: two calls may run at once
     if pool is None:
-        pool = ProcessPoolExecutor(loaders, process_context(), initializer=_begin)
+        pool = ProcessPoolExecutor(loaders, process_context(), initializer=begin_worker)
     intact = True
     try:
         yield pool
@@ -102,14 +101,6 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
                 _idle[loaders] = pool
         if not keep:
             pool.shutdown()
-
-
-def _begin() -> None:
-    """Prepare a worker process."""
-    end_with_parent()
-    # Ctrl-C reaches the whole group; the next call needs them again
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)  # the processes are the threads
 
 
 def _pinned(result: "Future[Tensor]") -> Tensor:

@@ -83,7 +83,7 @@ def convert_all(
         jobs: each with a target of its own.
         worker: writes the target and returns None, or writes nothing and returns a sentence that
             says why. What it refuses, it refuses by a SnnlabError. A function of a module:
-            processes are spawned.
+            other processes import it.
         workers: processes; 1 works in this one, None takes one a core.
         report: csv file (what, source, sentence) of what was dropped or failed; removed when
             nothing was.
@@ -130,7 +130,7 @@ def attempt_all(
 
     Args:
         items: what the worker takes.
-        worker: a function of a module, for processes are spawned; refuses by a SnnlabError.
+        worker: a function of a module, which other processes import; refuses by a SnnlabError.
         workers: processes; 1 works in this one, None takes one a core.
         title: title of the progress bar.
         unit: unit of the progress bar.
