@@ -5,7 +5,6 @@ import dataclasses
 import re
 import sys
 
-import laptop
 import nbformat
 import pytest
 from leftovers import checked, student_edition
@@ -134,23 +133,24 @@ def test_every_stored_picture_can_be_read_aloud(nb):
         assert len(alt) > 20
 
 
-ELSEWHERE = {"02_pretrain_and_transfer", "03_transfer_to_event_streams", "04_learning_delays"}
+ELSEWHERE = {
+    "01_lif_dynamics",
+    "02_pretrain_and_transfer",
+    "03_transfer_to_event_streams",
+    "04_learning_delays",
+}
 
 
 @pytest.mark.parametrize(
     "path", [path for path in LESSONS if path.stem not in ELSEWHERE], ids=lambda path: path.stem
 )
 def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path):
-    """At profile tiny, and without controls; test_tasks runs the others at the papers' settings,
-    and nbval runs all notebooks with their solutions. The first one runs without the names that
-    Windows lacks.
+    """At profile tiny, and without controls; test_wheel runs the first lesson, test_tasks the
+    others at the papers' settings, and nbval all notebooks with their solutions.
     """
     fewer = {"controls": False} if "controls" in parameter_values(path) else {}
     path = student_edition(path, tmp_path)
-    if path.name == LESSONS[0].name:
-        laptop.run(tmp_path, "-m", "snnlab", "run", path, "--profile", "tiny", "--out", tmp_path)
-    else:
-        execute(path, {"profile": "tiny", "out": str(tmp_path), **fewer})
+    execute(path, {"profile": "tiny", "out": str(tmp_path), **fewer})
     result = checked(tmp_path, path)
     assert result.profile == "tiny"
     assert not (fewer and result.more["delays_moved_ms"])

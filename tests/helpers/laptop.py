@@ -9,15 +9,20 @@ HELPERS = Path(__file__).parent
 ROOT = HELPERS.parents[1]
 
 
-def start(folder, *arguments):
-    """Start Python in a folder, with its output in the file `log`; texts are ASCII by default."""
-    paths = map(str, (HELPERS / "windows", HELPERS, ROOT))
+def environment(*folders):
+    """Variables for a Python that finds modules in folders; texts are ASCII by default."""
+    paths = map(str, (HELPERS / "windows", *folders))
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    return ascii_only | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def start(folder, *arguments):
+    """Start Python in a folder, with its output in the file `log`."""
     with open(folder / "log", "w") as log:
         return subprocess.Popen(
             [sys.executable, *map(str, arguments)],
             cwd=folder,
-            env=os.environ | ascii_only | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=os.environ | environment(HELPERS, ROOT),
             stdout=log,
             stderr=subprocess.STDOUT,
         )
