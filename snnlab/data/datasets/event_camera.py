@@ -338,29 +338,42 @@ GESTURES = (
     "air guitar",
     "other gestures",
 )
-n_mnist = CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, ("Train", "Test")).load
-dvs_gesture = CameraSet(
-    "dvs-gesture",
-    "DVSGesture",
-    (128, 128),
-    GESTURES,
-    ("ibmGestureTrain", "ibmGestureTest"),
-    suffix=".npy",
-    label=r"(\d+)\.npy$",
-    person=r"user(\d+)",
-).load
-poker_dvs = CameraSet(
-    "poker-dvs",
-    "POKERDVS",
-    (35, 35),
-    ("cl", "he", "di", "sp"),
-    ("pips_train", "pips_test"),
-    suffix=".npy",
-    label=r"(..)/[^/]+$",
-).load
-n_caltech101 = CameraSet(
-    "n-caltech101", "NCALTECH101", (240, 180), parts=("Caltech101",), side=180, fits=False
-).load
-cifar10_dvs_recordings = CameraSet(
-    "cifar10-dvs-recordings", "CIFAR10DVS", (128, 128), CLASSES, suffix=".aedat4"
-).load
+SETS = {
+    camera.name: camera
+    for camera in (
+        CameraSet("n-mnist", "NMNIST", (34, 34), DIGITS, ("Train", "Test")),
+        CameraSet(
+            "dvs-gesture",
+            "DVSGesture",
+            (128, 128),
+            GESTURES,
+            ("ibmGestureTrain", "ibmGestureTest"),
+            suffix=".npy",
+            label=r"(\d+)\.npy$",
+            person=r"user(\d+)",
+        ),
+        CameraSet(
+            "poker-dvs",
+            "POKERDVS",
+            (35, 35),
+            ("cl", "he", "di", "sp"),
+            ("pips_train", "pips_test"),
+            suffix=".npy",
+            label=r"(..)/[^/]+$",
+        ),
+        CameraSet(
+            "n-caltech101",
+            "NCALTECH101",
+            (240, 180),
+            parts=("Caltech101",),
+            side=180,
+            fits=False,
+        ),
+        CameraSet("cifar10-dvs-recordings", "CIFAR10DVS", (128, 128), CLASSES, suffix=".aedat4"),
+    )
+}
+n_mnist = SETS["n-mnist"].load
+dvs_gesture = SETS["dvs-gesture"].load
+poker_dvs = SETS["poker-dvs"].load
+n_caltech101 = SETS["n-caltech101"].load
+cifar10_dvs_recordings = SETS["cifar10-dvs-recordings"].load
