@@ -135,6 +135,8 @@ class _GaussianTaps(torch.autograd.Function):
 
 
 def _blocks(weight: Tensor, n_taps: int) -> Iterator[slice]:
+    if torch.compiler.is_compiling():  # a graph has no part of a tensor as output
+        return iter([slice(0, weight.shape[1])])
     at_once = max(1, BLOCK.get(weight.device.type, BLOCK["cpu"]) // (len(weight) * n_taps))
     return (slice(start, start + at_once) for start in range(0, weight.shape[1], at_once))
 

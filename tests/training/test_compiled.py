@@ -14,6 +14,7 @@ from torch._inductor.exc import InvalidCxxCompiler
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.recipe import DelayRecipe
+from snnlab.nn import delay_kernels
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.small_cnn import SmallCNNConfig
@@ -108,8 +109,9 @@ def compare(losses, make, recipe, data):
 
 @pytest.mark.parametrize("settings", DELAYS.values(), ids=DELAYS)
 def test_a_network_with_delays_is_one_graph_however_wide_its_gaussians_are(
-    losses, backend, settings
+    losses, backend, settings, monkeypatch
 ):
+    monkeypatch.setattr(delay_kernels, "BLOCK", {"cpu": 100})  # as in a large layer
     graphs = backend(CompileCounterWithBackend("aot_eager"))
     compare(
         losses,
