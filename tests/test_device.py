@@ -224,6 +224,26 @@ def test_recipes_train_on_the_device(device, network, settings):
     assert len(history) == 2 and all(line["loss"] < 3 for line in history)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # torch's own
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(
+    "network", [dict(engine="spectral"), dict(padding="reference", delay_kind="axonal")], ids=str
+)
+def test_compiled_steps_are_those_of_the_device(device, network, accumulate):
+    """A failure of the compiler is a warning, and thereby an error here."""
+    if device.type == "cpu":
+        pytest.skip("tests/training/test_compiled.py takes compiled steps on a CPU")
+    train, valid = (interaural_lags(n, seed=n, steps=20) for n in (120, 32))
+    histories = []
+    for switch in (False, True):
+        torch.manual_seed(0)
+        net = DelayNet(16, (12,), 5, max_delay=16, tau=1.005, dropout=0.0, **network)
+        settings = recipe(device, epochs=3, accumulate=accumulate, compile=switch)
+        histories.append(sl.fit(net, train, valid, settings, progress=False).history)
+    plain, compiled = ([line["loss"] for line in history] for history in histories)
+    assert compiled == pytest.approx(plain, rel=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_pipe_s_learns(device, precision, tmp_path):
     torch.manual_seed(0)

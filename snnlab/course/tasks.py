@@ -145,6 +145,7 @@ def delay_stage(
         anneal_share=config.anneal_share,
         seed=seed,
         device=config.device,
+        compile=config.compile,
     )
 
 

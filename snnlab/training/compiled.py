@@ -9,8 +9,9 @@ network cannot be captured or compiled, there is one warning, and training goes 
 - Each number of time steps has a graph of its own, up to torch's limit of eight. A `DelayNet` with
   the padding "fixed", whose scores do not depend on empty steps, gets some, so that T and its tail
   are a multiple of 32. The second batch size has a graph, too, which serves all others.
-- The switch is for GPUs. On a CPU the first steps take up to a minute longer, and those after them
-  are slower than without: SpikingJelly's loop over time replaces that of `snnlab.nn.lif_scan`.
+- The switch is for GPUs. On a CPU the compiler takes about a minute, and steps are not faster:
+  SpikingJelly's loop over time replaces that of `snnlab.nn.lif_scan`.
+- The engine "dcls", and networks whose path depends on the data, cannot be captured.
 """
 
 import warnings

@@ -198,6 +198,7 @@ def test_conditions_name_parameters_and_values_that_there_are(notebook):
         (STATIC, dict(model="video"), "model = 'video': expected small, resnet18 or resnet34"),
         (EVENTS, dict(model="video"), "expected the model video for films"),
         (DELAYS, dict(workers=2, processes=2), "workers = 2, processes = 2: .*; leave workers out"),
+        (DELAYS, dict(compile=True, processes=2), "compile = True, processes = 2: .*; leave one"),
         (EXPLORING, dict(data="gsc"), "expected the features paper or sane for gsc"),
         (EXPLORING, WORDS, "dt_ms = 20, n_in = 70: expected 10 and 140"),
         (PRETRAINED, dict(features="sane"), "expected the features spikes for spoken-digits"),

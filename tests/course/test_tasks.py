@@ -183,6 +183,13 @@ def test_the_published_protocol_trains_on_everything_and_keeps_the_last_epoch():
     assert keep == ["best", "last"]
 
 
+def test_the_networks_of_recordings_are_compiled_if_the_notebook_says_so():
+    for switch in (False, True):
+        config = resolve(DELAYS, profile="tiny", compile=switch)
+        described = dict(classes=20, tau_ms=20.1, seed=0, epochs=1)
+        assert tasks.delay_stage(config, "learned", **described).compile is switch
+
+
 def test_what_lies_elsewhere_is_not_called_by_the_name_of_a_published_set(folder, tmp_path):
     """A folder of one's own may be called as it likes: it is the place that decides."""
     ours, theirs = (

@@ -89,6 +89,12 @@ class LearningDelays(DelayTraining, DelayNetParameters):
         needs={"controls": (True,)},
     )
 
+    compile: bool = parameter(
+        False,
+        "whether training steps on recordings go through torch.compile, which is for GPUs",
+        decides=False,
+    )
+
     def changed(self, **given: Any) -> Self:
         """Return this configuration with other values; for a single variant, of one network."""
         config = super().changed(**given)
@@ -100,6 +106,11 @@ class LearningDelays(DelayTraining, DelayNetParameters):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
+        if self.compile and self.processes > 1:
+            raise SnnlabError(
+                f"compile = True, processes = {self.processes}: batch norm waits for the other "
+                "processes in the middle of a graph; leave one of them out."
+            )
         order = type(self).variants  # in whatever order they are given, it is the same run
         object.__setattr__(self, "variants", tuple(v for v in order if v in self.variants))
         entry, where = find(self.data, "recordings", features=self.features)
