@@ -63,9 +63,6 @@ def check_resumable(content: dict[str, Any], model: Any, recipe: Any, moving: li
         if not isinstance(content[name], kind) or isinstance(content[name], bool):
             _refuse(f"its {name} is of the type {type(content[name]).__name__}")
     expected, recorded = dataclasses.asdict(recipe), content["recipe"]
-    # A field that is newer than the checkpoint had its default
-    defaults = {field.name: field.default for field in dataclasses.fields(recipe)}
-    recorded = defaults | recorded
     different = sorted(key for key in expected if recorded.get(key) != expected[key])
     if different:
         values = ", ".join(

@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from dataclasses import asdict
 
 import pytest
 import torch
@@ -276,20 +275,6 @@ def test_a_checkpoint_knows_nothing_of_it_but_the_recipe(backend, tmp_path):
     assert "forward" not in vars(again.model)
     with pytest.raises(SnnlabError, match="recipe: compile = True instead of False"):
         train(delay_net(dropout=0.3), DelayRecipe(**SETTINGS), data, checkpoint=path)
-
-
-def test_a_checkpoint_from_before_there_was_the_switch(tmp_path):
-    recipe, data, path = DelayRecipe(**SETTINGS), recordings(), tmp_path / "net.pt"
-    with pytest.raises(StopTraining):
-        train(delay_net(), recipe, data, checkpoint=path, callbacks=[StopAfter(3)])
-    content = torch.load(path, weights_only=False)
-    assert content["recipe"] == asdict(recipe)
-    del content["recipe"]["compile"]
-    torch.save(content, path)
-    switched = DelayRecipe(compile=True, **SETTINGS)
-    with pytest.raises(SnnlabError, match="recipe: compile = False instead of True"):
-        train(delay_net(), switched, data, checkpoint=path)
-    assert len(train(delay_net(), recipe, data, checkpoint=path).history) == recipe.epochs
 
 
 def test_several_processes_are_refused(monkeypatch):
