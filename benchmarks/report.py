@@ -107,19 +107,28 @@ def stored() -> dict[str, Any]:
 
 def store(name: str, command: str, figures: dict[str, Any], seconds: float | None = None) -> None:
     """Replace one section of the stored figures."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     packages = ("torch", "numpy", "numba", "spikingjelly", "dcls", "matplotlib", "snnlab")
     entry = {
         "command": command,
         "date": time.strftime("%d %B %Y").lstrip("0"),
-        "commit": commit,
+        "commit": commit(),
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
         "seconds": seconds and round(seconds),
         "figures": figures,
     }
     write(FIGURES, stored() | {name: {k: v for k, v in entry.items() if v is not None}})
+
+
+def commit() -> str:
+    """Return the commit, with "-dirty" where files other than those written here differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    name = subprocess.run(
+        [*git, "describe", "--always"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    others = [".", ":(exclude)docs/benchmarks.json", ":(exclude)docs/results.md"]
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *others], check=False)
+    return f"{name}-dirty" if changed.returncode else name
 
 
 def processor() -> str:
