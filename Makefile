@@ -50,7 +50,7 @@ tutorial: $(STAMP)
 test: export OMP_NUM_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)
-	$(BIN)/python -m pytest -p no:nbval -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/python -m pytest -p no:nbval -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 	SNNLAB_PROFILE=tiny PYTHONPATH=$(CURDIR)/tests/helpers $(BIN)/python -m pytest -n 2 --dist loadfile \
 	  -p forked_kernels --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 
