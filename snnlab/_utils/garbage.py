@@ -22,7 +22,7 @@ def no_collections() -> Iterator[None]:
 
 
 def collect_less_often() -> None:
-    """Let this process collect whenever 20,000 objects are new, and older ones in every 50th time.
+    """Collect after 20,000 new objects instead of 700, older ones at every 50th collection.
 
     For processes that are ours; the garbage that waits takes a few megabytes.
     """

@@ -115,7 +115,7 @@ def mapped(
         with memory_errors("reading files", "fewer or smaller files"):
             yield map(worker, jobs)
         return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), process_context(), initializer=begin_worker)
+    pool = worker_pool(min(workers, len(jobs)))
     try:
         with memory_errors("reading files", "fewer workers, or smaller files"):
             yield pool.map(worker, jobs, chunksize=together)
@@ -135,7 +135,7 @@ def process_context() -> Any:
     Where there is a fork server, it loads torch and this package once, and each process begins as
     a copy of it, within milliseconds. The server has no threads of torch; a fork of this process
     would copy torch's thread pools in an unusable state. A new process has the environment
-    variables of the first call.
+    variables that the server began with.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -156,10 +156,18 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def begin_worker() -> None:
-    """Prepare a process that reads or encodes."""
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Return processes that read or encode, with the environment variables of this one."""
+    return ProcessPoolExecutor(
+        workers, process_context(), initializer=_begin_worker, initargs=(dict(os.environ),)
+    )
+
+
+def _begin_worker(environment: dict[str, str]) -> None:
     import torch
 
+    os.environ.clear()
+    os.environ.update(environment)
     end_with_parent()
     # Ctrl-C reaches the whole group: one traceback is enough, and the next call needs the process
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -30,7 +30,7 @@ _OURS = re.compile(r"(?:\.?[0-9a-f]{32}\.(?:npy|json|lock).*)")
 
 
 class NotKept(Exception):
-    """Carries an array that holds today only, as a file cannot be read now: it is not kept."""
+    """Carries an array that is returned but not stored, since a file cannot be read now."""
 
 
 def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) -> Mapped:
@@ -44,7 +44,8 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
         key: all that decides about the content, as JSON has it: which files (`stamp`), and every
             parameter. The version of snnlab is added.
         make: is called if no file is there, or none that can be read. It gives numbers, bytes or
-            texts, or a structured array, no objects. What it raises as `NotKept` is returned, too.
+            texts, or a structured array, no objects. An array raised as `NotKept(array)` is
+            returned, not stored.
 
     Raises:
         SnnlabError: the folder cannot be made or written, or what `make` raises.

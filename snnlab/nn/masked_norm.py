@@ -28,7 +28,7 @@ def masked_batch_norm(norm: Any, x: Tensor, counts: Tensor) -> Tensor:
         with torch.no_grad():
             norm.num_batches_tracked.add_(1)
             share = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
-            unbiased = variance * (n / (n - 1))
+            unbiased = variance * (n / (n - 1).clamp(min=1))  # of a single step it is 0
             for running, value in ((norm.running_mean, mean), (norm.running_var, unbiased)):
                 running.add_((value.to(running.dtype) - running) * share)
     normal = centred * (variance + norm.eps).rsqrt()

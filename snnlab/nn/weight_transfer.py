@@ -194,7 +194,7 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
     """Compute the running statistics of every batch norm again, as averages over some batches.
 
     After a change of activation the old statistics describe inputs that the layers no longer get.
-    Nothing but batch norm is as in training: dropout would change what is measured, and is off.
+    Only batch norm is in training mode. Dropout is off, because it would change the statistics.
 
     Args:
         net: the network; its parameters and its mode of training do not change.

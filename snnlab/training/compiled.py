@@ -3,12 +3,13 @@
 torch captures the forward of the network as one graph, and with it the backward pass; losses,
 optimisers and evaluations stay outside. On a GPU both graphs run as CUDA graphs, unless
 `Recipe.accumulate` is above 1: a CUDA graph overwrites the gradients of the part before. Where the
-network cannot be captured or compiled, there is one warning, and training goes on without.
+network cannot be captured or compiled, there is one warning, and training goes on without. What
+fails later, when inputs of that shape have passed twice, is an error as without the switch.
 
-- Losses agree to rounding. With dropout they differ: its random numbers are others.
+- Losses agree to rounding. With dropout they differ, because other random numbers are drawn.
 - Each number of time steps has a graph of its own, up to torch's limit of eight. A `DelayNet` with
-  the padding "fixed", whose scores do not depend on empty steps, gets some, so that T and its tail
-  are a multiple of 32. The second batch size has a graph, too, which serves all others.
+  the padding "fixed", whose scores do not depend on empty steps, gets empty steps until T plus the
+  tail is a multiple of 32. The first batch size has its own graph; a second one serves all others.
 - The switch is for GPUs. On a CPU the compiler takes about a minute, and steps are not faster:
   SpikingJelly's loop over time replaces that of `snnlab.nn.lif_scan`.
 - The engine "dcls", and networks whose path depends on the data, cannot be captured.
@@ -99,10 +100,11 @@ class _CompiledSteps:
         try:
             with self._in_use():
                 return step()
-        except Exception as error:  # noqa: BLE001 - torch raises what it likes
+        except Exception as error:  # torch raises what it likes
+            if before is None:
+                raise
             self.compiled = None
-            if before is not None:
-                self._restore(before)
+            self._restore(before)
             result = step()  # raises what is not the compiler's fault
             cause = " ".join(str(error).split("\n\n")[0].split())
             warnings.warn(

@@ -1,5 +1,6 @@
 """encode(): same result for any number of workers, nothing made twice, errors that speak."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,13 @@ def test_damaged_or_foreign_leftovers_are_made_again(tmp_path):
     np.testing.assert_array_equal(
         encode([Job(9), Job(1), Job(2)], tmp_path)[0][:3], spike(Job(9))[0]
     )
+
+
+def test_a_worker_has_the_environment_of_this_moment(monkeypatch):
+    for value in ("one", "two"):
+        monkeypatch.setenv("SNNLAB_CACHE", value)
+        with processes.mapped(os.getenv, ["SNNLAB_CACHE"] * 2, 2) as values:
+            assert list(values) == [value] * 2
 
 
 def test_no_job_gives_no_spike(tmp_path):

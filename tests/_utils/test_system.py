@@ -115,7 +115,7 @@ for source in ("import fcntl", "open('/proc/meminfo')", "from os import fork", "
 
 
 def test_a_sweep_that_is_killed_and_resumed_and_trains_in_two_processes(tmp_path):
-    """A notebook without the names is run by test_notebooks, too."""
+    """A notebook without the names is run by test_wheel, too."""
     middle = """
 from small_pool import train
 if config.seed == 1:

@@ -18,8 +18,10 @@ def forked_kernels():
     with pytest.MonkeyPatch.context() as patch:
         server = KernelServer(local_provisioner.launch_kernel)
         patch.setattr(local_provisioner, "launch_kernel", server)
-        yield
-        server.close()
+        try:
+            yield
+        finally:
+            server.close()
 
 
 @pytest.hookimpl(wrapper=True)

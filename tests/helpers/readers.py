@@ -1,4 +1,4 @@
-"""Readers for test_fileset and test_loaders, in a module of their own, for spawned processes import
+"""Readers for test_fileset and test_loaders, in a module of their own, for other processes import
 it.
 """
 

@@ -1,4 +1,4 @@
-"""A worker for test_parallel, in a module of its own, for spawned processes import it."""
+"""A worker for test_parallel, in a module of its own, for other processes import it."""
 
 import os
 from dataclasses import dataclass

@@ -41,3 +41,9 @@ def test_steps_that_do_not_count_change_nothing():
     y = masked_batch_norm(norm, x, counts)
     x[2] = torch.inf
     assert torch.equal(masked_batch_norm(norm, x, counts), y) and not y[2].any()
+
+
+def test_a_single_step_that_counts_leaves_the_statistics_finite():
+    norm = nn.BatchNorm1d(2)
+    masked_batch_norm(norm, torch.rand(3, 1, 2), torch.tensor([[True], [False], [False]]))
+    assert norm.running_mean.isfinite().all() and norm.running_var.isfinite().all()

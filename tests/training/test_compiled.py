@@ -243,6 +243,25 @@ def test_training_goes_on_without_it_where_it_fails(losses, backend, chosen, mak
         assert torch.equal(plain, other)
 
 
+def test_what_fails_later_is_an_error(backend):
+    """Nothing is done twice: the step before can no longer be undone."""
+    calls = []
+
+    def fail_at_the_third(graph, inputs):
+        def call(*arguments):
+            calls.append(1)
+            if len(calls) == 3:
+                raise RuntimeError("a later fault")
+            return graph(*arguments)
+
+        return call
+
+    backend(fail_at_the_third)
+    with pytest.raises(RuntimeError, match="a later fault"):
+        train(delay_net(), DelayRecipe(compile=True, **SETTINGS), recordings())
+    assert len(calls) == 3
+
+
 def test_what_the_network_itself_refuses_is_no_failure_of_the_compiler(backend):
     backend("eager")
     x, y = recordings()

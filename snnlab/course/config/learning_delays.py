@@ -92,7 +92,6 @@ class LearningDelays(DelayTraining, DelayNetParameters):
     compile: bool = parameter(
         False,
         "whether training steps on recordings go through torch.compile, which is for GPUs",
-        decides=False,
     )
 
     def changed(self, **given: Any) -> Self:

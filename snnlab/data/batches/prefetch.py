@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.processes import begin_worker, process_context
+from snnlab._utils.processes import worker_pool
 
 Job = TypeVar("Job")
 AHEAD = 2  # batches that each process is given before they are wanted
@@ -83,7 +83,7 @@ def _processes(loaders: int) -> Iterator[ProcessPoolExecutor]:
     with _lock:
         pool = _idle.pop(loaders, None)  # away while in use: two calls may run at once
     if pool is None:
-        pool = ProcessPoolExecutor(loaders, process_context(), initializer=begin_worker)
+        pool = worker_pool(loaders)
     intact = True
     try:
         yield pool

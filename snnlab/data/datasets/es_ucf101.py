@@ -124,7 +124,9 @@ def _load(
 
         drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
         rest, tested = (
-            check_classes(dataset.subset(torch.as_tensor(index)), f"the part for {use} at random")
+            check_classes(
+                dataset.subset(torch.as_tensor(index)), f"the part for {use} of the random split"
+            )
             for index, use in zip(drawn, ("training", "testing"), strict=True)
         )
         parts = (*hold_out(rest, HELD_OUT), tested)

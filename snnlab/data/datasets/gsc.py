@@ -275,7 +275,8 @@ def _features(chunk: _Chunk) -> np.ndarray:
                 sound = read_clip(chunk.folder / name)[:RATE]
                 wave[: len(sound)] = sound
             except ValueError as error:
-                bad.append(f"{name} {error}")
+                fault = str(error).partition(";")[0]
+                bad.append(f"{name} {fault}")
         if not bad:
             mel = log_mel(torch.from_numpy(waves), chunk.mel)
             features[start : start + len(here)] = mel.transpose(0, 1).numpy()

@@ -143,7 +143,7 @@ def _read_all(folder: Path, names: list[str]) -> np.ndarray:
             row["fault"] = f"cannot be read now ({error.strerror or error})"
             passing = True
         except ValueError as error:
-            row["fault"] = str(error)
+            row["fault"] = str(error).partition(";")[0]
     if passing:
         raise NotKept(table)
     return table

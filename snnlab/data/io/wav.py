@@ -159,8 +159,9 @@ def _announced(file: IO[bytes]) -> int:
 
 
 def reason(error: Exception) -> str:
-    """Return the reason of a soundfile error, without the file's name, which it shows as bytes."""
-    return str(getattr(error, "error_string", error)).strip()
+    """Return the reason of an error, without the file's name, which soundfile shows as bytes."""
+    told = getattr(error, "strerror", None) or getattr(error, "error_string", error)
+    return str(told).strip()
 
 
 def trim(sound: np.ndarray, rate: int) -> np.ndarray:

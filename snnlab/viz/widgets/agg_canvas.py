@@ -36,7 +36,10 @@ class _CachedTextRenderer(RendererAgg):
         self, gc: Any, x: float, y: float, s: str, prop: FontProperties, angle: float,
         ismath: Any = False, mtext: Any = None,
     ) -> None:  # fmt: skip
-        if ismath or angle not in (0, 90):
+        # matplotlib has these two from 3.11 on
+        getters = (getattr(mtext, f"get_{name}", None) for name in ("fontfeatures", "language"))
+        special = any(get() for get in getters if get)
+        if ismath or special or angle not in (0, 90):
             super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
             return
         pixels, left, below = text_image(s, prop, angle, gc.get_rgb(), self.dpi)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from bars import COMMON, NET
 from readers import bars, read_some, tell
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.processes import worker_pool
 from snnlab.data.batches import prefetch as module
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.batches.prefetch import AHEAD, persistent_workers, prefetch
@@ -140,11 +140,11 @@ def test_of_two_calls_at_once_the_processes_of_one_are_kept():
 def test_a_training_starts_them_once(tmp_path, monkeypatch, whole):
     started = []
 
-    def counting(*arguments, **options):
-        started.append(arguments)
-        return ProcessPoolExecutor(*arguments, **options)
+    def counting(workers):
+        started.append(workers)
+        return worker_pool(workers)
 
-    monkeypatch.setattr(module, "ProcessPoolExecutor", counting)
+    monkeypatch.setattr(module, "worker_pool", counting)
     files = FileDataset(range(12), torch.arange(12) % 3, tuple("abc"), bars, loaders=1)
     stages = [Stage(name=name, **COMMON, epochs=2, network=NET) for name in ("first", "second")]
     if whole:

@@ -218,7 +218,7 @@ def test_folders_that_are_refused(empty, tmp_path):
     odd = [f"v_A_g{i:02}_c01.npz" for i in range(1, 12)] + ["v_B_g01_c01.npz"]
     refused(
         lambda: events(empty(odd), split="random"),
-        "the part for (training|testing) at random has no sample",
+        "the part for (training|testing) of the random split has no sample",
     )
     refused(
         lambda: frames(empty(["film/frame000001.jpg"])),
