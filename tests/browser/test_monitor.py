@@ -22,8 +22,7 @@ def epoch(text):
 
 
 def press(page, name):
-    page.locator(".snnlab-monitor").get_by_role("button", name=name).focus()
-    page.keyboard.press("Enter")
+    page.locator(".snnlab-monitor").get_by_role("button", name=name).press("Enter")
 
 
 def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
