@@ -12,7 +12,6 @@ of (1). It takes a sample's steps out of the tensor first, since they lie far ap
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numba
 import numpy as np
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnlab.nn.threads import run_in_threads
+from snnlab.nn.threads import count_parts, run_parts
 from snnlab.nn.tracing import recorded
 
 # Products below which starting threads takes longer than they save
@@ -57,7 +56,7 @@ class _Filter(torch.autograd.Function):
     def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x, taps)
         y = x.new_empty(steps, *x.shape[1:])
-        _by_samples(_filter, x, taps[:, None], y, 1)
+        _by_samples(_filter, _filter_in_threads, x, taps[:, None], y, 1)
         return y
 
     @staticmethod
@@ -67,24 +66,29 @@ class _Filter(torch.autograd.Function):
         grad_x = grad_taps = None
         if ctx.needs_input_grad[0]:
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
-            _by_samples(_filter, grad, taps[:, None], grad_x, -1)
+            _by_samples(_filter, _filter_in_threads, grad, taps[:, None], grad_x, -1)
         if ctx.needs_input_grad[1]:
-            # (samples at a time, L, N): each thread has its own sum
-            sums = _by_samples(_correlate, x, grad, len(taps))
-            grad_taps = torch.from_numpy(np.sum(sums, 0))
+            sums = x.new_empty(_parts(x), *taps.shape)  # each thread has its own
+            _by_samples(_correlate, _correlate_in_threads, x, grad, sums)
+            grad_taps = sums.sum(0)
         return grad_x, grad_taps, None
 
 
-def _by_samples(loop: Callable[..., Any], x: Tensor, *others: Tensor | int) -> list[Any]:
+def _parts(x: Tensor) -> int:
+    return count_parts(x.shape[1], 1 + x.numel() // WORTH_THREADS)
+
+
+def _by_samples(
+    loop: Callable[..., None], in_threads: Callable[..., None], x: Tensor, *others: Tensor | int
+) -> None:
     """Run a loop over the samples of a batch, in as many threads as torch has."""
     arrays = [v.detach().contiguous().numpy() if isinstance(v, Tensor) else v for v in (x, *others)]
-    most = 1 + x.numel() // WORTH_THREADS
-    return run_in_threads(lambda first, last: loop(*arrays, first, last), x.shape[1], most)
+    run_parts(loop, in_threads, arrays, _parts(x))
 
 
 @numba.njit(cache=True, nogil=True)
-def _filter(x, h, y, direction, first, last):  # type: ignore[no-untyped-def]
-    """Equation (1), or (2) for x with direction = -1, of the samples from `first` to `last`."""
+def _filter(x, h, y, direction, part, parts):  # type: ignore[no-untyped-def]
+    """Equation (1), or (2) for x with direction = -1, of a part of the samples."""
     n_taps, steps = _tiled(len(h)), _tiled(len(y))
     signal = np.empty((n_taps - 1 + steps, ROW), x.dtype)
     taps = np.empty((n_taps, ROW), x.dtype)
@@ -94,7 +98,7 @@ def _filter(x, h, y, direction, first, last):  # type: ignore[no-untyped-def]
     for c in range(0, x.shape[2], BLOCK):
         width = min(BLOCK, x.shape[2] - c)
         _read(taps, h, 0, c, 0, 1)
-        for b in range(first, last):
+        for b in range(x.shape[1] * part // parts, x.shape[1] * (part + 1) // parts):
             _read(signal, x, b, c, start - direction * (n_taps - 1), direction)
             out[:] = 0
             _add_filtered(signal, taps, out, width)
@@ -103,24 +107,35 @@ def _filter(x, h, y, direction, first, last):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _correlate(x, g, n_taps, first, last):  # type: ignore[no-untyped-def]
-    """Equation (2) for h, `(L, N)`, summed over the samples from `first` to `last`."""
-    h = np.empty((n_taps, x.shape[2]), x.dtype)
-    steps = _tiled(len(g))
+def _correlate(x, g, sums, part, parts):  # type: ignore[no-untyped-def]
+    """Equation (2) for h, summed over a part of the samples: row `part` of `sums`."""
+    h = sums[part]
+    n_taps, steps = len(h), _tiled(len(g))
     past = np.empty((steps - 1 + _tiled(n_taps), ROW), x.dtype)
     grad = np.empty((steps, ROW), x.dtype)
     out = np.empty((_tiled(n_taps), ROW), x.dtype)
     for c in range(0, x.shape[2], BLOCK):
         width = min(BLOCK, x.shape[2] - c)
         out[:] = 0
-        for b in range(first, last):
+        for b in range(x.shape[1] * part // parts, x.shape[1] * (part + 1) // parts):
             # The sum over t is a filter, too: of x in reversed time, with the taps g
             _read(past, x, b, c, steps - 1, -1)
             _read(grad, g, b, c, 0, 1)
             _add_filtered(past, grad, out, width)
         for l in range(n_taps):
             _copy(out[l], h[l, c : c + width])
-    return h
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _filter_in_threads(x, h, y, direction, parts):  # type: ignore[no-untyped-def]
+    for part in numba.prange(parts):
+        _filter(x, h, y, direction, part, parts)
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _correlate_in_threads(x, g, sums, parts):  # type: ignore[no-untyped-def]
+    for part in numba.prange(parts):
+        _correlate(x, g, sums, part, parts)
 
 
 @numba.njit(cache=True, nogil=True)

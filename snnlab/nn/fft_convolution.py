@@ -71,16 +71,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from llvmlite.binding import get_host_cpu_name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn import transform_loops
 from snnlab.nn.tracing import recorded
 
-DTYPES = (torch.float32, torch.float64)
+DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 # Operations of a direct convolution so small that the number of calls decides
 WORTH_A_CALL = 10_000_000
+# Multiplications of a product that is large enough for a call of its own
+WORTH_ONEDNN = 2**22
 
 
 def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Tensor:
@@ -170,7 +174,7 @@ class _CausalConvolution(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             x_hat = _transform(w.first, w.x, x)  # (3F, B, N_in)
             h_hat = _transform(w.first, w.taps, taps.permute(2, 0, 1))  # (3F, N_out, N_in)
-            y = _transposed(w.first, w.y, x_hat @ h_hat.mT, steps)
+            y = _transposed(w.first, w.y, _products(x_hat, h_hat), steps)
         by_x, by_taps, _ = ctx.needs_input_grad
         ctx.save_for_backward(x_hat if by_taps else None, taps if by_x else None)
         ctx.sizes = len(x), taps.shape[-1], steps
@@ -186,11 +190,11 @@ class _CausalConvolution(torch.autograd.Function):
         with torch.autocast(grad.device.type, enabled=False):
             g_hat = _transform(w.first, w.y, grad)  # (3F, B, N_out)
             if x_hat is not None:
-                by_tap = _transposed(w.first, w.taps, g_hat.mT @ x_hat, n_taps)
+                by_tap = _transposed(w.first, w.taps, _products(g_hat.mT, x_hat.mT), n_taps)
                 grad_taps = by_tap.permute(1, 2, 0)
             if taps is not None:
                 h_hat = _transform(w.first, w.taps, taps.permute(2, 0, 1))
-                grad_x = _transposed(w.first, w.x, g_hat @ h_hat, n_x)
+                grad_x = _transposed(w.first, w.x, _products(g_hat, h_hat.mT), n_x)
         return grad_x, grad_taps, None
 
 
@@ -205,17 +209,16 @@ class _Tables(NamedTuple):
 
 def _tables(steps: int, like: Tensor) -> _Tables:
     """Return the tables for at least so many steps as tensors, of dtype and device of `like`."""
-    if torch.compiler.is_compiling():
-        return constant_tables(_extended(steps), like.dtype, like.device)
-    arrays, copies = _arrays(_extended(steps), np.float32 if like.dtype == torch.float32 else float)
-    if like.device.type == "cpu":
-        return _Tables(*map(torch.from_numpy, arrays))  # copies nothing
-    if like.device in copies and type(like) in (Tensor, nn.Parameter):
-        return copies[like.device]
-    w = _Tables(*(torch.from_numpy(array).to(like.device) for array in arrays))
+    n, device = _extended(steps), like.device
+    if device.type == "cpu" or torch.compiler.is_compiling():
+        return constant_tables(n, like.dtype, device)
+    _, copies = _arrays(n, DTYPES[like.dtype])
+    if device in copies and type(like) in (Tensor, nn.Parameter):
+        return copies[device]
+    w = constant_tables(n, like.dtype, device)
     # what was made under a mode of torch must not outlive it: fake tensors, inference tensors
     if type(w.first) is Tensor and not w.first.is_inference():
-        copies[like.device] = w
+        copies[device] = w
     return w
 
 
@@ -224,7 +227,7 @@ def constant_tables(n: int, dtype: torch.dtype, device: torch.device) -> _Tables
 
     torch cannot capture how numpy makes them.
     """
-    arrays, _ = _arrays(n, np.float32 if dtype == torch.float32 else float)
+    arrays, _ = _arrays(n, DTYPES[dtype])
     return _Tables(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
@@ -269,6 +272,8 @@ def _arrays(n: int, dtype: type[np.floating]) -> tuple[_Tables, dict[torch.devic
 
 def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
     """Compute (4) and (5): `(t, *, *)` to its factors in (6), `(3F, *, *)`."""
+    if _on_cpu(signal):
+        return transform_loops.transform(first, second, signal)
     r = second.shape[2] // 2
     rows = -(-len(signal) // r)
     if missing := rows * r - len(signal):
@@ -279,6 +284,8 @@ def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
 
 def _transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Tensor:
     """Compute the transpose of `_transform`: `(3F, *, *)` to the first steps, `(steps, *, *)`."""
+    if _on_cpu(factors):
+        return transform_loops.transposed(first, second, factors, steps)
     r = second.shape[2] // 2
     rows = -(-steps // r)
     sizes = factors.shape[1:]
@@ -286,3 +293,33 @@ def _transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> T
     del factors  # large, and the caller has no other use for it
     signal = first[:, :rows].T @ a.view(len(first), -1)
     return signal.view(rows * r, *sizes)[:steps]
+
+
+def _on_cpu(signal: Tensor) -> bool:
+    """Return whether compiled loops can read a tensor, which a mode of torch may have replaced."""
+    plain = type(signal) in (Tensor, nn.Parameter) and not torch.compiler.is_compiling()
+    return plain and signal.device.type == "cpu"
+
+
+def _products(a: Tensor, b: Tensor) -> Tensor:
+    """Compute the bracket of (6), `(3F, m, n)`, of factors `(3F, m, k)` and `(3F, n, k)`."""
+    large = a.shape[1] * a.shape[2] * b.shape[1] >= WORTH_ONEDNN
+    if not (large and _on_cpu(a) and a.dtype == torch.float32 and _prefer_onednn()):
+        return a @ b.mT
+    products = a.new_empty(len(a), a.shape[1], b.shape[1])
+    for product, left, right in zip(products, a, b, strict=True):
+        product.copy_(torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], ""))
+    return products
+
+
+@functools.cache
+def _prefer_onednn() -> bool:
+    """Return whether oneDNN multiplies faster than MKL, with which torch does it by itself.
+
+    MKL does without AVX-512 on processors that are not Intel's.
+    """
+    return (
+        hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and get_host_cpu_name().startswith("znver")
+    )

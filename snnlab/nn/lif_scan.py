@@ -11,7 +11,7 @@ from spikingjelly.activation_based import surrogate
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.threads import run_in_threads
+from snnlab.nn.threads import count_parts, run_parts
 from snnlab.nn.tracing import recorded
 
 # SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a
@@ -114,6 +114,7 @@ class _Scan(torch.autograd.Function):
         last = first.clone()
         _for_all_neurons(
             _scan_forward,
+            _scan_forward_in_threads,
             (flat, last, spikes, h),
             (float(leak), v_threshold, soft_reset),
         )
@@ -152,6 +153,7 @@ class _Scan(torch.autograd.Function):
         )
         _for_all_neurons(
             _scan_backward,
+            _scan_backward_in_threads,
             (h, given, carry, grad),
             (leak, v_threshold, kind, float(slope.alpha), soft_reset),
         )
@@ -164,13 +166,16 @@ class _Scan(torch.autograd.Function):
 
 
 def _for_all_neurons(
-    scan: Callable[..., None], tensors: Sequence[Tensor], constants: Sequence[Any]
+    scan: Callable[..., None],
+    in_threads: Callable[..., None],
+    tensors: Sequence[Tensor],
+    constants: Sequence[Any],
 ) -> None:
     """Call a compiled loop for all M neurons, in threads where there are many."""
     arrays = [tensor.numpy() for tensor in tensors]
     steps, m = arrays[0].shape
     most = m if steps * m >= WORTH_THREADS else 1
-    run_in_threads(lambda start, stop: scan(*arrays, start, stop, *constants), m, most)
+    run_parts(scan, in_threads, (*arrays, *constants), count_parts(m, most))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -179,15 +184,16 @@ def _scan_forward(
     v: np.ndarray,
     spikes: np.ndarray,
     h: np.ndarray,
-    start: int,
-    stop: int,
     leak: float,
     theta: float,
     soft: bool,
+    part: int,
+    parts: int,
 ) -> None:
-    """x, spikes, h: (T, M), neurons start to stop; v: (M,), read as V[-1] and left as V[T-1]."""
+    """x, spikes, h: (T, M), a part of the neurons; v: (M,), read as V[-1] and left as V[T-1]."""
     lost, threshold = x.dtype.type(leak), x.dtype.type(theta)
     one, zero = x.dtype.type(1), x.dtype.type(0)
+    start, stop = len(v) * part // parts, len(v) * (part + 1) // parts
     v = v[start:stop]
     for t in range(x.shape[0]):
         # rows, or LLVM does not vectorise
@@ -207,19 +213,20 @@ def _scan_backward(
     given: np.ndarray,
     carry: np.ndarray,
     grad: np.ndarray,
-    start: int,
-    stop: int,
     leak: float,
     theta: float,
     kind: int,
     alpha: float,
     soft: bool,
+    part: int,
+    parts: int,
 ) -> None:
-    """h, given, grad: (T, M), neurons start to stop; carry: (M,), dL/dV at T-1, then at -1."""
+    """h, given, grad: (T, M), a part of the neurons; carry: (M,), dL/dV at T-1, then at -1."""
     beta, threshold = h.dtype.type(1 - leak), h.dtype.type(theta)
     peak, width = h.dtype.type(alpha / 2), h.dtype.type(np.pi / 2 * alpha)  # of the ATan
     height, half = h.dtype.type(alpha), h.dtype.type(0.5 / alpha)  # of the rectangle
     one, zero = h.dtype.type(1), h.dtype.type(0)
+    start, stop = len(carry) * part // parts, len(carry) * (part + 1) // parts
     carry = carry[start:stop]
     for t in range(h.shape[0] - 1, -1, -1):
         h_t, given_t, g_t = h[t][start:stop], given[t][start:stop], grad[t][start:stop]
@@ -237,3 +244,17 @@ def _scan_backward(
             d = given_t[m] * slope + through_membrane
             g_t[m] = d
             carry[m] = beta * d
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _scan_forward_in_threads(x, v, spikes, h, leak, theta, soft, parts):  # type: ignore[no-untyped-def]
+    for part in numba.prange(parts):
+        _scan_forward(x, v, spikes, h, leak, theta, soft, part, parts)
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _scan_backward_in_threads(  # type: ignore[no-untyped-def]
+    h, given, carry, grad, leak, theta, kind, alpha, soft, parts
+):
+    for part in numba.prange(parts):
+        _scan_backward(h, given, carry, grad, leak, theta, kind, alpha, soft, part, parts)

@@ -1,25 +1,40 @@
 """Compiled loops over the parts of an array, in as many threads as torch has."""
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any
 
+import numba
 import torch
 
-Result = TypeVar("Result")
+# One at a time: where numba has no OpenMP, its threads serve one caller only
+_one_at_a_time = threading.Lock()
 
 
-def run_in_threads(loop: Callable[[int, int], Result], size: int, most: int) -> list[Result]:
-    """Call `loop(first, last)` for parts of `range(size)`, each in a thread; return the results.
+def count_parts(size: int, most: int) -> int:
+    """Return into how many parts to divide a loop: torch's threads, at most `size` and `most`."""
+    available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    return max(1, min(torch.get_num_threads(), available, size, most))
+
+
+def run_parts(
+    loop: Callable[..., None], in_threads: Callable[..., None], arguments: Any, parts: int
+) -> None:
+    """Run the parts of a loop, all at once.
+
+    The threads are those of OpenMP that torch has, too. Others would share the cores with these,
+    which wait for their next work in a busy loop.
 
     Args:
-        loop: a function that releases Python's lock, such as one compiled with `nogil`.
-        size: how much there is to divide.
-        most: the largest number of threads that pays.
+        loop: called as `loop(*arguments, part, parts)`, one part, where there is only one.
+        in_threads: called as `in_threads(*arguments, parts)`, all of them, compiled with
+            `parallel`. Processes that are forked later cannot call it.
+        arguments: the same for all parts.
+        parts: how many.
     """
-    threads = min(torch.get_num_threads(), size, most)
-    if threads <= 1:
-        return [loop(0, size)]
-    bounds = [size * part // threads for part in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(loop, bounds[:-1], bounds[1:]))
+    if parts == 1:
+        loop(*arguments, 0, 1)
+        return
+    with _one_at_a_time:
+        numba.set_num_threads(parts)
+        in_threads(*arguments, parts)

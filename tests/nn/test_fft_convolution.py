@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn import fft_convolution, transform_loops
 from snnlab.nn.delay_kinds import dense_convolution
 from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
 
@@ -89,6 +90,47 @@ def test_many_steps_too(t, n_taps, steps):
         results.append([y.detach(), *torch.autograd.grad(y, leaves, grad)])
     for ours, truth in zip(*results, strict=True):
         assert torch.allclose(ours, truth, atol=1e-11)
+
+
+def convolved(x, taps, steps):
+    """The convolution and both gradients."""
+    y = causal_convolution(x, taps, steps)
+    return [y, *torch.autograd.grad(y.square().sum(), (x, taps))]
+
+
+# 600 columns are a whole tile and a part of one; r is 4, 8 and 16
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("t", "n_taps", "steps"), [(30, 7, 35), (300, 30, 290), (520, 40, 600)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_compiled_loops_give_what_products_of_torch_give(
+    monkeypatch, dtype, t, n_taps, steps, threads
+):
+    torch.manual_seed(0)
+    monkeypatch.setattr(transform_loops, "WORTH_THREADS", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    x = torch.randn(t, 60, 10, dtype=dtype, requires_grad=True)
+    taps = torch.randn(7, 10, n_taps, dtype=dtype, requires_grad=True)
+    ours = convolved(x, taps, steps)
+    monkeypatch.setattr(fft_convolution, "_on_cpu", lambda signal: False)
+    for got, expected in zip(ours, convolved(x, taps, steps), strict=True):
+        assert (got - expected).abs().max() <= TOLERANCE[dtype] * expected.abs().max()
+
+
+def test_products_of_onednn_are_those_of_torch(monkeypatch):
+    torch.manual_seed(0)
+    x = torch.randn(12, 5, 9, requires_grad=True)
+    taps = torch.randn(7, 9, 4, requires_grad=True)
+    expected = convolved(x, taps, 14)
+    calls = []
+    multiply = torch.ops.mkldnn._linear_pointwise
+    monkeypatch.setattr(fft_convolution, "WORTH_ONEDNN", 1)
+    monkeypatch.setattr(fft_convolution, "_prefer_onednn", lambda: True)
+    monkeypatch.setattr(
+        torch.ops.mkldnn, "_linear_pointwise", lambda *a: calls.append(a) or multiply(*a)
+    )
+    for got, wanted in zip(convolved(x, taps, 14), expected, strict=True):
+        assert torch.allclose(got, wanted, atol=1e-4)
+    assert len(calls) == 3 * 3 * 8  # three products, of three factors at each of 8 frequencies
 
 
 def test_an_example_by_hand():

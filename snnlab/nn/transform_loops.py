@@ -1,0 +1,156 @@
+"""The transforms of `snnlab.nn.fft_convolution` as compiled loops on a CPU.
+
+As products of torch, its equations (4) and (5) write and read everything in between, and multiply
+many columns by small matrices. A loop here takes both steps with some hundred columns at a time,
+so that what is in between stays in a core's cache.
+"""
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from torch import Tensor
+
+from snnlab.nn.threads import count_parts, run_parts
+
+# Numbers below which starting threads takes longer than they save
+WORTH_THREADS = 2**17
+# Rows, and products of each, that are added up at a time
+BLOCK = 4
+# Numbers of one tile in between, and the fewest and most columns of it: it stays in a core's cache
+TILE, FEWEST, MOST = 2**17, 128, 512
+
+
+def transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
+    """Compute (4) and (5): `(t, *, *)` to its factors in (6), `(3F, *, *)`.
+
+    Args:
+        first: the matrix of (4), `(2K, N / r)`.
+        second: those of (5), `(K, 3r, 2r)`.
+        signal: over time, of the same dtype.
+    """
+    x = signal.detach().reshape(len(signal), -1).contiguous()
+    out = x.new_empty(second.shape[0] * second.shape[1], x.shape[1])
+    _by_columns(_transform, _transform_in_threads, first, second, x, out)
+    return out.view(-1, *signal.shape[1:])
+
+
+def transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Tensor:
+    """Compute the transpose of `transform`: `(3F, *, *)` to the first steps, `(steps, *, *)`."""
+    x = factors.detach().reshape(len(factors), -1).contiguous()
+    out = x.new_empty(steps, x.shape[1])
+    _by_columns(_transposed, _transposed_in_threads, first.T, second.mT.contiguous(), x, out)
+    return out.view(-1, *factors.shape[1:])
+
+
+def _by_columns(
+    loop: Callable[..., None], in_threads: Callable[..., None], *tensors: Tensor
+) -> None:
+    """Run a loop over tiles of columns, in as many threads as torch has."""
+    _, second, x, _ = tensors
+    width = min(max(TILE // (len(second) * min(second.shape[1:])), FEWEST), MOST)
+    parts = count_parts(-(-x.shape[1] // width), 1 + x.numel() // WORTH_THREADS)
+    run_parts(loop, in_threads, (*(tensor.numpy() for tensor in tensors), width), parts)
+
+
+@numba.njit(cache=True, nogil=True)
+def _transform(first, second, x, out, width, part, parts):  # type: ignore[no-untyped-def]
+    """(4) and (5) for a part of the columns."""
+    n, r = len(second), second.shape[2] // 2
+    first = _padded(first, -(-len(x) // r))
+    series = np.zeros((first.shape[1], width + 16), x.dtype)
+    a = np.empty((len(first) * r, width + 16), x.dtype)  # row r (2k + part) + s
+    factors = np.empty((3 * r, width + 16), x.dtype)
+    end = x.shape[1] * (part + 1) // parts
+    for c in range(x.shape[1] * part // parts, end, width):
+        columns = min(width, end - c)
+        for s in range(r):
+            for m in range(first.shape[1]):
+                if r * m + s < len(x):
+                    _copy(x[r * m + s, c : c + columns], series[m])
+                else:
+                    series[m] = 0
+            _multiply(first, series, 0, 1, a, s, r, columns)
+        for k in range(n):
+            _multiply(second[k], a, 2 * r * k, 1, factors, 0, 1, columns)
+            for row in range(3 * r):
+                _copy(factors[row, :columns], out[3 * r * k + row, c : c + columns])
+
+
+@numba.njit(cache=True, nogil=True)
+def _transposed(first, second, x, out, width, part, parts):  # type: ignore[no-untyped-def]
+    """Transposed (5) and (4) for a part of the columns."""
+    n, r = len(second), second.shape[1] // 2
+    first = _padded(first[: -(-len(out) // r)], first.shape[1])
+    series = np.empty((len(first), width + 16), x.dtype)
+    a = np.zeros((first.shape[1] * r, width + 16), x.dtype)
+    factors = np.empty((3 * r, width + 16), x.dtype)
+    end = x.shape[1] * (part + 1) // parts
+    for c in range(x.shape[1] * part // parts, end, width):
+        columns = min(width, end - c)
+        for k in range(n):
+            for row in range(3 * r):
+                _copy(x[3 * r * k + row, c : c + columns], factors[row])
+            _multiply(second[k], factors, 0, 1, a, 2 * r * k, 1, columns)
+        for s in range(r):
+            _multiply(first, a, s, r, series, 0, 1, columns)
+            for m in range(-(-(len(out) - s) // r)):
+                _copy(series[m, :columns], out[r * m + s, c : c + columns])
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _transform_in_threads(first, second, x, out, width, parts):  # type: ignore[no-untyped-def]
+    for part in numba.prange(parts):
+        _transform(first, second, x, out, width, part, parts)
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _transposed_in_threads(first, second, x, out, width, parts):  # type: ignore[no-untyped-def]
+    for part in numba.prange(parts):
+        _transposed(first, second, x, out, width, part, parts)
+
+
+@numba.njit(cache=True, nogil=True)
+def _padded(matrix, columns):  # type: ignore[no-untyped-def]
+    """Return the first columns of a matrix, with zeros up to multiples of four."""
+    rows = -(-len(matrix) // BLOCK) * BLOCK
+    padded = np.zeros((rows, -(-columns // BLOCK) * BLOCK), matrix.dtype)
+    padded[: len(matrix), :columns] = matrix[:, :columns]
+    return padded
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+def _multiply(w, x, x_first, x_step, y, y_first, y_step, columns):  # type: ignore[no-untyped-def]
+    """Write the product of w and rows of x to rows of y: every so many steps from the first.
+
+    Four rows and four products of each at a time: what is read once serves four of them.
+    """
+    for i in range(0, w.shape[0], BLOCK):
+        row = y_first + i * y_step
+        y0, y1, y2, y3 = y[row], y[row + y_step], y[row + 2 * y_step], y[row + 3 * y_step]
+        for k in range(0, w.shape[1], BLOCK):
+            row = x_first + k * x_step
+            x0, x1, x2, x3 = x[row], x[row + x_step], x[row + 2 * x_step], x[row + 3 * x_step]
+            a0, a1, a2, a3 = w[i, k], w[i, k + 1], w[i, k + 2], w[i, k + 3]
+            b0, b1, b2, b3 = w[i + 1, k], w[i + 1, k + 1], w[i + 1, k + 2], w[i + 1, k + 3]
+            c0, c1, c2, c3 = w[i + 2, k], w[i + 2, k + 1], w[i + 2, k + 2], w[i + 2, k + 3]
+            d0, d1, d2, d3 = w[i + 3, k], w[i + 3, k + 1], w[i + 3, k + 2], w[i + 3, k + 3]
+            if k == 0:
+                y0[:columns] = 0
+                y1[:columns] = 0
+                y2[:columns] = 0
+                y3[:columns] = 0
+            for n in range(columns):
+                # All is read before anything is written, which the compiler may not reorder
+                p0, p1, p2, p3 = x0[n], x1[n], x2[n], x3[n]
+                q0, q1, q2, q3 = y0[n], y1[n], y2[n], y3[n]
+                y0[n] = q0 + a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3
+                y1[n] = q1 + b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3
+                y2[n] = q2 + c0 * p0 + c1 * p1 + c2 * p2 + c3 * p3
+                y3[n] = q3 + d0 * p0 + d1 * p1 + d2 * p2 + d3 * p3
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    for n in range(len(source)):
+        target[n] = source[n]
