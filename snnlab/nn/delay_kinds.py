@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from snnlab.nn import fft_convolution
 from snnlab.nn.channel_filter import filter_channels
 from snnlab.nn.delay_net_config import Kind
+from snnlab.nn.products import linear
 from snnlab.nn.tracing import recorded
 
 if TYPE_CHECKING:
@@ -172,11 +173,12 @@ def _repeated(x: Tensor, kernel_count: int) -> Tensor:
 
 def _product(x: Tensor, weight: Tensor, kind: Kind) -> Tensor:
     """Multiply by `(N_out, N_in, K)`; K stays an axis where axons, or dendrites, differ in it."""
-    inputs, outputs = ("j" if kind == "dendritic" else "jk"), ("i" if kind == "axonal" else "ik")
-    if kind != "dendritic":
-        x = x.view(*x.shape[:-1], *weight.shape[1:])
-    y = torch.einsum(f"...{inputs},ijk->...{outputs}", x, weight)
-    return y if kind == "axonal" else y.flatten(-2)
+    if kind == "axonal" or weight.shape[-1] == 1:
+        return linear(x, weight.flatten(1))
+    if kind == "dendritic":
+        return linear(x, weight.transpose(1, 2).flatten(0, 1))
+    x = x.view(*x.shape[:-1], *weight.shape[1:])
+    return torch.einsum("...jk,ijk->...ik", x, weight).flatten(-2)
 
 
 def _summed(x: Tensor, n_out: int) -> Tensor:

@@ -71,20 +71,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from llvmlite.binding import get_host_cpu_name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn import transform_loops
+from snnlab.nn.products import on_cpu, products
 from snnlab.nn.tracing import recorded
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 # Operations of a direct convolution so small that the number of calls decides
 WORTH_A_CALL = 10_000_000
-# Multiplications of a product that is large enough for a call of its own
-WORTH_ONEDNN = 2**22
 
 
 def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Tensor:
@@ -174,7 +172,7 @@ class _CausalConvolution(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             x_hat = _transform(w.first, w.x, x)  # (3F, B, N_in)
             h_hat = _transform(w.first, w.taps, taps.permute(2, 0, 1))  # (3F, N_out, N_in)
-            y = _transposed(w.first, w.y, _products(x_hat, h_hat), steps)
+            y = _transposed(w.first, w.y, products(x_hat, h_hat), steps)
         by_x, by_taps, _ = ctx.needs_input_grad
         ctx.save_for_backward(x_hat if by_taps else None, taps if by_x else None)
         ctx.sizes = len(x), taps.shape[-1], steps
@@ -190,11 +188,11 @@ class _CausalConvolution(torch.autograd.Function):
         with torch.autocast(grad.device.type, enabled=False):
             g_hat = _transform(w.first, w.y, grad)  # (3F, B, N_out)
             if x_hat is not None:
-                by_tap = _transposed(w.first, w.taps, _products(g_hat.mT, x_hat.mT), n_taps)
+                by_tap = _transposed(w.first, w.taps, products(g_hat.mT, x_hat.mT), n_taps)
                 grad_taps = by_tap.permute(1, 2, 0)
             if taps is not None:
                 h_hat = _transform(w.first, w.taps, taps.permute(2, 0, 1))
-                grad_x = _transposed(w.first, w.x, _products(g_hat, h_hat.mT), n_x)
+                grad_x = _transposed(w.first, w.x, products(g_hat, h_hat.mT), n_x)
         return grad_x, grad_taps, None
 
 
@@ -272,7 +270,7 @@ def _arrays(n: int, dtype: type[np.floating]) -> tuple[_Tables, dict[torch.devic
 
 def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
     """Compute (4) and (5): `(t, *, *)` to its factors in (6), `(3F, *, *)`."""
-    if _on_cpu(signal):
+    if on_cpu(signal):
         return transform_loops.transform(first, second, signal)
     r = second.shape[2] // 2
     rows = -(-len(signal) // r)
@@ -284,7 +282,7 @@ def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
 
 def _transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Tensor:
     """Compute the transpose of `_transform`: `(3F, *, *)` to the first steps, `(steps, *, *)`."""
-    if _on_cpu(factors):
+    if on_cpu(factors):
         return transform_loops.transposed(first, second, factors, steps)
     r = second.shape[2] // 2
     rows = -(-steps // r)
@@ -293,33 +291,3 @@ def _transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> T
     del factors  # large, and the caller has no other use for it
     signal = first[:, :rows].T @ a.view(len(first), -1)
     return signal.view(rows * r, *sizes)[:steps]
-
-
-def _on_cpu(signal: Tensor) -> bool:
-    """Return whether compiled loops can read a tensor, which a mode of torch may have replaced."""
-    plain = type(signal) in (Tensor, nn.Parameter) and not torch.compiler.is_compiling()
-    return plain and signal.device.type == "cpu"
-
-
-def _products(a: Tensor, b: Tensor) -> Tensor:
-    """Compute the bracket of (6), `(3F, m, n)`, of factors `(3F, m, k)` and `(3F, n, k)`."""
-    large = a.shape[1] * a.shape[2] * b.shape[1] >= WORTH_ONEDNN
-    if not (large and _on_cpu(a) and a.dtype == torch.float32 and _prefer_onednn()):
-        return a @ b.mT
-    products = a.new_empty(len(a), a.shape[1], b.shape[1])
-    for product, left, right in zip(products, a, b, strict=True):
-        product.copy_(torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], ""))
-    return products
-
-
-@functools.cache
-def _prefer_onednn() -> bool:
-    """Return whether oneDNN multiplies faster than MKL, with which torch does it by itself.
-
-    MKL does without AVX-512 on processors that are not Intel's.
-    """
-    return (
-        hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and get_host_cpu_name().startswith("znver")
-    )
