@@ -2,17 +2,22 @@
 
     python benchmarks/step_parts.py [--row shd] [--repeats 8] [--threads 2] [--json FILE]
 
-torch's profiler tells how long each operation takes, and how many operations the matrix products
-do. The rate of one product of 2048 x 2048 matrices, measured in turn with the steps, is the floor:
-a step that did nothing but products at that rate would take `floor_ms`.
+The products and transforms of the convolutions are timed, and their operations counted; torch's
+profiler tells how long other parts take. The rate of one product of 2048 x 2048 matrices by torch,
+measured in turn with the steps, is the floor: a step that did nothing but these operations at that
+rate would take `floor_ms`. Beside it is the rate of the same product by oneDNN.
 """
 
 from __future__ import annotations
 
 import os
 import statistics
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import click
 import torch
@@ -20,20 +25,52 @@ from delay_training import ROWS, seconds, steps
 from report import json_option, write
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from snnlab._utils.memory import keep_freed_memory
+from snnlab.nn import fft_convolution
 
 SIZE = 2048
-PARTS = {"mm": "transforms", "_Scan": "membranes", "batch_norm": "batch_norm", "adam": "adam"}
+PARTS = {"_Scan": "membranes", "batch_norm": "batch_norm", "adam": "adam"}
 REST = "rest"  # dropout, the kernels of the delays, sums, copies
 
 
-def part_of(name: str, shapes: list[list[int]]) -> str:
-    """Return the part of the step to which an operation belongs."""
-    if name == "aten::bmm" and max(shapes[0][1:]) > 48:  # the matrices of the transforms are small
-        return "products"
-    return next((part for key, part in PARTS.items() if key in name), REST)
+@contextmanager
+def timed(milliseconds: Counter[str], operations: Counter[str]) -> Iterator[None]:
+    """Add the milliseconds and operations of the convolutions' products and transforms."""
+
+    def measure(part: str, function: Callable[..., Tensor], count: Callable[..., int]) -> Any:
+        def call(*args: Any) -> Tensor:
+            start = time.perf_counter()
+            result = function(*args)
+            milliseconds[part] += 1e3 * (time.perf_counter() - start)
+            operations[part] += count(*args)
+            return result
+
+        return call
+
+    def of_transform(first: Tensor, second: Tensor, signal: Tensor, steps: int = 0) -> int:
+        r = second.shape[2] // 2
+        rows = -(-(steps or len(signal)) // r)
+        return 2 * (len(first) * rows * r + second.numel()) * signal[0].numel()
+
+    def of_products(a: Tensor, b: Tensor) -> int:
+        return 2 * a.numel() * b.shape[1]
+
+    with ExitStack() as stack:
+        for name, part, count in (
+            ("products", "products", of_products),
+            ("_transform", "transforms", of_transform),
+            ("_transposed", "transforms", of_transform),
+        ):
+            measured = measure(part, getattr(fft_convolution, name), count)
+            stack.enter_context(patch.object(fft_convolution, name, measured))
+        yield
+
+
+def by_onednn(a: Tensor, b: Tensor) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(a, b.T, None, "none", [], "")
 
 
 @click.command()
@@ -49,23 +86,26 @@ def main(row: str, repeats: int, threads: int, out: str | None) -> None:
     a, b = torch.randn(2, SIZE, SIZE)
     for warm_up in (train, lambda: a @ b):
         warm_up(), warm_up()
-    times, products = [], []
+    rates: dict[str, float] = {}
+    times: list[float] = []
     for _ in range(repeats):
         times.append(seconds(train, cpu))
-        products.append(seconds(lambda: a @ b, cpu))
-    floor = 2 * SIZE**3 / min(products)
-    with profile(
-        activities=[ProfilerActivity.CPU], record_shapes=True, with_flops=True
-    ) as profiler:
-        for _ in range(repeats):
-            train()
-    milliseconds: Counter[str] = Counter(dict.fromkeys(["products", *PARTS.values(), REST], 0.0))
-    operations: Counter[str] = Counter()
-    for event in profiler.key_averages(group_by_input_shape=True):
-        part = part_of(event.key, event.input_shapes)
-        milliseconds[part] += event.self_cpu_time_total / 1e3 / repeats
-        operations[part] += event.flops / repeats if event.key.endswith("mm") else 0
-    step, total = statistics.median(times), sum(operations.values())
+        for name, multiply in (("floor", torch.mm), ("onednn", by_onednn)):
+            took = seconds(lambda multiply=multiply: multiply(a, b.T), cpu)
+            rates[name] = max(rates.get(name, 0.0), 2 * SIZE**3 / took)
+    names = ["products", "transforms", *PARTS.values()]
+    milliseconds, operations = (Counter[str](dict.fromkeys(names, 0.0)) for _ in range(2))
+    with timed(milliseconds, operations), profile(activities=[ProfilerActivity.CPU]) as profiler:
+        whole = sum(seconds(train, cpu) for _ in range(repeats))
+    for event in profiler.key_averages():
+        part = next((part for key, part in PARTS.items() if key in event.key), None)
+        if part:
+            milliseconds[part] += event.self_cpu_time_total / 1e3
+    milliseconds[REST] = 1e3 * whole - milliseconds.total()
+    for counter in (milliseconds, operations):
+        for part in counter:
+            counter[part] /= repeats
+    step, total, floor = statistics.median(times), operations.total(), rates["floor"]
     rows: list[dict[str, Any]] = []
     table = Table(title=f"{row}: a step takes {1e3 * step:.0f} ms, {threads} threads")
     for column in ("part", "ms", "% of the step", "GFLOP/s", "% of the floor's rate"):
@@ -85,6 +125,7 @@ def main(row: str, repeats: int, threads: int, out: str | None) -> None:
         "operations_g": total / 1e9,
         "gflops": total / step / 1e9,
         "floor_gflops": floor / 1e9,
+        "onednn_gflops": rates["onednn"] / 1e9,
         "floor_ms": 1e3 * total / floor,
         "floor_percent": 100 * total / step / floor,
         "threads": threads,

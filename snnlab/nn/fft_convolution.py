@@ -32,7 +32,7 @@ $$ a_{ks} = \sum_m x[r m + s]\, e^{-i \omega_k r m}, \tag{4} $$
 $$ \hat x(\omega_k + 2\pi j / r) = \sum_s e^{-i(\omega_k + 2\pi j / r) s}\, a_{ks}. \tag{5} $$
 
 (4) is one product with a real matrix `(2K, N / r)`, and (5) one with a small real matrix for each
-k.
+k. On a CPU, `snnlab.nn.transform_loops` computes both at once.
 
 **Three products.** Gauss multiplies complex numbers with three real products instead of four:
 

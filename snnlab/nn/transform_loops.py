@@ -17,8 +17,10 @@ from snnlab.nn.threads import count_parts, run_parts
 WORTH_THREADS = 2**17
 # Rows, and products of each, that are added up at a time
 BLOCK = 4
-# Numbers of one tile in between, and the fewest and most columns of it: it stays in a core's cache
-TILE, FEWEST, MOST = 2**17, 128, 512
+# Columns at a time, so that what is in between stays in a core's cache, and the length of their
+# rows there: rows a power of two apart would share few places of it.
+COLUMNS = 384
+ROW = COLUMNS + 16
 
 
 def transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
@@ -47,23 +49,22 @@ def _by_columns(
     loop: Callable[..., None], in_threads: Callable[..., None], *tensors: Tensor
 ) -> None:
     """Run a loop over tiles of columns, in as many threads as torch has."""
-    _, second, x, _ = tensors
-    width = min(max(TILE // (len(second) * min(second.shape[1:])), FEWEST), MOST)
-    parts = count_parts(-(-x.shape[1] // width), 1 + x.numel() // WORTH_THREADS)
-    run_parts(loop, in_threads, (*(tensor.numpy() for tensor in tensors), width), parts)
+    _, _, x, _ = tensors
+    parts = count_parts(-(-x.shape[1] // COLUMNS), 1 + x.numel() // WORTH_THREADS)
+    run_parts(loop, in_threads, [tensor.numpy() for tensor in tensors], parts)
 
 
 @numba.njit(cache=True, nogil=True)
-def _transform(first, second, x, out, width, part, parts):  # type: ignore[no-untyped-def]
+def _transform(first, second, x, out, part, parts):  # type: ignore[no-untyped-def]
     """(4) and (5) for a part of the columns."""
     n, r = len(second), second.shape[2] // 2
     first = _padded(first, -(-len(x) // r))
-    series = np.zeros((first.shape[1], width + 16), x.dtype)
-    a = np.empty((len(first) * r, width + 16), x.dtype)  # row r (2k + part) + s
-    factors = np.empty((3 * r, width + 16), x.dtype)
+    series = np.zeros((first.shape[1], ROW), x.dtype)
+    a = np.empty((len(first) * r, ROW), x.dtype)  # row r (2k + part) + s
+    factors = np.empty((3 * r, ROW), x.dtype)
     end = x.shape[1] * (part + 1) // parts
-    for c in range(x.shape[1] * part // parts, end, width):
-        columns = min(width, end - c)
+    for c in range(x.shape[1] * part // parts, end, COLUMNS):
+        columns = min(COLUMNS, end - c)
         for s in range(r):
             for m in range(first.shape[1]):
                 if r * m + s < len(x):
@@ -78,16 +79,16 @@ def _transform(first, second, x, out, width, part, parts):  # type: ignore[no-un
 
 
 @numba.njit(cache=True, nogil=True)
-def _transposed(first, second, x, out, width, part, parts):  # type: ignore[no-untyped-def]
+def _transposed(first, second, x, out, part, parts):  # type: ignore[no-untyped-def]
     """Transposed (5) and (4) for a part of the columns."""
     n, r = len(second), second.shape[1] // 2
     first = _padded(first[: -(-len(out) // r)], first.shape[1])
-    series = np.empty((len(first), width + 16), x.dtype)
-    a = np.zeros((first.shape[1] * r, width + 16), x.dtype)
-    factors = np.empty((3 * r, width + 16), x.dtype)
+    series = np.empty((len(first), ROW), x.dtype)
+    a = np.zeros((first.shape[1] * r, ROW), x.dtype)
+    factors = np.empty((3 * r, ROW), x.dtype)
     end = x.shape[1] * (part + 1) // parts
-    for c in range(x.shape[1] * part // parts, end, width):
-        columns = min(width, end - c)
+    for c in range(x.shape[1] * part // parts, end, COLUMNS):
+        columns = min(COLUMNS, end - c)
         for k in range(n):
             for row in range(3 * r):
                 _copy(x[3 * r * k + row, c : c + columns], factors[row])
@@ -99,15 +100,15 @@ def _transposed(first, second, x, out, width, part, parts):  # type: ignore[no-u
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
-def _transform_in_threads(first, second, x, out, width, parts):  # type: ignore[no-untyped-def]
+def _transform_in_threads(first, second, x, out, parts):  # type: ignore[no-untyped-def]
     for part in numba.prange(parts):
-        _transform(first, second, x, out, width, part, parts)
+        _transform(first, second, x, out, part, parts)
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
-def _transposed_in_threads(first, second, x, out, width, parts):  # type: ignore[no-untyped-def]
+def _transposed_in_threads(first, second, x, out, parts):  # type: ignore[no-untyped-def]
     for part in numba.prange(parts):
-        _transposed(first, second, x, out, width, part, parts)
+        _transposed(first, second, x, out, part, parts)
 
 
 @numba.njit(cache=True, nogil=True)
