@@ -2,10 +2,11 @@
 
     python benchmarks/step_parts.py [--row shd] [--repeats 8] [--threads 2] [--json FILE]
 
-The products and transforms of the convolutions are timed, and their operations counted; torch's
-profiler tells how long other parts take. The rate of one product of 2048 x 2048 matrices by torch,
-measured in turn with the steps, is the floor: a step that did nothing but these operations at that
-rate would take `floor_ms`. Beside it is the rate of the same product by oneDNN.
+The products and transforms of the convolutions of synaptic delays are timed, and their operations
+counted; torch's profiler tells how long other parts take, and its own time is in the rest. The rate
+of one product of 2048 x 2048 matrices by torch, measured in turn with the steps, is the floor: a
+step that did nothing but these operations at that rate would take `floor_ms`. Beside it is the rate
+of the same product by oneDNN, 0 where torch has none.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from snnlab._utils.memory import keep_freed_memory
 from snnlab.nn import fft_convolution
+from snnlab.nn.products import multiply_by_onednn, onednn_is_there
 
 SIZE = 2048
 PARTS = {"_Scan": "membranes", "batch_norm": "batch_norm", "adam": "adam"}
@@ -69,10 +71,6 @@ def timed(milliseconds: Counter[str], operations: Counter[str]) -> Iterator[None
         yield
 
 
-def by_onednn(a: Tensor, b: Tensor) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(a, b.T, None, "none", [], "")
-
-
 @click.command()
 @click.option("--row", default="shd", show_default=True, type=click.Choice(list(ROWS)))
 @click.option("--repeats", default=8, show_default=True, help="Steps.")
@@ -86,12 +84,15 @@ def main(row: str, repeats: int, threads: int, out: str | None) -> None:
     a, b = torch.randn(2, SIZE, SIZE)
     for warm_up in (train, lambda: a @ b):
         warm_up(), warm_up()
-    rates: dict[str, float] = {}
+    ways: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"floor": lambda a, b: a @ b.mT}
+    if onednn_is_there():
+        ways["onednn"] = multiply_by_onednn
+    rates = {"onednn": 0.0}
     times: list[float] = []
     for _ in range(repeats):
         times.append(seconds(train, cpu))
-        for name, multiply in (("floor", torch.mm), ("onednn", by_onednn)):
-            took = seconds(lambda multiply=multiply: multiply(a, b.T), cpu)
+        for name, multiply in ways.items():
+            took = seconds(lambda multiply=multiply: multiply(a, b), cpu)
             rates[name] = max(rates.get(name, 0.0), 2 * SIZE**3 / took)
     names = ["products", "transforms", *PARTS.values()]
     milliseconds, operations = (Counter[str](dict.fromkeys(names, 0.0)) for _ in range(2))

@@ -27,7 +27,7 @@ WORTH_THREADS = 2**22
 # Steps, and taps, that are added up at a time
 TILE = 4
 # Channels at a time, so that a sample stays in a core's cache, and the length of their rows there:
-# rows a power of two apart would share few places of it.
+# rows a power of two apart would displace one another.
 BLOCK = 256
 ROW = BLOCK + 16
 
@@ -153,7 +153,7 @@ def _add_filtered(signal, taps, out, width):  # type: ignore[no-untyped-def]
             x0, x1, x2, x3 = signal[now - 3], signal[now - 2], signal[now - 1], signal[now]
             x4, x5, x6 = signal[now + 1], signal[now + 2], signal[now + 3]
             for n in range(width):
-                # All is read before anything is written, which the compiler may not reorder
+                # All is read first: the compiler may not move a read past a write
                 a0, a1, a2, a3 = h0[n], h1[n], h2[n], h3[n]
                 b0, b1, b2, b3, b4, b5, b6 = x0[n], x1[n], x2[n], x3[n], x4[n], x5[n], x6[n]
                 c0, c1, c2, c3 = y0[n], y1[n], y2[n], y3[n]

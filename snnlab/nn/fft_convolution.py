@@ -77,7 +77,7 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn import transform_loops
-from snnlab.nn.products import on_cpu, products
+from snnlab.nn.products import is_plain_on_cpu, products
 from snnlab.nn.tracing import recorded
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
@@ -270,7 +270,7 @@ def _arrays(n: int, dtype: type[np.floating]) -> tuple[_Tables, dict[torch.devic
 
 def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
     """Compute (4) and (5): `(t, *, *)` to its factors in (6), `(3F, *, *)`."""
-    if on_cpu(signal):
+    if is_plain_on_cpu(signal):
         return transform_loops.transform(first, second, signal)
     r = second.shape[2] // 2
     rows = -(-len(signal) // r)
@@ -282,7 +282,7 @@ def _transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
 
 def _transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Tensor:
     """Compute the transpose of `_transform`: `(3F, *, *)` to the first steps, `(steps, *, *)`."""
-    if on_cpu(factors):
+    if is_plain_on_cpu(factors):
         return transform_loops.transposed(first, second, factors, steps)
     r = second.shape[2] // 2
     rows = -(-steps // r)

@@ -1,5 +1,8 @@
 """Compiled loops over the parts of an array, in as many threads as torch has."""
 
+import functools
+import multiprocessing
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +10,20 @@ from typing import Any
 import numba
 import torch
 
-# One at a time: where numba has no OpenMP, its threads serve one caller only
+# Some of numba's threading layers serve one caller at a time; with OpenMP, two callers would share
+# the same cores.
 _one_at_a_time = threading.Lock()
 
 
 def count_parts(size: int, most: int) -> int:
-    """Return into how many parts to divide a loop: torch's threads, at most `size` and `most`."""
+    """Return into how many parts to divide a loop: torch's threads, at most `size` and `most`.
+
+    A process that was forked after its parent used threads has one part: GNU's OpenMP cannot go on
+    there.
+    """
     available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    return max(1, min(torch.get_num_threads(), available, size, most))
+    parts = min(torch.get_num_threads(), available, size, most)
+    return parts if parts > 1 and _start_threads() == os.getpid() else 1
 
 
 def run_parts(
@@ -22,19 +31,36 @@ def run_parts(
 ) -> None:
     """Run the parts of a loop, all at once.
 
-    The threads are those of OpenMP that torch has, too. Others would share the cores with these,
+    On Linux the threads are those of OpenMP that torch has, too. Others would compete with these,
     which wait for their next work in a busy loop.
 
     Args:
         loop: called as `loop(*arguments, part, parts)`, one part, where there is only one.
         in_threads: called as `in_threads(*arguments, parts)`, all of them, compiled with
-            `parallel`. Processes that are forked later cannot call it.
+            `parallel`.
         arguments: the same for all parts.
-        parts: how many.
+        parts: how many, of `count_parts`.
     """
     if parts == 1:
         loop(*arguments, 0, 1)
         return
     with _one_at_a_time:
+        before = numba.get_num_threads()
         numba.set_num_threads(parts)
-        in_threads(*arguments, parts)
+        try:
+            in_threads(*arguments, parts)
+        finally:
+            numba.set_num_threads(before)
+
+
+@functools.cache
+def _start_threads() -> int:
+    """Start numba's threads, and return the number of the process that has them."""
+    numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]  # type: ignore[attr-defined]
+    torchs = torch.get_num_threads()
+    method = multiprocessing.get_start_method(allow_none=True)
+    numba.set_num_threads(numba.get_num_threads())  # starts them
+    # numba gives OpenMP, and so torch, its own number of threads, and fixes how processes start
+    torch.set_num_threads(torchs)
+    multiprocessing.set_start_method(method, force=True)
+    return os.getpid()

@@ -1,8 +1,8 @@
 """The transforms of `snnlab.nn.fft_convolution` as compiled loops on a CPU.
 
-As products of torch, its equations (4) and (5) write and read everything in between, and multiply
-many columns by small matrices. A loop here takes both steps with some hundred columns at a time,
-so that what is in between stays in a core's cache.
+As products of torch, its equations (4) and (5) multiply many columns by small matrices, and write
+and read all `a` of (4). A loop here takes both steps for some hundred columns at a time, so that
+their `a` stays in a core's cache.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,24 @@ from snnlab.nn.threads import count_parts, run_parts
 
 # Numbers below which starting threads takes longer than they save
 WORTH_THREADS = 2**17
-# Rows, and products of each, that are added up at a time
+# Rows of a product, and terms of each, that are computed at a time
 BLOCK = 4
-# Columns at a time, so that what is in between stays in a core's cache, and the length of their
-# rows there: rows a power of two apart would share few places of it.
+# Columns at a time, and the length of their rows in the cache: rows a power of two apart would
+# displace one another there.
 COLUMNS = 384
 ROW = COLUMNS + 16
 
 
 def transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
-    """Compute (4) and (5): `(t, *, *)` to its factors in (6), `(3F, *, *)`.
+    """Compute (4) and (5): the factors of a signal in (6).
 
     Args:
         first: the matrix of (4), `(2K, N / r)`.
         second: those of (5), `(K, 3r, 2r)`.
-        signal: over time, of the same dtype.
+        signal: over time, `(t, *, *)`, of the same dtype, any strides.
+
+    Returns:
+        The factors, `(3F, *, *)`.
     """
     x = signal.detach().reshape(len(signal), -1).contiguous()
     out = x.new_empty(second.shape[0] * second.shape[1], x.shape[1])
@@ -38,7 +41,17 @@ def transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
 
 
 def transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Tensor:
-    """Compute the transpose of `transform`: `(3F, *, *)` to the first steps, `(steps, *, *)`."""
+    """Compute the transpose of `transform`.
+
+    Args:
+        first: the matrix of (4), `(2K, N / r)`.
+        second: those of (5), `(K, 3r, 2r)`.
+        factors: `(3F, *, *)`, of the same dtype, any strides.
+        steps: how many steps to compute.
+
+    Returns:
+        The first steps, `(steps, *, *)`.
+    """
     x = factors.detach().reshape(len(factors), -1).contiguous()
     out = x.new_empty(steps, x.shape[1])
     _by_columns(_transposed, _transposed_in_threads, first.T, second.mT.contiguous(), x, out)
@@ -122,9 +135,10 @@ def _padded(matrix, columns):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})
 def _multiply(w, x, x_first, x_step, y, y_first, y_step, columns):  # type: ignore[no-untyped-def]
-    """Write the product of w and rows of x to rows of y: every so many steps from the first.
+    """Write the product of w and rows of x to rows of y.
 
-    Four rows and four products of each at a time: what is read once serves four of them.
+    The rows of x are `x_first`, `x_first + x_step`, and so on, and so are those of y. Four rows and
+    four terms of each are computed at a time, so that each value read is used four times.
     """
     for i in range(0, w.shape[0], BLOCK):
         row = y_first + i * y_step
@@ -142,7 +156,7 @@ def _multiply(w, x, x_first, x_step, y, y_first, y_step, columns):  # type: igno
                 y2[:columns] = 0
                 y3[:columns] = 0
             for n in range(columns):
-                # All is read before anything is written, which the compiler may not reorder
+                # All is read first: the compiler may not move a read past a write
                 p0, p1, p2, p3 = x0[n], x1[n], x2[n], x3[n]
                 q0, q1, q2, q3 = y0[n], y1[n], y2[n], y3[n]
                 y0[n] = q0 + a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3

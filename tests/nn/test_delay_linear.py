@@ -5,6 +5,7 @@ alone.
 import copy
 import pickle
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
 from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.delay_net_config import Kind
 
 
 def peer_of(layer: DelayLinear) -> Dcls1d:
@@ -278,8 +280,9 @@ def test_few_inputs_a_neuron():
     assert layer.weight.grad[layer.mask].abs().min() > 0
 
 
-def test_moving_after_a_forward_pass():
-    layer = DelayLinear(3, 2, 4)
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_moving_after_a_forward_pass(kind):
+    layer = DelayLinear(3, 2, 4, kind=kind)
     layer(torch.randn(5, 1, 3))
     assert layer.to("meta")(torch.randn(5, 1, 3, device="meta")).device.type == "meta"
 

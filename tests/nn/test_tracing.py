@@ -2,6 +2,8 @@
 does not outlive it.
 """
 
+from typing import get_args
+
 import pytest
 import torch
 from spikingjelly.activation_based import functional
@@ -13,6 +15,7 @@ from snnlab.nn.activations import Activation
 from snnlab.nn.delay_kinds import dense_convolution
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import Kind
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.vision.small_cnn import SmallCNN
 
@@ -73,6 +76,16 @@ def test_an_exported_layer_gives_what_the_layer_does_and_leaves_nothing_behind(t
             file(given), dense_convolution(given, layer.kernel(), len(given)), atol=1e-5
         )
     assert agrees_with_the_direct_sum()
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_layer_is_exported_for_batches_of_any_size(kind):
+    """Whatever it computes products with."""
+    layer = DelayLinear(300, 200, 9, kind=kind)
+    sizes = {"x": {1: torch.export.Dim("b")}, "steps": None}
+    file = torch.export.export(layer, (torch.randn(20, 3, 300), 25), dynamic_shapes=sizes).module()
+    x = torch.randn(20, 5, 300)
+    assert torch.allclose(file(x, 25), layer(x, 25), atol=1e-4)
 
 
 def export_by_tracing(net, x):
