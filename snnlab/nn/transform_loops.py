@@ -36,6 +36,7 @@ def transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
     """
     x = signal.detach().reshape(len(signal), -1).contiguous()
     out = x.new_empty(second.shape[0] * second.shape[1], x.shape[1])
+    first = _padded(first, -(-len(x) // (second.shape[2] // 2)))
     _by_columns(_transform, _transform_in_threads, first, second, x, out)
     return out.view(-1, *signal.shape[1:])
 
@@ -54,8 +55,18 @@ def transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Te
     """
     x = factors.detach().reshape(len(factors), -1).contiguous()
     out = x.new_empty(steps, x.shape[1])
-    _by_columns(_transposed, _transposed_in_threads, first.T, second.mT.contiguous(), x, out)
+    rows = -(-steps // (second.shape[2] // 2))
+    first, second = _padded(first[:, :rows].T, len(first)), second.mT.contiguous()
+    _by_columns(_transposed, _transposed_in_threads, first, second, x, out)
     return out.view(-1, *factors.shape[1:])
+
+
+def _padded(matrix: Tensor, columns: int) -> Tensor:
+    """Return the first columns of a matrix, with zeros up to multiples of four."""
+    rows = -(-len(matrix) // BLOCK) * BLOCK
+    padded = matrix.new_zeros(rows, -(-columns // BLOCK) * BLOCK)
+    padded[: len(matrix), :columns] = matrix[:, :columns]
+    return padded
 
 
 def _by_columns(
@@ -71,7 +82,6 @@ def _by_columns(
 def _transform(first, second, x, out, part, parts):  # type: ignore[no-untyped-def]
     """(4) and (5) for a part of the columns."""
     n, r = len(second), second.shape[2] // 2
-    first = _padded(first, -(-len(x) // r))
     series = np.zeros((first.shape[1], ROW), x.dtype)
     a = np.empty((len(first) * r, ROW), x.dtype)  # row r (2k + part) + s
     factors = np.empty((3 * r, ROW), x.dtype)
@@ -83,7 +93,7 @@ def _transform(first, second, x, out, part, parts):  # type: ignore[no-untyped-d
                 if r * m + s < len(x):
                     _copy(x[r * m + s, c : c + columns], series[m])
                 else:
-                    series[m] = 0
+                    _clear(series[m], columns)
             _multiply(first, series, 0, 1, a, s, r, columns)
         for k in range(n):
             _multiply(second[k], a, 2 * r * k, 1, factors, 0, 1, columns)
@@ -95,7 +105,6 @@ def _transform(first, second, x, out, part, parts):  # type: ignore[no-untyped-d
 def _transposed(first, second, x, out, part, parts):  # type: ignore[no-untyped-def]
     """Transposed (5) and (4) for a part of the columns."""
     n, r = len(second), second.shape[1] // 2
-    first = _padded(first[: -(-len(out) // r)], first.shape[1])
     series = np.empty((len(first), ROW), x.dtype)
     a = np.zeros((first.shape[1] * r, ROW), x.dtype)
     factors = np.empty((3 * r, ROW), x.dtype)
@@ -124,15 +133,6 @@ def _transposed_in_threads(first, second, x, out, parts):  # type: ignore[no-unt
         _transposed(first, second, x, out, part, parts)
 
 
-@numba.njit(cache=True, nogil=True)
-def _padded(matrix, columns):  # type: ignore[no-untyped-def]
-    """Return the first columns of a matrix, with zeros up to multiples of four."""
-    rows = -(-len(matrix) // BLOCK) * BLOCK
-    padded = np.zeros((rows, -(-columns // BLOCK) * BLOCK), matrix.dtype)
-    padded[: len(matrix), :columns] = matrix[:, :columns]
-    return padded
-
-
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})
 def _multiply(w, x, x_first, x_step, y, y_first, y_step, columns):  # type: ignore[no-untyped-def]
     """Write the product of w and rows of x to rows of y.
@@ -151,10 +151,10 @@ def _multiply(w, x, x_first, x_step, y, y_first, y_step, columns):  # type: igno
             c0, c1, c2, c3 = w[i + 2, k], w[i + 2, k + 1], w[i + 2, k + 2], w[i + 2, k + 3]
             d0, d1, d2, d3 = w[i + 3, k], w[i + 3, k + 1], w[i + 3, k + 2], w[i + 3, k + 3]
             if k == 0:
-                y0[:columns] = 0
-                y1[:columns] = 0
-                y2[:columns] = 0
-                y3[:columns] = 0
+                _clear(y0, columns)
+                _clear(y1, columns)
+                _clear(y2, columns)
+                _clear(y3, columns)
             for n in range(columns):
                 # All is read first: the compiler may not move a read past a write
                 p0, p1, p2, p3 = x0[n], x1[n], x2[n], x3[n]
@@ -169,3 +169,9 @@ def _multiply(w, x, x_first, x_step, y, y_first, y_step, columns):  # type: igno
 def _copy(source, target):  # type: ignore[no-untyped-def]
     for n in range(len(source)):
         target[n] = source[n]
+
+
+@numba.njit(cache=True, nogil=True)
+def _clear(row, columns):  # type: ignore[no-untyped-def]
+    for n in range(columns):
+        row[n] = 0
