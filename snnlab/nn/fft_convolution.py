@@ -77,8 +77,8 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn import transform_loops
-from snnlab.nn.products import is_plain_on_cpu, products
-from snnlab.nn.tracing import recorded
+from snnlab.nn.products import products
+from snnlab.nn.tracing import is_plain_on_cpu, recorded
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 # Operations of a direct convolution so small that the number of calls decides

@@ -247,7 +247,9 @@ def _scan_backward(
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
-def _scan_forward_in_threads(x, v, spikes, h, leak, theta, soft, parts):  # type: ignore[no-untyped-def]
+def _scan_forward_in_threads(  # type: ignore[no-untyped-def]
+    x, v, spikes, h, leak, theta, soft, parts
+):
     for part in numba.prange(parts):
         _scan_forward(x, v, spikes, h, leak, theta, soft, part, parts)
 

@@ -8,10 +8,10 @@ import functools
 
 import torch
 from llvmlite.binding import get_host_cpu_name
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from snnlab.nn.tracing import recorded
+from snnlab.nn.tracing import is_plain_on_cpu, recorded
 
 # Multiplications of a product from which on oneDNN is the faster one
 WORTH_ONEDNN = 2**22
@@ -73,16 +73,6 @@ def multiply_by_onednn(a: Tensor, b: Tensor) -> Tensor:
 def onednn_is_there() -> bool:
     """Return whether this torch has oneDNN, and nobody switched it off."""
     return bool(torch.backends.mkldnn.enabled) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-def is_plain_on_cpu(x: Tensor) -> bool:
-    """Return whether compiled loops can read a tensor.
-
-    It lies on the CPU, is not of a class of its own, such as torch's fake tensors, and
-    `torch.compile` is not at work.
-    """
-    plain = type(x) in (Tensor, nn.Parameter) and not torch.compiler.is_compiling()
-    return plain and x.device.type == "cpu"
 
 
 class _Linear(torch.autograd.Function):

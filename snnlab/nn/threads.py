@@ -56,10 +56,11 @@ def run_parts(
 @functools.cache
 def _start_threads() -> int:
     """Start numba's threads, and return the number of the process that has them."""
-    numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]  # type: ignore[attr-defined]
+    layers = ["omp", "tbb", "workqueue"]
+    numba.config.THREADING_LAYER_PRIORITY = layers  # type: ignore[attr-defined]
     torchs = torch.get_num_threads()
     method = multiprocessing.get_start_method(allow_none=True)
-    numba.set_num_threads(numba.get_num_threads())  # starts them
+    numba.get_num_threads()  # starts them
     # numba gives OpenMP, and so torch, its own number of threads, and fixes how processes start
     torch.set_num_threads(torchs)
     multiprocessing.set_start_method(method, force=True)

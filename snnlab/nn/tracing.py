@@ -1,6 +1,10 @@
-"""Tell whether torch records a call: compiled loops and cached tables cannot be recorded."""
+"""Tell whether torch records a call, or replaces its tensors.
+
+Compiled loops and cached tables cannot be recorded, and loops read plain tensors only.
+"""
 
 import torch
+from torch import Tensor, nn
 
 
 def recorded() -> bool:
@@ -10,3 +14,13 @@ def recorded() -> bool:
     """
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return tracing or torch.compiler.is_exporting()
+
+
+def is_plain_on_cpu(x: Tensor) -> bool:
+    """Return whether compiled loops can read a tensor.
+
+    It lies on the CPU, is not of a class of its own, such as torch's fake tensors, and
+    `torch.compile` is not at work.
+    """
+    plain = type(x) in (Tensor, nn.Parameter) and not torch.compiler.is_compiling()
+    return plain and x.device.type == "cpu"

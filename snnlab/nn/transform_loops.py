@@ -82,8 +82,9 @@ def _by_columns(
 def _transform(first, second, x, out, part, parts):  # type: ignore[no-untyped-def]
     """(4) and (5) for a part of the columns."""
     n, r = len(second), second.shape[2] // 2
-    series = np.zeros((first.shape[1], ROW), x.dtype)
-    a = np.empty((len(first) * r, ROW), x.dtype)  # row r (2k + part) + s
+    series = np.empty((first.shape[1], ROW), x.dtype)
+    # a of k and s: its real part in row 2rk + s, its imaginary part r rows below
+    a = np.empty((len(first) * r, ROW), x.dtype)
     factors = np.empty((3 * r, ROW), x.dtype)
     end = x.shape[1] * (part + 1) // parts
     for c in range(x.shape[1] * part // parts, end, COLUMNS):

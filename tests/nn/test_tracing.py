@@ -176,6 +176,15 @@ def under_fake_tensors():
         assert layer(mode.from_tensor(x)).shape == (40, 3, 5)
 
 
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_layer_of_each_kind_takes_fake_tensors(kind):
+    with FakeTensorMode():
+        layer, x = DelayLinear(6, 5, 12, kind=kind), torch.randn(40, 3, 6, requires_grad=True)
+        y = layer(x)
+        y.sum().backward()
+    assert y.shape == (40, 3, 5) and x.grad.shape == x.shape
+
+
 def under_inference_mode():
     layer, x = layer_and_input()
     with torch.inference_mode():
