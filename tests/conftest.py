@@ -94,6 +94,22 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def own_threads():
+    """For a test that says how many threads torch has."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_more_threads():
+    """With more threads than cores, all tests that follow would take several times as long."""
+    before = torch.get_num_threads()
+    yield
+    assert torch.get_num_threads() == before
+
+
 def absent(what):
     """Skip, or fail where somebody counts on these tests."""
     message = f"Not tested in a browser: {what}"

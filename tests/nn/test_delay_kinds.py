@@ -138,13 +138,14 @@ def test_the_gradients_of_a_layer(kind):
 
 
 # 530 channels are two blocks and a part of one
+@pytest.mark.usefixtures("own_threads")
 @pytest.mark.parametrize(("threads", "channels"), [(1, 7), (2, 7), (5, 7), (2, 530)])
 def test_the_compiled_filter_is_torchs_convolution_in_any_number_of_threads(
     monkeypatch, threads, channels
 ):
     torch.manual_seed(0)
     monkeypatch.setattr(channel_filter, "WORTH_THREADS", 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    torch.set_num_threads(threads)
     # (T, B, N), time is not first
     x = torch.randn(4, 20, channels).transpose(0, 1).requires_grad_()
     taps = torch.randn(9, channels, requires_grad=True)

@@ -99,6 +99,7 @@ def convolved(x, taps, steps):
 
 
 # 600 columns are a whole tile and a part of one; r is 4, 8 and 16
+@pytest.mark.usefixtures("own_threads")
 @pytest.mark.parametrize(
     ("dtype", "threads"), [(torch.float32, 1), (torch.float32, 2), (torch.float64, 1)]
 )
@@ -108,7 +109,7 @@ def test_compiled_loops_give_what_products_of_torch_give(
 ):
     torch.manual_seed(0)
     monkeypatch.setattr(transform_loops, "WORTH_THREADS", 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    torch.set_num_threads(threads)
     x = torch.randn(t, 60, 10, dtype=dtype, requires_grad=True)
     taps = torch.randn(7, 10, n_taps, dtype=dtype, requires_grad=True)
     ours = convolved(x, taps, steps)

@@ -63,7 +63,7 @@ def test_scan_equals_spikingjelly(tau, dtype):
     assert torch.allclose(ours[2], theirs[2], atol=tolerance, rtol=tolerance)
 
 
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("own_threads")
 def test_threads_do_not_change_a_bit():
     torch.manual_seed(0)
     shape = 3, WORTH_THREADS // 3 + 1
