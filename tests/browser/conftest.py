@@ -16,6 +16,15 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# Its kernels begin with everything imported
+SERVER = f"""
+import sys
+sys.path.append({str(ROOT / "tests/helpers")!r})
+from forked_kernels import forked_kernels
+from jupyterlab.labapp import main
+with forked_kernels():
+    main()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +42,15 @@ def lab(tmp_path_factory, chromium):
     quiet.parent.mkdir(parents=True)
     quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     (folder / "notebooks").mkdir()
-    command = (
-        f"{sys.executable} -m jupyterlab --no-browser --allow-root "
+    options = (
+        "--no-browser --allow-root "
         f"--ip=127.0.0.1 --ServerApp.port={_free_port()} --IdentityProvider.token= "
         f"--ServerApp.password= --notebook-dir={folder / 'notebooks'}"
     )
+    command = [sys.executable, "-c", SERVER, *options.split()]
     env = {"SNNLAB_DATA": str(ROOT / "data"), **os.environ, **private}
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command.split(), cwd=folder, env=env, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
     try:
         yield Lab(_address(server, folder), folder / "notebooks", chromium)
     finally:
