@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 
+import snnlab.runs._jsonschema_import  # noqa: F401  before myst_nb and nbformat
 from snnlab import __version__
+from snnlab._utils.garbage import collect_less_often
 
 sys.path.insert(0, str(Path(__file__).parent))
-import site_parts  # noqa: F401  before myst_nb: it shortens the import of jsonschema by seconds
+collect_less_often()  # a fifth of the time
 
 project = "snnlab"
 author = "the snnlab authors"
