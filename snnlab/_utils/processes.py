@@ -156,9 +156,24 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def worker_pool(workers: int) -> ProcessPoolExecutor:
+class ProcessPool(ProcessPoolExecutor):
+    """A pool that ends all its processes when one of them dies.
+
+    Python ends those that it knows of at that moment, and waits for ever for one that is just
+    starting.
+    """
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """See `concurrent.futures.Executor`."""
+        if self._broken and self._processes:  # none after the first call
+            for process in list(self._processes.values()):
+                process.terminate()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def worker_pool(workers: int) -> ProcessPool:
     """Return processes that read or encode, with the environment variables of this one."""
-    return ProcessPoolExecutor(
+    return ProcessPool(
         workers, process_context(), initializer=_begin_worker, initargs=(dict(os.environ),)
     )
 

@@ -8,7 +8,6 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from functools import partial
@@ -23,7 +22,7 @@ from tqdm.auto import tqdm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder
 from snnlab._utils.memory import memory_errors
-from snnlab._utils.processes import end_with_parent, process_context
+from snnlab._utils.processes import ProcessPool, end_with_parent, process_context
 from snnlab.data.batches.samplers import RankInfo
 from snnlab.training.callbacks import Callback, EpochCounter, StopTraining
 
@@ -135,7 +134,7 @@ def train_pool(
         counting.start()
         setup = (train, data, folder, sender.send, max(1, cores // workers))
         try:
-            with ProcessPoolExecutor(workers, context, _setup_worker, setup) as pool:
+            with ProcessPool(workers, context, _setup_worker, setup) as pool:
                 return run(lambda jobs: map(pickle.loads, pool.map(_train_in_worker, jobs)))
         except BrokenProcessPool as error:
             raise SnnlabError(

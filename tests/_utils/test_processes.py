@@ -1,6 +1,7 @@
 """encode(): same result for any number of workers, nothing made twice, errors that speak."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,26 @@ def test_errors_of_workers_arrive(tmp_path):
         encode([Job(0), Job(1, die=True)], tmp_path, workers=2)
     with pytest.raises(SnnlabError, match="workers = 0"):
         encode([Job(0)], tmp_path, workers=0)
+
+
+def test_a_process_that_dies_while_another_starts_leaves_none(monkeypatch):
+    started, kind = [], type(processes.process_context().Process())
+    begin = kind.start
+
+    def start(process):
+        begin(process)
+        started.append(process)
+        if len(started) == 2:
+            started[0].kill()
+            time.sleep(0.5)  # until the pool has ended the processes that it knows of
+
+    monkeypatch.setattr(kind, "start", start)
+    with (
+        pytest.raises(SnnlabError, match="a worker process died"),
+        processes.mapped(time.sleep, [100, 100], 2) as results,
+    ):
+        list(results)
+    assert len(started) == 2 and not any(process.is_alive() for process in started)
 
 
 def test_too_little_memory_is_told_by_a_sentence():
