@@ -8,7 +8,7 @@ from snnlab import __version__
 from snnlab._utils.garbage import collect_less_often
 
 sys.path.insert(0, str(Path(__file__).parent))
-collect_less_often()  # a fifth of the time
+collect_less_often()  # collections take a fifth of the time
 
 project = "snnlab"
 author = "the snnlab authors"

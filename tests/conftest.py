@@ -96,7 +96,7 @@ def one_thread():
 
 @pytest.fixture
 def own_threads():
-    """For a test that says how many threads torch has."""
+    """For a test that changes the number of torch's threads."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

@@ -25,10 +25,9 @@ COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 @pytest.fixture
-def load(monkeypatch):
+def load(monkeypatch, own_threads):
     """A function that loads a script; what it sets in this process is undone."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    threads = torch.get_num_threads()
 
     def script(name):
         path = ROOT / f"benchmarks/{name}.py"
@@ -42,7 +41,6 @@ def load(monkeypatch):
 
     yield script
     sys.modules.pop("report", None)
-    torch.set_num_threads(threads)
 
 
 def typed(text):

@@ -56,7 +56,7 @@ def test_a_step_of_a_network_with_delays(config, variants, words, monkeypatch):
     x, y = data.train.batch(torch.arange(config.batch_size))
     # About a second in steps of 10 ms
     assert 90 <= len(x) <= 102 and x.shape[1:] == (config.batch_size, 140)
-    x, y = x[:, :16], y[:16]  # so many move each parameter
+    x, y = x[:, :16], y[:16]  # enough to move each parameter
     (tau_ms,) = config.tau_ms
     for variant in variants:
         stage = tasks.delay_stage(
