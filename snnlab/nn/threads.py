@@ -9,6 +9,13 @@ from typing import Any
 
 import numba
 import torch
+from numba.core.registry import cpu_target
+
+from snnlab._utils.garbage import no_collections
+
+# numba imports its other half at its first loop; as early as now, nothing is collected meanwhile
+with no_collections():
+    cpu_target.target_context.refresh()
 
 # Some of numba's threading layers serve one caller at a time; with OpenMP, two callers would share
 # the same cores.

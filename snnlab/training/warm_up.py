@@ -1,8 +1,8 @@
 """Load what a training needs; the fork server of `process_context` imports this module.
 
-numba is loaded with its first compiled loop. That uses no gradient: torch starts threads for those
-where there is a GPU, and a fork lacks them. The garbage collector never looks at what is loaded
-here, as Python's `gc.freeze` advises before a fork: a collection in a worker would copy the memory.
+A first compiled loop runs. It uses no gradient: torch starts threads for those where there is a
+GPU, and a fork lacks them. The garbage collector never looks at what is loaded here, as Python's
+`gc.freeze` advises before a fork: a collection in a worker would copy the memory.
 """
 
 import gc

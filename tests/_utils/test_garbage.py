@@ -48,6 +48,16 @@ def test_names_of_the_package_are_imported_without_collections():
     assert count < 20  # it would be some hundred
 
 
+def test_the_first_compiled_loop_imports_no_more_of_numba_with_collections():
+    _, count = collections_after(
+        "import torch, snnlab",
+        "layer = snnlab.LIF(tau=2.0)",
+        "oldest.clear()",
+        "layer(torch.zeros(1, 1, 1))",
+    )
+    assert count < 20  # it would be some hundred
+
+
 def test_a_process_of_ours_looks_at_all_objects_less_often():
     usual, _ = collections_after("import torch")
     ours, count = collections_after("garbage.collect_less_often()", "import torch")
