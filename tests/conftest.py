@@ -18,8 +18,8 @@ from snnlab.training import log_choice
 # browser wait most of their time, so work comes between them.
 LONG = """
     course/test_tasks browser/test_panels test_wheel test_notebooks browser/test_monitor
-    docs/test_site docs/test_howto runs/test_params data/test_registry cli/test_main
-    data/batches/test_prefetch viz/test_monitor data/datasets/test_spoken_digits
+    docs/test_site docs/test_howto runs/test_params training/test_compiled data/test_registry
+    cli/test_main data/batches/test_prefetch viz/test_monitor data/datasets/test_spoken_digits
     cli/test_doctor course/test_real_voices data/encoding/test_cochlea _utils/test_system
     training/test_launch_ranks course/test_real_camera training/test_distributed
     browser/test_sound transfer/test_stages training/test_state docs/test_snakemake
@@ -28,7 +28,8 @@ LONG = """
     browser/test_export data/datasets/test_shipped data/convert/test_from_images
     data/encoding/test_video_events training/test_checkpoints data/batches/test_shards
     training/test_train_pool runs/test_sharing runs/sweep/test_executors runs/sweep/test_slurm
-    test_gpu_check delays/test_experiments transfer/test_comparison test_other_device
+    test_gpu_check nn/test_threads delays/test_experiments transfer/test_comparison
+    test_other_device
 """.split()
 
 

@@ -4,6 +4,7 @@ import re
 
 NAME = "watched"
 STATUS = ".snnlab-monitor [role=status]"
+POLLING = 100  # ms; else as often as the screen is drawn
 
 
 def say(page, text):
@@ -13,6 +14,7 @@ def say(page, text):
         "([status, text]) => { const now = document.querySelector(status)?.innerText ?? ''; "
         "return new RegExp(text).test(now) && now }",
         arg=[STATUS, text],
+        polling=POLLING,
     )
     return said.json_value()
 
@@ -40,7 +42,9 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     panel.scroll_into_view_if_needed()
     before = panel.locator("img").get_attribute("src")
     page.wait_for_function(  # it moves by itself
-        "src => document.querySelector('.snnlab-monitor img').src !== src", arg=before
+        "src => document.querySelector('.snnlab-monitor img').src !== src",
+        arg=before,
+        polling=POLLING,
     )
     assert re.search(
         r"Training after [\d.]+ of 100000 epochs", panel.locator("img").get_attribute("alt")
@@ -75,7 +79,7 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     later = say(page, "^Training: .*epoch")
     assert epoch(later) >= stopped
     page.wait_for_function(
-        f"now => document.querySelector('{STATUS}')?.innerText !== now", arg=later
+        f"now => document.querySelector('{STATUS}')?.innerText !== now", arg=later, polling=POLLING
     )
     press(page, "Stop")
     assert epoch(say(page, "^Stopped: ")) >= epoch(later)

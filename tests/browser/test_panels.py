@@ -35,6 +35,7 @@ def press(page, panel, key):
     page.wait_for_function(
         "([panel, src]) => panel.querySelector('img') && panel.querySelector('img').src !== src",
         arg=[panel.element_handle(), before],
+        polling=50,  # ms; else as often as the screen is drawn
     )
     return picture(panel)
 
