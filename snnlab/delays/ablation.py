@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, known
+from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.nn.any_network import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import check_bits
+from snnlab.training.recipe import HIGHEST_SEED, LOWEST_SEED
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -119,7 +120,7 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
     synapses that do not exist take no part.
 
     Raises:
-        SnnlabError: the network has no delays.
+        SnnlabError: the network has no delays, or the seed is no whole number that torch takes.
 
     Example:
         >>> from snnlab.nn.delay_linear import DelayLinear
@@ -132,6 +133,7 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
     """
     delay_layers(model, required=True)
     copied = own_copy(model)
+    seed = whole_number("seed", seed, LOWEST_SEED, HIGHEST_SEED)
     generator = torch.Generator().manual_seed(seed)
     for layer in delay_layers(copied).values():
         delay = layer.delay

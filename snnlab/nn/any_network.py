@@ -1,6 +1,7 @@
 """Any network, one of the reader's own too: its delay layers, its states, and copies of it."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any, TypeVar, cast
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import DelayLinear
+from snnlab.nn.network_config import NetworkConfig, OwnNetworkConfig
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -41,19 +43,42 @@ def delay_layers(model: nn.Module, *, required: bool = False) -> dict[str, Delay
     return layers
 
 
+def describe_network(model: Any, dt_ms: float | None = None) -> NetworkConfig:
+    """Return the description of a network for its checkpoint.
+
+    Args:
+        model: the network; its `config`, if that is a description.
+        dt_ms: length of a time step, ms, for a network without one.
+    """
+    config = getattr(model, "config", None)
+    if isinstance(config, NetworkConfig):
+        return config
+    longest = tuple(layer.max_delay for layer in delay_layers(model).values())
+    return OwnNetworkConfig(type(model).__name__, dt_ms, longest)
+
+
 @torch.no_grad()
 def still_pruned(model: nn.Module) -> nn.Module:
     """Copy a network together with its pruning by torch.nn.utils.prune.
 
-    A pruned weight is computed in each forward pass, and `copy.deepcopy` refuses such tensors.
+    `copy.deepcopy` refuses tensors that were computed: a pruned weight, and states of neurons.
     """
     computed = [
-        value
-        for module in model.modules()
-        for value in vars(module).values()
-        if isinstance(value, Tensor)
+        value for module in model.modules() for value in _tensors(vars(module)) if not value.is_leaf
     ]
-    return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+    memo: dict[int, Any] = {id(value): value.detach().clone() for value in computed}
+    # A sequence step by step does not go on in the copy
+    memo |= {id(layer.arriving): None for layer in delay_layers(model).values()}
+    return copy.deepcopy(model, memo)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors among the values of a dict, lists and tuples in it included."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
 
 
 @torch.no_grad()

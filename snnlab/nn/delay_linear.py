@@ -148,7 +148,7 @@ class DelayLinear(DelayParameters):
             return one_hot_taps(weight, delay, taps)
         by_dcls = self.engine == "dcls" and not recorded()
         spread = (dcls_taps if by_dcls else gaussian_taps)(weight, delay, width, taps)
-        if not self.straight_through:
+        if not (self.straight_through and self.training):
             return spread
         rounded = whole_delay(delay.detach(), taps - 1, self.delay_bits)
         return straight_through(one_hot_taps(weight.detach(), rounded, taps), spread)

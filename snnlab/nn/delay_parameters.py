@@ -52,7 +52,7 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         self.weight_bits, self.delay_bits = check_bits(weight_bits, delay_bits)
         # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
         self.discrete = False
-        # Whether the forward pass sees whole delays, and the gradient is that of the Gaussians
+        # Whether the forward pass of training sees whole delays, with the gradient of the Gaussians
         self.straight_through = False
         shape = (self.out_features, self.in_features, self.kernel_count)
         self.layout = DelayLayout(kind, *shape, self.max_delay)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.nn.any_network import delay_layers
+from snnlab.nn.any_network import delay_layers, describe_network
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_parameters import ROUNDED
 from snnlab.nn.network_config import NetworkConfig
@@ -207,8 +207,25 @@ def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[An
             check_parameters(content["best"], built)
             model = config.build()
         check_parameters(content["best"], model)
+        _check_same(network, describe_network(model).to_dict())
         model.load_state_dict(content["best"])
     return model.eval(), network.get("dt_ms")
+
+
+def _check_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Raise where two descriptions of one kind of network differ in what decides its output.
+
+    A class may have got another name, and the model need not know the time step.
+    """
+    if theirs.get("kind") != ours["kind"]:
+        return
+    free = {"class_name", "dt_ms", "dropout"}
+    for name in sorted(theirs.keys() & ours.keys() - free):
+        if theirs[name] != ours[name]:
+            raise SnnlabError(
+                f"the model has {name} = {ours[name]!r}, the trained network {theirs[name]!r}; "
+                "give a model with the same."
+            )
 
 
 def is_state(content: Any) -> bool:

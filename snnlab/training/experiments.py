@@ -338,8 +338,6 @@ def _run_stage(
                 callbacks=callbacks,
             )
         history, best_epoch = result.history, result.best_epoch
-        # A finished stage has trained no epoch in this call
-        stage.before_epoch(net, best_epoch)
     seconds = time.perf_counter() - started
     return net, StageResult(stage, start, history, best_epoch, path, seconds)
 
@@ -391,7 +389,7 @@ def run_experiments(
         The results in the order of `experiments`, then those of `then`.
 
     Raises:
-        SnnlabError: as `run_experiment`, or a process died.
+        SnnlabError: as `run_experiment`, stages that differ have the same file, or a process died.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -405,8 +403,24 @@ def run_experiments(
         >>> [len(stage.history) for stage in results[0].stages], 0 <= results[0].test_accuracy <= 1
         ([1], True)
     """
+    experiments = list(experiments)
+    _check_files(experiments)
     run = _attempt if attempt else run_experiment
     return train_pool(experiments, run, data, given_path(folder), **options)
+
+
+def _check_files(experiments: Sequence[Experiment]) -> None:
+    """Raise where stages that differ would write the same file."""
+    stages: dict[str, tuple[str, ExperimentStage]] = {}
+    for experiment in experiments:
+        for number, stage in enumerate(experiment.stages):
+            file = stage.file_name(experiment.name, number)
+            other, same = stages.setdefault(file, (experiment.name, stage))
+            if same != stage:
+                raise SnnlabError(
+                    f"{file}.pt: would be the checkpoint of different stages, of the experiments "
+                    f"{other!r} and {experiment.name!r}; give them different names."
+                )
 
 
 def _attempt(experiment: Experiment, *rest: Any) -> ExperimentResult:

@@ -71,7 +71,7 @@ class Recipe:
         _check_texts(self)
         known(self.keep, get_args(Keep), "epoch to keep")
         if self.patience is not None:
-            whole_number("patience", self.patience, 1)
+            object.__setattr__(self, "patience", whole_number("patience", self.patience, 1))
             if self.keep == "last":
                 raise SnnlabError(
                     f"patience = {self.patience}, keep = 'last': a training that stops after worse "
@@ -156,6 +156,8 @@ def check_numbers(
 ) -> None:
     """Check that fields have numbers in a range, whole ones where their type is int.
 
+    Those of other libraries become Python's own, which alone a checkpoint can be read with.
+
     Args:
         recipe: the recipe.
         low: the lowest allowed value.
@@ -179,11 +181,18 @@ def check_numbers(
                 expected = f"a tuple, such as (2, 4), each {expected}"
             upto = f" to {high}" if high < sys.float_info.max else ""
             raise SnnlabError(f"{name} = {value!r}: expected {expected} from {low}{upto}.")
+        plain = map(_plain, items)
+        object.__setattr__(recipe, name, type(value)(plain) if several else next(plain))
 
 
 def _in_range(value: Any, kind: Any, low: float, high: float) -> bool:
     # not math.isfinite, which fails for whole numbers that no float can hold
-    return isinstance(value, kind) and not isinstance(value, bool) and bool(low <= value <= high)
+    number = isinstance(value, kind) and not isinstance(value, bool)
+    return number and low <= _plain(value) <= high
+
+
+def _plain(number: Any) -> int | float:
+    return int(number) if isinstance(number, Integral) else float(number)
 
 
 def _check_texts(recipe: Recipe) -> None:
@@ -192,7 +201,7 @@ def _check_texts(recipe: Recipe) -> None:
         value, kind = getattr(recipe, field.name), field.type
         if kind is bool and not isinstance(value, bool):
             expected = "True or False"
-        elif kind is str and not isinstance(value, str):
+        elif kind is str and type(value) is not str:  # NumPy has texts of its own
             expected = "a text"
         elif kind == tuple[str, ...] and not (
             isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)

@@ -158,6 +158,11 @@ def fit(
     check_callbacks(callbacks)
     if not isinstance(recipe, Recipe):
         raise SnnlabError(f"recipe: got {type(recipe).__name__}, expected a Recipe.")
+    if recipe.epochs < 1:
+        raise SnnlabError(
+            f"epochs = {recipe.epochs}: expected at least one epoch to train; only an experiment "
+            "may have a stage without one."
+        )
     train, valid = as_batches(train, "train"), as_batches(valid, "valid")
     test = None if test is None else as_batches(test, "test")
     for name, part in {"train": train, "valid": valid, "test": test}.items():
@@ -220,6 +225,7 @@ def fit(
             run_hook("on_epoch_end")
         assert state.best is not None
         model.load_state_dict(state.best)
+        recipe.before_epoch(model, state.best_epoch)  # the rest of the network as it was then
     return FitResult(model, state.history, state.best_epoch)
 
 

@@ -168,3 +168,12 @@ def test_pruned_synapses_are_gone_in_the_copy_alone(kind, n_connections):
     ]
     with pytest.raises(SnnlabError, match="Linear has no DelayLinear to prune"):
         prune_synapses(torch.nn.Linear(2, 2), 0.5)
+
+
+def test_the_seed_of_a_shuffle_is_a_whole_number_of_any_type():
+    layer = DelayLinear(4, 5, 9)
+    assert torch.equal(
+        shuffle_delays(layer, seed=np.int64(3)).delay, shuffle_delays(layer, seed=3).delay
+    )
+    with pytest.raises(SnnlabError, match=r"seed = 1\.5: expected a whole number"):
+        shuffle_delays(layer, seed=1.5)

@@ -51,6 +51,14 @@ def test_workers_change_nothing(tmp_path):
         assert a.test_accuracy == evaluate(discretise(a.net), DATA.test).accuracy
 
 
+def test_stages_that_differ_do_not_share_a_file(tmp_path):
+    same, other = stage("none", 0), stage("none", 0, lr_weights=0.1)
+    pair = [Experiment(name, (part,)) for name, part in (("A", same), ("B", other))]
+    with pytest.raises(SnnlabError, match="none-0-1.005.pt: .* of the experiments 'A' and 'B'"):
+        run_experiments(pair, DATA, tmp_path, workers=2)
+    assert not list(tmp_path.iterdir())
+
+
 def test_how_the_field_reports(tmp_path):
     asked = stage("learned", 0, epochs=5, test_each_epoch=True)
     last = replace(asked, name="last", keep="last")

@@ -74,3 +74,12 @@ def test_a_folder_with_too_many_files_is_not_looked_through(tmp_path, monkeypatc
     words = f"^{tmp_path}: has more than 3 files and folders in it, .* name a folder further down"
     with pytest.raises(SnnlabError, match=words):
         open_network(tmp_path)
+
+
+def test_a_model_that_is_given_is_as_the_network_was_trained(tmp_path):
+    save_network(tmp_path / "a.pt", random_net(dt_ms=20.0), 0.5)
+    opened, dt_ms = open_network(tmp_path / "a.pt", model=random_net(1, dropout=0.5))
+    assert torch.equal(opened.synapses[1].P, random_net().synapses[1].P) and dt_ms == 20.0
+    for name, value in (("tau", 3.0), ("max_delay", 7)):
+        with pytest.raises(SnnlabError, match=f"a.pt: the model has {name} = {value}, the trained"):
+            open_network(tmp_path / "a.pt", model=random_net(**{name: value}))

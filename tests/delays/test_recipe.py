@@ -40,9 +40,10 @@ def test_the_last_epochs_see_whole_delays(anneal_share):
     assert recipe.settled_from(net) == 6
     for epoch in range(8):
         measured = recipe.before_epoch(net, epoch)
-        net.eval()
-        same = torch.equal(net(x), discretise(net)(x))
-        assert same == (epoch >= 6)
+        layer = net.synapses[0]
+        rounded = discretise(layer)(x)
+        assert torch.equal(layer.train()(x), rounded) == (epoch >= 6)
+        assert not torch.equal(layer.eval()(x), rounded)  # as its checkpoint, when opened
         assert (measured["sigma"] == pytest.approx(0.5)) == (epoch >= 8 * min(anneal_share, 0.75))
     for optimiser in (optimisers := recipe.optimisers(net)):
         optimiser.zero_grad()
@@ -50,7 +51,7 @@ def test_the_last_epochs_see_whole_delays(anneal_share):
     assert all(layer.P.grad.count_nonzero() == layer.P.numel() for layer in net.synapses)
     optimisers[1].step()
     DelayRecipe().before_epoch(net, 0)
-    assert not torch.equal(net.eval()(x), discretise(net)(x))
+    assert not torch.equal(layer.train()(x), discretise(layer)(x))
 
 
 def test_a_training_that_resumes_sees_whole_delays_in_the_same_epochs(tmp_path):

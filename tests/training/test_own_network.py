@@ -165,6 +165,22 @@ def test_a_checkpoint_of_a_class_needs_a_network_of_its_shape(tmp_path):
         train(Other(), "adaptive", checkpoint=tmp_path / "a.pt")
 
 
+def test_a_checkpoint_of_a_class_knows_the_largest_delay_of_each_layer(tmp_path):
+    """Positions are counted from the middle of the kernel: with another length, delays would
+    shift.
+    """
+
+    def short(max_delay):
+        return nn.Sequential(DelayLinear(N_IN, CLASSES, max_delay), SumOverTime())
+
+    train(short(2), "", checkpoint=tmp_path / "a.pt")
+    message = r"a.pt: the model has max_delays = \(3,\), the trained network \(2,\)"
+    with pytest.raises(SnnlabError, match=message):
+        open_network(tmp_path / "a.pt", model=short(3), dt_ms=10)
+    with pytest.raises(SnnlabError, match=r"max_delays = \(2,\) instead of \(3,\)"):
+        train(short(3), "", checkpoint=tmp_path / "a.pt")
+
+
 def test_a_checkpoint_knows_the_time_step_of_its_data(tmp_path):
     data = DenseSet(*own_data(""), dt_ms=5.0)
     net = nn.Sequential(DelayLinear(N_IN, CLASSES, 4), SumOverTime())
@@ -253,6 +269,14 @@ def test_ablations_change_every_layer_of_a_network(name):
         other = shuffled[place].delay
         assert not torch.equal(other, layer.delay)
         assert torch.equal(other.flatten().sort().values, layer.delay.flatten().sort().values)
+
+
+@ALL
+def test_a_network_is_copied_after_a_call_that_left_states_with_gradients(name):
+    net = own_network(name).eval()
+    expected = discretise(net).state_dict()
+    net(own_data(name)[0])
+    torch.testing.assert_close(discretise(net).state_dict(), expected)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils import prune
@@ -27,6 +28,7 @@ from snnlab.training.callbacks import Callback, CallbackBatches, EpochCounter, S
 from snnlab.training.evaluation import evaluate, pick_device
 from snnlab.training.recipe import Recipe
 from snnlab.training.trainer import epoch_seed, fit, train_step
+from snnlab.transfer.stages import Stage
 
 RECIPE = DelayRecipe(epochs=4, batch_size=32, seed=5, device="cpu")
 
@@ -355,6 +357,53 @@ def test_a_recipe_is_asked_at_each_turn(tmp_path):
     assert [
         json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()
     ] == result.history
+
+
+@pytest.mark.parametrize(
+    ("neuron", "changes"),
+    [("relu", dict(sharpen=1.0, epochs=6, lr_weights=0.01)), ("lif", dict(whole_share=1.0))],
+)
+def test_the_network_is_in_all_that_of_the_epoch_that_is_kept(tmp_path, neuron, changes):
+    """A finished training gives the same one, and so does its checkpoint."""
+    recipe = dataclasses.replace(RECIPE, **changes)
+
+    def again():
+        options = dict(checkpoint=tmp_path / "a.pt", progress=False)
+        return fit(net(neuron=neuron), *sets(), recipe, **options)
+
+    first, second = again(), again()
+    line = first.history[first.best_epoch]
+    used = evaluate(recipe.as_used(first.model), sets()[1])
+    assert used.loss == pytest.approx(line["valid_loss"], rel=1e-6)
+    if neuron == "relu":
+        assert first.best_epoch < recipe.epochs - 1  # or this would not show anything
+    losses = {evaluate(model, sets()[1]).loss for model in (first.model, second.model)}
+    if neuron == "lif":
+        losses.add(evaluate(checkpoints.load_network(tmp_path / "a.pt"), sets()[1]).loss)
+    assert len(losses) == 1
+
+
+def test_numbers_of_numpy_in_a_recipe_can_be_read_from_the_checkpoint(tmp_path):
+    recipe = DelayRecipe(
+        epochs=np.int64(1),
+        batch_size=np.int32(32),
+        seed=np.int64(5),
+        patience=np.int64(3),
+        lr_weights=np.float64(1e-3),
+        lr_delays=np.float32(0.1),
+        device="cpu",
+    )
+    for _ in range(2):
+        fit(net(), *sets(), recipe, checkpoint=tmp_path / "a.pt", progress=False)
+    stored = checkpoints.load(tmp_path / "a.pt")["recipe"]
+    assert stored == dataclasses.asdict(recipe)
+    assert {type(value) for value in stored.values()} <= {int, float, str, bool, type(None)}
+
+
+def test_a_training_without_an_epoch_is_refused():
+    stage = Stage(name="a", epochs=0, batch_size=32)
+    with pytest.raises(SnnlabError, match="epochs = 0: expected at least one epoch"):
+        fit(net(), *sets(), stage, progress=False)
 
 
 def test_the_last_epoch_is_kept_where_a_recipe_says_so(tmp_path):
