@@ -177,11 +177,13 @@ class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
         if isinstance(self.tau, tuple):
             return torch.stack([LeakyIntegrator.single_step_forward(self, x) for x in x_seq])
         beta = 1 - 1 / self.tau
-        steps = torch.arange(len(x_seq), device=x_seq.device)
+        # Powers of whole numbers would be float32 for a current in float64, too
+        dtype = torch.promote_types(x_seq.dtype, torch.get_default_dtype())
+        steps = torch.arange(len(x_seq), dtype=dtype, device=x_seq.device)
         elapsed = steps[:, None] - steps  # (T, T)
         decay = torch.where(elapsed >= 0, beta ** elapsed.clamp(min=0), 0.0).to(x_seq.dtype)
         v: Tensor = torch.tensordot(decay, x_seq, dims=1)
         if not isinstance(self.v, float):
-            v = v + beta ** (steps + 1.0).view(-1, *[1] * (x_seq.dim() - 1)) * self.v
+            v = v + beta ** (steps + 1).view(-1, *[1] * (x_seq.dim() - 1)) * self.v
         self.v = v[-1]
         return v

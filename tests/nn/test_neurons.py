@@ -6,6 +6,7 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 from snnlab._utils.errors import SnnlabError
+from snnlab.nn.activations import RampNeuron
 from snnlab.nn.lif_scan import WORTH_THREADS, membrane
 from snnlab.nn.neurons import LIF, LeakyIntegrator, lif_step
 
@@ -321,3 +322,11 @@ def test_a_time_constant_is_a_number_of_any_kind():
     for tau in (True, np.bool_(True), "2", None, np.float32("nan"), np.float64("inf")):
         with pytest.raises(SnnlabError, match="tau = "):
             LIF(tau)
+
+
+@pytest.mark.parametrize("make", [LeakyIntegrator, RampNeuron])
+def test_a_current_in_float64_is_added_up_in_float64(make):
+    x = torch.full((400, 1, 1), 1e-3, dtype=torch.float64)
+    one, each = make(1000.0), make((1000.0,))
+    for _ in range(2):  # the second sequence goes on from a membrane
+        torch.testing.assert_close(one(x), each(x), rtol=1e-9, atol=0)
