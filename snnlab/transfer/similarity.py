@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import torch
+from numpy.typing import ArrayLike
 from spikingjelly.activation_based.monitor import OutputMonitor
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,7 +45,7 @@ def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float
     }
 
 
-def cka(x: Tensor, y: Tensor) -> float:
+def cka(x: Tensor | ArrayLike, y: Tensor | ArrayLike) -> float:
     r"""Compute the linear centred kernel alignment of two representations (Kornblith et al. 2019).
 
     $\lVert Y^\top X \rVert_F^2 / (\lVert X^\top X \rVert_F\, \lVert Y^\top Y \rVert_F)$ of the
@@ -52,7 +53,7 @@ def cka(x: Tensor, y: Tensor) -> float:
     neurons, and 0 if one of them is the same for all samples, as of a layer without spikes.
 
     Args:
-        x: `(n, features)`.
+        x: `(n, features)`, a tensor, an array or a list.
         y: `(n, other features)` of the same samples.
 
     Returns:
@@ -67,16 +68,23 @@ def cka(x: Tensor, y: Tensor) -> float:
         >>> round(cka(x, 2 * x.flip(1)), 6)
         1.0
     """
-    for name, value in (("x", x), ("y", y)):
-        as_array(name, value, dims=2, empty=True)
+    x, y = _as_double("x", x), _as_double("y", y)
     if len(x) != len(y) or len(x) < 2:
         raise SnnlabError(
             f"got {len(x)} and {len(y)} samples; expected the same samples, at least two of them."
         )
-    x, y = (value.double() - value.double().mean(0) for value in (x, y))
+    if (x == x[0]).all() or (y == y[0]).all():  # the rounding of the mean would be compared
+        return 0.0
+    x, y = (value - value.mean(0) for value in (x, y))
     gram_x, gram_y = x @ x.T, y @ y.T  # n x n: there are more features than samples
     scale = gram_x.norm() * gram_y.norm()
     return float((gram_x * gram_y).sum() / scale) if scale > 0 else 0.0
+
+
+def _as_double(name: str, value: Tensor | ArrayLike) -> Tensor:
+    """Return a representation in float64, a tensor on the device where it is."""
+    array = as_array(name, value, dims=2, empty=True)
+    return value.double() if isinstance(value, Tensor) else torch.from_numpy(array.astype(float))
 
 
 @torch.no_grad()

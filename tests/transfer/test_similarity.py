@@ -137,3 +137,15 @@ def test_cka_of_what_is_no_representation():
     with pytest.raises(SnnlabError, match="^x: holds NaN or infinite values"):
         cka(bad, good)
     assert cka(torch.ones(6, 2), good) == cka(good, torch.zeros(6, 2)) == 0.0  # no spikes
+
+
+def test_cka_of_the_same_output_for_all_samples_is_zero_whatever_it_is():
+    x = torch.full((3, 2), 0.1, dtype=torch.float64)  # its mean is rounded
+    assert cka(x, x) == cka(x, torch.rand(3, 4)) == cka(torch.rand(3, 4), x) == 0
+
+
+def test_cka_takes_arrays_and_lists():
+    torch.manual_seed(0)
+    x, y = torch.rand(5, 3), torch.rand(5, 4)
+    for other in (y.numpy(), y.numpy()[:, ::-1], y.tolist()):
+        assert cka(x, other) == pytest.approx(cka(x, y)) == pytest.approx(cka(other, x))
