@@ -126,15 +126,36 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
         if isinstance(self.tau, float) and (self.store_v_seq or not scanned):
             spikes: Tensor = super().multi_step_forward(x_seq)
             return spikes
+        spikes, charged = self._membrane(x_seq)
+        if self.store_v_seq:
+            self.v_seq = charged * (1 - spikes.detach())
+        return spikes
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        """Compute the spikes of one step."""
+        if isinstance(self.tau, float):
+            spikes: Tensor = super().single_step_forward(x)
+            return spikes
+        spikes, _ = self._membrane(x[None])
+        if self.store_v_seq:
+            self._append_v_seq(self.v)
+        return spikes[0]
+
+    def _membrane(self, x_seq: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute spikes and H of all steps, from the membranes that are left, which it replaces.
+
+        Args:
+            x_seq: currents, `(T, B, N)`.
+        """
         v = torch.zeros_like(x_seq[0]) if isinstance(self.v, float) else self.v
-        spikes, _, self.v = membrane(
+        spikes, charged, self.v = membrane(
             x_seq,
             v,
             leak=leak(self.tau, x_seq),
             v_threshold=self.v_threshold,
             slope=self.surrogate_function,
         )
-        return spikes
+        return spikes, charged
 
 
 class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]

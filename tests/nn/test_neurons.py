@@ -330,3 +330,22 @@ def test_a_current_in_float64_is_added_up_in_float64(make):
     one, each = make(1000.0), make((1000.0,))
     for _ in range(2):  # the second sequence goes on from a membrane
         torch.testing.assert_close(one(x), each(x), rtol=1e-9, atol=0)
+
+
+
+def test_neurons_with_a_time_constant_each_go_step_by_step_and_store_their_membranes():
+    torch.manual_seed(0)
+    taus, x = (1.5, 2.0, 3.0), torch.rand(12, 2, 3)
+    steps, sequence = LIF(taus), LIF(taus)
+    steps.step_mode = "s"
+    steps.store_v_seq = sequence.store_v_seq = True
+    spikes = sequence(x)
+    assert 0.1 < spikes.mean() < 0.9
+    assert torch.equal(torch.stack([steps(frame) for frame in x]), spikes)
+    assert torch.equal(steps.v_seq, sequence.v_seq)
+    assert torch.equal(sequence.v_seq[-1], sequence.v)
+    for i, tau in enumerate(taus):
+        alone = peer(tau)
+        alone.store_v_seq = True
+        assert torch.equal(alone(x[..., i]), spikes[..., i])
+        torch.testing.assert_close(alone.v_seq, sequence.v_seq[..., i])
