@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known, whole_number
-from snnlab.nn.lif_scan import membrane
+from snnlab.nn.lif_scan import check_steps, membrane
 from snnlab.nn.neurons import LeakyIntegrator
 
 Mode = Literal["relu", "ramp", "liaf", "lif", "quantised", "soft"]
@@ -135,6 +135,7 @@ class Activation(base.MemoryModule):  # type: ignore[misc]
         if self.mode == "quantised":
             share = (x / self.scale).clamp(0, 1)
             return share + ((share * self.levels + 0.5).floor() / self.levels - share).detach()
+        check_steps(x)
         if self.mode == "soft":
             # A membrane that starts at half a threshold rounds the rate instead of flooring it
             v = torch.full_like(x[0], 0.5) if self.v is None else self.v

@@ -35,6 +35,30 @@ Engine = Literal["auto", "dense", "spectral", "dcls"]
 AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)
 
 
+def check_sequence(name: str, x: Tensor, n_in: int) -> None:
+    """Refuse an input that is not `(T, B, n_in)`, or has no time step or no sample.
+
+    Args:
+        name: of the module, for the error message.
+        x: the input.
+        n_in: input channels of the module.
+
+    Raises:
+        SnnlabError: as above.
+    """
+    _check_shape(name, x, 3, n_in, f"(T, B, {n_in}), time first")
+    if 0 in x.shape:
+        raise SnnlabError(
+            f"{name}: got input of shape {tuple(x.shape)}, expected at least one time step and one "
+            "sample."
+        )
+
+
+def _check_shape(name: str, x: Tensor, axes: int, n_in: int, expected: str) -> None:
+    if x.dim() != axes or x.shape[-1] != n_in:
+        raise SnnlabError(f"{name}: got input of shape {tuple(x.shape)}, expected {expected}.")
+
+
 class DelayLinear(DelayParameters):
     r"""Synapses with delays of 0 to `max_delay` steps: `(T, B, N_in)` to `(T, B, N_out)`.
 
@@ -179,12 +203,12 @@ class DelayLinear(DelayParameters):
         Raises:
             SnnlabError: shape or type do not fit the layer.
         """
-        self._check(x, 3, f"(T, B, {self.in_features}), time first")
+        check_sequence("DelayLinear", x, self.in_features)
+        self._check_type(x)
         steps = len(x) if steps is None else steps
-        if 0 in x.shape or steps < 1:
+        if steps < 1:
             raise SnnlabError(
-                f"DelayLinear: got input of shape {tuple(x.shape)} for {steps} steps of output, "
-                "expected at least one time step and one sample."
+                f"DelayLinear: steps = {steps}: expected at least one step of output."
             )
         return delay_kinds.currents(self, x, steps)
 
@@ -206,7 +230,10 @@ class DelayLinear(DelayParameters):
             True
             >>> layer.reset()  # before the next sequence
         """
-        self._check(x, 2, f"(B, {self.in_features}), one time step")
+        _check_shape(
+            "DelayLinear", x, 2, self.in_features, f"(B, {self.in_features}), one time step"
+        )
+        self._check_type(x)
         if self.arriving is None:
             self.arriving = [(stage, None) for stage in delay_kinds.stages(self)]
         samples = len(x)
@@ -223,12 +250,8 @@ class DelayLinear(DelayParameters):
         self.arriving = following
         return x
 
-    def _check(self, x: Tensor, axes: int, expected: str) -> None:
-        """Check the shape and the type of an input."""
-        if x.dim() != axes or x.shape[-1] != self.in_features:
-            raise SnnlabError(
-                f"DelayLinear: got input of shape {tuple(x.shape)}, expected {expected}."
-            )
+    def _check_type(self, x: Tensor) -> None:
+        """Check the type of an input."""
         if x.dtype != self.weight.dtype and not (
             x.dtype in AUTOCAST
             and x.device.type != "meta"

@@ -14,7 +14,7 @@ from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.any_network import delay_layers, reset_states
-from snnlab.nn.delay_linear import DelayLinear, Engine
+from snnlab.nn.delay_linear import DelayLinear, Engine, check_sequence
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.masked_norm import masked_batch_norm
 from snnlab.nn.neurons import LIF, LeakyIntegrator
@@ -134,6 +134,7 @@ class DelayNet(nn.Module):
             SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export,
                 and the padding is "fixed".
         """
+        check_sequence("DelayNet", x, self.config.n_in)
         if recorded() and self.config.padding == "fixed":
             raise SnnlabError(
                 "DelayNet: the number of steps depends on the last spike of a recording, which a "

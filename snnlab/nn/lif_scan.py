@@ -97,6 +97,19 @@ def check_current(x: Tensor) -> None:
         )
 
 
+def check_steps(x: Tensor) -> None:
+    """Refuse a sequence without time steps, which has no last membrane potential.
+
+    Raises:
+        SnnlabError: the first axis of `x` is empty.
+    """
+    if len(x) == 0:
+        raise SnnlabError(
+            f"got a current of shape {tuple(x.shape)}; expected at least one time step, which is "
+            "the first axis."
+        )
+
+
 class _Scan(torch.autograd.Function):
     """`membrane` in one compiled loop a direction; H is all that the backward pass needs.
 

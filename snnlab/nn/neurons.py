@@ -11,7 +11,7 @@ from spikingjelly.activation_based import base, neuron, surrogate
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.nn.lif_scan import check_current, membrane
+from snnlab.nn.lif_scan import check_current, check_steps, membrane
 from snnlab.nn.network_config import Tau, check_taus
 
 ATAN_ALPHA = 5.0  # width of the surrogate gradient in Hammouamri et al. 2024
@@ -122,6 +122,7 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Compute the spikes of all steps."""
+        check_steps(x_seq)
         scanned = x_seq.device.type == "cpu" and not torch.compiler.is_compiling()
         if isinstance(self.tau, float) and (self.store_v_seq or not scanned):
             spikes: Tensor = super().multi_step_forward(x_seq)
@@ -195,6 +196,7 @@ class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """Compute the potentials of all steps."""
         check_current(x_seq)
+        check_steps(x_seq)
         if isinstance(self.tau, tuple):
             return torch.stack([LeakyIntegrator.single_step_forward(self, x) for x in x_seq])
         beta = 1 - 1 / self.tau

@@ -342,3 +342,11 @@ def test_activations_are_found_by_name_in_order():
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(SnnlabError, match=message):
         call()
+
+
+@pytest.mark.parametrize("mode", OVER_TIME)
+def test_a_sequence_without_steps_is_refused(mode):
+    layer = Activation()
+    set_mode(layer, mode)
+    with pytest.raises(SnnlabError, match=r"shape \(0, 2, 3\); expected at least one time step"):
+        layer(torch.zeros(0, 2, 3))

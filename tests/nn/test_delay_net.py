@@ -308,3 +308,19 @@ def test_each_neuron_has_its_time_constant(neuron):
 def test_values_of_each_layer_are_checked(changes, message):
     with pytest.raises(SnnlabError, match=message):
         small(**changes)
+
+
+@pytest.mark.parametrize("padding", ["fixed", "reference"])
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0, 7, 8), "expected at least one time step and one sample"),
+        ((5, 0, 8), "expected at least one time step and one sample"),
+        ((5, 7, 2, 4), r"expected \(T, B, 8\), time first"),
+        ((5, 8), r"expected \(T, B, 8\), time first"),
+        ((5, 7, 3), r"expected \(T, B, 8\), time first"),
+    ],
+)
+def test_an_input_of_another_shape_is_refused(padding, shape, message):
+    with pytest.raises(SnnlabError, match=f"^DelayNet: got input of shape .*, {message}"):
+        small(padding=padding)(torch.zeros(shape))

@@ -332,6 +332,12 @@ def test_a_current_in_float64_is_added_up_in_float64(make):
         torch.testing.assert_close(one(x), each(x), rtol=1e-9, atol=0)
 
 
+@pytest.mark.parametrize("make", [LIF, LeakyIntegrator, RampNeuron])
+@pytest.mark.parametrize("tau", [2.0, (1.5, 2.0, 3.0)])
+def test_a_sequence_without_steps_is_refused(make, tau):
+    with pytest.raises(SnnlabError, match=r"shape \(0, 2, 3\); expected at least one time step"):
+        make(tau)(torch.zeros(0, 2, 3))
+
 
 def test_neurons_with_a_time_constant_each_go_step_by_step_and_store_their_membranes():
     torch.manual_seed(0)
