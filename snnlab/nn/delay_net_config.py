@@ -29,6 +29,12 @@ def check_bits(weight_bits: Any, delay_bits: Any) -> tuple[int | None, int | Non
     )
 
 
+def _is_sequence(value: Any) -> bool:
+    """Return whether a value holds several; a text, or an array without axes, does not."""
+    has_length = hasattr(value, "__len__") and not isinstance(value, str)
+    return has_length and getattr(value, "ndim", 1) > 0
+
+
 @nearest_names
 @dataclass(frozen=True)
 class DelayNetConfig(NetworkConfig):
@@ -98,7 +104,7 @@ class DelayNetConfig(NetworkConfig):
             if (value := getattr(self, name)) not in get_args(choices):
                 expected = ", ".join(get_args(choices))
                 raise SnnlabError(f"{name} = {value!r}: expected one of {expected}.")
-        if not hasattr(self.hidden, "__len__") or len(self.hidden) == 0:
+        if not _is_sequence(self.hidden) or len(self.hidden) == 0:
             raise SnnlabError(
                 f"hidden = {self.hidden!r}: expected the number of neurons of at least one hidden "
                 "layer."
@@ -132,7 +138,7 @@ class DelayNetConfig(NetworkConfig):
     def _per_layer(self, name: str, check: Callable[[Any], Any]) -> Any:
         """Check one value, or one for each layer."""
         value, sizes = getattr(self, name), (*self.hidden, self.n_classes)
-        if not hasattr(value, "__len__") or isinstance(value, str):
+        if not _is_sequence(value):
             return check(value)
         if len(value) != len(sizes):
             raise SnnlabError(

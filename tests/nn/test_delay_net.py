@@ -324,3 +324,10 @@ def test_values_of_each_layer_are_checked(changes, message):
 def test_an_input_of_another_shape_is_refused(padding, shape, message):
     with pytest.raises(SnnlabError, match=f"^DelayNet: got input of shape .*, {message}"):
         small(padding=padding)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("scalar", [torch.tensor, np.array])
+def test_a_tensor_without_axes_is_a_number(scalar):
+    assert small(tau=scalar(2.0), max_delay=scalar(5)).config == small(tau=2.0, max_delay=5).config
+    with pytest.raises(SnnlabError, match="^hidden = .*at least one hidden layer"):
+        small(hidden=scalar(5))
