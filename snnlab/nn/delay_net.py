@@ -131,8 +131,9 @@ class DelayNet(nn.Module):
         """Compute spikes and potentials of every layer for spike counts `(T, B, N_in)`.
 
         Raises:
-            SnnlabError: the call is recorded by torch.jit.trace, torch.onnx.export or torch.export,
-                and the padding is "fixed".
+            SnnlabError: the shape does not fit the network, there is no time step or no sample, or
+                batch norm in training has a single step of all recordings; or the call is recorded
+                by torch.jit.trace, torch.onnx.export or torch.export, and the padding is "fixed".
         """
         check_sequence("DelayNet", x, self.config.n_in)
         if recorded() and self.config.padding == "fixed":
@@ -206,8 +207,19 @@ def _normalise(norm: nn.Module, x: Tensor, places: Tensor | tuple[Tensor, ...] |
         places: where the steps are that count, as a mask `(T, B)` or as indices.
     """
     if places is None or not norm.training:
-        normalised: Tensor = norm(x.flatten(0, 1)).view(x.shape)
-        return normalised
+        return _norm_of_steps(norm, x.flatten(0, 1)).view(x.shape)
     if isinstance(places, Tensor):
         return masked_batch_norm(norm, x, places)
-    return torch.zeros_like(x).index_put(places, norm(x[places]))
+    return torch.zeros_like(x).index_put(places, _norm_of_steps(norm, x[places]))
+
+
+def _norm_of_steps(norm: nn.Module, x: Tensor) -> Tensor:
+    """Apply batch norm to steps `(n, N)`; of a single one, torch's has no statistics."""
+    if norm.training and isinstance(norm, nn.BatchNorm1d) and len(x) == 1:
+        raise SnnlabError(
+            "DelayNet: batch norm cannot be trained with a batch of one recording with one step; "
+            "choose a batch_size with which the last batch has more recordings, or longer "
+            "recordings."
+        )
+    normalised: Tensor = norm(x)
+    return normalised

@@ -331,3 +331,12 @@ def test_a_tensor_without_axes_is_a_number(scalar):
     assert small(tau=scalar(2.0), max_delay=scalar(5)).config == small(tau=2.0, max_delay=5).config
     with pytest.raises(SnnlabError, match="^hidden = .*at least one hidden layer"):
         small(hidden=scalar(5))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_batch_norm_of_a_single_step_is_refused(steps):
+    net, x = small("none", tail=0, neuron="relu"), torch.zeros(steps, 1, 8)
+    x[0] = 1
+    with pytest.raises(SnnlabError, match=r"^DelayNet: .* one recording with one step.*batch_size"):
+        net(x)
+    assert net(x.expand(steps, 2, 8)).shape == (2, 4) and net.eval()(x).shape == (1, 4)
