@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,15 @@ def collect(folder: str | Path, *, all_parameters: bool = False) -> pd.DataFrame
     return collection.table
 
 
-def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collection:
+def read_results(
+    folder: str | Path, *, all_parameters: bool = False, only: Container[Path] | None = None
+) -> Collection:
     """Read every `result.json` below a folder; `collect` describes the table.
+
+    Args:
+        folder: where the runs are, at any depth.
+        all_parameters: see `collect`.
+        only: the folders of the runs that count; None for all.
 
     Raises:
         SnnlabError: the folder is not there, has no run in it, or results in different versions of
@@ -88,6 +95,8 @@ def read_results(folder: str | Path, *, all_parameters: bool = False) -> Collect
     unfinished: list[str] = []
     schemas: dict[int, Path] = {}  # the first result of each
     for run_folder, finished in runs_below(folder, damaged):
+        if only is not None and run_folder not in only:
+            continue
         if not finished:
             unfinished.append(f"{run_folder}: {_why_unfinished(run_folder)}")
             continue

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from snnlab._utils.fields import is_number
 from snnlab.runs.collection import CONFIG
 from snnlab.runs.papers.statistics import estimate
 from snnlab.runs.summaries import latest_runs
@@ -37,15 +38,16 @@ def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
     if MEASURED not in table:
         return pd.DataFrame(rows)
     counted, keys = latest_runs(table[table[MEASURED].notna()])
-    if FOLD not in counted:
-        counted = counted.assign(**{FOLD: 0})
-    counted = counted.assign(**{FOLD: counted[FOLD].fillna(0)})  # data that has no folds
-    sweep = [name for name in keys if name not in (FOLD, "arm")]
+    units = ["seed"]
+    if FOLD in counted and counted[FOLD].map(_is_fold).all():
+        counted = counted.assign(**{FOLD: counted[FOLD].fillna(0)})  # data that has no folds
+        units = [FOLD, "seed"]
+    sweep = [name for name in keys if name not in (*units, "arm")]
     for names, part in counted.groupby(sweep, dropna=False, sort=False):
-        over = next((unit for unit in (FOLD, "seed") if part[unit].nunique() > 1), None)
+        over = next((unit for unit in units if part[unit].nunique() > 1), None)
         if over is None:
             continue
-        values = part.pivot_table(index=[FOLD, "seed"], columns="arm", values=MEASURED)
+        values = part.pivot_table(index=units, columns="arm", values=MEASURED)
         arms = part["arm"].unique()
         unit = over.removeprefix(CONFIG)
         about = dict(zip(sweep, names, strict=True)) | {"over": unit}
@@ -64,6 +66,11 @@ def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _is_fold(value: Any) -> bool:
+    """Return whether this is a whole number or missing; a notebook's own fold may be anything."""
+    return bool(pd.isna(value)) or (is_number(value) and value == int(value))
+
+
 def difference_tables(table: pd.DataFrame) -> Iterator[TextTable]:
     """Yield a table for each sweep over folds, and one for the other runs of a notebook.
 
@@ -77,7 +84,13 @@ def difference_tables(table: pd.DataFrame) -> Iterator[TextTable]:
     if rows.empty:
         return
     sweep = [*rows.columns[: rows.columns.get_loc("over")]]
-    differing = [name for name in sweep if CONFIG in name and rows[name].nunique(dropna=False) > 1]
+    compared, _ = latest_runs(table[table[MEASURED].notna()])  # also those of too few seeds
+    differing = [
+        name
+        for name in sweep
+        if (CONFIG in name or name == "notebook_sha256")
+        and compared[name].nunique(dropna=False) > 1
+    ]
     folds, seeds = (rows[rows["over"] == over] for over in ("fold", "seed"))
     for _, part in folds.groupby(sweep, dropna=False, sort=False):
         yield _fold_table(part.dropna(axis=1, how="all"), differing)
@@ -101,7 +114,7 @@ def difference_tables(table: pd.DataFrame) -> Iterator[TextTable]:
 
 def _fold_table(part: pd.DataFrame, differing: list[str]) -> TextTable:
     about = part.iloc[0]
-    settings = [f"{name[len(CONFIG) :]} {about[name]}" for name in differing if name in part]
+    settings = [f"{name.removeprefix(CONFIG)} {about[name]}" for name in differing if name in part]
     folds = sorted((name for name in part if name.startswith("fold ")), key=lambda n: int(n[5:]))
     sections: list[list[list[str]]] = [[], []]
     for row in part.to_dict("records"):

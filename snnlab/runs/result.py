@@ -71,7 +71,7 @@ def load_result(path: str | Path) -> Result:
         raise SnnlabError(
             f"{path}: there is no such result; check the path, or let the run finish."
         )
-    content = read_json(path, "run the notebook again.")
+    content = read_json(path, "remove it, and run the notebook again.")
     check(content, path)
     return Result(**content)
 

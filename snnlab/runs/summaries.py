@@ -13,7 +13,7 @@ from snnlab.course.config import NOTEBOOKS
 from snnlab.runs.collection import AFTER, BEFORE, CONFIG
 
 MAX_PANELS = 12
-# parameters that do not change a single network
+# Parameters of the course's notebooks that do not change a single network
 RUN_PARAMETERS = {"seed", "seeds", "variants", "controls", "toys"} | {
     field.name
     for kind in NOTEBOOKS.values()
@@ -53,11 +53,7 @@ def latest_runs(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Returns:
         The rows, and the columns that tell configurations and arms apart.
     """
-    parameters = [
-        name
-        for name in table
-        if name.startswith(CONFIG) and name.removeprefix(CONFIG) not in RUN_PARAMETERS
-    ]
+    table, parameters = _deciding(table)
     keys = ["notebook", "profile", "data", "notebook_sha256", *parameters, "arm"]
     by_age = table.sort_values("finished", kind="stable")
     latest = by_age.groupby([*keys, "seed"], dropna=False)["path"].transform("last")
@@ -77,8 +73,7 @@ def parameter_first(table: pd.DataFrame, name: str) -> pd.DataFrame:
     Raises:
         SnnlabError: no parameter of this name differs between the runs.
     """
-    parameters = [name.removeprefix(CONFIG) for name in table if name.startswith(CONFIG)]
-    names = [name for name in parameters if name not in RUN_PARAMETERS]
+    names = [column.removeprefix(CONFIG) for column in _deciding(table)[1]]
     if not names:
         raise SnnlabError(
             f"--plot {name}: all runs have the same parameters; expected a parameter that differs "
@@ -88,6 +83,19 @@ def parameter_first(table: pd.DataFrame, name: str) -> pd.DataFrame:
     rest = [column for column in table if column != first]
     rest.insert(rest.index("seed") + 1, first)
     return table[rest]
+
+
+def _deciding(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table without the values that change no network, and the parameters that remain.
+
+    In a notebook of one's own a parameter of any name may change the networks.
+    """
+    table, course = table.copy(), table["notebook"].isin(list(NOTEBOOKS))
+    columns = [name for name in table if name.startswith(CONFIG)]
+    for column in columns:
+        if column.removeprefix(CONFIG) in RUN_PARAMETERS:
+            table[column] = table[column].mask(course)
+    return table, [name for name in columns if table[name].notna().any()]
 
 
 def plain_names(table: pd.DataFrame) -> dict[str, str]:

@@ -211,6 +211,16 @@ def test_mean_spread_and_count_by_hand(tmp_path, save):
     assert math.isnan(found["std"].iloc[2]) and found["count"].tolist() == [3, 3, 1]
 
 
+def test_in_a_notebook_of_ones_own_every_parameter_may_change_the_networks(tmp_path, save):
+    for notebook in ("mine", "04_learning_delays"):
+        for workers in (1, 2):
+            accuracy, config = 0.1 * workers, {"workers": workers}
+            save(f"{notebook}{workers}", entry("a", 0, accuracy), config=config, notebook=notebook)
+    means = runs.summary(runs.collect(tmp_path / "runs"))["test_accuracy"]
+    assert means.loc["mine"]["mean"].tolist() == pytest.approx([0.1, 0.2])
+    assert means.loc["04_learning_delays"]["mean"].tolist() == pytest.approx([0.2])  # the latest
+
+
 def test_what_is_missing_in_some_configurations_stays_a_configuration(tmp_path, save):
     save("a", entry("none", 0, 0.2))
     save("b", entry("none", 0, 0.4), config={"fan_in": 3})

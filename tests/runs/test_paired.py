@@ -62,6 +62,28 @@ def test_other_parameters_make_another_sweep(table):
     assert second.sections[1][0][1:] == ["+0.0", "+0.0", "+0.0", "+0.0 to +0.0"]
 
 
+@pytest.mark.parametrize("values", [("p", "q"), (0.25, 0.5)])
+def test_a_fold_that_is_no_whole_number_is_a_parameter_as_others_are(table, values):
+    own = table.assign(**{"config.fold": table["config.fold"].map(dict(enumerate(values)))})
+    rows = paired_differences(own)
+    assert set(rows["over"]) == {"seed"} and [*rows["config.fold"].unique()] == [*values]
+    pair = rows[(rows["minus"] == "none") & (rows["config.fold"] == values[0])].iloc[0]
+    assert (pair["seed 0"], pair["seed 1"]) == (pytest.approx(0.2), pytest.approx(0.1))
+
+
+def test_each_row_over_seeds_says_of_which_runs_it_is(table):
+    """Those of another notebook's code, and where the other value has too few seeds for a row."""
+    seeds = table[table["config.fold"] == 0].drop(columns="config.fold")
+    edited = seeds.assign(notebook_sha256="1", path="b")
+    (one,) = difference_tables(pd.concat([seeds, edited]))
+    assert [section[0][0] for section in one.sections] == ["0", "1"]
+    few = seeds[seeds["seed"] == 0].assign(**{"config.lr": 0.2, "path": "b"})
+    (one,) = difference_tables(pd.concat([seeds.assign(**{"config.lr": 0.1}), few]))
+    assert one.columns[0] == "lr" and [section[0][0] for section in one.sections if section] == [
+        "0.1"
+    ]
+
+
 def test_of_one_fold_in_common_there_is_no_interval(table):
     lacking = table[(table["config.fold"] == 0) | (table["arm"] == "none")]
     (one,) = difference_tables(lacking)

@@ -256,6 +256,10 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             f"{MAX_RUNS:,}. Shorten the lists, or split the file."
         )
     runs: dict[Path, SweepRun] = {}
+    if twice := grid.keys() & file.overrides.keys():
+        raise SnnlabError(
+            f"-p {min(twice)}: grid has values for it; leave -p out, or change them in {path}."
+        )
     configurations = _configurations(path, kind, grid, named)
     for (name, own), seed in itertools.product(configurations, seeds):
         run = file.run(name, own, seed)
@@ -318,8 +322,6 @@ def collected(sweep: Sweep) -> "pd.DataFrame | None":
     """Return the results of a sweep as `runs.collect` does; None where no run is finished."""
     if not any(run.done for run in sweep.runs):
         return None
-    from snnlab.runs.collection import collect  # with pandas, which a sweep needs only here
+    from snnlab.runs.collection import read_results  # with pandas, which is needed only here
 
-    table = collect(sweep.folder)
-    own = {str(run.folder / "result.json") for run in sweep.runs}
-    return table[table["path"].isin(own)]
+    return read_results(sweep.folder, only={run.folder for run in sweep.runs}).table

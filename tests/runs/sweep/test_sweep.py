@@ -232,7 +232,7 @@ def test_mistakes_on_the_command_line_end_with_code_2(snnlab, tmp_path):
         (["-p", "neuron", 3], "did you mean neurons?"),
         (["-p", "seed", 3], "-p seed: a sweep has it from its file"),
         (["-p", "neurons", 3, "-p", "neurons", 4], "given twice"),
-        (["-p", "neurons", 3], "are the same run"),
+        (["-p", "neurons", 3], "-p neurons: grid has values for it; leave -p out"),
     ):
         done = snnlab("sweep", path, *arguments)
         assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1, (
@@ -308,7 +308,11 @@ def test_only_runs_of_the_file_are_in_the_table(tmp_path):
     for run in before.runs:
         finish(run, 0.5)
     now = sweeps.read(tmp_path, seeds=[1])
-    assert sweep.collected(now)["seed"].tolist() == [1, 1]
+    other = now.folder / "old/result.json"  # of another version, or damaged
+    other.parent.mkdir()
+    for content in ('{"schema": 1}', "no JSON"):
+        other.write_text(content)
+        assert sweep.collected(now)["seed"].tolist() == [1, 1]
     assert sweep.collected(sweeps.read(tmp_path, seeds=[7])) is None
 
 
