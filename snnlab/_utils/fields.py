@@ -29,6 +29,7 @@ class Spec:
         low, high: limits of a number; both are allowed values.
         choices: the texts that are allowed; without any, a text is a name or a path.
         empty: whether a tuple or a text may be empty, which means "none" or "as usual".
+        repeats: whether a tuple may hold the same value twice.
         decides: whether the result depends on it. One that does not, up to rounding, may be another
             when a killed run goes on.
         needs: other parameters, each with the values beside which alone this one is read.
@@ -41,6 +42,7 @@ class Spec:
     high: float = math.inf
     choices: tuple[str, ...] = ()
     empty: bool = False
+    repeats: bool = False
     decides: bool = True
     needs: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     unless: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
@@ -55,8 +57,8 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     """Convert a value to the type of its field: an int may stand for a float, a list for a tuple.
 
     Raises:
-        SnnlabError: it has another type, is out of the field's range, or is a text that can be no
-            name or path.
+        SnnlabError: it has another type, is out of the field's range, is a text that can be no name
+            or path, or is a list that holds a value twice where the field does not allow it.
     """
     spec: Spec = field.metadata["spec"]
     kind, many = _kind(field)
@@ -74,7 +76,15 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     if kind is str and (why := next(filter(None, (_no_path(item, spec) for item in items)), "")):
         raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path ({spec.help}).")
     converted = tuple(kind(item) for item in items)
-    return converted if many else converted[0]
+    if not many:
+        return converted[0]
+    if not spec.repeats and len(set(converted)) < len(converted):
+        twice = next(item for i, item in enumerate(converted) if item in converted[:i])
+        raise SnnlabError(
+            f"{field.name} = {value!r}: {twice} is there twice; expected each value once "
+            f"({spec.help})."
+        )
+    return converted
 
 
 def check_read(field: "dataclasses.Field[Any]", values: Mapping[str, Any]) -> None:

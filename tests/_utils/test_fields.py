@@ -19,6 +19,8 @@ class Example:
     share: float = parameter(0.5, "a share", low=0, high=1)
     sizes: tuple[int, ...] = parameter((1,), "several", low=1)
     taus: tuple[float, ...] = parameter((1.0,), "several", unit="ms", low=1)
+    layers: tuple[int, ...] = parameter((1,), "in order", repeats=True)
+    sides: tuple[str, ...] = parameter(("left",), "several", choices=("left", "right"))
 
 
 FIELDS = {field.name: field for field in fields(Example)}
@@ -38,6 +40,7 @@ FIELDS = {field.name: field for field in fields(Example)}
         ("count", np.int64(3), 3),
         ("share", np.float32(0.5), 0.5),
         ("sizes", [np.int32(4)], (4,)),
+        ("layers", [16, 16], (16, 16)),
     ],
 )
 def test_fitting_values_take_their_fields_type(name, value, expected):
@@ -67,6 +70,8 @@ def test_fitting_values_take_their_fields_type(name, value, expected):
         ("sizes", [32, True], "expected a list of whole numbers"),
         ("sizes", "32", "expected a list of whole numbers"),
         ("taus", [10**400], "expected a list of numbers"),
+        ("taus", [20, 40, 20.0], "20.0 is there twice; expected each value once (several)"),
+        ("sides", ["left", "left"], "left is there twice"),
         (
             "taus",
             [20, float("inf")],

@@ -115,6 +115,7 @@ def test_a_configuration_cannot_be_changed_afterwards():
         ),
         ({"dt_ms": 0}, "dt_ms = 0: expected a number from 1 to 1,000 ms"),
         ({"tau_ms": [-5.0]}, "tau_ms = [-5.0]: expected a list of numbers"),
+        ({"lr_factors": [1, 1.0]}, "lr_factors = [1, 1.0]: 1.0 is there twice; expected each"),
         (
             {"tau_ms": [40, 20], "dt_ms": 20},
             "tau_ms = 20: expected more than one time step (dt_ms = 20)",

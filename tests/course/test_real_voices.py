@@ -71,7 +71,7 @@ def test_no_speaker_is_in_two_parts(folder):
     ("wrong", "message"),
     [
         ({"n_in": 99}, "n_in = 99: expected a divisor of the 700 channels"),
-        ({"test_folds": [1, 1]}, "expected each fold once"),
+        ({"test_folds": [1, 1]}, "1 is there twice; expected each value once"),
         ({"tau_ms": [20.0]}, "tau_ms = 20: expected more than one time step"),
     ],
 )

@@ -32,6 +32,7 @@ class LearningDelays(DelayTraining, DelayNetParameters):
         "kinds of delays to train, each a variant of the network; a single one is compared with "
         "nothing, so one network is trained, unless seeds, tau_ms or lr_factors are given",
         choices=("none", "fixed", "learned"),
+        repeats=True,
     )
     controls: bool = parameter(
         True, "whether to train the controls of section 7, beside both fixed and learned"

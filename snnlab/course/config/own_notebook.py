@@ -47,6 +47,7 @@ def with_own_parameters(
                 tuple(value) if isinstance(value, list) else value,
                 helps.get(name) or "see its cell",
                 empty=True,
+                repeats=True,
             ),
         )
         for name, value in values.items()

@@ -27,7 +27,7 @@ class RealCamera(TrainingParameters):
         (50, 100, 300, 800), "numbers of labelled recordings to train on", low=10, high=100_000
     )
     epochs: tuple[int, ...] = parameter(
-        (40, 30, 16, 8), "epochs on as many recordings", low=2, high=100_000
+        (40, 30, 16, 8), "epochs on as many recordings", low=2, high=100_000, repeats=True
     )
     long_epochs: int = parameter(
         150,
@@ -55,6 +55,7 @@ class RealCamera(TrainingParameters):
         "folds whose validation chooses rate and decay, for each number of recordings",
         low=1,
         high=100,
+        repeats=True,
     )
     shift: int = parameter(
         2, "largest shift of a recording in training", unit="pixels", low=0, high=17

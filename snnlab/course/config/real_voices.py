@@ -43,10 +43,6 @@ class RealVoices(DelayNetParameters):
             raise SnnlabError(
                 f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140."
             )
-        if len(set(self.test_folds)) < len(self.test_folds):
-            raise SnnlabError(
-                f"test_folds = {self.test_folds}: expected each fold once; remove the repetition."
-            )
 
 
 REAL_VOICES = profiles(

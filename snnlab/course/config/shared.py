@@ -104,6 +104,7 @@ class TransferParameters(TrainingParameters):
         "of each of the three convolutions of the small network",
         low=1,
         high=4096,
+        repeats=True,
         needs={"model": ("small",)},
     )
     pretrain_epochs: int = parameter(12, "epochs of the ANN", low=1, high=100_000)
@@ -125,6 +126,7 @@ class TransferParameters(TrainingParameters):
         "for a cosine",
         low=0,
         empty=True,
+        repeats=True,
     )
     drop: float = parameter(0.3, "see drops", low=0, high=1, unless={"drops": ((),)})
     precision: str = parameter(
@@ -160,7 +162,7 @@ class DelayNetParameters(TimeStep, TrainingParameters):
     """The parameters of notebooks that choose all of a network with delays and of its training."""
 
     hidden: tuple[int, ...] = parameter(
-        (16, 16), "neurons of each hidden layer", low=1, high=100_000
+        (16, 16), "neurons of each hidden layer", low=1, high=100_000, repeats=True
     )
     max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
     tau_ms: tuple[float, ...] = parameter(
