@@ -214,6 +214,27 @@ def test_values_that_do_not_go_together_are_refused_before_a_run(notebook, given
         resolve(notebook, **given)
 
 
+@pytest.mark.parametrize(
+    ("notebook", "name"),
+    [
+        (STATIC, "lr"),
+        (STATIC, "fine_tune_lr"),
+        (EVENTS, "lr"),
+        (EVENTS, "film_lr"),
+        (DELAYS, "lr_weights"),
+        (DELAYS, "lr_factors"),
+        ("04_real_voices", "lr_factors"),
+        (PRETRAINED, "lr_weights"),
+        (PRETRAINED, "fine_tune"),
+        ("08_delays_on_chips", "lr_weights"),
+    ],
+)
+def test_a_learning_rate_is_above_0_but_delays_may_stay(notebook, name):
+    with pytest.raises(SnnlabError, match=rf"^{name} = .*0.*: expected .* from 1e-06 to 1"):
+        parse_parameters(notebook, {name: "0"})
+    assert resolve(DELAYS, lr_delays=0).lr_delays == 0
+
+
 def test_a_checkpoint_says_how_many_inputs_it_has():
     assert resolve(EXPLORING, checkpoint="net.pt", dt_ms=10, **WORDS).features == "paper"
 

@@ -31,7 +31,7 @@ class DelaysOnChips(DelayTraining):
     lr_weights: tuple[float, ...] = parameter(
         (0.02, 0.04),
         "highest learning rates of the weights that every kind may choose from, by validation",
-        low=0,
+        low=1e-6,
         high=10,
     )
     kept_shares: tuple[float, ...] = parameter(

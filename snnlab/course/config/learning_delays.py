@@ -66,7 +66,7 @@ class LearningDelays(DelayTraining, DelayNetParameters):
         (0.5, 1.0, 2.0),
         "factors of lr_weights that every variant chooses from, by validation, and after that of "
         "lr_delays",
-        low=0,
+        low=1e-6,
         high=1000,
     )
     toy_trials: int = parameter(

@@ -43,14 +43,14 @@ class PretrainAndTransfer(TransferParameters):
         (0.02, 0.04, 0.08),
         "learning rates that every recipe may choose from, by validation; a choice at the edge "
         "tries the next one",
-        low=0,
+        low=1e-6,
         high=10,
     )
     fine_tune_lr: tuple[float, ...] = parameter(
         (0.005, 0.01, 0.02),
         "learning rates of the fine-tuning to choose from, in the same way, after that of the "
         "pretraining",
-        low=0,
+        low=1e-6,
         high=10,
     )
     optimiser: str = parameter(

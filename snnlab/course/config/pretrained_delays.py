@@ -33,13 +33,13 @@ class PretrainedDelays(DelayTraining):
     lr_weights: tuple[float, ...] = parameter(
         (0.02, 0.04, 0.08),
         "highest learning rates of the weights that every recipe may choose from, by validation",
-        low=0,
+        low=1e-6,
         high=10,
     )
     fine_tune: tuple[float, ...] = parameter(
         (0.125, 0.25, 0.5),
         "learning rates of fine-tuning to choose from, as a share of those before it",
-        low=0,
+        low=1e-6,
         high=10,
     )
 

@@ -29,7 +29,7 @@ class RealVoices(DelayNetParameters):
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
         "factors of lr_weights that every variant chooses from, by validation",
-        low=0,
+        low=1e-6,
         high=1000,
     )
     fan_in: int = parameter(

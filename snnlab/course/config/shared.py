@@ -114,7 +114,7 @@ class TransferParameters(TrainingParameters):
     lr: tuple[float, ...] = parameter(
         (0.02, 0.04),
         "learning rates that every recipe may choose from, by validation",
-        low=0,
+        low=1e-6,
         high=10,
     )
     schedule: str = parameter(
@@ -175,7 +175,7 @@ class DelayNetParameters(TimeStep, TrainingParameters):
     dropout: float = parameter(
         0.1, "probability of silencing a neuron while training", low=0, high=0.99
     )
-    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=0, high=10)
+    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=1e-6, high=10)
     lr_delays: float = parameter(
         0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
     )

@@ -112,7 +112,7 @@ class TransferToEvents(TransferParameters):
     film_lr: tuple[float, ...] = parameter(
         (0.005, 0.01, 0.02),
         "learning rates that every recipe for films may choose from",
-        low=0,
+        low=1e-6,
         high=10,
         needs={"toys": (True,)},
     )
