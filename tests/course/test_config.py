@@ -203,6 +203,8 @@ def test_conditions_name_parameters_and_values_that_there_are(notebook):
         (EXPLORING, dict(data="gsc"), "expected the features paper or sane for gsc"),
         (EXPLORING, WORDS, "dt_ms = 20, n_in = 70: expected 10 and 140"),
         (PRETRAINED, dict(features="sane"), "expected the features spikes for spoken-digits"),
+        (PRETRAINED, dict(limit=1), "limit = 1: expected at least 2, or 0 for all recordings"),
+        (DELAYS, dict(limit=1), "limit = 1: expected at least 2, or 0 for all recordings"),
         (PRETRAINED, dict(n_in=99), "n_in = 99: expected a divisor"),
         (PRETRAINED, dict(dt_ms=50), "expected more than one time step"),
         (STATIC, dict(data=""), "data = '' is blank"),

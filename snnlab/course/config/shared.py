@@ -246,6 +246,15 @@ class DelayTraining(TimeStep, TrainingParameters, Recordings):
         70, "inputs: a divisor of the channels, which are summed in groups", low=1, high=65_536
     )
 
+    def __post_init__(self) -> None:
+        """Check the fields, and that there may be recordings of two classes."""
+        super().__post_init__()
+        if self.limit == 1:
+            raise SnnlabError(
+                "limit = 1: expected at least 2, or 0 for all recordings; one recording has a "
+                "single class, of which no network learns anything."
+            )
+
 
 def profiles(course: Kind, *, tiny: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, Kind]:
     """Make the three profiles of a notebook; the other two differ from "course" as they say.
