@@ -82,6 +82,7 @@ def result_table(result: Result) -> TextTable:
     any, stand in a section of their own.
     """
     columns = _measured(name for entry in result.results for name in numbers(entry))
+    data = str(result.data["note"] or result.data["name"])
     sections = []
     for group in (result.results, result.more.get("controls", [])):
         rows = []
@@ -98,8 +99,7 @@ def result_table(result: Result) -> TextTable:
         f"{result.notebook}, profile {result.profile}",
         ["variant", "seeds", *map(_heading, columns)],
         sections,
-        "Mean ± standard deviation over the seeds. Data: "
-        f"{result.data['note'] or result.data['name']}.",
+        f"Mean ± standard deviation over the seeds. Data: {data.removesuffix('.')}.",
     )
 
 

@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from snnlab.runs.result import Result
+from snnlab.runs.run import UNSTATED
 from snnlab.runs.tables import result_table
 
 
@@ -12,7 +13,7 @@ def entry(variant, seed, accuracy, **more):
     return {"variant": variant, "seed": seed, "test_accuracy": accuracy, **more}
 
 
-def cells(results, **more):
+def cells(results, note="made here", **more):
     result = Result(
         1,
         "04_learning_delays",
@@ -20,7 +21,7 @@ def cells(results, **more):
         {},
         {},
         {},
-        {"name": "n", "note": "made here"},
+        {"name": "n", "note": note},
         results,
         more,
         "",
@@ -50,6 +51,11 @@ def test_mean_and_spread_over_the_seeds_of_each_variant():
         ["learned", "1", "80.0"],
     ]
     assert "made here" in text
+
+
+def test_a_note_that_is_a_sentence_ends_with_one_full_stop():
+    _, text = cells([entry("none", 0, 0.4)], note=UNSTATED["note"])
+    assert "on which data." in text and ".." not in text
 
 
 def test_accuracies_stand_alone_and_without_any_all_numbers_stand():
