@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known, whole_number
+from snnlab._utils.fields import is_number, known, typed, whole_number
 from snnlab._utils.files import plain
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import Profiles, known_parameter, parameters_of
@@ -155,6 +155,9 @@ def read_search(path: Path, texts: Mapping[str, str] | None = None) -> Search:
             f"{path}: seeds is {file.seeds!r}; a search has one. Train several networks a trial "
             "with `parameters: {seeds: 3}`."
         )
+    if "seeds" in file.content:
+        checked(path, "seeds", known_parameter, "seed", file.kind)
+        checked(path, "seeds", typed, parameters_of(file.kind)["seed"], file.seeds[0])
     if not isinstance(grid, dict) or not grid:
         raise SnnlabError(
             f"{path}: grid is {grid!r}; expected parameters to draw, each with a list of values or "
@@ -187,15 +190,17 @@ def _check_range(path: Path, kind: Profiles, name: str, ends: Mapping[str, Any])
     many = get_origin(field.type) is tuple
     for end in (low, high):
         parameters(path, "grid", kind, {name: [end] if many else end})
-    number = (get_args(field.type)[0] if many else field.type) in (int, float)
-    if not number or low is None or high is None or not low < high:
+    item_type = get_args(field.type)[0] if many else field.type
+    if item_type not in (int, float) or low is None or high is None or not low < high:
         raise SnnlabError(
             f"{path}: {where} is {dict(ends)!r}; expected numbers low < high, or a list of values."
         )
     log, step = ends.get("log", False), ends.get("step")
     if not isinstance(log, bool) or (log and (low <= 0 or step is not None)):
         raise SnnlabError(f"{path}: {where}, log needs a low above 0, and no step.")
-    if step is not None and not (isinstance(step, int | float) and 0 < step <= high - low):
+    fits = is_number(step) and isinstance(step, int | item_type) and 0 < step <= high - low
+    if step is not None and not fits:
+        number = "whole number" if item_type is int else "number"
         raise SnnlabError(
-            f"{path}: {where}, step is {step!r}; expected a number above 0, up to high - low."
+            f"{path}: {where}, step is {step!r}; expected a {number} above 0, up to high - low."
         )
