@@ -115,7 +115,7 @@ class Search:
         name = ", ".join(
             [f"trial {trial}", *(f"{key}={short(one)}" for key, one in values.items())]
         )
-        return self.file.run(name, values, self.seed)
+        return self.file.run(name, values, self.file.seeds[0])
 
 
 def short(value: Any) -> str:

@@ -79,11 +79,12 @@ def best_command(trials: "Trials") -> str:
         return ""
     best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
     search = trials.search
-    shared = {name: value for name, value in search.file.shared.items() if value is not None}
-    values = {**shared, **search.values(best.params), **search.file.overrides, "seed": search.seed}
+    values = {**search.file.shared, **search.values(best.params), **search.file.overrides}
+    values["seed"] = search.file.seeds[0]
     words = ["snnlab", "run", str(search.file.content["notebook"])]
     for name, value in values.items():
-        words += ["-p", name, _text(value)]
+        if value is not None:
+            words += ["-p", name, _text(value)]
     return shlex.join(words)
 
 

@@ -10,10 +10,12 @@ import threading
 import time
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import sweeps
 import yaml
 from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_notebook
 
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
@@ -202,7 +204,10 @@ def course_file(checkout, **changes):
             "log needs a low above 0, and no step",
         ),
         ({"grid": {"neurons": {"low": 10, "high": 20, "step": 11}}}, "step is 11; expected"),
-        ({"grid": {"neurons": {"low": 10, "high": 20, "step": 1.5}}}, "step is 1.5; expected a whole"),
+        (
+            {"grid": {"neurons": {"low": 10, "high": 20, "step": 1.5}}},
+            "step is 1.5; expected a whole",
+        ),
         ({"grid": {"neurons": {"low": 10, "high": 20, "step": True}}}, "step is True; expected a"),
         ({"grid": {"seeds": [1, 2]}}, "seeds is drawn from grid and given"),
     ],
@@ -210,6 +215,21 @@ def course_file(checkout, **changes):
 def test_what_does_not_fit_is_refused_in_a_sentence(checkout, changes, message):
     path = write(checkout, **changes)
     with pytest.raises(SnnlabError, match=message):
+        read_search(path)
+
+
+def test_a_notebook_without_a_seed_is_searched(checkout):
+    cell = new_code_cell("gain = 1.0", metadata={"tags": ["parameters"]})
+    nbformat.write(new_notebook(cells=[cell]), checkout / "own.ipynb")
+    path = checkout / "own.yaml"
+    content = {"notebook": str(checkout / "own.ipynb"), "grid": {"gain": [1, 2]}}
+    path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}}))
+    trials = Trials(read_search(path))
+    trial, lock = trials.claim()
+    trials.finish(trial, lock, "COMPLETE", 0.5)
+    assert "-p gain" in best_command(trials) and "-p seed" not in best_command(trials)
+    path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}, "seeds": [0]}))
+    with pytest.raises(SnnlabError, match="seeds: There is no parameter of own called 'seed'"):
         read_search(path)
 
 
