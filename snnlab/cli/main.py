@@ -4,6 +4,7 @@ Each command imports what it needs, so that help and errors of parameters do not
 """
 
 import io
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +129,8 @@ def run(
     path = find(notebook)
     values = {} if file is None else read_parameters(file)
     if "notebook" in values:
-        raise SnnlabError(f"{file}: holds a sweep; run it with `snnlab sweep {file}`.")
+        command = shlex.join(["snnlab", "sweep", str(file)])
+        raise SnnlabError(f"{file}: holds a sweep; run it with `{command}`.")
     values |= parse_parameters(profiles_of(path), texts)
     # before the progress bar, so that an error stands alone
     config = configure(path, values)
@@ -173,7 +175,8 @@ def new_notebook(name: Path) -> None:
     from snnlab.runs import new_notebook
 
     path = new_notebook.new_notebook(name)
-    click.echo(f"{path}: edit it, and run it with `snnlab run {path}`.")
+    command = shlex.join(["snnlab", "run", str(path)])
+    click.echo(f"{path}: edit it, and run it with `{command}`.")
 
 
 @app.command()

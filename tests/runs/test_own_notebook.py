@@ -209,6 +209,11 @@ def test_the_template_is_not_written_over_a_file():
     assert done.exit_code == 2 and "mine.ipynb is there already" in done.stderr
 
 
+def test_the_command_to_run_a_new_notebook_can_be_pasted():
+    done = snnlab("new-notebook", "a ü {b}/x")
+    assert done.exit_code == 0 and "run it with `snnlab run 'a ü {b}/x.ipynb'`." in done.stdout
+
+
 def test_messages_about_a_file_name_it_once(tmp_path):
     Path("mine.ipynb").write_text("{")
     Path("untagged.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell("a = 1")])))
