@@ -22,6 +22,11 @@ def printable(text: object) -> str:
     return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], str(text))
 
 
+def in_one_line(text: object) -> str:
+    """Join the lines of a text by spaces."""
+    return " ".join(line.strip() for line in str(text).splitlines())
+
+
 def is_utf8(text: str) -> bool:
     """Return whether UTF-8 can hold a text; it cannot hold a path with other bytes."""
     try:

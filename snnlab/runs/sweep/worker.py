@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.escape import in_one_line
 from snnlab._utils.system import leave_terminal
 
 PROGRESS = "snnlab at "  # a line of progress in a worker's log begins so
@@ -29,7 +30,7 @@ class RunOutcome(NamedTuple):
 
     Attributes:
         status: "finished", "failed", "held" by another process, or "pruned" by a search.
-        text: the reason, unless it is finished.
+        text: the reason, in one line, unless it is finished.
     """
 
     status: str
@@ -71,11 +72,11 @@ class Task:
                 failure = self._run()
                 return RunOutcome("failed", failure) if failure else RunOutcome("finished")
             except Held as error:
-                return RunOutcome("held", str(error))
+                return RunOutcome("held", in_one_line(error))
             except SnnlabError as error:
-                return RunOutcome("failed", str(error))
+                return RunOutcome("failed", in_one_line(error))
             except NotebookFailed as error:
-                failure = str(error)
+                failure = in_one_line(error)
                 print(f"attempt {attempt + 1}: {failure}", flush=True)
         return RunOutcome("failed", failure)
 
@@ -120,7 +121,7 @@ def work(task: Callable[[], RunOutcome], log: Path, sender: "Connection[RunOutco
         outcome = task()
     except Exception as error:  # noqa: BLE001 - a defect, and the other runs continue
         traceback.print_exc()
-        reason = " ".join(traceback.format_exception_only(error)).strip()
+        reason = in_one_line("".join(traceback.format_exception_only(error)))
         outcome = RunOutcome("failed", f"its worker broke ({reason}); see {log}")
     sender.send(outcome)
 

@@ -378,6 +378,17 @@ def test_a_task_tries_again_where_nobody_else_does(
     assert calls == [run.given] * (min(retries, failures) + 1)
 
 
+def test_an_error_of_several_lines_is_told_in_one(tmp_path, monkeypatch):
+    run = sweeps.read(tmp_path).runs[0]
+
+    def execute_(path, given, report, **_):
+        raise execute.NotebookFailed("cell [2]: ValueError: a\n  b\nSee x  y.ipynb.")
+
+    monkeypatch.setattr(sharing, "execute", execute_)
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
+    assert outcome == RunOutcome("failed", "cell [2]: ValueError: a b See x  y.ipynb.")
+
+
 def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
     monkeypatch.setattr(sharing, "execute", lambda path, given, report, **_: None)
