@@ -571,6 +571,14 @@ def test_tensors_are_trained_on_as_a_data_set_is():
     assert scored.accuracy == evaluate(result.model, sets()[1]).accuracy
 
 
+def test_tensors_with_a_graph_are_trained_on_and_get_no_gradient():
+    leaf = torch.rand(30, 8, 16, requires_grad=True)
+    recipe = dataclasses.replace(RECIPE, epochs=1, batch_size=4)
+    for x in (leaf, leaf.sigmoid()):
+        fit(net(), (x, Y), (x, Y), recipe, progress=False)
+    assert leaf.grad is None
+
+
 X, Y = torch.zeros(30, 8, 16), torch.zeros(8, dtype=torch.long)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.arrays import check_dt
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.fields import known
 from snnlab.data.batches.base import BatchedDataset, by_speakers, joined_speakers
 from snnlab.data.io.folders import check_names
@@ -26,14 +27,15 @@ class DenseSet(BatchedDataset):
 
     Args:
         x: `(T, n, ...)`: spikes `(T, n, N)`, event frames `(T, n, 2, H, W)`, or images `(1, n, C,
-            H, W)`.
-        labels: `(n,)`, whole numbers from 0.
+            H, W)`. Real numbers; a graph of them is left out.
+        labels: `(n,)`, whole numbers from 0 of any type; kept as int64.
         classes: the class names, if they have any.
         speakers: `(n,)`, whole numbers: who or what each sample is from, if that is known.
         dt_ms: length of a time step, ms; None where that is not known.
 
     Raises:
-        SnnlabError: they are no tensors, or there is not one label or speaker for each sample.
+        SnnlabError: they are no tensors of such numbers, there is not one label or speaker for each
+            sample, a class name is no text, or `dt_ms` is not above 0.
 
     Example:
         >>> import torch
@@ -49,7 +51,7 @@ class DenseSet(BatchedDataset):
     dt_ms: float | None = None
 
     def __post_init__(self) -> None:
-        """Check that samples, labels and speakers belong together."""
+        """Check that samples, labels and speakers belong together, and the type of each."""
         for name in ("x", "labels", "speakers"):
             value = getattr(self, name)
             if not (isinstance(value, Tensor) or (name == "speakers" and value is None)):
@@ -70,6 +72,27 @@ class DenseSet(BatchedDataset):
                 f"DenseSet: speakers has the shape {tuple(self.speakers.shape)}; expected "
                 f"{labels}, one for each sample; leave it out where they are not known."
             )
+        if self.x.is_complex():
+            raise SnnlabError(
+                f"DenseSet: x is of the type {self.x.dtype}; expected real numbers; give x.abs()."
+            )
+        kind = self.labels.dtype
+        if kind.is_floating_point or kind.is_complex or kind == torch.bool:
+            raise SnnlabError(
+                f"DenseSet: labels are of the type {kind}; expected whole numbers from 0, a class "
+                "each; give labels.long()."
+            )
+        classes = () if self.classes is None else tuple(self.classes)
+        if not all(isinstance(name, str) for name in classes):
+            raise SnnlabError(
+                f"DenseSet: classes = {classes}: expected texts, a name for each class; give "
+                "tuple(map(str, classes))."
+            )
+        object.__setattr__(self, "x", self.x.detach())
+        object.__setattr__(self, "labels", self.labels.long())
+        object.__setattr__(self, "classes", tuple(map(str, classes)))  # NumPy's texts, too
+        if self.dt_ms is not None:
+            object.__setattr__(self, "dt_ms", check_dt(self.dt_ms))
 
     def __repr__(self) -> str:
         steps, n, *shape = self.x.shape
@@ -133,7 +156,8 @@ class DenseSet(BatchedDataset):
         """
         path = data_path(data) / f"{known(part, PARTS, 'part')}.npz"
         _check(self, path)
-        arrays = {"x": self.x.cpu().numpy(), "labels": self.labels.cpu().numpy()}
+        x = self.x.float() if self.x.dtype == torch.bfloat16 else self.x  # which NumPy lacks
+        arrays = {"x": x.cpu().numpy(), "labels": self.labels.cpu().numpy()}
         if self.speakers is not None:
             arrays["speakers"] = self.speakers.cpu().numpy()
         if self.classes:
@@ -158,13 +182,16 @@ class DenseSet(BatchedDataset):
                 f"{path}: x is of type {x.dtype}, labels of {labels.dtype}; numbers, and whole "
                 "numbers, were expected."
             )
-        data = DenseSet(
-            torch.from_numpy(x),
-            torch.from_numpy(labels.astype(np.int64)),
-            () if classes is None else tuple(map(str, np.atleast_1d(classes))),
-            None if speakers is None else torch.from_numpy(speakers.astype(np.int64)),
-            None if dt_ms is None else float(dt_ms),
-        )
+        if dt_ms is not None:
+            dt_ms = dt_ms.item() if dt_ms.size == 1 else dt_ms.tolist()
+        with errors_at(path):
+            data = DenseSet(
+                torch.from_numpy(x),
+                torch.from_numpy(labels.astype(np.int64)),
+                () if classes is None else tuple(map(str, np.atleast_1d(classes))),
+                None if speakers is None else torch.from_numpy(speakers.astype(np.int64)),
+                dt_ms,
+            )
         _check(data, path)
         return data
 
@@ -175,7 +202,7 @@ def _check(data: DenseSet, path: str | Path) -> None:
     if not len(data):
         raise SnnlabError(f"{path}: there is no sample; at least one was expected.")
     most = len(data.classes) - 1 if data.classes else int(data.labels.max())
-    if data.labels.is_floating_point() or data.labels.min() < 0 or data.labels.max() > most:
+    if data.labels.min() < 0 or data.labels.max() > most:
         raise SnnlabError(
             f"{path}: labels are {data.labels.min()} to {data.labels.max()}; whole numbers from 0 "
             f"to {most}, one for each class, were expected."

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -64,3 +65,42 @@ def test_what_is_no_tensor_is_refused_by_its_name(name, value):
     parts = {"x": torch.zeros(9, 1, 3), "labels": torch.zeros(1).long(), name: value}
     with pytest.raises(SnnlabError, match=f"^DenseSet: {name} is of the type .* a tensor of num"):
         DenseSet(**parts)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_whole_labels_of_any_type_are_trained_on(dtype):
+    data = DenseSet(torch.zeros(9, 2, 3), torch.tensor([0, 1], dtype=dtype))
+    assert data.labels.dtype == torch.int64 and data.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.complex64])
+def test_labels_that_are_no_whole_numbers_are_refused(dtype):
+    with pytest.raises(SnnlabError, match=r"^DenseSet: labels are of .*give labels\.long\(\)\.$"):
+        DenseSet(torch.zeros(9, 2, 3), torch.zeros(2, dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"x": torch.zeros(9, 2, 3, dtype=torch.complex64)}, "^DenseSet: x .* real numbers"),
+        ({"classes": (1, 2)}, r"^DenseSet: classes = \(1, 2\): expected texts"),
+        *(
+            ({"dt_ms": dt_ms}, "^dt_ms = .*: expected a time step above 0 ms")
+            for dt_ms in (0, -1, float("nan"), "10 ms", True)
+        ),
+    ],
+)
+def test_what_no_file_can_hold_is_refused_when_the_set_is_made(part, words):
+    with pytest.raises(SnnlabError, match=words):
+        DenseSet(**({"x": torch.zeros(9, 2, 3), "labels": torch.arange(2)} | part))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [torch.rand(9, 2, 3, requires_grad=True), torch.rand(9, 2, 3).bfloat16(), torch.rand(9, 2, 3)],
+)
+def test_what_is_saved_is_read(x, tmp_path):
+    data = DenseSet(x, torch.arange(2).byte(), ("a", "b"), dt_ms=np.float32(2))
+    again = DenseSet.read(data.save(tmp_path))
+    assert torch.equal(again.x, x.float()) and again.labels.tolist() == [0, 1]
+    assert type(data.dt_ms) is float and again.dt_ms == 2 and again.classes == ("a", "b")

@@ -114,8 +114,8 @@ def test_the_seed_decides():
 
 def test_a_digit_has_to_fit():
     with pytest.raises(SnnlabError, match="size = 7: expected at least the 8 pixels of a digit"):
-        place(torch.zeros(2, 4, 8), torch.zeros(2), 5, size=7, noise=0.0, seed=0)
-    assert place(torch.zeros(2, 8, 4), torch.zeros(2), 5, size=8, noise=0.0, seed=0).x.shape == (
+        place(torch.zeros(2, 4, 8), torch.arange(2), 5, size=7, noise=0.0, seed=0)
+    assert place(torch.zeros(2, 8, 4), torch.arange(2), 5, size=8, noise=0.0, seed=0).x.shape == (
         1,
         5,
         1,
