@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.splits import DataSplits
 
@@ -25,13 +26,14 @@ def load(*, samples: int = 3000, size: int = 12, noise: float = 0.12) -> DataSpl
     """Make images `(1, B, 1, size, size)`; 55 % of the originals are for training, 30 % for test.
 
     Args:
-        samples: for training; a sixth as many for validation, a quarter for test.
+        samples: for training, at least 6; a sixth as many for validation, a quarter for test.
         size: side length of a picture, pixels.
         noise: standard deviation of the noise on digits, which are from 0 to 1.
 
     Raises:
-        SnnlabError: the picture is smaller than a digit.
+        SnnlabError: a part would have no sample, or the picture is smaller than a digit.
     """
+    samples = whole_number("samples", samples, 6)
     counts = (samples, samples // 6, samples // 4)
     parts = [
         place(*digits, count, size=size, noise=noise, seed=number)

@@ -122,3 +122,10 @@ def test_a_digit_has_to_fit():
         8,
         8,
     )
+
+
+@pytest.mark.parametrize("samples", [-1, 0, 5, 2.5])
+def test_a_set_has_a_sample_in_each_part(samples):
+    assert len(module.load(samples=6).valid) == 1
+    with pytest.raises(SnnlabError, match="^samples = .*: expected a whole number from 6"):
+        module.load(samples=samples)
