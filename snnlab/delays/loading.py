@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from snnlab._utils.arrays import check_dt
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number
 from snnlab._utils.files import checkpoints_below, given_path
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
@@ -44,8 +44,8 @@ def open_network(
         >>> net.config.hidden, dt_ms
         ((4,), 20.0)
     """
-    if not (dt_ms is None or (is_number(dt_ms) and dt_ms > 0)):
-        raise SnnlabError(f"dt_ms = {dt_ms!r}: expected milliseconds above 0.")
+    if dt_ms is not None:
+        check_dt(dt_ms)
     path = best_checkpoint(path) if model is None else path
     net, trained_ms = checkpoints.load_with_step(path, model)
     with checkpoints.as_written(path):
@@ -55,16 +55,32 @@ def open_network(
             f"{path}: a ReLU network, which does not spike; choose the spiking network that was "
             "trained from it."
         )
-    if dt_ms is None and trained_ms is None:
+    with checkpoints.as_written(path):
+        return net, time_step(dt_ms, trained_ms, path)
+
+
+def time_step(dt_ms: float | None, trained_ms: float | None, where: object) -> float:
+    """Return the length of a network's time step, ms.
+
+    Args:
+        dt_ms: the length that the caller gives; None for that of the network.
+        trained_ms: the length that the network was trained with; None where it does not say so.
+        where: the file or the network, for the sentence.
+
+    Raises:
+        SnnlabError: it is not above 0, both are unknown, or they differ.
+    """
+    if dt_ms is not None and trained_ms is not None and check_dt(dt_ms) != trained_ms:
         raise SnnlabError(
-            f"{path}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
-        )
-    if None not in (dt_ms, trained_ms) and dt_ms != trained_ms:
-        raise SnnlabError(
-            f"{path}: trained with steps of {trained_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
+            f"{where}: trained with steps of {trained_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
             f"or give dt_ms = {trained_ms:g}."
         )
-    return net, float(dt_ms or trained_ms or 0)
+    known_ms = trained_ms if dt_ms is None else dt_ms
+    if known_ms is None:
+        raise SnnlabError(
+            f"{where}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
+        )
+    return check_dt(known_ms)
 
 
 def best_checkpoint(path: str | Path) -> Path:

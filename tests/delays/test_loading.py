@@ -60,7 +60,7 @@ def test_a_checkpoint_says_how_long_a_time_step_is(tmp_path):
 
 @pytest.mark.parametrize("dt", [float("nan"), float("inf"), 0, -1.0, True, "10"])
 def test_a_time_step_that_is_no_number_above_0_is_refused_first(tmp_path, dt):
-    with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected milliseconds above 0\.$"):
+    with pytest.raises(SnnlabError, match=r"^dt_ms = .*: expected a time step above 0 ms\.$"):
         open_network(tmp_path / "none.pt", dt_ms=dt)
 
 

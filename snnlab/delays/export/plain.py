@@ -19,6 +19,7 @@ from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
+from snnlab.delays.loading import time_step
 from snnlab.nn.activations import Activation, RampNeuron
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
@@ -103,7 +104,7 @@ def describe(model: nn.Module, dt_ms: float | None = None) -> PlainNetwork:
 
     Raises:
         SnnlabError: a layer cannot be exported, a delay is not finite, or the length of a time
-            step is unknown.
+            step is unknown, not above 0, or not that of the `config`.
 
     Example:
         >>> plain = describe(DelayNet(5, [3], 2, max_delay=4, tau=2.0, dt_ms=10))
@@ -113,10 +114,7 @@ def describe(model: nn.Module, dt_ms: float | None = None) -> PlainNetwork:
     check_exportable(model)
     assert isinstance(model, DelayNet)
     config = model.config
-    if dt_ms is None and config.dt_ms is None:
-        raise SnnlabError(
-            "the network does not say how long a time step is; give dt_ms, such as dt_ms = 10."
-        )
+    step_ms = time_step(dt_ms, config.dt_ms, type(model).__name__)
     net = discretise(model).cpu().double()
     layers = []
     for number, synapses in enumerate(net.synapses):
@@ -146,7 +144,7 @@ def describe(model: nn.Module, dt_ms: float | None = None) -> PlainNetwork:
                 threshold=np.full(size, threshold),
             )
         )
-    return PlainNetwork(config.n_in, tuple(layers), float(dt_ms or config.dt_ms or 0), net.tail)
+    return PlainNetwork(config.n_in, tuple(layers), step_ms, net.tail)
 
 
 def check_exportable(model: nn.Module) -> None:

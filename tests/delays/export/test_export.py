@@ -313,6 +313,19 @@ def test_networks_that_cannot_be_exported_are_refused(net, message, tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize(
+    ("dt_ms", "message"),
+    [
+        *((bad, "^dt_ms = .*: expected a time step above 0 ms") for bad in (-1, np.nan, 0, "a")),
+        (7, "^DelayNet: trained with steps of 10 ms, not of 7; leave dt_ms out, or give dt_ms"),
+    ],
+)
+def test_a_time_step_that_the_network_does_not_have_is_refused(dt_ms, message, tmp_path):
+    with pytest.raises(SnnlabError, match=message):
+        export_network(spiking_net(), tmp_path / "out", to="npz", dt_ms=dt_ms)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_files_are_not_replaced_and_a_missing_package_has_a_sentence(tmp_path, monkeypatch):
     save_network(tmp_path / "net.pt", spiking_net(), 0.5)
     out = tmp_path / "net.nir"
