@@ -35,8 +35,9 @@ def odg_events(
         ON where D_t > theta,   OFF where D_t < -theta,
         both only where F_t and F_(t-1) show the picture
 
-    Images of 8 bits are compared as whole numbers, which is several times as fast as with floats
-    and gives the same events as the images divided by 255.
+    Images of 8 bits are compared as whole numbers, which is several times as fast as with floats.
+    The events are those of the images divided by 255, unless 255 theta is a whole number: then a
+    difference of exactly `theta` is no event of bytes, and with floats rounding decides about it.
 
     Args:
         images: (B, H, W) brightness or (B, 3, H, W) RGB; floating point from 0 to 1, or uint8 from
