@@ -259,6 +259,7 @@ class DelayLinear(DelayParameters):
         ):
             raise SnnlabError(
                 f"DelayLinear: got input of the type {x.dtype} for weights of the type "
-                f"{self.weight.dtype}; give it as x.to({self.weight.dtype}), and keep a network in "
-                "float32 or float64: for mixed precision there is torch.autocast."
+                f"{self.weight.dtype}; give it as x.to({self.weight.dtype}). Keep a network in "
+                "float32 for fit and evaluate, whose batches are float32; otherwise in float32 or "
+                "float64. For mixed precision there is torch.autocast."
             )

@@ -88,6 +88,12 @@ def test_no_state_passes_from_a_batch_to_the_next(name):
         assert other.loss == pytest.approx(together.loss, rel=1e-5)
 
 
+def test_a_network_in_float64_is_told_that_batches_are_float32():
+    x, y = own_data("")
+    with pytest.raises(SnnlabError, match="Keep a network in float32 for fit and evaluate, whose"):
+        evaluate(own_network("adaptive").double(), (x.double(), y))
+
+
 def test_fit_resets_states_that_evaluation_alone_would_not_show():
     class Counting(nn.Module):
         calls, resets = 0, 0
