@@ -14,6 +14,7 @@ from snnlab.nn.activations import OVER_TIME, Activation
 from snnlab.nn.any_network import forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.evaluation_mode import evaluation_mode
 from snnlab.nn.neurons import LeakyIntegrator
 
 aten = torch.ops.aten
@@ -105,7 +106,6 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
     additions, products, spikes, neurons, samples = 0.0, 0.0, 0.0, 0, 0
     updates = {"leaky": 0.0, "plain": 0.0, "": 0.0}
     ends: Tensor | None = None  # the steps that count, of each recording; None for all
-    training = net.training
 
     def note_ends(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         nonlocal ends
@@ -141,17 +141,16 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
             for module in net.modules()
             if isinstance(module, kinds)
         ]
-    net.eval()
     try:
-        for x in inputs:
-            neurons, ends = 0, None
-            with DispatchCounterMode([by_spikes, by_values]):
-                forward_sequence(net, x)
-            samples += x.shape[1]
+        with evaluation_mode(net):
+            for x in inputs:
+                neurons, ends = 0, None
+                with DispatchCounterMode([by_spikes, by_values]):
+                    forward_sequence(net, x)
+                samples += x.shape[1]
     finally:
         for handle in hooks:
             handle.remove()
-        net.train(training)
 
     if not samples:
         raise SnnlabError("no input to count the operations of: expected at least one batch.")

@@ -16,6 +16,7 @@ from snnlab.nn.any_network import delay_layers, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_parameters import ROUNDED
+from snnlab.nn.evaluation_mode import evaluation_mode
 
 INPUT_CONV = ("mean", "signed")
 TransferParts = Literal["both", "weights", "delays"]
@@ -207,19 +208,17 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         raise SnnlabError("no batch to estimate batch norm from: expected at least one.")
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
-    training = net.training
-    net.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.train()
-        norm.momentum = None  # a plain average
-    try:
-        for x in inputs:
-            forward_sequence(net, x)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        net.train(training)
+    with evaluation_mode(net):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train()
+            norm.momentum = None  # a plain average
+        try:
+            for x in inputs:
+                forward_sequence(net, x)
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
 
 
 def _without_rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
 from snnlab.nn.any_network import forward_sequence
+from snnlab.nn.evaluation_mode import evaluation_mode
 from snnlab.training.distributed import (
     all_reduce_scalar,
     all_reduce_sum,
@@ -78,7 +79,7 @@ def as_batches(data: Samples, name: str = "data") -> Batches:
             f"{name}: y is of the type {y.dtype}; expected whole numbers from 0, a class each; "
             "give y.long()."
         )
-    return DenseSet(x, y.long())
+    return DenseSet(x, y)
 
 
 def pick_device(name: str) -> torch.device:
@@ -120,7 +121,7 @@ def work_clock(device: torch.device) -> float:
 @torch.no_grad()
 @memory_errors("evaluation")
 def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalResult:
-    """Evaluate a network as it stands, in evaluation mode; its mode is restored afterwards.
+    """Evaluate a network as it stands, in evaluation mode; each module's mode is restored.
 
     For a network with learned delays, pass `discretise(model)`: the Gaussian kernels of training
     are another network. The states of its neurons are reset before each batch. Processes that train
@@ -128,7 +129,7 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
 
     Args:
         model: the network; it maps `(T, B, ...)` to class scores `(B, classes)`.
-        data: a data set, or tensors x `(T, B, N)` and y `(B,)`.
+        data: a data set, or tensors x `(T, B, N)` and y `(B,)`; x becomes float32.
         batch_size: samples in a batch.
 
     Returns:
@@ -153,11 +154,9 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
             "split."
         )
     device, part = device_of(model), rank_and_world_size()
-    training = model.training
-    model.eval()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
     indices = shard_batches(shuffled(len(data), batch_size, None), part, training=False)
-    try:
+    with evaluation_mode(model):
         for index, (x, y) in zip(indices, data.batches(batch_size, part=part), strict=True):
             x = x.to(device)
             check_finite("data: its inputs", x, index)
@@ -168,8 +167,6 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
                 checked = True
             loss += F.cross_entropy(scores, y.to(device), reduction="sum").item()
             predictions[index], labels[index] = scores.argmax(1).cpu(), y.cpu()
-    finally:
-        model.train(training)
     predictions, labels = all_reduce_sum(predictions), all_reduce_sum(labels)
     return EvalResult(
         (predictions == labels).double().mean().item(),

@@ -13,6 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.any_network import forward_sequence
+from snnlab.nn.evaluation_mode import evaluation_mode
 
 
 def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:
@@ -99,17 +100,15 @@ def layer_outputs(net: nn.Module, batches: Iterable[Tensor]) -> dict[str, Tensor
     Returns:
         Outputs `(n, features)` by name of the activation.
     """
-    training = net.training
-    net.eval()
     outputs: dict[str, list[Tensor]] = {}
     monitor = OutputMonitor(net, Activation, function_on_output=lambda out: out.mean(0).flatten(1))
     try:
-        for x in batches:
-            forward_sequence(net, x)
-            for name in monitor.monitored_layers:
-                outputs.setdefault(name, []).extend(monitor[name])
-            monitor.clear_recorded_data()
+        with evaluation_mode(net):
+            for x in batches:
+                forward_sequence(net, x)
+                for name in monitor.monitored_layers:
+                    outputs.setdefault(name, []).extend(monitor[name])
+                monitor.clear_recorded_data()
     finally:
         monitor.remove_hooks()
-        net.train(training)
     return {name: torch.cat(parts) for name, parts in outputs.items()}

@@ -98,6 +98,7 @@ def spikes_of(made, x):
 
 def test_the_network_is_left_as_it_was():
     made = net().set_mode("liaf").train()
+    made.acts[0].eval()
     before = {name: value.clone() for name, value in made.state_dict().items()}
     found = cost(made, [torch.rand(2, 3, 1, 6, 6)])
     # Frame by frame, and the mean of both
@@ -109,6 +110,7 @@ def test_the_network_is_left_as_it_was():
     with pytest.raises(SnnlabError, match="expected"):
         cost(made, [torch.rand(1, 1, 3, 6, 6)])
     assert made.training and all(not m._forward_hooks for m in made.modules())
+    assert made.acts.training and not made.acts[0].training
 
 
 KINDS = ["synaptic", "axonal", "dendritic", "axo-dendritic"]

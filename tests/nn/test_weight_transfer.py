@@ -388,10 +388,12 @@ def test_batch_norm_statistics_are_averages_over_the_batches_by_hand():
 def test_reestimation_touches_nothing_but_statistics(training):
     made = net().train(training)
     made.layers[0][1].momentum = 0.3
+    made.layers[1][1].eval()
+    modes = [module.training for module in made.modules()]
     before = state(made)
     x = torch.rand(2, 4, 2, 8, 8, requires_grad=True)
     reestimate_batch_norm(made, [x, x * 2])
-    assert made.training == training and all(m.training == training for m in made.modules())
+    assert made.training == training and modes == [module.training for module in made.modules()]
     assert [layer[1].momentum for layer in made.layers] == [0.3, 0.1]
     assert x.grad is None and all(p.grad is None for p in made.parameters())
     for name, value in made.state_dict().items():

@@ -202,6 +202,13 @@ def test_a_network_is_in_training_mode_again_when_its_evaluation_is_stopped():
     assert model.training
 
 
+def test_a_part_that_is_frozen_is_so_after_an_evaluation():
+    model, (_, valid) = net(), sets()
+    model.norms[0].eval()
+    evaluate(model, valid)
+    assert model.training and model.norms.training and not model.norms[0].training
+
+
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty", "other pickle"])
 def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / "c.pt"

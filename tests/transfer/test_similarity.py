@@ -92,9 +92,10 @@ def test_layer_outputs_are_the_rates_that_hooks_see(mode, training):
     net = SmallCNN(2, 3)
     reestimate_batch_norm(net.set_mode("lif"), batches)
     net.set_mode(mode).train(training)
+    net.acts[0].eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     found = layer_outputs(net, batches)
-    assert net.training == training
+    assert net.training == net.acts[1].training == training and not net.acts[0].training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     seen = {name: [] for name, _ in activations(net)}
     hooks = [
