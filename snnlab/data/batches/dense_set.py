@@ -152,7 +152,7 @@ class DenseSet(BatchedDataset):
             'all.npz'
             >>> data = sl.load_dataset(folder)
             >>> len(data.train), len(data.valid), len(data.test)
-            (41, 7, 12)
+            (42, 6, 12)
         """
         path = data_path(data) / f"{known(part, PARTS, 'part')}.npz"
         _check(self, path)
