@@ -115,7 +115,7 @@ def best_checkpoint(path: str | Path) -> Path:
         raise unreadable[0]
     if not ranked:
         raise SnnlabError(
-            f"{path}: no checkpoint of a network with learned delays was found there; give that of "
-            "a run of notebook 04, or a checkpoint itself."
+            f"{path}: no checkpoint of a network with learned delays was found there; give the "
+            "folder of a run that trained one, or a checkpoint itself."
         )
     return max(ranked)[-1]

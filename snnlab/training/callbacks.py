@@ -1,6 +1,6 @@
 """Callbacks of `fit`: the base class, what a callback is given, and how `fit` calls it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -134,6 +134,11 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
     Raises:
         SnnlabError: one of them is not.
     """
+    if not isinstance(callbacks, Iterable):
+        raise SnnlabError(
+            f"callbacks: got {type(callbacks).__name__}, expected a list of callbacks, such as "
+            "[callback]."
+        )
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise SnnlabError(

@@ -403,6 +403,10 @@ def run_experiments(
         >>> [len(stage.history) for stage in results[0].stages], 0 <= results[0].test_accuracy <= 1
         ([1], True)
     """
+    if isinstance(experiments, Experiment):
+        raise SnnlabError(
+            "experiments: got one Experiment, expected a list of them; run_experiment takes one."
+        )
     experiments = list(experiments)
     _check_files(experiments)
     run = _attempt if attempt else run_experiment

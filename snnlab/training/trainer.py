@@ -134,11 +134,12 @@ def fit(
         The network, its history and the epoch that was kept.
 
     Raises:
-        SnnlabError: the checkpoint is of another network, recipe or data, damaged or newer; the
-            disk is full; the loss is no longer finite; there are more processes than samples in a
-            batch, or several though the recipe compiles; `save_every` is below 0; tensors have
-            other shapes; the network gives no class scores or none for a label, or keeps a state
-            between batches; memory does not suffice.
+        SnnlabError: the checkpoint is of another network or recipe, of other data (as far as their
+            number and labels tell), damaged or newer; the disk is full; the loss is no longer
+            finite; there are more processes than samples in a batch, or several though the recipe
+            compiles; `save_every` is below 0, or the recipe has no epoch; tensors have other
+            shapes; the network gives no class scores or none for a label, or keeps a state between
+            batches; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:

@@ -57,6 +57,8 @@ def test_stages_that_differ_do_not_share_a_file(tmp_path):
     with pytest.raises(SnnlabError, match="none-0-1.005.pt: .* of the experiments 'A' and 'B'"):
         run_experiments(pair, DATA, tmp_path, workers=2)
     assert not list(tmp_path.iterdir())
+    with pytest.raises(SnnlabError, match="got one Experiment, expected a list"):
+        run_experiments(pair[0], DATA, tmp_path)
 
 
 def test_how_the_field_reports(tmp_path):

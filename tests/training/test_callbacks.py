@@ -98,6 +98,8 @@ def test_metrics_are_written_before_a_callback_stops(tmp_path):
 def test_what_is_no_callback_is_refused():
     with pytest.raises(SnnlabError, match="^callbacks: <built-in function print> is no callback; "):
         train(callbacks=[print])
+    with pytest.raises(SnnlabError, match="^callbacks: got Recorder, expected a list"):
+        train(callbacks=Recorder())
 
 
 def test_a_callback_that_shows_the_progress_replaces_the_bar(monkeypatch, capsys):
