@@ -179,8 +179,9 @@ def scale_delays(model: Network, factor: float) -> Network:
         )
     delay_layers(model, required=True)
     copied = own_copy(model)
-    for layer in delay_layers(copied).values():
-        layer.delay = float(factor) * layer.delay
+    before = [(layer, layer.delay) for layer in delay_layers(copied).values()]
+    for layer, delay in before:  # not one after the other: they may share their delays
+        layer.delay = float(factor) * delay
         layer.clamp_delays()
         if layer.discrete:  # half a step is no tap
             layer.round_delays()

@@ -126,7 +126,8 @@ class DelayRecipe(Recipe):
             SnnlabError: there is nothing to train.
         """
         layers = delay_layers(model).values()
-        delays = [layer.P for layer in layers if layer.P.requires_grad]
+        # once each: layers may share their delays
+        delays = [*dict.fromkeys(layer.P for layer in layers if layer.P.requires_grad)]
         apart = {id(parameter) for layer in layers for parameter in (layer.P, layer.SIG)}
         others = [parameter for parameter in model.parameters() if id(parameter) not in apart]
         if not any(parameter.requires_grad for parameter in (*others, *delays)):
@@ -215,7 +216,7 @@ class DelayRecipe(Recipe):
         layers = [layer for layer in _learned(model) if layer.P.requires_grad]
         if layers and self.delay_pull and self.lr_delays:
             steps = self.delay_pull * optimisers[-1].param_groups[0]["lr"] / self.lr_delays
-            for layer in layers:
+            for layer in {layer.P: layer for layer in layers}.values():
                 layer.P.add_(steps)  # a delay is the shorter, the larger P is
                 layer.clamp_delays()
 

@@ -277,6 +277,18 @@ def test_ablations_change_every_layer_of_a_network(name):
         assert torch.equal(other.flatten().sort().values, layer.delay.flatten().sort().values)
 
 
+def test_delays_that_two_layers_share_change_once():
+    net = nn.Sequential(DelayLinear(3, 3, 8), DelayLinear(3, 3, 8))
+    net[1].P = net[0].P
+    torch.testing.assert_close(scale_delays(net, 0.5)[1].delay, net[0].delay / 2)
+    recipe = DelayRecipe(delay_pull=0.1, lr_delays=0.5)
+    _, of_delays = optimisers = recipe.optimisers(net)
+    assert [len(group["params"]) for group in of_delays.param_groups] == [1]
+    before = net[0].delay
+    recipe.before_step(net, optimisers, 0.0)
+    torch.testing.assert_close(net[1].delay, (before - 0.1).clamp(min=0))
+
+
 @ALL
 def test_a_network_is_copied_after_a_call_that_left_states_with_gradients(name):
     net = own_network(name).eval()
