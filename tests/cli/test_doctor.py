@@ -323,11 +323,8 @@ def own_listings():
 
 
 @pytest.fixture
-def other(clean, monkeypatch, tmp_path, own_listings):
-    """Another environment whose JupyterLab is first on PATH; it runs, and has no extensions.
-
-    The own server, which none of these tests changes, is asked in the first of them.
-    """
+def own_server(clean, monkeypatch, tmp_path, own_listings):
+    """This environment's own server, for tests that do not change it: it is asked once."""
     run = subprocess.run
 
     def ask(command, **options):
@@ -339,6 +336,11 @@ def other(clean, monkeypatch, tmp_path, own_listings):
         return own_listings[key]
 
     monkeypatch.setattr(subprocess, "run", ask)
+
+
+@pytest.fixture
+def other(own_server, monkeypatch, tmp_path):
+    """Another environment whose JupyterLab is first on PATH; it runs, and has no extensions."""
     folder = tmp_path / "other"
     venv.create(folder, symlinks=True)
     (library,) = folder.glob("lib/python*/site-packages")
@@ -375,7 +377,7 @@ def of_this():
     return doctor_jupyter._expected_version()
 
 
-def test_this_server_has_sliders(clean):
+def test_this_server_has_sliders(own_server):
     (found,) = doctor_jupyter.sliders()
     says(found, "ok", Path(sys.executable).parent.resolve() / "jupyter-lab", of_this())
 
@@ -477,7 +479,7 @@ def test_no_server(clean, monkeypatch, tmp_path):
     says(found, "error", "jupyter-lab, which", tmp_path / "bin", "pip install", "jupyterlab`")
 
 
-def test_the_wheel_of_the_extension_does_not_fit_ipywidgets(clean, monkeypatch, tmp_path):
+def test_the_wheel_of_the_extension_does_not_fit_ipywidgets(own_server, monkeypatch, tmp_path):
     installed(tmp_path, "jupyterlab_widgets", "1.1.11")
     monkeypatch.syspath_prepend(tmp_path)
     found, _ = doctor_jupyter.sliders()
