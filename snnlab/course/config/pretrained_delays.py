@@ -58,7 +58,7 @@ PRETRAINED_DELAYS = profiles(
         pretrain_epochs=1,
         epochs=1,
         lr_weights=(0.02,),
-        fine_tune=(0.25,),
+        fine_tune=(1.0,),  # that of section 7, which its low rate has to differ from
         seeds=1,
         workers=1,
     ),
