@@ -1,5 +1,6 @@
 """Trained networks with delays from checkpoints and from the folders of runs."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,14 @@ def time_step(dt_ms: float | None, trained_ms: float | None, where: object) -> f
     Raises:
         SnnlabError: it is not above 0, both are unknown, or they differ.
     """
-    if dt_ms is not None and trained_ms is not None and check_dt(dt_ms) != trained_ms:
-        raise SnnlabError(
-            f"{where}: trained with steps of {trained_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
-            f"or give dt_ms = {trained_ms:g}."
-        )
+    if dt_ms is not None and trained_ms is not None:
+        # one may have been rounded to float32
+        if not math.isclose(check_dt(dt_ms), trained_ms, rel_tol=1e-6):
+            raise SnnlabError(
+                f"{where}: trained with steps of {trained_ms:g} ms, not of {dt_ms:g}; leave dt_ms "
+                f"out, or give dt_ms = {trained_ms:g}."
+            )
+        return check_dt(trained_ms)
     known_ms = trained_ms if dt_ms is None else dt_ms
     if known_ms is None:
         raise SnnlabError(

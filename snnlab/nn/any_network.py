@@ -53,8 +53,7 @@ def describe_network(model: Any, dt_ms: float | None = None) -> NetworkConfig:
     config = getattr(model, "config", None)
     if isinstance(config, NetworkConfig):
         return config
-    longest = tuple(layer.max_delay for layer in delay_layers(model).values())
-    return OwnNetworkConfig(type(model).__name__, dt_ms, longest)
+    return OwnNetworkConfig(type(model).__name__, dt_ms)
 
 
 @torch.no_grad()
@@ -72,13 +71,17 @@ def still_pruned(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors among the values of a dict, lists and tuples in it included."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item)
+def _tensors(values: dict[str, Any]) -> Iterator[Tensor]:
+    """Yield the tensors among the values of a dict, and of dicts, lists and tuples in it."""
+    waiting: list[Any] = [values]
+    seen: set[int] = set()  # a container may hold itself
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend(value.values() if isinstance(value, dict) else value)
 
 
 @torch.no_grad()

@@ -217,9 +217,9 @@ def _norm_of_steps(norm: nn.Module, x: Tensor) -> Tensor:
     """Apply batch norm to steps `(n, N)`; of a single one, torch's has no statistics."""
     if norm.training and isinstance(norm, nn.BatchNorm1d) and len(x) == 1:
         raise SnnlabError(
-            "DelayNet: batch norm cannot be trained with a batch of one recording with one step; "
-            "choose a batch_size with which the last batch has more recordings, or longer "
-            "recordings."
+            "DelayNet: batch norm cannot be trained with a batch in which a single step counts, up "
+            "to the last spike and the tail; choose a batch_size with which the last batch has "
+            "more recordings, or longer recordings."
         )
     normalised: Tensor = norm(x)
     return normalised

@@ -13,10 +13,11 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     Args:
         model: the network; modules of it may be in evaluation mode already, such as frozen ones.
     """
-    modes = [(module, module.training) for module in model.modules()]
+    was, modes = model.training, [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
+        model.train(was)  # a module may do more in it than to set its mode
         for module, training in modes:
             module.training = training

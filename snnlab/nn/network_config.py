@@ -90,12 +90,10 @@ class OwnNetworkConfig(NetworkConfig):
     Attributes:
         class_name: the name of the class.
         dt_ms: length of a time step of the training data, ms; None where it is unknown.
-        max_delays: of its delay layers, in steps.
     """
 
     class_name: str
     dt_ms: float | None = None
-    max_delays: tuple[int, ...] = ()
 
     def build(self) -> NoReturn:
         """Refuse: only the owner of the class can build its network.

@@ -84,17 +84,21 @@ def difference_tables(table: pd.DataFrame) -> Iterator[TextTable]:
     if rows.empty:
         return
     sweep = [*rows.columns[: rows.columns.get_loc("over")]]
-    compared, _ = latest_runs(table[table[MEASURED].notna()])  # also those of too few seeds
-    differing = [
-        name
-        for name in sweep
-        if (CONFIG in name or name == "notebook_sha256")
-        and compared[name].nunique(dropna=False) > 1
-    ]
+    groups = ["notebook", "profile", "data"]
+    # also those of too few seeds for a row
+    compared = latest_runs(table[table[MEASURED].notna()])[0].groupby(groups, sort=False)
+    told_apart = {
+        group: [
+            name for name in sweep if name not in groups and runs[name].nunique(dropna=False) > 1
+        ]
+        for group, runs in compared
+    }
     folds, seeds = (rows[rows["over"] == over] for over in ("fold", "seed"))
     for _, part in folds.groupby(sweep, dropna=False, sort=False):
-        yield _fold_table(part.dropna(axis=1, how="all"), differing)
-    for _, part in seeds.groupby(["notebook", "profile", "data"], sort=False):
+        group = tuple(part.iloc[0][groups])
+        yield _fold_table(part.dropna(axis=1, how="all"), told_apart[group])
+    for group, part in seeds.groupby(groups, sort=False):
+        differing = told_apart[group]
         sections = [
             _best_against_others(one, differing)
             for _, one in part.groupby(sweep, dropna=False, sort=False)

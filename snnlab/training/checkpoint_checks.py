@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 from snnlab.data.protocols import Batches
-from snnlab.training.checkpoints import check_parameters
+from snnlab.training.checkpoints import check_delays, check_parameters
 
 # The entries of a checkpoint, and their types
 ENTRIES: dict[str, Any] = {
@@ -78,6 +78,7 @@ def check_resumable(content: dict[str, Any], model: Any, recipe: Any, moving: li
     for state in (content["model"], best):
         if state is not None:
             check_parameters(state, model)
+    check_delays(content, model)
     if content["under_way"] is not None:
         _check_epoch_state(content["under_way"])
     _check_moving(moving, content["moving"], epochs=len(history))

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.nn.any_network import delay_layers, describe_network
+from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.delay_parameters import ROUNDED
 from snnlab.nn.network_config import NetworkConfig
 
@@ -207,25 +208,41 @@ def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[An
             check_parameters(content["best"], built)
             model = config.build()
         check_parameters(content["best"], model)
-        _check_same(network, describe_network(model).to_dict())
+        check_delays(content, model)
         model.load_state_dict(content["best"])
     return model.eval(), network.get("dt_ms")
 
 
-def _check_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Raise where two descriptions of one kind of network differ in what decides its output.
+def check_delays(content: dict[str, Any], model: nn.Module) -> None:
+    """Raise where a network has other largest delays, or membranes, than the trained one.
 
-    A class may have got another name, and the model need not know the time step.
+    Positions of delays are counted from the middle of the kernel, so all delays would shift.
+
+    Args:
+        content: of the checkpoint; an older one says nothing of a class that is not snnlab's.
+        model: the network that gets its parameters.
+
+    Raises:
+        SnnlabError: they differ.
     """
-    if theirs.get("kind") != ours["kind"]:
-        return
-    free = {"class_name", "dt_ms", "dropout"}
-    for name in sorted(theirs.keys() & ours.keys() - free):
-        if theirs[name] != ours[name]:
+    trained = {"max_delay": content.get("max_delays")}
+    ours: dict[str, Any] = {"max_delay": max_delays(model)}
+    if isinstance(model, DelayNet) and content["network"].get("kind") == "DelayNet":
+        config = NetworkConfig.from_dict(content["network"])
+        assert isinstance(config, DelayNetConfig)
+        trained |= {"max_delay": [*config.max_delays], "tau": config.taus}
+        ours |= {"max_delay": [*model.config.max_delays], "tau": model.config.taus}
+    for name, value in trained.items():
+        if value not in (None, ours[name]):
             raise SnnlabError(
-                f"the model has {name} = {ours[name]!r}, the trained network {theirs[name]!r}; "
-                "give a model with the same."
+                f"the layers of the model have {name} = {ours[name]}, those of the trained network "
+                f"{value}; give a model with the same."
             )
+
+
+def max_delays(model: nn.Module) -> list[int]:
+    """Return the largest delay of each delay layer of a network."""
+    return [layer.max_delay for layer in delay_layers(model).values()]
 
 
 def is_state(content: Any) -> bool:

@@ -414,13 +414,14 @@ def run_experiments(
 
 
 def _check_files(experiments: Sequence[Experiment]) -> None:
-    """Raise where stages that differ would write the same file."""
-    stages: dict[str, tuple[str, ExperimentStage]] = {}
+    """Raise where different trainings would write the same file; those before them count."""
+    trainings: dict[str, tuple[str, Sequence[ExperimentStage]]] = {}
     for experiment in experiments:
         for number, stage in enumerate(experiment.stages):
+            stages = experiment.stages[: number + 1]
             file = stage.file_name(experiment.name, number)
-            other, same = stages.setdefault(file, (experiment.name, stage))
-            if same != stage:
+            other, same = trainings.setdefault(file, (experiment.name, stages))
+            if same != stages:
                 raise SnnlabError(
                     f"{file}.pt: would be the checkpoint of different stages, of the experiments "
                     f"{other!r} and {experiment.name!r}; give them different names."

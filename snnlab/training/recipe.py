@@ -97,7 +97,8 @@ class Recipe:
     def before_epoch(self, model: Any, epoch: int) -> dict[str, float]:
         """Change the network for an epoch, as a function of the epoch alone.
 
-        A training that resumes in the middle of the epoch calls it again.
+        A training that resumes in the middle of the epoch calls it again, and `fit` calls it at the
+        end for the epoch that is kept.
 
         Returns:
             Numbers for the history.
@@ -201,12 +202,16 @@ def _check_texts(recipe: Recipe) -> None:
         value, kind = getattr(recipe, field.name), field.type
         if kind is bool and not isinstance(value, bool):
             expected = "True or False"
-        elif kind is str and type(value) is not str:  # NumPy has texts of its own
+        elif kind is str and not isinstance(value, str):
             expected = "a text"
         elif kind == tuple[str, ...] and not (
             isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         ):
             expected = 'a tuple of names, such as ("fc",)'  # a text would be read letter by letter
         else:
+            if isinstance(value, str):  # NumPy has texts of its own
+                object.__setattr__(recipe, field.name, str(value))
+            elif kind == tuple[str, ...]:
+                object.__setattr__(recipe, field.name, tuple(map(str, value)))
             continue
         raise SnnlabError(f"{field.name} = {value!r}: expected {expected}.")

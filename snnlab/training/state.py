@@ -212,6 +212,7 @@ class TrainState:
         checkpoints.save(
             self.path,
             network=self.network,
+            max_delays=checkpoints.max_delays(self.model),
             recipe=dataclasses.asdict(self.recipe),
             data=self.data,
             model=self.model.state_dict(),

@@ -56,6 +56,10 @@ def test_stages_that_differ_do_not_share_a_file(tmp_path):
     pair = [Experiment(name, (part,)) for name, part in (("A", same), ("B", other))]
     with pytest.raises(SnnlabError, match="none-0-1.005.pt: .* of the experiments 'A' and 'B'"):
         run_experiments(pair, DATA, tmp_path, workers=2)
+    first = (stage("none", 1), stage("none", 3, name="b"))  # the same stage after different ones
+    pair = [Experiment(name, (part, same)) for name, part in zip("AB", first, strict=True)]
+    with pytest.raises(SnnlabError, match="none-0-1.005.pt: "):
+        run_experiments(pair, DATA, tmp_path)
     assert not list(tmp_path.iterdir())
     with pytest.raises(SnnlabError, match="got one Experiment, expected a list"):
         run_experiments(pair[0], DATA, tmp_path)

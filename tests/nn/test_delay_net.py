@@ -337,6 +337,6 @@ def test_a_tensor_without_axes_is_a_number(scalar):
 def test_batch_norm_of_a_single_step_is_refused(steps):
     net, x = small("none", tail=0, neuron="relu"), torch.zeros(steps, 1, 8)
     x[0] = 1
-    with pytest.raises(SnnlabError, match=r"^DelayNet: .* one recording with one step.*batch_size"):
+    with pytest.raises(SnnlabError, match=r"^DelayNet: .* a single step counts.*batch_size"):
         net(x)
     assert net(x.expand(steps, 2, 8)).shape == (2, 4) and net.eval()(x).shape == (1, 4)

@@ -77,6 +77,9 @@ def test_each_row_over_seeds_says_of_which_runs_it_is(table):
     edited = seeds.assign(notebook_sha256="1", path="b")
     (one,) = difference_tables(pd.concat([seeds, edited]))
     assert [section[0][0] for section in one.sections] == ["0", "1"]
+    other = edited.assign(notebook="05", path="c", **{"config.epochs": [3, 3, 9, 9]})
+    (first,) = difference_tables(pd.concat([seeds, other]))
+    assert first.columns[0] == "test accuracy (points)"  # what differs elsewhere is no column here
     few = seeds[seeds["seed"] == 0].assign(**{"config.lr": 0.2, "path": "b"})
     (one,) = difference_tables(pd.concat([seeds.assign(**{"config.lr": 0.1}), few]))
     assert one.columns[0] == "lr" and [section[0][0] for section in one.sections if section] == [

@@ -398,7 +398,8 @@ def test_numbers_of_numpy_in_a_recipe_can_be_read_from_the_checkpoint(tmp_path):
         patience=np.int64(3),
         lr_weights=np.float64(1e-3),
         lr_delays=np.float32(0.1),
-        device="cpu",
+        device=np.str_("cpu"),
+        keep=np.str_("best"),
     )
     for _ in range(2):
         fit(net(), *sets(), recipe, checkpoint=tmp_path / "a.pt", progress=False)

@@ -35,7 +35,7 @@ class DenseSet(BatchedDataset):
 
     Raises:
         SnnlabError: they are no tensors of such numbers, there is not one label or speaker for each
-            sample, a class name is no text, or `dt_ms` is not above 0.
+            sample, or `dt_ms` is not above 0.
 
     Example:
         >>> import torch
@@ -82,15 +82,11 @@ class DenseSet(BatchedDataset):
                 f"DenseSet: labels are of the type {kind}; expected whole numbers from 0, a class "
                 "each; give labels.long()."
             )
-        classes = () if self.classes is None else tuple(self.classes)
-        if not all(isinstance(name, str) for name in classes):
-            raise SnnlabError(
-                f"DenseSet: classes = {classes}: expected texts, a name for each class; give "
-                "tuple(map(str, classes))."
-            )
-        object.__setattr__(self, "x", self.x.detach())
+        if self.x.requires_grad:
+            object.__setattr__(self, "x", self.x.detach())
         object.__setattr__(self, "labels", self.labels.long())
-        object.__setattr__(self, "classes", tuple(map(str, classes)))  # NumPy's texts, too
+        classes = () if self.classes is None else self.classes
+        object.__setattr__(self, "classes", tuple(map(str, classes)))
         if self.dt_ms is not None:
             object.__setattr__(self, "dt_ms", check_dt(self.dt_ms))
 

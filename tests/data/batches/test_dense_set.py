@@ -83,7 +83,6 @@ def test_labels_that_are_no_whole_numbers_are_refused(dtype):
     ("part", "words"),
     [
         ({"x": torch.zeros(9, 2, 3, dtype=torch.complex64)}, "^DenseSet: x .* real numbers"),
-        ({"classes": (1, 2)}, r"^DenseSet: classes = \(1, 2\): expected texts"),
         *(
             ({"dt_ms": dt_ms}, "^dt_ms = .*: expected a time step above 0 ms")
             for dt_ms in (0, -1, float("nan"), "10 ms", True)
