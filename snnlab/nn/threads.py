@@ -13,10 +13,6 @@ from numba.core.registry import cpu_target
 
 from snnlab._utils.garbage import no_collections
 
-# numba imports its other half at its first loop; as early as now, nothing is collected meanwhile
-with no_collections():
-    cpu_target.target_context.refresh()
-
 # Some of numba's threading layers serve one caller at a time; with OpenMP, two callers would share
 # the same cores.
 _one_at_a_time = threading.Lock()
@@ -28,6 +24,7 @@ def count_parts(size: int, most: int) -> int:
     A process that was forked after its parent used threads has one part: GNU's OpenMP cannot go on
     there.
     """
+    _load_numba()
     available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     parts = min(torch.get_num_threads(), available, size, most)
     return parts if parts > 1 and _start_threads() == os.getpid() else 1
@@ -58,6 +55,13 @@ def run_parts(
             in_threads(*arguments, parts)
         finally:
             numba.set_num_threads(before)
+
+
+@functools.cache
+def _load_numba() -> None:
+    """Import the half of numba that its first loop would import, without collections."""
+    with no_collections():
+        cpu_target.target_context.refresh()
 
 
 @functools.cache
