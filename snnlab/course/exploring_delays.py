@@ -19,8 +19,8 @@ from snnlab.data.protocols import Batches
 from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays import analysis
-from snnlab.nn.any_network import describe_network
 from snnlab.nn.delay_net import DelayNet
+from snnlab.nn.network_config import describe_network
 from snnlab.training.evaluation import evaluate
 
 

@@ -10,7 +10,6 @@ from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import DelayLinear
-from snnlab.nn.network_config import NetworkConfig, OwnNetworkConfig
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -41,19 +40,6 @@ def delay_layers(model: nn.Module, *, required: bool = False) -> dict[str, Delay
             "is above 0; choose a network whose delays are learned or fixed."
         )
     return layers
-
-
-def describe_network(model: Any, dt_ms: float | None = None) -> NetworkConfig:
-    """Return the description of a network for its checkpoint.
-
-    Args:
-        model: the network; its `config`, if that is a description.
-        dt_ms: length of a time step, ms, for a network without one.
-    """
-    config = getattr(model, "config", None)
-    if isinstance(config, NetworkConfig):
-        return config
-    return OwnNetworkConfig(type(model).__name__, dt_ms)
 
 
 @torch.no_grad()

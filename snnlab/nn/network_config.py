@@ -105,3 +105,16 @@ class OwnNetworkConfig(NetworkConfig):
             f"a network of the class {self.class_name}, which snnlab cannot build; give one of its "
             f"shape, model={self.class_name}(...); to notebook 05, my_module:{self.class_name}."
         )
+
+
+def describe_network(model: Any, dt_ms: float | None = None) -> NetworkConfig:
+    """Return the description of a network for its checkpoint.
+
+    Args:
+        model: the network; its `config`, if that is a description.
+        dt_ms: length of a time step, ms, for a network without one.
+    """
+    config = getattr(model, "config", None)
+    if isinstance(config, NetworkConfig):
+        return config
+    return OwnNetworkConfig(type(model).__name__, dt_ms)

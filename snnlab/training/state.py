@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlab.nn.any_network import describe_network
+from snnlab.nn.network_config import describe_network
 from snnlab.training import checkpoints
 from snnlab.training.checkpoint_checks import check_data, check_resumable
 from snnlab.training.distributed import all_gather, rank_and_world_size

@@ -13,6 +13,7 @@ All keys but `notebook` may be missing. The runs go to runs/<stem of the file>/<
 import dataclasses
 import itertools
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +206,8 @@ def open_file(
     content = read_parameters(path)
     if ("search" in content) != (command == "search"):
         other = "sweep" if command == "search" else "search"
-        raise SnnlabError(f"{path}: holds a {other}; run it with `snnlab {other} {path}`.")
+        command = shlex.join(["snnlab", other, str(path)])
+        raise SnnlabError(f"{path}: holds a {other}; run it with `{command}`.")
     for key in content:
         checked(path, "", known, key, KEYS[command], f"key of a {command}")
     if "notebook" not in content:
