@@ -132,8 +132,8 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
         True
     """
     delay_layers(model, required=True)
-    copied = own_copy(model)
     seed = whole_number("seed", seed, LOWEST_SEED, HIGHEST_SEED)
+    copied = own_copy(model)
     generator = torch.Generator().manual_seed(seed)
     for layer in delay_layers(copied).values():
         delay = layer.delay

@@ -51,12 +51,11 @@ def open_network(
     net, trained_ms = checkpoints.load_with_step(path, model)
     with checkpoints.as_written(path):
         delay_layers(net, required=True)
-    if isinstance(net, DelayNet) and net.config.neuron != "lif":
-        raise SnnlabError(
-            f"{path}: a ReLU network, which does not spike; choose the spiking network that was "
-            "trained from it."
-        )
-    with checkpoints.as_written(path):
+        if isinstance(net, DelayNet) and net.config.neuron != "lif":
+            raise SnnlabError(
+                f"{path}: a ReLU network, which does not spike; choose the spiking network that "
+                "was trained from it."
+            )
         return net, time_step(dt_ms, trained_ms, path)
 
 
@@ -71,18 +70,16 @@ def time_step(dt_ms: float | None, trained_ms: float | None, where: object) -> f
     Raises:
         SnnlabError: it is not above 0, both are unknown, or they differ.
     """
-    if dt_ms is not None and trained_ms is not None:
-        # one may have been rounded to float32
-        if not math.isclose(check_dt(dt_ms), trained_ms, rel_tol=1e-6):
-            raise SnnlabError(
-                f"{where}: trained with steps of {trained_ms:g} ms, not of {dt_ms:g}; leave dt_ms "
-                f"out, or give dt_ms = {trained_ms:g}."
-            )
-        return check_dt(trained_ms)
-    known_ms = trained_ms if dt_ms is None else dt_ms
+    known_ms = dt_ms if trained_ms is None else trained_ms
     if known_ms is None:
         raise SnnlabError(
             f"{where}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
+        )
+    # one may have been rounded to float32
+    if dt_ms is not None and not math.isclose(check_dt(dt_ms), known_ms, rel_tol=1e-6):
+        raise SnnlabError(
+            f"{where}: trained with steps of {known_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
+            f"or give dt_ms = {known_ms:g}."
         )
     return check_dt(known_ms)
 

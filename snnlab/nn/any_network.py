@@ -1,7 +1,8 @@
-"""Any network, one of the reader's own too: its delay layers, its states, and copies of it."""
+"""Any network, one of the reader's own too: its delay layers, states and modes, and copies."""
 
 import copy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import torch
@@ -82,6 +83,23 @@ def own_copy(model: Network) -> Network:
             if isinstance(hook, prune.BasePruningMethod):
                 prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]
     return copied
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode; afterwards each module has its own mode again.
+
+    Args:
+        model: the network; modules of it may be in evaluation mode already, such as frozen ones.
+    """
+    was, modes = model.training, [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was)  # a module may do more in it than to set its mode
+        for module, training in modes:
+            module.training = training
 
 
 def forward_sequence(model: nn.Module, x: Tensor) -> Any:

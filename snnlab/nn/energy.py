@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import OVER_TIME, Activation
-from snnlab.nn.any_network import forward_sequence
+from snnlab.nn.any_network import evaluation_mode, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.evaluation_mode import evaluation_mode
 from snnlab.nn.neurons import LeakyIntegrator
 
 aten = torch.ops.aten

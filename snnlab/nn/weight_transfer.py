@@ -12,11 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.activations import activations
-from snnlab.nn.any_network import delay_layers, forward_sequence
+from snnlab.nn.any_network import delay_layers, evaluation_mode, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_parameters import ROUNDED
-from snnlab.nn.evaluation_mode import evaluation_mode
 
 INPUT_CONV = ("mean", "signed")
 TransferParts = Literal["both", "weights", "delays"]

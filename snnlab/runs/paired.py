@@ -34,10 +34,14 @@ def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
         `variant` and `minus`, empty for a variant alone; `<over> <number>` for each part; `mean`;
         `half_width` of the interval, nan for one part.
     """
-    rows: list[dict[str, Any]] = []
     if MEASURED not in table:
-        return pd.DataFrame(rows)
-    counted, keys = latest_runs(table[table[MEASURED].notna()])
+        return pd.DataFrame()
+    return _differences(*latest_runs(table[table[MEASURED].notna()]))
+
+
+def _differences(counted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return `paired_differences` of what `latest_runs` returns."""
+    rows: list[dict[str, Any]] = []
     units = ["seed"]
     if FOLD in counted and counted[FOLD].map(_is_fold).all():
         counted = counted.assign(**{FOLD: counted[FOLD].fillna(0)})  # data that has no folds
@@ -80,18 +84,19 @@ def difference_tables(table: pd.DataFrame) -> Iterator[TextTable]:
     Args:
         table: as `collect` returns it.
     """
-    rows = paired_differences(table)
+    if MEASURED not in table:
+        return
+    counted, keys = latest_runs(table[table[MEASURED].notna()])
+    rows = _differences(counted, keys)
     if rows.empty:
         return
     sweep = [*rows.columns[: rows.columns.get_loc("over")]]
     groups = ["notebook", "profile", "data"]
-    # also those of too few seeds for a row
-    compared = latest_runs(table[table[MEASURED].notna()])[0].groupby(groups, sort=False)
-    told_apart = {
+    told_apart = {  # by runs of too few seeds for a row, too
         group: [
             name for name in sweep if name not in groups and runs[name].nunique(dropna=False) > 1
         ]
-        for group, runs in compared
+        for group, runs in counted.groupby(groups, sort=False)
     }
     folds, seeds = (rows[rows["over"] == over] for over in ("fold", "seed"))
     for _, part in folds.groupby(sweep, dropna=False, sort=False):

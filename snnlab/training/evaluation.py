@@ -14,8 +14,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
-from snnlab.nn.any_network import forward_sequence
-from snnlab.nn.evaluation_mode import evaluation_mode
+from snnlab.nn.any_network import evaluation_mode, forward_sequence
 from snnlab.training.distributed import (
     all_reduce_scalar,
     all_reduce_sum,

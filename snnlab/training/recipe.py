@@ -65,13 +65,15 @@ class Recipe:
     LEAST_EPOCHS: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
         check_numbers(self, low=self.LEAST_EPOCHS, names=("epochs",))
         check_numbers(self, low=1, names=("batch_size", "accumulate"))
         check_numbers(self, low=LOWEST_SEED, high=HIGHEST_SEED, names=("seed",))
         _check_texts(self)
         known(self.keep, get_args(Keep), "epoch to keep")
         if self.patience is not None:
-            object.__setattr__(self, "patience", whole_number("patience", self.patience, 1))
+            whole_number("patience", self.patience, 1)
             if self.keep == "last":
                 raise SnnlabError(
                     f"patience = {self.patience}, keep = 'last': a training that stops after worse "
@@ -157,8 +159,6 @@ def check_numbers(
 ) -> None:
     """Check that fields have numbers in a range, whole ones where their type is int.
 
-    Those of other libraries become Python's own, which alone a checkpoint can be read with.
-
     Args:
         recipe: the recipe.
         low: the lowest allowed value.
@@ -182,18 +182,11 @@ def check_numbers(
                 expected = f"a tuple, such as (2, 4), each {expected}"
             upto = f" to {high}" if high < sys.float_info.max else ""
             raise SnnlabError(f"{name} = {value!r}: expected {expected} from {low}{upto}.")
-        plain = map(_plain, items)
-        object.__setattr__(recipe, name, type(value)(plain) if several else next(plain))
 
 
 def _in_range(value: Any, kind: Any, low: float, high: float) -> bool:
     # not math.isfinite, which fails for whole numbers that no float can hold
-    number = isinstance(value, kind) and not isinstance(value, bool)
-    return number and low <= _plain(value) <= high
-
-
-def _plain(number: Any) -> int | float:
-    return int(number) if isinstance(number, Integral) else float(number)
+    return isinstance(value, kind) and not isinstance(value, bool) and bool(low <= value <= high)
 
 
 def _check_texts(recipe: Recipe) -> None:
@@ -209,9 +202,21 @@ def _check_texts(recipe: Recipe) -> None:
         ):
             expected = 'a tuple of names, such as ("fc",)'  # a text would be read letter by letter
         else:
-            if isinstance(value, str):  # NumPy has texts of its own
-                object.__setattr__(recipe, field.name, str(value))
-            elif kind == tuple[str, ...]:
-                object.__setattr__(recipe, field.name, tuple(map(str, value)))
             continue
         raise SnnlabError(f"{field.name} = {value!r}: expected {expected}.")
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or text of NumPy as Python's own, also those in a list or tuple.
+
+    A checkpoint with others could not be read.
+    """
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value

@@ -12,8 +12,7 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
-from snnlab.nn.any_network import forward_sequence
-from snnlab.nn.evaluation_mode import evaluation_mode
+from snnlab.nn.any_network import evaluation_mode, forward_sequence
 
 
 def cosines(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, float]:

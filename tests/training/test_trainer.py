@@ -370,8 +370,8 @@ def test_a_recipe_is_asked_at_each_turn(tmp_path):
     ("neuron", "changes"),
     [("relu", dict(sharpen=1.0, epochs=6, lr_weights=0.01)), ("lif", dict(whole_share=1.0))],
 )
-def test_the_network_is_in_all_that_of_the_epoch_that_is_kept(tmp_path, neuron, changes):
-    """A finished training gives the same one, and so does its checkpoint."""
+def test_fit_returns_the_whole_network_of_its_best_epoch(tmp_path, neuron, changes):
+    """The same call gives the same network again, and so does the checkpoint."""
     recipe = dataclasses.replace(RECIPE, **changes)
 
     def again():

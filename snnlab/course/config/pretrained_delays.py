@@ -58,7 +58,7 @@ PRETRAINED_DELAYS = profiles(
         pretrain_epochs=1,
         epochs=1,
         lr_weights=(0.02,),
-        fine_tune=(1.0,),  # that of section 7, which its low rate has to differ from
+        fine_tune=(1.0,),  # the high rate of section 7; the low one has to differ
         seeds=1,
         workers=1,
     ),

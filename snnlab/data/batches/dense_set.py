@@ -27,7 +27,7 @@ class DenseSet(BatchedDataset):
 
     Args:
         x: `(T, n, ...)`: spikes `(T, n, N)`, event frames `(T, n, 2, H, W)`, or images `(1, n, C,
-            H, W)`. Real numbers; a graph of them is left out.
+            H, W)`. Real numbers; no gradient flows back to them.
         labels: `(n,)`, whole numbers from 0 of any type; kept as int64.
         classes: the class names, if they have any.
         speakers: `(n,)`, whole numbers: who or what each sample is from, if that is known.

@@ -206,8 +206,8 @@ def open_file(
     content = read_parameters(path)
     if ("search" in content) != (command == "search"):
         other = "sweep" if command == "search" else "search"
-        command = shlex.join(["snnlab", other, str(path)])
-        raise SnnlabError(f"{path}: holds a {other}; run it with `{command}`.")
+        line = shlex.join(["snnlab", other, str(path)])
+        raise SnnlabError(f"{path}: holds a {other}; run it with `{line}`.")
     for key in content:
         checked(path, "", known, key, KEYS[command], f"key of a {command}")
     if "notebook" not in content:
