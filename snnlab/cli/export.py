@@ -53,10 +53,11 @@ def import_nir(file: Path, dt_ms: float | None, out: Path | None) -> None:
     It has delays, linear layers, LIF neurons and a leaky readout, in a chain; delays become whole
     steps.
     """
-    from snnlab.delays.export.nir_import import convert
+    from snnlab.delays.export.nir_import import read_network
+    from snnlab.delays.loading import convert_file
 
     out = out or file.with_suffix(".snnlab.pt")
-    config = convert(file, out, dt_ms=dt_ms).config
+    config = convert_file(read_network, file, out, dt_ms=dt_ms).config
     sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
     names = ("max_delay", "kernel_count", "tau", "tail", "dt_ms")
     values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)

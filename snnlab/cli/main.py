@@ -251,11 +251,12 @@ def import_checkpoint(
     out: Path | None,
 ) -> None:
     """Convert FILE, a network trained by SNN-delays (Hammouamri et al.), to a checkpoint."""
-    from snnlab.delays.import_snn_delays import convert
+    from snnlab.delays.import_snn_delays import read
+    from snnlab.delays.loading import convert_file
 
     out = out or file.with_suffix(".snnlab.pt")
-    net = convert(file, out, tau=tau, max_delay=max_delay, padding=padding, dt_ms=dt_ms)
-    config = net.config
+    settings = {"tau": tau, "max_delay": max_delay, "padding": padding, "dt_ms": dt_ms}
+    config = convert_file(read, file, out, **settings).config
     sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
     names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding", "dt_ms")
     values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)

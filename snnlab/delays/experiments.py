@@ -1,7 +1,6 @@
 """Experiments with delays: stages that train a `DelayNet`, and the choice between their results."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -15,7 +14,7 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.network_config import NetworkConfig
 from snnlab.nn.weight_transfer import TransferParts, copy_delay_weights
-from snnlab.training.experiments import Experiment, ExperimentResult, ExperimentStage, StageStart
+from snnlab.training.experiments import Experiment, ExperimentStage, StageStart
 
 
 @nearest_names
@@ -67,11 +66,6 @@ class DelayStage(DelayRecipe, ExperimentStage):
 def delay_experiment(*stages: ExperimentStage) -> Experiment:
     """Name an experiment after its last stage."""
     return Experiment(stages[-1].name, stages)
-
-
-def best_by_validation(results: Sequence[ExperimentResult]) -> ExperimentResult:
-    """Return the result with the highest validation accuracy, and lower loss on a tie."""
-    return max(results, key=lambda r: (r.valid_accuracy, -r.last.metrics["valid_loss"]))
 
 
 def matched_hidden(network: DelayNetConfig, target: int) -> tuple[int, ...]:

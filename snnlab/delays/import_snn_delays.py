@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import sha256
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import Padding
 from snnlab.training import checkpoints
@@ -31,40 +30,6 @@ from snnlab.training import checkpoints
 SYNAPSES = ("weight", "P", "SIG")
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 PER_LAYER = 4  # synapses, batch norm, LIF, dropout
-
-
-def convert(
-    path: str | Path,
-    out: str | Path,
-    *,
-    tau: float,
-    max_delay: int | None = None,
-    padding: Padding = "fixed",
-    dt_ms: float | None = None,
-) -> DelayNet:
-    """Convert a file of SNN-delays to a checkpoint that `open_network` opens.
-
-    Args:
-        path: see `read`.
-        out: the checkpoint to write.
-        tau: see `read`.
-        max_delay: see `read`.
-        padding: see `read`.
-        dt_ms: see `read`.
-
-    Returns:
-        The network.
-
-    Raises:
-        SnnlabError: as `read`, `out` is the file itself, or it cannot be written.
-    """
-    if Path(out).resolve() == Path(path).resolve():
-        raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
-    model = read(path, tau=tau, max_delay=max_delay, padding=padding, dt_ms=dt_ms)
-    source = {"file": Path(path).name, "sha256": sha256(path)}
-    # Without a recipe, so that `fit` refuses to resume: the state of the optimisers is unknown
-    checkpoints.save(out, network=model.config, recipe={}, best=model.state_dict(), imported=source)
-    return model
 
 
 def read(

@@ -1,6 +1,7 @@
-"""Trained networks with delays from checkpoints and from the folders of runs."""
+"""Trained networks with delays from checkpoints, folders of runs and files of other programs."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch import nn
 
 from snnlab._utils.arrays import check_dt
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import checkpoints_below, given_path
+from snnlab._utils.files import checkpoints_below, given_path, sha256
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
@@ -120,3 +121,30 @@ def best_checkpoint(path: str | Path) -> Path:
             "folder of a run that trained one, or a checkpoint itself."
         )
     return max(ranked)[-1]
+
+
+def convert_file(
+    read: Callable[..., DelayNet], path: str | Path, out: str | Path, **settings: Any
+) -> DelayNet:
+    """Convert a file of another program to a checkpoint that `open_network` and notebook 05 open.
+
+    Args:
+        read: reads the network of the file, such as `import_snn_delays.read` and
+            `export.nir_import.read_network`.
+        path: the file.
+        out: the checkpoint to write.
+        **settings: of `read`.
+
+    Returns:
+        The network.
+
+    Raises:
+        SnnlabError: as `read`, `out` is the file itself, or it cannot be written.
+    """
+    if Path(out).resolve() == Path(path).resolve():
+        raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
+    net = read(path, **settings)
+    source = {"file": Path(path).name, "sha256": sha256(path)}
+    # Without a recipe, so that `fit` refuses to resume: no file has the state of the optimisers
+    checkpoints.save(out, network=net.config, recipe={}, best=net.state_dict(), imported=source)
+    return net

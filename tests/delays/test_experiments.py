@@ -14,7 +14,6 @@ from snnlab.data.splits import DataSplits
 from snnlab.delays.ablation import discretise
 from snnlab.delays.experiments import (
     DelayStage,
-    best_by_validation,
     delay_experiment,
     matched_hidden,
 )
@@ -106,20 +105,6 @@ def test_the_seed_decides_the_network():
     a, b, c = (made.build(made.network) for made in stages)
     assert torch.equal(a.synapses[0].weight, b.synapses[0].weight)
     assert not torch.equal(a.synapses[0].weight, c.synapses[0].weight)
-
-
-def test_choice_is_by_validation_then_by_loss(tmp_path):
-    outcomes = run_experiments(EXPERIMENTS[:2], DATA, tmp_path, workers=1)
-    worse, better = (
-        replace(
-            outcome,
-            stages=[replace(outcome.last, history=[{"valid_loss": loss}], best_epoch=0)],
-            valid_accuracy=0.5,
-            test_accuracy=test,
-        )
-        for outcome, loss, test in zip(outcomes, (2.0, 1.0), (1.0, 0.0), strict=True)
-    )
-    assert best_by_validation([worse, better]) is better
 
 
 @pytest.mark.parametrize("n_connections", [None, 4])

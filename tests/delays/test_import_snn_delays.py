@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.delays.ablation import discretise
-from snnlab.delays.import_snn_delays import convert, read
-from snnlab.delays.loading import open_network
+from snnlab.delays.import_snn_delays import read
+from snnlab.delays.loading import convert_file, open_network
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.training import checkpoints
 from snnlab.training.trainer import fit
@@ -278,7 +278,7 @@ def test_a_single_outermost_position_does_not_say_the_length(file):
 
 def test_the_checkpoint_is_one_that_the_rest_of_the_package_opens(file, tmp_path):
     path = file(trained())
-    model = convert(path, tmp_path / "ours.pt", tau=TAU)
+    model = convert_file(read, path, tmp_path / "ours.pt", tau=TAU)
     again = checkpoints.load_network(tmp_path / "ours.pt")
     assert again.config == model.config and not again.training
     assert torch.equal(discretise(again)(counts().float()), discretise(model)(counts().float()))
@@ -286,7 +286,7 @@ def test_the_checkpoint_is_one_that_the_rest_of_the_package_opens(file, tmp_path
 
 
 def test_training_does_not_go_on_from_a_network_whose_optimisers_are_not_known(file, tmp_path):
-    model = convert(file(trained()), tmp_path / "ours.pt", tau=TAU)
+    model = convert_file(read, file(trained()), tmp_path / "ours.pt", tau=TAU)
     data = counts().float(), torch.tensor([0, 1, 2])
     with pytest.raises(
         SnnlabError,
@@ -306,7 +306,7 @@ def test_the_checkpoint_does_not_replace_the_file(file):
     path = file(trained())
     before = path.read_bytes()
     with pytest.raises(SnnlabError, match="is the file that is read"):
-        convert(path, path.parent / "." / path.name, tau=TAU)
+        convert_file(read, path, path.parent / "." / path.name, tau=TAU)
     assert path.read_bytes() == before
 
 

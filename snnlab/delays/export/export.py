@@ -1,9 +1,10 @@
 """`export_network`: write a trained network for another program."""
 
+import base64
+import io
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from torch import nn
@@ -11,10 +12,12 @@ from torch import nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import whole_file
+from snnlab.delays.export import nir_file, onnx_file
 from snnlab.delays.export.plain import PlainNetwork, describe
 from snnlab.delays.loading import open_network
 
 Format = Literal["nir", "brian2", "onnx", "npz"]
+TEMPLATE = Path(__file__).with_name("brian2_script.py")
 
 
 def export_network(
@@ -75,19 +78,25 @@ def export_network(
 
 def _write_npz(plain: PlainNetwork, path: Path) -> None:
     with open(path, "wb") as file:  # a path would get the suffix .npz
-        np.savez_compressed(file, allow_pickle=False, **plain.arrays())
+        _save_arrays(plain, file)
 
 
-def _writer(module: str) -> Callable[[PlainNetwork, Path], None]:
-    def write(plain: PlainNetwork, path: Path) -> None:
-        import_module(f"snnlab.delays.export.{module}").write(plain, path)
+def _write_brian2(plain: PlainNetwork, path: Path) -> None:
+    """Write `brian2_script.py`, which needs Brian2 alone, with the network's arrays in it."""
+    content = io.BytesIO()
+    _save_arrays(plain, content)
+    arrays = base64.encodebytes(content.getvalue()).decode()
+    script = TEMPLATE.read_text(encoding="utf-8").replace('ARRAYS = ""', f'ARRAYS = """{arrays}"""')
+    path.write_text(script, encoding="utf-8")
 
-    return write
+
+def _save_arrays(plain: PlainNetwork, file: IO[bytes]) -> None:
+    np.savez_compressed(file, allow_pickle=False, **plain.arrays())
 
 
 _WRITERS: Mapping[str, Callable[[PlainNetwork, Path], None]] = {
-    "nir": _writer("nir_file"),
-    "brian2": _writer("brian2_file"),
-    "onnx": _writer("onnx_file"),
+    "nir": nir_file.write,
+    "brian2": _write_brian2,
+    "onnx": onnx_file.write,
     "npz": _write_npz,
 }

@@ -26,11 +26,6 @@ PURPOSE = "reads and writes NIR files"
 
 def write(plain: PlainNetwork, path: Path) -> None:
     """Write a network as a NIR file."""
-    import_optional("nir", PURPOSE, "export").write(path, graph(plain))
-
-
-def graph(plain: PlainNetwork) -> Any:
-    """Return the `nir.NIRGraph` of a network."""
     nir = import_optional("nir", PURPOSE, "export")
     dt = plain.dt_ms / 1000
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([plain.n_in])})}
@@ -60,7 +55,8 @@ def graph(plain: PlainNetwork) -> Any:
         before, n_in = name, len(layer.bias)
     nodes["output"] = nir.Output({"output": np.array([n_in])})
     edges.append((before, "output"))
-    return nir.NIRGraph(nodes, edges, metadata={"dt_ms": plain.dt_ms, "tail": plain.tail})
+    metadata = {"dt_ms": plain.dt_ms, "tail": plain.tail}
+    nir.write(path, nir.NIRGraph(nodes, edges, metadata=metadata))
 
 
 def _branches(layer: PlainLayer, n_in: int) -> list[tuple[Array, Array, Array]]:

@@ -1,4 +1,4 @@
-"""Import of NIR files: a checkpoint of the network that a file describes."""
+"""Import of NIR files: the `DelayNet` that a file describes."""
 
 from pathlib import Path
 from typing import Any
@@ -7,36 +7,24 @@ import numpy as np
 import torch
 
 from snnlab._utils.errors import SnnlabError, errors_at
-from snnlab._utils.files import sha256
 from snnlab.delays.export.nir_reader import read
 from snnlab.delays.export.plain import Array, PlainLayer, PlainNetwork
 from snnlab.nn.delay_net import DelayNet
-from snnlab.training import checkpoints
 
 
-def convert(path: str | Path, out: str | Path, *, dt_ms: float | None = None) -> DelayNet:
-    """Convert a NIR file to a checkpoint that `open_network` and notebook 05 open.
+def read_network(path: str | Path, *, dt_ms: float | None = None) -> DelayNet:
+    """Read the network of a NIR file; `convert_file` makes a checkpoint of it.
 
     Args:
         path: see `read`.
-        out: the checkpoint to write.
         dt_ms: see `read`.
 
-    Returns:
-        The network.
-
     Raises:
-        SnnlabError: as `read` and `to_network`, `out` is the file itself, or it cannot be written.
+        SnnlabError: as `read` and `to_network`.
     """
-    if Path(out).resolve() == Path(path).resolve():
-        raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
     plain = read(path, dt_ms=dt_ms)
     with errors_at(path):
-        net = to_network(plain)
-    source = {"file": Path(path).name, "sha256": sha256(path)}
-    # Without a recipe, so that `fit` refuses to resume: NIR holds no state of an optimiser
-    checkpoints.save(out, network=net.config, recipe={}, best=net.state_dict(), imported=source)
-    return net
+        return to_network(plain)
 
 
 @torch.no_grad()

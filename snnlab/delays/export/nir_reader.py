@@ -1,12 +1,13 @@
 """Reading of NIR files: a chain of layers of delays, weights and leaky neurons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from snnlab._utils.arrays import check_dt
 from snnlab._utils.errors import SnnlabError, errors_at
-from snnlab._utils.fields import is_number
 from snnlab._utils.optional import import_optional
 from snnlab.delays.export.nir_file import PURPOSE
 from snnlab.delays.export.plain import Array, PlainLayer, PlainNetwork
@@ -54,10 +55,8 @@ def read(path: str | Path, *, dt_ms: float | None = None) -> PlainNetwork:
             f"{path}: does not say how long a time step is, only times in seconds; give dt_ms "
             "(--dt-ms), such as 1."
         )
-    if not (is_number(steps_ms) and steps_ms > 0):
-        raise SnnlabError(f"dt_ms = {steps_ms!r}: expected milliseconds above 0.")
     with errors_at(path):
-        return _Reader(graph, steps_ms).network(tail)
+        return _Reader(graph, check_dt(steps_ms)).network(tail)
 
 
 class _Reader:
@@ -127,14 +126,13 @@ class _Reader:
         branches = [self.branch(path, name) for path in paths]
         n_out = len(branches[0][1])
         n_in = n_in or branches[0][1].shape[1]
-        for (first, weight, bias, last), path in zip(branches, paths, strict=True):
-            expected = (n_out, n_in)
+        expected = (n_out, n_in)
+        for (_, weight, _, _), path in zip(branches, paths, strict=True):
             if weight.shape != expected:
                 raise SnnlabError(
                     f"{', '.join(path.nodes)}: weights of the shape {weight.shape}, expected "
                     f"{expected}, as the layers beside them have."
                 )
-            del first, bias, last
         node = self.nodes[name]
         values = {
             key: self.fitted(getattr(node, key), n_out, name, key)
@@ -149,16 +147,14 @@ class _Reader:
         gain = values["r"] / tau
         # Times in seconds lose digits, and a factor of 1 has to stay 1
         tau, gain = _whole_if_close(tau), _whole_if_close(gain)
-        joined: list[list[Array]] = [[], [], [], []]
+        parts: list[tuple[Array, ...]] = []
         total = np.zeros(n_out)
         for first, weight, bias, last in branches:
             target, source = weight.nonzero()
             steps = _whole_if_close((first[source] + last[target]) / dt)
-            parts = (source, target, np.rint(steps).astype(np.int64), weight[target, source])
-            for values_of_all, part in zip(joined, parts, strict=True):
-                values_of_all.append(part)
+            parts.append((source, target, np.rint(steps).astype(np.int64), weight[target, source]))
             total += bias
-        source, target, delay, weight = (np.concatenate(part) for part in joined)
+        source, target, delay, weight = map(np.concatenate, zip(*parts, strict=True))
         if (delay < 0).any():
             raise SnnlabError(f"{name}: its input has negative delays; expected seconds from 0.")
         return n_in, PlainLayer(
@@ -187,21 +183,19 @@ class _Reader:
             raise SnnlabError(
                 f"{linear[0]}: weights of the shape {weight.shape}, expected two axes."
             )
-        sums = []
-        for size, delays in (
-            (weight.shape[1], path.nodes[:place]),
-            (len(weight), path.nodes[place + 1 :]),
-        ):
-            sums.append(
-                sum(
-                    (self.fitted(self.nodes[d].delay, size, d, "delay") for d in delays),
-                    np.zeros(size),
-                )
-            )
+
+        def total(size: int, delays: Sequence[str]) -> Any:
+            values = (self.fitted(self.nodes[name].delay, size, name, "delay") for name in delays)
+            return sum(values, np.zeros(size))
+
+        first, last = (
+            total(weight.shape[1], path.nodes[:place]),
+            total(len(weight), path.nodes[place + 1 :]),
+        )
         bias = self.fitted(getattr(node, "bias", np.zeros(1)), len(weight), linear[0], "bias")
-        if bias.any() and sums[1].any():
+        if bias.any() and last.any():
             raise SnnlabError(f"{linear[0]}: its bias is delayed, which snnlab's layers cannot do.")
-        return sums[0], weight, bias, sums[1]
+        return first, weight, bias, last
 
     def fitted(self, value: Any, size: int, name: str, what: str) -> Array:
         """Return one value a neuron; a file may have a single one for all."""

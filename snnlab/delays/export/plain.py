@@ -19,6 +19,7 @@ from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
+from snnlab.delays.arrivals import bn_affine
 from snnlab.delays.loading import time_step
 from snnlab.nn.activations import Activation, RampNeuron
 from snnlab.nn.delay_linear import DelayLinear
@@ -121,16 +122,11 @@ def describe(model: nn.Module, dt_ms: float | None = None) -> PlainNetwork:
         assert isinstance(synapses, DelayLinear)
         exists = synapses.connections
         target, source, _ = exists.nonzero(as_tuple=True)
-        weight, bias = (
-            synapses.existing_weight,
-            torch.zeros(synapses.out_features, dtype=torch.float64),
-        )
+        scale, bias = bn_affine(net, number)
+        weight = synapses.existing_weight * scale[:, None, None]
         threshold = np.inf
         if number < len(config.hidden):
-            norm: Any = net.norms[number]
             neurons: Any = net.neurons[number]
-            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-            weight, bias = weight * scale[:, None, None], norm.bias - norm.running_mean * scale
             threshold = float(neurons.v_threshold)
         size = synapses.out_features
         layers.append(
@@ -139,7 +135,7 @@ def describe(model: nn.Module, dt_ms: float | None = None) -> PlainNetwork:
                 target=target.numpy(),
                 delay=synapses.delay_per_synapse.expand_as(exists)[exists].long().numpy(),
                 weight=weight[exists].numpy(),
-                bias=bias.numpy(),
+                bias=bias.double().numpy(),
                 tau=np.broadcast_to(np.asarray(config.taus[number], dtype=float), size).copy(),
                 threshold=np.full(size, threshold),
             )

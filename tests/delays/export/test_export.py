@@ -14,7 +14,7 @@ from snnlab.delays.ablation import discretise
 from snnlab.delays.export import nir_import, nir_reader
 from snnlab.delays.export.export import export_network
 from snnlab.delays.export.plain import describe
-from snnlab.delays.loading import open_network
+from snnlab.delays.loading import convert_file, open_network
 from snnlab.nn.activations import Activation, set_mode
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
@@ -180,7 +180,7 @@ def test_a_delay_a_channel_is_one_delay_node(tmp_path):
 def test_import_opens_in_the_explorer(tmp_path):
     net, x = spiking_net(kernel_count=2, tau=(2.5, 1.7, (1.2, 1.2, 3.1, 3.1))), recording()
     export_network(net, tmp_path / "net.nir", to="nir")
-    nir_import.convert(tmp_path / "net.nir", tmp_path / "net.pt")
+    convert_file(nir_import.read_network, tmp_path / "net.nir", tmp_path / "net.pt")
     imported, dt_ms = open_network(tmp_path / "net.pt")
     assert dt_ms == 10
     assert_same(reference(imported, x), reference(net, x), tolerance=1e-4)
@@ -271,7 +271,7 @@ def test_files_that_no_layer_fits_are_refused(made, message, tmp_path):
     file = tmp_path / "a.nir"
     nir.write(file, made())
     with pytest.raises(SnnlabError, match=message) as caught:
-        nir_import.convert(file, tmp_path / "a.pt", dt_ms=10)
+        convert_file(nir_import.read_network, file, tmp_path / "a.pt", dt_ms=10)
     assert str(file) in str(caught.value)
     assert not (tmp_path / "a.pt").exists()
 
