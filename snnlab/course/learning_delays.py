@@ -1,24 +1,25 @@
 """The networks that notebook 04 compares: variants and controls, their searches and results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from snnlab.course.config import LearningDelays
-from snnlab.course.tasks import delay_stage
+from snnlab.course.tasks import delay_network, delay_stage
 from snnlab.data.splits import DataSplits
 from snnlab.delays.chip_cost import chip_cost
 from snnlab.delays.experiments import DelayStage, delay_experiment, matched_hidden
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
-from snnlab.training.experiments import Experiment, ExperimentResult, run_experiments
-from snnlab.transfer.comparison import RateSearch, next_rate, search_lr
+from snnlab.training.experiments import Experiment, ExperimentResult
+from snnlab.transfer.comparison import RateSearch, search_lr
 
 WIDE = "fixed, as many parameters"
 FEW = "few inputs, "
-EXTENSIONS = 3  # further values of tau for a variant whose best one lies at an edge
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,18 @@ class Arms(dict[str, Arm]):
             seed: of weights, delays, data order and dropout.
             delay_rate: learning rate of the delays; None for that of the configuration.
         """
-        return delay_experiment(self._stage(self[arm], tau_ms, rate, seed, delay_rate))
+        stage = delay_stage(
+            self.config,
+            self[arm].delay_mode,
+            classes=len(self.data.classes),
+            tau_ms=tau_ms,
+            seed=seed,
+            epochs=self.passes,
+            lr_weights=rate,
+            lr_delays=delay_rate,
+            **self[arm].network,
+        )
+        return delay_experiment(stage)
 
     def wider(self, network: Mapping[str, Any]) -> dict[str, Any]:
         """Scale the hidden layers of `fixed` until it has as many trained numbers as `learned`.
@@ -85,14 +97,13 @@ class Arms(dict[str, Arm]):
         Returns:
             The arguments of the wider network.
         """
-        config = self.config
+        shape = {"classes": len(self.data.classes), "tau_ms": self.config.tau_ms[0], **network}
         fixed, learned = (
-            self._stage(Arm(mode, network), config.tau_ms[0], config.lr_weights, config.seed)
-            for mode in ("fixed", "learned")
+            delay_network(self.config, mode, **shape) for mode in ("fixed", "learned")
         )
-        assert fixed.network is not None and learned.network is not None
-        count = learned.build(learned.network).trainable_parameters()
-        return {**network, "hidden": matched_hidden(cast(DelayNetConfig, fixed.network), count)}
+        with torch.random.fork_rng(devices=[]):
+            count = learned.build().trainable_parameters()
+        return {**network, "hidden": matched_hidden(fixed, count)}
 
     def search_tau(self, folder: Path) -> dict[str, dict[float, float]]:
         """Train each network with every `config.tau_ms` and the first seed.
@@ -103,25 +114,20 @@ class Arms(dict[str, Arm]):
             By arm and time constant in ms, the validation accuracy.
         """
         config = self.config
-        valid: dict[str, dict[float, float]] = {arm: {} for arm in self}
-        trials = [(arm, tau) for arm in self for tau in config.tau_ms]
-        while trials:
-            experiments = [
-                self.experiment(arm, tau, config.lr_weights, config.seed) for arm, tau in trials
-            ]
-            results = run_experiments(
-                experiments, self.data, folder, title="choosing tau", **self._pool
-            )
-            for (arm, tau), result in zip(trials, results, strict=True):
-                valid[arm][tau] = result.valid_accuracy
-            further = {arm: next_rate(valid[arm]) for arm in self}
-            trials = [
-                (arm, tau)
-                for arm, tau in further.items()
-                # a tau shorter than a time step does not exist
-                if tau and tau > config.dt_ms and len(valid[arm]) < len(config.tau_ms) + EXTENSIONS
-            ]
-        return valid
+
+        def recipe(arm: str) -> Callable[[float, int], Experiment]:
+            return lambda tau, seed: self.experiment(arm, tau, config.lr_weights, seed)
+
+        return search_lr(
+            {arm: recipe(arm) for arm in self},
+            config.tau_ms,
+            [config.seed],
+            self.data,
+            folder,
+            above=config.dt_ms,
+            title="choosing tau",
+            **self._pool,
+        ).tried
 
     def search_rates(self, tau_ms: Mapping[str, float], folder: Path) -> RateSearch:
         """Choose the rates of each network, and train it with all seeds.
@@ -168,21 +174,6 @@ class Arms(dict[str, Arm]):
     @property
     def _pool(self) -> dict[str, Any]:
         return {"workers": self.config.workers, "processes": self.config.processes}
-
-    def _stage(
-        self, arm: Arm, tau_ms: float, rate: float, seed: int, delay_rate: float | None = None
-    ) -> DelayStage:
-        return delay_stage(
-            self.config,
-            arm.delay_mode,
-            classes=len(self.data.classes),
-            tau_ms=tau_ms,
-            seed=seed,
-            epochs=self.passes,
-            lr_weights=rate,
-            lr_delays=delay_rate,
-            **arm.network,
-        )
 
     def _entries(self, arms: Sequence[str], final: RateSearch) -> list[dict[str, Any]]:
         return [self._entry(arm, result) for arm in arms for result in final[arm]]

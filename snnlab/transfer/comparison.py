@@ -1,7 +1,8 @@
 """Comparison of recipes: a learning-rate search for each, and accuracies at equal training time."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 from types import MappingProxyType
@@ -71,6 +72,7 @@ def search_lr(
     *,
     second: Mapping[str, Sequence[float]] = MappingProxyType({}),
     extensions: int = 3,
+    above: float = 0.0,
     search_seeds: int = 1,
     **options: Any,
 ) -> RateSearch:
@@ -90,6 +92,7 @@ def search_lr(
             recipe gets it as a third argument. It is the middle one of these while the first rate
             is chosen, and is chosen after that in the same way.
         extensions: at most so many rates are added to a grid of a recipe.
+        above: each of them is greater than this.
         search_seeds: with so many of the first seeds each rate is tried.
         **options: of `run_experiments`.
 
@@ -110,7 +113,8 @@ def search_lr(
     for name in second:
         known(name, recipes, "recipe with a second rate")
     search = seeds[: whole_number("search_seeds", search_seeds, 1)]
-    plan = _Plan(recipes, rates, seeds, search, second, extensions)
+    both: dict[str, Sequence[Any]] = {name: second.get(name, (None,)) for name in recipes}
+    plan = _Plan(recipes, rates, seeds, search, both, extensions, above)
     done = run_experiments(plan.first(), data, folder, then=plan.more, attempt=True, **options)
     tried, tried_second = plan.accuracies(done)
     by_run = dict(zip(plan.runs, done, strict=True))
@@ -142,29 +146,24 @@ class _Run(NamedTuple):
 ByRate = dict[str, dict[Any, float]]  # by name of the recipe and rate, validation accuracy
 
 
+@dataclass
 class _Plan:
     """Which runs of the recipes come next, given the accuracies so far."""
 
-    def __init__(
-        self,
-        recipes: Mapping[str, Callable[..., Experiment]],
-        rates: Sequence[float],
-        seeds: Sequence[int],
-        search: Sequence[int],
-        second: Mapping[str, Sequence[float]],
-        extensions: int,
-    ) -> None:
-        self.recipes, self.rates, self.seeds, self.search = recipes, rates, seeds, search
-        self.extensions = extensions
-        self.second: dict[str, Sequence[Any]] = {n: second.get(n, (None,)) for n in recipes}
-        self.middle = {n: sorted(values)[len(values) // 2] for n, values in self.second.items()}
-        self.runs: list[_Run] = []
+    recipes: Mapping[str, Callable[..., Experiment]]
+    rates: Sequence[float]
+    seeds: Sequence[int]
+    search: Sequence[int]
+    second: Mapping[str, Sequence[Any]]  # (None,) for a recipe without a second rate
+    extensions: int
+    above: float
+    runs: list[_Run] = field(default_factory=list)
 
     def first(self) -> list[Experiment]:
         """Return the experiments to begin with: every recipe with every rate."""
         return self._add(
             [
-                _Run(name, rate, self.middle[name], seed)
+                _Run(name, rate, self._middle(name), seed)
                 for name in self.recipes
                 for rate in self.rates
                 for seed in self.search
@@ -178,7 +177,7 @@ class _Plan:
         for name, by_rate in tried.items():
             by_second, rate = tried_second[name], best_rate(by_rate)
             if further := self._further(by_rate, self.rates):
-                next_ones = [(further, self.middle[name])]
+                next_ones = [(further, self._middle(name))]
             elif missing := [value for value in self.second[name] if value not in by_second]:
                 next_ones = [(rate, value) for value in missing]
             elif further := self._further(by_second, self.second[name]):
@@ -209,8 +208,14 @@ class _Plan:
                 tried_second[name][second] = mean(values)
         return tried, tried_second
 
+    def _middle(self, name: str) -> Any:
+        return sorted(self.second[name])[len(self.second[name]) // 2]
+
     def _further(self, by_rate: Mapping[Any, float], grid: Sequence[Any]) -> float | None:
-        return next_rate(by_rate) if len(by_rate) < len(grid) + self.extensions else None
+        if len(by_rate) >= len(grid) + self.extensions:
+            return None
+        following = next_rate(by_rate)
+        return None if following is None or following <= self.above else following
 
     def _add(self, runs: Sequence[_Run]) -> list[Experiment]:
         new = [run for run in runs if run not in self.runs]
@@ -325,7 +330,7 @@ def summaries(
     ]
 
 
-def _summary(outcome: ExperimentResult, inputs: Iterable[Tensor]) -> dict[str, Any]:
+def _summary(outcome: ExperimentResult, inputs: Sequence[Tensor]) -> dict[str, Any]:
     counted, last = cost(outcome.net, inputs), outcome.last
     return {
         "seed": outcome.experiment.seed,

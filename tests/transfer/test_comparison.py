@@ -87,6 +87,8 @@ def test_a_choice_at_the_edge_of_the_grid_tries_the_next_rate():
     assert [r.name for r in race["a"]] == [("a", 0.08, 0), ("a", 0.08, 1)]
     assert [r.name for r in race["b"]] == [("b", 0.0025, 0), ("b", 0.0025, 1)]
     assert len(set(trained)) == len(trained) == 5 + 6 + 2  # nothing twice, later seeds at the end
+    race, _ = search(accuracy, (0.01, 0.02, 0.04), above=0.005)
+    assert list(race.tried["b"]) == [0.01, 0.02, 0.04] and 0.16 in race.tried["a"]
 
 
 def test_the_grid_is_extended_a_few_times_at_most_and_not_at_a_tie():
