@@ -20,8 +20,6 @@ from snnlab.data.entry import DatasetEntry
 from snnlab.data.paths import data_path
 from snnlab.data.registry import entry_of, find, find_set
 
-EventSets = tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]
-
 
 def check_data(config: Config) -> None:
     """Check that the data, checkpoint or folder of runs of a configuration is there.
@@ -50,13 +48,14 @@ def check_data(config: Config) -> None:
     if isinstance(config, PretrainAndTransfer):
         entry, where = find(config.data, "pictures")
         entry.check_files(where, "data", vars(config))
-    if isinstance(config, TransferToEvents) and config.data != "digits":
-        _check_event_sets(event_sets(config), config)
     if Config in type(config).__bases__ and (name := getattr(config, "data", "")) in DATASETS:
         entry = DATASETS[name]  # a notebook of one's own
         entry.check_files(entry.folder, "data", vars(config))
-    if isinstance(config, RealCamera):
-        _check_event_sets(camera_sets(config), config)
+    if isinstance(config, RealCamera) or (
+        isinstance(config, TransferToEvents) and config.data != "digits"
+    ):
+        for (entry, where), which in zip(camera_sets(config), ("events", "pictures"), strict=True):
+            entry.check_files(where, f"{which}_folder", vars(config))
 
 
 def recording_settings(config: Recordings) -> dict[str, Any]:
@@ -69,17 +68,11 @@ def recording_settings(config: Recordings) -> dict[str, Any]:
     }
 
 
-def event_sets(config: TransferToEvents) -> EventSets:
-    """Return entry and folder of the events of notebook 03, and of the pictures to pretrain on."""
-    return _event_sets(config.data, config)
-
-
-def camera_sets(config: RealCamera) -> EventSets:
-    """Return entry and folder of N-MNIST, and of the pictures of MNIST."""
-    return _event_sets("n-mnist", config)
-
-
-def _event_sets(name: str, config: TransferToEvents | RealCamera) -> EventSets:
+def camera_sets(
+    config: TransferToEvents | RealCamera,
+) -> tuple[tuple[DatasetEntry, Path], tuple[DatasetEntry, Path]]:
+    """Return entry and folder of the events of a camera, and of the pictures to pretrain on."""
+    name = config.data if isinstance(config, TransferToEvents) else "n-mnist"
     events, folder = find_set(name, "events")
     if config.events_folder:
         folder = data_path(config.events_folder)
@@ -90,11 +83,6 @@ def _event_sets(name: str, config: TransferToEvents | RealCamera) -> EventSets:
         if events in OWN:  # any pictures
             pictures, _ = find_set(config.pictures_folder, "pictures")
     return (events, folder), (pictures, pictures_folder)
-
-
-def _check_event_sets(sets: EventSets, config: Config) -> None:
-    for (entry, folder), parameter in zip(sets, ("events_folder", "pictures_folder"), strict=True):
-        entry.check_files(folder, parameter, vars(config))
 
 
 def _check_checkpoint(path: Path) -> None:

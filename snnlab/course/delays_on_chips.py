@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from snnlab.course.config import DelaysOnChips, LearningDelays
-from snnlab.course.tasks import delay_stage
+from snnlab.course.tasks import delay_network, delay_stage
 from snnlab.delays.experiments import DelayStage, delay_experiment, matched_hidden
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.training.experiments import Experiment
@@ -29,9 +29,10 @@ class ChipRecipes:
 
     def network(self, kind: str) -> DelayNetConfig:
         """Describe a network with as many trained numbers as one with a delay a synapse."""
-        config = self.config
+        hidden = (self.config.neurons,) * self.config.layers
         synaptic, described = (
-            self._described(each, (config.neurons,) * config.layers) for each in ("synaptic", kind)
+            delay_network(self.learning, "learned", delay_kind=each, hidden=hidden, **self._shape)
+            for each in ("synaptic", kind)
         )
         hidden = matched_hidden(described, synaptic.build().trainable_parameters())
         return replace(described, hidden=hidden)
@@ -50,7 +51,14 @@ class ChipRecipes:
         """
         pruned = f"-kept{kept_share:g}" if kept_share < 1 else ""
         pulled = f"-pull{delay_pull:g}" if delay_pull else ""
-        stage = self._stage(kind, lr, seed, epochs=self.config.epochs)
+        stage = delay_stage(
+            self.learning,
+            "learned",
+            seed=seed,
+            epochs=self.config.epochs,
+            lr_weights=lr,
+            **self._shape,
+        )
         return delay_experiment(
             replace(
                 stage,
@@ -58,6 +66,7 @@ class ChipRecipes:
                 network=self.network(kind),
                 kept_share=kept_share,
                 delay_pull=delay_pull,
+                test_each_epoch=False,
             )
         )
 
@@ -84,19 +93,6 @@ class ChipRecipes:
         )
         return delay_experiment(first, stage)
 
-    def _described(self, kind: str, hidden: tuple[int, ...]) -> DelayNetConfig:
-        stage = self._stage(kind, 1.0, 0, epochs=1)
-        return replace(cast(DelayNetConfig, stage.network), hidden=hidden)
-
-    def _stage(self, kind: str, lr: float, seed: int, **recipe: Any) -> DelayStage:
-        stage = delay_stage(
-            self.learning,
-            "learned",
-            classes=self.classes,
-            tau_ms=self.learning.tau_ms[0],
-            seed=seed,
-            lr_weights=lr,
-            delay_kind=kind,
-            **recipe,
-        )
-        return replace(stage, test_each_epoch=False)
+    @property
+    def _shape(self) -> dict[str, Any]:
+        return {"classes": self.classes, "tau_ms": self.learning.tau_ms[0]}

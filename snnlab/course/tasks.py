@@ -13,7 +13,7 @@ from snnlab.course.config import (
     PretrainAndTransfer,
     TransferToEvents,
 )
-from snnlab.course.data_check import event_sets, recording_settings
+from snnlab.course.data_check import camera_sets, recording_settings
 from snnlab.data.datasets.digit_events import digit_events
 from snnlab.data.protocols import Batches
 from snnlab.data.registry import find
@@ -87,6 +87,33 @@ def recordings(config: LearningDelays) -> DataSplits[Any]:
     return data
 
 
+def delay_network(
+    config: LearningDelays, delay_mode: str, *, classes: int, tau_ms: float, **network: Any
+) -> DelayNetConfig:
+    """Describe a network of notebook 04, as a configuration has it.
+
+    Args:
+        config: the configuration.
+        delay_mode: "none", "fixed" or "learned".
+        classes: of the recordings.
+        tau_ms: membrane time constant, ms.
+        network: arguments of `DelayNet` that differ from the configuration's.
+    """
+    settings: dict[str, Any] = {
+        "n_in": config.n_in,
+        "hidden": config.hidden,
+        "n_classes": classes,
+        "max_delay": config.max_delay,
+        "delay_kind": config.delay_kind,
+        "kernel_count": config.kernel_count,
+        "dropout": config.dropout,
+        "n_connections": config.connections or None,
+        "delay_mode": delay_mode,
+        "tau": tau_ms / config.dt_ms,
+    }
+    return DelayNetConfig(**(settings | network))
+
+
 def delay_stage(
     config: LearningDelays,
     delay_mode: str,
@@ -103,28 +130,16 @@ def delay_stage(
 
     Args:
         config: the configuration.
-        delay_mode: "none", "fixed" or "learned".
-        classes: of the recordings.
-        tau_ms: membrane time constant, ms.
+        delay_mode: see `delay_network`.
+        classes: see `delay_network`.
+        tau_ms: see `delay_network`.
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
         lr_weights: peak learning rate of the weights; None for that of the configuration.
         lr_delays: first learning rate of the delays; None for that of the configuration.
-        network: arguments of `DelayNet` that differ from the configuration's.
+        network: see `delay_network`.
     """
-    settings: dict[str, Any] = {
-        "n_in": config.n_in,
-        "hidden": config.hidden,
-        "n_classes": classes,
-        "max_delay": config.max_delay,
-        "delay_kind": config.delay_kind,
-        "kernel_count": config.kernel_count,
-        "dropout": config.dropout,
-        "n_connections": config.connections or None,
-        "delay_mode": delay_mode,
-        "tau": tau_ms / config.dt_ms,
-    }
-    described = DelayNetConfig(**(settings | network))
+    described = delay_network(config, delay_mode, classes=classes, tau_ms=tau_ms, **network)
     lr_weights = config.lr_weights if lr_weights is None else lr_weights
     lr_delays = config.lr_delays if lr_delays is None else lr_delays
     sparse = "" if described.n_connections is None else f"-inputs{described.n_connections}"
@@ -177,7 +192,7 @@ def events(config: TransferToEvents) -> TransferTask:
 
 
 def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
-    (entry, folder), (pictures, pictures_folder) = event_sets(config)
+    (entry, folder), (pictures, pictures_folder) = camera_sets(config)
     target = entry.read(folder, vars(config))
     # Pictures are as large as the events where their size can be chosen
     settings = vars(config) | {"size": target.train.batch(torch.arange(1))[0].shape[-1]}
