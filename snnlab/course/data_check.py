@@ -56,6 +56,8 @@ def check_data(config: Config) -> None:
     ):
         for (entry, where), which in zip(camera_sets(config), ("events", "pictures"), strict=True):
             entry.check_files(where, f"{which}_folder", vars(config))
+            if isinstance(config, RealCamera) and which == "events":
+                _check_test_part(where)
 
 
 def recording_settings(config: Recordings) -> dict[str, Any]:
@@ -83,6 +85,14 @@ def camera_sets(
         if events in OWN:  # any pictures
             pictures, _ = find_set(config.pictures_folder, "pictures")
     return (events, folder), (pictures, pictures_folder)
+
+
+def _check_test_part(folder: Path) -> None:
+    if not (folder / "Test").is_dir():
+        raise SnnlabError(
+            f"events_folder: {folder} has no folder Test, whose recordings this page is about; get "
+            "it with `snnlab data get n-mnist`."
+        )
 
 
 def _check_checkpoint(path: Path) -> None:

@@ -14,6 +14,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.course.config import resolve
 from snnlab.course.exploring_delays import recordings_for
 from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.registry import load_dataset
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
@@ -91,6 +92,23 @@ def test_notebook_05_explores_a_network_of_ones_own(name, folder, capsys):
     printed, result = explore(capsys, checkpoint="c.pt", model=MODELS[name], data="./mine")
     assert result["variant"] == type(net).__name__ and 0 <= result["test_accuracy"] <= 1
     assert "only X is known" in printed and "the longest delay is" in printed
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        dict(delay_kind="axo-dendritic", max_delay=12),
+        dict(max_delay=(0, 12)),
+    ],
+)
+def test_notebook_05_explores_networks_whose_delays_are_rounded_or_absent(shape, folder, capsys):
+    data = load_dataset("spoken-digits", dt_ms=20, n_in=70)
+    torch.manual_seed(0)
+    net = DelayNet(70, (16,), 20, tau=1.5, dropout=0.1, **shape)
+    recipe = DelayRecipe(epochs=2, batch_size=64, device="cpu")
+    fit(net, data.train, data.valid, recipe, checkpoint="c.pt")
+    printed, _ = explore(capsys, checkpoint="c.pt")
+    assert "all that arrive" in printed
 
 
 def test_notebook_05_explores_parameters_alone(folder, capsys):

@@ -46,6 +46,11 @@ def test_both_sets_have_to_be_there(data, tmp_path):
     check_data(config)
     with pytest.raises(SnnlabError, match="nowhere is not there; n-mnist .* as events_folder"):
         check_data(resolve(PAGE, events_folder=str(tmp_path / "nowhere")))
+    (tmp_path / "n-mnist/Test").rename(tmp_path / "n-mnist/elsewhere")
+    (tmp_path / "n-mnist/Train").mkdir(exist_ok=True)
+    with pytest.raises(SnnlabError, match="no folder Test, whose .*snnlab data get n-mnist"):
+        check_data(config)
+    (tmp_path / "n-mnist/elsewhere").rename(tmp_path / "n-mnist/Test")
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(SnnlabError, match="not hold t10k-labels.*snnlab data get mnist"):
         check_data(config)
@@ -55,6 +60,8 @@ def test_both_sets_have_to_be_there(data, tmp_path):
     ("given", "words"),
     [
         (dict(recordings=[50, 100]), "epochs = .* one for each number of recordings"),
+        (dict(recordings=[50], epochs=[9], search_folds=[1]), "expected two or more numbers"),
+        (dict(decay=[0.25]), "decay = .* expected two shares"),
         (dict(search_folds=[1]), "search_folds = .* one for each number of recordings"),
         (dict(folds=2, search_folds=[3, 1, 1, 1]), "folds = 2: expected no more than there are"),
     ],

@@ -71,6 +71,10 @@ def test_no_speaker_is_in_two_parts(folder):
     ("wrong", "message"),
     [
         ({"n_in": 99}, "n_in = 99: expected a divisor of the 700 channels"),
+        ({"n_in": 35}, "n_in = 35: .* whose half is one, too"),
+        ({"n_in": 1, "fan_in": 1}, "n_in = 1: .* whose half is one, too"),
+        ({"dt_ms": 1.9}, "dt_ms = 1.9: expected 2 ms or more"),
+        ({"test_folds": [2]}, "test_folds = .*: expected two or more"),
         ({"test_folds": [1, 1]}, "1 is there twice; expected each value once"),
         ({"tau_ms": [20.0]}, "tau_ms = 20: expected more than one time step"),
     ],

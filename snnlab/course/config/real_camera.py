@@ -64,6 +64,12 @@ class RealCamera(TrainingParameters):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
+        if len(self.recordings) < 2:
+            raise SnnlabError(
+                f"recordings = {self.recordings}: expected two or more numbers, which are compared."
+            )
+        if len(self.decay) != 2:
+            raise SnnlabError(f"decay = {self.decay}: expected two shares, which are compared.")
         for name in ("epochs", "search_folds"):
             if len(self.recordings) != len(getattr(self, name)):
                 raise SnnlabError(

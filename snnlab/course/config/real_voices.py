@@ -39,9 +39,19 @@ class RealVoices(DelayNetParameters):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
-        if 700 % self.n_in:
+        if self.n_in % 2 or 700 % self.n_in or 700 % (self.n_in // 2):
             raise SnnlabError(
-                f"n_in = {self.n_in}: expected a divisor of the 700 channels, such as 70 or 140."
+                f"n_in = {self.n_in}: expected a divisor of the 700 channels whose half is one, "
+                "too, such as 70 or 140: section 6 also trains with half as many inputs."
+            )
+        if self.dt_ms < 2:
+            raise SnnlabError(
+                f"dt_ms = {self.dt_ms:g}: expected 2 ms or more: section 6 also trains with half "
+                "of it."
+            )
+        if len(self.test_folds) < 2:
+            raise SnnlabError(
+                f"test_folds = {self.test_folds}: expected two or more: one fold has no spread."
             )
 
 

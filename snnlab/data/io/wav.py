@@ -67,7 +67,7 @@ def read_word(
     if wrong := implausible(rate, sound):
         raise SnnlabError(f"{where} {wrong}. Export it again.")
     word = trim(sound, rate)
-    if not len(word):
+    if not len(word) and len(sound) >= SHORTEST * rate:
         raise SnnlabError(
             f"{where} is silent; a spoken word was expected. Record it again or leave it out."
         )

@@ -372,6 +372,7 @@ def test_a_spreadsheets_table_is_read(folder, tmp_path):
     [
         (np.zeros(8000), "is silent; a spoken word"),
         (np.full(8000, 0.2), "is silent"),
+        (np.full(1, 0.5), "holds 0 ms of sound; at least 50 ms"),
         (np.zeros(0), "holds no samples; a spoken word"),
         (np.stack([tone(400)] * 2, axis=1), "has 2 channels; one was expected"),
         (tone(400, seconds=5.2), r"lasts 5.2 s; one word of at most 5 s"),
