@@ -47,11 +47,11 @@ def collect(folder: Path, out: Path | None, plot: str | None, all_parameters: bo
         write_csv(table.rename(columns=plain_names(table)), out)
     if not table.empty:
         Console().print(*summary_tables(summary(table)), *difference_tables(table))
+    for sentence in (*results.unfinished, *results.damaged):
+        print_error(sentence)
     if plot is not None:
         _draw(table, plot, folder / plot)
         click.echo(f"{'picture':<12}{folder / plot}.png")
-    for sentence in (*results.unfinished, *results.damaged):
-        print_error(sentence)
     if results.damaged:
         sys.exit(1)
 

@@ -15,6 +15,7 @@ from snnlab.course.config import Config
 from snnlab.course.config.shared import TrainingParameters
 from snnlab.course.data_check import check_data
 from snnlab.runs import manifest
+from snnlab.runs.notebook_code import UNKNOWN, NotebookCode
 
 # What a run leaves where none of its notebook and profile was finished here. Notebook 03 at profile
 # `course` leaves 16 MB, more than any other
@@ -22,19 +23,20 @@ RUN_GB = 0.02
 LOOKED_AT = 100  # earlier runs, the latest ones, of which the largest of the same kind counts
 
 
-def check(config: Config, folder: Path) -> None:
+def check(config: Config, folder: Path, code: NotebookCode = UNKNOWN) -> None:
     """Check that a run has what it needs on this machine.
 
     Args:
         config: its parameters.
         folder: of its files.
+        code: of its notebook, whose name its earlier runs have.
 
     Raises:
         SnnlabError: its data is absent, its folder cannot be written, the disk is full, or there is
             no such device.
     """
     check_data(config)
-    check_disk([config], folder)
+    check_disk([config], folder, code)
     check_device(config)
 
 
@@ -56,33 +58,38 @@ def check_all(configs: Sequence[Config], folder: Path, *, here: bool) -> None:
     check_disk(configs, folder)
 
 
-def check_disk(configs: Sequence[Config], folder: Path) -> None:
+def check_disk(configs: Sequence[Config], folder: Path, code: NotebookCode = UNKNOWN) -> None:
     """Check that there is space for runs, as much as earlier runs of the same kind took.
 
     Args:
         configs: parameters of the runs, which have one notebook.
         folder: below which their files lie.
+        code: of the notebook.
 
     Raises:
         SnnlabError: there is too little, or the folder cannot be written.
     """
     free, runs = free_gb(folder, "choose another folder with out"), len(configs)
-    needed = runs * _usual_gb(configs[0])
+    needed = runs * _usual_gb(code.name or configs[0].notebook, configs[0].profile)
     if free < needed:
         raise SnnlabError(
-            f"{folder}: {free:.2f} GB are free on this disk; at least {needed:.2f} GB were "
+            f"{folder}: {_size(free)} are free on this disk; at least {_size(needed)} were "
             f"expected for {runs} run{'s' * (runs > 1)}. Free some space, or choose another folder."
         )
 
 
-def _usual_gb(config: Config) -> float:
+def _size(gb: float) -> str:
+    return f"{gb:.2f} GB" if gb >= 1 else f"{1000 * gb:.3g} MB"
+
+
+def _usual_gb(notebook: str, profile: str) -> float:
     """Return the size of the largest of the latest finished runs of a notebook at a profile, GB."""
     manifests = runs_folder().glob(f"*/*/seed=*/{manifest.FILE}")
     sizes = []
     for path in heapq.nlargest(LOOKED_AT, manifests, key=lambda path: path.stat().st_mtime):
         content = manifest.read(path.parent)
         kind = (content.get("notebook"), content.get("profile"), content.get("status"))
-        if kind == (config.notebook, config.profile, "finished"):
+        if kind == (notebook, profile, "finished"):
             sizes.append(sum(file.lstat().st_size for file in path.parent.rglob("*")) / 1e9)
     return max(sizes, default=RUN_GB)
 

@@ -142,7 +142,7 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
     config: Config = parameters if isinstance(parameters, Config) else configure(parameters)
     code = code or running_notebook()
     folder = run_folder(config, code=code)
-    preflight.check(config, folder)
+    preflight.check(config, folder, code)
     make_folder(folder)
     run = Run(config, folder, code)
     if folder not in _locks:  # the cell that starts the run may be executed twice

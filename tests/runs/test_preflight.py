@@ -107,6 +107,19 @@ def test_earlier_runs_of_the_same_kind_say_how_much_a_run_leaves(tmp_path, monke
         preflight.check(dataclasses.replace(config, profile="course"), tmp_path)
 
 
+def test_a_notebook_of_ones_own_is_known_by_the_name_that_its_runs_have(tmp_path, monkeypatch):
+    config = resolve(DELAYS, profile="tiny")  # in a kernel, it does not know the file's name
+    code = dataclasses.replace(CODE, name="own")
+    folder = tmp_path / "runs/own/0/seed=0"
+    folder.mkdir(parents=True)
+    manifest.begin(folder, config, code)
+    manifest.end(folder, "finished")
+    monkeypatch.setattr(preflight, "free_gb", lambda *_: 0.012)
+    preflight.check(config, tmp_path, code)
+    with pytest.raises(SnnlabError, match="12 MB are free on this disk; at least 20 MB were exp"):
+        preflight.check(config, tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_noticed_before(tmp_path):
     (tmp_path / "file").touch()
     done = snnlab("run", "04", "--out", tmp_path / "file/out")
