@@ -9,6 +9,7 @@ from snnlab.cli.cli_errors import cli_errors
 
 if TYPE_CHECKING:
     from snnlab.delays.export.export import Format
+    from snnlab.nn.delay_net_config import DelayNetConfig
 
 
 @click.command()
@@ -58,7 +59,11 @@ def import_nir(file: Path, dt_ms: float | None, out: Path | None) -> None:
 
     out = out or file.with_suffix(".snnlab.pt")
     config = convert_file(read_network, file, out, dt_ms=dt_ms).config
+    print_network(out, config, "max_delay", "kernel_count", "tau", "tail", "dt_ms")
+
+
+def print_network(out: Path, config: "DelayNetConfig", *names: str) -> None:
+    """Print the sizes of the network in a checkpoint, and the settings of these names."""
     sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
-    names = ("max_delay", "kernel_count", "tau", "tail", "dt_ms")
     values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)
     click.echo(f"{out}: {sizes}, {values}")

@@ -257,10 +257,8 @@ def import_checkpoint(
     out = out or file.with_suffix(".snnlab.pt")
     settings = {"tau": tau, "max_delay": max_delay, "padding": padding, "dt_ms": dt_ms}
     config = convert_file(read, file, out, **settings).config
-    sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
     names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding", "dt_ms")
-    values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)
-    click.echo(f"{out}: {sizes}, {values}")
+    export.print_network(out, config, *names)
 
 
 @app.command()

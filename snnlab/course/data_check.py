@@ -54,10 +54,11 @@ def check_data(config: Config) -> None:
     if isinstance(config, RealCamera) or (
         isinstance(config, TransferToEvents) and config.data != "digits"
     ):
-        for (entry, where), which in zip(camera_sets(config), ("events", "pictures"), strict=True):
-            entry.check_files(where, f"{which}_folder", vars(config))
-            if isinstance(config, RealCamera) and which == "events":
-                _check_test_part(where)
+        events, pictures = camera_sets(config)
+        for (entry, where), which in ((events, "events_folder"), (pictures, "pictures_folder")):
+            entry.check_files(where, which, vars(config))
+        if isinstance(config, RealCamera):
+            _check_test_part(events[1])
 
 
 def recording_settings(config: Recordings) -> dict[str, Any]:

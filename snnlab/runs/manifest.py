@@ -35,6 +35,11 @@ class Held(SnnlabError):
     """Another process has the same run in work."""
 
 
+def notebook_name(config: Config, code: NotebookCode) -> str:
+    """Return the name of a notebook; in a kernel, a configuration of one's own does not know it."""
+    return code.name or config.notebook
+
+
 def describe(config: Config, code: NotebookCode) -> dict[str, Any]:
     """Describe a run, for its manifest and for its result.
 
@@ -47,7 +52,7 @@ def describe(config: Config, code: NotebookCode) -> dict[str, Any]:
         and `platform` (system, processor, device, git commit and whether tracked files differ).
     """
     return {
-        "notebook": code.name or config.notebook,
+        "notebook": notebook_name(config, code),
         "profile": config.profile,
         "config": dataclasses.asdict(config),
         "versions": versions(),
@@ -137,7 +142,7 @@ def identity(config: Config, code: NotebookCode) -> dict[str, Any]:
         config: its parameters.
         code: of its notebook.
     """
-    notebook = {"notebook": code.name or config.notebook, "notebook_sha256": code.sha256}
+    notebook = {"notebook": notebook_name(config, code), "notebook_sha256": code.sha256}
     content: dict[str, Any] = json.loads(
         json.dumps(notebook | config.deciding() | {"seed": config.seed}, default=plain)
     )

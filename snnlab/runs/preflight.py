@@ -70,7 +70,7 @@ def check_disk(configs: Sequence[Config], folder: Path, code: NotebookCode = UNK
         SnnlabError: there is too little, or the folder cannot be written.
     """
     free, runs = free_gb(folder, "choose another folder with out"), len(configs)
-    needed = runs * _usual_gb(code.name or configs[0].notebook, configs[0].profile)
+    needed = runs * _usual_gb(manifest.notebook_name(configs[0], code), configs[0].profile)
     if free < needed:
         raise SnnlabError(
             f"{folder}: {_size(free)} are free on this disk; at least {_size(needed)} were "

@@ -77,7 +77,7 @@ class SweepProgress:
             done: how many of them are finished already.
         """
         self._console, self._runs, self._done = console, runs, done
-        self._ended = self._failed = 0  # "held" is no end: another sweep has the run in work
+        self._planned, self._ended = runs - done, 0
         self._started = time.monotonic()
         self._bars = _bars(console)
         self._all = self._bars.add_task("runs", total=runs, completed=done, doing="")
@@ -104,8 +104,7 @@ class SweepProgress:
             name = printable(run.name)
             self._tasks[run.name] = self._bars.add_task(name, total=None, doing="starting")
         elif state in ("finished", "held", "pruned") or state.startswith("failed: "):
-            self._ended += state != "held"
-            self._failed += state.startswith("failed: ")
+            self._ended += state != "held"  # another sweep has that run in work
             self._bars.remove_task(self._tasks.pop(run.name))
         self._done += state in ("finished", "pruned")
         self.refresh()
@@ -131,7 +130,7 @@ class SweepProgress:
         self._bars.update(self._all, completed=self._done, doing=self._pace())
 
     def _pace(self) -> str:
-        left = self._runs - self._done - self._failed
+        left = self._planned - self._ended
         return pace(self._ended, left, time.monotonic() - self._started) if self._ended else ""
 
 

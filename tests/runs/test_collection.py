@@ -501,11 +501,14 @@ def test_a_parameter_that_is_not_there_or_the_same_in_all_runs_is_not_drawn(unso
     assert done.exit_code == 2 and "valid names: max_delay" in done.output
 
 
-def test_too_many_panels_are_refused_and_results_without_accuracy(save, collect):
+def test_too_many_panels_are_refused_and_unfinished_runs_are_named(save, collect, tmp_path):
     for n in range(13):
         save(f"{n}", entry("none", 0, 0.5), config={"epochs": n, "max_delay": 6 + n % 2})
+    (tmp_path / "runs/begun/checkpoints").mkdir(parents=True)
+    (tmp_path / "runs/begun/checkpoints/config.json").write_text("{}")
     done, _ = collect("--plot", "max_delay")
     assert done.exit_code == 2 and "differ in epochs, too, which makes 13 panels" in done.output
+    assert "begun: unfinished; run it again" in done.stderr
 
 
 def test_a_number_keeps_its_name_beside_a_parameter_of_the_same_name(save, collect):

@@ -39,7 +39,7 @@ class RealVoices(DelayNetParameters):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
-        if self.n_in % 2 or 700 % self.n_in or 700 % (self.n_in // 2):
+        if self.n_in % 2 or 700 % self.n_in:
             raise SnnlabError(
                 f"n_in = {self.n_in}: expected a divisor of the 700 channels whose half is one, "
                 "too, such as 70 or 140: section 6 also trains with half as many inputs."

@@ -22,14 +22,13 @@ _SILENCE = "_silence_"
 def check_spoken_commands(task: _Check) -> Iterator[Finding]:
     """Check the test archive of Speech Commands: counts, words, speakers, duplicates and files."""
     folder = task.data.folder
-    names = (*COMMANDS, UNKNOWN, _SILENCE)
-    if absent := [name for name in names if not (folder / name).is_dir()]:
+    if absent := task.data.missing(folder):
         yield error(
             f"{folder} has no folder {', '.join(absent)}: `snnlab data get speech-commands-test` "
             "unpacks them."
         )
         return
-    stamps = find_clips(folder, names)
+    stamps = find_clips(folder, (*COMMANDS, UNKNOWN, _SILENCE))
     folders = [word_of(name) for name in stamps]
     other = {"unknown": folders.count(UNKNOWN), "silence": folders.count(_SILENCE)}
     task.counts.update({"words": len(folders) - sum(other.values()), **other})

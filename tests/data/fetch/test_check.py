@@ -266,6 +266,10 @@ def test_the_speech_commands_test_archive(monkeypatch):
         "1 duplicates, which are left out; 0 were expected",
     ):
         assert text in said, said
+    for name in ("go", "_silence_"):
+        shutil.rmtree(folder / name)
+    good, said = look("speech-commands-test")
+    assert not good and "no folder go, _silence_: `snnlab data get speech-comm" in said, said
 
 
 def test_good_speech_commands(words):
