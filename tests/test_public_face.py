@@ -27,7 +27,7 @@ def loaded(*statements):
     show = "print(*{name.partition('.')[0] for name in sys.modules})"
     script = "\n".join(["import sys", *(f"{statement}\n{show}" for statement in statements)])
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300
     )
     return [set(line.split()) for line in done.stdout.splitlines()]
 

@@ -126,7 +126,7 @@ if config.seed == 1:
     path = sweeps.write(tmp_path, middle, grid={})
     command = ("-m", "snnlab", "sweep", path, "--workers", "2")
     sweep = laptop.start(tmp_path, *command)
-    until = time.monotonic() + 100
+    until = time.monotonic() + 300
     while "seed=0  finished" not in (tmp_path / "log").read_text("utf-8"):
         assert time.monotonic() < until and sweep.poll() is None
         time.sleep(0.1)

@@ -65,7 +65,7 @@ def _kill(server):
         with suppress(psutil.NoSuchProcess):
             member.kill()
     server.wait(60)
-    psutil.wait_procs(kernels, timeout=60)
+    psutil.wait_procs(kernels, timeout=300)
 
 
 def _free_port():
@@ -76,7 +76,7 @@ def _free_port():
 
 
 def _address(server, folder):
-    said, until = folder / f"runtime/jpserver-{server.pid}.json", time.monotonic() + 60
+    said, until = folder / f"runtime/jpserver-{server.pid}.json", time.monotonic() + 300
     while time.monotonic() < until and server.poll() is None:
         try:
             address = json.loads(said.read_text())["url"]

@@ -350,7 +350,7 @@ def test_an_interrupted_run_says_so_and_its_kernel_does_not_complain(notebook, t
     while not mark.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130 and said.endswith(
         "\nsnnlab: stopped; the same command resumes.\n"
     )

@@ -58,7 +58,7 @@ def run_command(line):
         done = CliRunner().invoke(main.app, arguments)
         return done.exit_code, done.output if done.exit_code else done.stdout
     ended = subprocess.run(
-        line, shell=True, capture_output=True, text=True, check=False, timeout=60
+        line, shell=True, capture_output=True, text=True, check=False, timeout=300
     )
     return ended.returncode, ended.stdout + ended.stderr
 

@@ -47,7 +47,7 @@ def seconds(lines):
 def test_a_workflow_that_was_killed_resumes(workflow):
     first = snakemake("--cores", "1")
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 300
         before = []
         while len(before) < 3:  # epochs
             assert first.poll() is None and time.monotonic() < deadline, first.stdout.read()
@@ -56,7 +56,7 @@ def test_a_workflow_that_was_killed_resumes(workflow):
                 before = log.read_text("utf-8").splitlines()
     finally:
         os.killpg(first.pid, signal.SIGTERM)
-    first.communicate(timeout=60)
+    first.communicate(timeout=300)
     assert len(before) < EPOCHS and not list(workflow.glob("runs/**/result.json"))
     report, _ = (again := snakemake("--cores", "1")).communicate(timeout=300)
     assert again.returncode == 0, report

@@ -26,7 +26,7 @@ def run(script):
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env=os.environ | {"NUMBA_NUM_THREADS": "4"},
     )
     assert process.returncode == 0, process.stdout + process.stderr

@@ -122,7 +122,7 @@ if __name__ == "__main__":
 """
     )
     run = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
-    waited = time.monotonic() + 120
+    waited = time.monotonic() + 300
     while len(list((tmp_path / "at").glob("*-*"))) < 2 and time.monotonic() < waited:
         time.sleep(0.1)
     processes = [int(path.name.split("-")[1]) for path in (tmp_path / "at").glob("*-*")]

@@ -185,7 +185,7 @@ assert next(results) == 1  # or so many processes would have more threads than t
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "2"},
     )
     # Of one that is killed, Python has something to say

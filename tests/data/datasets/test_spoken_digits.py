@@ -135,7 +135,7 @@ make({str(tmp_path / "killed")!r}, size=SMALL, seed=1, workers=1)
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n{script}"]
     )
     partial = tmp_path / "killed" / ".partial"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not list(partial.glob("[!.]*.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)
     run.kill()

@@ -368,7 +368,7 @@ def test_two_at_once_fetch_it_once(server, digits):
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60)[0] for process in both]
+    said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert len(server.parts("shd_train.h5.zip")) == 2  # one asks for the size
     assert sorted("nothing was fetched" in text for text in said) == [False, True]

@@ -244,7 +244,7 @@ def gone(pid, seconds=15):
     return True
 
 
-def after(condition, seconds=30):
+def after(condition, seconds=300):
     """Wait for a condition."""
     until = time.monotonic() + seconds
     while not condition():

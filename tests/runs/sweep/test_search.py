@@ -412,7 +412,7 @@ def test_after_sigkill_the_same_command_ends_the_search(checkout):
     process = subprocess.Popen(
         [*command, "search", str(path), "--workers", "2"], stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(list(checkout.glob("runs/find/*/*/checkpoints/starts"))) < 2:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
