@@ -9,10 +9,11 @@ Example:
     >>> from snnlab.viz.plots import diagrams
     >>> fig, ax = diagrams.canvas(7, 2)
     >>> stages = [("ANN", "ReLU\n20 epochs"), ("SNN", "LIF, T = 4\n5 epochs")]
-    >>> ann, snn = diagrams.stage_row(ax, stages, arrows=["weights"], y=1.5)
-    >>> diagrams.brace(ax, ann.left[0], snn.right[0], 1.1, "one budget of time")
+    >>> colors = [diagrams.GREY, diagrams.BLUE]
+    >>> row = diagrams.stage_row(ax, stages, arrows=["weights"], y=1.5, colors=colors, left=0.1)
+    >>> diagrams.brace(ax, row[0], row[1], 1.1, "one budget of time")
     >>> cell = diagrams.neuron(ax, 4.5, 0.4, "$V$")
-    >>> _ = diagrams.arrow(ax, snn, cell, "one of its neurons", side="left", bend=-0.2)
+    >>> _ = diagrams.arrow(ax, row[1], cell, "one of its neurons", side="right", bend=0.2)
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,6 @@ from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
 from snnlab.viz.plots.style import BLACK, BLUE, GREY, empty_figure
 
 TITLE_SIZE, TEXT_SIZE = 10, 9  # pt
@@ -40,9 +40,7 @@ Point = tuple[float, float]
 _SIDES: dict[str, dict[str, Any]] = {
     "above": {"ha": "center", "va": "bottom"},
     "below": {"ha": "center", "va": "top"},
-    "left": {"ha": "right", "va": "center"},
     "right": {"ha": "left", "va": "center"},
-    "on": {"ha": "center", "va": "center"},
 }
 
 
@@ -77,24 +75,17 @@ class Node:
         return self.x, self.y - self.height / 2
 
 
-def canvas(width: float = 7.0, height: float = 2.0) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of `width` x `height` inches with clean axes; one data unit is one inch.
 
     The origin is the lower left corner.
     """
     fig = empty_figure(width, height)
     fig.set_layout_engine("none")
-    return fig, clean(fig.add_axes((0, 0, 1, 1)), width, height)
-
-
-def clean(ax: Axes, width: float, height: float) -> Axes:
-    """Turn axes beside other plots into a canvas of `width` x `height` units of equal length.
-
-    Make the axes about `width` x `height` inches large: text keeps its size in points.
-    """
+    ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     ax.set_axis_off()
-    return ax
+    return fig, ax
 
 
 def tint(color: Any) -> tuple[float, float, float]:
@@ -182,7 +173,7 @@ def arrow(
         start: a node, or a point in inches.
         end: a node, or a point in inches.
         label: a text beside the arrow.
-        side: where the label lies: "above", "below", "left", "right", or "on" the line.
+        side: where the label lies: "above", "below" or "right".
         color: of the arrow; the label is black.
         bend: how far the arrow bows, as a share of its length; seen from its start to the right
             if positive.
@@ -226,22 +217,18 @@ def _curve(start: Point, end: Point, bend: float) -> NDArray[np.float64]:
 def _label_curve(ax: Axes, curve: NDArray[np.float64], label: str, side: str) -> None:
     """Write a label beside the middle of a curve so that the text does not cross it."""
     x, y = curve[round(0.5 * (len(curve) - 1))]
-    options = dict(_SIDES[known(side, _SIDES, "side")])
-    half_width, half_height = text_width(label) / 2, 0.09 * (label.count("\n") + 1)
-    if side in ("above", "below"):
-        beside = curve[np.abs(curve[:, 0] - x) <= half_width, 1]
-        y = beside.max() + 0.06 if side == "above" else beside.min() - 0.06
-    elif side in ("left", "right"):
-        beside = curve[np.abs(curve[:, 1] - y) <= half_height, 0]
-        x = beside.max() + 0.08 if side == "right" else beside.min() - 0.08
+    if side == "right":
+        beside = curve[np.abs(curve[:, 1] - y) <= 0.09 * _lines(label), 0]
+        x = beside.max() + 0.08
     else:
-        options["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    note(ax, x, y, label, zorder=2.5, **options)
+        beside = curve[np.abs(curve[:, 0] - x) <= text_width(label) / 2, 1]
+        y = beside.max() + 0.06 if side == "above" else beside.min() - 0.06
+    note(ax, x, y, label, zorder=2.5, **_SIDES[side])
 
 
 def stage_row(
     ax: Axes, stages: Sequence[tuple[str, str]], *, y: float, arrows: Sequence[str],
-    colors: Sequence[Any] = (), left: float = 0.1,
+    colors: Sequence[Any], left: float,
 ) -> list[Node]:  # fmt: skip
     """Draw stages as boxes in a row, with arrows between neighbours.
 
@@ -250,7 +237,7 @@ def stage_row(
         stages: title and detail of each box.
         y: of the centers, inches.
         arrows: what is handed over between neighbours, one label for each arrow.
-        colors: of the boxes; none: all blue.
+        colors: of the boxes.
         left: space before and after the row, inches.
 
     Returns:
@@ -268,9 +255,7 @@ def stage_row(
             f"{needed:.2f}: break the texts into lines or make the canvas wider."
         )
     nodes, x = [], left
-    for (title, detail), width, color in zip(
-        stages, widths, colors or [BLUE] * len(stages), strict=True
-    ):
+    for (title, detail), width, color in zip(stages, widths, colors, strict=True):
         size = {"width": width, "height": max(heights)}
         nodes.append(box(ax, x + width / 2, y, title, detail, color=color, **size))
         x += width + gap
@@ -279,17 +264,18 @@ def stage_row(
     return nodes
 
 
-def brace(ax: Axes, start: float, end: float, y: float, label: str) -> None:
-    """Draw a curly brace from x = `start` to x = `end` at height `y`, with a label below its tip.
+def brace(ax: Axes, first: Node, last: Node, y: float, label: str) -> None:
+    """Draw a curly brace below a row of nodes, with a label below its tip.
 
     Args:
         ax: a canvas.
-        start: inches.
-        end: inches.
+        first: the node whose left side is above the begin of the brace.
+        last: the node whose right side is above its end.
         y: of the ends of the brace, inches.
         label: below the tip.
     """
-    middle, depth = (start + end) / 2, -0.07
+    start, end, depth = first.left[0], last.right[0], -0.07
+    middle = (start + end) / 2
     points = [
         (start, y), (start, y + depth), (start + 0.07, y + depth), (middle - 0.07, y + depth),
         (middle, y + depth), (middle, y + 2 * depth), (middle, y + depth),

@@ -179,8 +179,8 @@ def pipe_d_stages(ann: str, liaf: str, lif: str) -> Figure:
     arrows = ["weights, first layer\nfor ON and OFF", "weights"]
     colors = [NEURONS[name][0] for name, _ in stages]
     boxes = diagrams.stage_row(ax, stages, arrows=arrows, y=1.15, colors=colors, left=0.3)
-    diagrams.brace(ax, boxes[0].left[0], boxes[0].right[0], 0.55, "many labelled images")
-    diagrams.brace(ax, boxes[1].left[0], boxes[2].right[0], 0.55, "few labelled recordings")
+    diagrams.brace(ax, boxes[0], boxes[0], 0.55, "many labelled images")
+    diagrams.brace(ax, boxes[1], boxes[2], 0.55, "few labelled recordings")
     return fig
 
 

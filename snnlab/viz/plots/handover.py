@@ -47,8 +47,8 @@ def stages(pretrain_epochs: int, epochs: int) -> Figure:
     nodes = diagrams.stage_row(
         ax, row, arrows=["weights, delays,\nbatch norm"], y=0.95, colors=[GREY, BLUE], left=0.6
     )  # fmt: skip
-    diagrams.brace(ax, nodes[0].left[0], nodes[0].right[0], 0.5, "pretraining")
-    diagrams.brace(ax, nodes[1].left[0], nodes[1].right[0], 0.5, "fine-tuning")
+    diagrams.brace(ax, nodes[0], nodes[0], 0.5, "pretraining")
+    diagrams.brace(ax, nodes[1], nodes[1], 0.5, "fine-tuning")
     return fig
 
 

@@ -77,8 +77,8 @@ def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
         y=1.0,
         left=0.3,
     )
-    diagrams.brace(ax, ann.left[0], ann.right[0], 0.58, "cheap epochs: one time step")
-    diagrams.brace(ax, snn.left[0], snn.right[0], 0.58, f"costly epochs: {steps} time steps")
+    diagrams.brace(ax, ann, ann, 0.58, "cheap epochs: one time step")
+    diagrams.brace(ax, snn, snn, 0.58, f"costly epochs: {steps} time steps")
     diagrams.note(ax, copied.x, 0.32, "no training, nearly free")
     return fig
 
