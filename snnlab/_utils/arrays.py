@@ -71,6 +71,24 @@ def check_same_length(**arrays: NDArray[Any]) -> None:
         )
 
 
+def flat_arrays(*, empty: bool = False, **values: Any) -> list[NDArray[Any]]:
+    """Convert to arrays of numbers with one axis, all of the same length.
+
+    Args:
+        empty: whether the arrays may be empty.
+        values: by name, as for `as_array`.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        SnnlabError: as `as_array`, or the lengths differ.
+    """
+    arrays = {name: as_array(name, given, empty=empty).ravel() for name, given in values.items()}
+    check_same_length(**arrays)
+    return [*arrays.values()]
+
+
 def check_dt(dt_ms: Any) -> float:
     """Return the length of a time step as a float.
 

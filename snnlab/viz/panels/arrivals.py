@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from snnlab._utils.escape import plot_text
 from snnlab.delays import analysis
 from snnlab.viz import plots
-from snnlab.viz.panels.network_view import SIGNS, RecordingViewer
+from snnlab.viz.panels.network_view import RecordingViewer
+from snnlab.viz.plots.exploring import SIGNS
 from snnlab.viz.widgets.fast_axes import FastTicks
 from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
 

@@ -18,12 +18,8 @@ from snnlab.delays.arrivals import Arrivals, SimulatedRecording, arrivals, simul
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
-from snnlab.viz.plots import GREEN, PINK
 from snnlab.viz.plots.sound import frequency_ticks
 from snnlab.viz.widgets.panel import Control, Dropdown, Slider
-
-# Excitatory and inhibitory synapses: sign of the weight, name, color, marker
-SIGNS = ((1, "excites", GREEN, "o"), (-1, "inhibits", PINK, "s"))
 
 
 class NetworkView:

@@ -14,7 +14,8 @@ from snnlab.delays import analysis
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.viz import plots
 from snnlab.viz.figure_export import TableColumns
-from snnlab.viz.panels.network_view import SIGNS, NetworkView
+from snnlab.viz.panels.network_view import NetworkView
+from snnlab.viz.plots.exploring import SIGNS
 from snnlab.viz.widgets.fast_axes import FastTicks
 from snnlab.viz.widgets.panel import DrawResult, Panel, interact
 

@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.nn.activations import firing_rate, matched_ramp
 from snnlab.viz import plots
-from snnlab.viz.plots.style import figure_legend, with_looks
+from snnlab.viz.plots.style import BESIDE, figure_legend, with_looks
 from snnlab.viz.plots.transfer import BELOW
 from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
 
@@ -42,7 +42,7 @@ def draw_rate(fig: Figure, *, steps: int, percent: int) -> DrawResult:
         ax.plot(INPUTS, INPUTS, color=plots.BLUE, label="rate of the neuron", animated=True)
         ax.plot(INPUTS, INPUTS, "--", color=plots.ORANGE, label="closest ramp", animated=True)
         ax.set(xlabel="input", ylabel="spikes a step", ylim=(-0.05, 1.05))
-        plots.legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+        plots.legend(ax, **BESIDE)
     rate = firing_rate(torch.tensor(INPUTS), steps=steps, decay=percent / 100).numpy()
     low, high, _ = matched_ramp(steps=steps, decay=percent / 100)
     ramp = ramp_outputs(low, high)

@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from snnlab._utils.arrays import as_array, check_dt, check_same_length
+from snnlab._utils.arrays import as_array, check_dt, flat_arrays
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, RED
@@ -49,9 +49,7 @@ def raster(
     Returns:
         The artist.
     """
-    times = as_array("times_ms", times_ms, empty=True).ravel()
-    rows = as_array("neurons", neurons, empty=True).ravel()
-    check_same_length(times_ms=times, neurons=rows)
+    times, rows = flat_arrays(empty=True, times_ms=times_ms, neurons=neurons)
     size = 4.0 if marker == "|" else 1.5
     (spikes,) = ax.plot(times, rows, marker, color=color, markersize=size)
     ax.set(xlabel="time (ms)", ylabel="neuron")
@@ -105,10 +103,9 @@ def trace(
     Returns:
         The line, the threshold with its name, and the marks.
     """
-    given = {"t_ms": t_ms, "before": before, "after": after, "spikes": spikes}
-    arrays = {name: as_array(name, values, empty=True).ravel() for name, values in given.items()}
-    check_same_length(**arrays)
-    times, high, low, fired = arrays.values()
+    times, high, low, fired = flat_arrays(
+        empty=True, t_ms=t_ms, before=before, after=after, spikes=spikes
+    )
     line = ax.plot(np.repeat(times, 2), np.stack([high, low], 1).ravel(), color=BLUE, linewidth=1.3)
     artists: list[Artist] = [*line, ax.axhline(1, color=RED, linestyle="--", linewidth=1)]
     cell = ax.get_subplotspec()

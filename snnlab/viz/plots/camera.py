@@ -9,9 +9,9 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array
-from snnlab.viz.plots.checks import something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band, panels_of_bars
-from snnlab.viz.plots.style import BLUE, GREEN, GREY, ORANGE, figure, legend
+from snnlab.viz.plots.style import BESIDE, BLUE, GREEN, GREY, ORANGE, figure, legend
 
 BIN_MS = 5
 LOOKS: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ def event_rate(seconds: ArrayLike, on: ArrayLike) -> Figure:
         count, _ = np.histogram(ms[part], edges)
         ax.stairs(count, edges, color=color, linestyle=style, label=name)
     ax.set(xlabel="time (ms)", ylabel=f"events in {BIN_MS} ms")
-    legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(ax, **BESIDE)
     return fig
 
 
@@ -61,12 +61,12 @@ def accuracy_over_recordings(
     ax.set_xticks(numbers, [f"{number:,}" for number in numbers])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set(xlabel="labelled recordings", ylabel="test accuracy (%)")
-    legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(ax, **BESIDE)
     return fig
 
 
 @something_to_draw()
-def bars(panels: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
+def bars(panels: Mapping[str, NamedArrays], chance: float) -> Figure:
     """Draw bars of the mean over the folds, with a marker a fold, in panels of one scale.
 
     Args:

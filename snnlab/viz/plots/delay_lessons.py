@@ -236,7 +236,7 @@ def recordings(counts: NamedArrays, dt_ms: float) -> Figure:
 
 
 @something_to_draw()
-def accuracies(curves: NamedArrays, test: Mapping[str, Sequence[float]], chance: float) -> Figure:
+def accuracies(curves: NamedArrays, test: NamedArrays, chance: float) -> Figure:
     """Draw validation accuracy over the epochs beside a bar of test accuracy for each variant."""
     fig, (left, right) = figure(9, 3.2, 1, 2)
     learning_curves(left, curves, ylabel="validation accuracy (%)")
@@ -246,7 +246,7 @@ def accuracies(curves: NamedArrays, test: Mapping[str, Sequence[float]], chance:
 
 
 @something_to_draw(untrained="test")
-def with_ceiling(test: Mapping[str, Sequence[float]], ceiling: float, chance: float) -> Figure:
+def with_ceiling(test: NamedArrays, ceiling: float, chance: float) -> Figure:
     """Draw a bar for each variant, and the best accuracy without memory and delays as a line."""
     fig, ax = figure(6, 3.0)
     bars_with_seeds(ax, test, ylabel="test accuracy (%)", chance=chance)
@@ -274,7 +274,7 @@ def habits(test: Mapping[str, NamedArrays]) -> Figure:
         for place, habit in enumerate(names[1:]):
             points = 100 * (as_array(habit, by_habit[habit]) - reference)
             x = place + offset + np.linspace(-0.05, 0.05, points.size) * (points.size > 1)
-            ax.plot(x, points, label=None if place else variant, markersize=6, **style)
+            ax.plot(x, points, label=variant, markersize=6, **style)
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.set_xticks(range(len(names) - 1), names[1:])
     ax.set(ylabel=f"points above\n{names[0]}", xlim=(-0.6, len(names) - 1.4))
@@ -283,6 +283,6 @@ def habits(test: Mapping[str, NamedArrays]) -> Figure:
 
 
 @something_to_draw(untrained="groups")
-def side_by_side(groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float) -> Figure:
+def side_by_side(groups: Mapping[str, NamedArrays], chance: float) -> Figure:
     """Draw bars of test accuracies in a panel for each group."""
     return panels_of_bars(9.5, 3.2, groups, chance)

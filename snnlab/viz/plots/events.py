@@ -11,13 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band
 from snnlab.viz.plots.style import (
+    BESIDE,
     BLACK,
     BLUE,
     GREEN,
@@ -30,6 +30,7 @@ from snnlab.viz.plots.style import (
     legend,
     tidy,
     variant_style,
+    whole_ticks,
     with_looks,
 )
 
@@ -244,7 +245,7 @@ def accuracy_by_stage(
             ax.plot(first + 0.5, 100 * start, "x", color=color, markersize=8, markeredgewidth=2)
         ax.text((first + end + 1) / 2, 104, name, ha="center", fontsize=9)
     ax.set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 102), xlim=(0.3, None))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(ax)
     return fig
 
 
@@ -268,7 +269,7 @@ def accuracy_over_cost(
         ax.plot(seconds, 100 * np.asarray(reached), marker, color=color, label=name)
     label = "CPU time of training, pretraining included (s)"
     ax.set(xlabel=label, ylabel="test accuracy (%)", xlim=(0, None))
-    legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(ax, **BESIDE)
     return fig
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
 
-from snnlab._utils.arrays import as_array, check_same_length
+from snnlab._utils.arrays import as_array, flat_arrays
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.delays import delay_histogram
 from snnlab.viz.plots.results import chance_line
@@ -26,8 +26,8 @@ from snnlab.viz.plots.style import (
 )
 
 LAYERS = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^:"), (PINK, "D-."))
-# Positive and negative contributions: label, color, marker
-SIGNS = {1: ("excites", GREEN, "o"), -1: ("inhibits", PINK, "s")}
+# Excitatory and inhibitory synapses: sign of the weight, name, color, marker
+SIGNS = ((1, "excites", GREEN, "o"), (-1, "inhibits", PINK, "s"))
 
 
 @something_to_draw()
@@ -51,17 +51,14 @@ def coincidence(
     Returns:
         The figure: a line for each spike, as long as its delay.
     """
-    given = {"sent_ms": sent_ms, "places": places, "contribution": contribution}
-    arrays = {name: as_array(name, values).astype(float).ravel() for name, values in given.items()}
-    check_same_length(**arrays)
-    sent, pitch, pushes = arrays.values()
+    sent, pitch, pushes = flat_arrays(sent_ms=sent_ms, places=places, contribution=contribution)
     fig, ax = figure(7.5, 3.4)
     ax.axvline(arrives_ms, color=RED, linestyle="--", linewidth=1)
     ax.annotate(
         "the neuron", (arrives_ms, 1), xycoords=("data", "axes fraction"), color=RED, fontsize=9,
         ha="center", va="bottom",
     )  # fmt: skip
-    for sign, (name, color, marker) in SIGNS.items():
+    for sign, name, color, marker in SIGNS:
         same = pushes * sign > 0
         size = np.clip(160 * np.abs(pushes[same]), 6, 160)
         ax.hlines(pitch[same], sent[same], arrives_ms, color=color, linewidth=1.2, alpha=0.6)
@@ -172,11 +169,10 @@ def stretched_delays(factors: ArrayLike, accuracies: ArrayLike, *, chance: float
     Returns:
         The figure.
     """
-    x, y = as_array("factors", factors, dims=1), 100 * as_array("accuracies", accuracies, dims=1)
-    check_same_length(factors=x, accuracies=y)
+    x, y = flat_arrays(factors=factors, accuracies=accuracies)
     fig, ax = figure(6.5, 2.8)
     ax.axvline(1, color=GREY, linewidth=0.8)
-    ax.plot(x, y, "o-", color=BLUE)
+    ax.plot(x, 100 * y, "o-", color=BLUE)
     chance_line(ax, chance)
     ax.set(xlabel="all delays multiplied by", ylabel="accuracy (%)", ylim=(0, 100))
     ax.xaxis.set_major_formatter(ScalarFormatter())

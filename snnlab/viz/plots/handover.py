@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from snnlab._utils.arrays import as_array, check_same_length
+from snnlab._utils.arrays import as_array, flat_arrays
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band
@@ -116,8 +116,7 @@ def delays_before_and_after(before_ms: ArrayLike, after_ms: ArrayLike) -> Figure
     Returns:
         The figure.
     """
-    x, y = (as_array("delays", values).astype(float).ravel() for values in (before_ms, after_ms))
-    check_same_length(before_ms=x, after_ms=y)
+    x, y = flat_arrays(before_ms=before_ms, after_ms=after_ms)
     fig, ax = figure(4.4, 3.8)
     ax.plot(x, y, ".", color=BLUE, markersize=2, alpha=0.4)
     end = max(x.max(), y.max())

@@ -1,13 +1,12 @@
 """Plots of what variants reach: curves, bars, and their description in text."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array, check_same_length
@@ -15,7 +14,14 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab._utils.fields import is_number
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
-from snnlab.viz.plots.style import BLACK, distinct_styles, legend, titled_axes, variant_style
+from snnlab.viz.plots.style import (
+    BLACK,
+    distinct_styles,
+    legend,
+    titled_axes,
+    variant_style,
+    whole_ticks,
+)
 
 
 @something_to_draw()
@@ -72,7 +78,7 @@ def learning_curves(ax: Axes, curves: NamedArrays, *, ylabel: str = "accuracy (%
         epochs, style = np.arange(1, seeds.shape[1] + 1), variant_style(variant)
         artists += band(ax, epochs, seeds, label=variant, markevery=0.12, markersize=5, **style)
     ax.set(xlabel="epoch", ylabel=ylabel)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(ax)
     legend(ax)
     return artists
 
@@ -80,7 +86,7 @@ def learning_curves(ax: Axes, curves: NamedArrays, *, ylabel: str = "accuracy (%
 @something_to_draw()
 def accuracy_over_parameter(
     ax: Axes,
-    accuracies: Mapping[str, Mapping[Any, Sequence[float]]],
+    accuracies: Mapping[str, Mapping[Any, ArrayLike]],
     *,
     xlabel: str,
     ylabel: str = "accuracy (%)",
@@ -106,7 +112,7 @@ def accuracy_over_parameter(
     for (variant, by_value), style in zip(
         accuracies.items(), distinct_styles([*accuracies]), strict=True
     ):
-        seeds = {places[x]: 100 * as_array(variant, list(by_value[x])) for x in by_value}
+        seeds = {places[x]: 100 * as_array(variant, by_value[x]) for x in by_value}
         ordered = sorted(seeds)
         means = [seeds[x].mean() for x in ordered]
         artists += ax.plot(ordered, means, label=plot_text(variant), markersize=7, **style)
@@ -127,7 +133,7 @@ def accuracy_over_parameter(
 @something_to_draw()
 def bars_with_seeds(
     ax: Axes,
-    accuracies: Mapping[str, Sequence[float]],
+    accuracies: NamedArrays,
     *,
     ylabel: str = "accuracy (%)",
     chance: float | None = None,
@@ -167,7 +173,7 @@ def bars_with_seeds(
 def panels_of_bars(
     width: float,
     height: float,
-    groups: Mapping[str, Mapping[str, Sequence[float]]],
+    groups: Mapping[str, NamedArrays],
     chance: float,
     **subplots: Any,
 ) -> Figure:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import ColorType
 
 from snnlab._utils.errors import SnnlabError
@@ -21,6 +22,8 @@ _COLORS: list[ColorType] = [
 ]
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = _COLORS
 GREY = (0.45, 0.45, 0.45)
+LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9}
+BESIDE: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}  # of a legend
 
 # Color, marker and line style of a variant
 _BASELINE, _MIDDLE, _MAIN = (GREY, "s", ":"), (ORANGE, "^", "--"), (BLUE, "o", "-")
@@ -165,19 +168,26 @@ def tidy(ax: Axes) -> Axes:
 
 def legend(ax: Axes, **options: Any) -> None:
     """Add a legend without a frame; `options` go to `Axes.legend`."""
-    ax.legend(**{"frameon": False, "fontsize": 9, **options})
+    ax.legend(**LEGEND | options)
+
+
+def whole_ticks(ax: Axes) -> None:
+    """Let the x axis have ticks at whole numbers only."""
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def figure_legend(ax: Axes, place: str, ncols: int = 1) -> None:
-    """Explain what axes show in a legend outside of all axes of the figure.
+    """Explain what axes show, each label once, in a legend outside of all axes of the figure.
 
     Args:
         ax: one of the axes.
         place: such as "upper center".
         ncols: number of columns.
     """
-    options: dict[str, Any] = {"loc": f"outside {place}", "frameon": False, "fontsize": 9}
-    ax.figure.legend(*ax.get_legend_handles_labels(), ncols=ncols, **options)
+    handles, labels = ax.get_legend_handles_labels()
+    first = {label: handles[labels.index(label)] for label in labels}
+    options: dict[str, Any] = LEGEND | {"loc": f"outside {place}", "ncols": ncols}
+    ax.figure.legend(first.values(), first, **options)
 
 
 def titled_axes(

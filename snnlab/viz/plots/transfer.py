@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array
@@ -15,6 +14,7 @@ from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import image
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.style import (
+    BESIDE,
     BLACK,
     BLUE,
     GREEN,
@@ -27,6 +27,7 @@ from snnlab.viz.plots.style import (
     figure_legend,
     legend,
     repeated,
+    whole_ticks,
     with_looks,
 )
 
@@ -140,7 +141,7 @@ def twins(curves: Mapping[str, NamedArrays], steps: int) -> Figure:
             label, style = labels[key]
             ax.plot(np.arange(1, len(y) + 1), y, markersize=4, label=label, **style)
         ax.set(xlabel="epoch of pretraining", title=title, ylim=(0, 100))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_ticks(ax)
     axes.flat[0].set_ylabel("validation accuracy (%)")
     figure_legend(axes.flat[0], BELOW, ncols=3)
     return fig
@@ -169,8 +170,8 @@ def race(
             skipped = before[seed][0][-1] if before else 0.0
             for ax, shift in zip(axes, (0.0, skipped), strict=True):
                 ax.plot(x - shift, y, color=color, linewidth=1.5)
-                label = None if seed else plot_text(recipe)
-                ax.plot(x[-1:] - shift, y[-1:], marker, color=color, markersize=6, label=label)
+                name = plot_text(recipe)
+                ax.plot(x[-1:] - shift, y[-1:], marker, color=color, markersize=6, label=name)
         for times, accuracies in before:
             axes[0].plot(times, 100 * np.asarray(accuracies, float), ":", color=color)
     axes[0].plot([], [], ":", color=BLACK, label="its pretraining")
@@ -198,8 +199,7 @@ def stage_accuracies(values: Mapping[str, NamedArrays]) -> Figure:
             y = 100 * as_array(name, accuracies, dims=1).astype(float)
             at = place + (index - (len(names) - 1) / 2) * width
             color, hatch = looks[index]
-            label = None if place else name
-            ax.bar(at, y.mean(), width, color=color, hatch=hatch, edgecolor="white", label=label)
+            ax.bar(at, y.mean(), width, color=color, hatch=hatch, edgecolor="white", label=name)
             ax.plot([at] * y.size, y, "o", color=BLACK, markersize=3)
     ax.set_xticks(range(len(values)), [plot_text(name) for name in values])
     ax.set(xlabel="what was pretrained", ylabel="validation accuracy (%)", ylim=(0, 100))
@@ -243,13 +243,12 @@ def similarity(
     looks = ((BLUE, "o-"), (GREY, "s:"), (ORANGE, "^--"), (BLACK, "x-."))
     for ax, measured in zip(axes, (cosines, ckas), strict=True):
         for name, networks, color, line in with_looks(measured, looks):
-            for number, values in enumerate(networks):
-                y = as_array(name, values, dims=1)
-                label = None if number else plot_text(name)
+            for values in networks:
+                y, label = as_array(name, values, dims=1), plot_text(name)
                 ax.plot(np.arange(1, len(y) + 1), y, line, color=color, markersize=5, label=label)
         ax.set(xlabel="layer, from the input", ylim=(-0.35, 1.05))
         ax.axhline(0, color=GREY, linewidth=0.6)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_ticks(ax)
     axes[0].set(ylabel="similarity to the ANN", title="weights: cosine")
     axes[1].set(title="outputs: CKA")
     figure_legend(axes[0], BELOW, ncols=2)
@@ -273,7 +272,7 @@ def layer_spikes(picture: ArrayLike, layers: NamedArrays, label: str) -> Figure:
         times, neurons = np.nonzero(grid)
         ax.plot(times + 1, neurons, "s", color=BLACK, markersize=1.8)
         ax.set(xlabel="time step", xlim=(0.5, len(grid) + 0.5), ylim=(-1, grid.shape[1]))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_ticks(ax)
         ax.set_title(plot_text(name), fontsize=10)
     axes[1].set_ylabel("neuron")
     return fig
@@ -296,7 +295,7 @@ def accuracy_and_time(marks: Mapping[str, tuple[Any, Any]]) -> Figure:
             label=plot_text(name),
         )  # fmt: skip
     ax.set(xlabel="CPU time of training (s)", ylabel="test accuracy (%)", xlim=(0, None))
-    legend(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(ax, **BESIDE)
     return fig
 
 

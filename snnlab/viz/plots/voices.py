@@ -77,13 +77,12 @@ def paired_differences(
         points = 100 * as_array(name, values, dims=2)
         for fold, seeds in enumerate(points):
             color, marker = FOLDS[fold % len(FOLDS)]
-            y = row - 0.32 + 0.12 * fold
-            label = None if row else f"fold {fold}"
+            y, label = row - 0.32 + 0.12 * fold, f"fold {fold}"
             ax.plot(seeds, np.full(len(seeds), y), marker, color=color, markersize=4, label=label)
         mean, half = intervals[name]
         error = None if half is None else 100 * half
-        ax.errorbar(100 * mean, row + 0.32, xerr=error, fmt="d", color=BLACK, capsize=4,
-                    label=None if row else "mean, 95 % interval")  # fmt: skip
+        look = dict(fmt="d", color=BLACK, capsize=4, label="mean, 95 % interval")
+        ax.errorbar(100 * mean, row + 0.32, xerr=error, **look)
         ax.axhline(row + 0.5, color=GREY, linewidth=0.3)
     ax.axvline(0, color=GREY, linewidth=0.8)
     names = [plot_text(name).replace(" minus ", "\nminus ") for name in differences]
@@ -113,8 +112,8 @@ def train_and_unseen(
             (trained, GREY, "s", "training speakers"),
             (tested, BLUE, "o", "test speakers"),
         ):
-            label = None if place else name
             x = place + np.linspace(-0.12, 0.12, len(accuracies)) * (len(accuracies) > 1)
+            label = None if place else name
             right.plot(x, accuracies, marker, color=color, markersize=4, label=label)
     right.set_xticks(range(len(gaps)), [plot_text(name).replace(", ", ",\n") for name in gaps])
     right.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
@@ -128,10 +127,9 @@ def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
     """Draw training and validation accuracy 0..1 of one network a row; a line marks the first."""
     fig, ax = figure(9, 0.9 + 0.3 * len(rows))
     for row, (trained, valid) in enumerate(rows.values()):
-        first = row == 0
         ax.plot([100 * valid, 100 * trained], [row, row], color=GREY, linewidth=0.8)
-        ax.plot(100 * trained, row, "s", color=GREY, label="training speakers" if first else None)
-        ax.plot(100 * valid, row, "o", color=BLUE, label="validation speakers" if first else None)
+        ax.plot(100 * trained, row, "s", color=GREY, label="training speakers")
+        ax.plot(100 * valid, row, "o", color=BLUE, label="validation speakers")
     reference = next(iter(rows.values()))[1]
     ax.axvline(100 * reference, color=RED, linestyle="--", linewidth=1)
     ax.set_yticks(range(len(rows)), [plot_text(name) for name in rows])
