@@ -9,7 +9,6 @@ CPU time of one thread, median (lowest to highest). Nothing is sent to a browser
 import io
 import time
 from collections.abc import Callable
-from typing import Any
 
 import click
 import numpy as np
@@ -19,7 +18,7 @@ from report import json_option, write
 from snnlab.delays.statistics import delay_shares
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Slider, interact
+from snnlab.viz.widgets.panel import Draw, Slider, interact
 
 STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = (
     250,
@@ -35,25 +34,29 @@ rng = np.random.default_rng(0)
 SPIKES = rng.random((VARIANTS, STEPS, NEURONS)) < 0.05
 DELAYS = rng.uniform(0, MAX_DELAY_MS, (VARIANTS, SYNAPSES)).astype(np.float32)
 INITIAL = delay_shares(DELAYS[0], MAX_DELAY_MS, DT_MS)
-ARTISTS: dict[Figure, Any] = {}
 
 
-def raster(fig: Figure, *, number: int) -> str:
-    if fig not in ARTISTS:
-        ARTISTS[fig] = artists.Raster(
-            plots.tidy(fig.subplots()), steps=STEPS, neurons=NEURONS, dt_ms=1.0
-        )
-    ARTISTS[fig].set_data(SPIKES[number])
-    return f"Raster {number}: {SPIKES[number].sum()} spikes."
+def raster(fig: Figure) -> Draw:
+    ax = plots.tidy(fig.subplots())
+    artist = artists.Raster(ax, steps=STEPS, neurons=NEURONS, dt_ms=1.0)
+
+    def draw(number: int) -> str:
+        artist.set_data(SPIKES[number])
+        return f"Raster {number}: {SPIKES[number].sum()} spikes."
+
+    return draw
 
 
-def histogram(fig: Figure, *, number: int) -> str:
-    if fig not in ARTISTS:
-        ax = plots.tidy(fig.subplots())
-        ARTISTS[fig] = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
-    shares = delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
-    ARTISTS[fig].set_data(shares, INITIAL)
-    return f"Histogram {number}: {shares[0]:.1%} at 0 ms."
+def histogram(fig: Figure) -> Draw:
+    ax = plots.tidy(fig.subplots())
+    artist = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
+
+    def draw(number: int) -> str:
+        shares = delay_shares(DELAYS[number], MAX_DELAY_MS, DT_MS)
+        artist.set_data(shares, INITIAL)
+        return f"Histogram {number}: {shares[0]:.1%} at 0 ms."
+
+    return draw
 
 
 def new_raster(number: int) -> None:
@@ -88,13 +91,13 @@ def milliseconds(draw: Callable[[int], None], repeats: int) -> np.ndarray:
 def main(out: str | None) -> None:
     figures = {}
     print(f"{'':36s}{'new figure (ms)':>28s}{'panel (ms)':>24s}{'ratio':>8s}")
-    for key, name, draw, naive in (
+    for key, name, prepare, naive in (
         ("eventplot", f"raster, {NEURONS} x {STEPS}, eventplot", raster, new_raster),
         ("marks", f"raster, {NEURONS} x {STEPS}, marks", raster, new_marks),
         ("histogram", f"histogram, {SYNAPSES:,} synapses", histogram, new_histogram),
     ):
         slider = interact(
-            draw, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")
+            prepare, number=Slider(0, 0, VARIANTS - 1, 1, "number", "which of them")
         ).controls["number"]
         theirs, ours = (
             milliseconds(naive, 5),

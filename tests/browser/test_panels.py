@@ -140,13 +140,15 @@ def test_code_that_is_hidden_is_collapsed_and_its_output_is_shown(lab):
 
 PLAYED = """
 from snnlab.viz.widgets.panel import Slider, interact
-def draw(fig, *, epoch):
-    if not fig.axes:
-        fig.subplots().set(xlim=(0, 300), ylim=(0, 1))
-        fig.axes[0].plot([], [], "o", animated=True)
-    fig.axes[0].lines[0].set_data([epoch], [0.5])
-    return f"A dot at epoch {epoch}."
-interact(draw, epoch=Slider(0, 0, 300, 1, "epoch", "Which epoch is drawn", play=True))
+def prepare(fig):
+    ax = fig.subplots()
+    ax.set(xlim=(0, 300), ylim=(0, 1))
+    (dot,) = ax.plot([], [], "o", animated=True)
+    def draw(epoch):
+        dot.set_data([epoch], [0.5])
+        return f"A dot at epoch {epoch}."
+    return draw
+interact(prepare, epoch=Slider(0, 0, 300, 1, "epoch", "Which epoch is drawn", play=True))
 """
 
 

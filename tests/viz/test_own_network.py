@@ -23,7 +23,7 @@ from snnlab.training.trainer import fit
 from snnlab.viz import plots
 from snnlab.viz.monitor.snapshot import take_snapshot
 from snnlab.viz.monitor.view import MonitorView
-from snnlab.viz.panels.ablation import AblationResults
+from snnlab.viz.panels.ablation import AblationResults, ablation_panel
 from snnlab.viz.panels.arrivals import ArrivalsPlot
 from snnlab.viz.panels.network_view import NetworkView, RecordingViewer
 from snnlab.viz.panels.synapses import SynapsesPlot, synapses_panel
@@ -43,19 +43,19 @@ def test_every_panel_shows_every_layer_of_the_network(name, tmp_path):
     trajectories = delay_trajectory(tmp_path / "c.pt", net, 10.0)
     network = NetworkView(net, 10.0)
     viewer = RecordingViewer(network, data, ("a", "b", "c"))
-    results = AblationResults(network, data)
+    panel = ablation_panel(AblationResults(network, data))
     layers = delay_layers(net)
     assert network.names == [*(place for place in layers)]
     for number, (place, layer) in enumerate(layers.items()):
         delays = layer.delay[1, :, 0][layer.connections[1, :, 0]].numpy()
-        text, _ = SynapsesPlot(network, trajectories).draw(Figure(), layer=place, neuron=1)
+        text, _ = SynapsesPlot(Figure(), network, trajectories).draw(layer=place, neuron=1)
         assert text.startswith(f"Neuron 1 of {place}: ")
         assert f"to {10 * delays.max():.0f} ms, {10 * delays.mean():.0f} ms on average" in text
-        text, _ = results.draw(Figure(), layer=place, treatment="shuffled", percent=100)
+        panel.controls["layer"].value = place
+        text = alt(panel)
         assert text.startswith(f"{place}, shuffled, every delay times 1: ")
-        text, columns = ArrivalsPlot(viewer).draw(
-            Figure(), layer=place, neuron=1, sample=2, share=100
-        )
+        plot = ArrivalsPlot(viewer).prepare(*Figure().subplots(2))
+        text, columns = plot.draw(layer=place, neuron=1, sample=2, share=100)
         assert text.startswith(f'"c" at neuron 1 of {place} with 100 % of each delay: ')
         largest = columns["current"].max()
         assert f"the current is largest at {10 * columns['current'].argmax():.0f} ms" in text
@@ -106,8 +106,8 @@ def test_a_bare_layer_is_a_network():
 
 def test_a_layer_with_a_shorter_kernel_ends_before_the_other():
     net = own_network("recurrent")
-    plot, kernel = SynapsesPlot(NetworkView(net, 10.0)), analysis.neuron_kernel(net, 1, 0)
-    plot.draw(Figure(), layer="back", neuron=0)
+    plot, kernel = SynapsesPlot(Figure(), NetworkView(net, 10.0)), analysis.neuron_kernel(net, 1, 0)
+    plot.draw(layer="back", neuron=0)
     shown = plot.kernel.get_array()
     assert np.array_equal(shown[:, :4], kernel) and shown.shape == (HIDDEN, 9)
     assert not shown[:, 4:].any()

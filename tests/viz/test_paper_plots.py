@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from snnlab.viz.panels.epoch_choice import epoch_choice_panel
 from snnlab.viz.plots import papers
@@ -46,10 +45,9 @@ def test_the_best_of_many_epochs_is_too_high(epochs, bias):
     noise = np.random.default_rng(0).normal(size=(2000, 150))
     panel = epoch_choice_panel(noise, live=False)
     assert "the best of 50 by +1.1" in panel.static.alt
-    figure = Figure()
-    alt, columns = panel._draw(figure, epochs=epochs, tenths=5)
+    alt, columns = panel._draw(epochs=epochs, tenths=5)
     assert f"{0.5 * noise[:, :epochs].max(1).mean():+.2f}" in alt
     assert columns["best of all (points)"][1] == pytest.approx(bias, abs=0.05)
-    last, best = figure.axes[0].patches
+    last, best = panel._fig.axes[0].patches
     assert last.get_data().values.sum() == pytest.approx(100, abs=1)
     assert (last.get_data().values == best.get_data().values).all() == (epochs == 1)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from matplotlib.figure import Figure
+
 from snnlab._utils.errors import SnnlabError
 from snnlab.training.callbacks import StopTraining, TrainingProgress
 from snnlab.training.launch import launch_ranks
@@ -20,7 +22,7 @@ from snnlab.viz.monitor.box import MonitorBox, State, status_line
 from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, SendReport, train_monitored
 from snnlab.viz.monitor.snapshot import Arrays, MonitorSnapshot
 from snnlab.viz.monitor.view import FIGSIZE, MonitorView
-from snnlab.viz.widgets.panel import Panel, interact, with_widget
+from snnlab.viz.widgets.panel import Draw, Panel, interact, with_widget
 
 Outcome = TypeVar("Outcome")
 
@@ -58,9 +60,8 @@ class TrainingMonitor(Generic[Outcome]):
         # Time of this stage's first batch, and the finished epochs then
         self._stage_started: tuple[float, float] | None = None
         self._panel: Panel | None = None
-        self._view: MonitorView | None = None
         # What is drawn, and the delays at the start of its stage
-        self._shown: tuple[MonitorSnapshot, Arrays] | None = None
+        self._shown: Any = None
         self._display_id = ""  # of the notebook's output, once it is shown there
         actions = {"Pause": self.pause, "Continue": self.resume, "Stop": self.stop}
         self.box = MonitorBox(actions) if live else None
@@ -200,23 +201,21 @@ class TrainingMonitor(Generic[Outcome]):
     def _draw(self, snapshot: MonitorSnapshot, initial: Arrays, *, last: bool) -> None:
         began = time.perf_counter()
         if self._shown is None or snapshot.layout != self._shown[0].layout:
-            self._panel = self._view = None
+            self._panel = None
         self._shown = snapshot, initial
         if self._panel is None:
             width, height = FIGSIZE
             figsize = width, height if snapshot.rates else height / 2
-            self._panel = interact(self._paint, live=False, figsize=figsize)
+            self._panel = interact(self._prepare, live=False, figsize=figsize)
         else:
             self._panel.redraw(kept=last)
         if self.box is not None:
             self.box.show_picture(self._panel.static)
         self._control.add_drawing(time.perf_counter() - began)
 
-    def _paint(self, fig: Any) -> Any:
-        assert self._shown is not None
-        if self._view is None:
-            self._view = MonitorView(fig, self._shown[0])
-        return self._view.draw(*self._shown)
+    def _prepare(self, fig: Figure) -> Draw:
+        view = MonitorView(fig, self._shown[0])
+        return lambda: view.draw(*self._shown)
 
     def _show_status(self) -> None:
         if self.box is not None:

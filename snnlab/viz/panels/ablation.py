@@ -1,5 +1,7 @@
 """Panel of a network with other delays: rounded, shuffled, all zero, all longer or shorter."""
 
+from functools import cache
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -11,7 +13,7 @@ from snnlab.training.evaluation import evaluate
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import NetworkView
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Dropdown, Panel, Slider, interact
 
 
 class AblationResults:
@@ -25,9 +27,9 @@ class AblationResults:
 
     def __init__(self, network: NetworkView, test: Batches, *, seed: int = 0) -> None:
         self.network, self.test, self.seed = network, test, seed
-        self._results: dict[tuple[str, int], tuple[list[np.ndarray], float]] = {}
+        self.evaluate = cache(self._evaluate)
 
-    def evaluate(self, treatment: str, percent: int = 100) -> tuple[list[np.ndarray], float]:
+    def _evaluate(self, treatment: str, percent: int) -> tuple[list[np.ndarray], float]:
         """Evaluate the network with changed delays.
 
         Args:
@@ -37,67 +39,12 @@ class AblationResults:
         Returns:
             For each layer the share of synapses at each whole delay, (L,); the accuracy, 0..1.
         """
-        key = treatment, percent
-        if key not in self._results:
-            net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
-            layers = [
-                delay_shares(rounded_delays(layer), self.network.max_delay, 1)
-                for layer in delay_layers(net).values()
-            ]
-            self._results[key] = layers, evaluate(net, self.test).accuracy
-        return self._results[key]
-
-    def draw(self, fig: Figure, *, layer: str, treatment: str, percent: int) -> DrawResult:
-        """Draw the delays of a layer and the accuracy, for `interact`.
-
-        Returns:
-            The alt text, and the histogram as a table.
-        """
-        network = self.network
-        number, end = network.names.index(layer), network.max_delay_ms
-        learned, learned_accuracy = self.evaluate("rounded")
-        layers, accuracy = self.evaluate(treatment, percent)
-        if not fig.axes:
-            self._prepare(fig)
-        self.delays.set_title(layer, fontsize=9, loc="left")
-        self.histogram.set_data(layers[number], learned[number])
-        now, before = 100 * layers[number], 100 * learned[number]
-        top = self.delays.get_ylim()[1]
-        for text, index, delay in zip(self.edges, (0, -1), (0, end), strict=True):
-            text.set_text(f"{now[index]:.1f} %\nat {delay:g} ms")
-            text.set_y(min(max(now[index], before[index]) + 0.03 * top, 0.8 * top))
-        self.accuracies.set_data((learned_accuracy, accuracy))
-        alt = (
-            f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its "
-            f"synapses at 0 ms, {now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on "
-            f"{len(self.test)} recordings; with the learned delays, rounded, "
-            f"{learned_accuracy:.1%}."
-        )
-        columns = {
-            "delay (ms)": np.arange(len(now)) * network.dt_ms,
-            "now (%)": now,
-            "learned (%)": before,
-        }
-        return alt, columns
-
-    def _prepare(self, fig: Figure) -> None:
-        """Make the axes and the artists."""
-        self.delays, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1.6, 1]))
-        dt_ms, end = self.network.dt_ms, self.network.max_delay_ms
-        self.histogram = artists.DelayHistogram(
-            self.delays, max_delay=end, dt=dt_ms, outline="learned"
-        )
-        background = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
-        self.edges = [
-            self.delays.text(
-                x, 0, "", ha=side, va="bottom", fontsize=8, animated=True, bbox=background
-            )
-            for x, side in ((-0.4 * dt_ms, "left"), (end + 0.5 * dt_ms, "right"))
+        net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
+        layers = [
+            delay_shares(rounded_delays(layer), self.network.max_delay, 1)
+            for layer in delay_layers(net).values()
         ]
-        self.accuracies = artists.AccuracyBars(right, ("learned", "now"))
-        chance = 100 / (int(self.test.labels.max()) + 1)
-        right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
-        right.text(chance, 1.42, " chance", fontsize=8)
+        return layers, evaluate(net, self.test).accuracy
 
 
 def ablation_panel(
@@ -113,10 +60,52 @@ def ablation_panel(
     Returns:
         The panel.
     """
-    names = results.network.names
+    network, names = results.network, results.network.names
+    dt_ms, end = network.dt_ms, network.max_delay_ms
+
+    def prepare(fig: Figure) -> Draw:
+        delays, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1.6, 1]))
+        histogram = artists.DelayHistogram(delays, max_delay=end, dt=dt_ms, outline="learned")
+        background = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
+        edges = [
+            delays.text(x, 0, "", ha=side, va="bottom", fontsize=8, animated=True, bbox=background)
+            for x, side in ((-0.4 * dt_ms, "left"), (end + 0.5 * dt_ms, "right"))
+        ]
+        accuracies = artists.AccuracyBars(right, ("learned", "now"))
+        chance = 100 / (int(results.test.labels.max()) + 1)
+        right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
+        right.text(chance, 1.42, " chance", fontsize=8)
+
+        def draw(layer: str, treatment: str, percent: int) -> DrawResult:
+            number = names.index(layer)
+            learned, learned_accuracy = results.evaluate("rounded", 100)
+            layers, accuracy = results.evaluate(treatment, percent)
+            delays.set_title(layer, fontsize=9, loc="left")
+            histogram.set_data(layers[number], learned[number])
+            now, before = 100 * layers[number], 100 * learned[number]
+            top = delays.get_ylim()[1]
+            for text, index, delay in zip(edges, (0, -1), (0, end), strict=True):
+                text.set_text(f"{now[index]:.1f} %\nat {delay:g} ms")
+                text.set_y(min(max(now[index], before[index]) + 0.03 * top, 0.8 * top))
+            accuracies.set_data((learned_accuracy, accuracy))
+            alt = (
+                f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its "
+                f"synapses at 0 ms, {now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on "
+                f"{len(results.test)} recordings; with the learned delays, rounded, "
+                f"{learned_accuracy:.1%}."
+            )
+            columns = {
+                "delay (ms)": np.arange(len(now)) * dt_ms,
+                "now (%)": now,
+                "learned (%)": before,
+            }
+            return alt, columns
+
+        return draw
+
     tooltip = "by how much every delay is multiplied before, held within the range"
     return interact(
-        results.draw,
+        prepare,
         live=live,
         figsize=(8.4, 3.0),
         layer=Dropdown(

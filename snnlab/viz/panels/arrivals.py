@@ -17,7 +17,7 @@ from snnlab.viz import plots
 from snnlab.viz.panels.network_view import RecordingViewer
 from snnlab.viz.plots.exploring import SIGNS
 from snnlab.viz.widgets.fast_axes import FastTicks
-from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 N_STRONGEST = 20  # synapses whose spikes are drawn
 # Lines below the raster: label, color, line style
@@ -91,10 +91,8 @@ class ArrivalsPlot:
                 handletextpad=0.4,
             )  # fmt: skip
 
-    def draw(self, fig: Figure, *, layer: str, neuron: int, sample: int, share: int) -> DrawResult:
+    def draw(self, *, layer: str, neuron: int, sample: int, share: int) -> DrawResult:
         """Draw a neuron, for `interact`; the arguments are those of `update`."""
-        if not fig.axes:
-            self.prepare(*fig.subplots(2, 1, height_ratios=[1.5, 1]), animated=True).add_legend()
         return self.update(sample, self.viewer.network.names.index(layer), neuron, share)
 
     def update(self, sample: int, layer: int, neuron: int, percent: int) -> DrawResult:
@@ -195,8 +193,16 @@ def arrivals_panel(
     """
     last = len(viewer.recordings) - 1
     tooltip = "how much of each of this neuron's delays is left; 0 for none at all"
+
+    def prepare(fig: Figure) -> Draw:
+        plot = ArrivalsPlot(viewer).prepare(
+            *fig.subplots(2, 1, height_ratios=[1.5, 1]), animated=True
+        )
+        plot.add_legend()
+        return plot.draw
+
     return interact(
-        ArrivalsPlot(viewer).draw,
+        prepare,
         live=live,
         figsize=(8.4, 4.4),
         **viewer.network.controls(layer, neuron),

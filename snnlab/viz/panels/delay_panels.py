@@ -1,15 +1,17 @@
 """Panels of notebook 04: coincidences over the delay, and the kernel of one synapse."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 
 def coincidence_panel(
@@ -31,23 +33,25 @@ def coincidence_panel(
     check_same_length(counts=hits, lags=np.asarray(lags))
     delays, top = np.arange(hits.shape[1]), 1.1 * float(hits.max())
 
-    def draw(fig: Figure, lag: int, delay: int) -> DrawResult:
-        heights = hits[lags.index(lag)]
-        if not fig.axes:
-            ax = plots.tidy(fig.subplots())
-            ax.set(xlabel="delay of the left ear (ms)", ylabel="coincidences a trial")
-            ax.set_ylim(0, top)
-            ax.bar(delays * step_ms, 0, 0.8 * step_ms, animated=True)
-        artists.set_bars(fig.axes[0], heights, marked=delay)
-        alt = (
-            f"Lag {lag * step_ms:.1f} ms: with the left ear delayed by {delay * step_ms:.1f} ms, "
-            f"{heights[delay]:.1f} coincidences a trial."
-        )
-        return alt, {"delay (steps)": delays, "coincidences a trial": heights}
+    def prepare(fig: Figure) -> Draw:
+        ax = plots.tidy(fig.subplots())
+        ax.set(xlabel="delay of the left ear (ms)", ylabel="coincidences a trial", ylim=(0, top))
+        ax.bar(delays * step_ms, 0, 0.8 * step_ms, animated=True)
+
+        def draw(lag: int, delay: int) -> DrawResult:
+            heights = hits[lags.index(lag)]
+            artists.set_bars(ax, heights, marked=delay)
+            alt = (
+                f"Lag {lag * step_ms:.1f} ms: with the left ear delayed by "
+                f"{delay * step_ms:.1f} ms, {heights[delay]:.1f} coincidences a trial."
+            )
+            return alt, {"delay (steps)": delays, "coincidences a trial": heights}
+
+        return draw
 
     unit, gap = f"{step_ms:g} ms", lags[1] - lags[0]
     return interact(
-        draw,
+        prepare,
         live=live,
         lag=Slider(lag, min(lags), max(lags), gap, f"lag ({unit})", "the lag of the sound"),
         delay=Slider(
@@ -70,20 +74,17 @@ def kernel_panel(
         The panel.
     """
 
-    def draw(fig: Figure, delay: float, sigma: float) -> DrawResult:
+    def describe(delay: float, sigma: float) -> tuple[NDArray[Any], int, str]:
         weights = as_array("kernel", kernel(delay, sigma), dims=1)
-        if not fig.axes:
-            _prepare_kernel(fig, taps)
         largest = int(weights.argmax())
-        artists.set_bars(fig.axes[0], weights, marked=largest)
         alt = (
             f"Kernel of one synapse, delay {delay:.1f} steps, sigma {sigma:.2f}: "
             f"{weights[largest]:.0%} of the weight is on tap {largest}."
         )
-        return alt, {"delay (steps)": np.arange(taps), "weight": weights.round(3)}
+        return weights, largest, alt
 
     return interact(
-        draw,
+        partial(_prepare_kernel, taps, describe),
         live=live,
         delay=Slider(5.0, 0.0, taps - 1.0, 0.1, "delay (steps)", "where the Gaussian lies"),
         sigma=Slider(1.5, 0.3, 4.0, 0.05, "sigma (steps)", "how wide the Gaussian is"),
@@ -109,23 +110,35 @@ def narrowing_panel(
     at, widths = as_array("delays", delays, dims=1), as_array("sigmas", sigmas, dims=1)
     check_same_length(kernels=rows, delays=at, sigmas=widths)
 
-    def draw(fig: Figure, epoch: int) -> DrawResult:
-        weights = rows[epoch]
-        if not fig.axes:
-            _prepare_kernel(fig, len(weights))
-        artists.set_bars(fig.axes[0], weights, marked=right_delay)
+    def describe(epoch: int) -> tuple[NDArray[Any], int, str]:
         alt = (
             f"Epoch {epoch}: delay {at[epoch]:.1f} steps, sigma {widths[epoch]:.2f} steps, "
-            f"{weights[right_delay]:.0%} of the weight on tap {right_delay}."
+            f"{rows[epoch, right_delay]:.0%} of the weight on tap {right_delay}."
         )
-        return alt, {"delay (steps)": np.arange(len(weights)), "weight": weights.round(3)}
+        return rows[epoch], right_delay, alt
 
     slider = Slider(0, 0, len(rows) - 1, 1, "epoch", "the epoch of the training", play=True)
-    return interact(draw, live=live, epoch=slider)
+    return interact(partial(_prepare_kernel, rows.shape[1], describe), live=live, epoch=slider)
 
 
-def _prepare_kernel(fig: Figure, taps: int) -> None:
-    """Make the axes of a kernel and its bars."""
+def _prepare_kernel(
+    taps: int, describe: Callable[..., tuple[NDArray[Any], int, str]], fig: Figure
+) -> Draw:
+    """Make the axes of a kernel and its bars.
+
+    Args:
+        taps: how many bars.
+        describe: returns for the values of the controls the weights `(taps,)`, the tap that is
+            marked, and the alt text.
+        fig: where to draw.
+    """
     ax = plots.tidy(fig.subplots())
     ax.set(xlabel="delay (steps)", ylabel="weight", ylim=(0, 1))
     ax.bar(range(taps), 0, 0.8, animated=True)
+
+    def draw(**values: float) -> DrawResult:
+        weights, marked, alt = describe(**values)
+        artists.set_bars(ax, weights, marked=marked)
+        return alt, {"delay (steps)": np.arange(taps), "weight": weights.round(3)}
+
+    return draw

@@ -1,14 +1,12 @@
 """Panel of what choosing the best epoch does to an accuracy that no longer changes."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array
 from snnlab.viz import plots
-from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 BINS = np.linspace(-3, 6, 91)  # points above the true accuracy
 QUANTILES = (0.05, 0.5, 0.95)
@@ -28,46 +26,47 @@ def epoch_choice_panel(wobble: ArrayLike, *, live: bool = True) -> Panel:
     noise = as_array("wobble", wobble, dims=2)
     trainings, longest = noise.shape
 
-    def draw(fig: Figure, epochs: int, tenths: int) -> DrawResult:
-        points = tenths / 10
-        last, best = points * noise[:, epochs - 1], points * noise[:, :epochs].max(1)
-        if not fig.axes:
-            _prepare(fig)
-        shares = [100 * np.histogram(off, BINS)[0] / trainings for off in (last, best)]
-        bars: Any = fig.axes[0].patches
-        for bar, share in zip(bars, shares, strict=True):
-            bar.set_data(share)
-        fig.axes[0].set_ylim(0, 10 * np.ceil(np.max(shares) / 10))
-        alt = (
-            f"{trainings} trainings of a network that no longer improves, with a wobble of "
-            f"{points:.1f} points: the last epoch is off by {last.mean():+.2f} points on average, "
-            f"the best of {epochs} by {best.mean():+.2f}."
-        )
-        return alt, {
-            "share below (%)": [100 * q for q in QUANTILES],
-            "last epoch (points)": np.quantile(last, QUANTILES).round(2),
-            "best of all (points)": np.quantile(best, QUANTILES).round(2),
-        }
+    def prepare(fig: Figure) -> Draw:
+        ax = plots.tidy(fig.subplots())
+        bars = [
+            ax.stairs(
+                np.zeros(len(BINS) - 1), BINS, fill=True, color=color, alpha=alpha, label=name,
+                animated=True,
+            )
+            for name, color, alpha in (
+                ("last epoch", plots.BLACK, 0.5),
+                ("best of all", plots.ORANGE, 0.8),
+            )
+        ]  # fmt: skip
+        ax.axvline(0, color=plots.BLUE, linestyle="--", label="the truth")
+        ax.set(xlabel="points above the true accuracy", ylabel="share of the trainings (%)")
+        ax.set_xlim(BINS[0], BINS[-1])
+        plots.legend(ax, loc="upper right")
+
+        def draw(epochs: int, tenths: int) -> DrawResult:
+            points = tenths / 10
+            last, best = points * noise[:, epochs - 1], points * noise[:, :epochs].max(1)
+            shares = [100 * np.histogram(off, BINS)[0] / trainings for off in (last, best)]
+            for bar, share in zip(bars, shares, strict=True):
+                bar.set_data(share)
+            ax.set_ylim(0, 10 * np.ceil(np.max(shares) / 10))
+            alt = (
+                f"{trainings} trainings of a network that no longer improves, with a wobble of "
+                f"{points:.1f} points: the last epoch is off by {last.mean():+.2f} points on "
+                f"average, the best of {epochs} by {best.mean():+.2f}."
+            )
+            return alt, {
+                "share below (%)": [100 * q for q in QUANTILES],
+                "last epoch (points)": np.quantile(last, QUANTILES).round(2),
+                "best of all (points)": np.quantile(best, QUANTILES).round(2),
+            }
+
+        return draw
 
     tip = "standard deviation from epoch to epoch, in tenths of a point"
     return interact(
-        draw,
+        prepare,
         live=live,
         epochs=Slider(50, 1, longest, 1, "epochs", "how many epochs one may choose from"),
         tenths=Slider(5, 1, 15, 1, "wobble (0.1 points)", tip),
     )
-
-
-def _prepare(fig: Figure) -> None:
-    """Make the axes and empty histograms."""
-    ax = plots.tidy(fig.subplots())
-    for name, color, alpha in (
-        ("last epoch", plots.BLACK, 0.5),
-        ("best of all", plots.ORANGE, 0.8),
-    ):
-        bars: dict[str, Any] = dict(fill=True, color=color, alpha=alpha, label=name)
-        ax.stairs(np.zeros(len(BINS) - 1), BINS, animated=True, **bars)
-    ax.axvline(0, color=plots.BLUE, linestyle="--", label="the truth")
-    ax.set(xlabel="points above the true accuracy", ylabel="share of the trainings (%)")
-    ax.set_xlim(BINS[0], BINS[-1])
-    plots.legend(ax, loc="upper right")

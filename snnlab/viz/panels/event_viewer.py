@@ -1,5 +1,7 @@
 """Viewers of event streams: an image, the events of one time step, and the sum of all events."""
 
+from functools import partial
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -22,7 +24,7 @@ IMAGES = (
 def show_events(
     fig: Figure, original: ArrayLike, events: ArrayLike, edges: ArrayLike | None = None
 ) -> dict[str, int]:
-    """Draw an image, its events and its edges side by side, for `interact`.
+    """Draw an image, its events and its edges side by side.
 
     A later call with the same figure changes the images in place.
 
@@ -70,7 +72,7 @@ def odg_panel(pictures: Tensor, names: ArrayLike, *, live: bool = True) -> Panel
     labels = np.asarray(names)
     check_same_length(pictures=np.asarray(pictures), names=labels)
 
-    def draw(fig: Figure, which: int, step: int, percent: int) -> DrawResult:
+    def draw(fig: Figure, *, which: int, step: int, percent: int) -> DrawResult:
         events = odg_events(pictures[which][None], percent / 100)
         edges = edge_integral(events)[0]
         count = show_events(fig, pictures[which], events[step - 1, 0], edges)
@@ -83,7 +85,7 @@ def odg_panel(pictures: Tensor, names: ArrayLike, *, live: bool = True) -> Panel
         return alt, {"t": range(1, 1 + len(on)), "ON events": on, "OFF events": off}
 
     return interact(
-        draw,
+        lambda fig: partial(draw, fig),
         live=live,
         which=Slider(0, 0, len(labels) - 1, 1, "digit", "which of the handwritten digits"),
         step=Slider(1, 1, 8, 1, "t (steps)", "which of the eight shifts"),
@@ -106,7 +108,7 @@ def film_panel(frames: ArrayLike, events: ArrayLike, frame: int, *, live: bool =
     grey, on_off = as_array("frames", frames, dims=3), as_array("events", events, dims=4)
     there = on_off.max(1) > 0
 
-    def draw(fig: Figure, frame: int) -> DrawResult:
+    def draw(fig: Figure, *, frame: int) -> DrawResult:
         count = show_events(fig, grey[frame] / 255, on_off[frame])
         alt = (
             f"Frame {frame} of the film, and its events to the next frame: {count['ON']} ON, "
@@ -115,4 +117,4 @@ def film_panel(frames: ArrayLike, events: ArrayLike, frame: int, *, live: bool =
         return alt, {"polarity": list(count), "events": list(count.values())}
 
     slider = Slider(frame, 0, len(on_off) - 1, 1, "frame", "which frame of the film")
-    return interact(draw, live=live, frame=slider)
+    return interact(lambda fig: partial(draw, fig), live=live, frame=slider)

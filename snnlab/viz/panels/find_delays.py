@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab.viz import plots
-from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 TEMPERATURE = 4.0  # coincidences that make a class e times as likely
 
@@ -71,62 +71,61 @@ class DelaySearch:
         share = best[torch.arange(len(best)), self.labels] / best.sum(1)
         return self.means[:, delays].numpy(), loss, share.mean().item()
 
-    def draw(self, fig: Figure, **delays: int) -> DrawResult:
-        """Draw coincidences, loss and accuracy, for `interact`.
+    def prepare(self, fig: Figure) -> Draw:
+        """Make the axes and the artists of coincidences, loss and accuracy, for `interact`.
 
         Returns:
-            The alt text, and a table with a row for each detector.
+            A function that draws them for the delay of each detector.
         """
-        chosen = [*delays.values()]
-        means, loss, accuracy = self.score(chosen)
-        if not fig.axes:
-            self._prepare(fig)
-        self.image.set_data(means)
-        for bar, text, value, label in zip(
-            self.bars, self.texts, (loss, 100 * accuracy), (f"{loss:.2f}", f"{accuracy:.0%}"),
-            strict=True,
-        ):  # fmt: skip
-            bar.set_width(value)
-            text.set(text=f" {label}", x=value)
-        own = means.diagonal()
-        listed = ", ".join(f"{delay * self.step_ms:.1f}" for delay in chosen)
-        alt = (
-            f"Delays of {listed} ms: loss {loss:.2f}, {accuracy:.0%} of the sounds right. "
-            f"Coincidences of each detector with its own sound: "
-            f"{', '.join(f'{count:.1f}' for count in own)} a trial."
-        )
-        columns = {
-            "detector": range(1, 1 + len(chosen)),
-            "delay (ms)": [round(delay * self.step_ms, 6) for delay in chosen],
-            "coincidences with its sound": own,
-            "with the others": (means.sum(0) - own) / max(1, self.n_classes - 1),
-        }
-        return alt, columns
-
-    def _prepare(self, fig: Figure) -> None:
-        """Make the axes and the artists."""
         axes = fig.subplot_mosaic([["counts", "loss"], ["counts", "accuracy"]])
         n, ticks = self.n_classes, np.arange(1, self.n_classes + 1)
-        self.image = axes["counts"].imshow(
+        image = axes["counts"].imshow(
             np.zeros((n, n)), cmap="viridis", vmin=0, vmax=self.means.max().item(), origin="lower",
             extent=(0.5, n + 0.5, 0.5, n + 0.5), aspect="auto", animated=True,
         )  # fmt: skip
         axes["counts"].set(xlabel="detector", ylabel="sound", xticks=ticks, yticks=ticks)
         integers = MaxNLocator(4, integer=True)
-        fig.colorbar(self.image, ax=axes["counts"], label="coincidences a trial", ticks=integers)
-        self.bars: list[Rectangle] = []
-        self.texts: list[Text] = []
+        fig.colorbar(image, ax=axes["counts"], label="coincidences a trial", ticks=integers)
+        bars: list[Rectangle] = []
+        texts: list[Text] = []
         for name, label, chance, end in (
             ("loss", "loss (cross-entropy)", np.log(n), 2.5),
             ("accuracy", "accuracy (%)", 100 / n, 119),
         ):
             ax = plots.tidy(axes[name])
-            self.bars += ax.barh([0], [0], 0.5, color=plots.BLUE, animated=True)
-            self.texts.append(ax.text(0, 0, "", va="center", fontsize=10, animated=True))
+            bars += ax.barh([0], [0], 0.5, color=plots.BLUE, animated=True)
+            texts.append(ax.text(0, 0, "", va="center", fontsize=10, animated=True))
             ax.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
             ax.text(chance, 0.42, " chance", fontsize=8)
             ax.set(xlim=(0, end), ylim=(-0.4, 0.6), yticks=[], xlabel=label)
         axes["accuracy"].set_xticks(range(0, 101, 20))
+
+        def draw(**delays: int) -> DrawResult:
+            chosen = [*delays.values()]
+            means, loss, accuracy = self.score(chosen)
+            image.set_data(means)
+            for bar, text, value, label in zip(
+                bars, texts, (loss, 100 * accuracy), (f"{loss:.2f}", f"{accuracy:.0%}"),
+                strict=True,
+            ):  # fmt: skip
+                bar.set_width(value)
+                text.set(text=f" {label}", x=value)
+            own = means.diagonal()
+            listed = ", ".join(f"{delay * self.step_ms:.1f}" for delay in chosen)
+            alt = (
+                f"Delays of {listed} ms: loss {loss:.2f}, {accuracy:.0%} of the sounds right. "
+                f"Coincidences of each detector with its own sound: "
+                f"{', '.join(f'{count:.1f}' for count in own)} a trial."
+            )
+            columns = {
+                "detector": range(1, 1 + len(chosen)),
+                "delay (ms)": [round(delay * self.step_ms, 6) for delay in chosen],
+                "coincidences with its sound": own,
+                "with the others": (means.sum(0) - own) / max(1, self.n_classes - 1),
+            }
+            return alt, columns
+
+        return draw
 
 
 def find_delays_panel(
@@ -160,4 +159,4 @@ def find_delays_panel(
         f"delay_{k}": Slider(delay, 0, max_delay, 1, f"detector {k} (steps)", tooltip)
         for k, delay in enumerate(first, 1)
     }
-    return interact(search.draw, live=live, figsize=(8.0, 3.0), **sliders)
+    return interact(search.prepare, live=live, figsize=(8.0, 3.0), **sliders)

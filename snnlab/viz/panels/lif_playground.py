@@ -11,7 +11,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
-from snnlab.viz.widgets.panel import Checkboxes, DrawResult, Dropdown, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Checkboxes, Draw, DrawResult, Dropdown, Panel, Slider, interact
 
 DT_MS = 1.0
 STEPS = 200
@@ -148,66 +148,7 @@ def input_current(
     return strength * shapes[INPUTS.index(known(kind, INPUTS, "input"))]
 
 
-def draw_neuron(
-    fig: Figure, *, tau_ms: float, v_threshold: float, reset: str, kind: str, strength: float,
-    train: Sequence[bool], surrogate: str, alpha: float,
-) -> DrawResult:  # fmt: skip
-    """Draw input, membrane, surrogate gradient and f-I curve, for `interact`.
-
-    Returns:
-        The alt text, and a table with a row for each 8 ms.
-    """
-    if not fig.axes:
-        _prepare(fig)
-    tau = tau_ms / DT_MS
-    x = input_current(kind, strength, train=train)
-    response = simulate_lif(x, tau=tau, v_threshold=v_threshold, reset=reset)
-    h, spikes = response.h, response.spikes
-    slope = surrogate_slope(h - v_threshold, surrogate, alpha)
-    rate = spikes[ON].sum() / (160 * DT_MS / 1000)
-
-    above, curve, below, beside = (ax.lines for ax in fig.axes)
-    t = np.arange(STEPS) * DT_MS
-    fired = t[spikes]
-    above[0].set_data(t, x)
-    fig.axes[0].set_ylim(*((-0.1, 0.7) if kind in ("step", "ramp") else (-1.0, 3.0)))
-    below[0].set_data(np.repeat(t, 2), np.stack([h, response.v], 1).ravel())
-    below[1].set_data([0, STEPS * DT_MS], [v_threshold] * 2)
-    below[2].set_data(fired, np.full(fired.shape, 2.3))
-    heights = np.linspace(-0.5, 2.5, 301)
-    beside[0].set_data(surrogate_slope(heights - v_threshold, surrogate, alpha), heights)
-    beside[1].set_data([0, MAX_ALPHA], [v_threshold] * 2)
-    beside[2].set_data(slope[ON], h[ON])
-    currents = np.linspace(0, MAX_STRENGTH, 301)
-    rates = fi_curve(currents, tau=tau, v_threshold=v_threshold, dt_ms=DT_MS)
-    curve[0].set_data(currents, rates)
-    curve[1].set_data([x[ON].mean()], [rate])
-
-    first = "the membrane stays below the threshold"
-    if fired.size:
-        first = f"the first after {fired[0] - 20:.0f} ms"
-    source = f"{kind} input of {strength:g} a step"
-    if kind == "spikes":
-        source = f"{sum(train)} input spikes of {8 * strength:g}"
-    alt = (
-        f"One neuron, {source} from 20 to 180 ms, tau {tau_ms:g} ms, threshold {v_threshold:g}, "
-        f"reset {reset}: {fired.size} spikes, {first}; {rate:.0f} spikes a second, highest H "
-        f"{h.max():.2f}. Surrogate {surrogate}, alpha {alpha:g}: slope {slope[ON].mean():.2f} on "
-        f"average, {slope[ON].max():.2f} at most."
-    )
-    rows = (len(SLOTS), 8)
-    columns = {
-        "from (ms)": SLOTS,
-        "input X, sum": x[ON].reshape(rows).sum(1),
-        "highest H": h[ON].reshape(rows).max(1),
-        "last V": response.v[ON].reshape(rows)[:, -1],
-        "output spikes": spikes[ON].reshape(rows).sum(1),
-        "largest slope": slope[ON].reshape(rows).max(1),
-    }
-    return alt, columns
-
-
-def _prepare(fig: Figure) -> None:
+def prepare_neuron(fig: Figure) -> Draw:
     """Make axes with fixed limits, and the lines that change."""
     axes = fig.subplot_mosaic(
         [["input", ".", "f-I"], ["membrane", "slope", "f-I"]],
@@ -238,12 +179,64 @@ def _prepare(fig: Figure) -> None:
     ):
         ax.plot([], [], style, color=color, animated=True, **options)
 
+    def draw(
+        *, tau_ms: float, v_threshold: float, reset: str, kind: str, strength: float,
+        train: Sequence[bool], surrogate: str, alpha: float,
+    ) -> DrawResult:  # fmt: skip
+        tau = tau_ms / DT_MS
+        x = input_current(kind, strength, train=train)
+        response = simulate_lif(x, tau=tau, v_threshold=v_threshold, reset=reset)
+        h, spikes = response.h, response.spikes
+        slope = surrogate_slope(h - v_threshold, surrogate, alpha)
+        rate = spikes[ON].sum() / (160 * DT_MS / 1000)
+
+        t = np.arange(STEPS) * DT_MS
+        fired = t[spikes]
+        above.lines[0].set_data(t, x)
+        above.set_ylim(*((-0.1, 0.7) if kind in ("step", "ramp") else (-1.0, 3.0)))
+        below.lines[0].set_data(np.repeat(t, 2), np.stack([h, response.v], 1).ravel())
+        below.lines[1].set_data([0, STEPS * DT_MS], [v_threshold] * 2)
+        below.lines[2].set_data(fired, np.full(fired.shape, 2.3))
+        heights = np.linspace(-0.5, 2.5, 301)
+        beside.lines[0].set_data(surrogate_slope(heights - v_threshold, surrogate, alpha), heights)
+        beside.lines[1].set_data([0, MAX_ALPHA], [v_threshold] * 2)
+        beside.lines[2].set_data(slope[ON], h[ON])
+        currents = np.linspace(0, MAX_STRENGTH, 301)
+        rates = fi_curve(currents, tau=tau, v_threshold=v_threshold, dt_ms=DT_MS)
+        curve.lines[0].set_data(currents, rates)
+        curve.lines[1].set_data([x[ON].mean()], [rate])
+
+        first = "the membrane stays below the threshold"
+        if fired.size:
+            first = f"the first after {fired[0] - 20:.0f} ms"
+        source = f"{kind} input of {strength:g} a step"
+        if kind == "spikes":
+            source = f"{sum(train)} input spikes of {8 * strength:g}"
+        alt = (
+            f"One neuron, {source} from 20 to 180 ms, tau {tau_ms:g} ms, threshold "
+            f"{v_threshold:g}, reset {reset}: {fired.size} spikes, {first}; {rate:.0f} spikes a "
+            f"second, highest H {h.max():.2f}. Surrogate {surrogate}, alpha {alpha:g}: slope "
+            f"{slope[ON].mean():.2f} on average, {slope[ON].max():.2f} at most."
+        )
+        rows = (len(SLOTS), 8)
+        columns = {
+            "from (ms)": SLOTS,
+            "input X, sum": x[ON].reshape(rows).sum(1),
+            "highest H": h[ON].reshape(rows).max(1),
+            "last V": response.v[ON].reshape(rows)[:, -1],
+            "output spikes": spikes[ON].reshape(rows).sum(1),
+            "largest slope": slope[ON].reshape(rows).max(1),
+        }
+        return alt, columns
+
+    return draw
+
 
 def lif_panel(*, live: bool = True) -> Panel:
     """Show the playground with its controls; `live=False` leaves only the static figure."""
     slots = tuple(map(str, SLOTS))
     return interact(
-        draw_neuron,
+        prepare_neuron,
         live=live,
         figsize=(8, 3.6),
         tau_ms=Slider(20, 2, 50, 1, "tau (ms)", "How slowly the membrane leaks"),

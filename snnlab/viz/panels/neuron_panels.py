@@ -1,5 +1,7 @@
 """Two panels of notebook 01: the gap between two input spikes, and the size of a population."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -7,50 +9,50 @@ from matplotlib.figure import Figure
 from snnlab.nn.neurons import LIF
 from snnlab.viz import plots
 from snnlab.viz.panels.lif_playground import simulate_lif
-from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 FIRST_MS, STEPS = 5, 60  # when the first input spike arrives; a step is 1 ms
 WAVE_MS, BIN_MS = 200, 10  # of the population
 
 
-def draw_two_spikes(fig: Figure, *, gap_ms: int, tau_ms: float, weight: float) -> DrawResult:
-    """Draw a membrane that gets two input spikes, for `interact`.
-
-    Returns:
-        The alt text, and a table of the membrane.
-    """
-    if not fig.axes:
-        ax = plots.tidy(fig.subplots())
-        ax.set(xlim=(0, STEPS), ylim=(-0.1, 2.5), xlabel="time (ms)", ylabel="membrane potential H")
-        ax.axhline(1, color=plots.RED, linestyle="--", linewidth=1, label="threshold")
+def _prepare_two_spikes(fig: Figure) -> Draw:
+    """Make the axes of a membrane that gets two input spikes."""
+    ax = plots.tidy(fig.subplots())
+    ax.set(xlim=(0, STEPS), ylim=(-0.1, 2.5), xlabel="time (ms)", ylabel="membrane potential H")
+    ax.axhline(1, color=plots.RED, linestyle="--", linewidth=1, label="threshold")
+    membrane, inputs, output = (
+        ax.plot([], [], style, color=color, label=label, markersize=9, animated=True)[0]
         for style, color, label in (
             ("-", plots.BLUE, "membrane"),
             ("^", plots.GREEN, "input spikes"),
             ("|", plots.BLACK, "output spike"),
-        ):
-            ax.plot([], [], style, color=color, label=label, markersize=9, animated=True)
-        plots.legend(ax, loc="upper right")
-    x = np.zeros(STEPS)
-    x[FIRST_MS] += weight
-    x[FIRST_MS + gap_ms] += weight
-    response = simulate_lif(x, tau=tau_ms)
-    t, fired = np.arange(STEPS), np.flatnonzero(response.spikes)
-    _, membrane, inputs, output = fig.axes[0].lines
-    membrane.set_data(np.repeat(t, 2), np.stack([response.h, response.v], 1).ravel())
-    inputs.set_data([FIRST_MS, FIRST_MS + gap_ms], [0, 0])
-    output.set_data(fired, np.full(fired.shape, 2.3))
-    alt = (
-        f"Two input spikes of weight {weight:g}, {gap_ms} ms apart, tau {tau_ms:g} ms: highest H "
-        f"{response.h.max():.3f}, output spikes: {fired.size}."
+        )
     )
-    shown = slice(FIRST_MS, STEPS, 5)
-    return alt, {"time (ms)": t[shown], "input X": x[shown], "H": response.h[shown].round(3)}
+    plots.legend(ax, loc="upper right")
+
+    def draw(gap_ms: int, tau_ms: float, weight: float) -> DrawResult:
+        x = np.zeros(STEPS)
+        x[FIRST_MS] += weight
+        x[FIRST_MS + gap_ms] += weight
+        response = simulate_lif(x, tau=tau_ms)
+        t, fired = np.arange(STEPS), np.flatnonzero(response.spikes)
+        membrane.set_data(np.repeat(t, 2), np.stack([response.h, response.v], 1).ravel())
+        inputs.set_data([FIRST_MS, FIRST_MS + gap_ms], [0, 0])
+        output.set_data(fired, np.full(fired.shape, 2.3))
+        alt = (
+            f"Two input spikes of weight {weight:g}, {gap_ms} ms apart, tau {tau_ms:g} ms: highest "
+            f"H {response.h.max():.3f}, output spikes: {fired.size}."
+        )
+        shown = slice(FIRST_MS, STEPS, 5)
+        return alt, {"time (ms)": t[shown], "input X": x[shown], "H": response.h[shown].round(3)}
+
+    return draw
 
 
 def two_spikes_panel(*, live: bool = True) -> Panel:
     """Show two input spikes with sliders; `live=False` leaves only the static figure."""
     return interact(
-        draw_two_spikes,
+        _prepare_two_spikes,
         live=live,
         figsize=(7, 2.8),
         gap_ms=Slider(3, 0, 40, 1, "gap (ms)", "The time between the two input spikes"),
@@ -59,53 +61,50 @@ def two_spikes_panel(*, live: bool = True) -> Panel:
     )
 
 
-def draw_population(fig: Figure, *, neurons: int, noise: float) -> DrawResult:
-    """Draw the raster and the rate of neurons that share a slow wave, for `interact`.
+def _prepare_population(fig: Figure) -> Draw:
+    """Make the axes of the raster and the rate of neurons that share a slow wave."""
+    top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    plots.tidy(top).set(ylabel="neuron", xlim=(0, 5 * WAVE_MS))
+    plots.tidy(bottom).set(xlabel="time (ms)", ylabel="spikes/s", ylim=(0, 210))
+    (spike_marks,) = top.plot([], [], "|", color=plots.BLACK, markersize=4, animated=True)
+    look: dict[str, Any] = {"drawstyle": "steps-mid", "animated": True}
+    (rate_line,) = bottom.plot([], [], color=plots.BLUE, label="population rate", **look)
+    (wave_line,) = bottom.plot([], [], "--", color=plots.GREY, label="the wave", **look)
+    plots.legend(bottom, loc="upper right", ncols=2)
 
-    Returns:
-        The alt text, and a table with a row for each 10 ms.
-    """
-    if not fig.axes:
-        top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-        plots.tidy(top).set(ylabel="neuron", xlim=(0, 5 * WAVE_MS))
-        plots.tidy(bottom).set(xlabel="time (ms)", ylabel="spikes/s", ylim=(0, 210))
-        top.plot([], [], "|", color=plots.BLACK, markersize=4, animated=True)
-        for style, color, label in (
-            ("-", plots.BLUE, "population rate"),
-            ("--", plots.GREY, "the wave"),
-        ):
-            bottom.plot(
-                [], [], style, color=color, label=label, drawstyle="steps-mid", animated=True
-            )
-        plots.legend(bottom, loc="upper right", ncols=2)
-    t = torch.arange(5 * WAVE_MS)
-    wave = 0.05 * (1 + torch.sin(2 * torch.pi * t / WAVE_MS))
-    generator = torch.Generator().manual_seed(0)
-    x = wave[:, None] + noise * torch.randn(len(t), neurons, generator=generator)
-    with torch.no_grad():
-        spikes = LIF(20.0)(x[:, None]).squeeze(1)
-    rate = spikes.unflatten(0, (-1, BIN_MS)).mean((1, 2)).numpy() * 1000
-    centers = np.arange(rate.size) * BIN_MS + BIN_MS / 2
-    shape = wave.unflatten(0, (-1, BIN_MS)).mean(1).numpy()
-    correlation = float(np.corrcoef(rate, shape)[0, 1]) if rate.any() else 0.0
-    top, bottom = fig.axes
-    top.set_ylim(-0.5, neurons - 0.5)
-    when, who = spikes.nonzero(as_tuple=True)
-    top.lines[0].set_data(when.numpy(), who.numpy())
-    bottom.lines[0].set_data(centers, rate)
-    bottom.lines[1].set_data(centers, shape / 0.1 * 100)
-    alt = (
-        f"{neurons} neurons, noise {noise:g}: {len(when)} spikes in {len(t)} ms; the rate in 10 ms "
-        f"is {rate.min():.0f} to {rate.max():.0f} spikes/s, and its correlation with the wave is "
-        f"{correlation:.2f}."
-    )
-    return alt, {"from (ms)": centers.astype(int) - BIN_MS // 2, "rate (spikes/s)": rate.round(1)}
+    def draw(neurons: int, noise: float) -> DrawResult:
+        t = torch.arange(5 * WAVE_MS)
+        wave = 0.05 * (1 + torch.sin(2 * torch.pi * t / WAVE_MS))
+        generator = torch.Generator().manual_seed(0)
+        x = wave[:, None] + noise * torch.randn(len(t), neurons, generator=generator)
+        with torch.no_grad():
+            spikes = LIF(20.0)(x[:, None]).squeeze(1)
+        rate = spikes.unflatten(0, (-1, BIN_MS)).mean((1, 2)).numpy() * 1000
+        centers = np.arange(rate.size) * BIN_MS + BIN_MS / 2
+        shape = wave.unflatten(0, (-1, BIN_MS)).mean(1).numpy()
+        correlation = float(np.corrcoef(rate, shape)[0, 1]) if rate.any() else 0.0
+        top.set_ylim(-0.5, neurons - 0.5)
+        when, who = spikes.nonzero(as_tuple=True)
+        spike_marks.set_data(when.numpy(), who.numpy())
+        rate_line.set_data(centers, rate)
+        wave_line.set_data(centers, shape / 0.1 * 100)
+        alt = (
+            f"{neurons} neurons, noise {noise:g}: {len(when)} spikes in {len(t)} ms; the rate in "
+            f"10 ms is {rate.min():.0f} to {rate.max():.0f} spikes/s, and its correlation with the "
+            f"wave is {correlation:.2f}."
+        )
+        return alt, {
+            "from (ms)": centers.astype(int) - BIN_MS // 2,
+            "rate (spikes/s)": rate.round(1),
+        }
+
+    return draw
 
 
 def population_panel(*, live: bool = True) -> Panel:
     """Show a population with sliders; `live=False` leaves only the static figure."""
     return interact(
-        draw_population,
+        _prepare_population,
         live=live,
         figsize=(7, 3.6),
         neurons=Slider(10, 1, 200, 1, "neurons", "How many neurons share the wave"),

@@ -1,5 +1,7 @@
 """Panel of a neuron with a ramp instead of its spike, whose ramp becomes a step."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -9,72 +11,50 @@ from snnlab.nn.activations import RampNeuron
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 
-class RampPlot:
-    """The ramp of one neuron, and its outputs beside the spikes of a `LIF` neuron.
+def prepare_ramp(currents: Tensor, tau: float, fig: Figure) -> Draw:
+    """Make the axes of the ramp of one neuron, and of its outputs beside the spikes of a `LIF`."""
+    fires = LIF(tau)(currents).flatten().numpy()
+    membrane = LeakyIntegrator(tau)(currents).flatten().numpy()
+    grid = torch.linspace(0, 2, 401)
+    left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1, 2]))
+    left.axvline(1, color=plots.RED, linestyle="--", linewidth=1)
+    left.text(1.03, 0.02, "threshold", color=plots.RED, fontsize=8)
+    left.set(xlabel="membrane H (thresholds)", ylabel="output", xlim=(0, 2), ylim=(-0.05, 1.15))
+    (curve,) = left.plot([], [], color=plots.BLUE, linewidth=2, animated=True)
+    (point,) = left.plot([], [], "o", color=plots.BLACK, markersize=8, animated=True)
+    right.bar(range(len(fires)), 0, 0.8, animated=True)
+    fired = fires.nonzero()[0]
+    right.plot(fired, np.full(fired.shape, 1.08), "v", color=plots.RED, label="a LIF fires")
+    right.set(xlabel="time step", ylabel="output", ylim=(-0.05, 1.3))
+    plots.legend(right, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
 
-    Args:
-        currents: input of both neurons, `(T, 1, 1)`.
-        tau: their membrane time constant, in steps.
-    """
-
-    def __init__(self, currents: Tensor, tau: float) -> None:
-        self.currents, self.tau = currents, tau
-        self.fires = LIF(tau)(currents).flatten().numpy()
-        self.membrane = LeakyIntegrator(tau)(currents).flatten().numpy()
-        self.grid = torch.linspace(0, 2, 401)
-
-    def draw(self, fig: Figure, *, sharpened: int, step: int) -> DrawResult:
-        """Draw the ramp and the outputs, for `interact`.
-
-        Args:
-            fig: where to draw.
-            sharpened: how far the ramp is on its way to a step, in percent.
-            step: the time step that is marked.
-
-        Returns:
-            The alt text, and the outputs as a table.
-        """
-        ramp = RampNeuron(self.tau)
+    def draw(sharpened: int, step: int) -> DrawResult:
+        ramp = RampNeuron(tau)
         width = ramp.sharpen(sharpened / 100)
-        outputs = ramp(self.currents).flatten().numpy()
+        outputs = ramp(currents).flatten().numpy()
         ramp.reset()
-        if not fig.axes:
-            self._prepare(fig)
-        self.curve.set_data(self.grid, ramp(self.grid[None, :, None]).flatten())
-        self.point.set_data([self.membrane[step]], [outputs[step]])
-        artists.set_bars(self.right, outputs.tolist(), marked=step)
+        curve.set_data(grid, ramp(grid[None, :, None]).flatten())
+        point.set_data([membrane[step]], [outputs[step]])
+        artists.set_bars(right, outputs.tolist(), marked=step)
         between = int(((outputs > 0) & (outputs < 1)).sum())
         alt = (
             f"Ramp of width {width:.2f} around the threshold, and the outputs of such a neuron "
             f"over {len(outputs)} steps: {between} lie between 0 and 1. In step {step} the "
-            f"membrane is at {self.membrane[step]:.2f} and the output {outputs[step]:.2f}. A LIF "
-            f"neuron fires {int(self.fires.sum())} times for this input."
+            f"membrane is at {membrane[step]:.2f} and the output {outputs[step]:.2f}. A LIF "
+            f"neuron fires {int(fires.sum())} times for this input."
         )
         columns = {
             "step": range(len(outputs)),
-            "membrane": self.membrane,
+            "membrane": membrane,
             "output": outputs,
-            "LIF fires": self.fires,
+            "LIF fires": fires,
         }
         return alt, columns
 
-    def _prepare(self, fig: Figure) -> None:
-        """Make the axes and the artists."""
-        left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1, 2]))
-        self.right = right
-        left.axvline(1, color=plots.RED, linestyle="--", linewidth=1)
-        left.text(1.03, 0.02, "threshold", color=plots.RED, fontsize=8)
-        left.set(xlabel="membrane H (thresholds)", ylabel="output", xlim=(0, 2), ylim=(-0.05, 1.15))
-        (self.curve,) = left.plot([], [], color=plots.BLUE, linewidth=2, animated=True)
-        (self.point,) = left.plot([], [], "o", color=plots.BLACK, markersize=8, animated=True)
-        right.bar(range(len(self.fires)), 0, 0.8, animated=True)
-        fired = self.fires.nonzero()[0]
-        right.plot(fired, np.full(fired.shape, 1.08), "v", color=plots.RED, label="a LIF fires")
-        right.set(xlabel="time step", ylabel="output", ylim=(-0.05, 1.3))
-        plots.legend(right, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    return draw
 
 
 def ramp_panel(currents: Tensor, tau: float, *, live: bool = True) -> Panel:
@@ -90,7 +70,7 @@ def ramp_panel(currents: Tensor, tau: float, *, live: bool = True) -> Panel:
     """
     last = len(currents) - 1
     return interact(
-        RampPlot(currents, tau).draw,
+        partial(prepare_ramp, currents, tau),
         live=live,
         sharpened=Slider(
             0, 0, 100, 10, "sharpened (%)", "how far the ramp is on its way to a step"

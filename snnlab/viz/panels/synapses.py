@@ -27,16 +27,59 @@ class SynapsesPlot:
     """Weight over delay, kernel, strongest inputs and trained delays of one neuron.
 
     Args:
+        fig: a figure without axes.
         network: the network.
         trajectories: how the delays of each layer moved; empty leaves these axes out.
     """
 
-    def __init__(self, network: NetworkView, trajectories: Sequence[DelayTrajectory] = ()) -> None:
+    def __init__(
+        self, fig: Figure, network: NetworkView, trajectories: Sequence[DelayTrajectory] = ()
+    ) -> None:
         self.network, self.trajectories = network, trajectories
         self.layer = -1
+        grid: list[Any] = [["weights", "strongest", "kernel"]]
+        if self.trajectories:
+            grid = [["weights", "strongest"], ["kernel", "paths"]]
+        self.axes = axes = fig.subplot_mosaic(grid)
+        end, dt_ms = self.network.max_delay_ms, self.network.dt_ms
+        limits = (-0.04 * end, 1.04 * end)
+        for ax in axes.values():
+            FastTicks(plots.tidy(ax))
+            # Each tick label costs a millisecond of a new background
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+            ax.set(xlabel="delay (ms)", xlim=limits)
+        weights = axes["weights"]
+        self.points, self.strongest, handles = [], [], []
+        for _, name, color, marker in SIGNS:
+            style: dict[str, Any] = {"color": color, "animated": True, "alpha": 0.8}
+            self.points += weights.plot([], [], marker, markersize=4, label=name, **style)
+            circles = axes["strongest"].scatter([], [], marker=marker, linewidths=0, **style)
+            self.strongest.append(circles)
+            handles += weights.plot([], [], marker, color=color, label=name)
+        weights.axhline(0, color=plots.GREY, linewidth=0.8)
+        plots.legend(
+            weights, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0,
+            handletextpad=0.2, handles=handles,
+        )  # fmt: skip
+        weights.set_ylabel("weight")
+        weights.yaxis.set_major_locator(MaxNLocator(4))
+        n_taps = self.network.max_delay + 1
+        self.kernel = plots.kernels(axes["kernel"], np.zeros((2, n_taps)), dt_ms)
+        self.kernel.set(animated=True, interpolation="nearest")
+        axes["kernel"].set_xlim(-0.5 * dt_ms, end + 0.5 * dt_ms)
+        if self.trajectories:
+            paths = axes["paths"]
+            lines = [paths.plot([], [], linewidth=1.2, alpha=0.8) for _ in range(N_PATHS)]
+            self.paths = [line for (line,) in lines]
+            for line in self.paths:
+                line.set_animated(True)
+            last = max(1, int(self.trajectories[0].epochs[-1]))
+            paths.set(xlabel="epoch", ylabel="delay (ms)", xlim=(0, last), ylim=limits)
+            for axis in (paths.xaxis, paths.yaxis):
+                axis.set_major_locator(MaxNLocator(4, integer=True))
 
-    def draw(self, fig: Figure, *, layer: str, neuron: int) -> DrawResult:
-        """Draw a neuron, for `interact`.
+    def draw(self, *, layer: str, neuron: int) -> DrawResult:
+        """Draw a neuron.
 
         Returns:
             The alt text, and the strongest synapses as a table.
@@ -46,8 +89,6 @@ class SynapsesPlot:
         """
         network, number = self.network, self.network.names.index(layer)
         incoming = analysis.incoming(network.net, number, neuron, network.dt_ms)
-        if not fig.axes:
-            self._prepare(fig)
         if number != self.layer:
             self._set_layer(number)
         rows, strongest = network.rows(number), incoming.strongest(N_STRONGEST)
@@ -108,49 +149,6 @@ class SynapsesPlot:
         distance = np.abs(delays[-1] - delays[0]).mean()
         return f" Its delays moved by {distance:.0f} ms on average while it was trained."
 
-    def _prepare(self, fig: Figure) -> None:
-        """Make the axes and the artists."""
-        grid: list[Any] = [["weights", "strongest", "kernel"]]
-        if self.trajectories:
-            grid = [["weights", "strongest"], ["kernel", "paths"]]
-        self.axes = axes = fig.subplot_mosaic(grid)
-        end, dt_ms = self.network.max_delay_ms, self.network.dt_ms
-        limits = (-0.04 * end, 1.04 * end)
-        for ax in axes.values():
-            FastTicks(plots.tidy(ax))
-            # Each tick label costs a millisecond of a new background
-            ax.xaxis.set_major_locator(MaxNLocator(4))
-            ax.set(xlabel="delay (ms)", xlim=limits)
-        weights = axes["weights"]
-        self.points, self.strongest, handles = [], [], []
-        for _, name, color, marker in SIGNS:
-            style: dict[str, Any] = {"color": color, "animated": True, "alpha": 0.8}
-            self.points += weights.plot([], [], marker, markersize=4, label=name, **style)
-            circles = axes["strongest"].scatter([], [], marker=marker, linewidths=0, **style)
-            self.strongest.append(circles)
-            handles += weights.plot([], [], marker, color=color, label=name)
-        weights.axhline(0, color=plots.GREY, linewidth=0.8)
-        plots.legend(
-            weights, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0,
-            handletextpad=0.2, handles=handles,
-        )  # fmt: skip
-        weights.set_ylabel("weight")
-        weights.yaxis.set_major_locator(MaxNLocator(4))
-        n_taps = self.network.max_delay + 1
-        self.kernel = plots.kernels(axes["kernel"], np.zeros((2, n_taps)), dt_ms)
-        self.kernel.set(animated=True, interpolation="nearest")
-        axes["kernel"].set_xlim(-0.5 * dt_ms, end + 0.5 * dt_ms)
-        if self.trajectories:
-            paths = axes["paths"]
-            lines = [paths.plot([], [], linewidth=1.2, alpha=0.8) for _ in range(N_PATHS)]
-            self.paths = [line for (line,) in lines]
-            for line in self.paths:
-                line.set_animated(True)
-            last = max(1, int(self.trajectories[0].epochs[-1]))
-            paths.set(xlabel="epoch", ylabel="delay (ms)", xlim=(0, last), ylim=limits)
-            for axis in (paths.xaxis, paths.yaxis):
-                axis.set_major_locator(MaxNLocator(4, integer=True))
-
     def _set_layer(self, layer: int) -> None:
         """Set what all neurons of a layer share, so that they share a background, too."""
         self.layer, synapses = layer, self.network.synapses(layer)
@@ -193,6 +191,9 @@ def synapses_panel(
     Returns:
         The panel.
     """
-    plot = SynapsesPlot(network, trajectories)
-    figsize = (8.6, 5.4) if trajectories else (9.6, 2.9)
-    return interact(plot.draw, live=live, figsize=figsize, **network.controls(layer, neuron))
+    return interact(
+        lambda fig: SynapsesPlot(fig, network, trajectories).draw,
+        live=live,
+        figsize=(8.6, 5.4) if trajectories else (9.6, 2.9),
+        **network.controls(layer, neuron),
+    )

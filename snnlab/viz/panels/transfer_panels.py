@@ -15,7 +15,7 @@ from snnlab.nn.activations import firing_rate, matched_ramp
 from snnlab.viz import plots
 from snnlab.viz.plots.style import BESIDE, figure_legend, with_looks
 from snnlab.viz.plots.transfer import BELOW
-from snnlab.viz.widgets.panel import DrawResult, Dropdown, Panel, Slider, interact
+from snnlab.viz.widgets.panel import Draw, DrawResult, Dropdown, Panel, Slider, interact
 
 INPUTS: NDArray[Any] = np.linspace(-0.2, 1.2, 1401)
 NETWORKS = ((plots.BLUE, "o"), (plots.PINK, "^"), (plots.GREEN, "D"))
@@ -26,39 +26,8 @@ def ramp_outputs(low: float, high: float) -> NDArray[Any]:
     return ((INPUTS - low) / (high - low)).clip(0, 1)
 
 
-def draw_rate(fig: Figure, *, steps: int, percent: int) -> DrawResult:
-    """Draw the firing rate of a neuron with constant input beside the closest ramp, for `interact`.
-
-    Args:
-        fig: where to draw.
-        steps: T, for how many steps the input is held.
-        percent: share of the membrane that stays in a step, %.
-
-    Returns:
-        The alt text, and a table with a row for some inputs.
-    """
-    if not fig.axes:
-        ax = plots.tidy(fig.subplots())
-        ax.plot(INPUTS, INPUTS, color=plots.BLUE, label="rate of the neuron", animated=True)
-        ax.plot(INPUTS, INPUTS, "--", color=plots.ORANGE, label="closest ramp", animated=True)
-        ax.set(xlabel="input", ylabel="spikes a step", ylim=(-0.05, 1.05))
-        plots.legend(ax, **BESIDE)
-    rate = firing_rate(torch.tensor(INPUTS), steps=steps, decay=percent / 100).numpy()
-    low, high, _ = matched_ramp(steps=steps, decay=percent / 100)
-    ramp = ramp_outputs(low, high)
-    for line, values in zip(fig.axes[0].lines, (rate, ramp), strict=True):
-        line.set_ydata(values)
-    alt = (
-        f"T = {steps}, beta = {percent / 100:.2f}: the neuron fires from an input of "
-        f"{INPUTS[rate > 0].min():.3f} on; the closest ramp rises from {low:.2f} to {high:.2f}."
-    )
-    rows = slice(200, None, 100)  # inputs from 0 to 1.2
-    columns = {"input": INPUTS, "rate": rate, "closest ramp": ramp}
-    return alt, {name: values[rows].round(3) for name, values in columns.items()}
-
-
 def rate_panel(steps: int, *, live: bool = True) -> Panel:
-    """Show the rate of a neuron over its input, with sliders for T and beta.
+    """Show the rate of a neuron over its input and the closest ramp, with sliders for T and beta.
 
     Args:
         steps: T at first.
@@ -67,8 +36,35 @@ def rate_panel(steps: int, *, live: bool = True) -> Panel:
     Returns:
         The panel.
     """
+
+    def prepare(fig: Figure) -> Draw:
+        ax = plots.tidy(fig.subplots())
+        lines = ax.plot(INPUTS, INPUTS, color=plots.BLUE, label="rate of the neuron", animated=True)
+        lines += ax.plot(
+            INPUTS, INPUTS, "--", color=plots.ORANGE, label="closest ramp", animated=True
+        )
+        ax.set(xlabel="input", ylabel="spikes a step", ylim=(-0.05, 1.05))
+        plots.legend(ax, **BESIDE)
+
+        def draw(steps: int, percent: int) -> DrawResult:
+            rate = firing_rate(torch.tensor(INPUTS), steps=steps, decay=percent / 100).numpy()
+            low, high, _ = matched_ramp(steps=steps, decay=percent / 100)
+            ramp = ramp_outputs(low, high)
+            for line, values in zip(lines, (rate, ramp), strict=True):
+                line.set_ydata(values)
+            alt = (
+                f"T = {steps}, beta = {percent / 100:.2f}: the neuron fires from an input of "
+                f"{INPUTS[rate > 0].min():.3f} on; the closest ramp rises from {low:.2f} to "
+                f"{high:.2f}."
+            )
+            rows = slice(200, None, 100)  # inputs from 0 to 1.2
+            columns = {"input": INPUTS, "rate": rate, "closest ramp": ramp}
+            return alt, {name: values[rows].round(3) for name, values in columns.items()}
+
+        return draw
+
     return interact(
-        draw_rate,
+        prepare,
         live=live,
         steps=Slider(steps, 1, 32, 1, "T (steps)", "for how many steps the input is held"),
         percent=Slider(25, 5, 95, 5, "beta (%)", "share of the membrane that stays, in percent"),
@@ -91,25 +87,28 @@ def sharpening_panel(
     percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
     names, last = list(percent), len(ramps)
 
-    def draw(fig: Figure, epoch: int) -> DrawResult:
-        if not fig.axes:
-            left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2))
-            left.plot(INPUTS, INPUTS, color=plots.ORANGE, linewidth=2, animated=True)
-            left.set(xlabel="input", ylabel="output", title="the ramp", ylim=(-0.05, 1.05))
-            colors = [plots.ORANGE, plots.GREY, plots.BLUE]
-            right.bar(names, [0.0] * len(names), color=colors, animated=True)
-            right.set(ylabel="validation accuracy (%)", ylim=(0, 100), title="after this epoch")
-        low, high = ramps[epoch - 1]
-        fig.axes[0].lines[0].set_ydata(ramp_outputs(low, high))
-        heights = [float(values[epoch - 1]) for values in percent.values()]
-        for bar, height in zip(fig.axes[1].patches, heights, strict=True):
-            bar.set(height=height)
-        listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(names, heights, strict=True))
-        alt = f"After epoch {epoch} the ramp rises from {low:.2f} to {high:.2f}; accuracies: "
-        return f"{alt}{listed}.", {"network": names, "accuracy (%)": np.round(heights, 1)}
+    def prepare(fig: Figure) -> Draw:
+        left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2))
+        (line,) = left.plot(INPUTS, INPUTS, color=plots.ORANGE, linewidth=2, animated=True)
+        left.set(xlabel="input", ylabel="output", title="the ramp", ylim=(-0.05, 1.05))
+        colors = [plots.ORANGE, plots.GREY, plots.BLUE]
+        bars = right.bar(names, [0.0] * len(names), color=colors, animated=True)
+        right.set(ylabel="validation accuracy (%)", ylim=(0, 100), title="after this epoch")
+
+        def draw(epoch: int) -> DrawResult:
+            low, high = ramps[epoch - 1]
+            line.set_ydata(ramp_outputs(low, high))
+            heights = [float(values[epoch - 1]) for values in percent.values()]
+            for bar, height in zip(bars, heights, strict=True):
+                bar.set(height=height)
+            listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(names, heights, strict=True))
+            alt = f"After epoch {epoch} the ramp rises from {low:.2f} to {high:.2f}; accuracies: "
+            return f"{alt}{listed}.", {"network": names, "accuracy (%)": np.round(heights, 1)}
+
+        return draw
 
     slider = Slider(last, 1, last, 1, "epoch", "epoch of the pretraining", play=True)
-    return interact(draw, live=live, epoch=slider)
+    return interact(prepare, live=live, epoch=slider)
 
 
 def steps_panel(
@@ -133,21 +132,24 @@ def steps_panel(
         raise SnnlabError(f"chosen = {chosen}: expected one of the steps {[*steps]}.")
     percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
 
-    def draw(fig: Figure, steps_shown: int) -> DrawResult:
-        if not fig.axes:
-            ax = plots.tidy(fig.subplots())
-            for name, y, color, mark in with_looks(percent, NETWORKS):
-                ax.plot(steps, y, f"{mark}-", color=color, markersize=4, label=plot_text(name))
-            ax.axvline(chosen, color=plots.BLACK, linestyle="--", animated=True)
-            ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
-            ax.set_xscale("log", base=2)
-            ax.set_xticks(steps, map(str, steps), minor=False)
-            figure_legend(ax, BELOW)
-        fig.axes[0].lines[-1].set_xdata([steps_shown, steps_shown])
-        values = [float(y[steps.index(steps_shown)]) for y in percent.values()]
-        listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(percent, values, strict=True))
-        alt = f"Tested with T = {steps_shown}: {listed}."
-        return alt, {"network": [*percent], "accuracy (%)": np.round(values, 1)}
+    def prepare(fig: Figure) -> Draw:
+        ax = plots.tidy(fig.subplots())
+        for name, y, color, mark in with_looks(percent, NETWORKS):
+            ax.plot(steps, y, f"{mark}-", color=color, markersize=4, label=plot_text(name))
+        line = ax.axvline(chosen, color=plots.BLACK, linestyle="--", animated=True)
+        ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(steps, map(str, steps), minor=False)
+        figure_legend(ax, BELOW)
+
+        def draw(steps_shown: int) -> DrawResult:
+            line.set_xdata([steps_shown, steps_shown])
+            values = [float(y[steps.index(steps_shown)]) for y in percent.values()]
+            listed = ", ".join(f"{name} {y:.0f} %" for name, y in zip(percent, values, strict=True))
+            alt = f"Tested with T = {steps_shown}: {listed}."
+            return alt, {"network": [*percent], "accuracy (%)": np.round(values, 1)}
+
+        return draw
 
     menu = Dropdown(chosen, tuple(steps), "T (steps)", "time steps for which a picture is shown")
-    return interact(draw, live=live, figsize=(7, 3.6), steps_shown=menu)
+    return interact(prepare, live=live, figsize=(7, 3.6), steps_shown=menu)

@@ -2,11 +2,14 @@
 
 They are `animated`: `snnlab.viz.widgets.panel.interact` draws them over a kept background.
 
-    def draw(fig, *, trial):
-        if not fig.axes:
-            fig.raster = artists.Raster(fig.subplots(), steps=250, neurons=1024, dt_ms=1.0)
-        fig.raster.set_data(spikes[trial])
-        return f"Raster of trial {trial}: {spikes[trial].sum()} spikes."
+    def prepare(fig):
+        raster = artists.Raster(fig.subplots(), steps=250, neurons=1024, dt_ms=1.0)
+
+        def draw(trial):
+            raster.set_data(spikes[trial])
+            return f"Raster of trial {trial}: {spikes[trial].sum()} spikes."
+
+        return draw
 """
 
 from collections.abc import Sequence

@@ -197,6 +197,7 @@ def alert(error: SnnlabError) -> str:
 
 Control = Slider | Dropdown | Checkboxes
 DrawResult = str | tuple[str, TableColumns]
+Draw = Callable[..., DrawResult]  # draws the values of the controls, given by name
 
 
 class Panel:
@@ -209,9 +210,13 @@ class Panel:
     """
 
     def __init__(
-        self, draw: Callable[..., DrawResult], controls: dict[str, Control], fig: Figure, live: bool
+        self,
+        prepare: Callable[[Figure], Draw],
+        controls: dict[str, Control],
+        fig: Figure,
+        live: bool,
     ) -> None:
-        self._draw, self._fig, self._canvas = draw, fig, CachedTextCanvas(fig)
+        self._fig, self._canvas, self._draw = fig, CachedTextCanvas(fig), prepare(fig)
         self._backgrounds: dict[Hashable, Any] = {}
         self.static = self._render({name: control.value for name, control in controls.items()})
         self.controls: dict[str, ipywidgets.DOMWidget] = {}
@@ -244,7 +249,7 @@ class Panel:
             self.numbers.show(image.numbers)
 
     def _render(self, values: dict[str, Any], compress_level: int = 3) -> RenderedFigure:
-        drawn = self._draw(self._fig, **values)
+        drawn = self._draw(**values)
         alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
         self._blit()
         # The first drawing has solved the layout; solving it again doubles the cost
@@ -285,7 +290,7 @@ class Panel:
 
 
 def interact(
-    draw: Callable[..., DrawResult],
+    prepare: Callable[[Figure], Draw],
     /,
     *,
     live: bool = True,
@@ -294,13 +299,14 @@ def interact(
 ) -> Panel:
     """Show a figure with controls.
 
-    `draw(fig, **values)` gets the same figure each time and draws the values of the controls on
-    it. It returns the alt text, one sentence with numbers, or the alt text and the columns of a
-    table, `{heading: values}`. A fast `draw` makes axes and artists only if `fig.axes` is empty,
-    and sets their data afterwards; artists with `animated=True` are drawn over a kept background.
+    `prepare(fig)` makes axes and artists once, and returns the function `draw(**values)`, which
+    sets their data for the values of the controls. `draw` returns the alt text, one sentence with
+    numbers, or the alt text and the columns of a table, `{heading: values}`. Artists with
+    `animated=True` are drawn over a kept background.
 
     Args:
-        draw: as above; the panel shows the message of an `SnnlabError` in place of the image.
+        prepare: as above; the panel shows the message of an `SnnlabError` of `draw` in place of the
+            image.
         live: False leaves only the static figure, for batch runs, and makes no widget.
         figsize: width and height of the figure in inches.
         controls: a `Slider`, a `Dropdown` or `Checkboxes` for each argument of `draw`.
@@ -318,4 +324,4 @@ def interact(
                 f"Control {name!r}: expected a Slider, a Dropdown or Checkboxes "
                 "with a description and a tooltip."
             )
-    return Panel(draw, controls, empty_figure(*figsize), live)
+    return Panel(prepare, controls, empty_figure(*figsize), live)

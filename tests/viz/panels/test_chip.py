@@ -8,8 +8,7 @@ from snnlab.data.batches.dense_set import DenseSet
 from snnlab.delays.ablation import discretise
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training.evaluation import evaluate
-from snnlab.viz.panels.chip import SmallerNetwork, chip_panel
-from snnlab.viz.plots.style import empty_figure
+from snnlab.viz.panels.chip import chip_panel, evaluate_smaller
 
 
 @pytest.fixture
@@ -25,22 +24,23 @@ def recordings():
 
 
 def test_weights_and_delays_have_as_many_levels_as_their_bits(network, recordings):
-    smaller = SmallerNetwork(network, recordings, dt_ms=10)
-    weights, shares, _ = smaller.evaluate(weight_bits=2, delay_bits=1)
+    weights, shares, _ = evaluate_smaller(network, recordings, 100, 2, 1)
     assert {*np.unique(weights)} == {-1.0, 1.0}
     assert shares.nonzero()[0].tolist() == [0, 5] and shares.sum() == pytest.approx(1)
-    half, _, _ = smaller.evaluate(50)
+    half, _, _ = evaluate_smaller(network, recordings, 50, 8, 3)
     assert len(half) == pytest.approx((48 + 18) / 2, abs=1)
 
 
 def test_with_everything_it_is_nearly_the_rounded_network(network, recordings):
-    smaller = SmallerNetwork(network, recordings, dt_ms=10)
-    assert smaller.full_bits == 3
-    _, shares, accuracy = smaller.evaluate()
+    _, shares, accuracy = evaluate_smaller(network, recordings, 100, 8, 3)
     assert (shares > 0).all()  # every whole delay
     assert accuracy == pytest.approx(evaluate(discretise(network), recordings).accuracy, abs=0.2)
-    alt, columns = smaller.draw(empty_figure(9, 3), percent=50, weight_bits=3, delay_bits=2)
-    assert alt.startswith("50 % of the synapses, weights of 3 bits, delays of 2 bits: 4 different")
+    panel = chip_panel(network, recordings, 10)
+    assert panel.controls["delay_bits"].max == 3
+    panel.controls["percent"].value, panel.controls["weight_bits"].value = 50, 3
+    alt = "50 % of the synapses, weights of 3 bits, delays of 2 bits: 4 different"
+    assert f'alt="{alt}' in panel.image.value
+    columns = panel.static.numbers
     assert columns["delay (ms)"].tolist() == [0, 10, 20, 30, 40, 50]
 
 

@@ -1,5 +1,7 @@
 """The event viewer shows what it was given, in place."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -61,7 +63,7 @@ def test_in_a_panel_the_picture_and_its_words_follow_the_slider():
         found = show_events(fig, SQUARE, seen[step - 1, 0], edge_integral(seen)[0])
         return f"t = {step}: {found['ON']} ON, {found['OFF']} OFF."
 
-    panel = interact(draw, step=Slider(1, 1, 8, 1, "t", "which shift"))
+    panel = interact(lambda fig: partial(draw, fig), step=Slider(1, 1, 8, 1, "t", "which shift"))
     before = panel.image.value
     panel.controls["step"].value = 2
     on, off = ((seen[1, 0, part] > 0).sum() for part in (0, 1))

@@ -67,8 +67,8 @@ def test_pruned_synapses_are_not_drawn_and_a_neuron_without_any_is_named(network
     for neuron in range(6):
         fig, _ = figure(8, 5)
         fig.clear()
-        drawing = SynapsesPlot(network, paths)
-        alt_text, columns = drawing.draw(fig, layer="layer 1", neuron=neuron)
+        drawing = SynapsesPlot(fig, network, paths)
+        alt_text, columns = drawing.draw(layer="layer 1", neuron=neuron)
         left = int(first.connections[neuron].sum())
         assert sum(len(line.get_xdata()) for line in drawing.points) == left
         assert (
@@ -84,8 +84,8 @@ def test_pruned_synapses_are_not_drawn_and_a_neuron_without_any_is_named(network
 def test_the_synapses_are_where_their_delays_and_frequencies_are(network):
     fig, _ = figure(8, 5)
     fig.clear()
-    drawing = SynapsesPlot(network, trajectories(network.net))
-    alt_text, columns = drawing.draw(fig, layer="layer 1", neuron=2)
+    drawing = SynapsesPlot(fig, network, trajectories(network.net))
+    alt_text, columns = drawing.draw(layer="layer 1", neuron=2)
     weight, delay = (
         value[2, :, 0].detach().numpy()
         for value in (network.net.synapses[0].weight, network.net.synapses[0].delay)
@@ -228,15 +228,19 @@ def test_every_control_says_what_it_is(network, viewer):
 def test_a_panel_keeps_the_backgrounds_it_had():
     drawn = []
 
-    def draw(fig, *, level):
-        if not fig.axes:
-            (line,) = fig.subplots().plot([0, 1], [0, 1], animated=True)
-            line.axes.set_autoscale_on(False)
-            fig.axes[0].add_artist(Counted(drawn))
-        fig.axes[0].set_ylim(0, level)
-        return f"A line, up to {level}."
+    def prepare(fig):
+        ax = fig.subplots()
+        ax.plot([0, 1], [0, 1], animated=True)
+        ax.set_autoscale_on(False)
+        ax.add_artist(Counted(drawn))
 
-    panel = interact(draw, level=Slider(1, 1, 20, 1, "level", "tip"))
+        def draw(*, level):
+            ax.set_ylim(0, level)
+            return f"A line, up to {level}."
+
+        return draw
+
+    panel = interact(prepare, level=Slider(1, 1, 20, 1, "level", "tip"))
     shown = {1: panel.image.value}
     for level in (2, 3, 1, 2):
         panel.controls["level"].value = level

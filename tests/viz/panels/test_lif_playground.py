@@ -110,8 +110,8 @@ def test_two_neighbouring_spikes_are_enough_and_two_apart_are_not():
 def test_the_artists_hold_what_the_neuron_did():
     fig = Figure()
     train = (True, True, *(False,) * 18)
-    alt, numbers = lif_playground.draw_neuron(
-        fig, tau_ms=20, v_threshold=1.0, reset="to zero", kind="spikes", strength=0.08, train=train,
+    alt, numbers = lif_playground.prepare_neuron(fig)(
+        tau_ms=20, v_threshold=1.0, reset="to zero", kind="spikes", strength=0.08, train=train,
         surrogate="rectangle", alpha=2.0,
     )  # fmt: skip
     lines = {ax.get_label(): ax.lines for ax in fig.axes}

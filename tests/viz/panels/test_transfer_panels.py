@@ -3,24 +3,17 @@
 import pytest
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.viz.panels.transfer_panels import (
-    draw_rate,
-    rate_panel,
-    sharpening_panel,
-    steps_panel,
-)
-from snnlab.viz.plots.style import empty_figure
+from snnlab.viz.panels.transfer_panels import rate_panel, sharpening_panel, steps_panel
 
 
 def test_with_one_step_the_neuron_is_a_step_and_with_many_it_fires_for_less():
-    fig = empty_figure(7, 3)
-    alt, columns = draw_rate(fig, steps=1, percent=25)
-    assert "fires from an input of 0.500 on" in alt and columns["rate"].tolist().count(1) == 8
-    alt, columns = draw_rate(fig, steps=6, percent=25)
-    assert "fires from an input of 0.376 on" in alt
+    one, six = (rate_panel(steps, live=False).static for steps in (1, 6))
+    assert "fires from an input of 0.500 on" in one.alt
+    assert one.numbers["rate"].tolist().count(1) == 8
+    assert "fires from an input of 0.376 on" in six.alt
+    columns = six.numbers
     at_04 = columns["input"].tolist().index(0.4)
     assert columns["rate"][at_04] == pytest.approx(2 / 6, abs=1e-3)  # 0.4, 0.5: every second step
-    assert rate_panel(6, live=False).static.alt == alt
 
 
 def test_the_ramp_and_the_bars_are_those_of_the_epoch():

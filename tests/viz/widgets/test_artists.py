@@ -137,20 +137,20 @@ def test_shares_are_counts_of_rounded_steps(dtype):
 
 def test_in_a_panel_a_frame_is_the_same_whatever_came_before():
     spikes = np.random.default_rng(0).random((3, 50, 30)) < 0.1
-    artists = []
 
-    def draw(fig, *, trial):
-        if not fig.axes:
-            left, right = fig.subplots(1, 2)
-            artists[:] = (
-                live.Raster(left, steps=50, neurons=30, dt_ms=1.0),
-                live.DelayHistogram(right, max_delay=50, dt=5),
-            )
-        artists[0].set_data(spikes[trial])
-        artists[1].set_data(delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11))
-        return f"Trial {trial}."
+    def prepare(fig):
+        left, right = fig.subplots(1, 2)
+        raster = live.Raster(left, steps=50, neurons=30, dt_ms=1.0)
+        histogram = live.DelayHistogram(right, max_delay=50, dt=5)
 
-    panel = interact(draw, trial=Slider(0, 0, 2, 1, "trial", "tip"))
+        def draw(*, trial):
+            raster.set_data(spikes[trial])
+            histogram.set_data(delay_shares(spikes[trial].nonzero()[0], 50, 5), np.full(11, 1 / 11))
+            return f"Trial {trial}."
+
+        return draw
+
+    panel = interact(prepare, trial=Slider(0, 0, 2, 1, "trial", "tip"))
     first = panel.image.value
     panel.controls["trial"].value = 2
     assert panel.image.value != first

@@ -14,21 +14,23 @@ HEIGHT = Slider(1, 0, 5, 1, "height", "How high the bar is")
 KIND = Dropdown("solid", ("solid", "dashed"), "line", "How the bar is drawn")
 
 
-def draw_bar(fig, *, height, kind="solid"):
-    if height == 5:
-        raise SnnlabError("A bar of 5 is too high.")
-    if not fig.axes:
-        ax = fig.subplots()
-        ax.set(xlim=(-1, 1), ylim=(0, 6))
-        ax.plot([0, 0], [0, 0], linewidth=9, animated=True)
-    (bar,) = fig.axes[0].lines
-    bar.set_data([0, 0], [0, height])
-    bar.set_linestyle(kind)
-    return f"A {kind} bar of height {height}."
+def prepare_bar(fig):
+    ax = fig.subplots()
+    ax.set(xlim=(-1, 1), ylim=(0, 6))
+    (bar,) = ax.plot([0, 0], [0, 0], linewidth=9, animated=True)
+
+    def draw(*, height, kind="solid"):
+        if height == 5:
+            raise SnnlabError("A bar of 5 is too high.")
+        bar.set_data([0, 0], [0, height])
+        bar.set_linestyle(kind)
+        return f"A {kind} bar of height {height}."
+
+    return draw
 
 
 def test_moving_a_control_changes_picture_and_alt_text():
-    panel = interact(draw_bar, height=HEIGHT, kind=KIND)
+    panel = interact(prepare_bar, height=HEIGHT, kind=KIND)
     before = panel.image.value
     assert 'alt="A solid bar of height 1."' in before
     panel.controls["height"].value = 3
@@ -41,37 +43,44 @@ def test_moving_a_control_changes_picture_and_alt_text():
 
 
 def test_a_kept_background_follows_the_limits():
-    def draw(fig, *, height):
-        if not fig.axes:
-            fig.subplots().plot([0, 1], [0, 1], animated=True)
-        fig.axes[0].set_ylim(0, height)
-        return f"A line, up to {height}."
+    def prepare(fig):
+        ax = fig.subplots()
+        ax.plot([0, 1], [0, 1], animated=True)
 
-    panel = interact(draw, height=HEIGHT)
+        def draw(*, height):
+            ax.set_ylim(0, height)
+            return f"A line, up to {height}."
+
+        return draw
+
+    panel = interact(prepare, height=HEIGHT)
     for height in (4, 2):
         panel.controls["height"].value = height
-        fresh = interact(draw, height=Slider(height, 0, 5, 1, "height", "tip"))
+        fresh = interact(prepare, height=Slider(height, 0, 5, 1, "height", "tip"))
         assert _ink(panel.image.value) == pytest.approx(_ink(fresh.image.value), rel=0.05)
 
 
 def test_a_kept_background_follows_what_is_added():
-    def draw(fig, *, height):
-        if not fig.axes:
-            fig.subplots().set(xlim=(0, 1), ylim=(0, 5))
-        ax = fig.axes[0]
-        while len(ax.lines) < height:
-            ax.plot([0, 1], [0, len(ax.lines)], label=f"line {len(ax.lines)}", animated=True)
-            ax.legend()
-        return f"{height} lines."
+    def prepare(fig):
+        ax = fig.subplots()
+        ax.set(xlim=(0, 1), ylim=(0, 5))
 
-    panel = interact(draw, height=HEIGHT)
+        def draw(*, height):
+            while len(ax.lines) < height:
+                ax.plot([0, 1], [0, len(ax.lines)], label=f"line {len(ax.lines)}", animated=True)
+                ax.legend()
+            return f"{height} lines."
+
+        return draw
+
+    panel = interact(prepare, height=HEIGHT)
     panel.controls["height"].value = 3
-    fresh = interact(draw, height=Slider(3, 0, 5, 1, "height", "tip"))
+    fresh = interact(prepare, height=Slider(3, 0, 5, 1, "height", "tip"))
     assert panel.image.value == fresh.image.value
 
 
 def test_what_draw_refuses_is_said_in_place_of_the_picture():
-    panel = interact(draw_bar, height=HEIGHT)
+    panel = interact(prepare_bar, height=HEIGHT)
     panel.controls["height"].value = 5
     assert "A bar of 5 is too high." in panel.image.value
     assert 'role="alert"' in panel.image.value
@@ -80,7 +89,7 @@ def test_what_draw_refuses_is_said_in_place_of_the_picture():
 
 
 def test_one_output_holds_the_widget_and_a_static_picture():
-    panel = interact(draw_bar, height=HEIGHT)
+    panel = interact(prepare_bar, height=HEIGHT)
     bundle = panel._repr_mimebundle_()
     assert set(bundle) == {
         "application/vnd.jupyter.widget-view+json",
@@ -95,36 +104,36 @@ def test_one_output_holds_the_widget_and_a_static_picture():
 
 def test_without_live_no_widget_is_made(monkeypatch):
     monkeypatch.setattr(Slider, "widget", None)
-    panel = interact(draw_bar, live=False, height=HEIGHT)
+    panel = interact(prepare_bar, live=False, height=HEIGHT)
     assert set(panel._repr_mimebundle_()) == {"text/html", "image/png", "text/plain"}
     assert not panel.controls
 
 
 def test_controls_say_what_they_are():
-    panel = interact(draw_bar, height=HEIGHT, kind=KIND)
+    panel = interact(prepare_bar, height=HEIGHT, kind=KIND)
     for widget in panel.controls.values():
         assert widget.description
         assert widget.tooltip
     with pytest.raises(SnnlabError, match=r"'height'.*description and a tooltip"):
-        interact(draw_bar, height=Slider(1, 0, 5, 1, "height", ""))
+        interact(prepare_bar, height=Slider(1, 0, 5, 1, "height", ""))
     with pytest.raises(SnnlabError, match=r"'height'.*description and a tooltip"):
-        interact(draw_bar, height=(0, 5))
+        interact(prepare_bar, height=(0, 5))
 
 
 def test_draw_must_return_alt_text():
     with pytest.raises(SnnlabError, match="alt text"):
-        interact(lambda fig, height: None, height=HEIGHT)
+        interact(lambda fig: lambda height: None, height=HEIGHT)
 
 
 def test_whole_numbers_stay_whole():
-    panel = interact(draw_bar, height=HEIGHT)
+    panel = interact(prepare_bar, height=HEIGHT)
     assert isinstance(panel.controls["height"].value, int)
     fine = Slider(0.5, 0.0, 2.0, 0.1, "height", "tip").widget()
     assert isinstance(fine.value, float)
 
 
 def test_a_played_slider_and_its_buttons_follow_each_other():
-    panel = interact(draw_bar, height=Slider(1, 0, 4, 1, "height", "tip", play=True))
+    panel = interact(prepare_bar, height=Slider(1, 0, 4, 1, "height", "tip", play=True))
     slider, play = panel.box.children[1].children
     assert (play.min, play.max, play.step, play.value) == (0, 4, 1, 1)
     play.value = 3  # as the browser does it while it plays
@@ -138,18 +147,21 @@ def test_a_played_slider_and_its_buttons_follow_each_other():
 WHICH = Checkboxes((True, False, True), ("a", "b", "c"), "which", "Draw it")
 
 
-def draw_letters(fig, *, which):
-    drawn.append(which)
-    if not fig.axes:
-        fig.subplots().set(xlim=(0, 4))
-    return f"{sum(which)} letters."
+def prepare_letters(fig):
+    fig.subplots().set(xlim=(0, 4))
+
+    def draw(*, which):
+        drawn.append(which)
+        return f"{sum(which)} letters."
+
+    return draw
 
 
 drawn = []
 
 
 def test_pressed_switches_are_the_value_and_the_value_presses_switches():
-    panel = interact(draw_letters, which=WHICH)
+    panel = interact(prepare_letters, which=WHICH)
     row = panel.controls["which"]
     assert [one.value for one in row.checkboxes] == [True, False, True]
     row.checkboxes[1].value = True
@@ -161,7 +173,7 @@ def test_pressed_switches_are_the_value_and_the_value_presses_switches():
 
 
 def test_all_and_none_are_one_change():
-    panel = interact(draw_letters, which=WHICH)
+    panel = interact(prepare_letters, which=WHICH)
     row = panel.controls["which"]
     everything, nothing = row.children[-2:]
     for button, expected in ((nothing, False), (everything, True)):
@@ -172,26 +184,29 @@ def test_all_and_none_are_one_change():
 
 
 def test_every_switch_says_what_it_is():
-    row = interact(draw_letters, which=WHICH).controls["which"]
+    row = interact(prepare_letters, which=WHICH).controls["which"]
     assert [one.description for one in row.checkboxes] == ["a", "b", "c"]
     assert [one.tooltip for one in row.checkboxes] == [f"which {name}: Draw it" for name in "abc"]
     label = row.children[0]
     assert (label.value, label.tooltip) == ("which", "Draw it")
 
 
-def draw_with_numbers(fig, *, height):
-    if not fig.axes:
-        fig.subplots()
-    values = [0.123456, 2.0] if height != 3 else [0.5]
-    return f"Height {height}.", {
-        "bar & <b>": ["<one>", "two"],
-        "height": [height, 7],
-        "exact": values,
-    }
+def prepare_with_numbers(fig):
+    fig.subplots()
+
+    def draw(*, height):
+        values = [0.123456, 2.0] if height != 3 else [0.5]
+        return f"Height {height}.", {
+            "bar & <b>": ["<one>", "two"],
+            "height": [height, 7],
+            "exact": values,
+        }
+
+    return draw
 
 
 def test_numbers_are_a_table_on_request():
-    panel = interact(draw_with_numbers, height=HEIGHT)
+    panel = interact(prepare_with_numbers, height=HEIGHT)
     assert panel.numbers.table.value == ""
     panel.numbers.switch.value = True
     assert panel.numbers.table.value == (
@@ -214,12 +229,13 @@ def test_numbers_are_a_table_on_request():
 
 
 def test_the_static_picture_keeps_its_numbers_folded():
-    page = interact(draw_with_numbers, live=False, height=HEIGHT)._repr_mimebundle_()["text/html"]
+    panel = interact(prepare_with_numbers, live=False, height=HEIGHT)
+    page = panel._repr_mimebundle_()["text/html"]
     assert re.search(
         r"</figure><details><summary>Numbers</summary><table>.*<td>7</td>.*</table></details>$",
         page,
     )
-    panel = interact(draw_bar, height=HEIGHT)
+    panel = interact(prepare_bar, height=HEIGHT)
     assert "<details>" not in panel._repr_mimebundle_()["text/html"]
     assert panel.numbers.switch not in panel.box.children
 
