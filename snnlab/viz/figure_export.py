@@ -83,11 +83,7 @@ def table_html(columns: TableColumns) -> str:
 
 
 def render_figure(
-    canvas: FigureCanvasAgg,
-    alt: str,
-    numbers: TableColumns | None = None,
-    *,
-    compress_level: int = 3,
+    canvas: FigureCanvasAgg, alt: str, numbers: TableColumns | None = None
 ) -> RenderedFigure:
     """Encode what `canvas` shows as a PNG of at most 128 colors, as a notebook stores it twice.
 
@@ -95,7 +91,6 @@ def render_figure(
         canvas: a canvas whose figure is drawn.
         alt: the alt text.
         numbers: the columns of the table behind the figure.
-        compress_level: of the PNG; 1 takes half the time of 3 and a tenth more bytes.
 
     Returns:
         The image with its texts.
@@ -110,7 +105,7 @@ def render_figure(
     rgb = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     palette = rgb.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    palette.save(buffer, "png", compress_level=compress_level)
+    palette.save(buffer, "png", compress_level=3)
     return RenderedFigure(buffer.getvalue(), alt, numbers)
 
 
@@ -130,7 +125,7 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
     """
     from IPython.display import display  # only a notebook needs it
 
-    display(_rendered(fig, alt) if run is None else save(fig, run.figure_dir / name, alt))
+    display(rendered(fig, alt) if run is None else save(fig, run.figure_dir / name, alt))
 
 
 def save(fig: Figure, stem: Path, alt: str) -> RenderedFigure:
@@ -144,14 +139,15 @@ def save(fig: Figure, stem: Path, alt: str) -> RenderedFigure:
     Raises:
         SnnlabError: `alt` is empty, or the files cannot be written.
     """
-    image = _rendered(fig, alt)
+    image = rendered(fig, alt)
     with whole_file(stem.with_name(f"{stem.name}.png")) as path:
         path.write_bytes(image.png)
     save_svg(fig, stem.with_name(f"{stem.name}.svg"), title=stem.name, description=alt)
     return image
 
 
-def _rendered(fig: Figure, alt: str) -> RenderedFigure:
+def rendered(fig: Figure, alt: str) -> RenderedFigure:
+    """Draw a figure, and return its image."""
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
     return render_figure(canvas, alt)

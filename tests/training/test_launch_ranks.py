@@ -257,12 +257,7 @@ def test_what_other_processes_cannot_import_is_refused(tmp_path):
 
 def report(number, seen=None, stage=1):
     return MonitorReport(
-        TrainingProgress(None, None, None, [{}] * number, None, 1, None),
-        stage,
-        {},
-        None,
-        seen,
-        False,
+        TrainingProgress(None, None, None, [{}] * number, None, 1, None), stage, {}, None, seen
     )
 
 

@@ -94,7 +94,6 @@ class MonitorReport:
         timing: seconds that it has trained, without pauses, and the finished epochs when that
             began; None before the first batch.
         snapshot: what the network does; None without a look at it.
-        last: whether the training is over.
     """
 
     progress: TrainingProgress
@@ -102,7 +101,6 @@ class MonitorReport:
     initial: Arrays
     timing: tuple[float, float] | None
     snapshot: MonitorSnapshot | None
-    last: bool
 
 
 SendReport = Callable[[MonitorReport], object]
@@ -180,7 +178,7 @@ class MonitorCallback(Callback):
     def finish(self) -> None:
         """Look at the trained network; do nothing in a process whose callbacks are not called."""
         if self._progress is not None:
-            self._look(last=True)
+            self._look()
 
     def _update(self, progress: TrainingProgress) -> None:
         self._progress, self._stages[-1] = progress, (self._stages[-1][0], progress.history)
@@ -219,13 +217,13 @@ class MonitorCallback(Callback):
             self._started += waited
             self._stage_started = self._stage_started[0] + waited, self._stage_started[1]
 
-    def _look(self, *, last: bool = False) -> None:
+    def _look(self) -> None:
         """Look at the network, and report it."""
         assert self._progress is not None
         began, spent = time.perf_counter(), self._spent
         snapshot = take_snapshot(self._progress, self._stages[:-1])
         self._look_seconds += time.perf_counter() - began
-        self._report(snapshot, last=last)
+        self._report(snapshot)
         self._looked_at = time.perf_counter()
         if self._started is None:
             self._started, self._start_epochs = began, self._progress.epochs_done
@@ -234,14 +232,14 @@ class MonitorCallback(Callback):
         else:
             self._next_cost = self._spent - spent
 
-    def _report(self, snapshot: MonitorSnapshot | None = None, *, last: bool = False) -> None:
+    def _report(self, snapshot: MonitorSnapshot | None = None) -> None:
         assert self._progress is not None
         self._reported_at = now = time.perf_counter()
         timing = None
         if self._stage_started is not None:
             timing = now - self._stage_started[0], self._stage_started[1]
         progress, stage = self._progress.detached(), len(self._stages)
-        self._send(MonitorReport(progress, stage, self._initial, timing, snapshot, last))
+        self._send(MonitorReport(progress, stage, self._initial, timing, snapshot))
 
 
 def train_monitored(

@@ -192,13 +192,13 @@ class TrainingMonitor(Generic[Outcome]):
         if report.timing is not None:
             self._stage_started = time.perf_counter() - report.timing[0], report.timing[1]
         if report.snapshot is not None:
-            self._draw(report.snapshot, self._initial[report.stage], last=report.last)
+            self._draw(report.snapshot, self._initial[report.stage])
         self._show_status()
 
     # What it shows
     # ----------------------------------------------------------------------------------------------
 
-    def _draw(self, snapshot: MonitorSnapshot, initial: Arrays, *, last: bool) -> None:
+    def _draw(self, snapshot: MonitorSnapshot, initial: Arrays) -> None:
         began = time.perf_counter()
         if self._shown is None or snapshot.layout != self._shown[0].layout:
             self._panel = None
@@ -208,7 +208,7 @@ class TrainingMonitor(Generic[Outcome]):
             figsize = width, height if snapshot.rates else height / 2
             self._panel = interact(self._prepare, live=False, figsize=figsize)
         else:
-            self._panel.redraw(kept=last)
+            self._panel.redraw()
         if self.box is not None:
             self.box.show_picture(self._panel.static)
         self._control.add_drawing(time.perf_counter() - began)

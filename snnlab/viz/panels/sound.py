@@ -11,14 +11,13 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import soundfile
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text
 from snnlab.data.encoding.cochlea import centre_frequencies, cochlea
 from snnlab.data.io import wav
-from snnlab.viz.figure_export import RenderedFigure, render_figure
+from snnlab.viz.figure_export import RenderedFigure, rendered
 from snnlab.viz.plots.sound import sound_and_spikes
 from snnlab.viz.widgets.panel import alert, keyboard_box, with_widget
 from snnlab.viz.widgets.recorder import Recorder
@@ -50,31 +49,13 @@ def picture_of(sound: Sound, name: str, seed: int) -> RenderedFigure:
     audio, rate = sound
     times_s, channels = cochlea(audio, rate, seed=seed)
     hertz = centre_frequencies()
-    canvas = FigureCanvasAgg(sound_and_spikes(audio, rate, times_s, channels, hertz))
-    canvas.draw()
     busiest = hertz[np.bincount(channels, minlength=len(hertz)).argmax()]
     alt = (
         f"{name}, {1000 * len(audio) / rate:.0f} ms. Above the sound wave, below {len(times_s)} "
         f"spikes of {len(hertz)} channels, from {hertz[0] / 1000:.0f} kHz at the top to "
         f"{hertz[-1]:.0f} Hz at the bottom; most of them at {busiest:.0f} Hz."
     )
-    return render_figure(canvas, alt)
-
-
-def checked_word(write: Callable[[Path], object], name: str) -> Sound:
-    """Write a wav file, and read it as a converter of recordings does.
-
-    Args:
-        write: writes the file.
-        name: what the file is, for messages.
-
-    Raises:
-        SnnlabError: as `snnlab.data.io.wav.read_word`.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "word.wav")
-        write(path)
-        return wav.read_word(path, where=name)
+    return rendered(sound_and_spikes(audio, rate, times_s, channels, hertz), alt)
 
 
 class SoundPanel:
@@ -114,10 +95,18 @@ class SoundPanel:
         self._add(lambda path: soundfile.write(path, samples, rate, "FLOAT"), "Your recording")
 
     def _add(self, write: Callable[[Path], object], name: str) -> None:
-        """Show the reader's own word, or one sentence that says why it cannot be used."""
+        """Show the reader's own word, or one sentence that says why it cannot be used.
+
+        Args:
+            write: writes the word to a wav file.
+            name: what the file is, for messages.
+        """
         self.own.value = '<p role="status">The cochlea listens ...</p>'
         try:
-            sound = checked_word(write, name)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "word.wav")
+                write(path)
+                sound = wav.read_word(path, where=name)
             html, _ = self._show(sound, name)
         except SnnlabError as error:  # Jupyter hides an exception of a callback in a log
             self.own.value = alert(error)

@@ -7,6 +7,7 @@ nbval fail on them.
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ipywidgets
@@ -217,7 +218,7 @@ class Panel:
         live: bool,
     ) -> None:
         self._fig, self._canvas, self._draw = fig, CachedTextCanvas(fig), prepare(fig)
-        self._backgrounds: dict[Hashable, Any] = {}
+        self._background = lru_cache(BACKGROUNDS)(self._draw_background)
         self.static = self._render({name: control.value for name, control in controls.items()})
         self.controls: dict[str, ipywidgets.DOMWidget] = {}
         self.box: ipywidgets.VBox | None = None
@@ -240,7 +241,7 @@ class Panel:
     def _update(self, _change: Any = None) -> None:
         values = {name: widget.value for name, widget in self.controls.items()}
         try:
-            image = self._render(values, compress_level=1)
+            image = self._render(values)
         except SnnlabError as error:
             self.image.value = alert(error)
             self.numbers.show(None)
@@ -248,21 +249,17 @@ class Panel:
             self.image.value = image.to_html()
             self.numbers.show(image.numbers)
 
-    def _render(self, values: dict[str, Any], compress_level: int = 3) -> RenderedFigure:
+    def _render(self, values: dict[str, Any]) -> RenderedFigure:
         drawn = self._draw(**values)
         alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
         self._blit()
         # The first drawing has solved the layout; solving it again doubles the cost
         self._fig.set_layout_engine("none")
-        return render_figure(self._canvas, alt, numbers, compress_level=compress_level)
+        return render_figure(self._canvas, alt, numbers)
 
-    def redraw(self, *, kept: bool = False) -> None:
-        """Draw a panel without controls again.
-
-        Args:
-            kept: whether the image is stored: then it takes longer, and fewer bytes.
-        """
-        self.static = self._render({}, compress_level=3 if kept else 1)
+    def redraw(self) -> None:
+        """Draw a panel without controls again."""
+        self.static = self._render({})
 
     def _blit(self) -> None:
         """Draw the animated artists over a background that is kept while the axes are the same."""
@@ -273,17 +270,16 @@ class Panel:
         animated = [
             (ax, artist) for ax in axes for artist in ax.get_children() if artist.get_animated()
         ]
-        if not animated or key not in self._backgrounds:
-            self._canvas.draw()  # leaves animated artists out
         if not animated:
+            self._canvas.draw()
             return
-        if key not in self._backgrounds:
-            if len(self._backgrounds) == BACKGROUNDS:
-                del self._backgrounds[next(iter(self._backgrounds))]
-            self._backgrounds[key] = self._canvas.copy_from_bbox(self._fig.bbox)
-        self._canvas.restore_region(self._backgrounds[key])
+        self._canvas.restore_region(self._background(key))
         for ax, artist in animated:
             ax.draw_artist(artist)
+
+    def _draw_background(self, _key: Hashable) -> Any:
+        self._canvas.draw()  # leaves animated artists out
+        return self._canvas.copy_from_bbox(self._fig.bbox)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return with_widget(self.static._repr_mimebundle_(), self.box)
