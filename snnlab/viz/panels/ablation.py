@@ -12,6 +12,7 @@ from snnlab.nn.any_network import delay_layers
 from snnlab.training.evaluation import evaluate
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import NetworkView
+from snnlab.viz.plots.style import CHANCE
 from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import Draw, DrawResult, Dropdown, Panel, Slider, interact
 
@@ -73,7 +74,7 @@ def ablation_panel(
         ]
         accuracies = artists.AccuracyBars(right, ("learned", "now"))
         chance = 100 / (int(results.test.labels.max()) + 1)
-        right.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
+        right.axvline(chance, **CHANCE)
         right.text(chance, 1.42, " chance", fontsize=8)
 
         def draw(layer: str, treatment: str, percent: int) -> DrawResult:

@@ -16,6 +16,7 @@ from snnlab.delays import analysis
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import RecordingViewer
 from snnlab.viz.plots.exploring import SIGNS
+from snnlab.viz.plots.style import ABOVE
 from snnlab.viz.widgets.fast_axes import FastTicks
 from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
@@ -86,10 +87,7 @@ class ArrivalsPlot:
         if neurons_known:
             self.below.plot([], [], label="fires", **FIRES)
         for ax, columns in ((self.above, 2), (self.below, 4)):
-            plots.legend(
-                ax, loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, borderaxespad=0,
-                handletextpad=0.4,
-            )  # fmt: skip
+            plots.legend(ax, ncols=columns, handletextpad=0.4, **ABOVE)
 
     def draw(self, *, layer: str, neuron: int, sample: int, share: int) -> DrawResult:
         """Draw a neuron, for `interact`; the arguments are those of `update`."""

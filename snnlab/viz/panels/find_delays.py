@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab.viz import plots
+from snnlab.viz.plots.style import CHANCE
 from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 TEMPERATURE = 4.0  # coincidences that make a class e times as likely
@@ -95,7 +96,7 @@ class DelaySearch:
             ax = plots.tidy(axes[name])
             bars += ax.barh([0], [0], 0.5, color=plots.BLUE, animated=True)
             texts.append(ax.text(0, 0, "", va="center", fontsize=10, animated=True))
-            ax.axvline(chance, color=plots.BLACK, linestyle=":", linewidth=1)
+            ax.axvline(chance, **CHANCE)
             ax.text(chance, 0.42, " chance", fontsize=8)
             ax.set(xlim=(0, end), ylim=(-0.4, 0.6), yticks=[], xlabel=label)
         axes["accuracy"].set_xticks(range(0, 101, 20))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from snnlab.nn.neurons import LIF
 from snnlab.viz import plots
 from snnlab.viz.panels.lif_playground import simulate_lif
+from snnlab.viz.plots.style import LIMIT
 from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
 FIRST_MS, STEPS = 5, 60  # when the first input spike arrives; a step is 1 ms
@@ -19,7 +20,7 @@ def _prepare_two_spikes(fig: Figure) -> Draw:
     """Make the axes of a membrane that gets two input spikes."""
     ax = plots.tidy(fig.subplots())
     ax.set(xlim=(0, STEPS), ylim=(-0.1, 2.5), xlabel="time (ms)", ylabel="membrane potential H")
-    ax.axhline(1, color=plots.RED, linestyle="--", linewidth=1, label="threshold")
+    ax.axhline(1, **LIMIT, label="threshold")
     membrane, inputs, output = (
         ax.plot([], [], style, color=color, label=label, markersize=9, animated=True)[0]
         for style, color, label in (

@@ -10,6 +10,7 @@ from torch import Tensor
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.viz import plots
+from snnlab.viz.plots.style import ABOVE, LIMIT
 from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
 
@@ -20,7 +21,7 @@ def prepare_ramp(currents: Tensor, tau: float, fig: Figure) -> Draw:
     membrane = LeakyIntegrator(tau)(currents).flatten().numpy()
     grid = torch.linspace(0, 2, 401)
     left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1, 2]))
-    left.axvline(1, color=plots.RED, linestyle="--", linewidth=1)
+    left.axvline(1, **LIMIT)
     left.text(1.03, 0.02, "threshold", color=plots.RED, fontsize=8)
     left.set(xlabel="membrane H (thresholds)", ylabel="output", xlim=(0, 2), ylim=(-0.05, 1.15))
     (curve,) = left.plot([], [], color=plots.BLUE, linewidth=2, animated=True)
@@ -29,7 +30,7 @@ def prepare_ramp(currents: Tensor, tau: float, fig: Figure) -> Draw:
     fired = fires.nonzero()[0]
     right.plot(fired, np.full(fired.shape, 1.08), "v", color=plots.RED, label="a LIF fires")
     right.set(xlabel="time step", ylabel="output", ylim=(-0.05, 1.3))
-    plots.legend(right, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    plots.legend(right, **ABOVE)
 
     def draw(sharpened: int, step: int) -> DrawResult:
         ramp = RampNeuron(tau)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array, check_dt, flat_arrays
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz.plots.checks import something_to_draw
-from snnlab.viz.plots.style import BLACK, BLUE, RED
+from snnlab.viz.plots.style import BLACK, BLUE, LIMIT, RED
 
 
 @something_to_draw()
@@ -107,7 +107,7 @@ def trace(
         empty=True, t_ms=t_ms, before=before, after=after, spikes=spikes
     )
     line = ax.plot(np.repeat(times, 2), np.stack([high, low], 1).ravel(), color=BLUE, linewidth=1.3)
-    artists: list[Artist] = [*line, ax.axhline(1, color=RED, linestyle="--", linewidth=1)]
+    artists: list[Artist] = [*line, ax.axhline(1, **LIMIT)]
     cell = ax.get_subplotspec()
     if cell is None or cell.is_last_col():
         beside: dict[str, Any] = dict(transform=ax.get_yaxis_transform(), va="center", fontsize=8)

@@ -11,7 +11,7 @@ from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import raster
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
-from snnlab.viz.plots.style import BLACK, BLUE, ORANGE, figure, legend, titled_axes
+from snnlab.viz.plots.style import ABOVE, BLACK, BLUE, ORANGE, figure, legend, titled_axes
 
 HEAT: dict[str, Any] = dict(cmap="viridis", aspect="auto", origin="lower")
 
@@ -119,5 +119,5 @@ def two_rasters(ours: ArrayLike, theirs: ArrayLike, dt_ms: float, names: tuple[s
         times, neurons = as_array(name, spikes, dims=2).nonzero()
         line = raster(ax, times * dt_ms, neurons, color=color, marker=marker)
         line.set(markersize=size, markerfacecolor=face, label=plot_text(name))
-    legend(ax, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+    legend(ax, ncols=2, **ABOVE)
     return fig

@@ -16,6 +16,7 @@ from snnlab.viz.plots.style import (
     BLUE,
     GREEN,
     GREY,
+    LIMIT,
     ORANGE,
     RED,
     SKY,
@@ -154,7 +155,7 @@ def narrowing(
     fig, axes = figure(9.5, 2.7, 1, len(widths), width_ratios=widths)
     for ax, row, epoch in zip(axes, taps, epochs, strict=False):
         ax.bar(range(len(row)), row, width=0.8, color=SKY)
-        ax.axvline(right_delay, color=RED, linestyle="--", linewidth=1)
+        ax.axvline(right_delay, **LIMIT)
         ax.set(xlabel="delay (steps)", ylabel="weight", ylim=(0, 1), xlim=(-1, len(row)))
         ax.set_title(f"epoch {epoch}", fontsize=10)
         ax.label_outer()
@@ -163,7 +164,7 @@ def narrowing(
     path = axes[-1]
     path.plot(delays, color=BLUE, label="delay")
     path.plot(sigmas, ":", color=BLACK, label=r"$\sigma$")
-    path.axhline(right_delay, color=RED, linestyle="--", linewidth=1, label="right delay")
+    path.axhline(right_delay, **LIMIT, label="right delay")
     path.set(xlabel="epoch", ylabel="steps", ylim=(0, 1.45 * right_delay))
     legend(path, loc="upper center", ncols=3, fontsize=8, columnspacing=1, handlelength=1.6)
     return fig
@@ -250,7 +251,7 @@ def with_ceiling(test: NamedArrays, ceiling: float, chance: float) -> Figure:
     """Draw a bar for each variant, and the best accuracy without memory and delays as a line."""
     fig, ax = figure(6, 3.0)
     bars_with_seeds(ax, test, ylabel="test accuracy (%)", chance=chance)
-    ax.axhline(100 * ceiling, color=RED, linestyle="--", linewidth=1)
+    ax.axhline(100 * ceiling, **LIMIT)
     ax.set_ylim(0, 105)
     beside = dict(transform=ax.get_yaxis_transform(), fontsize=8, va="center", color=RED)
     ax.text(1.01, 100 * ceiling, "ceiling without\nmemory and delays", **beside)

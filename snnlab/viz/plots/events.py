@@ -69,7 +69,7 @@ def odg_steps(
     ]
     images.append((edges, EDGES, -0.5, 0.5, "edge integral"))
     for ax, (pixels, cmap, low, high, title) in zip(axes.flat, images, strict=True):
-        _picture(ax, pixels, cmap, low, high)
+        small_image(ax, pixels, cmap, low, high)
         ax.set_title(title, fontsize=9)
     return fig
 
@@ -89,8 +89,8 @@ def film(frames: ArrayLike, events: ArrayLike, at: Sequence[int]) -> Figure:
     grid = fig.add_gridspec(3, len(at), height_ratios=(1, 1, 0.9))
     for column, t in enumerate(at):
         above, below = (fig.add_subplot(grid[row, column]) for row in (0, 1))
-        _picture(above, frames[t], "Greys_r", 0, 255)
-        _picture(below, signed(events[t]), ON_OFF, -1, 1)
+        small_image(above, frames[t], "Greys_r", 0, 255)
+        small_image(below, signed(events[t]), ON_OFF, -1, 1)
         above.set_title(f"frame {t}", fontsize=9)
     ax = tidy(fig.add_subplot(grid[2, :]))
     quarter = there[:, -(there.shape[1] // 4) :]
@@ -118,7 +118,7 @@ def rows_of_images(rows: Mapping[str, tuple[ArrayLike, Any, float, float]]) -> F
     for line, (name, (images, cmap, low, high)) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
         for ax, pixels in zip(line, np.asarray(images), strict=True):
-            _picture(ax, pixels, cmap, low, high)
+            small_image(ax, pixels, cmap, low, high)
     return fig
 
 
@@ -204,7 +204,7 @@ def layer_spikes(events: ArrayLike, spikes: NamedArrays) -> Figure:
     )
     for t, pixels in enumerate(images):
         ax = fig.add_subplot(grid[0, t])
-        _picture(ax, pixels, ON_OFF, -1, 1)
+        small_image(ax, pixels, ON_OFF, -1, 1)
         if t == 0:
             ax.set_ylabel("events", fontsize=9)
     for row, (name, fired) in enumerate(spikes.items(), 1):
@@ -292,7 +292,9 @@ def accuracy_table(
     return fig
 
 
-def _picture(ax: Axes, pixels: ArrayLike, cmap: Any, low: float, high: float) -> None:
+@something_to_draw()
+def small_image(ax: Axes, pixels: ArrayLike, cmap: Any, low: float, high: float) -> None:
+    """Draw an image in a frame without ticks; `low` and `high` are the ends of the color map."""
     ax.imshow(np.asarray(pixels), cmap=cmap, vmin=low, vmax=high)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(True)

@@ -16,6 +16,7 @@ from snnlab.viz.plots.style import (
     BLUE,
     GREEN,
     GREY,
+    LIMIT,
     ORANGE,
     PINK,
     RED,
@@ -53,7 +54,7 @@ def coincidence(
     """
     sent, pitch, pushes = flat_arrays(sent_ms=sent_ms, places=places, contribution=contribution)
     fig, ax = figure(7.5, 3.4)
-    ax.axvline(arrives_ms, color=RED, linestyle="--", linewidth=1)
+    ax.axvline(arrives_ms, **LIMIT)
     ax.annotate(
         "the neuron", (arrives_ms, 1), xycoords=("data", "axes fraction"), color=RED, fontsize=9,
         ha="center", va="bottom",

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
-from snnlab.viz.plots.events import NEURONS, ON_OFF, signed
+from snnlab.viz.plots.events import NEURONS, ON_OFF, signed, small_image
 from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
 _LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
@@ -46,8 +46,7 @@ def motions(
         axes = part.subplots(len(frames), len(at), squeeze=False)
         for row, images in zip(axes, pictures, strict=True):
             for ax, image in zip(row, images, strict=True):
-                ax.imshow(image, cmap=cmap, vmin=low, vmax=high)
-                ax.set(xticks=[], yticks=[])
+                small_image(ax, image, cmap, low, high)
         for ax, step in zip(axes[0], at, strict=True):
             ax.set_title(f"t = {step}", fontsize=9)
         if title == "frames":

@@ -17,6 +17,7 @@ from snnlab.viz.plots.style import (
     BLUE,
     GREEN,
     GREY,
+    LIMIT,
     ORANGE,
     PINK,
     RED,
@@ -201,7 +202,7 @@ def two_spikes(examples: NamedArrays, peaks: NamedArrays) -> Figure:
     right.set(xlabel="gap between the spikes (ms)", ylabel="highest H", ylim=(0.5, 1.45))
     right.set_xticks(range(0, len(gaps) + 1, 5))
     for ax in (left, right):
-        ax.axhline(1, color=RED, linestyle="--", linewidth=1, label="threshold")
+        ax.axhline(1, **LIMIT, label="threshold")
         legend(ax, loc="upper right", ncols=1)
     return fig
 

@@ -16,6 +16,7 @@ from snnlab._utils.fields import is_number
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.style import (
     BLACK,
+    CHANCE,
     distinct_styles,
     legend,
     titled_axes,
@@ -202,7 +203,7 @@ def chance_line(ax: Axes, chance: float) -> list[Artist]:
         "chance", (1, 100 * chance), xycoords=("axes fraction", "data"), xytext=(4, 0),
         textcoords="offset points", fontsize=8, va="center",
     )  # fmt: skip
-    return [ax.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1), name]
+    return [ax.axhline(100 * chance, **CHANCE), name]
 
 
 @something_to_draw("accuracies")

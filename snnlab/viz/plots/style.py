@@ -23,7 +23,11 @@ _COLORS: list[ColorType] = [
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = _COLORS
 GREY = (0.45, 0.45, 0.45)
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9}
+# Lines that curves are compared with: what is to be reached, and what guessing reaches
+LIMIT: dict[str, Any] = {"color": RED, "linestyle": "--", "linewidth": 1}
+CHANCE: dict[str, Any] = {"color": BLACK, "linestyle": ":", "linewidth": 1}
 BESIDE: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}  # of a legend
+ABOVE: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
 
 # Color, marker and line style of a variant
 _BASELINE, _MIDDLE, _MAIN = (GREY, "s", ":"), (ORANGE, "^", "--"), (BLUE, "o", "-")

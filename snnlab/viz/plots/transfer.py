@@ -71,7 +71,7 @@ def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
         [
             ("1  Pretrain the ANN", f"sharpened ramp, T = 1\n{pretrain_epochs} epochs"),
             ("2  Copy", f"ramp → LIF, T = {steps}\nbatch norm measured anew"),
-            ("3  Fine-tune the SNN", f"LIF, T = {steps}\n{_epochs(epochs)}"),
+            ("3  Fine-tune the SNN", f"LIF, T = {steps}\n{epochs} epoch{'s' * (epochs != 1)}"),
         ],
         arrows=["weights", "weights"],
         colors=[ORANGE, GREY, BLUE],
@@ -82,10 +82,6 @@ def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
     diagrams.brace(ax, snn, snn, 0.58, f"costly epochs: {steps} time steps")
     diagrams.note(ax, copied.x, 0.32, "no training, nearly free")
     return fig
-
-
-def _epochs(n: int) -> str:
-    return f"{n} epoch{'s' * (n != 1)}"
 
 
 @something_to_draw()

@@ -14,11 +14,12 @@ from snnlab.viz.plots.results import learning_curves
 from snnlab.viz.plots.style import (
     BLACK,
     BLUE,
+    CHANCE,
     GREEN,
     GREY,
+    LIMIT,
     ORANGE,
     PINK,
-    RED,
     SKY,
     figure,
     figure_legend,
@@ -116,7 +117,7 @@ def train_and_unseen(
             label = None if place else name
             right.plot(x, accuracies, marker, color=color, markersize=4, label=label)
     right.set_xticks(range(len(gaps)), [plot_text(name).replace(", ", ",\n") for name in gaps])
-    right.axhline(100 * chance, color=BLACK, linestyle=":", linewidth=1)
+    right.axhline(100 * chance, **CHANCE)
     right.set(ylabel="accuracy (%)", ylim=(0, 102))
     legend(right, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return fig
@@ -131,7 +132,7 @@ def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
         ax.plot(100 * trained, row, "s", color=GREY, label="training speakers")
         ax.plot(100 * valid, row, "o", color=BLUE, label="validation speakers")
     reference = next(iter(rows.values()))[1]
-    ax.axvline(100 * reference, color=RED, linestyle="--", linewidth=1)
+    ax.axvline(100 * reference, **LIMIT)
     ax.set_yticks(range(len(rows)), [plot_text(name) for name in rows])
     ax.set(xlabel="accuracy (%)", ylim=(len(rows) - 0.5, -0.5))
     figure_legend(ax, "upper center", ncols=2)
