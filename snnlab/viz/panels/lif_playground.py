@@ -13,8 +13,7 @@ from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
 from snnlab.viz.widgets.panel import Checkboxes, Draw, DrawResult, Dropdown, Panel, Slider, interact
 
-DT_MS = 1.0
-STEPS = 200
+STEPS = 200  # of 1 ms
 ON = slice(20, 180)  # steps with an input
 INPUTS = ("step", "ramp", "noise", "spikes")
 RESETS = ("to zero", "subtract")
@@ -72,9 +71,7 @@ def simulate_lif(
     return LIFResponse(h, v, spikes)
 
 
-def fi_curve(
-    current: ArrayLike, *, tau: float, v_threshold: float = 1.0, dt_ms: float = 1.0
-) -> NDArray[np.float64]:
+def fi_curve(current: ArrayLike, *, tau: float, v_threshold: float = 1.0) -> NDArray[np.float64]:
     """Return the firing rate under a constant current, with a reset to zero.
 
     After n steps H = X tau (1 - beta^n). The neuron fires every n steps, n being the first with
@@ -85,16 +82,15 @@ def fi_curve(
         current: X, of any shape.
         tau: membrane time constant in steps.
         v_threshold: the threshold.
-        dt_ms: length of a step, ms.
 
     Returns:
-        Spikes per second, of the same shape.
+        Spikes per second, of the same shape, if a step is 1 ms.
     """
     x, beta = np.asarray(current, dtype=float), 1 - 1 / check_tau(tau)
     fires = x * tau > v_threshold
     remaining = 1 - v_threshold / np.where(fires, x * tau, np.inf)
     steps = np.ceil(np.log(remaining, where=fires, out=np.ones_like(x)) / np.log(beta) - 1e-9)
-    return np.where(fires, 1000 / (np.maximum(1, steps) * dt_ms), 0.0)
+    return np.where(fires, 1000 / np.maximum(1, steps), 0.0)
 
 
 def surrogate_slope(over: ArrayLike, kind: str, alpha: float) -> NDArray[np.float64]:
@@ -158,7 +154,7 @@ def prepare_neuron(fig: Figure) -> Draw:
     above, below, beside, curve = (
         plots.tidy(axes[name]) for name in ("input", "membrane", "slope", "f-I")
     )
-    xlim, ylim = (0, STEPS * DT_MS), (-0.5, 2.5)
+    xlim, ylim = (0, STEPS), (-0.5, 2.5)
     above.set(xlim=xlim, ylabel="input X", xticklabels=[])
     below.set(xlim=xlim, ylim=ylim, xlabel="time (ms)", ylabel="membrane H")
     beside.set(xlim=(0, 1.05 * MAX_ALPHA), ylim=ylim, xlabel="surrogate slope", yticklabels=[])
@@ -183,26 +179,25 @@ def prepare_neuron(fig: Figure) -> Draw:
         *, tau_ms: float, v_threshold: float, reset: str, kind: str, strength: float,
         train: Sequence[bool], surrogate: str, alpha: float,
     ) -> DrawResult:  # fmt: skip
-        tau = tau_ms / DT_MS
         x = input_current(kind, strength, train=train)
-        response = simulate_lif(x, tau=tau, v_threshold=v_threshold, reset=reset)
+        response = simulate_lif(x, tau=tau_ms, v_threshold=v_threshold, reset=reset)
         h, spikes = response.h, response.spikes
         slope = surrogate_slope(h - v_threshold, surrogate, alpha)
-        rate = spikes[ON].sum() / (160 * DT_MS / 1000)
+        rate = spikes[ON].sum() / 0.16
 
-        t = np.arange(STEPS) * DT_MS
+        t = np.arange(STEPS)
         fired = t[spikes]
         above.lines[0].set_data(t, x)
         above.set_ylim(*((-0.1, 0.7) if kind in ("step", "ramp") else (-1.0, 3.0)))
         below.lines[0].set_data(np.repeat(t, 2), np.stack([h, response.v], 1).ravel())
-        below.lines[1].set_data([0, STEPS * DT_MS], [v_threshold] * 2)
+        below.lines[1].set_data([0, STEPS], [v_threshold] * 2)
         below.lines[2].set_data(fired, np.full(fired.shape, 2.3))
         heights = np.linspace(-0.5, 2.5, 301)
         beside.lines[0].set_data(surrogate_slope(heights - v_threshold, surrogate, alpha), heights)
         beside.lines[1].set_data([0, MAX_ALPHA], [v_threshold] * 2)
         beside.lines[2].set_data(slope[ON], h[ON])
         currents = np.linspace(0, MAX_STRENGTH, 301)
-        rates = fi_curve(currents, tau=tau, v_threshold=v_threshold, dt_ms=DT_MS)
+        rates = fi_curve(currents, tau=tau_ms, v_threshold=v_threshold)
         curve.lines[0].set_data(currents, rates)
         curve.lines[1].set_data([x[ON].mean()], [rate])
 

@@ -43,9 +43,9 @@ def test_equals_lif_step():
 @pytest.mark.parametrize("tau", [1.5, 5.0, 20.0])
 def test_the_formula_predicts_the_rate(tau):
     currents = np.linspace(0.0031, 1.2, 50)
-    for current, rate in zip(currents, fi_curve(currents, tau=tau, dt_ms=2.0), strict=True):
+    for current, rate in zip(currents, fi_curve(currents, tau=tau), strict=True):
         times = np.flatnonzero(simulate_lif(np.full(2000, current), tau=tau).spikes)
-        assert rate == (500 / (times[1] - times[0]) if len(times) > 1 else 0)
+        assert rate == (1000 / (times[1] - times[0]) if len(times) > 1 else 0)
 
 
 def test_inputs_are_off_at_both_ends_and_have_the_stated_mean():
