@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.nn import delay_kinds
 from snnlab.nn.delay_kernels import dcls_taps, gaussian_taps, one_hot_taps
@@ -149,10 +150,7 @@ class DelayLinear(DelayParameters):
             weight_bits,
             delay_bits,
         )
-        if engine not in get_args(Engine):
-            raise SnnlabError(
-                f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}."
-            )
+        known(engine, get_args(Engine), "engine")
         self.engine: Engine = engine
         self.register_memory("arriving", None)
 

@@ -8,7 +8,7 @@ from spikingjelly.activation_based import base
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, whole_number
+from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.nn.delay_kernels import SIGMA_FLOOR
 from snnlab.nn.delay_kinds import DelayLayout
 from snnlab.nn.delay_net_config import Kind, check_bits
@@ -46,8 +46,7 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
             if n_connections is None
             else whole_number("n_connections", n_connections, 1, self.in_features)
         )
-        if kind not in get_args(Kind):
-            raise SnnlabError(f"kind = {kind!r}: expected one of {', '.join(get_args(Kind))}.")
+        known(kind, get_args(Kind), "kind")
         self.kind: Kind = kind
         self.weight_bits, self.delay_bits = check_bits(weight_bits, delay_bits)
         # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian

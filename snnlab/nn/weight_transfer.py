@@ -17,7 +17,7 @@ from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_parameters import ROUNDED
 
-INPUT_CONV = ("mean", "signed")
+InputConv = Literal["", "mean", "signed"]
 TransferParts = Literal["both", "weights", "delays"]
 
 
@@ -54,7 +54,7 @@ def copy_weights(
     target: nn.Module,
     *,
     leave: Collection[str] = (),
-    input_conv: str = "",
+    input_conv: InputConv = "",
     strict: bool = True,
 ) -> TransferReport:
     """Copy every parameter and buffer of `source` to the one of the same name in `target`.
@@ -90,11 +90,7 @@ def copy_weights(
     """
     theirs, ours = _without_rounded(_entries(source)), _without_rounded(target.state_dict())
     kind = type(target).__name__
-    if input_conv not in ("", *INPUT_CONV):
-        raise SnnlabError(
-            f"input_conv = {input_conv!r}: expected one of {', '.join(INPUT_CONV)}, or '' to keep "
-            "the first convolution."
-        )
+    known(input_conv, get_args(InputConv), "input_conv")
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(
@@ -179,7 +175,7 @@ def copy_delay_weights(
         >>> torch.equal(ann.synapses[0].delay, snn.synapses[0].delay)
         True
     """
-    known(transfer_parts, get_args(TransferParts), "part to hand over")
+    known(transfer_parts, get_args(TransferParts), "transfer_parts")
     layers = range(len(target.synapses))
     leave: list[str] = []
     if transfer_parts == "weights":  # the width of a kernel belongs to its delay
