@@ -14,8 +14,9 @@ from snnlab._utils.fields import known
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.any_network import delay_layers, reset_states
-from snnlab.nn.delay_linear import DelayLinear, Engine, check_sequence
+from snnlab.nn.delay_linear import DelayLinear, check_sequence
 from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.nn.delay_parameters import Engine
 from snnlab.nn.masked_norm import masked_batch_norm
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.tracing import recorded
