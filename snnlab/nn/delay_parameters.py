@@ -1,6 +1,7 @@
 """What a layer with delays holds: weights, delays, and the width of their Gaussians."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import torch
@@ -20,6 +21,11 @@ Engine = Literal["auto", "dense", "spectral", "dcls"]
 
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
+
+
+def without_rounded(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `state_dict` without the entries that say that delays are rounded."""
+    return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 class DelayParameters(base.MemoryModule):  # type: ignore[misc]

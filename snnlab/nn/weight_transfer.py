@@ -15,7 +15,7 @@ from snnlab.nn.activations import activations
 from snnlab.nn.any_network import delay_layers, evaluation_mode, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.delay_parameters import ROUNDED
+from snnlab.nn.delay_parameters import without_rounded
 
 InputConv = Literal["", "mean", "signed"]
 TransferParts = Literal["both", "weights", "delays"]
@@ -88,7 +88,7 @@ def copy_weights(
         >>> torch.equal(source.weight, target.weight)
         True
     """
-    theirs, ours = _without_rounded(_entries(source)), _without_rounded(target.state_dict())
+    theirs, ours = without_rounded(_entries(source)), without_rounded(target.state_dict())
     kind = type(target).__name__
     known(input_conv, get_args(InputConv), "input_conv")
     for prefix in leave:
@@ -214,11 +214,6 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         finally:
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
-
-
-def _without_rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out whether delays are rounded, which a network keeps."""
-    return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 def under(name: str, prefix: str) -> bool:
