@@ -200,7 +200,7 @@ def known(name: Any, names: Iterable[str], what: str) -> str:
 
 
 def nearest_names(settings: type[T]) -> type[T]:
-    """Decorate a dataclass: an unknown argument is refused with the nearest name.
+    """Decorate a class: an unknown argument is refused with the nearest name.
 
     Example:
         >>> @nearest_names
