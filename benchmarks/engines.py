@@ -26,7 +26,7 @@ from rich.table import Table
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from snnlab.nn.delay_kinds import dense_convolution
+from snnlab.nn.channel_filter import dense_convolution
 from snnlab.nn.fft_convolution import causal_convolution, operations, prefer_spectral
 from snnlab.training.evaluation import pick_device
 

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import is_utf8
 
 T = TypeVar("T")
+_WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,26 @@ def parameter(default: Any, help: str, **limits: Any) -> Any:
     return dataclasses.field(default=default, metadata={"spec": Spec(help, **limits)})
 
 
-def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
+def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None) -> Any:
     """Convert a value to the type of its field: an int may stand for a float, a list for a tuple.
+
+    Args:
+        field: whose type is a text, a truth value, a number, a tuple of these, or a `Literal`. A
+            value of any other type is returned as it is.
+        value: the value.
+        spec: what it may be; None for the field's own, which `parameter` gave it.
 
     Raises:
         SnnlabError: it has another type, is out of the field's range, is a text that can be no name
             or path, or is a list that holds a value twice where the field does not allow it.
     """
-    spec: Spec = field.metadata["spec"]
+    if get_origin(field.type) is Literal:
+        return known(value, get_args(field.type), field.name)
     kind, many = _kind(field)
+    if kind not in _WORDS:
+        return value
+    spec = spec or field.metadata["spec"]
+    about = f" ({spec.help})" if spec.help else ""
     if spec.choices and isinstance(value, str) and not many:
         return known(value, spec.choices, field.name)
     if many:
@@ -72,17 +84,16 @@ def typed(field: "dataclasses.Field[Any]", value: Any) -> Any:
     else:
         right, items = True, (value,)
     if not right or not all(_fits(item, kind, spec) for item in items):
-        raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field)} ({spec.help}).")
+        raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field, spec)}{about}.")
     if kind is str and (why := next(filter(None, (_no_path(item, spec) for item in items)), "")):
-        raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path ({spec.help}).")
+        raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path{about}.")
     converted = tuple(kind(item) for item in items)
     if not many:
         return converted[0]
     if not spec.repeats and len(set(converted)) < len(converted):
         twice = next(item for i, item in enumerate(converted) if item in converted[:i])
         raise SnnlabError(
-            f"{field.name} = {value!r}: {twice} is there twice; expected each value once "
-            f"({spec.help})."
+            f"{field.name} = {value!r}: {twice} is there twice; expected each value once{about}."
         )
     return converted
 
@@ -184,11 +195,12 @@ def known(name: Any, names: Iterable[str], what: str) -> str:
         return str(name)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    raise SnnlabError(f"There is no {what} called {name!r}{hint}; valid names: {', '.join(names)}.")
+    valid = ", ".join(name or repr(name) for name in names)
+    raise SnnlabError(f"There is no {what} called {name!r}{hint}; valid names: {valid}.")
 
 
 def nearest_names(settings: type[T]) -> type[T]:
-    """Decorate a dataclass: an unknown argument is refused with the nearest name.
+    """Decorate a class: an unknown argument is refused with the nearest name.
 
     Example:
         >>> @nearest_names
@@ -245,14 +257,14 @@ def _no_path(text: str, spec: Spec) -> str:
     return ""
 
 
-def _expected(field: "dataclasses.Field[Any]") -> str:
-    spec: Spec = field.metadata["spec"]
+def _expected(field: "dataclasses.Field[Any]", spec: Spec) -> str:
     kind, many = _kind(field)
     if spec.choices:
         return "a list of " * many + "one of " * (not many) + ", ".join(spec.choices)
-    words = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}[kind]
+    words = _WORDS[kind]
     if many:
-        words = f"a list of {words.removeprefix('a ')}s, such as [20, 40], each"
+        example = '["fc"]' if kind is str else "[20, 40], each"
+        words = f"a list of {words.removeprefix('a ')}s, such as {example}"
     if spec.low > -math.inf:
         words += f" from {spec.low:,}"
     if spec.high < math.inf:

@@ -74,17 +74,19 @@ def encode(
     ):
         for i, chunk in enumerate(chunks):
             if done[i] is None:
-                done[i] = fresh = []
+                fresh = []
                 for _ in chunk:
                     fresh.append(next(results))
                     bar.update()
-                _save(files[i], fresh)
-    spikes = [recording for chunk in done if chunk is not None for recording in chunk]
-    offsets = np.zeros(len(spikes) + 1, dtype=np.int64)
-    np.cumsum([len(times) for times, _ in spikes], out=offsets[1:])
-    times = np.concatenate([np.zeros(0), *(times for times, _ in spikes)]).astype(np.float32)
-    units = np.concatenate([np.zeros(0), *(units for _, units in spikes)]).astype(np.uint16)
-    return times, units, offsets
+                done[i] = joined = _joined(fresh)
+                with whole_file(files[i]) as temporary:
+                    np.savez(temporary, allow_pickle=False, **joined)
+    nothing = _joined([(np.zeros(0), np.zeros(0))])
+    times, units, counts = (
+        np.concatenate([chunk[name] for chunk in (nothing, *done) if chunk is not None])
+        for name in nothing
+    )
+    return times, units, np.cumsum(counts, dtype=np.int64)
 
 
 def processes(workers: int | None) -> int:
@@ -196,23 +198,19 @@ def _fingerprint(worker: Callable[[Any], Spikes], chunk: Sequence[Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _save(file: Path, spikes: list[Spikes]) -> None:
-    with whole_file(file) as temporary:
-        np.savez(
-            temporary,
-            times=np.concatenate([times for times, _ in spikes]).astype(np.float32),
-            units=np.concatenate([units for _, units in spikes]).astype(np.uint16),
-            counts=np.array([len(times) for times, _ in spikes]),
-        )
+def _joined(spikes: list[Spikes]) -> dict[str, np.ndarray]:
+    """Return the spikes of several recordings, one after another, and how many each has."""
+    return {
+        "times": np.concatenate([times for times, _ in spikes]).astype(np.float32),
+        "units": np.concatenate([units for _, units in spikes]).astype(np.uint16),
+        "counts": np.array([len(times) for times, _ in spikes]),
+    }
 
 
-def _load(file: Path) -> list[Spikes] | None:
+def _load(file: Path) -> dict[str, np.ndarray] | None:
     """Return the spikes that an earlier call saved, or None."""
     try:
         with file.open("rb") as handle, np.load(handle) as stored:
-            cuts = np.cumsum(stored["counts"])[:-1]
-            return list(
-                zip(np.split(stored["times"], cuts), np.split(stored["units"], cuts), strict=True)
-            )
+            return {name: stored[name] for name in ("times", "units", "counts")}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

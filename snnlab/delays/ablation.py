@@ -12,7 +12,7 @@ from snnlab._utils.fields import is_number, known, whole_number
 from snnlab.nn.any_network import delay_layers, own_copy
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import check_bits
-from snnlab.training.recipe import HIGHEST_SEED, LOWEST_SEED
+from snnlab.training.recipe import SEEDS
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -132,7 +132,7 @@ def shuffle_delays(model: Network, *, seed: int) -> Network:
         True
     """
     delay_layers(model, required=True)
-    seed = whole_number("seed", seed, LOWEST_SEED, HIGHEST_SEED)
+    seed = whole_number("seed", seed, *SEEDS)
     copied = own_copy(model)
     generator = torch.Generator().manual_seed(seed)
     for layer in delay_layers(copied).values():

@@ -2,11 +2,10 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import torch
 
-from snnlab._utils.fields import known, nearest_names
+from snnlab._utils.fields import nearest_names
 from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
@@ -34,11 +33,6 @@ class DelayStage(DelayRecipe, ExperimentStage):
     """
 
     transfer_parts: TransferParts = "both"
-
-    def __post_init__(self) -> None:
-        """Check all fields."""
-        super().__post_init__()
-        known(self.transfer_parts, get_args(TransferParts), "part to copy")
 
     @memory_errors("building a network", "a smaller one")
     def build(self, network: NetworkConfig) -> DelayNet:

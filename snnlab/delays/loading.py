@@ -49,7 +49,7 @@ def open_network(
     if dt_ms is not None:
         check_dt(dt_ms)
     path = best_checkpoint(path) if model is None else path
-    net, trained_ms = checkpoints.load_with_step(path, model)
+    net, trained_ms = checkpoints.load_network(path, model)
     with checkpoints.as_written(path):
         delay_layers(net, required=True)
         if isinstance(net, DelayNet) and net.config.neuron != "lif":

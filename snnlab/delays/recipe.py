@@ -18,7 +18,7 @@ from snnlab.nn.delay_kernels import SIGMA_FLOOR
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_parameters import FINAL_SIGMA
 from snnlab.training.optimisers import Adam
-from snnlab.training.recipe import Recipe, check_numbers
+from snnlab.training.recipe import FROM_0, Recipe
 
 
 def sigma_schedule(epoch: int, *, max_delay: int, anneal_epochs: int) -> float:
@@ -110,12 +110,15 @@ class DelayRecipe(Recipe):
     # By how many time steps a training step shortens each delay; it falls with the learning rate
     delay_pull: float = 0.0
 
+    LIMITS = (
+        Recipe.LIMITS
+        | dict.fromkeys(("lr_weights", "lr_delays", "weight_decay", "delay_pull"), FROM_0)
+        | dict.fromkeys(("anneal_share", "whole_share", "sharpen", "kept_share"), (0, 1))
+    )
+
     def __post_init__(self) -> None:
         """Check all fields."""
         super().__post_init__()
-        check_numbers(self, low=0, names=("lr_weights", "lr_delays", "weight_decay", "delay_pull"))
-        shares = ("anneal_share", "whole_share", "sharpen", "kept_share")
-        check_numbers(self, low=0, high=1, names=shares)
         if self.kept_share == 0:
             raise SnnlabError("kept_share = 0: expected a share of the synapses above 0.")
 

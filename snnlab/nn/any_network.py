@@ -15,6 +15,19 @@ from snnlab.nn.delay_linear import DelayLinear
 Network = TypeVar("Network", bound=nn.Module)
 
 
+def check_network(model: object) -> None:
+    """Check that this is a network.
+
+    Raises:
+        SnnlabError: it is something else, such as its class.
+    """
+    if not isinstance(model, nn.Module):
+        raise SnnlabError(
+            f"model: got {type(model).__name__}, expected a torch.nn.Module: an instance, such as "
+            "model=MyNet(), and not its class."
+        )
+
+
 def delay_layers(model: nn.Module, *, required: bool = False) -> dict[str, DelayLinear]:
     """Return the delay layers of any network by name, in the order of its modules.
 
@@ -30,8 +43,7 @@ def delay_layers(model: nn.Module, *, required: bool = False) -> dict[str, Delay
         >>> [*delay_layers(net)]
         ['0']
     """
-    if not isinstance(model, nn.Module):
-        raise SnnlabError(f"model: got {type(model).__name__}, expected a torch.nn.Module.")
+    check_network(model)
     layers = {
         name: module for name, module in model.named_modules() if isinstance(module, DelayLinear)
     }

@@ -47,8 +47,21 @@ def filter_channels(x: Tensor, taps: Tensor, steps: int) -> Tensor:
     if compiled and x.dtype == taps.dtype and not recorded():
         y: Tensor = _Filter.apply(x, taps, steps)  # type: ignore[no-untyped-call]
         return y
-    past = F.pad(x.permute(1, 2, 0), (len(taps) - 1, steps - len(x)))  # (B, N, L - 1 + steps)
-    return F.conv1d(past, taps.T[:, None].flip(-1), groups=len(past[0])).permute(2, 0, 1)
+    return dense_convolution(x, taps.T[:, None], steps, groups=x.shape[-1])
+
+
+def dense_convolution(x: Tensor, taps: Tensor, steps: int, groups: int = 1) -> Tensor:
+    """Sum over delays: `(T, B, N_in)` and taps `(N_out, N_in, L)` to `(steps, B, N_out)`.
+
+    Args:
+        x: input over time.
+        taps: of each synapse; with groups, `(N_out, N_in / groups, L)`.
+        steps: steps of output; in steps after T, delayed input still arrives.
+        groups: into how many groups channels are divided, without synapses from one to another.
+    """
+    # (B, N_in, L - 1 + steps)
+    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))
+    return F.conv1d(past, taps.flip(-1), groups=groups).permute(2, 0, 1)
 
 
 class _Filter(torch.autograd.Function):

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab.nn import fft_convolution
-from snnlab.nn.channel_filter import filter_channels
+from snnlab.nn.channel_filter import dense_convolution, filter_channels
 from snnlab.nn.delay_net_config import Kind
 from snnlab.nn.products import linear
 from snnlab.nn.tracing import recorded
@@ -184,10 +184,3 @@ def _product(x: Tensor, weight: Tensor, kind: Kind) -> Tensor:
 def _summed(x: Tensor, n_out: int) -> Tensor:
     """Sum over the K delays of each channel: `(..., N_out K)` to `(..., N_out)`."""
     return x if x.shape[-1] == n_out else x.view(*x.shape[:-1], n_out, -1).sum(-1)
-
-
-def dense_convolution(x: Tensor, taps: Tensor, steps: int) -> Tensor:
-    """Sum over delays: `(T, B, N_in)` and taps `(N_out, N_in, L)` to `(steps, B, N_out)`."""
-    # (B, N_in, L - 1 + steps)
-    past = F.pad(x.permute(1, 2, 0), (taps.shape[-1] - 1, steps - len(x)))
-    return F.conv1d(past, taps.flip(-1)).permute(2, 0, 1)

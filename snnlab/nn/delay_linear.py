@@ -14,22 +14,15 @@ Synapses may also share their delays, one for each input channel or each neuron:
 `snnlab.nn.delay_kinds`.
 """
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.memory import memory_errors
 from snnlab.nn import delay_kinds
 from snnlab.nn.delay_kernels import dcls_taps, gaussian_taps, one_hot_taps
-from snnlab.nn.delay_kinds import Stage
-from snnlab.nn.delay_net_config import Kind
 from snnlab.nn.delay_parameters import DelayParameters
 from snnlab.nn.quantisers import straight_through, whole_delay
 from snnlab.nn.tracing import recorded
-
-Engine = Literal["auto", "dense", "spectral", "dcls"]
 
 # What torch.autocast converts, one to another
 AUTOCAST = (torch.float16, torch.bfloat16, torch.float32)
@@ -122,40 +115,6 @@ class DelayLinear(DelayParameters):
         (torch.Size([1, 3, 1]), torch.Size([5, 3, 1]))
     """
 
-    # In `step`: its stages, each with what it has still to give out, `(L, B, M)`
-    arriving: list[tuple[Stage, Tensor | None]] | None
-
-    @memory_errors("building a network", "a smaller one")
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        max_delay: int,
-        kernel_count: int = 1,
-        *,
-        kind: Kind = "synaptic",
-        n_connections: int | None = None,
-        weight_bits: int | None = None,
-        delay_bits: int | None = None,
-        engine: Engine = "auto",
-    ) -> None:
-        super().__init__(
-            in_features,
-            out_features,
-            max_delay,
-            kernel_count,
-            kind,
-            n_connections,
-            weight_bits,
-            delay_bits,
-        )
-        if engine not in get_args(Engine):
-            raise SnnlabError(
-                f"engine = {engine!r}: expected one of {', '.join(get_args(Engine))}."
-            )
-        self.engine: Engine = engine
-        self.register_memory("arriving", None)
-
     def extra_repr(self) -> str:
         """Return the sizes."""
         kind = "" if self.kind == "synaptic" else f", kind={self.kind}"
@@ -237,7 +196,7 @@ class DelayLinear(DelayParameters):
         if self.arriving is None:
             self.arriving = [(stage, None) for stage in delay_kinds.stages(self)]
         samples = len(x)
-        following: list[tuple[Stage, Tensor | None]] = []
+        following: list[tuple[delay_kinds.Stage, Tensor | None]] = []
         for stage, later in self.arriving:
             total = stage(x)
             if later is not None and later.shape[1] != samples:

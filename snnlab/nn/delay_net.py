@@ -10,12 +10,13 @@ from spikingjelly.activation_based import layer
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
+from snnlab._utils.fields import nearest_names
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.any_network import delay_layers, reset_states
-from snnlab.nn.delay_linear import DelayLinear, Engine, check_sequence
+from snnlab.nn.delay_linear import DelayLinear, check_sequence
 from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.nn.delay_parameters import Engine
 from snnlab.nn.masked_norm import masked_batch_norm
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.tracing import recorded
@@ -41,6 +42,7 @@ class Activity:
     valid: Tensor
 
 
+@nearest_names
 class DelayNet(nn.Module):
     r"""The network of Hammouamri et al. 2024: hidden layers with delays, and a readout.
 
@@ -77,8 +79,6 @@ class DelayNet(nn.Module):
     @memory_errors("building a network", "a smaller one")
     def __init__(self, *arguments: Any, engine: Engine = "auto", **settings: Any) -> None:
         super().__init__()
-        for name in settings:
-            known(name, self.__signature__.parameters, "argument of DelayNet")
         config = self.config = DelayNetConfig(*arguments, **settings)
         sizes = [config.n_in, *config.hidden, config.n_classes]
         self.synapses = nn.ModuleList(

@@ -1,11 +1,11 @@
 """The description of a network with learned delays; importing it does not import torch."""
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, nearest_names, whole_number
+from snnlab._utils.fields import is_number, nearest_names, typed, whole_number
 from snnlab.nn.network_config import LONGEST, NetworkConfig, Tau, check_taus
 
 if TYPE_CHECKING:
@@ -95,15 +95,9 @@ class DelayNetConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         """Check all values."""
-        for name, choices in (
-            ("delay_mode", DelayMode),
-            ("delay_kind", Kind),
-            ("padding", Padding),
-            ("neuron", Neuron),
-        ):
-            if (value := getattr(self, name)) not in get_args(choices):
-                expected = ", ".join(get_args(choices))
-                raise SnnlabError(f"{name} = {value!r}: expected one of {expected}.")
+        for field in fields(self):
+            if get_origin(field.type) is Literal:
+                typed(field, getattr(self, field.name))
         if not _is_sequence(self.hidden) or len(self.hidden) == 0:
             raise SnnlabError(
                 f"hidden = {self.hidden!r}: expected the number of neurons of at least one hidden "

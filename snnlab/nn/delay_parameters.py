@@ -1,22 +1,31 @@
-"""The parameters of a layer with delays: weights, delays, and the width of their Gaussians."""
+"""What a layer with delays holds: weights, delays, and the width of their Gaussians."""
 
 import math
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import torch
 from spikingjelly.activation_based import base
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, whole_number
+from snnlab._utils.fields import is_number, known, whole_number
+from snnlab._utils.memory import memory_errors
 from snnlab.nn.delay_kernels import SIGMA_FLOOR
-from snnlab.nn.delay_kinds import DelayLayout
+from snnlab.nn.delay_kinds import DelayLayout, Stage
 from snnlab.nn.delay_net_config import Kind, check_bits
 from snnlab.nn.network_config import LONGEST
 from snnlab.nn.quantisers import quantised_weight, whole_delay
 
+Engine = Literal["auto", "dense", "spectral", "dcls"]
+
 FINAL_SIGMA = 0.5  # where the paper's annealing ends
 ROUNDED = "rounded"  # an entry in the `state_dict` of a discrete layer, and of no other
+
+
+def without_rounded(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `state_dict` without the entries that say that delays are rounded."""
+    return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 class DelayParameters(base.MemoryModule):  # type: ignore[misc]
@@ -24,17 +33,22 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
 
     mask: Tensor  # (N_out, N_in, 1), only where n_connections is given: which synapses exist
     pruned: Tensor | None  # (N_out, N_in, K) of bool: the weights that stay 0 in training
+    # In `step`: its stages, each with what it has still to give out, `(L, B, M)`
+    arriving: list[tuple[Stage, Tensor | None]] | None
 
+    @memory_errors("building a network", "a smaller one")
     def __init__(
         self,
         in_features: int,
         out_features: int,
         max_delay: int,
-        kernel_count: int,
-        kind: Kind,
-        n_connections: int | None,
-        weight_bits: int | None,
-        delay_bits: int | None,
+        kernel_count: int = 1,
+        *,
+        kind: Kind = "synaptic",
+        n_connections: int | None = None,
+        weight_bits: int | None = None,
+        delay_bits: int | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         self.in_features = whole_number("in_features", in_features, 1)
@@ -46,9 +60,10 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
             if n_connections is None
             else whole_number("n_connections", n_connections, 1, self.in_features)
         )
-        if kind not in get_args(Kind):
-            raise SnnlabError(f"kind = {kind!r}: expected one of {', '.join(get_args(Kind))}.")
+        known(kind, get_args(Kind), "kind")
         self.kind: Kind = kind
+        known(engine, get_args(Engine), "engine")
+        self.engine: Engine = engine
         self.weight_bits, self.delay_bits = check_bits(weight_bits, delay_bits)
         # Whether each synapse is exactly one tap (`round_delays`) instead of a Gaussian
         self.discrete = False
@@ -69,6 +84,7 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
             self.register_buffer("mask", mask[..., None])
         # Not in the `state_dict`: `prune` finds it again, as pruned weights are the smallest ones
         self.register_buffer("pruned", None, persistent=False)
+        self.register_memory("arriving", None)
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool

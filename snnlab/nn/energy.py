@@ -60,19 +60,15 @@ class Cost:
         return self.multiply_accumulates + self.accumulates
 
     @property
-    def synaptic_picojoules(self) -> float:
-        """Energy of the synaptic operations in a 45 nm process (Horowitz, ISSCC 2014)."""
-        return PICOJOULE_MAC * self.multiply_accumulates + PICOJOULE_AC * self.accumulates
-
-    @property
     def neuron_picojoules(self) -> float:
-        """Energy of the updates of the membranes."""
+        """Energy of the updates of the membranes in a 45 nm process (Horowitz, ISSCC 2014)."""
         return PICOJOULE_MAC * self.leaky_updates + PICOJOULE_AC * self.plain_updates
 
     @property
     def picojoules(self) -> float:
         """Energy of synapses and neurons."""
-        return self.synaptic_picojoules + self.neuron_picojoules
+        synapses = PICOJOULE_MAC * self.multiply_accumulates + PICOJOULE_AC * self.accumulates
+        return synapses + self.neuron_picojoules
 
 
 @torch.no_grad()

@@ -78,7 +78,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn import transform_loops
 from snnlab.nn.products import products
-from snnlab.nn.tracing import is_plain_on_cpu, recorded
+from snnlab.nn.tracing import is_plain_on_cpu
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 # Operations of a direct convolution so small that the number of calls decides
@@ -96,29 +96,14 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
         taps: `(N_out, N_in, L)`, tap d acts after d steps; same dtype and device as `x`.
         steps: steps of output; None for T. In steps after T, delayed input still arrives.
 
+    `DelayLinear` checks the shapes, and takes another way while torch.export or the like records.
+
     Returns:
         The output, `(steps, B, N_out)`.
 
     Raises:
-        SnnlabError: shapes do not fit, a size is zero or `steps` not positive, the dtypes are not
-            both float32 or both float64, or the call is recorded by torch.jit.trace,
-            torch.onnx.export or torch.export.
+        SnnlabError: the dtypes are not both float32 or both float64.
     """
-    if recorded():
-        raise SnnlabError(
-            "the spectral convolution cannot be traced or exported; set engine = 'dense', which "
-            "gives the same to rounding."
-        )
-    if x.dim() != 3 or taps.dim() != 3 or x.shape[2] != taps.shape[1]:
-        raise SnnlabError(
-            f"got x of shape {tuple(x.shape)} and taps of shape {tuple(taps.shape)}; "
-            "expected (T, B, N_in) and (N_out, N_in, L) with the same N_in."
-        )
-    if 0 in (*x.shape, *taps.shape):
-        raise SnnlabError(
-            f"got x of shape {tuple(x.shape)} and taps of shape {tuple(taps.shape)}: a size is "
-            "zero; expected at least one time step, sample, neuron and tap."
-        )
     if x.dtype not in DTYPES or taps.dtype != x.dtype:
         raise SnnlabError(
             f"got x in {x.dtype} and taps in {taps.dtype}: the spectral convolution needs both in "
@@ -126,8 +111,6 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
             "float16, both bfloat16, or under torch.autocast."
         )
     steps = len(x) if steps is None else steps
-    if steps < 1:
-        raise SnnlabError(f"steps = {steps}: expected at least one time step of output.")
     if len(x) > steps:
         x = x[:steps]
     if taps.shape[-1] > steps:  # a longer delay than that is never heard

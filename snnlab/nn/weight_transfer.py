@@ -15,9 +15,9 @@ from snnlab.nn.activations import activations
 from snnlab.nn.any_network import delay_layers, evaluation_mode, forward_sequence
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
-from snnlab.nn.delay_parameters import ROUNDED
+from snnlab.nn.delay_parameters import without_rounded
 
-INPUT_CONV = ("mean", "signed")
+InputConv = Literal["", "mean", "signed"]
 TransferParts = Literal["both", "weights", "delays"]
 
 
@@ -54,7 +54,7 @@ def copy_weights(
     target: nn.Module,
     *,
     leave: Collection[str] = (),
-    input_conv: str = "",
+    input_conv: InputConv = "",
     strict: bool = True,
 ) -> TransferReport:
     """Copy every parameter and buffer of `source` to the one of the same name in `target`.
@@ -88,13 +88,9 @@ def copy_weights(
         >>> torch.equal(source.weight, target.weight)
         True
     """
-    theirs, ours = _without_rounded(_entries(source)), _without_rounded(target.state_dict())
+    theirs, ours = without_rounded(_entries(source)), without_rounded(target.state_dict())
     kind = type(target).__name__
-    if input_conv not in ("", *INPUT_CONV):
-        raise SnnlabError(
-            f"input_conv = {input_conv!r}: expected one of {', '.join(INPUT_CONV)}, or '' to keep "
-            "the first convolution."
-        )
+    known(input_conv, get_args(InputConv), "input_conv")
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(
@@ -179,7 +175,7 @@ def copy_delay_weights(
         >>> torch.equal(ann.synapses[0].delay, snn.synapses[0].delay)
         True
     """
-    known(transfer_parts, get_args(TransferParts), "part to hand over")
+    known(transfer_parts, get_args(TransferParts), "transfer_parts")
     layers = range(len(target.synapses))
     leave: list[str] = []
     if transfer_parts == "weights":  # the width of a kernel belongs to its delay
@@ -218,11 +214,6 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
         finally:
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
-
-
-def _without_rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out whether delays are rounded, which a network keeps."""
-    return {name: value for name, value in state.items() if name.rpartition(".")[2] != ROUNDED}
 
 
 def under(name: str, prefix: str) -> bool:

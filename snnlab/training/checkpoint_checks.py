@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 from snnlab.data.protocols import Batches
-from snnlab.training.checkpoints import check_delays, check_parameters
+from snnlab.training.checkpoints import check_delays, check_parameters, differences
 
 # The entries of a checkpoint, and their types
 ENTRIES: dict[str, Any] = {
@@ -62,14 +62,10 @@ def check_resumable(content: dict[str, Any], model: Any, recipe: Any, moving: li
     for name, kind in ENTRIES.items():
         if not isinstance(content[name], kind) or isinstance(content[name], bool):
             _refuse(f"its {name} is of the type {type(content[name]).__name__}")
-    expected, recorded = dataclasses.asdict(recipe), content["recipe"]
-    different = sorted(key for key in expected if recorded.get(key) != expected[key])
-    if different:
-        values = ", ".join(
-            f"{key} = {recorded.get(key)!r} instead of {expected[key]!r}" for key in different
-        )
+    expected = dataclasses.asdict(recipe)
+    if different := differences(content["recipe"], expected, expected):
         raise SnnlabError(
-            f"trained with another recipe: {values}; use the same one or another file."
+            f"trained with another recipe: {different}; use the same one or another file."
         )
     history, best = content["history"], content["best"]
     _check_history(history, epochs=recipe.epochs)

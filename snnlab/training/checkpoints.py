@@ -1,7 +1,7 @@
 """Checkpoints: files that are written atomically and read without running code from them."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab.nn.any_network import delay_layers
+from snnlab.nn.any_network import check_network, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
-from snnlab.nn.delay_parameters import ROUNDED
+from snnlab.nn.delay_parameters import ROUNDED, without_rounded
 from snnlab.nn.network_config import NetworkConfig
 
 FORMAT = 6  # 5 has the network's kind of delays; 6 the bits of its weights and delays
@@ -100,17 +100,21 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
         )
     with as_written(path):
         if network is not None and theirs != (expected := network.to_dict()):
-            names = sorted(
-                str(k) for k in theirs.keys() | expected.keys() if theirs.get(k) != expected.get(k)
-            )
-            values = ", ".join(
-                f"{k} = {theirs.get(k)!r} instead of {expected.get(k)!r}" for k in names
-            )
+            values = differences(theirs, expected, theirs.keys() | expected.keys())
             raise SnnlabError(
                 f"{path}: a checkpoint of another network: {values}; give the settings it was "
                 "trained with."
             )
     return content
+
+
+def differences(recorded: dict[Any, Any], expected: dict[str, Any], names: Iterable[Any]) -> str:
+    """Say what was recorded under some names instead of what is expected; "" for the same."""
+    return ", ".join(
+        f"{name} = {recorded.get(name)!r} instead of {expected.get(name)!r}"
+        for name in sorted(names, key=str)
+        if recorded.get(name) != expected.get(name)
+    )
 
 
 def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
@@ -161,7 +165,7 @@ def as_written(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def load_network(path: str | Path, model: nn.Module | None = None) -> Any:
+def load_network(path: str | Path, model: nn.Module | None = None) -> tuple[Any, float | None]:
     """Load the trained network of a checkpoint.
 
     Args:
@@ -171,22 +175,15 @@ def load_network(path: str | Path, model: nn.Module | None = None) -> Any:
             place; None to build a `DelayNet` from the description in the checkpoint.
 
     Returns:
-        The network with the parameters of the epoch that was kept, in evaluation mode.
+        The network with the parameters of the epoch that was kept, in evaluation mode; and the
+        length of its time step, ms, if it is known.
 
     Raises:
         SnnlabError: as `load`, or the checkpoint has no trained network, one that does not fit the
             model, without one a network that is no `DelayNet`, or one with impossible values.
     """
-    return load_with_step(path, model)[0]
-
-
-def load_with_step(path: str | Path, model: nn.Module | None = None) -> tuple[Any, float | None]:
-    """Load a network as `load_network`, with the length of its time step, ms, if it is known."""
-    if not (model is None or isinstance(model, nn.Module)):
-        raise SnnlabError(
-            f"model: got {type(model).__name__}, expected a torch.nn.Module: an instance, such as "
-            "model=MyNet(), and not its class."
-        )
+    if model is not None:
+        check_network(model)
     content = read(path)
     if model is not None and is_state(content):
         content = {"network": {}, "best": content}
@@ -265,7 +262,10 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
         SnnlabError: the state does not fit; the message has the first names that differ.
     """
     fresh = model.state_dict()
-    given, expected = shapes(state), shapes(fresh)
+    given, expected = (
+        {name: value.shape for name, value in without_rounded(values).items()}
+        for values in (state, fresh)
+    )
     if given != expected:
         names = [n for n in {**expected, **given} if given.get(n) != expected.get(n)]
         listed = ", ".join(
@@ -290,10 +290,3 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
         if not (marked and layer.holds(state[f"{prefix}P"], rounded=rounded)):
             numbers = layer.range_of_delays(rounded=rounded)
             raise SnnlabError(f"the delays of {place} are not {numbers}; choose another file.")
-
-
-def shapes(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the shape of each parameter and buffer, without the entries of rounded delays."""
-    return {
-        name: value.shape for name, value in state.items() if name.rpartition(".")[2] != ROUNDED
-    }

@@ -14,7 +14,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches, shuffled
 from snnlab.data.protocols import Batches
-from snnlab.nn.any_network import evaluation_mode, forward_sequence
+from snnlab.nn.any_network import check_network, evaluation_mode, forward_sequence
 from snnlab.training.distributed import (
     all_reduce_scalar,
     all_reduce_sum,
@@ -244,8 +244,7 @@ def device_of(model: nn.Module) -> torch.device:
     Raises:
         SnnlabError: it is no network.
     """
-    if not isinstance(model, nn.Module):
-        raise SnnlabError(f"model: got {type(model).__name__}, expected a torch.nn.Module.")
+    check_network(model)
     tensors = itertools.chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
 

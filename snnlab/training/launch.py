@@ -20,6 +20,7 @@ from torch import distributed
 from tqdm.auto import tqdm
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab._utils.files import make_folder
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import ProcessPool, end_with_parent, process_context
@@ -91,8 +92,7 @@ def train_pool(
     Raises:
         SnnlabError: as `train`, a process died, or `workers` and `processes` do not go together.
     """
-    if processes < 1:
-        raise SnnlabError(f"processes = {processes}: expected a whole number from 1.")
+    processes = whole_number("processes", processes, 1)
     if processes > 1 and workers > 1:
         raise SnnlabError(
             f"workers = {workers}, processes = {processes}: jobs that several processes train "
@@ -102,6 +102,7 @@ def train_pool(
     if len({job.name for job in jobs}) < len(jobs):
         raise SnnlabError("jobs: two have the same name; give each its own, which its files have.")
     make_folder(folder)
+    work = partial(_train_and_report, train, data, folder)
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(jobs))
     with tqdm(total=sum(job.epochs for job in jobs), unit="epoch", desc=title or None) as bar:
@@ -120,10 +121,10 @@ def train_pool(
 
         def train_one(job: Job) -> Outcome:
             if processes == 1:
-                return train(job, data, folder, [EpochCounter(bar.update)])
+                return cast(Outcome, work(bar.update, job))
             who = f"{folder}: one of the {processes} processes that train {job.name}"
-            work = partial(_train_and_report, train, data, folder, job=job)
-            return cast(Outcome, launch_ranks(work, processes, bar.update, who))
+            of_job = partial(work, job=job)
+            return cast(Outcome, launch_ranks(of_job, processes, bar.update, who))
 
         if workers <= 1 or processes > 1:
             return run(lambda jobs: map(train_one, jobs))
@@ -132,7 +133,7 @@ def train_pool(
         receiver, sender = context.Pipe(duplex=False)
         counting = threading.Thread(target=_update_bar, args=(receiver, bar), daemon=True)
         counting.start()
-        setup = (train, data, folder, sender.send, max(1, cores // workers))
+        setup = (partial(work, sender.send), max(1, cores // workers))
         try:
             with ProcessPool(workers, context, _setup_worker, setup) as pool:
                 return run(lambda jobs: map(pickle.loads, pool.map(_train_in_worker, jobs)))
@@ -153,11 +154,11 @@ def _train_and_report(train: Any, data: Any, folder: Path, send: Send, job: Any)
 _train_job: Callable[[Any], Any]  # of a worker process
 
 
-def _setup_worker(train: Any, data: Any, folder: Path, send: Send, threads: int) -> None:
+def _setup_worker(train_job: Callable[[Any], Any], threads: int) -> None:
     global _train_job
     end_with_parent()
     torch.set_num_threads(threads)
-    _train_job = partial(_train_and_report, train, data, folder, send)
+    _train_job = train_job
 
 
 def _train_in_worker(job: Any) -> bytes:

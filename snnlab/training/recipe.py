@@ -2,22 +2,21 @@
 
 import dataclasses
 import math
-import sys
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, cast, get_args, get_origin
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known, whole_number
+from snnlab._utils.fields import Spec, typed, whole_number
 from snnlab.data.protocols import Batches
 
 Keep = Literal["best", "last"]
-LOWEST_SEED, HIGHEST_SEED = -(2**63), 2**63 - 1  # what torch.manual_seed takes
+SEEDS = -(2**63), 2**63 - 1  # what torch.manual_seed takes
+FROM_0, FROM_1 = (0, math.inf), (1, math.inf)
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,20 @@ class Recipe:
     patience: int | None = None
     compile: bool = False
 
-    LEAST_EPOCHS: ClassVar[int] = 1
+    # The lowest and highest values of fields, of each number of a tuple
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
+        "epochs": FROM_1,
+        "batch_size": FROM_1,
+        "seed": SEEDS,
+        "accumulate": FROM_1,
+    }
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
-        check_numbers(self, low=self.LEAST_EPOCHS, names=("epochs",))
-        check_numbers(self, low=1, names=("batch_size", "accumulate"))
-        check_numbers(self, low=LOWEST_SEED, high=HIGHEST_SEED, names=("seed",))
-        _check_texts(self)
-        known(self.keep, get_args(Keep), "epoch to keep")
+            value = _plain(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+            low, high = self.LIMITS.get(field.name, (-math.inf, math.inf))
+            typed(field, value, Spec("", low=low, high=high, empty=True, repeats=True))
         if self.patience is not None:
             whole_number("patience", self.patience, 1)
             if self.keep == "last":
@@ -152,58 +155,6 @@ class Recipe:
     def time_steps(self, x: Tensor) -> int:
         """Return the time steps for which the network gets a batch `(T, B, ...)`."""
         return len(x)
-
-
-def check_numbers(
-    recipe: Recipe, *, low: float, names: Iterable[str], high: float = sys.float_info.max
-) -> None:
-    """Check that fields have numbers in a range, whole ones where their type is int.
-
-    Args:
-        recipe: the recipe.
-        low: the lowest allowed value.
-        names: the fields, each with a number or a tuple of numbers.
-        high: the highest allowed value.
-
-    Raises:
-        SnnlabError: a field holds something else.
-    """
-    types = {field.name: field.type for field in dataclasses.fields(recipe)}
-    for name in names:
-        value, kind = getattr(recipe, name), types[name]
-        several = get_origin(kind) is tuple
-        is_whole = (get_args(kind)[0] if several else kind) is int
-        items = value if several and isinstance(value, list | tuple) else (value,)
-        right = isinstance(value, list | tuple) or not several
-        number = Integral if is_whole else Real
-        if not (right and all(_in_range(item, number, low, high) for item in items)):
-            expected = "a whole number" if is_whole else "a number"
-            if several:
-                expected = f"a tuple, such as (2, 4), each {expected}"
-            upto = f" to {high}" if high < sys.float_info.max else ""
-            raise SnnlabError(f"{name} = {value!r}: expected {expected} from {low}{upto}.")
-
-
-def _in_range(value: Any, kind: Any, low: float, high: float) -> bool:
-    # not math.isfinite, which fails for whole numbers that no float can hold
-    return isinstance(value, kind) and not isinstance(value, bool) and bool(low <= value <= high)
-
-
-def _check_texts(recipe: Recipe) -> None:
-    """Check the types of fields with text, tuples of text and truth values."""
-    for field in dataclasses.fields(recipe):
-        value, kind = getattr(recipe, field.name), field.type
-        if kind is bool and not isinstance(value, bool):
-            expected = "True or False"
-        elif kind is str and not isinstance(value, str):
-            expected = "a text"
-        elif kind == tuple[str, ...] and not (
-            isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        ):
-            expected = 'a tuple of names, such as ("fc",)'  # a text would be read letter by letter
-        else:
-            continue
-        raise SnnlabError(f"{field.name} = {value!r}: expected {expected}.")
 
 
 def _plain(value: Any) -> Any:

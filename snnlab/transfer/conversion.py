@@ -12,7 +12,7 @@ from spikingjelly.activation_based import functional, neuron
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
+from snnlab._utils.fields import known, whole_number
 from snnlab.nn.activations import Mode, activations
 from snnlab.nn.any_network import own_copy
 from snnlab.nn.network_config import NetworkConfig
@@ -72,9 +72,7 @@ class Converted(VisionNet):
 
     def set_mode(self, mode: Mode, *, steps: int = 1, **_: Any) -> Self:
         """Set for how many time steps images are shown; there is only one mode."""
-        if steps < 1:
-            raise SnnlabError(f"steps = {steps}: expected a whole number from 1.")
-        self.steps = steps
+        self.steps = whole_number("steps", steps, 1)
         return self
 
     @torch.no_grad()

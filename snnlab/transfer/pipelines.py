@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from snnlab._utils.fields import known
 from snnlab.nn.activations import Mode
 from snnlab.nn.vision.base import VisionConfig
+from snnlab.nn.weight_transfer import InputConv
 from snnlab.training.experiments import Experiment
 from snnlab.transfer.stages import Schedule, Stage
 
@@ -165,7 +166,7 @@ def pipe_d(
     lif_epochs: int,
     lr: float,
     leave: tuple[str, ...] = (),
-    input_conv: str = "signed",
+    input_conv: InputConv = "signed",
     warm_up: tuple[str, ...] = (),
     schedule: Schedule = "cosine",
     on_events: Mapping[str, Any] = MappingProxyType({}),

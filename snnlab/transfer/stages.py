@@ -4,23 +4,23 @@ import contextlib
 import math
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from snnlab._utils.fields import known, nearest_names
+from snnlab._utils.fields import nearest_names
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
 from snnlab.nn.activations import Mode, activations, ramp_bounds
 from snnlab.nn.vision.base import VisionNet
 from snnlab.nn.vision.small_cnn import SmallCNN
-from snnlab.nn.weight_transfer import INPUT_CONV, copy_weights, reestimate_batch_norm
+from snnlab.nn.weight_transfer import InputConv, copy_weights, reestimate_batch_norm
 from snnlab.training.distributed import all_reduce_scalar, rank_and_world_size, synchronised
 from snnlab.training.evaluation import evaluate, pick_device, work_clock
 from snnlab.training.experiments import ExperimentStage, StageStart
 from snnlab.training.optimisers import SGD, Adam
-from snnlab.training.recipe import Keep, check_numbers
+from snnlab.training.recipe import FROM_0, FROM_1, Keep
 from snnlab.transfer.conversion import Converted, How
 
 Optimiser = Literal["adam", "sgd"]
@@ -54,7 +54,7 @@ class Stage(ExperimentStage):
     levels: int = 1  # of the mode "quantised"
     sharpen: bool = False  # from the ReLU1 to a step, epoch by epoch; for the mode "ramp"
     leave: tuple[str, ...] = ()  # prefixes of the parameters that are not copied
-    input_conv: str = ""  # see `copy_weights`
+    input_conv: InputConv = ""  # see `copy_weights`
     # Measure the batch-norm statistics anew before the first epoch, unless it is the first stage
     reestimate: bool = True
     optimiser: Optimiser = "adam"
@@ -70,20 +70,12 @@ class Stage(ExperimentStage):
     # Name of the stage's files; experiments that begin with the same stage share them
     file: str = ""
 
-    LEAST_EPOCHS: ClassVar[int] = 0
-
-    def __post_init__(self) -> None:
-        """Check all fields."""
-        super().__post_init__()
-        check_numbers(self, low=0, names=("lr", "weight_decay", "drops"))
-        check_numbers(self, low=0, high=1, names=("drop",))
-        check_numbers(self, low=1, names=("steps", "levels", "twins"))
-        known(self.mode, get_args(Mode), "mode of an activation")
-        known(self.convert, ("", *get_args(How)), "way to convert")
-        known(self.input_conv, ("", *INPUT_CONV), "way to adapt a first convolution")
-        known(self.optimiser, get_args(Optimiser), "optimiser")
-        known(self.schedule, get_args(Schedule), "schedule")
-        known(self.precision, get_args(Precision), "precision")
+    LIMITS = (
+        ExperimentStage.LIMITS
+        | dict.fromkeys(("epochs", "lr", "weight_decay", "drops"), FROM_0)
+        | dict.fromkeys(("steps", "levels", "twins"), FROM_1)
+        | {"drop": (0, 1)}
+    )
 
     def file_name(self, experiment: str, number: int) -> str:
         """Name the files after `file`, else after the experiment."""

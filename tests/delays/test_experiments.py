@@ -119,11 +119,11 @@ def test_matched_hidden_matches(n_connections):
 
 def test_a_stage_that_cannot_be_is_refused():
     for changes, message in (
-        (dict(keep="frist"), "no epoch to keep called 'frist'.*valid names: best, last"),
-        (dict(transfer_parts="delay"), "no part to copy called 'delay'"),
+        (dict(keep="frist"), "no keep called 'frist'.*valid names: best, last"),
+        (dict(transfer_parts="delay"), "no transfer_parts called 'delay'"),
         (dict(network="lif"), "network = 'lif': expected a NetworkConfig"),
-        (dict(only="synapses"), "only = 'synapses': expected a tuple of names"),
-        (dict(test_each_epoch="no"), "test_each_epoch = 'no': expected True or False"),
+        (dict(only="synapses"), "only = 'synapses': expected a list of texts, such as"),
+        (dict(test_each_epoch="no"), "test_each_epoch = 'no': expected true or false"),
         (dict(lr_delays=-1), "lr_delays = -1: expected a number from 0"),
         (dict(sharpen=2), "sharpen = 2: expected a number from 0 to 1"),
     ):

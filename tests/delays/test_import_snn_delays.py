@@ -279,7 +279,7 @@ def test_a_single_outermost_position_does_not_say_the_length(file):
 def test_the_checkpoint_is_one_that_the_rest_of_the_package_opens(file, tmp_path):
     path = file(trained())
     model = convert_file(read, path, tmp_path / "ours.pt", tau=TAU)
-    again = checkpoints.load_network(tmp_path / "ours.pt")
+    again = checkpoints.load_network(tmp_path / "ours.pt")[0]
     assert again.config == model.config and not again.training
     assert torch.equal(discretise(again)(counts().float()), discretise(model)(counts().float()))
     assert checkpoints.load(tmp_path / "ours.pt")["imported"]["file"] == "theirs.pt"
@@ -441,7 +441,7 @@ def test_the_command_says_what_it_found(file, tmp_path):
         == f"{out}: 7-11-11-5, delay_mode = learned, max_delay = 8, kernel_count = 2, tau = 1.5,"
         " padding = reference, dt_ms = None\n"
     )
-    assert checkpoints.load_network(out).config.padding == "reference"
+    assert checkpoints.load_network(out)[0].config.padding == "reference"
     options = [*"--tau 1.5 --dt-ms 10 --max-delay 12 --out".split(), str(tmp_path / "other.pt")]
     assert (
         "max_delay = 12"

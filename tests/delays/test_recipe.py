@@ -104,7 +104,7 @@ def test_a_training_with_dcls_is_the_same_and_another_engine_resumes_it(tmp_path
             layer.sigma == pytest.approx(0.5) and layer.holds(layer.P)
             for layer in theirs.model.synapses
         )
-    assert load_network(file).synapses[0].engine == "auto"  # a file doesn't hold it
+    assert load_network(file)[0].synapses[0].engine == "auto"  # a file doesn't hold it
 
 
 def test_the_share_of_synapses_falls_as_zhu_and_gupta_have_it():
@@ -192,7 +192,7 @@ def test_synapses_are_removed_while_training_and_after_a_stop_in_an_epoch(
     for name, value in result.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value), name
     if network == "DelayNet":
-        assert load_network(file).trainable_parameters() == result.model.trainable_parameters()
+        assert load_network(file)[0].trainable_parameters() == result.model.trainable_parameters()
 
 
 def test_an_epoch_with_more_synapses_is_not_kept_and_does_not_count_for_patience(task):

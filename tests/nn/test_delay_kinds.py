@@ -308,9 +308,11 @@ def test_a_delay_of_a_silent_channel_is_not_in_use():
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(SnnlabError, match="kind = 'somatic': expected one of synaptic, axonal, "):
+    with pytest.raises(SnnlabError, match="no kind called 'somatic'.*; valid names: synaptic, "):
         DelayLinear(2, 2, 3, kind="somatic")
-    with pytest.raises(SnnlabError, match="delay_kind = 'somatic': expected one of synaptic, axo"):
+    with pytest.raises(
+        SnnlabError, match="no delay_kind called 'somatic'.*; valid names: synaptic, axonal"
+    ):
         DelayNetConfig(2, (2,), 2, delay_kind="somatic")
 
 

@@ -196,7 +196,7 @@ def test_the_engine_is_no_part_of_a_layers_parameters():
 
 def test_an_unknown_engine_and_an_empty_batch_are_refused():
     with pytest.raises(
-        SnnlabError, match="engine = 'fft': expected one of auto, dense, spectral, dcls"
+        SnnlabError, match="no engine called 'fft'.*valid names: auto, dense, spectral, dcls"
     ):
         DelayLinear(2, 2, 3, engine="fft")
     for engine in ("auto", "dense", "spectral", "dcls"):

@@ -51,8 +51,7 @@ def test_a_spiking_network_multiplies_where_numbers_come_in_and_adds_where_spike
     assert found.spikes == 3 + 3 * 36 and found.neurons == 36 * 2 + 9 * 4
     assert found.leaky_updates == 3 * found.neurons and found.plain_updates == 0
     synapses, neurons = 4.6 * FIRST + 0.9 * (28 + LAST), 4.6 * 3 * found.neurons
-    assert found.synaptic_picojoules == pytest.approx(synapses) and PICOJOULE_AC == 0.9
-    assert found.picojoules == pytest.approx(synapses + neurons)
+    assert found.picojoules == pytest.approx(synapses + neurons) and PICOJOULE_AC == 0.9
 
 
 @pytest.mark.parametrize(

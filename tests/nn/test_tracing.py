@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn import fft_convolution
 from snnlab.nn.activations import Activation
-from snnlab.nn.delay_kinds import dense_convolution
+from snnlab.nn.channel_filter import dense_convolution
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import Kind
@@ -159,15 +159,6 @@ def test_a_vision_network_that_spikes_is_exported():
     assert torch.allclose(file(x[1]), net(x[1]), atol=1e-6) and not torch.equal(
         net(x[0]), net(x[1])
     )
-
-
-def test_the_spectral_convolution_itself_is_not_exported():
-    class Convolution(torch.nn.Module):
-        def forward(self, x):
-            return fft_convolution.causal_convolution(x, torch.ones(2, 3, 4))
-
-    with pytest.raises(SnnlabError, match=r"cannot be traced or exported; set engine = 'dense'"):
-        exported(Convolution(), torch.zeros(9, 1, 3))
 
 
 def under_fake_tensors():

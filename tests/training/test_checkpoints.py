@@ -253,7 +253,7 @@ def test_a_rounded_network_is_rounded_in_its_file(tmp_path):
     whole = discretise(DelayNet(4, (3,), 2, max_delay=5, tau=1.5))
     checkpoints.save(tmp_path / "c.pt", network=whole.config, best=whole.state_dict())
     again, x = (
-        checkpoints.load_network(tmp_path / "c.pt"),
+        checkpoints.load_network(tmp_path / "c.pt")[0],
         torch.poisson(torch.full((9, 2, 4), 0.5)),
     )
     assert all(layer.discrete for layer in delay_layers(again).values())
@@ -264,7 +264,7 @@ def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_p
     torch.save(content, tmp_path / "c.pt")
     drawn = []
     for make in (
-        lambda: checkpoints.load_network(tmp_path / "c.pt"),
+        lambda: checkpoints.load_network(tmp_path / "c.pt")[0],
         lambda: NetworkConfig.from_dict(content["network"]).build(),
     ):
         torch.manual_seed(0)
@@ -275,7 +275,7 @@ def test_reading_draws_no_random_numbers_but_those_of_one_network(content, tmp_p
 
 def test_fit_records_the_length_of_a_step(content, tmp_path):
     torch.save(content, tmp_path / "c.pt")
-    config = checkpoints.load_network(tmp_path / "c.pt").config
+    config = checkpoints.load_network(tmp_path / "c.pt")[0].config
     assert content["network"]["dt_ms"] == config.dt_ms == 10.0
     with pytest.raises(SnnlabError, match="another network: dt_ms = 10.0 instead of 20.0"):
         checkpoints.load(tmp_path / "c.pt", network=replace(config, dt_ms=20))

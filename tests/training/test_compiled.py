@@ -309,5 +309,5 @@ def test_several_processes_are_refused(monkeypatch):
 
 
 def test_the_switch_is_true_or_false():
-    with pytest.raises(SnnlabError, match="compile = 1: expected True or False"):
+    with pytest.raises(SnnlabError, match="compile = 1: expected true or false"):
         DelayRecipe(compile=1)

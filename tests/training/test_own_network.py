@@ -142,7 +142,7 @@ def test_a_stopped_training_resumes_bit_for_bit(name, tmp_path):
         assert torch.equal(value, expected[key]), key
     losses = ([line["loss"] for line in result.history] for result in (whole, resumed))
     assert [*next(losses)] == [*next(losses)]
-    loaded = load_network(path, model=NETWORKS[name]())
+    loaded = load_network(path, model=NETWORKS[name]())[0]
     assert not loaded.training
     for key, value in loaded.state_dict().items():
         assert torch.equal(value, expected[key]), key

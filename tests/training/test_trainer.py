@@ -252,7 +252,7 @@ def test_load_network_wants_one_with_delays(tmp_path):
 
 def test_load_network_gives_the_best_epoch(tmp_path):
     result = train(checkpoint=tmp_path / "c.pt")
-    loaded = checkpoints.load_network(tmp_path / "c.pt")
+    loaded = checkpoints.load_network(tmp_path / "c.pt")[0]
     assert same_parameters(loaded, result.model) and not loaded.training
 
 
@@ -386,7 +386,7 @@ def test_fit_returns_the_whole_network_of_its_best_epoch(tmp_path, neuron, chang
         assert first.best_epoch < recipe.epochs - 1  # or this would not show anything
     losses = {evaluate(model, sets()[1]).loss for model in (first.model, second.model)}
     if neuron == "lif":
-        losses.add(evaluate(checkpoints.load_network(tmp_path / "a.pt"), sets()[1]).loss)
+        losses.add(evaluate(checkpoints.load_network(tmp_path / "a.pt")[0], sets()[1]).loss)
     assert len(losses) == 1
 
 

@@ -630,7 +630,7 @@ def test_a_quantised_network_is_its_spiking_twin_on_constant_input(tmp_path):
         (dict(levels=0), "levels = 0"),
         (dict(optimiser="SGD"), "no optimiser called 'SGD'"),
         (dict(schedule="cosin"), "did you mean cosine"),
-        (dict(keep="frist"), "no epoch to keep called 'frist'.*valid names: best, last"),
+        (dict(keep="frist"), "no keep called 'frist'.*valid names: best, last"),
         (dict(accumulate=0), "accumulate = 0"),
         (dict(drop=-0.1), "drop = -0.1"),
         (dict(mode="liff"), "did you mean li"),

@@ -1,12 +1,14 @@
 """The base class of the vision networks: modes, time, and the check of the input."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
+from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import DECAY, THRESHOLD, Activation, Mode, Rectifier, set_mode
 from snnlab.nn.any_network import reset_states
 from snnlab.nn.network_config import NetworkConfig
@@ -30,9 +32,15 @@ class VisionConfig(NetworkConfig):
     learn_decay: bool = False
     learn_scale: bool = False
 
+    NETWORK: ClassVar[type["VisionNet"]]  # the class of the network
     # Names of the layers that read the input, which another sensor replaces
-    INPUT_LAYERS: ClassVar[tuple[str, ...]] = ()
+    INPUT_LAYERS: ClassVar[tuple[str, ...]] = ("layers.0",)
     HEAD_LAYERS: ClassVar[tuple[str, ...]] = ("fc",)  # from the features to the classes
+
+    @memory_errors("building a network", "a smaller one")
+    def build(self) -> "VisionNet":
+        """Build the network with fresh weights."""
+        return self.NETWORK(**vars(self))
 
     def activation(self) -> Activation:
         """Build an activation of the network."""
@@ -53,10 +61,14 @@ class VisionNet(nn.Module):
 
     Attributes:
         config: the description that builds the same network again.
+        layers: convolutions, each with its batch norm; `ResNet` has blocks instead.
+        acts: the activations behind them.
         steps: for how many time steps an image is shown; see `set_mode`.
     """
 
     config: Any
+    layers: nn.ModuleList
+    acts: nn.ModuleList
     steps = 1
 
     @property
@@ -83,8 +95,7 @@ class VisionNet(nn.Module):
         Raises:
             SnnlabError: as `snnlab.nn.activations.set_mode`, or `steps` is not positive.
         """
-        if steps < 1:
-            raise SnnlabError(f"steps = {steps}: expected a whole number from 1.")
+        steps = whole_number("steps", steps, 1)
         set_mode(self, mode, low=low, high=high, levels=levels)
         self.steps = steps
         return self
@@ -116,7 +127,14 @@ class VisionNet(nn.Module):
 
     def stem(self, x: Tensor) -> Tensor:
         """Compute the input of the first activation, `(B, C, H, W)` to `(B, C', H', W')`."""
-        raise NotImplementedError
+        return cast(Tensor, self.layers[0](x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Apply the activations of the convolutions, and all of these but the first."""
+        x = self.acts[0](x)
+        for layer, act in zip(self.layers[1:], self.acts[1:], strict=False):
+            x = act(functional.seq_to_ann_forward(x, layer))
+        return x
 
     def rest(self, x: Tensor) -> Tensor:
         """Compute scores from the input of the first activation, `(T, B, C', H', W')`."""

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
 
-from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
-from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -29,8 +27,6 @@ class SmallCNNConfig(VisionConfig):
     strides: tuple[int, ...] = (1, 2, 2)
     pool: int = 1
 
-    INPUT_LAYERS = ("layers.0",)
-
     def __post_init__(self) -> None:
         """Make lists tuples, and check their lengths."""
         if len(self.channels) != len(self.strides):
@@ -39,11 +35,6 @@ class SmallCNNConfig(VisionConfig):
                 "convolution."
             )
         self._check(channels=tuple(self.channels), strides=tuple(self.strides))
-
-    @memory_errors("building a network", "a smaller one")
-    def build(self) -> "SmallCNN":
-        """Build the network with fresh weights."""
-        return SmallCNN(**vars(self))
 
 
 class SmallCNN(VisionNet):
@@ -68,14 +59,10 @@ class SmallCNN(VisionNet):
         self.pool = nn.AdaptiveAvgPool2d(config.pool)
         self.fc = nn.Linear(config.channels[-1] * config.pool**2, config.classes)
 
-    def stem(self, x: Tensor) -> Tensor:
-        """Apply the first convolution and its batch norm."""
-        return cast(Tensor, self.layers[0](x))
-
     def rest(self, x: Tensor) -> Tensor:
         """Apply the activations, the other convolutions and the linear layer."""
-        x = self.acts[0](x)
-        for layer, act in zip(self.layers[1:], self.acts[1:], strict=True):
-            x = act(functional.seq_to_ann_forward(x, layer))
-        features = x.mean(0) * cast(Activation, self.acts[-1]).amplitude
+        features = self.convolve(x).mean(0) * cast(Activation, self.acts[-1]).amplitude
         return cast(Tensor, self.fc(self.pool(features).flatten(1)))
+
+
+SmallCNNConfig.NETWORK = SmallCNN

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
 
-from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names, whole_number
-from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -40,7 +38,6 @@ class VideoNetConfig(VisionConfig):
     embedding: int = 512
     memory: int = 256
 
-    INPUT_LAYERS = ("layers.0",)
     HEAD_LAYERS = ("lstm", "fc")
 
     def __post_init__(self) -> None:
@@ -60,11 +57,6 @@ class VideoNetConfig(VisionConfig):
         for kernel in KERNELS:
             height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
         return height, width
-
-    @memory_errors("building a network", "a smaller one")
-    def build(self) -> "VideoNet":
-        """Build the network with fresh weights."""
-        return VideoNet(**vars(self))
 
 
 class VideoNet(VisionNet):
@@ -92,16 +84,13 @@ class VideoNet(VisionNet):
         self.lstm = nn.LSTM(config.embedding, config.memory)
         self.fc = nn.Linear(config.memory, config.classes)
 
-    def stem(self, x: Tensor) -> Tensor:
-        """Apply the first convolution and its batch norm."""
-        return cast(Tensor, self.layers[0](x))
-
     def rest(self, x: Tensor) -> Tensor:
         """Apply the rest of the encoder, the LSTM, and the linear layer on its last output."""
-        x = self.acts[0](x)
-        for layer, act in zip(self.layers[1:], self.acts[1:-1], strict=True):
-            x = act(functional.seq_to_ann_forward(x, layer))
+        x = self.convolve(x)
         last = cast(Activation, self.acts[-1])
         x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, hidden)
         over_time, _ = self.lstm(self.embed(x))
         return cast(Tensor, self.fc(over_time[-1]))
+
+
+VideoNetConfig.NETWORK = VideoNet
