@@ -18,7 +18,7 @@ from report import json_option, write
 from snnlab.delays.statistics import delay_shares
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Draw, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, Slider, interact
 
 STEPS, NEURONS, SYNAPSES, MAX_DELAY_MS, DT_MS, VARIANTS, REPEATS = (
     250,
@@ -36,7 +36,7 @@ DELAYS = rng.uniform(0, MAX_DELAY_MS, (VARIANTS, SYNAPSES)).astype(np.float32)
 INITIAL = delay_shares(DELAYS[0], MAX_DELAY_MS, DT_MS)
 
 
-def raster(fig: Figure) -> Draw:
+def raster(fig: Figure) -> DrawFunction:
     ax = plots.tidy(fig.subplots())
     artist = artists.Raster(ax, steps=STEPS, neurons=NEURONS, dt_ms=1.0)
 
@@ -47,7 +47,7 @@ def raster(fig: Figure) -> Draw:
     return draw
 
 
-def histogram(fig: Figure) -> Draw:
+def histogram(fig: Figure) -> DrawFunction:
     ax = plots.tidy(fig.subplots())
     artist = artists.DelayHistogram(ax, max_delay=MAX_DELAY_MS, dt=DT_MS)
 

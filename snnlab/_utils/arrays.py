@@ -72,7 +72,7 @@ def check_same_length(**arrays: NDArray[Any]) -> None:
 
 
 def flat_arrays(*, empty: bool = False, **values: Any) -> list[NDArray[Any]]:
-    """Convert to arrays of numbers with one axis, all of the same length.
+    """Convert to arrays of floats with one axis, all of the same length.
 
     Args:
         empty: whether the arrays may be empty.
@@ -84,7 +84,10 @@ def flat_arrays(*, empty: bool = False, **values: Any) -> list[NDArray[Any]]:
     Raises:
         SnnlabError: as `as_array`, or the lengths differ.
     """
-    arrays = {name: as_array(name, given, empty=empty).ravel() for name, given in values.items()}
+    arrays = {
+        name: as_array(name, given, empty=empty).astype(float).ravel()
+        for name, given in values.items()
+    }
     check_same_length(**arrays)
     return [*arrays.values()]
 

@@ -8,7 +8,7 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -28,7 +28,8 @@ class Spec:
         help: what it is.
         unit: of a number.
         low, high: limits of a number; both are allowed values.
-        choices: the texts that are allowed; without any, a text is a name or a path.
+        choices: the texts that are allowed; without any, any text is.
+        path: whether a text has to serve as a name or a path of files.
         empty: whether a tuple or a text may be empty, which means "none" or "as usual".
         repeats: whether a tuple may hold the same value twice.
         decides: whether the result depends on it. One that does not, up to rounding, may be another
@@ -42,6 +43,7 @@ class Spec:
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    path: bool = True
     empty: bool = False
     repeats: bool = False
     decides: bool = True
@@ -68,7 +70,11 @@ def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None)
             or path, or is a list that holds a value twice where the field does not allow it.
     """
     if get_origin(field.type) is Literal:
-        return known(value, get_args(field.type), field.name)
+        words = get_args(field.type)
+        if not isinstance(value, Hashable) or value not in words:
+            expected = f"one of {_listed(words)}{_nearest(value, words)}"
+            raise SnnlabError(f"{field.name} = {value!r}: expected {expected}.")
+        return value
     kind, many = _kind(field)
     if kind not in _WORDS:
         return value
@@ -85,7 +91,11 @@ def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None)
         right, items = True, (value,)
     if not right or not all(_fits(item, kind, spec) for item in items):
         raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field, spec)}{about}.")
-    if kind is str and (why := next(filter(None, (_no_path(item, spec) for item in items)), "")):
+    if (
+        kind is str
+        and spec.path
+        and (why := next(filter(None, (_no_path(item, spec) for item in items)), ""))
+    ):
         raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path{about}.")
     converted = tuple(kind(item) for item in items)
     if not many:
@@ -191,12 +201,11 @@ def known(name: Any, names: Iterable[str], what: str) -> str:
         SnnlabError: it is not; the message names the nearest, and all.
     """
     names = list(names)
-    if name in names:
-        return str(name)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    valid = ", ".join(name or repr(name) for name in names)
-    raise SnnlabError(f"There is no {what} called {name!r}{hint}; valid names: {valid}.")
+    if isinstance(name, str) and name in names:
+        return name
+    raise SnnlabError(
+        f"There is no {what} called {name!r}{_nearest(name, names)}; valid names: {_listed(names)}."
+    )
 
 
 def nearest_names(settings: type[T]) -> type[T]:
@@ -237,9 +246,19 @@ def _fits(value: Any, kind: Any, spec: Spec) -> bool:
     if kind is str:
         return isinstance(value, str)
     is_whole = isinstance(value, Integral)  # NumPy's, too
-    if kind is float and is_whole and abs(value) > sys.float_info.max:
+    if is_whole and abs(value) > sys.float_info.max:
         return False
     return (is_whole or (kind is float and is_number(value))) and spec.low <= value <= spec.high
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(name or repr(name) for name in names)
+
+
+def _nearest(name: Any, names: Iterable[str]) -> str:
+    """Return the nearest name in brackets, or ""."""
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _no_path(text: str, spec: Spec) -> str:
@@ -263,8 +282,10 @@ def _expected(field: "dataclasses.Field[Any]", spec: Spec) -> str:
         return "a list of " * many + "one of " * (not many) + ", ".join(spec.choices)
     words = _WORDS[kind]
     if many:
-        example = '["fc"]' if kind is str else "[20, 40], each"
+        example = '["fc"]' if kind is str else "[20, 40]"
         words = f"a list of {words.removeprefix('a ')}s, such as {example}"
+        if (spec.low, spec.high) != (-math.inf, math.inf):
+            words += ", each"
     if spec.low > -math.inf:
         words += f" from {spec.low:,}"
     if spec.high < math.inf:

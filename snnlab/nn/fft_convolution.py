@@ -90,13 +90,12 @@ def causal_convolution(x: Tensor, taps: Tensor, steps: int | None = None) -> Ten
 
     Agrees with the direct sum to rounding: about 1e-6 of the largest value in float32, 1e-15 in
     float64. The same holds for causality: what comes later changes an output by no more than that.
+    Shapes are not checked: `DelayLinear` does that.
 
     Args:
         x: input over time, `(T, B, N_in)`, float32 or float64, any strides.
         taps: `(N_out, N_in, L)`, tap d acts after d steps; same dtype and device as `x`.
         steps: steps of output; None for T. In steps after T, delayed input still arrives.
-
-    `DelayLinear` checks the shapes, and takes another way while torch.export or the like records.
 
     Returns:
         The output, `(steps, B, N_out)`.

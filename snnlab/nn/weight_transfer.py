@@ -90,7 +90,7 @@ def copy_weights(
     """
     theirs, ours = without_rounded(_entries(source)), without_rounded(target.state_dict())
     kind = type(target).__name__
-    known(input_conv, get_args(InputConv), "input_conv")
+    known(input_conv, get_args(InputConv), "way to adapt a first convolution")
     for prefix in leave:
         if not any(under(name, prefix) for name in ours):
             raise SnnlabError(
@@ -175,7 +175,7 @@ def copy_delay_weights(
         >>> torch.equal(ann.synapses[0].delay, snn.synapses[0].delay)
         True
     """
-    known(transfer_parts, get_args(TransferParts), "transfer_parts")
+    known(transfer_parts, get_args(TransferParts), "part to hand over")
     layers = range(len(target.synapses))
     leave: list[str] = []
     if transfer_parts == "weights":  # the width of a kernel belongs to its delay

@@ -10,12 +10,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
-from snnlab._utils.optional import import_optional
 from snnlab.training.callbacks import Callback, TrainingProgress
 from snnlab.training.log_choice import GIVEN, chosen
 
-PURPOSE = f"records each epoch unless {GIVEN} is none"  # of a package
 WriteScalars = Callable[[dict[str, float], int], object]  # numbers by name, and their epoch
 
 
@@ -97,9 +96,10 @@ def _nowhere(path: Path, epoch: int) -> Iterator[WriteScalars]:
 
 @contextmanager
 def _tensorboard(path: Path, epoch: int) -> Iterator[WriteScalars]:
-    import_optional("tensorboard", PURPOSE)
-    from torch.utils.tensorboard import SummaryWriter
-
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise _missing("tensorboard", error) from error
     with SummaryWriter(path.parent / "tensorboard" / path.stem, purge_step=epoch) as writer:
 
         def write(numbers: dict[str, float], epoch: int) -> None:
@@ -112,13 +112,23 @@ def _tensorboard(path: Path, epoch: int) -> Iterator[WriteScalars]:
 
 @contextmanager
 def _wandb(path: Path, epoch: int) -> Iterator[WriteScalars]:
-    wandb = import_optional("wandb", PURPOSE)
+    try:
+        import wandb
+    except ImportError as error:
+        raise _missing("wandb", error) from error
     # The same id each time, so that a resumed training continues its run
     run_id = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     with wandb.init(
         project="snnlab", name=path.stem, dir=path.parent, id=run_id, resume="allow"
     ) as run:
         yield lambda numbers, epoch: run.log(numbers, step=epoch)
+
+
+def _missing(package: str, error: ImportError) -> SnnlabError:
+    return SnnlabError(
+        f"{package} cannot be imported ({error}), and {GIVEN} asks for it. Install it with "
+        f"`pip install {package}`, or set {GIVEN} to none."
+    )
 
 
 _LOGS = {"none": _nowhere, "tensorboard": _tensorboard, "wandb": _wandb}

@@ -5,7 +5,7 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast, get_origin
 
 import torch
 from torch import Tensor, nn
@@ -73,8 +73,12 @@ class Recipe:
         for field in dataclasses.fields(self):
             value = _plain(getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-            low, high = self.LIMITS.get(field.name, (-math.inf, math.inf))
-            typed(field, value, Spec("", low=low, high=high, empty=True, repeats=True))
+            limits = self.LIMITS.get(field.name)
+            words = field.type in (bool, str, tuple[str, ...]) or get_origin(field.type) is Literal
+            if limits or words:
+                low, high = limits or (-math.inf, math.inf)
+                spec = Spec("", low=low, high=high, empty=True, repeats=True, path=False)
+                typed(field, value, spec)
         if self.patience is not None:
             whole_number("patience", self.patience, 1)
             if self.keep == "last":

@@ -125,7 +125,7 @@ def show(fig: Figure, name: str, alt: str, run: HasFigureDir | None = None) -> N
     """
     from IPython.display import display  # only a notebook needs it
 
-    display(rendered(fig, alt) if run is None else save(fig, run.figure_dir / name, alt))
+    display(draw_figure(fig, alt) if run is None else save(fig, run.figure_dir / name, alt))
 
 
 def save(fig: Figure, stem: Path, alt: str) -> RenderedFigure:
@@ -139,15 +139,26 @@ def save(fig: Figure, stem: Path, alt: str) -> RenderedFigure:
     Raises:
         SnnlabError: `alt` is empty, or the files cannot be written.
     """
-    image = rendered(fig, alt)
+    image = draw_figure(fig, alt)
     with whole_file(stem.with_name(f"{stem.name}.png")) as path:
         path.write_bytes(image.png)
     save_svg(fig, stem.with_name(f"{stem.name}.svg"), title=stem.name, description=alt)
     return image
 
 
-def rendered(fig: Figure, alt: str) -> RenderedFigure:
-    """Draw a figure, and return its image."""
+def draw_figure(fig: Figure, alt: str) -> RenderedFigure:
+    """Draw a figure.
+
+    Args:
+        fig: the figure.
+        alt: the alt text.
+
+    Returns:
+        The image with its text.
+
+    Raises:
+        SnnlabError: `alt` is empty.
+    """
     canvas = FigureCanvasAgg(fig)
     canvas.draw()
     return render_figure(canvas, alt)
@@ -165,11 +176,17 @@ def save_svg(fig: Figure, path: Path, *, title: str, description: str) -> None:
     Raises:
         SnnlabError: the file cannot be written.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     metadata = {"Date": None, "Title": printable(title), "Description": printable(description)}
-    layout = fig.get_layout_engine()
+    canvas, dpi, layout = fig.canvas, fig.dpi, fig.get_layout_engine()
     fig.set_layout_engine("none")
     try:
         with matplotlib.rc_context({"svg.hashsalt": "snnlab"}), whole_file(path) as temporary:
-            fig.savefig(temporary, format="svg", metadata=metadata)
+            # `fig.savefig` would draw twice: it computes the layout first
+            FigureCanvasSVG(fig).print_svg(temporary, metadata=metadata)
     finally:
-        fig.set_layout_engine(layout)
+        fig.set_canvas(canvas)
+        fig.set_dpi(dpi)
+        if layout is not None:
+            fig.set_layout_engine(layout)

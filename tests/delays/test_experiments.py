@@ -5,6 +5,7 @@ finished is done again.
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -119,8 +120,10 @@ def test_matched_hidden_matches(n_connections):
 
 def test_a_stage_that_cannot_be_is_refused():
     for changes, message in (
-        (dict(keep="frist"), "no keep called 'frist'.*valid names: best, last"),
-        (dict(transfer_parts="delay"), "no transfer_parts called 'delay'"),
+        (dict(keep="frist"), "keep = 'frist': expected one of best, last"),
+        (dict(transfer_parts="delay"), "transfer_parts = 'delay': expected one of both, weights"),
+        (dict(keep=np.array([1])), r"keep = array\(\[1\]\): expected one of best, last"),
+        (dict(epochs=10**400), "epochs = 1000.*: expected a whole number from 1"),
         (dict(network="lif"), "network = 'lif': expected a NetworkConfig"),
         (dict(only="synapses"), "only = 'synapses': expected a list of texts, such as"),
         (dict(test_each_epoch="no"), "test_each_epoch = 'no': expected true or false"),

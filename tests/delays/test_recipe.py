@@ -1,6 +1,8 @@
 """The recipe of networks with delays."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -16,6 +18,7 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.weight_transfer import copy_delay_weights
 from snnlab.training.callbacks import Callback, StopTraining
 from snnlab.training.checkpoints import load_network
+from snnlab.training.recipe import Recipe
 from snnlab.training.trainer import fit
 
 
@@ -280,3 +283,19 @@ def test_pulled_delays_end_at_0(task):
 def test_impossible_shares_and_pulls_are_refused(changes, words):
     with pytest.raises(SnnlabError, match=words):
         DelayRecipe(**changes)
+
+
+def test_fields_of_a_recipe_of_ones_own_may_hold_what_they_like():
+    @dataclass(frozen=True)
+    class Own(Recipe):
+        clip: float = math.inf
+        pair: tuple[int, str] = (1, "x")
+        note: str = "~10 ms, " + 300 * "long "
+        hint: bool = False
+
+    own = partial(Own, epochs=1, batch_size=1)
+    assert own().clip == math.inf and own(note="").pair == (1, "x")
+    with pytest.raises(SnnlabError, match="note = 3: expected text"):
+        own(note=3)
+    with pytest.raises(SnnlabError, match="hint = 1: expected true or false"):
+        own(hint=1)

@@ -69,7 +69,7 @@ def test_both_kinds_of_network_have_the_same_parameters():
     assert {name: p.shape for name, p in relu.state_dict().items()} == {
         n: p.shape for n, p in lif.state_dict().items()
     }
-    with pytest.raises(SnnlabError, match=r"no neuron called 'sigmoid'.*valid names: lif, relu\."):
+    with pytest.raises(SnnlabError, match=r"neuron = 'sigmoid': expected one of lif, relu\."):
         DelayNet(**NET, neuron="sigmoid")
 
 

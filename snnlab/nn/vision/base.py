@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
-from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import DECAY, THRESHOLD, Activation, Mode, Rectifier, set_mode
 from snnlab.nn.any_network import reset_states
 from snnlab.nn.network_config import NetworkConfig
@@ -32,15 +31,9 @@ class VisionConfig(NetworkConfig):
     learn_decay: bool = False
     learn_scale: bool = False
 
-    NETWORK: ClassVar[type["VisionNet"]]  # the class of the network
     # Names of the layers that read the input, which another sensor replaces
     INPUT_LAYERS: ClassVar[tuple[str, ...]] = ("layers.0",)
     HEAD_LAYERS: ClassVar[tuple[str, ...]] = ("fc",)  # from the features to the classes
-
-    @memory_errors("building a network", "a smaller one")
-    def build(self) -> "VisionNet":
-        """Build the network with fresh weights."""
-        return self.NETWORK(**vars(self))
 
     def activation(self) -> Activation:
         """Build an activation of the network."""
@@ -132,7 +125,7 @@ class VisionNet(nn.Module):
     def convolve(self, x: Tensor) -> Tensor:
         """Apply the activations of the convolutions, and all of these but the first."""
         x = self.acts[0](x)
-        for layer, act in zip(self.layers[1:], self.acts[1:], strict=False):
+        for layer, act in zip(self.layers[1:], self.acts[1 : len(self.layers)], strict=True):
             x = act(functional.seq_to_ann_forward(x, layer))
         return x
 

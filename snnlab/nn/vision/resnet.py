@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
+from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import THRESHOLD, Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -39,6 +40,11 @@ class ResNetConfig(VisionConfig):
         if self.depth not in BLOCKS:
             depths = ", ".join(map(str, BLOCKS))
             raise SnnlabError(f"depth = {self.depth!r}: expected one of {depths}.")
+
+    @memory_errors("building a network", "a smaller one")
+    def build(self) -> "ResNet":
+        """Build the network with fresh weights."""
+        return ResNet(**vars(self))
 
 
 class ResNet(VisionNet):
@@ -112,6 +118,3 @@ class _Block(nn.Module):
         if self.downsample is not None:
             x = functional.seq_to_ann_forward(x, self.downsample)
         return cast(Tensor, self.act2(out + x))
-
-
-ResNetConfig.NETWORK = ResNet

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
+from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -36,6 +37,11 @@ class SmallCNNConfig(VisionConfig):
             )
         self._check(channels=tuple(self.channels), strides=tuple(self.strides))
 
+    @memory_errors("building a network", "a smaller one")
+    def build(self) -> "SmallCNN":
+        """Build the network with fresh weights."""
+        return SmallCNN(**vars(self))
+
 
 class SmallCNN(VisionNet):
     """3 x 3 convolutions with batch norm, average pooling, one linear layer on the mean over time.
@@ -63,6 +69,3 @@ class SmallCNN(VisionNet):
         """Apply the activations, the other convolutions and the linear layer."""
         features = self.convolve(x).mean(0) * cast(Activation, self.acts[-1]).amplitude
         return cast(Tensor, self.fc(self.pool(features).flatten(1)))
-
-
-SmallCNNConfig.NETWORK = SmallCNN

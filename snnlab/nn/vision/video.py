@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names, whole_number
+from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -58,6 +59,11 @@ class VideoNetConfig(VisionConfig):
             height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
         return height, width
 
+    @memory_errors("building a network", "a smaller one")
+    def build(self) -> "VideoNet":
+        """Build the network with fresh weights."""
+        return VideoNet(**vars(self))
+
 
 class VideoNet(VisionNet):
     """A convolutional encoder a frame, and an LSTM over the frames.
@@ -91,6 +97,3 @@ class VideoNet(VisionNet):
         x = last(self.hidden(x.flatten(2))) * last.amplitude  # (T, B, hidden)
         over_time, _ = self.lstm(self.embed(x))
         return cast(Tensor, self.fc(over_time[-1]))
-
-
-VideoNetConfig.NETWORK = VideoNet

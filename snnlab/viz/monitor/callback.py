@@ -43,12 +43,11 @@ class MonitorControl:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._wanted = context.RawValue("b", RUN)
-        self.drawing_seconds = context.RawValue("d", 0.0)  # that drawing has taken
+        self._wanted, self._drawn = context.RawValue("b", RUN), context.RawValue("d", 0.0)
 
     def reset(self) -> None:
         """Want the training to run, and forget the time of drawing."""
-        self._wanted.value, self.drawing_seconds.value = RUN, 0.0
+        self._wanted.value, self._drawn.value = RUN, 0.0
 
     def pause(self) -> None:
         """Want a training that runs to wait."""
@@ -73,6 +72,15 @@ class MonitorControl:
     def stopped(self) -> bool:
         """Whether the training is to stop."""
         return bool(self._wanted.value == STOP)
+
+    @property
+    def drawing_seconds(self) -> float:
+        """Seconds that drawing has taken."""
+        return float(self._drawn.value)
+
+    def add_drawing(self, seconds: float) -> None:
+        """Add to the seconds that drawing has taken."""
+        self._drawn.value += seconds
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ class MonitorCallback(Callback):
     @property
     def _spent(self) -> float:
         """Seconds of looking and drawing."""
-        return self._look_seconds + float(self._control.drawing_seconds.value)
+        return self._look_seconds + self._control.drawing_seconds
 
     def _wait(self) -> None:
         """Wait until there is no pause."""

@@ -22,7 +22,7 @@ from snnlab.viz.monitor.box import MonitorBox, State, status_line
 from snnlab.viz.monitor.callback import MonitorControl, MonitorReport, SendReport, train_monitored
 from snnlab.viz.monitor.snapshot import Arrays, MonitorSnapshot
 from snnlab.viz.monitor.view import FIGSIZE, MonitorView
-from snnlab.viz.widgets.panel import Draw, Panel, interact, with_widget
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, interact, with_widget
 
 Outcome = TypeVar("Outcome")
 
@@ -61,7 +61,7 @@ class TrainingMonitor(Generic[Outcome]):
         self._stage_started: tuple[float, float] | None = None
         self._panel: Panel | None = None
         # What is drawn, and the delays at the start of its stage
-        self._shown: Any = None
+        self._shown: tuple[MonitorSnapshot, Arrays] | None = None
         self._display_id = ""  # of the notebook's output, once it is shown there
         actions = {"Pause": self.pause, "Continue": self.resume, "Stop": self.stop}
         self.box = MonitorBox(actions) if live else None
@@ -211,11 +211,17 @@ class TrainingMonitor(Generic[Outcome]):
             self._panel.redraw()
         if self.box is not None:
             self.box.show_picture(self._panel.static)
-        self._control.drawing_seconds.value += time.perf_counter() - began
+        self._control.add_drawing(time.perf_counter() - began)
 
-    def _prepare(self, fig: Figure) -> Draw:
+    def _prepare(self, fig: Figure) -> DrawFunction:
+        assert self._shown is not None
         view = MonitorView(fig, self._shown[0])
-        return lambda: view.draw(*self._shown)
+
+        def draw() -> DrawResult:
+            assert self._shown is not None
+            return view.draw(*self._shown)
+
+        return draw
 
     def _show_status(self) -> None:
         if self.box is not None:

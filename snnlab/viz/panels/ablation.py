@@ -1,7 +1,5 @@
 """Panel of a network with other delays: rounded, shuffled, all zero, all longer or shorter."""
 
-from functools import cache
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -14,7 +12,7 @@ from snnlab.viz import plots
 from snnlab.viz.panels.network_view import NetworkView
 from snnlab.viz.plots.style import CHANCE
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Draw, DrawResult, Dropdown, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Dropdown, Panel, Slider, interact
 
 
 class AblationResults:
@@ -28,9 +26,9 @@ class AblationResults:
 
     def __init__(self, network: NetworkView, test: Batches, *, seed: int = 0) -> None:
         self.network, self.test, self.seed = network, test, seed
-        self.evaluate = cache(self._evaluate)
+        self._results: dict[tuple[str, int], tuple[list[np.ndarray], float]] = {}
 
-    def _evaluate(self, treatment: str, percent: int) -> tuple[list[np.ndarray], float]:
+    def evaluate(self, treatment: str, percent: int = 100) -> tuple[list[np.ndarray], float]:
         """Evaluate the network with changed delays.
 
         Args:
@@ -40,12 +38,15 @@ class AblationResults:
         Returns:
             For each layer the share of synapses at each whole delay, (L,); the accuracy, 0..1.
         """
-        net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
-        layers = [
-            delay_shares(rounded_delays(layer), self.network.max_delay, 1)
-            for layer in delay_layers(net).values()
-        ]
-        return layers, evaluate(net, self.test).accuracy
+        key = treatment, percent
+        if key not in self._results:
+            net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
+            layers = [
+                delay_shares(rounded_delays(layer), self.network.max_delay, 1)
+                for layer in delay_layers(net).values()
+            ]
+            self._results[key] = layers, evaluate(net, self.test).accuracy
+        return self._results[key]
 
 
 def ablation_panel(
@@ -64,7 +65,7 @@ def ablation_panel(
     network, names = results.network, results.network.names
     dt_ms, end = network.dt_ms, network.max_delay_ms
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         delays, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1.6, 1]))
         histogram = artists.DelayHistogram(delays, max_delay=end, dt=dt_ms, outline="learned")
         background = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
@@ -79,7 +80,7 @@ def ablation_panel(
 
         def draw(layer: str, treatment: str, percent: int) -> DrawResult:
             number = names.index(layer)
-            learned, learned_accuracy = results.evaluate("rounded", 100)
+            learned, learned_accuracy = results.evaluate("rounded")
             layers, accuracy = results.evaluate(treatment, percent)
             delays.set_title(layer, fontsize=9, loc="left")
             histogram.set_data(layers[number], learned[number])

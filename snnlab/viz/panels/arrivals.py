@@ -18,7 +18,7 @@ from snnlab.viz.panels.network_view import RecordingViewer
 from snnlab.viz.plots.exploring import SIGNS
 from snnlab.viz.plots.style import ABOVE
 from snnlab.viz.widgets.fast_axes import FastTicks
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 N_STRONGEST = 20  # synapses whose spikes are drawn
 # Lines below the raster: label, color, line style
@@ -192,7 +192,7 @@ def arrivals_panel(
     last = len(viewer.recordings) - 1
     tooltip = "how much of each of this neuron's delays is left; 0 for none at all"
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         plot = ArrivalsPlot(viewer).prepare(
             *fig.subplots(2, 1, height_ratios=[1.5, 1]), animated=True
         )

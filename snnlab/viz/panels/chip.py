@@ -13,7 +13,7 @@ from snnlab.nn.delay_net import DelayNet
 from snnlab.training.evaluation import evaluate
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 EDGES = np.linspace(-1.0, 1.0, 66)  # of the bins of weights; 0 lies in the middle of one
 
@@ -63,7 +63,7 @@ def chip_panel(net: DelayNet, test: Batches, dt_ms: float, *, live: bool = True)
     most = int(np.ceil(np.log2(max_delay + 1)))
     evaluated = cache(partial(evaluate_smaller, net, test))
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         left, middle, right = (
             plots.tidy(ax) for ax in fig.subplots(1, 3, width_ratios=[1.2, 1.2, 1])
         )

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab.viz import plots
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 
 def coincidence_panel(
@@ -33,7 +33,7 @@ def coincidence_panel(
     check_same_length(counts=hits, lags=np.asarray(lags))
     delays, top = np.arange(hits.shape[1]), 1.1 * float(hits.max())
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         ax = plots.tidy(fig.subplots())
         ax.set(xlabel="delay of the left ear (ms)", ylabel="coincidences a trial", ylim=(0, top))
         ax.bar(delays * step_ms, 0, 0.8 * step_ms, animated=True)
@@ -123,7 +123,7 @@ def narrowing_panel(
 
 def _prepare_kernel(
     taps: int, describe: Callable[..., tuple[NDArray[Any], int, str]], fig: Figure
-) -> Draw:
+) -> DrawFunction:
     """Make the axes of a kernel and its bars.
 
     Args:

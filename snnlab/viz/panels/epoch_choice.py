@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array
 from snnlab.viz import plots
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 BINS = np.linspace(-3, 6, 91)  # points above the true accuracy
 QUANTILES = (0.05, 0.5, 0.95)
@@ -26,7 +26,7 @@ def epoch_choice_panel(wobble: ArrayLike, *, live: bool = True) -> Panel:
     noise = as_array("wobble", wobble, dims=2)
     trainings, longest = noise.shape
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         ax = plots.tidy(fig.subplots())
         bars = [
             ax.stairs(

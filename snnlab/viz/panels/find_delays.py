@@ -13,7 +13,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab.viz import plots
 from snnlab.viz.plots.style import CHANCE
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 TEMPERATURE = 4.0  # coincidences that make a class e times as likely
 
@@ -72,7 +72,7 @@ class DelaySearch:
         share = best[torch.arange(len(best)), self.labels] / best.sum(1)
         return self.means[:, delays].numpy(), loss, share.mean().item()
 
-    def prepare(self, fig: Figure) -> Draw:
+    def prepare(self, fig: Figure) -> DrawFunction:
         """Make the axes and the artists of coincidences, loss and accuracy, for `interact`.
 
         Returns:

@@ -11,7 +11,15 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
-from snnlab.viz.widgets.panel import Checkboxes, Draw, DrawResult, Dropdown, Panel, Slider, interact
+from snnlab.viz.widgets.panel import (
+    Checkboxes,
+    DrawFunction,
+    DrawResult,
+    Dropdown,
+    Panel,
+    Slider,
+    interact,
+)
 
 STEPS = 200  # of 1 ms
 ON = slice(20, 180)  # steps with an input
@@ -84,7 +92,7 @@ def fi_curve(current: ArrayLike, *, tau: float, v_threshold: float = 1.0) -> NDA
         v_threshold: the threshold.
 
     Returns:
-        Spikes per second, of the same shape, if a step is 1 ms.
+        Spikes per second of steps of 1 ms, of the same shape.
     """
     x, beta = np.asarray(current, dtype=float), 1 - 1 / check_tau(tau)
     fires = x * tau > v_threshold
@@ -144,8 +152,13 @@ def input_current(
     return strength * shapes[INPUTS.index(known(kind, INPUTS, "input"))]
 
 
-def prepare_neuron(fig: Figure) -> Draw:
-    """Make axes with fixed limits, and the lines that change."""
+def prepare_neuron(fig: Figure) -> DrawFunction:
+    """Make axes with fixed limits, and the lines that change.
+
+    Returns:
+        A function that draws input, membrane, surrogate gradient and f-I curve; its arguments are
+        the controls of `lif_panel`.
+    """
     axes = fig.subplot_mosaic(
         [["input", ".", "f-I"], ["membrane", "slope", "f-I"]],
         width_ratios=[2.4, 0.8, 1.2],

@@ -1,7 +1,6 @@
 """The network and the recordings that panels show."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -133,9 +132,9 @@ class RecordingViewer:
                 "for each class."
             )
         self.network, self.recordings, self.class_names = network, recordings, class_names
-        self.sample = lru_cache(1)(self._sample)
+        self._cached: tuple[int, SimulatedRecording, str] | None = None
 
-    def _sample(self, number: int) -> tuple[SimulatedRecording, str]:
+    def sample(self, number: int) -> tuple[SimulatedRecording, str]:
         """Return a recording in the network, and the name of its class; the last one is cached.
 
         Raises:
@@ -146,8 +145,11 @@ class RecordingViewer:
                 f"recording {number}: expected 0 to {len(self.recordings) - 1}; "
                 "choose another sample."
             )
-        x, label = self.recordings.batch(torch.tensor([number]))
-        return simulate(self.network.net, x[:, 0]), self.class_names[int(label)]
+        if self._cached is None or self._cached[0] != number:
+            x, label = self.recordings.batch(torch.tensor([number]))
+            recording = simulate(self.network.net, x[:, 0])
+            self._cached = number, recording, self.class_names[int(label)]
+        return self._cached[1:]
 
     def arrivals(self, sample: int, layer: int, neuron: int, share: float = 1.0) -> Arrivals:
         """Return the spikes that arrive at a neuron if each delay is a share of the learned one."""

@@ -10,13 +10,13 @@ from snnlab.nn.neurons import LIF
 from snnlab.viz import plots
 from snnlab.viz.panels.lif_playground import simulate_lif
 from snnlab.viz.plots.style import LIMIT
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 FIRST_MS, STEPS = 5, 60  # when the first input spike arrives; a step is 1 ms
 WAVE_MS, BIN_MS = 200, 10  # of the population
 
 
-def _prepare_two_spikes(fig: Figure) -> Draw:
+def _prepare_two_spikes(fig: Figure) -> DrawFunction:
     """Make the axes of a membrane that gets two input spikes."""
     ax = plots.tidy(fig.subplots())
     ax.set(xlim=(0, STEPS), ylim=(-0.1, 2.5), xlabel="time (ms)", ylabel="membrane potential H")
@@ -62,7 +62,7 @@ def two_spikes_panel(*, live: bool = True) -> Panel:
     )
 
 
-def _prepare_population(fig: Figure) -> Draw:
+def _prepare_population(fig: Figure) -> DrawFunction:
     """Make the axes of the raster and the rate of neurons that share a slow wave."""
     top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     plots.tidy(top).set(ylabel="neuron", xlim=(0, 5 * WAVE_MS))

@@ -12,11 +12,20 @@ from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.viz import plots
 from snnlab.viz.plots.style import ABOVE, LIMIT
 from snnlab.viz.widgets import artists
-from snnlab.viz.widgets.panel import Draw, DrawResult, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Panel, Slider, interact
 
 
-def prepare_ramp(currents: Tensor, tau: float, fig: Figure) -> Draw:
-    """Make the axes of the ramp of one neuron, and of its outputs beside the spikes of a `LIF`."""
+def prepare_ramp(currents: Tensor, tau: float, fig: Figure) -> DrawFunction:
+    """Make the axes of the ramp of one neuron, and of its outputs beside the spikes of a `LIF`.
+
+    Args:
+        currents: input over time, `(T, 1, 1)`.
+        tau: membrane time constant in steps.
+        fig: an empty figure.
+
+    Returns:
+        A function that draws the ramp; it takes how far it is sharpened, %, and a time step.
+    """
     fires = LIF(tau)(currents).flatten().numpy()
     membrane = LeakyIntegrator(tau)(currents).flatten().numpy()
     grid = torch.linspace(0, 2, 401)

@@ -17,7 +17,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text
 from snnlab.data.encoding.cochlea import centre_frequencies, cochlea
 from snnlab.data.io import wav
-from snnlab.viz.figure_export import RenderedFigure, rendered
+from snnlab.viz.figure_export import RenderedFigure, draw_figure
 from snnlab.viz.plots.sound import sound_and_spikes
 from snnlab.viz.widgets.panel import alert, keyboard_box, with_widget
 from snnlab.viz.widgets.recorder import Recorder
@@ -55,7 +55,7 @@ def picture_of(sound: Sound, name: str, seed: int) -> RenderedFigure:
         f"spikes of {len(hertz)} channels, from {hertz[0] / 1000:.0f} kHz at the top to "
         f"{hertz[-1]:.0f} Hz at the bottom; most of them at {busiest:.0f} Hz."
     )
-    return rendered(sound_and_spikes(audio, rate, times_s, channels, hertz), alt)
+    return draw_figure(sound_and_spikes(audio, rate, times_s, channels, hertz), alt)
 
 
 class SoundPanel:

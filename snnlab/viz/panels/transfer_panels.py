@@ -15,7 +15,7 @@ from snnlab.nn.activations import firing_rate, matched_ramp
 from snnlab.viz import plots
 from snnlab.viz.plots.style import BESIDE, figure_legend, with_looks
 from snnlab.viz.plots.transfer import BELOW
-from snnlab.viz.widgets.panel import Draw, DrawResult, Dropdown, Panel, Slider, interact
+from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Dropdown, Panel, Slider, interact
 
 INPUTS: NDArray[Any] = np.linspace(-0.2, 1.2, 1401)
 NETWORKS = ((plots.BLUE, "o"), (plots.PINK, "^"), (plots.GREEN, "D"))
@@ -37,7 +37,7 @@ def rate_panel(steps: int, *, live: bool = True) -> Panel:
         The panel.
     """
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         ax = plots.tidy(fig.subplots())
         lines = ax.plot(INPUTS, INPUTS, color=plots.BLUE, label="rate of the neuron", animated=True)
         lines += ax.plot(
@@ -87,7 +87,7 @@ def sharpening_panel(
     percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
     names, last = list(percent), len(ramps)
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         left, right = (plots.tidy(ax) for ax in fig.subplots(1, 2))
         (line,) = left.plot(INPUTS, INPUTS, color=plots.ORANGE, linewidth=2, animated=True)
         left.set(xlabel="input", ylabel="output", title="the ramp", ylim=(-0.05, 1.05))
@@ -132,7 +132,7 @@ def steps_panel(
         raise SnnlabError(f"chosen = {chosen}: expected one of the steps {[*steps]}.")
     percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
 
-    def prepare(fig: Figure) -> Draw:
+    def prepare(fig: Figure) -> DrawFunction:
         ax = plots.tidy(fig.subplots())
         for name, y, color, mark in with_looks(percent, NETWORKS):
             ax.plot(steps, y, f"{mark}-", color=color, markersize=4, label=plot_text(name))

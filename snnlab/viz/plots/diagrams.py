@@ -31,6 +31,7 @@ from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import known
 from snnlab.viz.plots.style import BLACK, BLUE, GREY, empty_figure
 
 TITLE_SIZE, TEXT_SIZE = 10, 9  # pt
@@ -223,7 +224,7 @@ def _label_curve(ax: Axes, curve: NDArray[np.float64], label: str, side: str) ->
     else:
         beside = curve[np.abs(curve[:, 0] - x) <= text_width(label) / 2, 1]
         y = beside.max() + 0.06 if side == "above" else beside.min() - 0.06
-    note(ax, x, y, label, zorder=2.5, **_SIDES[side])
+    note(ax, x, y, label, zorder=2.5, **_SIDES[known(side, _SIDES, "side")])
 
 
 def stage_row(
@@ -269,7 +270,7 @@ def brace(ax: Axes, first: Node, last: Node, y: float, label: str) -> None:
 
     Args:
         ax: a canvas.
-        first: the node whose left side is above the begin of the brace.
+        first: the node whose left side is above the start of the brace.
         last: the node whose right side is above its end.
         y: of the ends of the brace, inches.
         label: below the tip.

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
 
-from snnlab._utils.arrays import as_array, flat_arrays
+from snnlab._utils.arrays import as_array, check_same_length, flat_arrays
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.delays import delay_histogram
 from snnlab.viz.plots.results import chance_line
@@ -170,10 +170,11 @@ def stretched_delays(factors: ArrayLike, accuracies: ArrayLike, *, chance: float
     Returns:
         The figure.
     """
-    x, y = flat_arrays(factors=factors, accuracies=accuracies)
+    x, y = as_array("factors", factors, dims=1), 100 * as_array("accuracies", accuracies, dims=1)
+    check_same_length(factors=x, accuracies=y)
     fig, ax = figure(6.5, 2.8)
     ax.axvline(1, color=GREY, linewidth=0.8)
-    ax.plot(x, 100 * y, "o-", color=BLUE)
+    ax.plot(x, y, "o-", color=BLUE)
     chance_line(ax, chance)
     ax.set(xlabel="all delays multiplied by", ylabel="accuracy (%)", ylim=(0, 100))
     ax.xaxis.set_major_formatter(ScalarFormatter())

@@ -198,7 +198,7 @@ def alert(error: SnnlabError) -> str:
 
 Control = Slider | Dropdown | Checkboxes
 DrawResult = str | tuple[str, TableColumns]
-Draw = Callable[..., DrawResult]  # draws the values of the controls, given by name
+DrawFunction = Callable[..., DrawResult]  # draws the values of the controls, given by name
 
 
 class Panel:
@@ -212,12 +212,17 @@ class Panel:
 
     def __init__(
         self,
-        prepare: Callable[[Figure], Draw],
+        prepare: Callable[[Figure], DrawFunction],
         controls: dict[str, Control],
         fig: Figure,
         live: bool,
     ) -> None:
         self._fig, self._canvas, self._draw = fig, CachedTextCanvas(fig), prepare(fig)
+        if not callable(self._draw):
+            raise SnnlabError(
+                f"prepare returned {self._draw!r}: expected the function that draws the values of "
+                "the controls; end prepare with `return draw`."
+            )
         self._background = lru_cache(BACKGROUNDS)(self._draw_background)
         self.static = self._render({name: control.value for name, control in controls.items()})
         self.controls: dict[str, ipywidgets.DOMWidget] = {}
@@ -286,7 +291,7 @@ class Panel:
 
 
 def interact(
-    prepare: Callable[[Figure], Draw],
+    prepare: Callable[[Figure], DrawFunction],
     /,
     *,
     live: bool = True,
