@@ -66,8 +66,16 @@ def recordings_for(net: nn.Module, config: ExploringDelays, dt_ms: float) -> Dat
         dt_ms: length of the network's time steps, ms.
 
     Raises:
-        SnnlabError: as `tasks.recordings`, or the network was trained on another task.
+        SnnlabError: as `tasks.recordings`, the network was trained on another task, or all weights
+            of a layer are 0.
     """
+    for name, layer in analysis.named_layers(net).items():
+        if not layer.delays_in_use.any():
+            raise SnnlabError(
+                f"checkpoint: all weights of its {name} are 0, so that none of its delays is in "
+                "use; expected one weight at least. Prune fewer synapses, or choose another "
+                "checkpoint."
+            )
     if not isinstance(net, DelayNet):
         entry, folder = find(config.data, "recordings", features=config.features)
         as_saved = any(Path(folder).glob("*.npz"))

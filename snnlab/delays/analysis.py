@@ -77,7 +77,7 @@ class Incoming:
     Attributes:
         source: number of the input.
         delay_ms: delay, ms, not rounded.
-        weight: weight in the layer, before batch norm.
+        weight: weight in the layer, on the levels of `weight_bits`, before batch norm.
     """
 
     source: NDArray[np.int64]
@@ -91,7 +91,7 @@ class Incoming:
 
 
 def incoming(net: nn.Module, layer: int, neuron: int, dt_ms: float) -> Incoming:
-    """Return the synapses of a neuron, in a sparse layer those that exist.
+    """Return the synapses of a neuron; those whose weight is 0 are left out.
 
     Args:
         net: the network.
@@ -108,7 +108,7 @@ def incoming(net: nn.Module, layer: int, neuron: int, dt_ms: float) -> Incoming:
     return Incoming(
         source=inputs.repeat_interleave(count).numpy(),
         delay_ms=(synapses.delay_per_synapse[neuron].cpu()[inputs].flatten() * dt_ms).numpy(),
-        weight=synapses.weight[neuron].detach().cpu()[inputs].flatten().numpy(),
+        weight=synapses.existing_weight_of(neuron).cpu()[inputs].flatten().numpy(),
     )
 
 
@@ -154,5 +154,5 @@ def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:
 
 
 def connected_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
-    """Return the inputs of a neuron, `(n,)`: all of them, unless the layer is sparse or pruned."""
-    return synapses.connections[neuron].any(-1).cpu().nonzero().flatten()
+    """Return the inputs whose weights are not 0, `(n,)`, as `existing_weight` has them."""
+    return synapses.existing_weight_of(neuron).any(-1).cpu().nonzero().flatten()

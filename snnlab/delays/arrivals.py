@@ -237,8 +237,8 @@ def arrivals(
     gain, offset = bn_affine(net, layer)
     when, place = x[:, connected].nonzero(as_tuple=True)
     source = connected[place]
-    # (E, K)
-    push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]
+    weight = synapses.existing_weight_of(neuron).cpu()[source]  # (E, K)
+    push = gain[neuron] * x[when, source][:, None] * weight
     later = synapses.whole_delays(share)[neuron].int().cpu()[source]
     arrives = when[:, None] + later
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
@@ -260,10 +260,11 @@ def arrivals(
 def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: float) -> int:
     """Find the neuron of the first layer whose response depends most on its delays.
 
-    Without input its membrane stays below half of the threshold, and with its delays it fires more
-    often than without. Of these neurons it is the one that fires least without its delays, and of
-    those the one that fires most with them. In a network that is no `DelayNet` it is the one whose
-    delays raise its largest current most.
+    Spikes of the recording arrive at it, if they do at any neuron. Without input its membrane stays
+    below half of the threshold, and with its delays it fires more often than without. Of these
+    neurons it is the one that fires least without its delays, and of those the one that fires most
+    with them. In a network that is no `DelayNet` it is the one whose delays raise its largest
+    current most.
 
     Args:
         net: the network.
@@ -279,11 +280,13 @@ def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: f
         with_delays, without = (
             arrivals(net, recording, 0, neuron, dt_ms, share=share) for share in (1.0, 0.0)
         )
+        in_time = with_delays.arrived_ms < len(with_delays.charge) * dt_ms
+        arrives = bool(with_delays.push[in_time].any())
         if not isinstance(net, DelayNet):
-            return (float(with_delays.charge.max() - without.charge.max()),)
+            return arrives, float(with_delays.charge.max() - without.charge.max())
         cells, delayed, undelayed = net.neurons[0], with_delays.fired_ms.size, without.fired_ms.size
         assert isinstance(cells, LIF)
         needs_input = bool(offset[neuron] * _tau(cells, neuron) < cells.v_threshold / 2)
-        return needs_input and delayed > undelayed, -undelayed, delayed
+        return arrives, needs_input and delayed > undelayed, -undelayed, delayed
 
     return max(range(len(offset)), key=rank)

@@ -285,7 +285,16 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
     @property
     def existing_weight(self) -> Tensor:
         """The weights on the levels of their bits, 0 where a sparse layer has no synapse."""
-        weight = self.weight if self.n_connections is None else self.weight * self.mask
+        return self._existing(self.weight, slice(None))
+
+    def existing_weight_of(self, neuron: int) -> Tensor:
+        """Return the row of `existing_weight` of one neuron, `(N_in, K)`, detached."""
+        row = slice(neuron, neuron + 1)
+        return self._existing(self.weight.detach()[row], row)[0]
+
+    def _existing(self, weight: Tensor, neurons: slice) -> Tensor:
+        """Put the weights of these neurons on their levels, without those that do not exist."""
+        weight = weight if self.n_connections is None else weight * self.mask[neurons]
         return weight if self.weight_bits is None else quantised_weight(weight, self.weight_bits)
 
     def delay_and_width(self) -> tuple[Tensor, Tensor]:

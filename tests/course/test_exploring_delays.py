@@ -19,6 +19,7 @@ from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.runs.result import load_result
+from snnlab.training import checkpoints
 from snnlab.training.trainer import fit
 
 EXPLORING = "05_exploring_delays"
@@ -99,9 +100,11 @@ def test_notebook_05_explores_a_network_of_ones_own(name, folder, capsys):
     [
         dict(delay_kind="axo-dendritic", max_delay=12),
         dict(max_delay=(0, 12)),
+        dict(weight_bits=2, max_delay=12),
+        dict(weight_bits=4, n_connections=5, kernel_count=2, max_delay=12),
     ],
 )
-def test_notebook_05_explores_networks_whose_delays_are_rounded_or_absent(shape, folder, capsys):
+def test_notebook_05_explores_hardly_trained_networks(shape, folder, capsys):
     data = load_dataset("spoken-digits", dt_ms=20, n_in=70)
     torch.manual_seed(0)
     net = DelayNet(70, (16,), 20, tau=1.5, dropout=0.1, **shape)
@@ -109,6 +112,59 @@ def test_notebook_05_explores_networks_whose_delays_are_rounded_or_absent(shape,
     fit(net, data.train, data.valid, recipe, checkpoint="c.pt")
     printed, _ = explore(capsys, checkpoint="c.pt")
     assert "all that arrive" in printed
+
+
+def own_delay_net(change=lambda net: None, seed=0, **shape):
+    """Save a network that was not trained as c.pt, and spikes that it can be explored on."""
+    torch.manual_seed(seed)
+    arguments = dict(max_delay=4, tau=2.0, dt_ms=10) | shape
+    net = DelayNet(6, (5, 4), CLASSES, **arguments)
+    with torch.no_grad():
+        change(net)
+    checkpoints.save("c.pt", network=net.config, best=net.state_dict())
+    DenseSet(torch.ones(12, 20, 6), torch.arange(20) % CLASSES, dt_ms=10.0).save("./mine")
+
+
+def at_threshold(net):
+    """Let the spikes of six inputs add up to the threshold, or not, depending on their order."""
+    weight = net.synapses[0].weight.abs_()
+    weight /= weight.sum(1, keepdim=True)
+    net.norms[0].running_var.fill_(1 - 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "shape", "words"),
+    [
+        (lambda net: net.norms[0].bias.fill_(-1e3), {}, "all that arrive: "),
+        (lambda net: net.norms[0].weight.mul_(1e6), {}, "all that arrive: "),
+        (lambda net: net.synapses[0].weight[0].zero_(), {}, "these two: "),
+        (at_threshold, {"tau": 1.000001, "seed": 7}, "these two: "),
+        (lambda net: net.synapses[0].P.fill_(0.0), {}, "this one: "),
+        (lambda net: None, {"n_connections": 1}, "this one: "),
+        (lambda net: net.norms[0].weight.zero_(), {}, 'Of "0" no spike arrives in layer 1 before'),
+        (lambda net: net.synapses[0].P.fill_(-30.0), {"max_delay": 60, "tail": 0}, "no spike arr"),
+    ],
+    ids=["dead", "huge", "pruned", "threshold", "equal", "single", "no gain", "too late"],
+)
+def test_notebook_05_explores_networks_in_which_little_happens(
+    change, shape, words, folder, capsys
+):
+    own_delay_net(change, **shape)
+    printed, result = explore(capsys, checkpoint="c.pt", data="./mine")
+    assert words in printed and "test_accuracy" in result
+
+
+def test_a_layer_without_weights_is_refused_before_anything_is_shown(folder, capsys):
+    own_delay_net(lambda net: net.synapses[1].weight.zero_())
+    with pytest.raises(SnnlabError, match="^checkpoint: all weights of its layer 2 are 0, .* Pru"):
+        explore(capsys, checkpoint="c.pt", data="./mine")
+
+
+def test_a_recording_without_spikes_is_refused_in_a_sentence(folder, capsys):
+    own_delay_net()
+    DenseSet(torch.zeros(12, 20, 6), torch.arange(20) % CLASSES, dt_ms=10.0).save("./mine")
+    with pytest.raises(SnnlabError, match="^recording 0: has no spike; .* Choose another sample"):
+        explore(capsys, checkpoint="c.pt", data="./mine", sample=0)
 
 
 def test_notebook_05_explores_parameters_alone(folder, capsys):

@@ -159,7 +159,16 @@ def test_batch_norm_is_in_the_push_and_in_what_rests():
     assert found.charge.tolist() == pytest.approx([0.25, 1.45, 0.25, 0.25, 0.25], abs=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"n_connections": 3},
+        {"kernel_count": 2},
+        {"weight_bits": 2},
+        {"weight_bits": 3, "n_connections": 3},
+    ],
+)
 def test_every_neuron_fires_as_in_the_whole_network(changes):
     net = random_net(**changes)
     what = arrivals.simulate(net, recording())
@@ -197,6 +206,24 @@ def test_the_most_telling_neuron_owes_its_spike_to_its_delays():
     assert (
         arrivals.most_delay_dependent(net, arrivals.simulate(net, x), 10.0) == 0
     )  # now the first needs an input, and it does not
+
+
+def test_a_neuron_at_which_spikes_arrive_is_chosen_before_one_that_gets_none():
+    x = torch.zeros(4, 2)
+    x[2, 0] = x[0, 1] = 1
+    net = by_hand(weights=((0.0, 0.0), (1.5, 1.5)))
+    what = arrivals.simulate(net, x)  # the first is always silent, the second never
+    assert arrivals.most_delay_dependent(net, what, 10.0) == 1
+
+
+@pytest.mark.parametrize("changes", [{"weight_bits": 2}, {"weight_bits": 4, "n_connections": 3}])
+def test_synapses_have_the_weights_on_the_levels_of_their_bits(changes):
+    net = random_net(**changes)
+    rounded = discretise(net)
+    for neuron in range(net.synapses[0].out_features):
+        found, expected = (analysis.incoming(which, 0, neuron, 10.0) for which in (net, rounded))
+        assert np.array_equal(found.source, expected.source)
+        assert np.array_equal(found.weight, expected.weight) and found.weight.all()
 
 
 def line(epoch):

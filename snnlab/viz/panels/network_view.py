@@ -138,7 +138,7 @@ class RecordingViewer:
         """Return a recording in the network, and the name of its class; the last one is cached.
 
         Raises:
-            SnnlabError: there is no such recording.
+            SnnlabError: there is no such recording, or it has no spike for a `DelayNet`.
         """
         if not 0 <= number < len(self.recordings):
             raise SnnlabError(
@@ -147,6 +147,11 @@ class RecordingViewer:
             )
         if self._cached is None or self._cached[0] != number:
             x, label = self.recordings.batch(torch.tensor([number]))
+            if isinstance(self.network.net, DelayNet) and not x.any():
+                raise SnnlabError(
+                    f"recording {number}: has no spike; expected one at least. Choose another "
+                    "sample."
+                )
             recording = simulate(self.network.net, x[:, 0])
             self._cached = number, recording, self.class_names[int(label)]
         return self._cached[1:]

@@ -130,7 +130,7 @@ class SynapsesPlot:
     def _draw_paths(self, layer: int, neuron: int) -> str:
         """Draw how delays moved during training; return a sentence for the alt text."""
         trajectory = self.trajectories[layer]
-        weights = self.network.synapses(layer).weight.detach()[neuron].sum(-1).cpu().numpy()
+        weights = self.network.synapses(layer).existing_weight_of(neuron).sum(-1).cpu().numpy()
         weights = weights[trajectory.inputs]
         sampled = np.flatnonzero((trajectory.neurons == neuron) & (weights != 0))
         delays, weights = trajectory.delay_ms[:, sampled], weights[sampled]
