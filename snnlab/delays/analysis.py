@@ -108,7 +108,7 @@ def incoming(net: nn.Module, layer: int, neuron: int, dt_ms: float) -> Incoming:
     return Incoming(
         source=inputs.repeat_interleave(count).numpy(),
         delay_ms=(synapses.delay_per_synapse[neuron].cpu()[inputs].flatten() * dt_ms).numpy(),
-        weight=synapses.weight[neuron].detach().cpu()[inputs].flatten().numpy(),
+        weight=synapses.existing_weight[neuron].detach().cpu()[inputs].flatten().numpy(),
     )
 
 

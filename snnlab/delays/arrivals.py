@@ -238,7 +238,8 @@ def arrivals(
     when, place = x[:, connected].nonzero(as_tuple=True)
     source = connected[place]
     # (E, K)
-    push = gain[neuron] * x[when, source][:, None] * synapses.weight[neuron].detach().cpu()[source]
+    weight = synapses.existing_weight[neuron].detach().cpu()[source]
+    push = gain[neuron] * x[when, source][:, None] * weight
     later = synapses.whole_delays(share)[neuron].int().cpu()[source]
     arrives = when[:, None] + later
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))

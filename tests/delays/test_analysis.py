@@ -56,6 +56,13 @@ def test_a_sparse_layer_gives_the_synapses_that_exist():
     assert found.delay_ms.tolist() == pytest.approx(expected)
 
 
+def test_weights_of_few_bits_are_those_that_the_network_computes_with():
+    net = random_net(weight_bits=2)
+    for layer in range(3):
+        found, used = (analysis.incoming(n, layer, 1, dt_ms=5.0) for n in (net, discretise(net)))
+        assert found.weight[found.weight != 0].tolist() == used.weight.tolist()
+
+
 @pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
 def test_the_kernel_of_a_neuron_is_its_row_of_the_layers(changes):
     net = random_net(**changes)
@@ -159,7 +166,9 @@ def test_batch_norm_is_in_the_push_and_in_what_rests():
     assert found.charge.tolist() == pytest.approx([0.25, 1.45, 0.25, 0.25, 0.25], abs=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"n_connections": 3}, {"kernel_count": 2}, {"weight_bits": 2}]
+)
 def test_every_neuron_fires_as_in_the_whole_network(changes):
     net = random_net(**changes)
     what = arrivals.simulate(net, recording())

@@ -88,7 +88,7 @@ class SynapsesPlot:
     def _draw_paths(self, layer: int, neuron: int) -> str:
         """Draw how delays moved during training; return a sentence for the alt text."""
         trajectory = self.trajectories[layer]
-        weights = self.network.synapses(layer).weight.detach()[neuron].sum(-1).cpu().numpy()
+        weights = self.network.synapses(layer).existing_weight.detach()[neuron].sum(-1).cpu().numpy()
         weights = weights[trajectory.inputs]
         sampled = np.flatnonzero((trajectory.neurons == neuron) & (weights != 0))
         delays, weights = trajectory.delay_ms[:, sampled], weights[sampled]
@@ -153,10 +153,10 @@ class SynapsesPlot:
     def _set_layer(self, layer: int) -> None:
         """Set what all neurons of a layer share, so that they share a background, too."""
         self.layer, synapses = layer, self.network.synapses(layer)
-        limit = self.largest_weight = float(synapses.weight.detach().abs().max()) or 1.0
+        limit = self.largest_weight = float(synapses.existing_weight.detach().abs().max()) or 1.0
         self.axes["weights"].set_ylim(-1.08 * limit, 1.08 * limit)
         # A few weights are much larger than all others, which would be pale beside them
-        darkest = 1.5 * float(synapses.weight.detach().abs().mean()) or 1.0
+        darkest = 1.5 * float(synapses.existing_weight.detach().abs().mean()) or 1.0
         self.kernel.set_clim(-darkest, darkest)
         left, right = self.kernel.get_extent()[:2]
         self.kernel.set_extent((left, right, -0.5, synapses.in_features - 0.5))
