@@ -88,7 +88,8 @@ class SynapsesPlot:
     def _draw_paths(self, layer: int, neuron: int) -> str:
         """Draw how delays moved during training; return a sentence for the alt text."""
         trajectory = self.trajectories[layer]
-        weights = self.network.synapses(layer).existing_weight.detach()[neuron].sum(-1).cpu().numpy()
+        synapses = self.network.synapses(layer)
+        weights = synapses.existing_weight.detach()[neuron].sum(-1).cpu().numpy()
         weights = weights[trajectory.inputs]
         sampled = np.flatnonzero((trajectory.neurons == neuron) & (weights != 0))
         delays, weights = trajectory.delay_ms[:, sampled], weights[sampled]
