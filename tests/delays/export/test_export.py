@@ -78,11 +78,27 @@ def test_an_empty_recording_without_a_tail_has_one_step(tmp_path):
 
 
 @OLD_NAMES
-@pytest.mark.parametrize("x", [recording(), np.zeros((5, 12))], ids=["spikes", "silence"])
+@pytest.mark.parametrize("x", [recording(), np.zeros((5, 12)), recording() * 0.7 - 0.1])
 def test_brian2_gives_the_same_spikes(x, tmp_path, brian2):
     net = spiking_net()
     export_network(net, tmp_path / "net.py", to="brian2")
     assert_same(run_script(tmp_path / "net.py")(x), reference(net, x))
+
+
+@OLD_NAMES
+def test_brian2_runs_a_layer_without_synapses(tmp_path, brian2):
+    net, x = spiking_net(), recording()
+    net.synapses[1].weight.data.zero_()
+    export_network(net, tmp_path / "net.py", to="brian2")
+    assert_same(run_script(tmp_path / "net.py")(x), reference(net, x))
+
+
+@OLD_NAMES
+@pytest.mark.parametrize("x", [np.full((5, 12), np.nan), np.ones((5, 11)), np.ones(12)])
+def test_brian2_refuses_what_is_no_recording(x, tmp_path, brian2):
+    export_network(spiking_net(), tmp_path / "net.py", to="brian2")
+    with pytest.raises(ValueError, match=r"expected finite numbers \(T, 12\)"):
+        run_script(tmp_path / "net.py")(x)
 
 
 def test_onnx_gives_the_same_spikes(tmp_path):
