@@ -31,7 +31,10 @@ def print_report(report: Iterable[Finding]) -> None:
 
 
 def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn a SnnlabError or too long a path into a sentence and exit code 2, an interruption into exit code 130."""
+    """Turn errors into sentences and exit codes.
+
+    2 of a SnnlabError or too long a path, 130 of an interruption.
+    """
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:

@@ -142,7 +142,7 @@ def _decode(path: Path, reader: str) -> np.ndarray:
     events = np.empty(len(raw["t"]), dtype=[(name, np.int64) for name in "xytp"])
     for name in "xytp":
         if not np.isfinite(raw[name]).all():
-            raise SnnlabError(f"{path} holds values of {name} that are not finite; numbers were expected. {_CURE}")
+            raise SnnlabError(f"{path} holds values of {name} that are not finite. {_CURE}")
         events[name] = raw[name]
     events["p"] = events["p"] > 0
     return events
