@@ -32,11 +32,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     A reader therefore sees the old file or the new one, never half of one, also after a SIGKILL.
 
     Raises:
-        SnnlabError: the disk is full or read-only, or the folder cannot be made.
+        SnnlabError: the disk is full or read-only, the folder cannot be made, or `path` is a device
+            or the like.
     """
     path = Path(path)
     temporary = None
     try:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise SnnlabError(f"{path}: is no ordinary file, and is not replaced; choose another.")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix

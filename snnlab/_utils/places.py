@@ -24,7 +24,7 @@ def course_file(name: str) -> Path:
         name: its path in a clone, such as "params/delays_shd.yaml".
     """
     own = _checkout() / name
-    return own if own.exists() and not INSTALLED else ROOT / name
+    return own if os.path.exists(own) and not INSTALLED else ROOT / name
 
 
 def data_folder() -> Path:

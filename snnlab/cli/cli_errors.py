@@ -1,5 +1,6 @@
 """Errors and reports on the command line: sentences and exit codes."""
 
+import errno
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,7 +31,10 @@ def print_report(report: Iterable[Finding]) -> None:
 
 
 def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn a SnnlabError into a sentence and exit code 2, an interruption into exit code 130."""
+    """Turn errors into sentences and exit codes.
+
+    2 of a SnnlabError or too long a path, 130 of an interruption.
+    """
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
@@ -38,6 +42,11 @@ def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except SnnlabError as error:
             print_error(error)
+            sys.exit(2)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            print_error(f"{error.filename}: is longer than a path can be; choose a shorter one.")
             sys.exit(2)
         except KeyboardInterrupt:
             click.echo("\nsnnlab: stopped; the same command resumes.", err=True)

@@ -29,9 +29,10 @@ class ParameterFile(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Return the path that was given, or that of the file that comes with snnlab."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.parent != Path("params") or os.path.exists(path):
+            return path
         shipped = course_file(f"params/{path.name}")
-        own = path.exists() or path.parent != Path("params") or not shipped.exists()
-        return path if own else shipped
+        return shipped if os.path.exists(shipped) else path
 
 
 def sweep_options(noun: str) -> Callable[[Command], Command]:

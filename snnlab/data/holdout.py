@@ -222,6 +222,11 @@ def checked_folds(
     folds = 0 if folds is None else whole_number("folds", folds, 0)
     folds = folds or (min(own, most[0]) if most else own)
     if folds == 1 or (most and folds > most[0]):
+        if most and most[0] < 2:
+            raise SnnlabError(
+                f"number of {most[1]}: {most[0]}, expected at least 2, one to test on and one to "
+                "train on. Add recordings."
+            )
         upto = f"2 to {most[0]:,}, the number of {most[1]}" if most else "at least 2"
         raise SnnlabError(
             f"folds = {folds}: expected {upto}; one is tested on, the others are trained on. "

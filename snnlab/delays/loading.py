@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from snnlab._utils.arrays import check_dt
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.files import checkpoints_below, given_path, sha256
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_net import DelayNet
@@ -139,12 +139,24 @@ def convert_file(
         The network.
 
     Raises:
-        SnnlabError: as `read`, `out` is the file itself, or it cannot be written.
+        SnnlabError: as `read`, a number is not finite, `out` is the file itself, or it cannot be
+            written.
     """
-    if Path(out).resolve() == Path(path).resolve():
-        raise SnnlabError(f"{out}: is the file that is read; give the checkpoint another name.")
+    check_other_file(path, out)
     net = read(path, **settings)
+    with errors_at(path):
+        checkpoints.check_parameters(net.state_dict(), net.config.build())
     source = {"file": Path(path).name, "sha256": sha256(path)}
     # Without a recipe, so that `fit` refuses to resume: no file has the state of the optimisers
     checkpoints.save(out, network=net.config, recipe={}, best=net.state_dict(), imported=source)
     return net
+
+
+def check_other_file(path: str | Path, out: str | Path) -> None:
+    """Refuse to write a file over the one that is read.
+
+    Raises:
+        SnnlabError: both are one file.
+    """
+    if Path(out).resolve() == Path(path).resolve():
+        raise SnnlabError(f"{out}: is the file that is read; give what is written another name.")

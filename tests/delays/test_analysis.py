@@ -56,6 +56,13 @@ def test_a_sparse_layer_gives_the_synapses_that_exist():
     assert found.delay_ms.tolist() == pytest.approx(expected)
 
 
+def test_weights_of_few_bits_are_those_that_the_network_computes_with():
+    net = random_net(weight_bits=2)
+    for layer in range(3):
+        found, used = (analysis.incoming(n, layer, 1, dt_ms=5.0) for n in (net, discretise(net)))
+        assert found.weight[found.weight != 0].tolist() == used.weight.tolist()
+
+
 @pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
 def test_the_kernel_of_a_neuron_is_its_row_of_the_layers(changes):
     net = random_net(**changes)

@@ -141,6 +141,8 @@ def _decode(path: Path, reader: str) -> np.ndarray:
         raw = dict(zip("txyp", (decoded[name] for name in decoded.dtype.names), strict=True))
     events = np.empty(len(raw["t"]), dtype=[(name, np.int64) for name in "xytp"])
     for name in "xytp":
+        if not np.isfinite(raw[name]).all():
+            raise SnnlabError(f"{path} holds values of {name} that are not finite. {_CURE}")
         events[name] = raw[name]
     events["p"] = events["p"] > 0
     return events

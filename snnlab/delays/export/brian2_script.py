@@ -27,25 +27,30 @@ def run(x: Array) -> tuple[list[Array], Array]:
     """Simulate a recording, and the tail after its last spike.
 
     Args:
-        x: spike counts, (T, N_in).
+        x: spike counts or features, (T, N_in).
 
     Returns:
         The spikes of each hidden layer, (T', N) of bool, and the potentials of the readout, (T',
         classes).
+
+    Raises:
+        ValueError: the recording is no array of finite numbers for this network.
     """
     net = np.load(io.BytesIO(base64.b64decode(ARRAYS)))
     n_layers, n_in = int(net["layers"]), int(net["n_in"])
+    if x.ndim != 2 or x.shape[1] != n_in or not np.isfinite(x).all():
+        raise ValueError(
+            f"the recording of shape {x.shape} does not fit: expected finite numbers "
+            f"(T, {n_in}); bin it as the recordings that the network was trained on."
+        )
     times, channels = x.nonzero()
     steps = max(int(times.max(initial=-1)) + 1 + int(net["tail"]), 1)
     dt = float(net["dt_ms"]) * b2.ms
     b2.start_scope()
     b2.defaultclock.dt = dt
-    # Brian2 has one spike a channel and step: further ones come from copies of the channels
-    copies = max(int(x.max(initial=1)), 1)
-    exists = [x[times, channels] > n for n in range(copies)]
-    index = np.concatenate([channels[exists[n]] + n * n_in for n in range(copies)])
-    when = np.concatenate([times[exists[n]] for n in range(copies)])
-    source = b2.SpikeGeneratorGroup(n_in * copies, index, when * dt)
+    # A spike that is sent at t has the size x[t]: a count, or a feature
+    sizes = b2.TimedArray(x, dt=dt)
+    source = b2.SpikeGeneratorGroup(n_in, channels, times * dt)
     parts: list[Any] = [source]
     monitors = []
     for number in range(n_layers):
@@ -66,20 +71,19 @@ def run(x: Array) -> tuple[list[Array], Array]:
         neurons.run_regularly(
             "v = (beta * v + current + bias) * int(t_in_timesteps >= first)\ncurrent = 0"
         )
-        synapses = b2.Synapses(source, neurons, "w : 1", on_pre="current_post += w")
-        repeated = range(copies if number == 0 else 1)
-        synapses.connect(
-            i=np.concatenate([layer["source"] + n * n_in for n in repeated]),
-            j=np.concatenate([layer["target"] for _ in repeated]),
-        )
-        synapses.w = np.concatenate([layer["weight"] for _ in repeated])
-        synapses.delay = np.concatenate([layer["delay"] for _ in repeated]) * dt
         monitors.append(
             b2.SpikeMonitor(neurons) if fires else b2.StateMonitor(neurons, "v", True, when="end")
         )
-        parts += [neurons, synapses, monitors[-1]]
+        parts += [neurons, monitors[-1]]
+        if len(layer["source"]):  # Brian2 refuses to connect none
+            size = " * sizes(t - delay, i)" if number == 0 else ""
+            synapses = b2.Synapses(source, neurons, "w : 1", on_pre=f"current_post += w{size}")
+            synapses.connect(i=layer["source"], j=layer["target"])
+            synapses.w = layer["weight"]
+            synapses.delay = layer["delay"] * dt
+            parts.append(synapses)
         source = neurons
-    b2.Network(*parts).run((steps + n_layers) * dt, namespace={})
+    b2.Network(*parts).run((steps + n_layers) * dt, namespace={"sizes": sizes})
 
     spikes = []
     for number, monitor in enumerate(monitors[:-1]):
@@ -91,7 +95,12 @@ def run(x: Array) -> tuple[list[Array], Array]:
 
 def main() -> None:
     """Simulate the recording that the command line names."""
-    spikes, potentials = run(np.load(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        spikes, potentials = run(np.load(sys.argv[1]))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
     share = np.exp(potentials - potentials.max(1, keepdims=True))
     scores = (share / share.sum(1, keepdims=True)).sum(0)
     print("class", scores.argmax(), "spikes", *(layer.sum() for layer in spikes))

@@ -14,7 +14,7 @@ from snnlab._utils.fields import known
 from snnlab._utils.files import whole_file
 from snnlab.delays.export import nir_file, onnx_file
 from snnlab.delays.export.plain import PlainNetwork, describe
-from snnlab.delays.loading import open_network
+from snnlab.delays.loading import best_checkpoint, check_other_file, open_network
 
 Format = Literal["nir", "brian2", "onnx", "npz"]
 TEMPLATE = Path(__file__).with_name("brian2_script.py")
@@ -49,8 +49,8 @@ def export_network(
         What was written, as plain arrays.
 
     Raises:
-        SnnlabError: the format is unknown, its package is missing, the file exists, the network
-            cannot be opened, or one of its layers cannot be exported.
+        SnnlabError: the format is unknown, its package is missing, the file exists or is the
+            checkpoint, the network cannot be opened, or one of its layers cannot be exported.
 
     Example:
         >>> import tempfile
@@ -69,6 +69,8 @@ def export_network(
         )
     model: Any = network
     if isinstance(network, str | Path):
+        network = best_checkpoint(network)
+        check_other_file(network, out)
         model, dt_ms = open_network(network, dt_ms=dt_ms)
     plain = describe(model, dt_ms)
     with whole_file(out) as temporary:

@@ -46,7 +46,7 @@ def to_network(plain: PlainNetwork) -> DelayNet:
         )
     taus = tuple(tuple(layer.tau.tolist()) for layer in plain.layers)
     every = {tau for layer in taus for tau in layer}
-    if not all((layer.threshold > 0).all() for layer in plain.layers):
+    if not all((layer.threshold.astype(np.float32) > 0).all() for layer in plain.layers):
         raise SnnlabError("a neuron has a threshold that is not above 0.")
     longest = tuple(int(layer.delay.max(initial=0)) for layer in plain.layers)
     if not any(longest):

@@ -11,6 +11,7 @@ from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.optional import import_optional
 from snnlab.delays.export.nir_file import PURPOSE
 from snnlab.delays.export.plain import Array, PlainLayer, PlainNetwork
+from snnlab.nn.network_config import LONGEST
 
 NODES = ("Input", "Output", "Delay", "Linear", "Affine", "LIF", "LI")
 
@@ -67,6 +68,12 @@ class _Reader:
         self.dt_ms = dt_ms
         self.before: dict[str, list[str]] = {name: [] for name in self.nodes}
         for source, target in dict.fromkeys(map(tuple, graph.edges)):
+            for name in (source, target):
+                if name not in self.nodes:
+                    raise SnnlabError(
+                        f"an edge leads from {source} to {target}, and there is no node {name}; "
+                        "expected edges between the nodes of the file."
+                    )
             self.before[target].append(source)
         for name, node in self.nodes.items():
             if self.kind(name) not in NODES:
@@ -142,6 +149,8 @@ class _Reader:
         for key in ("v_leak", "v_reset"):
             if values.get(key, np.zeros(1)).any():
                 raise SnnlabError(f"{name}: has a {key} other than 0, which snnlab's neurons lack.")
+        if (values["tau"] <= 0).any():
+            raise SnnlabError(f"{name}: has a tau that is not above 0; expected seconds.")
         dt = self.dt_ms / 1000
         tau, fires = values["tau"] / dt, "v_threshold" in values
         gain = values["r"] / tau
@@ -151,12 +160,15 @@ class _Reader:
         total = np.zeros(n_out)
         for first, weight, bias, last in branches:
             target, source = weight.nonzero()
-            steps = _whole_if_close((first[source] + last[target]) / dt)
-            parts.append((source, target, np.rint(steps).astype(np.int64), weight[target, source]))
+            steps = np.rint(_whole_if_close((first[source] + last[target]) / dt))
+            if not ((steps >= 0) & (steps <= LONGEST)).all():
+                raise SnnlabError(
+                    f"{name}: its input has negative delays or some of more than {LONGEST:,} "
+                    "steps; expected seconds from 0, or a longer time step."
+                )
+            parts.append((source, target, steps.astype(np.int64), weight[target, source]))
             total += bias
         source, target, delay, weight = map(np.concatenate, zip(*parts, strict=True))
-        if (delay < 0).any():
-            raise SnnlabError(f"{name}: its input has negative delays; expected seconds from 0.")
         return n_in, PlainLayer(
             source=source,
             target=target,

@@ -152,10 +152,10 @@ class SynapsesPlot:
     def _set_layer(self, layer: int) -> None:
         """Set what all neurons of a layer share, so that they share a background, too."""
         self.layer, synapses = layer, self.network.synapses(layer)
-        limit = self.largest_weight = float(synapses.weight.detach().abs().max()) or 1.0
+        limit = self.largest_weight = float(synapses.existing_weight.detach().abs().max()) or 1.0
         self.axes["weights"].set_ylim(-1.08 * limit, 1.08 * limit)
         # A few weights are much larger than all others, which would be pale beside them
-        darkest = 1.5 * float(synapses.weight.detach().abs().mean()) or 1.0
+        darkest = 1.5 * float(synapses.existing_weight.detach().abs().mean()) or 1.0
         self.kernel.set_clim(-darkest, darkest)
         left, right = self.kernel.get_extent()[:2]
         self.kernel.set_extent((left, right, -0.5, synapses.in_features - 0.5))

@@ -120,6 +120,10 @@ def test_files_bin_are_taken_too(tmp_path):
         (np.zeros((3, 4)), "has no field p, t, x, y; a structured array with the fields x, y"),
         (np.zeros(3, [("x", "i2"), ("y", "i2"), ("t", "i8")]), "has no field p;"),
         (np.zeros(0, FIELDS), "holds no event"),
+        (
+            np.full(3, np.nan, [(name, "f8") for name in "xytp"]),
+            "holds values of x that are not finite",
+        ),
     ],
 )
 def test_arrays_that_are_no_events_are_refused(motion, array, words):

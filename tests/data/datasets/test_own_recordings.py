@@ -237,3 +237,9 @@ def test_the_command_checks_a_folder_of_ones_own_and_what_is_damaged_in_it():
     assert done.exit_code == 1 and "all.npz cannot be read" in done.output
     done = CliRunner().invoke(main.app, ["data", "check", "mime"])
     assert done.exit_code == 2 and "no data set called 'mime'" in done.output
+
+
+def test_a_single_recording_is_refused(tmp_path):
+    samples(1).save("mine")
+    with pytest.raises(SnnlabError, match="recordings in .*mine.*: 1, expected at least 2"):
+        load_dataset("mine")

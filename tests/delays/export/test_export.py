@@ -78,11 +78,27 @@ def test_an_empty_recording_without_a_tail_has_one_step(tmp_path):
 
 
 @OLD_NAMES
-@pytest.mark.parametrize("x", [recording(), np.zeros((5, 12))], ids=["spikes", "silence"])
+@pytest.mark.parametrize("x", [recording(), np.zeros((5, 12)), recording() * 0.7 - 0.1])
 def test_brian2_gives_the_same_spikes(x, tmp_path, brian2):
     net = spiking_net()
     export_network(net, tmp_path / "net.py", to="brian2")
     assert_same(run_script(tmp_path / "net.py")(x), reference(net, x))
+
+
+@OLD_NAMES
+def test_brian2_runs_a_layer_without_synapses(tmp_path, brian2):
+    net, x = spiking_net(), recording()
+    net.synapses[1].weight.data.zero_()
+    export_network(net, tmp_path / "net.py", to="brian2")
+    assert_same(run_script(tmp_path / "net.py")(x), reference(net, x))
+
+
+@OLD_NAMES
+@pytest.mark.parametrize("x", [np.full((5, 12), np.nan), np.ones((5, 11)), np.ones(12)])
+def test_brian2_refuses_what_is_no_recording(x, tmp_path, brian2):
+    export_network(spiking_net(), tmp_path / "net.py", to="brian2")
+    with pytest.raises(ValueError, match=r"expected finite numbers \(T, 12\)"):
+        run_script(tmp_path / "net.py")(x)
 
 
 def test_onnx_gives_the_same_spikes(tmp_path):
@@ -227,6 +243,12 @@ def test_a_single_value_stands_for_all_neurons(tmp_path):
     assert nir_reader.read(tmp_path / "a.nir", dt_ms=10).layers[0].delay.tolist() == [1] * 6
 
 
+def without_a_node():
+    made = graph()
+    made.edges.append(("n5", "n9"))
+    return made
+
+
 def recurrent():
     edges = [("n0", "n1"), ("n1", "n2"), ("n2", "n1"), ("n2", "n3")]
     return chain(
@@ -243,6 +265,7 @@ def recurrent():
     [
         (lambda: graph(neurons=nir.IF(np.ones(2), np.ones(2))), "n3 is of the type IF"),
         (recurrent, "not one link of a chain"),
+        (without_a_node, "from n5 to n9, and there is no node n9"),
         (lambda: graph(neurons=lif(v_leak=np.ones(2))), "v_leak other than 0"),
         (lambda: graph(neurons=lif(v_reset=np.ones(2))), "v_reset other than 0"),
         (
@@ -265,6 +288,21 @@ def recurrent():
             "tau_ms larger than",
         ),
         (lambda: graph(neurons=lif(3)), "expected"),
+        (
+            lambda: graph(between=[nir.Delay(np.full(3, 1e19)), nir.Linear(np.ones((2, 3)))]),
+            "more than 1,000,000 steps",
+        ),
+        (lambda: graph(neurons=lif(tau=np.zeros(2))), "n3: has a tau that is not above 0"),
+        (lambda: graph(neurons=lif(v_threshold=np.zeros(2))), "threshold that is not above 0"),
+        *(
+            (
+                lambda weight=weight: graph(
+                    between=[nir.Delay(np.ones(3)), nir.Linear(np.full((2, 3), weight))]
+                ),
+                "synapses.0.weight holds values that are not finite",
+            )
+            for weight in (np.nan, 1e300)
+        ),
     ],
 )
 def test_files_that_no_layer_fits_are_refused(made, message, tmp_path):
@@ -332,6 +370,10 @@ def test_files_are_not_replaced_and_a_missing_package_has_a_sentence(tmp_path, m
     out.write_text("mine")
     with pytest.raises(SnnlabError, match="exists already"):
         export_network(tmp_path / "net.pt", out, to="nir")
+    with pytest.raises(SnnlabError, match="is the file that is read"):
+        export_network(tmp_path / "net.pt", tmp_path / "net.pt", to="npz", overwrite=True)
+    with pytest.raises(SnnlabError, match="is the file that is read"):
+        export_network(tmp_path, tmp_path / "net.pt", to="npz", overwrite=True)
     monkeypatch.setitem(sys.modules, "nir", None)
     with pytest.raises(SnnlabError, match=r'pip install "snnlab\[export\]"'):
         export_network(tmp_path / "net.pt", out, to="nir", overwrite=True)
