@@ -1,5 +1,6 @@
 """Options that several commands have: `run` and `train`, and `sweep` and `search`."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -21,6 +22,17 @@ def run_options(command: Command) -> Command:
     command = click.option("--again", is_flag=True, help="run it again if it is finished")(command)
     command = click.option("--wait", is_flag=True, help=wait_help)(command)
     return click.option("--log", help=log_help)(command)
+
+
+class FiniteRange(click.FloatRange):
+    """A number, neither infinite nor nan."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
 
 
 class ParameterFile(click.Path):
@@ -46,7 +58,7 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
     """
     many: dict[str, Any] = {"nargs": 2, "multiple": True, "metavar": "NAME VALUE"}
     shown: dict[str, Any] = {"show_default": True}
-    number, positive = click.IntRange(1), click.FloatRange(0.1)
+    number, positive = click.IntRange(1), FiniteRange(0.1)
     decorators = (
         click.argument("file", metavar="YAML", type=ParameterFile()),
         click.option("-p", "given", **many, help="set a parameter of all runs"),

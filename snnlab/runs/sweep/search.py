@@ -9,7 +9,9 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -47,7 +49,7 @@ class Trials:
         search: the search.
 
     Raises:
-        SnnlabError: optuna is not installed, or nothing can be written.
+        SnnlabError: optuna is not installed, the journal is damaged, or nothing can be written.
     """
 
     def __init__(self, search: Search) -> None:
@@ -65,8 +67,11 @@ class Trials:
             else _distribution(optuna, search.type_of(name), drawn)
             for name, drawn in search.drawn.items()
         }
-        with self._process_lock:
-            backend = journal.JournalFileBackend(str(search.folder / "search.journal"))
+        path = search.folder / "search.journal"
+        with _journal_errors(search), self._process_lock:
+            lock = journal.JournalFileSymlinkLock(str(path))
+            backend = journal.JournalFileBackend(str(path), lock)
+            _remove_half_line(path, lock)
             self.study = optuna.create_study(
                 storage=optuna.storages.JournalStorage(backend),
                 study_name=search.identity,
@@ -144,9 +149,33 @@ class Trials:
 
 def _distribution(optuna: Any, kind: type, ends: Mapping[str, Any]) -> Any:
     kinds = optuna.distributions
-    if kind is int:
-        return kinds.IntDistribution(**{"step": 1} | dict(ends))
-    return kinds.FloatDistribution(**ends)
+    with warnings.catch_warnings(action="ignore"):  # that the last step may end below `high`
+        if kind is int:
+            return kinds.IntDistribution(**{"step": 1} | dict(ends))
+        return kinds.FloatDistribution(**ends)
+
+
+@contextmanager
+def _journal_errors(search: Search) -> Iterator[None]:
+    """Turn an error of the journal into a sentence."""
+    try:
+        yield
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SnnlabError(
+            f"{search.folder / 'search.journal'}: cannot be read or written ({error}). Free some "
+            "space; if the file is damaged, remove it: the search draws anew and finds its "
+            "finished runs."
+        ) from error
+
+
+def _remove_half_line(path: Path, lock: Any) -> None:
+    """Remove what a process wrote last if the disk was full or the power failed meanwhile."""
+    lock.acquire()
+    try:
+        with path.open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def run_search(
@@ -178,7 +207,9 @@ def run_search(
         return failed
 
     calls = [work] * min(workers, trials.search.trials)
-    parts = in_workers(trials.search, calls, workers=len(calls), retries=retries, watcher=watcher)
+    workers = len(calls)
+    with _journal_errors(trials.search):
+        parts = in_workers(trials.search, calls, workers=workers, retries=retries, watcher=watcher)
     return [failure for part in parts for failure in part]
 
 

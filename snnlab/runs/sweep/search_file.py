@@ -198,9 +198,11 @@ def _check_range(path: Path, kind: Profiles, name: str, ends: Mapping[str, Any])
     log, step = ends.get("log", False), ends.get("step")
     if not isinstance(log, bool) or (log and (low <= 0 or step is not None)):
         raise SnnlabError(f"{path}: {where}, log needs a low above 0, and no step.")
-    fits = is_number(step) and isinstance(step, int | item_type) and 0 < step <= high - low
+    width = high - low
+    fits = is_number(step) and isinstance(step, int | item_type) and 1e-9 * width <= step <= width
     if step is not None and not fits:
         number = "whole number" if item_type is int else "number"
         raise SnnlabError(
-            f"{path}: {where}, step is {step!r}; expected a {number} above 0, up to high - low."
+            f"{path}: {where}, step is {step!r}; expected a {number} up to high - low, above a "
+            "billionth of it."
         )

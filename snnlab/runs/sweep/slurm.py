@@ -138,6 +138,8 @@ def _requests(
     gpus = getattr(config, "processes", 1) if slurm.gpus is None else slurm.gpus
     if not gpus and getattr(config, "device", "") == "cuda":
         raise SnnlabError("device cuda is absent: --gpus 0 asks for none; leave --gpus out.")
+    # by submitit's names, so that they replace its own options; without a value, it is a switch
+    more = {name.replace("-", "_"): value or True for name, value in slurm.more.items()}
     return {
         "job_name": experiment.path.stem,
         "time": round(60 * slurm.hours),
@@ -146,7 +148,7 @@ def _requests(
         "array_parallelism": workers,
         "nodes": 1,
         "ntasks_per_node": 1,
-        "additional_parameters": {"requeue": True, **slurm.more},
+        "additional_parameters": {"requeue": True, **more},
         **({"gpus_per_node": gpus} if gpus else {}),
         **({"partition": slurm.partition} if slurm.partition else {}),
     }

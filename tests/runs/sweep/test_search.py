@@ -108,6 +108,42 @@ def run(monkeypatch):
     return all_of
 
 
+def test_the_last_step_of_a_range_may_end_below_its_end(checkout, run, recwarn):
+    grid = {"neurons": {"low": 10, "high": 19, "step": 5}}
+    trials = opened(checkout, grid=grid)
+    assert run(trials) == [] and not recwarn.list
+    assert {trial.params["neurons"] for trial in trials.of_state("COMPLETE")} <= {10, 15}
+
+
+def test_a_journal_that_ends_with_half_a_line_is_resumed_and_a_damaged_one_is_refused(
+    checkout, run
+):
+    run(opened(checkout))
+    journal = checkout / "runs/find/search.journal"
+    complete = journal.read_bytes()
+    journal.write_bytes(complete + b'{"op_code": 4, "wor')
+    trials = opened(checkout, search={"trials": 6})
+    assert run(trials) == [] and trials.done == 6
+    journal.write_bytes(b"\xff\n" + complete)
+    with pytest.raises(SnnlabError, match=r"search\.journal: cannot be read .* remove it"):
+        opened(checkout)
+    journal.unlink()
+    trials = opened(checkout)
+    pool = Pool()
+    assert run(trials, pool) == [] and trials.done == 5 and not pool.runs
+
+
+def test_a_journal_that_can_no_longer_be_written_is_one_sentence(checkout, run):
+    trials = opened(checkout)
+
+    def curve(config):
+        os.replace(trials.search.folder / "search.journal", checkout / "away")
+        return [0.5]
+
+    with pytest.raises(SnnlabError, match=r"search\.journal: cannot be read or written"):
+        run(trials, Pool(curve))
+
+
 def test_trials_are_drawn_from_ranges_and_lists_until_there_are_enough(checkout, run):
     trials = opened(checkout)
     assert run(trials) == []
@@ -208,6 +244,7 @@ def course_file(checkout, **changes):
             {"grid": {"neurons": {"low": 10, "high": 20, "step": 1.5}}},
             "step is 1.5; expected a whole",
         ),
+        ({"grid": {"tau_ms": {"low": 2, "high": 3, "step": 1e-300}}}, "step is 1e-300; expected a"),
         ({"grid": {"neurons": {"low": 10, "high": 20, "step": True}}}, "step is True; expected a"),
         ({"grid": {"seeds": [1, 2]}}, "seeds is drawn from grid and given"),
     ],

@@ -104,6 +104,21 @@ def test_a_dry_run_shows_the_lines_that_sbatch_would_get(cluster, monkeypatch):
     assert "\n".join(lines) in call(path, *asked, "--dry-run").stdout
 
 
+def test_an_option_of_sbatch_replaces_that_of_snnlab_and_is_a_switch_without_a_value(cluster):
+    more = ["--slurm", "gpus-per-node", "a100:2", "--slurm", "exclusive", ""]
+    dry = call(sweeps.write(cluster), *more, "--dry-run")
+    lines = dry.stdout.splitlines()
+    assert [line for line in lines if "gpus-per-node" in line] == ["#SBATCH --gpus-per-node=a100:2"]
+    assert "#SBATCH --exclusive" in lines
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_hours_and_memory_are_finite(cluster, number):
+    for option in ("--hours", "--memory-gb"):
+        done = call(sweeps.write(cluster), option, number)
+        assert done.exit_code == 2 and f"{number!r} is not a finite number" in done.stderr
+
+
 def test_a_gpu_that_is_wanted_has_to_be_asked_for(cluster):
     path = sweeps.write(cluster, notebook="02", grid=None, parameters={"device": "cuda"})
     os.replace(
