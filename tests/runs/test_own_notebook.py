@@ -90,7 +90,7 @@ def test_its_parameters_are_those_that_papermill_inspects():
     [
         ("lrr", "1", r"no parameter of mine called 'lrr' \(did you mean lr\?\)"),
         ("lr", "fast", r"lr = 'fast': expected a number \(learning rate\)"),
-        ("sizes", "1.5", "expected a list of whole numbers, such as .* each .neurons."),
+        ("sizes", "1.5", "expected a list of whole numbers, such as .*. .neurons."),
         ("fast", "3", "fast = '3': expected true or false"),
         ("live", "true", "no parameter of mine called 'live'"),
         ("profile", "big", "expected one of|no profile called 'big'"),
