@@ -60,8 +60,7 @@ def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None)
     """Convert a value to the type of its field: an int may stand for a float, a list for a tuple.
 
     Args:
-        field: whose type is a text, a truth value, a number, a tuple of these, or a `Literal`. A
-            value of any other type is returned as it is.
+        field: whose type is a text, a truth value, a number, a tuple of these, or a `Literal`.
         value: the value.
         spec: what it may be; None for the field's own, which `parameter` gave it.
 
@@ -76,8 +75,6 @@ def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None)
             raise SnnlabError(f"{field.name} = {value!r}: expected {expected}.")
         return value
     kind, many = _kind(field)
-    if kind not in _WORDS:
-        return value
     spec = spec or field.metadata["spec"]
     about = f" ({spec.help})" if spec.help else ""
     if spec.choices and isinstance(value, str) and not many:
@@ -91,11 +88,8 @@ def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None)
         right, items = True, (value,)
     if not right or not all(_fits(item, kind, spec) for item in items):
         raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field, spec)}{about}.")
-    if (
-        kind is str
-        and spec.path
-        and (why := next(filter(None, (_no_path(item, spec) for item in items)), ""))
-    ):
+    texts = items if kind is str and spec.path else ()
+    if why := next(filter(None, (_no_path(text, spec) for text in texts)), ""):
         raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path{about}.")
     converted = tuple(kind(item) for item in items)
     if not many:

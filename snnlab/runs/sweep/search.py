@@ -71,6 +71,9 @@ class Trials:
         with _journal_errors(search), self._process_lock:
             lock = journal.JournalFileSymlinkLock(str(path))
             backend = journal.JournalFileBackend(str(path), lock)
+            append, read = backend.append_logs, backend.read_logs
+            backend.append_logs = _journal_errors(search)(append)
+            backend.read_logs = _journal_errors(search)(lambda number: [*read(number)])
             _remove_half_line(path, lock)
             self.study = optuna.create_study(
                 storage=optuna.storages.JournalStorage(backend),
@@ -207,9 +210,7 @@ def run_search(
         return failed
 
     calls = [work] * min(workers, trials.search.trials)
-    workers = len(calls)
-    with _journal_errors(trials.search):
-        parts = in_workers(trials.search, calls, workers=workers, retries=retries, watcher=watcher)
+    parts = in_workers(trials.search, calls, workers=len(calls), retries=retries, watcher=watcher)
     return [failure for part in parts for failure in part]
 
 
