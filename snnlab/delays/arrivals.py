@@ -260,11 +260,10 @@ def arrivals(
 def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: float) -> int:
     """Find the neuron of the first layer whose response depends most on its delays.
 
-    Spikes of the recording arrive at it, if they do at any neuron. Without input its membrane stays
-    below half of the threshold, and with its delays it fires more often than without. Of these
-    neurons it is the one that fires least without its delays, and of those the one that fires most
-    with them. In a network that is no `DelayNet` it is the one whose delays raise its largest
-    current most.
+    Spikes of the recording arrive at it. Without input its membrane stays below half of the
+    threshold, and with its delays it fires more often than without. Of these neurons it is the one
+    that fires least without its delays, and of those the one that fires most with them. In a
+    network that is no `DelayNet` it is the one whose delays raise its largest current most.
 
     Args:
         net: the network.
@@ -273,6 +272,9 @@ def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: f
 
     Returns:
         The number of the neuron.
+
+    Raises:
+        SnnlabError: no spike arrives at any neuron.
     """
     _, offset = bn_affine(net, 0)
 
@@ -289,4 +291,10 @@ def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: f
         needs_input = bool(offset[neuron] * _tau(cells, neuron) < cells.v_threshold / 2)
         return arrives, needs_input and delayed > undelayed, -undelayed, delayed
 
-    return max(range(len(offset)), key=rank)
+    best = max(range(len(offset)), key=rank)
+    if not rank(best)[0]:
+        raise SnnlabError(
+            "no spike of this recording arrives in the first layer before it ends, or its neurons "
+            "do not respond; choose another recording, or another network."
+        )
+    return best
