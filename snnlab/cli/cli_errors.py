@@ -3,7 +3,7 @@
 import errno
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -27,6 +27,22 @@ def print_report(report: Iterable[Finding]) -> None:
         count[finding.status] += 1
     click.echo(f"{count['error']} errors, {count['info']} infos")
     if count["error"]:
+        sys.exit(1)
+
+
+def print_failures(failed: Sequence[tuple[str, str]]) -> None:
+    """Print who failed and why, a line for each reason; exit code 1 if anyone failed.
+
+    Args:
+        failed: name and reason of each.
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, text in failed:
+        reasons.setdefault(text, []).append(name)
+    for text, names in reasons.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        click.echo(printable(f"{names[0]}{more} failed: {text}"), err=True)
+    if failed:
         sys.exit(1)
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snnlab._utils.escape import printable
-from snnlab.cli.cli_errors import cli_errors
+from snnlab.cli.cli_errors import cli_errors, print_failures
 from snnlab.cli.options import sweep_options
 
 if TYPE_CHECKING:
@@ -121,7 +120,4 @@ def _conclude(trials: "Trials", failed: list[tuple[str, str]]) -> None:
     if command := best_command(trials):
         click.echo(f"{'best':<12}{command}")
     click.echo(f"{'runs':<12}{trials.search.folder}")
-    for name, text in failed:
-        click.echo(printable(f"{name} failed: {text}"), err=True)
-    if failed:
-        sys.exit(1)
+    print_failures(failed)

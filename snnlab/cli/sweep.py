@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snnlab._utils.escape import printable
-from snnlab.cli.cli_errors import cli_errors
+from snnlab.cli.cli_errors import cli_errors, print_failures
 from snnlab.cli.options import sweep_options
 
 if TYPE_CHECKING:
@@ -142,15 +141,11 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
         )
     click.echo(f"{'runs':<12}{plan.folder}")
     ended = list(zip(left, outcomes, strict=False))
-    failed = [(run, outcome.text) for run, outcome in ended if outcome.status == "failed"]
-    for run, text in failed:
-        click.echo(printable(f"{run.name} failed: {text}"), err=True)
     if held := [run for run, outcome in ended if outcome.status == "held" and not run.done]:
         click.echo(
             f"{len(held)} runs are in progress in another process: {held[0].name} ...", err=True
         )
-    if failed:
-        sys.exit(1)
+    print_failures([(run.name, what.text) for run, what in ended if what.status == "failed"])
 
 
 def _print_plan(plan: "Sweep", *, as_published: bool) -> None:

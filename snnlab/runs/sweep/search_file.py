@@ -189,7 +189,8 @@ def _check_range(path: Path, kind: Profiles, name: str, ends: Mapping[str, Any])
     field = fields[checked(path, "grid", known_parameter, name, kind)]
     many = get_origin(field.type) is tuple
     for end in (low, high):
-        parameters(path, "grid", kind, {name: [end] if many else end})
+        if end is not None:
+            parameters(path, "grid", kind, {name: [end] if many else end})
     item_type = get_args(field.type)[0] if many else field.type
     if item_type not in (int, float) or low is None or high is None or not low < high:
         raise SnnlabError(

@@ -140,6 +140,13 @@ def _requests(
         raise SnnlabError("device cuda is absent: --gpus 0 asks for none; leave --gpus out.")
     # by submitit's names, so that they replace its own options; without a value, it is a switch
     more = {name.replace("-", "_"): value or True for name, value in slurm.more.items()}
+    if "array" in more:
+        raise SnnlabError("--slurm array: snnlab numbers the runs; choose how many with --workers.")
+    if "%" in f"{logs(experiment)}{experiment.path.stem}":
+        raise SnnlabError(
+            f"{experiment.path}: SLURM puts a number in place of %j and the like; give file and "
+            "folders names without %."
+        )
     return {
         "job_name": experiment.path.stem,
         "time": round(60 * slurm.hours),

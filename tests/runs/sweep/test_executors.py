@@ -407,6 +407,11 @@ def test_a_failed_run_ends_the_command_with_code_1_and_its_error(tmp_path, monke
         "2 of 2 runs have no result yet: neurons=10, seed=0 ...",
         "neurons=10, seed=0 failed: 01_lif_dynamics.ipynb: no such luck",
     ]
+    outcomes[1:] = [outcomes[0]]  # for one reason: in one line
+    done = CliRunner().invoke(main.app, ["sweep", str(path)])
+    assert done.exit_code == 1 and done.stderr.splitlines()[1:] == [
+        "neurons=10, seed=0 and 1 more failed: 01_lif_dynamics.ipynb: no such luck",
+    ]
 
 
 def test_a_killed_sweep_takes_its_workers_along_and_goes_on_to_its_table(tmp_path):

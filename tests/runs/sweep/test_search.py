@@ -231,7 +231,7 @@ def course_file(checkout, **changes):
         ({"grid": {"neuron": [1, 2]}}, "no parameter of .* 'neuron' .did you mean neurons"),
         ({"grid": {"neuron": {"low": 1, "high": 2}}}, "no parameter of .*'neuron'"),
         ({"grid": {"neurons": {"low": 90, "high": 10}}}, "expected numbers low < high"),
-        ({"grid": {"neurons": {"low": 10}}}, "neurons = None: expected a whole number"),
+        ({"grid": {"neurons": {"low": 10}}}, "expected numbers low < high"),
         ({"grid": {"neurons": {"low": 1.5, "high": 20}}}, "neurons = 1.5: expected a whole"),
         ({"grid": {"neurons": {"low": 10, "hi": 20}}}, "no key of a range called 'hi'"),
         ({"grid": {"live": {"low": False, "high": True}}}, "expected numbers low < high"),

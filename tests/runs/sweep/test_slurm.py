@@ -112,6 +112,14 @@ def test_an_option_of_sbatch_replaces_that_of_snnlab_and_is_a_switch_without_a_v
     assert "#SBATCH --exclusive" in lines
 
 
+def test_what_slurm_would_read_otherwise_is_refused(cluster):
+    done = call(sweeps.write(cluster), "--slurm", "array", "0-1", "--dry-run")
+    assert done.exit_code == 2 and "snnlab numbers the runs; choose how many with" in done.stderr
+    os.replace(sweeps.write(cluster), cluster / "s %j.yaml")
+    done = call(cluster / "s %j.yaml", "--dry-run")
+    assert done.exit_code == 2 and "names without %" in done.stderr
+
+
 @pytest.mark.parametrize("number", ["nan", "inf"])
 def test_hours_and_memory_are_finite(cluster, number):
     for option in ("--hours", "--memory-gb"):
