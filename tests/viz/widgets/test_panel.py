@@ -250,3 +250,8 @@ def _pixels(html):
 
 def _ink(html):
     return sum(255 - pixel for pixel in _pixels(html))
+
+
+def test_a_panel_without_a_function_that_draws_says_so():
+    with pytest.raises(SnnlabError, match="^prepare returned None: .* end prepare with `return"):
+        interact(lambda fig: None, live=False)
