@@ -1,5 +1,6 @@
 """Run a notebook's cells in a kernel through papermill, and report progress."""
 
+import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from snnlab.runs import _jsonschema_import  # noqa: F401  before all that import
 
 # isort: split
 import papermill
+from nbclient.exceptions import DeadKernelError
 from nbclient.util import ensure_async, run_sync
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
@@ -20,11 +22,16 @@ from papermill.log import logger
 from snnlab._utils import garbage
 
 IDLE = {"execution_state": "idle"}
+STARTS = 3  # of a kernel: another program may take its ports before it does
 IDLE_SECONDS = 5  # without a message, after which a kernel is shut down though it is not idle
 
 # Called with the cells done, of how many, the heading that the notebook is at, and the count of a
 # progress bar there.
 Report = Callable[[int, int, str, str], None]
+
+
+class KernelNotStartedError(DeadKernelError):
+    """A kernel ended before it was ready."""
 
 
 def run_cells(
@@ -41,17 +48,23 @@ def run_cells(
     """
     # else the kernel prints a warning about itself
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    papermill.execute_notebook(
-        # papermill fills in names in braces
-        *(str(file).replace("{", "{{").replace("}", "}}") for file in (path, executed)),
-        parameters=parameters,
-        engine_name="snnlab",
-        env=os.environ | env,
-        kernel_name="python3",
-        language="python",
-        progress_bar=False,
-        report=report,
-    )
+    for start in range(1, STARTS + 1):
+        try:
+            papermill.execute_notebook(
+                # papermill fills in names in braces
+                *(str(file).replace("{", "{{").replace("}", "}}") for file in (path, executed)),
+                parameters=parameters,
+                engine_name="snnlab",
+                env=os.environ | env,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                report=report,
+            )
+            return
+        except KernelNotStartedError:
+            if start == STARTS:
+                raise
 
 
 class _Client(PapermillNotebookClient):
@@ -76,6 +89,12 @@ class _Client(PapermillNotebookClient):
         finally:
             self.running = False
 
+    def start_new_kernel_client(self, **options: Any) -> Any:
+        try:
+            return super().start_new_kernel_client(**options)
+        except RuntimeError as error:
+            raise KernelNotStartedError(str(error)) from error
+
     def papermill_execute_cells(self) -> None:
         try:
             super().papermill_execute_cells()
@@ -97,8 +116,12 @@ class _Client(PapermillNotebookClient):
 
     async def _interrupt(self) -> None:
         """End the cell; its sockets would be closed under it when the kernel is shut down."""
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}  # for the cell
         await ensure_async(self.km.interrupt_kernel())
         await self._until_idle()
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)  # else Python prints their errors
 
     async def _until_idle(self, msg_id: str | None = None) -> None:
         """Read messages until the kernel is idle, after the request `msg_id` if there is one."""

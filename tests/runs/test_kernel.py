@@ -2,12 +2,16 @@
 
 import json
 import os
+import signal
 
 import nbformat
 import papermill.engines
+import pytest
+from nbclient.util import run_sync
 from nbformat import v4
 
-from snnlab.runs.kernel import run_cells
+from snnlab.runs import kernel
+from snnlab.runs.kernel import KernelNotStartedError, run_cells
 
 LAST = """
 import json, os
@@ -42,3 +46,25 @@ def test_a_kernel_collects_garbage_less_often_than_python_does(tmp_path):
     nbformat.write(v4.new_notebook(cells=[cell]), path)
     run_cells(path, executed, {}, {}, lambda *_: None)
     assert nbformat.read(executed, 4).cells[-1].outputs[0].text == "True 20000 50\n"
+
+
+@pytest.mark.parametrize("killed", [1, 3])
+def test_a_kernel_that_ends_while_it_starts_is_started_again(killed, tmp_path, monkeypatch):
+    """As one does whose port another program took meanwhile."""
+    starts, start = [], kernel.PapermillNotebookClient.start_new_kernel_client
+
+    def killed_at_first(self, **options):
+        starts.append(self)
+        if len(starts) <= killed:
+            run_sync(self.km.signal_kernel)(signal.SIGKILL)
+        return start(self, **options)
+
+    monkeypatch.setattr(kernel.PapermillNotebookClient, "start_new_kernel_client", killed_at_first)
+    path, executed = tmp_path / "a.ipynb", tmp_path / "b.ipynb"
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("print(1)")]), path)
+    if killed == 3:
+        with pytest.raises(KernelNotStartedError, match="died before"):
+            run_cells(path, executed, {}, {}, lambda *_: None)
+        return
+    run_cells(path, executed, {}, {}, lambda *_: None)
+    assert nbformat.read(executed, 4).cells[-1].outputs[0].text == "1\n" and len(starts) == 2
