@@ -291,8 +291,9 @@ def most_delay_dependent(net: nn.Module, recording: SimulatedRecording, dt_ms: f
         needs_input = bool(offset[neuron] * _tau(cells, neuron) < cells.v_threshold / 2)
         return arrives, needs_input and delayed > undelayed, -undelayed, delayed
 
-    best = max(range(len(offset)), key=rank)
-    if not rank(best)[0]:
+    ranks = [rank(neuron) for neuron in range(len(offset))]
+    best = max(range(len(ranks)), key=ranks.__getitem__)
+    if not ranks[best][0]:
         raise SnnlabError(
             "no spike of this recording arrives in the first layer before it ends, or its neurons "
             "do not respond; choose another recording, or another network."
