@@ -102,14 +102,14 @@ def convert(
             "expected. Choose a number in between."
         )
     rows, table = read_labels(folder), folder / "labels.csv"
-    checks = attempt_all(
+    _, unusable = attempt_all(
         [(row, max_seconds, f"{table}, line {row.line}: {row.path}") for row in rows],
         _check,
         1,
         title="checking",
         unit="file",
     )
-    failed = {row: sentence for row, (_, sentence) in zip(rows, checks, strict=True) if sentence}
+    failed = {row: sentence for (row, *_), sentence in unusable}
     rows = _enough(rows, failed, table)
     with writing_alone(out):
         settings = {"from": str(folder.resolve()), "seed": seed}

@@ -51,13 +51,10 @@ class _Check:
         if not self.thorough and len(samples) > SAMPLE:
             chosen = random.Random(0).sample(list(samples), SAMPLE)
         title = f"reading {self.data.name}"
-        attempts = attempt_all(chosen, worker, self.workers, title=title, unit="file", together=16)
-        values = [value for value, sentence in attempts if not sentence]
-        failed = [
-            (sample, sentence)
-            for sample, (_, sentence) in zip(chosen, attempts, strict=True)
-            if sentence
-        ]
+        done, failed = attempt_all(
+            chosen, worker, self.workers, title=title, unit="file", together=16
+        )
+        values = [value for _, value in done]
         where = ""
         with suppress(SnnlabError, OSError):  # the folder may be read-only
             report = self.data.folder / "check.csv"

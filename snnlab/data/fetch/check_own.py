@@ -36,7 +36,10 @@ def check_own(
         yield ok(f"{name}: {len(part):,} samples of {classes}")
         if isinstance(part, FileDataset):
             jobs = [(part.read, sample) for sample in part.samples]
-            tried = attempt_all(jobs, sum_of_sample, workers, title=name, unit="file", together=16)
-            if bad := [sentence for _, sentence in tried if sentence]:
-                yield error(listed(f"{len(bad):,} of {len(jobs):,} files are bad", bad))
+            _, failed = attempt_all(
+                jobs, sum_of_sample, workers, title=name, unit="file", together=16
+            )
+            if failed:
+                first = f"{len(failed):,} of {len(jobs):,} files are bad"
+                yield error(listed(first, [sentence for _, sentence in failed]))
     yield info(data.note)
