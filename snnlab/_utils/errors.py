@@ -35,3 +35,22 @@ def errors_at(where: object) -> Iterator[None]:
         yield
     except SnnlabError as error:
         raise SnnlabError(f"{where}: {error}") from error
+
+
+@contextmanager
+def read_errors(problem: str, expected: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn the errors that a reader raises for damaged files into a sentence.
+
+    Args:
+        problem: the file, and what cannot be done with it; the reason follows in brackets.
+        expected: what was expected, and what to do.
+        kinds: the errors of the reader.
+    """
+    try:
+        yield
+    except SnnlabError:
+        raise
+    except kinds as error:
+        text = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+        reason = text or type(error).__name__
+        raise SnnlabError(f"{problem} ({reason}); {expected}") from error

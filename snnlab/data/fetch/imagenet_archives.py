@@ -8,7 +8,7 @@ from typing import IO
 
 from scipy.io import loadmat
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab.data.fetch.unpack import opened
 
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
@@ -85,7 +85,9 @@ def validation_classes(devkit: Path) -> list[str]:
             f"{devkit}: {_TRUTH} and {_META} were expected in it and are not both there. Fetch it "
             "again."
         )
-    try:
+    expected = "ILSVRC's development kit was expected. Fetch it again."
+    # a damaged MAT file raises nearly any kind
+    with read_errors(f"{devkit} cannot be understood", expected, Exception):
         synsets = loadmat(io.BytesIO(content[_META]), squeeze_me=True)["synsets"]
         columns = (synsets[name] for name in ("ILSVRC2012_ID", "WNID", "num_children"))
         names = {
@@ -94,11 +96,6 @@ def validation_classes(devkit: Path) -> list[str]:
             if children == 0
         }
         return [names[int(line)] for line in content[_TRUTH].split()]
-    except Exception as error:  # a damaged MAT file raises nearly any kind
-        raise SnnlabError(
-            f"{devkit} cannot be understood ({error!r}); ILSVRC's development kit was expected. "
-            "Fetch it again."
-        ) from error
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab.data.fetch.download import check_room
 
 
@@ -133,22 +133,18 @@ def opened(archive: Path) -> Iterator[IO[bytes]]:
         SnnlabError: the archive is damaged.
     """
     size = archive.stat().st_size
-    try:
-        with (
-            archive.open("rb") as file,
-            tqdm.wrapattr(file, "read", total=size, desc=f"unpacking {archive.name}") as wrapped,
-        ):
-            yield wrapped
-    except SnnlabError:
-        raise
-    except (
-        *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
-        *(NotImplementedError, RuntimeError, gzip.BadGzipFile),
-    ) as error:
-        raise SnnlabError(
-            f"{archive} cannot be unpacked ({str(error) or type(error).__name__}); a whole archive "
-            "of files inside its folder was expected. Remove it and fetch it again."
-        ) from error
+    with (
+        read_errors(
+            f"{archive} cannot be unpacked",
+            "a whole archive of files inside its folder was expected. Remove it and fetch it "
+            "again.",
+            *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
+            *(RuntimeError, gzip.BadGzipFile),
+        ),
+        archive.open("rb") as file,
+        tqdm.wrapattr(file, "read", total=size, desc=f"unpacking {archive.name}") as wrapped,
+    ):
+        yield wrapped
 
 
 def _remove(folder: Path) -> None:

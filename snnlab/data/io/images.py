@@ -8,7 +8,7 @@ from typing import IO
 
 from PIL import Image
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab._utils.files import is_hidden
 from snnlab.data.io.folders import check_names
 
@@ -36,16 +36,12 @@ def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image
     Raises:
         SnnlabError: the file cannot be read, on opening or on decoding inside the block.
     """
-    try:
-        with Image.open(path if content is None else content) as image:
-            yield image
-    except SnnlabError:
-        raise
-    except _UNREADABLE as error:
-        raise SnnlabError(
-            f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. "
-            "Fetch it again or remove it."
-        ) from error
+    expected = "a whole JPEG or PNG file was expected. Fetch it again or remove it."
+    with (
+        read_errors(f"{path} cannot be read as an image", expected, *_UNREADABLE),
+        Image.open(path if content is None else content) as image,
+    ):
+        yield image
 
 
 def class_folders(folder: Path, what: str = "images") -> list[Path]:
