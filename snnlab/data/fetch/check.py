@@ -3,17 +3,19 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now
 from snnlab._utils.report import Finding, error, info, ok
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.entry import DatasetEntry, imported
 from snnlab.data.fetch.obtain import write_provenance
 from snnlab.data.fetch.sample_readers import read_second, sum_of_sample
@@ -25,15 +27,6 @@ SECONDS = (0.2, 1.5)  # mean time of the last spike of a spoken word
 RATE = 0.0519  # events a pixel, step and polarity of ES-ImageNet, from memory
 MAX_TRAIN, N_VAL = 1300, 50  # pictures of a class in ImageNet's train and val
 _GROUP = re.compile(r"_g(\d+)_c\d+")
-
-
-class _Part(NamedTuple):
-    """The samples and labels of a split, the class names, and the reader of a sample."""
-
-    samples: list[Any]
-    labels: list[int]
-    classes: tuple[str, ...]
-    read: Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -67,11 +60,11 @@ class _Check:
             return ok(f"{len(chosen):,} files of {len(samples):,} can be read"), values
         return ok(f"all {len(chosen):,} files can be read"), values
 
-    def read_parts(self, parts: Mapping[str, _Part]) -> tuple[Finding, list[float]]:
+    def read_parts(self, parts: Mapping[str, FileDataset]) -> tuple[Finding, list[float]]:
         samples = [(part.read, sample) for part in parts.values() for sample in part.samples]
         return self.read(samples, sum_of_sample)
 
-    def compare(self, parts: Mapping[str, _Part]) -> Iterator[Finding]:
+    def compare(self, parts: Mapping[str, FileDataset]) -> Iterator[Finding]:
         """Compare the numbers of samples and classes with those published."""
         self.counts.update({name: len(part.samples) for name, part in parts.items()})
         yield self.count()
@@ -80,7 +73,7 @@ class _Check:
 
     def count(self) -> Finding:
         published = self.data.counts
-        text = f"samples: {_listing(self.counts, published[0])}"
+        text = f"samples: {_listing({name: self.counts[name] for name in published[0]})}"
         if self.counts in published:
             sums = {sum(one.values()) for one in published}  # one sum: sources differ
             most_quoted = len(published) > len(sums) and self.counts == published[0]
@@ -96,7 +89,7 @@ class _Check:
             return info(f"{text}, but the source of that number is uncertain.")
         return error(f"{text}. Get what is missing: snnlab data get {self.data.name}")
 
-    def classes(self, labels: Sequence[int] | np.ndarray, named: int, where: Path) -> Finding:
+    def classes(self, labels: Any, named: int, where: Path) -> Finding:
         present = len(np.unique(labels))
         if present == named == self.data.classes:
             return ok(f"{where.name}: {present} classes")
@@ -224,7 +217,7 @@ def check_imagenet(task: _Check) -> Iterator[Finding]:
     parts = _parts(task)
     yield from task.compare(parts)
     for name, least, most in (("train", 1, MAX_TRAIN), ("val", N_VAL, N_VAL)):
-        for label, n in sorted(Counter(parts[name].labels).items()):
+        for label, n in sorted(Counter(parts[name].labels.tolist()).items()):
             if not least <= n <= most:
                 expected = f"{most}" if least == most else f"{least} to {most}"
                 yield error(
@@ -252,7 +245,7 @@ def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
     parts = _parts(task)
     yield from task.compare(parts)
     for name, part in parts.items():
-        sizes = Counter(part.labels).values()
+        sizes = Counter(part.labels.tolist()).values()
         if len(set(sizes)) > 1:
             yield error(
                 f"{task.data.folder / name} has {min(sizes)} to {max(sizes)} samples of a class; "
@@ -286,7 +279,7 @@ def verdict(
     return ok(text) if right else otherwise(f"{text}; {expected}")
 
 
-def _parts(task: _Check, **settings: Any) -> dict[str, _Part]:
+def _parts(task: _Check, **settings: Any) -> dict[str, FileDataset]:
     """Return the published parts of a set of files; validation was held out of training."""
     data = imported(task.data.load)(task.data.folder, **settings)
     first, *rest = task.data.counts[0]
@@ -295,15 +288,13 @@ def _parts(task: _Check, **settings: Any) -> dict[str, _Part]:
     return {first: _joined(data.train, data.valid), rest[0]: _joined(data.test)}
 
 
-def _joined(*parts: Any) -> _Part:
-    """Join splits, each a `FileDataset`."""
-    return _Part(
-        [sample for part in parts for sample in part.samples],
-        [label for part in parts for label in part.labels.tolist()],
-        parts[0].classes,
-        parts[0].read,
+def _joined(*parts: FileDataset) -> FileDataset:
+    return replace(
+        parts[0],
+        samples=[sample for part in parts for sample in part.samples],
+        labels=torch.cat([part.labels for part in parts]),
     )
 
 
-def _listing(counts: Mapping[str, int], names: Iterable[str] | None = None) -> str:
-    return ", ".join(f"{name} {counts[name]:,}" for name in names or counts)
+def _listing(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

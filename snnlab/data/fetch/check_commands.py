@@ -1,19 +1,14 @@
 """Comparison of the Speech Commands test archive on this machine with what is published of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from snnlab._utils.report import Finding, error, ok
 from snnlab.data.datasets.catalogue import COMMANDS
 from snnlab.data.datasets.gsc_folder import find_clips, word_of
 from snnlab.data.datasets.spoken_commands_folder import UNKNOWN, find
+from snnlab.data.fetch.check import _Check, verdict
 from snnlab.data.fetch.sample_readers import read_second
 from snnlab.data.io.many_files import listed
-
-if TYPE_CHECKING:
-    from snnlab.data.fetch.check import _Check
 
 SPEAKERS, DUPLICATES = 239, 121
 _SILENCE = "_silence_"
@@ -46,5 +41,4 @@ def check_spoken_commands(task: _Check) -> Iterator[Finding]:
         ("speakers", len(clips.spoken), SPEAKERS),
         ("duplicates, which are left out", clips.duplicates, DUPLICATES),
     ):
-        text = f"{number:,} {what}"
-        yield ok(text) if number == published else error(f"{text}; {published} were expected.")
+        yield verdict(number == published, f"{number:,} {what}", f"{published} were expected.")

@@ -9,7 +9,7 @@ from typing import IO
 from scipy.io import loadmat
 
 from snnlab._utils.errors import SnnlabError, read_errors
-from snnlab.data.fetch.unpack import opened
+from snnlab.data.fetch.unpack import opened_tar
 
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 _TRUTH, _META = "data/ILSVRC2012_validation_ground_truth.txt", "data/meta.mat"
@@ -22,7 +22,7 @@ def extract_train(archive: Path, folder: Path) -> None:
         SnnlabError: the archive is damaged, or holds something else.
         OSError: the disk is full.
     """
-    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+    with opened_tar(archive) as tar:
         for member in tar:
             name = re.fullmatch(r"(\w+)\.tar", member.name)
             if name is None:
@@ -45,7 +45,7 @@ def extract_val(archive: Path, folder: Path) -> None:
     """
     classes = validation_classes(archive.with_name(DEVKIT))
     numbers = set()
-    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+    with opened_tar(archive) as tar:
         for member in tar:
             match = re.fullmatch(r"\w+_(\d+)\.JPEG", member.name)
             number = int(match[1]) if match else 0
@@ -75,7 +75,7 @@ def validation_classes(devkit: Path) -> list[str]:
         SnnlabError: the archive is damaged, or lacks a file or a class.
     """
     content: dict[str, bytes] = {}
-    with opened(devkit) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+    with opened_tar(devkit) as tar:
         for member in tar:
             for name in (_TRUTH, _META):
                 if member.name.endswith(name):

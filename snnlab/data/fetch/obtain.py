@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,19 +152,14 @@ def _done(data: DatasetEntry) -> str:
     )
 
 
-@contextmanager
-def _lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Wait for another call that works in the folder."""
+def _lock(folder: Path, say: Callable[[str], None]) -> AbstractContextManager[Any]:
+    """Wait for another call that works in the folder, and keep others out in a `with` block."""
     lock = FileLock(folder / ".get.lock")
     try:
-        lock.acquire(timeout=0.5)
+        return lock.acquire(timeout=0.5)
     except Timeout:
         say(f"Another process is at work in {folder}; waiting for it.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _incomplete(data: DatasetEntry) -> list[Archive]:

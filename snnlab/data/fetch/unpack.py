@@ -99,15 +99,14 @@ def extract_all(archive: Path, folder: Path) -> None:
             inside.
         OSError: the disk is full.
     """
-    with opened(archive) as file:
-        magic = file.read(2)
-        file.seek(0)
-        if magic != b"PK":
-            with tarfile.open(fileobj=file, mode="r|*") as tar:
-                tar.extractall(folder, filter="data")
-        else:
-            with zipfile.ZipFile(file) as content:
-                content.extractall(folder)
+    with archive.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if is_zip:
+        with opened(archive) as file, zipfile.ZipFile(file) as content:
+            content.extractall(folder)
+    else:
+        with opened_tar(archive) as tar:
+            tar.extractall(folder, filter="data")
 
 
 def extract_gzip(archive: Path, folder: Path) -> None:
@@ -123,6 +122,13 @@ def extract_gzip(archive: Path, folder: Path) -> None:
         (folder / archive.stem).open("wb") as target,
     ):
         shutil.copyfileobj(content, target)
+
+
+@contextmanager
+def opened_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar file, packed or not, to read it once from its beginning; see `opened`."""
+    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        yield tar
 
 
 @contextmanager
