@@ -23,10 +23,12 @@ _workers = click.option(
 )
 
 
+def _option(name: str, default: Any, help: str, type: click.ParamType | None = None) -> Any:
+    return click.option(name, default=default, show_default=True, type=type, help=help)
+
+
 def _seed(what: str) -> Any:
-    return click.option(
-        "--seed", default=0, show_default=True, type=click.IntRange(0), help=f"seed of {what}"
-    )
+    return _option("--seed", 0, f"seed of {what}", click.IntRange(0))
 
 
 @click.group()
@@ -141,12 +143,11 @@ def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None
 @click.argument("out")
 @_workers
 @_seed("the auditory nerve")
-@click.option(
+@_option(
     "--max-seconds",
-    default=5.0,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="length of the longest recording allowed, at most 10",
+    5.0,
+    "length of the longest recording allowed, at most 10",
+    click.FloatRange(0, min_open=True),
 )
 @cli_errors
 def from_audio(folder: str, out: str, workers: int | None, seed: int, max_seconds: float) -> None:
@@ -166,13 +167,8 @@ def from_audio(folder: str, out: str, workers: int | None, seed: int, max_second
 @data.command("events-from-images")
 @click.argument("folder")
 @click.argument("target")
-@click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
-@click.option(
-    "--theta",
-    default=0.18,
-    show_default=True,
-    help="threshold, as a fraction of the range of brightness",
-)
+@_option("--split", "train", "", click.Choice(["train", "val"]))
+@_option("--theta", 0.18, "threshold, as a fraction of the range of brightness")
 @_workers
 @cli_errors
 def events_from_images(
@@ -190,26 +186,9 @@ def events_from_images(
 @data.command("events-from-video")
 @click.argument("source")
 @click.argument("target")
-@click.option(
-    "--ratio",
-    default=0.15,
-    show_default=True,
-    help="fraction of all pixels and steps that has an event",
-)
-@click.option(
-    "--frames",
-    default=31,
-    show_default=True,
-    type=click.IntRange(2),
-    help="number of frames sampled from a video",
-)
-@click.option(
-    "--mode",
-    default="1",
-    show_default=True,
-    type=click.Choice(["1", "2"]),
-    help="2 has noisy thresholds",
-)
+@_option("--ratio", 0.15, "fraction of all pixels and steps that has an event")
+@_option("--frames", 31, "number of frames sampled from a video", click.IntRange(2))
+@_option("--mode", "1", "2 has noisy thresholds", click.Choice(["1", "2"]))
 @_seed("the noise")
 @_workers
 @cli_errors
@@ -227,13 +206,7 @@ def events_from_video(source: str, target: str, frames: int, mode: str, **settin
 @data.command("events-from-recordings")
 @click.argument("source")
 @click.argument("target")
-@click.option(
-    "--steps",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1),
-    help="T, the number of time steps, equally long",
-)
+@_option("--steps", 8, "T, the number of time steps, equally long", click.IntRange(1))
 @_workers
 @cli_errors
 def events_from_recordings(source: str, target: str, steps: int, workers: int | None) -> None:
@@ -249,9 +222,7 @@ def events_from_recordings(source: str, target: str, steps: int, workers: int | 
 @data.command("shards")
 @click.argument("folder")
 @click.argument("out")
-@click.option(
-    "--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures per shard"
-)
+@_option("--samples", 1000, "pictures per shard", click.IntRange(1))
 @_seed("their order")
 @cli_errors
 def write_shards(folder: str, out: str, samples: int, seed: int) -> None:

@@ -10,7 +10,7 @@ rows and columns those of the image. In the event-frame variant the lists are `t
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -242,7 +242,7 @@ def _check_size(rows: int, columns: int, where: str, cure: str) -> None:
         )
 
 
-def _rows(path: Path, form: str, pattern: str) -> list[tuple[Sequence[str], str]]:
+def _rows(path: Path, form: str, pattern: str) -> list[tuple[tuple[str, ...], str]]:
     """Return what the groups of a pattern hold in each line of a label list, and its place."""
     rows = []
     for i, line in enumerate(read_lines(path, "a label list", "Check the path."), 1):

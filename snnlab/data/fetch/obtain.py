@@ -103,7 +103,10 @@ def _get(
         # at once, as a later call cannot know whether a file is still the unpacked one
         write_provenance(folder, files=provenance(folder).get("files", {}) | new)
     if _recordings(data):
-        _convert(data, keep, workers)
+        if todo:
+            _convert(data, workers)
+        if not keep:
+            shutil.rmtree(folder / "recordings", ignore_errors=True)
     write_provenance(
         folder,
         archives=_archive_records(data, sums),
@@ -225,24 +228,20 @@ def extract_recordings(archive: Path, folder: Path) -> None:
     shutil.rmtree(outer)
 
 
-def _convert(data: DatasetEntry, keep: bool, workers: int | None) -> None:
+def _convert(data: DatasetEntry, workers: int | None) -> None:
     """Convert recordings in a folder aside, so that a part is not taken for the whole."""
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
-    folder, aside = data.folder, data.folder / ".converting"
-    recordings, complete = folder / "recordings", _moving(data, "converted")
-    if not complete.exists() and not all((folder / part).exists() for part in data.parts):
-        outcome = convert_recordings(recordings, aside, workers=workers)
+    aside, complete = data.folder / ".converting", _moving(data, "converted")
+    if not complete.exists():
+        outcome = convert_recordings(data.folder / "recordings", aside, workers=workers)
         if outcome.failed:
             raise SnnlabError(
                 f"{len(outcome.failed)} recordings could not be converted; all were expected to be "
                 f"whole. {outcome}"
             )
         os.rename(aside, complete)
-    if complete.exists():
-        move_in(complete, folder, data.parts)
-    if not keep and recordings.exists():
-        shutil.rmtree(recordings)
+    move_in(complete, data.folder, data.parts)
 
 
 def _archive_records(data: DatasetEntry, sums: dict[Archive, Checksums]) -> list[dict[str, Any]]:

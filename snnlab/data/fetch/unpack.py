@@ -99,8 +99,8 @@ def extract_all(archive: Path, folder: Path) -> None:
             inside.
         OSError: the disk is full.
     """
-    with archive.open("rb") as file:
-        is_zip = file.read(2) == b"PK"
+    with archive.open("rb") as start:
+        is_zip = start.read(2) == b"PK"
     if is_zip:
         with opened(archive) as file, zipfile.ZipFile(file) as content:
             content.extractall(folder)
