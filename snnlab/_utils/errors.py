@@ -51,6 +51,12 @@ def read_errors(problem: str, expected: str, *kinds: type[Exception]) -> Iterato
     except SnnlabError:
         raise
     except kinds as error:
-        text = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
-        reason = text or type(error).__name__
-        raise SnnlabError(f"{problem} ({reason}); {expected}") from error
+        raise SnnlabError(f"{problem} ({reason_of(error)}); {expected}") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason of an error in a line, where possible without the name of the file."""
+    # "error_string" is soundfile's, whose str() shows the name as bytes
+    texts = (getattr(error, name, None) for name in ("strerror", "error_string"))
+    text = next(filter(None, texts), str(error))
+    return text.strip().partition("\n")[0] or type(error).__name__

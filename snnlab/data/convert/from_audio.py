@@ -107,7 +107,6 @@ def convert(
         _check,
         1,
         title="checking",
-        unit="file",
     )
     failed = {row: sentence for (row, *_), sentence in unusable}
     rows = _enough(rows, failed, table)

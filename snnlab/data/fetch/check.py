@@ -35,19 +35,16 @@ class _Check:
     thorough: bool
     workers: int | None
     counts: dict[str, int] = field(default_factory=dict)  # samples of each split, as counted
+    values: list[float] = field(default_factory=list)  # what the reader gave for the good samples
 
-    def read(
-        self, samples: Sequence[Any], worker: Callable[[Any], float]
-    ) -> tuple[Finding, list[float]]:
-        """Read all or SAMPLE of the samples; return what the worker returned for the good ones."""
+    def read(self, samples: Sequence[Any], worker: Callable[[Any], float]) -> Finding:
+        """Read all or SAMPLE of the samples."""
         chosen = samples
         if not self.thorough and len(samples) > SAMPLE:
             chosen = random.Random(0).sample(list(samples), SAMPLE)
         title = f"reading {self.data.name}"
-        done, failed = attempt_all(
-            chosen, worker, self.workers, title=title, unit="file", together=16
-        )
-        values = [value for _, value in done]
+        done, failed = attempt_all(chosen, worker, self.workers, title=title, together=16)
+        self.values.extend(value for _, value in done)
         where = ""
         with suppress(SnnlabError, OSError):  # the folder may be read-only
             report = self.data.folder / "check.csv"
@@ -55,12 +52,12 @@ class _Check:
             where = f"; all are listed in {report}"
         if failed:
             first = f"{len(failed):,} of {len(chosen):,} files that were read are bad{where}"
-            return error(listed(first, [sentence for _, sentence in failed])), values
+            return error(listed(first, [sentence for _, sentence in failed]))
         if len(chosen) < len(samples):
-            return ok(f"{len(chosen):,} files of {len(samples):,} can be read"), values
-        return ok(f"all {len(chosen):,} files can be read"), values
+            return ok(f"{len(chosen):,} files of {len(samples):,} can be read")
+        return ok(f"all {len(chosen):,} files can be read")
 
-    def read_parts(self, parts: Mapping[str, FileDataset]) -> tuple[Finding, list[float]]:
+    def read_parts(self, parts: Mapping[str, FileDataset]) -> Finding:
         samples = [(part.read, sample) for part in parts.values() for sample in part.samples]
         return self.read(samples, sum_of_sample)
 
@@ -209,7 +206,7 @@ def check_speech(task: _Check) -> Iterator[Finding]:
             yield error(f"{folder}: {min(both)} is in both lists. Get it again.")
         task.counts["train"] = len(files - lists["valid"] - lists["test"])
         yield task.count()
-    yield task.read([str(folder / file) for file in sorted(files)], read_second)[0]
+    yield task.read([str(folder / file) for file in sorted(files)], read_second)
 
 
 def check_imagenet(task: _Check) -> Iterator[Finding]:
@@ -224,17 +221,16 @@ def check_imagenet(task: _Check) -> Iterator[Finding]:
                     f"{task.data.folder / name / parts[name].classes[label]} holds {n:,} pictures; "
                     f"{expected} were expected. Unpack it again."
                 )
-    yield task.read_parts(parts)[0]
+    yield task.read_parts(parts)
 
 
 def check_es_imagenet(task: _Check) -> Iterator[Finding]:
     """Check ES-ImageNet: counts, classes, files and the rate of events."""
     parts = _parts(task)
     yield from task.compare(parts)
-    finding, values = task.read_parts(parts)
-    yield finding
-    if values:
-        rate = float(np.mean(values)) / (2 * 8 * 224 * 224)
+    yield task.read_parts(parts)
+    if task.values:
+        rate = float(np.mean(task.values)) / (2 * 8 * 224 * 224)
         text = f"{100 * rate:.1f} % of all pixels, steps and polarities have an event"
         expected = f"about {100 * RATE:.1f} % was expected"
         yield verdict(RATE / 2 <= rate <= RATE * 2, text, expected, info)
@@ -251,7 +247,7 @@ def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
                 f"{task.data.folder / name} has {min(sizes)} to {max(sizes)} samples of a class; "
                 "the same number of each class was expected. Get it again."
             )
-    yield task.read_parts(parts)[0]
+    yield task.read_parts(parts)
 
 
 def check_clips(task: _Check) -> Iterator[Finding]:
@@ -269,7 +265,7 @@ def check_clips(task: _Check) -> Iterator[Finding]:
         )
     else:
         yield ok("groups 1 to 25")
-    yield task.read_parts(parts)[0]
+    yield task.read_parts(parts)
 
 
 def verdict(

@@ -45,4 +45,4 @@ def check_recordings(task: _Check) -> Iterator[Finding]:
         if mask.any():
             yield task.classes(labels[mask], len(classes), folder / name)
     yield task.count()
-    yield task.read([(camera.read, path) for path in files], sum_of_sample)[0]
+    yield task.read([(camera.read, path) for path in files], sum_of_sample)

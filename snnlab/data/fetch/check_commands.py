@@ -31,7 +31,7 @@ def check_spoken_commands(task: _Check) -> Iterator[Finding]:
     words = [word for word in folders if word in COMMANDS]
     yield task.classes([COMMANDS.index(word) for word in words], len(COMMANDS), folder)
     others = [str(folder / name) for name in stamps if word_of(name) not in COMMANDS]
-    yield task.read(others, read_second)[0]
+    yield task.read(others, read_second)
     clips = find(folder)
     if clips.bad:
         yield error(listed(f"{len(clips.bad):,} clips of words are bad", clips.bad))

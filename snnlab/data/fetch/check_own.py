@@ -36,9 +36,7 @@ def check_own(
         yield ok(f"{name}: {len(part):,} samples of {classes}")
         if isinstance(part, FileDataset):
             jobs = [(part.read, sample) for sample in part.samples]
-            _, failed = attempt_all(
-                jobs, sum_of_sample, workers, title=name, unit="file", together=16
-            )
+            _, failed = attempt_all(jobs, sum_of_sample, workers, title=name, together=16)
             if failed:
                 first = f"{len(failed):,} of {len(jobs):,} files are bad"
                 yield error(listed(first, [sentence for _, sentence in failed]))

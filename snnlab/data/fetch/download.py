@@ -19,7 +19,7 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, reason_of
 from snnlab._utils.files import make_folder, read_json, write_text
 from snnlab.data.entry import PART
 
@@ -271,7 +271,7 @@ def _reason(error: BaseException) -> str:
         error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError
     ):
         return "the connection broke off"
-    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+    return reason_of(error)[:200]
 
 
 def _listing(refusals: Mapping[str, BaseException]) -> str:

@@ -127,7 +127,7 @@ def attempt_all(
     workers: int | None,
     *,
     title: str,
-    unit: str,
+    unit: str = "file",
     before: int = 0,
     together: int = 1,
 ) -> tuple[list[tuple[Any, Any]], list[tuple[Any, str]]]:
