@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ class _Check:
         return ok(f"all {len(chosen):,} files can be read")
 
     def read_parts(self, parts: Mapping[str, FileDataset]) -> Finding:
-        samples = [(part.read, sample) for part in parts.values() for sample in part.samples]
-        return self.read(samples, sum_of_sample)
+        together = _joined(*parts.values())
+        return self.read(together.samples, partial(sum_of_sample, together.read))
 
     def compare(self, parts: Mapping[str, FileDataset]) -> Iterator[Finding]:
         """Compare the numbers of samples and classes with those published."""

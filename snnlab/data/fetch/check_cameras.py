@@ -1,6 +1,7 @@
 """Comparison of MNIST, and of recordings of event cameras, with what is published of them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -45,4 +46,4 @@ def check_recordings(task: _Check) -> Iterator[Finding]:
         if mask.any():
             yield task.classes(labels[mask], len(classes), folder / name)
     yield task.count()
-    yield task.read([(camera.read, path) for path in files], sum_of_sample)
+    yield task.read(files, partial(sum_of_sample, camera.read))

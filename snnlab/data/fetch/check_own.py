@@ -1,6 +1,7 @@
 """Check of a data set of one's own, of which nothing is published: can all of it be read?"""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
@@ -35,9 +36,9 @@ def check_own(
         classes = f"{len(part.labels.unique())} of {len(data.classes)} classes"
         yield ok(f"{name}: {len(part):,} samples of {classes}")
         if isinstance(part, FileDataset):
-            jobs = [(part.read, sample) for sample in part.samples]
-            _, failed = attempt_all(jobs, sum_of_sample, workers, title=name, together=16)
+            reader = partial(sum_of_sample, part.read)
+            _, failed = attempt_all(part.samples, reader, workers, title=name, together=16)
             if failed:
-                first = f"{len(failed):,} of {len(jobs):,} files are bad"
+                first = f"{len(failed):,} of {len(part):,} files are bad"
                 yield error(listed(first, [sentence for _, sentence in failed]))
     yield info(data.note)

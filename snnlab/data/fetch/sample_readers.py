@@ -7,13 +7,8 @@ from typing import Any
 from snnlab._utils.errors import SnnlabError
 
 
-def sum_of_sample(job: tuple[Callable[[Any, int | None], Any], Any]) -> float:
-    """Read a sample as for training, and return its sum.
-
-    Args:
-        job: the reader and the sample.
-    """
-    read, sample = job
+def sum_of_sample(read: Callable[[Any, int | None], Any], sample: Any) -> float:
+    """Read a sample as for training, by the reader of its set, and return its sum."""
     return float(read(sample, None).sum())
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError, UnreadableError
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, read_json, whole_file, write_text
 from snnlab._utils.processes import mapped, processes
 
@@ -267,11 +267,3 @@ def seed_of(seed: int, name: str) -> int:
     """Return the seed of one file of many, which depends on its name and no other file."""
     digest = hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-def unreadable(path: Path, fault: OSError) -> UnreadableError:
-    """Return the error for a file that the system does not give."""
-    return UnreadableError(
-        f"{path} cannot be read now ({fault.strerror or fault}); a file that may be read was "
-        "expected. Check its permissions and the disk, and try again."
-    )
