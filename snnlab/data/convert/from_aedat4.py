@@ -97,8 +97,6 @@ def _convert(job: ConversionJob) -> None:
 
 def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
     """Count the events: (2, steps, 128, 128), ON first."""
-    if not len(events):
-        raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     t, x, y = (events[name].astype(np.int64) for name in "txy")
     if max(x.max(), y.max()) >= SIDE:
         raise SnnlabError(
@@ -127,6 +125,6 @@ def _events(path: Path) -> np.ndarray:
         packets: list[Any] = [
             packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet
         ]
-    if not packets:
+    if not any(map(len, packets)):
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     return np.concatenate(packets)

@@ -72,14 +72,12 @@ def convert_folder(
         _classes(target / "classes.txt", classes, images)
         if not (target / "classes.txt").exists():
             write_text(target / "classes.txt", "\n".join(classes) + "\n")
-        report = target / f"{split}-left-out.csv"
-        title = f"events of {split}"
         outcome = convert_all(
             jobs,
             worker=_convert,
             workers=workers,
-            report=report,
-            title=title,
+            report=target / f"{split}-left-out.csv",
+            title=f"events of {split}",
             unit="image",
             together=16,
         )

@@ -19,7 +19,6 @@ from snnlab._utils.report import Finding, error, info, ok
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.entry import DatasetEntry, imported
 from snnlab.data.fetch.obtain import write_provenance
-from snnlab.data.fetch.sample_readers import read_second, sum_of_sample
 from snnlab.data.io.many_files import attempt_all, listed, write_report
 
 SAMPLE = 1000  # files read, unless the check is thorough
@@ -175,41 +174,6 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
         yield verdict(right, text, f"{SPEAKERS} and {TEST_ONLY} are published", info)
 
 
-def check_speech(task: _Check) -> Iterator[Finding]:
-    """Check the Google Speech Commands: words, lists, counts and recordings."""
-    from snnlab.data.datasets.catalogue import WORDS
-    from snnlab.data.datasets.gsc_folder import LISTS, find_clips, read_list, word_of
-
-    folder = task.data.folder
-    files = find_clips(folder).keys()
-    words = {word_of(file) for file in files}
-    for word in WORDS:
-        if word not in words:
-            yield error(
-                f"{folder / word} holds no wav file; recordings of the word were expected. Get it "
-                "again."
-            )
-    lists = {}
-    for split, name in LISTS.items():
-        try:
-            lists[split] = read_list(folder / name)
-        except SnnlabError as reason:
-            yield error(str(reason))
-            continue
-        if missing := lists[split] - files:
-            yield error(
-                f"{folder / name} names {len(missing):,} files that do not exist, such as "
-                f"{min(missing)}. Get it again."
-            )
-        task.counts[split] = len(lists[split])
-    if len(lists) == 2:
-        if both := lists["valid"] & lists["test"]:
-            yield error(f"{folder}: {min(both)} is in both lists. Get it again.")
-        task.counts["train"] = len(files - lists["valid"] - lists["test"])
-        yield task.count()
-    yield task.read([str(folder / file) for file in sorted(files)], read_second)
-
-
 def check_imagenet(task: _Check) -> Iterator[Finding]:
     """Check ImageNet: counts, classes, pictures of each class, and files."""
     parts = _parts(task)
@@ -267,6 +231,11 @@ def check_clips(task: _Check) -> Iterator[Finding]:
     else:
         yield ok("groups 1 to 25")
     yield task.read_parts(parts)
+
+
+def sum_of_sample(read: Callable[[Any, int | None], Any], sample: Any) -> float:
+    """Read a sample as for training, by the reader of its set, and return its sum."""
+    return float(read(sample, None).sum())
 
 
 def verdict(

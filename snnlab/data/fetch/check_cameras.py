@@ -8,8 +8,7 @@ import numpy as np
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.report import Finding
 from snnlab.data.entry import imported
-from snnlab.data.fetch.check import _Check
-from snnlab.data.fetch.sample_readers import sum_of_sample
+from snnlab.data.fetch.check import _Check, sum_of_sample
 
 
 def check_mnist(task: _Check) -> Iterator[Finding]:

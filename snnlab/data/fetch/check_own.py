@@ -8,7 +8,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.report import Finding, error, info, ok
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.fetch.sample_readers import sum_of_sample
+from snnlab.data.fetch.check import sum_of_sample
 from snnlab.data.io.many_files import attempt_all, listed
 
 

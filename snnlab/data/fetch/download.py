@@ -195,7 +195,11 @@ def _fetch(url: str, part: Path) -> None:
             raise _Retry("the server sent another range than requested")
         if not start:
             part.unlink(missing_ok=True)
-            _write_note(part, url, response)
+            # what tells later whether the server still has the same file; a weak ETag, W/"...",
+            # does not
+            etag = response.headers.get("ETag", "")
+            version = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+            write_text(_note(part), json.dumps({"url": url, "validator": version}))
         title = part.name.removesuffix(PART)
         with (
             part.open("ab") as file,
@@ -241,14 +245,6 @@ def _check_online(url: str, path: Path) -> None:
 
 def _note(part: Path) -> Path:
     return part.with_name(part.name + ".json")
-
-
-def _write_note(part: Path, url: str, response: requests.Response) -> None:
-    """Write down what tells later whether the server still has the same file."""
-    etag = response.headers.get("ETag", "")
-    # a weak ETag, W/"...", does not tell
-    validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-    write_text(_note(part), json.dumps({"url": url, "validator": validator}))
 
 
 def _validator(part: Path, url: str) -> str:

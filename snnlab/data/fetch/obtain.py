@@ -105,8 +105,8 @@ def _get(
     if _recordings(data):
         if todo:
             _convert(data, workers)
-        if not keep:
-            shutil.rmtree(folder / "recordings", ignore_errors=True)
+        if not keep and (folder / "recordings").exists():
+            shutil.rmtree(folder / "recordings")
     write_provenance(
         folder,
         archives=_archive_records(data, sums),

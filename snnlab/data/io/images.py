@@ -14,16 +14,6 @@ from snnlab.data.io.folders import check_names
 
 SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
 
-# what Pillow raises for damaged files, by format
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)
-
 
 @contextmanager
 def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image.Image]:
@@ -36,9 +26,14 @@ def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image
     Raises:
         SnnlabError: the file cannot be read, on opening or on decoding inside the block.
     """
-    expected = "a whole JPEG or PNG file was expected. Fetch it again or remove it."
     with (
-        read_errors(f"{path} cannot be read as an image", expected, *_UNREADABLE),
+        read_errors(
+            f"{path} cannot be read as an image",
+            "a whole JPEG or PNG file was expected. Fetch it again or remove it.",
+            # what Pillow raises for damaged files, by format
+            *(OSError, ValueError, SyntaxError, EOFError),
+            *(struct.error, Image.DecompressionBombError),
+        ),
         Image.open(path if content is None else content) as image,
     ):
         yield image
