@@ -131,11 +131,11 @@ def encode(name: str, workers: int | None) -> None:
 @click.option("--out", required=True, metavar="DIR", help="folder of the files")
 @_workers
 @cli_errors
-def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None:
+def make(name: str, size: str, out: str, **settings: Any) -> None:
     """Generate a data set of any size: 20 digits in many voices, encoded by the cochlea model."""
     from snnlab.data.datasets import spoken_digits
 
-    spoken_digits.make(out, size=_size(size), seed=seed, workers=workers)
+    spoken_digits.make(out, size=_size(size), **settings)
 
 
 @data.command("from-audio")
@@ -150,7 +150,7 @@ def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None
     click.FloatRange(0, min_open=True),
 )
 @cli_errors
-def from_audio(folder: str, out: str, workers: int | None, seed: int, max_seconds: float) -> None:
+def from_audio(folder: str, out: str, **settings: Any) -> None:
     """Convert wav files to spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
 
     Speaker and split (train, valid or test) may be missing. Without a split the set is divided
@@ -161,7 +161,7 @@ def from_audio(folder: str, out: str, workers: int | None, seed: int, max_second
     """
     from snnlab.data.convert.from_audio import convert
 
-    _conclude(convert(folder, out, workers=workers, seed=seed, max_seconds=max_seconds))
+    _conclude(convert(folder, out, **settings))
 
 
 @data.command("events-from-images")
@@ -171,16 +171,14 @@ def from_audio(folder: str, out: str, workers: int | None, seed: int, max_second
 @_option("--theta", 0.18, "threshold, as a fraction of the range of brightness")
 @_workers
 @cli_errors
-def events_from_images(
-    folder: str, target: str, split: str, theta: float, workers: int | None
-) -> None:
+def events_from_images(folder: str, target: str, **settings: Any) -> None:
     """Convert images to events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
 
     Files that cannot be converted are left out and listed at the end, with exit code 1.
     """
     from snnlab.data.convert.from_images import convert_folder
 
-    _conclude(convert_folder(folder, target, split=split, theta=theta, workers=workers))
+    _conclude(convert_folder(folder, target, **settings))
 
 
 @data.command("events-from-video")
@@ -209,14 +207,14 @@ def events_from_video(source: str, target: str, frames: int, mode: str, **settin
 @_option("--steps", 8, "T, the number of time steps, equally long", click.IntRange(1))
 @_workers
 @cli_errors
-def events_from_recordings(source: str, target: str, steps: int, workers: int | None) -> None:
+def events_from_recordings(source: str, target: str, **settings: Any) -> None:
     """Convert CIFAR10-DVS's recordings to counts: SOURCE has a folder of aedat4 files a class.
 
     Recordings that cannot be converted are left out and listed at the end, with exit code 1.
     """
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
-    _conclude(convert_recordings(source, target, steps=steps, workers=workers))
+    _conclude(convert_recordings(source, target, **settings))
 
 
 @data.command("shards")
@@ -225,14 +223,14 @@ def events_from_recordings(source: str, target: str, steps: int, workers: int | 
 @_option("--samples", 1000, "pictures per shard", click.IntRange(1))
 @_seed("their order")
 @cli_errors
-def write_shards(folder: str, out: str, samples: int, seed: int) -> None:
+def write_shards(folder: str, out: str, **settings: Any) -> None:
     """Pack the pictures of FOLDER, in ImageNet's layout, into a few large tar files in OUT.
 
     The next call resumes a killed one at the next tar file.
     """
     from snnlab.data.datasets import imagenet
 
-    number = imagenet.write_shards(folder, out, samples=samples, seed=seed)
+    number = imagenet.write_shards(folder, out, **settings)
     click.echo(f"{number} shards written to {out}")
 
 

@@ -89,11 +89,10 @@ def validation_classes(devkit: Path) -> list[str]:
     # a damaged MAT file raises nearly any kind
     with read_errors(f"{devkit} cannot be understood", expected, Exception):
         synsets = loadmat(io.BytesIO(content[_META]), squeeze_me=True)["synsets"]
-        columns = (synsets[name] for name in ("ILSVRC2012_ID", "WNID", "num_children"))
         names = {
-            int(number): str(wnid)
-            for number, wnid, children in zip(*columns, strict=True)
-            if children == 0
+            int(one["ILSVRC2012_ID"]): str(one["WNID"])
+            for one in synsets
+            if one["num_children"] == 0
         }
         return [names[int(line)] for line in content[_TRUTH].split()]
 
