@@ -29,11 +29,6 @@ def read_arrays(
         SnnlabError: the file is missing, cut short or no npz, or an array is missing.
     """
     wanted = " and ".join(names)
-    if not Path(path).exists():
-        raise SnnlabError(
-            f"{path}: there is no such file; an npz file with {wanted} was expected. Check the "
-            "path."
-        )
     with _reading(path, wanted), open(path, "rb") as file:
         stored = np.load(file, allow_pickle=False)
         stored_names = getattr(stored, "files", [])  # an npy file is one array, without a name
@@ -81,4 +76,4 @@ def _reading(path: str | Path, wanted: str) -> AbstractContextManager[None]:
     )
 
 
-_CURE = "Convert it again, or fetch it again if it was downloaded."
+_CURE = "Check the path, convert it again, or fetch it again if it was downloaded."

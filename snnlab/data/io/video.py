@@ -15,7 +15,7 @@ from snnlab.data.io.images import opened
 
 FRAME = re.compile(r"frame(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".gif")
-_CURE = "Convert it, for example with ffmpeg, or fetch it again."
+_CURE = "Check the path, convert it, for example with ffmpeg, or fetch it again."
 
 
 def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
@@ -38,11 +38,6 @@ def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
     """
     source = Path(source)
     whole_number("n_frames", n_frames, 2)
-    if not source.exists():
-        raise SnnlabError(
-            f"{source}: there is no such file; a video or a folder of frames was expected. Check "
-            "the path."
-        )
     return _from_folder(source, n_frames) if source.is_dir() else _from_file(source, n_frames)
 
 
