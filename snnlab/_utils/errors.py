@@ -35,3 +35,28 @@ def errors_at(where: object) -> Iterator[None]:
         yield
     except SnnlabError as error:
         raise SnnlabError(f"{where}: {error}") from error
+
+
+@contextmanager
+def read_errors(problem: str, expected: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn the errors that a reader raises for damaged files into a sentence.
+
+    Args:
+        problem: the file, and what cannot be done with it; the reason follows in brackets.
+        expected: what was expected, and what to do.
+        kinds: the errors of the reader.
+    """
+    try:
+        yield
+    except SnnlabError:
+        raise
+    except kinds as error:
+        raise SnnlabError(f"{problem} ({reason_of(error)}); {expected}") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason of an error in a line, where possible without the name of the file."""
+    # "error_string" is soundfile's, whose str() shows the name as bytes
+    texts = (getattr(error, name, None) for name in ("strerror", "error_string"))
+    text = next(filter(None, texts), str(error))
+    return text.strip().partition("\n")[0] or type(error).__name__

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, reason_of
 
 # what systems and tools leave in folders, in small letters, beside names that begin with a dot
 _SYSTEM = frozenset({
@@ -195,8 +195,7 @@ def read_parsed(path: Path, parse: Callable[[str], Any], kind: str, advice: str)
             raise ValueError(f"{about.st_size:,} bytes, more than {LARGEST:,}")
         return _limited(parse, path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
-        raise SnnlabError(f"{path}: no readable {kind} ({reason}); {advice}") from error
+        raise SnnlabError(f"{path}: no readable {kind} ({reason_of(error)}); {advice}") from error
 
 
 def _limited(parse: Callable[[str], Any], text: str) -> Any:

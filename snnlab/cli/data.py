@@ -23,10 +23,12 @@ _workers = click.option(
 )
 
 
+def _option(name: str, default: Any, help: str, type: click.ParamType | None = None) -> Any:
+    return click.option(name, default=default, show_default=True, type=type, help=help)
+
+
 def _seed(what: str) -> Any:
-    return click.option(
-        "--seed", default=0, show_default=True, type=click.IntRange(0), help=f"seed of {what}"
-    )
+    return _option("--seed", 0, f"seed of {what}", click.IntRange(0))
 
 
 @click.group()
@@ -129,11 +131,11 @@ def encode(name: str, workers: int | None) -> None:
 @click.option("--out", required=True, metavar="DIR", help="folder of the files")
 @_workers
 @cli_errors
-def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None:
+def make(name: str, size: str, out: str, **settings: Any) -> None:
     """Generate a data set of any size: 20 digits in many voices, encoded by the cochlea model."""
     from snnlab.data.datasets import spoken_digits
 
-    spoken_digits.make(out, size=_size(size), seed=seed, workers=workers)
+    spoken_digits.make(out, size=_size(size), **settings)
 
 
 @data.command("from-audio")
@@ -141,15 +143,14 @@ def make(name: str, size: str, seed: int, out: str, workers: int | None) -> None
 @click.argument("out")
 @_workers
 @_seed("the auditory nerve")
-@click.option(
+@_option(
     "--max-seconds",
-    default=5.0,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="length of the longest recording allowed, at most 10",
+    5.0,
+    "length of the longest recording allowed, at most 10",
+    click.FloatRange(0, min_open=True),
 )
 @cli_errors
-def from_audio(folder: str, out: str, workers: int | None, seed: int, max_seconds: float) -> None:
+def from_audio(folder: str, out: str, **settings: Any) -> None:
     """Convert wav files to spikes: FOLDER has them and a labels.csv of path, label, speaker, split.
 
     Speaker and split (train, valid or test) may be missing. Without a split the set is divided
@@ -160,56 +161,32 @@ def from_audio(folder: str, out: str, workers: int | None, seed: int, max_second
     """
     from snnlab.data.convert.from_audio import convert
 
-    _conclude(convert(folder, out, workers=workers, seed=seed, max_seconds=max_seconds))
+    _conclude(convert(folder, out, **settings))
 
 
 @data.command("events-from-images")
 @click.argument("folder")
 @click.argument("target")
-@click.option("--split", default="train", show_default=True, type=click.Choice(["train", "val"]))
-@click.option(
-    "--theta",
-    default=0.18,
-    show_default=True,
-    help="threshold, as a fraction of the range of brightness",
-)
+@_option("--split", "train", "", click.Choice(["train", "val"]))
+@_option("--theta", 0.18, "threshold, as a fraction of the range of brightness")
 @_workers
 @cli_errors
-def events_from_images(
-    folder: str, target: str, split: str, theta: float, workers: int | None
-) -> None:
+def events_from_images(folder: str, target: str, **settings: Any) -> None:
     """Convert images to events: FOLDER has one folder a class, TARGET gets ES-ImageNet's layout.
 
     Files that cannot be converted are left out and listed at the end, with exit code 1.
     """
     from snnlab.data.convert.from_images import convert_folder
 
-    _conclude(convert_folder(folder, target, split=split, theta=theta, workers=workers))
+    _conclude(convert_folder(folder, target, **settings))
 
 
 @data.command("events-from-video")
 @click.argument("source")
 @click.argument("target")
-@click.option(
-    "--ratio",
-    default=0.15,
-    show_default=True,
-    help="fraction of all pixels and steps that has an event",
-)
-@click.option(
-    "--frames",
-    default=31,
-    show_default=True,
-    type=click.IntRange(2),
-    help="number of frames sampled from a video",
-)
-@click.option(
-    "--mode",
-    default="1",
-    show_default=True,
-    type=click.Choice(["1", "2"]),
-    help="2 has noisy thresholds",
-)
+@_option("--ratio", 0.15, "fraction of all pixels and steps that has an event")
+@_option("--frames", 31, "number of frames sampled from a video", click.IntRange(2))
+@_option("--mode", "1", "2 has noisy thresholds", click.Choice(["1", "2"]))
 @_seed("the noise")
 @_workers
 @cli_errors
@@ -227,41 +204,33 @@ def events_from_video(source: str, target: str, frames: int, mode: str, **settin
 @data.command("events-from-recordings")
 @click.argument("source")
 @click.argument("target")
-@click.option(
-    "--steps",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1),
-    help="T, the number of time steps, equally long",
-)
+@_option("--steps", 8, "T, the number of time steps, equally long", click.IntRange(1))
 @_workers
 @cli_errors
-def events_from_recordings(source: str, target: str, steps: int, workers: int | None) -> None:
+def events_from_recordings(source: str, target: str, **settings: Any) -> None:
     """Convert CIFAR10-DVS's recordings to counts: SOURCE has a folder of aedat4 files a class.
 
     Recordings that cannot be converted are left out and listed at the end, with exit code 1.
     """
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
-    _conclude(convert_recordings(source, target, steps=steps, workers=workers))
+    _conclude(convert_recordings(source, target, **settings))
 
 
 @data.command("shards")
 @click.argument("folder")
 @click.argument("out")
-@click.option(
-    "--samples", default=1000, show_default=True, type=click.IntRange(1), help="pictures per shard"
-)
+@_option("--samples", 1000, "pictures per shard", click.IntRange(1))
 @_seed("their order")
 @cli_errors
-def write_shards(folder: str, out: str, samples: int, seed: int) -> None:
+def write_shards(folder: str, out: str, **settings: Any) -> None:
     """Pack the pictures of FOLDER, in ImageNet's layout, into a few large tar files in OUT.
 
     The next call resumes a killed one at the next tar file.
     """
     from snnlab.data.datasets import imagenet
 
-    number = imagenet.write_shards(folder, out, samples=samples, seed=seed)
+    number = imagenet.write_shards(folder, out, **settings)
     click.echo(f"{number} shards written to {out}")
 
 

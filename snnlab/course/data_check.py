@@ -32,7 +32,11 @@ def check_data(config: Config) -> None:
     if isinstance(config, ExploringDelays) and config.checkpoint:
         _check_checkpoint(Path(config.checkpoint).expanduser())
     if isinstance(config, PaperResults) and config.folder:
-        _check_folder(config.folder)
+        folder = Path(config.folder).expanduser()
+        if not folder.is_dir():
+            raise SnnlabError(
+                f"folder: {folder} is not there; name one with runs in it, or none for runs/."
+            )
     if isinstance(config, Recordings):
         entry, where = find(config.data, "recordings", features=config.features)
         entry.check_files(where, "data", recording_settings(config))
@@ -57,8 +61,11 @@ def check_data(config: Config) -> None:
         events, pictures = camera_sets(config)
         for (entry, where), which in ((events, "events_folder"), (pictures, "pictures_folder")):
             entry.check_files(where, which, vars(config))
-        if isinstance(config, RealCamera):
-            _check_test_part(events[1])
+        if isinstance(config, RealCamera) and not (events[1] / "Test").is_dir():
+            raise SnnlabError(
+                f"events_folder: {events[1]} has no folder Test, whose recordings this page is "
+                "about; get it with `snnlab data get n-mnist`."
+            )
 
 
 def recording_settings(config: Recordings) -> dict[str, Any]:
@@ -88,14 +95,6 @@ def camera_sets(
     return (events, folder), (pictures, pictures_folder)
 
 
-def _check_test_part(folder: Path) -> None:
-    if not (folder / "Test").is_dir():
-        raise SnnlabError(
-            f"events_folder: {folder} has no folder Test, whose recordings this page is about; get "
-            "it with `snnlab data get n-mnist`."
-        )
-
-
 def _check_checkpoint(path: Path) -> None:
     if path.is_dir() and not checkpoints_below(path):
         raise SnnlabError(
@@ -105,12 +104,4 @@ def _check_checkpoint(path: Path) -> None:
         raise SnnlabError(
             f"checkpoint: {path} is not there; give a checkpoint or the folder of a run of "
             "notebook 04, or leave it out to train a network on the spot."
-        )
-
-
-def _check_folder(given: str) -> None:
-    folder = Path(given).expanduser()
-    if not folder.is_dir():
-        raise SnnlabError(
-            f"folder: {folder} is not there; name one with runs in it, or none for runs/."
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.io import savemat
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, is_hidden, whole_file
@@ -97,8 +97,6 @@ def _convert(job: ConversionJob) -> None:
 
 def _counts(events: np.ndarray, steps: int, path: Path) -> np.ndarray:
     """Count the events: (2, steps, 128, 128), ON first."""
-    if not len(events):
-        raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     t, x, y = (events[name].astype(np.int64) for name in "txy")
     if max(x.max(), y.max()) >= SIDE:
         raise SnnlabError(
@@ -121,18 +119,12 @@ def _events(path: Path) -> np.ndarray:
             f"{path}: its name is no UTF-8, and aedat cannot open it; a name in UTF-8 was "
             "expected. Rename it."
         )
-    try:
+    # RuntimeError and OSError, but nothing says that there are no others
+    expected = f"a whole AEDAT4 file was expected. {_CURE}"
+    with read_errors(f"{path} cannot be read", expected, Exception):
         packets: list[Any] = [
             packet["events"] for packet in _aedat().Decoder(str(path)) if "events" in packet
         ]
-    except SnnlabError:
-        raise
-    except (
-        Exception
-    ) as error:  # RuntimeError and OSError, but nothing says that there are no others
-        raise SnnlabError(
-            f"{path} cannot be read ({error}); a whole AEDAT4 file was expected. {_CURE}"
-        ) from error
-    if not packets:
+    if not any(map(len, packets)):
         raise SnnlabError(f"{path} holds no event; at least one was expected. {_CURE}")
     return np.concatenate(packets)

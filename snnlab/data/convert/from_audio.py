@@ -102,14 +102,13 @@ def convert(
             "expected. Choose a number in between."
         )
     rows, table = read_labels(folder), folder / "labels.csv"
-    checks = attempt_all(
+    _, unusable = attempt_all(
         [(row, max_seconds, f"{table}, line {row.line}: {row.path}") for row in rows],
         _check,
         1,
         title="checking",
-        unit="file",
     )
-    failed = {row: sentence for row, (_, sentence) in zip(rows, checks, strict=True) if sentence}
+    failed = {row: sentence for (row, *_), sentence in unusable}
     rows = _enough(rows, failed, table)
     with writing_alone(out):
         settings = {"from": str(folder.resolve()), "seed": seed}
@@ -185,7 +184,6 @@ def _write(
 ) -> None:
     """Write the file of each split; the rows are in the order of splits."""
     keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
-    label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
     meta = {"note": note}
     if known_speakers := speakers != ("",):
         meta["speakers"] = "\n".join(speakers)
@@ -200,8 +198,8 @@ def _write(
                 times=times[cut],
                 units=units[cut],
                 offsets=offsets[first : last + 1] - offsets[first],
-                labels=np.array([label_of[row.label] for row in part]),
-                speakers=np.array([speaker_of[row.speaker] for row in part])
+                labels=np.array([keys.index(row.label) for row in part]),
+                speakers=np.array([speakers.index(row.speaker) for row in part])
                 if known_speakers
                 else None,
                 keys=keys,

@@ -1,7 +1,7 @@
 """Conversion of a folder of images to events in ES-ImageNet's layout."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError, errors_at
@@ -21,6 +21,7 @@ from snnlab.data.io.many_files import (
     ConversionJob,
     ConversionResult,
     convert_all,
+    distinct,
     same_settings,
     writing_alone,
 )
@@ -59,7 +60,7 @@ def convert_folder(
     check_theta(theta)
     folders = class_folders(images)
     classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
-    jobs, numbers = _jobs(folders, classes, target / split, theta)
+    jobs = distinct(_jobs(folders, classes, target / split, theta))
     if not jobs:
         raise SnnlabError(
             f"{images} holds no image; files {', '.join(SUFFIXES)} in one folder a class were "
@@ -71,28 +72,26 @@ def convert_folder(
         _classes(target / "classes.txt", classes, images)
         if not (target / "classes.txt").exists():
             write_text(target / "classes.txt", "\n".join(classes) + "\n")
-        report = target / f"{split}-left-out.csv"
-        title = f"events of {split}"
         outcome = convert_all(
             jobs,
             worker=_convert,
             workers=workers,
-            report=report,
-            title=title,
+            report=target / f"{split}-left-out.csv",
+            title=f"events of {split}",
             unit="image",
             together=16,
         )
         left_out = {source for source, _ in (*outcome.dropped, *outcome.failed)}
-        done = [
-            (job, number)
-            for job, number in zip(jobs, numbers, strict=True)
-            if job.source not in left_out
-        ]
         write_labels(
             target / f"{split}label.txt",
             (
-                Label(job.target.relative_to(target / split).as_posix(), number, *_size(job.source))
-                for job, number in done
+                Label(
+                    job.target.relative_to(target / split).as_posix(),
+                    job.settings[0],
+                    *_size(job.source),
+                )
+                for job in jobs
+                if job.source not in left_out
             ),
         )
     return outcome
@@ -117,29 +116,16 @@ def _classes(file: Path, names: Sequence[str], images: Path) -> Sequence[str]:
 
 def _jobs(
     folders: list[Path], classes: Sequence[str], target: Path, theta: float
-) -> tuple[list[ConversionJob], list[int]]:
-    """Return one job an image, and the class of each."""
-    jobs, numbers = [], []
-    sources: dict[Path, Path] = {}
+) -> Iterator[ConversionJob]:
+    """Yield one job an image, whose settings are the number of its class and `theta`."""
     for folder in folders:
         number = classes.index(folder.name)
-        for source in (path for path in paths_below(folder) if path.suffix.lower() in SUFFIXES):
-            # a label list is UTF-8, and split at spaces
-            name = re.sub(
-                r"[\s\ud800-\udfff]",
-                "_",
-                "_".join(source.relative_to(folder).with_suffix("").parts),
-            )
-            file = target / f"class{number}" / f"{name}.npz"
-            if file in sources:
-                raise SnnlabError(
-                    f"{sources[file]} and {source} would both become {file.name}; images of a "
-                    "class with different names were expected. Rename one."
-                )
-            sources[file] = source
-            jobs.append(ConversionJob(source, file, theta))
-            numbers.append(number)
-    return jobs, numbers
+        for source in paths_below(folder):
+            if source.suffix.lower() in SUFFIXES:
+                name = "_".join(source.relative_to(folder).with_suffix("").parts)
+                # a label list is UTF-8, and split at spaces
+                file = re.sub(r"[\s\ud800-\udfff]", "_", name) + ".npz"
+                yield ConversionJob(source, target / f"class{number}" / file, (number, theta))
 
 
 def _convert(job: ConversionJob) -> str | None:
@@ -147,7 +133,7 @@ def _convert(job: ConversionJob) -> str | None:
     with opened(job.source) as image:
         image.load()
         with errors_at(job.source):
-            sample = encode(image, job.settings)
+            sample = encode(image, job.settings[1])
     if len(sample) < LEAST:
         job.target.unlink(missing_ok=True)  # of an earlier state of the image
         return (

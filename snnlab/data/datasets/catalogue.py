@@ -164,7 +164,7 @@ DATASETS: dict[str, DatasetEntry] = {
             counts=({"train": 84843, "valid": 9981, "test": 11005},),
             classes=35,
             verify="snnlab.data.datasets.gsc_folder:verify",
-            check="snnlab.data.fetch.check:check_speech",
+            check="snnlab.data.fetch.check_commands:check_speech",
         ),
         DatasetEntry(
             "speech-commands-test",

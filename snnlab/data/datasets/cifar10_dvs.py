@@ -16,7 +16,7 @@ import torch
 from scipy.io import loadmat
 from torch import Tensor
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import given_path, is_hidden, stamp
 from snnlab.data.batches.file_dataset import FileDataset, check_classes, hold_out
@@ -177,18 +177,13 @@ def _read(path: Path, seed: int | None, *, steps: int, size: int, edges: bool) -
 
 def _array(path: Path, name: str) -> np.ndarray:
     """Read one array of numbers of a MAT file."""
-    try:
-        array = loadmat(path, appendmat=False, variable_names=[name])[name]
-    except KeyError:
-        raise SnnlabError(
-            f"{path} has no {name}; frame_Data and label were expected. {_CURE}"
-        ) from None
-    except Exception as error:  # of a damaged file, nearly any kind
-        raise SnnlabError(
-            f"{path} cannot be read "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); a whole MAT "
-            f"file of version 4 to 7 was expected. {_CURE}"
-        ) from error
+    expected = f"a whole MAT file of version 4 to 7 was expected. {_CURE}"
+    # of a damaged file, nearly any kind
+    with read_errors(f"{path} cannot be read", expected, Exception):
+        arrays = loadmat(path, appendmat=False, variable_names=[name])
+    if name not in arrays:
+        raise SnnlabError(f"{path} has no {name}; frame_Data and label were expected. {_CURE}")
+    array = arrays[name]
     if not (isinstance(array, np.ndarray) and array.dtype.kind in "uif" and array.size):
         raise SnnlabError(
             f"{path}: {name} holds no numbers; frame_Data and label were expected as numbers. "

@@ -15,13 +15,13 @@ Channel 0 has the highest frequency (about 22.5 kHz), channel 699 the lowest (ab
 """
 
 from collections.abc import Sequence
-from math import gcd
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.data.encoding import membrane
 from snnlab.data.encoding.membrane import AUDIO_RATE, STEP_RATE, centre_frequencies
 from snnlab.data.io.events import N_CHANNELS
@@ -99,8 +99,7 @@ def prepare(audio: np.ndarray, sample_rate: int, *, ramp: float = RAMP) -> np.nd
     if sample_rate != AUDIO_RATE:
         from scipy.signal import resample_poly  # here: its import takes longer than most sounds do
 
-        divisor = gcd(int(sample_rate), AUDIO_RATE)
-        sound = resample_poly(sound, AUDIO_RATE // divisor, int(sample_rate) // divisor)
+        sound = resample_poly(sound, AUDIO_RATE, int(sample_rate))
     sound *= RMS / np.sqrt(np.mean(sound**2))
     length = int(min(np.round(ramp * AUDIO_RATE), sound.size // 2))
     fade = np.hanning(2 * length)[:length]
@@ -277,8 +276,7 @@ def cochlea(
             channel is out of range.
     """
     sound = prepare(audio, sample_rate, ramp=ramp)
-    if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**64):
-        raise SnnlabError(f"seed is {seed!r}; expected a whole number from 0 to 2**64 - 1.")
+    seed = whole_number("seed", seed, 0, 2**64 - 1)
     picked = _picked(channels)
     blocks, steps = membrane.spectra(sound), sound.size // 2 + 1
     # Short of lanes, the last channel fills up: a copy costs no more than an empty lane, and is

@@ -9,6 +9,7 @@ rows and columns those of the image. In the event-frame variant the lists are `t
 """
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ LONG_SIDE = 254  # px of the resized image
 SIDE = 224  # px of a frame as networks get it
 FIRST, LAST = 17, 239  # the rows and columns of the events that are kept
 LEAST = 1000  # events; a data set has no sample with fewer
-_DIGITS = 10  # a number with so many is no class, and too large for a tensor
+# Lines of the label lists; a number of ten digits is no class, and too large for a tensor
+_WITH_SIZE = r"(.*\S)" + 3 * r"\s+(\d{1,9})" + r"\s*"
+_CLASS_ONLY = r"\s*(\S.*),(\d{1,9})\s*"
 _CURE = "Convert the image again, or fetch the file again if it was downloaded."
 
 
@@ -169,7 +172,11 @@ def read_labels(folder: str | Path, split: str) -> list[Label]:
             columns`, with rows and columns of which the longer is 254; a file is missing.
     """
     path = Path(folder) / f"{split}label.txt"
-    labels = [_label(line, where) for line, where in _lines(path, "`path class rows columns`")]
+    labels = []
+    for (name, *numbers), where in _rows(path, "`path class rows columns`", _WITH_SIZE):
+        label, rows, columns = map(int, numbers)
+        _check_size(rows, columns, where, "Correct the line.")
+        labels.append(Label(name, label, rows, columns))
     _check_files(path, Path(folder) / split, [label.path for label in labels])
     return labels
 
@@ -182,14 +189,7 @@ def read_frame_labels(folder: str | Path, split: str) -> list[tuple[str, int]]:
             file is missing.
     """
     path = Path(folder) / f"{split}label.csv"
-    labels = []
-    for line, where in _lines(path, "`path,class`"):
-        name, _, label = line.strip().rpartition(",")
-        if not (name and label.isdecimal() and len(label) < _DIGITS):
-            raise SnnlabError(
-                f"{where}: {line[:80]!r}; `path,class` was expected. Correct the line."
-            )
-        labels.append((name, int(label)))
+    labels = [(name, int(label)) for (name, label), _ in _rows(path, "`path,class`", _CLASS_ONLY)]
     _check_files(path, Path(folder) / split, [name for name, _ in labels])
     return labels
 
@@ -242,24 +242,19 @@ def _check_size(rows: int, columns: int, where: str, cure: str) -> None:
         )
 
 
-def _label(line: str, where: str) -> Label:
-    parts = line.rsplit(maxsplit=3)
-    if len(parts) != 4 or not all(part.isdecimal() and len(part) < _DIGITS for part in parts[1:]):
-        raise SnnlabError(
-            f"{where}: {line[:80]!r}; `path class rows columns` was expected. Correct the line."
-        )
-    label, rows, columns = map(int, parts[1:])
-    _check_size(rows, columns, where, "Correct the line.")
-    return Label(parts[0], label, rows, columns)
-
-
-def _lines(path: Path, form: str) -> list[tuple[str, str]]:
-    """Return the lines of a label list, and the place of each."""
-    text = read_lines(path, "a label list", "Check the path.")
-    lines = [(line, f"{path}, line {i}") for i, line in enumerate(text, 1) if line.strip()]
-    if not lines:
+def _rows(path: Path, form: str, pattern: str) -> list[tuple[tuple[str, ...], str]]:
+    """Return what the groups of a pattern hold in each line of a label list, and its place."""
+    rows = []
+    for i, line in enumerate(read_lines(path, "a label list", "Check the path."), 1):
+        if match := re.fullmatch(pattern, line):
+            rows.append((match.groups(), f"{path}, line {i}"))
+        elif line.strip():
+            raise SnnlabError(
+                f"{path}, line {i}: {line[:80]!r}; {form} was expected. Correct the line."
+            )
+    if not rows:
         raise SnnlabError(f"{path} is empty; one line {form} a sample was expected. Convert again.")
-    return lines
+    return rows
 
 
 def _check_files(path: Path, folder: Path, names: list[str]) -> None:

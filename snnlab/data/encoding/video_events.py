@@ -5,7 +5,6 @@ everywhere, time is first.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from snnlab.data.io.many_files import (
     ConversionJob,
     ConversionResult,
     convert_all,
+    distinct,
     same_settings,
     seed_of,
     writing_alone,
@@ -79,7 +79,7 @@ def video_events(
         )
     _check_settings(Settings(ratio, len(frames), mode, seed))
     difference = np.subtract(frames[1:], frames[:-1], dtype=np.int16)
-    off, on = _percentiles(difference, ratio)
+    off, on = np.quantile(difference, (ratio / 2, 1 - ratio / 2))
     events = np.empty((len(difference), 2, *frames.shape[1:]), dtype=bool)
     if mode == 1:  # whole numbers: D > on exactly if D > floor(on)
         np.greater(difference, np.int16(math.floor(on)), out=events[:, 0])
@@ -105,9 +105,7 @@ def write_clip(path: str | Path, events: Tensor) -> None:
         SnnlabError: the events have another shape, type or value, there is none, or the file cannot
             be written.
     """
-    array = (
-        np.ascontiguousarray(events.numpy().swapaxes(0, 1)) if events.ndim == 4 else events.numpy()
-    )
+    array = np.ascontiguousarray(events.numpy().swapaxes(0, 1))
     _check_clip(array, path)
     write_arrays(path, arr_0=array)
 
@@ -125,7 +123,7 @@ def read_clip(path: str | Path) -> Tensor:
 
 
 def convert_videos(
-    source: str | Path | Iterable[str | Path],
+    source: str | Path,
     target: str | Path,
     *,
     ratio: float = RATIO,
@@ -137,13 +135,12 @@ def convert_videos(
     """Convert videos to files of events.
 
     A video is a file, or a folder of frames (see `snnlab.data.io.video.sample_frames`). Below a
-    folder all of them are found, and `a/b.avi` becomes `target/a/b.npz`; those of a list become
-    `target/{name}.npz`. `target/left-out.csv` lists the videos that failed. Files that are newer
-    than their videos are kept, so the next call resumes a killed one. In mode 2 the noise of a clip
-    is drawn from `seed` and its name.
+    folder all of them are found, and `a/b.avi` becomes `target/a/b.npz`. `target/left-out.csv`
+    lists the videos that failed. Files that are newer than their videos are kept, so the next call
+    resumes a killed one. In mode 2 the noise of a clip is drawn from `seed` and its name.
 
     Args:
-        source: a folder, one video, or a list of videos.
+        source: a folder, or one video.
         target: where it goes.
         ratio: as for `video_events`.
         n_frames: number of frames sampled evenly; the events have one step less.
@@ -158,22 +155,11 @@ def convert_videos(
     settings = Settings(ratio, n_frames, mode, seed)
     _check_settings(settings)
     target = given_path(target)
-    if isinstance(source, str | Path):
-        found = _found(given_path(source))
-    else:
-        found = [
-            (path, path.stem if path.is_file() else path.name)
-            for path in (given_path(p) for p in source)
-        ]
-    sources: dict[str, Path] = {}
-    for path, name in found:
-        if name in sources:
-            raise SnnlabError(
-                f"{sources[name]} and {path} would both become {name}.npz; different names were "
-                "expected. Rename one."
-            )
-        sources[name] = path
-    if not sources:
+    jobs = distinct(
+        ConversionJob(path, target / f"{name}.npz", replace(settings, seed=seed_of(seed, name)))
+        for path, name in _found(given_path(source))
+    )
+    if not jobs:
         raise SnnlabError(
             f"{source} holds no video; files {', '.join(video.SUFFIXES)} or folders of "
             "frame000001.jpg and so on were expected. Check the path."
@@ -181,12 +167,7 @@ def convert_videos(
     with writing_alone(target):
         same_settings(target / "conversion.json", vars(settings))
         return convert_all(
-            [
-                ConversionJob(
-                    path, target / f"{name}.npz", replace(settings, seed=seed_of(seed, name))
-                )
-                for name, path in sources.items()
-            ],
+            jobs,
             worker=_convert,
             workers=workers,
             report=target / "left-out.csv",
@@ -225,20 +206,6 @@ def _convert(job: ConversionJob) -> None:
     with errors_at(job.source):
         events = video_events(frames, ratio=own.ratio, mode=own.mode, seed=own.seed)
     write_clip(job.target, events)
-
-
-def _percentiles(difference: np.ndarray, ratio: float) -> tuple[float, float]:
-    """Return percentiles 50 ratio and 100 - 50 ratio as `numpy.percentile` does, by counting."""
-    counts = sum(np.bincount(step.ravel() + np.int16(255), minlength=511) for step in difference)
-    below = np.cumsum(counts)
-    ranks = (below[-1] - 1) * np.array([ratio / 2, 1 - ratio / 2])
-    first = np.floor(ranks).astype(int)
-    low, high = (
-        np.searchsorted(below, rank, side="right") - 255
-        for rank in (first, np.minimum(first + 1, below[-1] - 1))
-    )
-    off, on = low + (ranks - first) * (high - low)
-    return float(off), float(on)
 
 
 def _check_settings(settings: Settings) -> None:

@@ -3,20 +3,22 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import torch
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import now
 from snnlab._utils.report import Finding, error, info, ok
+from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.entry import DatasetEntry, imported
 from snnlab.data.fetch.obtain import write_provenance
-from snnlab.data.fetch.sample_readers import read_second, sum_of_sample
 from snnlab.data.io.many_files import attempt_all, listed, write_report
 
 SAMPLE = 1000  # files read, unless the check is thorough
@@ -27,37 +29,22 @@ MAX_TRAIN, N_VAL = 1300, 50  # pictures of a class in ImageNet's train and val
 _GROUP = re.compile(r"_g(\d+)_c\d+")
 
 
-class _Part(NamedTuple):
-    """The samples and labels of a split, the class names, and the reader of a sample."""
-
-    samples: list[Any]
-    labels: list[int]
-    classes: tuple[str, ...]
-    read: Callable[..., Any]
-
-
 @dataclass(frozen=True)
 class _Check:
     data: DatasetEntry
     thorough: bool
     workers: int | None
     counts: dict[str, int] = field(default_factory=dict)  # samples of each split, as counted
+    values: list[float] = field(default_factory=list)  # what the reader gave for the good samples
 
-    def read(
-        self, samples: Sequence[Any], worker: Callable[[Any], float]
-    ) -> tuple[Finding, list[float]]:
-        """Read all or SAMPLE of the samples; return what the worker returned for the good ones."""
+    def read(self, samples: Sequence[Any], worker: Callable[[Any], float]) -> Finding:
+        """Read all or SAMPLE of the samples."""
         chosen = samples
         if not self.thorough and len(samples) > SAMPLE:
             chosen = random.Random(0).sample(list(samples), SAMPLE)
         title = f"reading {self.data.name}"
-        attempts = attempt_all(chosen, worker, self.workers, title=title, unit="file", together=16)
-        values = [value for value, sentence in attempts if not sentence]
-        failed = [
-            (sample, sentence)
-            for sample, (_, sentence) in zip(chosen, attempts, strict=True)
-            if sentence
-        ]
+        done, failed = attempt_all(chosen, worker, self.workers, title=title, together=16)
+        self.values.extend(value for _, value in done)
         where = ""
         with suppress(SnnlabError, OSError):  # the folder may be read-only
             report = self.data.folder / "check.csv"
@@ -65,16 +52,16 @@ class _Check:
             where = f"; all are listed in {report}"
         if failed:
             first = f"{len(failed):,} of {len(chosen):,} files that were read are bad{where}"
-            return error(listed(first, [sentence for _, sentence in failed])), values
+            return error(listed(first, [sentence for _, sentence in failed]))
         if len(chosen) < len(samples):
-            return ok(f"{len(chosen):,} files of {len(samples):,} can be read"), values
-        return ok(f"all {len(chosen):,} files can be read"), values
+            return ok(f"{len(chosen):,} files of {len(samples):,} can be read")
+        return ok(f"all {len(chosen):,} files can be read")
 
-    def read_parts(self, parts: Mapping[str, _Part]) -> tuple[Finding, list[float]]:
-        samples = [(part.read, sample) for part in parts.values() for sample in part.samples]
-        return self.read(samples, sum_of_sample)
+    def read_parts(self, parts: Mapping[str, FileDataset]) -> Finding:
+        together = _joined(*parts.values())
+        return self.read(together.samples, partial(sum_of_sample, together.read))
 
-    def compare(self, parts: Mapping[str, _Part]) -> Iterator[Finding]:
+    def compare(self, parts: Mapping[str, FileDataset]) -> Iterator[Finding]:
         """Compare the numbers of samples and classes with those published."""
         self.counts.update({name: len(part.samples) for name, part in parts.items()})
         yield self.count()
@@ -83,7 +70,7 @@ class _Check:
 
     def count(self) -> Finding:
         published = self.data.counts
-        text = f"samples: {_listing(self.counts, published[0])}"
+        text = f"samples: {_listing({name: self.counts[name] for name in published[0]})}"
         if self.counts in published:
             sums = {sum(one.values()) for one in published}  # one sum: sources differ
             most_quoted = len(published) > len(sums) and self.counts == published[0]
@@ -99,7 +86,7 @@ class _Check:
             return info(f"{text}, but the source of that number is uncertain.")
         return error(f"{text}. Get what is missing: snnlab data get {self.data.name}")
 
-    def classes(self, labels: Sequence[int] | np.ndarray, named: int, where: Path) -> Finding:
+    def classes(self, labels: Any, named: int, where: Path) -> Finding:
         present = len(np.unique(labels))
         if present == named == self.data.classes:
             return ok(f"{where.name}: {present} classes")
@@ -187,64 +174,28 @@ def check_spikes(task: _Check) -> Iterator[Finding]:
         yield verdict(right, text, f"{SPEAKERS} and {TEST_ONLY} are published", info)
 
 
-def check_speech(task: _Check) -> Iterator[Finding]:
-    """Check the Google Speech Commands: words, lists, counts and recordings."""
-    from snnlab.data.datasets.catalogue import WORDS
-    from snnlab.data.datasets.gsc_folder import LISTS, find_clips, read_list, word_of
-
-    folder = task.data.folder
-    files = find_clips(folder).keys()
-    words = {word_of(file) for file in files}
-    for word in WORDS:
-        if word not in words:
-            yield error(
-                f"{folder / word} holds no wav file; recordings of the word were expected. Get it "
-                "again."
-            )
-    lists = {}
-    for split, name in LISTS.items():
-        try:
-            lists[split] = read_list(folder / name)
-        except SnnlabError as reason:
-            yield error(str(reason))
-            continue
-        if missing := lists[split] - files:
-            yield error(
-                f"{folder / name} names {len(missing):,} files that do not exist, such as "
-                f"{min(missing)}. Get it again."
-            )
-        task.counts[split] = len(lists[split])
-    if len(lists) == 2:
-        if both := lists["valid"] & lists["test"]:
-            yield error(f"{folder}: {min(both)} is in both lists. Get it again.")
-        task.counts["train"] = len(files - lists["valid"] - lists["test"])
-        yield task.count()
-    yield task.read([str(folder / file) for file in sorted(files)], read_second)[0]
-
-
 def check_imagenet(task: _Check) -> Iterator[Finding]:
     """Check ImageNet: counts, classes, pictures of each class, and files."""
     parts = _parts(task)
     yield from task.compare(parts)
     for name, least, most in (("train", 1, MAX_TRAIN), ("val", N_VAL, N_VAL)):
-        for label, n in sorted(Counter(parts[name].labels).items()):
+        for label, n in sorted(Counter(parts[name].labels.tolist()).items()):
             if not least <= n <= most:
                 expected = f"{most}" if least == most else f"{least} to {most}"
                 yield error(
                     f"{task.data.folder / name / parts[name].classes[label]} holds {n:,} pictures; "
                     f"{expected} were expected. Unpack it again."
                 )
-    yield task.read_parts(parts)[0]
+    yield task.read_parts(parts)
 
 
 def check_es_imagenet(task: _Check) -> Iterator[Finding]:
     """Check ES-ImageNet: counts, classes, files and the rate of events."""
     parts = _parts(task)
     yield from task.compare(parts)
-    finding, values = task.read_parts(parts)
-    yield finding
-    if values:
-        rate = float(np.mean(values)) / (2 * 8 * 224 * 224)
+    yield task.read_parts(parts)
+    if task.values:
+        rate = float(np.mean(task.values)) / (2 * 8 * 224 * 224)
         text = f"{100 * rate:.1f} % of all pixels, steps and polarities have an event"
         expected = f"about {100 * RATE:.1f} % was expected"
         yield verdict(RATE / 2 <= rate <= RATE * 2, text, expected, info)
@@ -255,13 +206,13 @@ def check_cifar10_dvs(task: _Check) -> Iterator[Finding]:
     parts = _parts(task)
     yield from task.compare(parts)
     for name, part in parts.items():
-        sizes = Counter(part.labels).values()
+        sizes = Counter(part.labels.tolist()).values()
         if len(set(sizes)) > 1:
             yield error(
                 f"{task.data.folder / name} has {min(sizes)} to {max(sizes)} samples of a class; "
                 "the same number of each class was expected. Get it again."
             )
-    yield task.read_parts(parts)[0]
+    yield task.read_parts(parts)
 
 
 def check_clips(task: _Check) -> Iterator[Finding]:
@@ -279,7 +230,12 @@ def check_clips(task: _Check) -> Iterator[Finding]:
         )
     else:
         yield ok("groups 1 to 25")
-    yield task.read_parts(parts)[0]
+    yield task.read_parts(parts)
+
+
+def sum_of_sample(read: Callable[[Any, int | None], Any], sample: Any) -> float:
+    """Read a sample as for training, by the reader of its set, and return its sum."""
+    return float(read(sample, None).sum())
 
 
 def verdict(
@@ -289,7 +245,7 @@ def verdict(
     return ok(text) if right else otherwise(f"{text}; {expected}")
 
 
-def _parts(task: _Check, **settings: Any) -> dict[str, _Part]:
+def _parts(task: _Check, **settings: Any) -> dict[str, FileDataset]:
     """Return the published parts of a set of files; validation was held out of training."""
     data = imported(task.data.load)(task.data.folder, **settings)
     first, *rest = task.data.counts[0]
@@ -298,15 +254,13 @@ def _parts(task: _Check, **settings: Any) -> dict[str, _Part]:
     return {first: _joined(data.train, data.valid), rest[0]: _joined(data.test)}
 
 
-def _joined(*parts: Any) -> _Part:
-    """Join splits, each a `FileDataset`."""
-    return _Part(
-        [sample for part in parts for sample in part.samples],
-        [label for part in parts for label in part.labels.tolist()],
-        parts[0].classes,
-        parts[0].read,
+def _joined(*parts: FileDataset) -> FileDataset:
+    return replace(
+        parts[0],
+        samples=[sample for part in parts for sample in part.samples],
+        labels=torch.cat([part.labels for part in parts]),
     )
 
 
-def _listing(counts: Mapping[str, int], names: Iterable[str] | None = None) -> str:
-    return ", ".join(f"{name} {counts[name]:,}" for name in names or counts)
+def _listing(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -1,19 +1,14 @@
 """Comparison of MNIST, and of recordings of event cameras, with what is published of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.report import Finding
 from snnlab.data.entry import imported
-from snnlab.data.fetch.sample_readers import sum_of_sample
-
-if TYPE_CHECKING:
-    from snnlab.data.fetch.check import _Check
+from snnlab.data.fetch.check import _Check, sum_of_sample
 
 
 def check_mnist(task: _Check) -> Iterator[Finding]:
@@ -50,4 +45,4 @@ def check_recordings(task: _Check) -> Iterator[Finding]:
         if mask.any():
             yield task.classes(labels[mask], len(classes), folder / name)
     yield task.count()
-    yield task.read([(camera.read, path) for path in files], sum_of_sample)[0]
+    yield task.read(files, partial(sum_of_sample, camera.read))

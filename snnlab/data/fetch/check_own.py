@@ -1,13 +1,14 @@
 """Check of a data set of one's own, of which nothing is published: can all of it be read?"""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.report import Finding, error, info, ok
 from snnlab.data.batches.file_dataset import FileDataset
 from snnlab.data.entry import DatasetEntry
-from snnlab.data.fetch.sample_readers import sum_of_sample
+from snnlab.data.fetch.check import sum_of_sample
 from snnlab.data.io.many_files import attempt_all, listed
 
 
@@ -35,8 +36,9 @@ def check_own(
         classes = f"{len(part.labels.unique())} of {len(data.classes)} classes"
         yield ok(f"{name}: {len(part):,} samples of {classes}")
         if isinstance(part, FileDataset):
-            jobs = [(part.read, sample) for sample in part.samples]
-            tried = attempt_all(jobs, sum_of_sample, workers, title=name, unit="file", together=16)
-            if bad := [sentence for _, sentence in tried if sentence]:
-                yield error(listed(f"{len(bad):,} of {len(jobs):,} files are bad", bad))
+            reader = partial(sum_of_sample, part.read)
+            _, failed = attempt_all(part.samples, reader, workers, title=name, together=16)
+            if failed:
+                first = f"{len(failed):,} of {len(part):,} files are bad"
+                yield error(listed(first, [sentence for _, sentence in failed]))
     yield info(data.note)

@@ -19,7 +19,7 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, reason_of
 from snnlab._utils.files import make_folder, read_json, write_text
 from snnlab.data.entry import PART
 
@@ -195,7 +195,11 @@ def _fetch(url: str, part: Path) -> None:
             raise _Retry("the server sent another range than requested")
         if not start:
             part.unlink(missing_ok=True)
-            _write_note(part, url, response)
+            # what tells later whether the server still has the same file; a weak ETag, W/"...",
+            # does not
+            etag = response.headers.get("ETag", "")
+            version = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+            write_text(_note(part), json.dumps({"url": url, "validator": version}))
         title = part.name.removesuffix(PART)
         with (
             part.open("ab") as file,
@@ -243,14 +247,6 @@ def _note(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
-def _write_note(part: Path, url: str, response: requests.Response) -> None:
-    """Write down what tells later whether the server still has the same file."""
-    etag = response.headers.get("ETag", "")
-    # a weak ETag, W/"...", does not tell
-    validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-    write_text(_note(part), json.dumps({"url": url, "validator": validator}))
-
-
 def _validator(part: Path, url: str) -> str:
     """Return what the server called this version of the file; "" for a part of another address."""
     try:
@@ -271,7 +267,7 @@ def _reason(error: BaseException) -> str:
         error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError
     ):
         return "the connection broke off"
-    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+    return reason_of(error)[:200]
 
 
 def _listing(refusals: Mapping[str, BaseException]) -> str:

@@ -8,8 +8,8 @@ from typing import IO
 
 from scipy.io import loadmat
 
-from snnlab._utils.errors import SnnlabError
-from snnlab.data.fetch.unpack import opened
+from snnlab._utils.errors import SnnlabError, read_errors
+from snnlab.data.fetch.unpack import opened_tar
 
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 _TRUTH, _META = "data/ILSVRC2012_validation_ground_truth.txt", "data/meta.mat"
@@ -22,7 +22,7 @@ def extract_train(archive: Path, folder: Path) -> None:
         SnnlabError: the archive is damaged, or holds something else.
         OSError: the disk is full.
     """
-    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+    with opened_tar(archive) as tar:
         for member in tar:
             name = re.fullmatch(r"(\w+)\.tar", member.name)
             if name is None:
@@ -45,7 +45,7 @@ def extract_val(archive: Path, folder: Path) -> None:
     """
     classes = validation_classes(archive.with_name(DEVKIT))
     numbers = set()
-    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+    with opened_tar(archive) as tar:
         for member in tar:
             match = re.fullmatch(r"\w+_(\d+)\.JPEG", member.name)
             number = int(match[1]) if match else 0
@@ -75,7 +75,7 @@ def validation_classes(devkit: Path) -> list[str]:
         SnnlabError: the archive is damaged, or lacks a file or a class.
     """
     content: dict[str, bytes] = {}
-    with opened(devkit) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+    with opened_tar(devkit) as tar:
         for member in tar:
             for name in (_TRUTH, _META):
                 if member.name.endswith(name):
@@ -85,20 +85,16 @@ def validation_classes(devkit: Path) -> list[str]:
             f"{devkit}: {_TRUTH} and {_META} were expected in it and are not both there. Fetch it "
             "again."
         )
-    try:
+    expected = "ILSVRC's development kit was expected. Fetch it again."
+    # a damaged MAT file raises nearly any kind
+    with read_errors(f"{devkit} cannot be understood", expected, Exception):
         synsets = loadmat(io.BytesIO(content[_META]), squeeze_me=True)["synsets"]
-        columns = (synsets[name] for name in ("ILSVRC2012_ID", "WNID", "num_children"))
         names = {
-            int(number): str(wnid)
-            for number, wnid, children in zip(*columns, strict=True)
-            if children == 0
+            int(one["ILSVRC2012_ID"]): str(one["WNID"])
+            for one in synsets
+            if one["num_children"] == 0
         }
         return [names[int(line)] for line in content[_TRUTH].split()]
-    except Exception as error:  # a damaged MAT file raises nearly any kind
-        raise SnnlabError(
-            f"{devkit} cannot be understood ({error!r}); ILSVRC's development kit was expected. "
-            "Fetch it again."
-        ) from error
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,10 @@ def _get(
         # at once, as a later call cannot know whether a file is still the unpacked one
         write_provenance(folder, files=provenance(folder).get("files", {}) | new)
     if _recordings(data):
-        _convert(data, keep, workers)
+        if todo:
+            _convert(data, workers)
+        if not keep and (folder / "recordings").exists():
+            shutil.rmtree(folder / "recordings")
     write_provenance(
         folder,
         archives=_archive_records(data, sums),
@@ -152,19 +155,14 @@ def _done(data: DatasetEntry) -> str:
     )
 
 
-@contextmanager
-def _lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Wait for another call that works in the folder."""
+def _lock(folder: Path, say: Callable[[str], None]) -> AbstractContextManager[Any]:
+    """Wait for another call that works in the folder, and keep others out in a `with` block."""
     lock = FileLock(folder / ".get.lock")
     try:
-        lock.acquire(timeout=0.5)
+        return lock.acquire(timeout=0.5)
     except Timeout:
         say(f"Another process is at work in {folder}; waiting for it.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _incomplete(data: DatasetEntry) -> list[Archive]:
@@ -230,24 +228,20 @@ def extract_recordings(archive: Path, folder: Path) -> None:
     shutil.rmtree(outer)
 
 
-def _convert(data: DatasetEntry, keep: bool, workers: int | None) -> None:
+def _convert(data: DatasetEntry, workers: int | None) -> None:
     """Convert recordings in a folder aside, so that a part is not taken for the whole."""
     from snnlab.data.convert.from_aedat4 import convert_recordings
 
-    folder, aside = data.folder, data.folder / ".converting"
-    recordings, complete = folder / "recordings", _moving(data, "converted")
-    if not complete.exists() and not all((folder / part).exists() for part in data.parts):
-        outcome = convert_recordings(recordings, aside, workers=workers)
+    aside, complete = data.folder / ".converting", _moving(data, "converted")
+    if not complete.exists():
+        outcome = convert_recordings(data.folder / "recordings", aside, workers=workers)
         if outcome.failed:
             raise SnnlabError(
                 f"{len(outcome.failed)} recordings could not be converted; all were expected to be "
                 f"whole. {outcome}"
             )
         os.rename(aside, complete)
-    if complete.exists():
-        move_in(complete, folder, data.parts)
-    if not keep and recordings.exists():
-        shutil.rmtree(recordings)
+    move_in(complete, data.folder, data.parts)
 
 
 def _archive_records(data: DatasetEntry, sums: dict[Archive, Checksums]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab.data.fetch.download import check_room
 
 
@@ -99,15 +99,14 @@ def extract_all(archive: Path, folder: Path) -> None:
             inside.
         OSError: the disk is full.
     """
-    with opened(archive) as file:
-        magic = file.read(2)
-        file.seek(0)
-        if magic != b"PK":
-            with tarfile.open(fileobj=file, mode="r|*") as tar:
-                tar.extractall(folder, filter="data")
-        else:
-            with zipfile.ZipFile(file) as content:
-                content.extractall(folder)
+    with archive.open("rb") as start:
+        is_zip = start.read(2) == b"PK"
+    if is_zip:
+        with opened(archive) as file, zipfile.ZipFile(file) as content:
+            content.extractall(folder)
+    else:
+        with opened_tar(archive) as tar:
+            tar.extractall(folder, filter="data")
 
 
 def extract_gzip(archive: Path, folder: Path) -> None:
@@ -126,6 +125,13 @@ def extract_gzip(archive: Path, folder: Path) -> None:
 
 
 @contextmanager
+def opened_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar file, packed or not, to read it once from its beginning; see `opened`."""
+    with opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        yield tar
+
+
+@contextmanager
 def opened(archive: Path) -> Iterator[IO[bytes]]:
     """Open an archive, with a progress bar, and turn the errors of its readers into a sentence.
 
@@ -133,22 +139,18 @@ def opened(archive: Path) -> Iterator[IO[bytes]]:
         SnnlabError: the archive is damaged.
     """
     size = archive.stat().st_size
-    try:
-        with (
-            archive.open("rb") as file,
-            tqdm.wrapattr(file, "read", total=size, desc=f"unpacking {archive.name}") as wrapped,
-        ):
-            yield wrapped
-    except SnnlabError:
-        raise
-    except (
-        *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
-        *(NotImplementedError, RuntimeError, gzip.BadGzipFile),
-    ) as error:
-        raise SnnlabError(
-            f"{archive} cannot be unpacked ({str(error) or type(error).__name__}); a whole archive "
-            "of files inside its folder was expected. Remove it and fetch it again."
-        ) from error
+    with (
+        read_errors(
+            f"{archive} cannot be unpacked",
+            "a whole archive of files inside its folder was expected. Remove it and fetch it "
+            "again.",
+            *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
+            *(RuntimeError, gzip.BadGzipFile),
+        ),
+        archive.open("rb") as file,
+        tqdm.wrapattr(file, "read", total=size, desc=f"unpacking {archive.name}") as wrapped,
+    ):
+        yield wrapped
 
 
 def _remove(folder: Path) -> None:

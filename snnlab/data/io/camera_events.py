@@ -9,9 +9,8 @@ from types import ModuleType
 
 import numpy as np
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, UnreadableError, reason_of
 from snnlab._utils.optional import import_optional
-from snnlab.data.io.many_files import unreadable
 
 _MNIST_EVENT = 5  # bytes of an event in a file .bin
 _CURE = "Fetch it again."
@@ -93,9 +92,12 @@ def read_events(path: Path, framing: Framing) -> np.ndarray:
         try:
             path.read_bytes()
         except OSError as fault:
-            raise unreadable(path, fault) from fault
+            raise UnreadableError(
+                f"{path} cannot be read now ({fault.strerror or fault}); a file that may be read "
+                "was expected. Check its permissions and the disk, and try again."
+            ) from fault
         raise SnnlabError(
-            f"{path} cannot be read ({str(error) or type(error).__name__}); a whole recording of "
+            f"{path} cannot be read ({reason_of(error)}); a whole recording of "
             f"{framing.reader or 'events'} was expected, as tonic reads it. {_CURE}"
         ) from error
     if not len(events):

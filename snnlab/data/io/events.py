@@ -8,15 +8,15 @@ Files of one's own may leave out `extra/speaker` and `extra/keys`, and may say i
 how many channels they have; 700 are those of the cochlea model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import h5py
 import numpy as np
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at, read_errors
 from snnlab._utils.files import whole_file
 from snnlab.data.io.folders import check_names
 
@@ -24,7 +24,6 @@ N_CHANNELS = 700  # of the cochlea model behind SHD and SSC
 # The recordings of SHD last 0.2 to 1.4 s. A time above 10 is no spoken word in seconds, and every
 # recording of more than 10 ms has such a time if its times are ms: neither is taken for the other.
 MAX_SECONDS = 10.0
-T = TypeVar("T")
 _ROWS = 4096  # recordings read at once, so that SSC never stands in memory three times over
 _CURE = "Write the file again, or fetch it again if it was downloaded."
 
@@ -73,34 +72,61 @@ def read_events(path: str | Path) -> Events:
             number; times are not finite, negative, unsorted or above MAX_SECONDS; units or labels
             are out of range; a recording is empty; two classes have one name.
     """
-    return _open(path, _read)
+    with _opened(path) as file:
+        times, units = _ragged(file, "spikes/times"), _ragged(file, "spikes/units")
+        labels, speakers = _columns(file)
+        keys = _keys(_dataset(file, "extra/keys")) if "extra/keys" in file else ()
+        channels = _channels(file)
+        if len(units) != len(times):
+            raise SnnlabError(
+                f"spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row "
+                f"each was expected. {_CURE}"
+            )
+        _check_rows(labels, speakers, keys, len(times))
+        parts = [
+            _read_rows(times, units, start, channels or 2**16)
+            for start in range(0, len(times), _ROWS)
+        ]
+    all_times, all_units, counts = map(np.concatenate, zip(*parts, strict=True))
+    return Events(
+        times=all_times,
+        units=all_units,
+        offsets=offsets_of(counts),
+        labels=labels,
+        speakers=speakers,
+        keys=keys,
+        channels=channels or max(N_CHANNELS, int(all_units.max()) + 1),
+    )
 
 
 def read_channels(path: str | Path) -> int | None:
     """Return how many channels a file says that it has; None where it does not say."""
-    return _open(path, _channels)
+    with _opened(path) as file:
+        return _channels(file)
 
 
 def read_columns(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the labels and the speakers of a file, (n,); the latter None where it has none."""
-    return _open(path, _columns)
+    with _opened(path) as file:
+        return _columns(file)
 
 
-def _open(path: str | Path, read: Callable[[h5py.File, Path], T]) -> T:
-    path = Path(path)
-    if not path.is_file():
+@contextmanager
+def _opened(path: str | Path) -> Iterator[h5py.File]:
+    """Open a file; the sentences of the block's errors begin with its path."""
+    if not Path(path).is_file():
         raise SnnlabError(
             f"{path}: there is no such file; a file in SHD's HDF5 layout was expected. Check the "
             "path."
         )
-    try:
-        with h5py.File(path, "r") as file:
-            return read(file, path)
-    except (OSError, RuntimeError) as error:  # what h5py raises for foreign, cut and damaged files
-        raise SnnlabError(
-            f"{path}: cannot be read as HDF5 ({str(error).splitlines()[0]}); a whole file in SHD's "
-            f"layout was expected. {_CURE}"
-        ) from error
+    # what h5py raises for foreign, cut and damaged files
+    kinds, expected = (OSError, RuntimeError), f"a whole file in SHD's layout was expected. {_CURE}"
+    with (
+        errors_at(path),
+        read_errors("cannot be read as HDF5", expected, *kinds),
+        h5py.File(path, "r") as file,
+    ):
+        yield file
 
 
 def read_meta(path: str | Path) -> dict[str, str]:
@@ -123,10 +149,10 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
     Raises:
         SnnlabError: the events are not what `Events` promises, or the file cannot be written.
     """
-    path = Path(path)
-    _check_rows(events.labels, events.speakers, events.keys, len(events.offsets) - 1, path)
-    counts = np.diff(events.offsets)
-    _check_spikes(events.times, events.units, counts, path, first=0, channels=events.channels)
+    with errors_at(path):
+        _check_rows(events.labels, events.speakers, events.keys, len(events.offsets) - 1)
+        counts = np.diff(events.offsets)
+        _check_spikes(events.times, events.units, counts, 0, events.channels)
     cuts = events.offsets[1:-1]
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         spikes = file.create_group("spikes")
@@ -151,53 +177,24 @@ def write_events(path: str | Path, events: Events, meta: Mapping[str, str] | Non
             group.create_dataset(name, data=text, dtype=h5py.string_dtype())
 
 
-def _read(file: h5py.File, path: Path) -> Events:
-    times, units = _ragged(file, "spikes/times", path), _ragged(file, "spikes/units", path)
-    labels, speakers = _columns(file, path)
-    keys = _keys(_dataset(file, "extra/keys", path), path) if "extra/keys" in file else ()
-    channels = _channels(file, path)
-    if len(units) != len(times):
-        raise SnnlabError(
-            f"{path}: spikes/times has {len(times)} recordings, spikes/units {len(units)}; one row "
-            f"each was expected. {_CURE}"
-        )
-    _check_rows(labels, speakers, keys, len(times), path)
-    parts = [
-        _read_rows(times, units, start, path, channels or 2**16)
-        for start in range(0, len(times), _ROWS)
-    ]
-    counts = np.concatenate([part[2] for part in parts])
-    all_units = np.concatenate([part[1] for part in parts])
-    return Events(
-        times=np.concatenate([part[0] for part in parts]),
-        units=all_units,
-        offsets=offsets_of(counts),
-        labels=labels,
-        speakers=speakers,
-        keys=keys,
-        channels=channels or max(N_CHANNELS, int(all_units.max()) + 1),
-    )
+def _columns(file: h5py.File) -> tuple[np.ndarray, np.ndarray | None]:
+    speakers = _column(file, "extra/speaker") if "extra/speaker" in file else None
+    return _column(file, "labels"), speakers
 
 
-def _columns(file: h5py.File, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    speakers = _column(file, "extra/speaker", path) if "extra/speaker" in file else None
-    return _column(file, "labels", path), speakers
-
-
-def _channels(file: h5py.File, path: Path) -> int | None:
+def _channels(file: h5py.File) -> int | None:
     if "extra/channels" not in file:
         return None
     number = np.asarray(file["extra/channels"])
     if number.shape or number.dtype.kind not in "ui" or not 1 <= number <= 2**16:
         raise SnnlabError(
-            f"{path}: extra/channels is {number}; a whole number from 1 to {2**16} was expected. "
-            f"{_CURE}"
+            f"extra/channels is {number}; a whole number from 1 to {2**16} was expected. {_CURE}"
         )
     return int(number)
 
 
 def _read_rows(
-    times: h5py.Dataset, units: h5py.Dataset, start: int, path: Path, channels: int
+    times: h5py.Dataset, units: h5py.Dataset, start: int, channels: int
 ) -> tuple[np.ndarray, ...]:
     """Read and check times, units and event counts of up to _ROWS recordings."""
     row_times, row_units = times[start : start + _ROWS], units[start : start + _ROWS]
@@ -205,30 +202,28 @@ def _read_rows(
     other = np.fromiter(map(len, row_units), np.int64, len(row_units))
     _refuse(
         counts != other,
-        path,
         "spikes/units",
-        start,
-        lambda i: f"has {other[i]} units for {counts[i]} times",
+        lambda i: f"{start + i} has {other[i]} units for {counts[i]} times",
         "one each",
     )
     flat_times = np.concatenate(row_times).astype(np.float32)  # numpy compares float16 slowly
     flat_units = np.concatenate(row_units)
-    _check_spikes(flat_times, flat_units, counts, path, start, channels)
+    _check_spikes(flat_times, flat_units, counts, start, channels)
     return flat_times, flat_units.astype(np.uint16), counts
 
 
-def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
         raise SnnlabError(
-            f"{path}: the data set {name} is missing; spikes/times, spikes/units and labels were "
-            f"expected, as in SHD. {_CURE}"
+            f"the data set {name} is missing; spikes/times, spikes/units and labels were expected, "
+            f"as in SHD. {_CURE}"
         )
     return item
 
 
-def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    item = _dataset(file, name, path)
+def _ragged(file: h5py.File, name: str) -> h5py.Dataset:
+    item = _dataset(file, name)
     kind, words = (
         ("f", "seconds as floats")
         if name == "spikes/times"
@@ -237,23 +232,23 @@ def _ragged(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     base = h5py.check_vlen_dtype(item.dtype)
     if base is None or item.ndim != 1 or np.dtype(base).kind not in kind:
         raise SnnlabError(
-            f"{path}: {name} is of type {base or item.dtype}, shape {item.shape}; one row of "
-            f"{words} a recording was expected. {_CURE}"
+            f"{name} is of type {base or item.dtype}, shape {item.shape}; one row of {words} a "
+            f"recording was expected. {_CURE}"
         )
     return item
 
 
-def _column(file: h5py.File, name: str, path: Path) -> np.ndarray:
-    item = _dataset(file, name, path)
+def _column(file: h5py.File, name: str) -> np.ndarray:
+    item = _dataset(file, name)
     if item.ndim != 1 or item.dtype.kind not in "ui":
         raise SnnlabError(
-            f"{path}: {name} is of type {item.dtype}, shape {item.shape}; one integer a recording "
-            f"was expected. {_CURE}"
+            f"{name} is of type {item.dtype}, shape {item.shape}; one integer a recording was "
+            f"expected. {_CURE}"
         )
     return item[()].astype(np.int64)
 
 
-def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
+def _keys(item: h5py.Dataset) -> tuple[str, ...]:
     """Read the class names, which other programs write as bytes, text or numbers."""
     names = np.atleast_1d(item[()])
     try:
@@ -261,73 +256,61 @@ def _keys(item: h5py.Dataset, path: Path) -> tuple[str, ...]:
             return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
     except UnicodeDecodeError as error:
         raise SnnlabError(
-            f"{path}: the name {error.object!r} in extra/keys is no UTF-8; the names of the "
-            f"classes were expected. {_CURE}"
+            f"the name {error.object!r} in extra/keys is no UTF-8; the names of the classes were "
+            f"expected. {_CURE}"
         ) from error
     raise SnnlabError(
-        f"{path}: extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}"
+        f"extra/keys has the shape {names.shape}; one name a class was expected. {_CURE}"
     )
 
 
 def _check_rows(
-    labels: np.ndarray, speakers: np.ndarray | None, keys: tuple[str, ...], n: int, path: Path
+    labels: np.ndarray, speakers: np.ndarray | None, keys: tuple[str, ...], n: int
 ) -> None:
     if n < 1:
-        raise SnnlabError(f"{path}: holds no recording; at least one was expected. {_CURE}")
-    check_names(keys, f"{path}: extra/keys")
+        raise SnnlabError(f"holds no recording; at least one was expected. {_CURE}")
+    check_names(keys, "extra/keys")
     most, of_keys = 2**16 - 1, ""
     if keys:
         most, of_keys = len(keys) - 1, f", an index into the {len(keys)} names of extra/keys,"
-    _check_column(labels, "labels", n, f"0 to {most}{of_keys}", most, path)
+    _check_column(labels, "labels", n, f"0 to {most}{of_keys}", most)
     if speakers is not None:
-        _check_column(speakers, "extra/speaker", n, f"0 to {2**16 - 1}", 2**16 - 1, path)
+        _check_column(speakers, "extra/speaker", n, f"0 to {2**16 - 1}", 2**16 - 1)
 
 
-def _check_column(
-    column: np.ndarray, field: str, n: int, expected: str, most: int, path: Path
-) -> None:
+def _check_column(column: np.ndarray, field: str, n: int, expected: str, most: int) -> None:
     if len(column) != n:
         raise SnnlabError(
-            f"{path}: {field} has {len(column)} entries for {n} recordings in spikes; one each "
-            f"was expected. {_CURE}"
+            f"{field} has {len(column)} entries for {n} recordings in spikes; one each was "
+            f"expected. {_CURE}"
         )
     bad = (column < 0) | (column > most)
-    _refuse(bad, path, field, 0, lambda i: f"is {column[i]}", expected)
+    _refuse(bad, field, lambda i: f"{i} is {column[i]}", expected)
 
 
 def _check_spikes(
     times: np.ndarray,
     units: np.ndarray,
     counts: np.ndarray,
-    path: Path,
     first: int,
     channels: int,
 ) -> None:
     """Check lists of spikes; `first` is the index of the first recording in the file."""
-    _refuse(counts == 0, path, "spikes/times", first, lambda _: "is empty", "at least one spike")
+    _refuse(counts == 0, "spikes/times", lambda i: f"{first + i} is empty", "at least one spike")
     ends = np.cumsum(counts)
 
-    def refuse(bad: np.ndarray, field: str, value: str, expected: str) -> None:
-        if bad.any():
-            event = int(np.flatnonzero(bad)[0])
-            recording = int(np.searchsorted(ends, event, side="right"))
-            inside = event - int(ends[recording] - counts[recording])
-            shown = {"times": times, "units": units}[field][event]
-            raise SnnlabError(
-                _sentence(
-                    path,
-                    f"spikes/{field}",
-                    first + recording,
-                    f"{value} {shown} at spike {inside}",
-                    expected,
-                )
-            )
+    def shown(event: int, values: np.ndarray, what: str) -> str:
+        recording = int(np.searchsorted(ends, event, side="right"))
+        inside = event - int(ends[recording] - counts[recording])
+        return f"{first + recording} {what} {values[event]} at spike {inside}"
 
-    refuse(~np.isfinite(times), "times", "has the time", "a finite number of seconds")
-    refuse(times < 0, "times", "has the negative time", "0 s or later")
+    def refuse(bad: np.ndarray, what: str, expected: str) -> None:
+        _refuse(bad, "spikes/times", lambda i: shown(i, times, what), expected)
+
+    refuse(~np.isfinite(times), "has the time", "a finite number of seconds")
+    refuse(times < 0, "has the negative time", "0 s or later")
     refuse(
         times > MAX_SECONDS,
-        "times",
         "has the time",
         f"at most {MAX_SECONDS:.0f} s, for times are seconds (divide by 1000 if these are ms, by "
         "1,000,000 if µs),",
@@ -335,20 +318,17 @@ def _check_spikes(
     backwards = np.zeros(len(times), dtype=bool)
     backwards[1:] = times[1:] < times[:-1]
     backwards[ends[:-1]] = False  # from the end of one recording to the start of the next
-    refuse(
-        backwards, "times", "goes back in time to", "ascending times: sort each recording by time,"
+    refuse(backwards, "goes back in time to", "ascending times: sort each recording by time,")
+    _refuse(
+        (units < 0) | (units >= channels),
+        "spikes/units",
+        lambda i: shown(i, units, "has the channel"),
+        f"0 to {channels - 1}",
     )
-    refuse((units < 0) | (units >= channels), "units", "has the channel", f"0 to {channels - 1}")
 
 
-def _refuse(
-    bad: np.ndarray, path: Path, field: str, first: int, says: Callable[[int], str], expected: str
-) -> None:
-    """Raise for the first recording that is bad; `says(i)` tells what is wrong with it."""
+def _refuse(bad: np.ndarray, field: str, says: Callable[[int], str], expected: str) -> None:
+    """Raise for the first entry that is bad; `says(i)` has its recording and what is wrong."""
     if bad.any():
-        index = int(np.flatnonzero(bad)[0])
-        raise SnnlabError(_sentence(path, field, first + index, says(index), expected))
-
-
-def _sentence(path: Path, field: str, recording: int, says: str, expected: str) -> str:
-    return f"{path}: {field} of recording {recording} {says}; {expected} was expected. {_CURE}"
+        shown = says(int(bad.argmax()))
+        raise SnnlabError(f"{field} of recording {shown}; {expected} was expected. {_CURE}")

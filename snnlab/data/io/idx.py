@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 
 _BYTES = 8  # the code of unsigned bytes, the only type that MNIST has
 _CURE = "Fetch it again."
@@ -36,15 +36,11 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
         >>> read_idx(file, 1)
         array([7, 2, 1], dtype=uint8)
     """
-    try:
+    expected = f"a whole idx file was expected, packed with gzip or not. {_CURE}"
+    with read_errors(f"{path} cannot be read", expected, OSError, EOFError, zlib.error):
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SnnlabError(
-            f"{path} cannot be read ({error}); a whole idx file was expected, packed with gzip or "
-            f"not. {_CURE}"
-        ) from error
     start = 4 + 4 * ndim
     if content[:4] != bytes((0, 0, _BYTES, ndim)) or len(content) < start:
         raise SnnlabError(

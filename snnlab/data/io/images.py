@@ -8,21 +8,11 @@ from typing import IO
 
 from PIL import Image
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab._utils.files import is_hidden
 from snnlab.data.io.folders import check_names
 
 SUFFIXES = (".jpg", ".jpeg", ".png")  # also in capitals
-
-# what Pillow raises for damaged files, by format
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)
 
 
 @contextmanager
@@ -36,16 +26,17 @@ def opened(path: Path | str, content: IO[bytes] | None = None) -> Iterator[Image
     Raises:
         SnnlabError: the file cannot be read, on opening or on decoding inside the block.
     """
-    try:
-        with Image.open(path if content is None else content) as image:
-            yield image
-    except SnnlabError:
-        raise
-    except _UNREADABLE as error:
-        raise SnnlabError(
-            f"{path} cannot be read as an image ({error}); a whole JPEG or PNG file was expected. "
-            "Fetch it again or remove it."
-        ) from error
+    with (
+        read_errors(
+            f"{path} cannot be read as an image",
+            "a whole JPEG or PNG file was expected. Fetch it again or remove it.",
+            # what Pillow raises for damaged files, by format
+            *(OSError, ValueError, SyntaxError, EOFError),
+            *(struct.error, Image.DecompressionBombError),
+        ),
+        Image.open(path if content is None else content) as image,
+    ):
+        yield image
 
 
 def class_folders(folder: Path, what: str = "images") -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError, UnreadableError
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, read_json, whole_file, write_text
 from snnlab._utils.processes import mapped, processes
 
@@ -80,7 +80,7 @@ def convert_all(
     the first one was.
 
     Args:
-        jobs: each with a target of its own.
+        jobs: each with a target of its own, see `distinct`.
         worker: writes the target and returns None, or writes nothing and returns a sentence that
             says why. What it refuses, it refuses by a SnnlabError. A function of a module:
             other processes import it.
@@ -96,24 +96,29 @@ def convert_all(
     """
     missing = [job for job in jobs if not _done(job)]
     kept = len(jobs) - len(missing)
-    attempts = attempt_all(
+    done, failures = attempt_all(
         missing, worker, workers, title=title, unit=unit, before=kept, together=together
     )
-    dropped = [
-        (job.source, why)
-        for job, (why, _) in zip(missing, attempts, strict=True)
-        if why is not None
-    ]
-    failed = [(job.source, why) for job, (_, why) in zip(missing, attempts, strict=True) if why]
-    outcome = ConversionResult(
-        written=len(missing) - len(dropped) - len(failed),
-        kept=kept,
-        dropped=tuple(dropped),
-        failed=tuple(failed),
-        report=report,
-    )
+    dropped = tuple((job.source, why) for job, why in done if why is not None)
+    failed = tuple((job.source, why) for job, why in failures)
     write_report(report, failed, dropped)
-    return outcome
+    return ConversionResult(len(done) - len(dropped), kept, dropped, failed, report)
+
+
+def distinct(jobs: Iterable[ConversionJob]) -> list[ConversionJob]:
+    """Return the jobs, none of which writes the file of another.
+
+    Raises:
+        SnnlabError: two have the same target.
+    """
+    by_target: dict[Path, ConversionJob] = {}
+    for job in jobs:
+        if (other := by_target.setdefault(job.target, job)) is not job:
+            raise SnnlabError(
+                f"{other.source} and {job.source} would both become {job.target.name}; different "
+                "names were expected. Rename one."
+            )
+    return list(by_target.values())
 
 
 def attempt_all(
@@ -122,11 +127,11 @@ def attempt_all(
     workers: int | None,
     *,
     title: str,
-    unit: str,
+    unit: str = "file",
     before: int = 0,
     together: int = 1,
-) -> list[tuple[Any, str]]:
-    """Return for each item the result of `worker` and "", or None and the sentence of its error.
+) -> tuple[list[tuple[Any, Any]], list[tuple[Any, str]]]:
+    """Give each item to `worker`; one that is refused stops no other.
 
     Args:
         items: what the worker takes.
@@ -137,18 +142,21 @@ def attempt_all(
         before: items that were done before, for the bar.
         together: items that go to a process at once, for many short ones.
 
+    Returns:
+        Each item that was done, with the result; each that was refused, with the sentence.
+
     Raises:
         SnnlabError: `workers` is below 1, a process died, or the disk is full or read-only.
     """
-    attempts = []
+    done, failed = [], []
     with (
         tqdm(total=before + len(items), initial=before, desc=title, unit=unit) as bar,
         mapped(partial(_attempt, worker), items, processes(workers), together=together) as results,
     ):
-        for result in results:
-            attempts.append(result)
+        for item, (result, sentence) in zip(items, results, strict=True):
+            failed.append((item, sentence)) if sentence else done.append((item, result))
             bar.update()
-    return attempts
+    return done, failed
 
 
 def listed(first: str, sentences: Sequence[str]) -> str:
@@ -259,11 +267,3 @@ def seed_of(seed: int, name: str) -> int:
     """Return the seed of one file of many, which depends on its name and no other file."""
     digest = hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-def unreadable(path: Path, fault: OSError) -> UnreadableError:
-    """Return the error for a file that the system does not give."""
-    return UnreadableError(
-        f"{path} cannot be read now ({fault.strerror or fault}); a file that may be read was "
-        "expected. Check its permissions and the disk, and try again."
-    )

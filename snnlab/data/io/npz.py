@@ -2,12 +2,13 @@
 
 import zipfile
 import zlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab._utils.files import whole_file
 
 
@@ -28,38 +29,15 @@ def read_arrays(
         SnnlabError: the file is missing, cut short or no npz, or an array is missing.
     """
     wanted = " and ".join(names)
-    try:
-        with open(path, "rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            stored_names = getattr(stored, "files", [])  # an npy file is one array, without a name
-            missing = [name for name in names if name not in stored_names]
-            if not missing:
-                there = [*names, *(name for name in optional if name in stored_names)]
-                arrays = {name: stored[name] for name in there}
-                return [arrays.get(name) for name in (*names, *optional)]
-    except FileNotFoundError as error:
-        raise SnnlabError(
-            f"{path}: there is no such file; an npz file with {wanted} was expected. Check the "
-            "path."
-        ) from error
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        MemoryError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise SnnlabError(
-            f"{path} cannot be read "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
-            f"a whole npz file with {wanted} was expected. {_CURE}"
-        ) from error
-    raise SnnlabError(
-        f"{path} has no array {missing[0]}; {wanted} was expected, "
-        f"{', '.join(stored_names) or 'none with a name'} found. {_CURE}"
-    )
+    with _reading(path, wanted), open(path, "rb") as file:
+        stored = np.load(file, allow_pickle=False)
+        stored_names = getattr(stored, "files", [])  # an npy file is one array, without a name
+        if missing := [name for name in names if name not in stored_names]:
+            raise SnnlabError(
+                f"{path} has no array {missing[0]}; {wanted} was expected, "
+                f"{', '.join(stored_names) or 'none with a name'} found. {_CURE}"
+            )
+        return [stored[name] if name in stored_names else None for name in (*names, *optional)]
 
 
 def shape_of(path: str | Path, name: str) -> tuple[int, ...]:
@@ -68,16 +46,15 @@ def shape_of(path: str | Path, name: str) -> tuple[int, ...]:
     Raises:
         SnnlabError: the file is missing, cut short or no npz, or has no such array.
     """
-    try:
-        with zipfile.ZipFile(path) as stored, stored.open(f"{name}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            if version == (1, 0):
-                return np.lib.format.read_array_header_1_0(file)[0]
-            return np.lib.format.read_array_header_2_0(file)[0]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise SnnlabError(
-            f"{path} cannot be read ({error}); a whole npz file with {name} was expected. {_CURE}"
-        ) from error
+    with (
+        _reading(path, name),
+        zipfile.ZipFile(path) as stored,
+        stored.open(f"{name}.npy") as file,
+    ):
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)[0]
+        return np.lib.format.read_array_header_2_0(file)[0]
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
@@ -90,4 +67,13 @@ def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
         np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
-_CURE = "Convert it again, or fetch it again if it was downloaded."
+def _reading(path: str | Path, wanted: str) -> AbstractContextManager[None]:
+    return read_errors(
+        f"{path} cannot be read",
+        f"a whole npz file with {wanted} was expected. {_CURE}",
+        *(OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError),
+        *(zipfile.BadZipFile, zlib.error),
+    )
+
+
+_CURE = "Check the path, convert it again, or fetch it again if it was downloaded."

@@ -8,14 +8,14 @@ from typing import IO
 
 import numpy as np
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors
 from snnlab._utils.fields import whole_number
 from snnlab._utils.optional import import_optional
 from snnlab.data.io.images import opened
 
 FRAME = re.compile(r"frame(\d+)\.(jpg|jpeg|png)", re.IGNORECASE)
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".gif")
-_CURE = "Convert it, for example with ffmpeg, or fetch it again."
+_CURE = "Check the path, convert it, for example with ffmpeg, or fetch it again."
 
 
 def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
@@ -38,11 +38,6 @@ def sample_frames(source: str | Path, n_frames: int) -> np.ndarray:
     """
     source = Path(source)
     whole_number("n_frames", n_frames, 2)
-    if not source.exists():
-        raise SnnlabError(
-            f"{source}: there is no such file; a video or a folder of frames was expected. Check "
-            "the path."
-        )
     return _from_folder(source, n_frames) if source.is_dir() else _from_file(source, n_frames)
 
 
@@ -154,7 +149,9 @@ def _from_folder(
 def _from_file(path: Path, n_frames: int) -> np.ndarray:
     """Decode a file, a second time if its header was wrong about the number of frames."""
     av = import_optional("av", "decodes videos", "video")
-    try:
+    expected = f"a video that FFmpeg reads was expected. {_CURE}"
+    kinds = (av.FFmpegError, OSError, ValueError, EOFError)
+    with read_errors(f"{path} cannot be decoded", expected, *kinds):
         declared, n, frames = _decode(av, path, None, n_frames)
         if n < 0.9 * declared:
             raise SnnlabError(
@@ -170,13 +167,6 @@ def _from_file(path: Path, n_frames: int) -> np.ndarray:
         _check_length(n, path)
         if n != declared:
             _, _, frames = _decode(av, path, n, n_frames)
-    except (av.FFmpegError, OSError, ValueError, EOFError) as error:
-        if isinstance(error, SnnlabError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise SnnlabError(
-            f"{path} cannot be decoded ({reason}); a video that FFmpeg reads was expected. {_CURE}"
-        ) from error
     return _stacked([frames[i] for i in positions(n, n_frames)], path)
 
 

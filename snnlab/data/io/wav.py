@@ -7,7 +7,7 @@ from typing import IO
 import numpy as np
 import soundfile
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, read_errors, reason_of
 
 RATE = 16_000  # Hz, of the Google Speech Commands
 LONGEST = 5.0  # s: a word, not a sentence
@@ -30,7 +30,9 @@ def read_word(
             implausible rate or loudness, silent, empty or too short.
     """
     where = where or str(file)
-    try:
+    expected = "a wav file was expected. Convert it or fetch it again."
+    kinds = (soundfile.SoundFileError, OSError)
+    with read_errors(f"{where} cannot be read as sound", expected, *kinds):
         # As bytes: soundfile refuses names that are no UTF-8
         info = soundfile.info(os.fsencode(file))
         if info.format not in ("WAV", "WAVEX", "RF64", "W64"):
@@ -59,11 +61,6 @@ def read_word(
                 "it out."
             )
         sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise SnnlabError(
-            f"{where} cannot be read as sound ({reason(error)}); a wav file was expected. Convert "
-            "it or fetch it again."
-        ) from error
     if wrong := implausible(rate, sound):
         raise SnnlabError(f"{where} {wrong}. Export it again.")
     word = trim(sound, rate)
@@ -92,7 +89,7 @@ def read_clip(file: Path) -> np.ndarray:
             raise ValueError(wrong)
         sound, rate = soundfile.read(os.fsencode(file), dtype="float32")
     except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError(f"cannot be read ({reason(error)})") from error
+        raise ValueError(f"cannot be read ({reason_of(error)})") from error
     if sound.ndim != 1:
         raise ValueError(f"has {sound.shape[1]} channels")
     if rate != RATE:
@@ -156,12 +153,6 @@ def _announced(file: IO[bytes]) -> int:
         if head[:4] == b"data":
             return start + 8 + long if long else start + 8 + length if length < _STREAM else 0
         start += 8 + length + length % 2
-
-
-def reason(error: Exception) -> str:
-    """Return the reason of an error, without the file's name, which soundfile shows as bytes."""
-    told = getattr(error, "strerror", None) or getattr(error, "error_string", error)
-    return str(told).strip()
 
 
 def trim(sound: np.ndarray, rate: int) -> np.ndarray:

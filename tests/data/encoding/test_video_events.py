@@ -163,7 +163,9 @@ def test_clips_that_are_refused(tmp_path, array, words):
 
 
 def test_clips_that_cannot_be_read(tmp_path):
-    with pytest.raises(SnnlabError, match="there is no such file; an npz file with arr_0"):
+    with pytest.raises(
+        SnnlabError, match=r"a.npz cannot be read .No such file.*; a whole npz file with arr_0"
+    ):
         read_clip(tmp_path / "a.npz")
     write_clip(tmp_path / "a.npz", video_events(noise()))
     whole = (tmp_path / "a.npz").read_bytes()
@@ -226,11 +228,9 @@ def test_what_comes_out(videos, tmp_path):
         )
     assert (convert(videos, out).written, convert(videos, out).kept) == (0, 3)
     convert(videos, tmp_path / "two", workers=2)
-    convert([videos / "jump", videos / "play/cello"], tmp_path / "list")
     convert(videos / "jump", tmp_path / "one")
-    for other, name in (("two", "jump"), ("two", "play/drums"), ("list", "jump"), ("one", "jump")):
+    for other, name in (("two", "jump"), ("two", "play/drums"), ("one", "jump")):
         assert (tmp_path / other / f"{name}.npz").read_bytes() == (out / f"{name}.npz").read_bytes()
-    assert (tmp_path / "list/cello.npz").exists()
 
 
 def test_what_systems_leave_in_folders_is_no_video(videos, tmp_path, litter):
@@ -269,14 +269,14 @@ def test_files_and_folders_of_frames_together(videos, tmp_path):
 
 def test_in_mode_2_every_clip_has_noise_of_its_own_that_the_others_do_not_change(videos, tmp_path):
     convert(videos, tmp_path / "all", mode=2)
-    convert([videos / "jump"], tmp_path / "one", mode=2)
-    convert([videos / "jump"], tmp_path / "other", mode=2, seed=1)
+    convert(videos / "jump", tmp_path / "one", mode=2)
+    convert(videos / "jump", tmp_path / "other", mode=2, seed=1)
     first, same, other = (
         read_clip(tmp_path / name / "jump.npz") for name in ("all", "one", "other")
     )
     assert torch.equal(first, same) and not torch.equal(first, other)
     (videos / "jump").rename(videos / "leap")
-    convert([videos / "leap"], tmp_path / "one", mode=2)
+    convert(videos / "leap", tmp_path / "one", mode=2)
     # The same frames by another name
     assert not torch.equal(first, read_clip(tmp_path / "one/leap.npz"))
 
@@ -331,12 +331,9 @@ def test_batches_that_are_refused(videos, tmp_path):
     )
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", out, "empty holds no video; files .avi")
-    refused([], out, "holds no video")
-    refused(
-        [videos / "jump", videos / "play/../jump"],
-        out,
-        r"would both become jump.npz; different names were expected",
-    )
+    (videos / "jump.avi").touch()
+    refused(videos, out, r"would both become jump.npz; different names were expected")
+    (videos / "jump.avi").unlink()
     refused(videos, out, "ratio is 2", ratio=2)
     refused(videos, out, "n_frames = 1:", n_frames=1)
     assert not out.exists()

@@ -17,13 +17,13 @@ def reciprocal(x):
 
 
 def test_what_is_refused_stops_nothing_else():
-    found = many_files.attempt_all([2, 0, 4], reciprocal, 1, title="", unit="file")
-    assert found == [(0.5, ""), (None, "0 has no reciprocal"), (0.25, "")]
+    done, failed = many_files.attempt_all([2, 0, 4], reciprocal, 1, title="")
+    assert done == [(2, 0.5), (4, 0.25)] and failed == [(0, "0 has no reciprocal")]
 
 
 def test_a_full_disk_stops_everything():
     with pytest.raises(SnnlabError, match="full"):
-        many_files.attempt_all([2, -1, 4], reciprocal, 1, title="", unit="file")
+        many_files.attempt_all([2, -1, 4], reciprocal, 1, title="")
 
 
 def test_the_bar_counts_what_was_done_before(capsys):

@@ -123,7 +123,7 @@ def test_folders_that_are_refused(tmp_path):
 
 def test_files_that_are_refused(tmp_path):
     path = tmp_path / "a.mp4"
-    refused(path, "there is no such file; a video or a folder of frames was expected")
+    refused(path, "cannot be decoded .No such file.*; a video .* was expected. Check the path")
     for content in (b"", b"no video at all" * 99):
         path.write_bytes(content)
         refused(path, "a.mp4 cannot be decoded .*a video that FFmpeg reads was expected")
