@@ -41,9 +41,9 @@ def search(
     """
     from snnlab.runs.preflight import check_all
     from snnlab.runs.sweep.search import Trials
-    from snnlab.runs.sweep.search_file import read_search
+    from snnlab.runs.sweep.search_file import Search
 
-    content = read_search(file, given)
+    content = Search(file, given)
     begun = (content.folder / "search.journal").exists()
     done = Trials(content).done if begun else 0
     left = max(0, content.trials - done)

@@ -44,9 +44,9 @@ def sweep(
     """
     from snnlab.runs.preflight import check_all
     from snnlab.runs.sweep.slurm import header
-    from snnlab.runs.sweep.sweep import read
+    from snnlab.runs.sweep.sweep import Sweep
 
-    plan = read(file, given)
+    plan = Sweep(file, given)
     if plan.note:
         click.echo(plan.note, err=True)
     if not dry_run:
@@ -128,10 +128,9 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
 
     from snnlab.runs.paired import difference_tables
     from snnlab.runs.summaries import summary
-    from snnlab.runs.sweep.sweep import collected
     from snnlab.runs.tables import summary_tables
 
-    table = collected(plan)
+    table = plan.collected()
     if table is not None:
         Console().print(*summary_tables(summary(table)), *difference_tables(table))
     if missing := plan.left:

@@ -28,7 +28,7 @@ def plans(tmp_path, monkeypatch):
     small = sweeps.write(tmp_path, seeds=[0], grid={"neurons": [10, 20]})
     other = tmp_path / "other.yaml"
     other.write_text(small.read_text().replace("- 10\n", "- 30\n"))
-    return sweep.read(small), sweep.read(other)
+    return sweep.Sweep(small), sweep.Sweep(other)
 
 
 def finish(run):

@@ -21,8 +21,7 @@ from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progre
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.search_file import Search
-    from snnlab.runs.sweep.sweep import Sweep, SweepRun
+    from snnlab.runs.sweep.sweep import Sweep, SweepFile, SweepRun
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -103,7 +102,7 @@ def run_local(
 
 
 def in_workers(
-    sweep: "Sweep | Search",
+    sweep: "SweepFile",
     calls: "Sequence[Callable[[LocalWorkers], T]]",
     *,
     workers: int,

@@ -28,7 +28,7 @@ from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep.cost import logged
 from snnlab.runs.sweep.executors import HELD_SECONDS, LocalWorkers, in_workers
-from snnlab.runs.sweep.search_file import MEASURED, Search, read_search
+from snnlab.runs.sweep.search_file import MEASURED, Search
 from snnlab.runs.sweep.sweep import SweepRun
 from snnlab.runs.sweep.worker import RunOutcome
 
@@ -64,7 +64,7 @@ class Trials:
         self._distributions = {
             name: optuna.distributions.CategoricalDistribution([*map(json.dumps, drawn)])
             if isinstance(drawn, list)
-            else _distribution(optuna, search.type_of(name), drawn)
+            else _distribution(optuna, search.type_of(name)[0], drawn)
             for name, drawn in search.drawn.items()
         }
         path = search.folder / "search.journal"
@@ -239,7 +239,7 @@ class SearchTask:
         from snnlab.runs.progress import SweepProgress
 
         os.environ.update(self.environment)
-        search = read_search(self.path, self.texts)
+        search = Search(self.path, self.texts)
         if search.identity != self.identity:
             raise SnnlabError(
                 f"{self.path}: has changed since the search was submitted; repeat it."

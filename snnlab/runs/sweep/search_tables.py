@@ -79,9 +79,9 @@ def best_command(trials: "Trials") -> str:
         return ""
     best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
     search = trials.search
-    values = {**search.file.shared, **search.values(best.params), **search.file.overrides}
-    values["seed"] = search.file.seeds[0]
-    words = ["snnlab", "run", str(search.file.content["notebook"])]
+    values = {**search.shared, **search.values(best.params), **search.overrides}
+    values["seed"] = search.seeds[0]
+    words = ["snnlab", "run", str(search.content["notebook"])]
     for name, value in values.items():
         if value is not None:
             words += ["-p", name, _text(value)]

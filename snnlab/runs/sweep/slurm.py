@@ -18,8 +18,7 @@ from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.search_file import Search
-    from snnlab.runs.sweep.sweep import Sweep, SweepRun
+    from snnlab.runs.sweep.sweep import Sweep, SweepFile, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
 POLL_SECONDS = 1.0  # between two reads of the jobs' files; submitit asks SLURM less often
@@ -67,7 +66,7 @@ def tasks(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, retries: 
 
 
 def submit(
-    experiment: "Sweep | Search",
+    experiment: "SweepFile",
     work: Sequence[Callable[[], Any]],
     config: Config,
     slurm: Slurm,
@@ -107,7 +106,7 @@ def submit(
 
 
 def header(
-    experiment: "Sweep | Search", count: int, config: Config, slurm: Slurm, *, workers: int
+    experiment: "SweepFile", count: int, config: Config, slurm: Slurm, *, workers: int
 ) -> list[str]:
     """Return the lines `#SBATCH` of the job that `submit` submits, on any machine.
 
@@ -132,7 +131,7 @@ def header(
 
 
 def _requests(
-    experiment: "Sweep | Search", config: Config, slurm: Slurm, workers: int
+    experiment: "SweepFile", config: Config, slurm: Slurm, workers: int
 ) -> dict[str, Any]:
     """Return the resources as submitit names them."""
     gpus = getattr(config, "processes", 1) if slurm.gpus is None else slurm.gpus
@@ -161,7 +160,7 @@ def _requests(
     }
 
 
-def logs(experiment: "Sweep | Search") -> Path:
+def logs(experiment: "SweepFile") -> Path:
     """Return the folder of the script, the tasks and their output."""
     return experiment.folder / "slurm"
 

@@ -26,7 +26,7 @@ from snnlab.runs.collection import read_results
 from snnlab.runs.sweep import search, search_tables
 from snnlab.runs.sweep.cost import Measured
 from snnlab.runs.sweep.search import SearchTask, Trials, run_search
-from snnlab.runs.sweep.search_file import read_search
+from snnlab.runs.sweep.search_file import Search
 from snnlab.runs.sweep.search_tables import best_command, trials_table
 from snnlab.runs.sweep.worker import RunOutcome
 
@@ -61,7 +61,7 @@ def write(folder, middle="", **more):
 
 
 def opened(folder, **more):
-    return Trials(read_search(write(folder, **more)))
+    return Trials(Search(write(folder, **more)))
 
 
 class Watcher:
@@ -113,6 +113,15 @@ def test_the_last_step_of_a_range_may_end_below_its_end(checkout, run, recwarn):
     trials = opened(checkout, grid=grid)
     assert run(trials) == [] and not recwarn.list
     assert {trial.params["neurons"] for trial in trials.of_state("COMPLETE")} <= {10, 15}
+
+
+def test_a_step_is_whole_in_any_spelling(checkout):
+    def search(step):
+        return Search(write(checkout, grid={"neurons": {"low": 10, "high": 18, "step": step}}))
+
+    assert search(2.0).drawn == search(2).drawn and search(2.0).identity == search(2).identity
+    trial, _ = Trials(search(2.0)).claim()
+    assert trial.params["neurons"] in range(10, 19, 2)
 
 
 def test_a_journal_that_ends_with_half_a_line_is_resumed_and_a_damaged_one_is_refused(
@@ -185,7 +194,7 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
         grid={"tau_ms": {"low": 30, "high": 60}, "hidden": [[8], [8, 8]]},
         search={"trials": 1, "arm": "learned"},
     )
-    read = read_search(path)
+    read = Search(path)
     values = read.values({"tau_ms": 31.5, "hidden": "[8, 8]"})
     assert values == {"tau_ms": [31.5], "hidden": [8, 8]}
     config = read.run(0, {"tau_ms": 31.5, "hidden": "[8, 8]"}).config
@@ -252,7 +261,7 @@ def course_file(checkout, **changes):
 def test_what_does_not_fit_is_refused_in_a_sentence(checkout, changes, message):
     path = write(checkout, **changes)
     with pytest.raises(SnnlabError, match=message):
-        read_search(path)
+        Search(path)
 
 
 def test_a_notebook_without_a_seed_is_searched(checkout):
@@ -261,20 +270,20 @@ def test_a_notebook_without_a_seed_is_searched(checkout):
     path = checkout / "own.yaml"
     content = {"notebook": str(checkout / "own.ipynb"), "grid": {"gain": [1, 2]}}
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}}))
-    trials = Trials(read_search(path))
+    trials = Trials(Search(path))
     trial, lock = trials.claim()
     trials.finish(trial, lock, "COMPLETE", 0.5)
     assert "-p gain" in best_command(trials) and "-p seed" not in best_command(trials)
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}, "seeds": [0]}))
     with pytest.raises(SnnlabError, match="seeds: There is no parameter of own called 'seed'"):
-        read_search(path)
+        Search(path)
 
 
 def test_a_sweep_and_a_search_name_each_others_command(checkout):
     with pytest.raises(SnnlabError, match="holds a search; run it with `snnlab search"):
-        sweeps.sweep.read(write(checkout))
+        sweeps.sweep.Sweep(write(checkout))
     with pytest.raises(SnnlabError, match="holds a sweep; run it with `snnlab sweep"):
-        read_search(checkout / "small.yaml")
+        Search(checkout / "small.yaml")
 
 
 @pytest.mark.parametrize("published", ["published", ["held-out", "published"]])
@@ -286,7 +295,7 @@ def test_the_published_protocol_is_refused_as_it_validates_on_the_test_set(check
         | ({} if where == "grid" else {"grid": {"max_delay": [6, 12]}}),
     )
     with pytest.raises(SnnlabError, match="the validation data are the test data"):
-        read_search(path)
+        Search(path)
 
 
 def test_data_that_is_not_there_is_named_before_a_trial_is_drawn(checkout, monkeypatch):
@@ -423,7 +432,7 @@ def test_draws_are_the_same_in_each_folder_and_several_processes_share_them(chec
         path = write(folder, search={"trials": 12})
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            all_trials = [Trials(read_search(path)) for _ in range(workers)]
+            all_trials = [Trials(Search(path)) for _ in range(workers)]
 
         def work(trials):
             while claimed := trials.claim():
@@ -455,11 +464,11 @@ def test_after_sigkill_the_same_command_ends_the_search(checkout):
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    running = Trials(read_search(path)).of_state("RUNNING")
+    running = Trials(Search(path)).of_state("RUNNING")
     assert [trial.number for trial in running] == [0, 1]
     done = CliRunner().invoke(main.app, ["search", str(path), "--workers", "2"])
     assert done.exit_code == 0, done.output
-    complete = Trials(read_search(path)).of_state("COMPLETE")
+    complete = Trials(Search(path)).of_state("COMPLETE")
     assert [trial.params for trial in complete] == [trial.params for trial in running]
     assert all(trial.value == trial.params["neurons"] / 100 for trial in complete)
     starts = [len(one.read_text()) for one in checkout.glob("runs/find/*/*/checkpoints/starts")]
@@ -486,7 +495,7 @@ def test_a_dry_run_says_what_is_drawn_and_leaves_nothing(checkout):
 
 
 def test_hours_are_those_of_runs_that_differ_in_what_is_drawn(checkout, monkeypatch):
-    read = read_search(write(checkout))
+    read = Search(write(checkout))
     other = read.run(7, {"neurons": 55, "tau_ms": 3.0, "duration_ms": "100"}).config
     measured = Measured(dataclasses.asdict(other), 1, [36.0, 36.0], finished=True)
     monkeypatch.setattr(search_tables, "measured_runs", lambda *_: [measured])
@@ -504,7 +513,7 @@ def test_a_search_checks_what_a_sweep_checks(checkout, monkeypatch):
 
 
 def test_a_job_of_slurm_runs_trials_until_there_are_enough(checkout, monkeypatch):
-    read = read_search(write(checkout))
+    read = Search(write(checkout))
     pool = Pool()
     monkeypatch.setattr(search, "in_workers", lambda _, calls, **__: [c(pool) for c in calls])
     task = SearchTask(read.path, {}, read.identity, 0, {})

@@ -257,7 +257,7 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
         ("seed=1", "begins"),
         ("seed=1", "finished"),
     ]
-    assert sweep.read(plan.path).left[0].config.seed == 0 and len(plan.left) == 1
+    assert sweep.Sweep(plan.path).left[0].config.seed == 0 and len(plan.left) == 1
 
 
 def test_without_submitit_it_is_said_what_to_install(cluster, monkeypatch):
