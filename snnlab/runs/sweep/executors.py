@@ -125,50 +125,46 @@ def in_workers(
         SnnlabError: nothing can be written, or a call raised it.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
-    from snnlab._utils.files import make_folder, now
-
-    make_folder(sweep.folder / "workers")
-    folder = Path(
-        tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers")
-    )
-    return LocalWorkers(sweep.notebook, folder, workers, retries, watcher).call(calls)
+    pool = LocalWorkers(sweep, workers, retries, watcher)
+    threads = ThreadPoolExecutor(workers)
+    futures: list[Future[T]] = []
+    try:
+        # Ctrl-C reaches the whole process group, but is for this thread alone
+        with interrupts_blocked():
+            futures += [threads.submit(call, pool) for call in calls]
+        while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
+            future.done() and future.exception() for future in futures
+        ):
+            watcher.refresh()
+    finally:
+        pool.stopping.set()
+        threads.shutdown(cancel_futures=True)
+    return [future.result() for future in futures]
 
 
 class LocalWorkers:
-    """A thread for each worker, which submits a run, waits for its process, and takes the next.
+    """Processes of this machine for the runs of several threads, as many as there are workers.
 
     Attributes:
         stopping: set as soon as no further run is to begin.
     """
 
     def __init__(
-        self, notebook: Path, folder: Path, workers: int, retries: int, watcher: "SweepProgress"
+        self, sweep: "SweepFile", workers: int, retries: int, watcher: "SweepProgress"
     ) -> None:
-        self.notebook, self.folder, self.workers = notebook, folder, workers
+        from snnlab._utils.files import make_folder, now
+
+        self.notebook, self.workers = sweep.notebook, workers
         self.retries, self.watcher = retries, watcher
+        logs = sweep.folder / "workers"
+        make_folder(logs)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=logs))
         self.gpus, self.cores = gpus(), available_cores()
         self._attempts = itertools.count(1)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(workers):
             self.slots.put(slot)
         self.stopping = threading.Event()
-
-    def call(self, calls: "Sequence[Callable[[LocalWorkers], T]]") -> list[T]:
-        """Make the calls, and return their results."""
-        pool = ThreadPoolExecutor(self.workers)
-        futures: list[Future[T]] = []
-        try:
-            # Ctrl-C reaches the whole process group, but is for this thread alone
-            with interrupts_blocked():
-                futures += [pool.submit(call, self) for call in calls]
-            while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
-                future.done() and future.exception() for future in futures
-            ):
-                self.watcher.refresh()
-        finally:
-            self.stopping.set()
-            pool.shutdown(cancel_futures=True)
-        return [future.result() for future in futures]
 
     def run(self, run: "SweepRun", stop: Callable[[], bool] = lambda: False) -> RunOutcome:
         """Return the outcome of a run's last attempt; "pruned" as soon as `stop` returns True."""

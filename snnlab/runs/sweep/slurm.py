@@ -18,7 +18,7 @@ from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.sweep import Sweep, SweepFile, SweepRun
+    from snnlab.runs.sweep.sweep import SweepFile, SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
 POLL_SECONDS = 1.0  # between two reads of the jobs' files; submitit asks SLURM less often
@@ -49,18 +49,16 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def tasks(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, retries: int) -> list[Task]:
+def tasks(planned: Sequence["SweepRun"], slurm: Slurm, retries: int) -> list[Task]:
     """Return the runs of a sweep as tasks for `submit`.
 
     Args:
-        sweep: the sweep.
-        planned: those of its runs that are to be run.
+        planned: the runs.
         slurm: what each asks for.
         retries: how often a notebook that fails is tried again.
     """
-    threads = dict.fromkeys(THREADS, str(slurm.cpus))
     return [
-        Task(sweep.notebook, run.code.sha256, with_cores(run, slurm.cpus), threads, retries=retries)
+        Task(run.notebook, run.code.sha256, with_cores(run, slurm.cpus), retries=retries)
         for run in planned
     ]
 
@@ -102,7 +100,8 @@ def submit(
         with redirect_stderr(StringIO()), executor.batch():  # submitit prints there what it raises
             return [executor.submit(task) for task in work]
     except (module.core.utils.FailedJobError, module.core.utils.FailedSubmissionError) as error:
-        raise SnnlabError(f"SLURM refused the job: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()) or error.__cause__  # its exit status
+        raise SnnlabError(f"SLURM refused the job: {reason}") from error
 
 
 def header(
@@ -154,6 +153,7 @@ def _requests(
         "array_parallelism": workers,
         "nodes": 1,
         "ntasks_per_node": 1,
+        "setup": [f"export {name}={slurm.cpus}" for name in THREADS],
         "additional_parameters": {"requeue": True, **more},
         **({"gpus_per_node": gpus} if gpus else {}),
         **({"partition": slurm.partition} if slurm.partition else {}),

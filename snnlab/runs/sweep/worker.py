@@ -42,6 +42,13 @@ class RunOutcome(NamedTuple):
         return f"failed: {self.text}" if self.status == "failed" else self.status
 
 
+def requeued(task: Callable[[], Any]) -> Any:
+    """Return what SLURM is to run when it takes the machine away: the same task, which resumes."""
+    from submitit.helpers import DelayedSubmission
+
+    return DelayedSubmission(task)
+
+
 @dataclass
 class Task:
     """One run, to be called in a process of its own.
@@ -59,6 +66,8 @@ class Task:
     given: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     retries: int = 0
+
+    checkpoint = requeued
 
     def __call__(self) -> RunOutcome:
         """Run the notebook unless it is finished."""
@@ -95,12 +104,6 @@ class Task:
         if not finished(self.notebook, configure(self.notebook, self.given)):
             return f"{self.notebook.name}: ran, but not with the parameters that it was given."
         return ""
-
-    def checkpoint(self) -> Any:
-        """Return what SLURM is to run when it takes the machine away: the same, which resumes."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
 
 
 def work(task: Callable[[], RunOutcome], log: Path, sender: "Connection[RunOutcome, None]") -> None:

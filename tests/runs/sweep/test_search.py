@@ -16,6 +16,7 @@ import sweeps
 import yaml
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
+from rich.console import Console
 
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
@@ -64,12 +65,6 @@ def opened(folder, **more):
     return Trials(Search(write(folder, **more)))
 
 
-class Watcher:
-    """A watcher that shows nothing."""
-
-    change = update = refresh = lambda self, *_: None
-
-
 class Pool:
     """In place of the workers: a run writes the curve of its network, and then its result."""
 
@@ -103,7 +98,7 @@ def run(monkeypatch):
         monkeypatch.setattr(
             search, "in_workers", lambda _, calls, **__: [call(pool) for call in calls]
         )
-        return run_search(trials, workers=workers, retries=0, watcher=Watcher())
+        return run_search(trials, workers=workers, retries=0, console=Console(quiet=True))
 
     return all_of
 
@@ -200,8 +195,8 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
     config = read.run(0, {"tau_ms": 31.5, "hidden": "[8, 8]"}).config
     assert config.hidden == (8, 8)
     trials = Trials(read)
-    trial, lock = trials.claim()
-    trials.finish(trial, lock, "COMPLETE", 0.5)
+    trial, _ = trials.claim()
+    trials.finish(trial, "COMPLETE", 0.5)
     words = shlex.split(best_command(trials))
     texts = dict(zip(words[4::3], words[5::3], strict=True))
     assert words[:4] == ["snnlab", "run", "04", "-p"] and texts["variants"] == "[learned]"
@@ -271,8 +266,8 @@ def test_a_notebook_without_a_seed_is_searched(checkout):
     content = {"notebook": str(checkout / "own.ipynb"), "grid": {"gain": [1, 2]}}
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}}))
     trials = Trials(Search(path))
-    trial, lock = trials.claim()
-    trials.finish(trial, lock, "COMPLETE", 0.5)
+    trial, _ = trials.claim()
+    trials.finish(trial, "COMPLETE", 0.5)
     assert "-p gain" in best_command(trials) and "-p seed" not in best_command(trials)
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}, "seeds": [0]}))
     with pytest.raises(SnnlabError, match="seeds: There is no parameter of own called 'seed'"):
@@ -363,15 +358,14 @@ def test_the_curve_is_the_best_of_the_arms_networks(tmp_path):
 def test_a_trial_of_a_process_that_is_gone_is_taken_over(checkout):
     here, there = opened(checkout), opened(checkout)
     first, lock = here.claim()
-    second, other_lock = there.claim()
+    second, _other_lock = there.claim()
     assert second.number == 1  # the first is in work
     lock.lock.release()  # as by a kill
     again, _ = there.claim()
     assert (again.number, again.params) == (0, first.params)
-    there.finish(again, lock, "COMPLETE", 0.5)
-    here.finish(first, lock, "COMPLETE", 0.7)  # too late
+    there.finish(again, "COMPLETE", 0.5)
+    here.finish(first, "COMPLETE", 0.7)  # too late
     assert [trial.value for trial in here.of_state("COMPLETE")] == [0.5]
-    there.release(second, other_lock)
 
 
 def test_a_trial_that_was_not_drawn_to_its_end_does_not_count(checkout, run):
@@ -390,13 +384,23 @@ def test_failed_trials_are_named_and_the_next_call_draws_others(checkout, run):
     assert run(opened(checkout, search={"trials": 2}), pool) == [] and len(pool.runs) == 2
 
 
+def test_a_full_disk_stops_the_search_and_uses_no_trial_up(checkout, run, monkeypatch):
+    trials = opened(checkout, search={"trials": 2})
+    with monkeypatch.context() as patch, pytest.raises(SnnlabError, match="free on this disk"):
+        patch.setattr(preflight, "free_gb", lambda *_: 0.001)
+        run(trials, Pool(outcome=RunOutcome("failed", "could not be written to")))
+    assert [trial.number for trial in trials.of_state("RUNNING")] == [0]
+    again = opened(checkout, search={"trials": 2})
+    assert run(again) == [] and [t.number for t in again.of_state("COMPLETE")] == [0, 1]
+
+
 def test_an_interrupted_trial_stays_and_is_run_by_the_next_call(checkout, run):
     trials = opened(checkout, search={"trials": 1})
     pool = Pool(outcome=RunOutcome("failed", "stopped"))
     pool.stopping.set()
     trial, lock = trials.claim()
-    assert search._run_trial(trials, trial, lock, pool) == []
-    trials.release(trial, lock)
+    with lock:
+        assert search._run_trial(trials, trial, pool) == []
     (left,) = trials.of_state("RUNNING")
     after = Pool()
     assert run(opened(checkout, search={"trials": 1}), after) == []
@@ -436,7 +440,9 @@ def test_draws_are_the_same_in_each_folder_and_several_processes_share_them(chec
 
         def work(trials):
             while claimed := trials.claim():
-                trials.finish(*claimed, "COMPLETE", claimed[0].params["neurons"] / 100)
+                trial, lock = claimed
+                with lock:
+                    trials.finish(trial, "COMPLETE", trial.params["neurons"] / 100)
 
         threads = [threading.Thread(target=work, args=(trials,)) for trials in all_trials]
         for thread in threads:
@@ -516,10 +522,10 @@ def test_a_job_of_slurm_runs_trials_until_there_are_enough(checkout, monkeypatch
     read = Search(write(checkout))
     pool = Pool()
     monkeypatch.setattr(search, "in_workers", lambda _, calls, **__: [c(pool) for c in calls])
-    task = SearchTask(read.path, {}, read.identity, 0, {})
+    task = SearchTask(read.path, {}, read.identity, 0)
     task()
     assert len(pool.runs) == 5 and Trials(read).done == 5
     task()
     assert len(pool.runs) == 5
     with pytest.raises(SnnlabError, match="has changed since the search was submitted"):
-        SearchTask(read.path, {"training_steps": "2"}, read.identity, 0, {})()
+        SearchTask(read.path, {"training_steps": "2"}, read.identity, 0)()
