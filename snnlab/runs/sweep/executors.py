@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.system import available_cores, interrupts_blocked
-from snnlab.runs import sharing
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-HELD_SECONDS = 5.0  # until a run that another process has in work is tried again
 
 
 def gpus() -> list[str]:
@@ -90,10 +88,7 @@ def run_local(
         with suppress(IndexError):  # nothing is pending
             while not pool.stopping.is_set():
                 number, run = pending.popleft()
-                if number in outcomes and sharing.in_work(run.notebook, run.config):
-                    pool.stopping.wait(HELD_SECONDS)
-                else:
-                    outcomes[number] = pool.run(run)
+                outcomes[number] = pool.run(run, wait=number in outcomes)
                 if outcomes[number].status == "held":  # the others first
                     pending.append((number, run))
 
@@ -166,15 +161,23 @@ class LocalWorkers:
             self.slots.put(slot)
         self.stopping = threading.Event()
 
-    def run(self, run: "SweepRun", stop: Callable[[], bool] = lambda: False) -> RunOutcome:
-        """Return the outcome of a run's last attempt; "pruned" as soon as `stop` returns True."""
+    def run(
+        self, run: "SweepRun", *, wait: bool, stop: Callable[[], bool] = lambda: False
+    ) -> RunOutcome:
+        """Return the outcome of a run's last attempt.
+
+        Args:
+            run: the run.
+            wait: see `Task`.
+            stop: ends the run, which is "pruned", as soon as it returns True.
+        """
         slot = self.slots.get()
         self.watcher.change(run, "begins")
         for attempt in range(self.retries + 1):
             if attempt > 0:
                 self.watcher.change(run, "failed")
                 self.watcher.change(run, "tried again")
-            outcome = self._attempt(run, slot, stop)
+            outcome = self._attempt(run, slot, wait, stop)
             if outcome.status != "failed" or self.stopping.is_set():
                 break
         if not self.stopping.is_set():
@@ -182,11 +185,13 @@ class LocalWorkers:
         self.slots.put(slot)
         return outcome
 
-    def _attempt(self, run: "SweepRun", slot: int, stop: Callable[[], bool]) -> RunOutcome:
+    def _attempt(
+        self, run: "SweepRun", slot: int, wait: bool, stop: Callable[[], bool]
+    ) -> RunOutcome:
         processes = getattr(run.config, "processes", 1)
         environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
         given = with_cores(run, self.cores // self.workers)
-        task = Task(self.notebook, run.code.sha256, given, environment)
+        task = Task(self.notebook, run.code.sha256, given, environment, wait=wait)
         log = self.folder / f"{next(self._attempts)}.log"
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)

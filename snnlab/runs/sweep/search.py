@@ -26,7 +26,7 @@ from snnlab.runs.preflight import check
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep.cost import logged
-from snnlab.runs.sweep.executors import HELD_SECONDS, LocalWorkers, in_workers
+from snnlab.runs.sweep.executors import LocalWorkers, in_workers
 from snnlab.runs.sweep.search_file import MEASURED, Search
 from snnlab.runs.sweep.sweep import SweepRun
 from snnlab.runs.sweep.worker import RunOutcome, requeued
@@ -240,9 +240,7 @@ def _run_trial(trials: Trials, trial: "Trial", pool: LocalWorkers) -> list[tuple
         trials.finish(trial, "FAIL")
         return [(f"trial {trial.number}", str(error))]
     watch = _Watch(trial, run, search.arm)
-    outcome = RunOutcome("finished") if run.done else pool.run(run, watch)
-    while outcome.status == "held" and not pool.stopping.wait(HELD_SECONDS):
-        outcome = pool.run(run, watch)
+    outcome = RunOutcome("finished") if run.done else pool.run(run, wait=True, stop=watch)
     if run.done:
         trials.finish(trial, "COMPLETE", _value(search, run))
     elif pool.stopping.is_set():

@@ -59,6 +59,7 @@ class Task:
         given: its parameters, `profile` and `out` among them.
         environment: variables to set before anything is imported.
         retries: how often to try again, in this process, if the notebook fails.
+        wait: for another process that has the same run in work, instead of leaving it to that.
     """
 
     notebook: Path
@@ -66,6 +67,7 @@ class Task:
     given: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     retries: int = 0
+    wait: bool = False
 
     checkpoint = requeued
 
@@ -100,7 +102,7 @@ class Task:
                 f"{self.notebook}: its code has changed since the sweep was started; start the "
                 "sweep again."
             )
-        execute_or_share(self.notebook, self.given, _progress_printer())
+        execute_or_share(self.notebook, self.given, _progress_printer(), wait=self.wait)
         if not finished(self.notebook, configure(self.notebook, self.given)):
             return f"{self.notebook.name}: ran, but not with the parameters that it was given."
         return ""

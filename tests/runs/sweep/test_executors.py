@@ -86,7 +86,10 @@ def test_a_run_is_ended_and_pruned_as_soon_as_it_is_to_stop(tmp_path, monkeypatc
     short.given = {"code": "pass", "out": str(tmp_path / "short")}
 
     def call(pool):
-        return pool.run(long, lambda: (tmp_path / "long/starts").exists()), pool.run(short)
+        return (
+            pool.run(long, wait=False, stop=lambda: (tmp_path / "long/starts").exists()),
+            pool.run(short, wait=False),
+        )
 
     sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
     ((pruned, finished),) = executors.in_workers(
@@ -298,6 +301,23 @@ def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
     with manifest.hold(run.folder, "runner", 0):
         outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert outcome.status == "held" and "the same run is going on there" in outcome.text
+
+
+def test_what_another_process_has_in_work_is_waited_for_and_run_if_that_has_not_finished(tmp_path):
+    run = sweeps.read(tmp_path).runs[0]
+    run.folder.mkdir(parents=True)
+    held, released = threading.Event(), threading.Event()
+
+    def other():
+        with manifest.hold(run.folder, "runner", 0):
+            held.set()
+            time.sleep(1)
+            released.set()
+
+    threading.Thread(target=other).start()
+    held.wait()
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given, wait=True)()
+    assert outcome == RunOutcome("finished") and released.is_set()
 
 
 def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):

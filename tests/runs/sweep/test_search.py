@@ -72,7 +72,7 @@ class Pool:
         self.curve, self.outcome, self.stopping = curve, outcome, threading.Event()
         self.runs = []
 
-    def run(self, run, stop):
+    def run(self, run, *, wait, stop):
         self.runs.append(run)
         if self.outcome:
             return self.outcome
@@ -409,19 +409,14 @@ def test_an_interrupted_trial_stays_and_is_run_by_the_next_call(checkout, run):
     )
 
 
-def test_the_same_run_in_another_process_is_waited_for(checkout, run, monkeypatch):
-    monkeypatch.setattr(search, "HELD_SECONDS", 0.0)
-    outcomes = iter([RunOutcome("held", "elsewhere"), None])
-
-    class Elsewhere(Pool):
-        def run(self, run, stop):
-            self.outcome = next(outcomes)
-            return super().run(run, stop)
+def test_the_same_run_in_another_process_is_waited_for(checkout, run):
+    class Waits(Pool):
+        def run(self, run, *, wait, stop):
+            assert wait
+            return super().run(run, wait=wait, stop=stop)
 
     trials = opened(checkout, search={"trials": 1})
-    pool = Elsewhere()
-    assert run(trials, pool) == [] and len(pool.runs) == 2
-    assert len(trials.of_state("COMPLETE")) == 1
+    assert run(trials, Waits()) == [] and len(trials.of_state("COMPLETE")) == 1
 
 
 def test_an_arm_that_is_not_in_the_results_stops_the_search(checkout, run):
