@@ -75,7 +75,9 @@ def sweep(
             from snnlab.runs.sweep.executors import run_local
 
             with overview:
-                outcomes = run_local(plan, left, workers=workers, retries=retries, watcher=overview)
+                outcomes = run_local(
+                    plan.folder, left, workers=workers, retries=retries, watcher=overview
+                )
         elif left and slurm is not None:
             from snnlab.runs.sweep.slurm import tasks
 
@@ -175,7 +177,7 @@ def _print_plan(
     if configs and slurm is not None:
         from snnlab.runs.sweep.slurm import header
 
-        lines = header(plan, len(configs), configs[0], slurm, workers=workers)
+        lines = header(plan.folder, len(configs), configs[0], slurm, workers=workers)
         click.echo("\n".join(lines))
 
 
@@ -191,11 +193,12 @@ def _submit(
     """Submit tasks, and say what their job does, and what the same command does when it is over."""
     from snnlab.runs.sweep.slurm import logs, submit
 
-    jobs = submit(plan, tasks, config, slurm, workers=workers)
+    jobs = submit(plan.folder, tasks, config, slurm, workers=workers)
     number = jobs[0].job_id.split("_")[0]
     click.echo(
         f"Job {number}: {about}. `squeue -j {number}` shows it, `scancel {number}` cancels it.\n"
-        f"Logs: {logs(plan)}\nWhen it is over, the same command prints the table, and {again}.",
+        f"Logs: {logs(plan.folder)}\nWhen it is over, the same command prints the table, and "
+        f"{again}.",
         err=True,
     )
     return jobs

@@ -20,7 +20,7 @@ from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progre
 
 if TYPE_CHECKING:
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.sweep import Sweep, SweepFile, SweepRun
+    from snnlab.runs.sweep.sweep import SweepRun
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -53,7 +53,7 @@ def worker_environment(
 
 
 def run_local(
-    sweep: "Sweep",
+    folder: Path,
     planned: Sequence["SweepRun"],
     *,
     workers: int,
@@ -67,8 +67,8 @@ def run_local(
     process is interrupted or killed, the workers end, and what they finished stays.
 
     Args:
-        sweep: the sweep.
-        planned: those of its runs that are to be run.
+        folder: of all runs, for the workers' logs.
+        planned: the runs.
         workers: how many run at a time.
         retries: how often a run is tried again.
         watcher: shows the progress.
@@ -92,12 +92,12 @@ def run_local(
                 if outcomes[number].status == "held":  # the others first
                     pending.append((number, run))
 
-    in_workers(sweep, [take_turns] * workers, workers=workers, retries=retries, watcher=watcher)
+    in_workers(folder, [take_turns] * workers, workers=workers, retries=retries, watcher=watcher)
     return [outcomes[number] for number in range(len(planned))]
 
 
 def in_workers(
-    sweep: "SweepFile",
+    folder: Path,
     calls: "Sequence[Callable[[LocalWorkers], T]]",
     *,
     workers: int,
@@ -107,7 +107,7 @@ def in_workers(
     """Make calls in threads, of which each runs its runs in processes, as `run_local`.
 
     Args:
-        sweep: what the runs belong to.
+        folder: of all runs, for the workers' logs.
         calls: each is given the workers, whose `run` it calls.
         workers: how many runs there are at a time.
         retries: how often a run is tried again.
@@ -120,7 +120,7 @@ def in_workers(
         SnnlabError: nothing can be written, or a call raised it.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
-    pool = LocalWorkers(sweep, workers, retries, watcher)
+    pool = LocalWorkers(folder, workers, retries, watcher)
     threads = ThreadPoolExecutor(workers)
     futures: list[Future[T]] = []
     try:
@@ -144,14 +144,11 @@ class LocalWorkers:
         stopping: set as soon as no further run is to begin.
     """
 
-    def __init__(
-        self, sweep: "SweepFile", workers: int, retries: int, watcher: "SweepProgress"
-    ) -> None:
+    def __init__(self, folder: Path, workers: int, retries: int, watcher: "SweepProgress") -> None:
         from snnlab._utils.files import make_folder, now
 
-        self.notebook, self.workers = sweep.notebook, workers
-        self.retries, self.watcher = retries, watcher
-        logs = sweep.folder / "workers"
+        self.workers, self.retries, self.watcher = workers, retries, watcher
+        logs = folder / "workers"
         make_folder(logs)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=logs))
         self.gpus, self.cores = gpus(), available_cores()
@@ -191,7 +188,7 @@ class LocalWorkers:
         processes = getattr(run.config, "processes", 1)
         environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
         given = with_cores(run, self.cores // self.workers)
-        task = Task(self.notebook, run.code.sha256, given, environment, wait=wait)
+        task = Task(run.notebook, run.code.sha256, given, environment, wait=wait)
         log = self.folder / f"{next(self._attempts)}.log"
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)

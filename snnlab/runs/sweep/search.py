@@ -195,7 +195,9 @@ def run_search(
     search = trials.search
     calls = [work] * min(workers, search.trials)
     with SweepProgress(console, runs=search.trials, done=trials.done) as watcher:
-        parts = in_workers(search, calls, workers=len(calls), retries=retries, watcher=watcher)
+        parts = in_workers(
+            search.folder, calls, workers=len(calls), retries=retries, watcher=watcher
+        )
     return [failure for part in parts for failure in part]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import is_number, known, typed, whole_number
+from snnlab._utils.fields import is_number, known, whole_number
 from snnlab._utils.files import plain
 from snnlab.course.config import known_parameter, parameters_of
 from snnlab.runs.sweep.sweep import SweepFile, SweepRun
@@ -76,9 +76,6 @@ class Search(SweepFile):
                 f"{path}: seeds is {self.seeds!r}; a search has one. Train several networks a "
                 "trial with `parameters: {seeds: 3}`."
             )
-        if "seeds" in self.content:
-            self.checked("seeds", known_parameter, "seed", self.kind)
-            self.checked("seeds", typed, parameters_of(self.kind)["seed"], self.seeds[0])
         if not isinstance(grid, dict) or not grid:
             raise SnnlabError(
                 f"{path}: grid is {grid!r}; expected parameters to draw, each with a list of "

@@ -226,10 +226,10 @@ def course_file(checkout, **changes):
         ({"search": 5}, "search is 5; expected {trials: 20}"),
         ({"search": {"trial": 3}}, "no key of a search called 'trial' .did you mean trials"),
         ({"seeds": [0, 1]}, "seeds is .0, 1.; a search has one"),
-        ({"seeds": ["a"]}, "seeds: seed = 'a': expected a whole number"),
-        ({"seeds": [[1]]}, "seeds: seed = .1.: expected a whole number"),
-        ({"seeds": [1.7]}, "seeds: seed = 1.7: expected a whole number"),
-        ({"seeds": [True]}, "seeds: seed = True: expected a whole number"),
+        ({"seeds": ["a"]}, "seed = 'a': expected a whole number"),
+        ({"seeds": [[1]]}, "seed = .1.: expected a whole number"),
+        ({"seeds": [1.7]}, "seed = 1.7: expected a whole number"),
+        ({"seeds": [True]}, "seed = True: expected a whole number"),
         ({"configurations": {}}, "no key of a search called 'configurations'"),
         ({"grid": {}}, "grid is {}; expected parameters to draw"),
         ({"grid": {"neuron": [1, 2]}}, "no parameter of .* 'neuron' .did you mean neurons"),
@@ -270,7 +270,7 @@ def test_a_notebook_without_a_seed_is_searched(checkout):
     trials.finish(trial, "COMPLETE", 0.5)
     assert "-p gain" in best_command(trials) and "-p seed" not in best_command(trials)
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}, "seeds": [0]}))
-    with pytest.raises(SnnlabError, match="seeds: There is no parameter of own called 'seed'"):
+    with pytest.raises(SnnlabError, match="There is no parameter of own called 'seed'"):
         Search(path)
 
 

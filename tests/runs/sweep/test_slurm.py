@@ -227,7 +227,7 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
     plan = sweeps.read(cluster, MIDDLE, grid=None)
     asked = slurm.Slurm(cpus=3, hours=0.1)
     work = slurm.tasks(plan.left, asked, retries=3)
-    jobs = slurm.submit(plan, work, plan.left[0].config, asked, workers=2)
+    jobs = slurm.submit(plan.folder, work, plan.left[0].config, asked, workers=2)
     first = task(cluster, 1)
     pid = plan.runs[1].folder / "worker.pid"
     while not (pid.is_file() and pid.read_text()):
