@@ -159,10 +159,10 @@ def _best_against_others(part: pd.DataFrame, differing: list[str]) -> list[list[
 
 
 def _interval(row: dict[str, Any], form: str) -> str:
-    half = row.get("half_width")
-    low, high = (_percent(row["mean"] + sign * (half or 0.0), form) for sign in (-1, 1))
-    return "" if half is None or pd.isna(half) else f"{low} to {high}"
+    half = row.get("half_width", math.nan)
+    low, high = (_percent(row["mean"] + sign * half, form) for sign in (-1, 1))
+    return "" if math.isnan(half) else f"{low} to {high}"
 
 
-def _percent(value: float | None, form: str) -> str:
-    return "" if value is None or pd.isna(value) else format(100 * value, form)
+def _percent(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(100 * value, form)

@@ -58,9 +58,7 @@ class Trials:
         self.search, self._optuna = search, optuna
         self._process_lock = FileLock(search.folder / ".search.lock")
         self._distributions = {
-            name: optuna.distributions.CategoricalDistribution([*map(json.dumps, drawn)])
-            if isinstance(drawn, list)
-            else _distribution(optuna, search.type_of(name)[0], drawn)
+            name: _distribution(optuna.distributions, search.type_of(name)[0], drawn)
             for name, drawn in search.drawn.items()
         }
         path = search.folder / "search.journal"
@@ -133,12 +131,12 @@ class Trials:
             return None
 
 
-def _distribution(optuna: Any, kind: type, ends: Mapping[str, Any]) -> Any:
-    kinds = optuna.distributions
+def _distribution(kinds: Any, kind: type, drawn: list[Any] | dict[str, Any]) -> Any:
+    if isinstance(drawn, list):
+        return kinds.CategoricalDistribution([*map(json.dumps, drawn)])
+    number = kinds.IntDistribution if kind is int else kinds.FloatDistribution
     with warnings.catch_warnings(action="ignore"):  # that the last step may end below `high`
-        if kind is int:
-            return kinds.IntDistribution(**{"step": 1} | dict(ends))
-        return kinds.FloatDistribution(**ends)
+        return number(**drawn)
 
 
 @contextmanager

@@ -163,8 +163,8 @@ class Search(SweepFile):
         log, step = ends.get("log", False), ends.get("step")
         if not isinstance(log, bool) or (log and (low <= 0 or step is not None)):
             raise SnnlabError(f"{self.path}: {where}, log needs a low above 0, and no step.")
-        if step is None:
-            return dict(ends)
+        if step is None:  # as a line `step:` without a value is
+            return {key: value for key, value in ends.items() if key != "step"}
         width = high - low
         if not (is_number(step) and item_type(step) == step and 1e-9 * width <= step <= width):
             number = "whole number" if item_type is int else "number"
