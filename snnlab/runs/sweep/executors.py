@@ -3,14 +3,14 @@
 import itertools
 import multiprocessing
 import os
-import queue
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,32 +84,32 @@ def run_local(
     pending = deque(enumerate(planned))
     outcomes: dict[int, RunOutcome] = {}
 
-    def take_turns(pool: LocalWorkers) -> None:
+    def take_turns(worker: LocalWorker) -> None:
         with suppress(IndexError):  # nothing is pending
-            while not pool.stopping.is_set():
+            while not worker.stopping.is_set():
                 number, run = pending.popleft()
-                outcomes[number] = pool.run(run, wait=number in outcomes)
+                outcomes[number] = worker.run(run, wait=number in outcomes)
                 if outcomes[number].status == "held":  # the others first
                     pending.append((number, run))
 
-    in_workers(folder, [take_turns] * workers, workers=workers, retries=retries, watcher=watcher)
+    in_workers(folder, take_turns, workers=workers, retries=retries, watcher=watcher)
     return [outcomes[number] for number in range(len(planned))]
 
 
 def in_workers(
     folder: Path,
-    calls: "Sequence[Callable[[LocalWorkers], T]]",
+    call: "Callable[[LocalWorker], T]",
     *,
     workers: int,
     retries: int,
     watcher: "SweepProgress",
 ) -> list[T]:
-    """Make calls in threads, of which each runs its runs in processes, as `run_local`.
+    """Make a call for each worker, in a thread of its own.
 
     Args:
         folder: of all runs, for the workers' logs.
-        calls: each is given the workers, whose `run` it calls.
-        workers: how many runs there are at a time.
+        call: is given the worker, whose `run` it calls.
+        workers: how many there are.
         retries: how often a run is tried again.
         watcher: shows the progress.
 
@@ -120,43 +120,50 @@ def in_workers(
         SnnlabError: nothing can be written, or a call raised it.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
-    pool = LocalWorkers(folder, workers, retries, watcher)
+    from snnlab._utils.files import make_folder, now
+
+    make_folder(folder / "workers")
+    logs = tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=folder / "workers")
+    stopping = threading.Event()
     threads = ThreadPoolExecutor(workers)
     futures: list[Future[T]] = []
     try:
         # Ctrl-C reaches the whole process group, but is for this thread alone
         with interrupts_blocked():
-            futures += [threads.submit(call, pool) for call in calls]
+            for slot in range(workers):
+                worker = LocalWorker(slot, workers, Path(logs), retries, watcher, stopping)
+                futures.append(threads.submit(call, worker))
         while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
             future.done() and future.exception() for future in futures
         ):
             watcher.refresh()
     finally:
-        pool.stopping.set()
+        stopping.set()
         threads.shutdown(cancel_futures=True)
     return [future.result() for future in futures]
 
 
-class LocalWorkers:
-    """Processes of this machine for the runs of several threads, as many as there are workers.
+@dataclass
+class LocalWorker:
+    """A worker of this machine: one run after another, each in a process of its own.
 
     Attributes:
+        slot: its number, from 0.
+        workers: how many there are.
+        logs: folder for the output of the processes.
+        retries: how often a run is tried again.
+        watcher: shows the progress.
         stopping: set as soon as no further run is to begin.
+        attempts: numbers those of all runs.
     """
 
-    def __init__(self, folder: Path, workers: int, retries: int, watcher: "SweepProgress") -> None:
-        from snnlab._utils.files import make_folder, now
-
-        self.workers, self.retries, self.watcher = workers, retries, watcher
-        logs = folder / "workers"
-        make_folder(logs)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=logs))
-        self.gpus, self.cores = gpus(), available_cores()
-        self._attempts = itertools.count(1)
-        self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(workers):
-            self.slots.put(slot)
-        self.stopping = threading.Event()
+    slot: int
+    workers: int
+    logs: Path
+    retries: int
+    watcher: "SweepProgress"
+    stopping: threading.Event
+    attempts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def run(
         self, run: "SweepRun", *, wait: bool, stop: Callable[[], bool] = lambda: False
@@ -168,28 +175,24 @@ class LocalWorkers:
             wait: see `Task`.
             stop: ends the run, which is "pruned", as soon as it returns True.
         """
-        slot = self.slots.get()
         self.watcher.change(run, "begins")
         for attempt in range(self.retries + 1):
             if attempt > 0:
                 self.watcher.change(run, "failed")
                 self.watcher.change(run, "tried again")
-            outcome = self._attempt(run, slot, wait, stop)
+            outcome = self._attempt(run, wait, stop)
             if outcome.status != "failed" or self.stopping.is_set():
                 break
         if not self.stopping.is_set():
             self.watcher.change(run, outcome.summary)
-        self.slots.put(slot)
         return outcome
 
-    def _attempt(
-        self, run: "SweepRun", slot: int, wait: bool, stop: Callable[[], bool]
-    ) -> RunOutcome:
-        processes = getattr(run.config, "processes", 1)
-        environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
-        given = with_cores(run, self.cores // self.workers)
+    def _attempt(self, run: "SweepRun", wait: bool, stop: Callable[[], bool]) -> RunOutcome:
+        processes, cores = getattr(run.config, "processes", 1), available_cores()
+        environment = worker_environment(self.slot, self.workers, processes, cores, gpus())
+        given = with_cores(run, cores // self.workers)
         task = Task(run.notebook, run.code.sha256, given, environment, wait=wait)
-        log = self.folder / f"{next(self._attempts)}.log"
+        log = self.logs / f"{self.slot}-{next(self.attempts)}.log"
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=work, args=(task, log, sender))

@@ -26,7 +26,7 @@ from snnlab.runs.preflight import check
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep.cost import logged
-from snnlab.runs.sweep.executors import LocalWorkers, in_workers
+from snnlab.runs.sweep.executors import LocalWorker, in_workers
 from snnlab.runs.sweep.search_file import MEASURED, Search
 from snnlab.runs.sweep.sweep import SweepRun
 from snnlab.runs.sweep.worker import RunOutcome, requeued
@@ -182,20 +182,18 @@ def run_search(
     """
     from snnlab.runs.progress import SweepProgress
 
-    def work(pool: LocalWorkers) -> list[tuple[str, str]]:
+    def work(worker: LocalWorker) -> list[tuple[str, str]]:
         failed = []
-        while not pool.stopping.is_set() and (claimed := trials.claim()):
+        while not worker.stopping.is_set() and (claimed := trials.claim()):
             trial, lock = claimed
             with lock:
-                failed += _run_trial(trials, trial, pool)
+                failed += _run_trial(trials, trial, worker)
         return failed
 
     search = trials.search
-    calls = [work] * min(workers, search.trials)
+    workers = min(workers, search.trials)
     with SweepProgress(console, runs=search.trials, done=trials.done) as watcher:
-        parts = in_workers(
-            search.folder, calls, workers=len(calls), retries=retries, watcher=watcher
-        )
+        parts = in_workers(search.folder, work, workers=workers, retries=retries, watcher=watcher)
     return [failure for part in parts for failure in part]
 
 
@@ -231,7 +229,7 @@ class SearchTask:
             print(f"{name} failed: {text}", flush=True)
 
 
-def _run_trial(trials: Trials, trial: "Trial", pool: LocalWorkers) -> list[tuple[str, str]]:
+def _run_trial(trials: Trials, trial: "Trial", worker: LocalWorker) -> list[tuple[str, str]]:
     """Run a trial and write its end; return its name and reason if it failed."""
     search = trials.search
     try:
@@ -240,10 +238,10 @@ def _run_trial(trials: Trials, trial: "Trial", pool: LocalWorkers) -> list[tuple
         trials.finish(trial, "FAIL")
         return [(f"trial {trial.number}", str(error))]
     watch = _Watch(trial, run, search.arm)
-    outcome = RunOutcome("finished") if run.done else pool.run(run, wait=True, stop=watch)
+    outcome = RunOutcome("finished") if run.done else worker.run(run, wait=True, stop=watch)
     if run.done:
         trials.finish(trial, "COMPLETE", _value(search, run))
-    elif pool.stopping.is_set():
+    elif worker.stopping.is_set():
         pass  # the next process takes it over
     elif outcome.status == "pruned":
         reason = f"its accuracy after {watch.epochs} epochs was below the median of the others."

@@ -94,7 +94,7 @@ def test_a_run_is_ended_and_pruned_as_soon_as_it_is_to_stop(tmp_path, monkeypatc
         )
 
     ((pruned, finished),) = executors.in_workers(
-        tmp_path / "runs", [call], workers=1, retries=1, watcher=Told()
+        tmp_path / "runs", call, workers=1, retries=1, watcher=Told()
     )
     assert (pruned.status, finished.status) == ("pruned", "finished")
     assert (tmp_path / "long/starts").read_text() == "x"

@@ -96,7 +96,9 @@ def run(monkeypatch):
     def all_of(trials, pool=None, workers=1):
         pool = pool or Pool()
         monkeypatch.setattr(
-            search, "in_workers", lambda _, calls, **__: [call(pool) for call in calls]
+            search,
+            "in_workers",
+            lambda _, call, *, workers, **__: [call(pool) for _ in range(workers)],
         )
         return run_search(trials, workers=workers, retries=0, console=Console(quiet=True))
 
@@ -516,7 +518,7 @@ def test_a_search_checks_what_a_sweep_checks(checkout, monkeypatch):
 def test_a_job_of_slurm_runs_trials_until_there_are_enough(checkout, monkeypatch):
     read = Search(write(checkout))
     pool = Pool()
-    monkeypatch.setattr(search, "in_workers", lambda _, calls, **__: [c(pool) for c in calls])
+    monkeypatch.setattr(search, "in_workers", lambda _, call, **__: [call(pool)])
     task = SearchTask(read.path, {}, read.identity, 0)
     task()
     assert len(pool.runs) == 5 and Trials(read).done == 5
