@@ -80,8 +80,8 @@ class Task:
 
         for attempt in range(self.retries + 1):
             try:
-                failure = self._run()
-                return RunOutcome("failed", failure) if failure else RunOutcome("finished")
+                self._run()
+                return RunOutcome("finished")
             except Held as error:
                 return RunOutcome("held", in_one_line(error))
             except SnnlabError as error:
@@ -91,21 +91,22 @@ class Task:
                 print(f"attempt {attempt + 1}: {failure}", flush=True)
         return RunOutcome("failed", failure)
 
-    def _run(self) -> str:
-        """Run the notebook unless it is finished; return what is wrong, or ""."""
+    def _run(self) -> None:
+        """Run the notebook unless it is finished."""
         from snnlab.runs.execute import configure, finished
         from snnlab.runs.notebook_code import notebook_code
         from snnlab.runs.sharing import execute_or_share
 
         if notebook_code(self.notebook).sha256 != self.sha256:
-            return (
+            raise SnnlabError(
                 f"{self.notebook}: its code has changed since the sweep was started; start the "
                 "sweep again."
             )
         execute_or_share(self.notebook, self.given, _progress_printer(), wait=self.wait)
         if not finished(self.notebook, configure(self.notebook, self.given)):
-            return f"{self.notebook.name}: ran, but not with the parameters that it was given."
-        return ""
+            raise SnnlabError(
+                f"{self.notebook.name}: ran, but not with the parameters that it was given."
+            )
 
 
 def work(task: Callable[[], RunOutcome], log: Path, sender: "Connection[RunOutcome, None]") -> None:
