@@ -87,6 +87,11 @@ class Trials:
         ]
 
     @property
+    def best_first(self) -> "list[FrozenTrial]":
+        """The complete trials; of equal ones, the earlier stands first."""
+        return sorted(self.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
+
+    @property
     def drawn(self) -> int:
         """Trials that count: all but those that failed before this process began."""
         return len(self.of_state("RUNNING", "COMPLETE", "PRUNED", "FAIL")) - self._failed_before

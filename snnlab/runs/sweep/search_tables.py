@@ -45,11 +45,10 @@ def _range(drawn: Any) -> str:
 
 def trials_table(trials: "Trials") -> TextTable:
     """Return the best complete trials with their draws, and count all."""
-    complete = sorted(trials.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
     rows = [
         [trial.number, f"{100 * (trial.value or 0.0):.1f}"]
         + [short(value) for value in trials.search.values(trial.params).values()]
-        for trial in complete[:SHOWN]
+        for trial in trials.best_first[:SHOWN]
     ]
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "in progress"}
     counts = {word: len(trials.of_state(state)) for state, word in words.items()}
@@ -63,12 +62,10 @@ def trials_table(trials: "Trials") -> TextTable:
 
 def best_command(trials: "Trials") -> str:
     """Return the command that runs the best trial again; empty where none is complete."""
-    complete = trials.of_state("COMPLETE")
-    if not complete:
+    if not (complete := trials.best_first):
         return ""
-    best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
     search = trials.search
-    values = {**search.shared, **search.values(best.params), **search.overrides}
+    values = {**search.shared, **search.values(complete[0].params), **search.overrides}
     values["seed"] = search.seeds[0]
     words = ["snnlab", "run", str(search.content["notebook"])]
     for name, value in values.items():
