@@ -60,15 +60,6 @@ def execute_or_share(
         return execute(path, given, report, experiment=experiment, wait=wait)
 
 
-def in_work(path: Path, config: Config) -> bool:
-    """Return whether a process has the same run in work, in whatever experiment."""
-    try:
-        with _hold(run_folder(config, code=notebook_code(path)), 0):
-            return False
-    except manifest.Held:
-        return True
-
-
 def _hold(folder: Path, timeout: float) -> AbstractContextManager[object]:
     """Lock a run in all experiments; the lock is released when this process ends.
 
