@@ -25,7 +25,7 @@ from snnlab.data.splits import DataSplits
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 
 
-def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
+def events(folder: str | Path, *, loaders: int = 0, edges: bool = False) -> DataSplits:
     """Load events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON, see `encoding.es_imagenet.frames`.
 
     `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and
@@ -36,25 +36,16 @@ def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
             `convert_folder` writes them; or the event-frame variant, with trainlabel.csv and
             vallabel.csv. If it has classes.txt, it names the classes.
         loaders: processes that read, see `FileDataset`.
+        edges: load the edges in the events of the same samples, `(1, B, 1, 224, 224)`, instead.
+            ES-ImageNet's authors trained their 2D network on them, times the number of steps: the
+            frames are shifted back to where the picture was, and ON minus OFF is averaged, see
+            `snnlab.data.encoding.odg.edge_integral`.
 
     Raises:
         SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no
             sample in one of the lists, or `loaders` is too small.
     """
-    return _load(given_path(folder), loaders, edges=False)
-
-
-def edges(folder: str | Path, *, loaders: int = 0) -> DataSplits:
-    """Load the edges in the events of the same samples, `(1, B, 1, 224, 224)`.
-
-    ES-ImageNet's authors trained their 2D network on them, times the number of steps: the frames
-    are shifted back to where the picture was, and ON minus OFF is averaged, see
-    `snnlab.data.encoding.odg.edge_integral`. Parts, arguments and errors are those of `events`.
-    """
-    return _load(given_path(folder), loaders, edges=True)
-
-
-def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
+    folder = given_path(folder)
     (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
     classes = _classes(folder, labels)
     read = partial(_read, edges=edges)
@@ -72,6 +63,9 @@ def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
         preprocessing={"held_out": HELD_OUT},
         **described("es-imagenet", folder),
     )
+
+
+edges = partial(events, edges=True)
 
 
 def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
