@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
@@ -133,25 +132,6 @@ def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str,
         "valid": valid if valid is test else some_of(valid, max(1, limit // 4)),
         "test": test,
     }
-
-
-def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:
-    """Refuse classes that occur in a test set and not in training.
-
-    Args:
-        trained: the classes of the training recordings.
-        tested: the classes of other recordings.
-        where: the file or folder of the others, for the sentence.
-
-    Raises:
-        SnnlabError: a class is tested and not trained.
-    """
-    if unknown := sorted(set(tested) - set(trained)):
-        raise SnnlabError(
-            f"{where} has recordings of "
-            f"{', '.join(unknown[:5])}{' and more' if unknown[5:] else ''}; only classes that "
-            "occur in training were expected. Add training recordings of them, or take these away."
-        )
 
 
 def check_limit(limit: int | None) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab._utils.files import given_path
-from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
+from snnlab.data.batches.file_dataset import FileDataset, check_classes, class_names, hold_out
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.es_imagenet import (
     Label,
@@ -19,7 +19,6 @@ from snnlab.data.encoding.es_imagenet import (
     read_sample,
 )
 from snnlab.data.encoding.odg import edge_integral
-from snnlab.data.io.folders import read_names
 from snnlab.data.splits import DataSplits
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
@@ -47,7 +46,7 @@ def events(folder: str | Path, *, loaders: int = 0, edges: bool = False) -> Data
     """
     folder = given_path(folder)
     (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
-    classes = _classes(folder, labels)
+    classes = class_names(folder, labels, folder / "train", prefix="class")
     read = partial(_read, edges=edges)
     training = check_classes(FileDataset(train, labels, classes, read, loaders), folder / "train")
     test = check_classes(FileDataset(val, val_labels, classes, read, loaders), folder / "val")
@@ -77,14 +76,6 @@ def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
     labels = read_labels(folder, split)
     samples = [Label(f"{below}/{one.path}", one.label, one.rows, one.columns) for one in labels]
     return samples, torch.tensor([one.label for one in labels])
-
-
-def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
-    """Of classes.txt, a name a line; else class0 and so on."""
-    file = folder / "classes.txt"
-    if not file.exists():
-        return tuple(f"class{k}" for k in range(count_classes(labels, folder / "train")))
-    return read_names(file)
 
 
 def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:

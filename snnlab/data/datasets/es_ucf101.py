@@ -109,26 +109,21 @@ def _load(
     check_names(classes, f"the clips such as {clips[names[0]]}")
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
     dataset = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
-    parts: Iterable[FileDataset]
+
+    def part(index: Tensor | np.ndarray, where: str) -> FileDataset:
+        return check_classes(dataset.subset(torch.as_tensor(index)), f"the part {where}")
+
     if split == "groups":
         group = torch.tensor([int(match["group"]) for match in parsed])
         test, valid = group <= LAST_TEST_GROUP, group <= LAST_VALID_GROUP
         masks = {"groups from 11": ~valid, "groups 8 to 10": valid & ~test, "groups 1 to 7": test}
-        parts = (
-            check_classes(dataset.subset(mask.nonzero().flatten()), f"the part of {which}")
-            for which, mask in masks.items()
-        )
+        parts = [part(mask.nonzero().flatten(), f"of {which}") for which, mask in masks.items()]
     else:
         from sklearn.model_selection import train_test_split
 
-        drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
-        rest, tested = (
-            check_classes(
-                dataset.subset(torch.as_tensor(index)), f"the part for {use} of the random split"
-            )
-            for index, use in zip(drawn, ("training", "testing"), strict=True)
-        )
-        parts = (*hold_out(rest, HELD_OUT), tested)
+        rest, tested = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
+        training = part(rest, "for training of the random split")
+        parts = [*hold_out(training, HELD_OUT), part(tested, "for testing of the random split")]
     return DataSplits(
         *parts,
         unit=unit,

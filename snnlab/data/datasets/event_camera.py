@@ -21,10 +21,11 @@ from snnlab._utils.files import given_path, paths_below, stamp
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.batches.file_dataset import check_classes
 from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import balanced, checked_folds, divide, most_folds, several, stratified
+from snnlab.data.holdout import checked_folds, divide, draw, most_folds, several, stratified
 from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
@@ -116,24 +117,17 @@ class CameraSet:
             frames, problems = _read(folder, files, framing, self.name)
         origin += _left_out(folder, files, problems)
         train, valid, test = (own[problems[own] == ""] for own in index)
-        for part, own in (("training", train), ("test", test)):
-            _check_classes(folder, part, labels[own], classes)
-        if labelled is not None:
-            most = len(train)
-            if not len(classes) <= labelled <= most:
-                raise SnnlabError(
-                    f"labelled is {labelled:,}; {len(classes)} to {most:,} recordings to train on "
-                    f"were expected, for {folder} has no more outside validation and test."
-                )
-            train = train[balanced(labels[train], labelled, seed)]
-        parts = (
+        train = train[draw("labelled", labelled, labels[train], seed, folder, len(classes))]
+        parts = [
             DenseSet(
                 torch.from_numpy(frames[own]).transpose(0, 1),
                 torch.from_numpy(labels[own]),
                 classes,
             )
             for own in (train, valid, test)
-        )
+        ]
+        for part, use in ((parts[0], "training"), (parts[2], "test")):
+            check_classes(part, f"{folder}: the part for {use}")
         return DataSplits(
             *parts,
             unit="events a step and pixel; ON and OFF",
@@ -315,16 +309,6 @@ def _left_out(folder: Path, files: Sequence[Path], problems: np.ndarray) -> str:
         )
     warnings.warn(listed(f"{first} and left out:", bad), stacklevel=4)
     return f"; {len(bad):,} bad recordings left out, the first: {bad[0]}"
-
-
-def _check_classes(folder: Path, part: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    counts = np.bincount(labels, minlength=len(classes))
-    if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
-        raise SnnlabError(
-            f"{folder}: no recording of {', '.join(absent[:5])}"
-            f"{' and more' if absent[5:] else ''} is left for {part}; at least one of each of the "
-            f"{len(classes)} classes was expected. Fetch what is missing, or choose other folds."
-        )
 
 
 DIGITS = tuple("0123456789")

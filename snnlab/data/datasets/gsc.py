@@ -34,9 +34,9 @@ from snnlab.data.datasets.gsc_folder import (
     word_of,
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
-from snnlab.data.holdout import balanced, checked_folds, divide
+from snnlab.data.holdout import balanced, check_trained, checked_folds, divide
 from snnlab.data.io.wav import read_clip
-from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
+from snnlab.data.splits import DataSplits, check_limit, limited, subsets
 
 FEATURES = {"paper": PAPER, "sane": SANE}
 UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the training set"}
@@ -135,9 +135,7 @@ def load(
     if folds:
         by = np.array([speaker_of(name) for part in names.values() for name in part])
         labels = clips.labels.numpy()
-        part_of, how = divide(labels, by, fold=fold, folds=folds, where=folder)
-        words = np.array(classes)[labels]
-        check_trained(words[part_of["train"]], words, folder)
+        part_of, how = divide(labels, by, fold=fold, folds=folds, where=folder, classes=classes)
     sets = limited(subsets(clips, part_of), limit if folds else None, seed)
     if features == "sane":
         sets = standardised(sets)

@@ -25,7 +25,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.odg import edge_integral, odg_events
-from snnlab.data.holdout import balanced, stratified
+from snnlab.data.holdout import draw, stratified
 from snnlab.data.io.idx import read_idx
 from snnlab.data.splits import DataSplits
 
@@ -68,15 +68,9 @@ def pictures(
         pictures = whole_number("pictures", pictures, 1)
     folder = given_path(folder)
     parts, origin = _parts(folder)
-    if pictures is not None:
-        images, labels = parts[0]
-        if pictures > len(labels):
-            raise SnnlabError(
-                f"pictures is {pictures:,}; 1 to {len(labels):,} pictures to train on were "
-                f"expected, for {folder} holds no more. Choose fewer, or leave it out for all."
-            )
-        chosen = balanced(labels, pictures, seed)
-        parts[0] = images[chosen], labels[chosen]
+    images, labels = parts[0]
+    chosen = draw("pictures", pictures, labels, seed, folder)
+    parts[0] = images[chosen], labels[chosen]
     border = [(size - SIDE) // 2, (size - SIDE + 1) // 2] * 2
     convert = _edges if edges else _brightness
     train, valid, test = (
