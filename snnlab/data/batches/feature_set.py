@@ -60,11 +60,6 @@ class FeatureSet(BatchedDataset):
         """Features, N."""
         return self.chunks[0].shape[2]
 
-    @property
-    def lengths(self) -> Tensor:
-        """(n,) int64, steps: T for each."""
-        return torch.full_like(self.labels, self.chunks[0].shape[1])
-
     def __repr__(self) -> str:
         return (
             f"<{len(self)} recordings of {len(self.classes)} classes by "
@@ -106,7 +101,7 @@ class FeatureSet(BatchedDataset):
             x = self._gather(places).flatten(0, 1).double()
             total += x.sum(0)
             squares += x.square().sum(0)
-        n = int(self.lengths.sum())
+        n = len(self) * self.chunks[0].shape[1]
         mean = total / n
         deviation = (squares / n - mean**2).clamp(min=0).sqrt()
         return torch.stack([mean, torch.where(deviation < _CONSTANT, 1.0, deviation)]).float()

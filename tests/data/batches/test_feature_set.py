@@ -63,12 +63,7 @@ def test_one_chunk_is_cut_like_many(data, chunks):
 
 
 def test_what_is_said_about_a_set(data):
-    assert (
-        len(data) == 13
-        and data.n_in == 3
-        and data.dt_ms == 10
-        and data.lengths.tolist() == [4] * 13
-    )
+    assert len(data) == 13 and data.n_in == 3 and data.dt_ms == 10
     assert repr(data) == "<13 recordings of 3 classes by 7 speakers, 4 steps of 10 ms, 3 features>"
 
 
