@@ -25,7 +25,13 @@ from PIL import Image
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json, stamp
 from snnlab._utils.system import open_binary, read_at
-from snnlab.data.batches.file_dataset import CLASSES, FileDataset, Reader, class_names
+from snnlab.data.batches.file_dataset import (
+    CLASSES,
+    FileDataset,
+    Reader,
+    check_classes,
+    class_names,
+)
 from snnlab.data.cache import cached
 from snnlab.data.io.images import SUFFIXES, opened
 
@@ -111,7 +117,12 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDa
                     f"{folder / CLASSES} has {len(classes)} lines. Put together what belongs "
                     "together."
                 )
-    train, test = (_set(paths_of[part], indices[part], classes, read, loaders) for part in PARTS)
+    train, test = (
+        check_classes(
+            _set(paths_of[part], indices[part], classes, read, loaders), folder / f"{part}-*.tar"
+        )
+        for part in PARTS
+    )
     return train, test
 
 
