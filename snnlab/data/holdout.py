@@ -292,6 +292,11 @@ def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
     return np.sort(np.lexsort((np.random.default_rng(seed).permutation(len(labels)), rank))[:limit])
 
 
+def optional_number(name: str, number: int | None) -> int | None:
+    """Return a number of samples to train on, or None for all; see `whole_number`."""
+    return None if number is None else whole_number(name, number, 1)
+
+
 def draw(
     name: str, number: int | None, labels: np.ndarray, seed: int, where: object, least: int = 1
 ) -> np.ndarray:

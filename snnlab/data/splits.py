@@ -1,7 +1,7 @@
 """The three parts of a data set, and what a run writes down about them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.entry import provenance
@@ -104,9 +103,14 @@ def _checksum(parts: Iterable[Batches], folder: str) -> str:
 
 
 def subsets(whole: Any, index: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the parts of a set as sets; two that are one and the same stay so."""
-    sets = {id(own): whole.subset(torch.from_numpy(own)) for own in index.values()}
-    return {part: sets[id(own)] for part, own in index.items()}
+    """Return the parts of a set as sets, see `each_once`."""
+    return each_once(index, lambda own: whole.subset(torch.from_numpy(own)))
+
+
+def each_once(parts: Mapping[str, Any], function: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what a function makes of each part; two that are one and the same stay so."""
+    results = {id(part): function(part) for part in parts.values()}
+    return {name: results[id(part)] for name, part in parts.items()}
 
 
 def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str, Any]:
@@ -132,13 +136,3 @@ def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str,
         "valid": valid if valid is test else some_of(valid, max(1, limit // 4)),
         "test": test,
     }
-
-
-def check_limit(limit: int | None) -> None:
-    """Refuse a limit that leaves nothing to train on.
-
-    Raises:
-        SnnlabError: it is no whole number from 1.
-    """
-    if limit is not None:
-        whole_number("limit", limit, 1)

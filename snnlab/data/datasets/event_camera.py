@@ -25,7 +25,15 @@ from snnlab.data.batches.file_dataset import check_classes
 from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import checked_folds, divide, draw, most_folds, several, stratified
+from snnlab.data.holdout import (
+    checked_folds,
+    divide,
+    draw,
+    most_folds,
+    optional_number,
+    several,
+    stratified,
+)
 from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
@@ -106,8 +114,7 @@ class CameraSet:
         """
         folder = given_path(folder)
         seed = whole_number("seed", seed, 0)
-        if labelled is not None:
-            labelled = whole_number("labelled", labelled, 1)
+        labelled = optional_number("labelled", labelled)
         framing = self._framing(steps, size, denoise_ms)
         files, labels, published, classes = self.find_files(folder)
         fold, folds = self.checked_folds(folder, files, fold, folds)

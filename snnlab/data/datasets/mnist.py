@@ -25,7 +25,7 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.odg import edge_integral, odg_events
-from snnlab.data.holdout import draw, stratified
+from snnlab.data.holdout import draw, optional_number, stratified
 from snnlab.data.io.idx import read_idx
 from snnlab.data.splits import DataSplits
 
@@ -64,9 +64,7 @@ def pictures(
             is out of its range.
     """
     size, seed = whole_number("size", size, SIDE), whole_number("seed", seed, 0)
-    if pictures is not None:
-        pictures = whole_number("pictures", pictures, 1)
-    folder = given_path(folder)
+    folder, pictures = given_path(folder), optional_number("pictures", pictures)
     parts, origin = _parts(folder)
     images, labels = parts[0]
     chosen = draw("pictures", pictures, labels, seed, folder)

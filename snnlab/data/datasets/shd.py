@@ -17,9 +17,9 @@ from snnlab._utils.files import sha256, sha256_of, stamp
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import check_trained, choose_validation, divide
+from snnlab.data.holdout import check_trained, choose_validation, divide, optional_number
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
-from snnlab.data.splits import DataSplits, check_limit, limited, subsets
+from snnlab.data.splits import DataSplits, limited, subsets
 
 Part: TypeAlias = SpikeSet | DenseSet
 
@@ -68,7 +68,7 @@ def load(
             is tested and not trained, a number is out of range, there is no such fold, or nothing
             is to be held out where there is a validation file.
     """
-    check_limit(limit)
+    limit = optional_number("limit", limit)
     name, files = find(data)
     fold, folds = check_protocol(files, hold_out, fold, folds)
     sets, about = _read(name, files, dt_ms, n_in, binning)

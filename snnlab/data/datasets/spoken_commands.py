@@ -26,11 +26,11 @@ from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, standardised
 from snnlab.data.datasets.gsc_folder import shortened, speaker_of, word_of
 from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, verify
 from snnlab.data.encoding.mel import RATE
-from snnlab.data.holdout import check_hold_out, checked_folds, divide
+from snnlab.data.holdout import check_hold_out, checked_folds, divide, optional_number
 from snnlab.data.io.events import Events, offsets_of
 from snnlab.data.io.many_files import seed_of
 from snnlab.data.io.wav import read_clip
-from snnlab.data.splits import DataSplits, check_limit, limited, subsets
+from snnlab.data.splits import DataSplits, limited, subsets
 
 _SEED = 0  # of the auditory nerve
 _SPIKE = [("recording", "<u2"), ("unit", "<u2"), ("time", "<f4")]
@@ -91,7 +91,7 @@ def load(
             range.
     """
     known(features, ("spikes", *FEATURES), "set of features")
-    check_limit(limit)
+    limit = optional_number("limit", limit)
     seed = whole_number("seed", seed, 0)
     if features == "spikes":
         check_bins(dt_ms, n_in, binning)
