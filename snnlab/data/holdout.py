@@ -292,37 +292,6 @@ def balanced(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
     return np.sort(np.lexsort((np.random.default_rng(seed).permutation(len(labels)), rank))[:limit])
 
 
-def optional_number(name: str, number: int | None) -> int | None:
-    """Return a number of samples to train on, or None for all; see `whole_number`."""
-    return None if number is None else whole_number(name, number, 1)
-
-
-def draw(
-    name: str, number: int | None, labels: np.ndarray, seed: int, where: object, least: int = 1
-) -> np.ndarray:
-    """Draw samples to train on, as balanced as possible; return ascending indices.
-
-    Args:
-        name: of the parameter that gives the number.
-        number: how many; None for all.
-        labels: (n,), of all samples that are there to train on.
-        seed: of the choice.
-        where: the folder, for the error.
-        least: the smallest number.
-
-    Raises:
-        SnnlabError: there are not so many samples, or the number is too small.
-    """
-    if number is None:
-        return np.arange(len(labels))
-    if not least <= number <= len(labels):
-        raise SnnlabError(
-            f"{name} is {number:,}; {least} to {len(labels):,} samples to train on were expected, "
-            f"for {where} has no more outside validation and test. Leave {name} out for all."
-        )
-    return balanced(labels, number, seed)
-
-
 def _rank_in_class(labels: np.ndarray, seed: int) -> np.ndarray:
     """Return for each recording its place in a random order of its class, (n,)."""
     order = _class_by_class(labels, seed)

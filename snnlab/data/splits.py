@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.file_dataset import FileDataset, name_of
 from snnlab.data.entry import provenance
@@ -136,3 +138,34 @@ def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str,
         "valid": valid if valid is test else some_of(valid, max(1, limit // 4)),
         "test": test,
     }
+
+
+def optional_number(name: str, number: int | None) -> int | None:
+    """Return a number of samples to train on, or None for all; see `whole_number`."""
+    return None if number is None else whole_number(name, number, 1)
+
+
+def draw(
+    name: str, number: int | None, labels: np.ndarray, seed: int, where: object, least: int = 1
+) -> np.ndarray:
+    """Draw samples to train on, as balanced as possible; return ascending indices.
+
+    Args:
+        name: of the parameter that gives the number.
+        number: how many; None for all.
+        labels: (n,), of all samples that are there to train on.
+        seed: of the choice.
+        where: the folder, for the error.
+        least: the smallest number.
+
+    Raises:
+        SnnlabError: there are not so many samples, or the number is too small.
+    """
+    if number is None:
+        return np.arange(len(labels))
+    if not least <= number <= len(labels):
+        raise SnnlabError(
+            f"{name} is {number:,}; {least} to {len(labels):,} samples to train on were expected, "
+            f"for {where} has no more outside validation and test. Leave {name} out for all."
+        )
+    return balanced(labels, number, seed)

@@ -25,19 +25,11 @@ from snnlab.data.batches.file_dataset import check_classes
 from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import (
-    checked_folds,
-    divide,
-    draw,
-    most_folds,
-    optional_number,
-    several,
-    stratified,
-)
+from snnlab.data.holdout import checked_folds, divide, most_folds, several, stratified
 from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
-from snnlab.data.splits import DataSplits
+from snnlab.data.splits import DataSplits, draw, optional_number
 
 VALIDATION = 11  # one training recording in so many is for validation
 BAD = 100  # at most one recording in so many may be bad and is left out

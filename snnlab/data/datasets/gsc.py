@@ -34,9 +34,9 @@ from snnlab.data.datasets.gsc_folder import (
     word_of,
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
-from snnlab.data.holdout import balanced, check_trained, checked_folds, divide, optional_number
+from snnlab.data.holdout import balanced, check_trained, checked_folds, divide
 from snnlab.data.io.wav import read_clip
-from snnlab.data.splits import DataSplits, each_once, limited, subsets
+from snnlab.data.splits import DataSplits, each_once, limited, optional_number, subsets
 
 FEATURES = {"paper": PAPER, "sane": SANE}
 UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the training set"}

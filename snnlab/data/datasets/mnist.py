@@ -25,9 +25,9 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.odg import edge_integral, odg_events
-from snnlab.data.holdout import draw, optional_number, stratified
+from snnlab.data.holdout import stratified
 from snnlab.data.io.idx import read_idx
-from snnlab.data.splits import DataSplits
+from snnlab.data.splits import DataSplits, draw, optional_number
 
 SIDE = 28  # px of a picture
 RECORDED = {"train": 1000, "t10k": 100}  # pictures from the first on that are left out

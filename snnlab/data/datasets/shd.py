@@ -17,9 +17,9 @@ from snnlab._utils.files import sha256, sha256_of, stamp
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import check_trained, choose_validation, divide, optional_number
+from snnlab.data.holdout import check_trained, choose_validation, divide
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
-from snnlab.data.splits import DataSplits, limited, subsets
+from snnlab.data.splits import DataSplits, limited, optional_number, subsets
 
 Part: TypeAlias = SpikeSet | DenseSet
 

@@ -26,11 +26,11 @@ from snnlab.data.datasets.gsc import FEATURES, UNITS, feature_set, standardised
 from snnlab.data.datasets.gsc_folder import shortened, speaker_of, word_of
 from snnlab.data.datasets.spoken_commands_folder import FOLDS, NAME, Clips, find, verify
 from snnlab.data.encoding.mel import RATE
-from snnlab.data.holdout import check_hold_out, checked_folds, divide, optional_number
+from snnlab.data.holdout import check_hold_out, checked_folds, divide
 from snnlab.data.io.events import Events, offsets_of
 from snnlab.data.io.many_files import seed_of
 from snnlab.data.io.wav import read_clip
-from snnlab.data.splits import DataSplits, limited, subsets
+from snnlab.data.splits import DataSplits, limited, optional_number, subsets
 
 _SEED = 0  # of the auditory nerve
 _SPIKE = [("recording", "<u2"), ("unit", "<u2"), ("time", "<f4")]
