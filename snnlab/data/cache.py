@@ -51,28 +51,27 @@ def cached(what: str, key: Mapping[str, Any], make: Callable[[], np.ndarray]) ->
         SnnlabError: the folder cannot be made or written, or what `make` raises.
     """
     file, text = _place(what, key)
-    stored = _load(file)
-    if stored is None:
-        make_folder(file.parent)
-        with FileLock(file.with_suffix(".lock")):
-            stored = _load(file)  # perhaps made while we waited
-            if stored is None:
-                try:
-                    array = make()
-                except NotKept as passing:
-                    passed: Mapped = passing.args[0]
-                    return passed
-                with whole_file(file) as temporary:
-                    np.save(temporary, array, allow_pickle=False)
-                write_text(file.with_suffix(".json"), f"{text}\n")  # for people
-                _shrink(keep=file)
-                stored = _load(file)
-        if stored is None:
-            raise SnnlabError(
-                f"{file}: was written and cannot be read; a file system that keeps what it is "
-                "given was expected. Set SNNLAB_CACHE to a folder on another disk."
-            )
-    return stored
+    if (stored := _load(file)) is not None:
+        return stored
+    make_folder(file.parent)
+    with FileLock(file.with_suffix(".lock")):
+        if (stored := _load(file)) is not None:  # made while we waited
+            return stored
+        try:
+            array = make()
+        except NotKept as passing:
+            passed: Mapped = passing.args[0]
+            return passed
+        with whole_file(file) as temporary:
+            np.save(temporary, array, allow_pickle=False)
+        write_text(file.with_suffix(".json"), f"{text}\n")  # for people
+        _shrink(keep=file)
+        if (stored := _load(file)) is not None:
+            return stored
+    raise SnnlabError(
+        f"{file}: was written and cannot be read; a file system that keeps what it is given was "
+        "expected. Set SNNLAB_CACHE to a folder on another disk."
+    )
 
 
 def cached_or_none(what: str, key: Mapping[str, Any]) -> Mapped | None:

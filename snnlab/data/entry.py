@@ -1,12 +1,11 @@
 """The entry of a data set in the registry: its reader, its origin and its files."""
 
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from pkgutil import resolve_name
+from typing import Any, Literal, TypeAlias
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json
@@ -202,10 +201,7 @@ class DatasetEntry:
 
 def imported(function: Function) -> Callable[..., Any]:
     """Return a function itself, or the one that a text `module:name` names."""
-    if callable(function):
-        return function
-    module, _, name = function.partition(":")
-    return cast(Callable[..., Any], getattr(import_module(module), name))
+    return function if callable(function) else resolve_name(function)
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -235,11 +231,5 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 def _count_clips(folder: Path) -> int:
     """Count the clips of UCF101, by their names, in a folder and the folders in it."""
-    if not folder.is_dir():
-        return 0
-    content = list(folder.iterdir())
-    inner = [path for path in content if not path.name.startswith("v_") and path.is_dir()]
-    return sum(
-        name.startswith("v_")
-        for name in [*(p.name for p in content), *(n for p in inner for n in os.listdir(p))]
-    )
+    inner = (path for path in folder.glob("*/") if not path.name.startswith("v_"))
+    return sum(len([*place.glob("v_*")]) for place in (folder, *inner))

@@ -1,7 +1,7 @@
 """Division of recordings into training, validation and test, by speaker wherever possible."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,7 @@ def divide(
     fold: int,
     folds: int,
     where: object,
+    classes: Sequence[str] = (),
     hold_out: bool = True,
     sizes: Mapping[Any, int] | None = None,
 ) -> tuple[dict[str, np.ndarray], str]:
@@ -110,6 +111,7 @@ def divide(
         fold: the fold to test on.
         folds: how many, as `checked_folds` has them.
         where: the file or folder, for errors.
+        classes: their names, to check that each is trained; none for no check.
         hold_out: False trains on all other folds; validation is then the test set.
         sizes: recordings by speaker that decide about the folds, where others count, too.
 
@@ -117,7 +119,8 @@ def divide(
         The ascending indices of `train`, `valid` and `test`; and how they were chosen, in words.
 
     Raises:
-        SnnlabError: the fold is empty, or every class has one recording to train on.
+        SnnlabError: the fold is empty, every class has one recording to train on, or a class is
+            tested and not trained.
     """
     speakers = several(speakers)
     if speakers is None:
@@ -133,12 +136,34 @@ def divide(
             f"{where}: fold {fold} of {folds} has no recording; at least one was expected. Choose "
             "fewer folds."
         )
-    if not hold_out:
-        note += "no validation: all other folds are trained on"
-        return {"train": train, "valid": test, "test": test}, note
-    own = None if speakers is None else speakers[train]
-    held, how = choose_validation(labels[train], own, where)
-    return {"train": train[~held], "valid": train[held], "test": test}, note + how
+    valid, how = test, "no validation: all other folds are trained on"
+    if hold_out:
+        own = None if speakers is None else speakers[train]
+        held, how = choose_validation(labels[train], own, where)
+        train, valid = train[~held], train[held]
+    if classes:
+        names = np.array(classes)[labels]
+        check_trained(names[train], names, where)
+    return {"train": train, "valid": valid, "test": test}, note + how
+
+
+def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:
+    """Refuse classes that occur in a test set and not in training.
+
+    Args:
+        trained: the classes of the training recordings.
+        tested: the classes of other recordings.
+        where: the file or folder of the others, for the sentence.
+
+    Raises:
+        SnnlabError: a class is tested and not trained.
+    """
+    if unknown := sorted(set(tested) - set(trained)):
+        raise SnnlabError(
+            f"{where} has recordings of "
+            f"{', '.join(unknown[:5])}{' and more' if unknown[5:] else ''}; only classes that "
+            "occur in training were expected. Add training recordings of them, or take these away."
+        )
 
 
 def several(speakers: np.ndarray | None) -> np.ndarray | None:

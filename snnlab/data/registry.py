@@ -82,16 +82,12 @@ def find(
     return entry, folder if folder.exists() or entry.kind != "recordings" else data
 
 
-def find_set(
-    data: str, kind: str | None = None, *, layout: str | None = None
-) -> tuple[DatasetEntry, Path]:
+def find_set(data: str, kind: str | None = None) -> tuple[DatasetEntry, Path]:
     """Find the entry of a data set, and its folder; see `load_dataset`.
 
     Raises:
         SnnlabError: there is no such set.
     """
-    if layout is not None:
-        return entry_of(layout), data_path(data)
     if data not in DATASETS and not is_reference(data) and not data_path(data).exists():
         _check_place(data)
         if Path(data).name != data:
@@ -141,7 +137,10 @@ def load_dataset(
     """
     if not isinstance(name_or_folder, str):
         name_or_folder = str(Path(name_or_folder).absolute())
-    entry, where = find_set(name_or_folder, layout=layout)
+    if layout is None:
+        entry, where = find_set(name_or_folder)
+    else:
+        entry, where = entry_of(layout), data_path(name_or_folder)
     for name in settings:
         known(name, entry.settings, f"setting of {entry.name}")
     if needed := [name for name in entry.required() if name not in settings]:

@@ -1,7 +1,7 @@
 """The three parts of a data set, and what a run writes down about them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -105,9 +105,14 @@ def _checksum(parts: Iterable[Batches], folder: str) -> str:
 
 
 def subsets(whole: Any, index: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the parts of a set as sets; two that are one and the same stay so."""
-    sets = {id(own): whole.subset(torch.from_numpy(own)) for own in index.values()}
-    return {part: sets[id(own)] for part, own in index.items()}
+    """Return the parts of a set as sets, see `each_once`."""
+    return each_once(index, lambda own: whole.subset(torch.from_numpy(own)))
+
+
+def each_once(parts: Mapping[str, Any], function: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what a function makes of each part; two that are one and the same stay so."""
+    results = {id(part): function(part) for part in parts.values()}
+    return {name: results[id(part)] for name, part in parts.items()}
 
 
 def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str, Any]:
@@ -135,30 +140,32 @@ def limited(parts: Mapping[str, Any], limit: int | None, seed: int) -> dict[str,
     }
 
 
-def check_trained(trained: Iterable[str], tested: Iterable[str], where: object) -> None:
-    """Refuse classes that occur in a test set and not in training.
+def optional_number(name: str, number: int | None) -> int | None:
+    """Return a number of samples to train on, or None for all; see `whole_number`."""
+    return None if number is None else whole_number(name, number, 1)
+
+
+def draw(
+    name: str, number: int | None, labels: np.ndarray, seed: int, where: object, least: int = 1
+) -> np.ndarray:
+    """Draw samples to train on, as balanced as possible; return ascending indices.
 
     Args:
-        trained: the classes of the training recordings.
-        tested: the classes of other recordings.
-        where: the file or folder of the others, for the sentence.
+        name: of the parameter that gives the number.
+        number: how many; None for all.
+        labels: (n,), of all samples that are there to train on.
+        seed: of the choice.
+        where: the folder, for the error.
+        least: the smallest number.
 
     Raises:
-        SnnlabError: a class is tested and not trained.
+        SnnlabError: there are not so many samples, or the number is too small.
     """
-    if unknown := sorted(set(tested) - set(trained)):
+    if number is None:
+        return np.arange(len(labels))
+    if not least <= number <= len(labels):
         raise SnnlabError(
-            f"{where} has recordings of "
-            f"{', '.join(unknown[:5])}{' and more' if unknown[5:] else ''}; only classes that "
-            "occur in training were expected. Add training recordings of them, or take these away."
+            f"{name} is {number:,}; {least} to {len(labels):,} samples to train on were expected, "
+            f"for {where} has no more outside validation and test. Leave {name} out for all."
         )
-
-
-def check_limit(limit: int | None) -> None:
-    """Refuse a limit that leaves nothing to train on.
-
-    Raises:
-        SnnlabError: it is no whole number from 1.
-    """
-    if limit is not None:
-        whole_number("limit", limit, 1)
+    return balanced(labels, number, seed)

@@ -278,7 +278,7 @@ def test_the_notebook_on_recordings_of_a_camera(tmp_path):
         (dict(fold=1), "fold = 1 changes nothing where folds = 0"),
         (dict(data="digits", folds=5), "folds = 5 changes nothing where data = 'digits'"),
         (dict(data="n-mnist", folds=5, fold=5), "fold = 5: expected a whole number from 0 to 4"),
-        (dict(data="n-mnist", folds=5, labelled=120), "labelled is 120; 10 to 116 recordings"),
+        (dict(data="n-mnist", folds=5, labelled=120), "labelled is 120; 10 to 116 samples"),
     ],
 )
 def test_folds_that_do_not_fit(given, words):

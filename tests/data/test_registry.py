@@ -1,5 +1,6 @@
 """The registry: every set by its name, by its folder, or from a module of somebody's own."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -131,8 +132,7 @@ def test_every_function_of_an_entry_is_there_and_takes_its_settings():
         functions += [archive.extract for archive in entry.archives]
         assert all(callable(imported(function)) for function in functions if function), entry.name
         for function in filter(None, (entry.load, entry.edges)):
-            code = imported(function).__code__
-            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            names = inspect.signature(imported(function)).parameters
             assert set(entry.settings) <= set(names), entry.name
 
 

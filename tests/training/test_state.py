@@ -204,16 +204,10 @@ def features(n):
     chunks = (
         (torch.arange(6.0).view(3, 2, 1), torch.arange(6.0, 2 * n).view(n - 3, 2, 1))
         if n > 3
-        else None
+        else (torch.arange(2.0 * n).view(n, 2, 1),)
     )
-    return FeatureSet(
-        torch.arange(n),
-        torch.zeros(n),
-        ("a",),
-        10.0,
-        chunks or (torch.arange(2.0 * n).view(n, 2, 1),),
-        torch.arange(n),
-    )
+    places = [(k, i) for k, chunk in enumerate(chunks) for i in range(len(chunk))]
+    return FeatureSet(torch.arange(n), torch.zeros(n), ("a",), 10.0, chunks, torch.tensor(places))
 
 
 SETS = {"dense": dense, "files": files, "features": features, "spikes": partial(spikes, seed=0)}

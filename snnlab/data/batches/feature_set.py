@@ -27,9 +27,8 @@ class FeatureSet(BatchedDataset):
         speakers: (n,) int64.
         classes: the class names.
         dt_ms: length of a step, ms.
-        chunks: (n_k, T, N) float32 each, which nobody may write to; of every recording in them,
-            `places` says which.
-        places: (n,) int64, where each recording lies in the chunks, put one after the other.
+        chunks: (n_k, T, N) float32 each, which nobody may write to.
+        places: (n, 2) int64, the chunk of each recording, and its row there.
         scale: (2, N), mean and standard deviation, by which each feature is standardised; None for
             as it is.
         files: of the chunks, if each is mapped from an npy file: another process then maps it, too,
@@ -59,11 +58,6 @@ class FeatureSet(BatchedDataset):
     def n_in(self) -> int:
         """Features, N."""
         return self.chunks[0].shape[2]
-
-    @property
-    def lengths(self) -> Tensor:
-        """(n,) int64, steps: T for each."""
-        return torch.full_like(self.labels, self.chunks[0].shape[1])
 
     def __repr__(self) -> str:
         return (
@@ -106,22 +100,16 @@ class FeatureSet(BatchedDataset):
             x = self._gather(places).flatten(0, 1).double()
             total += x.sum(0)
             squares += x.square().sum(0)
-        n = int(self.lengths.sum())
+        n = len(self) * self.chunks[0].shape[1]
         mean = total / n
         deviation = (squares / n - mean**2).clamp(min=0).sqrt()
         return torch.stack([mean, torch.where(deviation < _CONSTANT, 1.0, deviation)]).float()
 
     def _gather(self, places: Tensor) -> Tensor:
-        """Return the features at these places, (T, B, N), as a copy."""
-        sizes = torch.tensor([len(chunk) for chunk in self.chunks])
-        ends = sizes.cumsum(0)
-        owner = torch.bucketize(places, ends, right=True)
-        rows = places - (ends - sizes)[owner]
+        """Return the features at these places (B, 2), (T, B, N), as a copy."""
         # views of recordings, copied once: four times as fast as to index each chunk with the few
         # that lie in it
-        return torch.stack(
-            [self.chunks[k][i] for k, i in zip(owner.tolist(), rows.tolist(), strict=True)], 1
-        )
+        return torch.stack([self.chunks[chunk][row] for chunk, row in places.tolist()], 1)
 
 
 def read_only(array: np.ndarray) -> Tensor:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab.data.batches.base import BatchedDataset
+from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.prefetch import prefetch
 from snnlab.data.batches.samplers import shuffled_shards
 from snnlab.data.holdout import hold_out_recordings
+from snnlab.data.io.folders import read_names
 
 Reader = Callable[[Any, int | None], Tensor]
+Named = TypeVar("Named", DenseSet, "FileDataset")
 # 16 shards of 110 MB fit the page cache, and a batch is mixed well out of their 16,000 pictures
 WINDOW = 16
+CLASSES = "classes.txt"
 _Job = tuple[Reader, list[Any], list[int | None]]  # samples of a batch and the seed of each
 
 
@@ -125,7 +131,7 @@ def hold_out(dataset: FileDataset, share: float) -> tuple[FileDataset, FileDatas
     return dataset.subset((~held).nonzero().flatten()), dataset.subset(held.nonzero().flatten())
 
 
-def check_classes(part: FileDataset, where: object) -> FileDataset:
+def check_classes(part: Named, where: object) -> Named:
     """Return `part` if each class has a sample and each sample has a class.
 
     Raises:
@@ -141,25 +147,37 @@ def check_classes(part: FileDataset, where: object) -> FileDataset:
         if not count:
             raise SnnlabError(
                 f"{where} has no sample of the class {name}; at least one of each of the "
-                f"{len(part.classes)} classes was expected. Fetch what is missing, or take the "
-                "class away everywhere."
+                f"{len(part.classes)} classes was expected. Fetch what is missing, take the class "
+                "away everywhere, or choose another split."
             )
     return part
 
 
-def count_classes(labels: Tensor, where: object) -> int:
-    """Count classes that have no names: the largest number of a sample plus one.
+def class_names(
+    folder: Path, labels: Tensor | np.ndarray, where: object, prefix: str = ""
+) -> tuple[str, ...]:
+    """Return the names in the file classes.txt of a folder, or prefix and number without that file.
+
+    Args:
+        folder: where the file may be.
+        labels: `(n,)`, of all samples; they tell how many classes there are without a file.
+        where: the place of the samples, for the sentence.
+        prefix: of a class without a name, before its number.
 
     Raises:
-        SnnlabError: that is more than there are samples, so that a number was left out.
+        SnnlabError: the file cannot be read, or there are more classes than samples without it, so
+            that a number was left out.
     """
+    file = folder / CLASSES
+    if file.exists():
+        return read_names(file)
     count = int(labels.max()) + 1
     if count > len(labels):
         raise SnnlabError(
             f"{where} has {len(labels)} samples, one of them of class {count - 1}; classes "
             "numbered 0, 1, 2 and so on, each with a sample, were expected. Number them so."
         )
-    return count
+    return tuple(f"{prefix}{number}" for number in range(count))
 
 
 def _read_batch(job: _Job) -> Tensor:

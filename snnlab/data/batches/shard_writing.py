@@ -11,8 +11,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import whole_file, write_text
 from snnlab._utils.optional import import_optional
-from snnlab.data.batches.file_dataset import FileDataset
-from snnlab.data.batches.shards import CLASSES, SETTINGS
+from snnlab.data.batches.file_dataset import CLASSES, FileDataset
+from snnlab.data.batches.shards import SETTINGS
 from snnlab.data.io.many_files import same_settings
 
 SAMPLES = 1000  # of a shard: about 110 MB of ImageNet

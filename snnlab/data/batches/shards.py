@@ -25,13 +25,18 @@ from PIL import Image
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import read_json, stamp
 from snnlab._utils.system import open_binary, read_at
-from snnlab.data.batches.file_dataset import FileDataset, Reader, count_classes
+from snnlab.data.batches.file_dataset import (
+    CLASSES,
+    FileDataset,
+    Reader,
+    check_classes,
+    class_names,
+)
 from snnlab.data.cache import cached
-from snnlab.data.io.folders import read_names
 from snnlab.data.io.images import SUFFIXES, opened
 
 PARTS = ("train", "val")
-CLASSES, SETTINGS = "classes.txt", "shards.json"
+SETTINGS = "shards.json"
 MADE_ANEW = "the settings of the shards beside it were expected. Make them anew."
 
 _OPEN = 64  # shards that a process keeps open
@@ -101,7 +106,8 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDa
     """
     paths_of = complete(folder)
     indices = {part: [_index(path) for path in paths] for part, paths in paths_of.items()}
-    classes = _classes(folder, [index for part in PARTS for index in indices[part]])
+    labels = np.concatenate([index["label"] for part in PARTS for index in indices[part]])
+    classes = class_names(folder, labels, folder)
     for part, paths in paths_of.items():
         for path, index in zip(paths, indices[part], strict=True):
             for at in np.flatnonzero(index["label"] >= len(classes))[:1]:
@@ -111,7 +117,12 @@ def parts(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, FileDa
                     f"{folder / CLASSES} has {len(classes)} lines. Put together what belongs "
                     "together."
                 )
-    train, test = (_set(paths_of[part], indices[part], classes, read, loaders) for part in PARTS)
+    train, test = (
+        check_classes(
+            _set(paths_of[part], indices[part], classes, read, loaders), folder / f"{part}-*.tar"
+        )
+        for part in PARTS
+    )
     return train, test
 
 
@@ -216,14 +227,6 @@ def _label(path: Path, key: str, content: IO[bytes] | None) -> int:
             f"was expected in {key}.cls. Make the shard anew."
         )
     return label
-
-
-def _classes(folder: Path, indices: list[np.ndarray]) -> tuple[str, ...]:
-    names = folder / CLASSES
-    if not names.exists():
-        labels = np.concatenate([index["label"] for index in indices])
-        return tuple(map(str, range(count_classes(torch.from_numpy(labels), folder))))
-    return read_names(names)
 
 
 def _set(

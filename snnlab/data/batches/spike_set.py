@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numba
 import numpy as np
@@ -66,16 +67,7 @@ class SpikeSet(BatchedDataset):
 
         T is the length of the longest of them; a shorter one is followed by zeros.
         """
-        where, owner = self._entries(index)
-        cells = self.cells[where].long()
-        width = len(index) * self.n_in
-        steps = int(self.lengths[index].max())
-        spikes = torch.zeros(steps * width)
-        # cell = step * N + input moves to step * B * N + b * N + input; no two cells of a recording
-        # are equal
-        target = cells + (cells // self.n_in) * (width - self.n_in) + owner * self.n_in
-        spikes[target] = self.counts[where].float()
-        return spikes.view(steps, len(index), self.n_in), self.labels[index]
+        return self._dense(index, int(self.lengths[index].max()), *self._entries(index))
 
     def index_batches(
         self, batch_size: int, *, generator: torch.Generator | None = None
@@ -107,8 +99,7 @@ class SpikeSet(BatchedDataset):
 
     def subset(self, index: Tensor) -> SpikeSet:
         """Return the recordings `index` (m,), in that order, as a set of their own."""
-        where, _ = self._entries(index)
-        ends = (self.offsets[index + 1] - self.offsets[index]).cumsum(0)
+        where, _ = self._places(index)
         return replace(
             self,
             labels=self.labels[index],
@@ -116,7 +107,7 @@ class SpikeSet(BatchedDataset):
             speakers=None if self.speakers is None else self.speakers[index],
             cells=self.cells[where],
             counts=self.counts[where],
-            offsets=torch.cat([ends.new_zeros(1), ends]),
+            offsets=torch.from_numpy(offsets_of(self.offsets.diff()[index].numpy())),
         )
 
     @staticmethod
@@ -125,19 +116,14 @@ class SpikeSet(BatchedDataset):
         first = parts[0]
         if len(parts) == 1:
             return first
-        ends = torch.tensor([0, *(len(part.cells) for part in parts)]).cumsum(0)
+        names = ("labels", "lengths", "cells", "counts")
+        tensors: Any = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
         return replace(
             first,
-            labels=torch.cat([part.labels for part in parts]),
-            lengths=torch.cat([part.lengths for part in parts]),
-            cells=torch.cat([part.cells for part in parts]),
-            counts=torch.cat([part.counts for part in parts]),
+            **tensors,
             speakers=joined_speakers([part.speakers for part in parts]),
-            offsets=torch.cat(
-                [
-                    torch.zeros(1, dtype=torch.int64),
-                    *(part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)),
-                ]
+            offsets=torch.from_numpy(
+                offsets_of(np.concatenate([part.offsets.diff() for part in parts]))
             ),
         )
 
@@ -153,18 +139,27 @@ class SpikeSet(BatchedDataset):
     def _augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Return a batch as `batch` does, changed at random."""
         assert self.augmentation is not None
-        where, owner = self._entries(index)
-        cells, n = self.cells[where].long(), self.n_in
-        step, channel, count, owner = self.augmentation.change(
-            cells // n, cells % n, self.counts[where].float(), owner, len(index), n,
-            torch.Generator().manual_seed(seed),
-        )  # fmt: skip
-        steps = int(step.max()) + 1 if len(step) else 1
-        spikes = torch.zeros(steps * len(index) * n)
-        spikes.index_add_(0, (step * len(index) + owner) * n + channel, count)
-        return spikes.view(steps, len(index), n), self.labels[index]
+        generator = torch.Generator().manual_seed(seed)
+        cells = self.augmentation.change(*self._entries(index), len(index), self.n_in, generator)
+        return self._dense(index, int(cells[0].max()) + 1 if len(cells[0]) else 1, *cells)
 
-    def _entries(self, index: Tensor) -> tuple[Tensor, Tensor]:
+    def _dense(
+        self, index: Tensor, steps: int, step: Tensor, channel: Tensor, count: Tensor, owner: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the filled cells of a batch as (T, B, N), and the labels of its recordings."""
+        spikes = torch.zeros(steps, len(index), self.n_in)
+        place = (step * len(index) + owner) * self.n_in + channel
+        spikes.view(-1).index_add_(0, place, count)
+        return spikes, self.labels[index]
+
+    def _entries(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return step, input, count and place in `index` of each filled cell, (entries,) each."""
+        where, owner = self._places(index)
+        cells = self.cells[where].long()
+        step = cells // self.n_in
+        return step, cells - step * self.n_in, self.counts[where].float(), owner
+
+    def _places(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Positions in `cells` of the recordings `index`, and the place in `index` of each.
 
         Both (entries,).

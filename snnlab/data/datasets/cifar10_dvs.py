@@ -32,7 +32,12 @@ _CURE = "Fetch it again or pack it again."
 
 
 def events(
-    folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0
+    folder: str | Path,
+    *,
+    steps: int = STEPS,
+    size: int = SIDE,
+    loaders: int = 0,
+    edges: bool = False,
 ) -> DataSplits:
     """Load counts of events `(steps, B, 2, size, size)`: the first `steps` steps of each file.
 
@@ -49,26 +54,14 @@ def events(
         size: of a side, px; a size of which a multiple is 126, 127 or 128, such as 128, 64, 42 or
             32.
         loaders: processes that read, see `FileDataset`.
+        edges: load ON minus OFF, averaged over the same steps, instead: pictures `(1, B, 1, size,
+            size)`. Channel 0 of the file counts as ON.
 
     Raises:
         SnnlabError: a folder is missing or empty, a label cannot be read, the labels of train are
             not 0, 1, 2 ..., those of test are others, or a number is out of its range.
     """
-    return _load(given_path(folder), steps, size, loaders, edges=False)
-
-
-def edges(
-    folder: str | Path, *, steps: int = STEPS, size: int = SIDE, loaders: int = 0
-) -> DataSplits:
-    """Load ON minus OFF, averaged over the same steps: pictures `(1, B, 1, size, size)`.
-
-    Channel 0 of the file counts as ON. Parts, arguments and errors are those of `events`.
-    """
-    return _load(given_path(folder), steps, size, loaders, edges=True)
-
-
-def _load(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> DataSplits:
-    steps = whole_number("steps", steps, 1)
+    folder, steps = given_path(folder), whole_number("steps", steps, 1)
     check_size(size)
     read = partial(_read, steps=steps, size=size, edges=edges)
     train, test = (_files(folder / part) for part in ("train", "test"))
@@ -95,6 +88,9 @@ def _load(folder: Path, steps: int, size: int, loaders: int, *, edges: bool) -> 
         preprocessing={"steps": steps, "size": size, "held_out": HELD_OUT},
         **described("cifar10-dvs", folder),
     )
+
+
+edges = partial(events, edges=True)
 
 
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:

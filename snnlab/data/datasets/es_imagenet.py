@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab._utils.files import given_path
-from snnlab.data.batches.file_dataset import FileDataset, check_classes, count_classes, hold_out
+from snnlab.data.batches.file_dataset import FileDataset, check_classes, class_names, hold_out
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.es_imagenet import (
     Label,
@@ -19,13 +19,12 @@ from snnlab.data.encoding.es_imagenet import (
     read_sample,
 )
 from snnlab.data.encoding.odg import edge_integral
-from snnlab.data.io.folders import read_names
 from snnlab.data.splits import DataSplits
 
 HELD_OUT = 0.02  # of the training samples of a class, for validation
 
 
-def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
+def events(folder: str | Path, *, loaders: int = 0, edges: bool = False) -> DataSplits:
     """Load events `(8, B, 2, 224, 224)`, 0 or 1, channel 0 ON, see `encoding.es_imagenet.frames`.
 
     `train` is what trainlabel.txt lists, without the 2 % of each class, at least one sample and
@@ -36,27 +35,18 @@ def events(folder: str | Path, *, loaders: int = 0) -> DataSplits:
             `convert_folder` writes them; or the event-frame variant, with trainlabel.csv and
             vallabel.csv. If it has classes.txt, it names the classes.
         loaders: processes that read, see `FileDataset`.
+        edges: load the edges in the events of the same samples, `(1, B, 1, 224, 224)`, instead.
+            ES-ImageNet's authors trained their 2D network on them, times the number of steps: the
+            frames are shifted back to where the picture was, and ON minus OFF is averaged, see
+            `snnlab.data.encoding.odg.edge_integral`.
 
     Raises:
         SnnlabError: a list is missing or damaged, a file that it names is missing, a class has no
             sample in one of the lists, or `loaders` is too small.
     """
-    return _load(given_path(folder), loaders, edges=False)
-
-
-def edges(folder: str | Path, *, loaders: int = 0) -> DataSplits:
-    """Load the edges in the events of the same samples, `(1, B, 1, 224, 224)`.
-
-    ES-ImageNet's authors trained their 2D network on them, times the number of steps: the frames
-    are shifted back to where the picture was, and ON minus OFF is averaged, see
-    `snnlab.data.encoding.odg.edge_integral`. Parts, arguments and errors are those of `events`.
-    """
-    return _load(given_path(folder), loaders, edges=True)
-
-
-def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
+    folder = given_path(folder)
     (train, labels), (val, val_labels) = (_listed(folder, split) for split in ("train", "val"))
-    classes = _classes(folder, labels)
+    classes = class_names(folder, labels, folder / "train", prefix="class")
     read = partial(_read, edges=edges)
     training = check_classes(FileDataset(train, labels, classes, read, loaders), folder / "train")
     test = check_classes(FileDataset(val, val_labels, classes, read, loaders), folder / "val")
@@ -74,6 +64,9 @@ def _load(folder: Path, loaders: int, *, edges: bool) -> DataSplits:
     )
 
 
+edges = partial(events, edges=True)
+
+
 def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
     """Return what `_read` takes, and the class of each."""
     below = folder / split
@@ -83,14 +76,6 @@ def _listed(folder: Path, split: str) -> tuple[list[Label] | list[str], Tensor]:
     labels = read_labels(folder, split)
     samples = [Label(f"{below}/{one.path}", one.label, one.rows, one.columns) for one in labels]
     return samples, torch.tensor([one.label for one in labels])
-
-
-def _classes(folder: Path, labels: Tensor) -> tuple[str, ...]:
-    """Of classes.txt, a name a line; else class0 and so on."""
-    file = folder / "classes.txt"
-    if not file.exists():
-        return tuple(f"class{k}" for k in range(count_classes(labels, folder / "train")))
-    return read_names(file)
 
 
 def _read(sample: Label | str, seed: int | None, *, edges: bool) -> Tensor:

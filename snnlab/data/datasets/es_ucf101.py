@@ -33,7 +33,12 @@ _CLIP = re.compile(r"v_(?P<name>.+)_g(?P<group>\d+)_c\d+")
 
 
 def events(
-    folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
+    folder: str | Path,
+    *,
+    steps: int = STEPS,
+    split: str = "groups",
+    loaders: int = 0,
+    edges: bool = False,
 ) -> DataSplits:
     """Load events `(steps, B, 2, H, W)`, 0 or 1, channel 0 ON. Nothing is augmented.
 
@@ -47,25 +52,19 @@ def events(
             their order is not known), and 10 % of each class of the rest `valid`. Then clips of one
             film are learnt and tested, so the accuracy is that of another, easier task.
         loaders: processes that read, see `FileDataset`.
+        edges: load the same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1.
 
     Raises:
         SnnlabError: the folder is missing or holds no clip, a clip has another name, or is there
             twice, a class has no clip in one of the parts, or `steps`, `split` or `loaders` is
             another.
     """
-    read = partial(_events, steps=steps)
-    return _load("es-ucf101", folder, _files(folder), read, steps, split, loaders, EVENTS)
+    clips = _clips(folder, paths_below(given_path(folder), "*.npz"), "<clip>.npz")
+    read, unit = partial(_events, steps=steps, edges=edges), "ON minus OFF" if edges else EVENTS
+    return _load("es-ucf101", folder, clips, read, steps, split, loaders, unit)
 
 
-def edges(
-    folder: str | Path, *, steps: int = STEPS, split: str = "groups", loaders: int = 0
-) -> DataSplits:
-    """Load the same events as one channel, ON minus OFF: `(steps, B, 1, H, W)`, -1, 0 or 1.
-
-    Arguments and errors are those of `events`.
-    """
-    read = partial(_edges, steps=steps)
-    return _load("es-ucf101", folder, _files(folder), read, steps, split, loaders, "ON minus OFF")
+edges = partial(events, edges=True)
 
 
 def frames(
@@ -110,37 +109,27 @@ def _load(
     check_names(classes, f"the clips such as {clips[names[0]]}")
     labels = torch.tensor([classes.index(match["name"]) for match in parsed])
     dataset = FileDataset([clips[name] for name in names], labels, classes, read, loaders)
-    parts: Iterable[FileDataset]
+
+    def part(index: Tensor | np.ndarray, where: str) -> FileDataset:
+        return check_classes(dataset.subset(torch.as_tensor(index)), f"the part {where}")
+
     if split == "groups":
         group = torch.tensor([int(match["group"]) for match in parsed])
         test, valid = group <= LAST_TEST_GROUP, group <= LAST_VALID_GROUP
         masks = {"groups from 11": ~valid, "groups 8 to 10": valid & ~test, "groups 1 to 7": test}
-        parts = (
-            check_classes(dataset.subset(mask.nonzero().flatten()), f"the part of {which}")
-            for which, mask in masks.items()
-        )
+        parts = [part(mask.nonzero().flatten(), f"of {which}") for which, mask in masks.items()]
     else:
         from sklearn.model_selection import train_test_split
 
-        drawn = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
-        rest, tested = (
-            check_classes(
-                dataset.subset(torch.as_tensor(index)), f"the part for {use} of the random split"
-            )
-            for index, use in zip(drawn, ("training", "testing"), strict=True)
-        )
-        parts = (*hold_out(rest, HELD_OUT), tested)
+        rest, tested = train_test_split(np.arange(len(names)), test_size=0.25, random_state=42)
+        training = part(rest, "for training of the random split")
+        parts = [*hold_out(training, HELD_OUT), part(tested, "for testing of the random split")]
     return DataSplits(
         *parts,
         unit=unit,
         preprocessing={"steps": steps, "split": split},
         **described(name, given_path(folder)),
     )
-
-
-def _files(folder: str | Path) -> dict[str, str]:
-    """Return the npz files below a folder, by the names of the clips."""
-    return _clips(folder, paths_below(given_path(folder), "*.npz"), "<clip>.npz")
 
 
 def _folders(folder: str | Path) -> dict[str, str]:
@@ -180,19 +169,17 @@ def _misnamed(path: str | Path) -> SnnlabError:
     )
 
 
-def _events(path: str, seed: int | None, *, steps: int) -> Tensor:
-    """Read one clip, (steps, 2, H, W)."""
+def _events(path: str, seed: int | None, *, steps: int, edges: bool) -> Tensor:
+    """Read one clip, (steps, 2, H, W), or (steps, 1, H, W) as edges."""
     x = read_clip(path)
     if len(x) < steps:
         raise SnnlabError(
             f"{path} has {len(x)} steps; at least {steps} were expected. Take fewer, or convert it "
             "again."
         )
-    return x[:steps]
-
-
-def _edges(path: str, seed: int | None, *, steps: int) -> Tensor:
-    on, off = _events(path, seed, steps=steps).to(torch.int8).split(1, dim=1)  # a byte has no -1
+    if not edges:
+        return x[:steps]
+    on, off = x[:steps].to(torch.int8).split(1, dim=1)  # a byte has no -1
     return on - off
 
 

@@ -21,14 +21,15 @@ from snnlab._utils.files import given_path, paths_below, stamp
 from snnlab._utils.memory import memory_errors
 from snnlab._utils.processes import mapped, processes
 from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.batches.file_dataset import check_classes
 from snnlab.data.cache import NotKept, cached
 from snnlab.data.datasets.catalogue import published_name
 from snnlab.data.datasets.cifar10_dvs import CLASSES
-from snnlab.data.holdout import balanced, checked_folds, divide, most_folds, several, stratified
+from snnlab.data.holdout import checked_folds, divide, most_folds, several, stratified
 from snnlab.data.io.camera_events import Framing, import_readers, read_frames
 from snnlab.data.io.folders import check_names
 from snnlab.data.io.many_files import listed
-from snnlab.data.splits import DataSplits
+from snnlab.data.splits import DataSplits, draw, optional_number
 
 VALIDATION = 11  # one training recording in so many is for validation
 BAD = 100  # at most one recording in so many may be bad and is left out
@@ -52,6 +53,7 @@ class CameraSet:
         side: of the square that is cut out of the middle of the sensor; 0 where it is a square.
         fits: whether every recording covers the whole sensor.
         person: what in such a path says who was recorded, as `label`; "" where none does.
+        own_folds: folds where no number is given; 0 where the split is published.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CameraSet:
     side: int = 0
     fits: bool = True
     person: str = ""
+    own_folds: int = 0
 
     def load(
         self,
@@ -103,42 +106,29 @@ class CameraSet:
         """
         folder = given_path(folder)
         seed = whole_number("seed", seed, 0)
-        if labelled is not None:
-            labelled = whole_number("labelled", labelled, 1)
+        labelled = optional_number("labelled", labelled)
         framing = self._framing(steps, size, denoise_ms)
         files, labels, published, classes = self.find_files(folder)
-        people = self.people(folder, files)
-        fold, folds = checked_folds(
-            fold, folds, 0, most_folds(len(files), people, "people", folder)
-        )
-        held, spared, origin = self._split(folder, labels, people, published, fold, folds)
+        fold, folds = self.checked_folds(folder, files, fold, folds)
+        people = self._people(folder, files)
+        index, origin = self._split(folder, labels, people, published, fold, folds)
         with memory_errors("reading the recordings", "fewer steps or a smaller size"):
             frames, problems = _read(folder, files, framing, self.name)
-        good = problems == ""
         origin += _left_out(folder, files, problems)
-        indices = [(good & mask).nonzero()[0] for mask in (~held & ~spared, spared, held)]
-        for part, index in (("training", indices[0]), ("test", indices[2])):
-            _check_classes(folder, part, labels[index], classes)
-        if labelled is not None:
-            most = len(indices[0])
-            if not len(classes) <= labelled <= most:
-                raise SnnlabError(
-                    f"labelled is {labelled:,}; {len(classes)} to {most:,} recordings to train on "
-                    f"were expected, for {folder} has no more outside validation and test."
-                )
-            indices[0] = indices[0][balanced(labels[indices[0]], labelled, seed)]
-        train, valid, tested = (
+        train, valid, test = (own[problems[own] == ""] for own in index)
+        train = train[draw("labelled", labelled, labels[train], seed, folder, len(classes))]
+        parts = [
             DenseSet(
-                torch.from_numpy(frames[index]).transpose(0, 1),
-                torch.from_numpy(labels[index]),
+                torch.from_numpy(frames[own]).transpose(0, 1),
+                torch.from_numpy(labels[own]),
                 classes,
             )
-            for index in indices
-        )
+            for own in (train, valid, test)
+        ]
+        for part, use in ((parts[0], "training"), (parts[2], "test")):
+            check_classes(part, f"{folder}: the part for {use}")
         return DataSplits(
-            train,
-            valid,
-            tested,
+            *parts,
             unit="events a step and pixel; ON and OFF",
             preprocessing={
                 "steps": framing.steps,
@@ -220,7 +210,14 @@ class CameraSet:
         labels = np.array([place[text] for text in texts])
         return files, labels, np.array(test) if len(self.parts) == 2 else None, classes
 
-    def people(self, folder: Path, files: Sequence[Path]) -> np.ndarray | None:
+    def checked_folds(
+        self, folder: Path, files: Sequence[Path], fold: int, folds: int | None
+    ) -> tuple[int, int]:
+        """Return the fold and how many there are, see `snnlab.data.holdout.checked_folds`."""
+        most = most_folds(len(files), self._people(folder, files), "people", folder)
+        return checked_folds(fold, folds, self.own_folds, most)
+
+    def _people(self, folder: Path, files: Sequence[Path]) -> np.ndarray | None:
         """Return who was recorded in each file, (n,) of names; None where a path does not say."""
         paths = (path.relative_to(folder).as_posix() for path in files)
         matches = [re.search(self.person, path) if self.person else None for path in paths]
@@ -234,13 +231,11 @@ class CameraSet:
         test: np.ndarray | None,
         fold: int,
         folds: int,
-    ) -> tuple[np.ndarray, np.ndarray, str]:
-        """Return which recordings are for test and for validation, (n,) bool, and their origin."""
+    ) -> tuple[Sequence[np.ndarray], str]:
+        """Return the ascending indices of train, valid and test, and their origin in words."""
         if folds and people is not None:
-            index, how = divide(labels, people, fold=fold, folds=folds, where=folder)
-            masks = np.zeros((2, len(labels)), bool)
-            masks[0, index["test"]] = masks[1, index["valid"]] = True
-            return *masks, how.replace("speakers", "people")
+            parts, how = divide(labels, people, fold=fold, folds=folds, where=folder)
+            return [*parts.values()], how.replace("speakers", "people")
         if folds:
             held = stratified(labels, folds) == fold
             origin = f"test is fold {fold} of {folds} of all recordings, drawn with seed 0"
@@ -251,9 +246,10 @@ class CameraSet:
             )
         else:
             held, origin = test, "test is the published test set"
-        valid = np.zeros(len(labels), bool)
-        valid[~held] = stratified(labels[~held], VALIDATION) == 0
-        return held, valid, f"{origin}, validation one in {VALIDATION} of the others"
+        others = np.flatnonzero(~held)
+        valid = stratified(labels[others], VALIDATION) == 0
+        index = others[~valid], others[valid], np.flatnonzero(held)
+        return index, f"{origin}, validation one in {VALIDATION} of the others"
 
 
 def _read(
@@ -312,16 +308,6 @@ def _left_out(folder: Path, files: Sequence[Path], problems: np.ndarray) -> str:
         )
     warnings.warn(listed(f"{first} and left out:", bad), stacklevel=4)
     return f"; {len(bad):,} bad recordings left out, the first: {bad[0]}"
-
-
-def _check_classes(folder: Path, part: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    counts = np.bincount(labels, minlength=len(classes))
-    if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
-        raise SnnlabError(
-            f"{folder}: no recording of {', '.join(absent[:5])}"
-            f"{' and more' if absent[5:] else ''} is left for {part}; at least one of each of the "
-            f"{len(classes)} classes was expected. Fetch what is missing, or choose other folds."
-        )
 
 
 DIGITS = tuple("0123456789")

@@ -34,9 +34,9 @@ from snnlab.data.datasets.gsc_folder import (
     word_of,
 )
 from snnlab.data.encoding.mel import PAPER, RATE, SANE, Mel, log_mel
-from snnlab.data.holdout import balanced, checked_folds, divide
+from snnlab.data.holdout import balanced, check_trained, checked_folds, divide
 from snnlab.data.io.wav import read_clip
-from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
+from snnlab.data.splits import DataSplits, each_once, limited, optional_number, subsets
 
 FEATURES = {"paper": PAPER, "sane": SANE}
 UNITS = {"paper": "dB", "sane": "standard deviations from the mean of the training set"}
@@ -111,7 +111,7 @@ def load(
             at, and counted), there are no such features or fold, or a number is out of range.
     """
     mel = FEATURES[known(features, FEATURES, "set of features")]
-    check_limit(limit)
+    limit = optional_number("limit", limit)
     workers = processes(workers)
     folder = given_path(folder).resolve()
     stamps = find_clips(folder)
@@ -135,9 +135,7 @@ def load(
     if folds:
         by = np.array([speaker_of(name) for part in names.values() for name in part])
         labels = clips.labels.numpy()
-        part_of, how = divide(labels, by, fold=fold, folds=folds, where=folder)
-        words = np.array(classes)[labels]
-        check_trained(words[part_of["train"]], words, folder)
+        part_of, how = divide(labels, by, fold=fold, folds=folds, where=folder, classes=classes)
     sets = limited(subsets(clips, part_of), limit if folds else None, seed)
     if features == "sane":
         sets = standardised(sets)
@@ -194,19 +192,18 @@ def feature_set(
         dt_ms=mel.dt_ms,
         chunks=tuple(map(read_only, arrays)),
         files=tuple(str(array.filename) for array in arrays),
-        places=torch.arange(len(names)),
+        places=torch.tensor([(k, i) for k, array in enumerate(arrays) for i in range(len(array))]),
     )
 
 
 def standardised(parts: Mapping[str, FeatureSet]) -> dict[str, FeatureSet]:
     """Standardise each feature of every part by its mean and deviation in `train`."""
     train = parts["train"].standardised()
-    own = {id(part): part.standardised(train.scale) for part in parts.values()}
-    return {name: own[id(part)] for name, part in parts.items()}
+    return each_once(parts, lambda part: part.standardised(train.scale))
 
 
 def _limited(names: list[str], limit: int, seed: int) -> list[str]:
-    _, words = np.unique([word_of(name) for name in names], return_inverse=True)
+    words = np.array([word_of(name) for name in names])
     return [names[i] for i in balanced(words, limit, seed)]
 
 

@@ -62,7 +62,13 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
     """
     folder = given_path(folder)
     read = partial(_read, size=whole_number("size", size, 1))
-    about: dict[str, Any] = dict(
+    in_shards = shards.there(folder)
+    training, test = (shards.parts if in_shards else _folders)(folder, read, loaders)
+    parts = (*hold_out(training, HELD_OUT), test)
+    return DataSplits(
+        # held out before the order is that of the shards, so that it is the same samples as in
+        # folders
+        *(map(shards.as_they_lie, parts) if in_shards else parts),
         unit=UNIT,
         preprocessing={
             "size": size,
@@ -73,14 +79,6 @@ def pictures(folder: str | Path, *, size: int = SIDE, loaders: int = 0) -> DataS
         },
         **described("imagenet", folder),
     )
-    if not shards.there(folder):
-        training, test = _folders(folder, read, loaders)
-        return DataSplits(*hold_out(training, HELD_OUT), test, **about)
-    named = zip(shards.parts(folder, read, loaders), shards.PARTS, strict=True)
-    training, test = (check_classes(part, folder / f"{name}-*.tar") for part, name in named)
-    # held out before the order is that of the shards, so that it is the same samples as in folders
-    parts = map(shards.as_they_lie, (*hold_out(training, HELD_OUT), test))
-    return DataSplits(*parts, **about)
 
 
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
@@ -141,13 +139,12 @@ def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, Fil
     train, val = (
         {path.name: path for path in class_folders(folder / part)} for part in ("train", "val")
     )
-    for name in [*train, *val]:
-        if name not in train or name not in val:
-            there, missing = ("train", "val") if name in train else ("val", "train")
-            raise SnnlabError(
-                f"the class {name} is in {folder / there} but not in {folder / missing}; the same "
-                "folders were expected. Fetch what is missing, or take the class away from both."
-            )
+    for name in sorted(train.keys() ^ val.keys()):
+        there, missing = ("train", "val") if name in train else ("val", "train")
+        raise SnnlabError(
+            f"the class {name} is in {folder / there} but not in {folder / missing}; the same "
+            "folders were expected. Fetch what is missing, or take the class away from both."
+        )
     training, test = (
         check_classes(_picture_files(part, read, loaders), folder / name)
         for name, part in (("train", train), ("val", val))
@@ -156,16 +153,14 @@ def _folders(folder: Path, read: Reader, loaders: int) -> tuple[FileDataset, Fil
 
 
 def _picture_files(folders: dict[str, Path], read: Reader, loaders: int) -> FileDataset:
-    samples: list[str] = []  # a million paths: text is smaller than objects
-    labels: list[int] = []
-    for label, folder in enumerate(folders.values()):
-        names = (name for name in sorted(os.listdir(folder)) if name.lower().endswith(SUFFIXES))
-        paths = [f"{folder}/{name}" for name in names if not is_hidden(name)]
-        samples += paths
-        labels += [label] * len(paths)
-    return FileDataset(
-        samples, torch.tensor(labels, dtype=torch.long), tuple(folders), read, loaders
-    )
+    samples = [  # a million paths: text is smaller than objects
+        (f"{folder}/{name}", label)
+        for label, folder in enumerate(folders.values())
+        for name in sorted(os.listdir(folder))
+        if name.lower().endswith(SUFFIXES) and not is_hidden(name)
+    ]
+    labels = torch.tensor([label for _, label in samples], dtype=torch.long)
+    return FileDataset([path for path, _ in samples], labels, tuple(folders), read, loaders)
 
 
 def _read(sample: str | shards.Member, seed: int | None, *, size: int) -> Tensor:

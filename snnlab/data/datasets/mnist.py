@@ -10,7 +10,7 @@ The pictures serve to pretrain on for N-MNIST, whose recordings are of MNIST's p
 is enough to test on.
 """
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,9 @@ from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.datasets.catalogue import described
 from snnlab.data.encoding.odg import edge_integral, odg_events
-from snnlab.data.holdout import balanced, stratified
+from snnlab.data.holdout import stratified
 from snnlab.data.io.idx import read_idx
-from snnlab.data.splits import DataSplits
+from snnlab.data.splits import DataSplits, draw, optional_number
 
 SIDE = 28  # px of a picture
 RECORDED = {"train": 1000, "t10k": 100}  # pictures from the first on that are left out
@@ -36,8 +36,14 @@ CLASSES = tuple("0123456789")
 _TOGETHER = 1000  # pictures of which events are made at a time
 
 
+@memory_errors("reading the pictures", "a smaller size or fewer pictures")
 def pictures(
-    folder: str | Path, *, size: int = SIDE, pictures: int | None = None, seed: int = 0
+    folder: str | Path,
+    *,
+    size: int = SIDE,
+    pictures: int | None = None,
+    seed: int = 0,
+    edges: bool = False,
 ) -> DataSplits[DenseSet]:
     """Load pictures `(1, n, 1, size, size)`, 0 to 1, with an empty border around them.
 
@@ -50,50 +56,21 @@ def pictures(
         size: side length, px, at least 28.
         pictures: how many to train on, as many of each class as possible; None for all.
         seed: of the choice of these.
+        edges: load the same pictures as their edges, ON minus OFF, -1 to 1, instead. The events of
+            each picture are made by ODG and averaged over their steps, see `edge_integral`.
 
     Raises:
         SnnlabError: a file is missing or damaged, pictures and labels differ in number, or a number
             is out of its range.
     """
-    return _load(given_path(folder), size, pictures, seed, lambda x: x / 255, "brightness, 0 to 1")
-
-
-def edges(
-    folder: str | Path, *, size: int = SIDE, pictures: int | None = None, seed: int = 0
-) -> DataSplits[DenseSet]:
-    """Load the same pictures as their edges, `(1, n, 1, size, size)`: ON minus OFF, -1 to 1.
-
-    The events of each picture are made by ODG and averaged over their steps, see `edge_integral`.
-    Parts, arguments and errors are those of `pictures`.
-    """
-    return _load(
-        given_path(folder), size, pictures, seed, _edges, "ON minus OFF, mean of the steps"
-    )
-
-
-@memory_errors("reading the pictures", "a smaller size or fewer pictures")
-def _load(
-    folder: Path,
-    size: int,
-    limit: int | None,
-    seed: int,
-    convert: Callable[[Tensor], Tensor],
-    unit: str,
-) -> DataSplits[DenseSet]:
     size, seed = whole_number("size", size, SIDE), whole_number("seed", seed, 0)
-    if limit is not None:
-        limit = whole_number("pictures", limit, 1)
+    folder, pictures = given_path(folder), optional_number("pictures", pictures)
     parts, origin = _parts(folder)
-    if limit is not None:
-        images, labels = parts[0]
-        if limit > len(labels):
-            raise SnnlabError(
-                f"pictures is {limit:,}; 1 to {len(labels):,} pictures to train on were "
-                f"expected, for {folder} holds no more. Choose fewer, or leave it out for all."
-            )
-        chosen = balanced(labels, limit, seed)
-        parts[0] = images[chosen], labels[chosen]
+    images, labels = parts[0]
+    chosen = draw("pictures", pictures, labels, seed, folder)
+    parts[0] = images[chosen], labels[chosen]
     border = [(size - SIDE) // 2, (size - SIDE + 1) // 2] * 2
+    convert = _edges if edges else _brightness
     train, valid, test = (
         DenseSet(
             F.pad(convert(torch.from_numpy(images)), border)[None, :, None],
@@ -107,10 +84,18 @@ def _load(
         train,
         valid,
         test,
-        unit=unit,
-        preprocessing={"size": size, "pictures": limit, "seed": seed, "left_out": dict(RECORDED)},
+        unit="ON minus OFF, mean of the steps" if edges else "brightness, 0 to 1",
+        preprocessing={
+            "size": size,
+            "pictures": pictures,
+            "seed": seed,
+            "left_out": dict(RECORDED),
+        },
         **about | {"note": f"{about['note']}; {origin}"},
     )
+
+
+edges = partial(pictures, edges=True)
 
 
 def _parts(folder: Path) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
@@ -168,6 +153,10 @@ def _unrecorded(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _files(folder: Path, part: str, kind: str) -> list[Path]:
     return sorted(folder.glob(f"{part}-{kind}*"))
+
+
+def _brightness(images: Tensor) -> Tensor:
+    return images / 255
 
 
 def _edges(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from snnlab._utils.files import stamp
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.cache import cached
 from snnlab.data.datasets.event_camera import CameraSet
-from snnlab.data.holdout import OWN_FOLDS, checked_folds, most_folds
+from snnlab.data.holdout import OWN_FOLDS
 from snnlab.data.io.camera_events import Framing, read_events
 from snnlab.data.paths import data_path
 from snnlab.data.splits import DataSplits
@@ -28,20 +28,16 @@ from snnlab.data.splits import DataSplits
 _LARGEST = 1 << 16  # px, of a sensor
 _ANY_SENSOR = Framing("", (_LARGEST, _LARGEST), 1, 1, 1)
 _CAMERA = CameraSet(
-    "own", "", (_LARGEST, _LARGEST), suffix=".aedat4|.bin|.npy", person=r"([^/]+)/[^/]+/[^/]+$"
+    "own",
+    "",
+    (_LARGEST, _LARGEST),
+    suffix=".aedat4|.bin|.npy",
+    person=r"([^/]+)/[^/]+/[^/]+$",
+    own_folds=OWN_FOLDS,
 )
 
 
-def load(
-    folder: str | Path,
-    *,
-    steps: int = 9,
-    size: int | None = None,
-    fold: int = 0,
-    folds: int | None = None,
-    seed: int = 0,
-    denoise_ms: float = 0.0,
-) -> DataSplits[DenseSet]:
+def load(folder: str | Path, *, size: int | None = None, **settings: Any) -> DataSplits[DenseSet]:
     """Load counts of events `(steps, n, 2, size, size)`, ON first.
 
     The sensor ends at the last column and row in which any recording has an event, and stands in
@@ -50,32 +46,20 @@ def load(
 
     Args:
         folder: with a folder a class.
-        steps: time steps, equally long, from the first event of a recording to its last.
         size: side length of a frame, px, at most that of the square, which None means.
-        fold: which fold is tested on, from 0.
-        folds: how many, as many as persons to leave each out once; None or 0 for 5, or for as many
-            as there are if that is fewer.
-        seed: not used: the split is the same for every network.
-        denoise_ms: drop events that have no neighbour within so many ms; 0 for none.
+        settings: the other arguments of `CameraSet.load`. Without `folds` there are 5, or as many
+            as people or recordings if that is fewer.
 
     Raises:
         SnnlabError: recordings of a class are missing, too many files are bad, or a setting is out
             of its range.
     """
     folder = data_path(folder)
-    files = _CAMERA.find_files(folder)[0]
-    width, height = _sensor(folder, files)
+    width, height = _sensor(folder, _CAMERA.find_files(folder)[0])
     side = max(width, height)
+    size = side if size is None else min(whole_number("size", size, 1), side)
     camera = replace(_CAMERA, sensor=(width, height), side=side)
-    data = camera.load(
-        folder,
-        steps=steps,
-        size=None if size is None else min(whole_number("size", size, 1), side),
-        fold=fold,
-        folds=_checked(folder, files, fold, folds)[1],
-        seed=seed,
-        denoise_ms=denoise_ms,
-    )
+    data = camera.load(folder, size=size, **settings)
     name = printable(folder.resolve().name)
     origin = data.note.partition("; ")[2]
     return replace(data, name=name, note=f"events from {name}, {width} x {height} px; {origin}")
@@ -92,13 +76,8 @@ def edges(folder: str | Path, **settings: Any) -> DataSplits[DenseSet]:
         on, off = part.x.float().mean(0, keepdim=True).split(1, dim=2)
         return replace(part, x=on - off)
 
-    return replace(
-        data,
-        train=still(data.train),
-        valid=still(data.valid),
-        test=still(data.test),
-        unit="ON minus OFF, mean of the steps",
-    )
+    parts: Any = {name: still(getattr(data, name)) for name in ("train", "valid", "test")}
+    return replace(data, **parts, unit="ON minus OFF, mean of the steps")
 
 
 def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> None:
@@ -109,13 +88,8 @@ def verify(folder: str | Path, parameter: str, settings: Mapping[str, Any]) -> N
     """
     folder = data_path(folder)
     files = _CAMERA.find_files(folder)[0]
-    _checked(folder, files, settings.get("fold", 0), settings.get("folds"))
+    _CAMERA.checked_folds(folder, files, settings.get("fold", 0), settings.get("folds"))
     _check_readable(folder, files)
-
-
-def _checked(folder: Path, files: list[Path], fold: int, folds: int | None) -> tuple[int, int]:
-    most = most_folds(len(files), _CAMERA.people(folder, files), "people", folder)
-    return checked_folds(fold, folds, OWN_FOLDS, most)
 
 
 def _check_readable(folder: Path, files: list[Path]) -> None:

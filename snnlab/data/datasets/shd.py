@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 
 from snnlab._utils.errors import SnnlabError
@@ -18,9 +17,9 @@ from snnlab._utils.files import sha256, sha256_of, stamp
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.spike_set import SpikeSet, bin_events, check_bins, check_inputs
 from snnlab.data.datasets.shd_files import NOTES, check_protocol, find
-from snnlab.data.holdout import choose_validation, divide
+from snnlab.data.holdout import check_trained, choose_validation, divide
 from snnlab.data.io.events import N_CHANNELS, read_channels, read_events, read_meta
-from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
+from snnlab.data.splits import DataSplits, limited, optional_number, subsets
 
 Part: TypeAlias = SpikeSet | DenseSet
 
@@ -69,7 +68,7 @@ def load(
             is tested and not trained, a number is out of range, there is no such fold, or nothing
             is to be held out where there is a validation file.
     """
-    check_limit(limit)
+    limit = optional_number("limit", limit)
     name, files = find(data)
     fold, folds = check_protocol(files, hold_out, fold, folds)
     sets, about = _read(name, files, dt_ms, n_in, binning)
@@ -100,9 +99,10 @@ def _in_folds(
     """Return the parts of a set that is divided anew, and how, in words."""
     labels = recordings.labels.numpy()
     speakers = None if recordings.speakers is None else recordings.speakers.numpy()
-    index, how = divide(labels, speakers, fold=fold, folds=folds, where=folder, hold_out=hold_out)
-    names = np.array(recordings.classes)
-    check_trained(names[labels[index["train"]]], names[labels], folder)
+    index, how = divide(
+        labels, speakers, fold=fold, folds=folds, where=folder, classes=recordings.classes,
+        hold_out=hold_out,
+    )  # fmt: skip
     return subsets(recordings, index), f"; {how}"
 
 

@@ -87,11 +87,9 @@ def _people(files: Mapping[str, Path]) -> tuple[int, np.ndarray | None]:
         else read_columns(path)
         for path in files.values()
     ]
-    speakers = [column[1] for column in columns]
-    known_speakers = [part for part in speakers if part is not None]
-    return sum(len(column[0]) for column in columns), (
-        np.concatenate(known_speakers) if len(known_speakers) == len(speakers) else None
-    )
+    labels, speakers = zip(*columns, strict=True)
+    unknown = any(part is None for part in speakers)
+    return sum(map(len, labels)), None if unknown else np.concatenate(speakers)
 
 
 def channels_of(data: str | Path) -> int | None:

@@ -208,11 +208,7 @@ def _main() -> None:
         prog="python -m snnlab.data.datasets.shipped", description="Pack a generated data set."
     )
     parser.add_argument("folder", type=Path, help="holds train.h5, valid.h5 and test.h5")
-    parser.add_argument(
-        "--out", type=Path, default=SHIPPED / f"{NAME}.npz.xz", help="default: %(default)s"
-    )
-    arguments = parser.parse_args()
-    out = pack(arguments.folder, arguments.out)
+    out = pack(parser.parse_args().folder, SHIPPED / f"{NAME}.npz.xz")
     print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -30,7 +30,7 @@ from snnlab.data.holdout import check_hold_out, checked_folds, divide
 from snnlab.data.io.events import Events, offsets_of
 from snnlab.data.io.many_files import seed_of
 from snnlab.data.io.wav import read_clip
-from snnlab.data.splits import DataSplits, check_limit, check_trained, limited, subsets
+from snnlab.data.splits import DataSplits, limited, optional_number, subsets
 
 _SEED = 0  # of the auditory nerve
 _SPIKE = [("recording", "<u2"), ("unit", "<u2"), ("time", "<f4")]
@@ -91,7 +91,7 @@ def load(
             range.
     """
     known(features, ("spikes", *FEATURES), "set of features")
-    check_limit(limit)
+    limit = optional_number("limit", limit)
     seed = whole_number("seed", seed, 0)
     if features == "spikes":
         check_bins(dt_ms, n_in, binning)
@@ -148,8 +148,8 @@ def _parts(
     speakers = np.array([speaker_of(name) for name in names])
     labels = np.array([COMMANDS.index(word_of(name)) for name in names])
     parts, how = divide(
-        labels, speakers, fold=fold, folds=folds, where=folder, hold_out=hold_out,
-        sizes=clips.spoken,
+        labels, speakers, fold=fold, folds=folds, where=folder, classes=COMMANDS,
+        hold_out=hold_out, sizes=clips.spoken,
     )  # fmt: skip
     note = (
         f"recordings of {len(COMMANDS)} words by {len(set(speakers))} speakers (the test archive "
@@ -158,8 +158,6 @@ def _parts(
     note += f"; {clips.duplicates} duplicates dropped"
     if clips.bad:
         note += f"; {len(clips.bad)} clips left out: {shortened(clips.bad)}"
-    words = [COMMANDS[label] for label in labels]
-    check_trained([words[i] for i in parts["train"]], words, folder)
     return parts, note
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -213,7 +212,7 @@ class Espeak:
             ) from error
         rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, bytes(self._data), _DO_NOT_EXIT)
         if rate != ENGINE_RATE:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise SnnlabError(
                 f"{self._data}: espeak-ng does not start with this data; its whole folder was "
                 "expected, at a path of less than 160 characters. Run `pip install "
@@ -222,12 +221,7 @@ class Espeak:
         self._library.espeak_SetSynthCallback(self._sink)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._library.espeak_Terminate()
         close_library(self._library)
         del self._library

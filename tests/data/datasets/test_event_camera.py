@@ -127,7 +127,10 @@ def test_numbers_that_are_refused(source):
     refused(lambda: n_mnist(source, fold=-1, folds=5), "fold = -1")
     refused(lambda: n_mnist(source, folds=171), "folds = 171: expected 2 to 170")
     refused(lambda: n_mnist(source, folds=1), "folds = 1: expected 2 to 170, the number")
-    refused(lambda: n_mnist(source, folds=100), "no recording of .* is left for test")
+    refused(
+        lambda: n_mnist(source, folds=100),
+        "the part for test has no sample of the class .; .*split",
+    )
     refused(lambda: n_mnist(source, fold=3), "fold = 3 without a number of folds")
     refused(lambda: n_mnist(source, labelled=9), "labelled is 9; 10 to 127")
     refused(lambda: n_mnist(source, labelled=128), "labelled is 128; 10 to 127")
@@ -253,9 +256,9 @@ def test_a_missing_package_is_no_fault_of_the_files(folder, monkeypatch):
 
 def test_a_missing_digit_is_refused(folder):
     shutil.rmtree(folder / "Train/7")
-    refused(lambda: n_mnist(folder), "no recording of 7 is left for training")
+    refused(lambda: n_mnist(folder), "the part for training has no sample of the class 7")
     shutil.rmtree(folder / "Test/7")
-    refused(lambda: n_mnist(folder, folds=5), "no recording of 7")
+    refused(lambda: n_mnist(folder, folds=5), "no sample of the class 7")
 
 
 def test_other_layouts_are_refused(folder, tmp_path):

@@ -93,11 +93,7 @@ def test_every_clip_lies_in_its_split_with_its_word_its_speaker_and_its_features
         own, names = getattr(data, part), sorted(lists[part])
         x, labels = own.batch(torch.arange(len(own)))
         assert [data.classes[label] for label in labels] == [name.split("/")[0] for name in names]
-        assert (
-            x.shape == (101, len(names), mel.n_mels)
-            and own.dt_ms == 10
-            and own.lengths.unique().tolist() == [101]
-        )
+        assert x.shape == (101, len(names), mel.n_mels) and own.dt_ms == 10
         for name, number in zip(names, own.speakers.tolist(), strict=True):
             assert speaker.setdefault(name.split("/")[1][:8], number) == number
         for b in (0, len(names) // 2, len(names) - 1):

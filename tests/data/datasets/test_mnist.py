@@ -91,7 +91,7 @@ def refused(call, words):
 
 def test_numbers_that_are_refused(folder):
     refused(lambda: mnist.pictures(folder, size=27), "size = 27: expected a whole number from 28")
-    refused(lambda: mnist.edges(folder, pictures=265), "pictures is 265; 1 to 264 pictures")
+    refused(lambda: mnist.edges(folder, pictures=265), "pictures is 265; 1 to 264 samples")
     refused(lambda: mnist.pictures(folder, pictures=0), "pictures = 0")
     for wrong in (
         {"size": "34"},
