@@ -1,10 +1,12 @@
 """The parameters of notebook 08, and its three profiles."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from snnlab._utils.fields import parameter
 from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import DelayTraining, profiles
+from snnlab.course.config.shared import SHD, DelayTraining, count, learning_rate, profiles
+from snnlab.nn.delay_net_config import Kind
 
 
 @dataclass(frozen=True)
@@ -15,24 +17,20 @@ class DelaysOnChips(DelayTraining):
     own = frozenset({"lr_weights"})
 
     delay_kinds: tuple[str, ...] = parameter(
-        ("synaptic", "axonal", "dendritic", "axo-dendritic"),
+        get_args(Kind),
         "kinds of delays to compare; sections 4 to 7 go on with the first one",
-        choices=("synaptic", "axonal", "dendritic", "axo-dendritic"),
+        choices=get_args(Kind),
     )
-    neurons: int = parameter(
+    neurons: int = count(
         32,
         "neurons of a hidden layer with a delay a synapse; networks of other kinds get more, so "
         "that all have as many trained numbers",
-        low=1,
-        high=100_000,
     )
     layers: int = parameter(2, "hidden layers", low=1, high=20)
-    epochs: int = parameter(10, "passes through the training data", low=1, high=100_000)
-    lr_weights: tuple[float, ...] = parameter(
+    epochs: int = count(10, "passes through the training data")
+    lr_weights: tuple[float, ...] = learning_rate(
         (0.02, 0.04),
         "highest learning rates of the weights that every kind may choose from, by validation",
-        low=1e-6,
-        high=10,
     )
     kept_shares: tuple[float, ...] = parameter(
         (0.6, 0.3),
@@ -53,7 +51,7 @@ class DelaysOnChips(DelayTraining):
     delay_bits: tuple[int, ...] = parameter(
         (1, 2, 3, 4), "bits of a delay in section 5", low=1, high=8
     )
-    fine_tuning: int = parameter(3, "epochs of training on with few bits", low=1, high=100_000)
+    fine_tuning: int = count(3, "epochs of training on with few bits")
 
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
@@ -79,10 +77,7 @@ DELAYS_ON_CHIPS = profiles(
         workers=1,
     ),
     paper=dict(  # the network of Hammouamri et al. 2024 for SHD; what is left out of it is ours
-        data="shd",
-        limit=0,
-        dt_ms=10.0,
-        n_in=140,
+        SHD,
         neurons=256,
         epochs=150,
         lr_weights=(2.5e-3, 5e-3, 1e-2),
@@ -92,7 +87,5 @@ DELAYS_ON_CHIPS = profiles(
         delay_bits=(2, 3, 4, 5),
         fine_tuning=20,
         seeds=5,
-        batch_size=256,
-        workers=1,
     ),
 )

@@ -8,7 +8,7 @@ from snnlab._utils.fields import parameter
 from snnlab._utils.files import checkpoints_below, sha256, sha256_of
 from snnlab._utils.references import module_file
 from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import Recordings, profiles
+from snnlab.course.config.shared import Recordings, count, profiles
 
 BUILDS = "a class or function without arguments that builds the network"
 
@@ -41,11 +41,9 @@ class ExploringDelays(Recordings):
         low=1,
         high=65_536,
     )
-    epochs: int = parameter(
+    epochs: int = count(
         8,
         "passes through the training data, where a network is trained",
-        low=1,
-        high=100_000,
         needs={"checkpoint": ("",)},
     )
     sample: int = parameter(777, "number of the test recording that is shown", low=0)
