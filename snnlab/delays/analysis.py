@@ -136,13 +136,17 @@ def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:
     """Return a layer's synapses, after checking that the neuron exists.
 
     Raises:
-        SnnlabError: there is no such layer or neuron.
+        SnnlabError: there is no layer with delays, or no such layer or neuron.
     """
     layers = [*named_layers(net).items()]
+    if not layers:
+        raise SnnlabError(
+            f"{type(net).__name__} has no layer with delays; choose a network that has one."
+        )
     if not 0 <= layer < len(layers):
         raise SnnlabError(
             f"layer = {layer}: expected 0 to {len(layers) - 1}, of which the last one is "
-            f"{layers[-1][0] if layers else 'none'}."
+            f"{layers[-1][0]}."
         )
     name, synapses = layers[layer]
     if not 0 <= neuron < synapses.out_features:

@@ -108,6 +108,8 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
 def active_delays(model: "nn.Module", *, rounded: bool = False) -> NDArray[np.float32]:
     """Return the delays of the synapses that exist, in steps, as a flat array.
 
+    A weight that few bits round to 0 is none.
+
     Args:
         model: a `DelayLinear`, or any network that has some.
         rounded: whether they are those of the rounded network.
@@ -123,7 +125,9 @@ def active_delays(model: "nn.Module", *, rounded: bool = False) -> NDArray[np.fl
             f"model: got {type(model).__name__}, expected a DelayLinear or a network that has one."
         )
     delays = (
-        (layer.whole_delays() if rounded else layer.delay_per_synapse)[layer.connections]
+        (layer.whole_delays() if rounded else layer.delay_per_synapse)[
+            layer.connections & (layer.existing_weight != 0)
+        ]
         for layer in layers
     )
     return np.concatenate([steps.cpu().numpy() for steps in delays])

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
@@ -125,7 +126,16 @@ class Stage(ExperimentStage):
         return [Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
-        """Set the mode that a network has after a share of the epochs; return its ramp's ends."""
+        """Set the mode that a network has after a share of the epochs; return its ramp's ends.
+
+        Raises:
+            SnnlabError: it is no network of `snnlab.nn.vision`.
+        """
+        if not isinstance(model, VisionNet):
+            raise SnnlabError(
+                f"a Stage trains a network of snnlab.nn.vision, got {type(model).__name__}; train "
+                "it with a DelayRecipe."
+            )
         low, high = ramp_bounds(share) if self.sharpen else (0.0, 1.0)
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}

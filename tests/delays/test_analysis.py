@@ -82,6 +82,8 @@ def test_there_is_no_other_layer_or_neuron():
             call(net, 1, 7, 10.0)
         with pytest.raises(SnnlabError, match="layer = 3: expected 0 to 2"):
             call(net, 3, 0, 10.0)
+    with pytest.raises(SnnlabError, match="^Linear has no layer with delays; choose a network"):
+        analysis.incoming(torch.nn.Linear(2, 2), 0, 0, 10.0)
 
 
 def test_frequencies_are_those_of_the_groups():
