@@ -34,7 +34,7 @@ def check_data(config: Config) -> None:
     if isinstance(config, PaperResults) and config.folder:
         _check_folder(config.folder)
     if isinstance(config, Recordings):
-        entry, where = find(config.data, "recordings", features=config.features)
+        entry, where = config.find_recordings()
         entry.check_files(where, "data", recording_settings(config))
     if isinstance(config, RealVoices):
         entry, where = find(config.data, "recordings")

@@ -16,7 +16,6 @@ from snnlab.course.config import ExploringDelays, delay_config
 from snnlab.course.config.exploring_delays import BUILDS, EXPLORING_DELAYS
 from snnlab.course.data_check import recording_settings
 from snnlab.data.protocols import Batches
-from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays import analysis
 from snnlab.nn.delay_net import DelayNet
@@ -77,7 +76,7 @@ def recordings_for(net: nn.Module, config: ExploringDelays, dt_ms: float) -> Dat
                 "checkpoint."
             )
     if not isinstance(net, DelayNet):
-        entry, folder = find(config.data, "recordings", features=config.features)
+        entry, folder = config.find_recordings()
         as_saved = any(Path(folder).glob("*.npz"))
         settings = {"dt_ms": dt_ms, "n_in": None if as_saved else config.n_in}
         data: DataSplits[Any] = entry.read(folder, recording_settings(config) | settings)

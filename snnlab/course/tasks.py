@@ -81,14 +81,19 @@ def recordings(config: LearningDelays) -> DataSplits[Any]:
     Raises:
         SnnlabError: as the readers, or there is one class only.
     """
-    entry, folder = find(config.data, "recordings", features=config.features)
+    entry, folder = config.find_recordings()
     data: DataSplits[Any] = entry.read(folder, recording_settings(config))
     _several_classes(data)
     return data
 
 
 def delay_network(
-    config: LearningDelays, delay_mode: str, *, classes: int, tau_ms: float, **network: Any
+    config: LearningDelays,
+    delay_mode: str,
+    *,
+    classes: int,
+    tau_ms: float | None = None,
+    **network: Any,
 ) -> DelayNetConfig:
     """Describe a network of notebook 04, as a configuration has it.
 
@@ -96,7 +101,7 @@ def delay_network(
         config: the configuration.
         delay_mode: "none", "fixed" or "learned".
         classes: of the recordings.
-        tau_ms: membrane time constant, ms.
+        tau_ms: membrane time constant, ms; None for the first one of the configuration.
         network: arguments of `DelayNet` that differ from the configuration's.
     """
     settings: dict[str, Any] = {
@@ -109,7 +114,7 @@ def delay_network(
         "dropout": config.dropout,
         "n_connections": config.connections or None,
         "delay_mode": delay_mode,
-        "tau": tau_ms / config.dt_ms,
+        "tau": (tau_ms or config.tau_ms[0]) / config.dt_ms,
     }
     return DelayNetConfig(**(settings | network))
 
@@ -119,9 +124,9 @@ def delay_stage(
     delay_mode: str,
     *,
     classes: int,
-    tau_ms: float,
     seed: int,
     epochs: int,
+    tau_ms: float | None = None,
     lr_weights: float | None = None,
     lr_delays: float | None = None,
     **network: Any,
@@ -132,13 +137,14 @@ def delay_stage(
         config: the configuration.
         delay_mode: see `delay_network`.
         classes: see `delay_network`.
-        tau_ms: see `delay_network`.
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
+        tau_ms: see `delay_network`.
         lr_weights: peak learning rate of the weights; None for that of the configuration.
         lr_delays: first learning rate of the delays; None for that of the configuration.
         network: see `delay_network`.
     """
+    tau_ms = tau_ms or config.tau_ms[0]
     described = delay_network(config, delay_mode, classes=classes, tau_ms=tau_ms, **network)
     lr_weights = config.lr_weights if lr_weights is None else lr_weights
     lr_delays = config.lr_delays if lr_delays is None else lr_delays

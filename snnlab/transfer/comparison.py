@@ -287,7 +287,8 @@ def nearest_in_time(race: Comparison, recipe: str, *, against: Sequence[str]) ->
 
 
 def _mean(outcomes: Sequence[ExperimentResult], measure: str) -> float:
-    return mean(getattr(outcome, measure) for outcome in outcomes)
+    measured: float = mean(getattr(outcome, measure) for outcome in outcomes)
+    return measured
 
 
 def summaries(

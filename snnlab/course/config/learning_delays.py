@@ -14,7 +14,6 @@ from snnlab.course.config.shared import (
     count,
     profiles,
 )
-from snnlab.data.registry import find
 from snnlab.nn.delay_net_config import DelayMode, DelayNetConfig, Kind
 
 # dt_ms and n_in of the features in snnlab.data.datasets.gsc, whose import takes long
@@ -109,7 +108,7 @@ class LearningDelays(DelayTraining, DelayNetParameters):
             )
         order = type(self).variants  # in whatever order they are given, it is the same run
         object.__setattr__(self, "variants", tuple(v for v in order if v in self.variants))
-        entry, where = find(self.data, "recordings", features=self.features)
+        entry, where = self.find_recordings()
         for name in ("fold", "folds"):
             if getattr(self, name) and name not in entry.settings:
                 raise SnnlabError(

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter, typed
+from snnlab.data.entry import DatasetEntry
 from snnlab.data.registry import find
 
 count = partial(parameter, low=1, high=100_000)  # of epochs, steps or neurons
@@ -235,12 +237,16 @@ class Recordings(Config):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
-        entry, _ = find(self.data, "recordings", features=self.features)
+        entry, _ = self.find_recordings()
         if self.features not in entry.features:
             raise SnnlabError(
                 f"data = {self.data!r}, features = {self.features!r}: expected the features "
                 f"{' or '.join(entry.features)} for {entry.name}."
             )
+
+    def find_recordings(self) -> tuple[DatasetEntry, str | Path]:
+        """Return the entry that reads the recordings, and where their files are; see `find`."""
+        return find(self.data, "recordings", features=self.features)
 
 
 @dataclass(frozen=True)
