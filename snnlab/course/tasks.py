@@ -25,7 +25,6 @@ from snnlab.nn.vision.resnet import ResNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.nn.vision.video import VideoNetConfig
 
-DEPTHS = {"resnet18": 18, "resnet34": 34}
 # Pixels; of larger pictures only a few fit into memory with all that a network makes of them
 SIDE = 32
 
@@ -255,4 +254,4 @@ def _network(
         return SmallCNNConfig(*shape, channels=channels, **small)
     if model == "video":
         return VideoNetConfig(*shape, height=x.shape[3], width=x.shape[4])
-    return ResNetConfig(*shape, depth=DEPTHS[model], events=events)
+    return ResNetConfig(*shape, depth=int(model.removeprefix("resnet")), events=events)

@@ -13,7 +13,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
-from snnlab.nn.activations import Mode, activations, ramp_bounds
+from snnlab.nn.activations import Mode, ramp_bounds
+from snnlab.nn.any_network import own_copy
 from snnlab.nn.vision.base import VisionNet
 from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.nn.weight_transfer import InputConv, copy_weights, reestimate_batch_norm
@@ -174,10 +175,10 @@ class Stage(ExperimentStage):
 
 
 def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
-    """Evaluate the same parameters with other activations, and restore the network's own.
+    """Evaluate the same parameters with other activations.
 
     Args:
-        net: the network.
+        net: the network, which is not changed.
         data: the samples to evaluate it on.
         steps: time steps for which each sample is shown.
         mode: mode of all activations.
@@ -185,15 +186,7 @@ def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") 
     Returns:
         The accuracy.
     """
-    layers = [layer for _, layer in activations(net)]
-    before = [(layer.mode, layer.low, layer.high, layer.levels) for layer in layers]
-    shown = net.steps
-    try:
-        return evaluate(net.set_mode(mode, steps=steps), data).accuracy
-    finally:
-        net.steps = shown
-        for layer, state in zip(layers, before, strict=True):
-            layer.mode, layer.low, layer.high, layer.levels = state
+    return evaluate(own_copy(net).set_mode(mode, steps=steps), data).accuracy
 
 
 def some_inputs(
