@@ -29,10 +29,13 @@ class ChipRecipes:
 
     def network(self, kind: str) -> DelayNetConfig:
         """Describe a network with as many trained numbers as one with a delay a synapse."""
-        hidden = (self.config.neurons,) * self.config.layers
         synaptic, described = (
             delay_network(
-                self.learning, "learned", classes=self.classes, delay_kind=each, hidden=hidden
+                self.learning,
+                "learned",
+                classes=self.classes,
+                delay_kind=each,
+                hidden=self.config.hidden,
             )
             for each in ("synaptic", kind)
         )

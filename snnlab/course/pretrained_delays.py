@@ -117,7 +117,7 @@ class Recipes:
             seed=seed,
             epochs=epochs,
             lr_weights=lr,
-            hidden=(self.config.neurons,) * self.config.layers,
+            hidden=self.config.hidden,
             neuron=neuron,
         )
         name = f"{name}-rate{lr:g}-epochs{epochs}-seed{seed}"

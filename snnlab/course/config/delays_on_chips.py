@@ -4,34 +4,23 @@ from dataclasses import dataclass
 from typing import get_args
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import SHD, DelayTraining, count, learning_rate, profiles
+from snnlab.course.config.learning_delays import OtherDelayNetworks
+from snnlab.course.config.shared import SHD, count, profiles
 from snnlab.nn.delay_net_config import Kind
 
 
 @dataclass(frozen=True)
-class DelaysOnChips(DelayTraining):
-    """Notebook 08. All other settings are those of notebook 04's profile."""
+class DelaysOnChips(OtherDelayNetworks):
+    """Notebook 08. Networks of other kinds of delays have as many trained numbers."""
 
     notebook = "08_delays_on_chips"
-    own = frozenset({"lr_weights"})
 
     delay_kinds: tuple[str, ...] = parameter(
         get_args(Kind),
         "kinds of delays to compare; sections 4 to 7 go on with the first one",
         choices=get_args(Kind),
     )
-    neurons: int = count(
-        32,
-        "neurons of a hidden layer with a delay a synapse; networks of other kinds get more, so "
-        "that all have as many trained numbers",
-    )
-    layers: int = parameter(2, "hidden layers", low=1, high=20)
     epochs: int = count(10, "passes through the training data")
-    lr_weights: tuple[float, ...] = learning_rate(
-        (0.02, 0.04),
-        "highest learning rates of the weights that every kind may choose from, by validation",
-    )
     kept_shares: tuple[float, ...] = parameter(
         (0.6, 0.3),
         "shares of the synapses that pruned networks keep",
@@ -53,14 +42,9 @@ class DelaysOnChips(DelayTraining):
     )
     fine_tuning: int = count(3, "epochs of training on with few bits")
 
-    def __post_init__(self) -> None:
-        """Check the fields, and that they go together."""
-        super().__post_init__()
-        delay_config(self)
-
 
 DELAYS_ON_CHIPS = profiles(
-    DelaysOnChips(),
+    DelaysOnChips(neurons=32),
     tiny=dict(
         limit=200,
         delay_kinds=("synaptic", "axonal"),

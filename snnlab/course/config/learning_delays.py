@@ -12,6 +12,7 @@ from snnlab.course.config.shared import (
     DelayTraining,
     Recordings,
     count,
+    learning_rate,
     profiles,
 )
 from snnlab.nn.delay_net_config import DelayMode, DelayNetConfig, Kind
@@ -186,3 +187,27 @@ def delay_config(config: Recordings, **changes: Any) -> LearningDelays:
     values = {name: getattr(config, name) for name in shared - config.own}
     values |= {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(LEARNING_DELAYS[config.profile], **values)
+
+
+@dataclass(frozen=True)
+class OtherDelayNetworks(DelayTraining):
+    """The parameters of notebooks whose other settings are those of notebook 04's profile."""
+
+    own = frozenset({"lr_weights"})
+
+    neurons: int = count(16, "neurons of a hidden layer with a delay a synapse")
+    layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
+    lr_weights: tuple[float, ...] = learning_rate(
+        (0.02, 0.04),
+        "highest learning rates of the weights that each network may choose from, by validation",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
+        super().__post_init__()
+        delay_config(self)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """The sizes of the hidden layers."""
+        return (self.neurons,) * self.layers

@@ -39,11 +39,6 @@ class PretrainAndTransfer(TransferParameters):
         "and 7, the race of section 6 and the neuron of section 8",
     )
     epochs: int = count(1, "epochs of fine-tuning")
-    lr: tuple[float, ...] = learning_rate(
-        (0.02, 0.04, 0.08),
-        "learning rates that every recipe may choose from, by validation; a choice at the edge "
-        "tries the next one",
-    )
     fine_tune_lr: tuple[float, ...] = learning_rate(
         (0.005, 0.01, 0.02),
         "learning rates of the fine-tuning to choose from, in the same way, after that of the "
@@ -66,7 +61,7 @@ class PretrainAndTransfer(TransferParameters):
 
 
 PRETRAIN_AND_TRANSFER = profiles(
-    PretrainAndTransfer(),
+    PretrainAndTransfer(lr=(0.02, 0.04, 0.08)),
     tiny=dict(
         samples=300,
         steps=4,

@@ -3,20 +3,18 @@
 from dataclasses import dataclass
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import SHD, DelayTraining, count, learning_rate, profiles
+from snnlab.course.config.learning_delays import OtherDelayNetworks
+from snnlab.course.config.shared import SHD, count, learning_rate, profiles
 
 
 @dataclass(frozen=True)
-class PretrainedDelays(DelayTraining):
-    """Notebook 06. All other settings are those of notebook 04's profile."""
+class PretrainedDelays(OtherDelayNetworks):
+    """Notebook 06."""
 
     notebook = "06_pretrained_delays"
-    own = frozenset({"controls", "epochs", "lr_weights"})
+    own = OtherDelayNetworks.own | {"controls", "epochs"}
 
     controls: bool = parameter(True, "whether to train the controls of sections 6 and 7")
-    neurons: int = count(16, "neurons of a hidden layer")
-    layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
     sharpen: tuple[float, ...] = parameter(
         (0.0, 0.6, 1.0),
         "how far a ramp is sharpened: 0 not at all, 1 to a step; the last one is compared",
@@ -28,23 +26,14 @@ class PretrainedDelays(DelayTraining):
         4,
         "epochs of fine-tuning; training from scratch has those of pretraining, too",
     )
-    lr_weights: tuple[float, ...] = learning_rate(
-        (0.02, 0.04, 0.08),
-        "highest learning rates of the weights that every recipe may choose from, by validation",
-    )
     fine_tune: tuple[float, ...] = learning_rate(
         (0.125, 0.25, 0.5),
         "learning rates of fine-tuning to choose from, as a share of those before it",
     )
 
-    def __post_init__(self) -> None:
-        """Check the fields, and that they go together."""
-        super().__post_init__()
-        delay_config(self)
-
 
 PRETRAINED_DELAYS = profiles(
-    PretrainedDelays(),
+    PretrainedDelays(lr_weights=(0.02, 0.04, 0.08)),
     tiny=dict(
         limit=200,
         layers=1,

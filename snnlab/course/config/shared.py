@@ -121,7 +121,8 @@ class TransferParameters(TrainingParameters):
     )
     lr: tuple[float, ...] = learning_rate(
         (0.02, 0.04),
-        "learning rates that every recipe may choose from, by validation",
+        "learning rates that every recipe may choose from, by validation; a choice at the edge "
+        "tries the next one",
     )
     schedule: str = parameter(
         "cosine", "how the learning rate of the ANN falls", choices=("cosine", "constant")

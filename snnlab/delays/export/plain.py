@@ -93,12 +93,13 @@ class PlainNetwork:
             for number, plain in enumerate(self.layers)
             for name, value in vars(plain).items()
         }
-        numbers = {"layers": len(self.layers), "n_in": self.n_in, "tail": self.tail}
-        return {
-            **{name: np.array(number) for name, number in numbers.items()},
-            "dt_ms": np.array(self.dt_ms),
-            **named,
+        numbers = {
+            "layers": len(self.layers),
+            "n_in": self.n_in,
+            "tail": self.tail,
+            "dt_ms": self.dt_ms,
         }
+        return {name: np.array(number) for name, number in numbers.items()} | named
 
 
 @torch.no_grad()
