@@ -187,9 +187,8 @@ def events(config: TransferToEvents) -> TransferTask:
     source = data["target"].source | {
         "pretraining": {name: data[name].source for name in ("pictures", "edges")}
     }
-    small: dict[str, Any] = dict(strides=(2, 1, 2), pool=3)
     networks = {
-        name: _network(config.model, part, config.channels, events=True, **small)
+        name: _network(config.model, part, config.channels, events=True)
         for name, part in data.items()
     }
     networks["target"] = replace(networks["target"], decay=config.decay, learn_decay=True)
@@ -201,16 +200,12 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
     target = entry.read(folder, vars(config))
     # Pictures are as large as the events where their size can be chosen
     settings = vars(config) | {"size": target.train.batch(torch.arange(1))[0].shape[-1]}
-    source = (entry, folder) if entry.edges else (pictures, pictures_folder)
-    data = {
-        "pictures": pictures.read(pictures_folder, settings),
-        "edges": source[0].read(source[1], settings, source[0].edges),
-        "target": target,
+    edges, edges_folder = (entry, folder) if entry.edges else (pictures, pictures_folder)
+    return {
+        "pictures": replace(pictures.read(pictures_folder, settings), name="pictures"),
+        "edges": replace(edges.read(edges_folder, settings, edges.edges), name="edges"),
+        "target": replace(target, note=f"{target.note}; pretrained on {pictures_folder.name}"),
     }
-    for name in ("pictures", "edges"):
-        data[name] = replace(data[name], name=name)
-    note = f"{target.note}; pretrained on {pictures_folder.name}"
-    return data | {"target": replace(target, note=note)}
 
 
 def first_of_each_class(part: Batches) -> tuple[Tensor, Tensor]:
@@ -221,10 +216,9 @@ def first_of_each_class(part: Batches) -> tuple[Tensor, Tensor]:
 
 def a_few(part: Batches, most: int) -> Tensor:
     """Up to `most` samples, `(T, n, C, H, W)`; of large pictures an eighth as many."""
-    first, _ = part.batch(torch.arange(1))
-    return part.batch(
-        torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8)))
-    )[0]
+    if part.batch(torch.arange(1))[0].shape[-1] > SIDE:
+        most = max(1, most // 8)
+    return part.batch(torch.arange(min(len(part), most)))[0]
 
 
 def _several_classes(data: DataSplits[Any]) -> None:
@@ -241,17 +235,13 @@ def _several_classes(data: DataSplits[Any]) -> None:
 
 
 def _network(
-    model: str,
-    data: DataSplits[Any],
-    channels: tuple[int, ...],
-    *,
-    events: bool = False,
-    **small: Any,
+    model: str, data: DataSplits[Any], channels: tuple[int, ...], *, events: bool = False
 ) -> VisionConfig:
     x, _ = data.train.batch(torch.arange(1))
     shape = x.shape[2], int(data.train.labels.max()) + 1
     if model == "small":
-        return SmallCNNConfig(*shape, channels=channels, **small)
+        smaller: dict[str, Any] = {"strides": (2, 1, 2), "pool": 3} if events else {}
+        return SmallCNNConfig(*shape, channels=channels, **smaller)
     if model == "video":
         return VideoNetConfig(*shape, height=x.shape[3], width=x.shape[4])
     return ResNetConfig(*shape, depth=int(model.removeprefix("resnet")), events=events)
