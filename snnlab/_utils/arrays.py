@@ -27,7 +27,7 @@ def as_array(
         SnnlabError: the values are not numbers, not finite, have other axes, or are empty.
     """
     try:
-        array = np.asarray(_to_numpy(values))
+        array = np.asarray(to_numpy(values))
     except (TypeError, ValueError, RuntimeError) as error:
         raise SnnlabError(
             f"{name}: cannot be read as numbers ({error}); give an array, a tensor or a list."
@@ -103,10 +103,11 @@ def check_dt(dt_ms: Any) -> float:
     return float(dt_ms)
 
 
-def _to_numpy(values: Any) -> Any:
+def to_numpy(values: Any) -> Any:
+    """Return a tensor, also one in a list or tuple, as an array; anything else as it is."""
     if hasattr(values, "detach"):  # a tensor; torch is not imported here
         values = values.detach().cpu()
         return values.float().numpy() if str(values.dtype) == "torch.bfloat16" else values.numpy()
     if isinstance(values, list | tuple):
-        return [_to_numpy(value) for value in values]
+        return [to_numpy(value) for value in values]
     return values

@@ -77,17 +77,12 @@ def typed(field: "dataclasses.Field[Any]", value: Any, spec: Spec | None = None)
     kind, many = _kind(field)
     spec = spec or field.metadata["spec"]
     about = f" ({spec.help})" if spec.help else ""
-    if spec.choices and isinstance(value, str) and not many:
-        return known(value, spec.choices, field.name)
-    if many:
-        right = isinstance(value, list | tuple) and (len(value) > 0 or spec.empty)
-        items = tuple(value) if right else ()
-        if spec.choices:
-            items = tuple(known(item, spec.choices, f"value of {field.name}") for item in items)
-    else:
-        right, items = True, (value,)
+    items = value if many else (value,)
+    right = isinstance(items, list | tuple) and (len(items) > 0 or spec.empty)
     if not right or not all(_fits(item, kind, spec) for item in items):
         raise SnnlabError(f"{field.name} = {value!r}: expected {_expected(field, spec)}{about}.")
+    for item in items if spec.choices else ():
+        known(item, spec.choices, f"value of {field.name}" if many else field.name)
     texts = items if kind is str and spec.path else ()
     if why := next(filter(None, (_no_path(text, spec) for text in texts)), ""):
         raise SnnlabError(f"{field.name} = {value!r} {why}; expected a name or path{about}.")

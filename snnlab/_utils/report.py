@@ -1,6 +1,7 @@
 """Reports of checks: findings, each with a status and a sentence."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 
@@ -18,16 +19,6 @@ class Finding:
     text: str
 
 
-def ok(text: str) -> Finding:
-    """Report that something is as it should be."""
-    return Finding("ok", text)
-
-
-def error(text: str) -> Finding:
-    """Report something that has to be repaired."""
-    return Finding("error", text)
-
-
-def info(text: str) -> Finding:
-    """Report something that only some users have to change."""
-    return Finding("info", text)
+ok = partial(Finding, "ok")
+error = partial(Finding, "error")
+info = partial(Finding, "info")

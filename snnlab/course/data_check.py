@@ -38,7 +38,7 @@ def check_data(config: Config) -> None:
                 f"folder: {folder} is not there; name one with runs in it, or none for runs/."
             )
     if isinstance(config, Recordings):
-        entry, where = find(config.data, "recordings", features=config.features)
+        entry, where = config.find_recordings()
         entry.check_files(where, "data", recording_settings(config))
     if isinstance(config, RealVoices):
         entry, where = find(config.data, "recordings")

@@ -1,7 +1,7 @@
 """The experiments of notebook 08: kinds of delays, pruned networks, and networks of few bits."""
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from snnlab.course.config import DelaysOnChips, LearningDelays
 from snnlab.course.tasks import delay_network, delay_stage
@@ -29,9 +29,14 @@ class ChipRecipes:
 
     def network(self, kind: str) -> DelayNetConfig:
         """Describe a network with as many trained numbers as one with a delay a synapse."""
-        hidden = (self.config.neurons,) * self.config.layers
         synaptic, described = (
-            delay_network(self.learning, "learned", delay_kind=each, hidden=hidden, **self._shape)
+            delay_network(
+                self.learning,
+                "learned",
+                classes=self.classes,
+                delay_kind=each,
+                hidden=self.config.hidden,
+            )
             for each in ("synaptic", kind)
         )
         hidden = matched_hidden(described, synaptic.build().trainable_parameters())
@@ -54,10 +59,10 @@ class ChipRecipes:
         stage = delay_stage(
             self.learning,
             "learned",
+            classes=self.classes,
             seed=seed,
             epochs=self.config.epochs,
             lr_weights=lr,
-            **self._shape,
         )
         return delay_experiment(
             replace(
@@ -92,7 +97,3 @@ class ChipRecipes:
             delay_pull=0.0,
         )
         return delay_experiment(first, stage)
-
-    @property
-    def _shape(self) -> dict[str, Any]:
-        return {"classes": self.classes, "tau_ms": self.learning.tau_ms[0]}

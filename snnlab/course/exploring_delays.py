@@ -2,8 +2,9 @@
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -15,8 +16,11 @@ from snnlab.course import tasks
 from snnlab.course.config import ExploringDelays, delay_config
 from snnlab.course.config.exploring_delays import BUILDS, EXPLORING_DELAYS
 from snnlab.course.data_check import recording_settings
+from snnlab.data.datasets.gsc import FEATURES
+from snnlab.data.encoding.cochlea import centre_frequencies
+from snnlab.data.encoding.mel import middles
+from snnlab.data.io.events import N_CHANNELS
 from snnlab.data.protocols import Batches
-from snnlab.data.registry import find
 from snnlab.data.splits import DataSplits
 from snnlab.delays import analysis
 from snnlab.nn.delay_net import DelayNet
@@ -77,7 +81,7 @@ def recordings_for(net: nn.Module, config: ExploringDelays, dt_ms: float) -> Dat
                 "checkpoint."
             )
     if not isinstance(net, DelayNet):
-        entry, folder = find(config.data, "recordings", features=config.features)
+        entry, folder = config.find_recordings()
         as_saved = any(Path(folder).glob("*.npz"))
         settings = {"dt_ms": dt_ms, "n_in": None if as_saved else config.n_in}
         data: DataSplits[Any] = entry.read(folder, recording_settings(config) | settings)
@@ -109,13 +113,18 @@ def recordings_for(net: nn.Module, config: ExploringDelays, dt_ms: float) -> Dat
 def frequencies(net: nn.Module, config: ExploringDelays, test: Batches) -> NDArray[Any] | None:
     """Return the centre frequency of each input of the first layer, `(n_in,)` Hz.
 
-    None where they have no frequency, or where the network is no `DelayNet`, whose first layer with
-    delays may get anything.
+    An input of spikes is a group of adjacent channels of the cochlea, and its centre is their
+    geometric mean. None where inputs have no frequency, such as other channels, or where the
+    network is no `DelayNet`, whose first layer with delays may get anything.
     """
     if not isinstance(net, DelayNet):
         return None
-    channels: int = getattr(test, "channels", 0)
-    return analysis.frequencies(net.config.n_in, config.features, channels)
+    if config.features != "spikes":
+        return middles(FEATURES[config.features])
+    if getattr(test, "channels", 0) != N_CHANNELS:
+        return None
+    groups = np.log(centre_frequencies()).reshape(net.config.n_in, -1)
+    return cast(NDArray[Any], np.exp(groups.mean(1)))
 
 
 def why_unscored(net: nn.Module, test: Any) -> str:

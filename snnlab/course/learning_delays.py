@@ -97,9 +97,9 @@ class Arms(dict[str, Arm]):
         Returns:
             The arguments of the wider network.
         """
-        shape = {"classes": len(self.data.classes), "tau_ms": self.config.tau_ms[0], **network}
         fixed, learned = (
-            delay_network(self.config, mode, **shape) for mode in ("fixed", "learned")
+            delay_network(self.config, mode, classes=len(self.data.classes), **network)
+            for mode in ("fixed", "learned")
         )
         with torch.random.fork_rng(devices=[]):
             count = learned.build().trainable_parameters()

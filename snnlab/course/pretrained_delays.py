@@ -114,14 +114,14 @@ class Recipes:
             self.learning,
             delay_mode,
             classes=self.classes,
-            tau_ms=self.learning.tau_ms[0],
             seed=seed,
             epochs=epochs,
-            hidden=(self.config.neurons,) * self.config.layers,
+            lr_weights=lr,
+            hidden=self.config.hidden,
             neuron=neuron,
         )
-        settings = {"lr_weights": lr, "test_each_epoch": False, **recipe}
-        return replace(stage, name=f"{name}-rate{lr:g}-epochs{epochs}-seed{seed}", **settings)
+        name = f"{name}-rate{lr:g}-epochs{epochs}-seed{seed}"
+        return replace(stage, name=name, test_each_epoch=False, **recipe)
 
 
 def twin(net: DelayNet) -> DelayNet:

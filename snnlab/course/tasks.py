@@ -25,7 +25,6 @@ from snnlab.nn.vision.resnet import ResNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.nn.vision.video import VideoNetConfig
 
-DEPTHS = {"resnet18": 18, "resnet34": 34}
 # Pixels; of larger pictures only a few fit into memory with all that a network makes of them
 SIDE = 32
 
@@ -81,14 +80,19 @@ def recordings(config: LearningDelays) -> DataSplits[Any]:
     Raises:
         SnnlabError: as the readers, or there is one class only.
     """
-    entry, folder = find(config.data, "recordings", features=config.features)
+    entry, folder = config.find_recordings()
     data: DataSplits[Any] = entry.read(folder, recording_settings(config))
     _several_classes(data)
     return data
 
 
 def delay_network(
-    config: LearningDelays, delay_mode: str, *, classes: int, tau_ms: float, **network: Any
+    config: LearningDelays,
+    delay_mode: str,
+    *,
+    classes: int,
+    tau_ms: float | None = None,
+    **network: Any,
 ) -> DelayNetConfig:
     """Describe a network of notebook 04, as a configuration has it.
 
@@ -96,7 +100,7 @@ def delay_network(
         config: the configuration.
         delay_mode: "none", "fixed" or "learned".
         classes: of the recordings.
-        tau_ms: membrane time constant, ms.
+        tau_ms: membrane time constant, ms; None for the first one of the configuration.
         network: arguments of `DelayNet` that differ from the configuration's.
     """
     settings: dict[str, Any] = {
@@ -109,7 +113,7 @@ def delay_network(
         "dropout": config.dropout,
         "n_connections": config.connections or None,
         "delay_mode": delay_mode,
-        "tau": tau_ms / config.dt_ms,
+        "tau": (tau_ms or config.tau_ms[0]) / config.dt_ms,
     }
     return DelayNetConfig(**(settings | network))
 
@@ -119,9 +123,9 @@ def delay_stage(
     delay_mode: str,
     *,
     classes: int,
-    tau_ms: float,
     seed: int,
     epochs: int,
+    tau_ms: float | None = None,
     lr_weights: float | None = None,
     lr_delays: float | None = None,
     **network: Any,
@@ -132,13 +136,14 @@ def delay_stage(
         config: the configuration.
         delay_mode: see `delay_network`.
         classes: see `delay_network`.
-        tau_ms: see `delay_network`.
         seed: of weights, delays, data order and dropout.
         epochs: passes through the training data.
+        tau_ms: see `delay_network`.
         lr_weights: peak learning rate of the weights; None for that of the configuration.
         lr_delays: first learning rate of the delays; None for that of the configuration.
         network: see `delay_network`.
     """
+    tau_ms = tau_ms or config.tau_ms[0]
     described = delay_network(config, delay_mode, classes=classes, tau_ms=tau_ms, **network)
     lr_weights = config.lr_weights if lr_weights is None else lr_weights
     lr_delays = config.lr_delays if lr_delays is None else lr_delays
@@ -182,9 +187,8 @@ def events(config: TransferToEvents) -> TransferTask:
     source = data["target"].source | {
         "pretraining": {name: data[name].source for name in ("pictures", "edges")}
     }
-    small: dict[str, Any] = dict(strides=(2, 1, 2), pool=3)
     networks = {
-        name: _network(config.model, part, config.channels, events=True, **small)
+        name: _network(config.model, part, config.channels, events=True)
         for name, part in data.items()
     }
     networks["target"] = replace(networks["target"], decay=config.decay, learn_decay=True)
@@ -196,16 +200,12 @@ def _event_files(config: TransferToEvents) -> dict[str, DataSplits[Any]]:
     target = entry.read(folder, vars(config))
     # Pictures are as large as the events where their size can be chosen
     settings = vars(config) | {"size": target.train.batch(torch.arange(1))[0].shape[-1]}
-    source = (entry, folder) if entry.edges else (pictures, pictures_folder)
-    data = {
-        "pictures": pictures.read(pictures_folder, settings),
-        "edges": source[0].read(source[1], settings, source[0].edges),
-        "target": target,
+    edges, edges_folder = (entry, folder) if entry.edges else (pictures, pictures_folder)
+    return {
+        "pictures": replace(pictures.read(pictures_folder, settings), name="pictures"),
+        "edges": replace(edges.read(edges_folder, settings, edges.edges), name="edges"),
+        "target": replace(target, note=f"{target.note}; pretrained on {pictures_folder.name}"),
     }
-    for name in ("pictures", "edges"):
-        data[name] = replace(data[name], name=name)
-    note = f"{target.note}; pretrained on {pictures_folder.name}"
-    return data | {"target": replace(target, note=note)}
 
 
 def first_of_each_class(part: Batches) -> tuple[Tensor, Tensor]:
@@ -216,10 +216,9 @@ def first_of_each_class(part: Batches) -> tuple[Tensor, Tensor]:
 
 def a_few(part: Batches, most: int) -> Tensor:
     """Up to `most` samples, `(T, n, C, H, W)`; of large pictures an eighth as many."""
-    first, _ = part.batch(torch.arange(1))
-    return part.batch(
-        torch.arange(min(len(part), most if first.shape[-1] <= SIDE else max(1, most // 8)))
-    )[0]
+    if part.batch(torch.arange(1))[0].shape[-1] > SIDE:
+        most = max(1, most // 8)
+    return part.batch(torch.arange(min(len(part), most)))[0]
 
 
 def _several_classes(data: DataSplits[Any]) -> None:
@@ -236,17 +235,13 @@ def _several_classes(data: DataSplits[Any]) -> None:
 
 
 def _network(
-    model: str,
-    data: DataSplits[Any],
-    channels: tuple[int, ...],
-    *,
-    events: bool = False,
-    **small: Any,
+    model: str, data: DataSplits[Any], channels: tuple[int, ...], *, events: bool = False
 ) -> VisionConfig:
     x, _ = data.train.batch(torch.arange(1))
     shape = x.shape[2], int(data.train.labels.max()) + 1
     if model == "small":
-        return SmallCNNConfig(*shape, channels=channels, **small)
+        smaller: dict[str, Any] = {"strides": (2, 1, 2), "pool": 3} if events else {}
+        return SmallCNNConfig(*shape, channels=channels, **smaller)
     if model == "video":
         return VideoNetConfig(*shape, height=x.shape[3], width=x.shape[4])
-    return ResNetConfig(*shape, depth=DEPTHS[model], events=events)
+    return ResNetConfig(*shape, depth=int(model.removeprefix("resnet")), events=events)

@@ -12,11 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.fields import known
-from snnlab.data.datasets.gsc import FEATURES
-from snnlab.data.encoding.cochlea import centre_frequencies
-from snnlab.data.encoding.mel import middles
-from snnlab.data.io.events import N_CHANNELS
 from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
@@ -33,41 +28,6 @@ def named_layers(net: nn.Module) -> dict[str, DelayLinear]:
     if isinstance(net, DelayNet):
         names = [f"layer {number}" for number in range(1, len(layers))] + ["readout"]
     return dict(zip(names, layers.values(), strict=True))
-
-
-def frequencies(
-    n_in: int, features: str = "spikes", channels: int = N_CHANNELS
-) -> NDArray[np.float64] | None:
-    """Return the centre frequency of each input.
-
-    Args:
-        n_in: number of inputs. Each is 700 / n_in adjacent channels of the cochlea, and its centre
-            is their geometric mean.
-        features: "spikes" of the cochlea, or log-mel features, "paper" or "sane".
-        channels: of the recordings; spikes of any number but 700 are not the cochlea's.
-
-    Returns:
-        `(n_in,)` Hz; None where the inputs have no frequency.
-
-    Raises:
-        SnnlabError: `n_in` does not divide the 700 channels, or is not that of the features.
-    """
-    if features != "spikes":
-        hertz = middles(FEATURES[known(features, FEATURES, "set of features")])
-        if len(hertz) != n_in:
-            raise SnnlabError(
-                f"n_in = {n_in}: expected {len(hertz)}, the number of the features {features}."
-            )
-        return hertz
-    if channels != N_CHANNELS:
-        return None
-    if n_in < 1 or N_CHANNELS % n_in:
-        raise SnnlabError(
-            f"n_in = {n_in}: expected a divisor of the cochlea's {N_CHANNELS} channels; this "
-            "network was trained on something else."
-        )
-    means: NDArray[np.float64] = np.log(centre_frequencies()).reshape(n_in, -1).mean(1)
-    return np.exp(means)
 
 
 @dataclass(frozen=True)
@@ -136,13 +96,17 @@ def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:
     """Return a layer's synapses, after checking that the neuron exists.
 
     Raises:
-        SnnlabError: there is no such layer or neuron.
+        SnnlabError: there is no layer with delays, or no such layer or neuron.
     """
     layers = [*named_layers(net).items()]
+    if not layers:
+        raise SnnlabError(
+            f"{type(net).__name__} has no layer with delays; choose a network that has one."
+        )
     if not 0 <= layer < len(layers):
         raise SnnlabError(
             f"layer = {layer}: expected 0 to {len(layers) - 1}, of which the last one is "
-            f"{layers[-1][0] if layers else 'none'}."
+            f"{layers[-1][0]}."
         )
     name, synapses = layers[layer]
     if not 0 <= neuron < synapses.out_features:

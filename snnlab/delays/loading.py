@@ -1,6 +1,7 @@
 """Trained networks with delays from checkpoints, folders of runs and files of other programs."""
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def best_checkpoint(path: str | Path) -> Path:
         SnnlabError: the folder has no such checkpoint, or too many files to look through.
     """
     path = given_path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # unlike `Path.is_dir`, with a name of any length
         return path
     ranked: list[tuple[float, float, float, Path]] = []
     unreadable: list[SnnlabError] = []

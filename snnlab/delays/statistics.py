@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from snnlab._utils.arrays import as_array, check_dt
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
+from snnlab.nn.network_config import LONGEST
 
 if TYPE_CHECKING:  # plots need no torch
     from torch import nn
-
-MAX_STEPS = 1_000_000  # as many as a `DelayLinear` may have
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,9 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
     if not (is_number(dt_ms) and is_number(max_delay_ms) and dt_ms > 0 and max_delay_ms >= 0):
         raise SnnlabError(f"{given}: expected a time step above 0, and a largest delay from 0.")
     delays = as_array("delays_ms", delays_ms, empty=True).ravel()
-    if float(max_delay_ms) / float(dt_ms) >= MAX_STEPS + 0.5:
+    if float(max_delay_ms) / float(dt_ms) >= LONGEST + 0.5:
         raise SnnlabError(
-            f"{given}: expected at most {MAX_STEPS:,} time steps; "
+            f"{given}: expected at most {LONGEST:,} time steps; "
             "choose a longer step or a smaller largest delay."
         )
     last = round(max_delay_ms / dt_ms)
@@ -107,6 +106,8 @@ def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.
 
 def active_delays(model: "nn.Module", *, rounded: bool = False) -> NDArray[np.float32]:
     """Return the delays of the synapses that exist, in steps, as a flat array.
+
+    A weight that few bits round to 0 is none.
 
     Args:
         model: a `DelayLinear`, or any network that has some.
@@ -123,7 +124,9 @@ def active_delays(model: "nn.Module", *, rounded: bool = False) -> NDArray[np.fl
             f"model: got {type(model).__name__}, expected a DelayLinear or a network that has one."
         )
     delays = (
-        (layer.whole_delays() if rounded else layer.delay_per_synapse)[layer.connections]
+        (layer.whole_delays() if rounded else layer.delay_per_synapse)[
+            layer.connections & (layer.existing_weight != 0)
+        ]
         for layer in layers
     )
     return np.concatenate([steps.cpu().numpy() for steps in delays])

@@ -18,10 +18,16 @@ from snnlab.training.experiments import Experiment, ExperimentResult, Sets, run_
 from snnlab.transfer.stages import Stage
 
 Comparison = Mapping[str, Sequence[ExperimentResult]]  # by name of the recipe, a result a seed
+ByRate = Mapping[float, float]  # validation accuracy by learning rate
 
 
 class RateSearch(dict[str, list[ExperimentResult]]):
     """Results of `search_lr`: by name of the recipe, a result a seed.
+
+    Args:
+        results: the results.
+        searched: by name, the accuracies by rate: of the first rate, and of the second if it has
+            one.
 
     Attributes:
         tried: by name, the validation accuracy of each learning rate, a mean over the seeds that
@@ -33,14 +39,17 @@ class RateSearch(dict[str, list[ExperimentResult]]):
     def __init__(
         self,
         results: Mapping[str, list[ExperimentResult]],
-        tried: Mapping[str, Mapping[float, float]],
-        tried_second: Mapping[str, Mapping[float, float]],
+        searched: Mapping[str, Sequence[ByRate]],
     ) -> None:
         super().__init__(results)
-        self.tried = {name: dict(sorted(by_rate.items())) for name, by_rate in tried.items()}
-        self.chosen = {name: best_rate(by_rate) for name, by_rate in tried.items()}
-        self.tried_second = {name: dict(sorted(by.items())) for name, by in tried_second.items()}
-        self.chosen_second = {name: best_rate(by) for name, by in tried_second.items()}
+        self.tried, self.tried_second = (
+            {name: dict(sorted(by[n].items())) for name, by in searched.items() if n < len(by)}
+            for n in (0, 1)
+        )
+        self.chosen, self.chosen_second = (
+            {name: best_rate(by_rate) for name, by_rate in tried.items()}
+            for tried in (self.tried, self.tried_second)
+        )
 
     @property
     def at_edge(self) -> list[str]:
@@ -58,7 +67,7 @@ class RateSearch(dict[str, list[ExperimentResult]]):
         return "\n".join(lines)
 
 
-def _choice(by_rate: Mapping[float, float]) -> str:
+def _choice(by_rate: ByRate) -> str:
     tried = ", ".join(f"{rate:g}: {accuracy:.1%}" for rate, accuracy in by_rate.items())
     return f"{best_rate(by_rate):g} of {tried}"
 
@@ -109,27 +118,24 @@ def search_lr(
             "and one rate above 0 at least; add them."
         )
     if not recipes:
-        return RateSearch({}, {}, {})
+        return RateSearch({}, {})
     for name in second:
         known(name, recipes, "recipe with a second rate")
     search = seeds[: whole_number("search_seeds", search_seeds, 1)]
-    both: dict[str, Sequence[Any]] = {name: second.get(name, (None,)) for name in recipes}
-    plan = _Plan(recipes, rates, seeds, search, both, extensions, above)
-    done = run_experiments(plan.first(), data, folder, then=plan.more, attempt=True, **options)
-    tried, tried_second = plan.accuracies(done)
+    grids = {name: [rates, second[name]] if name in second else [rates] for name in recipes}
+    plan = _Plan(recipes, grids, seeds, search, extensions, above)
+    done = run_experiments(plan.more([]), data, folder, then=plan.more, attempt=True, **options)
     by_run = dict(zip(plan.runs, done, strict=True))
-    results = {}
+    results, searched = {}, {}
     for name in recipes:
-        runs = plan.final(name, tried, tried_second)
-        results[name] = [by_run[run] for run in runs]
-        for run, result in zip(runs, results[name], strict=True):
+        searched[name], (chosen,), _ = plan.step(name, done)
+        results[name] = [by_run[_Run(name, chosen, seed)] for seed in seeds]
+        for seed, result in zip(seeds, results[name], strict=True):
             if math.isnan(result.valid_accuracy):
                 raise SnnlabError(
-                    f"{name}: seed {run.seed} diverges at {run.rate:g}; give lower rates."
+                    f"{name}: seed {seed} diverges at {chosen[0]:g}; give lower rates."
                 )
-    return RateSearch(
-        results, tried, {name: by for name, by in tried_second.items() if name in second}
-    )
+    return RateSearch(results, searched)
 
 
 def _are_rates(values: Sequence[float]) -> bool:
@@ -138,12 +144,8 @@ def _are_rates(values: Sequence[float]) -> bool:
 
 class _Run(NamedTuple):
     name: str
-    rate: float
-    second: float | None  # None for a recipe without a second rate
+    rates: tuple[float, ...]  # the learning rate, and the second rate of a recipe that has one
     seed: int
-
-
-ByRate = dict[str, dict[Any, float]]  # by name of the recipe and rate, validation accuracy
 
 
 @dataclass
@@ -151,82 +153,66 @@ class _Plan:
     """Which runs of the recipes come next, given the accuracies so far."""
 
     recipes: Mapping[str, Callable[..., Experiment]]
-    rates: Sequence[float]
+    grids: Mapping[str, Sequence[Sequence[float]]]  # by name, values of each of its rates
     seeds: Sequence[int]
     search: Sequence[int]
-    second: Mapping[str, Sequence[Any]]  # (None,) for a recipe without a second rate
     extensions: int
     above: float
     runs: list[_Run] = field(default_factory=list)
 
-    def first(self) -> list[Experiment]:
-        """Return the experiments to begin with: every recipe with every rate."""
-        return self._add(
-            [
-                _Run(name, rate, self._middle(name), seed)
-                for name in self.recipes
-                for rate in self.rates
-                for seed in self.search
-            ]
-        )
-
     def more(self, results: Sequence[ExperimentResult]) -> list[Experiment]:
         """Return the experiments that follow from the results of all so far."""
-        tried, tried_second = self.accuracies(results)
         runs: list[_Run] = []
-        for name, by_rate in tried.items():
-            by_second, rate = tried_second[name], best_rate(by_rate)
-            if further := self._further(by_rate, self.rates):
-                next_ones = [(further, self._middle(name))]
-            elif missing := [value for value in self.second[name] if value not in by_second]:
-                next_ones = [(rate, value) for value in missing]
-            elif further := self._further(by_second, self.second[name]):
-                next_ones = [(rate, further)]
-            else:
-                next_ones = []
-                runs += self.final(name, tried, tried_second)
-            runs += [_Run(name, *rates, seed) for rates in next_ones for seed in self.search]
-        return self._add(runs)
-
-    def final(self, name: str, tried: ByRate, tried_second: ByRate) -> list[_Run]:
-        """Return the runs of a recipe with its best rates, one a seed."""
-        rate, second = best_rate(tried[name]), best_rate(tried_second[name])
-        return [_Run(name, rate, second, seed) for seed in self.seeds]
-
-    def accuracies(self, results: Sequence[ExperimentResult]) -> tuple[ByRate, ByRate]:
-        """Return validation accuracies by rate, and by second rate at the best rate."""
-        tried: ByRate = {name: {} for name in self.recipes}
-        tried_second: ByRate = {name: {} for name in self.recipes}
-        by_choice: dict[tuple[str, float, float | None], list[float]] = {}
-        for run, result in zip(self.runs, results, strict=True):
-            if run.seed in self.search:
-                by_choice.setdefault(run[:3], []).append(result.valid_accuracy)
-        for (name, rate, _), values in by_choice.items():
-            tried[name].setdefault(rate, mean(values))  # with the middle second rate
-        for (name, rate, second), values in by_choice.items():
-            if rate == best_rate(tried[name]):
-                tried_second[name][second] = mean(values)
-        return tried, tried_second
-
-    def _middle(self, name: str) -> Any:
-        return sorted(self.second[name])[len(self.second[name]) // 2]
-
-    def _further(self, by_rate: Mapping[Any, float], grid: Sequence[Any]) -> float | None:
-        if len(by_rate) >= len(grid) + self.extensions:
-            return None
-        following = next_rate(by_rate)
-        return None if following is None or following <= self.above else following
-
-    def _add(self, runs: Sequence[_Run]) -> list[Experiment]:
+        for name in self.recipes:
+            _, following, seeds = self.step(name, results)
+            runs += [_Run(name, rates, seed) for rates in following for seed in seeds]
         new = [run for run in runs if run not in self.runs]
         self.runs += new
-        return [
-            self.recipes[name](rate, seed, *(() if second is None else (second,)))
-            for name, rate, second, seed in new
-        ]
+        return [self.recipes[name](rates[0], seed, *rates[1:]) for name, rates, seed in new]
+
+    def step(
+        self, name: str, results: Sequence[ExperimentResult]
+    ) -> tuple[list[ByRate], list[tuple[float, ...]], Sequence[int]]:
+        """Return what a recipe tried, and what it runs next.
+
+        A rate is chosen once the one before it is. Until then it is the middle one of its grid.
+
+        Args:
+            name: of the recipe.
+            results: of all runs so far.
+
+        Returns:
+            For each of its rates the accuracies so far, the rates of the next runs, and their
+            seeds. When all rates are chosen, they are those of the next runs.
+        """
+        by_rates: dict[tuple[float, ...], list[float]] = {}
+        for run, result in zip(self.runs, results, strict=True):
+            if run.name == name and run.seed in self.search:
+                by_rates.setdefault(run.rates, []).append(result.valid_accuracy)
+        rates = tuple(sorted(grid)[len(grid) // 2] for grid in self.grids[name])
+        tried: list[ByRate] = []
+        for n, grid in enumerate(self.grids[name]):
+            by_rate = {
+                given[n]: mean(values)
+                for given, values in by_rates.items()
+                if _replaced(given, n, rates[n]) == rates
+            }
+            tried.append(by_rate)
+            following = [rate for rate in grid if rate not in by_rate]
+            if not following and len(by_rate) < len(grid) + self.extensions:
+                further = next_rate(by_rate)
+                following = [] if further is None or further <= self.above else [further]
+            if following:
+                return tried, [_replaced(rates, n, rate) for rate in following], self.search
+            rates = _replaced(rates, n, best_rate(by_rate))
+        return tried, [rates], self.seeds
 
 
-def best_rate(accuracies: Mapping[float, float]) -> float:
+def _replaced(rates: tuple[float, ...], n: int, rate: float) -> tuple[float, ...]:
+    return (*rates[:n], rate, *rates[n + 1 :])
+
+
+def best_rate(accuracies: ByRate) -> float:
     """Return the rate with the highest accuracy; of equal ones that nearest to the grid's middle.
 
     Args:
@@ -238,7 +224,7 @@ def best_rate(accuracies: Mapping[float, float]) -> float:
     return max(rates, key=lambda rate: (value[rate], -abs(rates.index(rate) - middle)))
 
 
-def next_rate(accuracies: Mapping[float, float]) -> float | None:
+def next_rate(accuracies: ByRate) -> float | None:
     """Return the rate beyond the edge at which the best one lies; None if it lies inside.
 
     The factor between the best rate and its neighbour is repeated. A grid of one rate has no next.
@@ -268,14 +254,12 @@ def at_equal_time(
     Returns:
         The accuracy of the recipe, and that of the other training.
     """
-    when = mean(getattr(outcome, clock) for outcome in race[recipe])
-    lengths = sorted(
-        (mean(getattr(o, clock) for o in race[name]), mean(o.test_accuracy for o in race[name]))
-        for name in against
+    (when, own), *lengths = (
+        (_mean(race[name], clock), _mean(race[name], "test_accuracy"))
+        for name in (recipe, *against)
     )
-    times, accuracies = zip(*lengths, strict=True)
-    reached = np.interp(np.log(when), np.log(times), accuracies)
-    return mean(outcome.test_accuracy for outcome in race[recipe]), float(reached)
+    times, accuracies = zip(*sorted(lengths), strict=True)
+    return own, float(np.interp(np.log(when), np.log(times), accuracies))
 
 
 def as_text(race: Comparison) -> str:
@@ -287,7 +271,7 @@ def as_text(race: Comparison) -> str:
     for name, outcomes in race.items():
         test = [outcome.test_accuracy for outcome in outcomes]
         spread = f"{mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
-        seconds = mean(outcome.cpu_seconds for outcome in outcomes)
+        seconds = _mean(outcomes, "cpu_seconds")
         stages = [cast(Stage, stage) for stage in outcomes[0].experiment.stages if stage.epochs]
         rates = ", ".join(f"{stage.lr:.2g}" for stage in stages[:: max(1, len(stages) - 1)])
         lines.append(
@@ -298,11 +282,13 @@ def as_text(race: Comparison) -> str:
 
 def nearest_in_time(race: Comparison, recipe: str, *, against: Sequence[str]) -> str:
     """Return the name in `against` whose training time is nearest to that of `recipe`."""
-    log = {
-        name: np.log(mean(outcome.cpu_seconds for outcome in race[name]))
-        for name in (recipe, *against)
-    }
+    log = {name: np.log(_mean(race[name], "cpu_seconds")) for name in (recipe, *against)}
     return min(against, key=lambda name: float(abs(log[name] - log[recipe])))
+
+
+def _mean(outcomes: Sequence[ExperimentResult], measure: str) -> float:
+    measured: float = mean(getattr(outcome, measure) for outcome in outcomes)
+    return measured
 
 
 def summaries(

@@ -9,10 +9,12 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
 from snnlab.data.batches.samplers import SINGLE, RankInfo
 from snnlab.data.protocols import Batches, Data
-from snnlab.nn.activations import Mode, activations, ramp_bounds
+from snnlab.nn.activations import Mode, ramp_bounds
+from snnlab.nn.any_network import own_copy
 from snnlab.nn.vision.base import VisionNet
 from snnlab.nn.vision.small_cnn import SmallCNN
 from snnlab.nn.weight_transfer import InputConv, copy_weights, reestimate_batch_norm
@@ -125,7 +127,16 @@ class Stage(ExperimentStage):
         return [Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)]
 
     def enter(self, model: VisionNet, share: float = 1.0) -> dict[str, float]:
-        """Set the mode that a network has after a share of the epochs; return its ramp's ends."""
+        """Set the mode that a network has after a share of the epochs; return its ramp's ends.
+
+        Raises:
+            SnnlabError: it is no network of `snnlab.nn.vision`.
+        """
+        if not isinstance(model, VisionNet):
+            raise SnnlabError(
+                f"a Stage trains a network of snnlab.nn.vision, got {type(model).__name__}; train "
+                "it with a DelayRecipe."
+            )
         low, high = ramp_bounds(share) if self.sharpen else (0.0, 1.0)
         model.set_mode(self.mode, steps=self.steps, low=low, high=high, levels=self.levels)
         return {"low": low, "high": high} if self.mode == "ramp" else {}
@@ -164,10 +175,10 @@ class Stage(ExperimentStage):
 
 
 def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
-    """Evaluate the same parameters with other activations, and restore the network's own.
+    """Evaluate the same parameters with other activations.
 
     Args:
-        net: the network.
+        net: the network, which is not changed.
         data: the samples to evaluate it on.
         steps: time steps for which each sample is shown.
         mode: mode of all activations.
@@ -175,15 +186,7 @@ def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") 
     Returns:
         The accuracy.
     """
-    layers = [layer for _, layer in activations(net)]
-    before = [(layer.mode, layer.low, layer.high, layer.levels) for layer in layers]
-    shown = net.steps
-    try:
-        return evaluate(net.set_mode(mode, steps=steps), data).accuracy
-    finally:
-        net.steps = shown
-        for layer, state in zip(layers, before, strict=True):
-            layer.mode, layer.low, layer.high, layer.levels = state
+    return evaluate(own_copy(net).set_mode(mode, steps=steps), data).accuracy
 
 
 def some_inputs(

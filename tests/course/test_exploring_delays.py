@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import own_networks
 import pytest
 import torch
@@ -12,8 +14,9 @@ from own_networks import CLASSES, NETWORKS, own_data, own_network
 from notebooks import FOLDER, code_cells, has_tag
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.config import resolve
-from snnlab.course.exploring_delays import recordings_for
+from snnlab.course.exploring_delays import frequencies, recordings_for
 from snnlab.data.batches.dense_set import DenseSet
+from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.data.registry import load_dataset
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_linear import DelayLinear
@@ -44,6 +47,28 @@ def test_the_network_decides_the_inputs_of_the_recordings_that_it_is_explored_on
     config = resolve(EXPLORING, profile="tiny", checkpoint="net.pt")
     data = recordings_for(DelayNet(35, (3,), 20, max_delay=2), config, 10.0)
     assert data.test.batch(torch.tensor([0]))[0].shape[-1] == 35
+
+
+def in_hertz(n_in, *, channels=700, **given):
+    config = resolve(EXPLORING, profile="tiny", checkpoint="net.pt", **given)
+    net = DelayNet(n_in, (3,), 20, max_delay=2)
+    return frequencies(net, config, SimpleNamespace(channels=channels))
+
+
+def test_frequencies_are_those_of_the_groups():
+    hertz = centre_frequencies()
+    assert np.allclose(in_hertz(700), hertz)
+    grouped = in_hertz(70)
+    assert grouped.shape == (70,) and (np.diff(grouped) < 0).all()
+    assert hertz[0] > grouped[0] > hertz[9] and hertz[690] > grouped[-1] > hertz[699]
+    assert in_hertz(350)[0] == pytest.approx((hertz[0] * hertz[1]) ** 0.5)
+    assert in_hertz(70, channels=140) is None
+
+
+def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
+    mel = 2595 * np.log10(1 + in_hertz(40, data="gsc", features="sane") / 700)
+    low, high = 2595 * np.log10(1 + np.array([50, 4000]) / 700)
+    assert np.allclose(mel, np.linspace(low, high, 42)[1:-1])
 
 
 def test_inputs_that_the_checkpoint_does_not_have_are_refused():

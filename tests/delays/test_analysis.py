@@ -6,7 +6,6 @@ import torch
 from delay_nets import random_net, save_network
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.data.encoding.cochlea import centre_frequencies
 from snnlab.delays import analysis, arrivals, snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
@@ -82,28 +81,8 @@ def test_there_is_no_other_layer_or_neuron():
             call(net, 1, 7, 10.0)
         with pytest.raises(SnnlabError, match="layer = 3: expected 0 to 2"):
             call(net, 3, 0, 10.0)
-
-
-def test_frequencies_are_those_of_the_groups():
-    hertz = centre_frequencies()
-    assert np.allclose(analysis.frequencies(700), hertz)
-    grouped = analysis.frequencies(70)
-    assert grouped.shape == (70,) and (np.diff(grouped) < 0).all()
-    assert hertz[0] > grouped[0] > hertz[9] and hertz[690] > grouped[-1] > hertz[699]
-    assert analysis.frequencies(350)[0] == pytest.approx((hertz[0] * hertz[1]) ** 0.5)
-
-
-def test_frequencies_of_features_rise_evenly_on_the_mel_scale():
-    hertz = analysis.frequencies(40, "sane")
-    mel = 2595 * np.log10(1 + hertz / 700)
-    low, high = 2595 * np.log10(1 + np.array([50, 4000]) / 700)
-    assert np.allclose(mel, np.linspace(low, high, 42)[1:-1])
-    with pytest.raises(
-        SnnlabError, match="n_in = 41: expected 40, the number of the features sane"
-    ):
-        analysis.frequencies(41, "sane")
-    with pytest.raises(SnnlabError, match="divisor of the cochlea's 700"):
-        analysis.frequencies(16)
+    with pytest.raises(SnnlabError, match="^Linear has no layer with delays; choose a network"):
+        analysis.incoming(torch.nn.Linear(2, 2), 0, 0, 10.0)
 
 
 @pytest.mark.parametrize(

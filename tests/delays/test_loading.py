@@ -46,6 +46,12 @@ def test_what_cannot_be_explored_is_refused(tmp_path):
         open_network(tmp_path / "relu.pt", dt_ms=10.0)
 
 
+def test_a_name_that_no_file_can_have_is_refused():
+    name = "x" * 300 + ".pt"
+    with pytest.raises(SnnlabError, match=f"^{name}: not a complete snnlab checkpoint"):
+        open_network(name)
+
+
 def test_a_checkpoint_says_how_long_a_time_step_is(tmp_path):
     save_network(tmp_path / "a.pt", random_net(dt_ms=20.0), 0.5)
     assert open_network(tmp_path / "a.pt")[1] == open_network(tmp_path, dt_ms=20)[1] == 20.0

@@ -6,7 +6,8 @@ from delay_nets import random_net
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.statistics import delay_statistics, rounded_delays
+from snnlab.delays.ablation import discretise
+from snnlab.delays.statistics import active_delays, delay_statistics, rounded_delays
 from snnlab.nn.delay_linear import DelayLinear
 
 
@@ -23,6 +24,13 @@ def test_a_layer_without_a_weight_has_no_delays():
     prune.l1_unstructured(layer, "weight", amount=1.0)
     with pytest.raises(SnnlabError, match="every weight is 0"):
         delay_statistics(layer, 10.0)
+
+
+def test_a_weight_that_few_bits_round_to_0_has_no_delay():
+    net = random_net(weight_bits=2)
+    steps, used = active_delays(net, rounded=True), active_delays(discretise(net))
+    assert steps.tolist() == used.tolist()
+    assert used.size < sum(int(layer.connections.sum()) for layer in net.synapses)
 
 
 def test_delays_that_are_not_finite_are_not_counted():

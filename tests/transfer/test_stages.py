@@ -25,6 +25,7 @@ from snnlab.training import checkpoints
 from snnlab.training.callbacks import EpochCounter
 from snnlab.training.evaluation import evaluate
 from snnlab.training.experiments import run_experiment, run_experiments, trainable_only
+from snnlab.training.trainer import fit
 from snnlab.transfer import stages
 from snnlab.transfer.pipelines import (
     converted,
@@ -104,6 +105,12 @@ def test_a_stage_refuses_what_it_cannot_use(name, values):
     for value in values:
         with pytest.raises(SnnlabError, match=rf"^{name} = .*: expected [^\n]*\.$"):
             stage(**{name: value})
+
+
+def test_a_stage_trains_no_network_without_modes():
+    data = torch.zeros(2, 4, 3), torch.tensor([0, 1, 0, 1])
+    with pytest.raises(SnnlabError, match="a Stage trains a network of .*, got Linear; train it"):
+        fit(torch.nn.Linear(3, 2), data, data, stage(name="a"), progress=False)
 
 
 def test_a_stage_takes_numbers_of_any_type_and_lists():

@@ -1,39 +1,26 @@
 """The parameters of notebook 08, and its three profiles."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import DelayTraining, profiles
+from snnlab.course.config.learning_delays import OtherDelayNetworks
+from snnlab.course.config.shared import SHD, count, profiles
+from snnlab.nn.delay_net_config import Kind
 
 
 @dataclass(frozen=True)
-class DelaysOnChips(DelayTraining):
-    """Notebook 08. All other settings are those of notebook 04's profile."""
+class DelaysOnChips(OtherDelayNetworks):
+    """Notebook 08. Networks of other kinds of delays have as many trained numbers."""
 
     notebook = "08_delays_on_chips"
-    own = frozenset({"lr_weights"})
 
     delay_kinds: tuple[str, ...] = parameter(
-        ("synaptic", "axonal", "dendritic", "axo-dendritic"),
+        get_args(Kind),
         "kinds of delays to compare; sections 4 to 7 go on with the first one",
-        choices=("synaptic", "axonal", "dendritic", "axo-dendritic"),
+        choices=get_args(Kind),
     )
-    neurons: int = parameter(
-        32,
-        "neurons of a hidden layer with a delay a synapse; networks of other kinds get more, so "
-        "that all have as many trained numbers",
-        low=1,
-        high=100_000,
-    )
-    layers: int = parameter(2, "hidden layers", low=1, high=20)
-    epochs: int = parameter(10, "passes through the training data", low=1, high=100_000)
-    lr_weights: tuple[float, ...] = parameter(
-        (0.02, 0.04),
-        "highest learning rates of the weights that every kind may choose from, by validation",
-        low=1e-6,
-        high=10,
-    )
+    epochs: int = count(10, "passes through the training data")
     kept_shares: tuple[float, ...] = parameter(
         (0.6, 0.3),
         "shares of the synapses that pruned networks keep",
@@ -53,16 +40,11 @@ class DelaysOnChips(DelayTraining):
     delay_bits: tuple[int, ...] = parameter(
         (1, 2, 3, 4), "bits of a delay in section 5", low=1, high=8
     )
-    fine_tuning: int = parameter(3, "epochs of training on with few bits", low=1, high=100_000)
-
-    def __post_init__(self) -> None:
-        """Check the fields, and that they go together."""
-        super().__post_init__()
-        delay_config(self)
+    fine_tuning: int = count(3, "epochs of training on with few bits")
 
 
 DELAYS_ON_CHIPS = profiles(
-    DelaysOnChips(),
+    DelaysOnChips(neurons=32),
     tiny=dict(
         limit=200,
         delay_kinds=("synaptic", "axonal"),
@@ -79,10 +61,7 @@ DELAYS_ON_CHIPS = profiles(
         workers=1,
     ),
     paper=dict(  # the network of Hammouamri et al. 2024 for SHD; what is left out of it is ours
-        data="shd",
-        limit=0,
-        dt_ms=10.0,
-        n_in=140,
+        SHD,
         neurons=256,
         epochs=150,
         lr_weights=(2.5e-3, 5e-3, 1e-2),
@@ -92,7 +71,5 @@ DELAYS_ON_CHIPS = profiles(
         delay_bits=(2, 3, 4, 5),
         fine_tuning=20,
         seeds=5,
-        batch_size=256,
-        workers=1,
     ),
 )

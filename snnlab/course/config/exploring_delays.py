@@ -8,13 +8,13 @@ from snnlab._utils.fields import parameter
 from snnlab._utils.files import checkpoints_below, sha256, sha256_of
 from snnlab._utils.references import module_file
 from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import Recordings, profiles
+from snnlab.course.config.shared import Recordings, TimeStep, count, profiles
 
 BUILDS = "a class or function without arguments that builds the network"
 
 
 @dataclass(frozen=True)
-class ExploringDelays(Recordings):
+class ExploringDelays(TimeStep, Recordings):
     """Notebook 05. All other settings of the training are those of notebook 04's profile."""
 
     notebook = "05_exploring_delays"
@@ -31,9 +31,6 @@ class ExploringDelays(Recordings):
         empty=True,
         unless={"checkpoint": ("",)},
     )
-    dt_ms: float = parameter(
-        20.0, "length of the time step that it was trained with", unit="ms", low=1, high=1000
-    )
     n_in: int = parameter(
         70,
         "inputs: a divisor of the channels, which are summed in groups; a DelayNet in a checkpoint "
@@ -41,11 +38,9 @@ class ExploringDelays(Recordings):
         low=1,
         high=65_536,
     )
-    epochs: int = parameter(
+    epochs: int = count(
         8,
         "passes through the training data, where a network is trained",
-        low=1,
-        high=100_000,
         needs={"checkpoint": ("",)},
     )
     sample: int = parameter(777, "number of the test recording that is shown", low=0)

@@ -2,13 +2,20 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import DelayNetParameters, DelayTraining, Recordings, profiles
-from snnlab.data.registry import find
-from snnlab.nn.delay_net_config import DelayNetConfig
+from snnlab.course.config.shared import (
+    SHD,
+    DelayNetParameters,
+    DelayTraining,
+    Recordings,
+    count,
+    learning_rate,
+    profiles,
+)
+from snnlab.nn.delay_net_config import DelayMode, DelayNetConfig, Kind
 
 # dt_ms and n_in of the features in snnlab.data.datasets.gsc, whose import takes long
 FEATURES = {"paper": (10.0, 140), "sane": (10.0, 40)}
@@ -28,10 +35,10 @@ class LearningDelays(DelayTraining, DelayNetParameters):
         choices=("held-out", "published"),
     )
     variants: tuple[str, ...] = parameter(
-        ("none", "fixed", "learned"),
+        get_args(DelayMode),
         "kinds of delays to train, each a variant of the network; a single one is compared with "
         "nothing, so one network is trained, unless seeds, tau_ms or lr_factors are given",
-        choices=("none", "fixed", "learned"),
+        choices=get_args(DelayMode),
         repeats=True,
     )
     controls: bool = parameter(
@@ -51,23 +58,14 @@ class LearningDelays(DelayTraining, DelayNetParameters):
     delay_kind: str = parameter(
         "synaptic",
         "which synapses share a delay: none, those of an input channel, those of a neuron, or both",
-        choices=("synaptic", "axonal", "dendritic", "axo-dendritic"),
+        choices=get_args(Kind),
     )
     kernel_count: int = parameter(
         1, "weights with a delay of their own per synapse", low=1, high=100
     )
-    epochs: int = parameter(
+    epochs: int = count(
         12,
         "passes through the training data, more if it has fewer recordings than limit",
-        low=1,
-        high=100_000,
-    )
-    lr_factors: tuple[float, ...] = parameter(
-        (0.5, 1.0, 2.0),
-        "factors of lr_weights that every variant chooses from, by validation, and after that of "
-        "lr_delays",
-        low=1e-6,
-        high=1000,
     )
     toy_trials: int = parameter(
         2000,
@@ -76,9 +74,7 @@ class LearningDelays(DelayTraining, DelayNetParameters):
         high=1_000_000,
         needs={"toys": (True,)},
     )
-    toy_epochs: int = parameter(
-        15, "passes through those trials", low=1, high=100_000, needs={"toys": (True,)}
-    )
+    toy_epochs: int = count(15, "passes through those trials", needs={"toys": (True,)})
     connections: int = parameter(
         0, "inputs that each hidden neuron listens to; 0 for all", low=0, high=100_000
     )
@@ -113,7 +109,7 @@ class LearningDelays(DelayTraining, DelayNetParameters):
             )
         order = type(self).variants  # in whatever order they are given, it is the same run
         object.__setattr__(self, "variants", tuple(v for v in order if v in self.variants))
-        entry, where = find(self.data, "recordings", features=self.features)
+        entry, where = self.find_recordings()
         for name in ("fold", "folds"):
             if getattr(self, name) and name not in entry.settings:
                 raise SnnlabError(
@@ -157,18 +153,14 @@ LEARNING_DELAYS = profiles(
         toy_trials=200,
         toy_epochs=2,
     ),
-    paper=dict(  # SHD in Hammouamri et al. 2024
-        data="shd",
-        limit=0,
+    paper=dict(
+        SHD,
         seeds=10,
-        dt_ms=10.0,
-        n_in=140,
         hidden=(256, 256),
         max_delay=DelayNetConfig.max_delay,
         tau_ms=(10.05,),
         lr_factors=(1.0,),
         epochs=150,
-        batch_size=256,
         dropout=DelayNetConfig.dropout,
         lr_weights=5e-3,
         lr_delays=0.1,
@@ -176,7 +168,6 @@ LEARNING_DELAYS = profiles(
         toy_trials=4000,
         toy_epochs=40,
         fan_in=0,  # a sweep has sparse networks of its own
-        workers=1,
     ),
 )
 
@@ -196,3 +187,27 @@ def delay_config(config: Recordings, **changes: Any) -> LearningDelays:
     values = {name: getattr(config, name) for name in shared - config.own}
     values |= {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(LEARNING_DELAYS[config.profile], **values)
+
+
+@dataclass(frozen=True)
+class OtherDelayNetworks(DelayTraining):
+    """The parameters of notebooks whose other settings are those of notebook 04's profile."""
+
+    own = frozenset({"lr_weights"})
+
+    neurons: int = count(16, "neurons of a hidden layer with a delay a synapse")
+    layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
+    lr_weights: tuple[float, ...] = learning_rate(
+        (0.02, 0.04),
+        "highest learning rates of the weights that each network may choose from, by validation",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that they go together."""
+        super().__post_init__()
+        delay_config(self)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """The sizes of the hidden layers."""
+        return (self.neurons,) * self.layers

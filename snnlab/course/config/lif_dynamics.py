@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import Config, profiles
+from snnlab.course.config.shared import Config, count, profiles
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,7 @@ class LifDynamics(Config):
     )
     neurons: int = parameter(100, "neurons in section 9", low=1, high=10_000)
     seeds: int = parameter(5, "how many neurons section 12 trains, of each kind", low=1, high=1000)
-    training_steps: int = parameter(
-        200, "steps of the optimiser in section 12", low=1, high=100_000
-    )
+    training_steps: int = count(200, "steps of the optimiser in section 12")
 
 
 LIF_DYNAMICS = profiles(

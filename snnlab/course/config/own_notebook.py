@@ -39,28 +39,20 @@ def with_own_parameters(
     """
     base = type(profiles["course"])
     inherited = {field.name: field for field in dataclasses.fields(base)}
-    added = [
-        (
-            name,
-            kind_of(value),
-            parameter(
-                tuple(value) if isinstance(value, list) else value,
-                helps.get(name) or "see its cell",
-                empty=True,
-                repeats=True,
-            ),
-        )
-        for name, value in values.items()
-        if name not in inherited
-    ]
-    if unclear := [name for name, kind, _ in added if kind is None]:
-        name = unclear[0]
-        raise SnnlabError(
-            f"the parameter {name} = {values[name]!s:.60} shows no type; expected a number, a "
-            f"text, true or false, or a list of one of them, such as `{name} = 0.1`."
-        )
+    added = []
+    for name, value in values.items():
+        if name in inherited:
+            continue
+        if (kind := kind_of(value)) is None:
+            raise SnnlabError(
+                f"the parameter {name} = {value!s:.60} shows no type; expected a number, a text, "
+                f"true or false, or a list of one of them, such as `{name} = 0.1`."
+            )
+        default = tuple(value) if isinstance(value, list) else value
+        help = helps.get(name) or "see its cell"
+        added.append((name, kind, parameter(default, help, empty=True, repeats=True)))
     absent = [name for name in OPTIONAL if base is Config and name not in values]
-    hidden = [
+    hidden: list[Any] = [
         (
             name,
             field.type,
@@ -69,7 +61,7 @@ def with_own_parameters(
         for name, field in inherited.items()
         if name in absent
     ]
-    kind = dataclasses.make_dataclass(
+    own: Any = dataclasses.make_dataclass(
         "OwnNotebook",
         [*hidden, *added],
         bases=(base,),
@@ -77,7 +69,7 @@ def with_own_parameters(
         frozen=True,
     )
     return {
-        profile: kind(**{name: getattr(config, name) for name in inherited if name not in absent})
+        profile: own(**{name: getattr(config, name) for name in inherited if name not in absent})
         for profile, config in profiles.items()
     }
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import TransferParameters, profiles
+from snnlab.course.config.shared import TransferParameters, count, learning_rate, profiles
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,11 @@ class PretrainAndTransfer(TransferParameters):
         "whether to train more than scratch and pipe-S with T steps: the controls of sections 4, 5 "
         "and 7, the race of section 6 and the neuron of section 8",
     )
-    epochs: int = parameter(1, "epochs of fine-tuning", low=1, high=100_000)
-    lr: tuple[float, ...] = parameter(
-        (0.02, 0.04, 0.08),
-        "learning rates that every recipe may choose from, by validation; a choice at the edge "
-        "tries the next one",
-        low=1e-6,
-        high=10,
-    )
-    fine_tune_lr: tuple[float, ...] = parameter(
+    epochs: int = count(1, "epochs of fine-tuning")
+    fine_tune_lr: tuple[float, ...] = learning_rate(
         (0.005, 0.01, 0.02),
         "learning rates of the fine-tuning to choose from, in the same way, after that of the "
         "pretraining",
-        low=1e-6,
-        high=10,
     )
     optimiser: str = parameter(
         "adam", "adam, or sgd with a momentum of 0.9", choices=("adam", "sgd")
@@ -70,7 +61,7 @@ class PretrainAndTransfer(TransferParameters):
 
 
 PRETRAIN_AND_TRANSFER = profiles(
-    PretrainAndTransfer(),
+    PretrainAndTransfer(lr=(0.02, 0.04, 0.08)),
     tiny=dict(
         samples=300,
         steps=4,

@@ -3,54 +3,37 @@
 from dataclasses import dataclass
 
 from snnlab._utils.fields import parameter
-from snnlab.course.config.learning_delays import delay_config
-from snnlab.course.config.shared import DelayTraining, profiles
+from snnlab.course.config.learning_delays import OtherDelayNetworks
+from snnlab.course.config.shared import SHD, count, learning_rate, profiles
 
 
 @dataclass(frozen=True)
-class PretrainedDelays(DelayTraining):
-    """Notebook 06. All other settings are those of notebook 04's profile."""
+class PretrainedDelays(OtherDelayNetworks):
+    """Notebook 06."""
 
     notebook = "06_pretrained_delays"
-    own = frozenset({"controls", "epochs", "lr_weights"})
+    own = OtherDelayNetworks.own | {"controls", "epochs"}
 
     controls: bool = parameter(True, "whether to train the controls of sections 6 and 7")
-    neurons: int = parameter(16, "neurons of a hidden layer", low=1, high=100_000)
-    layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
     sharpen: tuple[float, ...] = parameter(
         (0.0, 0.6, 1.0),
         "how far a ramp is sharpened: 0 not at all, 1 to a step; the last one is compared",
         low=0,
         high=1,
     )
-    pretrain_epochs: int = parameter(8, "epochs of the ReLU network", low=1, high=100_000)
-    epochs: int = parameter(
+    pretrain_epochs: int = count(8, "epochs of the ReLU network")
+    epochs: int = count(
         4,
         "epochs of fine-tuning; training from scratch has those of pretraining, too",
-        low=1,
-        high=100_000,
     )
-    lr_weights: tuple[float, ...] = parameter(
-        (0.02, 0.04, 0.08),
-        "highest learning rates of the weights that every recipe may choose from, by validation",
-        low=1e-6,
-        high=10,
-    )
-    fine_tune: tuple[float, ...] = parameter(
+    fine_tune: tuple[float, ...] = learning_rate(
         (0.125, 0.25, 0.5),
         "learning rates of fine-tuning to choose from, as a share of those before it",
-        low=1e-6,
-        high=10,
     )
-
-    def __post_init__(self) -> None:
-        """Check the fields, and that they go together."""
-        super().__post_init__()
-        delay_config(self)
 
 
 PRETRAINED_DELAYS = profiles(
-    PretrainedDelays(),
+    PretrainedDelays(lr_weights=(0.02, 0.04, 0.08)),
     tiny=dict(
         limit=200,
         layers=1,
@@ -63,16 +46,11 @@ PRETRAINED_DELAYS = profiles(
         workers=1,
     ),
     paper=dict(  # the network of Hammouamri et al. 2024 for SHD; how to pretrain it is ours
-        data="shd",
-        limit=0,
-        dt_ms=10.0,
-        n_in=140,
+        SHD,
         neurons=256,
         pretrain_epochs=100,
         epochs=50,
         lr_weights=(2.5e-3, 5e-3, 1e-2),
         seeds=5,
-        batch_size=256,
-        workers=1,
     ),
 )

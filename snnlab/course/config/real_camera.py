@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import TrainingParameters, profiles
+from snnlab.course.config.shared import TrainingParameters, count, learning_rate, profiles
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,20 @@ class RealCamera(TrainingParameters):
     recordings: tuple[int, ...] = parameter(
         (50, 100, 300, 800), "numbers of labelled recordings to train on", low=10, high=100_000
     )
-    epochs: tuple[int, ...] = parameter(
-        (40, 30, 16, 8), "epochs on as many recordings", low=2, high=100_000, repeats=True
+    epochs: tuple[int, ...] = count(
+        (40, 30, 16, 8), "epochs on as many recordings", low=2, repeats=True
     )
-    long_epochs: int = parameter(
+    long_epochs: int = count(
         150,
         "epochs of the training from scratch that costs as much as pretraining and fine-tuning",
         low=2,
-        high=100_000,
     )
     pictures: int = parameter(0, "pictures to pretrain on; 0 for all", low=0, high=60_000)
-    pretrain_epochs: int = parameter(3, "epochs of the ANN", low=1, high=100_000)
-    pretrain_lr: float = parameter(0.01, "learning rate of the ANN", low=1e-6, high=10)
-    lr: tuple[float, ...] = parameter(
+    pretrain_epochs: int = count(3, "epochs of the ANN")
+    pretrain_lr: float = learning_rate(0.01, "learning rate of the ANN")
+    lr: tuple[float, ...] = learning_rate(
         (0.005, 0.01, 0.02),
         "learning rates that every recipe chooses from, by validation",
-        low=1e-6,
-        high=10,
     )
     decay: tuple[float, ...] = parameter(
         (0.25, 0.622),

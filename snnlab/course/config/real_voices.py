@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import DelayNetParameters, profiles
+from snnlab.course.config.shared import DelayNetParameters, count, profiles
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,7 @@ class RealVoices(DelayNetParameters):
         high=100,
     )
     n_in: int = parameter(140, "inputs: 700 channels in groups of 700 / n_in", low=1, high=700)
-    epochs: int = parameter(14, "passes through the training data", low=1, high=100_000)
-    lr_factors: tuple[float, ...] = parameter(
-        (0.5, 1.0, 2.0),
-        "factors of lr_weights that every variant chooses from, by validation",
-        low=1e-6,
-        high=1000,
-    )
+    epochs: int = count(14, "passes through the training data")
     fan_in: int = parameter(
         8, "inputs of a hidden neuron in the networks with few connections", low=1, high=700
     )

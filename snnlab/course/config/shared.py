@@ -3,11 +3,19 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter, typed
+from snnlab.data.entry import DatasetEntry
 from snnlab.data.registry import find
+
+count = partial(parameter, low=1, high=100_000)  # of epochs, steps or neurons
+learning_rate = partial(parameter, low=1e-6, high=10)
+# Parameters of "paper" that have to do with SHD, as in Hammouamri et al. 2024
+SHD = {"data": "shd", "limit": 0, "dt_ms": 10.0, "n_in": 140, "batch_size": 256, "workers": 1}
 
 
 @dataclass(frozen=True)
@@ -107,15 +115,14 @@ class TransferParameters(TrainingParameters):
         repeats=True,
         needs={"model": ("small",)},
     )
-    pretrain_epochs: int = parameter(12, "epochs of the ANN", low=1, high=100_000)
+    pretrain_epochs: int = count(12, "epochs of the ANN")
     scratch_epochs: tuple[int, ...] = parameter(
         (2, 4), "lengths of training from scratch, each a run of its own", low=1
     )
-    lr: tuple[float, ...] = parameter(
+    lr: tuple[float, ...] = learning_rate(
         (0.02, 0.04),
-        "learning rates that every recipe may choose from, by validation",
-        low=1e-6,
-        high=10,
+        "learning rates that every recipe may choose from, by validation; a choice at the edge "
+        "tries the next one",
     )
     schedule: str = parameter(
         "cosine", "how the learning rate of the ANN falls", choices=("cosine", "constant")
@@ -161,9 +168,7 @@ class TimeStep(Config):
 class DelayNetParameters(TimeStep, TrainingParameters):
     """The parameters of notebooks that choose all of a network with delays and of its training."""
 
-    hidden: tuple[int, ...] = parameter(
-        (16, 16), "neurons of each hidden layer", low=1, high=100_000, repeats=True
-    )
+    hidden: tuple[int, ...] = count((16, 16), "neurons of each hidden layer", repeats=True)
     max_delay: int = parameter(12, "largest delay", unit="steps", low=1, high=1000)
     tau_ms: tuple[float, ...] = parameter(
         (20.1, 40.0, 80.0),
@@ -175,7 +180,13 @@ class DelayNetParameters(TimeStep, TrainingParameters):
     dropout: float = parameter(
         0.1, "probability of silencing a neuron while training", low=0, high=0.99
     )
-    lr_weights: float = parameter(0.02, "highest learning rate of the weights", low=1e-6, high=10)
+    lr_weights: float = learning_rate(0.02, "highest learning rate of the weights")
+    lr_factors: tuple[float, ...] = parameter(
+        (0.5, 1.0, 2.0),
+        "factors of the learning rates that every variant chooses from, by validation",
+        low=1e-6,
+        high=1000,
+    )
     lr_delays: float = parameter(
         0.3, "first learning rate of the delays", unit="steps", low=0, high=1000
     )
@@ -227,12 +238,16 @@ class Recordings(Config):
     def __post_init__(self) -> None:
         """Check the fields, and that they go together."""
         super().__post_init__()
-        entry, _ = find(self.data, "recordings", features=self.features)
+        entry, _ = self.find_recordings()
         if self.features not in entry.features:
             raise SnnlabError(
                 f"data = {self.data!r}, features = {self.features!r}: expected the features "
                 f"{' or '.join(entry.features)} for {entry.name}."
             )
+
+    def find_recordings(self) -> tuple[DatasetEntry, str | Path]:
+        """Return the entry that reads the recordings, and where their files are; see `find`."""
+        return find(self.data, "recordings", features=self.features)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import parameter
-from snnlab.course.config.shared import TransferParameters, profiles
+from snnlab.course.config.shared import TransferParameters, count, learning_rate, profiles
 from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.registry import entry_of, find_set
 
@@ -91,10 +91,8 @@ class TransferToEvents(TransferParameters):
         high=0.99,
     )
     weight_decay: float = parameter(0.0, "weight decay on everything", low=0, high=10)
-    warm_up_epochs: int = parameter(1, "epochs in which only new layers learn", low=0, high=100_000)
-    epochs: int = parameter(
-        8, "epochs on events; half of them as LIAF where that comes first", low=2, high=100_000
-    )
+    warm_up_epochs: int = count(1, "epochs in which only new layers learn", low=0)
+    epochs: int = count(8, "epochs on events; half of them as LIAF where that comes first", low=2)
     films: int = parameter(
         400,
         "films of moving shapes to train on, in the last section",
@@ -102,18 +100,15 @@ class TransferToEvents(TransferParameters):
         high=1_000_000,
         needs={"toys": (True,)},
     )
-    film_epochs: int = parameter(
+    film_epochs: int = count(
         12,
         "epochs on films; in pipe-D half as an ANN, a quarter as LIAF",
         low=4,
-        high=100_000,
         needs={"toys": (True,)},
     )
-    film_lr: tuple[float, ...] = parameter(
+    film_lr: tuple[float, ...] = learning_rate(
         (0.005, 0.01, 0.02),
         "learning rates that every recipe for films may choose from",
-        low=1e-6,
-        high=10,
         needs={"toys": (True,)},
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from snnlab._utils.arrays import to_numpy
 from snnlab._utils.escape import status_html
 from snnlab._utils.fields import known
 
@@ -166,7 +167,7 @@ def _difference(expected: Any, result: Any, tolerance: float = 1e-4) -> str:
         pairs = enumerate(zip(expected, result, strict=True), 1)
         parts = ((n, _difference(*pair, tolerance)) for n, pair in pairs)
         return next((f"in value {n}, {text}" for n, text in parts if text), "")
-    right, yours = _array(expected), _array(result)
+    right, yours = np.asarray(to_numpy(expected)), np.asarray(to_numpy(result))
     if right.dtype == object:  # such as a network among the arguments
         return ""
     if right.size == yours.size == 1:
@@ -184,16 +185,9 @@ def _difference(expected: Any, result: Any, tolerance: float = 1e-4) -> str:
     return f"{right[place]:.4g} is expected{where}; yours is {yours[place]:.4g}"
 
 
-def _array(value: Any) -> np.ndarray:
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        value = value.float() if value.dtype == torch.bfloat16 else value  # numpy has none
-    return np.asarray(value)
-
-
 def _brief(value: Any) -> str:
     """Return a value as a student would write it, or its shape if it is large."""
-    array = _array(value)
+    array = np.asarray(to_numpy(value))
     if array.size > 8 or array.dtype == object:
         kind = type(value).__name__
         return f"<{kind} of shape {array.shape}>" if array.ndim else f"<{kind}>"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from snnlab._utils.errors import SnnlabError, errors_at
@@ -83,12 +84,8 @@ def to_network(plain: PlainNetwork) -> DelayNet:
 
 
 def _places(layer: PlainLayer) -> Array:
-    """Count, for each synapse, those before it that join the same neurons: (S,)."""
-    order = np.lexsort((layer.delay, layer.source, layer.target))
-    pairs = np.stack([layer.target[order], layer.source[order]])
-    same = np.concatenate([[False], (pairs[:, 1:] == pairs[:, :-1]).all(0)])[: len(order)]
-    position = np.arange(len(order))
-    first = np.maximum.accumulate(np.where(same, 0, position))
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = position - first
+    """Count, for each synapse, those of shorter delays that join the same neurons: (S,)."""
+    synapses = pd.DataFrame({name: getattr(layer, name) for name in ("target", "source", "delay")})
+    joining = synapses.sort_values([*synapses]).groupby(["target", "source"])
+    places: Array = joining.cumcount().sort_index().to_numpy(copy=True)
     return places

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from spikingjelly.activation_based import base, layer, surrogate
+from spikingjelly.activation_based import layer, surrogate
 from torch import nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
 from snnlab.delays.arrivals import bn_affine
 from snnlab.delays.loading import time_step
-from snnlab.nn.activations import Activation, RampNeuron
+from snnlab.nn.activations import RampNeuron
+from snnlab.nn.any_network import check_network
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF, LeakyIntegrator
@@ -38,7 +39,6 @@ SUPPORTED = (
     layer.Dropout,
     surrogate.SurrogateFunctionBase,
 )
-POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ class PlainLayer:
     bias: Array
     tau: Array
     threshold: Array
+
+    def kernel(self, n_in: int) -> Array:
+        """Return the weights of all delays, (L, N_in, N), of a layer with so many inputs."""
+        kernel = np.zeros((int(self.delay.max(initial=0)) + 1, n_in, len(self.bias)))
+        np.add.at(kernel, (self.delay, self.source, self.target), self.weight)
+        return kernel
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,13 @@ class PlainNetwork:
             for number, plain in enumerate(self.layers)
             for name, value in vars(plain).items()
         }
-        numbers = {"layers": len(self.layers), "n_in": self.n_in, "tail": self.tail}
-        return {
-            **{name: np.array(number) for name, number in numbers.items()},
-            "dt_ms": np.array(self.dt_ms),
-            **named,
+        numbers = {
+            "layers": len(self.layers),
+            "n_in": self.n_in,
+            "tail": self.tail,
+            "dt_ms": self.dt_ms,
         }
+        return {name: np.array(number) for name, number in numbers.items()} | named
 
 
 @torch.no_grad()
@@ -149,42 +156,26 @@ def check_exportable(model: nn.Module) -> None:
     Raises:
         SnnlabError: the message names the layer and the reason.
     """
-    if not isinstance(model, nn.Module):
-        raise SnnlabError(f"model: got {type(model).__name__}, expected a torch.nn.Module.")
+    check_network(model)
     kind = type(model).__name__
-    for name, module in model.named_modules():
-        # A ramp neuron is a leaky integrator, too
-        supported = isinstance(module, SUPPORTED) and not isinstance(module, RampNeuron)
-        if module is model or supported:
-            continue
-        if (reason := _reason(module)) is not None:
-            raise SnnlabError(
-                f"{kind} cannot be exported: its layer {name} ({type(module).__name__}) {reason}. "
-                "Export a spiking DelayNet, which has delays, batch norm, LIF neurons and a leaky "
-                "readout."
-            )
     if not isinstance(model, DelayNet):
         raise SnnlabError(
             f"{kind} cannot be exported: in which order a class of one's own calls its layers, and "
             "whether it feeds spikes back, is not known. Export a spiking DelayNet."
         )
+    for name, module in model.named_modules():
+        reason = "" if isinstance(module, SUPPORTED) else "has no counterpart there"
+        if isinstance(module, RampNeuron):  # a leaky integrator, too
+            reason = "sends a ramp where an exported neuron sends spikes"
+        if reason:
+            raise SnnlabError(
+                f"{kind} cannot be exported: its layer {name} ({type(module).__name__}) {reason}. "
+                "Export a spiking DelayNet, which has delays, batch norm, LIF neurons and a leaky "
+                "readout."
+            )
     if model.config.padding == "reference":
         raise SnnlabError(
             "a DelayNet with padding = 'reference' cannot be exported: it cuts off the spikes of "
             "each hidden layer at another step, and an exported network runs on; train it with "
             "padding = 'fixed', or import its checkpoint so."
         )
-
-
-def _reason(module: nn.Module) -> str | None:
-    """Say why a layer cannot be exported; None for a container of others."""
-    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
-        return "is recurrent, and an exported network is a chain of layers"
-    if isinstance(module, POOLS):
-        return "takes a maximum, which no sum of weighted spikes is"
-    if isinstance(module, RampNeuron | Activation):
-        values = "membrane potentials (LIAF)" if getattr(module, "mode", "") == "liaf" else "a ramp"
-        return f"sends {values} where an exported neuron sends spikes"
-    if [*module.children()] and not isinstance(module, base.MemoryModule):
-        return None
-    return "has no counterpart there"

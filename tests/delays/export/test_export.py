@@ -15,7 +15,6 @@ from snnlab.delays.export import nir_import, nir_reader
 from snnlab.delays.export.export import export_network
 from snnlab.delays.export.plain import describe
 from snnlab.delays.loading import convert_file, open_network
-from snnlab.nn.activations import Activation, set_mode
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LIF
@@ -325,20 +324,18 @@ def test_a_file_without_a_time_step_or_content_is_refused(tmp_path):
         nir_reader.read(tmp_path / "c.nir")
 
 
-def liaf():
-    layer = Activation()
-    set_mode(layer, "liaf")
-    return layer
+def with_layer_norm():
+    net = DelayNet(4, [3], 2, dt_ms=1)
+    net.norms[0] = nn.LayerNorm(3)
+    return net
 
 
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        (nn.Sequential(DelayLinear(4, 3, 2), nn.GRU(3, 3)), r"layer 1 \(GRU\) is recurrent"),
-        (nn.Sequential(nn.MaxPool1d(2), LIF(2.0)), r"layer 0 \(MaxPool1d\) takes a maximum"),
-        (nn.Sequential(DelayLinear(4, 3, 2), liaf()), r"layer 1 \(Activation\) .*LIAF"),
         (nn.Sequential(DelayLinear(4, 3, 2), LIF(2.0)), "Sequential cannot be exported: in which"),
-        (nn.Sequential(nn.Conv2d(1, 1, 1)), r"layer 0 \(Conv2d\) has no counterpart"),
+        (with_layer_norm(), r"norms.0 \(LayerNorm\) has no counterpart there. Export a spiking"),
+        (DelayNet, "model: got type, expected a torch.nn.Module"),
         (DelayNet(4, [3], 2, neuron="relu", dt_ms=1), r"neurons.0 \(RampNeuron\) sends a ramp"),
         (DelayNet(4, [3], 2, padding="reference", dt_ms=1), "padding = 'reference'"),
         (DelayNet(4, [3], 2), "give dt_ms"),
