@@ -39,7 +39,7 @@ def search(
     Exit code 2 if the file, a parameter, the data, the disk or the device is wrong, before anything
     starts, 1 if a trial failed, 130 if the search was interrupted.
     """
-    from snnlab.runs.preflight import check_all
+    from snnlab.runs.preflight import check
     from snnlab.runs.sweep.search import Trials
     from snnlab.runs.sweep.search_file import read_search
 
@@ -59,7 +59,7 @@ def search(
         if left and executor == "slurm":
             click.echo("\n".join(header(content, jobs, config, slurm, workers=workers)))
     if left:
-        check_all([config] * left, content.folder, here=executor == "local")
+        check([config] * left, content.folder, here=executor == "local")
     if dry_run:
         return
     trials = Trials(content)

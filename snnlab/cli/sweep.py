@@ -12,9 +12,10 @@ from snnlab.cli.cli_errors import cli_errors, print_failures
 from snnlab.cli.options import sweep_options
 
 if TYPE_CHECKING:
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.slurm import Slurm
-    from snnlab.runs.sweep.sweep import Sweep, SweepRun
+    from snnlab.runs.sweep.sweep import Sweep
     from snnlab.runs.sweep.worker import RunOutcome
 
 
@@ -42,7 +43,7 @@ def sweep(
     Exit code 2 if the file, a parameter, the data, the disk or the device is wrong, before anything
     starts, 1 if a run failed, 130 if the sweep was interrupted.
     """
-    from snnlab.runs.preflight import check_all
+    from snnlab.runs.preflight import check
     from snnlab.runs.sweep.slurm import header
     from snnlab.runs.sweep.sweep import read
 
@@ -57,7 +58,7 @@ def sweep(
         if left and executor == "slurm":
             click.echo("\n".join(header(plan, len(left), left[0].config, slurm, workers=workers)))
     if left:
-        check_all([run.config for run in left], plan.folder, here=executor == "local")
+        check([run.config for run in left], plan.folder, here=executor == "local")
     if dry_run:
         return
     outcomes: Sequence[RunOutcome] = []
@@ -85,7 +86,7 @@ def sweep(
     _conclude(plan, left, outcomes)
 
 
-def _overview(plan: "Sweep", left: Sequence["SweepRun"]) -> "SweepProgress":
+def _overview(plan: "Sweep", left: Sequence["NotebookRun"]) -> "SweepProgress":
     from rich.console import Console
 
     from snnlab.runs.progress import SweepProgress
@@ -94,7 +95,7 @@ def _overview(plan: "Sweep", left: Sequence["SweepRun"]) -> "SweepProgress":
 
 
 def _submit(
-    plan: "Sweep", left: Sequence["SweepRun"], slurm: "Slurm", workers: int, retries: int
+    plan: "Sweep", left: Sequence["NotebookRun"], slurm: "Slurm", workers: int, retries: int
 ) -> Any:
     from snnlab.runs.sweep.slurm import logs, submit, tasks
 
@@ -111,7 +112,7 @@ def _submit(
     return jobs
 
 
-def _follow(plan: "Sweep", left: Sequence["SweepRun"], jobs: Any) -> "Sequence[RunOutcome]":
+def _follow(plan: "Sweep", left: Sequence["NotebookRun"], jobs: Any) -> "Sequence[RunOutcome]":
     from snnlab.runs.sweep.slurm import follow
 
     with _overview(plan, left) as overview:
@@ -122,7 +123,9 @@ def _follow(plan: "Sweep", left: Sequence["SweepRun"], jobs: Any) -> "Sequence[R
             sys.exit(130)
 
 
-def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[RunOutcome]") -> None:
+def _conclude(
+    plan: "Sweep", left: Sequence["NotebookRun"], outcomes: "Sequence[RunOutcome]"
+) -> None:
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 
@@ -141,7 +144,7 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
         )
     click.echo(f"{'runs':<12}{plan.folder}")
     ended = list(zip(left, outcomes, strict=False))
-    if held := [run for run, outcome in ended if outcome.status == "held" and not run.done]:
+    if held := [run for run, outcome in ended if outcome.status == "held" and not run.finished]:
         click.echo(
             f"{len(held)} runs are in progress in another process: {held[0].name} ...", err=True
         )

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from snnlab._utils.files import (
     parse_json,
     paths_below,
     plain,
+    stamp,
     whole_file,
     write_text,
 )
@@ -23,7 +26,7 @@ from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config, configure
 from snnlab.runs import manifest, preflight
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
-from snnlab.runs.result import SCHEMA, check
+from snnlab.runs.result import SCHEMA, check, load_result
 from snnlab.training import log_choice
 
 UNSTATED = {"name": "not stated", "note": "The notebook does not say on which data."}
@@ -32,21 +35,21 @@ LOCK_SECONDS = 20.0  # a kernel whose runner was killed ends within some seconds
 _locks: dict[Path, Any] = {}  # of the folders in which this process runs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """A run that has begun.
+    """A run, which has begun or is planned.
 
     Attributes:
         config: its parameters.
         dir: its folder.
         code: of its notebook.
-        started: in UTC, as ISO 8601.
+        started: in UTC, as ISO 8601; "" if this process has not begun it.
     """
 
     config: Config
     dir: Path
     code: NotebookCode
-    started: str = field(default_factory=now)
+    started: str = field(default="", kw_only=True)
 
     @property
     def figure_dir(self) -> Path:
@@ -57,6 +60,40 @@ class Run:
     def checkpoint_dir(self) -> Path:
         """Folder of the checkpoints, from which a killed run is resumed."""
         return self.dir / "checkpoints"
+
+    @property
+    def finished(self) -> str | None:
+        """Since when the folder has its result, as ISO 8601; None if it does not.
+
+        Raises:
+            SnnlabError: the result is damaged.
+        """
+        content, result = manifest.read(self.dir), self.dir / "result.json"
+        if not manifest.same(content, self.config, self.code):
+            return None
+        try:
+            since = _finish_time(result, *stamp(result))
+        except FileNotFoundError:
+            return None
+        if content["status"] == "running":  # it was killed after it had written the result
+            manifest.end(self.dir, "finished", data=load_result(result).data)
+        return since
+
+    @contextmanager
+    def lock(self, *, wait: bool) -> Iterator[bool]:
+        """Lock the folder; yield whether another process has finished the run during the wait.
+
+        Args:
+            wait: for another process that has the same run in work, instead of refusing.
+
+        Raises:
+            manifest.Held: another process has the run in work.
+            SnnlabError: the folder cannot be made, or its result is damaged.
+        """
+        make_folder(self.dir)
+        before = manifest.read(self.dir)
+        with manifest.hold(self.dir, "runner", -1 if wait else 0):
+            yield manifest.read(self.dir) != before and self.finished is not None
 
     def save_result(
         self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any] = UNSTATED, **more: Any
@@ -119,6 +156,11 @@ class Run:
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
 
+@lru_cache(10_000)  # a sweep asks several times, of every run
+def _finish_time(path: Path, size: int, mtime_ns: int) -> str:
+    return load_result(path).finished
+
+
 def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = None) -> Run:
     """Begin a run in its folder, and lock that folder until its result is saved.
 
@@ -142,9 +184,10 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
     config: Config = parameters if isinstance(parameters, Config) else configure(parameters)
     code = code or running_notebook()
     folder = run_folder(config, code=code)
-    preflight.check(config, folder, code)
+    if code == UNKNOWN:  # else its runner has checked it
+        preflight.check([config], folder)
     make_folder(folder)
-    run = Run(config, folder, code)
+    run = Run(config, folder, code, started=now())
     if folder not in _locks:  # the cell that starts the run may be executed twice
         _locks[folder] = manifest.hold(folder, "run", LOCK_SECONDS)
     owner = run.checkpoint_dir / "config.json"  # says whose checkpoints these are

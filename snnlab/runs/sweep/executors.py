@@ -20,9 +20,10 @@ from snnlab.runs import sharing
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.search_file import Search
-    from snnlab.runs.sweep.sweep import Sweep, SweepRun
+    from snnlab.runs.sweep.sweep import Sweep
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -57,7 +58,7 @@ def worker_environment(
 
 def run_local(
     sweep: "Sweep",
-    planned: Sequence["SweepRun"],
+    planned: Sequence["NotebookRun"],
     *,
     workers: int,
     retries: int,
@@ -91,7 +92,7 @@ def run_local(
         with suppress(IndexError):  # nothing is pending
             while not pool.stopping.is_set():
                 number, run = pending.popleft()
-                if number in outcomes and sharing.in_work(run.notebook, run.config):
+                if number in outcomes and sharing.in_work(run):
                     pool.stopping.wait(HELD_SECONDS)
                 else:
                     outcomes[number] = pool.run(run)
@@ -171,7 +172,7 @@ class LocalWorkers:
             pool.shutdown(cancel_futures=True)
         return [future.result() for future in futures]
 
-    def run(self, run: "SweepRun", stop: Callable[[], bool] = lambda: False) -> RunOutcome:
+    def run(self, run: "NotebookRun", stop: Callable[[], bool] = lambda: False) -> RunOutcome:
         """Return the outcome of a run's last attempt; "pruned" as soon as `stop` returns True."""
         slot = self.slots.get()
         self.watcher.change(run, "begins")
@@ -187,7 +188,7 @@ class LocalWorkers:
         self.slots.put(slot)
         return outcome
 
-    def _attempt(self, run: "SweepRun", slot: int, stop: Callable[[], bool]) -> RunOutcome:
+    def _attempt(self, run: "NotebookRun", slot: int, stop: Callable[[], bool]) -> RunOutcome:
         processes = getattr(run.config, "processes", 1)
         environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
         given = with_cores(run, self.cores // self.workers)
@@ -221,7 +222,7 @@ class LocalWorkers:
         return RunOutcome("pruned") if pruned and outcome.status == "failed" else outcome
 
 
-def with_cores(run: "SweepRun", cores: int) -> dict[str, Any]:
+def with_cores(run: "NotebookRun", cores: int) -> dict[str, Any]:
     """Return a run's parameters; `workers` = 0, one process a core, is replaced by the cores."""
     own = {"workers": max(1, cores)} if getattr(run.config, "workers", None) == 0 else {}
     return {**run.given, **own}

@@ -26,7 +26,8 @@ from snnlab._utils.fields import is_number, known, typed, whole_number
 from snnlab._utils.files import plain
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import Profiles, known_parameter, parameters_of
-from snnlab.runs.sweep.sweep import SweepFile, SweepRun, checked, open_file, parameters
+from snnlab.runs.execute import NotebookRun
+from snnlab.runs.sweep.sweep import SweepFile, checked, open_file, parameters
 
 SETTINGS = ("trials", "arm", "maximise")
 RANGE = ("low", "high", "log", "step")
@@ -97,7 +98,7 @@ class Search:
         }
 
     @property
-    def example(self) -> SweepRun:
+    def example(self) -> NotebookRun:
         """A run with the lowest value of each range, and the first of each list."""
         draw = {
             name: json.dumps(one[0]) if isinstance(one, list) else one["low"]
@@ -105,7 +106,7 @@ class Search:
         }
         return self.run(0, draw)
 
-    def run(self, trial: int, draw: Mapping[str, Any]) -> SweepRun:
+    def run(self, trial: int, draw: Mapping[str, Any]) -> NotebookRun:
         """Make the run of a trial.
 
         Raises:

@@ -17,9 +17,10 @@ from snnlab.runs.sweep.executors import THREADS, with_cores
 from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.search_file import Search
-    from snnlab.runs.sweep.sweep import Sweep, SweepRun
+    from snnlab.runs.sweep.sweep import Sweep
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
 POLL_SECONDS = 1.0  # between two reads of the jobs' files; submitit asks SLURM less often
@@ -50,7 +51,9 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def tasks(sweep: "Sweep", planned: Sequence["SweepRun"], slurm: Slurm, retries: int) -> list[Task]:
+def tasks(
+    sweep: "Sweep", planned: Sequence["NotebookRun"], slurm: Slurm, retries: int
+) -> list[Task]:
     """Return the runs of a sweep as tasks for `submit`.
 
     Args:
@@ -167,7 +170,7 @@ def logs(experiment: "Sweep | Search") -> Path:
 
 
 def follow(
-    planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: "SweepProgress"
+    planned: Sequence["NotebookRun"], jobs: Sequence[Any], watcher: "SweepProgress"
 ) -> list[RunOutcome]:
     """Wait for the jobs of `submit`; an interruption ends the waiting and not the jobs.
 

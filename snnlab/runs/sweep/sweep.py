@@ -10,7 +10,6 @@
 All keys but `notebook` may be missing. The runs go to runs/<stem of the file>/<hash>/seed=<seed>.
 """
 
-import dataclasses
 import itertools
 import math
 import shlex
@@ -23,16 +22,15 @@ from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.fields import known, typed
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import (
-    Config,
     Profiles,
     known_parameter,
     parameters_of,
     parse_parameters,
     read_parameters,
 )
-from snnlab.runs import execute, manifest, sharing
+from snnlab.runs import execute, sharing
+from snnlab.runs.execute import NotebookRun
 from snnlab.runs.notebook_code import NotebookCode, notebook_code
-from snnlab.runs.run import run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,62 +47,6 @@ RESERVED = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class SweepRun:
-    """One run of a sweep.
-
-    Attributes:
-        configuration: its name, the same for all seeds; empty where there is only one.
-        config: all parameters; `out` is the folder.
-        given: the parameters that the notebook is given.
-        notebook: its file.
-        code: of the notebook when the sweep was read.
-    """
-
-    configuration: str
-    config: Config
-    given: Mapping[str, Any]
-    notebook: Path
-    code: NotebookCode
-
-    @property
-    def name(self) -> str:
-        """Configuration and seed."""
-        return ", ".join(filter(None, (self.configuration, f"seed={self.config.seed}")))
-
-    @property
-    def folder(self) -> Path:
-        """Folder of its files."""
-        return Path(self.config.out)
-
-    @property
-    def done(self) -> bool:
-        """Whether it has its result."""
-        return execute.finished(self.notebook, self.config) is not None
-
-    @property
-    def identical(self) -> tuple[Path, str] | None:
-        """The same run of another sweep that has its result, and since when."""
-        return sharing.identical(self.notebook, self.config)
-
-    @property
-    def state(self) -> str:
-        """New, begun (by a process that may be gone), failed or finished, and since when.
-
-        A run that another sweep has finished will be shared.
-        """
-        if finished := execute.finished(self.notebook, self.config):
-            return f"finished {finished[1]}"
-        if identical := self.identical:
-            return f"finished {identical[1]} in {identical[0].parents[1].name}"
-        content = manifest.read(self.folder)
-        if not manifest.same(content, self.config, self.code):
-            return "new"
-        if content["status"] == "failed":
-            return f"failed {content['finished']}"
-        return f"begun {content['started'][-1]}"
-
-
 @dataclass(frozen=True)
 class Sweep:
     """All runs of a file, in the order of its configurations, and the seeds of each.
@@ -117,7 +59,7 @@ class Sweep:
 
     path: Path
     notebook: Path
-    runs: Sequence[SweepRun]
+    runs: Sequence[NotebookRun]
 
     @property
     def folder(self) -> Path:
@@ -125,14 +67,14 @@ class Sweep:
         return runs_folder() / self.path.stem
 
     @property
-    def left(self) -> list[SweepRun]:
+    def left(self) -> list[NotebookRun]:
         """The runs that have no result yet, in no sweep."""
-        return [run for run in self.runs if not (run.done or run.identical)]
+        return [run for run in self.runs if not (run.finished or sharing.identical(run))]
 
     def share(self) -> None:
         """Copy the results of identical runs that other sweeps have finished."""
         for run in self.runs:
-            sharing.finished_or_shared(run.notebook, run.config)
+            sharing.finished_or_shared(run)
 
     @property
     def note(self) -> str:
@@ -171,7 +113,7 @@ class SweepFile:
     overrides: Mapping[str, Any]
     seeds: Sequence[Any]
 
-    def run(self, name: str, own: Mapping[str, Any], seed: Any) -> SweepRun:
+    def run(self, name: str, own: Mapping[str, Any], seed: Any) -> NotebookRun:
         """Make and check a run.
 
         Args:
@@ -183,11 +125,9 @@ class SweepFile:
             SnnlabError: a parameter is out of range, or nothing reads it beside the others.
         """
         given = {**self.shared, **own, **self.overrides, "seed": seed}
-        config = checked(self.path, name, execute.configure, self.notebook, given)
-        folder = run_folder(config, self.path.stem, self.code)
-        given |= {"profile": config.profile, "out": str(folder)}
-        config = dataclasses.replace(config, out=str(folder))
-        return SweepRun(name, config, given, self.notebook, self.code)
+        stem = self.path.stem
+        run: NotebookRun = checked(self.path, name, execute.plan, self.notebook, given, stem, name)
+        return run
 
 
 def open_file(
@@ -257,7 +197,7 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
             f"{path}: seeds, grid and configurations make {count:,} runs; expected at most "
             f"{MAX_RUNS:,}. Shorten the lists, or split the file."
         )
-    runs: dict[Path, SweepRun] = {}
+    runs: dict[Path, NotebookRun] = {}
     if twice := grid.keys() & file.overrides.keys():
         raise SnnlabError(
             f"-p {min(twice)}: grid has values for it; leave -p out, or change them in {path}."
@@ -265,12 +205,12 @@ def read(path: Path, texts: Mapping[str, str] | None = None) -> Sweep:
     configurations = _configurations(path, kind, grid, named)
     for (name, own), seed in itertools.product(configurations, seeds):
         run = file.run(name, own, seed)
-        if run.folder in runs:
+        if run.dir in runs:
             raise SnnlabError(
-                f"{path}: {runs[run.folder].name!r} and {run.name!r} are the same run, as nothing "
+                f"{path}: {runs[run.dir].name!r} and {run.name!r} are the same run, as nothing "
                 "that decides about the result tells them apart; remove one of them."
             )
-        runs[run.folder] = run
+        runs[run.dir] = run
     return Sweep(path, file.notebook, [*runs.values()])
 
 
@@ -322,8 +262,8 @@ def checked(path: Path, where: str, check: Any, *arguments: Any) -> Any:
 
 def collected(sweep: Sweep) -> "pd.DataFrame | None":
     """Return the results of a sweep as `runs.collect` does; None where no run is finished."""
-    if not any(run.done for run in sweep.runs):
+    if not any(run.finished for run in sweep.runs):
         return None
     from snnlab.runs.collection import read_results  # with pandas, which is needed only here
 
-    return read_results(sweep.folder, only={run.folder for run in sweep.runs}).table
+    return read_results(sweep.folder, only={run.dir for run in sweep.runs}).table
