@@ -233,6 +233,9 @@ def _run_notebook(run: NotebookRun, report: "Report", before: Mapping[str, Any])
         raise NotebookFailed(
             f"{path.name}: stopped, as {folder} could not be written to "
             f"({error.strerror or error}). Free some space, and run it again."
+            if folder.is_dir()
+            else f"{path.name}: stopped, as its folder {folder} was removed while it ran. "
+            "Run it again."
         ) from error
     except DeadKernelError as error:
         raise NotebookFailed(

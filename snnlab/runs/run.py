@@ -88,12 +88,20 @@ class Run:
 
         Raises:
             manifest.Held: another process has the run in work.
-            SnnlabError: the folder cannot be made, or its result is damaged.
+            SnnlabError: the folder cannot be made, its result is damaged, or it has the result of
+                another notebook.
         """
         make_folder(self.dir)
         before = manifest.read(self.dir)
         with manifest.hold(self.dir, "runner", -1 if wait else 0):
-            yield manifest.read(self.dir) != before and self.finished is not None
+            content = manifest.read(self.dir)
+            name = manifest.notebook_name(self.config, self.code)
+            if content.get("status") == "finished" and content["notebook"] != name:
+                raise SnnlabError(
+                    f"{self.dir}: holds a finished run of {content['notebook']}, which a run of "
+                    f"{name} would replace; choose another folder with out, or remove this one."
+                )
+            yield content != before and self.finished is not None
 
     def save_result(
         self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any] = UNSTATED, **more: Any

@@ -411,6 +411,33 @@ def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
     assert not (small_disk / "out" / notebook.name).exists()
 
 
+def test_a_folder_that_is_removed_while_it_runs_is_a_failure_with_a_sentence(
+    snnlab, notebook, tmp_path
+):
+    write(notebook, START, "import shutil; shutil.rmtree(run.dir)", SAVE)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
+    assert f"{tmp_path / 'out'} was removed while it ran. Run it again." in done.stderr
+    assert "space" not in done.stderr
+
+
+def test_a_finished_run_of_another_notebook_is_not_replaced(snnlab, notebook, tmp_path):
+    out = ("--profile", "tiny", "--out", tmp_path / "out")
+    assert snnlab("run", notebook, *out).exit_code == 0
+    before = load_result(tmp_path / "out")
+    other = notebook.rename(tmp_path / "other.ipynb")
+    for again in ((), ("--again",)):
+        done = snnlab("run", other, *out, *again)
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.output
+        assert "holds a finished run of 01_lif_dynamics, which a run of other" in done.stderr
+    done = snnlab("train", *out)
+    assert done.exit_code == 2 and "which a run of 04_learning_delays would repl" in done.stderr
+    assert load_result(tmp_path / "out") == before
+    write(other, START, SAVE).rename(notebook)  # the same notebook
+    assert snnlab("run", notebook, *out, "-p", "neurons", 13).exit_code == 0
+    assert load_result(tmp_path / "out").config["neurons"] == 13
+
+
 def test_the_disk_is_checked_once_a_run(snnlab, notebook, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(preflight, "free_gb", lambda *args: calls.append(args) or 1.0)
