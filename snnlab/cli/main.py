@@ -17,7 +17,7 @@ from snnlab._utils.places import data_folder, runs_folder
 from snnlab._utils.version import __version__
 from snnlab.cli import collect, data, export, search, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
-from snnlab.cli.options import ParameterFile, run_options
+from snnlab.cli.options import ParameterFile, once, run_options
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net_config import Padding
@@ -104,17 +104,9 @@ def run(
     from snnlab.course.config import parse_parameters, read_parameters
     from snnlab.training import log_choice
 
-    texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
-    for name, text in [
-        *((name, text) for name, text in options.items() if text is not None),
-        *given,
-    ]:
-        if name in texts:
-            raise SnnlabError(
-                f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once."
-            )
-        texts[name] = text
+    typed = [(name, text) for name, text in options.items() if text is not None]
+    texts = once((*typed, *given))
 
     from snnlab.runs.execute import NotebookFailed, execute, find, plan, profiles_of
     from snnlab.runs.sharing import finished_or_shared, of_other_code

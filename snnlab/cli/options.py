@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
             from snnlab.runs.sweep.slurm import Slurm
 
             slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
-            command(given=_once(given), slurm=slurm, **options)
+            command(given=once(given), slurm=slurm, **options)
 
         for decorator in reversed(decorators):
             called = decorator(called)
@@ -108,13 +108,17 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def _once(given: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return the parameters of `-p` by name.
+def once(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the parameters that were typed, by name.
 
     Raises:
         SnnlabError: one is given twice.
     """
-    parameters = dict(given)
-    if len(parameters) < len(given):
-        raise SnnlabError("a parameter is given twice with -p; give it once.")
-    return parameters
+    texts: dict[str, str] = {}
+    for name, text in given:
+        if name in texts:
+            raise SnnlabError(
+                f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once."
+            )
+        texts[name] = text
+    return texts
