@@ -111,7 +111,7 @@ def plan(
 
     Args:
         notebook: the file; its name says which parameters it has.
-        given: parameters; they override those in the notebook's parameters cell.
+        given: parameters; all but None override those in the notebook's parameters cell.
         experiment: see `run_folder`.
         configuration: its name in a sweep.
 
@@ -192,8 +192,8 @@ def _run_and_record(run: NotebookRun, report: "Report") -> None:
         if manifest.read(folder) != before:  # else the result of an earlier run stays
             result.unlink(missing_ok=True)
         if not result.exists():
-            if not manifest.same(manifest.read(folder), run.config, run.code):
-                manifest.begin(folder, run.config, run.code)
+            if not manifest.same(manifest.read(folder), run):
+                manifest.begin(run)
             manifest.end(folder, "failed", error=str(error))
         raise
 

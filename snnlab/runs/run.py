@@ -69,7 +69,7 @@ class Run:
             SnnlabError: the result is damaged.
         """
         content, result = manifest.read(self.dir), self.dir / "result.json"
-        if not manifest.same(content, self.config, self.code):
+        if not manifest.same(content, self):
             return None
         try:
             since = _finish_time(result, *stamp(result))
@@ -120,7 +120,7 @@ class Run:
         Raises:
             SnnlabError: an entry lacks something or is not finite, or the disk is full.
         """
-        about = manifest.describe(self.config, self.code)
+        about = manifest.describe(self)
         record = {
             **about,
             "schema": SCHEMA,
@@ -205,7 +205,7 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
         result.unlink(missing_ok=True)
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
         write_text(owner, identity)
-    manifest.begin(folder, config, code)
+    manifest.begin(run)
     os.environ[log_choice.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
 

@@ -67,7 +67,8 @@ def of_other_code(run: Run) -> Path | None:
     for place in [folder] if chosen else sorted(folder.parents[1].glob(f"*/{folder.name}")):
         content = manifest.read(place)
         code = dataclasses.replace(run.code, sha256=content.get("notebook_sha256", ""))
-        done = content.get("status") == "finished" and manifest.same(content, run.config, code)
+        other = dataclasses.replace(run, code=code)
+        done = content.get("status") == "finished" and manifest.same(content, other)
         if done and code != run.code:
             return place
     return None

@@ -346,7 +346,8 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     assert "Random delays add more than 10 points" in left_out
     assert not any("Rounding" in text for text in left_out)
     given = {name: value for name, value in given.items() if name != "toys"}
-    trained = load_result(train.train(train.configure(given | {"out": str(tmp_path / "train")})))
+    train.train(train.plan(given | {"out": str(tmp_path / "train")}))
+    trained = load_result(tmp_path / "train")
     assert without_seconds(trained.results) == without_seconds(result.results)
 
 

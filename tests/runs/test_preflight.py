@@ -14,6 +14,7 @@ from snnlab.cli import main
 from snnlab.course.config import resolve
 from snnlab.runs import manifest, preflight
 from snnlab.runs.notebook_code import NotebookCode
+from snnlab.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
 CODE = NotebookCode("04_learning_delays", "ab" * 32)
@@ -96,7 +97,7 @@ def test_earlier_runs_of_the_same_kind_say_how_much_a_run_leaves(tmp_path, monke
         folder = tmp_path / f"runs/some/{number}/seed=0"
         (folder / "checkpoints").mkdir(parents=True)
         (folder / "checkpoints/net.pt").write_bytes(bytes(10_000 * 10**number))
-        manifest.begin(folder, dataclasses.replace(config, **kind), CODE)
+        manifest.begin(Run(dataclasses.replace(config, **kind), folder, CODE))
         if status == "finished":
             manifest.end(folder, status)
     monkeypatch.setattr(preflight, "free_gb", lambda *_: 25e-6)  # 25 kB

@@ -170,7 +170,7 @@ def test_a_run_is_free_again_as_soon_as_its_process_is_killed(plans):
     assert process.stderr.readline() == "holds\n"
     assert sharing.in_work(run)
     run.dir.mkdir(parents=True)
-    manifest.begin(run.dir, run.config, run.code)
+    manifest.begin(run)
     with pytest.raises(manifest.Held, match=f"small/.*process {os.getpid()} on "):
         execute.execute(other)
     assert not other.dir.exists()

@@ -117,7 +117,7 @@ def state(run: NotebookRun) -> str:
     if other := identical(run):
         return f"finished {other.finished} in {other.dir.parents[1].name}"
     content = manifest.read(run.dir)
-    if not manifest.same(content, run.config, run.code):
+    if not manifest.same(content, run):
         return "new"
     if content["status"] == "failed":
         return f"failed {content['finished']}"
